@@ -1,0 +1,75 @@
+"""The exceptions of dataflare_vec. All derive from `DataFlareError`; messages say what to do."""
+
+from __future__ import annotations
+
+
+class DataFlareError(Exception):
+    """Base of everything that dataflare_vec raises on purpose."""
+
+
+class PluginError(DataFlareError):
+    """A plugin can't be had, defined or applied."""
+
+
+class PluginNotFoundError(PluginError, KeyError):
+    """No plugin of that name is registered."""
+
+    __str__ = Exception.__str__  # KeyError would show the message in quotes
+
+
+class DuplicatePluginError(PluginError, ValueError):
+    """A plugin of that name is registered already."""
+
+
+class PluginDefinitionError(PluginError, TypeError):
+    """The object given can't be a plugin."""
+
+
+class BindingError(PluginError, TypeError):
+    """The bindings of a call don't fit the plugin's parameters."""
+
+
+class ColumnNotFoundError(BindingError):
+    """A column that the plugin reads isn't in the data."""
+
+
+class ColumnTypeError(BindingError):
+    """A column is of a type that the plugin can't read."""
+
+
+class OutputNameError(PluginError, ValueError):
+    """A name of an output column is taken, or there are too few or too many."""
+
+
+class UnsupportedDataError(DataFlareError, TypeError):
+    """The object given as data is neither a frame nor an Arrow stream."""
+
+
+class KernelCompileError(PluginError, TypeError):
+    """Numba can't compile a kernel for the types of the columns."""
+
+
+class KernelResultError(PluginError, TypeError):
+    """What a kernel returns can't be a column."""
+
+
+class RowError(PluginError):
+    """Rows failed under ``on_error="raise"``; the first row's own exception is the cause.
+
+    Attributes
+    ----------
+    plugin
+        Name of the plugin.
+    count
+        How many rows failed, exactly.
+    rows
+        Indices of the first of them.
+    """
+
+    def __init__(
+        self, message: str, *, plugin: str = "", count: int = 0, rows: tuple[int, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.plugin = plugin
+        self.count = count
+        self.rows = rows

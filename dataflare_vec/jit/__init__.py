@@ -1,0 +1,1 @@
+"""Kernels compiled onto Arrow memory. Importing this imports numba: do it when a kernel is compiled."""

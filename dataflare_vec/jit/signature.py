@@ -1,0 +1,128 @@
+"""Polars dtypes and Numba types, and what a kernel's return type says about its columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from numba.core import types
+
+from dataflare_vec.errors import KernelResultError
+from dataflare_vec.jit.loops import Output, scalar_leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NUMBERS: dict[Any, types.Type] = {
+    pl.Int8: types.int8,
+    pl.Int16: types.int16,
+    pl.Int32: types.int32,
+    pl.Int64: types.int64,
+    pl.UInt8: types.uint8,
+    pl.UInt16: types.uint16,
+    pl.UInt32: types.uint32,
+    pl.UInt64: types.uint64,
+    pl.Float32: types.float32,
+    pl.Float64: types.float64,
+    pl.Boolean: types.boolean,
+}
+# Instants and spans are integers: days for Date, nanoseconds for Time, the column's unit for the rest.
+_TEMPORAL: dict[Any, types.Type] = {
+    pl.Date: types.int32,
+    pl.Time: types.int64,
+    pl.Datetime: types.int64,
+    pl.Duration: types.int64,
+}
+_DTYPES = {numba_type: dtype for dtype, numba_type in _NUMBERS.items()}
+
+
+def column_type(dtype: pl.DataType) -> types.Type | None:
+    """Return the type in which a kernel sees an element of a column; None where it can't see it."""
+    base = dtype.base_type()
+    return _NUMBERS.get(base) or _TEMPORAL.get(base)
+
+
+def polars_dtype(numba_type: types.Type) -> pl.DataType:
+    """Return the dtype of a column of ``numba_type``."""
+    return _DTYPES[numba_type]()  # type: ignore[no-any-return]
+
+
+def constant_type(value: object) -> types.Type | None:
+    """Return the type of a constant (a number, a bool, None, a tuple of these); None if it has none."""
+    if value is None:
+        return types.none
+    if isinstance(value, bool):
+        return types.boolean
+    if isinstance(value, int):
+        return types.int64 if -(1 << 63) <= value < 1 << 63 else None
+    if isinstance(value, float):
+        return types.float64
+    if isinstance(value, tuple):
+        items = [constant_type(item) for item in value]
+        if items and all(item is not None for item in items):
+            return types.BaseTuple.from_types(items)
+    return None
+
+
+def outputs_of(
+    return_type: types.Type, declared: Sequence[types.Type | None] | None
+) -> tuple[tuple[Output, ...], tuple[str, ...] | None, bool]:
+    """Return a kernel's outputs, the names of its fields, and whether it returns a tuple.
+
+    Raises
+    ------
+    KernelResultError
+        If the kernel returns something that can't be a column, or not what was declared.
+    """
+    whole_optional = isinstance(return_type, types.Optional)
+    inner = return_type.type if whole_optional else return_type
+    returns_tuple = isinstance(inner, types.BaseTuple)
+    items = list(inner) if returns_tuple else [inner]
+    names = tuple(inner.fields) if isinstance(inner, types.BaseNamedTuple) else None
+    if declared is not None and len(declared) != len(items):
+        msg = f"it returns {len(items)} values, but `returns` declares {len(declared)}"
+        raise KernelResultError(msg)
+    if not items:
+        msg = "it returns an empty tuple; return at least one value"
+        raise KernelResultError(msg)
+    outputs = []
+    for i, item in enumerate(items):
+        optional = isinstance(item, types.Optional)
+        value = types.unliteral(item.type if optional else item)
+        if value not in _DTYPES:
+            raise KernelResultError(_not_a_column(value, i if returns_tuple else None))
+        wanted = declared[i] if declared is not None else None
+        if wanted is not None:
+            _check_declared(value, wanted)
+        outputs.append(Output(wanted or value, nullable=optional or whole_optional))
+    return tuple(outputs), names, returns_tuple
+
+
+def _not_a_column(value: types.Type, position: int | None) -> str:
+    where = "" if position is None else f" at position {position}"
+    if isinstance(value, types.NoneType):
+        return (
+            f"it returns None{where} for every row; return a value on at least one path "
+            "(a kernel without a `return` statement returns None)"
+        )
+    return f"it returns `{value}`{where}; return a number, a bool, None, or a tuple of these"
+
+
+def _check_declared(value: types.Type, wanted: types.Type) -> None:
+    if isinstance(value, types.Float) and not isinstance(wanted, types.Float):
+        msg = (
+            f"it returns `{value}`, but `returns` declares {polars_dtype(wanted)}, which is stored as an "
+            "integer; convert in the kernel, as `int(...)`"
+        )
+        raise KernelResultError(msg)
+    if wanted == types.boolean and value != types.boolean:
+        msg = f"it returns `{value}`, but `returns` declares Boolean; compare in the kernel, as `x != 0`"
+        raise KernelResultError(msg)
+
+
+def constant_slots(value: Any, numba_type: types.Type) -> list[int | float | bool]:
+    """Return the scalars of a constant in the order of the block's slots."""
+    if isinstance(numba_type, types.BaseTuple):
+        pairs = zip(value, numba_type, strict=True)
+        return [slot for item, item_type in pairs for slot in constant_slots(item, item_type)]
+    return [value] if scalar_leaves(numba_type) else []
