@@ -125,3 +125,55 @@ def _as_timedelta(name: str, value: object) -> timedelta:
         msg = f"`{name}` must not be negative, got {value}"
         raise ValueError(msg)
     return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchConfig:
+    """How a frame is cut into chunks and spread over threads.
+
+    Parameters
+    ----------
+    default_batch_size
+        Rows in a chunk. Rounded up to a multiple of 64, so that no two threads write into one byte of
+        a bitmap.
+    enable_parallel
+        Run chunks on several threads.
+    parallelism
+        Number of threads; None for as many as Polars uses (``POLARS_MAX_THREADS``).
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range; the message names the field.
+    TypeError
+        If a value is of the wrong type.
+    """
+
+    # Large enough that the few microseconds of Python for a chunk don't show in a light kernel.
+    default_batch_size: int = 1 << 17
+    enable_parallel: bool = True
+    parallelism: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_count("default_batch_size", self.default_batch_size, least=1)
+        if self.parallelism is not None:
+            _check_count("parallelism", self.parallelism, least=1)
+        if not isinstance(self.enable_parallel, bool):
+            msg = f"`enable_parallel` must be True or False, got {self.enable_parallel!r}"
+            raise TypeError(msg)
+
+    @property
+    def chunk_rows(self) -> int:
+        """Rows in a chunk, a multiple of 64."""
+        return -(-self.default_batch_size // 64) * 64
+
+    @property
+    def threads(self) -> int:
+        """How many threads run chunks."""
+        if not self.enable_parallel:
+            return 1
+        if self.parallelism is not None:
+            return self.parallelism
+        import polars as pl
+
+        return pl.thread_pool_size()

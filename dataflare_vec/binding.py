@@ -1,0 +1,193 @@
+"""Parameter by parameter: the column or the constant that a call gives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.errors import BindingError, ColumnNotFoundError, OutputNameError
+from dataflare_vec.registry import near_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from dataflare_vec.plugin import Parameter, Plugin
+
+_SCALARS = (bool, int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A parameter bound to a column, by name or as an expression over the frame."""
+
+    parameter: Parameter
+    source: str | pl.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A parameter bound to one value for all rows."""
+
+    parameter: Parameter
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """All parameters of a plugin, bound."""
+
+    plugin: Plugin
+    items: tuple[Column | Constant, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the data's columns that are read, expressions included."""
+        names: dict[str, None] = {}
+        for item in self.columns:
+            if isinstance(item.source, str):
+                names[item.source] = None
+            else:
+                names.update(dict.fromkeys(item.source.meta.root_names()))
+        return list(names)
+
+    def check_columns(self, available: Collection[str]) -> None:
+        """Raise if a column that is read by name isn't among ``available``.
+
+        Raises
+        ------
+        ColumnNotFoundError
+            With the nearest names.
+        """
+        for item in self.columns:
+            if isinstance(item.source, str) and item.source not in available:
+                parameter = item.parameter.name
+                msg = (
+                    f"plugin `{self.plugin.name}`: there is no column `{item.source}` for parameter "
+                    f"`{parameter}`; {near_matches(item.source, available)}; "
+                    f'bind another one with `{parameter}="…"`'
+                )
+                raise ColumnNotFoundError(msg)
+
+
+def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
+    """Bind a plugin's parameters to what a call gives, and to its own names and defaults.
+
+    Raises
+    ------
+    BindingError
+        If there is no such parameter, or the value can't be bound to it.
+    """
+    parameters = plugin.parameters
+    if given:
+        known = {parameter.name for parameter in parameters}
+        for name in given:
+            if name not in known:
+                msg = f"plugin `{plugin.name}` has no parameter `{name}`; {near_matches(name, known)}"
+                raise BindingError(msg)
+    items = tuple(
+        _bind_column(plugin, p, given.get(p.name, p.name))
+        if p.is_column
+        else _bind_constant(plugin, p, given.get(p.name, p.default))
+        for p in parameters
+    )
+    return Binding(plugin, items, tuple(item for item in items if isinstance(item, Column)))
+
+
+def _bind_column(plugin: Plugin, parameter: Parameter, value: Any) -> Column | Constant:
+    if isinstance(value, (str, pl.Expr)):
+        return Column(parameter, value)
+    if isinstance(value, _SCALARS):
+        return Constant(parameter, value)
+    if isinstance(value, (pl.Series, list, tuple, dict, set)) or value is None:
+        msg = (
+            f"plugin `{plugin.name}`: parameter `{parameter.name}` must be a column name, a Polars "
+            f"expression or a number, got {type(value).__name__}; add it to the frame as a column first"
+        )
+        raise BindingError(msg)
+    return Column(parameter, pl.lit(value))  # a date, a timedelta, …: Polars knows its dtype
+
+
+def _bind_constant(plugin: Plugin, parameter: Parameter, value: Any) -> Column | Constant:
+    if isinstance(value, pl.Expr):
+        return Column(parameter, value)  # one value for each row, where the author thought of one for all
+    default = parameter.default
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)  # or `radius=6371` would compile a second kernel
+    if isinstance(value, str) and not isinstance(default, str):
+        msg = (
+            f"plugin `{plugin.name}`: parameter `{parameter.name}` is a constant, got the string "
+            f'{value!r}; for a column write `{parameter.name}=pl.col("{value}")`'
+        )
+        raise BindingError(msg)
+    return Constant(parameter, value)
+
+
+def bind_series(plugin: Plugin, name: str, given: Mapping[str, Any]) -> Binding:
+    """Bind a Series: to the one column parameter that isn't bound otherwise."""
+    free = [p.name for p in plugin.parameters if p.is_column and p.name not in given]
+    if len(free) != 1:
+        msg = (
+            f"plugin `{plugin.name}` reads the columns {', '.join(f'`{n}`' for n in free) or 'given'}, "
+            "but a Series is one column; apply it to a DataFrame, or bind the others to numbers"
+        )
+        raise BindingError(msg)
+    return bind(plugin, {**given, free[0]: name})
+
+
+def output_names(
+    plugin: Plugin,
+    fields: Sequence[str] | None,
+    count: int,
+    output: str | Sequence[str] | Mapping[str, str] | None,
+    taken: Collection[str],
+) -> list[str]:
+    """Return the names of the output columns.
+
+    Parameters
+    ----------
+    fields
+        Field names of a named tuple, None for a scalar or a plain tuple.
+    count
+        How many columns there are; 1 without ``fields`` is a scalar.
+    output
+        What the user asked for.
+    taken
+        Names that are in the frame already and stay there.
+
+    Raises
+    ------
+    OutputNameError
+        If there are too few or too many, a name twice, or one that is taken.
+    """
+    name = plugin.name
+    default = list(fields) if fields else [f"{name}_{i}" for i in range(count)]
+    if count == 1 and not fields:
+        default = [name]
+    names = default
+    if isinstance(output, str):
+        names = [output] if count == 1 else [f"{output}_{field}" for field in fields or range(count)]
+    elif output is not None and hasattr(output, "items"):
+        for key in output:
+            if key not in default:
+                msg = f"plugin `{name}` has no output `{key}` to rename; {near_matches(key, default)}"
+                raise OutputNameError(msg)
+        names = [output[n] if n in output else n for n in default]
+    elif output is not None:
+        names = list(output)
+    if len(names) != count or not all(isinstance(n, str) for n in names):
+        msg = f"plugin `{name}` has {count} output columns ({', '.join(default)}), `output` names {names}"
+        raise OutputNameError(msg)
+    for i, wanted in enumerate(names):
+        if wanted in taken:
+            msg = (
+                f"plugin `{name}`: the data has a column `{wanted}` already; name the output otherwise "
+                f'with `output="…"`, drop the column first, or pass `keep=False`'
+            )
+            raise OutputNameError(msg)
+        if wanted in names[:i]:
+            msg = f"plugin `{name}`: two outputs would be named `{wanted}`; name them with `output=`"
+            raise OutputNameError(msg)
+    return names

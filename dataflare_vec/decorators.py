@@ -1,0 +1,266 @@
+"""The decorators: a function becomes a plugin and stays callable as it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.plugin import Form, Plugin, PluginType, define
+from dataflare_vec.registry import default_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _decorate(
+    function: Any, *, form: Form, plugin_type: PluginType, replace: bool, **about: Any
+) -> Any:
+    def decorate(target: Any) -> Plugin:
+        made = define(target, form=form, plugin_type=plugin_type, **about)
+        default_registry.add(made, replace=replace)
+        return made
+
+    return decorate if function is None else decorate(function)
+
+
+def plugin(
+    function: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    returns: Any = None,
+    replace: bool = False,
+    version: str = "1.0.0",
+    description: str | None = None,
+    author: str = "",
+) -> Any:
+    """Register a row kernel: scalars of one row in, a scalar or a tuple of scalars out.
+
+    Parameters
+    ----------
+    function
+        A plain function or one decorated with ``numba.njit``. Parameters without default are columns,
+        parameters with a default are constants. A parameter annotated ``X | None`` receives None for
+        a null; with any other, a row with a null isn't computed and its result is null.
+    name
+        Name of the plugin and of its output column; by default the function's.
+    returns
+        Type of the output where it isn't to be inferred: a Polars dtype, or the name of a parameter whose
+        dtype it has. For several outputs a tuple of these, or a dict by field name.
+    replace
+        Replace a plugin of the same name instead of raising.
+    version, description, author
+        Kept in `PluginInfo`. The description is by default the first line of the docstring.
+
+    Returns
+    -------
+    Plugin
+        Callable like the function.
+
+    Raises
+    ------
+    PluginDefinitionError
+        If the function can't be a kernel: async, a generator, ``*args``, no column.
+    DuplicatePluginError
+        If the name is taken and ``replace`` is false.
+
+    Notes
+    -----
+    Numbers and booleans arrive as themselves, Date as days since 1970-01-01, Time as nanoseconds since
+    midnight, Datetime (as UTC) and Duration as integers of the column's time unit. Integers are computed
+    in 64 bits and wrap around; floats follow IEEE 754, so ``x / 0`` is infinite; ``7 // 0`` and ``7 % 0``
+    raise ZeroDivisionError.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def fare(distance, minutes, base=2.5):
+    ...     return base + 1.1 * distance + 0.3 * minutes
+    >>> df = pl.DataFrame({"distance": [10.0, None], "minutes": [20, 5]})
+    >>> df.pipe(dfv.apply, "fare")["fare"].to_list()
+    [19.5, None]
+    >>> fare(10.0, 20)
+    19.5
+    """
+    return _decorate(
+        function,
+        form=Form.ROW,
+        plugin_type=PluginType.TRANSFORMER,
+        replace=replace,
+        name=name,
+        returns=returns,
+        version=version,
+        description=description,
+        author=author,
+    )
+
+
+def filter(
+    function: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    replace: bool = False,
+    version: str = "1.0.0",
+    description: str | None = None,
+    author: str = "",
+) -> Any:
+    """Register a row kernel that keeps the rows for which it is true.
+
+    A row with a null, or for which it returns None, isn't kept. Parameters as in `plugin`.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.filter
+    ... def inside(x, y, radius=1.0):
+    ...     return x * x + y * y <= radius * radius
+    >>> df = pl.DataFrame({"x": [0.1, 0.9, None], "y": [0.1, 0.9, 0.0]})
+    >>> df.pipe(dfv.apply, "inside").rows()
+    [(0.1, 0.1)]
+    """
+    return _decorate(
+        function,
+        form=Form.ROW,
+        plugin_type=PluginType.FILTER,
+        replace=replace,
+        name=name,
+        version=version,
+        description=description,
+        author=author,
+    )
+
+
+def column(
+    function: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    returns: Any = None,
+    replace: bool = False,
+    version: str = "1.0.0",
+    description: str | None = None,
+    author: str = "",
+) -> Any:
+    """Register a column kernel: NumPy arrays of one chunk in, an array (or a tuple of arrays) out.
+
+    The author promises that it is row-separable: each row of the result depends on that row alone, so
+    that it doesn't matter how the rows are cut into chunks. Arrays are read-only and hold no nulls:
+    rows with a null are left out of them, and are null in the result. Parameters as in `plugin`.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import numpy as np
+    >>> import polars as pl
+    >>> @dfv.column
+    ... def decibel(power):
+    ...     return 10 * np.log10(power)
+    >>> pl.DataFrame({"power": [1.0, None, 100.0]}).pipe(dfv.apply, "decibel")["decibel"].to_list()
+    [0.0, None, 20.0]
+    """
+    return _decorate(
+        function,
+        form=Form.COLUMN,
+        plugin_type=PluginType.TRANSFORMER,
+        replace=replace,
+        name=name,
+        returns=returns,
+        version=version,
+        description=description,
+        author=author,
+    )
+
+
+def expression(
+    function: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    replace: bool = False,
+    version: str = "1.0.0",
+    description: str | None = None,
+    author: str = "",
+) -> Any:
+    """Register a function that returns a Polars expression.
+
+    It is called with ``pl.col(…)`` for each parameter without default, and the constants for the others.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.expression
+    ... def net(gross, tax, discount=0.0):
+    ...     return (gross - tax) * (1 - discount)
+    >>> df = pl.DataFrame({"gross": [119.0], "tax": [19.0]})
+    >>> df.pipe(dfv.apply, "net", discount=0.1)["net"].to_list()
+    [90.0]
+    """
+    return _decorate(
+        function,
+        form=Form.EXPRESSION,
+        plugin_type=PluginType.TRANSFORMER,
+        replace=replace,
+        name=name,
+        version=version,
+        description=description,
+        author=author,
+    )
+
+
+def register(
+    name: str,
+    target: Any,
+    *,
+    plugin_type: PluginType | str = PluginType.TRANSFORMER,
+    returns: Any = None,
+    replace: bool = False,
+    version: str = "1.0.0",
+    description: str | None = None,
+    author: str = "",
+) -> Plugin:
+    """Register a function (as a row kernel) or a Polars expression under ``name``.
+
+    Parameters
+    ----------
+    name
+        Name of the plugin and of its output column.
+    target
+        A function, a ``numba.njit`` function, or a `polars.Expr`; an expression's parameters are the
+        columns it reads.
+    plugin_type
+        ``"transformer"`` adds columns, ``"filter"`` keeps the rows for which the target is true.
+    returns, replace, version, description, author
+        As in `plugin`.
+
+    Returns
+    -------
+    Plugin
+        The registered plugin.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> _ = dfv.register("margin", pl.col("price") - pl.col("cost"))
+    >>> _ = dfv.register("cheap", pl.col("price") < 10, plugin_type="filter")
+    >>> df = pl.DataFrame({"price": [5.0, 50.0], "cost": [4.0, 30.0]})
+    >>> df.pipe(dfv.apply, "margin").pipe(dfv.apply, "cheap").rows()
+    [(5.0, 4.0, 1.0)]
+    """
+    made = define(
+        target,
+        name=name,
+        form=Form.ROW,
+        plugin_type=PluginType(plugin_type),
+        returns=returns,
+        version=version,
+        description=description,
+        author=author,
+    )
+    default_registry.add(made, replace=replace)
+    return made
+
+
+def plugins() -> list[Plugin]:
+    """Return all registered plugins by name, those of installed packs too."""
+    return default_registry.all()

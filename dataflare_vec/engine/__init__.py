@@ -1,0 +1,1 @@
+"""The engine: chunk ranges, threads, output columns, failed rows."""

@@ -1,0 +1,24 @@
+"""Pooled memory for output columns: recycled when, and only when, its last reader lets go.
+
+`MemoryPool` hands out `PooledBuffer`s. What readers (Arrow, Polars, NumPy, memoryviews) hold on to
+is the buffer's lease; the lease's death brings the memory back. PyArrow is imported with the first
+allocation, not before.
+"""
+
+from __future__ import annotations
+
+from dataflare_vec.memory.buffer import PooledBuffer
+from dataflare_vec.memory.errors import PoolError, PoolLimitError
+from dataflare_vec.memory.pool import MemoryPool
+from dataflare_vec.memory.sizes import BufferSize
+from dataflare_vec.memory.stats import ClassStats, PoolStats
+
+__all__ = [
+    "BufferSize",
+    "ClassStats",
+    "MemoryPool",
+    "PoolError",
+    "PoolLimitError",
+    "PoolStats",
+    "PooledBuffer",
+]

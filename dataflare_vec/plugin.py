@@ -1,0 +1,246 @@
+"""What a plugin is: a named function or expression, its parameters, and what is known about it."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.errors import PluginDefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+API_VERSION = "1.0"
+
+#: What `returns` may hold for one output: a dtype, or the name of the parameter whose dtype it has.
+Returns = Any
+
+
+class PluginType(Enum):
+    """What a plugin does with rows."""
+
+    TRANSFORMER = "transformer"  # adds columns
+    FILTER = "filter"  # keeps rows
+
+
+class Form(Enum):
+    """How a plugin is written, and so how the engine runs it."""
+
+    ROW = "row kernel"  # scalars in, scalars out
+    COLUMN = "column kernel"  # arrays of a chunk in, arrays out
+    EXPRESSION = "expression"  # a Polars expression
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginInfo:
+    """What a plugin says about itself.
+
+    Attributes
+    ----------
+    name : str
+        The name it is called by.
+    version : str
+        The author's version of it.
+    plugin_type : PluginType
+        Whether it adds columns or keeps rows.
+    description : str
+        One line; by default the first of the docstring.
+    author : str
+        Who wrote it.
+    api_version : str
+        Version of the plugin interface it was written for.
+    """
+
+    name: str
+    version: str = "1.0.0"
+    plugin_type: PluginType = PluginType.TRANSFORMER
+    description: str = ""
+    author: str = ""
+    api_version: str = API_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a plugin.
+
+    A parameter without default is a column, one with a default is a constant. `nullable` is whether
+    it is annotated ``X | None``; `expects` is ``int``, ``float`` or ``bool`` if it is annotated so.
+    """
+
+    name: str
+    is_column: bool
+    default: Any = None
+    nullable: bool = False
+    expects: type | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Plugin:
+    """A registered plugin. Callable like the function it was made of.
+
+    Made by the decorators and by `register`, not by hand.
+
+    Attributes
+    ----------
+    info : PluginInfo
+        Name, version, type, description, author.
+    form : Form
+        Row kernel, column kernel or expression.
+    function : Callable or polars.Expr
+        What was registered.
+    parameters : tuple of Parameter
+        In the order of the function; for an expression, the columns it reads.
+    returns
+        Declared output types, or None to infer them.
+    """
+
+    info: PluginInfo
+    form: Form
+    function: Any
+    parameters: tuple[Parameter, ...]
+    returns: Returns | tuple[Returns, ...] | dict[str, Returns] | None = None
+    # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
+    kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__doc__", getattr(self.function, "__doc__", None))
+        object.__setattr__(self, "__wrapped__", self.function)
+
+    @property
+    def name(self) -> str:
+        """The name it is called by."""
+        return self.info.name
+
+    @property
+    def is_filter(self) -> bool:
+        """Whether it keeps rows instead of adding columns."""
+        return self.info.plugin_type is PluginType.FILTER
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(self.function, pl.Expr):
+            msg = f"plugin `{self.name}` is an expression; use it with `apply` or `dfv.expr`"
+            raise TypeError(msg)
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        names = ", ".join(
+            p.name if p.is_column else f"{p.name}={p.default!r}" for p in self.parameters
+        )
+        return f"<{self.form.value} `{self.name}({names})`>"
+
+
+def plain(function: Any) -> Any:
+    """Return the Python function that Numba has wrapped, without importing numba."""
+    return getattr(function, "py_func", function)
+
+
+def define(
+    target: Any,
+    *,
+    name: str | None,
+    form: Form,
+    plugin_type: PluginType,
+    returns: Any = None,
+    version: str = "1.0.0",
+    description: str | None = None,
+    author: str = "",
+) -> Plugin:
+    """Make a plugin of a function or an expression.
+
+    Raises
+    ------
+    PluginDefinitionError
+        If it can't be one; the message says why.
+    """
+    if isinstance(target, pl.Expr):
+        form = Form.EXPRESSION
+        if name is None:
+            msg = "an expression has no name of its own; register it as `register(name, expr)`"
+            raise PluginDefinitionError(msg)
+        parameters = tuple(Parameter(root, is_column=True) for root in target.meta.root_names())
+    else:
+        name = _name_of(target, name)
+        parameters = _parameters_of(name, plain(target))
+    if not isinstance(name, str) or not name:
+        msg = f"the name of a plugin must be a string that isn't empty, got {name!r}"
+        raise PluginDefinitionError(msg)
+    if description is None:
+        description = (inspect.getdoc(plain(target)) or "").partition("\n")[0]
+        description = "" if isinstance(target, pl.Expr) else description
+    info = PluginInfo(
+        name=name,
+        version=version,
+        plugin_type=plugin_type,
+        description=description,
+        author=author,
+    )
+    return Plugin(info, form, target, parameters, returns)
+
+
+def _name_of(target: Any, name: str | None) -> str:
+    function = plain(target)
+    shown = name or getattr(function, "__name__", None) or repr(target)
+    problem = None
+    if not callable(target) or isinstance(target, type):
+        problem = f"must be a function or a Polars expression, got {type(target).__name__}"
+    elif inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        problem = "is async; a kernel computes, it can't wait: remove `async`"
+    elif inspect.isgeneratorfunction(function):
+        problem = "is a generator; return one value for a row instead of `yield`"
+    elif name is None and shown == "<lambda>":
+        problem = "is a lambda without a name; give it one: `register(name, function)`"
+    elif not inspect.isfunction(function):
+        problem = f"must be a Python function or a `numba.njit` one, got {type(function).__name__}"
+    if problem:
+        msg = f"plugin `{shown}` {problem}"
+        raise PluginDefinitionError(msg)
+    return str(shown)
+
+
+def _parameters_of(name: str, function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    annotations = _annotations_of(function)
+    parameters = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            msg = (
+                f"plugin `{name}` takes `{parameter}`; name each parameter, because each is bound to a "
+                "column by its name"
+            )
+            raise PluginDefinitionError(msg)
+        nullable, expects = _read_annotation(annotations.get(parameter.name))
+        is_column = parameter.default is parameter.empty
+        default = None if is_column else parameter.default
+        parameters.append(Parameter(parameter.name, is_column, default, nullable, expects))
+    if not any(parameter.is_column for parameter in parameters):
+        msg = (
+            f"plugin `{name}` reads no column; give it at least one parameter without default "
+            "(a parameter with a default is a constant)"
+        )
+        raise PluginDefinitionError(msg)
+    return tuple(parameters)
+
+
+def _annotations_of(function: Callable[..., Any]) -> Mapping[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except Exception:  # a name that exists for the type checker only
+        return getattr(function, "__annotations__", {})
+
+
+def _read_annotation(annotation: Any) -> tuple[bool, type | None]:
+    """Return whether None is allowed, and which of int, float and bool is expected."""
+    if isinstance(annotation, str):  # could not be evaluated
+        parts = {part.strip() for part in annotation.split("|")}
+        nullable = "None" in parts or annotation.startswith(("Optional[", "typing.Optional["))
+        known = [t for t in (bool, int, float) if t.__name__ in parts]
+        return nullable, known[0] if len(known) == 1 else None
+    arguments = typing.get_args(annotation) or (annotation,)
+    nullable = type(None) in arguments
+    rest = [a for a in arguments if a is not type(None)]
+    expects = rest[0] if len(rest) == 1 and rest[0] in (bool, int, float) else None
+    return nullable, expects

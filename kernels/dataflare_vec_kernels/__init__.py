@@ -1,0 +1,7 @@
+"""Ready-made kernels, found by name through the entry point ``dataflare_vec.plugins``."""
+
+from __future__ import annotations
+
+from dataflare_vec_kernels import geo
+
+__all__ = ["geo"]
