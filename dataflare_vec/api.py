@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.binding import bind_series
-from dataflare_vec.config import BatchConfig, MemoryPoolConfig
-from dataflare_vec.engine.expressions import build_expression
+from dataflare_vec.binding import series_bindings
+from dataflare_vec.config import BatchConfig
+from dataflare_vec.engine.expressions import build_expression, is_row_separable
+from dataflare_vec.engine.lazy import apply_lazily, as_expression
 from dataflare_vec.engine.result import BatchResult, errors_frame
 from dataflare_vec.engine.run import Call, execute
 from dataflare_vec.errors import BindingError
 from dataflare_vec.frames import assemble, column_names, is_stream, to_polars
-from dataflare_vec.memory import MemoryPool
+from dataflare_vec.memory import default_pool
 from dataflare_vec.plugin import Form
 from dataflare_vec.registry import default_registry
 
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.plugin import Plugin
 
-#: Output columns of every run come from it.
-pool = MemoryPool(MemoryPoolConfig(backend="default"))
 _DEFAULT = BatchConfig()
-# Inside Polars' streaming engine its own threads call us: one thread each.
-_ONE_THREAD = BatchConfig(enable_parallel=False)
 
 
 def apply(
@@ -85,16 +82,15 @@ def apply(
     >>> round(km["km"][0])
     874
     """
-    found = plugin if isinstance(plugin, str) is False else default_registry.get(plugin)  # type: ignore[arg-type]
-    found = default_registry.resolve(found)
+    found = default_registry.resolve(plugin)
     if isinstance(data, pl.Series):
         return _apply_to_series(data, found, output, on_error, config, bindings)
     call = Call.make(found, bindings, output=output, keep=keep, on_error=on_error)
     if isinstance(data, pl.DataFrame):
-        outcome = execute(call, data, pool, config or _DEFAULT)
+        outcome = execute(call, data, default_pool(), config or _DEFAULT)
         return assemble(data, outcome, keep=keep)
     if isinstance(data, pl.LazyFrame):
-        return apply_lazily(data, call)
+        return apply_lazily(data, call, default_pool())
     if is_stream(data):
         return _apply_to_stream(data, call, config or _DEFAULT)
     outcome = _execute_foreign(data, call, config or _DEFAULT)
@@ -143,11 +139,12 @@ def run(
     found = default_registry.resolve(plugin)
     started = time.perf_counter()
     call = Call.make(found, bindings, output=output, keep=keep, on_error=on_error)
-    if isinstance(data, (pl.LazyFrame, pl.Series)) or is_stream(data) and not isinstance(data, pl.DataFrame):
+    in_memory = isinstance(data, pl.DataFrame) or not is_stream(data)
+    if not in_memory or isinstance(data, (pl.LazyFrame, pl.Series)):
         msg = f"`run` needs a frame that is in memory, got {type(data).__name__}; use `apply`, or collect it"
         raise TypeError(msg)
     if isinstance(data, pl.DataFrame):
-        outcome = execute(call, data, pool, config or _DEFAULT)
+        outcome = execute(call, data, default_pool(), config or _DEFAULT)
     else:
         outcome = _execute_foreign(data, call, config or _DEFAULT)
     frame = assemble(data, outcome, keep=keep)
@@ -209,86 +206,7 @@ def expr(
         msg = 'an expression can\'t drop rows; use `on_error="null"`, or `apply`'
         raise ValueError(msg)
     call = Call.make(found, bindings, keep=False, on_error=on_error)
-    return _as_expression(call, None).alias(found.name)
-
-
-# -- lazily -----------------------------------------------------------------------------------------------
-
-
-def _as_expression(call: Call, dtype: Any) -> pl.Expr:
-    """The plugin as an expression that yields its column, a struct of its columns, or its mask."""
-    plugin, binding = call.plugin, call.binding
-    if plugin.form is Form.EXPRESSION:
-        return build_expression(binding)
-    inner = Call.make(
-        plugin,
-        {item.parameter.name: item.parameter.name for item in binding.columns}
-        | {i.parameter.name: i.value for i in binding.items if i not in binding.columns},  # type: ignore[union-attr]
-        keep=False,
-        on_error=call.on_error,
-    )
-    # A constant that was bound to an expression is a column by now.
-    inner = Call(plugin, _all_columns_by_name(call), None, keep=False, on_error=call.on_error)
-    names = [item.parameter.name for item in binding.columns]
-
-    def compute(series: Sequence[pl.Series]) -> pl.Series:
-        height = max((len(s) for s in series), default=0)
-        columns = [
-            s.alias(name) if len(s) == height else s.new_from_index(0, height).alias(name)
-            for s, name in zip(series, names, strict=True)
-        ]
-        outcome = execute(inner, pl.DataFrame(columns), pool, _ONE_THREAD)
-        if plugin.is_filter:
-            assert outcome.keep is not None
-            return outcome.keep.alias(plugin.name)
-        if len(outcome.series) == 1:
-            return outcome.series[0].alias(plugin.name)
-        return pl.DataFrame(outcome.series).to_struct(plugin.name)
-
-    sources = [
-        pl.col(item.source) if isinstance(item.source, str) else item.source
-        for item in binding.columns
-    ]
-    return pl.map_batches(sources, compute, dtype, is_elementwise=True)
-
-
-def _all_columns_by_name(call: Call) -> Any:
-    from dataclasses import replace
-
-    from dataflare_vec.binding import Column
-
-    items = tuple(
-        Column(item.parameter, item.parameter.name) if isinstance(item, Column) else item
-        for item in call.binding.items
-    )
-    columns = tuple(item for item in items if isinstance(item, Column))
-    return replace(call.binding, items=items, columns=columns)
-
-
-def apply_lazily(frame: pl.LazyFrame, call: Call) -> pl.LazyFrame:
-    """Add a plugin to a query; its schema is known without running it."""
-    schema = frame.collect_schema()
-    new = call.schema(schema)
-    plugin = call.plugin
-    if plugin.is_filter:
-        return frame.filter(_as_expression(call, pl.Boolean))
-    names = list(new)
-    if call.on_error == "drop":
-        msg = 'a lazy query can\'t drop failed rows; use `on_error="null"` and filter'
-        raise ValueError(msg)
-    if len(names) == 1:
-        new_columns = _as_expression(call, new[names[0]]).alias(names[0])
-        return frame.with_columns(new_columns) if call.keep else frame.select(new_columns)
-    inner = [f"{plugin.name}_{i}" for i in range(len(names))]
-    fields = call.binding and _inner_names(call, schema)
-    struct = _as_expression(call, pl.Struct(dict(zip(fields, new.values(), strict=True))))
-    del inner
-    unnested = struct.struct.rename_fields(names).struct.unnest()
-    return frame.with_columns(unnested) if call.keep else frame.select(unnested)
-
-
-def _inner_names(call: Call, schema: Mapping[str, Any]) -> list[str]:
-    return list(Call(call.plugin, call.binding, None, keep=False).schema(schema))
+    return as_expression(call, None, default_pool()).alias(found.name)
 
 
 # -- other kinds ------------------------------------------------------------------------------------------
@@ -302,10 +220,9 @@ def _apply_to_series(
     config: BatchConfig | None,
     bindings: Mapping[str, Any],
 ) -> pl.Series:
-    binding = bind_series(plugin, series.name, bindings)
-    call = Call.make(plugin, {}, output=output, keep=False, on_error=on_error)
-    call = Call(plugin, binding, output, keep=False, on_error=on_error)
-    outcome = execute(call, series.to_frame(), pool, config or _DEFAULT)
+    bound = series_bindings(plugin, series.name, bindings)
+    call = Call.make(plugin, bound, output=output, keep=False, on_error=on_error)
+    outcome = execute(call, series.to_frame(), default_pool(), config or _DEFAULT)
     if plugin.is_filter:
         result = series
     elif len(outcome.series) == 1:
@@ -327,7 +244,7 @@ def _execute_foreign(data: Any, call: Call, config: BatchConfig) -> Any:
         schema = dict(frame.schema)
         schema.update({name: pl.Null() for name in taken if name not in schema})
         call.schema(schema)
-    return execute(call, frame, pool, config)
+    return execute(call, frame, default_pool(), config)
 
 
 def _apply_to_stream(data: Any, call: Call, config: BatchConfig) -> Any:
@@ -337,8 +254,7 @@ def _apply_to_stream(data: Any, call: Call, config: BatchConfig) -> Any:
     if reader is None:
         reader = pa.RecordBatchReader.from_stream(data)
     empty = reader.schema.empty_table()
-    separable = call.plugin.form is not Form.EXPRESSION or _is_separable(call)
-    if not separable:
+    if call.plugin.form is Form.EXPRESSION and not is_row_separable(build_expression(call.binding)):
         # It needs all rows at once, whoever hands them over one batch at a time.
         table = reader.read_all()
         return assemble(table, _execute_foreign(table, call, config), keep=call.keep).to_reader()
@@ -350,9 +266,3 @@ def _apply_to_stream(data: Any, call: Call, config: BatchConfig) -> Any:
             yield result.cast(schema)
 
     return pa.RecordBatchReader.from_batches(schema, batches())
-
-
-def _is_separable(call: Call) -> bool:
-    from dataflare_vec.engine.expressions import is_row_separable
-
-    return is_row_separable(build_expression(call.binding))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from dataflare_vec.errors import BindingError, ColumnNotFoundError, OutputNameEr
 from dataflare_vec.registry import near_matches
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from dataflare_vec.plugin import Parameter, Plugin
 
@@ -125,16 +126,23 @@ def _bind_constant(plugin: Plugin, parameter: Parameter, value: Any) -> Column |
     return Constant(parameter, value)
 
 
-def bind_series(plugin: Plugin, name: str, given: Mapping[str, Any]) -> Binding:
-    """Bind a Series: to the one column parameter that isn't bound otherwise."""
+def series_bindings(plugin: Plugin, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return bindings that give a Series to the one column parameter that isn't bound otherwise.
+
+    Raises
+    ------
+    BindingError
+        If there isn't exactly one.
+    """
     free = [p.name for p in plugin.parameters if p.is_column and p.name not in given]
     if len(free) != 1:
+        names = ", ".join(f"`{n}`" for n in free) or "nothing more"
         msg = (
-            f"plugin `{plugin.name}` reads the columns {', '.join(f'`{n}`' for n in free) or 'given'}, "
-            "but a Series is one column; apply it to a DataFrame, or bind the others to numbers"
+            f"plugin `{plugin.name}` reads {names}, but a Series is one column; apply it to a DataFrame, or "
+            "bind the other parameters to numbers"
         )
         raise BindingError(msg)
-    return bind(plugin, {**given, free[0]: name})
+    return {**given, free[0]: name}
 
 
 def output_names(
@@ -169,7 +177,7 @@ def output_names(
     names = default
     if isinstance(output, str):
         names = [output] if count == 1 else [f"{output}_{field}" for field in fields or range(count)]
-    elif output is not None and hasattr(output, "items"):
+    elif isinstance(output, Mapping):
         for key in output:
             if key not in default:
                 msg = f"plugin `{name}` has no output `{key}` to rename; {near_matches(key, default)}"

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _decorate(
-    function: Any, *, form: Form, plugin_type: PluginType, replace: bool, **about: Any
-) -> Any:
+def _decorate(function: Any, *, form: Form, plugin_type: PluginType, replace: bool, **about: Any) -> Any:
     def decorate(target: Any) -> Plugin:
         made = define(target, form=form, plugin_type=plugin_type, **about)
         default_registry.add(made, replace=replace)

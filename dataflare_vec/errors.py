@@ -66,9 +66,7 @@ class RowError(PluginError):
         Indices of the first of them.
     """
 
-    def __init__(
-        self, message: str, *, plugin: str = "", count: int = 0, rows: tuple[int, ...] = ()
-    ) -> None:
+    def __init__(self, message: str, *, plugin: str = "", count: int = 0, rows: tuple[int, ...] = ()) -> None:
         super().__init__(message)
         self.plugin = plugin
         self.count = count

@@ -122,15 +122,14 @@ class Plugin:
         return self.info.plugin_type is PluginType.FILTER
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function that was registered."""
         if isinstance(self.function, pl.Expr):
             msg = f"plugin `{self.name}` is an expression; use it with `apply` or `dfv.expr`"
             raise TypeError(msg)
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
-        names = ", ".join(
-            p.name if p.is_column else f"{p.name}={p.default!r}" for p in self.parameters
-        )
+        names = ", ".join(p.name if p.is_column else f"{p.name}={p.default!r}" for p in self.parameters)
         return f"<{self.form.value} `{self.name}({names})`>"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -89,7 +90,7 @@ def pieces_of(columns: Sequence[InputColumn], start: int, stop: int) -> list[tup
         if len(column.starts) > 1:
             cuts.update(cut for cut in column.starts if start < cut < stop)
     ordered = sorted(cuts)
-    return list(zip(ordered, ordered[1:]))  # noqa: B905  # pairs
+    return list(pairwise(ordered))
 
 
 class OutputColumn:
@@ -114,8 +115,6 @@ class OutputColumn:
         import pyarrow as pa
 
         validity = self._validity.to_arrow() if self._validity is not None else None
-        array = pa.Array.from_buffers(
-            self._arrow_type, self._rows, [validity, self._values.to_arrow()]
-        )
+        array = pa.Array.from_buffers(self._arrow_type, self._rows, [validity, self._values.to_arrow()])
         series = pl.Series(name, array)
         return series if self.dtype is None else series.cast(self.dtype)

@@ -44,16 +44,11 @@ def run_column_kernel(
         columns = [series.filter(present) for series in columns]
     count = height if present is None else int(present.sum())
     arrays = iter([_to_array(series) for series in columns])
-    arguments = [
-        next(arrays) if isinstance(item, Column) else item.value for item in binding.items
-    ]
+    arguments = [next(arrays) if isinstance(item, Column) else item.value for item in binding.items]
     try:
         result = binding.plugin.function(*arguments)
     except Exception as error:
-        msg = (
-            f"column plugin `{name}` failed on a chunk of {count} rows with {type(error).__name__}: "
-            f"{error}"
-        )
+        msg = f"column plugin `{name}` failed on a chunk of {count} rows with {type(error).__name__}: {error}"
         raise RowError(msg, plugin=name, count=count) from error
     fields = getattr(result, "_fields", None)
     items = list(result) if isinstance(result, tuple) else [result]

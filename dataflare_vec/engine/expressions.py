@@ -39,11 +39,7 @@ def build_expression(binding: Binding) -> pl.Expr:
 
 
 def _is_own_name(item: Column | Constant) -> bool:
-    return (
-        isinstance(item, Column)
-        and isinstance(item.source, str)
-        and item.source == item.parameter.name
-    )
+    return isinstance(item, Column) and isinstance(item.source, str) and item.source == item.parameter.name
 
 
 def _source(item: Any) -> Any:

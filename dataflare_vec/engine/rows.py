@@ -65,16 +65,13 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     """
     key = (
         tuple(dtypes),
-        tuple(
-            None if isinstance(item, Column) else _constant_key(item.value)
-            for item in binding.items
-        ),
+        tuple(None if isinstance(item, Column) else _constant_key(item.value) for item in binding.items),
     )
     kernels = binding.plugin.kernels
     prepared = kernels.get(key)
     if prepared is None:
         prepared = kernels[key] = _compile(binding, dtypes)
-    return prepared  # type: ignore[no-any-return]
+    return prepared
 
 
 def _constant_key(value: Any) -> Any:
@@ -82,6 +79,8 @@ def _constant_key(value: Any) -> Any:
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
+    from numba.core import errors as numba_errors
+
     from dataflare_vec.jit.compiler import compile_kernel
     from dataflare_vec.jit.failures import explain_failure
     from dataflare_vec.jit.loops import Input
@@ -90,7 +89,6 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         constant_type,
         polars_dtype,
     )
-    from numba.core import errors as numba_errors
 
     plugin = binding.plugin
     inputs = []
@@ -196,9 +194,7 @@ def _declared(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:
     return [_declared_dtype(plugin, item, by_parameter) for item in items]
 
 
-def _by_field(
-    plugin: Plugin, fields: tuple[str, ...] | None, by_parameter: dict[str, Any]
-) -> list[Any]:
+def _by_field(plugin: Plugin, fields: tuple[str, ...] | None, by_parameter: dict[str, Any]) -> list[Any]:
     returns = plugin.returns
     assert isinstance(returns, dict)
     unknown = [name for name in returns if name not in (fields or ())]
@@ -249,8 +245,7 @@ class RowRun:
         self._prepared = prepared
         self._series = columns
         self._columns = [
-            InputColumn(series, width)
-            for series, width in zip(columns, prepared.widths, strict=True)
+            InputColumn(series, width) for series, width in zip(columns, prepared.widths, strict=True)
         ]
         self._nulls = any(column.has_nulls for column in self._columns)
         null_out = self._nulls and prepared.propagates
@@ -283,7 +278,7 @@ class RowRun:
                 self._careful(first, last)
 
     def _block(self, row: int) -> list[int]:
-        """The addresses and constants for a range of rows that starts at ``row``."""
+        """Return the addresses and constants for a range of rows that starts at ``row``."""
         slots: list[int] = []
         columns = iter(self._columns)
         for constants in self._slots:
@@ -297,9 +292,7 @@ class RowRun:
         flags = bytearray(stop - start)
         exported = (ctypes.c_char * len(flags)).from_buffer(flags)
         block = array("q", [*self._block(start), ctypes.addressof(exported)])
-        self._prepared.kernel.loop(nulls=self._nulls, careful=True)(
-            block.buffer_info()[0], stop - start
-        )
+        self._prepared.kernel.loop(nulls=self._nulls, careful=True)(block.buffer_info()[0], stop - start)
         rows = pl.Series(flags, dtype=pl.UInt8).cast(pl.Boolean).arg_true() + start
         with self._lock:
             self._failed_rows += rows.to_list()
@@ -310,17 +303,14 @@ class RowRun:
         mask = pl.Series("failed", [False]).new_from_index(0, height)
         mask = mask.scatter(rows, True)  # noqa: FBT003
         self.outputs = [
-            pl.select(pl.when(~mask).then(output).alias(output.name)).to_series()
-            for output in self.outputs
+            pl.select(pl.when(~mask).then(output).alias(output.name)).to_series() for output in self.outputs
         ]
         names = [item.parameter.name for item in self._binding.columns]
-        inputs = pl.DataFrame(
-            [series.alias(name) for series, name in zip(self._series, names, strict=True)]
-        )
+        inputs = pl.DataFrame([series.alias(name) for series, name in zip(self._series, names, strict=True)])
         self.failed = FailedRows(rows, self._explain, inputs)
 
     def _explain(self, row: int) -> Exception:
-        """The exception that the plain Python function raises for a row."""
+        """Return the exception that the plain Python function raises for a row."""
         from dataflare_vec.interpreter import call_row
 
         values = [series[row : row + 1].to_physical()[0] for series in self._series]

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.binding import Column, bind, output_names
+from dataflare_vec.binding import bind, output_names
 from dataflare_vec.engine.columnwise import run_column_kernel
 from dataflare_vec.engine.expressions import build_expression, evaluate, expression_dtype
 from dataflare_vec.engine.result import FailedRows
 from dataflare_vec.engine.rows import RowRun, prepare
 from dataflare_vec.errors import BindingError, KernelResultError, RowError
-from dataflare_vec.memory import MemoryPool
 from dataflare_vec.plugin import Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dataflare_vec.binding import Binding
+    from dataflare_vec.binding import Binding, Column
     from dataflare_vec.config import BatchConfig
+    from dataflare_vec.engine.rows import Prepared
+    from dataflare_vec.memory import MemoryPool
     from dataflare_vec.plugin import Plugin
 
 ON_ERROR = ("raise", "null", "drop")
@@ -99,9 +100,7 @@ class Call:
         prepared = prepare(self.binding, dtypes)
         if self.plugin.is_filter:
             return {}
-        count = len(prepared.outputs)
-        fields = prepared.fields or _positions(self.plugin, prepared.is_tuple, count)
-        return prepared.schema(self._names(fields, count, schema))
+        return prepared.schema(self._kernel_names(prepared, schema))
 
     def _dtypes(self, schema: Mapping[str, Any]) -> list[Any]:
         names = [item.source for item in self.binding.columns if isinstance(item.source, str)]
@@ -110,14 +109,17 @@ class Call:
         empty = pl.DataFrame(schema=dict(schema))
         return [_select(empty, self.plugin, item).dtype for item in self.binding.columns]
 
+    def _kernel_names(self, prepared: Prepared, taken: Mapping[str, Any] | Sequence[str]) -> list[str]:
+        count = len(prepared.outputs)
+        fields = prepared.fields
+        if prepared.is_tuple and fields is None:
+            fields = tuple(f"{self.plugin.name}_{i}" for i in range(count))
+        return self._names(fields, count, taken)
+
     def _names(
         self, fields: Sequence[str] | None, count: int, taken: Mapping[str, Any] | Sequence[str]
     ) -> list[str]:
         return output_names(self.plugin, fields, count, self.output, taken if self.keep else ())
-
-
-def _positions(plugin: Plugin, is_tuple: bool, count: int) -> tuple[str, ...] | None:  # noqa: FBT001
-    return tuple(f"{plugin.name}_{i}" for i in range(count)) if is_tuple else None
 
 
 def execute(call: Call, frame: pl.DataFrame, pool: MemoryPool, config: BatchConfig) -> Outcome:
@@ -147,17 +149,11 @@ def _row_outcome(
 ) -> Outcome:
     plugin = call.plugin
     series = [
-        frame.get_column(item.source)
-        if isinstance(item.source, str)
-        else _select(frame, plugin, item)
+        frame.get_column(item.source) if isinstance(item.source, str) else _select(frame, plugin, item)
         for item in call.binding.columns
     ]
     prepared = prepare(call.binding, [s.dtype for s in series])
-    count = len(prepared.outputs)
-    out: list[str] = []
-    if not plugin.is_filter:
-        fields = prepared.fields or _positions(plugin, prepared.is_tuple, count)
-        out = call._names(fields, count, names)
+    out = [] if plugin.is_filter else call._kernel_names(prepared, names)
     run = RowRun(call.binding, prepared, series, frame.height, pool, config)
     if plugin.is_filter:
         return _filtered(run.outputs[0], run.failed)
@@ -168,7 +164,7 @@ def _row_outcome(
 def _filtered(mask: pl.Series, failed: FailedRows) -> Outcome:
     if mask.null_count():
         mask = mask.fill_null(value=False)
-    filtered = len(mask) - (mask.sum() or 0) - len(failed.rows)
+    filtered = len(mask) - int(mask.sum() or 0) - len(failed.rows)
     return Outcome(keep=mask, failed=failed, filtered=filtered)
 
 
@@ -192,9 +188,7 @@ def _select(frame: pl.DataFrame, plugin: Plugin, item: Column) -> pl.Series:
 
 def _column_outcome(call: Call, frame: pl.DataFrame) -> Outcome:
     inputs = [
-        frame.get_column(item.source)
-        if isinstance(item.source, str)
-        else _select(frame, call.plugin, item)
+        frame.get_column(item.source) if isinstance(item.source, str) else _select(frame, call.plugin, item)
         for item in call.binding.columns
     ]
     outputs, fields = run_column_kernel(call.binding, inputs, frame.height)

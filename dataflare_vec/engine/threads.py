@@ -35,9 +35,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def over_ranges(
-    work: Callable[[int, int], None], rows: int, chunk_rows: int, threads: int
-) -> None:
+def over_ranges(work: Callable[[int, int], None], rows: int, chunk_rows: int, threads: int) -> None:
     """Call ``work(start, stop)`` for each chunk of ``rows``, on up to ``threads`` threads.
 
     The calling thread works too. Threads take the next chunk when they are done with one. An exception

@@ -46,7 +46,7 @@ _compile_lock = global_compiler_lock
 
 def python_function(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the plain Python function behind ``function``, which Numba may have wrapped."""
-    return function.py_func if isinstance(function, Dispatcher) else function  # type: ignore[no-any-return]
+    return function.py_func if isinstance(function, Dispatcher) else function
 
 
 @dataclass
@@ -106,7 +106,7 @@ class Kernel:
         library.finalize()
         self._libraries.append(library)  # the machine code lives as long as its library
         address = library.get_pointer_to_function(name)
-        return PROTOTYPE(address)  # type: ignore[no-any-return]
+        return PROTOTYPE(address)
 
 
 def compile_kernel(

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from dataflare_vec.plugin import Plugin
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_NOISE = re.compile(r"^(During|There are|Overload|- Of which|raised from|\s|Rejected|File|>>>|$|\*|Enable|\[)")
+_NOISE = re.compile(
+    r"^(During|There are|Overload|- Of which|raised from|\s|Rejected|File|>>>|$|\*|Enable|\[)"
+)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 # What Numba's message contains → what to try.
@@ -32,9 +34,7 @@ _ADVICE = (
 _DEFAULT_ADVICE = "use numbers, `math` and other `numba.njit` functions, or an expression plugin"
 
 
-def explain_failure(
-    plugin: Plugin, dtypes: Mapping[str, Any], error: Exception
-) -> KernelCompileError:
+def explain_failure(plugin: Plugin, dtypes: Mapping[str, Any], error: Exception) -> KernelCompileError:
     """Return an error that says which plugin, line and types, why, and what to try."""
     text = _ANSI.sub("", str(error))
     types = ", ".join(f"{name}: {dtype}" for name, dtype in dtypes.items())

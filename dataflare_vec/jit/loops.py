@@ -51,6 +51,7 @@ class Input:
 
     @property
     def kernel_type(self) -> types.Type:
+        """Type of the kernel's argument."""
         return types.Optional(self.type) if self.is_column and self.nullable else self.type
 
 
@@ -282,7 +283,7 @@ class LoopBuilder:
                 builder.store(builder.load(present[i]), builder.gep(scratch, [within]))
 
     def _load(self, i: int, row: ir.Value, within: ir.Value | None) -> ir.Value:
-        """The kernel's argument ``i`` for this row, as a Numba value."""
+        """Return the kernel's argument ``i`` for this row, as a Numba value."""
         builder, item = self.builder, self.inputs[i]
         if not item.is_column:
             return self._constants[i]
@@ -338,16 +339,12 @@ class LoopBuilder:
                 there = builder.and_(there, returned)
                 if overflow is not None:
                     overflow = builder.and_(overflow, there)
-                    builder.store(
-                        builder.or_(builder.load(error), builder.zext(overflow, _I8)), error
-                    )
-                builder.store(
-                    builder.select(there, value, self._zero(self.outputs[i])), slots[i]
-                )
+                    builder.store(builder.or_(builder.load(error), builder.zext(overflow, _I8)), error)
+                builder.store(builder.select(there, value, self._zero(self.outputs[i])), slots[i])
                 builder.store(builder.zext(there, _I8), present[i])
 
     def _split(self, result: ir.Value) -> tuple[list[tuple[ir.Value, types.Type]], ir.Value]:
-        """The kernel's result as (value, type) for each output, and whether there is a result at all."""
+        """Return the kernel's result as (value, type) for each output, and whether there is one at all."""
         builder, ty = self.builder, self.signature.return_type
         if not self.returns_tuple:
             return [(result, ty)], cgutils.true_bit
@@ -394,7 +391,7 @@ class LoopBuilder:
 
 
 def scalar_leaves(ty: types.Type) -> list[types.Type]:
-    """The scalars of a constant's type, depth first; each takes one slot of the block."""
+    """Return the scalars of a constant's type, depth first; each takes one slot of the block."""
     if isinstance(ty, types.NoneType):
         return []
     if isinstance(ty, types.BaseTuple):
@@ -407,7 +404,7 @@ def _value_type(ty: types.Type) -> types.Type:
 
 
 def _from_bits(builder: ir.IRBuilder, raw: ir.Value, ty: ir.Type) -> ir.Value:
-    """A slot of the block as a value of LLVM type ``ty``."""
+    """Return a slot of the block as a value of LLVM type ``ty``."""
     if isinstance(ty, ir.PointerType):
         return builder.inttoptr(raw, ty)
     if isinstance(ty, ir.DoubleType):
@@ -423,7 +420,7 @@ def _from_bits(builder: ir.IRBuilder, raw: ir.Value, ty: ir.Type) -> ir.Value:
 
 
 def _helper(module: ir.Module, name: str, scratch_at: int) -> tuple[ir.Function, ir.IRBuilder | None]:
-    """The internal function ``name(bitmap, bit offset, rows, scratch)``; a builder if it is new."""
+    """Return the internal function ``name(bitmap, bit offset, rows, scratch)``; a builder if it is new."""
     if name in module.globals:
         return module.globals[name], None
     signature = ir.FunctionType(ir.VoidType(), [_BYTES, _I64, _I64, _BYTES])

@@ -7,11 +7,23 @@ allocation, not before.
 
 from __future__ import annotations
 
+from dataflare_vec.config import MemoryPoolConfig
 from dataflare_vec.memory.buffer import PooledBuffer
 from dataflare_vec.memory.errors import PoolError, PoolLimitError
 from dataflare_vec.memory.pool import MemoryPool
 from dataflare_vec.memory.sizes import BufferSize
 from dataflare_vec.memory.stats import ClassStats, PoolStats
+
+_default: MemoryPool | None = None
+
+
+def default_pool() -> MemoryPool:
+    """Return the pool that output columns come from unless another is given."""
+    global _default  # noqa: PLW0603
+    if _default is None:
+        _default = MemoryPool(MemoryPoolConfig())
+    return _default
+
 
 __all__ = [
     "BufferSize",
@@ -21,4 +33,5 @@ __all__ = [
     "PoolLimitError",
     "PoolStats",
     "PooledBuffer",
+    "default_pool",
 ]

@@ -82,9 +82,7 @@ def summarise(classes: tuple[ClassStats, ...], *, peak_bytes: int) -> PoolStats:
     handed_out = sum((c.hits + c.misses) * c.capacity for c in classes)
     return PoolStats(
         cache_hit_rate=hits / (hits + misses) if hits + misses else 0.0,
-        memory_efficiency=(
-            sum(c.requested_bytes for c in classes) / handed_out if handed_out else 1.0
-        ),
+        memory_efficiency=(sum(c.requested_bytes for c in classes) / handed_out if handed_out else 1.0),
         hits=hits,
         misses=misses,
         in_use_buffers=sum(c.in_use for c in classes),

@@ -1,0 +1,10 @@
+"""Hypothesis profiles: a fast one for each run, a deep one by name (``--hypothesis-profile=deep``)."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # kernels compile
+settings.register_profile("fast", max_examples=60, **_COMMON)
+settings.register_profile("deep", max_examples=5_000, **_COMMON)
+settings.load_profile("fast")
