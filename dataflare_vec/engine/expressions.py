@@ -71,16 +71,26 @@ def _substitute(expression: pl.Expr, renamed: dict[str, Any]) -> pl.Expr:
 def is_row_separable(expression: pl.Expr) -> bool:
     """Whether each row of the result depends on that row alone, as far as Polars can tell.
 
-    Polars raises on some that aren't (``col("a") - col("a").mean()``), so an exception means no.
-    Parsing dates without a format looks at the data to find one, so that isn't separable either.
+    Polars' own `is_row_separable` looks at the outermost operation: it says yes to
+    ``col("a") - col("a").mean()`` (Polars 2.1). So each operation inside is asked too, and has to keep the
+    number of rows. An exception means no, and so does a Series inside, whose rows belong to the whole.
     """
-    if not expression.meta.root_names():
-        return False
+    return (
+        bool(expression.meta.root_names())
+        and "Series" not in expression.meta.serialize(format="json")
+        and _each_separable(expression)
+    )
+
+
+def _each_separable(expression: pl.Expr) -> bool:
+    meta = expression.meta
     try:
-        separable = bool(expression.meta.is_row_separable())
-    except Exception:  # noqa: BLE001  # whatever Polars raises
+        if meta.is_literal():
+            return True
+        own = meta.is_row_separable() and meta.is_length_preserving()
+        return own and all(_each_separable(part) for part in meta.pop())
+    except Exception:  # whatever Polars raises, it doesn't say yes
         return False
-    return separable and '"format":null' not in expression.meta.serialize(format="json")
 
 
 def expression_dtype(binding: Binding, empty: pl.DataFrame) -> Any:
@@ -124,7 +134,7 @@ def evaluate(name: str, expression: pl.Expr, frame: pl.DataFrame, config: BatchC
 def _by_chunks(expression: pl.Expr, frame: pl.DataFrame, config: BatchConfig) -> pl.Series:
     chunks: dict[int, pl.Series] = {}
     lock = threading.Lock()
-    roots = frame.select(expression.meta.root_names())
+    roots = frame.select(dict.fromkeys(expression.meta.root_names()))
 
     def work(start: int, stop: int) -> None:
         values = roots[start:stop].select(expression).to_series()

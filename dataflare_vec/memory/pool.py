@@ -126,24 +126,18 @@ class MemoryPool:
         >>> MemoryPool().get_buffer(5000).capacity
         65536
         """
-        try:
-            shelf = self._shelves[class_capacity(nbytes)]
-        except (KeyError, AttributeError, TypeError):
-            nbytes = _as_int(nbytes)
-            shelf = self._shelf(nbytes)
-        if nbytes < 0:
-            msg = f"`nbytes` must be 0 or more, got {nbytes}"
-            raise ValueError(msg)
+        if type(nbytes) is not int or nbytes < 0:
+            nbytes = _as_size(nbytes)
+        shelf = self._shelves.get(class_capacity(nbytes)) or self._new_shelf(nbytes)
         with self._lock:
             try:
                 block = shelf.idle.pop()
             except IndexError:
                 block = None
             else:
-                self._lend(shelf)
-                self._record(shelf, nbytes, hit=True)
+                self._serve(shelf, nbytes, hit=True)
         if block is None:
-            block = self._obtain(shelf, nbytes, record=True)
+            block = self._obtain(shelf, nbytes)
         if self._returned:
             self._settle()
         return PooledBuffer(Lease(self, block, nbytes), shelf.capacity)
@@ -193,9 +187,9 @@ class MemoryPool:
         if sizes is None:
             sizes = [s.capacity for s in self._all() if s.size for _ in range(s.keep)]
         buffers = []
-        for nbytes in sizes:
-            shelf = self._shelf(nbytes)
-            block = self._obtain(shelf, nbytes, record=False)
+        for nbytes in map(_as_size, sizes):
+            shelf = self._shelves.get(class_capacity(nbytes)) or self._new_shelf(nbytes)
+            block = self._obtain(shelf, nbytes, served=False)
             buffers.append(PooledBuffer(Lease(self, block, nbytes), shelf.capacity))
         for buffer in buffers:
             ctypes.memset(buffer.address, 0, buffer.capacity)
@@ -279,9 +273,12 @@ class MemoryPool:
         shelf.lent += 1
         self._in_use += shelf.capacity
 
-    def _record(self, shelf: Shelf, nbytes: int, *, hit: bool) -> None:
-        if self._in_use > self._peak:
-            self._peak = self._in_use
+    def _serve(self, shelf: Shelf, nbytes: int, *, hit: bool) -> None:
+        """Lend, and count it as a request."""
+        shelf.lent += 1
+        in_use = self._in_use = self._in_use + shelf.capacity
+        if in_use > self._peak:
+            self._peak = in_use
         if self._count:
             shelf.requested += nbytes
             if hit:
@@ -361,14 +358,11 @@ class MemoryPool:
     def _all(self) -> list[Shelf]:
         return [shelf for _, shelf in sorted(self._shelves.copy().items())]
 
-    def _shelf(self, nbytes: int) -> Shelf:
+    def _new_shelf(self, nbytes: int) -> Shelf:
+        # A column's class: bounded by bytes (`max_idle_bytes`), not by number.
         capacity = class_capacity(nbytes)
-        shelf = self._shelves.get(capacity)
-        if shelf is None:
-            # A column's class: bounded by bytes (`max_idle_bytes`), not by number.
-            shelf = Shelf(capacity, None, 0 if self._closed else sys.maxsize)
-            shelf = self._shelves.setdefault(capacity, shelf)
-        return shelf
+        shelf = Shelf(capacity, None, 0 if self._closed else sys.maxsize)
+        return self._shelves.setdefault(capacity, shelf)
 
     def _take_back(self, block: Block) -> None:
         self._returned.append(block)
@@ -376,14 +370,14 @@ class MemoryPool:
 
     def _settle(self) -> None:
         """Shelve what came back, unless somebody holds the lock and so will do it."""
-        while self._returned and self._lock.acquire(blocking=False):
+        while self._returned and self._lock.acquire(False):
             try:
                 dropped = self._shelve()
             finally:
                 self._lock.release()
             del dropped
 
-    def _obtain(self, shelf: Shelf, nbytes: int, *, record: bool) -> Block:
+    def _obtain(self, shelf: Shelf, nbytes: int, *, served: bool = True) -> Block:
         """Get a block that isn't at hand: recycled, if one just came back, or a fresh one."""
         self._load_arrow()
         timeout = seconds(self.config.wait_timeout) if self.config.on_limit == "wait" else 0.0
@@ -396,9 +390,10 @@ class MemoryPool:
                 dropped = self._shelve()
                 recycled = shelf.idle.pop() if shelf.idle else None
                 if recycled is not None or self._reserve(shelf, dropped):
-                    self._lend(shelf)
-                    if record:
-                        self._record(shelf, nbytes, hit=recycled is not None)
+                    if served:
+                        self._serve(shelf, nbytes, hit=recycled is not None)
+                    else:
+                        self._lend(shelf)
                     break
                 self._waiting += 1
             dropped.clear()
@@ -462,9 +457,13 @@ class MemoryPool:
         self._backend = backend
 
 
-def _as_int(nbytes: object) -> int:
+def _as_size(nbytes: object) -> int:
     try:
-        return operator.index(nbytes)  # type: ignore[arg-type]
+        size = operator.index(nbytes)  # type: ignore[arg-type]
     except TypeError:
         msg = f"`nbytes` must be an integer, got {nbytes!r}"
         raise TypeError(msg) from None
+    if size < 0:
+        msg = f"`nbytes` must be 0 or more, got {size}"
+        raise ValueError(msg)
+    return size

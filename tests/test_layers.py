@@ -1,0 +1,92 @@
+"""The structure: which module may import which, and what is in the wheel."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "dataflare_vec"
+
+# A module imports only from rooms further left. One name may stand for a folder.
+ORDER = [
+    "errors", "config", "plugin", "registry", "binding", "memory", "interpreter", "decorators",
+    "jit", "engine", "frames", "api", "namespaces", "demo", "cli",
+]  # fmt: skip
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules of dataflare_vec that a file imports when it runs (not for the type checker only)."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for child in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module)
+            if node.module == "dataflare_vec":
+                found.update(f"dataflare_vec.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return found
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if "." in module else module
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if own == "__init__":
+        return
+    assert own in ORDER, f"give {own} a place in ORDER"
+    for module in imports_of(path):
+        if module.startswith("dataflare_vec."):
+            other = room(module)
+            if other in ORDER:
+                assert ORDER.index(other) <= ORDER.index(own), f"{own} imports {other}"
+
+
+def test_kernels_use_public_names_only():
+    allowed = {"dataflare_vec", "dataflare_vec_kernels", "numba", "numpy", "math", "typing", "__future__"}
+    for path in (ROOT / "kernels").rglob("*.py"):
+        for module in imports_of(path):
+            assert module.split(".")[0] in allowed, f"{path.name} imports {module}"
+            assert not module.startswith("dataflare_vec."), f"{path.name} reaches into {module}"
+
+
+def test_import_is_light():
+    code = (
+        "import sys, polars, dataflare_vec; "
+        "heavy = {'numba', 'llvmlite', 'pyarrow', 'pandas', 'numpy'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_wheel_holds_the_two_packages_and_nothing_else(tmp_path):
+    pytest.importorskip("hatchling")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {"dataflare_vec", "dataflare_vec_kernels", "dataflare_vec-0.1.0.dist-info"}
+    assert "dataflare_vec/py.typed" in names
+    assert not [name for name in names if "test" in name]
