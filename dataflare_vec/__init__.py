@@ -11,30 +11,61 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from dataflare_vec import namespaces
-from dataflare_vec.api import apply, expr, run
-from dataflare_vec.config import BatchConfig, MemoryPoolConfig
-from dataflare_vec.decorators import column, expression, filter, plugin, plugins, register
-from dataflare_vec.engine.result import BatchResult
-from dataflare_vec.errors import (
-    BindingError,
-    ColumnNotFoundError,
-    ColumnTypeError,
-    DataFlareError,
-    DuplicatePluginError,
-    KernelCompileError,
-    KernelResultError,
-    OutputNameError,
-    PluginDefinitionError,
-    PluginError,
-    PluginNotFoundError,
-    RowError,
-    UnsupportedDataError,
-)
-from dataflare_vec.memory import BufferSize, MemoryPool
-from dataflare_vec.plugin import Plugin, PluginInfo, PluginType
+
+if TYPE_CHECKING:
+    from dataflare_vec.api import apply, expr, run
+    from dataflare_vec.config import BatchConfig, MemoryPoolConfig
+    from dataflare_vec.decorators import column, expression, filter, plugin, plugins, register
+    from dataflare_vec.definition import Plugin, PluginInfo, PluginType
+    from dataflare_vec.engine.result import BatchResult
+    from dataflare_vec.errors import (
+        BindingError,
+        ColumnNotFoundError,
+        ColumnTypeError,
+        DataFlareError,
+        DuplicatePluginError,
+        KernelCompileError,
+        KernelResultError,
+        OutputNameError,
+        PluginDefinitionError,
+        PluginError,
+        PluginNotFoundError,
+        RowError,
+        UnsupportedDataError,
+    )
+    from dataflare_vec.memory import BufferSize, MemoryPool
 
 __version__ = "0.1.0"
+
+# Where each public name lives. Modules are imported with the first name asked of them, so that importing
+# the package costs a millisecond or two on top of Polars.
+_HOMES = {
+    "api": ("apply", "expr", "run"),
+    "config": ("BatchConfig", "MemoryPoolConfig"),
+    "decorators": ("column", "expression", "filter", "plugin", "plugins", "register"),
+    "definition": ("Plugin", "PluginInfo", "PluginType"),
+    "engine.result": ("BatchResult",),
+    "errors": (
+        "BindingError",
+        "ColumnNotFoundError",
+        "ColumnTypeError",
+        "DataFlareError",
+        "DuplicatePluginError",
+        "KernelCompileError",
+        "KernelResultError",
+        "OutputNameError",
+        "PluginDefinitionError",
+        "PluginError",
+        "PluginNotFoundError",
+        "RowError",
+        "UnsupportedDataError",
+    ),
+    "memory": ("BufferSize", "MemoryPool"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "BatchConfig",
@@ -68,5 +99,22 @@ __all__ = [
     "register",
     "run",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        msg = f"module `dataflare_vec` has no attribute `{name}`"
+        raise AttributeError(msg)
+    from importlib import import_module
+
+    value = getattr(import_module(f"dataflare_vec.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 namespaces.register()

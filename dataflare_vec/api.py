@@ -9,6 +9,7 @@ import polars as pl
 
 from dataflare_vec.binding import series_bindings
 from dataflare_vec.config import BatchConfig
+from dataflare_vec.definition import Form
 from dataflare_vec.engine.expressions import build_expression, is_row_separable
 from dataflare_vec.engine.lazy import apply_lazily, as_expression
 from dataflare_vec.engine.result import BatchResult, errors_frame
@@ -16,13 +17,12 @@ from dataflare_vec.engine.run import Call, execute
 from dataflare_vec.errors import BindingError
 from dataflare_vec.frames import assemble, column_names, is_stream, to_polars
 from dataflare_vec.memory import default_pool
-from dataflare_vec.plugin import Form
 from dataflare_vec.registry import default_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dataflare_vec.plugin import Plugin
+    from dataflare_vec.definition import Plugin
 
 _DEFAULT = BatchConfig()
 

@@ -14,7 +14,7 @@ from dataflare_vec.registry import near_matches
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from dataflare_vec.plugin import Parameter, Plugin
+    from dataflare_vec.definition import Parameter, Plugin
 
 _SCALARS = (bool, int, float)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.plugin import Form, Plugin, PluginType, define
+from dataflare_vec.definition import Form, Plugin, PluginType, define
 from dataflare_vec.registry import default_registry
 
 if TYPE_CHECKING:

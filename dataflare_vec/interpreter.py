@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.binding import Column
-from dataflare_vec.plugin import plain
+from dataflare_vec.definition import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

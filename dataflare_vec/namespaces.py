@@ -6,8 +6,6 @@ from typing import Any
 
 import polars as pl
 
-from dataflare_vec import api
-
 
 class _Frame:
     """``.dfv`` on a frame or a Series."""
@@ -17,11 +15,15 @@ class _Frame:
 
     def apply(self, plugin: Any, **arguments: Any) -> Any:
         """Apply a plugin; see `dataflare_vec.apply`."""
-        return api.apply(self._data, plugin, **arguments)
+        from dataflare_vec.api import apply
+
+        return apply(self._data, plugin, **arguments)
 
     def run(self, plugin: Any, **arguments: Any) -> Any:
         """Apply a plugin and say what became of the rows; see `dataflare_vec.run`."""
-        return api.run(self._data, plugin, **arguments)
+        from dataflare_vec.api import run
+
+        return run(self._data, plugin, **arguments)
 
 
 class _Expression:
@@ -32,7 +34,9 @@ class _Expression:
 
     def apply(self, plugin: Any, *columns: str | pl.Expr, **bindings: Any) -> pl.Expr:
         """Return the plugin's expression with this one as first column; see `dataflare_vec.expr`."""
-        return api.expr(plugin, self._expression, *columns, **bindings)
+        from dataflare_vec.api import expr
+
+        return expr(plugin, self._expression, *columns, **bindings)
 
 
 def register() -> None:

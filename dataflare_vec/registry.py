@@ -6,8 +6,8 @@ import difflib
 import threading
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.definition import Plugin
 from dataflare_vec.errors import DuplicatePluginError, PluginNotFoundError
-from dataflare_vec.plugin import Plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "dataflare_vec"
 
 # A module imports only from rooms further left. One name may stand for a folder.
 ORDER = [
-    "errors", "config", "plugin", "registry", "binding", "memory", "interpreter", "decorators",
+    "errors", "config", "definition", "registry", "binding", "memory", "interpreter", "decorators",
     "jit", "engine", "frames", "api", "namespaces", "demo", "cli",
 ]  # fmt: skip
 

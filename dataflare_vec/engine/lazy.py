@@ -9,9 +9,9 @@ import polars as pl
 
 from dataflare_vec.binding import Column
 from dataflare_vec.config import BatchConfig
+from dataflare_vec.definition import Form
 from dataflare_vec.engine.expressions import build_expression
 from dataflare_vec.engine.run import execute
-from dataflare_vec.plugin import Form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

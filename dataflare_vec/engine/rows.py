@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.config import BatchConfig
+    from dataflare_vec.definition import Parameter, Plugin
     from dataflare_vec.jit.compiler import Kernel
     from dataflare_vec.memory import MemoryPool
-    from dataflare_vec.plugin import Parameter, Plugin
 
 
 class OutputField(NamedTuple):

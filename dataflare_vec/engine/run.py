@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.binding import bind, output_names
+from dataflare_vec.definition import Form
 from dataflare_vec.engine.columnwise import run_column_kernel
 from dataflare_vec.engine.expressions import build_expression, evaluate, expression_dtype
 from dataflare_vec.engine.result import FailedRows
 from dataflare_vec.engine.rows import RowRun, prepare
 from dataflare_vec.errors import BindingError, KernelResultError, RowError
-from dataflare_vec.plugin import Form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dataflare_vec.binding import Binding, Column
     from dataflare_vec.config import BatchConfig
+    from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.rows import Prepared
     from dataflare_vec.memory import MemoryPool
-    from dataflare_vec.plugin import Plugin
 
 ON_ERROR = ("raise", "null", "drop")
 

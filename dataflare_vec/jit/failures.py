@@ -6,13 +6,13 @@ import linecache
 import re
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.definition import plain
 from dataflare_vec.errors import KernelCompileError
-from dataflare_vec.plugin import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dataflare_vec.plugin import Plugin
+    from dataflare_vec.definition import Plugin
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _NOISE = re.compile(
