@@ -80,7 +80,7 @@ def apply(
     >>> paris = {"lat1": "lat", "lon1": "lon", "lat2": 48.9, "lon2": 2.4}
     >>> km = df.pipe(dfv.apply, "haversine", output="km", **paris)
     >>> round(km["km"][0])
-    874
+    871
     """
     found = default_registry.resolve(plugin)
     if isinstance(data, pl.Series):

@@ -82,6 +82,8 @@ def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
         If there is no such parameter, or the value can't be bound to it.
     """
     parameters = plugin.parameters
+    if not given and plugin.own_binding:
+        return plugin.own_binding[0]  # type: ignore[no-any-return]
     if given:
         known = {parameter.name for parameter in parameters}
         for name in given:
@@ -94,7 +96,10 @@ def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
         else _bind_constant(plugin, p, given.get(p.name, p.default))
         for p in parameters
     )
-    return Binding(plugin, items, tuple(item for item in items if isinstance(item, Column)))
+    binding = Binding(plugin, items, tuple(item for item in items if isinstance(item, Column)))
+    if not given:
+        plugin.own_binding.append(binding)
+    return binding
 
 
 def _bind_column(plugin: Plugin, parameter: Parameter, value: Any) -> Column | Constant:

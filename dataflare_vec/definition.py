@@ -106,6 +106,8 @@ class Plugin:
     returns: Returns | tuple[Returns, ...] | dict[str, Returns] | None = None
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
     kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
+    # The binding of a call without any, once it has been made.
+    own_binding: list[Any] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", getattr(self.function, "__doc__", None))

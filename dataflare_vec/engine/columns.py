@@ -79,12 +79,16 @@ class InputColumn:
 
     def at(self, row: int) -> tuple[int, int, int, int]:
         """Return the four slots of the block for a range that starts at ``row``."""
+        if row == 0:
+            return self.pieces[0].at(0)
         i = bisect_right(self.starts, row) - 1
         return self.pieces[i].at(row - self.starts[i])
 
 
 def pieces_of(columns: Sequence[InputColumn], start: int, stop: int) -> list[tuple[int, int]]:
     """Cut ``start:stop`` so that each column is contiguous in each part."""
+    if all(len(column.starts) == 1 for column in columns):
+        return [(start, stop)]
     cuts = {start, stop}
     for column in columns:
         if len(column.starts) > 1:

@@ -264,8 +264,10 @@ class RowRun:
         self._loop = prepared.kernel.loop(nulls=self._nulls)
         self._failed_rows: list[int] = []
         self._lock = threading.Lock()
-        if rows:
+        if rows > config.chunk_rows:
             over_ranges(self._range, rows, config.chunk_rows, config.threads)
+        elif rows:
+            self._range(0, rows)
         self.outputs = [target.to_series("") for target in self._targets]
         self.failed = FailedRows()
         if self._failed_rows:

@@ -28,7 +28,7 @@ class Shelf:
     __slots__ = ("capacity", "hits", "idle", "keep", "lent", "misses", "requested", "size")
 
     def __init__(self, capacity: int, size: BufferSize | None, keep: int) -> None:
-        self.capacity = capacity
+        self.capacity = int(capacity)  # a plain number, not a `BufferSize`
         self.size = size
         self.keep = keep
         # Left is idle longest, right is warm in cache and next to be lent.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import sys
 import time
 from collections import deque
@@ -11,10 +10,10 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.config import MemoryPoolConfig, seconds
-from dataflare_vec.memory import fork
+from dataflare_vec.memory import backends, fork
 from dataflare_vec.memory.buffer import Block, Lease, PooledBuffer, Shelf
 from dataflare_vec.memory.errors import PoolError, PoolLimitError
-from dataflare_vec.memory.sizes import BufferSize, class_capacity
+from dataflare_vec.memory.sizes import BufferSize, as_size, class_capacity
 from dataflare_vec.memory.stats import ClassStats, PoolStats, summarise
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ class MemoryPool:
         65536
         """
         if type(nbytes) is not int or nbytes < 0:
-            nbytes = _as_size(nbytes)
+            nbytes = as_size(nbytes)
         shelf = self._shelves.get(class_capacity(nbytes)) or self._new_shelf(nbytes)
         with self._lock:
             try:
@@ -154,7 +153,15 @@ class MemoryPool:
         -----
         Harmless whenever it is done: what was made from the buffer stays readable and holds the
         memory back from being recycled. A second return does nothing.
+
+        Raises
+        ------
+        TypeError
+            If it isn't a `PooledBuffer`.
         """
+        if not isinstance(buffer, PooledBuffer):
+            msg = f"`buffer` must be a PooledBuffer, got {type(buffer).__name__}"
+            raise TypeError(msg)
         buffer.release()
 
     def warmup(self, sizes: Iterable[int] | None = None) -> None:
@@ -187,7 +194,7 @@ class MemoryPool:
         if sizes is None:
             sizes = [s.capacity for s in self._all() if s.size for _ in range(s.keep)]
         buffers = []
-        for nbytes in map(_as_size, sizes):
+        for nbytes in map(as_size, sizes):
             shelf = self._shelves.get(class_capacity(nbytes)) or self._new_shelf(nbytes)
             block = self._obtain(shelf, nbytes, served=False)
             buffers.append(PooledBuffer(Lease(self, block, nbytes), shelf.capacity))
@@ -216,7 +223,9 @@ class MemoryPool:
                 )
                 for shelf in self._all()
             )
-            return summarise(classes, peak_bytes=self._peak)
+            peak_bytes = self._peak
+        self._settle()
+        return summarise(classes, peak_bytes=peak_bytes)
 
     def trim(self, max_idle_time: timedelta | float = 0.0) -> int:
         """Free idle buffers now.
@@ -235,6 +244,7 @@ class MemoryPool:
         before = self._clock() - seconds(max_idle_time)
         with self._lock:
             dropped = self._drop_idle_since(before)
+        self._settle()
         nbytes = sum(block.shelf.capacity for block in dropped)
         dropped.clear()
         if self._backend is not None:
@@ -330,8 +340,11 @@ class MemoryPool:
             idle = [shelf for shelf in shelves if shelf.idle]
             if not idle:
                 return
-            shelf = min(idle, key=lambda shelf: shelf.idle[0].idle_since)
-            dropped.append(shelf.idle.popleft())
+            try:
+                shelf = min(idle, key=lambda shelf: shelf.idle[0].idle_since)
+                dropped.append(shelf.idle.popleft())
+            except IndexError:  # a finaliser broke in and emptied the shelf
+                continue
             self._held -= shelf.capacity
             nbytes -= shelf.capacity
 
@@ -414,6 +427,7 @@ class MemoryPool:
         finally:
             with self._lock:
                 self._waiting -= 1
+            self._settle()
 
     def _limit_error(self, shelf: Shelf, nbytes: int) -> PoolLimitError:
         msg = (
@@ -439,31 +453,9 @@ class MemoryPool:
             raise
 
     def _load_arrow(self) -> None:
-        if self._backend is not None:
-            return
-        import pyarrow as pa
+        if self._backend is None:
+            import pyarrow as pa
 
-        name = self.config.backend
-        try:
-            backend = getattr(pa, f"{name}_memory_pool")()
-        except NotImplementedError:
-            msg = (
-                f"backend `{name}` isn't in this build of PyArrow; "
-                f"use one of {pa.supported_memory_backends()}, or `default`"
-            )
-            raise PoolError(msg) from None
-        self._allocate_buffer = pa.allocate_buffer
-        self._foreign_buffer = pa.foreign_buffer
-        self._backend = backend
-
-
-def _as_size(nbytes: object) -> int:
-    try:
-        size = operator.index(nbytes)  # type: ignore[arg-type]
-    except TypeError:
-        msg = f"`nbytes` must be an integer, got {nbytes!r}"
-        raise TypeError(msg) from None
-    if size < 0:
-        msg = f"`nbytes` must be 0 or more, got {size}"
-        raise ValueError(msg)
-    return size
+            self._allocate_buffer = pa.allocate_buffer
+            self._foreign_buffer = pa.foreign_buffer
+            self._backend = backends.load(self.config.backend)

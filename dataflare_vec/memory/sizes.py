@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from enum import IntEnum
 
 
@@ -45,3 +46,16 @@ def class_capacity(nbytes: int) -> int:
         return _FIXED[bits]
     step = bits - 3
     return (((nbytes - 1) >> step) + 1) << step
+
+
+def as_size(nbytes: object) -> int:
+    """Return a number of bytes as an int, or say what is wrong with it."""
+    try:
+        size = operator.index(nbytes)  # type: ignore[arg-type]
+    except TypeError:
+        msg = f"`nbytes` must be an integer, got {nbytes!r}"
+        raise TypeError(msg) from None
+    if size < 0:
+        msg = f"`nbytes` must be 0 or more, got {size}"
+        raise ValueError(msg)
+    return size
