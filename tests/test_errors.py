@@ -11,6 +11,7 @@ from dataflare_vec.registry import default_registry
 
 @pytest.fixture(autouse=True)
 def _clean_registry():
+    default_registry.load_packs()
     before = dict(default_registry._plugins)
     yield
     default_registry._plugins.clear()
@@ -43,7 +44,7 @@ def test_wrong_column_type(df):
     def twice(a):
         return a * 2
 
-    with pytest.raises(dfv.ColumnTypeError, match="plugin `twice`: column `a` must be a number.*got String"):
+    with pytest.raises(dfv.ColumnTypeError, match=r"plugin `twice`: column `a` must be a number.*got String"):
         df.with_columns(a=pl.lit("x")).pipe(dfv.apply, "twice")
 
     @dfv.plugin
@@ -56,7 +57,7 @@ def test_wrong_column_type(df):
 
 def test_duplicate_registration():
     dfv.register("one", pl.col("a"))
-    with pytest.raises(dfv.DuplicatePluginError, match="`one` is registered already.*replace=True"):
+    with pytest.raises(dfv.DuplicatePluginError, match=r"`one` is registered already.*replace=True"):
         dfv.register("one", pl.col("b"))
     dfv.register("one", pl.col("b"), replace=True)
     assert [p.name for p in dfv.plugins()].count("one") == 1
