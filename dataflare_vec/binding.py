@@ -42,6 +42,7 @@ class Binding:
     plugin: Plugin
     items: tuple[Column | Constant, ...]
     columns: tuple[Column, ...]
+    constant_key: tuple[Any, ...]  # the constants' types: kernels are compiled for them
 
     @property
     def column_names(self) -> list[str]:
@@ -96,10 +97,16 @@ def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
         else _bind_constant(plugin, p, given.get(p.name, p.default))
         for p in parameters
     )
-    binding = Binding(plugin, items, tuple(item for item in items if isinstance(item, Column)))
+    columns = tuple(item for item in items if isinstance(item, Column))
+    constants = tuple((i, _type_key(c.value)) for i, c in enumerate(items) if isinstance(c, Constant))
+    binding = Binding(plugin, items, columns, constants)
     if not given:
         plugin.own_binding.append(binding)
     return binding
+
+
+def _type_key(value: Any) -> Any:
+    return tuple(map(_type_key, value)) if isinstance(value, tuple) else type(value)
 
 
 def _bind_column(plugin: Plugin, parameter: Parameter, value: Any) -> Column | Constant:
@@ -176,6 +183,8 @@ def output_names(
         If there are too few or too many, a name twice, or one that is taken.
     """
     name = plugin.name
+    if output is None and count == 1 and not fields and name not in taken:
+        return [name]
     default = list(fields) if fields else [f"{name}_{i}" for i in range(count)]
     if count == 1 and not fields:
         default = [name]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -14,93 +14,73 @@ if TYPE_CHECKING:
     from dataflare_vec.memory import MemoryPool
 
 
-class Buffers(NamedTuple):
-    """Where one contiguous piece of a column lies.
+#: The four slots of a column in a loop's block: address and bit offset of the values, address and bit offset
+#: of the validity bitmap. Bit offsets of values are for booleans only; no validity is address 0.
+Slots = tuple[int, int, int, int]
 
-    Attributes
-    ----------
-    values : int
-        Address of the first element; of the bitmap for booleans.
-    values_bit : int
-        Bit offset of the first element (booleans only, else 0).
-    validity : int
-        Address of the validity bitmap, 0 if there are no nulls.
-    validity_bit : int
-        Bit offset of the first row in the validity bitmap.
-    width : int
-        Bytes of an element; 0 for booleans, which are bits.
-    """
 
-    values: int
-    values_bit: int
-    validity: int
-    validity_bit: int
-    width: int
-
-    def at(self, row: int) -> tuple[int, int, int, int]:
-        """Return the four slots of the block for a range that starts at ``row``."""
-        if self.width:
-            return (
-                self.values + row * self.width,
-                0,
-                self.validity,
-                self.validity_bit + row,
-            )
-        return self.values, self.values_bit + row, self.validity, self.validity_bit + row
+def advance(slots: Slots, rows: int, width: int) -> Slots:
+    """Return the slots of the same column ``rows`` rows further on; a ``width`` of 0 is bits."""
+    values, values_bit, validity, validity_bit = slots
+    if width:
+        return values + rows * width, 0, validity, validity_bit + rows
+    return values, values_bit + rows, validity, validity_bit + rows
 
 
 class InputColumn:
-    """One column of the input, as its contiguous pieces."""
+    """One column of the input: where each of its contiguous pieces lies.
 
-    __slots__ = ("_keep_alive", "has_nulls", "pieces", "starts")
+    A call on a few rows spends most of its time here, so the usual column of one piece goes straight through.
+    """
+
+    __slots__ = ("_arrays", "_first", "_pieces", "_width", "has_nulls", "starts")
 
     def __init__(self, series: pl.Series, width: int) -> None:
-        self.has_nulls = series.null_count() > 0
-        self.starts: list[int] = []
-        self.pieces: list[Buffers] = []
-        self._keep_alive: list[Any] = []
-        start = 0
-        for chunk in [series] if series.n_chunks() == 1 else series.get_chunks():
-            array = chunk.to_arrow()
-            validity, values = array.buffers()
-            offset = array.offset
-            self.starts.append(start)
-            self.pieces.append(
-                Buffers(
-                    values.address + offset * width if values is not None else 0,
-                    0 if width else offset,
-                    validity.address if validity is not None and self.has_nulls else 0,
-                    offset,
-                    width,
-                )
-            )
-            self._keep_alive.append(array)
-            start += len(array)
+        nulls = self.has_nulls = series.null_count() > 0
+        self._width = width
+        if series.n_chunks() == 1:
+            array = self._arrays = series.to_arrow()
+            self._first = _slots_of(array, width, nulls)
+            self._pieces: list[Slots] | None = None
+            self.starts: tuple[int, ...] = (0,)
+            return
+        arrays = self._arrays = [chunk.to_arrow() for chunk in series.get_chunks()]
+        pieces = self._pieces = [_slots_of(array, width, nulls) for array in arrays]
+        self._first = pieces[0]
+        self.starts = tuple(accumulate([len(array) for array in arrays[:-1]], initial=0))
 
-    def at(self, row: int) -> tuple[int, int, int, int]:
-        """Return the four slots of the block for a range that starts at ``row``."""
-        if row == 0:
-            return self.pieces[0].at(0)
+    def at(self, row: int) -> Slots:
+        """Return the slots for a range of rows that starts at ``row``."""
+        if self._pieces is None:
+            return advance(self._first, row, self._width) if row else self._first
         i = bisect_right(self.starts, row) - 1
-        return self.pieces[i].at(row - self.starts[i])
+        return advance(self._pieces[i], row - self.starts[i], self._width)
+
+
+def _slots_of(array: Any, width: int, nulls: bool) -> Slots:  # noqa: FBT001
+    validity, values = array.buffers()
+    offset = array.offset
+    return (
+        values.address + offset * width if values is not None else 0,
+        0 if width else offset,
+        validity.address if nulls and validity is not None else 0,
+        offset,
+    )
 
 
 def pieces_of(columns: Sequence[InputColumn], start: int, stop: int) -> list[tuple[int, int]]:
     """Cut ``start:stop`` so that each column is contiguous in each part."""
-    if all(len(column.starts) == 1 for column in columns):
-        return [(start, stop)]
     cuts = {start, stop}
     for column in columns:
         if len(column.starts) > 1:
             cuts.update(cut for cut in column.starts if start < cut < stop)
-    ordered = sorted(cuts)
-    return list(pairwise(ordered))
+    return list(pairwise(sorted(cuts))) if len(cuts) > 2 else [(start, stop)]
 
 
 class OutputColumn:
     """One column of the output: allocated once from the pool, written in disjoint ranges."""
 
-    __slots__ = ("_arrow_type", "_rows", "_validity", "_values", "buffers", "dtype")
+    __slots__ = ("_arrow_type", "_rows", "_validity", "_values", "_width", "dtype", "slots")
 
     def __init__(
         self, pool: MemoryPool, arrow_type: Any, dtype: Any, rows: int, *, width: int, nulls: bool
@@ -112,7 +92,12 @@ class OutputColumn:
         self._values = pool.get_buffer(rows * width if width else bitmap_bytes)
         self._validity = pool.get_buffer(bitmap_bytes) if nulls else None
         validity = self._validity.address if self._validity is not None else 0
-        self.buffers = Buffers(self._values.address, 0, validity, 0, width)
+        self._width = width
+        self.slots: Slots = (self._values.address, 0, validity, 0)
+
+    def at(self, row: int) -> Slots:
+        """Return the slots for a range of rows that starts at ``row``."""
+        return advance(self.slots, row, self._width) if row else self.slots
 
     def to_series(self, name: str) -> pl.Series:
         """Return the column; the pool gets its memory back when the last reader lets go."""

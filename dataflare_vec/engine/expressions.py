@@ -134,7 +134,7 @@ def evaluate(name: str, expression: pl.Expr, frame: pl.DataFrame, config: BatchC
 def _by_chunks(expression: pl.Expr, frame: pl.DataFrame, config: BatchConfig) -> pl.Series:
     chunks: dict[int, pl.Series] = {}
     lock = threading.Lock()
-    roots = frame.select(dict.fromkeys(expression.meta.root_names()))
+    roots = frame.select(list(dict.fromkeys(expression.meta.root_names())))
 
     def work(start: int, stop: int) -> None:
         values = roots[start:stop].select(expression).to_series()

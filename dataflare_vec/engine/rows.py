@@ -63,19 +63,12 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     KernelCompileError, KernelResultError
         If Numba can't compile it, or its result can't be a column.
     """
-    key = (
-        tuple(dtypes),
-        tuple(None if isinstance(item, Column) else _constant_key(item.value) for item in binding.items),
-    )
+    key = (binding.constant_key, *dtypes)
     kernels = binding.plugin.kernels
     prepared = kernels.get(key)
     if prepared is None:
         prepared = kernels[key] = _compile(binding, dtypes)
     return prepared
-
-
-def _constant_key(value: Any) -> Any:
-    return tuple(map(_constant_key, value)) if isinstance(value, tuple) else type(value)
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
@@ -227,7 +220,7 @@ class RowRun:
     Attributes
     ----------
     outputs : list of polars.Series
-        The computed columns, unnamed.
+        The computed columns.
     failed : FailedRows
         The rows whose kernel raised; their outputs are null.
     """
@@ -237,6 +230,7 @@ class RowRun:
         binding: Binding,
         prepared: Prepared,
         columns: list[pl.Series],
+        names: Sequence[str],
         rows: int,
         pool: MemoryPool,
         config: BatchConfig,
@@ -260,7 +254,7 @@ class RowRun:
             )
             for field in prepared.outputs
         ]
-        self._slots = _constant_bits(binding, prepared)
+        self._slots = _constant_bits(binding, prepared) if binding.constant_key else None
         self._loop = prepared.kernel.loop(nulls=self._nulls)
         self._failed_rows: list[int] = []
         self._lock = threading.Lock()
@@ -268,7 +262,7 @@ class RowRun:
             over_ranges(self._range, rows, config.chunk_rows, config.threads)
         elif rows:
             self._range(0, rows)
-        self.outputs = [target.to_series("") for target in self._targets]
+        self.outputs = [target.to_series(name) for target, name in zip(self._targets, names, strict=True)]
         self.failed = FailedRows()
         if self._failed_rows:
             self._mark_failed()
@@ -282,11 +276,15 @@ class RowRun:
     def _block(self, row: int) -> list[int]:
         """Return the addresses and constants for a range of rows that starts at ``row``."""
         slots: list[int] = []
-        columns = iter(self._columns)
-        for constants in self._slots:
-            slots += next(columns).at(row) if constants is None else constants
+        if self._slots is None:
+            for column in self._columns:
+                slots += column.at(row)
+        else:
+            columns = iter(self._columns)
+            for constants in self._slots:
+                slots += next(columns).at(row) if constants is None else constants
         for target in self._targets:
-            slots += target.buffers.at(row)
+            slots += target.at(row)
         return slots
 
     def _careful(self, start: int, stop: int) -> None:

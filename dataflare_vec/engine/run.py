@@ -153,12 +153,11 @@ def _row_outcome(
         for item in call.binding.columns
     ]
     prepared = prepare(call.binding, [s.dtype for s in series])
-    out = [] if plugin.is_filter else call._kernel_names(prepared, names)
-    run = RowRun(call.binding, prepared, series, frame.height, pool, config)
+    out = [plugin.name] if plugin.is_filter else call._kernel_names(prepared, names)
+    run = RowRun(call.binding, prepared, series, out, frame.height, pool, config)
     if plugin.is_filter:
         return _filtered(run.outputs[0], run.failed)
-    named = [s.alias(name) for s, name in zip(run.outputs, out, strict=True)]
-    return Outcome(named, failed=run.failed)
+    return Outcome(run.outputs, failed=run.failed)
 
 
 def _filtered(mask: pl.Series, failed: FailedRows) -> Outcome:

@@ -66,14 +66,14 @@ class Kernel:
     field_names: tuple[str, ...] | None
     returns_tuple: bool
     _result: Any  # Numba's CompileResult
-    _loops: dict[LoopVariant, Callable[[int, int], int]] = field(default_factory=dict)
+    _loops: dict[tuple[bool, bool], Callable[[int, int], int]] = field(default_factory=dict)
     _libraries: list[Any] = field(default_factory=list)
 
     def loop(self, *, nulls: bool, careful: bool = False) -> Callable[[int, int], int]:
         """Return the compiled loop ``(address of the block, rows) -> rows that raised``."""
-        variant = LoopVariant(nulls=nulls, careful=careful)
-        loop = self._loops.get(variant)
+        loop = self._loops.get((nulls, careful))
         if loop is None:
+            variant = LoopVariant(nulls, careful)
             with _compile_lock:
                 loop = self._loops.get(variant)
                 if loop is None:
@@ -83,7 +83,7 @@ class Kernel:
     def llvm_ir(self, *, nulls: bool = False, careful: bool = False) -> str:
         """Return the optimised LLVM IR of a loop."""
         self.loop(nulls=nulls, careful=careful)
-        index = list(self._loops).index(LoopVariant(nulls=nulls, careful=careful))
+        index = list(self._loops).index((nulls, careful))
         return str(self._libraries[index].get_llvm_str())
 
     def _compile_loop(self, variant: LoopVariant) -> Callable[[int, int], int]:

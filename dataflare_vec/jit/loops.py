@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -63,9 +63,8 @@ class Output:
     nullable: bool  # the kernel may return None for it
 
 
-@dataclass(frozen=True)
-class LoopVariant:
-    """Which of a kernel's loops: three at most are ever compiled, each when it is first needed."""
+class LoopVariant(NamedTuple):
+    """Which of a kernel's loops: each is compiled when it is first needed."""
 
     nulls: bool  # some column of the chunk has nulls
     careful: bool  # write down which rows raised
