@@ -10,6 +10,7 @@ from numba.core import callconv
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 
+from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit.loops import PROTOTYPE, Input, LoopBuilder, LoopVariant, Output
 from dataflare_vec.jit.signature import outputs_of
 

@@ -1,0 +1,34 @@
+"""Built-ins for more types than Numba knows them for: `float` and `int` of bools and of optionals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba.core import types
+from numba.extending import intrinsic, overload
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _value(typing_context: Any, optional: Any) -> Any:
+    """Return what an optional holds; raise TypeError if it is None."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.cast(builder, arguments[0], optional, optional.type)
+
+    return optional.type(optional), generate
+
+
+def _implement(convert: type, one: object, zero: object) -> None:
+    """Let Numba call ``convert`` on a bool and on an optional."""
+
+    @overload(convert)
+    def converted(x):  # type: ignore[no-untyped-def]  # Numba compares the two signatures, annotations too
+        if isinstance(x, types.Boolean):
+            return lambda x: one if x else zero
+        if isinstance(x, types.Optional):
+            return lambda x: convert(_value(x))
+        return None
+
+
+_implement(float, 1.0, 0.0)
+_implement(int, 1, 0)
