@@ -16,7 +16,7 @@ from dataflare_vec.errors import UnsupportedDataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.engine.run import Outcome
+    from dataflare_vec.engine.execute import Outcome
 
 
 def is_pyarrow(data: object, *names: str) -> bool:
@@ -77,34 +77,33 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
 
 
 def _assemble_polars(frame: pl.DataFrame, outcome: Outcome, *, keep: bool) -> pl.DataFrame:
-    if outcome.series:
-        # hstack takes the columns as they are; with_columns would build a query: 1 µs against 17.
-        frame = frame.hstack(outcome.series) if keep else pl.DataFrame(outcome.series)
-    return frame if outcome.keep is None else frame.filter(outcome.keep)
+    if not keep and outcome.series:
+        return pl.DataFrame(outcome.series)
+    if outcome.keep is not None:
+        frame = frame.filter(outcome.keep)
+    # hstack takes the columns as they are; with_columns would build a query: 1 µs against 17.
+    return frame.hstack(outcome.series) if outcome.series else frame
 
 
 def _assemble_pandas(data: Any, outcome: Outcome, *, keep: bool) -> Any:
-    result = data if keep or not outcome.series else data[[]]
-    arrow_backed = any(type(dtype).__name__ == "ArrowDtype" for dtype in data.dtypes)
+    result = data if outcome.keep is None else data[outcome.keep.to_numpy()]
     if outcome.series:
+        arrow_backed = any(type(dtype).__name__ == "ArrowDtype" for dtype in data.dtypes)
         new = pl.DataFrame(outcome.series).to_pandas(use_pyarrow_extension_array=arrow_backed)
-        new.index = data.index
-        result = result.assign(**{name: new[name] for name in new.columns})
-    return result if outcome.keep is None else result[outcome.keep.to_numpy()]
+        new.index = result.index
+        result = (result if keep else result[[]]).assign(**{name: new[name] for name in new.columns})
+    return result
 
 
 def _assemble_arrow(data: Any, outcome: Outcome, *, keep: bool) -> Any:
     import pyarrow as pa
 
-    is_batch = isinstance(data, pa.RecordBatch)
     arrays = [s.rechunk().to_arrow() for s in outcome.series]
     names = [s.name for s in outcome.series]
-    if not outcome.series:
-        result = data
-    elif not keep:
-        result = (pa.RecordBatch if is_batch else pa.Table).from_arrays(arrays, names=names)
-    else:
-        result = data
-        for name, array in zip(names, arrays, strict=True):
-            result = result.append_column(name, array)
-    return result if outcome.keep is None else result.filter(outcome.keep.to_arrow())
+    if names and not keep:
+        kind = pa.RecordBatch if isinstance(data, pa.RecordBatch) else pa.Table
+        return kind.from_arrays(arrays, names=names)
+    result = data if outcome.keep is None else data.filter(outcome.keep.to_arrow())
+    for name, array in zip(names, arrays, strict=True):
+        result = result.append_column(name, array)
+    return result

@@ -1,32 +1,37 @@
-"""A kernel's plain Python function on one row: the reference that compiled code has to match."""
+"""A kernel's plain Python function on single rows: the reference that compiled code has to match."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dataflare_vec.binding import Binding
 
 
-def call_row(binding: Binding, values: Sequence[Any], dtypes: Sequence[Any]) -> tuple[Any, ...]:
-    """Call the plain function of a row kernel with the values of one row.
+def call_rows(
+    binding: Binding, rows: Sequence[Sequence[Any]], dtypes: Sequence[Any]
+) -> Iterator[tuple[Any, ...] | Exception]:
+    """Call the plain function of a row kernel with one row after the other.
 
     Parameters
     ----------
-    values
-        Of the columns: numbers, bools, integers for dates and times, None for nulls.
+    rows
+        Values of the columns: numbers, bools, integers for dates and times, None for nulls.
     dtypes
         Polars dtypes of the columns.
 
-    Returns
-    -------
-    tuple
-        One value for each output; all None for a row with a null that the kernel isn't called for.
+    Yields
+    ------
+    tuple or Exception
+        One value for each output, or what the function raised. For a row with a null that the kernel isn't
+        called for, one None.
 
     Notes
     -----
@@ -35,21 +40,27 @@ def call_row(binding: Binding, values: Sequence[Any], dtypes: Sequence[Any]) -> 
     """
     import numpy as np
 
-    left = list(zip(values, dtypes, strict=True))
-    arguments: list[Any] = []
-    skipped = False
-    for item in binding.items:
-        if not isinstance(item, Column):
-            arguments.append(np.float64(item.value) if type(item.value) is float else item.value)
-            continue
-        value, dtype = left.pop(0)
-        if value is None and not item.parameter.nullable:
-            skipped = True
-        if value is not None and dtype.is_float():
-            value = np.float32(value) if dtype.to_python() and str(dtype) == "Float32" else np.float64(value)
-        arguments.append(value)
-    if skipped:
-        return (None,)
+    function = plain(binding.plugin.function)
+    floats = {pl.Float32: np.float32, pl.Float64: np.float64}
+    wrap = [floats.get(dtype.base_type()) for dtype in dtypes]
     with np.errstate(all="ignore"):
-        result = plain(binding.plugin.function)(*arguments)
-    return tuple(result) if isinstance(result, tuple) else (result,)
+        for values in rows:
+            left = iter(zip(values, wrap, strict=True))
+            arguments: list[Any] = []
+            skipped = False
+            for item in binding.items:
+                if not isinstance(item, Column):
+                    arguments.append(np.float64(item.value) if type(item.value) is float else item.value)
+                    continue
+                value, float_type = next(left)
+                skipped |= value is None and not item.parameter.nullable
+                arguments.append(value if value is None or float_type is None else float_type(value))
+            if skipped:
+                yield (None,)
+                continue
+            try:
+                result = function(*arguments)
+            except Exception as error:  # noqa: BLE001  # whatever the user's function raises
+                yield error
+                continue
+            yield tuple(result) if isinstance(result, tuple) else (result,)

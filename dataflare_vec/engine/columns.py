@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 from bisect import bisect_right
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dataflare_vec.memory import MemoryPool
+    from dataflare_vec.memory import MemoryPool, PooledBuffer
 
 
 #: The four slots of a column in a loop's block: address and bit offset of the values, address and bit offset
@@ -33,9 +32,10 @@ class InputColumn:
     A call on a few rows spends most of its time here, so the usual column of one piece goes straight through.
     """
 
-    __slots__ = ("_arrays", "_first", "_pieces", "_width", "has_nulls", "starts")
+    __slots__ = ("_arrays", "_first", "_pieces", "_width", "has_nulls", "series", "starts")
 
     def __init__(self, series: pl.Series, width: int) -> None:
+        self.series = series
         nulls = self.has_nulls = series.null_count() > 0
         self._width = width
         if series.n_chunks() == 1:
@@ -56,6 +56,10 @@ class InputColumn:
         i = bisect_right(self.starts, row) - 1
         return advance(self._pieces[i], row - self.starts[i], self._width)
 
+    def slice(self, start: int, stop: int) -> pl.Series:
+        """Return some of its rows."""
+        return self.series[start:stop]
+
 
 def _slots_of(array: Any, width: int, nulls: bool) -> Slots:  # noqa: FBT001
     validity, values = array.buffers()
@@ -68,42 +72,89 @@ def _slots_of(array: Any, width: int, nulls: bool) -> Slots:  # noqa: FBT001
     )
 
 
-def pieces_of(columns: Sequence[InputColumn], start: int, stop: int) -> list[tuple[int, int]]:
-    """Cut ``start:stop`` so that each column is contiguous in each part."""
-    cuts = {start, stop}
-    for column in columns:
-        if len(column.starts) > 1:
-            cuts.update(cut for cut in column.starts if start < cut < stop)
-    return list(pairwise(sorted(cuts))) if len(cuts) > 2 else [(start, stop)]
+class Bitmap:
+    """One bit for each row, in pooled memory; all 0 or all 1 at first."""
+
+    __slots__ = ("_buffer", "address", "rows")
+
+    def __init__(self, pool: MemoryPool, rows: int, *, ones: bool) -> None:
+        self.rows = rows
+        self._buffer = _bits(pool, rows)
+        self.address = self._buffer.address
+        ctypes.memset(self.address, 0xFF if ones else 0, self._buffer.size)
+
+    def slice(self, start: int, stop: int) -> pl.Series:
+        """Return the bits of some rows as booleans, without a copy."""
+        import pyarrow as pa
+
+        buffers = [None, self._buffer.to_arrow()]
+        return pl.Series(pa.Array.from_buffers(pa.bool_(), stop - start, buffers, offset=start))
+
+    def put(self, start: int, bits: pl.Series) -> None:
+        """Overwrite bits from ``start`` (a multiple of 64) on with booleans that aren't null."""
+        array = bits.rechunk().to_arrow()
+        if array.offset % 8:  # bytes can't be taken over
+            array = pl.concat([bits, bits[:0]]).rechunk().to_arrow()
+        source = array.buffers()[1]
+        if len(bits):
+            nbytes = (len(bits) + 7) // 8
+            ctypes.memmove(self.address + start // 8, source.address + array.offset // 8, nbytes)
+
+
+def _bits(pool: MemoryPool, rows: int) -> PooledBuffer:
+    return pool.get_buffer((rows + 7) // 8)
 
 
 class OutputColumn:
-    """One column of the output: allocated once from the pool, written in disjoint ranges."""
+    """One column of the output: allocated once from the pool, written in disjoint ranges.
 
-    __slots__ = ("_arrow_type", "_rows", "_validity", "_values", "_width", "dtype", "slots")
+    It has a validity bitmap if a null was possible from the start, or once `need_validity` was called.
+    """
+
+    __slots__ = ("_arrow_type", "_pool", "_validity", "_values", "_width", "dtype", "rows", "slots")
+
+    starts = (0,)
 
     def __init__(
         self, pool: MemoryPool, arrow_type: Any, dtype: Any, rows: int, *, width: int, nulls: bool
     ) -> None:
-        bitmap_bytes = (rows + 7) // 8
+        self._pool = pool
         self._arrow_type = arrow_type
-        self._rows = rows
+        self.rows = rows
         self.dtype = dtype
-        self._values = pool.get_buffer(rows * width if width else bitmap_bytes)
-        self._validity = pool.get_buffer(bitmap_bytes) if nulls else None
-        validity = self._validity.address if self._validity is not None else 0
         self._width = width
+        self._values = pool.get_buffer(rows * width) if width else _bits(pool, rows)
+        self._validity = _bits(pool, rows) if nulls else None
+        validity = self._validity.address if self._validity is not None else 0
         self.slots: Slots = (self._values.address, 0, validity, 0)
+
+    @property
+    def has_nulls(self) -> bool:
+        """Whether some of its rows may be null."""
+        return self._validity is not None
+
+    def need_validity(self) -> None:
+        """Have a validity bitmap from now on; all rows so far are valid. Not to be called by two threads."""
+        if self._validity is None:
+            validity = _bits(self._pool, self.rows)
+            ctypes.memset(validity.address, 0xFF, validity.size)
+            self.slots = (self.slots[0], 0, validity.address, 0)
+            self._validity = validity
 
     def at(self, row: int) -> Slots:
         """Return the slots for a range of rows that starts at ``row``."""
         return advance(self.slots, row, self._width) if row else self.slots
 
-    def to_series(self, name: str) -> pl.Series:
-        """Return the column; the pool gets its memory back when the last reader lets go."""
+    def slice(self, start: int, stop: int) -> pl.Series:
+        """Return some of its rows; the pool gets its memory back when the last reader lets go."""
         import pyarrow as pa
 
         validity = self._validity.to_arrow() if self._validity is not None else None
-        array = pa.Array.from_buffers(self._arrow_type, self._rows, [validity, self._values.to_arrow()])
-        series = pl.Series(name, array)
+        buffers = [validity, self._values.to_arrow()]
+        array = pa.Array.from_buffers(self._arrow_type, stop - start, buffers, offset=start)
+        series = pl.Series(array)
         return series if self.dtype is None else series.cast(self.dtype)
+
+    def to_series(self, name: str) -> pl.Series:
+        """Return the whole column, named."""
+        return self.slice(0, self.rows).alias(name)

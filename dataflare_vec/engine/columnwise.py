@@ -1,4 +1,4 @@
-"""Column kernels: arrays of a chunk in, arrays of the same length out."""
+"""Column kernels as a stage: arrays of a chunk in, arrays of the same length out."""
 
 from __future__ import annotations
 
@@ -7,42 +7,66 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.binding import Column
+from dataflare_vec.engine.expressions import spread
 from dataflare_vec.errors import KernelResultError, RowError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dataflare_vec.binding import Binding
+    from dataflare_vec.engine.stage import Chunk
 
 
-def run_column_kernel(
-    binding: Binding, columns: Sequence[pl.Series], height: int
-) -> tuple[list[pl.Series], tuple[str, ...] | None]:
-    """Call the kernel on the rows without nulls.
+class ColumnStage:
+    """A column kernel; see `Stage`."""
 
-    Returns
-    -------
-    list of polars.Series
-        The outputs, null where a row had a null.
-    tuple of str or None
-        Names of the fields if the kernel returns a named tuple.
+    whole = False
 
-    Raises
-    ------
-    KernelResultError
-        If it doesn't return arrays of the length it got.
-    RowError
-        If it raises; a column kernel fails as a whole.
+    def __init__(
+        self, binding: Binding, reads: Sequence[str], writes: Mapping[str, Any], *, kept: bool
+    ) -> None:
+        self.plugin = binding.plugin
+        self.binding = binding
+        self.index = 0
+        self.reads = reads
+        self.writes = writes
+        self.kept = kept
+        self.is_filter = binding.plugin.is_filter
+
+    def run(self, chunk: Chunk) -> None:
+        """Compute the chunk's rows that hold no nulls; the others are null."""
+        columns = [chunk.series(name) for name in self.reads]
+        present = chunk.selection(self)
+        for series in columns:
+            if series.null_count():
+                valid = series.is_not_null()
+                present = valid if present is None else present & valid
+        if present is not None:
+            columns = [series.filter(present) for series in columns]
+        outputs, _ = _call(self.binding, columns, len(columns[0]))
+        for (name, dtype), values in zip(self.writes.items(), outputs, strict=True):
+            if values.dtype != dtype:
+                msg = (
+                    f"column plugin `{self.plugin.name}` returns {values.dtype} for `{name}`, and {dtype} for an "
+                    "empty chunk; return the same type for each chunk"
+                )
+                raise KernelResultError(msg)
+            chunk.put(self, name, values if present is None else spread(values, present))
+
+
+def column_kernel_schema(binding: Binding, empty: pl.DataFrame) -> tuple[tuple[str, ...] | None, list[Any]]:
+    """Return the names of the fields (None for one output) and the dtypes that a column kernel returns.
+
+    It is called with arrays of no rows for that.
     """
+    outputs, fields = _call(binding, list(empty), 0)
+    return fields, [series.dtype for series in outputs]
+
+
+def _call(
+    binding: Binding, columns: Sequence[pl.Series], count: int
+) -> tuple[list[pl.Series], tuple[str, ...] | None]:
     name = binding.plugin.name
-    present = None
-    for series in columns:
-        if series.null_count():
-            valid = series.is_not_null()
-            present = valid if present is None else present & valid
-    if present is not None:
-        columns = [series.filter(present) for series in columns]
-    count = height if present is None else int(present.sum())
     arrays = iter([_to_array(series) for series in columns])
     arguments = [next(arrays) if isinstance(item, Column) else item.value for item in binding.items]
     try:
@@ -50,15 +74,10 @@ def run_column_kernel(
     except Exception as error:
         msg = f"column plugin `{name}` failed on a chunk of {count} rows with {type(error).__name__}: {error}"
         raise RowError(msg, plugin=name, count=count) from error
-    fields = getattr(result, "_fields", None)
-    items = list(result) if isinstance(result, tuple) else [result]
-    outputs = [_to_series(name, item, count) for item in items]
-    if isinstance(result, tuple) and fields is None:
-        fields = tuple(f"{name}_{i}" for i in range(len(items)))
-    if present is not None:
-        rows = present.arg_true()
-        outputs = [_scatter(series, rows, height) for series in outputs]
-    return outputs, fields
+    if not isinstance(result, tuple):
+        return [_to_series(name, result, count)], None
+    fields = getattr(result, "_fields", None) or tuple(f"{name}_{i}" for i in range(len(result)))
+    return [_to_series(name, item, count) for item in result], fields
 
 
 def _to_array(series: pl.Series) -> Any:
@@ -75,10 +94,3 @@ def _to_series(name: str, item: Any, count: int) -> pl.Series:
         msg = f"column plugin `{name}` must return an array of {count} values, got {got}"
         raise KernelResultError(msg)
     return pl.Series("", item)
-
-
-def _scatter(series: pl.Series, rows: pl.Series, height: int) -> pl.Series:
-    """Return a Series of ``height`` with the values at ``rows``, null elsewhere."""
-    index = pl.Series("", [None], dtype=pl.UInt32).new_from_index(0, height)
-    positions = pl.Series("", range(len(rows)), dtype=pl.UInt32)
-    return series.gather(index.scatter(rows, positions))

@@ -3,18 +3,89 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dataflare_vec.binding import Column
-from dataflare_vec.engine.threads import over_ranges
 from dataflare_vec.errors import KernelResultError, PluginDefinitionError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dataflare_vec.binding import Binding, Constant
-    from dataflare_vec.config import BatchConfig
+    from dataflare_vec.definition import Plugin
+    from dataflare_vec.engine.scope import Scope
+    from dataflare_vec.engine.stage import Chunk
+
+
+class ExpressionStage:
+    """A Polars expression; see `Stage`.
+
+    Parameters
+    ----------
+    plugin
+        The plugin, None for an expression that a parameter is bound to.
+    what
+        What messages call it.
+    """
+
+    def __init__(
+        self, plugin: Plugin | None, what: str, expression: pl.Expr, writes: Mapping[str, Any], *, kept: bool
+    ) -> None:
+        self.plugin = plugin
+        self.index = 0
+        self.reads = list(dict.fromkeys(expression.meta.root_names()))
+        self.writes = writes
+        self.kept = kept
+        self.is_filter = plugin is not None and plugin.is_filter
+        self.whole = not is_row_separable(expression)
+        self._what = what
+        self._expression = expression
+
+    def run(self, chunk: Chunk) -> None:
+        """Compute the chunk's rows."""
+        height = chunk.stop - chunk.start
+        selected = chunk.selection(self)
+        frame = pl.DataFrame([chunk.series(name).alias(name) for name in self.reads])
+        if selected is not None:
+            frame = frame.filter(selected) if self.reads else frame
+            height = int(selected.sum())
+        values = self._values(frame, height)
+        if selected is not None:
+            values = spread(values, selected)
+        if self.is_filter:
+            chunk.run.select(self, chunk.start, values)
+        else:
+            for name in self.writes:
+                chunk.put(self, name, values)
+
+    def evaluate(self, frame: pl.DataFrame) -> pl.Series:
+        """Return the values for all rows of a frame."""
+        return self._values(frame, frame.height)
+
+    def _values(self, frame: pl.DataFrame, height: int) -> pl.Series:
+        try:
+            values = frame.select(self._expression).to_series()
+        except pl.exceptions.PolarsError as error:
+            msg = f"{self._what}: {error}"
+            raise KernelResultError(msg) from error
+        if len(values) == height:
+            return values
+        if len(values) == 1:  # an aggregate or a literal, for each row as in `with_columns`
+            return values.new_from_index(0, height)
+        msg = f"{self._what} has {len(values)} rows, the data has {height}; it must give one value for each row"
+        raise KernelResultError(msg)
+
+
+def spread(values: pl.Series, selected: pl.Series) -> pl.Series:
+    """Return values of the selected rows at their places among all rows, null elsewhere."""
+    if len(values) == len(selected):
+        return values
+    if not len(values):
+        return pl.Series([None], dtype=values.dtype).new_from_index(0, len(selected))
+    places = pl.select(pl.when(selected).then(selected.cum_sum() - 1)).to_series()
+    return values.gather(places)
 
 
 def build_expression(binding: Binding) -> pl.Expr:
@@ -75,11 +146,9 @@ def is_row_separable(expression: pl.Expr) -> bool:
     ``col("a") - col("a").mean()`` (Polars 2.1). So each operation inside is asked too, and has to keep the
     number of rows. An exception means no, and so does a Series inside, whose rows belong to the whole.
     """
-    return (
-        bool(expression.meta.root_names())
-        and "Series" not in expression.meta.serialize(format="json")
-        and _each_separable(expression)
-    )
+    if "Series" in expression.meta.serialize(format="json"):
+        return False
+    return _each_separable(expression) and (expression.meta.is_literal() or bool(expression.meta.root_names()))
 
 
 def _each_separable(expression: pl.Expr) -> bool:
@@ -93,53 +162,17 @@ def _each_separable(expression: pl.Expr) -> bool:
         return False
 
 
-def expression_dtype(binding: Binding, empty: pl.DataFrame) -> Any:
-    """Return the dtype of the plugin's result for data like ``empty``."""
-    expression = build_expression(binding)
-    return _select_schema(binding.plugin.name, expression, empty.lazy())
+def expression_dtype(what: str, expression: pl.Expr, scope: Scope) -> Any:
+    """Return the dtype of an expression over the columns of ``scope``.
 
-
-def _select_schema(name: str, expression: pl.Expr, frame: pl.LazyFrame) -> Any:
+    Raises
+    ------
+    KernelResultError
+        If Polars can't evaluate it; the message begins with ``what``.
+    """
+    names = [name for name in expression.meta.root_names() if name in scope]
     try:
-        return frame.select(expression).collect_schema().dtypes()[0]
+        return scope.empty(names).lazy().select(expression).collect_schema().dtypes()[0]
     except pl.exceptions.PolarsError as error:
-        raise KernelResultError(_explain(name, error)) from error
-
-
-def _explain(name: str, error: Exception) -> str:
-    return f"expression plugin `{name}`: {error}"
-
-
-def evaluate(name: str, expression: pl.Expr, frame: pl.DataFrame, config: BatchConfig) -> pl.Series:
-    """Return the expression's values, one for each row of ``frame``."""
-    height = frame.height
-    try:
-        if height > config.chunk_rows and is_row_separable(expression):
-            values = _by_chunks(expression, frame, config)
-        else:
-            values = frame.select(expression).to_series()
-    except pl.exceptions.PolarsError as error:
-        raise KernelResultError(_explain(name, error)) from error
-    if len(values) == height:
-        return values
-    if len(values) == 1:  # an aggregate or a literal, for each row as in `with_columns`
-        return values.new_from_index(0, height)
-    msg = (
-        f"expression plugin `{name}` gives {len(values)} rows for {height}; a plugin gives one value for "
-        "each row"
-    )
-    raise KernelResultError(msg)
-
-
-def _by_chunks(expression: pl.Expr, frame: pl.DataFrame, config: BatchConfig) -> pl.Series:
-    chunks: dict[int, pl.Series] = {}
-    lock = threading.Lock()
-    roots = frame.select(list(dict.fromkeys(expression.meta.root_names())))
-
-    def work(start: int, stop: int) -> None:
-        values = roots[start:stop].select(expression).to_series()
-        with lock:
-            chunks[start] = values
-
-    over_ranges(work, frame.height, config.chunk_rows, config.threads)
-    return pl.concat([chunks[start] for start in sorted(chunks)])
+        msg = f"{what}: {error}"
+        raise KernelResultError(msg) from error

@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.binding import Column
-from dataflare_vec.config import BatchConfig
 from dataflare_vec.definition import Form
+from dataflare_vec.engine.execute import execute
 from dataflare_vec.engine.expressions import build_expression
-from dataflare_vec.engine.run import execute
+from dataflare_vec.engine.plan import Plan
+from dataflare_vec.engine.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.engine.run import Call
-    from dataflare_vec.memory import MemoryPool
-
-# Polars calls from its own threads, several at once.
-_ONE_THREAD = BatchConfig(enable_parallel=False)
+    from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.engine.steps import BoundStep
 
 
-def as_expression(call: Call, dtype: Any, pool: MemoryPool) -> pl.Expr:
+def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str) -> pl.Expr:
     """Return the plugin as an expression: of its column, a struct of its columns, or its mask.
 
     Parameters
@@ -31,18 +29,19 @@ def as_expression(call: Call, dtype: Any, pool: MemoryPool) -> pl.Expr:
     dtype
         Of the result; None lets Polars find it with a trial of two rows.
     """
-    plugin = call.plugin
+    plugin = step.plugin
     if plugin.form is Form.EXPRESSION:
-        return build_expression(call.binding)
+        return build_expression(step.binding)
     # Inside, the columns go by the names of their parameters, whatever expressions they come from.
-    names = [item.parameter.name for item in call.binding.columns]
+    names = [item.parameter.name for item in step.binding.columns]
     items = tuple(
         Column(item.parameter, item.parameter.name) if isinstance(item, Column) else item
-        for item in call.binding.items
+        for item in step.binding.items
     )
     columns = tuple(item for item in items if isinstance(item, Column))
-    binding = replace(call.binding, items=items, columns=columns)
-    inner = replace(call, binding=binding, output=None, keep=False)
+    inner = replace(step, binding=replace(step.binding, items=items, columns=columns), output=None, keep=True)
+    # Polars calls from its own threads, several at once.
+    config = replace(runtime.config, enable_parallel=False)
 
     def compute(series: Sequence[pl.Series]) -> pl.Series:
         height = max(len(s) for s in series)
@@ -52,33 +51,46 @@ def as_expression(call: Call, dtype: Any, pool: MemoryPool) -> pl.Expr:
                 for s, name in zip(series, names, strict=True)
             ]
         )
-        outcome = execute(inner, frame, pool, _ONE_THREAD)
-        if outcome.keep is not None:
+        plan = Plan([inner], Scope.of_frame(frame), keep_data=False)
+        outcome = execute(plan, frame, runtime, on_error, config)
+        if plugin.is_filter:
+            assert outcome.keep is not None
             return outcome.keep.alias(plugin.name)
         if len(outcome.series) == 1:
             return outcome.series[0].alias(plugin.name)
         return pl.DataFrame(outcome.series).to_struct(plugin.name)
 
     sources = [
-        pl.col(item.source) if isinstance(item.source, str) else item.source for item in call.binding.columns
+        pl.col(item.source) if isinstance(item.source, str) else item.source for item in step.binding.columns
     ]
     return pl.map_batches(sources, compute, dtype, is_elementwise=True)
 
 
-def apply_lazily(frame: pl.LazyFrame, call: Call, pool: MemoryPool) -> pl.LazyFrame:
-    """Add a plugin to a query. Its schema is known without running it."""
-    if call.on_error == "drop":
+def apply_lazily(
+    frame: pl.LazyFrame, steps: Sequence[BoundStep], runtime: Runtime, *, keep: bool, on_error: str
+) -> pl.LazyFrame:
+    """Add plugins to a query. Its schema is known without running it."""
+    if on_error == "drop":
         msg = 'a lazy query can\'t drop failed rows; use `on_error="null"` and filter'
         raise ValueError(msg)
-    schema = frame.collect_schema()
-    new = call.schema(schema)
-    if call.plugin.is_filter:
-        return frame.filter(as_expression(call, pl.Boolean, pool))
-    names = list(new)
-    if len(names) == 1:
-        column = as_expression(call, new[names[0]], pool).alias(names[0])
-    else:
-        fields = list(replace(call, output=None, keep=False).schema(schema))
-        struct = pl.Struct(dict(zip(fields, new.values(), strict=True)))
-        column = as_expression(call, struct, pool).struct.rename_fields(names).struct.unnest()
-    return frame.with_columns(column) if call.keep else frame.select(column)
+    plan = Plan(steps, Scope.of_schema(frame.collect_schema()), keep_data=keep)
+    stages = [stage for stage in plan.stages if stage.plugin is not None]
+    temporary: list[str] = []
+    for step, stage in zip(steps, stages, strict=True):
+        if stage.is_filter:
+            frame = frame.filter(as_expression(step, pl.Boolean, runtime, on_error))
+            continue
+        names, dtypes = list(stage.writes), list(stage.writes.values())
+        if len(names) == 1:
+            column = as_expression(step, dtypes[0], runtime, on_error).alias(names[0])
+        else:
+            inner = Plan([replace(step, output=None)], Scope.of_schema(frame.collect_schema()), keep_data=False)
+            struct = pl.Struct(dict(zip(inner.new, dtypes, strict=True)))
+            column = as_expression(step, struct, runtime, on_error)
+            column = column.struct.rename_fields(names).struct.unnest()
+        frame = frame.with_columns(column)
+        if not step.keep:
+            temporary += names
+    if not keep and plan.new:
+        return frame.select(list(plan.new))
+    return frame.drop(temporary) if temporary else frame

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
+from dataflare_vec.engine.failures import Failures, all_details
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-ERROR_SCHEMA = {"row": pl.Int64, "plugin": pl.String, "error": pl.String, "message": pl.String}
-
-#: Failed rows whose details are kept; the count stays exact.
-MAX_ERROR_DETAILS = 1000
-
-
-@dataclass
-class FailedRows:
-    """The rows of one run whose kernel raised.
-
-    Attributes
-    ----------
-    rows
-        Their indices, ascending.
-    explain
-        Returns the exception of one of them, from the plain Python function.
-    inputs
-        The columns that the kernel read, by parameter.
-    """
-
-    rows: Sequence[int] = ()
-    explain: Callable[[int], Exception] | None = None
-    inputs: pl.DataFrame | None = None
-
+    import polars as pl
 
 @dataclass(frozen=True)
 class BatchResult:
@@ -44,8 +22,9 @@ class BatchResult:
     frame
         The data with the plugin's columns, of the kind that came in.
     errors : polars.DataFrame
-        One line for each failed row (the first 1,000 of them): its index in the input, the plugin, the
-        exception's type and message, and the values that the kernel was given, as a struct.
+        One line for each failed row (the first `max_error_details` of them): its index in the input, the
+        plugin, the exception's type and message, and the values that the kernel was given, as a struct.
+        Made when it is first looked at, by calling the plain Python function on those rows.
     processed_count, success_count, error_count, filtered_count : int
         Rows that came in, were computed, failed, and were filtered out:
         ``processed_count == success_count + error_count``, and filtered rows are successes.
@@ -56,30 +35,20 @@ class BatchResult:
     """
 
     frame: Any
-    errors: pl.DataFrame = field(repr=False)
     processed_count: int
     success_count: int
     error_count: int
     filtered_count: int
     processing_time: float
+    max_error_details: int = field(repr=False)
+    failures: Sequence[Failures] = field(repr=False)
+
+    @cached_property
+    def errors(self) -> pl.DataFrame:
+        """The failed rows, with why they failed and on what."""
+        return all_details(self.failures, self.max_error_details)
 
     @property
     def throughput_per_second(self) -> float:
         """Rows per second."""
         return self.processed_count / self.processing_time if self.processing_time else 0.0
-
-
-def errors_frame(plugin: str, failed: FailedRows) -> pl.DataFrame:
-    """Return the details of the first failed rows as a frame."""
-    rows = [int(row) for row in failed.rows[:MAX_ERROR_DETAILS]]
-    if not rows or failed.explain is None or failed.inputs is None:
-        return pl.DataFrame(schema=ERROR_SCHEMA)
-    errors = [failed.explain(row) for row in rows]
-    columns = {
-        "row": rows,
-        "plugin": [plugin] * len(rows),
-        "error": [type(error).__name__ for error in errors],
-        "message": [str(error) for error in errors],
-    }
-    values = failed.inputs[rows].to_struct("inputs")
-    return pl.DataFrame(columns, schema=ERROR_SCHEMA).with_columns(values)

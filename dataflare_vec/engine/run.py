@@ -1,230 +1,204 @@
-"""One plugin over one Polars frame, whatever its form: columns out, rows kept, rows failed."""
+"""One run: stages over the rows of a frame, chunk by chunk, on several threads."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import threading
+from time import perf_counter
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from dataflare_vec.binding import bind, output_names
-from dataflare_vec.definition import Form
-from dataflare_vec.engine.columnwise import run_column_kernel
-from dataflare_vec.engine.expressions import build_expression, evaluate, expression_dtype
-from dataflare_vec.engine.result import FailedRows
-from dataflare_vec.engine.rows import RowRun, prepare
-from dataflare_vec.errors import BindingError, KernelResultError, RowError
+from dataflare_vec.engine.columns import Bitmap, InputColumn, OutputColumn
+from dataflare_vec.engine.failures import Failures
+from dataflare_vec.engine.rows import RowStage
+from dataflare_vec.engine.stage import Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from dataflare_vec.binding import Binding, Column
-    from dataflare_vec.config import BatchConfig
-    from dataflare_vec.definition import Plugin
-    from dataflare_vec.engine.rows import Prepared
+    from dataflare_vec.engine.stage import Stage
     from dataflare_vec.memory import MemoryPool
 
-ON_ERROR = ("raise", "null", "drop")
 
-#: Failed rows that an error message names.
-_SHOWN_ROWS = 5
+class Run:
+    """What the stages of a pipeline share while they run over one frame.
 
+    A row that a filter didn't want, or that failed, is no longer *selected*: later stages don't compute it, and
+    its results are null. Rows keep their places until the run is over.
 
-@dataclass
-class Outcome:
-    """What a plugin made of a frame.
+    Parameters
+    ----------
+    stages
+        Stages that can be run chunk by chunk, at least one.
+    frame
+        The data.
+    pool
+        Where outputs come from.
+    max_error_details
+        Of how many failed rows of a stage the values are kept.
+    selected
+        Which rows are to be computed at all; None for all.
+    origin
+        Which rows of the input the frame's rows are, if they aren't the same.
 
     Attributes
     ----------
-    series
-        The new columns, named; empty for a filter.
-    keep
-        Which rows stay: a Boolean Series, or None for all.
-    failed
-        The rows that raised.
-    filtered
-        Rows that a filter took out (failed ones not counted).
+    columns : dict
+        The frame's columns that compiled loops read.
+    outputs : dict
+        The columns that compiled loops write, by index of the stage.
+    failures : dict
+        The failed rows, by index of the stage.
+    times : list of tuple
+        Index of the stage, rows and seconds, for each chunk.
     """
 
-    series: list[pl.Series] = field(default_factory=list)
-    keep: pl.Series | None = None
-    failed: FailedRows = field(default_factory=FailedRows)
-    filtered: int = 0
-
-
-@dataclass(frozen=True)
-class Call:
-    """A plugin with everything that a user says about one use of it."""
-
-    plugin: Plugin
-    binding: Binding
-    output: str | Sequence[str] | Mapping[str, str] | None = None
-    keep: bool = True
-    on_error: str = "raise"
-
-    @classmethod
-    def make(
-        cls,
-        plugin: Plugin,
-        bindings: Mapping[str, Any],
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        frame: pl.DataFrame,
+        pool: MemoryPool,
+        max_error_details: int,
         *,
-        output: Any = None,
-        keep: bool = True,
-        on_error: str = "raise",
-    ) -> Call:
-        """Check the arguments and bind them."""
-        if on_error not in ON_ERROR:
-            msg = f'`on_error` must be "raise", "null" or "drop", got {on_error!r}'
-            raise ValueError(msg)
-        return cls(plugin, bind(plugin, bindings), output, keep, on_error)
+        selected: pl.Series | None = None,
+        origin: pl.Series | None = None,
+    ) -> None:
+        self.pool = pool
+        self.lock = threading.Lock()
+        self.rows = frame.height
+        self.stages = stages
+        self.columns: dict[str, InputColumn] = {}
+        self.outputs: dict[int, list[OutputColumn]] = {}
+        self.failures: dict[int, Failures] = {}
+        self.times: list[tuple[int, int, float]] = []
+        self._frame = frame
+        self._collected: dict[str, dict[int, pl.Series]] = {}
+        self._selection: Bitmap | None = None
+        self._selecting_from = stages[-1].index + 1  # the first stage that may see unselected rows
+        if selected is not None:
+            self._select_from(stages[0].index).put(0, selected)
+        written: set[str] = set()
+        for stage in stages:
+            if isinstance(stage, RowStage):
+                self._open(stage, written, max_error_details, origin)
+            written.update(stage.writes)
 
-    # -- without data -------------------------------------------------------------------------------------
+    def _open(
+        self, stage: RowStage, written: set[str], max_error_details: int, origin: pl.Series | None
+    ) -> None:
+        nulls = self.is_selecting(stage.index)
+        for name, width in zip(stage.reads, stage.prepared.widths, strict=True):
+            if name not in written:
+                column = self.columns.get(name)
+                if column is None:
+                    column = self.columns[name] = InputColumn(self._frame.get_column(name), width)
+                nulls = nulls or column.has_nulls
+        self.failures[stage.index] = Failures(stage, max_error_details, origin)
+        if stage.is_filter:
+            self._select_from(stage.index + 1)
+            self.outputs[stage.index] = []
+        elif stage.kept:
+            self.outputs[stage.index] = stage.allocate(self.pool, self.rows, nulls=nulls)
 
-    def schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the dtypes of the output columns by name, for data of ``schema``.
+    def compute(self, start: int, stop: int) -> None:
+        """Pass a range of rows through all stages, while it is in cache."""
+        chunk = Chunk(self, start, stop)
+        began = perf_counter()
+        for stage in self.stages:
+            rows = stop - start
+            if self.is_selecting(stage.index) and self._selection is not None:
+                rows = int(self._selection.slice(start, stop).sum())
+            stage.run(chunk)
+            ended = perf_counter()
+            self.times.append((stage.index, rows, ended - began))
+            began = ended
 
-        Raises
-        ------
-        PluginError
-            Whatever would be wrong with the call on such data.
+    def series(self, name: str, start: int, stop: int) -> pl.Series:
+        """Return some rows of a column of the data."""
+        return self._frame.get_column(name)[start:stop]
+
+    def collect(self, name: str, start: int, values: pl.Series) -> None:
+        """Keep what a stage computed for a chunk."""
+        with self.lock:
+            self._collected.setdefault(name, {})[start] = values
+
+    def results(self, stage: Stage) -> list[pl.Series]:
+        """Return the columns of a stage, after all chunks are done."""
+        if isinstance(stage, RowStage):
+            targets = self.outputs[stage.index]
+            return [target.to_series(name) for name, target in zip(stage.writes, targets, strict=True)]
+        results = []
+        for name, dtype in stage.writes.items():
+            chunks = self._collected.get(name, {})
+            series = [chunks[start] for start in sorted(chunks)]
+            results.append(pl.concat(series).alias(name) if series else pl.Series(name, dtype=dtype))
+        return results
+
+    # -- which rows are still wanted ------------------------------------------------------------------------
+
+    def is_selecting(self, index: int) -> bool:
+        """Whether a stage may see rows that it isn't to compute."""
+        return index >= self._selecting_from
+
+    def selection(self, index: int, start: int, stop: int) -> pl.Series | None:
+        """Return which rows a stage is to compute; None for all."""
+        if self._selection is None or not self.is_selecting(index):
+            return None
+        return self._selection.slice(start, stop)
+
+    def selection_slots(self, row: int) -> tuple[int, int]:
+        """Return address and bit offset of the selection, for a loop that starts at ``row``."""
+        return (0, 0) if self._selection is None else (self._selection.address, row)
+
+    def select(self, stage: Stage, start: int, mask: pl.Series) -> None:
+        """Take rows out of the selection: those for which ``mask`` isn't true."""
+        with self.lock:
+            selection = self._select_from(stage.index + 1)
+        selected = selection.slice(start, start + len(mask))
+        selection.put(start, mask.fill_null(value=False) & selected)
+
+    def _select_from(self, index: int) -> Bitmap:
+        if self._selection is None:
+            self._selection = Bitmap(self.pool, self.rows, ones=True)
+        self._selecting_from = min(self._selecting_from, index)
+        return self._selection
+
+    def need_validity(self, targets: Sequence[OutputColumn]) -> None:
+        """Have validity bitmaps for the outputs of a stage."""
+        if not all(target.has_nulls for target in targets):
+            with self.lock:
+                for target in targets:
+                    target.need_validity()
+
+    def expect_failures(self, stage: RowStage, targets: Sequence[OutputColumn]) -> Bitmap:
+        """Have all that a careful loop writes to; return the bitmap of failed rows."""
+        with self.lock:
+            failures = self.failures[stage.index]
+            if failures.bitmap is None:
+                failures.bitmap = Bitmap(self.pool, self.rows, ones=False)
+            self._select_from(stage.index + 1)
+            for target in targets:
+                target.need_validity()
+            return failures.bitmap
+
+    # -- when all chunks are done ---------------------------------------------------------------------------
+
+    def selected(self) -> pl.Series | None:
+        """Return which rows went through all stages; None for all."""
+        return None if self._selection is None else self._selection.slice(0, self.rows)
+
+    def kept(self, on_error: str) -> pl.Series | None:
+        """Return which rows there are in the result; None for all.
+
+        A failed row stays under ``on_error="null"``, unless there is a filter at its stage or after: its null
+        isn't true.
         """
-        self.binding.check_columns(schema)
-        if self.plugin.form is not Form.ROW:
-            empty = pl.DataFrame(schema=dict(schema))
-            if self.plugin.form is Form.EXPRESSION:
-                dtype = expression_dtype(self.binding, empty)
-                names = self._names(None, 1, schema)
-                return {} if self.plugin.is_filter else {names[0]: dtype}
-            return {s.name: s.dtype for s in _column_outcome(self, empty).series}
-        dtypes = self._dtypes(schema)
-        prepared = prepare(self.binding, dtypes)
-        if self.plugin.is_filter:
-            return {}
-        return prepared.schema(self._kernel_names(prepared, schema))
-
-    def _dtypes(self, schema: Mapping[str, Any]) -> list[Any]:
-        names = [item.source for item in self.binding.columns if isinstance(item.source, str)]
-        if len(names) == len(self.binding.columns):
-            return [schema[name] for name in names]
-        empty = pl.DataFrame(schema=dict(schema))
-        return [_select(empty, self.plugin, item).dtype for item in self.binding.columns]
-
-    def _kernel_names(self, prepared: Prepared, taken: Mapping[str, Any] | Sequence[str]) -> list[str]:
-        count = len(prepared.outputs)
-        fields = prepared.fields
-        if prepared.is_tuple and fields is None:
-            fields = tuple(f"{self.plugin.name}_{i}" for i in range(count))
-        return self._names(fields, count, taken)
-
-    def _names(
-        self, fields: Sequence[str] | None, count: int, taken: Mapping[str, Any] | Sequence[str]
-    ) -> list[str]:
-        return output_names(self.plugin, fields, count, self.output, taken if self.keep else ())
-
-
-def execute(call: Call, frame: pl.DataFrame, pool: MemoryPool, config: BatchConfig) -> Outcome:
-    """Run ``call`` over ``frame``.
-
-    Raises
-    ------
-    PluginError
-        If the call doesn't fit the frame, before any work; `RowError` if rows failed and
-        ``on_error="raise"``.
-    """
-    columns = frame.columns
-    call.binding.check_columns(columns)
-    if call.plugin.form is Form.ROW:
-        outcome = _row_outcome(call, frame, columns, pool, config)
-    elif call.plugin.form is Form.COLUMN:
-        outcome = _column_outcome(call, frame)
-    else:
-        outcome = _expression_outcome(call, frame, config)
-    if outcome.failed.rows:
-        _settle_failures(call, outcome, frame.height)
-    return outcome
-
-
-def _row_outcome(
-    call: Call, frame: pl.DataFrame, names: Sequence[str], pool: MemoryPool, config: BatchConfig
-) -> Outcome:
-    plugin = call.plugin
-    series = [
-        frame.get_column(item.source) if isinstance(item.source, str) else _select(frame, plugin, item)
-        for item in call.binding.columns
-    ]
-    prepared = prepare(call.binding, [s.dtype for s in series])
-    out = [plugin.name] if plugin.is_filter else call._kernel_names(prepared, names)
-    run = RowRun(call.binding, prepared, series, out, frame.height, pool, config)
-    if plugin.is_filter:
-        return _filtered(run.outputs[0], run.failed)
-    return Outcome(run.outputs, failed=run.failed)
-
-
-def _filtered(mask: pl.Series, failed: FailedRows) -> Outcome:
-    if mask.null_count():
-        mask = mask.fill_null(value=False)
-    filtered = len(mask) - int(mask.sum() or 0) - len(failed.rows)
-    return Outcome(keep=mask, failed=failed, filtered=filtered)
-
-
-def _select(frame: pl.DataFrame, plugin: Plugin, item: Column) -> pl.Series:
-    """Evaluate an expression that a parameter is bound to; one value is repeated for each row."""
-    try:
-        values = frame.select(item.source).to_series()
-    except pl.exceptions.PolarsError as error:
-        msg = f"plugin `{plugin.name}`: parameter `{item.parameter.name}`: {error}"
-        raise BindingError(msg) from error
-    if len(values) == 1 and frame.height != 1:
-        return values.new_from_index(0, frame.height)
-    if len(values) != frame.height:
-        msg = (
-            f"plugin `{plugin.name}`: the expression for parameter `{item.parameter.name}` has "
-            f"{len(values)} rows, the data has {frame.height}; bind one of the same length"
-        )
-        raise BindingError(msg)
-    return values
-
-
-def _column_outcome(call: Call, frame: pl.DataFrame) -> Outcome:
-    inputs = [
-        frame.get_column(item.source) if isinstance(item.source, str) else _select(frame, call.plugin, item)
-        for item in call.binding.columns
-    ]
-    outputs, fields = run_column_kernel(call.binding, inputs, frame.height)
-    names = call._names(fields, len(outputs), frame.columns)
-    return Outcome([s.alias(name) for s, name in zip(outputs, names, strict=True)])
-
-
-def _expression_outcome(call: Call, frame: pl.DataFrame, config: BatchConfig) -> Outcome:
-    names = call._names(None, 1, [] if call.plugin.is_filter else frame.columns)
-    expression = build_expression(call.binding)
-    values = evaluate(call.plugin.name, expression, frame, config)
-    if call.plugin.is_filter:
-        if values.dtype != pl.Boolean:
-            msg = f"filter plugin `{call.plugin.name}` must be Boolean, it is {values.dtype}"
-            raise KernelResultError(msg)
-        return _filtered(values, FailedRows())
-    return Outcome([values.alias(names[0])])
-
-
-def _settle_failures(call: Call, outcome: Outcome, height: int) -> None:
-    """Do with failed rows what ``on_error`` says."""
-    failed = outcome.failed
-    rows = [int(row) for row in failed.rows]
-    if call.on_error == "raise":
-        assert failed.explain is not None
-        cause = failed.explain(rows[0])
-        more = ", …" if len(rows) > _SHOWN_ROWS else ""
-        shown = ", ".join(map(str, rows[:_SHOWN_ROWS])) + more
-        what = "row" if len(rows) == 1 else "rows"
-        msg = (
-            f"plugin `{call.plugin.name}`: {len(rows)} of {height} rows failed, {what} {shown}; the "
-            f'first with {type(cause).__name__}: {cause}; pass `on_error="null"` or `"drop"` to go on '
-            "without them"
-        )
-        raise RowError(
-            msg, plugin=call.plugin.name, count=len(rows), rows=tuple(rows[:_SHOWN_ROWS])
-        ) from cause
-    if call.on_error == "drop" and outcome.keep is None:
-        mask = pl.Series("keep", [True]).new_from_index(0, height)
-        outcome.keep = mask.scatter(rows, False)  # noqa: FBT003
+        selected = self.selected()
+        filters = [stage.index for stage in self.stages if stage.is_filter]
+        if selected is None or (on_error == "null" and not filters):
+            return None
+        if on_error == "null":
+            for index, failures in self.failures.items():
+                if failures.bitmap is not None and index > filters[-1]:
+                    selected = selected | failures.bitmap.slice(0, self.rows)
+        return selected

@@ -1,15 +1,17 @@
-"""Run one function over ranges of rows, on several threads."""
+"""Cut the rows of a frame into chunks, and run one function over them on several threads."""
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dataflare_vec.engine.runtime import SharedTuner
 
 _lock = threading.Lock()
 _executors: dict[int, ThreadPoolExecutor] = {}
@@ -35,29 +37,38 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def over_ranges(work: Callable[[int, int], None], rows: int, chunk_rows: int, threads: int) -> None:
-    """Call ``work(start, stop)`` for each chunk of ``rows``, on up to ``threads`` threads.
+def over_chunks(work: Callable[[int, int], None], rows: int, tuner: SharedTuner, threads: int) -> None:
+    """Call ``work(start, stop)`` for chunk after chunk of ``rows``, on up to ``threads`` threads.
 
-    The calling thread works too. Threads take the next chunk when they are done with one. An exception
-    of one of them is raised here, after all have stopped.
+    The calling thread works too. Threads take the next chunk when they are done with one, as large as the
+    tuner says; chunks start at multiples of 64, so that no two threads write into one byte of a bitmap. An
+    exception of one of them is raised here, after all have stopped.
     """
-    chunks = -(-rows // chunk_rows)
-    threads = min(threads, chunks)
-    if threads <= 1:
-        for start in range(0, rows, chunk_rows):
-            work(start, min(start + chunk_rows, rows))
-        return
-    numbers = itertools.count()  # next() on it is atomic under the GIL
-    stop = threading.Event()
+    taken = 0
+    stop = False
 
     def take() -> None:
+        nonlocal taken, stop
         try:
-            while not stop.is_set() and (start := next(numbers) * chunk_rows) < rows:
-                work(start, min(start + chunk_rows, rows))
+            while True:
+                with tuner.lock:
+                    start = taken
+                    if stop or start >= rows:
+                        return
+                    end = taken = min(start + tuner.next_size(rows - start, threads), rows)
+                began = perf_counter()
+                work(start, end)
+                elapsed = perf_counter() - began
+                with tuner.lock:
+                    tuner.record(end - start, elapsed)
         except BaseException:
-            stop.set()
+            stop = True
             raise
 
+    if threads <= 1 or rows <= tuner.next_size(rows, threads):
+        threads = 1
+        take()
+        return
     executor = _executor(threads - 1)
     futures = [executor.submit(take) for _ in range(threads - 1)]
     try:

@@ -60,18 +60,29 @@ class Kernel:
         What the loops read and write, in the order of the block's slots.
     field_names
         Names of the fields if the kernel returns a named tuple, else None.
+    is_filter
+        Whether its loops write the selection instead of a column.
     """
 
     inputs: tuple[Input, ...]
     outputs: tuple[Output, ...]
     field_names: tuple[str, ...] | None
     returns_tuple: bool
+    is_filter: bool
     _result: Any  # Numba's CompileResult
     _loops: dict[tuple[bool, bool], Callable[[int, int], int]] = field(default_factory=dict)
     _libraries: list[Any] = field(default_factory=list)
 
     def loop(self, *, nulls: bool, careful: bool = False) -> Callable[[int, int], int]:
-        """Return the compiled loop ``(address of the block, rows) -> rows that raised``."""
+        """Return the compiled loop ``(address of the block, rows) -> rows that raised``.
+
+        Parameters
+        ----------
+        nulls
+            Whether there are nulls, or rows that aren't selected.
+        careful
+            Whether to write down which rows raised; goes with ``nulls``.
+        """
         loop = self._loops.get((nulls, careful))
         if loop is None:
             variant = LoopVariant(nulls, careful)
@@ -96,6 +107,7 @@ class Kernel:
             result.signature,
             self.inputs,
             self.outputs,
+            is_filter=self.is_filter,
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
         )
@@ -114,6 +126,8 @@ def compile_kernel(
     function: Callable[..., Any],
     inputs: Sequence[Input],
     declared: Sequence[types.Type | None] | None = None,
+    *,
+    is_filter: bool = False,
 ) -> Kernel:
     """Compile ``function`` for the given inputs.
 
@@ -125,6 +139,8 @@ def compile_kernel(
         One for each parameter, in order.
     declared
         Types of the outputs where the author declared them.
+    is_filter
+        Whether its one output, a bool, selects rows.
 
     Raises
     ------
@@ -146,7 +162,7 @@ def compile_kernel(
         dispatcher.compile(argument_types)
         result = dispatcher.overloads[argument_types]
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
-    return Kernel(tuple(inputs), outputs, field_names, returns_tuple, result)
+    return Kernel(tuple(inputs), outputs, field_names, returns_tuple, is_filter, result)
 
 
 # What Numba adds by itself, and what only makes sense for the author's own compiled function.

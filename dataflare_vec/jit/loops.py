@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 BLOCK_ROWS = 512
 
 #: A column takes four slots of the block: values, bit offset of values, validity, bit offset of validity.
-#: A constant takes one slot for each of its scalars. The careful loop has one more: the error flags.
+#: A constant takes one slot for each of its scalars. Inputs come first, then outputs, then two bitmaps with
+#: their bit offsets: the selection (which rows are still wanted; absent means all) and the failed rows.
 COLUMN_SLOTS = 4
 
 PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
@@ -66,8 +67,8 @@ class Output:
 class LoopVariant(NamedTuple):
     """Which of a kernel's loops: each is compiled when it is first needed."""
 
-    nulls: bool  # some column of the chunk has nulls
-    careful: bool  # write down which rows raised
+    nulls: bool  # some column of the chunk has nulls, or some rows aren't selected
+    careful: bool  # write down which rows raised, and take them out of the selection
 
 
 class _Buffers:
@@ -88,6 +89,8 @@ class LoopBuilder:
         Function descriptor and signature of the compiled kernel.
     inputs, outputs
         What the loop reads and writes.
+    is_filter
+        Whether the one output, a bool, goes to the selection instead of to a column.
     returns_tuple
         Whether the kernel returns its outputs as a tuple.
     frees_exceptions
@@ -102,6 +105,7 @@ class LoopBuilder:
         inputs: Sequence[Input],
         outputs: Sequence[Output],
         *,
+        is_filter: bool,
         returns_tuple: bool,
         frees_exceptions: bool,
     ) -> None:
@@ -110,6 +114,7 @@ class LoopBuilder:
         self.signature = signature
         self.inputs = list(inputs)
         self.outputs = list(outputs)
+        self.is_filter = is_filter
         self.returns_tuple = returns_tuple
         self.frees_exceptions = frees_exceptions
 
@@ -120,10 +125,9 @@ class LoopBuilder:
         self.module = module
         self.variant = variant
         slots = [slot for item in self.inputs for slot in self._slot_types(item)]
-        for output in self.outputs:
+        for output in self._columns_out:
             slots += self._column_slot_types(output.type)
-        if variant.careful:
-            slots.append(_BYTES)
+        slots += [_BYTES, _I64] * 2  # selection, failed rows
         body = self._build_body(name + ".body", slots)
 
         entry = ir.Function(module, ir.FunctionType(_I64, [ir.PointerType(_I64), _I64]), name)
@@ -134,6 +138,10 @@ class LoopBuilder:
             raw = builder.load(builder.gep(block, [_I64(i)]))
             arguments.append(_from_bits(builder, raw, slot_type))
         builder.ret(builder.call(body, [*arguments, rows]))
+
+    @property
+    def _columns_out(self) -> list[Output]:
+        return [] if self.is_filter else self.outputs
 
     def _slot_types(self, item: Input) -> list[ir.Type]:
         if item.is_column:
@@ -169,7 +177,7 @@ class LoopBuilder:
         return body
 
     def _take_arguments(self, args: list[ir.Value]) -> None:
-        """Sort the body's arguments into columns, constants, outputs and the error flags."""
+        """Sort the body's arguments into columns, constants, outputs and bitmaps."""
         self._columns: dict[int, _Buffers] = {}
         self._constants: dict[int, ir.Value] = {}
         for i, item in enumerate(self.inputs):
@@ -180,10 +188,10 @@ class LoopBuilder:
             else:
                 self._constants[i] = self._pack_constant(item.type, taken)
         self._targets: list[_Buffers] = []
-        for _ in self.outputs:
+        for _ in self._columns_out:
             taken, args = args[:COLUMN_SLOTS], args[COLUMN_SLOTS:]
             self._targets.append(_Buffers(taken))
-        self._error_flags = args[0] if self.variant.careful else None
+        self._selection, self._failed_rows = tuple(args[:2]), tuple(args[2:])
 
     def _pack_constant(self, ty: types.Type, leaves: list[ir.Value]) -> ir.Value:
         if isinstance(ty, types.NoneType):
@@ -206,25 +214,33 @@ class LoopBuilder:
             if self.inputs[i].nullable and self.variant.nulls:
                 scratch = self._none_scratch[i] = self._scratch()
                 self._bit_inputs.append((buffers.validity, buffers.validity_offset, scratch))
-        # A null in any other column means that the row isn't computed: one combined bitmap is enough.
-        propagating = [i for i in self._columns if not self.inputs[i].nullable]
-        self._valid = self._scratch() if self.variant.nulls and propagating else None
-        self._propagating = propagating if self._valid is not None else []
+        # A row that isn't computed, for a null in any other column or because it isn't selected, has null as
+        # its result: one combined bitmap is enough.
+        self._propagating = [i for i in self._columns if not self.inputs[i].nullable]
+        self._valid = self._scratch() if self.variant.nulls else None
         self._value_scratch: list[ir.Value | None] = []
         self._validity_scratch: list[ir.Value | None] = []
-        for output, target in zip(self.outputs, self._targets, strict=True):
+        for output, target in zip(self._columns_out, self._targets, strict=True):
             values = validity = None
             if output.type == types.boolean:
                 values = self._scratch()
                 self._bit_outputs.append((target.values, target.values_offset, values))
-            if output.nullable:
+            if output.nullable or self.variant.careful:
                 validity = self._scratch()
-            elif self._valid is not None:
-                validity = self._valid  # the same bits for each output that is never None by itself
-            if validity is not None:
-                self._bit_outputs.append((target.validity, target.validity_offset, validity))
+            if validity is not None or self._valid is not None:
+                # The same bits for each output that is never None by itself.
+                self._bit_outputs.append((target.validity, target.validity_offset, validity or self._valid))
             self._value_scratch.append(values)
-            self._validity_scratch.append(validity if output.nullable else None)
+            self._validity_scratch.append(validity)
+        self._selected = self._error_scratch = None
+        if self.is_filter or self.variant.careful:
+            self._selected = self._scratch()
+            self._bit_outputs.append((*self._selection, self._selected))
+        if self.variant.careful:
+            self._error_scratch = self._scratch()
+            self._bit_outputs.append((*self._failed_rows, self._error_scratch))
+            if not self.is_filter:
+                self._bit_inputs.append((*self._selection, self._selected))
 
     def _scratch(self) -> ir.Value:
         scratch = self.builder.alloca(_I8, _I64(BLOCK_ROWS))
@@ -240,7 +256,8 @@ class LoopBuilder:
         for source, offset, scratch in self._bit_inputs:
             builder.call(_unpack(self.module), [source, builder.add(offset, base), count, scratch])
         if self._valid is not None:
-            cgutils.memset(builder, self._valid, count, 1)
+            selection, offset = self._selection
+            builder.call(_unpack(self.module), [selection, builder.add(offset, base), count, self._valid])
             for i in self._propagating:
                 buffers = self._columns[i]
                 arguments = [buffers.validity, builder.add(buffers.validity_offset, base), count]
@@ -274,12 +291,22 @@ class LoopBuilder:
 
         flag = builder.load(error)
         builder.store(builder.add(builder.load(failed), builder.zext(flag, _I64)), failed)
-        if self._error_flags is not None:
-            builder.store(flag, builder.gep(self._error_flags, [row]))
+        if self._error_scratch is not None:
+            builder.store(flag, builder.gep(self._error_scratch, [within]))
+        if self.is_filter:
+            wanted = builder.and_(builder.load(present[0]), builder.zext(builder.load(slots[0]), _I8))
+            builder.store(wanted, builder.gep(self._selected, [within]))
+            return
+        if self._selected is not None:
+            address = builder.gep(self._selected, [within])
+            builder.store(builder.and_(builder.load(address), builder.xor(flag, _I8(1))), address)
         for i, slot in enumerate(slots):
             self._store(i, builder.load(slot), row, within)
             if (scratch := self._validity_scratch[i]) is not None:
-                builder.store(builder.load(present[i]), builder.gep(scratch, [within]))
+                there = builder.load(present[i])
+                if self.variant.careful:
+                    there = builder.and_(there, builder.xor(flag, _I8(1)))
+                builder.store(there, builder.gep(scratch, [within]))
 
     def _load(self, i: int, row: ir.Value, within: ir.Value | None) -> ir.Value:
         """Return the kernel's argument ``i`` for this row, as a Numba value."""

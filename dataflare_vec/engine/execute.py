@@ -1,0 +1,193 @@
+"""A plan over one Polars frame: columns out, rows kept, rows failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from dataflare_vec.engine.expressions import ExpressionStage
+from dataflare_vec.engine.failures import ROW, Failures, explain
+from dataflare_vec.engine.run import Run
+from dataflare_vec.engine.threads import over_chunks
+from dataflare_vec.errors import RowError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataflare_vec.config import BatchConfig
+    from dataflare_vec.engine.plan import Plan
+    from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.engine.stage import Stage
+
+ON_ERROR = ("raise", "null", "drop")
+
+#: Failed rows that an error message names.
+_SHOWN_ROWS = 5
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a plan made of a frame.
+
+    Attributes
+    ----------
+    series
+        The new columns, named; of the rows that are kept.
+    keep
+        Which rows of the data stay: a Boolean Series, or None for all.
+    failures
+        The stages on which rows failed, with those rows.
+    rows, filtered
+        Rows that came in, and those that filters took out (failed ones not counted).
+    """
+
+    series: list[pl.Series]
+    keep: pl.Series | None
+    failures: list[Failures]
+    rows: int
+    filtered: int
+
+    @property
+    def failed(self) -> int:
+        """How many rows failed."""
+        return sum(one.count for one in self.failures)
+
+
+def execute(
+    plan: Plan, frame: pl.DataFrame, runtime: Runtime, on_error: str, config: BatchConfig | None = None
+) -> Outcome:
+    """Run a plan over a frame.
+
+    Raises
+    ------
+    RowError
+        If rows failed and ``on_error="raise"``.
+    """
+    execution = _Execution(plan, frame, runtime, on_error, config or runtime.config)
+    segments = [
+        list(group) for _, group in groupby(plan.stages, lambda stage: stage.index if stage.whole else -1)
+    ]
+    for stages in segments:
+        if execution.started:
+            execution.move_on()
+        if stages[0].whole:
+            execution.whole(stages[0])
+        else:
+            execution.by_chunks(stages)
+    return execution.finish()
+
+
+class _Execution:
+    """The state between two segments of a plan: stages by chunks, or one that has to see all rows."""
+
+    def __init__(
+        self, plan: Plan, frame: pl.DataFrame, runtime: Runtime, on_error: str, config: BatchConfig
+    ) -> None:
+        self.started = False
+        self._plan = plan
+        self._rows = frame.height
+        self._frame = frame
+        self._runtime = runtime
+        self._on_error = on_error
+        self._config = config
+        self._new: dict[str, pl.Series] = {}
+        self._failures: list[Failures] = []
+        self._keep: pl.Series | None = None  # which rows of the input are still there
+        self._kept: pl.Series | None = None  # the same, of the rows before the last segment
+        self._selected: pl.Series | None = None  # which of those that are still there haven't failed
+
+    def by_chunks(self, stages: Sequence[Stage]) -> None:
+        """Run stages chunk by chunk."""
+        config, runtime = self._config, self._runtime
+        origin = None if self._keep is None else self._keep.arg_true()
+        run = Run(
+            stages,
+            self._frame,
+            runtime.pool,
+            config.max_error_details,
+            selected=self._selected,
+            origin=origin,
+        )
+        if run.rows:
+            tuner = runtime.tuner(stages, config)
+            over_chunks(run.compute, run.rows, tuner, config.threads)
+        self._failures += [one for one in run.failures.values() if one.count]
+        results = {s.name: s for stage in stages if stage.kept for s in run.results(stage)}
+        self._settle(results, run.kept(self._on_error), run.selected())
+        runtime.count(stages, run.times, run.failures)
+
+    def whole(self, stage: Stage) -> None:
+        """Run a stage on all rows at once."""
+        assert isinstance(stage, ExpressionStage)
+        began = perf_counter()
+        selected = self._selected
+        values = stage.evaluate(self._frame)
+        if stage.is_filter:
+            values = values.fill_null(value=False)
+            kept = values if selected is None else values & selected
+            self._settle({}, kept, selected)
+        else:
+            if selected is not None:
+                values = pl.select(pl.when(selected).then(values)).to_series()
+            self._settle({name: values.alias(name) for name in stage.writes}, None, selected)
+        elapsed = perf_counter() - began
+        self._runtime.count([stage], [(stage.index, self._frame.height, elapsed)], {})
+
+    def _settle(
+        self, results: dict[str, pl.Series], kept: pl.Series | None, selected: pl.Series | None
+    ) -> None:
+        self.started = True
+        self._new.update(results)
+        self._kept = kept
+        if kept is not None:
+            self._new = {name: series.filter(kept) for name, series in self._new.items()}
+            selected = None if selected is None else selected.filter(kept)
+            if self._keep is None:
+                self._keep = kept
+            else:
+                still = self._keep.arg_true().filter(kept)
+                none = pl.Series([False]).new_from_index(0, self._rows)
+                self._keep = none.scatter(still, True)  # noqa: FBT003
+        self._selected = selected
+
+    def move_on(self) -> None:
+        """Make the frame that the next segment sees."""
+        frame = self._frame if self._kept is None else self._frame.filter(self._kept)
+        self._frame = frame.with_columns(*self._new.values())
+
+    def finish(self) -> Outcome:
+        """Say what became of the rows."""
+        if self._failures and self._on_error == "raise":
+            raise _row_error(self._failures, self._rows)
+        series = [self._new[name] for name in self._plan.new]
+        failed = sum(one.count for one in self._failures)
+        filtered = 0
+        if self._keep is not None:
+            there = int(self._keep.sum())
+            shown_failed = 0 if self._selected is None else there - int(self._selected.sum())
+            filtered = self._rows - there - (failed - shown_failed)
+        return Outcome(series, self._keep, self._failures, self._rows, filtered)
+
+
+def _row_error(failures: Sequence[Failures], height: int) -> RowError:
+    """Return the error that names the stage of the lowest failed row, and the first rows."""
+    firsts = [(one.first(_SHOWN_ROWS), one) for one in failures]
+    sample, first = min(firsts, key=lambda pair: pair[0][ROW][0])
+    count = sum(one.count for one in failures)
+    rows = sorted(row for shown, _ in firsts for row in shown[ROW])[:_SHOWN_ROWS]
+    cause = next(explain(first.stage, sample.head(1)))
+    name = first.stage.plugin.name
+    shown = ", ".join(map(str, rows)) + (", …" if count > _SHOWN_ROWS else "")
+    what = "row" if count == 1 else "rows"
+    msg = (
+        f"plugin `{name}`: {count} of {height} rows failed, {what} {shown}; the "
+        f'first with {type(cause).__name__}: {cause}; pass `on_error="null"` or `"drop"` to go on '
+        "without them"
+    )
+    error = RowError(msg, plugin=name, count=count, rows=tuple(rows))
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,117 @@
+"""The rows that a stage failed on: all counted, the first ones kept with what they read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.interpreter import call_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dataflare_vec.engine.columns import Bitmap
+    from dataflare_vec.engine.rows import RowStage
+
+ERROR_SCHEMA = {"row": pl.Int64, "plugin": pl.String, "error": pl.String, "message": pl.String}
+
+#: The row number in a sample; no parameter can be called so.
+ROW = "row number"
+
+
+class Failures:
+    """Failed rows of one stage in one run. Changes are made under the run's lock.
+
+    Attributes
+    ----------
+    count : int
+        How many rows failed, exactly.
+    limit : int
+        Of how many, the lowest, the details are kept.
+    often : bool
+        Whether the last chunk had one: then the next chunk doesn't try the fast loop first.
+    bitmap : Bitmap or None
+        Which rows; None as long as there are none.
+    """
+
+    __slots__ = ("_kept", "_origin", "_samples", "bitmap", "count", "limit", "often", "stage")
+
+    def __init__(self, stage: RowStage, limit: int, origin: pl.Series | None) -> None:
+        self.stage = stage
+        self.limit = limit
+        self.count = 0
+        self.often = False
+        self.bitmap: Bitmap | None = None
+        self._origin = origin  # which rows of the input the run's rows are, if they aren't the same
+        self._samples: list[pl.DataFrame] = []
+        self._kept = 0
+
+    def add(self, count: int, sample: pl.DataFrame) -> None:
+        """Count failed rows, and keep a sample: their `ROW` and what the kernel read."""
+        self.count += count
+        self._samples.append(sample)
+        self._kept += sample.height
+        if self._kept > 4 * self.limit:
+            # Chunks come in any order; only the lowest rows are wanted in the end.
+            self._samples = [self._first(self.limit)]
+            self._kept = self.limit
+
+    def _first(self, count: int) -> pl.DataFrame:
+        return pl.concat(self._samples).sort(ROW).head(count)
+
+    def first(self, count: int) -> pl.DataFrame:
+        """Return the lowest failed rows: their `ROW` in the input, and what the kernel read."""
+        sample = self._first(count)
+        if self._origin is not None:
+            sample = sample.with_columns(self._origin.gather(sample[ROW]).cast(pl.Int64).alias(ROW))
+        return sample
+
+    def details(self) -> pl.DataFrame:
+        """Return the kept rows with what the plain Python function raises for them."""
+        sample = self.first(self.limit)
+        errors = list(explain(self.stage, sample))
+        inputs = sample.drop(ROW)
+        columns: dict[str, Any] = {
+            "row": sample[ROW],
+            "plugin": [self.stage.plugin.name] * sample.height,
+            "error": [type(error).__name__ for error in errors],
+            "message": [str(error) for error in errors],
+        }
+        return pl.DataFrame(columns, schema=ERROR_SCHEMA).with_columns(inputs.to_struct("inputs"))
+
+
+def explain(stage: RowStage, sample: pl.DataFrame) -> Iterator[Exception]:
+    """Yield the exception of the plain Python function for each row of a sample."""
+    outputs = stage.prepared.outputs
+    inputs = sample.drop(ROW)
+    rows = inputs.select(pl.all().to_physical()).rows()
+    for result in call_rows(stage.binding, rows, inputs.dtypes):
+        yield result if isinstance(result, Exception) else _overflow(result, outputs)
+
+
+def _overflow(values: Sequence[Any], outputs: Sequence[Any]) -> Exception:
+    """Return why a row failed whose function returned: one of its values doesn't fit its column."""
+    for value, field in zip(values, outputs, strict=False):
+        if isinstance(value, int) and field.shown.is_integer():
+            low, high = pl.select(field.shown.min().alias("low"), field.shown.max().alias("high")).row(0)
+            if not low <= value <= high:
+                return OverflowError(f"{value} does not fit {field.shown}")
+    return RuntimeError("the compiled kernel raised, the interpreted one did not")
+
+
+def all_details(failures: Sequence[Failures], limit: int) -> pl.DataFrame:
+    """Return the details of the failed rows of all stages, the lowest rows first."""
+    frames = [one.details() for one in failures if one.count]
+    if not frames:
+        return pl.DataFrame(schema=ERROR_SCHEMA)
+    if len(frames) == 1:
+        return frames[0]
+    # Each stage reads other columns: the inputs get the fields of all of them.
+    mark = "inputs: "
+    flat = [
+        frame.select(*ERROR_SCHEMA, pl.col("inputs").struct.unnest().name.prefix(mark)) for frame in frames
+    ]
+    wide = pl.concat(flat, how="diagonal_relaxed").sort("row", maintain_order=True).head(limit)
+    fields = [pl.col(name).alias(name.removeprefix(mark)) for name in wide.columns if name.startswith(mark)]
+    return wide.select(*ERROR_SCHEMA, pl.struct(fields).alias("inputs"))

@@ -1,0 +1,115 @@
+"""From steps to stages: everything that can be known, and refused, before any row is touched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.binding import Column, output_names
+from dataflare_vec.definition import Form
+from dataflare_vec.engine.columnwise import ColumnStage, column_kernel_schema
+from dataflare_vec.engine.expressions import ExpressionStage, build_expression, expression_dtype
+from dataflare_vec.engine.prepare import prepare
+from dataflare_vec.engine.rows import RowStage
+from dataflare_vec.errors import KernelResultError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from dataflare_vec.engine.scope import Scope
+    from dataflare_vec.engine.stage import Stage
+    from dataflare_vec.engine.steps import BoundStep
+
+
+class Plan:
+    """The stages of a pipeline over data of a known schema.
+
+    Attributes
+    ----------
+    stages : list of Stage
+        In order; an expression that a parameter is bound to is a stage of its own.
+    new : dict
+        The columns that come back, by name with their dtypes.
+    """
+
+    __slots__ = ("new", "stages")
+
+    def __init__(self, steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> None:
+        self.stages: list[Stage] = []
+        self.new: dict[str, Any] = {}
+        for step in steps:
+            self._add(step, scope, scope.data_names if keep_data else ())
+
+    def _add(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> None:
+        step.binding.check_columns(scope)
+        plugin = step.plugin
+        stage: Stage
+        if plugin.form is Form.EXPRESSION:
+            stage = self._expression(step, scope, data_names)
+        elif plugin.form is Form.ROW:
+            reads = self._read(step, scope)
+            prepared = prepare(step.binding, [scope.dtype(name) for name in reads])
+            writes = {}
+            if not plugin.is_filter:
+                names = self._names(step, prepared.field_names(plugin), len(prepared.outputs), data_names)
+                writes = prepared.schema(names)
+            stage = RowStage(step.binding, prepared, reads, writes, kept=step.keep)
+        else:
+            reads = self._read(step, scope)
+            fields, dtypes = column_kernel_schema(step.binding, scope.empty(reads))
+            names = self._names(step, fields, len(dtypes), data_names)
+            stage = ColumnStage(
+                step.binding, reads, dict(zip(names, dtypes, strict=True)), kept=step.keep
+            )
+        self._append(stage, scope)
+        if step.keep:
+            self.new.update(stage.writes)
+
+    def _append(self, stage: Stage, scope: Scope) -> None:
+        stage.index = len(self.stages)
+        if stage.whole:
+            # It, and what comes after, sees frames: nothing may live in chunks only.
+            for earlier in (*self.stages, stage):
+                earlier.kept = True
+        self.stages.append(stage)
+        scope.new.update(stage.writes)
+
+    def _expression(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> ExpressionStage:
+        plugin = step.plugin
+        expression = build_expression(step.binding)
+        what = f"expression plugin `{plugin.name}`"
+        dtype = expression_dtype(what, expression, scope)
+        if plugin.is_filter:
+            if dtype != pl.Boolean:
+                msg = f"filter plugin `{plugin.name}` must be Boolean, it is {dtype}"
+                raise KernelResultError(msg)
+            return ExpressionStage(plugin, what, expression, {}, kept=True)
+        (name,) = self._names(step, None, 1, data_names)
+        return ExpressionStage(plugin, what, expression, {name: dtype}, kept=step.keep)
+
+    def _read(self, step: BoundStep, scope: Scope) -> list[str]:
+        """Return the names of the columns that a kernel reads, one for each column parameter."""
+        reads = []
+        for item in step.binding.columns:
+            if isinstance(item.source, str):
+                reads.append(item.source)
+            else:
+                reads.append(self._bound_expression(step, item, scope))
+        return reads
+
+    def _bound_expression(self, step: BoundStep, item: Column, scope: Scope) -> str:
+        """Add a stage for an expression that a parameter is bound to; return the name of its column."""
+        assert isinstance(item.source, pl.Expr)
+        plugin, parameter = step.plugin, item.parameter.name
+        what = f"plugin `{plugin.name}`: the expression for parameter `{parameter}`"
+        dtype = expression_dtype(what, item.source, scope)
+        name = f"{plugin.name}({parameter}) in stage {len(self.stages)}"  # no column is called so
+        self._append(ExpressionStage(None, what, item.source, {name: dtype}, kept=False), scope)
+        return name
+
+    def _names(
+        self, step: BoundStep, fields: Sequence[str] | None, count: int, data_names: Collection[str]
+    ) -> list[str]:
+        taken = [*data_names, *self.new] if self.new else data_names
+        return output_names(step.plugin, fields, count, step.output, taken)

@@ -1,0 +1,92 @@
+"""What the stages of a pipeline have in common, and the chunk that they are run on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import polars as pl
+
+from dataflare_vec.engine.columns import InputColumn, OutputColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataflare_vec.definition import Plugin
+    from dataflare_vec.engine.run import Run
+
+#: A column and the row of the frame that its first row stands for.
+Placed = tuple[InputColumn | OutputColumn, int]
+
+
+class Stage(Protocol):
+    """One step of a pipeline, ready to be run on chunk after chunk, by several threads.
+
+    Attributes
+    ----------
+    plugin : Plugin or None
+        None for an expression that a parameter is bound to.
+    index : int
+        Its place in the pipeline.
+    reads : sequence of str
+        Names of the columns it reads.
+    writes : dict
+        Names and dtypes of the columns it adds.
+    kept : bool
+        Whether those come back, or are only for later stages.
+    whole : bool
+        Whether it has to see all rows at once.
+    is_filter : bool
+        Whether it selects rows instead of adding columns.
+    """
+
+    plugin: Plugin | None
+    index: int
+    reads: Sequence[str]
+    writes: Mapping[str, Any]
+    kept: bool
+    whole: bool
+    is_filter: bool
+
+    def run(self, chunk: Chunk) -> None:
+        """Compute the chunk's rows."""
+
+
+class Chunk:
+    """A range of rows on its way through the stages, with the columns that exist only for it."""
+
+    __slots__ = ("local", "run", "start", "stop")
+
+    def __init__(self, run: Run, start: int, stop: int) -> None:
+        self.run = run
+        self.start = start
+        self.stop = stop
+        self.local: dict[str, pl.Series | Placed] = {}
+
+    def column(self, name: str, width: int) -> Placed:
+        """Return a column for a compiled loop; ``width`` is its values' in bytes, 0 for booleans."""
+        local = self.local.get(name)
+        if local is None:
+            return self.run.columns[name], 0
+        if isinstance(local, pl.Series):
+            local = self.local[name] = (InputColumn(local.rechunk(), width), self.start)
+        return local
+
+    def series(self, name: str) -> pl.Series:
+        """Return the chunk's rows of a column."""
+        local = self.local.get(name)
+        if isinstance(local, pl.Series):
+            return local
+        if local is not None:
+            column, shift = local
+            return column.slice(self.start - shift, self.stop - shift)
+        return self.run.series(name, self.start, self.stop)
+
+    def selection(self, stage: Stage) -> pl.Series | None:
+        """Return which rows a stage is to compute; None for all."""
+        return self.run.selection(stage.index, self.start, self.stop)
+
+    def put(self, stage: Stage, name: str, values: pl.Series) -> None:
+        """Add a column that was computed for this chunk."""
+        self.local[name] = values
+        if stage.kept:
+            self.run.collect(name, self.start, values)

@@ -1,0 +1,94 @@
+"""One use of a plugin: its bindings, the names of its outputs, and whether they come back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.binding import bind
+from dataflare_vec.errors import BindingError
+from dataflare_vec.registry import near_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataflare_vec.binding import Binding
+    from dataflare_vec.definition import Plugin
+    from dataflare_vec.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A plugin in a pipeline, with everything that is said about this use of it; made by `step`.
+
+    Attributes
+    ----------
+    plugin : str or Plugin
+        Its name, or the plugin itself.
+    output
+        Names of its output columns, as in `apply`.
+    keep : bool
+        Whether its columns come back; with False they are only for later steps of the pipeline.
+    bindings : dict
+        Columns and constants by parameter.
+    """
+
+    plugin: str | Plugin
+    output: str | Sequence[str] | Mapping[str, str] | None = None
+    keep: bool = True
+    bindings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundStep:
+    """A `Step` whose plugin is found and whose parameters are bound."""
+
+    plugin: Plugin
+    binding: Binding
+    output: str | Sequence[str] | Mapping[str, str] | None = None
+    keep: bool = True
+
+
+def bind_steps(
+    registry: Registry,
+    plugins: Any,
+    output: str | Sequence[str] | Mapping[str, str] | None,
+    bindings: Mapping[str, Any],
+) -> list[BoundStep]:
+    """Return the steps that a call names: one plugin, or a list of plugins and steps.
+
+    Raises
+    ------
+    PluginError
+        If a plugin isn't known, or the bindings don't fit.
+    """
+    if not isinstance(plugins, (list, tuple)):
+        if not isinstance(plugins, Step):
+            found = registry.resolve(plugins)
+            return [BoundStep(found, bind(found, bindings), output)]
+        plugins = [plugins]
+    if not plugins:
+        msg = "a pipeline needs at least one plugin, got an empty list"
+        raise BindingError(msg)
+    if output is not None:
+        msg = "`output` names the columns of one plugin; in a pipeline write `dfv.step(plugin, output=…)`"
+        raise BindingError(msg)
+    steps = [item if isinstance(item, Step) else Step(item) for item in plugins]
+    found_all = [registry.resolve(item.plugin) for item in steps]
+    _check_shared(found_all, bindings)
+    result = []
+    for item, found in zip(steps, found_all, strict=True):
+        names = {parameter.name for parameter in found.parameters}
+        shared = {name: value for name, value in bindings.items() if name in names}
+        binding = bind(found, {**shared, **item.bindings})
+        result.append(BoundStep(found, binding, item.output, item.keep))
+    return result
+
+
+def _check_shared(plugins: Sequence[Plugin], bindings: Mapping[str, Any]) -> None:
+    known = {parameter.name for plugin in plugins for parameter in plugin.parameters}
+    for name in bindings:
+        if name not in known:
+            shown = ", ".join(f"`{plugin.name}`" for plugin in plugins)
+            msg = f"none of the plugins {shown} has a parameter `{name}`; {near_matches(name, known)}"
+            raise BindingError(msg)
