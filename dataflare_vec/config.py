@@ -7,6 +7,7 @@ from datetime import timedelta
 
 _BACKENDS = ("default", "mimalloc", "jemalloc", "system")
 _ON_LIMIT = ("raise", "wait")
+_TUNERS = ("chunk", "rule", "fixed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +135,22 @@ class BatchConfig:
     Parameters
     ----------
     default_batch_size
-        Rows in a chunk. Rounded up to a multiple of 64, so that no two threads write into one byte of
-        a bitmap.
+        Rows in a chunk as long as nothing has been measured, or always with ``tuner="fixed"``.
+        Sizes are rounded up to a multiple of 64, so that no two threads write into one byte of a
+        bitmap.
+    min_batch_size, max_batch_size
+        Rows in the smallest and the largest chunk that a tuner may choose.
+    target_latency
+        What one chunk may take; a `timedelta`, or seconds.
+    min_throughput
+        Rows a second. Below it ``tuner="rule"`` tries larger chunks; ``tuner="chunk"`` looks for the
+        highest throughput anyway.
+    enable_auto_optimization
+        Choose the chunk size from measured latency and throughput. False is ``tuner="fixed"``.
+    tuner
+        How: ``"chunk"`` searches for the size with the highest throughput within `target_latency`,
+        ``"rule"`` shrinks by 20 % when a chunk was too slow and grows by 20 % when the throughput was
+        too low, ``"fixed"`` keeps `default_batch_size`.
     enable_parallel
         Run chunks on several threads.
     parallelism
@@ -147,20 +162,59 @@ class BatchConfig:
         If a value is out of range; the message names the field.
     TypeError
         If a value is of the wrong type.
+
+    Notes
+    -----
+    `target_latency` is kept as a `timedelta`, whatever it was given as. A `default_batch_size` outside
+    the bounds is no error: a tuner starts at the nearer bound.
+
+    Examples
+    --------
+    >>> config = BatchConfig(default_batch_size=100, target_latency=0.05)
+    >>> config.chunk_rows, config.target_latency
+    (128, datetime.timedelta(microseconds=50000))
+    >>> BatchConfig(target_latency=0)
+    Traceback (most recent call last):
+    ...
+    ValueError: `target_latency` must be more than 0, got 0:00:00
     """
 
     # Large enough that the few microseconds of Python for a chunk don't show in a light kernel.
     default_batch_size: int = 1 << 17
+    min_batch_size: int = 64
+    # 32 MiB of float64. Larger chunks leave every cache and were never faster.
+    max_batch_size: int = 1 << 22
+    # These two are the guide's.
+    target_latency: timedelta | float = timedelta(milliseconds=100)
+    min_throughput: float = 1000.0
+    enable_auto_optimization: bool = True
+    tuner: str = "chunk"
     enable_parallel: bool = True
     parallelism: int | None = None
 
     def __post_init__(self) -> None:
-        _check_count("default_batch_size", self.default_batch_size, least=1)
+        for name in ("default_batch_size", "min_batch_size", "max_batch_size"):
+            _check_count(name, getattr(self, name), least=1)
+        if self.max_batch_size < self.min_batch_size:
+            msg = (
+                f"`max_batch_size` must not be below `min_batch_size` ({self.min_batch_size}), "
+                f"got {self.max_batch_size}"
+            )
+            raise ValueError(msg)
+        latency = _as_timedelta("target_latency", self.target_latency)
+        if not latency:
+            msg = f"`target_latency` must be more than 0, got {latency}"
+            raise ValueError(msg)
+        object.__setattr__(self, "target_latency", latency)
+        object.__setattr__(self, "min_throughput", _as_rate("min_throughput", self.min_throughput))
+        _check_choice("tuner", self.tuner, _TUNERS)
         if self.parallelism is not None:
             _check_count("parallelism", self.parallelism, least=1)
-        if not isinstance(self.enable_parallel, bool):
-            msg = f"`enable_parallel` must be True or False, got {self.enable_parallel!r}"
-            raise TypeError(msg)
+        for name in ("enable_auto_optimization", "enable_parallel"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                msg = f"`{name}` must be True or False, got {value!r}"
+                raise TypeError(msg)
 
     @property
     def chunk_rows(self) -> int:
@@ -177,3 +231,13 @@ class BatchConfig:
         import polars as pl
 
         return pl.thread_pool_size()
+
+
+def _as_rate(name: str, value: object) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        msg = f"`{name}` must be a number, got {value!r}"
+        raise TypeError(msg)
+    if not 0 <= value < float("inf"):
+        msg = f"`{name}` must be finite and not negative, got {value!r}"
+        raise ValueError(msg)
+    return float(value)

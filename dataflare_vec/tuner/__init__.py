@@ -1,0 +1,21 @@
+"""The rows of a chunk, chosen from the latency and throughput of the chunks so far."""
+
+from dataflare_vec.tuner.base import TracedTuner, TraceEntry, Tuner
+from dataflare_vec.tuner.chunk import ChunkTuner
+from dataflare_vec.tuner.memory import TunerMemory, make_tuner
+from dataflare_vec.tuner.plot import plot_trace, trace_frame
+from dataflare_vec.tuner.rules import CallableTuner, FixedTuner, RuleTuner
+
+__all__ = [
+    "CallableTuner",
+    "ChunkTuner",
+    "FixedTuner",
+    "RuleTuner",
+    "TraceEntry",
+    "TracedTuner",
+    "Tuner",
+    "TunerMemory",
+    "make_tuner",
+    "plot_trace",
+    "trace_frame",
+]

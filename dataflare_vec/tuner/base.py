@@ -1,0 +1,135 @@
+"""What every tuner is to the engine, the trace that it keeps, and its bounds."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from dataflare_vec.config import seconds as in_seconds
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from dataflare_vec.config import BatchConfig
+
+#: Chunks that a trace holds; older ones fall out.
+TRACE_LENGTH = 1024
+
+# Near the end of a frame chunks shrink so that no thread idles while another runs a last long one. Below
+# this time per chunk the 10-20 µs of Python for each would cost more than the idling.
+_SHORTEST_SHARE = 250e-6
+
+
+class Tuner(Protocol):
+    """Chooses the rows of each chunk. Calls to one tuner must not overlap (the engine locks)."""
+
+    def next_size(self, remaining: int | None = None, threads: int = 1) -> int:
+        """Return the rows for the next chunk."""
+        ...
+
+    def record(self, rows: int, seconds: float) -> None:
+        """Take note of a chunk that is done."""
+        ...
+
+
+class TraceEntry(NamedTuple):
+    """One chunk in a tuner's trace.
+
+    Attributes
+    ----------
+    index
+        Number of the chunk, from 0, in the order they were done.
+    size
+        Rows asked for.
+    rows
+        Rows it had; fewer at the end of a frame.
+    latency
+        Seconds it took.
+    throughput
+        Rows a second; 0 if there was no valid time.
+    reason
+        What it was for, or what followed from it: ``"explore"``, ``"hold"``, ``"latency"``,
+        ``"drift"``, ``"outlier ignored"``, ``"tail"``, ``"no measurement"`` …
+    """
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody misses here
+    size: int
+    rows: int
+    latency: float
+    throughput: float
+    reason: str
+
+
+def round_up(rows: int) -> int:
+    """Return ``rows`` rounded up to a multiple of 64, at least 64."""
+    return max(64, -(-rows // 64) * 64)
+
+
+def is_measured(rows: int, seconds: float) -> bool:
+    """Return whether a chunk's time says anything: a clock may stand still or jump."""
+    return rows > 0 and 1e-9 <= seconds <= 1e9
+
+
+class TracedTuner:
+    """A tuner's bounds and trace.
+
+    Attributes
+    ----------
+    trace
+        The latest chunks, a bounded deque of `TraceEntry`.
+    target
+        Seconds a chunk may take.
+    smallest, largest
+        Bounds on the rows of a chunk, multiples of 64.
+    """
+
+    def __init__(self, config: BatchConfig) -> None:
+        self.config = config
+        self.target = in_seconds(config.target_latency)
+        self.smallest = round_up(config.min_batch_size)
+        # Rounded down, as the limit is meant, but never below the smallest.
+        self.largest = max(self.smallest, config.max_batch_size // 64 * 64)
+        self.trace: deque[TraceEntry] = deque(maxlen=TRACE_LENGTH)
+        self._index = 0
+        self._asked = 0
+        self._cost = 0.0  # seconds a row; 0 while unknown
+
+    @property
+    def best_size(self) -> int:
+        """Rows of a chunk as it is now known best, a multiple of 64: where a new run may start."""
+        raise NotImplementedError
+
+    def _clamp(self, rows: int) -> int:
+        return min(max(round_up(rows), self.smallest), self.largest)
+
+    def _share(self, size: int, remaining: int, threads: int) -> int:
+        """Return how much of what remains one of several threads should take at most.
+
+        Guided self-scheduling: half an equal share, so that chunks shrink towards the end and threads
+        finish together. Not below what takes 250 µs, nor before the cost of a row is known.
+        """
+        share = remaining // (2 * threads)
+        if share >= size or not self._cost:
+            return size
+        return min(size, max(share, int(_SHORTEST_SHARE / self._cost), self.smallest))
+
+    def _note(self, rows: int, seconds: float, reason: str) -> None:
+        index = self._index
+        self._index = index + 1
+        size = self._asked if rows < self._asked else rows
+        self.trace.append(
+            TraceEntry(index, size, rows, seconds, rows / seconds if seconds >= 1e-9 else 0.0, reason)
+        )
+
+    def trace_frame(self) -> pl.DataFrame:
+        """Return the trace as a Polars frame, a row per chunk.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns ``index``, ``size``, ``rows`` (Int64), ``latency`` (s), ``throughput`` (rows/s)
+            (Float64) and ``reason`` (String).
+        """
+        from dataflare_vec.tuner.plot import trace_frame
+
+        return trace_frame(self.trace)
