@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dataflare_vec import namespaces
 
 if TYPE_CHECKING:
-    from dataflare_vec.api import apply, expr, run
+    from dataflare_vec.api import apply, expr, run, step
     from dataflare_vec.config import BatchConfig, MemoryPoolConfig
     from dataflare_vec.decorators import column, expression, filter, plugin, plugins, register
     from dataflare_vec.definition import Plugin, PluginInfo, PluginType
@@ -43,7 +43,7 @@ __version__ = "0.1.0"
 # Where each public name lives. Modules are imported with the first name asked of them, so that importing
 # the package costs a millisecond or two on top of Polars.
 _HOMES = {
-    "api": ("apply", "expr", "run"),
+    "api": ("apply", "expr", "run", "step"),
     "config": ("BatchConfig", "MemoryPoolConfig"),
     "decorators": ("column", "expression", "filter", "plugin", "plugins", "register"),
     "definition": ("Plugin", "PluginInfo", "PluginType"),
@@ -98,6 +98,7 @@ __all__ = [
     "plugins",
     "register",
     "run",
+    "step",
 ]
 
 

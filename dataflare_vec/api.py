@@ -1,4 +1,4 @@
-"""`apply`, `run` and `expr`: a plugin over data of any kind."""
+"""`apply`, `run`, `expr` and `step`: plugins over data of any kind."""
 
 from __future__ import annotations
 
@@ -8,36 +8,41 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.binding import series_bindings
-from dataflare_vec.config import BatchConfig
-from dataflare_vec.definition import Form
-from dataflare_vec.engine.expressions import build_expression, is_row_separable
+from dataflare_vec.engine.execute import ON_ERROR, execute
 from dataflare_vec.engine.lazy import apply_lazily, as_expression
-from dataflare_vec.engine.result import BatchResult, errors_frame
-from dataflare_vec.engine.run import Call, execute
+from dataflare_vec.engine.plan import Plan
+from dataflare_vec.engine.result import BatchResult
+from dataflare_vec.engine.scope import Scope
+from dataflare_vec.engine.steps import BoundStep, Step, bind_steps
 from dataflare_vec.errors import BindingError
 from dataflare_vec.frames import assemble, column_names, is_stream, to_polars
-from dataflare_vec.memory import default_pool
-from dataflare_vec.registry import default_registry
+from dataflare_vec.manager import default_manager
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from dataflare_vec.config import BatchConfig
     from dataflare_vec.definition import Plugin
+    from dataflare_vec.engine.execute import Outcome
+    from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.manager import PluginManager
 
-_DEFAULT = BatchConfig()
+    #: A plugin or its name, or a pipeline: a list of these and of steps.
+    Plugins = str | Plugin | Sequence[str | Plugin | Step]
 
 
 def apply(
     data: Any,
-    plugin: str | Plugin,
+    plugin: Plugins,
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,
     keep: bool = True,
     on_error: str = "raise",
+    manager: PluginManager | None = None,
     config: BatchConfig | None = None,
     **bindings: Any,
 ) -> Any:
-    """Apply a plugin to a frame: add its columns, or keep the rows it keeps.
+    """Apply a plugin, or a pipeline of them, to a frame: add columns, keep the rows that filters keep.
 
     Parameters
     ----------
@@ -45,14 +50,18 @@ def apply(
         A Polars DataFrame, LazyFrame or Series, a PyArrow Table, RecordBatch or RecordBatchReader, a
         pandas DataFrame, or any object with ``__arrow_c_stream__``.
     plugin
-        Its name, or the plugin itself.
+        Its name, or the plugin itself. Or a list of these, and of `step`: each chunk passes through all of
+        them while it is in cache, and later ones see the columns of earlier ones.
     output
         Name of the output column; for several a list, or a dict from field to name.
     keep
         Keep the data's own columns; with False only the new ones come back. For filters without effect.
     on_error
         What becomes of rows whose kernel raises: ``"raise"`` an error that names them, make their
-        result ``"null"``, or ``"drop"`` them.
+        result ``"null"``, or ``"drop"`` them. A failed row isn't passed to later plugins; under
+        ``"null"`` their results are null too.
+    manager
+        Whose plugins, memory pool and metrics to use; by default those of the process.
     config
         Chunk size and threads of this call.
     **bindings
@@ -81,39 +90,48 @@ def apply(
     >>> km = df.pipe(dfv.apply, "haversine", output="km", **paris)
     >>> round(km["km"][0])
     871
+
+    A pipeline:
+
+    >>> @dfv.filter
+    ... def near(km, most=1000.0):
+    ...     return km < most
+    >>> df.pipe(dfv.apply, [dfv.step("haversine", output="km", **paris), "near"], most=100).height
+    0
     """
-    found = default_registry.resolve(plugin)
+    manager = manager or default_manager()
+    runtime = manager.runtime
+    if on_error not in ON_ERROR:
+        raise _bad_on_error(on_error)
     if isinstance(data, pl.Series):
-        return _apply_to_series(data, found, output, on_error, config, bindings)
-    call = Call.make(found, bindings, output=output, keep=keep, on_error=on_error)
-    if isinstance(data, pl.DataFrame):
-        outcome = execute(call, data, default_pool(), config or _DEFAULT)
-        return assemble(data, outcome, keep=keep)
+        return _apply_to_series(data, plugin, manager, output, on_error, config, bindings)
+    steps = bind_steps(manager.registry, plugin, output, bindings)
     if isinstance(data, pl.LazyFrame):
-        return apply_lazily(data, call, default_pool())
-    if is_stream(data):
-        return _apply_to_stream(data, call, config or _DEFAULT)
-    outcome = _execute_foreign(data, call, config or _DEFAULT)
+        return apply_lazily(data, steps, runtime, keep=keep, on_error=on_error)
+    if is_stream(data) and not isinstance(data, pl.DataFrame):
+        return _apply_to_stream(data, steps, runtime, keep, on_error, config)
+    outcome = _execute(data, steps, runtime, keep, on_error, config)
     return assemble(data, outcome, keep=keep)
 
 
 def run(
     data: Any,
-    plugin: str | Plugin,
+    plugin: Plugins,
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,
     keep: bool = True,
     on_error: str = "null",
+    manager: PluginManager | None = None,
     config: BatchConfig | None = None,
     **bindings: Any,
 ) -> BatchResult:
-    """Apply a plugin and say what became of the rows.
+    """Apply a plugin, or a pipeline of them, and say what became of the rows.
 
     Parameters
     ----------
     data
         A frame that is in memory: Polars, PyArrow or pandas.
-    plugin, output, keep, config, **bindings
+    plugin, output, keep, manager, config, **bindings
         As in `apply`.
     on_error
         As in `apply`, but by default ``"null"``: failed rows are in the result's ``errors``.
@@ -136,35 +154,64 @@ def run(
     >>> result.errors.select("row", "error").rows()
     [(1, 'ZeroDivisionError')]
     """
-    found = default_registry.resolve(plugin)
     started = time.perf_counter()
-    call = Call.make(found, bindings, output=output, keep=keep, on_error=on_error)
+    manager = manager or default_manager()
+    if on_error not in ON_ERROR:
+        raise _bad_on_error(on_error)
     in_memory = isinstance(data, pl.DataFrame) or not is_stream(data)
     if not in_memory or isinstance(data, (pl.LazyFrame, pl.Series)):
         msg = f"`run` needs a frame that is in memory, got {type(data).__name__}; use `apply`, or collect it"
         raise TypeError(msg)
-    if isinstance(data, pl.DataFrame):
-        outcome = execute(call, data, default_pool(), config or _DEFAULT)
-    else:
-        outcome = _execute_foreign(data, call, config or _DEFAULT)
+    steps = bind_steps(manager.registry, plugin, output, bindings)
+    outcome = _execute(data, steps, manager.runtime, keep, on_error, config)
     frame = assemble(data, outcome, keep=keep)
-    elapsed = time.perf_counter() - started
-    rows, failed = len(data), len(outcome.failed.rows)
     return BatchResult(
         frame=frame,
-        errors=errors_frame(found.name, outcome.failed),
-        processed_count=rows,
-        success_count=rows - failed,
-        error_count=failed,
+        processed_count=outcome.rows,
+        success_count=outcome.rows - outcome.failed,
+        error_count=outcome.failed,
         filtered_count=outcome.filtered,
-        processing_time=elapsed,
+        processing_time=time.perf_counter() - started,
+        max_error_details=(config or manager.runtime.config).max_error_details,
+        failures=outcome.failures,
     )
+
+
+def step(
+    plugin: str | Plugin,
+    *,
+    output: str | Sequence[str] | Mapping[str, str] | None = None,
+    keep: bool = True,
+    **bindings: Any,
+) -> Step:
+    """Return a plugin with its own bindings, for a pipeline.
+
+    Parameters
+    ----------
+    plugin, output, **bindings
+        As in `apply`.
+    keep
+        With False its columns are there for later steps, and don't come back.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def half(x):
+    ...     return x / 2
+    >>> steps = [dfv.step("half", keep=False), dfv.step("half", x="half", output="quarter")]
+    >>> pl.DataFrame({"x": [4.0]}).pipe(dfv.apply, steps).rows()
+    [(4.0, 1.0)]
+    """
+    return Step(plugin, output, keep, bindings)
 
 
 def expr(
     plugin: str | Plugin,
     *columns: str | pl.Expr,
     on_error: str = "raise",
+    manager: PluginManager | None = None,
     **bindings: Any,
 ) -> pl.Expr:
     """Return a plugin as a Polars expression.
@@ -177,6 +224,8 @@ def expr(
         Columns for its column parameters, in their order.
     on_error
         ``"raise"`` or ``"null"``; an expression can't drop rows.
+    manager
+        As in `apply`.
     **bindings
         Further parameters by name, as in `apply`.
 
@@ -196,7 +245,8 @@ def expr(
     >>> df.select(dfv.expr("hypotenuse", "x", "y")).item()
     5.0
     """
-    found = default_registry.resolve(plugin)
+    manager = manager or default_manager()
+    found = manager.registry.resolve(plugin)
     positional = [p.name for p in found.parameters if p.is_column]
     if len(columns) > len(positional):
         msg = f"plugin `{found.name}` reads {len(positional)} columns, got {len(columns)}"
@@ -205,64 +255,92 @@ def expr(
     if on_error == "drop":
         msg = 'an expression can\'t drop rows; use `on_error="null"`, or `apply`'
         raise ValueError(msg)
-    call = Call.make(found, bindings, keep=False, on_error=on_error)
-    return as_expression(call, None, default_pool()).alias(found.name)
+    if on_error not in ON_ERROR:
+        raise _bad_on_error(on_error)
+    (bound,) = bind_steps(manager.registry, found, None, bindings)
+    return as_expression(bound, None, manager.runtime, on_error).alias(found.name)
+
+
+def _bad_on_error(on_error: object) -> ValueError:
+    return ValueError(f'`on_error` must be "raise", "null" or "drop", got {on_error!r}')
 
 
 # -- other kinds ------------------------------------------------------------------------------------------
 
 
+def _execute(
+    data: Any,
+    steps: Sequence[BoundStep],
+    runtime: Runtime,
+    keep: bool,  # noqa: FBT001
+    on_error: str,
+    config: BatchConfig | None,
+) -> Outcome:
+    """Run steps over a frame of any kind that is in memory."""
+    if isinstance(data, pl.DataFrame):
+        plan = Plan(steps, Scope.of_frame(data), keep_data=keep)
+        return execute(plan, data, runtime, on_error, config)
+    if not hasattr(data, "columns") and not hasattr(data, "schema"):
+        to_polars(data, [])  # raises
+    names = column_names(data)
+    # Only columns that are read go to Polars; names are checked against all of them.
+    reads = {name for item in steps for name in item.binding.column_names}
+    frame = to_polars(data, [name for name in names if name in reads])
+    plan = Plan(steps, Scope(names, lambda name: frame.get_column(name).dtype), keep_data=keep)
+    return execute(plan, frame, runtime, on_error, config)
+
+
 def _apply_to_series(
     series: pl.Series,
-    plugin: Plugin,
+    plugin: Plugins,
+    manager: PluginManager,
     output: Any,
     on_error: str,
     config: BatchConfig | None,
     bindings: Mapping[str, Any],
 ) -> pl.Series:
-    bound = series_bindings(plugin, series.name, bindings)
-    call = Call.make(plugin, bound, output=output, keep=False, on_error=on_error)
-    outcome = execute(call, series.to_frame(), default_pool(), config or _DEFAULT)
-    if plugin.is_filter:
-        result = series
-    elif len(outcome.series) == 1:
-        result = outcome.series[0]
-    else:
-        result = pl.DataFrame(outcome.series).to_struct(plugin.name)
-    return result if outcome.keep is None else result.filter(outcome.keep)
+    if isinstance(plugin, (list, tuple, Step)):
+        msg = "a pipeline needs a frame, got a Series; write `series.to_frame().pipe(dfv.apply, …)`"
+        raise BindingError(msg)
+    found = manager.registry.resolve(plugin)
+    bound = series_bindings(found, series.name, bindings)
+    steps = bind_steps(manager.registry, found, output, bound)
+    outcome = _execute(series.to_frame(), steps, manager.runtime, False, on_error, config)  # noqa: FBT003
+    if found.is_filter:
+        return series if outcome.keep is None else series.filter(outcome.keep)
+    if len(outcome.series) == 1:
+        return outcome.series[0]
+    return pl.DataFrame(outcome.series).to_struct(found.name)
 
 
-def _execute_foreign(data: Any, call: Call, config: BatchConfig) -> Any:
-    if not hasattr(data, "columns") and not hasattr(data, "schema"):
-        to_polars(data, [])  # raises
-    taken = column_names(data)
-    call.binding.check_columns(taken)
-    wanted = call.binding.column_names
-    frame = to_polars(data, [name for name in taken if name in wanted])
-    if call.keep and not call.plugin.is_filter:
-        # Names are checked against all columns, not only those that went to Polars.
-        schema = dict(frame.schema)
-        schema.update({name: pl.Null() for name in taken if name not in schema})
-        call.schema(schema)
-    return execute(call, frame, default_pool(), config)
-
-
-def _apply_to_stream(data: Any, call: Call, config: BatchConfig) -> Any:
+def _apply_to_stream(
+    data: Any,
+    steps: Sequence[BoundStep],
+    runtime: Runtime,
+    keep: bool,  # noqa: FBT001
+    on_error: str,
+    config: BatchConfig | None,
+) -> Any:
     import pyarrow as pa
 
     reader = data if isinstance(data, pa.RecordBatchReader) else None
     if reader is None:
         reader = pa.RecordBatchReader.from_stream(data)
+
+    def transform(part: Any) -> Any:
+        outcome = _execute(part, steps, runtime, keep, on_error, config)
+        return assemble(part, outcome, keep=keep)
+
     empty = reader.schema.empty_table()
-    if call.plugin.form is Form.EXPRESSION and not is_row_separable(build_expression(call.binding)):
+    schema = transform(empty).schema
+    frame = pl.from_arrow(empty)
+    assert isinstance(frame, pl.DataFrame)
+    if any(stage.whole for stage in Plan(steps, Scope.of_frame(frame), keep_data=keep).stages):
         # It needs all rows at once, whoever hands them over one batch at a time.
-        table = reader.read_all()
-        return assemble(table, _execute_foreign(table, call, config), keep=call.keep).to_reader()
-    schema = assemble(empty, _execute_foreign(empty, call, config), keep=call.keep).schema
+        return transform(reader.read_all()).to_reader()
 
     def batches() -> Iterator[Any]:
         for batch in reader:
-            result = assemble(batch, _execute_foreign(batch, call, config), keep=call.keep)
-            yield result.cast(schema)
+            yield transform(batch).cast(schema)
 
     return pa.RecordBatchReader.from_batches(schema, batches())

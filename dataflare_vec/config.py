@@ -155,6 +155,8 @@ class BatchConfig:
         Run chunks on several threads.
     parallelism
         Number of threads; None for as many as Polars uses (``POLARS_MAX_THREADS``).
+    max_error_details
+        Failed rows of a run whose values and exceptions are kept; the count stays exact.
 
     Raises
     ------
@@ -191,9 +193,10 @@ class BatchConfig:
     tuner: str = "chunk"
     enable_parallel: bool = True
     parallelism: int | None = None
+    max_error_details: int = 1000
 
     def __post_init__(self) -> None:
-        for name in ("default_batch_size", "min_batch_size", "max_batch_size"):
+        for name in ("default_batch_size", "min_batch_size", "max_batch_size", "max_error_details"):
             _check_count(name, getattr(self, name), least=1)
         if self.max_batch_size < self.min_batch_size:
             msg = (

@@ -8,6 +8,7 @@ import polars as pl
 
 from dataflare_vec.binding import Column
 from dataflare_vec.engine.expressions import spread
+from dataflare_vec.engine.stage import Stage
 from dataflare_vec.errors import KernelResultError, RowError
 
 if TYPE_CHECKING:
@@ -17,21 +18,17 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.stage import Chunk
 
 
-class ColumnStage:
-    """A column kernel; see `Stage`."""
-
-    whole = False
+class ColumnStage(Stage):
+    """A column kernel."""
 
     def __init__(
         self, binding: Binding, reads: Sequence[str], writes: Mapping[str, Any], *, kept: bool
     ) -> None:
         self.plugin = binding.plugin
         self.binding = binding
-        self.index = 0
         self.reads = reads
         self.writes = writes
         self.kept = kept
-        self.is_filter = binding.plugin.is_filter
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows that hold no nulls; the others are null."""
@@ -47,8 +44,8 @@ class ColumnStage:
         for (name, dtype), values in zip(self.writes.items(), outputs, strict=True):
             if values.dtype != dtype:
                 msg = (
-                    f"column plugin `{self.plugin.name}` returns {values.dtype} for `{name}`, and {dtype} for an "
-                    "empty chunk; return the same type for each chunk"
+                    f"column plugin `{self.binding.plugin.name}` returns {values.dtype} for `{name}`, and "
+                    f"{dtype} for an empty chunk; return the same type for each chunk"
                 )
                 raise KernelResultError(msg)
             chunk.put(self, name, values if present is None else spread(values, present))

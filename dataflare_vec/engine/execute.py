@@ -180,7 +180,7 @@ def _row_error(failures: Sequence[Failures], height: int) -> RowError:
     count = sum(one.count for one in failures)
     rows = sorted(row for shown, _ in firsts for row in shown[ROW])[:_SHOWN_ROWS]
     cause = next(explain(first.stage, sample.head(1)))
-    name = first.stage.plugin.name
+    name = first.stage.binding.plugin.name
     shown = ", ".join(map(str, rows)) + (", …" if count > _SHOWN_ROWS else "")
     what = "row" if count == 1 else "rows"
     msg = (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.binding import Column
-from dataflare_vec.errors import KernelResultError, PluginDefinitionError
+from dataflare_vec.engine.stage import Stage
+from dataflare_vec.errors import BindingError, KernelResultError, PluginDefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.stage import Chunk
 
 
-class ExpressionStage:
-    """A Polars expression; see `Stage`.
+class ExpressionStage(Stage):
+    """A Polars expression.
 
     Parameters
     ----------
@@ -34,13 +35,13 @@ class ExpressionStage:
         self, plugin: Plugin | None, what: str, expression: pl.Expr, writes: Mapping[str, Any], *, kept: bool
     ) -> None:
         self.plugin = plugin
-        self.index = 0
         self.reads = list(dict.fromkeys(expression.meta.root_names()))
         self.writes = writes
         self.kept = kept
         self.is_filter = plugin is not None and plugin.is_filter
         self.whole = not is_row_separable(expression)
         self._what = what
+        self._error = KernelResultError if plugin is not None else BindingError
         self._expression = expression
 
     def run(self, chunk: Chunk) -> None:
@@ -69,13 +70,13 @@ class ExpressionStage:
             values = frame.select(self._expression).to_series()
         except pl.exceptions.PolarsError as error:
             msg = f"{self._what}: {error}"
-            raise KernelResultError(msg) from error
+            raise self._error(msg) from error
         if len(values) == height:
             return values
         if len(values) == 1:  # an aggregate or a literal, for each row as in `with_columns`
             return values.new_from_index(0, height)
-        msg = f"{self._what} has {len(values)} rows, the data has {height}; it must give one value for each row"
-        raise KernelResultError(msg)
+        msg = f"{self._what} has {len(values)} rows, the data has {height}; give one value for each row"
+        raise self._error(msg)
 
 
 def spread(values: pl.Series, selected: pl.Series) -> pl.Series:
@@ -146,9 +147,15 @@ def is_row_separable(expression: pl.Expr) -> bool:
     ``col("a") - col("a").mean()`` (Polars 2.1). So each operation inside is asked too, and has to keep the
     number of rows. An exception means no, and so does a Series inside, whose rows belong to the whole.
     """
-    if "Series" in expression.meta.serialize(format="json"):
+    if _selects(expression) or "Series" in expression.meta.serialize(format="json"):
         return False
-    return _each_separable(expression) and (expression.meta.is_literal() or bool(expression.meta.root_names()))
+    has_rows = bool(expression.meta.root_names()) or expression.meta.is_literal()
+    return has_rows and _each_separable(expression)
+
+
+def _selects(expression: pl.Expr) -> bool:
+    """Whether it names columns by a pattern: which ones, only the whole frame says."""
+    return "Selector" in expression.meta.serialize(format="json")
 
 
 def _each_separable(expression: pl.Expr) -> bool:
@@ -167,12 +174,14 @@ def expression_dtype(what: str, expression: pl.Expr, scope: Scope) -> Any:
 
     Raises
     ------
-    KernelResultError
+    BindingError
         If Polars can't evaluate it; the message begins with ``what``.
     """
-    names = [name for name in expression.meta.root_names() if name in scope]
+    names = expression.meta.root_names()
+    if _selects(expression) or not all(name in scope for name in names):
+        names = list(scope.names)  # for the columns that it means, or for Polars' message
     try:
         return scope.empty(names).lazy().select(expression).collect_schema().dtypes()[0]
     except pl.exceptions.PolarsError as error:
         msg = f"{what}: {error}"
-        raise KernelResultError(msg) from error
+        raise BindingError(msg) from error

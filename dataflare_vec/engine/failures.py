@@ -74,7 +74,7 @@ class Failures:
         inputs = sample.drop(ROW)
         columns: dict[str, Any] = {
             "row": sample[ROW],
-            "plugin": [self.stage.plugin.name] * sample.height,
+            "plugin": [self.stage.binding.plugin.name] * sample.height,
             "error": [type(error).__name__ for error in errors],
             "message": [str(error) for error in errors],
         }

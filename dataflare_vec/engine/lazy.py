@@ -84,7 +84,8 @@ def apply_lazily(
         if len(names) == 1:
             column = as_expression(step, dtypes[0], runtime, on_error).alias(names[0])
         else:
-            inner = Plan([replace(step, output=None)], Scope.of_schema(frame.collect_schema()), keep_data=False)
+            scope = Scope.of_schema(frame.collect_schema())
+            inner = Plan([replace(step, output=None)], scope, keep_data=False)
             struct = pl.Struct(dict(zip(inner.new, dtypes, strict=True)))
             column = as_expression(step, struct, runtime, on_error)
             column = column.struct.rename_fields(names).struct.unnest()

@@ -42,7 +42,7 @@ class Plan:
             self._add(step, scope, scope.data_names if keep_data else ())
 
     def _add(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> None:
-        step.binding.check_columns(scope)
+        step.binding.check_columns(scope.names)
         plugin = step.plugin
         stage: Stage
         if plugin.form is Form.EXPRESSION:
@@ -59,9 +59,7 @@ class Plan:
             reads = self._read(step, scope)
             fields, dtypes = column_kernel_schema(step.binding, scope.empty(reads))
             names = self._names(step, fields, len(dtypes), data_names)
-            stage = ColumnStage(
-                step.binding, reads, dict(zip(names, dtypes, strict=True)), kept=step.keep
-            )
+            stage = ColumnStage(step.binding, reads, dict(zip(names, dtypes, strict=True)), kept=step.keep)
         self._append(stage, scope)
         if step.keep:
             self.new.update(stage.writes)

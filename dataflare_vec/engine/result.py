@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+
 @dataclass(frozen=True)
 class BatchResult:
     """What became of a frame, and of its rows that failed.

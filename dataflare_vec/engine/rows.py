@@ -11,6 +11,7 @@ import polars as pl
 from dataflare_vec.binding import Column
 from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.engine.failures import ROW
+from dataflare_vec.engine.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,14 +24,8 @@ if TYPE_CHECKING:
 _NO_BITMAP = (0, 0)
 
 
-class RowStage:
-    """A row kernel or filter, compiled for its columns; see `Stage`."""
-
-    __slots__ = (
-        "_constants", "binding", "index", "is_filter", "kept", "plugin", "prepared", "reads", "writes",
-    )  # fmt: skip
-
-    whole = False
+class RowStage(Stage):
+    """A row kernel or filter, compiled for its columns."""
 
     def __init__(
         self,
@@ -48,7 +43,6 @@ class RowStage:
         self.writes = writes
         self.kept = kept
         self.is_filter = binding.plugin.is_filter
-        self.index = 0
         self._constants = _constant_bits(binding, prepared) if binding.constant_key else None
 
     def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
@@ -143,9 +137,6 @@ class RowStage:
         sample = pl.DataFrame([(within.cast(pl.Int64) + first).alias(ROW), *inputs])
         with run.lock:
             failures.add(count, sample)
-
-
-
 
 
 def _pieces(columns: Sequence[Placed], start: int, stop: int) -> Iterator[tuple[int, int]]:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class Run:
     """What the stages of a pipeline share while they run over one frame.
 
-    A row that a filter didn't want, or that failed, is no longer *selected*: later stages don't compute it, and
-    its results are null. Rows keep their places until the run is over.
+    A row that a filter didn't want, or that failed, is no longer *selected*: later stages don't compute it,
+    and its results are null. Rows keep their places until the run is over.
 
     Parameters
     ----------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Placed = tuple[InputColumn | OutputColumn, int]
 
 
-class Stage(Protocol):
+class Stage(ABC):
     """One step of a pipeline, ready to be run on chunk after chunk, by several threads.
 
     Attributes
@@ -40,13 +41,14 @@ class Stage(Protocol):
     """
 
     plugin: Plugin | None
-    index: int
+    index: int = 0
     reads: Sequence[str]
     writes: Mapping[str, Any]
     kept: bool
-    whole: bool
-    is_filter: bool
+    whole: bool = False
+    is_filter: bool = False
 
+    @abstractmethod
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""
 

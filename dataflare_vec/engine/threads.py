@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dataflare_vec.engine.runtime import SharedTuner
+    from dataflare_vec.tuner import Tuner
 
 _lock = threading.Lock()
 _executors: dict[int, ThreadPoolExecutor] = {}
@@ -37,7 +37,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def over_chunks(work: Callable[[int, int], None], rows: int, tuner: SharedTuner, threads: int) -> None:
+def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threads: int) -> None:
     """Call ``work(start, stop)`` for chunk after chunk of ``rows``, on up to ``threads`` threads.
 
     The calling thread works too. Threads take the next chunk when they are done with one, as large as the

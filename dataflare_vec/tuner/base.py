@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -21,7 +22,9 @@ _SHORTEST_SHARE = 250e-6
 
 
 class Tuner(Protocol):
-    """Chooses the rows of each chunk. Calls to one tuner must not overlap (the engine locks)."""
+    """Chooses the rows of each chunk. Whoever calls it holds its `lock`: threads and runs share it."""
+
+    lock: threading.Lock
 
     def next_size(self, remaining: int | None = None, threads: int = 1) -> int:
         """Return the rows for the next chunk."""
@@ -75,6 +78,8 @@ class TracedTuner:
 
     Attributes
     ----------
+    lock
+        To be held during a call; a tuner itself doesn't take it.
     trace
         The latest chunks, a bounded deque of `TraceEntry`.
     target
@@ -85,6 +90,7 @@ class TracedTuner:
 
     def __init__(self, config: BatchConfig) -> None:
         self.config = config
+        self.lock = threading.Lock()
         self.target = in_seconds(config.target_latency)
         self.smallest = round_up(config.min_batch_size)
         # Rounded down, as the limit is meant, but never below the smallest.
@@ -93,6 +99,14 @@ class TracedTuner:
         self._index = 0
         self._asked = 0
         self._cost = 0.0  # seconds a row; 0 while unknown
+
+    def next_size(self, remaining: int | None = None, threads: int = 1) -> int:
+        """Return the rows for the next chunk; see `Tuner`."""
+        raise NotImplementedError
+
+    def record(self, rows: int, seconds: float) -> None:
+        """Take note of a chunk that is done; see `Tuner`."""
+        raise NotImplementedError
 
     @property
     def best_size(self) -> int:
