@@ -284,8 +284,8 @@ def _execute(
         to_polars(data, [])  # raises
     names = column_names(data)
     # Only columns that are read go to Polars; names are checked against all of them.
-    reads = {name for item in steps for name in item.binding.column_names}
-    frame = to_polars(data, [name for name in names if name in reads])
+    reads = [item.binding.column_names for item in steps]
+    frame = to_polars(data, [n for n in names if any(some is None or n in some for some in reads)])
     plan = Plan(steps, Scope(names, lambda name: frame.get_column(name).dtype), keep_data=keep)
     return execute(plan, frame, runtime, on_error, config)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.definition import root_names
 from dataflare_vec.errors import BindingError, ColumnNotFoundError, OutputNameError
 from dataflare_vec.registry import near_matches
 
@@ -45,15 +46,17 @@ class Binding:
     constant_key: tuple[Any, ...]  # the constants' types: kernels are compiled for them
 
     @property
-    def column_names(self) -> list[str]:
-        """Names of the data's columns that are read, expressions included."""
-        names: dict[str, None] = {}
+    def column_names(self) -> set[str] | None:
+        """Names of the data's columns that are read, expressions included; None if they may be any."""
+        names: set[str] = set()
+        if isinstance(self.plugin.function, pl.Expr) and root_names(self.plugin.function) is None:
+            return None
         for item in self.columns:
-            if isinstance(item.source, str):
-                names[item.source] = None
-            else:
-                names.update(dict.fromkeys(item.source.meta.root_names()))
-        return list(names)
+            roots = {item.source} if isinstance(item.source, str) else root_names(item.source)
+            if roots is None:
+                return None
+            names.update(roots)
+        return names
 
     def check_columns(self, available: Collection[str]) -> None:
         """Raise if a column that is read by name isn't among ``available``.

@@ -140,6 +140,13 @@ def plain(function: Any) -> Any:
     return getattr(function, "py_func", function)
 
 
+def root_names(expression: pl.Expr) -> list[str] | None:
+    """Return the columns that an expression reads; None if it means them by a pattern, as ``pl.all()``."""
+    if '"Selector"' in expression.meta.serialize(format="json"):
+        return None  # Polars itself would say that it reads none
+    return list(dict.fromkeys(expression.meta.root_names()))
+
+
 def define(
     target: Any,
     *,
@@ -163,7 +170,7 @@ def define(
         if name is None:
             msg = "an expression has no name of its own; register it as `register(name, expr)`"
             raise PluginDefinitionError(msg)
-        parameters = tuple(Parameter(root, is_column=True) for root in target.meta.root_names())
+        parameters = tuple(Parameter(root, is_column=True) for root in root_names(target) or ())
     else:
         name = _name_of(target, name)
         parameters = _parameters_of(name, plain(target))

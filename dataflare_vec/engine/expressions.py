@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.binding import Column
+from dataflare_vec.definition import root_names
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.errors import BindingError, KernelResultError, PluginDefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dataflare_vec.binding import Binding, Constant
     from dataflare_vec.definition import Plugin
@@ -29,13 +30,22 @@ class ExpressionStage(Stage):
         The plugin, None for an expression that a parameter is bound to.
     what
         What messages call it.
+    reads
+        The columns of the data that it means.
     """
 
     def __init__(
-        self, plugin: Plugin | None, what: str, expression: pl.Expr, writes: Mapping[str, Any], *, kept: bool
+        self,
+        plugin: Plugin | None,
+        what: str,
+        expression: pl.Expr,
+        reads: Sequence[str],
+        writes: Mapping[str, Any],
+        *,
+        kept: bool,
     ) -> None:
         self.plugin = plugin
-        self.reads = list(dict.fromkeys(expression.meta.root_names()))
+        self.reads = reads
         self.writes = writes
         self.kept = kept
         self.is_filter = plugin is not None and plugin.is_filter
@@ -63,13 +73,13 @@ class ExpressionStage(Stage):
 
     def evaluate(self, frame: pl.DataFrame) -> pl.Series:
         """Return the values for all rows of a frame."""
-        return self._values(frame, frame.height)
+        return self._values(frame.select(self.reads), frame.height)
 
     def _values(self, frame: pl.DataFrame, height: int) -> pl.Series:
         try:
             values = frame.select(self._expression).to_series()
         except pl.exceptions.PolarsError as error:
-            msg = f"{self._what}: {error}"
+            msg = f"{self._what}: {_short(error)}"
             raise self._error(msg) from error
         if len(values) == height:
             return values
@@ -147,15 +157,10 @@ def is_row_separable(expression: pl.Expr) -> bool:
     ``col("a") - col("a").mean()`` (Polars 2.1). So each operation inside is asked too, and has to keep the
     number of rows. An exception means no, and so does a Series inside, whose rows belong to the whole.
     """
-    if _selects(expression) or "Series" in expression.meta.serialize(format="json"):
+    names = root_names(expression)
+    if names is None or "Series" in expression.meta.serialize(format="json"):
         return False
-    has_rows = bool(expression.meta.root_names()) or expression.meta.is_literal()
-    return has_rows and _each_separable(expression)
-
-
-def _selects(expression: pl.Expr) -> bool:
-    """Whether it names columns by a pattern: which ones, only the whole frame says."""
-    return "Selector" in expression.meta.serialize(format="json")
+    return (bool(names) or expression.meta.is_literal()) and _each_separable(expression)
 
 
 def _each_separable(expression: pl.Expr) -> bool:
@@ -169,6 +174,17 @@ def _each_separable(expression: pl.Expr) -> bool:
         return False
 
 
+def _short(error: Exception) -> str:
+    """Return Polars' message without the query plan behind it."""
+    return str(error).partition("\n\nResolved plan")[0]
+
+
+def columns_of(expression: pl.Expr, scope: Scope) -> Sequence[str]:
+    """Return the columns that an expression reads; all there are if it means them by a pattern."""
+    names = root_names(expression)
+    return scope.names if names is None else names
+
+
 def expression_dtype(what: str, expression: pl.Expr, scope: Scope) -> Any:
     """Return the dtype of an expression over the columns of ``scope``.
 
@@ -177,11 +193,11 @@ def expression_dtype(what: str, expression: pl.Expr, scope: Scope) -> Any:
     BindingError
         If Polars can't evaluate it; the message begins with ``what``.
     """
-    names = expression.meta.root_names()
-    if _selects(expression) or not all(name in scope for name in names):
-        names = list(scope.names)  # for the columns that it means, or for Polars' message
+    names = columns_of(expression, scope)
+    if not all(name in scope for name in names):
+        names = scope.names  # for Polars' message
     try:
         return scope.empty(names).lazy().select(expression).collect_schema().dtypes()[0]
     except pl.exceptions.PolarsError as error:
-        msg = f"{what}: {error}"
+        msg = f"{what}: {_short(error)}"
         raise BindingError(msg) from error

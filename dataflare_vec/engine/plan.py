@@ -9,7 +9,7 @@ import polars as pl
 from dataflare_vec.binding import Column, output_names
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.columnwise import ColumnStage, column_kernel_schema
-from dataflare_vec.engine.expressions import ExpressionStage, build_expression, expression_dtype
+from dataflare_vec.engine.expressions import ExpressionStage, build_expression, columns_of, expression_dtype
 from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.errors import KernelResultError
@@ -78,13 +78,14 @@ class Plan:
         expression = build_expression(step.binding)
         what = f"expression plugin `{plugin.name}`"
         dtype = expression_dtype(what, expression, scope)
+        reads = columns_of(expression, scope)
         if plugin.is_filter:
             if dtype != pl.Boolean:
                 msg = f"filter plugin `{plugin.name}` must be Boolean, it is {dtype}"
                 raise KernelResultError(msg)
-            return ExpressionStage(plugin, what, expression, {}, kept=True)
+            return ExpressionStage(plugin, what, expression, reads, {}, kept=True)
         (name,) = self._names(step, None, 1, data_names)
-        return ExpressionStage(plugin, what, expression, {name: dtype}, kept=step.keep)
+        return ExpressionStage(plugin, what, expression, reads, {name: dtype}, kept=step.keep)
 
     def _read(self, step: BoundStep, scope: Scope) -> list[str]:
         """Return the names of the columns that a kernel reads, one for each column parameter."""
@@ -103,7 +104,9 @@ class Plan:
         what = f"plugin `{plugin.name}`: the expression for parameter `{parameter}`"
         dtype = expression_dtype(what, item.source, scope)
         name = f"{plugin.name}({parameter}) in stage {len(self.stages)}"  # no column is called so
-        self._append(ExpressionStage(None, what, item.source, {name: dtype}, kept=False), scope)
+        reads = columns_of(item.source, scope)
+        self._append(ExpressionStage(None, what, item.source, reads, {name: dtype}, kept=False), scope)
+        scope.hide(name)
         return name
 
     def _names(

@@ -25,6 +25,7 @@ class Scope:
         self.data_names = names
         self._dtype_of = dtype_of
         self.new: dict[str, Any] = {}
+        self._hidden: set[str] = set()
 
     @classmethod
     def of_frame(cls, frame: pl.DataFrame) -> Scope:
@@ -41,8 +42,14 @@ class Scope:
 
     @property
     def names(self) -> Sequence[str]:
-        """All names that can be read."""
-        return [*self.data_names, *self.new] if self.new else self.data_names
+        """All names that can be read, without those of `hide`."""
+        if not self.new:
+            return self.data_names
+        return [name for name in dict.fromkeys([*self.data_names, *self.new]) if name not in self._hidden]
+
+    def hide(self, name: str) -> None:
+        """Leave a new column out of `names`: a pattern such as ``pl.all()`` doesn't mean it."""
+        self._hidden.add(name)
 
     def dtype(self, name: str) -> Any:
         """Return the dtype of a column."""
