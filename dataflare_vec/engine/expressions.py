@@ -73,7 +73,8 @@ class ExpressionStage(Stage):
 
     def evaluate(self, frame: pl.DataFrame) -> pl.Series:
         """Return the values for all rows of a frame."""
-        return self._values(frame.select(self.reads), frame.height)
+        # Without columns a frame has no rows, and ``pl.len()`` reads none.
+        return self._values(frame.select(self.reads) if self.reads else frame, frame.height)
 
     def _values(self, frame: pl.DataFrame, height: int) -> pl.Series:
         try:
