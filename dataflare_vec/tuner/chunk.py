@@ -21,6 +21,10 @@ _HEADROOM = 0.5
 # a multiple of it.
 _RUN_UP = 4
 
+# Levels away, in the order of trial: on up as long as that gains, then the level leapt over, which is
+# cheaper to try than the one above.
+_CLIMB = (2, -1, 1)
+
 # Chunks at a size before others are compared with it, and before it is held.
 _TO_COMPARE, _TO_HOLD = 3, 7
 
@@ -33,7 +37,7 @@ _WANTED_GAIN, _MOST_LEANING, _FIXED = 0.015, 0.05, 15e-6
 _LEAST_BAND, _PLAIN_CHANGE, _DRIFTED = 0.12, 1.5, 10
 
 # Chunks until a held size is compared with its neighbours again: chance may have chosen it.
-_FIRST_REVIEW, _LAST_REVIEW = 256, 1 << 14
+_FIRST_REVIEW, _LAST_REVIEW = 96, 1 << 14
 
 # A trial that gets no chunk of its size for so long (frames too short) is given up.
 _PATIENCE = 24
@@ -59,7 +63,7 @@ class ChunkTuner(TracedTuner):
     Notes
     -----
     A hill climb over sizes that double: up by 4 while that gains, then to the neighbours by 2. Sizes are
-    compared by the medians of two to twelve chunks each, measured alternately, sooner where the difference
+    compared by the medians of two to twelve chunks each, measured alternately: two where the difference
     is plain. A held size is left only if
 
     - a chunk takes longer than the target, and a shorter one right after it is as slow per row,
@@ -74,11 +78,11 @@ class ChunkTuner(TracedTuner):
     --------
     >>> from dataflare_vec.config import BatchConfig
     >>> tuner = ChunkTuner(BatchConfig(target_latency=0.1))
-    >>> for _ in range(100):
+    >>> for _ in range(50):
     ...     rows = tuner.next_size()
     ...     tuner.record(rows, 20e-6 + rows * 1e-6)  # 20 µs for the chunk, 1 µs for a row
-    >>> tuner.best_size
-    32768
+    >>> tuner.best_size, tuner.state
+    (8192, 'hold')
     """
 
     def __init__(self, config: BatchConfig, start: int | None = None) -> None:
@@ -106,7 +110,7 @@ class ChunkTuner(TracedTuner):
         self._tested: set[int] = set()
         self._level = self._size = 0
         if start is None:
-            self._begin(max(self._level_of[home] - _RUN_UP, 0), [2, 1, -1])
+            self._begin(max(self._level_of[home] - _RUN_UP, 0), list(_CLIMB))
         else:
             self._begin(self._level_of[home], [1, -1])
 
@@ -205,9 +209,9 @@ class ChunkTuner(TracedTuner):
                 self._reject()
             elif level == self._level:
                 self._judge()
-            return "explore" if level == self._level else "tail"
+            return "explore" if level >= 0 else "tail"
         if level != self._level:
-            return "tail" if rows < self._size else "explore"
+            return "explore" if level >= 0 else "tail"
         samples = self._samples[level]
         samples.append(cost)
         self._cost = median(samples)
@@ -250,7 +254,7 @@ class ChunkTuner(TracedTuner):
         if changed < _PLAIN_CHANGE:
             plan = [-1, 1] if cost > self._cost else [1, -1]
         else:
-            level, plan = max(level - _RUN_UP, 0), [2, 1, -1]
+            level, plan = max(level - _RUN_UP, 0), list(_CLIMB)
         self._cost = cost
         self._begin(min(level, self._affordable(cost)), plan)
 
@@ -383,7 +387,7 @@ class ChunkTuner(TracedTuner):
             step = self._trial - self._level
             self._move(self._trial)
             self._cost = median(new)
-            self._plan = [2, 1, -1] if step >= 2 else [1 if up else -1]
+            self._plan = list(_CLIMB) if step >= 2 else [1 if up else -1]
             if len(new) >= _TO_COMPARE:
                 self._go_on()
         else:
