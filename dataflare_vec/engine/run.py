@@ -93,6 +93,7 @@ class Run:
                 if column is None:
                     column = self.columns[name] = InputColumn(self._frame.get_column(name), width)
                 nulls = nulls or column.has_nulls
+        stage.prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time of the first chunk
         self.failures[stage.index] = Failures(stage, max_error_details, origin)
         if stage.is_filter:
             self._select_from(stage.index + 1)

@@ -78,24 +78,24 @@ class TracedTuner:
 
     Attributes
     ----------
-    lock
-        To be held during a call; a tuner itself doesn't take it.
-    trace
-        The latest chunks, a bounded deque of `TraceEntry`.
     target
         Seconds a chunk may take.
     smallest, largest
         Bounds on the rows of a chunk, multiples of 64.
+    lock
+        For whoever calls a tuner from several threads or runs; the tuner itself never takes it.
     """
 
     def __init__(self, config: BatchConfig) -> None:
         self.config = config
-        self.lock = threading.Lock()
         self.target = in_seconds(config.target_latency)
         self.smallest = round_up(config.min_batch_size)
         # Rounded down, as the limit is meant, but never below the smallest.
         self.largest = max(self.smallest, config.max_batch_size // 64 * 64)
-        self.trace: deque[TraceEntry] = deque(maxlen=TRACE_LENGTH)
+        # Size, rows, seconds, reason. A plain tuple takes a third of the time of a named one, and most are
+        # never looked at.
+        self._notes: deque[tuple[int, int, float, str]] = deque(maxlen=TRACE_LENGTH)
+        self.lock = threading.Lock()
         self._index = 0
         self._asked = 0
         self._cost = 0.0  # seconds a row; 0 while unknown
@@ -128,11 +128,20 @@ class TracedTuner:
         return min(size, max(share, int(_SHORTEST_SHARE / self._cost), self.smallest))
 
     def _note(self, rows: int, seconds: float, reason: str) -> None:
-        index = self._index
-        self._index = index + 1
-        size = self._asked if rows < self._asked else rows
-        self.trace.append(
-            TraceEntry(index, size, rows, seconds, rows / seconds if seconds >= 1e-9 else 0.0, reason)
+        self._index += 1
+        self._notes.append((self._asked if rows < self._asked else rows, rows, seconds, reason))
+
+    @property
+    def trace(self) -> deque[TraceEntry]:
+        """The latest chunks, oldest first: a bounded deque, made anew at each access."""
+        notes = list(self._notes)  # at once: other threads may go on
+        first = self._index - len(notes)
+        return deque(
+            (
+                TraceEntry(index, size, rows, seconds, rows / seconds if seconds >= 1e-9 else 0.0, reason)
+                for index, (size, rows, seconds, reason) in enumerate(notes, first)
+            ),
+            maxlen=TRACE_LENGTH,
         )
 
     def trace_frame(self) -> pl.DataFrame:

@@ -1,52 +1,36 @@
-"""The default tuner: a search for the chunk size with the highest throughput within the target latency."""
+"""The default tuner: finds the best chunk size, holds it, and leaves it for a reason only."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import deque
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from dataflare_vec.tuner.base import TracedTuner, is_measured
-from dataflare_vec.tuner.samples import compare, median, spread
+from dataflare_vec.tuner.base import is_measured
+from dataflare_vec.tuner.samples import median, spread
+from dataflare_vec.tuner.search import CLIMB, HEADROOM, RUN_UP, TO_COMPARE, SizeSearch
 
 if TYPE_CHECKING:
     from dataflare_vec.config import BatchConfig
-
-# A typical chunk may take this part of the target latency: the rest is headroom for the slow ones. Where
-# the target limits the size, a chunk is long against its fixed cost and half the size costs nearly nothing.
-_HEADROOM = 0.5
-
-# A search climbs from this many levels below the size to start from (1/16). What is tried costs time in
-# proportion to its rows, so a search from below costs less than the last size it tries, one from above
-# a multiple of it.
-_RUN_UP = 4
-
-# Chunks at a size before others are compared with it, and before it is held.
-_TO_COMPARE, _TO_HOLD = 3, 7
-
-# What another size must gain, less what a larger one is known to gain beforehand: a part of about this
-# many fixed seconds of Python for a chunk. So in doubt short chunks become longer, long ones stay.
-_WANTED_GAIN, _MOST_LEANING, _FIXED = 0.015, 0.05, 15e-6
 
 # A held size is searched anew if costs leave this band for long: outside counts 2, beyond a plain change
 # 4, and inside takes back 1.
 _LEAST_BAND, _PLAIN_CHANGE, _DRIFTED = 0.12, 1.5, 10
 
 # Chunks until a held size is compared with its neighbours again: chance may have chosen it.
-_FIRST_REVIEW, _LAST_REVIEW = 256, 1 << 14
-
-# A trial that gets no chunk of its size for so long (frames too short) is given up.
-_PATIENCE = 24
+_FIRST_REVIEW, _LAST_REVIEW = 96, 1 << 14
 
 # A chunk over the target latency counts 100, each other chunk takes 1 back: 1 % is allowed.
 _BREACH, _BREACHES = 100, 150
+
+# Fixed seconds of a chunk, at most: so much longer a short one may be without being slow per row.
+_FIXED_AT_MOST = 100e-6
 
 _SEARCH = "search"  # measure the current size, and others against it
 _HOLD = "hold"
 _GUARD = "guard"  # a shorter chunk tells whether a slow one was an outlier
 
 
-class ChunkTuner(TracedTuner):
+class ChunkTuner(SizeSearch):
     """Finds the chunk size with the highest throughput whose latency keeps to the target, and holds it.
 
     Parameters
@@ -59,7 +43,7 @@ class ChunkTuner(TracedTuner):
     Notes
     -----
     A hill climb over sizes that double: up by 4 while that gains, then to the neighbours by 2. Sizes are
-    compared by the medians of two to twelve chunks each, measured alternately, sooner where the difference
+    compared by the medians of two to twelve chunks each, measured alternately: two where the difference
     is plain. A held size is left only if
 
     - a chunk takes longer than the target, and a shorter one right after it is as slow per row,
@@ -68,27 +52,20 @@ class ChunkTuner(TracedTuner):
       locally after a small change, from 1/16 of the size after a large one,
     - or, ever more rarely, a neighbour turns out to be faster.
 
-    In the steady state `next_size` and `record` together take about a microsecond.
+    In the steady state `next_size` and `record` together take about half a microsecond.
 
     Examples
     --------
     >>> from dataflare_vec.config import BatchConfig
     >>> tuner = ChunkTuner(BatchConfig(target_latency=0.1))
-    >>> for _ in range(100):
+    >>> for _ in range(50):
     ...     rows = tuner.next_size()
     ...     tuner.record(rows, 20e-6 + rows * 1e-6)  # 20 µs for the chunk, 1 µs for a row
-    >>> tuner.best_size
-    32768
+    >>> tuner.best_size, tuner.state
+    (8192, 'hold')
     """
 
     def __init__(self, config: BatchConfig, start: int | None = None) -> None:
-        super().__init__(config)
-        home = self._clamp(config.default_batch_size if start is None else start)
-        self._ladder = _ladder(home, self.smallest, self.largest)
-        self._level_of = {rows: level for level, rows in enumerate(self._ladder)}
-        self._samples: list[deque[float]] = [deque(maxlen=12) for _ in self._ladder]
-        self._top = len(self._ladder) - 1
-        self._ceiling = self._top  # lower after the target was missed too often
         self._score = 0  # > 0 while costs leave the band
         self._odd: list[float] = []  # those that did
         self._limit = _DRIFTED
@@ -97,23 +74,11 @@ class ChunkTuner(TracedTuner):
         self._before = -1  # the level before a search that drift began
         self._threads = 1
         self._phase = self._resume = _SEARCH
-        self._trial = self._hidden_trial = -1  # the level compared with the current one
-        self._given_new = self._given_old = self._stalled = 0
+        self._hidden_trial = -1
         self._steady = 0  # the size while it is held
         self._low = self._high = 0.0  # seconds between which its chunks are normal
         self._until_review = -1
-        self._plan: list[int] = []
-        self._tested: set[int] = set()
-        self._level = self._size = 0
-        if start is None:
-            self._begin(max(self._level_of[home] - _RUN_UP, 0), [2, 1, -1])
-        else:
-            self._begin(self._level_of[home], [1, -1])
-
-    @property
-    def best_size(self) -> int:
-        """The best size so far, rows."""
-        return self._ladder[self._level]
+        super().__init__(config, start)
 
     @property
     def state(self) -> str:
@@ -163,7 +128,8 @@ class ChunkTuner(TracedTuner):
                 self._score -= 1
             self._until_review -= 1
             if self._until_review:
-                self._note(rows, seconds, "hold")
+                self._index += 1
+                self._notes.append((rows, rows, seconds, "hold"))
                 return
         self._note(rows, seconds, self._learn(rows, seconds))
 
@@ -183,40 +149,6 @@ class ChunkTuner(TracedTuner):
         if self._phase == _HOLD:
             return self._watch(rows, seconds, cost)
         return self._explore(rows, cost)
-
-    def _explore(self, rows: int, cost: float) -> str:
-        """Take a sample of the current size or of the one on trial."""
-        level = self._level_of.get(rows, -1)
-        if self._trial >= 0:
-            # Frames that end within the size on trial still tell about it, if they nearly fill it.
-            if (
-                level < 0
-                and max(self._size, self._ladder[self._trial] // 2) < rows < self._ladder[self._trial]
-            ):
-                level = self._trial
-            if level in (self._level, self._trial):
-                self._samples[level].append(cost)
-            if level == self._trial:
-                self._stalled = 0
-                self._judge()
-                return "explore"
-            self._stalled += 1
-            if self._stalled > _PATIENCE:
-                self._reject()
-            elif level == self._level:
-                self._judge()
-            return "explore" if level == self._level else "tail"
-        if level != self._level:
-            return "tail" if rows < self._size else "explore"
-        samples = self._samples[level]
-        samples.append(cost)
-        self._cost = median(samples)
-        if self._cost * rows > _HEADROOM * self.target and level > 0 and len(samples) >= 2:
-            self._begin(min(self._affordable(self._cost), level - 1), self._plan)
-            return "latency"
-        if len(samples) >= (_TO_COMPARE if self._plan else _TO_HOLD):
-            self._go_on()
-        return "explore"
 
     def _watch(self, rows: int, seconds: float, cost: float) -> str:
         """Look for drift at the held size."""
@@ -250,24 +182,21 @@ class ChunkTuner(TracedTuner):
         if changed < _PLAIN_CHANGE:
             plan = [-1, 1] if cost > self._cost else [1, -1]
         else:
-            level, plan = max(level - _RUN_UP, 0), [2, 1, -1]
+            level, plan = max(level - RUN_UP, 0), list(CLIMB)
         self._cost = cost
         self._begin(min(level, self._affordable(cost)), plan)
 
     # -- the target latency ---------------------------------------------------------------------------------
 
-    def _affordable(self, cost: float) -> int:
-        """Return the highest level whose chunks keep to the target with headroom, at ``cost`` s/row."""
-        rows = int(_HEADROOM * self.target / cost)
-        return min(max(bisect_right(self._ladder, rows) - 1, 0), self._ceiling)
-
     def _breached(self, rows: int, seconds: float, cost: float) -> str:
         """React to a chunk over the target at once: the next one will be shorter."""
-        known = len(self._samples[self._level]) >= _TO_COMPARE
+        known = len(self._samples[self._level]) >= TO_COMPARE
         shorter = self._affordable(cost)
         if not known:
             self._cost = cost
-            self._begin(min(shorter, max(self._level - 1, 0)), self._plan or [1, -1])
+            # A longer chunk was under way in another thread: the size has been cut for the like of it.
+            highest = self._level if rows > self._size else max(self._level - 1, 0)
+            self._begin(min(shorter, highest), self._plan or [1, -1])
             return "latency"
         if self._trial >= 0 and rows > self._size:
             self._samples[self._trial].clear()
@@ -285,14 +214,16 @@ class ChunkTuner(TracedTuner):
             self._resume = self._phase
             self._phase = _GUARD
             self._steady = 0
-            self._size = self._ladder[min(shorter, self._level - 1)]
+            # Not so short that its fixed cost alone looks like a change.
+            self._size = self._ladder[max(min(shorter, self._level - 1), self._level - 6, 0)]
             self._hidden_trial, self._trial = self._trial, -1
         return "latency"
 
     def _check_guard(self, rows: int, seconds: float, cost: float) -> str:
         """Tell from the chunk after a slow one whether that was an outlier."""
         level = self._level
-        slow = cost > _PLAIN_CHANGE * self._cost
+        fixed = min(_FIXED_AT_MOST, self.target / 200)
+        slow = seconds > _PLAIN_CHANGE * self._cost * rows + fixed
         if rows > self._size and slow:  # others were under way
             if seconds > self.target:
                 self._drift(cost, min(level, self._affordable(cost)))
@@ -308,100 +239,22 @@ class ChunkTuner(TracedTuner):
             self._steady = self._size
         return "outlier ignored"
 
-    # -- the search -----------------------------------------------------------------------------------------
+    # -- holding --------------------------------------------------------------------------------------------
 
     def _begin(self, level: int, plan: list[int]) -> None:
-        """Measure ``level``, then compare it with those ``plan`` levels away."""
         self._phase = _SEARCH
         self._steady = 0
         self._low = self._high = 0.0
         self._score = 0
         self._until_review = -1
-        for samples in self._samples:
-            samples.clear()
-        self._tested = {level}
-        self._plan = list(plan)
-        self._move(level)
+        super()._begin(level, plan)
 
-    def _move(self, level: int) -> None:
-        self._level = level
-        self._size = self._ladder[level]
-        self._trial = -1
-
-    def _go_on(self) -> None:
-        """Take the next size of the plan on trial, or hold the current one."""
-        highest = max(self._affordable(self._cost), self._level)
-        while self._plan:
-            trial = self._level + self._plan[0]
-            if 0 <= trial <= min(highest, self._ceiling) and trial not in self._tested:
-                self._try(trial)
-                return
-            self._plan.pop(0)
-        self._trial = -1
-        if len(self._samples[self._level]) >= _TO_HOLD:
-            self._hold()
-
-    def _try(self, trial: int) -> None:
-        self._trial = trial
-        self._tested.add(trial)
-        self._samples[trial].clear()
-        self._given_new = self._given_old = self._stalled = 0
-
-    def _trial_size(self, remaining: int | None) -> int:
-        """Return the size on trial or, in turn, the current one: what else changes then hits both."""
-        trial = self._ladder[self._trial]
-        if remaining is not None and remaining < trial:
-            level = bisect_left(self._ladder, remaining)  # the rest nearly fills it
-            if level <= self._level or level >= self._trial:
-                return trial if level == self._trial > self._level else self._size
-            if level in self._tested or self._samples[self._trial]:
-                return self._size
-            self._tested.discard(self._trial)
-            self._try(level)
-            trial = self._ladder[level]
-        if self._given_new < self._given_old + 2:
-            self._given_new += 1
-            return trial
-        self._given_old += 1
-        return self._size
-
-    def _judge(self) -> None:
-        """Compare the size on trial with the current one, if there is enough to go by."""
-        new, old = self._samples[self._trial], self._samples[self._level]
-        reference = median(old)
-        up = self._trial > self._level
-        reference = median(old)
-        rows, other = self._size, self._ladder[self._trial]
-        leaning = min(_FIXED * abs(1 / rows - 1 / other) / reference, _MOST_LEANING)
-        wanted = _WANTED_GAIN + (-leaning if up else leaning)
-        better = compare(new, old, wanted)
-        if better is None:
-            return
-        if better and median(new) * self._ladder[self._trial] > 1.1 * _HEADROOM * self.target:
-            better = False
-        if better:
-            step = self._trial - self._level
-            self._move(self._trial)
-            self._cost = median(new)
-            self._plan = [2, 1, -1] if step >= 2 else [1 if up else -1]
-            if len(new) >= _TO_COMPARE:
-                self._go_on()
-        else:
-            self._reject()
-
-    def _reject(self) -> None:
-        self._trial = -1
-        self._cost = median(self._samples[self._level])
-        if self._plan:
-            self._plan.pop(0)
-        self._go_on()
-
-    def _hold(self) -> None:
+    def _settle(self) -> None:
         """Keep the current size, and note what is normal for it."""
         samples = self._samples[self._level]
         cost = self._cost = median(samples)
         size = self._size
-        if cost * size > 1.1 * _HEADROOM * self.target and self._level:
+        if cost * size > 1.1 * HEADROOM * self.target and self._level:
             self._begin(min(self._affordable(cost), self._level - 1), [])
             return
         # Four sigma of the noise, but not so wide that a change by half would pass.
@@ -412,13 +265,3 @@ class ChunkTuner(TracedTuner):
         self._high = min((1 + band) * cost * size, self.target)
         self._until_review = self._review
         self._score = 0
-
-
-def _ladder(home: int, smallest: int, largest: int) -> list[int]:
-    """Return the sizes to choose from: ``home`` doubled and halved, multiples of 64 within the bounds."""
-    sizes = [home]
-    while sizes[-1] * 2 <= largest:
-        sizes.append(sizes[-1] * 2)
-    while (half := sizes[0] // 128 * 64) >= smallest:
-        sizes.insert(0, half)
-    return sizes

@@ -60,7 +60,7 @@ class TunerMemory:
     Notes
     -----
     Safe from any thread. The tuners it returns are shared: two runs of one plugin at once get the same
-    one, so the lock around a tuner's calls must belong to the tuner, not to the run.
+    one, so calls to it are to be made under its own ``lock``, not under one of the run.
 
     Examples
     --------

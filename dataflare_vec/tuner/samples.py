@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 # With two samples on trial only a difference this plain decides.
 _PLAIN = 0.15
-# Samples until the matter is decided, and the doubt beyond which it gets as many again.
-_MOST, _NOISY = 6, 0.05
+# Samples until the matter is decided, and the doubt beyond which it gets a few more.
+_MOST, _NOISY = 9, 0.05
 
 
 def median(values: Iterable[float]) -> float:
@@ -31,16 +31,30 @@ def median(values: Iterable[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def spread(values: Collection[float]) -> float:
-    """Return the noise relative to the median: 1.48 × median absolute deviation, σ for normal noise.
+def spread(*samples: Collection[float]) -> float:
+    """Return the noise of samples relative to their medians.
+
+    Parameters
+    ----------
+    samples
+        One or several sets of times, each of which may have another median.
+
+    Returns
+    -------
+    float
+        1.48 × the median of the deviations, σ for normal noise. One deviation in each set is left out,
+        that of the median from itself: of three samples it would be a third of what there is.
 
     Examples
     --------
     >>> round(spread([98.0, 99.0, 100.0, 101.0, 900.0]), 3)
-    0.015
+    0.022
     """
-    middle = median(values)
-    return 1.4826 * median(abs(value - middle) for value in values) / middle
+    deviations: list[float] = []
+    for values in samples:
+        middle = median(values)
+        deviations += sorted(abs(value / middle - 1) for value in values)[1:]
+    return 1.4826 * median(deviations) if deviations else 0.0
 
 
 def compare(new: Collection[float], old: Collection[float], wanted: float) -> bool | None:
@@ -69,11 +83,11 @@ def compare(new: Collection[float], old: Collection[float], wanted: float) -> bo
             return False
         return True if max(new) < (1 - _PLAIN) * reference else None
     gain = 1 - median(new) / reference
-    # The efficiency of the median is 2/π, so its standard error is 1.25 σ/√n. The spread of three or
-    # four samples is often far too small by chance: not below 1 %.
-    sigma = max(spread(new), spread(old), 0.01)
+    # The efficiency of the median is 2/π, so its standard error is 1.25 σ/√n. The spread of a few samples
+    # is often far too small by chance: not below 1 %.
+    sigma = max(spread(new, old), 0.01)
     doubt = 1.5 * 1.25 * sigma * sqrt(1 / count + 1 / len(old))
-    most = _MOST if doubt < _NOISY else 2 * _MOST
+    most = _MOST if doubt < _NOISY else _MOST + 3
     if count < most and abs(gain - wanted) < doubt:
         return None
     return gain > wanted
