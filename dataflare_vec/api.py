@@ -106,10 +106,11 @@ def apply(
     if isinstance(data, pl.Series):
         return _apply_to_series(data, plugin, manager, output, on_error, config, bindings)
     steps = bind_steps(manager.registry, plugin, output, bindings)
-    if isinstance(data, pl.LazyFrame):
-        return apply_lazily(data, steps, runtime, keep=keep, on_error=on_error)
-    if is_stream(data) and not isinstance(data, pl.DataFrame):
-        return _apply_to_stream(data, steps, runtime, keep, on_error, config)
+    if not isinstance(data, pl.DataFrame):
+        if isinstance(data, pl.LazyFrame):
+            return apply_lazily(data, steps, runtime, keep=keep, on_error=on_error)
+        if is_stream(data):
+            return _apply_to_stream(data, steps, runtime, keep, on_error, config)
     outcome = _execute(data, steps, runtime, keep, on_error, config)
     return assemble(data, outcome, keep=keep)
 
@@ -286,7 +287,7 @@ def _execute(
     # Only columns that are read go to Polars; names are checked against all of them.
     reads = [item.binding.column_names for item in steps]
     frame = to_polars(data, [n for n in names if any(some is None or n in some for some in reads)])
-    plan = Plan(steps, Scope(names, lambda name: frame.get_column(name).dtype), keep_data=keep)
+    plan = Plan(steps, Scope(names, frame), keep_data=keep)
     return execute(plan, frame, runtime, on_error, config)
 
 

@@ -145,16 +145,16 @@ class OutputColumn:
         """Return the slots for a range of rows that starts at ``row``."""
         return advance(self.slots, row, self._width) if row else self.slots
 
-    def slice(self, start: int, stop: int) -> pl.Series:
+    def slice(self, start: int, stop: int, name: str = "") -> pl.Series:
         """Return some of its rows; the pool gets its memory back when the last reader lets go."""
         import pyarrow as pa
 
         validity = self._validity.to_arrow() if self._validity is not None else None
         buffers = [validity, self._values.to_arrow()]
         array = pa.Array.from_buffers(self._arrow_type, stop - start, buffers, offset=start)
-        series = pl.Series(array)
+        series = pl.Series(name, array)
         return series if self.dtype is None else series.cast(self.dtype)
 
     def to_series(self, name: str) -> pl.Series:
         """Return the whole column, named."""
-        return self.slice(0, self.rows).alias(name)
+        return self.slice(0, self.rows, name)

@@ -68,10 +68,11 @@ def execute(
         If rows failed and ``on_error="raise"``.
     """
     execution = _Execution(plan, frame, runtime, on_error, config or runtime.config)
-    segments = [
-        list(group) for _, group in groupby(plan.stages, lambda stage: stage.index if stage.whole else -1)
-    ]
-    for stages in segments:
+    if not plan.has_whole:
+        execution.by_chunks(plan.stages)
+        return execution.finish()
+    for _, group in groupby(plan.stages, lambda stage: stage.index if stage.whole else -1):
+        stages = list(group)
         if execution.started:
             execution.move_on()
         if stages[0].whole:
@@ -91,6 +92,8 @@ class _Execution:
         self._plan = plan
         self._rows = frame.height
         self._frame = frame
+        self._column = plan.scope.column
+        self._rows_now = frame.height
         self._runtime = runtime
         self._on_error = on_error
         self._config = config
@@ -106,7 +109,8 @@ class _Execution:
         origin = None if self._keep is None else self._keep.arg_true()
         run = Run(
             stages,
-            self._frame,
+            self._rows_now,
+            self._column,
             runtime.pool,
             config.max_error_details,
             selected=self._selected,
@@ -157,7 +161,8 @@ class _Execution:
     def move_on(self) -> None:
         """Make the frame that the next segment sees."""
         frame = self._frame if self._kept is None else self._frame.filter(self._kept)
-        self._frame = frame.with_columns(*self._new.values())
+        self._frame = frame = frame.with_columns(*self._new.values())
+        self._column, self._rows_now = frame.get_column, frame.height
 
     def finish(self) -> Outcome:
         """Say what became of the rows."""

@@ -31,11 +31,17 @@ class Plan:
         In order; an expression that a parameter is bound to is a stage of its own.
     new : dict
         The columns that come back, by name with their dtypes.
+    scope : Scope
+        The data's columns, and those of the stages.
+    has_whole : bool
+        Whether a stage has to see all rows at once.
     """
 
-    __slots__ = ("new", "stages")
+    __slots__ = ("has_whole", "new", "scope", "stages")
 
     def __init__(self, steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> None:
+        self.scope = scope
+        self.has_whole = False
         self.stages: list[Stage] = []
         self.new: dict[str, Any] = {}
         for step in steps:
@@ -67,6 +73,7 @@ class Plan:
     def _append(self, stage: Stage, scope: Scope) -> None:
         stage.index = len(self.stages)
         if stage.whole:
+            self.has_whole = True
             # It, and what comes after, sees frames: nothing may live in chunks only.
             for earlier in (*self.stages, stage):
                 earlier.kept = True

@@ -14,7 +14,7 @@ from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.stage import Chunk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.memory import MemoryPool
@@ -30,8 +30,10 @@ class Run:
     ----------
     stages
         Stages that can be run chunk by chunk, at least one.
-    frame
-        The data.
+    rows
+        How many there are.
+    column_of
+        Returns a column of the data.
     pool
         Where outputs come from.
     max_error_details
@@ -56,7 +58,8 @@ class Run:
     def __init__(
         self,
         stages: Sequence[Stage],
-        frame: pl.DataFrame,
+        rows: int,
+        column_of: Callable[[str], pl.Series],
         pool: MemoryPool,
         max_error_details: int,
         *,
@@ -65,13 +68,13 @@ class Run:
     ) -> None:
         self.pool = pool
         self.lock = threading.Lock()
-        self.rows = frame.height
+        self.rows = rows
         self.stages = stages
         self.columns: dict[str, InputColumn] = {}
         self.outputs: dict[int, list[OutputColumn]] = {}
         self.failures: dict[int, Failures] = {}
         self.times: list[tuple[int, int, float]] = []
-        self._frame = frame
+        self._column_of = column_of
         self._collected: dict[str, dict[int, pl.Series]] = {}
         self._selection: Bitmap | None = None
         self._selecting_from = stages[-1].index + 1  # the first stage that may see unselected rows
@@ -91,7 +94,7 @@ class Run:
             if name not in written:
                 column = self.columns.get(name)
                 if column is None:
-                    column = self.columns[name] = InputColumn(self._frame.get_column(name), width)
+                    column = self.columns[name] = InputColumn(self._column_of(name), width)
                 nulls = nulls or column.has_nulls
         stage.prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time of the first chunk
         self.failures[stage.index] = Failures(stage, max_error_details, origin)
@@ -116,7 +119,7 @@ class Run:
 
     def series(self, name: str, start: int, stop: int) -> pl.Series:
         """Return some rows of a column of the data."""
-        return self._frame.get_column(name)[start:stop]
+        return self._column_of(name)[start:stop]
 
     def collect(self, name: str, start: int, values: pl.Series) -> None:
         """Keep what a stage computed for a chunk."""

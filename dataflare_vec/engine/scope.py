@@ -7,35 +7,36 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class Scope:
-    """Names and dtypes, the data's looked up only when asked for.
+    """Names and dtypes, the data's looked up only when asked for, and once.
 
     Parameters
     ----------
     names
         The data's columns.
-    dtype_of
-        Returns the dtype of one of them.
+    frame
+        Those that can be read, at least.
     """
 
-    def __init__(self, names: Sequence[str], dtype_of: Callable[[str], Any]) -> None:
+    def __init__(self, names: Sequence[str], frame: pl.DataFrame) -> None:
         self.data_names = names
-        self._dtype_of = dtype_of
+        self._frame = frame
+        self._columns: dict[str, pl.Series] = {}
         self.new: dict[str, Any] = {}
         self._hidden: set[str] = set()
 
     @classmethod
     def of_frame(cls, frame: pl.DataFrame) -> Scope:
         """Return the scope of a frame's columns."""
-        return cls(frame.columns, lambda name: frame.get_column(name).dtype)
+        return cls(frame.columns, frame)
 
     @classmethod
     def of_schema(cls, schema: Mapping[str, Any]) -> Scope:
         """Return the scope of columns that are known by name and dtype."""
-        return cls(list(schema), schema.__getitem__)
+        return cls(list(schema), pl.DataFrame(schema=dict(schema)))
 
     def __contains__(self, name: object) -> bool:
         return name in self.data_names or name in self.new
@@ -53,7 +54,14 @@ class Scope:
 
     def dtype(self, name: str) -> Any:
         """Return the dtype of a column."""
-        return self.new[name] if name in self.new else self._dtype_of(name)
+        return self.new[name] if name in self.new else self.column(name).dtype
+
+    def column(self, name: str) -> pl.Series:
+        """Return a column of the data."""
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = self._frame.get_column(name)
+        return column
 
     def empty(self, names: Sequence[str]) -> pl.DataFrame:
         """Return a frame of some of the columns, without rows."""
