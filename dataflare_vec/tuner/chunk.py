@@ -222,8 +222,7 @@ class ChunkTuner(SizeSearch):
             self._resume = self._phase
             self._phase = _GUARD
             self._steady = 0
-            # Not so short that its fixed cost alone looks like a change.
-            self._size = self._ladder[max(min(shorter, self._level - 1), self._level - 6, 0)]
+            self._size = self._ladder[min(shorter, self._level - 1)]
             self._hidden_trial, self._trial = self._trial, -1
         return "latency"
 
