@@ -135,7 +135,8 @@ class BatchConfig:
     Parameters
     ----------
     default_batch_size
-        Rows in a chunk as long as nothing has been measured, or always with ``tuner="fixed"``.
+        Rows in a chunk with ``tuner="fixed"``. Other tuners start from it: ``"chunk"`` climbs towards it
+        from a sixteenth, so that a search costs little, and keeps it where others are no better.
         Sizes are rounded up to a multiple of 64, so that no two threads write into one byte of a
         bitmap.
     min_batch_size, max_batch_size

@@ -149,6 +149,11 @@ def test_finds_the_best_size_in_few_chunks(cost, sizes):
     assert sum(entry.reason == "hold" for entry in tuner.trace) >= 10
 
 
+def test_goes_to_the_default_size_where_all_are_equal():
+    tuner = settled(linear(50e-9, chunk=0.0), chunks=60, noise=0.001, outliers=0.0)
+    assert tuner.best_size == BatchConfig().default_batch_size
+
+
 @pytest.mark.parametrize("factor", [2, 10, 500, 1e6])
 def test_one_outlier_moves_nothing(factor):
     tuner = settled(MEMORY, noise=0.01, outliers=0.0)

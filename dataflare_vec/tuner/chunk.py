@@ -10,6 +10,8 @@ from dataflare_vec.tuner.samples import median, spread
 from dataflare_vec.tuner.search import CLIMB, HEADROOM, RUN_UP, TO_COMPARE, SizeSearch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dataflare_vec.config import BatchConfig
 
 # A held size is searched anew if costs leave this band for long: outside counts 2, beyond a plain change
@@ -44,7 +46,9 @@ class ChunkTuner(SizeSearch):
     -----
     A hill climb over sizes that double: up by 4 while that gains, then to the neighbours by 2. Sizes are
     compared by the medians of two to twelve chunks each, measured alternately: two where the difference
-    is plain. A held size is left only if
+    is plain. In doubt it goes to `config.default_batch_size`, after a change to the size held before, and
+    away from chunks so short that their fixed cost must count. A typical chunk takes at most about half of
+    the target latency: headroom for the slow ones. A held size is left only if
 
     - a chunk takes longer than the target, and a shorter one right after it is as slow per row,
     - more than 1 % of the chunks take longer than the target,
@@ -62,7 +66,7 @@ class ChunkTuner(SizeSearch):
     ...     rows = tuner.next_size()
     ...     tuner.record(rows, 20e-6 + rows * 1e-6)  # 20 µs for the chunk, 1 µs for a row
     >>> tuner.best_size, tuner.state
-    (8192, 'hold')
+    (32768, 'hold')
     """
 
     def __init__(self, config: BatchConfig, start: int | None = None) -> None:
@@ -169,22 +173,26 @@ class ChunkTuner(SizeSearch):
         # What stops the machine for a moment slows a chunk of each thread.
         if self._score < self._limit + 4 * (self._threads - 1):
             return "outlier ignored"
-        self._drift(median(odd[-5:]), self._level)
+        self._drift(odd[-5:], self._level)
         return "drift"
 
-    def _drift(self, cost: float, level: int) -> None:
-        """Search again, now that rows cost ``cost``."""
+    def _drift(self, costs: list[float], level: int) -> None:
+        """Search again, now that rows at ``level`` cost ``costs``."""
         # Noise that looks like drift must not make it search forever.
         self._limit = min(2 * self._limit, 80) if self._before == level else _DRIFTED
         self._before = level
         self._ceiling = self._top
-        changed = max(cost / self._cost, self._cost / cost)
-        if changed < _PLAIN_CHANGE:
-            plan = [-1, 1] if cost > self._cost else [1, -1]
-        else:
-            level, plan = max(level - RUN_UP, 0), list(CLIMB)
+        cost, before = median(costs), self._cost
         self._cost = cost
-        self._begin(min(level, self._affordable(cost)), plan)
+        self._home = level
+        if max(cost / before, before / cost) >= _PLAIN_CHANGE:
+            # From below, as at first: where the old size is far too large, its neighbours are no better.
+            self._begin(min(max(level - RUN_UP, 0), self._affordable(cost)), CLIMB)
+        elif level <= self._affordable(cost):
+            # Down first where rows became slower: what is tried there costs least.
+            self._begin(level, (-1, 1) if cost > before else (1, -1), costs)
+        else:
+            self._begin(self._affordable(cost), (1, -1))
 
     # -- the target latency ---------------------------------------------------------------------------------
 
@@ -214,8 +222,7 @@ class ChunkTuner(SizeSearch):
             self._resume = self._phase
             self._phase = _GUARD
             self._steady = 0
-            # Not so short that its fixed cost alone looks like a change.
-            self._size = self._ladder[max(min(shorter, self._level - 1), self._level - 6, 0)]
+            self._size = self._ladder[min(shorter, self._level - 1)]
             self._hidden_trial, self._trial = self._trial, -1
         return "latency"
 
@@ -226,11 +233,11 @@ class ChunkTuner(SizeSearch):
         slow = seconds > _PLAIN_CHANGE * self._cost * rows + fixed
         if rows > self._size and slow:  # others were under way
             if seconds > self.target:
-                self._drift(cost, min(level, self._affordable(cost)))
+                self._drift([cost], level)
                 return "drift"
             return "latency"
         if slow and rows >= self._size // 2:
-            self._drift(cost, level)
+            self._drift([cost], level)
             return "drift"
         if slow:
             return "tail"
@@ -241,13 +248,13 @@ class ChunkTuner(SizeSearch):
 
     # -- holding --------------------------------------------------------------------------------------------
 
-    def _begin(self, level: int, plan: list[int]) -> None:
+    def _begin(self, level: int, plan: Iterable[int], known: Iterable[float] = ()) -> None:
         self._phase = _SEARCH
         self._steady = 0
         self._low = self._high = 0.0
         self._score = 0
         self._until_review = -1
-        super()._begin(level, plan)
+        super()._begin(level, plan, known)
 
     def _settle(self) -> None:
         """Keep the current size, and note what is normal for it."""

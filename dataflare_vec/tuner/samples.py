@@ -57,7 +57,9 @@ def spread(*samples: Collection[float]) -> float:
     return 1.4826 * median(deviations) if deviations else 0.0
 
 
-def compare(new: Collection[float], old: Collection[float], wanted: float) -> bool | None:
+def compare(
+    new: Collection[float], old: Collection[float], wanted: float, leaning: float = 0.0
+) -> bool | None:
     """Return whether ``new`` times gain more than ``wanted`` on ``old`` ones, None while in doubt.
 
     Parameters
@@ -66,6 +68,8 @@ def compare(new: Collection[float], old: Collection[float], wanted: float) -> bo
         Times per row at two sizes, at least one of ``old``.
     wanted
         The least gain, as a part of the old time.
+    leaning
+        In doubt to the end: how much of the doubt speaks for the new size (below 0, against it).
 
     Examples
     --------
@@ -90,4 +94,4 @@ def compare(new: Collection[float], old: Collection[float], wanted: float) -> bo
     most = _MOST if doubt < _NOISY else _MOST + 3
     if count < most and abs(gain - wanted) < doubt:
         return None
-    return gain > wanted
+    return gain + leaning * doubt > wanted

@@ -10,6 +10,8 @@ from dataflare_vec.tuner.base import TracedTuner
 from dataflare_vec.tuner.samples import compare, median
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dataflare_vec.config import BatchConfig
 
 # A typical chunk may take this part of the target latency: the rest is headroom for the slow ones. Where
@@ -58,10 +60,11 @@ class SizeSearch(TracedTuner):
         self._plan: list[int] = []  # levels away from the current one, to be tried
         self._tested: set[int] = set()
         self._level = self._size = 0
+        self._home = self._level_of[home]  # what is taken in doubt: the default, or the last size held
         if start is None:
-            self._begin(max(self._level_of[home] - RUN_UP, 0), list(CLIMB))
+            self._begin(max(self._home - RUN_UP, 0), CLIMB)
         else:
-            self._begin(self._level_of[home], [1, -1])
+            self._begin(self._home, (1, -1))
 
     @property
     def best_size(self) -> int:
@@ -111,13 +114,16 @@ class SizeSearch(TracedTuner):
             self._go_on()
         return "explore"
 
-    def _begin(self, level: int, plan: list[int]) -> None:
-        """Measure ``level``, then compare it with those ``plan`` levels away."""
+    def _begin(self, level: int, plan: Iterable[int], known: Iterable[float] = ()) -> None:
+        """Measure ``level``, unless its costs are ``known``, then compare with those ``plan`` levels away."""
         for samples in self._samples:
             samples.clear()
         self._tested = {level}
         self._plan = list(plan)
         self._move(level)
+        self._samples[level].extend(known)
+        if len(self._samples[level]) >= TO_COMPARE:
+            self._go_on()
 
     def _move(self, level: int) -> None:
         self._level = level
@@ -168,8 +174,13 @@ class SizeSearch(TracedTuner):
         reference = median(old)
         rows, other = self._size, self._ladder[self._trial]
         leaning = min(_FIXED * abs(1 / rows - 1 / other) / reference, _MOST_LEANING)
-        wanted = _WANTED_GAIN + (-leaning if up else leaning)
-        better = compare(new, old, wanted)
+        sign = 1 if up else -1
+        in_doubt = 0.5 * sign if leaning > _WANTED_GAIN else 0.0
+        if up and self._trial <= self._home:
+            wanted, in_doubt = min(_WANTED_GAIN - leaning, 0.0), 0.5
+        else:
+            wanted = _WANTED_GAIN - sign * leaning
+        better = compare(new, old, wanted, in_doubt)
         if better is None:
             return
         if better and median(new) * self._ladder[self._trial] > 1.1 * HEADROOM * self.target:
@@ -178,7 +189,7 @@ class SizeSearch(TracedTuner):
             step = self._trial - self._level
             self._move(self._trial)
             self._cost = median(new)
-            self._plan = list(CLIMB) if step >= 2 else [1 if up else -1]
+            self._plan = list(CLIMB if step > 1 else (sign,))
             if len(new) >= TO_COMPARE:
                 self._go_on()
         else:
