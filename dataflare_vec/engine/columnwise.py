@@ -51,12 +51,14 @@ class ColumnStage(Stage):
             chunk.put(self, name, values if present is None else spread(values, present))
 
 
-def column_kernel_schema(binding: Binding, empty: pl.DataFrame) -> tuple[tuple[str, ...] | None, list[Any]]:
+def column_kernel_schema(
+    binding: Binding, empty: Sequence[pl.Series]
+) -> tuple[tuple[str, ...] | None, list[Any]]:
     """Return the names of the fields (None for one output) and the dtypes that a column kernel returns.
 
-    It is called with arrays of no rows for that.
+    It is called with columns of no rows for that.
     """
-    outputs, fields = _call(binding, list(empty), 0)
+    outputs, fields = _call(binding, empty, 0)
     return fields, [series.dtype for series in outputs]
 
 

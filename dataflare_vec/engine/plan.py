@@ -63,7 +63,8 @@ class Plan:
             stage = RowStage(step.binding, prepared, reads, writes, kept=step.keep)
         else:
             reads = self._read(step, scope)
-            fields, dtypes = column_kernel_schema(step.binding, scope.empty(reads))
+            empty = [pl.Series(dtype=scope.dtype(name)) for name in reads]
+            fields, dtypes = column_kernel_schema(step.binding, empty)
             names = self._names(step, fields, len(dtypes), data_names)
             stage = ColumnStage(step.binding, reads, dict(zip(names, dtypes, strict=True)), kept=step.keep)
         self._append(stage, scope)

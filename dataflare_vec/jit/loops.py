@@ -295,6 +295,9 @@ class LoopBuilder:
             builder.store(flag, builder.gep(self._error_scratch, [within]))
         if self.is_filter:
             wanted = builder.and_(builder.load(present[0]), builder.zext(builder.load(slots[0]), _I8))
+            if not self.variant.careful:
+                # The careful loop reads what this one wrote: it has to see the rows that raised once more.
+                wanted = builder.or_(wanted, flag)
             builder.store(wanted, builder.gep(self._selected, [within]))
             return
         if self._selected is not None:

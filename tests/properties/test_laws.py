@@ -71,6 +71,15 @@ PLUGINS = {
     f.__name__: define(f, name=None, form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER)
     for f in ROW_KERNELS
 }
+
+
+def tame(x, y):
+    if y > 100:
+        raise ValueError("y is large")
+    return x < 50
+
+
+KEEP_TAME = define(tame, name="tame", form=Form.ROW, plugin_type=dfv.PluginType.FILTER)
 KEEP_LESS = define(less, name="less", form=Form.ROW, plugin_type=dfv.PluginType.FILTER)
 
 configs = st.builds(
@@ -175,18 +184,20 @@ def test_expressions_are_never_wrong(expression, frame, config):
     assert_frame_equal(got, frame.with_columns(e=expression), check_exact=True)
 
 
-@given(frame=frames(dtypes=[*INTEGERS, *FLOATS]), config=configs)
-def test_no_row_is_lost(frame, config):
+@given(
+    frame=frames(dtypes=[*INTEGERS, *FLOATS]), config=configs, keep=st.sampled_from([KEEP_LESS, KEEP_TAME])
+)
+def test_no_row_is_lost(frame, config, keep):
     """Law 4: rows in = rows out + rows filtered + rows failed, in the order they came."""
     numbered = frame.with_row_index("row")
-    filtered = dfv.run(numbered, KEEP_LESS, config=config)
+    filtered = dfv.run(numbered, keep, config=config)
     assert filtered.frame.height + filtered.filtered_count + filtered.error_count == frame.height
+    outcomes = interpret(keep, frame)
     expected = numbered.filter(
-        pl.Series(
-            [value is True or value is np.True_ for value, _ in interpret(KEEP_LESS, frame)], dtype=bool
-        )
+        pl.Series([value is True or value is np.True_ for value, _ in outcomes], dtype=bool)
     )
     assert_frame_equal(filtered.frame, expected)
+    assert filtered.errors["row"].to_list() == [i for i, (_, error) in enumerate(outcomes) if error]
     dropped = dfv.run(numbered, PLUGINS["half"], on_error="drop", config=config)
     assert dropped.frame.height + dropped.error_count == frame.height
     rows = [*dropped.frame["row"], *dropped.errors["row"]]
