@@ -35,7 +35,7 @@ class Failures:
         Which rows; None as long as there are none.
     """
 
-    __slots__ = ("_kept", "_origin", "_samples", "bitmap", "count", "limit", "often", "stage")
+    __slots__ = ("_bound", "_kept", "_origin", "_samples", "bitmap", "count", "limit", "often", "stage")
 
     def __init__(self, stage: RowStage, limit: int, origin: pl.Series | None) -> None:
         self.stage = stage
@@ -46,16 +46,21 @@ class Failures:
         self._origin = origin  # which rows of the input the run's rows are, if they aren't the same
         self._samples: list[pl.DataFrame] = []
         self._kept = 0
+        self._bound: int | None = None  # the highest row kept, once there are enough
 
-    def add(self, count: int, sample: pl.DataFrame) -> None:
-        """Count failed rows, and keep a sample: their `ROW` and what the kernel read."""
-        self.count += count
+    def wants(self, row: int) -> bool:
+        """Whether rows from ``row`` on may be among the lowest."""
+        return self._bound is None or row < self._bound
+
+    def keep(self, sample: pl.DataFrame) -> None:
+        """Keep failed rows: their `ROW` and what the kernel read. Chunks come in any order."""
         self._samples.append(sample)
         self._kept += sample.height
-        if self._kept > 4 * self.limit:
-            # Chunks come in any order; only the lowest rows are wanted in the end.
-            self._samples = [self._first(self.limit)]
+        if self._kept >= self.limit:
+            lowest = self._first(self.limit)
+            self._samples = [lowest]
             self._kept = self.limit
+            self._bound = lowest[ROW][-1]
 
     def _first(self, count: int) -> pl.DataFrame:
         return pl.concat(self._samples).sort(ROW).head(count)

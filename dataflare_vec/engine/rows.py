@@ -126,7 +126,9 @@ class RowStage(Stage):
         block = self._block(columns, targets, shift, first, selection, failed)
         count = self.prepared.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
         failures.often = count > 0
-        if not count:
+        with run.lock:
+            failures.count += count
+        if not count or not failures.wants(first):
             return
         within = bitmap.slice(first, last).arg_true().head(failures.limit)
         read = [item.parameter.name for item in self.binding.columns]
@@ -136,7 +138,7 @@ class RowStage(Stage):
         ]
         sample = pl.DataFrame([(within.cast(pl.Int64) + first).alias(ROW), *inputs])
         with run.lock:
-            failures.add(count, sample)
+            failures.keep(sample)
 
 
 def _pieces(columns: Sequence[Placed], start: int, stop: int) -> Iterator[tuple[int, int]]:
