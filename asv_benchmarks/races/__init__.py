@@ -1,0 +1,1 @@
+"""Races: one file a topic, each a list of figures measured side by side."""
