@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _BYTE = np.dtype(np.uint8)
 _new_array = np.ndarray.__new__
+_new_handle = object.__new__
 
 
 class Block:
@@ -32,7 +33,7 @@ class Block:
 
     # It doesn't refer to its shelf: without cycles, a pool that is dropped is freed at once.
     def __init__(self, memory: pa.Buffer) -> None:
-        self.bytes = np.frombuffer(memory, _BYTE)
+        self.bytes = memoryview(memory)
         self.address: int = memory.address
         self.capacity: int = memory.size
         self.idle_since = 0.0
@@ -43,6 +44,7 @@ class Lease(np.ndarray[Any, Any]):
 
     An array, because views made through the buffer protocol keep the exporter alive, and an
     exporter of any memory that is written in C, and can have a finaliser, is what NumPy has.
+    Its own base is no array: NumPy would make that one the base of arrays made from the lease.
     """
 
     __slots__ = ("_block", "_pool")
@@ -54,7 +56,9 @@ class Lease(np.ndarray[Any, Any]):
             block = self._block
         except AttributeError:
             return  # an array that NumPy made from a lease, and that refers to it
-        self._pool._take_back(block)
+        pool = self._pool
+        pool._returned.append(block)
+        pool._settle()
 
 
 def lend(pool: MemoryPool, block: Block, nbytes: int) -> PooledBuffer:
@@ -62,12 +66,12 @@ def lend(pool: MemoryPool, block: Block, nbytes: int) -> PooledBuffer:
     lease = _new_array(Lease, nbytes, _BYTE, block.bytes)
     lease._pool = pool
     lease._block = block
-    buffer = PooledBuffer.__new__(PooledBuffer)
+    buffer = _new_handle(PooledBuffer)
     buffer._lease = lease
     return buffer
 
 
-_GONE = np.empty(0, _BYTE)  # in place of the lease of a returned handle
+GONE = np.empty(0, np.uint8)  # in place of the lease of a returned handle
 
 
 class PooledBuffer(BufferExporter):
@@ -110,13 +114,13 @@ class PooledBuffer(BufferExporter):
     @property
     def returned(self) -> bool:
         """Whether this handle has been returned to its pool."""
-        return self._lease is _GONE
+        return self._lease is GONE
 
     @property
     def address(self) -> int:
         """Where it starts; a multiple of 64."""
         lease = self._lease
-        return 0 if lease is _GONE else lease._block.address
+        return 0 if lease is GONE else lease._block.address
 
     @property
     def size(self) -> int:
@@ -128,7 +132,7 @@ class PooledBuffer(BufferExporter):
     def capacity(self) -> int:
         """Bytes there are; those from `size` on may be used as scratch space."""
         lease = self._lease
-        return 0 if lease is _GONE else lease._block.capacity
+        return 0 if lease is GONE else lease._block.capacity
 
     def to_arrow(self) -> pa.Buffer:
         """Return the memory as an Arrow buffer of `size` bytes, without a copy.
@@ -149,7 +153,7 @@ class PooledBuffer(BufferExporter):
         Arrow takes it as immutable. Write first, then share.
         """
         lease = self._lease
-        if lease is _GONE:
+        if lease is GONE:
             msg = "the buffer has been returned to its pool; call `to_arrow` before returning it"
             raise PoolError(msg)
         buffer: pa.Buffer = lease._pool._foreign_buffer(lease._block.address, lease.nbytes, lease)
@@ -157,7 +161,7 @@ class PooledBuffer(BufferExporter):
 
     def release(self) -> None:
         """Return this handle to its pool; the same as `MemoryPool.return_buffer`."""
-        self._lease = _GONE
+        self._lease = GONE
 
     def __enter__(self) -> PooledBuffer:
         return self

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.config import MemoryPoolConfig, seconds
 from dataflare_vec.memory import backends, fork
-from dataflare_vec.memory.buffer import Block, PooledBuffer, lend
+from dataflare_vec.memory.buffer import GONE, Block, PooledBuffer, lend
 from dataflare_vec.memory.errors import PoolError, PoolLimitError
 from dataflare_vec.memory.shelves import Shelf, Shelves
 from dataflare_vec.memory.sizes import as_size
@@ -64,18 +64,14 @@ class MemoryPool:
 
     def __init__(self, config: MemoryPoolConfig | None = None) -> None:
         self.config = config = config or MemoryPoolConfig()
-        self._shelves = Shelves(config)
+        self._shelves = Shelves(config, time.monotonic())
         self._lock = RLock()
         self._returned: deque[Block] = deque()
         # Locked gates of those who wait at the limit. A plain lock, unlike a Condition or an Event,
         # can be opened from a finaliser that broke into the opening of the same lock.
         self._gates: deque[Any] = deque()
-        self._closed = False
-        self._max_idle_time = seconds(config.max_idle_time)
-        self._cleanup_interval = seconds(config.cleanup_interval)
-        # Attributes, because at interpreter exit module globals may go before the last lease.
+        # An attribute, because at interpreter exit module globals may go before the last lease.
         self._clock = time.monotonic
-        self._next_cleanup = self._clock() + self._cleanup_interval
         self._backend: Any = None
         self._allocate_buffer: Any = None
         self._foreign_buffer: Any = None
@@ -111,13 +107,10 @@ class MemoryPool:
         """
         if type(nbytes) is not int or nbytes < 0:
             nbytes = as_size(nbytes)
-        shelf = self._shelves.shelf_for(nbytes)
         with self._lock:
-            block = shelf.take()
-            if block is not None:
-                self._shelves.serve(shelf, nbytes, hit=True)
+            block = self._shelves.take(nbytes)
         if block is None:
-            block = self._obtain(shelf, nbytes)
+            block = self._obtain(nbytes)
         elif self._returned:
             self._settle()
         return lend(self, block, nbytes)
@@ -143,7 +136,7 @@ class MemoryPool:
         if not isinstance(buffer, PooledBuffer):
             msg = f"`buffer` must be a PooledBuffer, got {type(buffer).__name__}"
             raise TypeError(msg)
-        buffer.release()
+        buffer._lease = GONE  # `release`, in one step less
 
     def warmup(self, sizes: Iterable[int] | None = None) -> None:
         """Have idle buffers ready ahead of their use, with their memory touched.
@@ -176,8 +169,7 @@ class MemoryPool:
             sizes = [s.capacity for s in self._shelves.all() if s.size for _ in range(s.keep)]
         buffers = []
         for nbytes in map(as_size, sizes):
-            shelf = self._shelves.shelf_for(nbytes)
-            buffers.append(lend(self, self._obtain(shelf, nbytes, served=False), nbytes))
+            buffers.append(lend(self, self._obtain(nbytes, request=False), nbytes))
         for buffer in buffers:
             ctypes.memset(buffer.address, 0, buffer.capacity)
 
@@ -236,7 +228,7 @@ class MemoryPool:
 
         Buffers in use stay valid, and are freed when their last reader lets go.
         """
-        self._closed = True
+        self._shelves.closed = True
         self.trim()
         self._wake()
 
@@ -252,12 +244,8 @@ class MemoryPool:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed, " if self._closed else ""
+        state = "closed, " if self._shelves.closed else ""
         return f"<MemoryPool: {state}{self._shelves.in_use:,} bytes in use, {self._shelves.held:,} held>"
-
-    def _take_back(self, block: Block) -> None:
-        self._returned.append(block)
-        self._settle()
 
     def _settle(self) -> None:
         """Shelve what came back, unless somebody holds the lock and so will do it."""
@@ -271,18 +259,7 @@ class MemoryPool:
 
     def _shelve(self) -> list[Block]:
         """Put what came back on its shelf; return the blocks that are to be freed. Under the lock."""
-        dropped: list[Block] = []
-        now = self._clock()
-        try:
-            while True:
-                block = self._returned.popleft()
-                block.idle_since = now
-                self._shelves.take_back(block, dropped, keep=not self._closed)
-        except IndexError:
-            pass
-        if now >= self._next_cleanup:
-            self._next_cleanup = now + self._cleanup_interval
-            self._shelves.drop_idle_since(now - self._max_idle_time, dropped)
+        dropped = self._shelves.take_back(self._returned, self._clock())
         if self._gates:
             self._wake()
         return dropped
@@ -295,35 +272,36 @@ class MemoryPool:
         except IndexError:
             pass
 
-    def _obtain(self, shelf: Shelf, nbytes: int, *, served: bool = True) -> Block:
+    def _obtain(self, nbytes: int, *, request: bool = True) -> Block:
         """Get a block that isn't at hand: recycled, if one just came back, or a fresh one."""
         self._load_arrow()
+        shelves = self._shelves
+        shelf = shelves.shelf_for(nbytes)
         timeout = seconds(self.config.wait_timeout) if self.config.on_limit == "wait" else 0.0
         deadline = self._clock() + timeout
         while True:
             gate = None
             try:
                 with self._lock:
-                    if self._closed:
+                    if shelves.closed:
                         msg = "the memory pool is closed; make a new one"
                         raise PoolError(msg)
                     dropped = self._shelve()
-                    recycled = shelf.take()
-                    if recycled is not None or self._shelves.reserve(shelf, dropped):
-                        if served:
-                            self._shelves.serve(shelf, nbytes, hit=recycled is not None)
+                    block = shelves.take(nbytes) if request else shelves.take_uncounted(shelf)
+                    if block is None:
+                        if shelves.reserve(shelf, dropped):
+                            if request:
+                                shelves.miss(shelf, nbytes)
                         else:
-                            self._shelves.lend(shelf)
-                    else:
-                        gate = Lock()
-                        gate.acquire()
-                        self._gates.append(gate)
+                            gate = Lock()
+                            gate.acquire()
+                            self._gates.append(gate)
             finally:
                 # What came back while this thread held the lock; it may open the gate.
                 self._settle()
             dropped.clear()
             if gate is None:
-                return recycled or self._allocate(shelf)
+                return block or self._allocate(shelf)
             self._wait(gate, shelf, nbytes, deadline - self._clock())
 
     def _wait(self, gate: Any, shelf: Shelf, nbytes: int, timeout: float) -> None:
