@@ -5,6 +5,9 @@ protocol in C only, and a Python function in a C slot won't do: it may fail befo
 with a `RecursionError` or by a signal, and then leaves a view of random memory behind. They have a
 fitting C function, though: that of `pickle.PickleBuffer`, which passes a request on to the object
 that a ``Py_buffer`` refers to, or raises.
+
+A class that has something to do when a view is released tells NumPy to keep the view. Without, NumPy
+keeps the exporter only, and wouldn't notice that the exporter was returned to its pool.
 """
 
 from __future__ import annotations
@@ -23,11 +26,15 @@ if TYPE_CHECKING or sys.version_info >= (3, 12):
         def __buffer__(self, flags: int, /) -> memoryview:
             return memoryview(self._lease)
 
+        def __release_buffer__(self, view: memoryview, /) -> None:
+            """Do nothing; see above why it's here."""
+
 else:
     import ctypes
     import pickle
 
     _PY_BF_GETBUFFER = 1
+    _PY_BF_RELEASEBUFFER = 2
     _TPFLAGS_DEFAULT = 1 << 18
     _TPFLAGS_BASETYPE = 1 << 10
 
@@ -50,7 +57,12 @@ else:
     _from_spec.restype = ctypes.py_object
     _from_spec.argtypes = (ctypes.c_void_p,)
 
-    _slots = (_Slot * 2)(_Slot(_PY_BF_GETBUFFER, _get_slot(pickle.PickleBuffer, _PY_BF_GETBUFFER)))
+    _slots = (_Slot * 3)(
+        *(
+            _Slot(slot, _get_slot(pickle.PickleBuffer, slot))
+            for slot in (_PY_BF_GETBUFFER, _PY_BF_RELEASEBUFFER)
+        )
+    )
     # A basic size of 0 is that of `object`: the instance's own fields start right after it.
     _spec = _Spec(f"{__name__}.Forwarder".encode(), 0, 0, _TPFLAGS_DEFAULT | _TPFLAGS_BASETYPE, _slots)
 
