@@ -259,8 +259,9 @@ class MemoryPool:
 
     def _shelve(self) -> list[Block]:
         """Put what came back on its shelf; return the blocks that are to be freed. Under the lock."""
+        came_back = bool(self._returned)
         dropped = self._shelves.take_back(self._returned, self._clock())
-        if self._gates:
+        if came_back and self._gates:  # or those who wait would wake each other for ever
             self._wake()
         return dropped
 
