@@ -126,6 +126,7 @@ use(pool)
 def test_a_fork_while_another_thread_holds_the_lock():
     run("""
 pool = MemoryPool(MemoryPoolConfig(max_tiny_buffers=1))
+pool.get_buffer(1)  # imports PyArrow: a fork amid an import hangs its child, whatever is imported
 stop = False
 
 def busy():
@@ -134,7 +135,7 @@ def busy():
         pool.get_stats()
 
 threads = [threading.Thread(target=busy) for _ in range(3)]
-sys.setswitchinterval(1e-5)
+sys.setswitchinterval(1e-4)
 for thread in threads:
     thread.start()
 
@@ -143,9 +144,9 @@ def child():
         pool.get_buffer(10)
     MemoryPool().get_buffer(10)
 
-forking = threading.Thread(target=lambda: [fork(child) for _ in range(20)])
+forking = threading.Thread(target=lambda: [fork(child) for _ in range(5)])
 forking.start()  # two threads fork at once
-for _ in range(20):
+for _ in range(5):
     fork(child)
 forking.join()
 stop = True
