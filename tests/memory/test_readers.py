@@ -25,7 +25,6 @@ READERS = {
     "memoryview": (lambda b: memoryview(b).cast("q"), list),
     "memoryview slice": (lambda b: memoryview(b)[80:].cast("q"), list),
     "memoryview of a memoryview": (lambda b: memoryview(memoryview(b)[80:]).cast("q"), list),
-    "memoryview's owner": (lambda b: memoryview(b).obj, lambda o: list(memoryview(o).cast("B").cast("q"))),
     "numpy": (lambda b: np.frombuffer(b, np.int64), list),
     "numpy asarray": (lambda b: np.asarray(b), lambda a: list(a.view(np.int64))),
     "numpy slice": (lambda b: np.frombuffer(b, np.int64)[10:900:3], list),
@@ -51,6 +50,9 @@ READERS = {
     "polars to numpy": (lambda b: pl.Series(as_arrow(b)).to_numpy(), list),
     "polars to arrow": (lambda b: pl.Series(as_arrow(b)).to_arrow(), lambda a: a.to_pylist()),
 }
+
+if sys.version_info < (3, 12):  # from then on the owner is Python's own wrapper, which has no views
+    READERS["memoryview's owner"] = (lambda b: memoryview(b).obj, lambda o: list(o.view(np.int64)))
 
 
 @pytest.mark.parametrize("name", READERS)
