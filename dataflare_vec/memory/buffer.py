@@ -7,8 +7,9 @@ handle, an Arrow buffer, a memoryview. So the lease's finaliser is the one and o
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
 
 from dataflare_vec.memory.errors import PoolError
 from dataflare_vec.memory.exporter import BufferExporter
@@ -19,54 +20,58 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dataflare_vec.memory.pool import MemoryPool
-    from dataflare_vec.memory.sizes import BufferSize
 
-
-class Shelf:
-    """The idle blocks of one size class, and the class's counters."""
-
-    __slots__ = ("capacity", "hits", "idle", "keep", "lent", "misses", "requested", "size")
-
-    def __init__(self, capacity: int, size: BufferSize | None, keep: int) -> None:
-        self.capacity = int(capacity)  # a plain number, not a `BufferSize`
-        self.size = size
-        self.keep = keep
-        # Left is idle longest, right is warm in cache and next to be lent.
-        self.idle: deque[Block] = deque()
-        self.lent = 0
-        self.hits = 0
-        self.misses = 0
-        self.requested = 0
+_BYTE = np.dtype(np.uint8)
+_new_array = np.ndarray.__new__
+_new_handle = object.__new__
 
 
 class Block:
     """Memory from Arrow, lent again and again."""
 
-    __slots__ = ("address", "idle_since", "memory", "shelf")
+    __slots__ = ("address", "bytes", "capacity", "idle_since")
 
-    def __init__(self, shelf: Shelf, memory: pa.Buffer) -> None:
-        self.shelf = shelf
-        self.memory = memory
+    # It doesn't refer to its shelf: without cycles, a pool that is dropped is freed at once.
+    def __init__(self, memory: pa.Buffer) -> None:
+        self.bytes = memoryview(memory)
         self.address: int = memory.address
+        self.capacity: int = memory.size
         self.idle_since = 0.0
 
 
-class Lease:
-    """One lending of a block; its end brings the block back to the pool."""
+class Lease(np.ndarray[Any, Any]):
+    """One lending of a block; its end brings the block back to the pool.
 
-    __slots__ = ("_block", "_pool", "address", "size")
+    An array, because views made through the buffer protocol keep the exporter alive, and an
+    exporter of any memory that is written in C, and can have a finaliser, is what NumPy has.
+    Its own base is no array: NumPy would make that one the base of arrays made from the lease.
+    """
 
-    def __init__(self, pool: MemoryPool, block: Block, size: int) -> None:
-        self._pool = pool
-        self._block = block
-        self.address = block.address
-        self.size = size
+    __slots__ = ("_block", "_pool")
+    _block: Block
+    _pool: MemoryPool
 
     def __del__(self) -> None:
-        self._pool._take_back(self._block)
+        try:
+            block = self._block
+        except AttributeError:
+            return  # an array that NumPy made from a lease, and that refers to it
+        pool = self._pool
+        pool._returned.append(block)
+        pool._settle()
 
-    def __buffer__(self, flags: int, /) -> memoryview:
-        return memoryview(self._block.memory).cast("B")[: self.size]
+
+def lend(pool: MemoryPool, block: Block, nbytes: int) -> PooledBuffer:
+    """Make a lease on a block that is off its shelf, and the handle of it."""
+    lease = _new_array(Lease, nbytes, _BYTE, block.bytes)
+    lease._pool = pool
+    lease._block = block
+    buffer = _new_handle(PooledBuffer)
+    buffer._lease = lease
+    return buffer
+
+
+GONE = np.empty(0, np.uint8)  # in place of the lease of a returned handle
 
 
 class PooledBuffer(BufferExporter):
@@ -74,15 +79,6 @@ class PooledBuffer(BufferExporter):
 
     It speaks the buffer protocol: ``memoryview(buffer)``, ``numpy.frombuffer(buffer)``, and so on
     read and write its memory. As a context manager it returns itself to the pool.
-
-    Attributes
-    ----------
-    address : int
-        Where it starts; a multiple of 64.
-    size : int
-        Bytes asked for, and the length of its views.
-    capacity : int
-        Bytes there are; those from `size` on may be used as scratch space.
 
     Notes
     -----
@@ -109,18 +105,34 @@ class PooledBuffer(BufferExporter):
     0
     """
 
-    __slots__ = ("_lease", "address", "capacity", "size")
+    __slots__ = ()
 
-    def __init__(self, lease: Lease, capacity: int) -> None:
-        self._lease: Lease | None = lease
-        self.address = lease.address
-        self.size = lease.size
-        self.capacity = capacity
+    def __init__(self) -> None:
+        msg = "a PooledBuffer comes from `MemoryPool.get_buffer`"
+        raise TypeError(msg)
 
     @property
     def returned(self) -> bool:
         """Whether this handle has been returned to its pool."""
-        return self._lease is None
+        return self._lease is GONE
+
+    @property
+    def address(self) -> int:
+        """Where it starts; a multiple of 64."""
+        lease = self._lease
+        return 0 if lease is GONE else lease._block.address
+
+    @property
+    def size(self) -> int:
+        """Bytes asked for, and the length of its views."""
+        size: int = self._lease.nbytes
+        return size
+
+    @property
+    def capacity(self) -> int:
+        """Bytes there are; those from `size` on may be used as scratch space."""
+        lease = self._lease
+        return 0 if lease is GONE else lease._block.capacity
 
     def to_arrow(self) -> pa.Buffer:
         """Return the memory as an Arrow buffer of `size` bytes, without a copy.
@@ -141,20 +153,15 @@ class PooledBuffer(BufferExporter):
         Arrow takes it as immutable. Write first, then share.
         """
         lease = self._lease
-        if lease is None:
+        if lease is GONE:
             msg = "the buffer has been returned to its pool; call `to_arrow` before returning it"
             raise PoolError(msg)
-        buffer: pa.Buffer = lease._pool._foreign_buffer(lease.address, lease.size, lease)
+        buffer: pa.Buffer = lease._pool._foreign_buffer(lease._block.address, lease.nbytes, lease)
         return buffer
 
     def release(self) -> None:
         """Return this handle to its pool; the same as `MemoryPool.return_buffer`."""
-        self.address = self.size = self.capacity = 0
-        self._lease = None
-
-    def __buffer__(self, flags: int, /) -> memoryview:
-        lease: Any = self._lease
-        return memoryview(bytearray() if lease is None else lease)
+        self._lease = GONE
 
     def __enter__(self) -> PooledBuffer:
         return self
@@ -172,6 +179,6 @@ class PooledBuffer(BufferExporter):
         raise TypeError(msg)
 
     def __repr__(self) -> str:
-        if self._lease is None:
+        if self.returned:
             return "<PooledBuffer: returned>"
         return f"<PooledBuffer: {self.size} of {self.capacity} bytes at {self.address:#x}>"

@@ -1,9 +1,13 @@
 """The buffer protocol for a class written in Python, before Python had it.
 
 Python 3.12 lets a class export memory with ``__buffer__`` (PEP 688). Python 3.10 and 3.11 know the
-protocol in C only, so there the base class is made through the stable C API, with a getbuffer slot.
-A ctypes array as base class wouldn't do: its views keep the array alive, not the lease, and its
-length is fixed by its type.
+protocol in C only, and a Python function in a C slot won't do: it may fail before its first line,
+with a `RecursionError` or by a signal, and then leaves a view of random memory behind. They have a
+fitting C function, though: that of `pickle.PickleBuffer`, which passes a request on to the object
+that a ``Py_buffer`` refers to, or raises.
+
+A class that has something to do when a view is released tells NumPy to keep the view. Without, NumPy
+keeps the exporter only, and wouldn't notice that the exporter was returned to its pool.
 """
 
 from __future__ import annotations
@@ -14,14 +18,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING or sys.version_info >= (3, 12):
 
     class BufferExporter:
-        """Base of a class with ``__buffer__``; it has nothing to add."""
+        """Base of a class whose views are those of its attribute `_lease`."""
 
-        __slots__ = ()
+        __slots__ = ("_lease",)
+        _lease: Any
+
+        def __buffer__(self, flags: int, /) -> memoryview:
+            return memoryview(self._lease)
+
+        def __release_buffer__(self, view: memoryview, /) -> None:
+            """Do nothing; see above why it's here."""
 
 else:
     import ctypes
+    import pickle
 
     _PY_BF_GETBUFFER = 1
+    _PY_BF_RELEASEBUFFER = 2
     _TPFLAGS_DEFAULT = 1 << 18
     _TPFLAGS_BASETYPE = 1 << 10
 
@@ -37,38 +50,27 @@ else:
             ("slots", ctypes.POINTER(_Slot)),
         )
 
-    _fill_info = ctypes.pythonapi.PyBuffer_FillInfo
-    _fill_info.restype = ctypes.c_int
-    _fill_info.argtypes = (
-        ctypes.c_void_p,
-        ctypes.py_object,
-        ctypes.c_void_p,
-        ctypes.c_ssize_t,
-        ctypes.c_int,
-        ctypes.c_int,
-    )
-
-    @ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p, ctypes.c_int)
-    def _getbuffer(exporter: Any, view: int, flags: int) -> int:
-        # The view's owner is the lease, not the handle that was asked: a handle can be returned.
-        # Nothing here may raise, an exception can't leave a ctypes callback: hence no bytes
-        # rather than an error once the handle has been returned.
-        lease = exporter._lease
-        if lease is None:
-            return _fill_info(view, exporter, None, 0, 0, flags)
-        return _fill_info(view, lease, lease.address, lease.size, 0, flags)
-
-    _slots = (_Slot * 2)(_Slot(_PY_BF_GETBUFFER, ctypes.cast(_getbuffer, ctypes.c_void_p)))
-    _spec = _Spec(
-        f"{__name__}.BufferExporter".encode(),
-        0,
-        0,
-        _TPFLAGS_DEFAULT | _TPFLAGS_BASETYPE,
-        _slots,
-    )
+    _get_slot = ctypes.pythonapi.PyType_GetSlot
+    _get_slot.restype = ctypes.c_void_p
+    _get_slot.argtypes = (ctypes.py_object, ctypes.c_int)
     _from_spec = ctypes.pythonapi.PyType_FromSpec
     _from_spec.restype = ctypes.py_object
     _from_spec.argtypes = (ctypes.c_void_p,)
-    BufferExporter = _from_spec(ctypes.byref(_spec))
-    # The class outlives this module's names at interpreter exit, and needs these.
-    BufferExporter._alive = (_getbuffer, _slots, _spec)
+
+    _slots = (_Slot * 3)(
+        *(
+            _Slot(slot, _get_slot(pickle.PickleBuffer, slot))
+            for slot in (_PY_BF_GETBUFFER, _PY_BF_RELEASEBUFFER)
+        )
+    )
+    # A basic size of 0 is that of `object`: the instance's own fields start right after it.
+    _spec = _Spec(f"{__name__}.Forwarder".encode(), 0, 0, _TPFLAGS_DEFAULT | _TPFLAGS_BASETYPE, _slots)
+
+    class BufferExporter(_from_spec(ctypes.byref(_spec))):
+        """Base of a class whose views are those of its attribute `_lease`."""
+
+        # A `Py_buffer` starts with the fields buf and obj. Slots lie in alphabetical order, so
+        # `_lease` is obj, the only field that the C function reads.
+        __slots__ = ("_", "_lease")
+
+        _spec = _spec  # the class's name lies in there

@@ -12,39 +12,53 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dataflare_vec.memory.pool import MemoryPool
 
-_pools: weakref.WeakSet[MemoryPool] = weakref.WeakSet()
-_locked: list[MemoryPool] = []
+# Not a WeakSet: one can't be listed safely while another thread makes a pool.
+_pools: set[weakref.ref[MemoryPool]] = set()
 
 # Nobody holds a pool's lock for long; but a fork must never hang, whatever happens.
 _PATIENCE = 1.0
 
 
+class _Forking(threading.local):
+    """Locks that this thread took for its fork; two threads may be forking at once."""
+
+    def __init__(self) -> None:
+        self.locks: list[Any] = []
+
+
+_forking = _Forking()
+
+
 def watch(pool: MemoryPool) -> None:
     """Take care of a pool at each fork from now on."""
-    _pools.add(pool)
+    _pools.add(weakref.ref(pool, _pools.discard))
+
+
+def _alive() -> list[MemoryPool]:
+    return [pool for ref in list(_pools) if (pool := ref()) is not None]
 
 
 def _before() -> None:
-    _locked[:] = [pool for pool in list(_pools) if pool._lock.acquire(timeout=_PATIENCE)]
+    # In one order for all threads, or two that fork at once could wait for each other.
+    for lock in [pool._lock for pool in sorted(_alive(), key=id)]:
+        if lock.acquire(timeout=_PATIENCE):
+            _forking.locks.append(lock)
 
 
 def _after_in_parent() -> None:
-    while _locked:
-        _locked.pop()._lock.release()
+    while _forking.locks:
+        _forking.locks.pop().release()
 
 
 def _after_in_child() -> None:
-    _locked.clear()
-    for pool in list(_pools):
-        pool._lock = threading.RLock()
-        pool._room = SimpleQueue()
-        pool._waiting = 0
+    _forking.locks.clear()
+    for pool in _alive():
+        pool._renew_lock()
 
 
 if hasattr(os, "register_at_fork"):
