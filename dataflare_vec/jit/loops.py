@@ -68,6 +68,7 @@ class LoopVariant(NamedTuple):
 
     nulls: bool  # some column of the chunk has nulls
     careful: bool  # write down which rows raised
+    full: bool = False  # the kernel's full form (see `jit.math.emit`)
 
 
 class _Buffers:
