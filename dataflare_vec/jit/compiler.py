@@ -15,6 +15,7 @@ from dataflare_vec.jit.loops import PROTOTYPE, Input, LoopBuilder, LoopVariant, 
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
 from dataflare_vec.jit.signature import outputs_of
+from dataflare_vec.jit.speculation import may_speculate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +77,7 @@ class Kernel:
     _libraries: dict[LoopVariant, Any] = field(default_factory=dict)
 
     def loop(self, *, nulls: bool, careful: bool = False) -> Callable[[int, int], int]:
-        """Return the compiled loop ``(address of the block, rows) -> rows that raised``."""
+        """Return the compiled loop ``(address of the block, rows) -> whether some row raised``."""
         variant = LoopVariant(nulls, careful)
         if self._compile_full is None:
             return self._loop(variant)
@@ -131,6 +132,7 @@ class Kernel:
             self.outputs,
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
+            speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
         )
         library = context.codegen().create_library(name)
         library.add_linking_library(result.library)

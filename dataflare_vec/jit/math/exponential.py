@@ -129,7 +129,7 @@ def _log_of_mantissa(m: Value) -> tuple[Value, Value]:
 def _log_special(x: Value, result: Value) -> Value:
     """-inf for ±0, inf for inf, NaN for NaN and for negative numbers."""
     outside = select(x == 0.0, x.constant(-math.inf), x.constant(math.nan))
-    return select(x > 0.0, select(x < math.inf, result, x), outside)
+    return select(x > 0.0, select(x <= x.fmt.largest, result, x), outside)
 
 
 def log(x: Value) -> Value:
@@ -177,5 +177,5 @@ def log1p(x: Value) -> Value:
     total, lost = v.fast_two_sum(k * ln2, high)
     result = total + (lost + (fma(k, ln2_low, low) + c / u))
     outside = select(x == -1.0, x.constant(-math.inf), x.constant(math.nan))
-    result = select(x > -1.0, select(x < math.inf, result, x), outside)
+    result = select(x > -1.0, select(x <= x.fmt.largest, result, x), outside)
     return select(v.fabs(x) < 2.0 ** -(x.fmt.mantissa + 2), x, result)

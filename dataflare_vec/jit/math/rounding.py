@@ -14,13 +14,9 @@ trunc = v.trunc
 fabs = v.fabs
 copysign = v.copysign
 isnan = v.is_nan
+isfinite = v.is_finite
 
 
 def isinf(x: Value) -> Value:
     """Whether x is ±infinity."""
     return v.fabs(x) == math.inf
-
-
-def isfinite(x: Value) -> Value:
-    """Whether x is neither infinite nor NaN."""
-    return v.fabs(x) < math.inf

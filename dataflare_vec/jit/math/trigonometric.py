@@ -40,7 +40,7 @@ def bound(fmt: Format) -> float:
 def is_large(x: Value) -> Value:
     """Whether the angle is finite and too large for `reduce_small`."""
     size = fabs(x)
-    return (size >= bound(x.fmt)) & (size < math.inf)
+    return (size >= bound(x.fmt)) & v.is_finite(x)
 
 
 def reduce_small(x: Value) -> Reduced:
@@ -51,29 +51,25 @@ def reduce_small(x: Value) -> Reduced:
     a = fma(-n, first, x)  # exact: both are multiples of 2^-mantissa, and the result is small
     product = n * second
     product_lost = fma(n, second, -product)
-    high, lost = v.two_sum(a, -product)
+    high, lost = v.fast_two_sum(a, -product)  # exact in any order of size: a is a multiple of ulp(product)
     low = fma(-n, third, lost - product_lost)
     total, rest = v.fast_two_sum(high, low)
     return Reduced(quadrant, total, rest)
 
 
-def _sin_parts(r: Reduced) -> tuple[Value, Value]:
-    """sin(high + low) as high and what is to be added to it."""
-    x = r.high
-    z = x * x
-    tail = fma(z * x, v.horner(z, _table(x.fmt)["SIN"]), r.low * fma(z, -0.5, 1.0))
-    return x, tail
+def _parts(r: Reduced) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
+    """sin and cos of high + low, each as a number and what is to be added to it.
 
-
-def _cos_parts(r: Reduced) -> tuple[Value, Value]:
-    """cos(high + low) as 1 - high²/2 rounded, and what is to be added to it."""
-    x = r.high
+    sin = x + (x³·P(x²) + low·(1 - x²/2)) and cos = c + (rest + x⁴·Q(x²) - x·low) with c = 1 - x²/2 rounded.
+    """
+    x, table = r.high, _table(r.high.fmt)
     z = x * x
-    half = z * 0.5
-    start = 1.0 - half
-    square_lost = fma(x * 0.5, x, -half)
-    lost = ((1.0 - start) - half) - square_lost
-    return start, fma(z * z, v.horner(z, _table(x.fmt)["COS"]), fma(-x, r.low, lost))
+    half = x * 0.5
+    start = fma(-half, x, 1.0)
+    rest = fma(-half, x, 1.0 - start)  # exact: what the rounding of c lost
+    sine_tail = fma(z * x, v.horner(z, table["SIN"]), r.low * start)
+    cosine_tail = fma(z * z, v.horner(z, table["COS"]), fma(-x, r.low, rest))
+    return (x, sine_tail), (start, cosine_tail)
 
 
 def _with_sign_of_bit(value: Value, quadrant: Value) -> Value:
@@ -82,7 +78,7 @@ def _with_sign_of_bit(value: Value, quadrant: Value) -> Value:
 
 
 def _sine(r: Reduced, quadrant: Value) -> Value:
-    sine, cosine = _sin_parts(r), _cos_parts(r)
+    sine, cosine = _parts(r)
     result = select((quadrant & 1) == 0, sine[0] + sine[1], cosine[0] + cosine[1])
     return _with_sign_of_bit(result, quadrant)
 
@@ -104,7 +100,7 @@ def cos(x: Value, r: Reduced) -> Value:
 
 def tan(x: Value, r: Reduced) -> Value:
     """Return the tangent: sine by cosine, both in two parts, the quotient corrected. Error below 1 ULP."""
-    (sine, sine_low), (cosine, cosine_low) = _sin_parts(r), _cos_parts(r)
+    (sine, sine_low), (cosine, cosine_low) = _parts(r)
     sine, sine_low = v.fast_two_sum(sine, sine_low)
     cosine, cosine_low = v.fast_two_sum(cosine, cosine_low)
     even = (r.quadrant & 1) == 0

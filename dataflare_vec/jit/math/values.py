@@ -286,6 +286,14 @@ def is_nan(x: Value) -> Value:
     return x._new(x.builder.fcmp_unordered("uno", x.raw, x.raw))
 
 
+def is_finite(x: Value) -> Value:
+    """Whether x is neither infinite nor NaN.
+
+    Not ``|x| < inf``: LLVM turns that into ``llvm.is.fpclass``, and leaves a loop with it scalar.
+    """
+    return fabs(x) <= x.fmt.largest
+
+
 def horner(x: Value, coefficients: Sequence[float]) -> Value:
     """Return Σ coefficients[i]·x^i, one fma after the other from the highest power down."""
     result = x.constant(coefficients[-1])
