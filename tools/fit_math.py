@@ -92,25 +92,21 @@ def rounded(number, single: bool) -> float:
 def fit(spec: Fit, *, single: bool) -> list[float]:
     """Return the coefficients of one polynomial, rounded to the format."""
     degree = spec.degrees[1 if single else 0]
+    powers = list(range(degree + 1))
+    coefficients, _ = remez(spec.f, spec.weight, spec.low, spec.high, powers)
+    if spec.low < 0:  # x, x², … can't be fitted by exchange across 0, where they all vanish
+        return [rounded(c, single) for c in coefficients]
     done: list[float] = []
-    for first in range(degree + 1):
+    for first in range(
+        min(4, degree)
+    ):  # what a rounding of higher ones loses is too little to be made up for
+        done.append(rounded(coefficients[0], single))
+
         def rest(x, done=tuple(done)):
             return spec.f(x) - sum(mp.mpf(c) * x**k for k, c in enumerate(done))
 
-        if first < 3 or first == 3:
-            powers = list(range(first, degree + 1))
-            coefficients, _ = remez(rest, spec.weight, spec.low, spec.high, powers)
-            done.append(rounded(coefficients[0], single))
-        else:  # what a rounding of these loses is too little to be made up for
-            done += [rounded(c, single) for c in coefficients[1:]]
-            break
-    return done
-
-
-def _series(f, order):
-    """Return f with its Taylor polynomial where x is tiny, for quotients that are 0/0 at 0."""
-    coefficients = mp.taylor(f, 0, order)
-    return coefficients
+        coefficients, _ = remez(rest, spec.weight, spec.low, spec.high, powers[first + 1 :])
+    return done + [rounded(c, single) for c in coefficients]
 
 
 LN2 = mp.log(2)
@@ -120,7 +116,9 @@ S_MAX = (mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)
 
 
 def _exp_tail(r):
-    return mp.mpf(1) / 2 + r / 6 if abs(r) < mp.mpf(10) ** -25 else (mp.expm1(r) - r) / r**2
+    if abs(r) < mp.mpf(10) ** -15:
+        return mp.mpf(1) / 6 + r / 24 + r**2 / 120
+    return (mp.expm1(r) - r - r**2 / 2) / r**3
 
 
 def _sin_tail(z):
@@ -162,16 +160,20 @@ _ONE = lambda x: mp.mpf(1)  # noqa: E731
 TAN_EIGHTH = mp.tan(mp.pi / 8)
 
 FITS: dict[str, Fit] = {
-    # exp(r) = 1 + r + r²·P(r), |r| ≤ ln(2)/2
-    "EXP": Fit(_exp_tail, -HALF_LN2, HALF_LN2, lambda r: r**2 + mp.mpf(10) ** -6, (10, 4)),
+    # exp(r) = 1 + r + r²/2 + r³·P(r), |r| ≤ ln(2)/2
+    "EXP": Fit(_exp_tail, -HALF_LN2, HALF_LN2, lambda r: abs(r**3) + mp.mpf(10) ** -6, (9, 3)),
     # sin(r) = r + r³·P(r²), |r| ≤ π/4
     "SIN": Fit(_sin_tail, mp.mpf(0), QUARTER**2, lambda z: z + mp.mpf(10) ** -4, (6, 3)),
     # cos(r) = 1 - r²/2 + r⁴·P(r²)
     "COS": Fit(_cos_tail, mp.mpf(0), QUARTER**2, lambda z: z**2 + mp.mpf(10) ** -4, (6, 3)),
     # log((1+s)/(1-s)) = 2s + s·z·P(z), z = s²
-    "LOG": Fit(_log_tail, mp.mpf(0), S_MAX**2 * (1 + mp.mpf(2) ** -10), lambda z: z + mp.mpf(10) ** -4, (7, 3)),
+    "LOG": Fit(
+        _log_tail, mp.mpf(0), S_MAX**2 * (1 + mp.mpf(2) ** -10), lambda z: z + mp.mpf(10) ** -4, (7, 3)
+    ),
     # atan(t) = t + t·z·P(z), z = t², |t| ≤ tan(π/8)
-    "ATAN": Fit(_atan_tail, mp.mpf(0), TAN_EIGHTH**2 * (1 + mp.mpf(2) ** -10), lambda z: z + mp.mpf(10) ** -4, (10, 4)),
+    "ATAN": Fit(
+        _atan_tail, mp.mpf(0), TAN_EIGHTH**2 * (1 + mp.mpf(2) ** -10), lambda z: z + mp.mpf(10) ** -4, (10, 4)
+    ),
     # asin(t) = t + t·z·P(z), z = t² ≤ 1/4
     "ASIN": Fit(_asin_tail, mp.mpf(0), mp.mpf(1) / 4, lambda z: z + mp.mpf(10) ** -4, (11, 5)),
 }
@@ -200,6 +202,7 @@ def constants(*, single: bool) -> dict[str, list[float]]:
         "LOG10_E": split(1 / mp.log(10), [full, full]),
         "LOG10_2": split(LN2 / mp.log(10), [short if not single else full - 8, full]),
         "HALF_PI": split(mp.pi / 2, [full, full, full]),
+        "THREE_QUARTER_PI": split(mp.pi * 3 / 4, [full, full]),
         "TWO_OVER_PI": split(2 / mp.pi, [full]),
         "DEGREE": split(mp.pi / 180, [full, full]),
         "RADIAN": split(180 / mp.pi, [full, full]),
@@ -243,7 +246,7 @@ def main() -> None:
         lines.append("}\n\n")
     lines.append(f"TWO_OVER_PI_SCALE = {TWO_OVER_PI_SCALE}\n")
     lines.append("#: floor(2/π · 2^TWO_OVER_PI_SCALE)\n")
-    lines.append(f"TWO_OVER_PI = int(\n    \"{two_over_pi():x}\", 16\n)\n")
+    lines.append(f'TWO_OVER_PI = int(\n    "{two_over_pi():x}", 16\n)\n')
     TARGET.write_text("".join(lines), encoding="utf-8")
 
 

@@ -163,7 +163,8 @@ def compile_kernel(
         Types of the outputs where the author declared them.
     math
         ``"precise"``: mathematical functions are ours, which vectorise, within the error bounds of
-        `math.table`. ``"fast"``: the same, and LLVM may reassociate. ``"libm"``: Numba's, one call a row.
+        `math.table`. ``"fast"``: the same, and LLVM may reorder and fuse the kernel's own arithmetic, so that
+        last bits may depend on the chunks. ``"libm"``: Numba's, one call a row.
 
     Raises
     ------
@@ -175,27 +176,31 @@ def compile_kernel(
     argument_types = tuple(item.kernel_type for item in inputs)
     with _compile_lock:
         full = None
+        relaxed = math == "fast"
         if math == "libm":
             result = _compile(function, argument_types, None)
         else:
-            relaxed = math == "fast"
             try:
-                result = _compile(function, argument_types, Mode(full=False, relaxed=relaxed))
+                result = _compile(function, argument_types, Mode(full=False), relaxed=relaxed)
             except TryInFastForm:
-                result = _compile(function, argument_types, Mode(full=True, relaxed=relaxed))
+                result = _compile(function, argument_types, Mode(full=True), relaxed=relaxed)
             else:
                 if has_angles(python_function(function)):
-                    full = partial(_compile, function, argument_types, Mode(full=True, relaxed=relaxed))
+                    full = partial(_compile, function, argument_types, Mode(full=True), relaxed=relaxed)
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
     return Kernel(tuple(inputs), outputs, field_names, returns_tuple, result, full)
 
 
-def _compile(function: Callable[..., Any], argument_types: Any, mode: Mode | None) -> Any:
+def _compile(
+    function: Callable[..., Any], argument_types: Any, mode: Mode | None, *, relaxed: bool = False
+) -> Any:
     """Return Numba's result for one form of the mathematical functions (None: libm's)."""
     options: dict[str, Any] = {}
     if isinstance(function, Dispatcher):
         options = {k: v for k, v in function.targetoptions.items() if k not in OWN_OPTIONS}
     options.setdefault("error_model", ERROR_MODEL)
+    if relaxed:
+        options.setdefault("fastmath", {"reassoc", "nsz", "arcp", "contract"})
     if mode is not None:
         options["pipeline_class"] = pipeline(mode)
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.

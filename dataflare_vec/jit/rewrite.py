@@ -102,9 +102,7 @@ def _lower(stand_in: StandIn) -> Callable[..., Any]:
     def call(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         function, mode = stand_in.function, stand_in.mode
         fmt = F32 if sig.args[0] == types.float32 else F64
-        context.active_code_library.add_linking_library(
-            emit.library(context.codegen(), function, fmt, mode)
-        )
+        context.active_code_library.add_linking_library(emit.library(context.codegen(), function, fmt, mode))
         result = builder.call(emit.declare(builder.module, function, fmt, mode), args)
         if function.is_angle and not mode.full:
             large = builder.extract_value(result, 1)
@@ -250,7 +248,7 @@ def pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
 def _make_pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
     @register_pass(mutates_CFG=False, analysis_only=False)
     class ReplaceMath(FunctionPass):  # type: ignore[misc]
-        _name = f"dfv_replace_math_{mode.full}_{mode.relaxed}"
+        _name = f"dfv_replace_math_{mode.full}"
 
         def __init__(self) -> None:
             FunctionPass.__init__(self)

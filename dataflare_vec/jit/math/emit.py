@@ -34,12 +34,11 @@ class Mode(NamedTuple):
     """Which form of the functions."""
 
     full: bool = True  # large angles are reduced here, instead of reported
-    relaxed: bool = False  # math="fast": LLVM may reassociate
 
 
 def symbol(function: MathFunction, fmt: Format, mode: Mode) -> str:
     """Name of the LLVM function."""
-    form = ("full" if mode.full or not function.is_angle else "fast") + (".relaxed" if mode.relaxed else "")
+    form = "full" if mode.full or not function.is_angle else "fast"
     return f"dfv.math.{function.name}.{fmt.name}.{form}"
 
 
@@ -65,17 +64,15 @@ def define(module: ir.Module, function: MathFunction, fmt: Format, mode: Mode) -
     target = declare(module, function, fmt, mode)
     target.attributes.add("alwaysinline")
     builder = ir.IRBuilder(target.append_basic_block("entry"))
-    flags = ("reassoc", "nsz", "arcp") if mode.relaxed else ()
-    arguments = [Value(builder, arg, fmt, flags) for arg in target.args]
+    arguments = [Value(builder, arg, fmt) for arg in target.args]
     if not function.is_angle:
         result = function.body(*arguments)
     else:
-        # Error terms cancel when reassociated, so the reduction never is.
-        exact = Value(builder, target.args[0], fmt)
-        reduced = trigonometric.reduce_small(exact)
-        large = trigonometric.is_large(exact)
+        angle = arguments[0]
+        reduced = trigonometric.reduce_small(angle)
+        large = trigonometric.is_large(angle)
         if mode.full:
-            reduced = _reduce_full(module, exact, large, reduced)
+            reduced = _reduce_full(module, angle, large, reduced)
         result = function.body(*arguments, reduced)
         if not mode.full:
             pair = ir.Constant(result_type(function, fmt, mode), ir.Undefined)

@@ -53,7 +53,7 @@ def _exp_reduced(x: Value) -> tuple[Value, Value, Value]:
 
 def _exp_tail(r: Value, lost: Value) -> Value:
     """exp(r + lost) - 1 - r."""
-    return fma(r * r, v.estrin(r, _table(r.fmt)["EXP"]), lost)
+    return fma(r * r, v.estrin(r, [0.5, *_table(r.fmt)["EXP"]]), lost)
 
 
 def exp(x: Value) -> Value:
@@ -88,7 +88,11 @@ def expm1(x: Value) -> Value:
     """
     _, high = _limits(x.fmt)
     n, r, lost = _exp_reduced(_clamped(x, -(x.fmt.mantissa + 3) * math.log(2), high * math.log(2)))
-    large, small = v.fast_two_sum(r, _exp_tail(r, lost))
+    square = (r * 0.5) * r
+    square_lost = fma(r * 0.5, r, -square)
+    cube = fma(square * 2.0 * r, v.horner(r, _table(x.fmt)["EXP"]), lost + square_lost)
+    large, small = v.fast_two_sum(r, square)
+    small = small + cube
     scale = _power_of_two(n - 1)
     start, start_lost = v.two_sum(scale, x.constant(-0.5))
     total, total_lost = v.two_sum(start, scale * large)
@@ -140,7 +144,9 @@ def log(x: Value) -> Value:
     k, m = _log_parts(x)
     high, low = _log_of_mantissa(m)
     ln2, ln2_low = _table(x.fmt)["LN2_SHORT"]
-    total, lost = v.fast_two_sum(k * ln2, high)  # k·ln2 is exact: ln2 has as many trailing zeros as k has bits
+    total, lost = v.fast_two_sum(
+        k * ln2, high
+    )  # k·ln2 is exact: ln2 has as many trailing zeros as k has bits
     return _log_special(x, total + (lost + fma(k, ln2_low, low)))
 
 

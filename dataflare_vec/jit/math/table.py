@@ -65,7 +65,9 @@ def _of(*names: str) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _both(name: str, body: Callable[..., Any], bound: float = 1.0, *others: str, **about: Any) -> MathFunction:
+def _both(
+    name: str, body: Callable[..., Any], bound: float = 1.0, *others: str, **about: Any
+) -> MathFunction:
     names = _of(f"math.{name}", f"np.{name}", *others)
     return MathFunction(name, body, names, bound, bound, **about)
 

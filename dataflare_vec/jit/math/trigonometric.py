@@ -58,7 +58,7 @@ def reduce_small(x: Value) -> Reduced:
 
 
 def _parts(r: Reduced) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
-    """sin and cos of high + low, each as a number and what is to be added to it.
+    """Sin and cos of high + low, each as a number and what is to be added to it.
 
     sin = x + (x³·P(x²) + low·(1 - x²/2)) and cos = c + (rest + x⁴·Q(x²) - x·low) with c = 1 - x²/2 rounded.
     """
@@ -152,12 +152,11 @@ def acos(x: Value) -> Value:
     return select(near, middle, select(x > 0.0, right, left))
 
 
-def _arc(above: Value, below: Value) -> Value:
-    """Angle of the point (below, above), both ≥ 0, neither NaN.
+def _arc(above: Value, below: Value, left: Value | None = None) -> Value:
+    """Angle of the point (below, above), both ≥ 0, neither NaN; π minus it where ``left``.
 
     atan(q) = c + atan(t) with t = q, (q - 1)/(q + 1), -1/q around c = 0, π/4, π/2, so that \\|t\\| ≤ tan(π/8).
     """
-    half_pi, half_pi_low, _ = _table(above.fmt)["HALF_PI"]
     steep = above > below * (1.0 + math.sqrt(2.0))
     flat = above <= below * (math.sqrt(2.0) - 1.0)
     middle_above, middle_below = above - below, above + below
@@ -166,9 +165,17 @@ def _arc(above: Value, below: Value) -> Value:
     t = top / select(bottom == 0.0, 1.0, bottom)
     z = t * t
     tail = t * z * v.estrin(z, _table(t.fmt)["ATAN"])
-    zero = t.constant(0.0)
-    base = select(steep, half_pi, select(flat, zero, half_pi / 2))
-    low = select(steep, half_pi_low, select(flat, zero, half_pi_low / 2))
+    table = _table(t.fmt)
+    half, (quarters, quarters_low) = table["HALF_PI"], table["THREE_QUARTER_PI"]
+    zero, middle, middle_low = t.constant(0.0), t.constant(half[0] / 2), t.constant(half[1] / 2)
+    beginning, beginning_low = zero, zero
+    if left is not None:
+        t, tail = select(left, -t, t), select(left, -tail, tail)
+        middle, middle_low = select(left, quarters, middle), select(left, quarters_low, middle_low)
+        beginning = select(left, 2.0 * half[0], zero)
+        beginning_low = select(left, 2.0 * half[1], zero)
+    base = select(steep, half[0], select(flat, beginning, middle))
+    low = select(steep, half[1], select(flat, beginning_low, middle_low))
     return base + (t + (tail + low))
 
 
@@ -185,17 +192,16 @@ def atan2(y: Value, x: Value) -> Value:
     -----
     Signs of zeros and infinities as C99 says: ``atan2(±0, -0)`` is ±π, ``atan2(inf, -inf)`` is 3π/4.
     """
-    pi, pi_low, _ = (2.0 * part for part in _table(y.fmt)["HALF_PI"])
     above, below = fabs(y), fabs(x)
     # Two infinities are a diagonal; sums of huge numbers mustn't overflow, nor those of tiny ones round.
     both = (above == math.inf) & (below == math.inf)
     above, below = select(both, 1.0, above), select(both, 1.0, below)
     largest = select(above > below, above, below)
     scale = select(largest > y.fmt.largest / 8, 2.0**-3, y.constant(1.0))
-    scale = select(largest < y.fmt.smallest_normal * 2.0 ** (y.fmt.mantissa + 4), 2.0 ** (y.fmt.mantissa + 4), scale)
-    angle = _arc(above * scale, below * scale)
-    left = (x.bits() < 0)
-    result = copysign(select(left, pi - (angle - pi_low), angle), y)
+    scale = select(
+        largest < y.fmt.smallest_normal * 2.0 ** (y.fmt.mantissa + 4), 2.0 ** (y.fmt.mantissa + 4), scale
+    )
+    result = copysign(_arc(above * scale, below * scale, left=x.bits() < 0), y)
     return select(v.is_nan(y), y, select(v.is_nan(x), x, result))
 
 

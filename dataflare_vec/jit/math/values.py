@@ -4,7 +4,8 @@ A function over `Value` objects runs once, in Python, and leaves LLVM instructio
 so a function of fifty operations costs microseconds to compile. Two rules hold for all that is written here:
 
 - no fast-math flags, and fused multiplications only where `fma` says so. A row that is computed in the vector
-  body of one chunk and in the scalar tail of another must have the same bits;
+  body of one chunk and in the scalar tail of another must have the same bits, and what a rounding lost can only
+  be computed where nothing is reassociated;
 - no branches and no calls. A choice is a `select`, so that a loop around it vectorises.
 """
 
@@ -82,23 +83,20 @@ class Value:
         The LLVM value.
     fmt
         The format of the function being written; a float has its type, an integer its width.
-    flags
-        Fast-math flags of every operation (only ``math="fast"`` has any).
     """
 
     __hash__ = None  # type: ignore[assignment]  # `==` makes an instruction
-    __slots__ = ("builder", "flags", "fmt", "raw")
+    __slots__ = ("builder", "fmt", "raw")
 
-    def __init__(self, builder: ir.IRBuilder, raw: ir.Value, fmt: Format, flags: tuple[str, ...] = ()) -> None:
+    def __init__(self, builder: ir.IRBuilder, raw: ir.Value, fmt: Format) -> None:
         self.builder = builder
         self.raw = raw
         self.fmt = fmt
-        self.flags = flags
 
     # -- making values ------------------------------------------------------------------------------------
 
     def _new(self, raw: ir.Value) -> Value:
-        return Value(self.builder, raw, self.fmt, self.flags)
+        return Value(self.builder, raw, self.fmt)
 
     def constant(self, number: Number) -> Value:
         """Return ``number`` as a float of the format."""
@@ -124,7 +122,7 @@ class Value:
         if swap:
             left, right = right, left
         if self.is_float:
-            return self._new(getattr(self.builder, of_float)(left, right, flags=self.flags))
+            return self._new(getattr(self.builder, of_float)(left, right))
         return self._new(getattr(self.builder, of_int)(left, right))
 
     def __add__(self, other: Value | Number) -> Value:
@@ -307,9 +305,7 @@ def estrin(x: Value, coefficients: Sequence[float]) -> Value:
     terms: list[Value | float] = list(coefficients)
     power = x
     while len(terms) > 1:
-        pairs: list[Value | float] = [
-            fma(power, terms[i + 1], terms[i]) for i in range(0, len(terms) - 1, 2)
-        ]
+        pairs: list[Value | float] = [fma(power, terms[i + 1], terms[i]) for i in range(0, len(terms) - 1, 2)]
         if len(terms) % 2:
             pairs.append(terms[-1])
         terms = pairs
