@@ -1,9 +1,9 @@
 """Fit the polynomials of `dataflare_vec/jit/math` and write `coefficients.py`.
 
 Each polynomial P minimises the largest weighted error max |w(x)·(P(x) - f(x))| over an interval: Remez's
-exchange algorithm (E. Remez, 1934; see J.-M. Muller, Elementary Functions, 3rd edition, chapter 3), in 60 digits.
-The coefficients are then rounded to the format one after the other, from the lowest power up, and after each the
-ones above are fitted again, so that they make up for what the rounding lost.
+exchange algorithm (E. Remez, 1934; see J.-M. Muller, Elementary Functions, 3rd edition, chapter 3), in 60
+digits. The coefficients are then rounded to the format one after the other, from the lowest power up, and
+after each the ones above are fitted again, so that they make up for what the rounding lost.
 
 Run as ``python tools/fit_math.py``; needs mpmath.
 """
@@ -54,7 +54,8 @@ def remez(f, weight, low, high, powers, rounds=12, grid=1500):
             right[row] = f(x)
         solution = mp.lu_solve(matrix, right)
         errors = [
-            w * (sum(solution[k] * x**p for k, p in enumerate(powers)) - y) for x, y, w in zip(xs, fs, ws)
+            w * (sum(solution[k] * x**p for k, p in enumerate(powers)) - y)
+            for x, y, w in zip(xs, fs, ws, strict=True)
         ]
         extrema = _alternating(errors, count + 1)
         if extrema is None:
@@ -135,7 +136,7 @@ def _cos_tail(z):
 
 
 def _log_tail(z):
-    """(log((1+s)/(1-s)) - 2s)/(2s·z)·2 with z = s²: 2/3 + 2z/5 + …"""
+    """Return (log((1+s)/(1-s)) - 2s)/(s·z) with z = s²: 2/3 + 2z/5 + and so on."""
     if z < mp.mpf(10) ** -25:
         return mp.mpf(2) / 3 + 2 * z / 5
     s = mp.sqrt(z)
@@ -221,8 +222,9 @@ def two_over_pi() -> int:
 
 HEADER = '''"""Polynomials and constants of the mathematical functions. Generated: don't edit.
 
-By ``python tools/fit_math.py``: minimax polynomials by Remez's algorithm in 60 digits, coefficients rounded to the
-format one after the other. Each is a list from the constant term up; what it approximates is said in the script.
+By ``python tools/fit_math.py``: minimax polynomials by Remez's algorithm in 60 digits, coefficients rounded
+to the format one after the other. Each is a list from the constant term up; what it approximates is said in
+the script.
 """
 
 # ruff: noqa: E501

@@ -118,8 +118,9 @@ class LoopBuilder:
         self.returns_tuple = returns_tuple
         self.frees_exceptions = frees_exceptions
         self.speculates = speculates
-        # Rows that raised are counted in as few bits as go (a frame has fewer than 2^32 rows): LLVM makes as many
-        # lanes as there are of the widest type in the loop, and a 64-bit counter would halve those of a float32.
+        # Rows that raised are counted in as few bits as go (a frame has fewer than 2^32 rows): LLVM makes as
+        # many lanes as there are of the widest type in the loop, and a 64-bit counter would halve those of a
+        # float32.
         columns = [item.type for item in inputs if item.is_column] + [item.type for item in outputs]
         self._flag = ir.IntType(max(32, *(getattr(ty, "bitwidth", 8) for ty in columns)))
 

@@ -1,8 +1,8 @@
 """Kernels call `math.sin`; what is compiled calls ours.
 
 A pass of Numba's compiler, before it infers types, looks up what each call in a kernel names. A function of
-`math.table` is replaced by a stand-in of a type that knows our signatures; for any argument types that ours don't
-handle (arrays, complex numbers) the stand-in is typed and lowered as the function it stands for. A
+`math.table` is replaced by a stand-in of a type that knows our signatures; for any argument types that ours
+don't handle (arrays, complex numbers) the stand-in is typed and lowered as the function it stands for. A
 ``numba.njit`` function that the kernel calls is replaced by one compiled from the same Python function with
 the same options and this pass. The user's own function and dispatcher aren't touched.
 """
@@ -78,7 +78,7 @@ class StandInType(types.Callable, types.Opaque):  # type: ignore[misc]
 register_default(StandInType)(models.OpaqueModel)
 
 
-@typeof_impl.register(StandIn)
+@typeof_impl.register(StandIn)  # type: ignore[untyped-decorator]
 def _typeof_stand_in(value: StandIn, context: Any) -> StandInType:
     return StandInType(value)
 

@@ -1,8 +1,9 @@
 """Whether a kernel may be called for rows that don't count.
 
-What lies in memory under a null is anything. A loop that calls the kernel only where a row is valid has a branch,
-and often stays scalar; one that calls it for all rows and drops the results of the others vectorises. That is
-allowed where no arguments can make the kernel trap, read memory, allocate or run on: straight-line arithmetic.
+What lies in memory under a null is anything. A loop that calls the kernel only where a row is valid has a
+branch, and often stays scalar; one that calls it for all rows and drops the results of the others vectorises.
+That is allowed where no arguments can make the kernel trap, read memory, allocate or run on: where it is
+straight-line arithmetic.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Calls of mathematical functions in a kernel are replaced, wherever they come from; the user's objects aren't."""
+"""Calls of mathematical functions are replaced, wherever they come from; the user's objects aren't."""
 
 from __future__ import annotations
 

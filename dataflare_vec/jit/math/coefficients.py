@@ -1,7 +1,8 @@
 """Polynomials and constants of the mathematical functions. Generated: don't edit.
 
-By ``python tools/fit_math.py``: minimax polynomials by Remez's algorithm in 60 digits, coefficients rounded to the
-format one after the other. Each is a list from the constant term up; what it approximates is said in the script.
+By ``python tools/fit_math.py``: minimax polynomials by Remez's algorithm in 60 digits, coefficients rounded
+to the format one after the other. Each is a list from the constant term up; what it approximates is said in
+the script.
 """
 
 # ruff: noqa: E501

@@ -1,12 +1,12 @@
 """LLVM functions of the mathematical functions, in libraries of their own that kernels are linked with.
 
-Their own, because Numba adds the fast-math flags of a kernel to all that is in the kernel's module, and sums in two
-parts don't survive these. LLVM inlines them into the kernel (``alwaysinline``) before it vectorises.
+Their own, because Numba adds the fast-math flags of a kernel to all that is in the kernel's module, and sums
+in two parts don't survive these. LLVM inlines them into the kernel (``alwaysinline``) before it vectorises.
 
-An angle function has two forms. The *fast* one can't reduce a large angle; it returns whether it met one, and the
-kernel then fails with the status `LARGE_ANGLE`. No real data has angles above 10^14, so a chunk of rows in which this
-happens is computed again with the *full* one, whose branch and call would keep the loop from vectorising. For all
-other rows both give the same bits.
+An angle function has two forms. The *fast* one can't reduce a large angle; it returns whether it met one, and
+the kernel then fails with the status `LARGE_ANGLE`. No real data has angles above 10^14, so a chunk of rows
+in which this happens is computed again with the *full* one, whose branch and call would keep the loop from
+vectorising. For all other rows both give the same bits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from dataflare_vec.jit.math.values import F32, F64, Format, Value
 if TYPE_CHECKING:
     from dataflare_vec.jit.math.table import MathFunction
 
-#: Status of a kernel in whose fast form an angle was too large. Numba's own are -3 … and above 0 for exceptions.
+#: Status of a kernel in whose fast form an angle was too large. Numba's own are -3 … and above 0 for
+#: exceptions.
 LARGE_ANGLE = -20
 
 #: LLVM type of a status.

@@ -42,7 +42,7 @@ def _limits(fmt: Format) -> tuple[float, float]:
 
 
 def _exp_reduced(x: Value) -> tuple[Value, Value, Value]:
-    """n, r, lost: x = n·ln2 + r + lost with \\|r\\| ≤ ln(2)/2."""
+    """n, r, lost: x = n·ln2 + r + lost with |r| ≤ ln(2)/2."""
     table = _table(x.fmt)
     high, low = table["LN2"]
     n, whole = v.round_to_int(x * table["LOG2_E"][0])

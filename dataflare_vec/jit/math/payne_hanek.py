@@ -1,10 +1,10 @@
 """The reduction of large angles: x - n·π/2 for any x, in integers.
 
-M. Payne & R. Hanek, Radian reduction for trigonometric functions (SIGNUM Newsletter 18, 1983). A large double is
-m·2^e with whole numbers m and e. Of the bits of 2/π those that make m·2^e·(2/π) a multiple of 4 can be left out;
-the 256 bits after them give the quadrant (2 bits) and 254 - 53 bits of the fraction that are right. No double comes
-nearer to a multiple of π/2 than about 2^-61 (J.-M. Muller, Elementary Functions, 3rd edition, section 11.3), so
-140 of them are significant.
+M. Payne & R. Hanek, Radian reduction for trigonometric functions (SIGNUM Newsletter 18, 1983). A large double
+is m·2^e with whole numbers m and e. Of the bits of 2/π those that make m·2^e·(2/π) a multiple of 4 can be left
+out; the 256 bits after them give the quadrant (2 bits) and 254 - 53 bits of the fraction that are right. No
+double comes nearer to a multiple of π/2 than about 2^-61 (J.-M. Muller, Elementary Functions, 3rd edition,
+section 11.3), so 140 of them are significant.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _window(b: ir.IRBuilder, table: ir.GlobalVariable, exponent: ir.Value) -> ir
 
 
 def _to_doubles(b: ir.IRBuilder, fraction: ir.Value) -> tuple[Any, Any]:
-    """The fraction in two doubles: its first 53 significant bits, and the 53 after them."""
+    """Return the fraction in two doubles: its first 53 significant bits, and the 53 after them."""
     negative = b.icmp_signed("<", fraction, _WIDE(0))
     size = b.select(negative, b.neg(fraction), fraction)
     zeros = _leading_zeros(b, size)

@@ -1,7 +1,7 @@
 """The mathematical functions that a kernel may call, what computes them, and how exact that is.
 
-To add one: write it over `Value` in the file of its family, add a line to `FUNCTIONS`, and a line to the oracles
-in `tests/jit/math/test_accuracy.py`.
+To add one: write it over `Value` in the file of its family, add a line to `FUNCTIONS`, and a line to the
+oracles in `tests/jit/math/test_accuracy.py`.
 """
 
 from __future__ import annotations

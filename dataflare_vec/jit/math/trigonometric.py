@@ -1,10 +1,10 @@
 """Sines, cosines, tangents and their inverses.
 
-An angle is reduced to within π/4. Up to a bound (2^48 for f64, 2^19 for f32) by subtracting n·π/2, with π/2 in three
-parts (W. Cody & W. Waite, Software Manual for the Elementary Functions, 1980), the differences kept in two parts.
+An angle is reduced to within π/4. Up to a bound (2^48 for f64, 2^19 for f32) by subtracting n·π/2, with π/2 in
+three parts (W. Cody & W. Waite, Software Manual for the Elementary Functions, 1980), the differences kept in two.
 Above it by M. Payne & R. Hanek, Radian reduction for trigonometric functions (SIGNUM Newsletter 18, 1983), in
 `payne_hanek.py`: that is rare, takes integers of 256 bits and can't be vectorised, so the fast loop only
-reports such an angle (see `table.py`).
+reports such an angle (see `emit.py`).
 
 Other sources: J.-M. Muller, Elementary Functions, 3rd edition, chapter 11. Polynomials are our own fits
 (tools/fit_math.py). Special values follow C99, Annex F.
@@ -21,7 +21,7 @@ from dataflare_vec.jit.math.values import Format, Value, copysign, fabs, fma, se
 
 
 class Reduced(NamedTuple):
-    """An angle as quadrant·π/2 + high + low, \\|high\\| at most about π/4."""
+    """An angle as quadrant·π/2 + high + low, |high| at most about π/4."""
 
     quadrant: Value  # integer; only its two lowest bits count
     high: Value
@@ -155,7 +155,8 @@ def acos(x: Value) -> Value:
 def _arc(above: Value, below: Value, left: Value | None = None) -> Value:
     """Angle of the point (below, above), both ≥ 0, neither NaN; π minus it where ``left``.
 
-    atan(q) = c + atan(t) with t = q, (q - 1)/(q + 1), -1/q around c = 0, π/4, π/2, so that \\|t\\| ≤ tan(π/8).
+    atan(q) = c + atan(t) with t = q, (q - 1)/(q + 1), -1/q around c = 0, π/4, π/2, so that |t| ≤
+    tan(π/8).
     """
     steep = above > below * (1.0 + math.sqrt(2.0))
     flat = above <= below * (math.sqrt(2.0) - 1.0)

@@ -1,11 +1,11 @@
 """LLVM values that read like numbers: the language that the mathematical functions are written in.
 
-A function over `Value` objects runs once, in Python, and leaves LLVM instructions behind. Nothing is inferred,
-so a function of fifty operations costs microseconds to compile. Two rules hold for all that is written here:
+A function over `Value` objects runs once, in Python, and leaves LLVM instructions behind. Nothing is
+inferred, so a function of fifty operations costs microseconds to compile. Two rules hold for all that is written here:
 
 - no fast-math flags, and fused multiplications only where `fma` says so. A row that is computed in the vector
-  body of one chunk and in the scalar tail of another must have the same bits, and what a rounding lost can only
-  be computed where nothing is reassociated;
+  body of one chunk and in the scalar tail of another must have the same bits, and what a rounding lost can
+  only be computed where nothing is reassociated;
 - no branches and no calls. A choice is a `select`, so that a loop around it vectorises.
 """
 
@@ -245,12 +245,12 @@ def select(condition: Value, yes: Value | Number, no: Value | Number) -> Value:
 
 
 def fabs(x: Value) -> Value:
-    """Return \\|x\\|."""
+    """Return |x|."""
     return x.intrinsic("fabs")
 
 
 def copysign(x: Value, sign: Value) -> Value:
-    """Return \\|x\\| with the sign of ``sign``."""
+    """Return |x| with the sign of ``sign``."""
     return x.intrinsic("copysign", sign)
 
 
@@ -323,13 +323,13 @@ def two_sum(a: Value, b: Value) -> tuple[Value, Value]:
 
 
 def fast_two_sum(a: Value, b: Value) -> tuple[Value, Value]:
-    """Return a + b rounded, and what the rounding lost; where \\|a\\| ≥ \\|b\\| or a = 0 (Dekker, 1971)."""
+    """Return a + b rounded, and what the rounding lost; where |a| ≥ |b| or a = 0 (Dekker, 1971)."""
     total = a + b
     return total, b - (total - a)
 
 
 def round_to_int(x: Value) -> tuple[Value, Value]:
-    """Return the nearest integer of x as a float, and as an integer (\\|x\\| < 2^(mantissa - 1))."""
+    """Return the nearest integer of x as a float, and as an integer (|x| < 2^(mantissa - 1))."""
     shifter = x.fmt.shifter
     shifted = x + shifter
     return shifted - shifter, shifted.bits() - x.fmt.shifter_bits(shifter)

@@ -1,4 +1,4 @@
-"""Errors in ULP against mpmath (f64) and NumPy in double precision (f32); special values as C99's Annex F has them."""
+"""Errors in ULP against mpmath (f64) and double precision (f32); special values as in C99, Annex F."""
 
 from __future__ import annotations
 
@@ -146,7 +146,8 @@ def test_atan2(dtype):
     assert error[worst] <= 2.0, f"atan2({y[worst]!r}, {x[worst]!r}): {error[worst]:.3f} ULP"
 
 
-# 6381956970095103·2^797 is the double nearest to a multiple of π/2 (J.-M. Muller, Elementary Functions, 11.3).
+# 6381956970095103·2^797 is the double nearest to a multiple of π/2 (J.-M. Muller, Elementary Functions,
+# 11.3).
 HARD_ANGLES = [
     6381956970095103 * 2.0**797, 1e22, 2.0**48, np.nextafter(2.0**48, 0), 2.0**1023, np.finfo(float).max,
     11.0, 22.0, 355.0, 5.319372648326541e255, 1.5707963267948966, 3.141592653589793, 6.283185307179586,
