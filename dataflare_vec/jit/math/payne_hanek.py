@@ -1,10 +1,10 @@
 """The reduction of large angles: x - n·π/2 for any x, in integers.
 
-M. Payne & R. Hanek, Radian reduction for trigonometric functions (SIGNUM Newsletter 18, 1983). A large double
-is m·2^e with whole numbers m and e. Of the bits of 2/π those that make m·2^e·(2/π) a multiple of 4 can be left
-out; the 256 bits after them give the quadrant (2 bits) and 254 - 53 bits of the fraction that are right. No
-double comes nearer to a multiple of π/2 than about 2^-61 (J.-M. Muller, Elementary Functions, 3rd edition,
-section 11.3), so 140 of them are significant.
+M. Payne & R. Hanek, Radian reduction for trigonometric functions (SIGNUM Newsletter 18, 1983). A large
+double is m·2^e with whole numbers m and e. Of the bits of 2/π those that make m·2^e·(2/π) a multiple of 4
+can be left out; the 256 bits after them give the quadrant (2 bits) and 254 - 53 bits of the fraction that
+are right. No double comes nearer to a multiple of π/2 than about 2^-61 (J.-M. Muller, Elementary
+Functions, 3rd edition, section 11.3), so 140 of them are significant.
 """
 
 from __future__ import annotations

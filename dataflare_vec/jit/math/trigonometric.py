@@ -1,10 +1,10 @@
 """Sines, cosines, tangents and their inverses.
 
-An angle is reduced to within π/4. Up to a bound (2^48 for f64, 2^19 for f32) by subtracting n·π/2, with π/2 in
-three parts (W. Cody & W. Waite, Software Manual for the Elementary Functions, 1980), the differences kept in two.
-Above it by M. Payne & R. Hanek, Radian reduction for trigonometric functions (SIGNUM Newsletter 18, 1983), in
-`payne_hanek.py`: that is rare, takes integers of 256 bits and can't be vectorised, so the fast loop only
-reports such an angle (see `emit.py`).
+An angle is reduced to within π/4. Up to a bound (2^48 for f64, 2^19 for f32) by subtracting n·π/2, with
+π/2 in three parts (W. Cody & W. Waite, Software Manual for the Elementary Functions, 1980), the
+differences kept in two. Above it by M. Payne & R. Hanek, Radian reduction for trigonometric functions
+(SIGNUM Newsletter 18, 1983), in `payne_hanek.py`: that is rare, takes integers of 256 bits and can't be
+vectorised, so the fast loop only reports such an angle (see `emit.py`).
 
 Other sources: J.-M. Muller, Elementary Functions, 3rd edition, chapter 11. Polynomials are our own fits
 (tools/fit_math.py). Special values follow C99, Annex F.

@@ -1,7 +1,8 @@
 """LLVM values that read like numbers: the language that the mathematical functions are written in.
 
 A function over `Value` objects runs once, in Python, and leaves LLVM instructions behind. Nothing is
-inferred, so a function of fifty operations costs microseconds to compile. Two rules hold for all that is written here:
+inferred, so a function of fifty operations costs microseconds to compile. Two rules hold for all that is
+written here:
 
 - no fast-math flags, and fused multiplications only where `fma` says so. A row that is computed in the vector
   body of one chunk and in the scalar tail of another must have the same bits, and what a rounding lost can
