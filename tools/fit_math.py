@@ -164,12 +164,12 @@ FITS: dict[str, Fit] = {
     # exp(r) = 1 + r + r²/2 + r³·P(r), |r| ≤ ln(2)/2
     "EXP": Fit(_exp_tail, -HALF_LN2, HALF_LN2, lambda r: abs(r**3) + mp.mpf(10) ** -6, (9, 3)),
     # sin(r) = r + r³·P(r²), |r| ≤ π/4
-    "SIN": Fit(_sin_tail, mp.mpf(0), QUARTER**2, lambda z: z + mp.mpf(10) ** -4, (6, 3)),
+    "SIN": Fit(_sin_tail, mp.mpf(0), QUARTER**2, lambda z: z + mp.mpf(10) ** -4, (5, 3)),
     # cos(r) = 1 - r²/2 + r⁴·P(r²)
-    "COS": Fit(_cos_tail, mp.mpf(0), QUARTER**2, lambda z: z**2 + mp.mpf(10) ** -4, (6, 3)),
+    "COS": Fit(_cos_tail, mp.mpf(0), QUARTER**2, lambda z: z**2 + mp.mpf(10) ** -4, (5, 2)),
     # log((1+s)/(1-s)) = 2s + s·z·P(z), z = s²
     "LOG": Fit(
-        _log_tail, mp.mpf(0), S_MAX**2 * (1 + mp.mpf(2) ** -10), lambda z: z + mp.mpf(10) ** -4, (7, 3)
+        _log_tail, mp.mpf(0), S_MAX**2 * (1 + mp.mpf(2) ** -10), lambda z: z + mp.mpf(10) ** -4, (6, 2)
     ),
     # atan(t) = t + t·z·P(z), z = t², |t| ≤ tan(π/8)
     "ATAN": Fit(
