@@ -106,12 +106,12 @@ def _log_parts(x: Value) -> tuple[Value, Value]:
     up = fmt.mantissa + 2
     tiny = x < fmt.smallest_normal
     bits = select(tiny, x * 2.0**up, x).bits()
-    one, root = fmt.shifter_bits(1.0), fmt.shifter_bits(math.sqrt(0.5))
+    one, root = fmt.bits_of(1.0), fmt.bits_of(math.sqrt(0.5))
     bits = bits + (one - root)
     m = ((bits & ((1 << fmt.mantissa) - 1)) + root).as_float()
     # An integer below 2^mantissa becomes a float by setting it under the exponent of 2^mantissa.
     base = 2.0**fmt.mantissa
-    k = ((bits >> fmt.mantissa) | fmt.shifter_bits(base)).as_float()
+    k = ((bits >> fmt.mantissa) | fmt.bits_of(base)).as_float()
     return k - select(tiny, base + fmt.bias + up, base + fmt.bias), m
 
 

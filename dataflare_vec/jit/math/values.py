@@ -57,7 +57,7 @@ class Format:
         """
         return math.ldexp(1.5, self.mantissa)
 
-    def shifter_bits(self, number: float) -> int:
+    def bits_of(self, number: float) -> int:
         """Return the bits of ``number`` as a signed integer."""
         return _bits(self, number)
 
@@ -333,7 +333,7 @@ def round_to_int(x: Value) -> tuple[Value, Value]:
     """Return the nearest integer of x as a float, and as an integer (|x| < 2^(mantissa - 1))."""
     shifter = x.fmt.shifter
     shifted = x + shifter
-    return shifted - shifter, shifted.bits() - x.fmt.shifter_bits(shifter)
+    return shifted - shifter, shifted.bits() - x.fmt.bits_of(shifter)
 
 
 def any_of(values: Sequence[Any]) -> Value:
