@@ -29,6 +29,7 @@ def plugin(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    math: str = "precise",
 ) -> Any:
     """Register a row kernel: scalars of one row in, a scalar or a tuple of scalars out.
 
@@ -47,6 +48,12 @@ def plugin(
         Replace a plugin of the same name instead of raising.
     version, description, author
         Kept in `PluginInfo`. The description is by default the first line of the docstring.
+    math
+        What `math.sin`, `numpy.exp` and the like are compiled to, here and in the functions that the kernel
+        calls: ``"precise"`` to vector code with an error of at most 1 or 2 ULP, the same bits on any chunk;
+        ``"fast"`` to the same, and the kernel's own sums and products may be reordered and fused (last bits
+        may then depend on how the rows are cut into chunks); ``"libm"`` to one call a row of the system's
+        library.
 
     Returns
     -------
@@ -90,6 +97,7 @@ def plugin(
         version=version,
         description=description,
         author=author,
+        math=math,
     )
 
 
@@ -101,6 +109,7 @@ def filter(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    math: str = "precise",
 ) -> Any:
     """Register a row kernel that keeps the rows for which it is true.
 
@@ -126,6 +135,7 @@ def filter(
         version=version,
         description=description,
         author=author,
+        math=math,
     )
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 API_VERSION = "1.0"
 
+#: What `math` may be: ours, which vectorise; ours, reassociated; Numba's, one call a row.
+MATH = ("precise", "fast", "libm")
+
 #: What `returns` may hold for one output: a dtype, or the name of the parameter whose dtype it has.
 Returns = Any
 
@@ -97,6 +100,8 @@ class Plugin:
         In the order of the function; for an expression, the columns it reads.
     returns
         Declared output types, or None to infer them.
+    math : str
+        Which mathematical functions a row kernel is compiled with: "precise", "fast" or "libm".
     """
 
     info: PluginInfo
@@ -104,6 +109,7 @@ class Plugin:
     function: Any
     parameters: tuple[Parameter, ...]
     returns: Returns | tuple[Returns, ...] | dict[str, Returns] | None = None
+    math: str = "precise"
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
     kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
     # The binding of a call without any, once it has been made.
@@ -157,6 +163,7 @@ def define(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    math: str = "precise",
 ) -> Plugin:
     """Make a plugin of a function or an expression.
 
@@ -165,6 +172,9 @@ def define(
     PluginDefinitionError
         If it can't be one; the message says why.
     """
+    if math not in MATH:
+        msg = f'`math` must be "precise", "fast" or "libm", got {math!r}'
+        raise PluginDefinitionError(msg)
     if isinstance(target, pl.Expr):
         form = Form.EXPRESSION
         if name is None:
@@ -187,7 +197,7 @@ def define(
         description=description,
         author=author,
     )
-    return Plugin(info, form, target, parameters, returns)
+    return Plugin(info, form, target, parameters, returns, math)
 
 
 def _name_of(target: Any, name: str | None) -> str:

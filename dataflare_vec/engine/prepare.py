@@ -109,7 +109,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
                 msg = f"plugin `{plugin.name}`: `returns` declares {dtype}, which a kernel can't write"
                 raise KernelResultError(msg)
     try:
-        kernel = compile_kernel(plugin.function, inputs, stored, is_filter=plugin.is_filter)
+        kernel = compile_kernel(plugin.function, inputs, stored, math=plugin.math, is_filter=plugin.is_filter)
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: {error}"
         raise KernelResultError(msg) from None
@@ -118,7 +118,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     if isinstance(plugin.returns, dict):
         declared = _by_field(plugin, kernel.field_names, by_parameter)
         stored = [None if d is None else column_type(d) for d in declared]
-        kernel = compile_kernel(plugin.function, inputs, stored, is_filter=plugin.is_filter)
+        kernel = compile_kernel(plugin.function, inputs, stored, math=plugin.math, is_filter=plugin.is_filter)
     outputs = []
     for i, output in enumerate(kernel.outputs):
         physical = polars_dtype(output.type)

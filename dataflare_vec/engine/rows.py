@@ -124,13 +124,15 @@ class RowStage(Stage):
         bitmap = run.expect_failures(self, targets)
         selection, failed = run.selection_slots(first), (bitmap.address, first)
         block = self._block(columns, targets, shift, first, selection, failed)
-        count = self.prepared.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
+        self.prepared.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
+        failed_here = bitmap.slice(first, last)
+        count = int(failed_here.sum())
         failures.often = count > 0
         with run.lock:
             failures.count += count
         if not count or not failures.wants(first):
             return
-        within = bitmap.slice(first, last).arg_true().head(failures.limit)
+        within = failed_here.arg_true().head(failures.limit)
         read = [item.parameter.name for item in self.binding.columns]
         inputs = [
             column.slice(first - column_shift, last - column_shift).gather(within).alias(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -12,7 +13,10 @@ from numba.core.dispatcher import Dispatcher
 
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit.loops import PROTOTYPE, Input, LoopBuilder, LoopVariant, Output
+from dataflare_vec.jit.math.emit import Mode
+from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
 from dataflare_vec.jit.signature import outputs_of
+from dataflare_vec.jit.speculation import may_speculate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,11 +74,14 @@ class Kernel:
     returns_tuple: bool
     is_filter: bool
     _result: Any  # Numba's CompileResult
-    _loops: dict[tuple[bool, bool], Callable[[int, int], int]] = field(default_factory=dict)
-    _libraries: list[Any] = field(default_factory=list)
+    # Compiles the kernel so that it can reduce large angles, where its fast form reports them as failures.
+    _compile_full: Callable[[], Any] | None = None
+    _full_result: Any = None
+    _loops: dict[LoopVariant, Callable[[int, int], int]] = field(default_factory=dict)
+    _libraries: dict[LoopVariant, Any] = field(default_factory=dict)
 
     def loop(self, *, nulls: bool, careful: bool = False) -> Callable[[int, int], int]:
-        """Return the compiled loop ``(address of the block, rows) -> rows that raised``.
+        """Return the compiled loop ``(address of the block, rows) -> whether some row raised``.
 
         Parameters
         ----------
@@ -83,24 +90,52 @@ class Kernel:
         careful
             Whether to write down which rows raised; goes with ``nulls``.
         """
-        loop = self._loops.get((nulls, careful))
+        variant = LoopVariant(nulls, careful)
+        if self._compile_full is None:
+            return self._loop(variant)
+        if careful:
+            return self._loop(variant._replace(full=True))
+        fast = self._loop(variant)
+
+        def loop(block: int, rows: int) -> int:
+            failed = fast(block, rows)
+            # Some angle was too large for the fast form, or a row raised; only the full form can tell.
+            return self._loop(variant._replace(full=True))(block, rows) if failed else 0
+
+        return loop
+
+    def llvm_ir(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
+        """Return the optimised LLVM IR of a loop."""
+        variant = LoopVariant(nulls, careful, full)
+        self._loop(variant)
+        return str(self._libraries[variant].get_llvm_str())
+
+    def assembly(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
+        """Return the machine code of a loop, as assembly."""
+        variant = LoopVariant(nulls, careful, full)
+        self._loop(variant)
+        return str(self._libraries[variant].get_asm_str())
+
+    def _loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
+        loop = self._loops.get(variant)
         if loop is None:
-            variant = LoopVariant(nulls, careful)
             with _compile_lock:
                 loop = self._loops.get(variant)
                 if loop is None:
                     loop = self._loops[variant] = self._compile_loop(variant)
         return loop
 
-    def llvm_ir(self, *, nulls: bool = False, careful: bool = False) -> str:
-        """Return the optimised LLVM IR of a loop."""
-        self.loop(nulls=nulls, careful=careful)
-        index = list(self._loops).index((nulls, careful))
-        return str(self._libraries[index].get_llvm_str())
+    def _result_for(self, variant: LoopVariant) -> Any:
+        if not variant.full or self._compile_full is None:
+            return self._result
+        if self._full_result is None:
+            self._full_result = self._compile_full()
+        return self._full_result
 
     def _compile_loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
-        context, result = self._result.target_context, self._result
-        name = f"dfv.{result.fndesc.mangled_name}.{variant.nulls:d}{variant.careful:d}"
+        result = self._result_for(variant)
+        context = result.target_context
+        name = f"dfv.{result.fndesc.mangled_name}.{variant.nulls:d}{variant.careful:d}{variant.full:d}"
         builder = LoopBuilder(
             context,
             result.fndesc,
@@ -110,6 +145,7 @@ class Kernel:
             is_filter=self.is_filter,
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
+            speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
         )
         library = context.codegen().create_library(name)
         library.add_linking_library(result.library)
@@ -117,7 +153,7 @@ class Kernel:
         builder.build(module, name, variant)
         library.add_ir_module(module)
         library.finalize()
-        self._libraries.append(library)  # the machine code lives as long as its library
+        self._libraries[variant] = library  # the machine code lives as long as its library
         address = library.get_pointer_to_function(name)
         return PROTOTYPE(address)
 
@@ -126,6 +162,7 @@ def compile_kernel(
     function: Callable[..., Any],
     inputs: Sequence[Input],
     declared: Sequence[types.Type | None] | None = None,
+    math: str = "precise",
     *,
     is_filter: bool = False,
 ) -> Kernel:
@@ -139,6 +176,10 @@ def compile_kernel(
         One for each parameter, in order.
     declared
         Types of the outputs where the author declared them.
+    math
+        ``"precise"``: mathematical functions are ours, which vectorise, within the error bounds of
+        `math.table`. ``"fast"``: the same, and LLVM may reorder and fuse the kernel's own arithmetic, so that
+        last bits may depend on the chunks. ``"libm"``: Numba's, one call a row.
     is_filter
         Whether its one output, a bool, selects rows.
 
@@ -149,21 +190,39 @@ def compile_kernel(
     KernelResultError
         If what it returns can't be a column.
     """
-    options: dict[str, Any] = {}
-    if isinstance(function, Dispatcher):
-        options = {k: v for k, v in function.targetoptions.items() if k not in _OWN_OPTIONS}
-    options.setdefault("error_model", ERROR_MODEL)
     argument_types = tuple(item.kernel_type for item in inputs)
     with _compile_lock:
-        # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
-        dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(
-            python_function(function)
-        )
-        dispatcher.compile(argument_types)
-        result = dispatcher.overloads[argument_types]
+        full = None
+        relaxed = math == "fast"
+        if math == "libm":
+            result = _compile(function, argument_types, None)
+        else:
+            try:
+                result = _compile(function, argument_types, Mode(full=False), relaxed=relaxed)
+            except TryInFastForm:
+                result = _compile(function, argument_types, Mode(full=True), relaxed=relaxed)
+            else:
+                if has_angles(python_function(function)):
+                    full = partial(_compile, function, argument_types, Mode(full=True), relaxed=relaxed)
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
-    return Kernel(tuple(inputs), outputs, field_names, returns_tuple, is_filter, result)
+    return Kernel(tuple(inputs), outputs, field_names, returns_tuple, is_filter, result, full)
 
 
-# What Numba adds by itself, and what only makes sense for the author's own compiled function.
-_OWN_OPTIONS = {"nopython", "nogil", "cache", "parallel", "forceobj", "looplift"}
+def _compile(
+    function: Callable[..., Any], argument_types: Any, mode: Mode | None, *, relaxed: bool = False
+) -> Any:
+    """Return Numba's result for one form of the mathematical functions (None: libm's)."""
+    options: dict[str, Any] = {}
+    if isinstance(function, Dispatcher):
+        options = {k: v for k, v in function.targetoptions.items() if k not in OWN_OPTIONS}
+    options.setdefault("error_model", ERROR_MODEL)
+    if relaxed:
+        options.setdefault("fastmath", {"reassoc", "nsz", "arcp", "contract"})
+    if mode is not None:
+        options["pipeline_class"] = pipeline(mode)
+    # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
+    dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(
+        python_function(function)
+    )
+    dispatcher.compile(argument_types)
+    return dispatcher.overloads[argument_types]

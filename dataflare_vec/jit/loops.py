@@ -1,8 +1,8 @@
 """The chunk loop: one kernel compiled onto Arrow buffers, as LLVM IR.
 
 A loop is a C function ``int64 loop(const int64 *block, int64 rows)``. ``block`` holds the addresses of
-the chunk's buffers and the bits of the constants (see `BLOCK` below); the result is the number of rows
-whose kernel raised. All loops share this signature, so one ``ctypes`` prototype calls them all, and calling
+the chunk's buffers and the bits of the constants (see `BLOCK` below); the result is whether the kernel raised
+for some row. All loops share this signature, so one ``ctypes`` prototype calls them all, and calling
 one costs the same for any kernel. ``ctypes`` releases the GIL meanwhile.
 
 The IR is written here instead of generated Python, because a Python loop would go through Numba's
@@ -69,6 +69,7 @@ class LoopVariant(NamedTuple):
 
     nulls: bool  # some column of the chunk has nulls, or some rows aren't selected
     careful: bool  # write down which rows raised, and take them out of the selection
+    full: bool = False  # the kernel's full form (see `jit.math.emit`)
 
 
 class _Buffers:
@@ -95,6 +96,9 @@ class LoopBuilder:
         Whether the kernel returns its outputs as a tuple.
     frees_exceptions
         Whether the kernel raises exceptions that it allocates (message built at run time).
+    speculates
+        Whether the kernel may be called for a row with a null, whatever lies under it (see
+        `jit.speculation`): without a branch round the call the loop vectorises.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class LoopBuilder:
         is_filter: bool,
         returns_tuple: bool,
         frees_exceptions: bool,
+        speculates: bool = False,
     ) -> None:
         self.context = context
         self.fndesc = fndesc
@@ -117,6 +122,12 @@ class LoopBuilder:
         self.is_filter = is_filter
         self.returns_tuple = returns_tuple
         self.frees_exceptions = frees_exceptions
+        self.speculates = speculates
+        # Rows that raised are counted in as few bits as go (a frame has fewer than 2^32 rows): LLVM makes as
+        # many lanes as there are of the widest type in the loop, and a 64-bit counter would halve those of a
+        # float32.
+        columns = [item.type for item in inputs if item.is_column] + [item.type for item in outputs]
+        self._flag = ir.IntType(max(32, *(getattr(ty, "bitwidth", 8) for ty in columns)))
 
     # -- the C function -----------------------------------------------------------------------------------
 
@@ -165,7 +176,7 @@ class LoopBuilder:
         self.builder = builder = ir.IRBuilder(body.append_basic_block("entry"))
         self._take_arguments(list(body.args[:-1]))
         self._allocate_scratch()
-        failed = cgutils.alloca_once_value(builder, _I64(0))
+        failed = cgutils.alloca_once_value(builder, self._flag(0))
 
         if not self._bit_inputs and not self._bit_outputs and self._valid is None:
             with cgutils.for_range(builder, rows, intp=_I64) as loop:
@@ -173,7 +184,8 @@ class LoopBuilder:
         else:
             with cgutils.for_range_slice(builder, _I64(0), rows, _I64(BLOCK_ROWS), _I64) as (base, _):
                 self._rows_with_bits(base, rows, failed)
-        builder.ret(builder.load(failed))
+        raised = builder.icmp_unsigned("!=", builder.load(failed), self._flag(0))
+        builder.ret(builder.zext(raised, _I64))
         return body
 
     def _take_arguments(self, args: list[ir.Value]) -> None:
@@ -286,11 +298,19 @@ class LoopBuilder:
             self._call_kernel(arguments, slots, present, error)
         else:
             valid = builder.load(builder.gep(self._valid, [within]))
-            with builder.if_then(builder.icmp_unsigned("!=", valid, _I8(0))):
+            valid = builder.icmp_unsigned("!=", valid, _I8(0))
+            if self.speculates:
                 self._call_kernel(arguments, slots, present, error)
+                for slot in [*slots, *present, error]:
+                    value = builder.load(slot)
+                    builder.store(builder.select(valid, value, ir.Constant(value.type, None)), slot)
+            else:
+                with builder.if_then(valid):
+                    self._call_kernel(arguments, slots, present, error)
 
         flag = builder.load(error)
-        builder.store(builder.add(builder.load(failed), builder.zext(flag, _I64)), failed)
+        # A sum: LLVM recognises it as a reduction behind any branches, a disjunction it doesn't.
+        builder.store(builder.add(builder.load(failed), builder.zext(flag, self._flag)), failed)
         if self._error_scratch is not None:
             builder.store(flag, builder.gep(self._error_scratch, [within]))
         if self.is_filter:

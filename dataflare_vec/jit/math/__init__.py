@@ -1,0 +1,1 @@
+"""Mathematical functions as branch-free LLVM code, which vectorises in a kernel's loop."""

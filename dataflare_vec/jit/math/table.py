@@ -1,0 +1,111 @@
+"""The mathematical functions that a kernel may call, what computes them, and how exact that is.
+
+To add one: write it over `Value` in the file of its family, add a line to `FUNCTIONS`, and a line to the
+oracles in `tests/jit/math/test_accuracy.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataflare_vec.jit.math import exponential, rounding, trigonometric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class MathFunction:
+    """One function.
+
+    Attributes
+    ----------
+    name
+        Its standard name.
+    body
+        Writes it, over `Value` arguments; an angle function is also given the reduced angle.
+    replaces
+        What it stands for in a kernel.
+    ulp64, ulp32
+        Bound of the error in units in the last place, for f64 and f32; 0 is exact.
+    arguments
+        How many it has.
+    returns
+        ``"float"`` (the format of the arguments), ``"int"`` (int64) or ``"bool"``.
+    is_angle
+        Whether its argument is an angle, to be reduced first.
+    floats_only
+        Whether integer arguments are left to Numba.
+    """
+
+    name: str
+    body: Callable[..., Any]
+    replaces: tuple[Any, ...]
+    ulp64: float = 1.0
+    ulp32: float = 1.0
+    arguments: int = 1
+    returns: str = "float"
+    is_angle: bool = False
+    floats_only: bool = False
+
+
+def _of(*names: str) -> tuple[Any, ...]:
+    """Return functions by dotted name, those that this Python and NumPy have."""
+    modules = {"math": math, "np": np}
+    found = []
+    for name in names:
+        module, _, attribute = name.partition(".")
+        function = getattr(modules[module], attribute, None)
+        if function is not None:
+            found.append(function)
+    return tuple(found)
+
+
+def _both(
+    name: str, body: Callable[..., Any], bound: float = 1.0, *others: str, **about: Any
+) -> MathFunction:
+    names = _of(f"math.{name}", f"np.{name}", *others)
+    return MathFunction(name, body, names, bound, bound, **about)
+
+
+_e, _t, _r = exponential, trigonometric, rounding
+
+FUNCTIONS: tuple[MathFunction, ...] = (
+    _both("exp", _e.exp),
+    _both("exp2", _e.exp2),
+    _both("expm1", _e.expm1),
+    _both("log", _e.log),
+    _both("log2", _e.log2),
+    _both("log10", _e.log10),
+    _both("log1p", _e.log1p),
+    _both("sin", _t.sin, is_angle=True),
+    _both("cos", _t.cos, is_angle=True),
+    _both("tan", _t.tan, is_angle=True),
+    _both("asin", _t.asin, 2.0, "np.arcsin"),
+    _both("acos", _t.acos, 2.0, "np.arccos"),
+    _both("atan", _t.atan, 2.0, "np.arctan"),
+    _both("atan2", _t.atan2, 2.0, "np.arctan2", arguments=2),
+    _both("degrees", _t.degrees, 2.0, "np.rad2deg"),
+    _both("radians", _t.radians, 2.0, "np.deg2rad"),
+    _both("sqrt", _r.sqrt, 0.5),
+    MathFunction("fabs", _r.fabs, _of("math.fabs", "np.fabs"), 0.0, 0.0),
+    MathFunction("abs", _r.fabs, (np.abs,), 0.0, 0.0, floats_only=True),
+    _both("copysign", _r.copysign, 0.0, arguments=2),
+    MathFunction("floor", _r.floor, (np.floor,), 0.0, 0.0, floats_only=True),
+    MathFunction("ceil", _r.ceil, (np.ceil,), 0.0, 0.0, floats_only=True),
+    MathFunction("trunc", _r.trunc, (np.trunc,), 0.0, 0.0, floats_only=True),
+    # Python's return integers.
+    MathFunction("ifloor", _r.floor, (math.floor,), 0.0, 0.0, returns="int", floats_only=True),
+    MathFunction("iceil", _r.ceil, (math.ceil,), 0.0, 0.0, returns="int", floats_only=True),
+    MathFunction("itrunc", _r.trunc, (math.trunc,), 0.0, 0.0, returns="int", floats_only=True),
+    _both("isnan", _r.isnan, 0.0, returns="bool"),
+    _both("isinf", _r.isinf, 0.0, returns="bool"),
+    _both("isfinite", _r.isfinite, 0.0, returns="bool"),
+)
+
+#: What a kernel calls → the function that replaces it.
+REPLACED: dict[Any, MathFunction] = {item: f for f in FUNCTIONS for item in f.replaces}

@@ -1,0 +1,270 @@
+"""Kernels call `math.sin`; what is compiled calls ours.
+
+A pass of Numba's compiler, before it infers types, looks up what each call in a kernel names. A function of
+`math.table` is replaced by a stand-in of a type that knows our signatures; for any argument types that ours
+don't handle (arrays, complex numbers) the stand-in is typed and lowered as the function it stands for. A
+``numba.njit`` function that the kernel calls is replaced by one compiled from the same Python function with
+the same options and this pass. The user's own function and dispatcher aren't touched.
+"""
+
+from __future__ import annotations
+
+import dis
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numba
+from numba.core import compiler, ir, ir_utils, typed_passes, types
+from numba.core.compiler_machinery import FunctionPass, register_pass
+from numba.core.datamodel import models
+from numba.core.datamodel.registry import register_default
+from numba.core.dispatcher import Dispatcher
+from numba.core.imputils import lower_builtin
+from numba.core.typing import signature
+from numba.core.typing.typeof import typeof_impl
+
+from dataflare_vec.jit.math import emit
+from dataflare_vec.jit.math.table import REPLACED, MathFunction
+from dataflare_vec.jit.math.values import F32, F64
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Options that Numba adds by itself, and those that only make sense for the author's own compiled function.
+OWN_OPTIONS = {"nopython", "nogil", "cache", "parallel", "forceobj", "looplift"}
+
+
+# -- the stand-in -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """What a replaced call names: one of our functions, in one form, for one of Python's or NumPy's."""
+
+    function: MathFunction
+    original: Any
+    mode: emit.Mode
+
+
+class StandInType(types.Callable, types.Opaque):  # type: ignore[misc]
+    """Numba's type of a stand-in."""
+
+    def __init__(self, stand_in: StandIn) -> None:
+        self.stand_in = stand_in
+        original = stand_in.original
+        module = getattr(original, "__module__", None) or "numpy"
+        super().__init__(f"dfv.{module}.{original.__name__}.{stand_in.mode}")
+
+    def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
+        """Return our signature where we have one, else that of the original."""
+        ours = None if kws else _own_signature(self.stand_in.function, args)
+        return ours or context.resolve_value_type(self.stand_in.original).get_call_type(context, args, kws)
+
+    def get_call_signatures(self) -> tuple[list[Any], bool]:
+        """Return nothing: what fits depends on the arguments."""
+        return [], True
+
+    def get_impl_key(self, sig: Any) -> Any:
+        """Return under which name the call is lowered."""
+        if _own_signature(self.stand_in.function, sig.args) == sig:
+            return self.stand_in
+        from numba.core.registry import cpu_target
+
+        original = cpu_target.typing_context.resolve_value_type(self.stand_in.original)
+        return original.get_impl_key(sig)
+
+
+register_default(StandInType)(models.OpaqueModel)
+
+
+@typeof_impl.register(StandIn)  # type: ignore[untyped-decorator]
+def _typeof_stand_in(value: StandIn, context: Any) -> StandInType:
+    return StandInType(value)
+
+
+def _own_signature(function: MathFunction, args: tuple[types.Type, ...]) -> Any:
+    """Return the signature for numbers and bools; None for what ours don't handle."""
+    if len(args) != function.arguments:
+        return None
+    args = tuple(types.unliteral(arg) for arg in args)
+    allowed = types.Float if function.floats_only else (types.Float, types.Integer, types.Boolean)
+    if not all(isinstance(arg, allowed) and arg != types.float16 for arg in args):
+        return None
+    kind = types.float32 if all(arg == types.float32 for arg in args) else types.float64
+    returned = {"float": kind, "int": types.int64, "bool": types.boolean}[function.returns]
+    return signature(returned, *[kind] * len(args))
+
+
+def _lower(stand_in: StandIn) -> Callable[..., Any]:
+    """Return Numba's lowering of one stand-in."""
+
+    def call(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        function, mode = stand_in.function, stand_in.mode
+        fmt = F32 if sig.args[0] == types.float32 else F64
+        context.active_code_library.add_linking_library(emit.library(context.codegen(), function, fmt, mode))
+        result = builder.call(emit.declare(builder.module, function, fmt, mode), args)
+        if function.is_angle and not mode.full:
+            large = builder.extract_value(result, 1)
+            with builder.if_then(large, likely=False):
+                context.call_conv._return_errcode_raw(builder, emit.STATUS(emit.LARGE_ANGLE))
+            result = builder.extract_value(result, 0)
+        return result
+
+    return call
+
+
+_stand_ins: dict[tuple[Any, emit.Mode], StandIn] = {}
+
+
+def _stand_in(original: Any, mode: emit.Mode) -> StandIn:
+    key = (original, mode)
+    if key not in _stand_ins:
+        function = REPLACED[original]
+        made = _stand_ins[key] = StandIn(function, original, mode)
+        for kind in (types.float64, types.float32):
+            lower_builtin(made, *[kind] * function.arguments)(_lower(made))
+    return _stand_ins[key]
+
+
+# -- the pass ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Notes:
+    """What the pass found in one Python function."""
+
+    has_angles: bool = False
+    helpers: list[Callable[..., Any]] = field(default_factory=list)
+
+
+class TryInFastForm(Exception):  # noqa: N818  # not an error: the kernel is compiled in its full form
+    """A ``try`` would catch the status of a large angle."""
+
+
+_notes: weakref.WeakKeyDictionary[Callable[..., Any], _Notes] = weakref.WeakKeyDictionary()
+_helpers: weakref.WeakKeyDictionary[Dispatcher, dict[emit.Mode, Dispatcher]] = weakref.WeakKeyDictionary()
+
+
+def _replace_calls(func_ir: Any, mode: emit.Mode) -> bool:
+    notes = _notes[func_ir.func_id.func] = _Notes()
+    changed = False
+    for block in func_ir.blocks.values():
+        body = []
+        for statement in block.body:
+            call = statement.value if isinstance(statement, ir.Assign) else None
+            if isinstance(call, ir.Expr) and call.op == "call":
+                found = ir_utils.guard(ir_utils.find_outer_value, func_ir, call.func)
+                new = _replacement(found, mode, notes)
+                if new is not None:
+                    name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv"), call.loc)
+                    value = ir.Global(str(getattr(found, "__name__", "function")), new, call.loc)
+                    body.append(ir.Assign(value, name, call.loc))
+                    func_ir._definitions[name.name].append(value)
+                    call.func = name
+                    changed = True
+            body.append(statement)
+        block.body = body
+    return changed
+
+
+def _replacement(found: Any, mode: emit.Mode, notes: _Notes) -> Any:
+    """Return what stands in for a called object, or None."""
+    if isinstance(found, Dispatcher):
+        notes.helpers.append(found.py_func)
+        return _helper(found, mode)
+    try:
+        function = REPLACED.get(found)
+    except TypeError:  # not hashable
+        return None
+    if function is None:
+        return None
+    notes.has_angles |= function.is_angle
+    return _stand_in(found, mode)
+
+
+def _helper(dispatcher: Dispatcher, mode: emit.Mode) -> Dispatcher:
+    """Return the dispatcher of the same function whose calls are replaced too."""
+    made = _helpers.setdefault(dispatcher, {})
+    if mode not in made:
+        function = dispatcher.py_func
+        options = {k: v for k, v in dispatcher.targetoptions.items() if k not in OWN_OPTIONS}
+        # LLVM thinks a polynomial too large to inline; the loop only vectorises if it is.
+        options.setdefault("forceinline", not _has_loop(function))
+        made[mode] = numba.njit(
+            pipeline_class=pipeline(mode), no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
+        )(function)
+    return made[mode]
+
+
+def _has_loop(function: Callable[..., Any]) -> bool:
+    return any(
+        instruction.opname in _JUMPS_BACK or (instruction.opname in _JUMPS and _is_back(instruction))
+        for instruction in dis.get_instructions(function)
+    )
+
+
+_JUMPS = {"JUMP_ABSOLUTE", "POP_JUMP_IF_FALSE", "POP_JUMP_IF_TRUE"}
+_JUMPS_BACK = {"JUMP_BACKWARD", "FOR_ITER", "JUMP_BACKWARD_NO_INTERRUPT"}
+
+
+def _is_back(instruction: dis.Instruction) -> bool:
+    return isinstance(instruction.argval, int) and instruction.argval <= instruction.offset
+
+
+def _has_try(function: Callable[..., Any]) -> bool:
+    """Whether the function may catch exceptions (3.11 on: a table; before: an instruction)."""
+    code = function.__code__
+    if hasattr(code, "co_exceptiontable"):
+        return bool(code.co_exceptiontable)
+    return any(i.opname == "SETUP_FINALLY" for i in dis.get_instructions(function))
+
+
+def has_angles(function: Callable[..., Any]) -> bool:
+    """Whether a compiled kernel's function, or a helper that it calls, uses an angle function."""
+    seen: set[Callable[..., Any]] = set()
+    waiting = [function]
+    while waiting:
+        current = waiting.pop()
+        if current in seen or current not in _notes:
+            continue
+        seen.add(current)
+        if _notes[current].has_angles:
+            return True
+        waiting += _notes[current].helpers
+    return False
+
+
+_pipelines: dict[emit.Mode, type[compiler.CompilerBase]] = {}
+
+
+def pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
+    """Return Numba's default compiler with our pass, for one form of the functions."""
+    if mode not in _pipelines:
+        _pipelines[mode] = _make_pipeline(mode)
+    return _pipelines[mode]
+
+
+def _make_pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
+    @register_pass(mutates_CFG=False, analysis_only=False)
+    class ReplaceMath(FunctionPass):  # type: ignore[misc]
+        _name = f"dfv_replace_math_{mode.full}"
+
+        def __init__(self) -> None:
+            FunctionPass.__init__(self)
+
+        def run_pass(self, state: Any) -> bool:
+            if not mode.full and _has_try(state.func_id.func):
+                raise TryInFastForm
+            return _replace_calls(state.func_ir, mode)
+
+    class Compiler(compiler.CompilerBase):  # type: ignore[misc]
+        def define_pipelines(self) -> list[Any]:
+            manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+            passes = [entry for entry, _ in manager.passes]
+            before = manager.passes[passes.index(typed_passes.NopythonTypeInference) - 1][0]
+            manager.add_pass_after(ReplaceMath, before)
+            manager.finalize()
+            return [manager]
+
+    return Compiler
