@@ -15,6 +15,7 @@ from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit.loops import PROTOTYPE, Input, LoopBuilder, LoopVariant, Output
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
+from dataflare_vec.jit.rows import KernelCode
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
 
@@ -90,7 +91,7 @@ class Kernel:
         careful
             Whether to write down which rows raised; goes with ``nulls``.
         """
-        variant = LoopVariant(nulls, careful)
+        variant = LoopVariant(nulls or careful, careful)
         if self._compile_full is None:
             return self._loop(variant)
         if careful:
@@ -106,13 +107,13 @@ class Kernel:
 
     def llvm_ir(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
         """Return the optimised LLVM IR of a loop."""
-        variant = LoopVariant(nulls, careful, full)
+        variant = LoopVariant(nulls or careful, careful, full)
         self._loop(variant)
         return str(self._libraries[variant].get_llvm_str())
 
     def assembly(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
         """Return the machine code of a loop, as assembly."""
-        variant = LoopVariant(nulls, careful, full)
+        variant = LoopVariant(nulls or careful, careful, full)
         self._loop(variant)
         return str(self._libraries[variant].get_asm_str())
 
@@ -136,7 +137,7 @@ class Kernel:
         result = self._result_for(variant)
         context = result.target_context
         name = f"dfv.{result.fndesc.mangled_name}.{variant.nulls:d}{variant.careful:d}{variant.full:d}"
-        builder = LoopBuilder(
+        code = KernelCode(
             context,
             result.fndesc,
             result.signature,
@@ -150,7 +151,7 @@ class Kernel:
         library = context.codegen().create_library(name)
         library.add_linking_library(result.library)
         module = library.create_ir_module(name)
-        builder.build(module, name, variant)
+        LoopBuilder(code, variant).build(module, name)
         library.add_ir_module(module)
         library.finalize()
         self._libraries[variant] = library  # the machine code lives as long as its library

@@ -1,0 +1,291 @@
+"""The loop over the rows of one block: load, call the kernel, store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.imputils import fix_returning_optional
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataflare_vec.jit.slots import Buffers, Input, LoopVariant, Output
+
+#: Names of scratches, one byte a row each: which rows are computed, are still selected, have raised.
+VALID, SELECTED, FAILED = "valid", "selected", "failed"
+
+_I8, _I64 = ir.IntType(8), ir.IntType(64)
+
+
+def bools(side: str, i: int) -> str:
+    """Scratch with the values of a boolean column (``side`` is "input" or "output")."""
+    return f"values of {side} {i}"
+
+
+def nones(i: int) -> str:
+    """Scratch with the validity of an input that the kernel itself may receive as None."""
+    return f"validity of input {i}"
+
+
+def presence(i: int) -> str:
+    """Scratch with the validity of an output that the kernel may return as None."""
+    return f"validity of output {i}"
+
+
+@dataclass(frozen=True)
+class KernelCode:
+    """A compiled kernel, and what has to be known to call it.
+
+    Attributes
+    ----------
+    context, fndesc, signature
+        Numba's target context, and its function descriptor and signature of the kernel.
+    inputs, outputs
+        What the loop reads and writes.
+    is_filter
+        Whether the one output, a bool, goes to the selection instead of to a column.
+    returns_tuple
+        Whether the kernel returns its outputs as a tuple.
+    frees_exceptions
+        Whether the kernel raises exceptions that it allocates (message built at run time).
+    speculates
+        Whether the kernel may be called for a row with a null, whatever lies under it (see
+        `jit.speculation`): without a branch round the call the loop vectorises.
+    """
+
+    context: Any
+    fndesc: Any
+    signature: Any
+    inputs: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    is_filter: bool
+    returns_tuple: bool
+    frees_exceptions: bool
+    speculates: bool = False
+
+    @property
+    def columns_out(self) -> tuple[Output, ...]:
+        """The outputs that are columns."""
+        return () if self.is_filter else self.outputs
+
+
+class RowsWriter:
+    """Writes the loop over the rows of one block."""
+
+    def __init__(self, code: KernelCode, variant: LoopVariant) -> None:
+        self.code = code
+        self.context = code.context
+        self.inputs, self.outputs, self.signature = code.inputs, code.outputs, code.signature
+        self.variant = variant
+        # Rows that raised are counted in as few bits as go (a frame has fewer than 2^32 rows): LLVM makes as
+        # many lanes as there are of the widest type in the loop, and a 64-bit counter would halve those of a
+        # float32.
+        columns = [item.type for item in code.inputs if item.is_column] + [item.type for item in code.outputs]
+        self.counter = ir.IntType(max(32, *(getattr(ty, "bitwidth", 8) for ty in columns)))
+
+    def write(
+        self,
+        builder: ir.IRBuilder,
+        columns: Mapping[int, Buffers],
+        constants: Mapping[int, ir.Value],
+        targets: Sequence[Buffers],
+        scratches: Mapping[str, ir.Value],
+        base: ir.Value,
+        count: ir.Value,
+    ) -> None:
+        """Write the loop, and the return of how many rows raised.
+
+        Parameters
+        ----------
+        builder
+            Where instructions go, at the end of a function's first block.
+        columns, constants, targets
+            Inputs by position, and outputs.
+        scratches
+            Bytes of the block's rows.
+        base
+            The block's first row; columns count from the first row of the chunk.
+        count
+            How many rows there are.
+        """
+        self.builder = builder
+        self._columns, self._constants, self._targets, self._scratches = (
+            columns,
+            constants,
+            targets,
+            scratches,
+        )
+        failed = cgutils.alloca_once_value(builder, self.counter(0))
+        with cgutils.for_range(builder, count, intp=_I64) as loop:
+            self._row(builder.add(base, loop.index), loop.index, failed)
+        builder.ret(builder.load(failed))
+
+    def _scratch(self, key: str, within: ir.Value) -> ir.Value | None:
+        """Return the address of this row's byte in a scratch; None if the loop hasn't got it."""
+        scratch = self._scratches.get(key)
+        return None if scratch is None else self.builder.gep(scratch, [within])
+
+    def _truth(self, key: str, within: ir.Value) -> ir.Value:
+        byte = self.builder.load(self._scratch(key, within))
+        return self.builder.icmp_unsigned("!=", byte, _I8(0))
+
+    def _row(self, row: ir.Value, within: ir.Value, failed: ir.Value) -> None:
+        """Load, call, store. ``row`` counts in the chunk, ``within`` in the block."""
+        builder = self.builder
+        arguments = [self._load(i, row, within) for i in range(len(self.inputs))]
+        zeros = [self._zero(output) for output in self.outputs]
+        slots = [cgutils.alloca_once_value(builder, zero) for zero in zeros]
+        present = [cgutils.alloca_once_value(builder, _I8(0)) for _ in self.outputs]
+        error = cgutils.alloca_once_value(builder, _I8(0))
+        for slot, zero in zip(slots, zeros, strict=True):
+            builder.store(zero, slot)
+        for flag in [*present, error]:
+            builder.store(_I8(0), flag)
+
+        if not self.variant.nulls:
+            self._call_kernel(arguments, slots, present, error)
+        else:
+            valid = self._truth(VALID, within)
+            if self.code.speculates:
+                self._call_kernel(arguments, slots, present, error)
+                for slot in [*slots, *present, error]:
+                    value = builder.load(slot)
+                    builder.store(builder.select(valid, value, ir.Constant(value.type, None)), slot)
+            else:
+                with builder.if_then(valid):
+                    self._call_kernel(arguments, slots, present, error)
+        self._finish(row, within, slots, present, builder.load(error), failed)
+
+    def _finish(
+        self,
+        row: ir.Value,
+        within: ir.Value,
+        slots: Sequence[ir.Value],
+        present: Sequence[ir.Value],
+        flag: ir.Value,
+        failed: ir.Value,
+    ) -> None:
+        """Store what the kernel left for this row."""
+        builder = self.builder
+        # A sum: LLVM recognises it as a reduction behind any branches, a disjunction it doesn't.
+        builder.store(builder.add(builder.load(failed), builder.zext(flag, self.counter)), failed)
+        if self.variant.careful:
+            builder.store(flag, self._scratch(FAILED, within))
+        if self.code.is_filter:
+            wanted = builder.and_(builder.load(present[0]), builder.zext(builder.load(slots[0]), _I8))
+            if not self.variant.careful:
+                # The careful loop reads what this one wrote: it has to see the rows that raised once more.
+                wanted = builder.or_(wanted, flag)
+            builder.store(wanted, self._scratch(SELECTED, within))
+            return
+        for i, slot in enumerate(slots):
+            value = builder.load(slot)
+            if (address := self._scratch(bools("output", i), within)) is not None:
+                builder.store(builder.zext(value, _I8), address)
+            else:
+                builder.store(value, builder.gep(self._targets[i].values, [row]), align=1)
+            if (address := self._scratch(presence(i), within)) is not None:
+                builder.store(builder.load(present[i]), address)
+
+    def _load(self, i: int, row: ir.Value, within: ir.Value) -> ir.Value:
+        """Return the kernel's argument ``i`` for this row, as a Numba value."""
+        builder, item = self.builder, self.inputs[i]
+        if not item.is_column:
+            return self._constants[i]
+        if item.type == types.boolean:
+            value = self._truth(bools("input", i), within)
+        else:
+            pointer = builder.gep(self._columns[i].values, [row])
+            value = builder.load(pointer, align=1)  # a slice of a foreign buffer need not be aligned
+        if not item.nullable:
+            return value
+        optional = self.context.make_helper(builder, types.Optional(item.type))
+        optional.data = value
+        optional.valid = self._truth(nones(i), within) if self.variant.nulls else cgutils.true_bit
+        return optional._getvalue()
+
+    def _zero(self, output: Output) -> ir.Value:
+        return cgutils.get_null_value(self.context.get_value_type(output.type))
+
+    def _call_kernel(
+        self,
+        arguments: list[ir.Value],
+        slots: list[ir.Value],
+        present: list[ir.Value],
+        error: ir.Value,
+    ) -> None:
+        """Call the kernel; leave values, presence and error in their slots."""
+        builder, context = self.builder, self.context
+        function = context.declare_function(builder.module, self.code.fndesc)
+        status, result = context.call_conv.call_function(
+            builder,
+            function,
+            self.signature.return_type,
+            self.signature.args,
+            arguments,
+            attrs=("alwaysinline",),
+        )
+        result = fix_returning_optional(context, builder, self.signature, status, result)
+        builder.store(builder.zext(status.is_error, _I8), error)
+        if self.code.frees_exceptions:
+            with builder.if_then(status.is_user_exc):
+                self._free_exception(status.excinfoptr)
+        with builder.if_then(status.is_ok):
+            items, returned = self._split(result)
+            for i, (item, item_type) in enumerate(items):
+                value, there = self._without_optional(item, item_type)
+                value_type = _value_type(item_type)
+                overflow = self._overflows(value, value_type, self.outputs[i].type)
+                value = context.cast(builder, value, value_type, self.outputs[i].type)
+                there = builder.and_(there, returned)
+                if overflow is not None:
+                    overflow = builder.and_(overflow, there)
+                    builder.store(builder.or_(builder.load(error), builder.zext(overflow, _I8)), error)
+                builder.store(builder.select(there, value, self._zero(self.outputs[i])), slots[i])
+                builder.store(builder.zext(there, _I8), present[i])
+
+    def _split(self, result: ir.Value) -> tuple[list[tuple[ir.Value, types.Type]], ir.Value]:
+        """Return the kernel's result as (value, type) for each output, and whether there is one at all."""
+        builder, ty = self.builder, self.signature.return_type
+        if not self.code.returns_tuple:
+            return [(result, ty)], cgutils.true_bit
+        result, there = self._without_optional(result, ty)
+        ty = _value_type(ty)
+        items = cgutils.unpack_tuple(builder, result, len(ty))
+        return list(zip(items, ty, strict=True)), there
+
+    def _without_optional(self, value: ir.Value, ty: types.Type) -> tuple[ir.Value, ir.Value]:
+        if not isinstance(ty, types.Optional):
+            return value, cgutils.true_bit
+        optional = self.context.make_helper(self.builder, ty, value=value)
+        return optional.data, optional.valid
+
+    def _overflows(self, value: ir.Value, given: types.Type, wanted: types.Type) -> ir.Value | None:
+        """Whether an integer doesn't fit the declared output type (None where it always fits)."""
+        if not (isinstance(given, types.Integer) and isinstance(wanted, types.Integer)):
+            return None
+        if given.minval >= wanted.minval and given.maxval <= wanted.maxval:
+            return None
+        builder = self.builder
+        compare = builder.icmp_signed if given.signed else builder.icmp_unsigned
+        outside = cgutils.false_bit
+        if given.minval < wanted.minval:
+            outside = builder.or_(outside, compare("<", value, value.type(wanted.minval)))
+        if given.maxval > wanted.maxval:
+            outside = builder.or_(outside, compare(">", value, value.type(wanted.maxval)))
+        return outside
+
+    def _free_exception(self, excinfo: ir.Value) -> None:
+        """Give back what a ``raise`` with a run-time message has allocated (Numba's excinfo_t)."""
+        builder, nrt = self.builder, self.context.nrt
+        dynamic_args = builder.load(cgutils.gep_inbounds(builder, excinfo, 0, 4))
+        with builder.if_then(builder.icmp_signed(">", dynamic_args, dynamic_args.type(0))):
+            nrt.free(builder, builder.load(cgutils.gep_inbounds(builder, excinfo, 0, 2)))
+            nrt.free(builder, builder.bitcast(excinfo, cgutils.voidptr_t))
+
+
+def _value_type(ty: types.Type) -> types.Type:
+    return types.unliteral(ty.type if isinstance(ty, types.Optional) else ty)

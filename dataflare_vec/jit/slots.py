@@ -1,0 +1,87 @@
+"""What a loop reads and writes, and how that lies in its block of 64-bit slots.
+
+A loop is a C function ``int64 loop(const int64 *block, int64 rows)``. ``block`` holds the addresses of the
+chunk's buffers and the bits of the constants; the result is whether the kernel raised for some row. All loops
+share this signature, so one ``ctypes`` prototype calls them all, and calling one costs the same for any
+kernel. ``ctypes`` releases the GIL meanwhile.
+
+A column takes four slots: values, bit offset of values, validity, bit offset of validity. A constant takes
+one slot for each of its scalars. Inputs come first, then outputs, then two bitmaps with their bit offsets:
+the selection (which rows are still wanted; absent means all) and the failed rows.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from llvmlite import ir
+from numba.core import types
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Slots of a column.
+COLUMN_SLOTS = 4
+
+PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
+
+_WORD = 64
+
+
+@dataclass(frozen=True)
+class Input:
+    """One parameter of the kernel as the loop sees it."""
+
+    type: types.Type  # of the column's element or of the constant
+    is_column: bool
+    nullable: bool = False  # annotated `X | None`: the kernel itself receives None
+
+    @property
+    def kernel_type(self) -> types.Type:
+        """Type of the kernel's argument."""
+        return types.Optional(self.type) if self.is_column and self.nullable else self.type
+
+
+@dataclass(frozen=True)
+class Output:
+    """One column that the loop writes."""
+
+    type: types.Type  # as stored
+    nullable: bool  # the kernel may return None for it
+
+
+class LoopVariant(NamedTuple):
+    """Which of a kernel's loops: each is compiled when it is first needed."""
+
+    nulls: bool  # some column of the chunk has nulls, or some rows aren't selected
+    careful: bool  # write down which rows raised, and take them out of the selection; goes with nulls
+    full: bool = False  # the kernel's full form (see `jit.math.emit`)
+
+
+class Buffers:
+    """The pointers and offsets of one column, unpacked from the block."""
+
+    def __init__(self, slots: Sequence[ir.Value]) -> None:
+        self.values, self.values_offset, self.validity, self.validity_offset = slots
+
+
+def scalar_leaves(ty: types.Type) -> list[types.Type]:
+    """Return the scalars of a constant's type, depth first; each takes one slot of the block."""
+    if isinstance(ty, types.NoneType):
+        return []
+    if isinstance(ty, types.BaseTuple):
+        return [leaf for item in ty for leaf in scalar_leaves(item)]
+    return [ty]
+
+
+def from_bits(builder: ir.IRBuilder, raw: ir.Value, ty: ir.Type) -> ir.Value:
+    """Return a slot of the block as a value of LLVM type ``ty``."""
+    if isinstance(ty, ir.PointerType):
+        return builder.inttoptr(raw, ty)
+    if isinstance(ty, ir.DoubleType):
+        return builder.bitcast(raw, ty)
+    if isinstance(ty, ir.FloatType):
+        return builder.bitcast(builder.trunc(raw, ir.IntType(32)), ty)
+    return raw if ty.width == _WORD else builder.trunc(raw, ty)
