@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         RowError,
         UnsupportedDataError,
     )
+    from dataflare_vec.explanation import Explanation, explain
     from dataflare_vec.memory import BufferSize, MemoryPool
 
 __version__ = "0.1.0"
@@ -63,6 +64,7 @@ _HOMES = {
         "RowError",
         "UnsupportedDataError",
     ),
+    "explanation": ("Explanation", "explain"),
     "memory": ("BufferSize", "MemoryPool"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -76,6 +78,7 @@ __all__ = [
     "ColumnTypeError",
     "DataFlareError",
     "DuplicatePluginError",
+    "Explanation",
     "KernelCompileError",
     "KernelResultError",
     "MemoryPool",
@@ -91,6 +94,7 @@ __all__ = [
     "UnsupportedDataError",
     "apply",
     "column",
+    "explain",
     "expr",
     "expression",
     "filter",

@@ -16,7 +16,8 @@ PACKAGE = ROOT / "dataflare_vec"
 # A module imports only from rooms further left. One name may stand for a folder.
 ORDER = [
     "errors", "config", "definition", "registry", "binding", "memory", "interpreter", "decorators",
-    "tuner", "metrics", "jit", "engine", "frames", "manager", "api", "namespaces", "demo", "cli",
+    "tuner", "metrics", "jit", "engine", "frames", "manager", "api", "explanation", "namespaces", "demo",
+    "cli",
 ]  # fmt: skip
 
 

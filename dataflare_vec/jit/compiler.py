@@ -105,6 +105,16 @@ class Kernel:
 
         return loop
 
+    @property
+    def library(self) -> Any:
+        """Numba's code library of the kernel itself."""
+        return self._result.library
+
+    @property
+    def symbol(self) -> str:
+        """Name of the kernel's function in `library`."""
+        return str(self._result.fndesc.llvm_func_name)
+
     def llvm_ir(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
         """Return the optimised LLVM IR of a loop."""
         variant = LoopVariant(nulls or careful, careful, full)

@@ -8,17 +8,21 @@ straight-line arithmetic.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _TRAPS = {"sdiv", "udiv", "srem", "urem"}  # by zero, or the smallest integer by -1
 _MEMORY = {"load", "alloca", "atomicrmw", "cmpxchg", "invoke", "callbr", "indirectbr", "resume"}
 _PLAIN_CALLS = ("llvm.",)
+_NAME = r"([-\w.$]+|\"[^\"]*\")"
+_LABEL, _TARGET = re.compile(rf"{_NAME}:"), re.compile(rf"\blabel %{_NAME}")
 
 
 def may_speculate(library: Any, name: str) -> bool:
     """Whether the compiled function ``name`` of Numba's ``library`` may be called with any arguments."""
     function = library._final_module.get_function(name)
-    followers: dict[str, list[str]] = {}
+    if has_cycle(function):
+        return False
     for block in function.blocks:
         for instruction in block.instructions:
             opcode = instruction.opcode
@@ -27,15 +31,20 @@ def may_speculate(library: Any, name: str) -> bool:
             operands = list(instruction.operands)
             if opcode == "call" and not operands[-1].name.startswith(_PLAIN_CALLS):
                 return False
-            if opcode in ("br", "switch"):
-                names = [str(item.name) for item in operands if item.is_block]
-                if not block.name or not all(names):
-                    return False  # can't be told apart
-                followers[str(block.name)] = names
-    return not _has_cycle(followers)
+    return True
 
 
-def _has_cycle(followers: dict[str, list[str]]) -> bool:
+def has_cycle(function: Any) -> bool:
+    """Whether a compiled function has a loop."""
+    # In the text, because llvmlite 0.50 doesn't tell an operand that is a block from one that is a value, and
+    # gives no name to blocks that are numbered. The first block may be without a label: nothing jumps to it.
+    followers: dict[str, list[str]] = {}
+    here = ""
+    for line in str(function).splitlines():
+        label = _LABEL.match(line)
+        if label:
+            here = label[1]
+        followers.setdefault(here, []).extend(_TARGET.findall(line))
     done: set[str] = set()
     open_: set[str] = set()
 
