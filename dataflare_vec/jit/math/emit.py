@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llvmlite import ir
 
 from dataflare_vec.jit.math import payne_hanek, trigonometric
-from dataflare_vec.jit.math.values import F32, F64, Format, Value
+from dataflare_vec.jit.math.values import F32, F64, Format, Value, is_finite
 
 if TYPE_CHECKING:
     from dataflare_vec.jit.math.table import MathFunction
@@ -73,7 +73,8 @@ def define(module: ir.Module, function: MathFunction, fmt: Format, mode: Mode) -
         reduced = trigonometric.reduce_small(angle)
         large = trigonometric.is_large(angle)
         if mode.full:
-            reduced = _reduce_full(module, angle, large, reduced)
+            # The fast form leaves infinity to this one: a comparison less for each row.
+            reduced = _reduce_full(module, angle, large & is_finite(angle), reduced)
         result = function.body(*arguments, reduced)
         if not mode.full:
             pair = ir.Constant(result_type(function, fmt, mode), ir.Undefined)

@@ -38,23 +38,23 @@ def bound(fmt: Format) -> float:
 
 
 def is_large(x: Value) -> Value:
-    """Whether the angle is finite and too large for `reduce_small`."""
-    size = fabs(x)
-    return (size >= bound(x.fmt)) & v.is_finite(x)
+    """Whether the angle is too large for `reduce_small`; infinity is."""
+    return fabs(x) >= bound(x.fmt)
 
 
 def reduce_small(x: Value) -> Reduced:
     """Reduce an angle below `bound`; infinity and NaN give NaN."""
     table = _table(x.fmt)
     first, second, third = table["HALF_PI"]
-    n, quadrant = v.round_to_int(x * table["TWO_OVER_PI"][0])
+    shifted = x * table["TWO_OVER_PI"][0] + x.fmt.shifter
+    n = shifted - x.fmt.shifter
     a = fma(-n, first, x)  # exact: both are multiples of 2^-mantissa, and the result is small
     product = n * second
     product_lost = fma(n, second, -product)
     high, lost = v.fast_two_sum(a, -product)  # exact in any order of size: a is a multiple of ulp(product)
+    # The two may overlap where they cancelled; what follows takes low as linear, and it is below 2^-58 then.
     low = fma(-n, third, lost - product_lost)
-    total, rest = v.fast_two_sum(high, low)
-    return Reduced(quadrant, total, rest)
+    return Reduced(shifted.bits(), high, low)  # the shifter's own two lowest bits are 0
 
 
 def _parts(r: Reduced) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
@@ -67,19 +67,22 @@ def _parts(r: Reduced) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
     half = x * 0.5
     start = fma(-half, x, 1.0)
     rest = fma(-half, x, 1.0 - start)  # exact: what the rounding of c lost
-    sine_tail = fma(z * x, v.horner(z, table["SIN"]), r.low * start)
-    cosine_tail = fma(z * z, v.horner(z, table["COS"]), fma(-x, r.low, rest))
+    sine_tail = fma(z * x, v.estrin(z, table["SIN"]), r.low * start)
+    cosine_tail = fma(z * z, v.estrin(z, table["COS"]), fma(-x, r.low, rest))
     return (x, sine_tail), (start, cosine_tail)
 
 
 def _with_sign_of_bit(value: Value, quadrant: Value) -> Value:
     """Change the sign where bit 1 of ``quadrant`` is set."""
-    return (value.bits() ^ ((quadrant & 2) << (value.fmt.width - 2))).as_float()
+    width = value.fmt.width
+    return (value.bits() ^ ((quadrant << (width - 2)) & -(1 << (width - 1)))).as_float()
 
 
 def _sine(r: Reduced, quadrant: Value) -> Value:
     sine, cosine = _parts(r)
-    result = select((quadrant & 1) == 0, sine[0] + sine[1], cosine[0] + cosine[1])
+    # Bit 0 as a sign: on x86 a blend looks at signs, and the comparison costs nothing.
+    odd = (quadrant << (quadrant.fmt.width - 1)) < 0
+    result = select(odd, cosine[0] + cosine[1], sine[0] + sine[1])
     return _with_sign_of_bit(result, quadrant)
 
 
