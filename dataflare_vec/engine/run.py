@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dataflare_vec.engine.columns import Bitmap, InputColumn, OutputColumn
+from dataflare_vec.engine.conveyor import convey, conveys
 from dataflare_vec.engine.failures import Failures
-from dataflare_vec.engine.rows import RowStage
+from dataflare_vec.engine.rows import RowStage, pieces
 from dataflare_vec.engine.stage import Chunk
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Run:
             if isinstance(stage, RowStage):
                 self._open(stage, written, max_error_details, origin)
             written.update(stage.writes)
+        self._conveys = conveys(stages)
 
     def _open(
         self, stage: RowStage, written: set[str], max_error_details: int, origin: pl.Series | None
@@ -106,12 +108,19 @@ class Run:
 
     def compute(self, start: int, stop: int) -> None:
         """Pass a range of rows through all stages, while it is in cache."""
+        if self._conveys and not any(failures.often for failures in self.failures.values()):
+            for first, last in pieces([(column, 0) for column in self.columns.values()], start, stop):
+                done = convey(self, first, last) if first % 64 == 0 else first
+                if done < last:
+                    self._stage_by_stage(done, last)
+        else:
+            self._stage_by_stage(start, stop)
+
+    def _stage_by_stage(self, start: int, stop: int) -> None:
         chunk = Chunk(self, start, stop)
         began = perf_counter()
         for stage in self.stages:
-            rows = stop - start
-            if self.is_selecting(stage.index) and self._selection is not None:
-                rows = int(self._selection.slice(start, stop).sum())
+            rows = self.count_selected(stage, start, stop)
             stage.run(chunk)
             ended = perf_counter()
             self.times.append((stage.index, rows, ended - began))
@@ -143,6 +152,11 @@ class Run:
     def is_selecting(self, index: int) -> bool:
         """Whether a stage may see rows that it isn't to compute."""
         return index >= self._selecting_from
+
+    def count_selected(self, stage: Stage, start: int, stop: int) -> int:
+        """Return how many rows a stage is to compute."""
+        selection = self.selection(stage.index, start, stop)
+        return stop - start if selection is None else int(selection.sum())
 
     def selection(self, index: int, start: int, stop: int) -> pl.Series | None:
         """Return which rows a stage is to compute; None for all."""

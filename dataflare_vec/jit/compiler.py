@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ class _ErrorModel(callconv.ErrorModel):  # type: ignore[misc]
 callconv.error_models[ERROR_MODEL] = _ErrorModel
 
 # Numba's own: its code generator asserts that it is held.
-_compile_lock = global_compiler_lock
+compile_lock = global_compiler_lock
 
 
 def python_function(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,6 +105,13 @@ class Kernel:
 
         return loop
 
+    def address(self, *, nulls: bool) -> int:
+        """Return the address of the loop that is tried first; it may say that a row failed which didn't."""
+        loop: Any = self._loop(LoopVariant(nulls, careful=False))
+        address = ctypes.cast(loop, ctypes.c_void_p).value
+        assert address is not None
+        return address
+
     def llvm_ir(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
         """Return the optimised LLVM IR of a loop."""
         variant = LoopVariant(nulls, careful, full)
@@ -119,7 +127,7 @@ class Kernel:
     def _loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
         loop = self._loops.get(variant)
         if loop is None:
-            with _compile_lock:
+            with compile_lock:
                 loop = self._loops.get(variant)
                 if loop is None:
                     loop = self._loops[variant] = self._compile_loop(variant)
@@ -191,7 +199,7 @@ def compile_kernel(
         If what it returns can't be a column.
     """
     argument_types = tuple(item.kernel_type for item in inputs)
-    with _compile_lock:
+    with compile_lock:
         full = None
         relaxed = math == "fast"
         if math == "libm":
