@@ -9,6 +9,7 @@ from dataflare_vec.registry import default_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
 
 def _decorate(function: Any, *, form: Form, plugin_type: PluginType, replace: bool, **about: Any) -> Any:
@@ -29,6 +30,7 @@ def plugin(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a row kernel: scalars of one row in, a scalar or a tuple of scalars out.
 
@@ -47,6 +49,9 @@ def plugin(
         Replace a plugin of the same name instead of raising.
     version, description, author
         Kept in `PluginInfo`. The description is by default the first line of the docstring.
+    optimize_batch_size
+        ``(current_size, latency, throughput) -> size``: rows of the last chunk, its time as a `timedelta`,
+        rows a second; the rows of the next chunk. By default the tuner that `BatchConfig` names decides.
 
     Returns
     -------
@@ -90,6 +95,7 @@ def plugin(
         version=version,
         description=description,
         author=author,
+        optimize_batch_size=optimize_batch_size,
     )
 
 
@@ -101,6 +107,7 @@ def filter(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a row kernel that keeps the rows for which it is true.
 
@@ -126,6 +133,7 @@ def filter(
         version=version,
         description=description,
         author=author,
+        optimize_batch_size=optimize_batch_size,
     )
 
 
@@ -138,6 +146,7 @@ def column(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a column kernel: NumPy arrays of one chunk in, an array (or a tuple of arrays) out.
 
@@ -166,6 +175,7 @@ def column(
         version=version,
         description=description,
         author=author,
+        optimize_batch_size=optimize_batch_size,
     )
 
 
@@ -177,6 +187,7 @@ def expression(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a function that returns a Polars expression.
 
@@ -202,6 +213,7 @@ def expression(
         version=version,
         description=description,
         author=author,
+        optimize_batch_size=optimize_batch_size,
     )
 
 
@@ -215,6 +227,7 @@ def register(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Plugin:
     """Register a function (as a row kernel) or a Polars expression under ``name``.
 
@@ -227,7 +240,7 @@ def register(
         columns it reads.
     plugin_type
         ``"transformer"`` adds columns, ``"filter"`` keeps the rows for which the target is true.
-    returns, replace, version, description, author
+    returns, replace, version, description, author, optimize_batch_size
         As in `plugin`.
 
     Returns
@@ -254,6 +267,7 @@ def register(
         version=version,
         description=description,
         author=author,
+        optimize_batch_size=optimize_batch_size,
     )
     default_registry.add(made, replace=replace)
     return made

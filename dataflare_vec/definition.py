@@ -14,6 +14,7 @@ from dataflare_vec.errors import PluginDefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import timedelta
 
 API_VERSION = "1.0"
 
@@ -97,6 +98,8 @@ class Plugin:
         In the order of the function; for an expression, the columns it reads.
     returns
         Declared output types, or None to infer them.
+    optimize_batch_size : Callable or None
+        The plugin's own ``(current_size, latency, throughput) -> size``, instead of the tuner's.
     """
 
     info: PluginInfo
@@ -104,6 +107,7 @@ class Plugin:
     function: Any
     parameters: tuple[Parameter, ...]
     returns: Returns | tuple[Returns, ...] | dict[str, Returns] | None = None
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
     kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
     # The binding of a call without any, once it has been made.
@@ -150,6 +154,7 @@ def define(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Plugin:
     """Make a plugin of a function or an expression.
 
@@ -180,7 +185,13 @@ def define(
         description=description,
         author=author,
     )
-    return Plugin(info, form, target, parameters, returns)
+    if optimize_batch_size is not None and not callable(optimize_batch_size):
+        msg = (
+            f"plugin `{name}`: `optimize_batch_size` must be a function of (current_size, latency, "
+            f"throughput), got {optimize_batch_size!r}"
+        )
+        raise PluginDefinitionError(msg)
+    return Plugin(info, form, target, parameters, returns, optimize_batch_size)
 
 
 def _name_of(target: Any, name: str | None) -> str:

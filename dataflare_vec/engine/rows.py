@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from array import array
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from dataflare_vec.binding import Column
 from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.engine.failures import ROW
 from dataflare_vec.engine.stage import Stage
+from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.prepare import Prepared
     from dataflare_vec.engine.stage import Chunk, Placed
     from dataflare_vec.memory import MemoryPool
+
+_log = get_logger(__name__)
 
 _NO_BITMAP = (0, 0)
 
@@ -125,6 +129,14 @@ class RowStage(Stage):
         selection, failed = run.selection_slots(first), (bitmap.address, first)
         block = self._block(columns, targets, shift, first, selection, failed)
         count = self.prepared.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug(
+                "`%s`: rows %d to %d ran in the careful loop, %d failed",
+                self.binding.plugin.name,
+                first,
+                last,
+                count,
+            )
         failures.often = count > 0
         if not count:
             return
