@@ -213,13 +213,13 @@ class Metrics:
             last_run=datetime.fromtimestamp(last_run, timezone.utc) if runs else None,
         )
 
-    def histogram(self, plugin: str) -> Histogram | None:
-        """Return a copy of the latencies of a plugin's chunks."""
+    def latencies(self, plugin: str) -> tuple[Histogram, float] | None:
+        """Return a copy of the latencies of a plugin's chunks, and their sum in seconds."""
         counter = self._counters.get(plugin)
         if counter is None:
             return None
         with counter.lock:
-            return counter.histogram.copy()
+            return counter.histogram.copy(), counter.seconds
 
     def all(self) -> dict[str, PluginMetrics]:
         """Return what each plugin did, by name."""

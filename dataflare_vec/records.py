@@ -72,7 +72,7 @@ def run_record(
         for item in steps[0].binding.columns
         if isinstance(item.source, str)
     }
-    columns = []
+    columns: list[pl.Series] = []
     for step in steps:
         for column in step.binding.column_names:
             if column not in record and len(steps) == 1:

@@ -17,7 +17,8 @@ PACKAGE = ROOT / "dataflare_vec"
 ORDER = [
     "errors", "hints", "logs", "settings", "config", "html", "definition", "registry", "binding", "memory",
     "interpreter", "decorators", "classes", "tuner", "metrics", "states", "jit", "engine", "frames",
-    "running", "records", "health", "monitor", "report", "manager", "prometheus", "api", "namespaces", "demo", "cli",
+    "running", "records", "health", "status", "monitor", "report", "manager", "prometheus", "api",
+    "namespaces", "demo", "cli",
 ]  # fmt: skip
 
 
