@@ -199,5 +199,5 @@ def pool_classes(classes: Sequence[dict[str, Any]]) -> str:
         asked = kind["hits"] + kind["misses"]
         hits = f"{kind['hits'] / asked:.0%} of {amount(asked)}" if asked else "—"
         name = size(kind["capacity"]) + (f" ({kind['size']})" if kind["size"] else "")
-        rows.append((name, ((float(kind["hits"]), "f1"), (float(kind["misses"]), "f2")), hits))
+        rows.append((name, ((float(kind["hits"]), "c1"), (float(kind["misses"]), "c2")), hits))
     return bars(rows, "requests by size class, recycled and fresh")

@@ -57,7 +57,7 @@ def collect(
     for kind in pool["classes"]:
         kind["size"] = None if kind["size"] is None else kind["size"].name.lower()
     health = status.health
-    return _plain(
+    content: dict[str, Any] = _plain(
         {
             "generated_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "version": __version__,
@@ -79,6 +79,7 @@ def collect(
             "config": asdict(config),
         }
     )
+    return content
 
 
 def _plugin(name: str, state: str, metrics: PluginMetrics | None) -> dict[str, Any]:
