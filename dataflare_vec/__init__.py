@@ -17,7 +17,7 @@ from dataflare_vec import namespaces
 
 if TYPE_CHECKING:
     from dataflare_vec.api import apply, expr, run, step
-    from dataflare_vec.config import BatchConfig, MemoryPoolConfig
+    from dataflare_vec.config import BatchConfig, MemoryPoolConfig, PluginManagerConfig
     from dataflare_vec.decorators import column, expression, filter, plugin, plugins, register
     from dataflare_vec.definition import Plugin, PluginInfo, PluginType
     from dataflare_vec.engine.result import BatchResult
@@ -31,12 +31,19 @@ if TYPE_CHECKING:
         KernelResultError,
         OutputNameError,
         PluginDefinitionError,
+        PluginDisabledError,
         PluginError,
         PluginNotFoundError,
         RowError,
         UnsupportedDataError,
     )
-    from dataflare_vec.memory import BufferSize, MemoryPool
+    from dataflare_vec.health import HealthReport
+    from dataflare_vec.manager import PluginManager, default_manager
+    from dataflare_vec.memory import BufferSize, MemoryPool, PoolStats
+    from dataflare_vec.metrics import PluginMetrics
+    from dataflare_vec.records import PluginResult
+    from dataflare_vec.states import PluginState
+    from dataflare_vec.status import SystemStatus
 
 __version__ = "0.1.0"
 
@@ -44,7 +51,7 @@ __version__ = "0.1.0"
 # the package costs a millisecond or two on top of Polars.
 _HOMES = {
     "api": ("apply", "expr", "run", "step"),
-    "config": ("BatchConfig", "MemoryPoolConfig"),
+    "config": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
     "decorators": ("column", "expression", "filter", "plugin", "plugins", "register"),
     "definition": ("Plugin", "PluginInfo", "PluginType"),
     "engine.result": ("BatchResult",),
@@ -58,12 +65,19 @@ _HOMES = {
         "KernelResultError",
         "OutputNameError",
         "PluginDefinitionError",
+        "PluginDisabledError",
         "PluginError",
         "PluginNotFoundError",
         "RowError",
         "UnsupportedDataError",
     ),
-    "memory": ("BufferSize", "MemoryPool"),
+    "health": ("HealthReport",),
+    "manager": ("PluginManager", "default_manager"),
+    "memory": ("BufferSize", "MemoryPool", "PoolStats"),
+    "metrics": ("PluginMetrics",),
+    "records": ("PluginResult",),
+    "states": ("PluginState",),
+    "status": ("SystemStatus",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -76,6 +90,7 @@ __all__ = [
     "ColumnTypeError",
     "DataFlareError",
     "DuplicatePluginError",
+    "HealthReport",
     "KernelCompileError",
     "KernelResultError",
     "MemoryPool",
@@ -83,14 +98,23 @@ __all__ = [
     "OutputNameError",
     "Plugin",
     "PluginDefinitionError",
+    "PluginDisabledError",
     "PluginError",
     "PluginInfo",
+    "PluginManager",
+    "PluginManagerConfig",
+    "PluginMetrics",
     "PluginNotFoundError",
+    "PluginResult",
+    "PluginState",
     "PluginType",
+    "PoolStats",
     "RowError",
+    "SystemStatus",
     "UnsupportedDataError",
     "apply",
     "column",
+    "default_manager",
     "expr",
     "expression",
     "filter",

@@ -53,3 +53,23 @@ class BatchResult:
     def throughput_per_second(self) -> float:
         """Rows per second."""
         return self.processed_count / self.processing_time if self.processing_time else 0.0
+
+    @property
+    def results(self) -> Any:
+        """The guide's name for `frame`."""
+        return self.frame
+
+    def _repr_html_(self) -> str:
+        from dataflare_vec.html import amount, card, duration, percent
+
+        share = self.error_count / self.processed_count if self.processed_count else 0.0
+        rows = [
+            ("rows processed", amount(self.processed_count)),
+            ("succeeded", amount(self.success_count)),
+            ("failed", f"{amount(self.error_count)} ({percent(share)})"),
+            ("filtered out", amount(self.filtered_count)),
+            ("time", duration(self.processing_time)),
+            ("throughput", f"{amount(self.throughput_per_second)} rows/s"),
+        ]
+        frame = getattr(self.frame, "_repr_html_", None)
+        return card("batch", rows) + (frame() if frame is not None else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +13,7 @@ from dataflare_vec.binding import Column
 from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.engine.failures import ROW
 from dataflare_vec.engine.stage import Stage
+from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk, Placed
     from dataflare_vec.memory import MemoryPool
+
+_log = get_logger(__name__)
 
 _NO_BITMAP = (0, 0)
 _NO_MOVES = (0, 0, 0, 0)
@@ -148,6 +152,14 @@ class RowStage(Stage):
         self.prepared.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
         failed_here = bitmap.slice(first, last)
         count = int(failed_here.sum())
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug(
+                "`%s`: rows %d to %d ran in the careful loop, %d failed",
+                self.binding.plugin.name,
+                first,
+                last,
+                count,
+            )
         failures.often = count > 0
         with run.lock:
             failures.count += count
