@@ -51,7 +51,7 @@ class ManagerCollector:
 
         status = self._manager.get_system_status()
         metrics = self._manager.runtime.metrics
-        counters = {
+        counters: dict[str, tuple[str, Any]] = {
             "rows": ("Rows that a plugin was given.", lambda one: one.total_processed),
             "failed_rows": ("Rows that failed.", lambda one: one.error_count),
             "runs": ("Calls of a plugin.", lambda one: one.runs),
@@ -64,8 +64,8 @@ class ManagerCollector:
         latency = HistogramMetricFamily(
             "dataflare_vec_chunk_seconds", "Time for a chunk of rows.", labels=["plugin"]
         )
-        for plugin in status.metrics if metrics is not None else ():
-            found = metrics.latencies(plugin)
+        for plugin in status.metrics:
+            found = None if metrics is None else metrics.latencies(plugin)
             if found is not None:
                 histogram, total = found
                 buckets = [(str(bound), histogram.at_most(bound)) for bound in _BOUNDS]
@@ -78,12 +78,12 @@ class ManagerCollector:
         yield states
         yield GaugeMetricFamily("dataflare_vec_running", "Runs under way.", value=status.running)
         pool = status.pool
-        for name, text, value in (
+        for name, text, nbytes in (
             ("in_use_bytes", "Memory that somebody can still read.", pool.in_use_bytes),
             ("idle_bytes", "Memory that waits to be reused.", pool.idle_bytes),
             ("peak_bytes", "The most memory in use so far.", pool.peak_bytes),
         ):
-            yield GaugeMetricFamily(f"dataflare_vec_pool_{name}", text, value=value)
+            yield GaugeMetricFamily(f"dataflare_vec_pool_{name}", text, value=nbytes)
         requests = CounterMetricFamily(
             "dataflare_vec_pool_requests", "Buffers lent, recycled or fresh.", labels=["source"]
         )
@@ -102,8 +102,8 @@ def register(manager: PluginManager, registry: Any = None) -> ManagerCollector:
     registry
         A ``prometheus_client.CollectorRegistry``; the global one if left out.
     """
-    if registry is None:
-        from prometheus_client import REGISTRY as registry  # noqa: N811
+    from prometheus_client import REGISTRY
+
     collector = ManagerCollector(manager)
-    registry.register(collector)
+    (REGISTRY if registry is None else registry).register(collector)
     return collector

@@ -60,10 +60,9 @@ def bars(rows: Sequence[tuple[str, Sequence[tuple[float, str]], str]], title: st
         for length, kind in parts:
             width = length / most * room
             if width:
-                out.append(
-                    f'<rect x="{x:.1f}" y="{y}" width="{max(width, 1.5):.1f}" height="16" rx="3" class="{kind}">'
-                    f"<title>{escape(name)}: {escape(label)}</title></rect>"
-                )
+                shape = f'x="{x:.1f}" y="{y}" width="{max(width, 1.5):.1f}" height="16" rx="3"'
+                tip = f"<title>{escape(name)}: {escape(label)}</title>"
+                out.append(f'<rect {shape} class="{kind}">{tip}</rect>')
             x += width
         out.append(_text(_LABELS + room + 10, y + 13, label, kind="number"))
     return _svg(len(rows) * _ROW + 6, out, title)
@@ -154,12 +153,10 @@ def trace(entries: Sequence[dict[str, Any]], best: int, title: str) -> str:
     radius = 3 if len(entries) < 120 else 1.8
     for (x, y), entry in zip(points, entries, strict=True):
         kind = _KINDS.get(entry["reason"], "c3")
-        tip = (
-            f"chunk {entry['index']}: {entry['rows']:,} rows, {duration(entry['latency'])}, {entry['reason']}"
-        )
-        out.append(
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" class="{kind}"><title>{escape(tip)}</title></circle>'
-        )
+        took = duration(entry["latency"])
+        tip = f"chunk {entry['index']}: {entry['rows']:,} rows, {took}, {entry['reason']}"
+        dot = f'cx="{x:.1f}" cy="{y:.1f}" r="{radius}"'
+        out.append(f'<circle {dot} class="{kind}"><title>{escape(tip)}</title></circle>')
     out += _throughput(entries, across, middle + 14, bottom, left, right)
     return _svg(bottom + 8, out, title)
 
