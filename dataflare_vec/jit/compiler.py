@@ -78,6 +78,7 @@ class Kernel:
     # Compiles the kernel so that it can reduce large angles, where its fast form reports them as failures.
     _compile_full: Callable[[], Any] | None = None
     _full_result: Any = None
+    _callables: dict[tuple[bool, bool], Callable[[int, int], int]] = field(default_factory=dict)
     _loops: dict[LoopVariant, Callable[[int, int], int]] = field(default_factory=dict)
     _libraries: dict[LoopVariant, Any] = field(default_factory=dict)
 
@@ -91,10 +92,15 @@ class Kernel:
         careful
             Whether to write down which rows raised; goes with ``nulls``.
         """
-        variant = LoopVariant(nulls, careful)
+        loop = self._callables.get((nulls, careful))
+        if loop is None:
+            loop = self._callables[nulls, careful] = self._callable(LoopVariant(nulls, careful))
+        return loop
+
+    def _callable(self, variant: LoopVariant) -> Callable[[int, int], int]:
         if self._compile_full is None:
             return self._loop(variant)
-        if careful:
+        if variant.careful:
             return self._loop(variant._replace(full=True))
         fast = self._loop(variant)
 
