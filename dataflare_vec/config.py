@@ -180,6 +180,8 @@ class BatchConfig:
 
     Notes
     -----
+    Up to 1,024 rows of one row kernel are never cut into chunks.
+
     `target_latency` is kept as a `timedelta`, whatever it was given as. A `default_batch_size` outside
     the bounds is no error: a tuner starts at the nearer bound.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.engine import small
 from dataflare_vec.engine.expressions import ExpressionStage
 from dataflare_vec.engine.failures import ROW, Failures, explain
 from dataflare_vec.engine.plan import Plan
@@ -75,6 +76,10 @@ def execute(
     RowError
         If rows failed and ``on_error="raise"``.
     """
+    if frame.height <= small.SMALL:
+        series = small.compute_small(plan, frame.height, runtime)
+        if series is not None:
+            return Outcome(series, None, [], frame.height, 0)
     execution = _Execution(plan, frame, runtime, on_error, config or runtime.config)
     if not plan.has_whole:
         execution.by_chunks(plan.stages)

@@ -75,7 +75,9 @@ class RowStage(Stage):
     def place(self, chunk: Chunk) -> Placement:
         """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
         run, prepared, start, stop = chunk.run, self.prepared, chunk.start, chunk.stop
-        columns = [chunk.column(name, width) for name, width in zip(self.reads, prepared.widths, strict=True)]
+        columns = run.placed.get(self.index) or [
+            chunk.column(name, width) for name, width in zip(self.reads, prepared.widths, strict=True)
+        ]
         nulls = run.is_selecting(self.index)
         for column, _ in columns:
             nulls = nulls or column.has_nulls

@@ -17,7 +17,7 @@ from dataflare_vec.engine.stage import Chunk
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dataflare_vec.engine.stage import Stage
+    from dataflare_vec.engine.stage import Placed, Stage
     from dataflare_vec.memory import MemoryPool
 
 
@@ -48,6 +48,8 @@ class Run:
     ----------
     columns : dict
         The frame's columns that compiled loops read.
+    placed : dict
+        The same by index of the stage, for stages that read nothing else.
     outputs : dict
         The columns that compiled loops write, by index of the stage.
     failures : dict
@@ -72,6 +74,7 @@ class Run:
         self.rows = rows
         self.stages = stages
         self.columns: dict[str, InputColumn] = {}
+        self.placed: dict[int, list[Placed]] = {}
         self.outputs: dict[int, list[OutputColumn]] = {}
         self.failures: dict[int, Failures] = {}
         self.times: list[tuple[int, int, float]] = []
@@ -92,12 +95,16 @@ class Run:
         self, stage: RowStage, written: set[str], max_error_details: int, origin: pl.Series | None
     ) -> None:
         nulls = self.is_selecting(stage.index)
+        placed: list[Placed] = []
         for name, width in zip(stage.reads, stage.prepared.widths, strict=True):
             if name not in written:
                 column = self.columns.get(name)
                 if column is None:
                     column = self.columns[name] = InputColumn(self._column_of(name), width)
                 nulls = nulls or column.has_nulls
+                placed.append((column, 0))
+        if len(placed) == len(stage.reads):
+            self.placed[stage.index] = placed
         stage.prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time of the first chunk
         self.failures[stage.index] = Failures(stage, max_error_details, origin)
         if stage.is_filter:
