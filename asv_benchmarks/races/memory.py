@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from races.common import Figure, Size, numbers, timed
-from races.rows import triad
 
 from dataflare_vec.memory import MemoryPool
+from races.common import Figure, Size, numbers, timed
+from races.rows import triad
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
