@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dataflare_vec.engine.columns import Bitmap, InputColumn, OutputColumn
-from dataflare_vec.engine.conveyor import convey, conveys
+from dataflare_vec.engine.conveyor import Belt, conveys
 from dataflare_vec.engine.failures import Failures
-from dataflare_vec.engine.rows import RowStage, pieces
+from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.stage import Chunk
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Run:
         The columns that compiled loops write, by index of the stage.
     failures : dict
         The failed rows, by index of the stage.
+    version : int
+        Changes with what loops have to be told: bitmaps that came into being, stages that see a selection.
     times : list of tuple
         Index of the stage, rows and seconds, for each chunk.
     """
@@ -80,6 +82,7 @@ class Run:
         self.times: list[tuple[int, int, float]] = []
         self._column_of = column_of
         self._collected: dict[str, dict[int, pl.Series]] = {}
+        self.version = 0
         self._selection: Bitmap | None = None
         self._selecting_from = stages[-1].index + 1  # the first stage that may see unselected rows
         if selected is not None:
@@ -89,7 +92,8 @@ class Run:
             if isinstance(stage, RowStage):
                 self._open(stage, written, max_error_details, origin)
             written.update(stage.writes)
-        self._conveys = conveys(stages)
+        self._conveys = conveys(stages, self.columns.values())
+        self._belts: dict[int, Belt] = {}
 
     def _open(
         self, stage: RowStage, written: set[str], max_error_details: int, origin: pl.Series | None
@@ -115,13 +119,15 @@ class Run:
 
     def compute(self, start: int, stop: int) -> None:
         """Pass a range of rows through all stages, while it is in cache."""
+        done = start
         if self._conveys and not any(failures.often for failures in self.failures.values()):
-            for first, last in pieces([(column, 0) for column in self.columns.values()], start, stop):
-                done = convey(self, first, last) if first % 64 == 0 else first
-                if done < last:
-                    self._stage_by_stage(done, last)
-        else:
-            self._stage_by_stage(start, stop)
+            me = threading.get_ident()
+            belt = self._belts.get(me)
+            if belt is None or belt.version != self.version:
+                belt = self._belts[me] = Belt(self, start)
+            done = belt.convey(self, start, stop)
+        if done < stop:
+            self._stage_by_stage(done, stop)
 
     def _stage_by_stage(self, start: int, stop: int) -> None:
         chunk = Chunk(self, start, stop)
@@ -185,13 +191,16 @@ class Run:
     def _select_from(self, index: int) -> Bitmap:
         if self._selection is None:
             self._selection = Bitmap(self.pool, self.rows, ones=True)
-        self._selecting_from = min(self._selecting_from, index)
+        if index < self._selecting_from:
+            self._selecting_from = index
+            self.version += 1
         return self._selection
 
     def need_validity(self, targets: Sequence[OutputColumn]) -> None:
         """Have validity bitmaps for the outputs of a stage."""
         if not all(target.has_nulls for target in targets):
             with self.lock:
+                self.version += 1
                 for target in targets:
                     target.need_validity()
 
@@ -201,6 +210,7 @@ class Run:
             failures = self.failures[stage.index]
             if failures.bitmap is None:
                 failures.bitmap = Bitmap(self.pool, self.rows, ones=False)
+                self.version += 1
             self._select_from(stage.index + 1)
             for target in targets:
                 target.need_validity()

@@ -1,9 +1,9 @@
 """Several compiled loops over small blocks of rows: what one writes, the next reads from the nearest cache.
 
-The conveyor is a C function ``int64 convey(program, stages, rows, step)``. For each ``step`` rows it calls
-the loop of each stage, then moves the stage's block of slots (see `jit.loops`) on to the next rows. It
-returns how many rows went through all stages: fewer than ``rows`` if a loop said that one of the next
-``step`` failed.
+The conveyor is a C function ``int64 convey(program, stages, skip, rows, step)``. It moves each stage's block
+of slots (see `jit.loops`) on by ``skip`` rows. Then, for each ``step`` of ``rows``, it calls the loop of each
+stage and moves its block on to the next rows. It returns how many rows went through all stages: fewer than
+``rows`` if a loop said that one of the next ``step`` failed.
 
 ``program`` holds seven words for each stage: addresses of the loop, of its block and of the block's
 increments per row, how many slots there are, and a counter of the ticks it took; for a filter also the
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Words of the program for each stage.
 PROGRAM_WORDS = 7
 
-_PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+_PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, *[ctypes.c_int64] * 4)
 
 # Elsewhere reading the cycle counter may be forbidden to user programs; then the ticks stay 0.
 _CLOCK = "call i64 @llvm.readcyclecounter()" if "x86_64" in llvm.get_process_triple() else "add i64 0, 0"
@@ -35,20 +35,75 @@ declare i64 @llvm.readcyclecounter()
 declare i64 @llvm.smin.i64(i64, i64)
 declare i64 @llvm.ctpop.i64(i64)
 
-define i64 @dfv.convey(ptr %program, i64 %stages, i64 %rows, i64 %step) {{
+define internal void @move(ptr %block, ptr %moves, i64 %slots, i64 %rows) {{
 entry:
+  br label %slot
+
+slot:
+  %j = phi i64 [ 0, %entry ], [ %j.next, %slot ]
+  %slot.at = getelementptr i64, ptr %block, i64 %j
+  %move.at = getelementptr i64, ptr %moves, i64 %j
+  %old = load i64, ptr %slot.at
+  %move = load i64, ptr %move.at
+  %far = mul i64 %move, %rows
+  %new = add i64 %old, %far
+  store i64 %new, ptr %slot.at
+  %j.next = add i64 %j, 1
+  %more = icmp slt i64 %j.next, %slots
+  br i1 %more, label %slot, label %done
+
+done:
+  ret void
+}}
+
+define i64 @dfv.convey(ptr %program, i64 %stages, i64 %skip, i64 %rows, i64 %step) {{
+entry:
+  br label %begin
+
+begin:
+  %b = phi i64 [ 0, %entry ], [ %b.next, %begun ]
+  %b.at = mul i64 %b, {PROGRAM_WORDS}
+  %b.words = getelementptr i64, ptr %program, i64 %b.at
+  %b.block.at = getelementptr i64, ptr %b.words, i64 1
+  %b.moves.at = getelementptr i64, ptr %b.words, i64 2
+  %b.slots.at = getelementptr i64, ptr %b.words, i64 3
+  %b.ticks.at = getelementptr i64, ptr %b.words, i64 4
+  %b.selection.at = getelementptr i64, ptr %b.words, i64 5
+  %b.selected.at = getelementptr i64, ptr %b.words, i64 6
+  %b.block = load ptr, ptr %b.block.at
+  %b.moves = load ptr, ptr %b.moves.at
+  %b.slots = load i64, ptr %b.slots.at
+  call void @move(ptr %b.block, ptr %b.moves, i64 %b.slots, i64 %skip)
+  store i64 0, ptr %b.ticks.at
+  store i64 0, ptr %b.selected.at
+  %b.selection = load ptr, ptr %b.selection.at
+  %b.filters = icmp ne ptr %b.selection, null
+  br i1 %b.filters, label %begin.filter, label %begun
+
+begin.filter:
+  %b.bytes = ashr i64 %skip, 3
+  %b.selection.next = getelementptr i8, ptr %b.selection, i64 %b.bytes
+  store ptr %b.selection.next, ptr %b.selection.at
+  br label %begun
+
+begun:
+  %b.next = add i64 %b, 1
+  %b.more = icmp slt i64 %b.next, %stages
+  br i1 %b.more, label %begin, label %start
+
+start:
   %some = icmp sgt i64 %rows, 0
   br i1 %some, label %rows.next, label %done
 
 rows.next:
-  %row = phi i64 [ 0, %entry ], [ %row.end, %stage.last ]
+  %row = phi i64 [ 0, %start ], [ %row.end, %stage.last ]
   %left = sub i64 %rows, %row
   %count = call i64 @llvm.smin.i64(i64 %left, i64 %step)
   %row.end = add i64 %row, %count
   br label %stage
 
 stage:
-  %i = phi i64 [ 0, %rows.next ], [ %i.next, %stage.end ]
+  %i = phi i64 [ 0, %rows.next ], [ %i.next, %on ]
   %at = mul i64 %i, {PROGRAM_WORDS}
   %words = getelementptr i64, ptr %program, i64 %at
   %block.at = getelementptr i64, ptr %words, i64 1
@@ -74,7 +129,7 @@ stage:
 passed:
   %selection = load ptr, ptr %selection.at
   %filters = icmp ne ptr %selection, null
-  br i1 %filters, label %word, label %slot
+  br i1 %filters, label %word, label %on
 
 word:
   %k = phi i64 [ 0, %passed ], [ %k.next, %word ]
@@ -101,22 +156,10 @@ counted:
   %bytes = lshr i64 %count, 3
   %selection.next = getelementptr i8, ptr %selection, i64 %bytes
   store ptr %selection.next, ptr %selection.at
-  br label %slot
+  br label %on
 
-slot:
-  %j = phi i64 [ 0, %passed ], [ 0, %counted ], [ %j.next, %slot ]
-  %slot.at = getelementptr i64, ptr %block, i64 %j
-  %move.at = getelementptr i64, ptr %moves, i64 %j
-  %old = load i64, ptr %slot.at
-  %move = load i64, ptr %move.at
-  %far = mul i64 %move, %count
-  %new = add i64 %old, %far
-  store i64 %new, ptr %slot.at
-  %j.next = add i64 %j, 1
-  %more.slots = icmp slt i64 %j.next, %slots
-  br i1 %more.slots, label %slot, label %stage.end
-
-stage.end:
+on:
+  call void @move(ptr %block, ptr %moves, i64 %slots, i64 %count)
   %i.next = add i64 %i, 1
   %more.stages = icmp slt i64 %i.next, %stages
   br i1 %more.stages, label %stage, label %stage.last
@@ -135,8 +178,8 @@ done:
 
 
 @cache
-def conveyor() -> Callable[[int, int, int, int], int]:
-    """Return ``convey(address of the program, stages, rows, step) -> rows that went through``."""
+def conveyor() -> Callable[[int, int, int, int, int], int]:
+    """Return ``convey(address of the program, stages, skip, rows, step) -> rows that went through``."""
     from dataflare_vec.jit.compiler import compile_lock
 
     with compile_lock:
