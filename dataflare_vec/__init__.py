@@ -39,11 +39,19 @@ if TYPE_CHECKING:
     )
     from dataflare_vec.health import HealthReport
     from dataflare_vec.manager import PluginManager, default_manager
-    from dataflare_vec.memory import BufferSize, MemoryPool, PoolStats
+    from dataflare_vec.memory import (
+        BufferSize,
+        MemoryPool,
+        PooledBuffer,
+        PoolError,
+        PoolLimitError,
+        PoolStats,
+    )
     from dataflare_vec.metrics import PluginMetrics
     from dataflare_vec.records import PluginResult
     from dataflare_vec.states import PluginState
     from dataflare_vec.status import SystemStatus
+    from dataflare_vec.tuner import ChunkTuner, RuleTuner, plot_trace
 
 __version__ = "0.1.0"
 
@@ -73,11 +81,12 @@ _HOMES = {
     ),
     "health": ("HealthReport",),
     "manager": ("PluginManager", "default_manager"),
-    "memory": ("BufferSize", "MemoryPool", "PoolStats"),
+    "memory": ("BufferSize", "MemoryPool", "PoolError", "PoolLimitError", "PoolStats", "PooledBuffer"),
     "metrics": ("PluginMetrics",),
     "records": ("PluginResult",),
     "states": ("PluginState",),
     "status": ("SystemStatus",),
+    "tuner": ("ChunkTuner", "RuleTuner", "plot_trace"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -86,6 +95,7 @@ __all__ = [
     "BatchResult",
     "BindingError",
     "BufferSize",
+    "ChunkTuner",
     "ColumnNotFoundError",
     "ColumnTypeError",
     "DataFlareError",
@@ -108,8 +118,12 @@ __all__ = [
     "PluginResult",
     "PluginState",
     "PluginType",
+    "PoolError",
+    "PoolLimitError",
     "PoolStats",
+    "PooledBuffer",
     "RowError",
+    "RuleTuner",
     "SystemStatus",
     "UnsupportedDataError",
     "apply",
@@ -118,6 +132,7 @@ __all__ = [
     "expr",
     "expression",
     "filter",
+    "plot_trace",
     "plugin",
     "plugins",
     "register",

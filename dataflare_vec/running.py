@@ -104,4 +104,5 @@ def run_batch(
         processing_time=time.perf_counter() - started,
         max_error_details=(config or runtime.config).max_error_details,
         failures=outcome.failures,
+        tuner=outcome.tuner,
     )

@@ -52,6 +52,8 @@ class Outcome:
         The stages on which rows failed, with those rows.
     rows, filtered
         Rows that came in, and those that filters took out (failed ones not counted).
+    tuner
+        What chose the chunk sizes; None if nothing was cut.
     """
 
     series: list[pl.Series]
@@ -59,6 +61,7 @@ class Outcome:
     failures: list[Failures]
     rows: int
     filtered: int
+    tuner: TracedTuner | None = None
 
     @property
     def failed(self) -> int:
@@ -158,6 +161,7 @@ class _Execution:
         self._config = config
         self._new: dict[str, pl.Series] = {}
         self._failures: list[Failures] = []
+        self._tuner: TracedTuner | None = None
         self._keep: pl.Series | None = None  # which rows of the input are still there
         self._kept: pl.Series | None = None  # the same, of the rows before the last segment
         self._selected: pl.Series | None = None  # which of those that are still there haven't failed
@@ -176,7 +180,7 @@ class _Execution:
             origin=origin,
         )
         if run.rows:
-            tuner = runtime.tuner(stages, config)
+            tuner = self._tuner = runtime.tuner(stages, config)
             try:
                 over_chunks(run.compute, run.rows, tuner, config.threads)
             except RowError as error:  # of a column kernel: it says nothing about single rows
@@ -242,7 +246,7 @@ class _Execution:
             there = int(self._keep.sum())
             shown_failed = 0 if self._selected is None else there - int(self._selected.sum())
             filtered = self._rows - there - (failed - shown_failed)
-        return Outcome(series, self._keep, self._failures, self._rows, filtered)
+        return Outcome(series, self._keep, self._failures, self._rows, filtered, self._tuner)
 
 
 def _log_chunks(stages: Sequence[Stage], run: Run, tuner: TracedTuner) -> None:
