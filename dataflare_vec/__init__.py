@@ -17,7 +17,7 @@ from dataflare_vec import namespaces
 
 if TYPE_CHECKING:
     from dataflare_vec.api import apply, expr, run, step
-    from dataflare_vec.config import BatchConfig, MemoryPoolConfig
+    from dataflare_vec.config import BatchConfig, MemoryPoolConfig, PluginManagerConfig
     from dataflare_vec.decorators import column, expression, filter, plugin, plugins, register
     from dataflare_vec.definition import Plugin, PluginInfo, PluginType
     from dataflare_vec.engine.result import BatchResult
@@ -31,13 +31,28 @@ if TYPE_CHECKING:
         KernelResultError,
         OutputNameError,
         PluginDefinitionError,
+        PluginDisabledError,
         PluginError,
         PluginNotFoundError,
         RowError,
         UnsupportedDataError,
     )
     from dataflare_vec.explanation import Explanation, explain
-    from dataflare_vec.memory import BufferSize, MemoryPool
+    from dataflare_vec.health import HealthReport
+    from dataflare_vec.manager import PluginManager, default_manager
+    from dataflare_vec.memory import (
+        BufferSize,
+        MemoryPool,
+        PooledBuffer,
+        PoolError,
+        PoolLimitError,
+        PoolStats,
+    )
+    from dataflare_vec.metrics import PluginMetrics
+    from dataflare_vec.records import PluginResult
+    from dataflare_vec.states import PluginState
+    from dataflare_vec.status import SystemStatus
+    from dataflare_vec.tuner import ChunkTuner, RuleTuner, plot_trace
 
 __version__ = "0.1.0"
 
@@ -45,7 +60,7 @@ __version__ = "0.1.0"
 # the package costs a millisecond or two on top of Polars.
 _HOMES = {
     "api": ("apply", "expr", "run", "step"),
-    "config": ("BatchConfig", "MemoryPoolConfig"),
+    "config": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
     "decorators": ("column", "expression", "filter", "plugin", "plugins", "register"),
     "definition": ("Plugin", "PluginInfo", "PluginType"),
     "engine.result": ("BatchResult",),
@@ -59,13 +74,21 @@ _HOMES = {
         "KernelResultError",
         "OutputNameError",
         "PluginDefinitionError",
+        "PluginDisabledError",
         "PluginError",
         "PluginNotFoundError",
         "RowError",
         "UnsupportedDataError",
     ),
     "explanation": ("Explanation", "explain"),
-    "memory": ("BufferSize", "MemoryPool"),
+    "health": ("HealthReport",),
+    "manager": ("PluginManager", "default_manager"),
+    "memory": ("BufferSize", "MemoryPool", "PoolError", "PoolLimitError", "PoolStats", "PooledBuffer"),
+    "metrics": ("PluginMetrics",),
+    "records": ("PluginResult",),
+    "states": ("PluginState",),
+    "status": ("SystemStatus",),
+    "tuner": ("ChunkTuner", "RuleTuner", "plot_trace"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -74,11 +97,13 @@ __all__ = [
     "BatchResult",
     "BindingError",
     "BufferSize",
+    "ChunkTuner",
     "ColumnNotFoundError",
     "ColumnTypeError",
     "DataFlareError",
     "DuplicatePluginError",
     "Explanation",
+    "HealthReport",
     "KernelCompileError",
     "KernelResultError",
     "MemoryPool",
@@ -86,18 +111,32 @@ __all__ = [
     "OutputNameError",
     "Plugin",
     "PluginDefinitionError",
+    "PluginDisabledError",
     "PluginError",
     "PluginInfo",
+    "PluginManager",
+    "PluginManagerConfig",
+    "PluginMetrics",
     "PluginNotFoundError",
+    "PluginResult",
+    "PluginState",
     "PluginType",
+    "PoolError",
+    "PoolLimitError",
+    "PoolStats",
+    "PooledBuffer",
     "RowError",
+    "RuleTuner",
+    "SystemStatus",
     "UnsupportedDataError",
     "apply",
     "column",
+    "default_manager",
     "explain",
     "expr",
     "expression",
     "filter",
+    "plot_trace",
     "plugin",
     "plugins",
     "register",

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dataflare_vec.binding import series_bindings
-from dataflare_vec.engine.execute import ON_ERROR, execute
 from dataflare_vec.engine.lazy import apply_lazily, as_expression
 from dataflare_vec.engine.plan import Plan
-from dataflare_vec.engine.result import BatchResult
 from dataflare_vec.engine.scope import Scope
-from dataflare_vec.engine.steps import BoundStep, Step, bind_steps
+from dataflare_vec.engine.steps import Step, bind_steps
 from dataflare_vec.errors import BindingError
-from dataflare_vec.frames import assemble, column_names, is_stream, to_polars
+from dataflare_vec.frames import assemble, is_stream
 from dataflare_vec.manager import default_manager
+from dataflare_vec.running import check_on_error, run_batch, run_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.definition import Plugin
-    from dataflare_vec.engine.execute import Outcome
+    from dataflare_vec.engine.result import BatchResult
     from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.engine.steps import BoundStep
     from dataflare_vec.manager import PluginManager
 
     #: A plugin or its name, or a pipeline: a list of these and of steps.
@@ -101,8 +100,7 @@ def apply(
     """
     manager = manager or default_manager()
     runtime = manager.runtime
-    if on_error not in ON_ERROR:
-        raise _bad_on_error(on_error)
+    check_on_error(on_error)
     if isinstance(data, pl.Series):
         return _apply_to_series(data, plugin, manager, output, on_error, config, bindings)
     steps = bind_steps(manager.registry, plugin, output, bindings)
@@ -111,7 +109,7 @@ def apply(
             return apply_lazily(data, steps, runtime, keep=keep, on_error=on_error)
         if is_stream(data):
             return _apply_to_stream(data, steps, runtime, keep, on_error, config)
-    outcome = _execute(data, steps, runtime, keep, on_error, config)
+    outcome = run_data(data, steps, runtime, keep, on_error, config)
     return assemble(data, outcome, keep=keep)
 
 
@@ -155,26 +153,17 @@ def run(
     >>> result.errors.select("row", "error").rows()
     [(1, 'ZeroDivisionError')]
     """
-    started = time.perf_counter()
     manager = manager or default_manager()
-    if on_error not in ON_ERROR:
-        raise _bad_on_error(on_error)
-    in_memory = isinstance(data, pl.DataFrame) or not is_stream(data)
-    if not in_memory or isinstance(data, (pl.LazyFrame, pl.Series)):
-        msg = f"`run` needs a frame that is in memory, got {type(data).__name__}; use `apply`, or collect it"
-        raise TypeError(msg)
-    steps = bind_steps(manager.registry, plugin, output, bindings)
-    outcome = _execute(data, steps, manager.runtime, keep, on_error, config)
-    frame = assemble(data, outcome, keep=keep)
-    return BatchResult(
-        frame=frame,
-        processed_count=outcome.rows,
-        success_count=outcome.rows - outcome.failed,
-        error_count=outcome.failed,
-        filtered_count=outcome.filtered,
-        processing_time=time.perf_counter() - started,
-        max_error_details=(config or manager.runtime.config).max_error_details,
-        failures=outcome.failures,
+    return run_batch(
+        data,
+        plugin,
+        manager.registry,
+        manager.runtime,
+        output=output,
+        keep=keep,
+        on_error=on_error,
+        config=config,
+        bindings=bindings,
     )
 
 
@@ -256,39 +245,12 @@ def expr(
     if on_error == "drop":
         msg = 'an expression can\'t drop rows; use `on_error="null"`, or `apply`'
         raise ValueError(msg)
-    if on_error not in ON_ERROR:
-        raise _bad_on_error(on_error)
+    check_on_error(on_error)
     (bound,) = bind_steps(manager.registry, found, None, bindings)
     return as_expression(bound, None, manager.runtime, on_error).alias(found.name)
 
 
-def _bad_on_error(on_error: object) -> ValueError:
-    return ValueError(f'`on_error` must be "raise", "null" or "drop", got {on_error!r}')
-
-
 # -- other kinds ------------------------------------------------------------------------------------------
-
-
-def _execute(
-    data: Any,
-    steps: Sequence[BoundStep],
-    runtime: Runtime,
-    keep: bool,  # noqa: FBT001
-    on_error: str,
-    config: BatchConfig | None,
-) -> Outcome:
-    """Run steps over a frame of any kind that is in memory."""
-    if isinstance(data, pl.DataFrame):
-        plan = Plan(steps, Scope.of_frame(data), keep_data=keep)
-        return execute(plan, data, runtime, on_error, config)
-    if not hasattr(data, "columns") and not hasattr(data, "schema"):
-        to_polars(data, [])  # raises
-    names = column_names(data)
-    # Only columns that are read go to Polars; names are checked against all of them.
-    reads = [item.binding.column_names for item in steps]
-    frame = to_polars(data, [n for n in names if any(some is None or n in some for some in reads)])
-    plan = Plan(steps, Scope(names, frame), keep_data=keep)
-    return execute(plan, frame, runtime, on_error, config)
 
 
 def _apply_to_series(
@@ -306,7 +268,7 @@ def _apply_to_series(
     found = manager.registry.resolve(plugin)
     bound = series_bindings(found, series.name, bindings)
     steps = bind_steps(manager.registry, found, output, bound)
-    outcome = _execute(series.to_frame(), steps, manager.runtime, False, on_error, config)  # noqa: FBT003
+    outcome = run_data(series.to_frame(), steps, manager.runtime, False, on_error, config)  # noqa: FBT003
     if found.is_filter:
         return series if outcome.keep is None else series.filter(outcome.keep)
     if len(outcome.series) == 1:
@@ -329,7 +291,7 @@ def _apply_to_stream(
         reader = pa.RecordBatchReader.from_stream(data)
 
     def transform(part: Any) -> Any:
-        outcome = _execute(part, steps, runtime, keep, on_error, config)
+        outcome = run_data(part, steps, runtime, keep, on_error, config)
         return assemble(part, outcome, keep=keep)
 
     empty = reader.schema.empty_table()

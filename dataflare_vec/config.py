@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import os
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from dataflare_vec import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 _BACKENDS = ("default", "mimalloc", "jemalloc", "system")
 _ON_LIMIT = ("raise", "wait")
@@ -77,19 +85,17 @@ class MemoryPoolConfig:
     wait_timeout: timedelta | float = timedelta(seconds=10)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            name = field.name
+        for each in fields(self):
+            name = each.name
             if name.endswith("_buffers") or name == "max_idle_bytes":
                 _check_count(name, getattr(self, name), least=0)
-            elif field.type == "timedelta | float":
+            elif each.type == "timedelta | float":
                 object.__setattr__(self, name, _as_timedelta(name, getattr(self, name)))
         if self.max_bytes is not None:
             _check_count("max_bytes", self.max_bytes, least=1)
         _check_choice("backend", self.backend, _BACKENDS)
         _check_choice("on_limit", self.on_limit, _ON_LIMIT)
-        if not isinstance(self.enable_metrics, bool):
-            msg = f"`enable_metrics` must be True or False, got {self.enable_metrics!r}"
-            raise TypeError(msg)
+        _check_flag("enable_metrics", self.enable_metrics)
 
 
 def seconds(duration: timedelta | float) -> float:
@@ -104,6 +110,12 @@ def _check_count(name: str, value: object, *, least: int) -> None:
     if value < least:
         msg = f"`{name}` must be {least} or more, got {value}"
         raise ValueError(msg)
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        msg = f"`{name}` must be True or False, got {value!r}"
+        raise TypeError(msg)
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -168,6 +180,8 @@ class BatchConfig:
 
     Notes
     -----
+    Up to 1,024 rows of one row kernel are never cut into chunks.
+
     `target_latency` is kept as a `timedelta`, whatever it was given as. A `default_batch_size` outside
     the bounds is no error: a tuner starts at the nearer bound.
 
@@ -215,10 +229,7 @@ class BatchConfig:
         if self.parallelism is not None:
             _check_count("parallelism", self.parallelism, least=1)
         for name in ("enable_auto_optimization", "enable_parallel"):
-            value = getattr(self, name)
-            if not isinstance(value, bool):
-                msg = f"`{name}` must be True or False, got {value!r}"
-                raise TypeError(msg)
+            _check_flag(name, getattr(self, name))
 
     def __hash__(self) -> int:
         # Tuners are looked up by it at each call; all fields together would take 3 µs.
@@ -249,3 +260,140 @@ def _as_rate(name: str, value: object) -> float:
         msg = f"`{name}` must be finite and not negative, got {value!r}"
         raise ValueError(msg)
     return float(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginManagerConfig:
+    """All settings of a `PluginManager`.
+
+    Parameters
+    ----------
+    memory_pool_config, batch_config
+        Settings of its memory pool and of its runs.
+    enable_auto_optimization
+        False keeps chunks at `BatchConfig.default_batch_size`, whatever `batch_config` says.
+    monitoring_interval, health_check_interval
+        How often a started manager logs its status and checks the health of its plugins; a `timedelta`,
+        or seconds. 0 is never.
+    max_plugin_instances
+        How many runs there may be at once; more wait for their turn. None for no limit.
+    enable_debug_mode
+        Log each decision: chunk sizes, kernels compiled and for which types, chunks run again.
+    enable_metrics
+        Count rows, failures and latencies by plugin.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range; the message names the field.
+    TypeError
+        If a value is of the wrong type.
+
+    Examples
+    --------
+    >>> config = PluginManagerConfig(batch_config=BatchConfig(parallelism=4), monitoring_interval=5)
+    >>> config.monitoring_interval
+    datetime.timedelta(seconds=5)
+    """
+
+    memory_pool_config: MemoryPoolConfig = field(default_factory=MemoryPoolConfig)
+    batch_config: BatchConfig = field(default_factory=BatchConfig)
+    enable_auto_optimization: bool = True
+    monitoring_interval: timedelta | float = timedelta(seconds=30)
+    max_plugin_instances: int | None = None
+    health_check_interval: timedelta | float = timedelta(seconds=60)
+    enable_debug_mode: bool = False
+    enable_metrics: bool = True
+
+    def __post_init__(self) -> None:
+        for name, kind in _SECTIONS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                msg = f"`{name}` must be a {kind.__name__}, got {value!r}"
+                raise TypeError(msg)
+        for name in ("monitoring_interval", "health_check_interval"):
+            object.__setattr__(self, name, _as_timedelta(name, getattr(self, name)))
+        for name in ("enable_auto_optimization", "enable_debug_mode", "enable_metrics"):
+            _check_flag(name, getattr(self, name))
+        if self.max_plugin_instances is not None:
+            _check_count("max_plugin_instances", self.max_plugin_instances, least=1)
+
+    @property
+    def run_config(self) -> BatchConfig:
+        """The settings of runs: `batch_config`, with `enable_auto_optimization` of both."""
+        if self.enable_auto_optimization or not self.batch_config.enable_auto_optimization:
+            return self.batch_config
+        return replace(self.batch_config, enable_auto_optimization=False)
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> PluginManagerConfig:
+        r"""Read settings from a TOML file.
+
+        Parameters
+        ----------
+        path
+            Its keys are the fields of this class, with tables ``memory_pool_config`` and
+            ``batch_config``. Of a ``pyproject.toml`` the table ``tool.dataflare_vec`` is read.
+            Durations are seconds, or texts as ``"50ms"``.
+
+        Raises
+        ------
+        ValueError
+            If a key is none of the fields (the message has the nearest), or a value is refused.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "dataflare.toml")
+        >>> _ = path.write_text('max_plugin_instances = 4\n[batch_config]\ntarget_latency = "50ms"')
+        >>> PluginManagerConfig.from_toml(path).batch_config.target_latency
+        datetime.timedelta(microseconds=50000)
+        """
+        config: PluginManagerConfig = settings.build(cls, settings.read_toml(path), _SECTIONS, f"`{path}`")
+        return config
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> PluginManagerConfig:
+        """Read settings from environment variables, as the default manager does.
+
+        Parameters
+        ----------
+        environ
+            Variables. Their names are those of the fields in capitals after ``DATAFLARE_VEC_``; those of
+            `batch_config` and `memory_pool_config` after ``DATAFLARE_VEC_BATCH_`` and
+            ``DATAFLARE_VEC_MEMORY_POOL_``. Durations are seconds or have a unit, as ``50ms``.
+            ``DATAFLARE_VEC_CONFIG`` names a TOML file.
+
+        Raises
+        ------
+        ValueError
+            If a variable with the prefix is no setting (the message has the nearest), or a value is
+            refused.
+
+        Notes
+        -----
+        Precedence: what a call is given as ``config=`` or a manager as its argument, then a variable, then
+        the file that ``DATAFLARE_VEC_CONFIG`` names, then the defaults. A manager that is given a config
+        doesn't read the environment.
+
+        Examples
+        --------
+        >>> environ = {"DATAFLARE_VEC_BATCH_TARGET_LATENCY": "50ms"}
+        >>> PluginManagerConfig.from_environment(environ).batch_config.target_latency
+        datetime.timedelta(microseconds=50000)
+        """
+        values = settings.read_environment(environ, _SECTIONS, cls, _OTHER_VARIABLES)
+        where = "the environment"
+        path = environ.get(_CONFIG_FILE)
+        if path:
+            from_file = settings.read_toml(path)
+            settings.build(cls, from_file, _SECTIONS, f"`{path}`")  # its own errors name the file
+            values = settings.merge(from_file, values)
+        config: PluginManagerConfig = settings.build(cls, values, _SECTIONS, where)
+        return config
+
+
+_SECTIONS: dict[str, type] = {"memory_pool_config": MemoryPoolConfig, "batch_config": BatchConfig}
+_CONFIG_FILE = settings.PREFIX + "CONFIG"
+# Variables with the prefix that belong to others: where compiled kernels are kept.
+_OTHER_VARIABLES = frozenset({_CONFIG_FILE, settings.PREFIX + "CACHE_DIR", settings.PREFIX + "CACHE"})

@@ -9,6 +9,7 @@ from dataflare_vec.registry import default_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
 
 def _decorate(function: Any, *, form: Form, plugin_type: PluginType, replace: bool, **about: Any) -> Any:
@@ -30,6 +31,7 @@ def plugin(
     description: str | None = None,
     author: str = "",
     math: str = "precise",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a row kernel: scalars of one row in, a scalar or a tuple of scalars out.
 
@@ -54,6 +56,9 @@ def plugin(
         ``"fast"`` to the same, and the kernel's own sums and products may be reordered and fused (last bits
         may then depend on how the rows are cut into chunks); ``"libm"`` to one call a row of the system's
         library.
+    optimize_batch_size
+        ``(current_size, latency, throughput) -> size``: rows of the last chunk, its time as a `timedelta`,
+        rows a second; the rows of the next chunk. By default the tuner that `BatchConfig` names decides.
 
     Returns
     -------
@@ -98,6 +103,7 @@ def plugin(
         description=description,
         author=author,
         math=math,
+        optimize_batch_size=optimize_batch_size,
     )
 
 
@@ -110,6 +116,7 @@ def filter(
     description: str | None = None,
     author: str = "",
     math: str = "precise",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a row kernel that keeps the rows for which it is true.
 
@@ -136,6 +143,7 @@ def filter(
         description=description,
         author=author,
         math=math,
+        optimize_batch_size=optimize_batch_size,
     )
 
 
@@ -148,6 +156,7 @@ def column(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a column kernel: NumPy arrays of one chunk in, an array (or a tuple of arrays) out.
 
@@ -176,6 +185,7 @@ def column(
         version=version,
         description=description,
         author=author,
+        optimize_batch_size=optimize_batch_size,
     )
 
 
@@ -187,6 +197,7 @@ def expression(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a function that returns a Polars expression.
 
@@ -212,6 +223,7 @@ def expression(
         version=version,
         description=description,
         author=author,
+        optimize_batch_size=optimize_batch_size,
     )
 
 
@@ -225,6 +237,7 @@ def register(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Plugin:
     """Register a function (as a row kernel) or a Polars expression under ``name``.
 
@@ -237,7 +250,7 @@ def register(
         columns it reads.
     plugin_type
         ``"transformer"`` adds columns, ``"filter"`` keeps the rows for which the target is true.
-    returns, replace, version, description, author
+    returns, replace, version, description, author, optimize_batch_size
         As in `plugin`.
 
     Returns
@@ -264,6 +277,7 @@ def register(
         version=version,
         description=description,
         author=author,
+        optimize_batch_size=optimize_batch_size,
     )
     default_registry.add(made, replace=replace)
     return made

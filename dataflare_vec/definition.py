@@ -14,6 +14,7 @@ from dataflare_vec.errors import PluginDefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import timedelta
 
 API_VERSION = "1.0"
 
@@ -102,6 +103,8 @@ class Plugin:
         Declared output types, or None to infer them.
     math : str
         Which mathematical functions a row kernel is compiled with: "precise", "fast" or "libm".
+    optimize_batch_size : Callable or None
+        The plugin's own ``(current_size, latency, throughput) -> size``, instead of the tuner's.
     """
 
     info: PluginInfo
@@ -110,6 +113,7 @@ class Plugin:
     parameters: tuple[Parameter, ...]
     returns: Returns | tuple[Returns, ...] | dict[str, Returns] | None = None
     math: str = "precise"
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
     kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
     # The binding of a call without any, once it has been made.
@@ -164,6 +168,7 @@ def define(
     description: str | None = None,
     author: str = "",
     math: str = "precise",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Plugin:
     """Make a plugin of a function or an expression.
 
@@ -197,7 +202,13 @@ def define(
         description=description,
         author=author,
     )
-    return Plugin(info, form, target, parameters, returns, math)
+    if optimize_batch_size is not None and not callable(optimize_batch_size):
+        msg = (
+            f"plugin `{name}`: `optimize_batch_size` must be a function of (current_size, latency, "
+            f"throughput), got {optimize_batch_size!r}"
+        )
+        raise PluginDefinitionError(msg)
+    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size)
 
 
 def _name_of(target: Any, name: str | None) -> str:

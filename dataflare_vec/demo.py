@@ -152,8 +152,9 @@ def _races(flights: pl.DataFrame, bindings: dict[str, Any]) -> dict[str, float]:
     return races
 
 
-def _table(title: str, *columns: tuple[str, str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+def _table(console: Console, title: str, *columns: tuple[str, str]) -> Table:
+    console.print(f"[bold]{title}[/]")  # above the table, or it would be wrapped to the table's width
+    table = Table(box=box.SIMPLE_HEAD)
     for name, justify in columns:
         table.add_column(name, justify=justify)
     return table
@@ -163,6 +164,7 @@ def _show_plugins(
     console: Console, flights: pl.DataFrame, races: dict[str, float], *results: BatchResult
 ) -> None:
     table = _table(
+        console,
         f"{flights.height:,} flights, one plugin after the other",
         ("plugin", "left"),
         ("kind", "left"),
@@ -194,6 +196,7 @@ def _show_distances(console: Console, everything: pl.DataFrame, long: pl.DataFra
         .sort("distance", "dest", descending=True)
     )
     table = _table(
+        console,
         f"The {long.height:,} long hauls: great circle against the recorded distance, in miles",
         ("route", "left"),
         ("flights", "right"),
@@ -218,6 +221,7 @@ def _show_distances(console: Console, everything: pl.DataFrame, long: pl.DataFra
 
 def _show_failures(console: Console, result: BatchResult) -> None:
     table = _table(
+        console,
         f"{result.error_count} rows failed in `minutes_of_day`, and all others went through",
         ("row", "right"),
         ("error", "left"),

@@ -25,6 +25,10 @@ class PluginDefinitionError(PluginError, TypeError):
     """The object given can't be a plugin."""
 
 
+class PluginDisabledError(PluginError, RuntimeError):
+    """The plugin was disabled, and so doesn't run."""
+
+
 class BindingError(PluginError, TypeError):
     """The bindings of a call don't fit the plugin's parameters."""
 

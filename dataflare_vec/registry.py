@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
+import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dataflare_vec.definition import Plugin
 from dataflare_vec.errors import DuplicatePluginError, PluginNotFoundError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from dataflare_vec.hints import near_matches as near_matches  # others import it from here
 
 ENTRY_POINT_GROUP = "dataflare_vec.plugins"
-
-
-def near_matches(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error message: names like ``name``, or some of those there are."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-    if near:
-        return f"did you mean {' or '.join(f'`{n}`' for n in near)}?"
-    if not names:
-        return "there are none"
-    shown = ", ".join(f"`{n}`" for n in names[:10])
-    return f"there are {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 class Registry:
@@ -32,9 +18,15 @@ class Registry:
 
     A pack's module is imported only when a name is asked for that isn't registered, or all are listed.
     An entry point names a module (or an object in it); importing it registers its plugins.
+
+    Parameters
+    ----------
+    parent
+        Asked for names that aren't registered here, packs included.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Registry | None = None) -> None:
+        self._parent = parent
         self._plugins: dict[str, Plugin] = {}
         self._lock = threading.RLock()
         self._packs_loaded = False
@@ -64,14 +56,26 @@ class Registry:
         PluginNotFoundError
             If there is none; the message has the nearest names.
         """
-        plugin = self._plugins.get(name)
+        plugin = self.find(name)
         if plugin is None:
-            self.load_packs()
-            plugin = self._plugins.get(name)
-        if plugin is None:
-            msg = f"there is no plugin `{name}`; {near_matches(name, self._plugins)}"
+            names = [known.name for known in self.all()]
+            msg = f"there is no plugin `{name}`; {near_matches(name, names)}"
             raise PluginNotFoundError(msg)
         return plugin
+
+    def find(self, name: str) -> Plugin | None:
+        """Return the plugin called ``name``, None if there is none."""
+        plugin = self._plugins.get(name)
+        if plugin is None:
+            if self._parent is not None:
+                return self._parent.find(name)
+            self.load_packs()
+            plugin = self._plugins.get(name)
+        return plugin
+
+    def own_names(self) -> list[str]:
+        """Return the names registered here, not those of the parent or of packs not yet imported."""
+        return sorted(self._plugins)
 
     def resolve(self, plugin: Any) -> Plugin:
         """Return the plugin meant by a name or a plugin object."""
@@ -86,18 +90,35 @@ class Registry:
         raise PluginNotFoundError(msg)
 
     def remove(self, name: str) -> None:
-        """Forget the plugin called ``name``."""
+        """Forget the plugin called ``name``; a parent's of that name is seen again.
+
+        Raises
+        ------
+        PluginNotFoundError
+            If there is none, or it is the parent's.
+        """
         with self._lock:
-            self.get(name)
+            if name not in self._plugins:
+                plugin = self.get(name)
+                if self._parent is not None:
+                    msg = (
+                        f"plugin `{name}` isn't registered here but in the default registry, as {plugin!r}; "
+                        "`disable` keeps it from running"
+                    )
+                    raise PluginNotFoundError(msg)
             del self._plugins[name]
 
     def all(self) -> list[Plugin]:
         """Return all plugins by name, those of installed packs too."""
         self.load_packs()
-        return [plugin for _, plugin in sorted(self._plugins.items())]
+        inherited = {} if self._parent is None else {plugin.name: plugin for plugin in self._parent.all()}
+        return [plugin for _, plugin in sorted({**inherited, **self._plugins}.items())]
 
     def load_packs(self) -> None:
         """Import the installed packs, once."""
+        if self._parent is not None:
+            self._parent.load_packs()
+            return
         with self._lock:
             if self._packs_loaded:
                 return
@@ -107,6 +128,14 @@ class Registry:
             for entry_point in entry_points(group=ENTRY_POINT_GROUP):
                 entry_point.load()
 
+
+def _after_fork() -> None:
+    # Another thread may have held it; an RLock that no thread holds can't be told from one that is lost.
+    default_registry._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 #: The registry of the decorators and of `dataflare_vec.apply`.
 default_registry = Registry()

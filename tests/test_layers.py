@@ -15,9 +15,10 @@ PACKAGE = ROOT / "dataflare_vec"
 
 # A module imports only from rooms further left. One name may stand for a folder.
 ORDER = [
-    "errors", "config", "definition", "registry", "binding", "memory", "interpreter", "decorators",
-    "tuner", "metrics", "jit", "engine", "frames", "manager", "api", "explanation", "namespaces", "demo",
-    "cli",
+    "errors", "hints", "logs", "settings", "config", "html", "definition", "registry", "binding", "memory",
+    "interpreter", "decorators", "classes", "tuner", "metrics", "states", "jit", "engine", "frames",
+    "running", "records", "health", "status", "monitor", "report", "manager", "prometheus", "api",
+    "explanation", "namespaces", "demo", "cli",
 ]  # fmt: skip
 
 

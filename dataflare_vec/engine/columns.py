@@ -32,12 +32,12 @@ class InputColumn:
     A call on a few rows spends most of its time here, so the usual column of one piece goes straight through.
     """
 
-    __slots__ = ("_arrays", "_first", "_pieces", "_width", "has_nulls", "series", "starts")
+    __slots__ = ("_arrays", "_first", "_pieces", "has_nulls", "series", "starts", "width")
 
     def __init__(self, series: pl.Series, width: int) -> None:
         self.series = series
         nulls = self.has_nulls = series.null_count() > 0
-        self._width = width
+        self.width = width
         if series.n_chunks() == 1:
             array = self._arrays = series.to_arrow()
             self._first = _slots_of(array, width, nulls)
@@ -52,9 +52,9 @@ class InputColumn:
     def at(self, row: int) -> Slots:
         """Return the slots for a range of rows that starts at ``row``."""
         if self._pieces is None:
-            return advance(self._first, row, self._width) if row else self._first
+            return advance(self._first, row, self.width) if row else self._first
         i = bisect_right(self.starts, row) - 1
-        return advance(self._pieces[i], row - self.starts[i], self._width)
+        return advance(self._pieces[i], row - self.starts[i], self.width)
 
     def slice(self, start: int, stop: int) -> pl.Series:
         """Return some of its rows."""
@@ -111,7 +111,7 @@ class OutputColumn:
     It has a validity bitmap if a null was possible from the start, or once `need_validity` was called.
     """
 
-    __slots__ = ("_arrow_type", "_pool", "_validity", "_values", "_width", "dtype", "rows", "slots")
+    __slots__ = ("_arrow_type", "_pool", "_validity", "_values", "dtype", "rows", "slots", "width")
 
     starts = (0,)
 
@@ -122,7 +122,7 @@ class OutputColumn:
         self._arrow_type = arrow_type
         self.rows = rows
         self.dtype = dtype
-        self._width = width
+        self.width = width
         self._values = pool.get_buffer(rows * width) if width else _bits(pool, rows)
         self._validity = _bits(pool, rows) if nulls else None
         validity = self._validity.address if self._validity is not None else 0
@@ -143,7 +143,7 @@ class OutputColumn:
 
     def at(self, row: int) -> Slots:
         """Return the slots for a range of rows that starts at ``row``."""
-        return advance(self.slots, row, self._width) if row else self.slots
+        return advance(self.slots, row, self.width) if row else self.slots
 
     def slice(self, start: int, stop: int, name: str = "") -> pl.Series:
         """Return some of its rows; the pool gets its memory back when the last reader lets go."""

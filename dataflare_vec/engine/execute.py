@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from itertools import groupby
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.engine import small
 from dataflare_vec.engine.expressions import ExpressionStage
 from dataflare_vec.engine.failures import ROW, Failures, explain
+from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.run import Run
 from dataflare_vec.engine.threads import over_chunks
 from dataflare_vec.errors import RowError
+from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataflare_vec.binding import Binding
     from dataflare_vec.config import BatchConfig
-    from dataflare_vec.engine.plan import Plan
     from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.engine.scope import Scope
     from dataflare_vec.engine.stage import Stage
+    from dataflare_vec.engine.steps import BoundStep
+    from dataflare_vec.tuner import TracedTuner
+
+_log = get_logger(__name__)
 
 ON_ERROR = ("raise", "null", "drop")
 
@@ -43,6 +52,8 @@ class Outcome:
         The stages on which rows failed, with those rows.
     rows, filtered
         Rows that came in, and those that filters took out (failed ones not counted).
+    tuner
+        What chose the chunk sizes; None if nothing was cut.
     """
 
     series: list[pl.Series]
@@ -50,6 +61,7 @@ class Outcome:
     failures: list[Failures]
     rows: int
     filtered: int
+    tuner: TracedTuner | None = None
 
     @property
     def failed(self) -> int:
@@ -67,6 +79,10 @@ def execute(
     RowError
         If rows failed and ``on_error="raise"``.
     """
+    if frame.height <= small.SMALL:
+        series = small.compute_small(plan, frame.height, runtime)
+        if series is not None:
+            return Outcome(series, None, [], frame.height, 0)
     execution = _Execution(plan, frame, runtime, on_error, config or runtime.config)
     if not plan.has_whole:
         execution.by_chunks(plan.stages)
@@ -80,6 +96,52 @@ def execute(
         else:
             execution.by_chunks(stages)
     return execution.finish()
+
+
+def run_steps(
+    steps: Sequence[BoundStep],
+    scope: Scope,
+    frame: pl.DataFrame,
+    runtime: Runtime,
+    *,
+    keep_data: bool,
+    on_error: str,
+    config: BatchConfig | None = None,
+) -> Outcome:
+    """Plan steps and run them over a frame, under the eyes of the runtime's states.
+
+    Raises
+    ------
+    RowError
+        If rows failed and ``on_error="raise"``.
+    PluginError
+        If something doesn't fit, or a plugin is disabled.
+    """
+    states = runtime.states
+    if states is None:
+        return execute(Plan(steps, scope, keep_data=keep_data), frame, runtime, on_error, config)
+    names = [step.plugin.name for step in steps]
+    states.begin(names)
+    try:
+        plan = Plan(steps, scope, keep_data=keep_data)
+        for step in steps:
+            if step.plugin.name not in states.dtypes:
+                states.dtypes[step.plugin.name] = column_dtypes(step.binding, scope)
+        outcome = execute(plan, frame, runtime, on_error, config)
+    except BaseException as error:
+        states.end(names, error)
+        raise
+    states.end(names)
+    return outcome
+
+
+def column_dtypes(binding: Binding, scope: Scope) -> dict[str, Any]:
+    """Return the dtypes of the columns that parameters are bound to by name."""
+    return {
+        item.parameter.name: scope.dtype(item.source)
+        for item in binding.columns
+        if isinstance(item.source, str)
+    }
 
 
 class _Execution:
@@ -99,6 +161,7 @@ class _Execution:
         self._config = config
         self._new: dict[str, pl.Series] = {}
         self._failures: list[Failures] = []
+        self._tuner: TracedTuner | None = None
         self._keep: pl.Series | None = None  # which rows of the input are still there
         self._kept: pl.Series | None = None  # the same, of the rows before the last segment
         self._selected: pl.Series | None = None  # which of those that are still there haven't failed
@@ -117,8 +180,16 @@ class _Execution:
             origin=origin,
         )
         if run.rows:
-            tuner = runtime.tuner(stages, config)
-            over_chunks(run.compute, run.rows, tuner, config.threads)
+            tuner = self._tuner = runtime.tuner(stages, config)
+            try:
+                over_chunks(run.compute, run.rows, tuner, config.threads)
+            except RowError as error:  # of a column kernel: it says nothing about single rows
+                runtime.count(stages, run.times, run.failures)
+                if runtime.metrics is not None:
+                    runtime.metrics.fail(error.plugin, error.count)
+                raise
+            if _log.isEnabledFor(logging.DEBUG):
+                _log_chunks(stages, run, tuner)
         self._failures += [one for one in run.failures.values() if one.count]
         results = {s.name: s for stage in stages if stage.kept for s in run.results(stage)}
         self._settle(results, run.kept(self._on_error), run.selected())
@@ -175,7 +246,24 @@ class _Execution:
             there = int(self._keep.sum())
             shown_failed = 0 if self._selected is None else there - int(self._selected.sum())
             filtered = self._rows - there - (failed - shown_failed)
-        return Outcome(series, self._keep, self._failures, self._rows, filtered)
+        return Outcome(series, self._keep, self._failures, self._rows, filtered, self._tuner)
+
+
+def _log_chunks(stages: Sequence[Stage], run: Run, tuner: TracedTuner) -> None:
+    sizes = [rows for index, rows, _ in run.times if index == stages[0].index]
+    busy = sum(elapsed for _, _, elapsed in run.times)
+    names = " → ".join(f"`{stage.plugin.name}`" for stage in stages if stage.plugin is not None)
+    _log.debug(
+        "%s: %d rows in %d chunks of %d to %d rows, %.3f ms in all; best size %d rows (%s)",
+        names,
+        run.rows,
+        len(sizes),
+        min(sizes),
+        max(sizes),
+        busy * 1e3,
+        tuner.best_size,
+        type(tuner).__name__,
+    )
 
 
 def _row_error(failures: Sequence[Failures], height: int) -> RowError:

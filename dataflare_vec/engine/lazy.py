@@ -9,7 +9,7 @@ import polars as pl
 
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import Form
-from dataflare_vec.engine.execute import execute
+from dataflare_vec.engine.execute import run_steps
 from dataflare_vec.engine.expressions import build_expression
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
@@ -51,8 +51,8 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str) 
                 for s, name in zip(series, names, strict=True)
             ]
         )
-        plan = Plan([inner], Scope.of_frame(frame), keep_data=False)
-        outcome = execute(plan, frame, runtime, on_error, config)
+        scope = Scope.of_frame(frame)
+        outcome = run_steps([inner], scope, frame, runtime, keep_data=False, on_error=on_error, config=config)
         if plugin.is_filter:
             assert outcome.keep is not None
             return outcome.keep.alias(plugin.name)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from dataflare_vec.binding import Column
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError
+from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Parameter, Plugin
     from dataflare_vec.jit.compiler import Kernel
+
+
+_log = get_logger(__name__)
 
 
 class OutputField(NamedTuple):
@@ -63,7 +69,15 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     kernels = binding.plugin.kernels
     prepared = kernels.get(key)
     if prepared is None:
+        began = perf_counter()
         prepared = kernels[key] = _compile(binding, dtypes)
+        if _log.isEnabledFor(logging.DEBUG):
+            types = ", ".join(map(str, dtypes))
+            results = ", ".join(str(field.shown) for field in prepared.outputs)
+            elapsed = perf_counter() - began
+            _log.debug(
+                "`%s`: compiled for (%s) -> (%s) in %.2f s", binding.plugin.name, types, results, elapsed
+            )
     return prepared
 
 

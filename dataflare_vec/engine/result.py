@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.config import BatchConfig
 from dataflare_vec.engine.failures import Failures, all_details
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
+
+    from dataflare_vec.tuner import TracedTuner
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,9 @@ class BatchResult:
         Seconds, compilation included.
     throughput_per_second : float
         Rows per second.
+    trace : polars.DataFrame
+        How the chunk size was chosen: a line for each chunk of the plugin lately, with its size, rows,
+        latency in seconds, throughput in rows a second, and the reason.
     """
 
     frame: Any
@@ -43,13 +49,47 @@ class BatchResult:
     processing_time: float
     max_error_details: int = field(repr=False)
     failures: Sequence[Failures] = field(repr=False)
+    tuner: TracedTuner | None = field(default=None, repr=False)
 
     @cached_property
     def errors(self) -> pl.DataFrame:
         """The failed rows, with why they failed and on what."""
         return all_details(self.failures, self.max_error_details)
 
+    @cached_property
+    def trace(self) -> pl.DataFrame:
+        """The chunks, as `TracedTuner.trace_frame` gives them."""
+        from dataflare_vec.tuner import trace_frame
+
+        return trace_frame([]) if self.tuner is None else self.tuner.trace_frame()
+
+    def plot_trace(self) -> Any:
+        """Draw size, throughput and latency over the chunks, with Altair; see `dataflare_vec.plot_trace`."""
+        from dataflare_vec.tuner import FixedTuner, plot_trace
+
+        return plot_trace(self.tuner or FixedTuner(BatchConfig()))
+
     @property
     def throughput_per_second(self) -> float:
         """Rows per second."""
         return self.processed_count / self.processing_time if self.processing_time else 0.0
+
+    @property
+    def results(self) -> Any:
+        """The guide's name for `frame`."""
+        return self.frame
+
+    def _repr_html_(self) -> str:
+        from dataflare_vec.html import amount, card, duration, percent
+
+        share = self.error_count / self.processed_count if self.processed_count else 0.0
+        rows = [
+            ("rows processed", amount(self.processed_count)),
+            ("succeeded", amount(self.success_count)),
+            ("failed", f"{amount(self.error_count)} ({percent(share)})"),
+            ("filtered out", amount(self.filtered_count)),
+            ("time", duration(self.processing_time)),
+            ("throughput", f"{amount(self.throughput_per_second)} rows/s"),
+        ]
+        frame = getattr(self.frame, "_repr_html_", None)
+        return card("batch", rows) + (frame() if frame is not None else "")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
@@ -12,16 +13,31 @@ from dataflare_vec.binding import Column
 from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.engine.failures import ROW
 from dataflare_vec.engine.stage import Stage
+from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from dataflare_vec.binding import Binding
+    from dataflare_vec.engine.columns import InputColumn, Slots
     from dataflare_vec.engine.prepare import Prepared
+    from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk, Placed
     from dataflare_vec.memory import MemoryPool
 
+_log = get_logger(__name__)
+
 _NO_BITMAP = (0, 0)
+_NO_MOVES = (0, 0, 0, 0)
+
+
+class Placement(NamedTuple):
+    """Where a stage's loop reads and writes for one chunk."""
+
+    columns: Sequence[Placed]
+    targets: Sequence[OutputColumn]
+    shift: int  # the row of the frame that the targets' first row stands for
+    nulls: bool  # which loop it takes
 
 
 class RowStage(Stage):
@@ -56,10 +72,12 @@ class RowStage(Stage):
             for field in self.prepared.outputs
         ]
 
-    def run(self, chunk: Chunk) -> None:
-        """Compute the chunk's rows."""
+    def place(self, chunk: Chunk) -> Placement:
+        """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
         run, prepared, start, stop = chunk.run, self.prepared, chunk.start, chunk.stop
-        columns = [chunk.column(name, width) for name, width in zip(self.reads, prepared.widths, strict=True)]
+        columns = run.placed.get(self.index) or [
+            chunk.column(name, width) for name, width in zip(self.reads, prepared.widths, strict=True)
+        ]
         nulls = run.is_selecting(self.index)
         for column, _ in columns:
             nulls = nulls or column.has_nulls
@@ -72,61 +90,78 @@ class RowStage(Stage):
             targets, shift = self.allocate(run.pool, stop - start, nulls=nulls), start
         for name, target in zip(self.writes, targets, strict=False):
             chunk.local[name] = target, shift
-        loop = prepared.kernel.loop(nulls=nulls)
+        return Placement(columns, targets, shift, nulls)
+
+    def run(self, chunk: Chunk) -> None:
+        """Compute the chunk's rows."""
+        run = chunk.run
+        placement = self.place(chunk)
+        loop = self.prepared.kernel.loop(nulls=placement.nulls)
         failures = run.failures[self.index]
-        for first, last in _pieces(columns, start, stop):
+        for first, last in pieces(placement.columns, chunk.start, chunk.stop):
             if not failures.often:
-                block = self._block(columns, targets, shift, first, run.selection_slots(first), _NO_BITMAP)
+                block = self.block(placement, first, run.selection_slots(first))
                 if not loop(block.buffer_info()[0], last - first):
                     continue
-            self._careful(chunk, columns, targets, shift, first, last)
+            self._careful(run, placement, first, last)
 
-    def _block(
+    def block(
         self,
-        columns: Sequence[Placed],
-        targets: Sequence[OutputColumn],
-        shift: int,
+        placement: Placement,
         row: int,
         selection: tuple[int, int],
-        failed: tuple[int, int],
+        failed: tuple[int, int] = _NO_BITMAP,
     ) -> array[int]:
         """Return the addresses and constants for a range of rows that starts at ``row``."""
         slots: list[int] = []
         if self._constants is None:
-            for column, column_shift in columns:
-                slots += column.at(row - column_shift)
+            for column, shift in placement.columns:
+                slots += column.at(row - shift)
         else:
-            left = iter(columns)
+            left = iter(placement.columns)
             for constants in self._constants:
                 if constants is None:
-                    column, column_shift = next(left)
-                    slots += column.at(row - column_shift)
+                    column, shift = next(left)
+                    slots += column.at(row - shift)
                 else:
                     slots += constants
-        for target in targets:
-            slots += target.at(row - shift)
+        for target in placement.targets:
+            slots += target.at(row - placement.shift)
         slots += selection
         slots += failed
         return array("q", slots)
 
-    def _careful(
-        self,
-        chunk: Chunk,
-        columns: Sequence[Placed],
-        targets: Sequence[OutputColumn],
-        shift: int,
-        first: int,
-        last: int,
-    ) -> None:
+    def moves(self, placement: Placement, scratch: Collection[InputColumn | OutputColumn]) -> array[int]:
+        """Return by how much each slot of a block changes from row to row; not at all for ``scratch``."""
+        steps: list[int] = []
+        left = iter(placement.columns)
+        for constants in self._constants or [None] * len(placement.columns):
+            if constants is None:
+                column, _ = next(left)
+                steps += _NO_MOVES if column in scratch else _moves(column.width)
+            else:
+                steps += [0] * len(constants)
+        for target in placement.targets:
+            steps += _NO_MOVES if target in scratch else _moves(target.width)
+        steps += (0, 1, 0, 1)  # bit offsets of the selection and of the failed rows
+        return array("q", steps)
+
+    def _careful(self, run: Run, placement: Placement, first: int, last: int) -> None:
         """Run rows of which some raise: write down which ones, and take them out of the selection."""
-        run = chunk.run
         failures = run.failures[self.index]
-        bitmap = run.expect_failures(self, targets)
-        selection, failed = run.selection_slots(first), (bitmap.address, first)
-        block = self._block(columns, targets, shift, first, selection, failed)
+        bitmap = run.expect_failures(self, placement.targets)
+        block = self.block(placement, first, run.selection_slots(first), (bitmap.address, first))
         self.prepared.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
         failed_here = bitmap.slice(first, last)
         count = int(failed_here.sum())
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug(
+                "`%s`: rows %d to %d ran in the careful loop, %d failed",
+                self.binding.plugin.name,
+                first,
+                last,
+                count,
+            )
         failures.often = count > 0
         with run.lock:
             failures.count += count
@@ -135,15 +170,19 @@ class RowStage(Stage):
         within = failed_here.arg_true().head(failures.limit)
         read = [item.parameter.name for item in self.binding.columns]
         inputs = [
-            column.slice(first - column_shift, last - column_shift).gather(within).alias(name)
-            for name, (column, column_shift) in zip(read, columns, strict=True)
+            column.slice(first - shift, last - shift).gather(within).alias(name)
+            for name, (column, shift) in zip(read, placement.columns, strict=True)
         ]
         sample = pl.DataFrame([(within.cast(pl.Int64) + first).alias(ROW), *inputs])
         with run.lock:
             failures.keep(sample)
 
 
-def _pieces(columns: Sequence[Placed], start: int, stop: int) -> Iterator[tuple[int, int]]:
+def _moves(width: int) -> Slots:
+    return (width, 0, 0, 1) if width else (0, 1, 0, 1)
+
+
+def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[int, int]]:
     """Cut ``start:stop`` so that each column is contiguous in each part."""
     cuts = [
         cut

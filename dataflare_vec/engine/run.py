@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dataflare_vec.engine.columns import Bitmap, InputColumn, OutputColumn
+from dataflare_vec.engine.conveyor import Belt, conveys
 from dataflare_vec.engine.failures import Failures
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.stage import Chunk
@@ -16,7 +17,7 @@ from dataflare_vec.engine.stage import Chunk
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dataflare_vec.engine.stage import Stage
+    from dataflare_vec.engine.stage import Placed, Stage
     from dataflare_vec.memory import MemoryPool
 
 
@@ -47,10 +48,14 @@ class Run:
     ----------
     columns : dict
         The frame's columns that compiled loops read.
+    placed : dict
+        The same by index of the stage, for stages that read nothing else.
     outputs : dict
         The columns that compiled loops write, by index of the stage.
     failures : dict
         The failed rows, by index of the stage.
+    version : int
+        Changes with what loops have to be told: bitmaps that came into being, stages that see a selection.
     times : list of tuple
         Index of the stage, rows and seconds, for each chunk.
     """
@@ -71,11 +76,13 @@ class Run:
         self.rows = rows
         self.stages = stages
         self.columns: dict[str, InputColumn] = {}
+        self.placed: dict[int, list[Placed]] = {}
         self.outputs: dict[int, list[OutputColumn]] = {}
         self.failures: dict[int, Failures] = {}
         self.times: list[tuple[int, int, float]] = []
         self._column_of = column_of
         self._collected: dict[str, dict[int, pl.Series]] = {}
+        self.version = 0
         self._selection: Bitmap | None = None
         self._selecting_from = stages[-1].index + 1  # the first stage that may see unselected rows
         if selected is not None:
@@ -85,17 +92,23 @@ class Run:
             if isinstance(stage, RowStage):
                 self._open(stage, written, max_error_details, origin)
             written.update(stage.writes)
+        self._conveys = conveys(stages, self.columns.values())
+        self._belts: dict[int, Belt] = {}
 
     def _open(
         self, stage: RowStage, written: set[str], max_error_details: int, origin: pl.Series | None
     ) -> None:
         nulls = self.is_selecting(stage.index)
+        placed: list[Placed] = []
         for name, width in zip(stage.reads, stage.prepared.widths, strict=True):
             if name not in written:
                 column = self.columns.get(name)
                 if column is None:
                     column = self.columns[name] = InputColumn(self._column_of(name), width)
                 nulls = nulls or column.has_nulls
+                placed.append((column, 0))
+        if len(placed) == len(stage.reads):
+            self.placed[stage.index] = placed
         stage.prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time of the first chunk
         self.failures[stage.index] = Failures(stage, max_error_details, origin)
         if stage.is_filter:
@@ -106,12 +119,21 @@ class Run:
 
     def compute(self, start: int, stop: int) -> None:
         """Pass a range of rows through all stages, while it is in cache."""
+        done = start
+        if self._conveys and not any(failures.often for failures in self.failures.values()):
+            me = threading.get_ident()
+            belt = self._belts.get(me)
+            if belt is None or belt.version != self.version:
+                belt = self._belts[me] = Belt(self, start)
+            done = belt.convey(self, start, stop)
+        if done < stop:
+            self._stage_by_stage(done, stop)
+
+    def _stage_by_stage(self, start: int, stop: int) -> None:
         chunk = Chunk(self, start, stop)
         began = perf_counter()
         for stage in self.stages:
-            rows = stop - start
-            if self.is_selecting(stage.index) and self._selection is not None:
-                rows = int(self._selection.slice(start, stop).sum())
+            rows = self.count_selected(stage, start, stop)
             stage.run(chunk)
             ended = perf_counter()
             self.times.append((stage.index, rows, ended - began))
@@ -144,6 +166,11 @@ class Run:
         """Whether a stage may see rows that it isn't to compute."""
         return index >= self._selecting_from
 
+    def count_selected(self, stage: Stage, start: int, stop: int) -> int:
+        """Return how many rows a stage is to compute."""
+        selection = self.selection(stage.index, start, stop)
+        return stop - start if selection is None else int(selection.sum())
+
     def selection(self, index: int, start: int, stop: int) -> pl.Series | None:
         """Return which rows a stage is to compute; None for all."""
         if self._selection is None or not self.is_selecting(index):
@@ -164,13 +191,16 @@ class Run:
     def _select_from(self, index: int) -> Bitmap:
         if self._selection is None:
             self._selection = Bitmap(self.pool, self.rows, ones=True)
-        self._selecting_from = min(self._selecting_from, index)
+        if index < self._selecting_from:
+            self._selecting_from = index
+            self.version += 1
         return self._selection
 
     def need_validity(self, targets: Sequence[OutputColumn]) -> None:
         """Have validity bitmaps for the outputs of a stage."""
         if not all(target.has_nulls for target in targets):
             with self.lock:
+                self.version += 1
                 for target in targets:
                     target.need_validity()
 
@@ -180,6 +210,7 @@ class Run:
             failures = self.failures[stage.index]
             if failures.bitmap is None:
                 failures.bitmap = Bitmap(self.pool, self.rows, ones=False)
+                self.version += 1
             self._select_from(stage.index + 1)
             for target in targets:
                 target.need_validity()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.memory import MemoryPool
     from dataflare_vec.metrics import Metrics
-    from dataflare_vec.tuner import Tuner
+    from dataflare_vec.states import States
+    from dataflare_vec.tuner import TracedTuner
 
 
 class Runtime:
@@ -29,19 +30,37 @@ class Runtime:
         Chunk size and threads, unless a call brings its own.
     metrics
         Counts what runs do; None counts nothing.
+    states
+        Told when a run begins and ends; None for nobody.
     """
 
-    def __init__(self, pool: MemoryPool, config: BatchConfig, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        pool: MemoryPool,
+        config: BatchConfig,
+        metrics: Metrics | None = None,
+        states: States | None = None,
+    ) -> None:
         self.pool = pool
         self.config = config
         self.metrics = metrics
+        self.states = states
         self.tuners = TunerMemory()
 
-    def tuner(self, stages: Sequence[Stage], config: BatchConfig) -> Tuner:
-        """Return the tuner of a pipeline over columns of the same types."""
-        # A prepared kernel stands for its plugin and the types of its columns.
-        key = tuple(id(s.prepared) if isinstance(s, RowStage) else s.plugin and s.plugin.name for s in stages)
-        return self.tuners.get(key, config)
+    def tuner(self, stages: Sequence[Stage], config: BatchConfig) -> TracedTuner:
+        """Return the tuner of a pipeline over columns of the same types.
+
+        The first plugin that brings its own ``optimize_batch_size`` decides for the pipeline.
+        """
+        rule = None
+        key: list[tuple[str, int]] = []
+        for stage in stages:
+            plugin = stage.plugin
+            if plugin is not None:
+                # A prepared kernel stands for the types of its columns. The name is for reports.
+                key.append((plugin.name, id(stage.prepared) if isinstance(stage, RowStage) else 0))
+                rule = rule or plugin.optimize_batch_size
+        return self.tuners.get(tuple(key), config, rule)
 
     def count(
         self,
@@ -50,10 +69,12 @@ class Runtime:
         failures: Mapping[int, Failures],
     ) -> None:
         """Add what stages did to the metrics."""
-        if self.metrics is None:
+        metrics = self.metrics
+        if metrics is None:
             return
         for stage in stages:
             if stage.plugin is not None:
-                mine = [(rows, seconds) for index, rows, seconds in times if index == stage.index]
-                failed = failures[stage.index].count if stage.index in failures else 0
-                self.metrics.count(stage.plugin.name, mine, failed)
+                index = stage.index
+                mine = [(rows, seconds) for of, rows, seconds in times if of == index]
+                failed = failures[index].count if index in failures else 0
+                metrics.count(stage.plugin.name, mine, failed)

@@ -19,12 +19,19 @@ class Scope:
         The data's columns.
     frame
         Those that can be read, at least.
+
+    Attributes
+    ----------
+    columns : dict
+        Those of the data that were looked up.
+    new : dict
+        Dtypes of the columns of earlier steps.
     """
 
     def __init__(self, names: Sequence[str], frame: pl.DataFrame) -> None:
         self.data_names = names
         self._frame = frame
-        self._columns: dict[str, pl.Series] = {}
+        self.columns: dict[str, pl.Series] = {}
         self.new: dict[str, Any] = {}
         self._hidden: set[str] = set()
 
@@ -54,13 +61,16 @@ class Scope:
 
     def dtype(self, name: str) -> Any:
         """Return the dtype of a column."""
-        return self.new[name] if name in self.new else self.column(name).dtype
+        if name in self.new:
+            return self.new[name]
+        column = self.columns.get(name)
+        return (self.column(name) if column is None else column).dtype
 
     def column(self, name: str) -> pl.Series:
         """Return a column of the data."""
-        column = self._columns.get(name)
+        column = self.columns.get(name)
         if column is None:
-            column = self._columns[name] = self._frame.get_column(name)
+            column = self.columns[name] = self._frame.get_column(name)
         return column
 
     def empty(self, names: Sequence[str]) -> pl.DataFrame:

@@ -44,6 +44,15 @@ def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threa
     tuner says; chunks start at multiples of 64, so that no two threads write into one byte of a bitmap. An
     exception of one of them is raised here, after all have stopped.
     """
+    with tuner.lock:
+        size = tuner.next_size(rows, threads)
+    if rows <= size:
+        began = perf_counter()
+        work(0, rows)
+        elapsed = perf_counter() - began
+        with tuner.lock:
+            tuner.record(rows, elapsed)
+        return
     taken = 0
     stop = False
 
@@ -65,8 +74,7 @@ def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threa
             stop = True
             raise
 
-    if threads <= 1 or rows <= tuner.next_size(rows, threads):
-        threads = 1
+    if threads <= 1:
         take()
         return
     executor = _executor(threads - 1)

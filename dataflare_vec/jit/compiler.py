@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,7 @@ class _ErrorModel(callconv.ErrorModel):  # type: ignore[misc]
 callconv.error_models[ERROR_MODEL] = _ErrorModel
 
 # Numba's own: its code generator asserts that it is held.
-_compile_lock = global_compiler_lock
+compile_lock = global_compiler_lock
 
 
 def python_function(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,6 +79,7 @@ class Kernel:
     # Compiles the kernel so that it can reduce large angles, where its fast form reports them as failures.
     _compile_full: Callable[[], Any] | None = None
     _full_result: Any = None
+    _callables: dict[tuple[bool, bool], Callable[[int, int], int]] = field(default_factory=dict)
     _loops: dict[LoopVariant, Callable[[int, int], int]] = field(default_factory=dict)
     _libraries: dict[LoopVariant, Any] = field(default_factory=dict)
 
@@ -91,10 +93,15 @@ class Kernel:
         careful
             Whether to write down which rows raised; goes with ``nulls``.
         """
-        variant = LoopVariant(nulls or careful, careful)
+        loop = self._callables.get((nulls, careful))
+        if loop is None:
+            loop = self._callables[nulls, careful] = self._callable(LoopVariant(nulls or careful, careful))
+        return loop
+
+    def _callable(self, variant: LoopVariant) -> Callable[[int, int], int]:
         if self._compile_full is None:
             return self._loop(variant)
-        if careful:
+        if variant.careful:
             return self._loop(variant._replace(full=True))
         fast = self._loop(variant)
 
@@ -115,6 +122,13 @@ class Kernel:
         """Name of the kernel's function in `library`."""
         return str(self._result.fndesc.llvm_func_name)
 
+    def address(self, *, nulls: bool) -> int:
+        """Return the address of the loop that is tried first; it may say that a row failed which didn't."""
+        loop: Any = self._loop(LoopVariant(nulls, careful=False))
+        address = ctypes.cast(loop, ctypes.c_void_p).value
+        assert address is not None
+        return address
+
     def llvm_ir(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
         """Return the optimised LLVM IR of a loop."""
         variant = LoopVariant(nulls or careful, careful, full)
@@ -130,7 +144,7 @@ class Kernel:
     def _loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
         loop = self._loops.get(variant)
         if loop is None:
-            with _compile_lock:
+            with compile_lock:
                 loop = self._loops.get(variant)
                 if loop is None:
                     loop = self._loops[variant] = self._compile_loop(variant)
@@ -202,7 +216,7 @@ def compile_kernel(
         If what it returns can't be a column.
     """
     argument_types = tuple(item.kernel_type for item in inputs)
-    with _compile_lock:
+    with compile_lock:
         full = None
         relaxed = math == "fast"
         if math == "libm":

@@ -60,7 +60,9 @@ def constant_type(value: object) -> types.Type | None:
     if isinstance(value, tuple):
         items = [constant_type(item) for item in value]
         if items and all(item is not None for item in items):
-            return types.BaseTuple.from_types(items)
+            # A named tuple stays one, for kernels that read its fields by name.
+            kind = type(value) if hasattr(value, "_fields") else None
+            return types.BaseTuple.from_types(items, kind)
     return None
 
 

@@ -7,7 +7,7 @@ allocation, not before.
 
 from __future__ import annotations
 
-from dataflare_vec.config import MemoryPoolConfig
+from dataflare_vec.config import PluginManagerConfig
 from dataflare_vec.memory.buffer import PooledBuffer
 from dataflare_vec.memory.errors import PoolError, PoolLimitError
 from dataflare_vec.memory.pool import MemoryPool
@@ -18,10 +18,13 @@ _default: MemoryPool | None = None
 
 
 def default_pool() -> MemoryPool:
-    """Return the pool that output columns come from unless another is given."""
+    """Return the pool that output columns come from unless another is given.
+
+    Its settings are those of the environment: see `PluginManagerConfig.from_environment`.
+    """
     global _default  # noqa: PLW0603
     if _default is None:
-        _default = MemoryPool(MemoryPoolConfig())
+        _default = MemoryPool(PluginManagerConfig.from_environment().memory_pool_config)
     return _default
 
 

@@ -74,6 +74,19 @@ class PoolStats:
     peak_bytes: int
     classes: tuple[ClassStats, ...]
 
+    def _repr_html_(self) -> str:
+        from dataflare_vec.html import amount, card, percent, size
+
+        rows = [
+            (size(c.capacity), amount(c.in_use), amount(c.idle), amount(c.hits), amount(c.misses))
+            for c in self.classes
+        ]
+        title = (
+            f"{size(self.in_use_bytes)} in use · {size(self.idle_bytes)} idle · peak "
+            f"{size(self.peak_bytes)} · {percent(self.cache_hit_rate)} hits"
+        )
+        return card(title, rows, ("size class", "in use", "idle", "recycled", "fresh"))
+
 
 def summarise(classes: tuple[ClassStats, ...], *, peak_bytes: int) -> PoolStats:
     """Add up the classes of a pool."""

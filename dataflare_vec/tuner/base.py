@@ -99,6 +99,7 @@ class TracedTuner:
         self._index = 0
         self._asked = 0
         self._cost = 0.0  # seconds a row; 0 while unknown
+        self._cheapest = 0.0  # the same, lately at best: what a small frame took says little about a row
 
     def next_size(self, remaining: int | None = None, threads: int = 1) -> int:
         """Return the rows for the next chunk; see `Tuner`."""
@@ -123,9 +124,13 @@ class TracedTuner:
         finish together. Not below what takes 250 µs, nor before the cost of a row is known.
         """
         share = remaining // (2 * threads)
-        if share >= size or not self._cost:
+        if share >= size or not self._cheapest:
             return size
-        return min(size, max(share, int(_SHORTEST_SHARE / self._cost), self.smallest))
+        return min(size, max(share, int(_SHORTEST_SHARE / self._cheapest), self.smallest))
+
+    def _measure(self, cost: float) -> None:
+        """Note seconds a row: each is an upper bound, for what else a chunk costs is in it."""
+        self._cheapest = min(1.05 * self._cheapest, cost) if self._cheapest else cost
 
     def _note(self, rows: int, seconds: float, reason: str) -> None:
         self._index += 1

@@ -144,6 +144,7 @@ class ChunkTuner(SizeSearch):
         if not is_measured(rows, seconds):
             return "no measurement"
         cost = seconds / rows
+        self._measure(cost)
         if not self._cost:
             self._cost = cost
         if self._phase == _GUARD:

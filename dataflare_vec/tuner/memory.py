@@ -101,6 +101,11 @@ class TunerMemory:
                 self._tuners.move_to_end(full)
             return tuner
 
+    def items(self) -> list[tuple[Hashable, TracedTuner]]:
+        """Return all tuners with their keys, the one used last at the end."""
+        with self._lock:
+            return [(key, tuner) for (key, _, _), tuner in self._tuners.items()]
+
     def clear(self) -> None:
         """Forget all tuners."""
         with self._lock:

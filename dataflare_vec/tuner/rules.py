@@ -106,6 +106,7 @@ class CallableTuner(TracedTuner):
             self._note(rows, seconds, "no measurement")
             return
         self._cost = seconds / rows
+        self._measure(self._cost)
         if rows != self._size and (rows > self._size or seconds <= self.target):
             self._note(rows, seconds, "tail" if rows < self._size else "stale")
             return

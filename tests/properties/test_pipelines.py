@@ -11,6 +11,7 @@ from polars.testing.parametric import column, dataframes
 
 import dataflare_vec as dfv
 from dataflare_vec.definition import Form, define
+from dataflare_vec.engine import conveyor
 
 
 def add(a, b):
@@ -48,18 +49,31 @@ def _plugin(target, name, form=Form.ROW, kind=dfv.PluginType.TRANSFORMER):
 
 
 FILTER = dfv.PluginType.FILTER
-PLUGINS = [
+ROW_ONLY = [
     _plugin(add, "add"),
     _plugin(picky, "picky"),
     _plugin(known, "known"),
-    _plugin(negated, "negated", Form.COLUMN),
     _plugin(above, "above", kind=FILTER),
     _plugin(choosy, "choosy", kind=FILTER),
+]
+PLUGINS = [
+    *ROW_ONLY,
+    _plugin(negated, "negated", Form.COLUMN),
     _plugin(lambda a, b: a * 2 + b, "separable", Form.EXPRESSION),
     _plugin(lambda a, b: a - a.mean() + b, "whole", Form.EXPRESSION),
     _plugin(lambda a, b: a < 500, "small", Form.EXPRESSION, FILTER),
     _plugin(lambda a, b: b >= b.mean(), "upper", Form.EXPRESSION, FILTER),
 ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_blocks():
+    """Let even small frames go through the compiled conveyor in several blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_SMALLEST", "_LARGEST", "_BLOCK_BYTES"):
+            patch.setattr(conveyor, name, 64)
+        yield
+
 
 configs = st.builds(
     dfv.BatchConfig,
@@ -82,9 +96,11 @@ frames = dataframes(
 def pipelines(draw):
     """Up to five steps, each reading the data's columns or those of steps before it."""
     steps, names = [], ["x", "y"]
-    for i, plugin in enumerate(draw(st.lists(st.sampled_from(PLUGINS), min_size=1, max_size=5))):
+    # Row kernels alone go through the conveyor.
+    some = draw(st.sampled_from([PLUGINS, ROW_ONLY]))
+    for i, plugin in enumerate(draw(st.lists(st.sampled_from(some), min_size=1, max_size=5))):
         bindings = {name: draw(st.sampled_from(names)) for name in ("a", "b")}
-        if draw(st.booleans()) and plugin.form is Form.ROW:
+        if some is PLUGINS and draw(st.booleans()) and plugin.form is Form.ROW:
             bindings["a"] = pl.col(bindings["a"]) + pl.col("x")
         output = None if plugin.is_filter else f"o{i}"
         steps.append(dfv.step(plugin, output=output, **bindings))
@@ -155,7 +171,7 @@ def _closed(steps):
 
 def test_raise_names_the_plugin_and_all_rows():
     frame = pl.DataFrame({"x": [1.0, 2000.0, 3.0], "y": [1.0, 2.0, 200.0]})
-    steps = [dfv.step(PLUGINS[0], a="x", b="y", output="sum"), dfv.step(PLUGINS[5], a="x", b="y")]
+    steps = [dfv.step(PLUGINS[0], a="x", b="y", output="sum"), dfv.step(PLUGINS[4], a="x", b="y")]
     message = "plugin `choosy`: 1 of 3 rows failed, row 1; the first with ArithmeticError: a is huge"
     with pytest.raises(dfv.RowError, match=message) as caught:
         dfv.apply(frame, steps)

@@ -1,0 +1,100 @@
+"""The tuner against the best fixed chunk size of a sweep, and against a latency it has to hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+import dataflare_vec as dfv
+from dataflare_vec.manager import default_manager
+from races.common import Figure, Size, numbers, timed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SWEEP = [1 << bits for bits in range(14, 22)]
+
+
+@dfv.plugin
+def light(a, b):
+    return a * b + 1.0
+
+
+@dfv.plugin
+def heavy(a, b):
+    s = 0.0
+    for _ in range(40):
+        s = s * a + b / (1.0 + s * s)
+    return s
+
+
+@dfv.plugin
+def uneven(a, steps):
+    s = a
+    for _ in range(steps):
+        s = s * a + 1.0 / (1.0 + s * s)
+    return s
+
+
+@dfv.plugin
+def raising(a, b):
+    if a < 0.01:
+        raise ValueError("a is too small")
+    return a * 0.5 + b
+
+
+def _workloads(size: Size) -> Iterator[tuple[str, pl.DataFrame, Any, dict[str, Any]]]:
+    rows = size.rows(20_000_000)
+    two = numbers(rows, "a", "b")
+    yield "memory-bound", two, light, {}
+    yield "compute-bound", two.head(rows // 8), heavy, {}
+    yield "pipeline of 5", two, _pipeline(), {}
+    yield "raising 1 %", two.head(rows // 2), raising, {"on_error": "null"}
+    half = rows // 16
+    steps = np.repeat([2, 40], half)
+    changing = two.head(2 * half).with_columns(steps=pl.Series(steps))
+    yield "another cost half-way", changing, uneven, {}
+
+
+def _pipeline() -> list[Any]:
+    steps, source = [], "a"
+    for i in range(5):
+        steps.append(dfv.step(light, a=source, output=f"x{i}", keep=i == 4))
+        source = f"x{i}"
+    return steps
+
+
+def against_the_best_fixed_size(size: Size) -> Iterator[Figure]:
+    for name, df, plugin, options in _workloads(size):
+
+        def fresh(df: Any = df, plugin: Any = plugin, options: Any = options) -> None:
+            default_manager().runtime.tuners.clear()  # exploring is part of the time
+            dfv.apply(df, plugin, config=dfv.BatchConfig(enable_parallel=False), **options)
+
+        def fixed(rows: int, df: Any = df, plugin: Any = plugin, options: Any = options) -> None:
+            config = dfv.BatchConfig(tuner="fixed", default_batch_size=rows, enable_parallel=False)
+            dfv.apply(df, plugin, config=config, **options)
+
+        ours, *swept = timed([fresh, *(lambda n=n: fixed(n) for n in SWEEP)], size.repeats)
+        best = min(swept)
+        note = f"best fixed {SWEEP[swept.index(best)]:,} rows; worst {max(swept) / best:.2f}×"
+        yield Figure(f"tuner, exploring included / best fixed size: {name}", ours / best, "≤ 1.05", note)
+
+
+def latency(size: Size) -> Iterator[Figure]:
+    target = 0.005
+    df = numbers(size.rows(4_000_000), "a", "b")
+    runtime = default_manager().runtime
+    runtime.tuners.clear()
+    config = dfv.BatchConfig(target_latency=target)
+    for _ in range(3):
+        dfv.apply(df, heavy, config=config)
+    (trace,) = [tuner.trace for _, tuner in runtime.tuners.items()]
+    after = list(trace)[10:]
+    held = sum(entry.latency <= target for entry in after) / max(len(after), 1)
+    yield Figure(f"target_latency {target * 1e3:.0f} ms held, share of {len(after)} chunks", held, "≥ 0.99")
+
+
+RACES = [against_the_best_fixed_size, latency]

@@ -1,0 +1,138 @@
+"""Plugins written as classes, as the guide's ``DataFlarePlugin`` and ``BatchPlugin`` are."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.definition import Form, Parameter, Plugin, PluginInfo, PluginType, define
+from dataflare_vec.errors import PluginDefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def is_class_plugin(target: object) -> bool:
+    """Whether ``target`` is an object with a method ``process`` or ``process_batch``."""
+    if isinstance(target, (type, Plugin)):
+        return False
+    return callable(getattr(target, "process", None)) or callable(getattr(target, "process_batch", None))
+
+
+def define_class_plugin(target: Any, *, name: str | None = None, **about: Any) -> Plugin:
+    """Make a plugin of an object.
+
+    Parameters
+    ----------
+    target
+        Has one or more of these methods:
+
+        ``process(self, column, …, constant=…)``
+            A row kernel. What it reads of ``self`` are numbers, booleans and tuples of these, as they are
+            when the plugin is registered: ``self`` is compiled in as a named tuple of them.
+        ``process_batch(self, column, …, constant=…)``
+            Instead of ``process``, a column kernel: arrays of a chunk in, an array out. Runs as Python.
+        ``info(self)``
+            Returns a `PluginInfo`.
+        ``optimize_batch_size(self, current_size, latency, throughput)``
+            Returns the rows of the next chunk.
+    name
+        By default that of its `PluginInfo`.
+    about
+        As in `define`; they win over `PluginInfo`.
+
+    Raises
+    ------
+    PluginDefinitionError
+        If it can't be a plugin.
+
+    Examples
+    --------
+    >>> class Scaled:
+    ...     def __init__(self, factor):
+    ...         self.factor = factor
+    ...
+    ...     def process(self, value):
+    ...         return value * self.factor
+    ...
+    ...     def info(self):
+    ...         return PluginInfo(name="scaled")
+    >>> define_class_plugin(Scaled(2.5))
+    <row kernel `scaled(self=Scaled(factor=2.5), value)`>
+    """
+    info = _info_of(target)
+    name = name or (info.name if info is not None else None)
+    if name is None:
+        msg = (
+            f"a plugin of class {type(target).__name__} needs a name: give it a method `info` that returns a "
+            "`PluginInfo`, or register it as `register_plugin(name, object)`"
+        )
+        raise PluginDefinitionError(msg)
+    if info is not None:
+        own = {
+            "plugin_type": info.plugin_type,
+            "version": info.version,
+            "description": info.description,
+            "author": info.author,
+        }
+        about = {**own, **about}
+    about.setdefault("plugin_type", PluginType.TRANSFORMER)
+    about.setdefault("optimize_batch_size", getattr(target, "optimize_batch_size", None))
+    by_row = callable(getattr(target, "process", None))
+    method = getattr(target, "process" if by_row else "process_batch")
+    form = Form.ROW if by_row else Form.COLUMN
+    function = getattr(method, "__func__", method)
+    plugin = define(function, name=name, form=form, **about)
+    if function is method:  # a static method, or a function kept in an attribute
+        return plugin
+    _, *rest = plugin.parameters
+    if not by_row:
+        return replace(plugin, function=_Bound(method), parameters=tuple(rest))
+    this = Parameter("self", is_column=False, default=_snapshot(target))
+    return replace(plugin, parameters=(this, *rest))
+
+
+class _Bound:
+    """A bound method as the function of a column kernel."""
+
+    def __init__(self, method: Any) -> None:
+        self._method = method
+        self.__doc__ = method.__doc__
+
+    def __call__(self, *args: Any) -> Any:
+        return self._method(*args)
+
+
+def _info_of(target: Any) -> PluginInfo | None:
+    info = getattr(target, "info", None)
+    if callable(info):
+        info = info()
+    if info is not None and not isinstance(info, PluginInfo):
+        msg = f"`info` of a plugin of class {type(target).__name__} must return a PluginInfo, got {info!r}"
+        raise PluginDefinitionError(msg)
+    return info
+
+
+def _snapshot(target: Any) -> Any:
+    """Return the attributes that compiled code can read, as a named tuple; None if there are none."""
+    attributes: Mapping[str, Any]
+    if is_dataclass(target):
+        attributes = {field.name: getattr(target, field.name) for field in dataclass_fields(target)}
+    else:
+        attributes = getattr(target, "__dict__", {})
+    readable = {
+        name: value
+        for name, value in attributes.items()
+        if _is_readable(value) and name.isidentifier() and not name.startswith("_")
+    }
+    if not readable:
+        return None
+    return namedtuple(type(target).__name__, readable)(**readable)  # noqa: PYI024
+
+
+def _is_readable(value: object) -> bool:
+    if isinstance(value, tuple):
+        return bool(value) and all(map(_is_readable, value))
+    return isinstance(value, (bool, int, float))

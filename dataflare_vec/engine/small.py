@@ -1,0 +1,53 @@
+"""The straight road for a few rows: one row kernel, one chunk, nothing that another thread could see.
+
+A call on a few rows is mostly the Python round it. What a run of many chunks has to keep ready (a selection,
+failed rows, tuners) takes longer to make than the rows take to compute.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from dataflare_vec.engine.columns import InputColumn
+from dataflare_vec.engine.rows import Placement, RowStage
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from dataflare_vec.engine.plan import Plan
+    from dataflare_vec.engine.runtime import Runtime
+
+#: Rows that are never cut into chunks.
+SMALL = 1024
+
+_NO_SELECTION = (0, 0)
+
+
+def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | None:
+    """Return the new columns of a plan over few rows; None if it has to take the long road.
+
+    That is a plan of several steps or with a filter, or one of whose rows failed.
+    """
+    stage = plan.stages[0]
+    if len(plan.stages) > 1 or not isinstance(stage, RowStage) or stage.is_filter or not rows:
+        return None
+    prepared, column_of = stage.prepared, plan.scope.column
+    columns = [
+        (InputColumn(column_of(name), width), 0)
+        for name, width in zip(stage.reads, prepared.widths, strict=True)
+    ]
+    nulls = False
+    for column, _ in columns:
+        if len(column.starts) > 1:
+            return None
+        nulls = nulls or column.has_nulls
+    targets = stage.allocate(runtime.pool, rows, nulls=nulls)
+    loop = prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time that is measured
+    began = perf_counter()
+    block = stage.block(Placement(columns, targets, 0, nulls), 0, _NO_SELECTION)
+    if loop(block.buffer_info()[0], rows):
+        return None
+    elapsed = perf_counter() - began
+    runtime.count(plan.stages, [(0, rows, elapsed)], {})
+    return [target.to_series(name) for name, target in zip(stage.writes, targets, strict=True)]

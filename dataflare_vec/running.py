@@ -1,0 +1,108 @@
+"""Steps over data of any kind that is in memory, and what became of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.engine.execute import ON_ERROR, run_steps
+from dataflare_vec.engine.result import BatchResult
+from dataflare_vec.engine.scope import Scope
+from dataflare_vec.engine.steps import bind_steps
+from dataflare_vec.frames import assemble, column_names, is_stream, to_polars
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataflare_vec.config import BatchConfig
+    from dataflare_vec.engine.execute import Outcome
+    from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.engine.steps import BoundStep
+    from dataflare_vec.registry import Registry
+
+
+def check_on_error(on_error: object) -> None:
+    """Raise if ``on_error`` is none of the three.
+
+    Raises
+    ------
+    ValueError
+        Saying what it may be.
+    """
+    if on_error not in ON_ERROR:
+        msg = f'`on_error` must be "raise", "null" or "drop", got {on_error!r}'
+        raise ValueError(msg)
+
+
+def run_data(
+    data: Any,
+    steps: Sequence[BoundStep],
+    runtime: Runtime,
+    keep: bool,  # noqa: FBT001
+    on_error: str,
+    config: BatchConfig | None,
+) -> Outcome:
+    """Run steps over a frame of any kind that is in memory, when it is its turn."""
+    states = runtime.states
+    if states is None or not states.is_limited:
+        return _run(data, steps, runtime, keep, on_error, config)
+    with states.turn():
+        return _run(data, steps, runtime, keep, on_error, config)
+
+
+def _run(
+    data: Any,
+    steps: Sequence[BoundStep],
+    runtime: Runtime,
+    keep: bool,  # noqa: FBT001
+    on_error: str,
+    config: BatchConfig | None,
+) -> Outcome:
+    if isinstance(data, pl.DataFrame):
+        scope, frame = Scope.of_frame(data), data
+    else:
+        if not hasattr(data, "columns") and not hasattr(data, "schema"):
+            to_polars(data, [])  # raises
+        names = column_names(data)
+        # Only columns that are read go to Polars; names are checked against all of them.
+        reads = [item.binding.column_names for item in steps]
+        frame = to_polars(data, [n for n in names if any(some is None or n in some for some in reads)])
+        scope = Scope(names, frame)
+    return run_steps(steps, scope, frame, runtime, keep_data=keep, on_error=on_error, config=config)
+
+
+def run_batch(
+    data: Any,
+    plugin: Any,
+    registry: Registry,
+    runtime: Runtime,
+    *,
+    output: str | Sequence[str] | Mapping[str, str] | None,
+    keep: bool,
+    on_error: str,
+    config: BatchConfig | None,
+    bindings: Mapping[str, Any],
+) -> BatchResult:
+    """Run a plugin or a pipeline over a frame, and say what became of its rows: see `dataflare_vec.run`."""
+    started = time.perf_counter()
+    check_on_error(on_error)
+    in_memory = isinstance(data, pl.DataFrame) or not is_stream(data)
+    if not in_memory or isinstance(data, (pl.LazyFrame, pl.Series)):
+        msg = f"`run` needs a frame that is in memory, got {type(data).__name__}; use `apply`, or collect it"
+        raise TypeError(msg)
+    steps = bind_steps(registry, plugin, output, bindings)
+    outcome = run_data(data, steps, runtime, keep, on_error, config)
+    frame = assemble(data, outcome, keep=keep)
+    return BatchResult(
+        frame=frame,
+        processed_count=outcome.rows,
+        success_count=outcome.rows - outcome.failed,
+        error_count=outcome.failed,
+        filtered_count=outcome.filtered,
+        processing_time=time.perf_counter() - started,
+        max_error_details=(config or runtime.config).max_error_details,
+        failures=outcome.failures,
+        tuner=outcome.tuner,
+    )
