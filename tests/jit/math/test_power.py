@@ -131,7 +131,7 @@ def test_no_call_is_left():
         assert "llvm.pow" not in compiled(kernel, *columns).llvm_ir()
 
 
-@pytest.mark.parametrize("name", ["**", "np.power"])
+@pytest.mark.parametrize("name", ["**"])
 def test_types_are_those_of_numba(name):
     dtypes = ("int64", "float32", "float64")
     for first in dtypes:
