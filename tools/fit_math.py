@@ -143,6 +143,13 @@ def _log_tail(z):
     return (2 * mp.atanh(s) - 2 * s) / (s * z)
 
 
+def _log_rest(z):
+    """Return (_log_tail(z) - 2/3)/z."""
+    if z < mp.mpf(10) ** -12:
+        return sum(mp.mpf(2) / (5 + 2 * k) * z**k for k in range(6))
+    return (_log_tail(z) - mp.mpf(2) / 3) / z
+
+
 def _atan_tail(z):
     if z < mp.mpf(10) ** -25:
         return -mp.mpf(1) / 3 + z / 5
@@ -155,6 +162,22 @@ def _asin_tail(z):
         return mp.mpf(1) / 6 + 3 * z / 40
     t = mp.sqrt(z)
     return (mp.asin(t) - t) / (t * z)
+
+
+ERFC_MIDDLE = 3  # what `special.erfc` maps to 0
+
+
+def _erfc_scaled(t):
+    """Return (1 + 2y)·e^(y²)·erfc(y) with t = (y - 3)/(y + 3)."""
+    y = ERFC_MIDDLE * (1 + t) / (1 - t)
+    return (1 + 2 * y) * mp.exp(y * y) * mp.erfc(y)
+
+
+def _erf_rest(z):
+    """Return erf(x)/x - 1 with z = x²."""
+    if z < mp.mpf(10) ** -25:
+        return 2 / mp.sqrt(mp.pi) * (1 - z / 3) - 1
+    return mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1
 
 
 _ONE = lambda x: mp.mpf(1)  # noqa: E731
@@ -171,10 +194,24 @@ FITS: dict[str, Fit] = {
     "LOG": Fit(
         _log_tail, mp.mpf(0), S_MAX**2 * (1 + mp.mpf(2) ** -10), lambda z: z + mp.mpf(10) ** -4, (6, 2)
     ),
+    # the same as 2s + s·z·(2/3 + z·P(z)), exact enough for powers
+    "LOG_REST": Fit(
+        _log_rest,
+        mp.mpf(0),
+        S_MAX**2 * (1 + mp.mpf(2) ** -10),
+        lambda z: z**2 + mp.mpf(10) ** -6,
+        (7, 3),
+    ),
     # atan(t) = t + t·z·P(z), z = t², |t| ≤ tan(π/8)
     "ATAN": Fit(
         _atan_tail, mp.mpf(0), TAN_EIGHTH**2 * (1 + mp.mpf(2) ** -10), lambda z: z + mp.mpf(10) ** -4, (10, 4)
     ),
+    # (1 + 2y)·e^(y²)·erfc(y) = P(t), t = (y - 3)/(y + 3), 0 ≤ y ≤ 28
+    "ERFC": Fit(_erfc_scaled, mp.mpf(-1), mp.mpf(25) / 31, _ONE, (22, 10)),
+    # erf(x) = x + x·P(x²), |x| ≤ 1/2
+    "ERF": Fit(_erf_rest, mp.mpf(0), mp.mpf(1) / 4, _ONE, (8, 4)),
+    # m^(-1/3) ≈ P(m), √½ ≤ m ≤ √2, to be refined
+    "CBRT": Fit(lambda m: m ** (-mp.mpf(1) / 3), mp.sqrt(0.5) * 0.999, mp.sqrt(2) * 1.001, _ONE, (6, 4)),
     # asin(t) = t + t·z·P(z), z = t² ≤ 1/4
     "ASIN": Fit(_asin_tail, mp.mpf(0), mp.mpf(1) / 4, lambda z: z + mp.mpf(10) ** -4, (11, 5)),
 }
@@ -199,11 +236,14 @@ def constants(*, single: bool) -> dict[str, list[float]]:
     return {
         "LN2": split(LN2, [full, full]),
         "LN2_SHORT": split(LN2, [short if not single else full - 8, full]),
+        "TWO_THIRDS": split(mp.mpf(2) / 3, [full, full]),
         "LOG2_E": split(1 / LN2, [full, full]),
         "LOG10_E": split(1 / mp.log(10), [full, full]),
         "LOG10_2": split(LN2 / mp.log(10), [short if not single else full - 8, full]),
         "HALF_PI": split(mp.pi / 2, [full, full, full]),
         "THREE_QUARTER_PI": split(mp.pi * 3 / 4, [full, full]),
+        "CUBE_ROOT_2": split(mp.cbrt(2), [full]),
+        "CUBE_ROOT_HALF": split(mp.cbrt(mp.mpf(1) / 2), [full]),
         "TWO_OVER_PI": split(2 / mp.pi, [full]),
         "DEGREE": split(mp.pi / 180, [full, full]),
         "RADIAN": split(180 / mp.pi, [full, full]),
