@@ -157,6 +157,20 @@ def _asin_tail(z):
     return (mp.asin(t) - t) / (t * z)
 
 
+def _erfc_scaled(q):
+    """Return (1 + 2x)·exp(x²)·erfc(x) with q = (x - 4)/(x + 4)."""
+    x = 4 * (1 + q) / (1 - q)
+    return (1 + 2 * x) * mp.exp(x * x) * mp.erfc(x)
+
+
+def _erf_tail(z):
+    """Return (erf(x)/x - 2/√π)/z with z = x²."""
+    if z < mp.mpf(10) ** -25:
+        return 2 / mp.sqrt(mp.pi) * (-mp.mpf(1) / 3 + z / 10)
+    x = mp.sqrt(z)
+    return (mp.erf(x) / x - 2 / mp.sqrt(mp.pi)) / z
+
+
 _ONE = lambda x: mp.mpf(1)  # noqa: E731
 TAN_EIGHTH = mp.tan(mp.pi / 8)
 
@@ -177,6 +191,10 @@ FITS: dict[str, Fit] = {
     ),
     # asin(t) = t + t·z·P(z), z = t² ≤ 1/4
     "ASIN": Fit(_asin_tail, mp.mpf(0), mp.mpf(1) / 4, lambda z: z + mp.mpf(10) ** -4, (11, 5)),
+    # erfc(x) = exp(-x²)·P(q)/(1 + 2x), q = (x - 4)/(x + 4), x from 0 to 27.5 (f32: 10.5)
+    "ERFC": Fit(_erfc_scaled, mp.mpf(-1), mp.mpf("0.747"), _ONE, (22, 11)),
+    # erf(x) = 2/√π·x + x·z·P(z), z = x² ≤ 1
+    "ERF": Fit(_erf_tail, mp.mpf(0), mp.mpf(1), lambda z: z + mp.mpf(10) ** -4, (10, 5)),
 }
 
 
@@ -206,6 +224,7 @@ def constants(*, single: bool) -> dict[str, list[float]]:
         "THREE_QUARTER_PI": split(mp.pi * 3 / 4, [full, full]),
         "TWO_OVER_PI": split(2 / mp.pi, [full]),
         "DEGREE": split(mp.pi / 180, [full, full]),
+        "TWO_OVER_SQRT_PI": split(2 / mp.sqrt(mp.pi), [full, full]),
         "RADIAN": split(180 / mp.pi, [full, full]),
     }
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataflare_vec.jit.math import exponential, rounding, trigonometric
+from dataflare_vec.jit.math import error_function, exponential, rounding, trigonometric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ def _both(
     return MathFunction(name, body, names, bound, bound, **about)
 
 
-_e, _t, _r = exponential, trigonometric, rounding
+_e, _t, _r, _f = exponential, trigonometric, rounding, error_function
 
 FUNCTIONS: tuple[MathFunction, ...] = (
     _both("exp", _e.exp),
@@ -82,6 +82,8 @@ FUNCTIONS: tuple[MathFunction, ...] = (
     _both("log2", _e.log2),
     _both("log10", _e.log10),
     _both("log1p", _e.log1p),
+    MathFunction("erf", _f.erf, (math.erf,), 2.0, 2.0),
+    MathFunction("erfc", _f.erfc, (math.erfc,), 5.0, 5.0),
     _both("sin", _t.sin, is_angle=True),
     _both("cos", _t.cos, is_angle=True),
     _both("tan", _t.tan, is_angle=True),

@@ -19,6 +19,8 @@ KERNELS = {
     "log2": lambda x: math.log2(x),
     "log10": lambda x: math.log10(x),
     "log1p": lambda x: math.log1p(x),
+    "erf": lambda x: math.erf(x),
+    "erfc": lambda x: math.erfc(x),
     "sin": lambda x: math.sin(x),
     "cos": lambda x: math.cos(x),
     "tan": lambda x: math.tan(x),
@@ -30,8 +32,9 @@ KERNELS = {
     "radians": lambda x: math.radians(x),
 }
 ORACLES = {
-    **{name: getattr(mp, name) for name in ("exp", "expm1", "log", "sin", "cos", "tan", "sqrt")},
+    **{name: getattr(mp, name) for name in ("exp", "expm1", "log", "sin", "cos", "tan", "sqrt", "erf")},
     **{name: getattr(mp, name) for name in ("asin", "acos", "atan", "degrees", "radians", "log1p", "log10")},
+    "erfc": mp.erfc,
     "exp2": lambda x: mp.power(2, x),
     "log2": lambda x: mp.log(x, 2),
 }
@@ -45,6 +48,7 @@ DOMAINS = {
     "log2": (0.0, np.inf),
     "log10": (0.0, np.inf),
     "log1p": (-1.0, np.inf),
+    "erfc": (-30.0, 27.5),
     "asin": (-1.0, 1.0),
     "acos": (-1.0, 1.0),
     "sqrt": (0.0, np.inf),
@@ -103,10 +107,12 @@ def test_f64(name):
 
 
 NUMPY = {
+    "erf": np.vectorize(math.erf),
+    "erfc": np.vectorize(math.erfc),
     "asin": np.arcsin,
     "acos": np.arccos,
     "atan": np.arctan,
-    **{n: getattr(np, n) for n in KERNELS if n not in ("asin", "acos", "atan")},
+    **{n: getattr(np, n) for n in KERNELS if hasattr(np, n)},
 }
 
 
@@ -177,6 +183,8 @@ SPECIAL = {
     "log2": [(0.0, -INF), (-0.0, -INF), (1.0, 0.0), (INF, INF), (-1.0, NAN), (8.0, 3.0)],
     "log10": [(0.0, -INF), (-0.0, -INF), (1.0, 0.0), (INF, INF), (-1.0, NAN), (1000.0, 3.0)],
     "log1p": [(0.0, 0.0), (-0.0, -0.0), (-1.0, -INF), (INF, INF), (-2.0, NAN), (-INF, NAN)],
+    "erf": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (7.0, 1.0)],
+    "erfc": [(0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 2.0), (28.0, 0.0), (-7.0, 2.0)],
     "sin": [(0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN)],
     "cos": [(0.0, 1.0), (-0.0, 1.0), (INF, NAN), (-INF, NAN)],
     "tan": [(0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN)],

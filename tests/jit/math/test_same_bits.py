@@ -13,6 +13,8 @@ from dataflare_vec.jit.math.table import FUNCTIONS
 NAMES = [
     "exp",
     "expm1",
+    "erf",
+    "erfc",
     "log",
     "log10",
     "log1p",
