@@ -24,12 +24,12 @@ class BlackScholes(NamedTuple):
     rho: float
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _normal_cdf(x):  # type: ignore[no-untyped-def]
     return 0.5 * math.erfc(x * -math.sqrt(0.5))
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _spread(volatility, years):  # type: ignore[no-untyped-def]
     """σ·√T, never 0; NaN where the volatility or the time is negative."""
     spread = math.sqrt(volatility * volatility * years)
@@ -37,7 +37,7 @@ def _spread(volatility, years):  # type: ignore[no-untyped-def]
     return NO_SPREAD if spread == 0.0 else spread
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _option(sign, spot, strike, years, rate, volatility, dividend):  # type: ignore[no-untyped-def]
     """Price of a call (sign 1) or a put (sign -1)."""
     spread = _spread(volatility, years)
@@ -153,7 +153,7 @@ def black_scholes(spot, strike, years, rate, volatility, dividend=0.0, call=True
     )
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _normalised(x, s):  # type: ignore[no-untyped-def]
     """Price of an out-of-the-money option over √(forward · strike), and its derivative by s."""
     half = math.exp(0.5 * x)
@@ -162,7 +162,7 @@ def _normalised(x, s):  # type: ignore[no-untyped-def]
     return price, half * math.exp(-0.5 * upper * upper) / math.sqrt(2.0 * math.pi)
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _nearer_spread(x, s, wanted, is_low):  # type: ignore[no-untyped-def]
     """One step of Halley's, on the logarithm of the price or of what it lacks to its limit."""
     limit = math.exp(0.5 * x)
@@ -232,17 +232,19 @@ def implied_volatility(price, spot, strike, years, rate, dividend=0.0, call=True
     turn = math.sqrt(-2.0 * x)
     turn_price, _ = _normalised(x, NO_SPREAD if turn == 0.0 else turn)
     is_low = wanted < turn_price
-    low = -x / math.sqrt(-0.5 * x + 2.0 * math.log(turn_price / wanted))
+    goal = 1e-300 if wanted == 0.0 else wanted
+    depth = math.log(turn_price / goal if is_low else math.e)
+    low = -x / math.sqrt(2.0 * depth - 0.5 * x)
     s = low if is_low else turn + math.sqrt(2.0 * math.pi) * (wanted - turn_price)
-    s = _nearer_spread(x, s, wanted, is_low)
-    s = _nearer_spread(x, s, wanted, is_low)
-    s = _nearer_spread(x, s, wanted, is_low)
-    s = _nearer_spread(x, s, wanted, is_low)
-    s = _nearer_spread(x, s, wanted, is_low)
+    s = _nearer_spread(x, s, goal, is_low)
+    s = _nearer_spread(x, s, goal, is_low)
+    s = _nearer_spread(x, s, goal, is_low)
+    s = _nearer_spread(x, s, goal, is_low)
+    s = _nearer_spread(x, s, goal, is_low)
     return 0.0 if wanted == 0.0 else s / math.sqrt(years)
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _annuity(rate, periods):  # type: ignore[no-untyped-def]
     """Present value of 1 at the end of each period."""
     return periods if rate == 0.0 else -math.expm1(-periods * math.log1p(rate)) / rate

@@ -9,7 +9,7 @@ import numba
 import dataflare_vec as dfv
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _normal_cdf(z):  # type: ignore[no-untyped-def]
     return 0.5 * math.erfc(z * -math.sqrt(0.5))
 
@@ -84,16 +84,17 @@ TAIL_BELOW = (1.78164387, 0.445566014, 0.0142610434)
 # fmt: on
 
 
-@numba.njit
+@numba.njit(error_model="numpy")
 def _halley(z, excess):  # type: ignore[no-untyped-def]
-    """A step from z, where the probability is too large by ``excess``."""
-    error = excess * math.sqrt(2.0 * math.pi) * math.exp(0.5 * z * z)
+    """Return z after a step, where the probability is too large by ``excess``."""
+    root = math.exp(0.25 * z * z)  # its square would overflow
+    error = excess * root * math.sqrt(2.0 * math.pi) * root
     return z - error / (1.0 + 0.5 * z * error)
 
 
 @dfv.plugin(author="dataflare_vec")
 def normal_quantile(p, mean=0.0, sd=1.0):  # type: ignore[no-untyped-def]
-    """Number that a normally distributed one doesn't exceed with probability p.
+    """Quantile: the number that a normal one doesn't exceed with probability p.
 
     Parameters
     ----------
@@ -112,8 +113,8 @@ def normal_quantile(p, mean=0.0, sd=1.0):  # type: ignore[no-untyped-def]
     The relative error of (quantile - mean)/sd is below 10⁻¹⁵ from 10⁻³⁰⁰ to 1, and below 10⁻¹² for smaller p.
     From a rational start two steps of Halley's method; no branch, so that loops vectorise.
 
-    Source: E. Halley, 1694; the start is our own fit, in √(-2·log p) (as C. Hastings, Approximations for Digital
-    Computers, 1955, sheet 67).
+    Source: E. Halley, 1694; the start is our own fit, in √(-2·log p) (as C. Hastings,
+    Approximations for Digital Computers, 1955, sheet 67).
 
     Examples
     --------
@@ -139,7 +140,7 @@ def normal_quantile(p, mean=0.0, sd=1.0):  # type: ignore[no-untyped-def]
 
 @dfv.plugin(author="dataflare_vec")
 def expit(x):  # type: ignore[no-untyped-def]
-    """Logistic function, 1 / (1 + e⁻ˣ).
+    """Logistic function, 1 / (1 + exp(-x)).
 
     Parameters
     ----------
@@ -200,7 +201,7 @@ def logit(p):  # type: ignore[no-untyped-def]
 
 @dfv.plugin(author="dataflare_vec")
 def softplus(x):  # type: ignore[no-untyped-def]
-    """Smooth maximum of 0 and x, log(1 + eˣ).
+    """Smooth maximum of 0 and x, log(1 + exp(x)).
 
     Parameters
     ----------
@@ -229,7 +230,7 @@ def softplus(x):  # type: ignore[no-untyped-def]
 
 @dfv.plugin(author="dataflare_vec")
 def gelu(x):  # type: ignore[no-untyped-def]
-    """Gaussian error linear unit, x·Φ(x); exact, not its approximation by tanh.
+    """Gaussian error linear unit, x · normal_cdf(x); exact, not its approximation by tanh.
 
     Parameters
     ----------
