@@ -222,7 +222,8 @@ def implied_volatility(price, spot, strike, years, rate, dividend=0.0, call=True
     inside = x > 0.0 if call else x < 0.0
     x = -math.fabs(x)
     paid = price / math.sqrt(now * later)
-    wanted = paid + 2.0 * math.sinh(0.5 * x) if inside else paid
+    less = math.expm1(0.5 * x)
+    wanted = paid + (less + less / (1.0 + less) if inside else 0.0)  # 2·sinh(x/2)
     wanted = 0.0 if math.fabs(wanted) < 1e-15 * paid else wanted
     if wanted < 0.0:
         raise ValueError("the price is below the option's intrinsic value")  # noqa: EM101

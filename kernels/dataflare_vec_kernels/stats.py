@@ -110,7 +110,8 @@ def normal_quantile(p, mean=0.0, sd=1.0):  # type: ignore[no-untyped-def]
 
     Notes
     -----
-    The relative error of (quantile - mean)/sd is below 10⁻¹⁵ from 10⁻³⁰⁰ to 1, and below 10⁻¹² for smaller p.
+    The relative error of (quantile - mean)/sd is below 10⁻¹⁵ for normal p, and grows to 10⁻⁶ for the smallest
+    subnormal one.
     From a rational start two steps of Halley's method; no branch, so that loops vectorise.
 
     Source: E. Halley, 1694; the start is our own fit, in √(-2·log p) (as C. Hastings,

@@ -123,7 +123,7 @@ def test_impossible_prices_fail():
     df = df.with_columns(spot=pl.when(pl.int_range(6) == 0).then(100.0).otherwise("spot"))
     result = dfv.run(df.with_columns(price=pl.Series([5.0, 9.9, 10.0, 110.5, None, math.nan])),
                      "implied_volatility", on_error="null")  # fmt: skip
-    messages = [str(error) for error in result.errors]
+    messages = result.errors["message"].to_list()
     assert len(messages) == 2
     assert "below the option's intrinsic value" in messages[0]
     assert "above what any volatility gives" in messages[1]
