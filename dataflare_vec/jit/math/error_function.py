@@ -14,7 +14,7 @@ from dataflare_vec.jit.math.values import Value, fma, select
 #: erfc is a polynomial of (x - MIDDLE)/(x + MIDDLE).
 MIDDLE = 4.0
 
-#: From here on erfc is 0, by the bits of the exponent.
+#: From here on erfc is 0, by the bias of the format.
 LARGEST = {1023: 27.5, 127: 10.5}
 
 
