@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numba
 import polars as pl
-from races import batches, memory, rows, tuning
+from races import batches, math, memory, rows, tuning
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
-TOPICS = {"rows": rows, "batches": batches, "memory": memory, "tuning": tuning}
+TOPICS = {"rows": rows, "batches": batches, "math": math, "memory": memory, "tuning": tuning}
 
 
 def write(figures: list[Figure], machine: str) -> None:

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+#: Modules of the ready-made kernels; what follows is a family's name.
+PACK = "dataflare_vec_kernels."
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code (0 done, 1 failed, 2 wrong usage)."""
     from dataflare_vec import __version__
@@ -30,8 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _list() -> int:
     from dataflare_vec.decorators import plugins
 
+    families: dict[str, list[str]] = {}
     for plugin in plugins():
-        sys.stdout.write(f"{plugin.name:<24} {plugin.form.value:<14} {plugin.info.description}\n")
+        module = plugin.__module__
+        own = module in ("__main__", "dataflare_vec.definition")  # the latter: an expression has no module
+        family = "registered here" if own else module.removeprefix(PACK)
+        families.setdefault(family, []).append(f"  {plugin.name:<22} {plugin.info.description}\n")
+    # The pack's families by name, then the user's own.
+    for family in sorted(families, key=lambda name: (name == "registered here", name)):
+        sys.stdout.write(f"{family}\n{''.join(families[family])}\n")
     return 0
 
 

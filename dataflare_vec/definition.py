@@ -122,6 +122,10 @@ class Plugin:
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", getattr(self.function, "__doc__", None))
         object.__setattr__(self, "__wrapped__", self.function)
+        # Of the module that defines it: doctest passes over what seems imported.
+        module = getattr(plain(self.function), "__module__", None)
+        if module and not isinstance(self.function, pl.Expr):
+            object.__setattr__(self, "__module__", module)
 
     @property
     def name(self) -> str:

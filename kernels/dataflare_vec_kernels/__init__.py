@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dataflare_vec_kernels import geo
+from dataflare_vec_kernels import finance, geo, physics, stats
 
-__all__ = ["geo"]
+__all__ = ["finance", "geo", "physics", "stats"]

@@ -1,0 +1,156 @@
+"""Against SciPy and published examples; parity, round trips, limits."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+import dataflare_vec as dfv
+
+OPTIONS = {
+    "spot": st.floats(50, 150), "strike": st.floats(50, 150), "years": st.floats(0.05, 5),
+    "rate": st.floats(-0.05, 0.2), "volatility": st.floats(0.05, 1.5),
+}  # fmt: skip
+
+
+def options(rows=200):
+    random = np.random.default_rng(5)
+    low, high = [50, 50, 0.05, -0.02, 0.05], [150, 150, 3, 0.1, 1.0]
+    return dict(zip(OPTIONS, random.uniform(low, high, (rows, 5)).T, strict=True))
+
+
+def test_price_is_the_discounted_expectation(over):
+    """By quadrature over the lognormal distribution, not by a formula."""
+    some = options(20)
+    got = over("black_scholes_call", **some)
+    for i in range(20):
+        s, k, t, r, v = (some[name][i] for name in OPTIONS)
+        at_strike = (math.log(k / s) - (r - v * v / 2) * t) / (v * math.sqrt(t))
+
+        def paid(z, s=s, k=k, t=t, r=r, v=v):
+            return (s * math.exp((r - v * v / 2) * t + v * math.sqrt(t) * z) - k) * stats.norm.pdf(z)
+
+        wanted = math.exp(-r * t) * integrate.quad(paid, at_strike, 25, epsabs=1e-12, epsrel=1e-12)[0]
+        assert got[i] == pytest.approx(wanted, rel=1e-8, abs=1e-10)
+
+
+def test_published_prices(over):
+    """J. C. Hull, Options, Futures, and Other Derivatives, 8th edition: example 14.6, section 18.4."""
+    example = {"spot": 42, "strike": 40, "years": 0.5, "rate": 0.1, "volatility": 0.2}
+    assert over("black_scholes_call", **example) == pytest.approx(4.76, abs=5e-3)
+    assert over("black_scholes_put", **example) == pytest.approx(0.81, abs=5e-3)
+    example = {"spot": 49, "strike": 50, "years": 0.3846, "rate": 0.05, "volatility": 0.2}
+    greeks = {k: v[0] for k, v in over("black_scholes", **example).items()}
+    wanted = {"delta": 0.522, "gamma": 0.066, "vega": 12.1, "theta": -4.31, "rho": 8.91}
+    for name, value in wanted.items():
+        assert greeks[name] == pytest.approx(value, rel=8e-3)
+
+
+@pytest.mark.parametrize("call", [True, False])
+def test_sensitivities_are_derivatives(over, call):
+    some = options()
+    bound = {"dividend": 0.02}
+    name = "black_scholes_call" if call else "black_scholes_put"
+
+    def price(**shifted):
+        return over(name, bindings=bound, **{**some, **shifted})
+
+    def slope(column, sign=1.0):
+        h = 1e-4 * some[column] if column == "spot" else 1e-5
+        return sign * (price(**{column: some[column] + h}) - price(**{column: some[column] - h})) / (2 * h)
+
+    got = over("black_scholes", bindings={**bound, "call": call}, **some)
+    np.testing.assert_allclose(got["price"], price(), rtol=1e-12, atol=1e-12)
+    for field, column, sign in (
+        ("delta", "spot", 1), ("vega", "volatility", 1), ("theta", "years", -1), ("rho", "rate", 1),
+    ):  # fmt: skip
+        np.testing.assert_allclose(got[field], slope(column, sign), rtol=1e-4, atol=1e-5)
+    h = 1e-3 * some["spot"]
+    up, here, down = price(spot=some["spot"] + h), price(), price(spot=some["spot"] - h)
+    np.testing.assert_allclose(got["gamma"], (up - 2 * here + down) / h**2, rtol=1e-3, atol=1e-5)
+
+
+@given(st.fixed_dictionaries(OPTIONS))
+def test_put_call_parity(over, option):
+    difference = over("black_scholes_call", **option) - over("black_scholes_put", **option)
+    forward = option["spot"] - option["strike"] * math.exp(-option["rate"] * option["years"])
+    assert difference == pytest.approx(forward, abs=1e-11)
+
+
+def test_no_volatility_is_the_intrinsic_value(over):
+    some = {"spot": [90, 100, 110], "strike": 100, "years": 1, "rate": 0, "volatility": 0}
+    assert over("black_scholes_call", **some).tolist() == [0, 0, 10]
+    assert over("black_scholes_put", **some).tolist() == [10, 0, 0]
+    assert np.isnan(over("black_scholes_call", **{**some, "volatility": -0.1})).all()
+
+
+@given(st.fixed_dictionaries(OPTIONS), st.booleans())
+def test_implied_volatility_gives_the_price_back(over, option, call):
+    name = "black_scholes_call" if call else "black_scholes_put"
+    volatility = option.pop("volatility")
+    price = over(name, **option, volatility=volatility)
+    now, later = option["spot"], option["strike"] * math.exp(-option["rate"] * option["years"])
+    time_value = price - max(now - later if call else later - now, 0)
+    if time_value[0] < 1e-9 or min(now, later) - time_value[0] < 1e-6:
+        return  # digits that are no longer in the price
+    got = over("implied_volatility", bindings={"call": call}, price=price, **option)
+    assert over(name, **option, volatility=got) == pytest.approx(price, abs=1e-12)
+
+
+def test_implied_volatility_of_hard_prices(over):
+    """Far out of the money and nearly all there is: prices from 1e-40 on."""
+    random = np.random.default_rng(6)
+    spot = 100 * np.exp(random.uniform(-3, 0, 3000))
+    some = {"spot": spot, "strike": 100.0, "years": 1.0, "rate": 0.0}
+    volatility = random.uniform(0.05, 2, 3000)
+    price = over("black_scholes_call", **some, volatility=volatility)
+    held = price > 1e-40
+    some["spot"], price = spot[held], price[held]
+    got = over("implied_volatility", price=price, **some)
+    np.testing.assert_allclose(got, volatility[held], rtol=2e-9)
+
+
+def test_impossible_prices_fail():
+    df = pl.DataFrame({"price": [5.0, 9.9, 10.0, 101.0, None, math.nan]}).with_columns(
+        spot=110.0, strike=100.0, years=1.0, rate=0.0
+    )
+    df = df.with_columns(spot=pl.when(pl.int_range(6) == 0).then(100.0).otherwise("spot"))
+    result = dfv.run(df.with_columns(price=pl.Series([5.0, 9.9, 10.0, 110.5, None, math.nan])),
+                     "implied_volatility", on_error="null")  # fmt: skip
+    messages = result.errors["message"].to_list()
+    assert len(messages) == 2
+    assert "below the option's intrinsic value" in messages[0]
+    assert "above what any volatility gives" in messages[1]
+    values = result.frame["implied_volatility"].to_list()
+    assert values[1] is values[3] is values[4] is None
+    assert values[2] == 0.0
+    assert math.isnan(values[5])
+
+
+def test_bond_price_is_the_sum_of_its_payments(over):
+    random = np.random.default_rng(7)
+    coupon, yield_, years = random.uniform(0, 0.1, 50), random.uniform(-0.02, 0.2, 50), np.arange(1, 51)
+    got = over("bond_price", face=100, coupon=coupon, yield_=yield_, years=years)
+    for i in range(50):
+        k = np.arange(1, 2 * years[i] + 1)
+        wanted = (50 * coupon[i] / (1 + yield_[i] / 2) ** k).sum() + 100 / (1 + yield_[i] / 2) ** k[-1]
+        assert got[i] == pytest.approx(wanted, rel=1e-13)
+    back = over("bond_yield", price=got, face=100, coupon=coupon, years=years)
+    np.testing.assert_allclose(back, yield_, rtol=1e-11, atol=1e-14)
+    assert over("bond_price", face=100, coupon=0.05, yield_=0.0, years=10) == [150.0]
+
+
+def test_annuity_pays_the_loan_off(over):
+    rate, periods = np.array([0.0, 1e-12, 0.005, 0.1, -0.01]), np.array([12, 12, 360, 30, 24])
+    payment = over("annuity_payment", principal=1000, rate=rate, periods=periods)
+    for p, r, n in zip(payment, rate, periods, strict=True):
+        debt = 1000.0
+        for _ in range(n):
+            debt = debt * (1 + r) - p
+        assert abs(debt) < 1e-8
