@@ -195,10 +195,10 @@ class States:
 
 
 def is_own_fault(error: BaseException) -> bool:
-    """Whether an error is the plugin's own: not rows that failed, nor wrong columns or arguments."""
+    """Whether an error is the plugin's own: not failed rows, wrong arguments or lack of memory."""
     if isinstance(error, (KernelCompileError, KernelResultError)):
         return True
-    return isinstance(error, Exception) and not isinstance(error, DataFlareError)
+    return isinstance(error, Exception) and not isinstance(error, (DataFlareError, MemoryError))
 
 
 def _blamed(names: Sequence[str], error: BaseException) -> str | None:
