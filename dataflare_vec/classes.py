@@ -126,7 +126,7 @@ def _info_of(target: Any) -> PluginInfo | None:
 
 def _snapshot(name: str, target: Any, process: Any) -> Any:
     """Return the attributes that compiled code can read, as a named tuple; None if there are none."""
-    readable = {}
+    readable: dict[str, Any] = {}
     for attribute, value in _attributes(target):
         known = _readable(value)
         readable.pop(attribute, None)

@@ -83,8 +83,13 @@ def run_record(
                 raise ColumnNotFoundError(msg)
             if column in record and column not in {series.name for series in columns}:
                 columns.append(_as_series(column, record[column], by_column.get(column)))
+    if runtime.states is not None:
+        runtime.states.of_records.update(
+            {step.plugin.name for step in steps}.difference(runtime.states.dtypes)
+        )
+    frame = pl.DataFrame(columns)
     try:
-        outcome = run_data(pl.DataFrame(columns), steps, runtime, False, "null", None)  # noqa: FBT003
+        outcome = run_data(frame, steps, runtime, False, "null", None, of_record=True)  # noqa: FBT003
     except RowError as failed:  # of a column kernel, which fails as a whole
         cause = failed.__cause__ if isinstance(failed.__cause__, Exception) else failed
         return PluginResult(False, {}, False, cause, timedelta(seconds=perf_counter() - began))  # noqa: FBT003

@@ -152,11 +152,18 @@ def _plugins(content: dict[str, Any]) -> str:
     return _section("Plugins", "since they were registered", table(rows, header), "wide")
 
 
+#: Chunks in the chart of a tuner, the latest.
+_SHOWN = 300
+
+
 def _trace(tuner: dict[str, Any]) -> str:
     name = " → ".join(tuner["plugins"])
     key = _key(("c1", "trying"), ("c3", "holding"), ("c2", "reacting"))
+    entries = tuner["trace"]
     note = f"best {tuner['best_size']:,} rows (dashed) · {key} · {escape(tuner['kind'])}"
-    return _section(f"Chunk size: {name}", note, trace(tuner["trace"], tuner["best_size"], name))
+    if len(entries) > _SHOWN:
+        note += f" · the last {_SHOWN} chunks"
+    return _section(f"Chunk size: {name}", note, trace(entries[-_SHOWN:], tuner["best_size"], name))
 
 
 def _pool(pool: dict[str, Any]) -> str:
