@@ -135,7 +135,9 @@ def _snapshot(name: str, target: Any, process: Any) -> Any:
     for attribute in _read_of_self(process):
         if attribute not in readable and hasattr(target, attribute):
             value = getattr(target, attribute)
-            reason = "begins with an underscore" if _readable(value) is not None else type(value).__name__
+            reason = type(value).__name__
+            if _readable(value) is not None:
+                reason = "begins with an underscore" if attribute.startswith("_") else "a property"
             msg = (
                 f"plugin `{name}`: `{process.__name__}` reads `self.{attribute}` ({reason}); compiled code "
                 "reads only numbers, booleans and tuples of these of `self`, under public names"

@@ -74,7 +74,9 @@ def run_record(
     }
     columns: list[pl.Series] = []
     for step in steps:
-        for column in step.binding.column_names or record:
+        names = step.binding.column_names or record
+        own = [item.source for item in step.binding.columns if item.source in names]
+        for column in dict.fromkeys([*own, *names]):  # in the order of parameters: a set has none
             if column not in record and len(steps) == 1:
                 msg = (
                     f"plugin `{plugin.name}`: the record has no `{column}`; {near_matches(column, record)}; "
