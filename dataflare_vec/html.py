@@ -71,9 +71,11 @@ def percent(share: float) -> str:
 
     Examples
     --------
-    >>> percent(0.0525)
-    '5.25 %'
+    >>> percent(0.0525), percent(0.00001)
+    ('5.25 %', '< 0.01 %')
     """
+    if 0 < share < 0.00005:
+        return "< 0.01 %"
     return f"{share:.2%}".replace("%", " %")
 
 

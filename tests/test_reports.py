@@ -164,6 +164,34 @@ def test_html_has_each_plugin_and_escapes_names(page):
     assert "alert('x')" not in page
 
 
+def test_html_says_what_is_unhealthy_and_has_all_settings(tmp_path):
+    manager = dfv.PluginManager()
+    manager.register_plugin("broken <i>", lambda x: x.upper())
+    with pytest.raises(dfv.KernelCompileError):
+        manager.process_batch("broken <i>", [{"x": 1}])
+    path = tmp_path / "report.html"
+    manager.export_performance_report(path)
+    assert "can't be compiled" not in "".join(read(path.read_text(encoding="utf-8")).text)
+    manager.health_check()
+    manager.export_performance_report(path)
+    text = "".join(read(path.read_text(encoding="utf-8")).text)
+    assert "broken <i>: unhealthyplugin `broken <i>` can't be compiled" in text
+    for setting in ("enable_debug_mode", "min_throughput", "max_huge_buffers"):
+        assert setting in text
+
+
+def test_html_stays_small(tmp_path):
+    manager = dfv.PluginManager()
+    manager.register_plugin("double", lambda x: x * 2.0)
+    config = dfv.BatchConfig(default_batch_size=64, tuner="fixed", enable_parallel=False)
+    manager.process_batch("double", pl.DataFrame({"x": [1.0] * 100_000}), config=config)
+    path = tmp_path / "report.html"
+    manager.export_performance_report(path)
+    page = path.read_text(encoding="utf-8")
+    assert page.count("<circle") <= 303
+    assert "last 300 chunks" in page
+
+
 @pytest.mark.parametrize("share", [0.0, 1e-9, 0.5, 1.0])
 def test_html_of_charts_with_any_numbers(share):
     read(charts.bars([("a", [(share, "c1"), (0.0, "c2")], NASTY), ("b", [(0.0, "c1")], "0")], NASTY))
