@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numba
 import polars as pl
-from races import batches, rows
+from races import batches, manager, rows
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
-TOPICS = {"rows": rows, "batches": batches}
+TOPICS = {"rows": rows, "batches": batches, "manager": manager}
 
 
 def write(figures: list[Figure], machine: str) -> None:

@@ -48,7 +48,8 @@ line.range { stroke:var(--c1); stroke-width:3; stroke-linecap:round; opacity:.35
 .faint { fill:var(--soft); opacity:.55 }
 .key { display:inline-block; width:10px; height:10px; border-radius:3px; margin:0 5px 0 12px }
 .key:first-child { margin-left:0 }
-dl { margin:0 } dt { font-weight:600; margin-top:8px } dd { margin:0; overflow-wrap:anywhere; white-space:pre-line }
+dl { margin:0 } dt { font-weight:600; margin-top:8px }
+dd { margin:0; overflow-wrap:anywhere; white-space:pre-line }
 footer { color:var(--soft); font-size:12.5px }
 """
 
