@@ -52,13 +52,13 @@ def watching_many_rows(size: Size) -> Iterator[Figure]:
 def watching_small_calls(size: Size) -> Iterator[Figure]:
     df = coordinates(1_000)
     watched, bare = _managers("manhattan", _manhattan)
-    calls = 500 if size.repeats > 1 else 5
+    calls = 20  # a millisecond: many short turns, of which most aren't disturbed
 
     def run(manager: dfv.PluginManager) -> None:
         for _ in range(calls):
             manager.process_batch("manhattan", df)
 
-    with_all, without = timed([lambda: run(watched), lambda: run(bare)], 3 * size.repeats)
+    with_all, without = timed([lambda: run(watched), lambda: run(bare)], 60 * size.repeats)
     yield Figure(
         "the same for a small call, 1,000 rows × 4",
         with_all / without,
