@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dis
+import numbers
 from collections import namedtuple
-from dataclasses import fields as dataclass_fields
-from dataclasses import is_dataclass, replace
+from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.definition import Form, Parameter, Plugin, PluginInfo, PluginType, define
 from dataflare_vec.errors import PluginDefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
 
 def is_class_plugin(target: object) -> bool:
@@ -30,8 +32,9 @@ def define_class_plugin(target: Any, *, name: str | None = None, **about: Any) -
         Has one or more of these methods:
 
         ``process(self, column, …, constant=…)``
-            A row kernel. What it reads of ``self`` are numbers, booleans and tuples of these, as they are
-            when the plugin is registered: ``self`` is compiled in as a named tuple of them.
+            A row kernel. What it reads of ``self`` are numbers, booleans and tuples of these, of the object
+            or its class, as they are when the plugin is registered: ``self`` is compiled in as a named
+            tuple of them.
         ``process_batch(self, column, …, constant=…)``
             Instead of ``process``, a column kernel: arrays of a chunk in, an array out. Runs as Python.
         ``info(self)``
@@ -88,9 +91,15 @@ def define_class_plugin(target: Any, *, name: str | None = None, **about: Any) -
     if function is method:  # a static method, or a function kept in an attribute
         return plugin
     _, *rest = plugin.parameters
+    if not any(parameter.is_column for parameter in rest):
+        msg = (
+            f"plugin `{name}` reads no column; give `{method.__name__}` at least one parameter without "
+            "default after `self`"
+        )
+        raise PluginDefinitionError(msg)
     if not by_row:
         return replace(plugin, function=_Bound(method), parameters=tuple(rest))
-    this = Parameter("self", is_column=False, default=_snapshot(target))
+    this = Parameter("self", is_column=False, default=_snapshot(name, target, function))
     return replace(plugin, parameters=(this, *rest))
 
 
@@ -115,24 +124,60 @@ def _info_of(target: Any) -> PluginInfo | None:
     return info
 
 
-def _snapshot(target: Any) -> Any:
+def _snapshot(name: str, target: Any, process: Any) -> Any:
     """Return the attributes that compiled code can read, as a named tuple; None if there are none."""
-    attributes: Mapping[str, Any]
-    if is_dataclass(target):
-        attributes = {field.name: getattr(target, field.name) for field in dataclass_fields(target)}
-    else:
-        attributes = getattr(target, "__dict__", {})
-    readable = {
-        name: value
-        for name, value in attributes.items()
-        if _is_readable(value) and name.isidentifier() and not name.startswith("_")
-    }
+    readable: dict[str, Any] = {}
+    for attribute, value in _attributes(target):
+        known = _readable(value)
+        readable.pop(attribute, None)
+        if known is not None and attribute.isidentifier() and not attribute.startswith("_"):
+            readable[attribute] = known
+    for attribute in _read_of_self(process):
+        if attribute not in readable and hasattr(target, attribute):
+            value = getattr(target, attribute)
+            reason = type(value).__name__
+            if _readable(value) is not None:
+                reason = "begins with an underscore" if attribute.startswith("_") else "a property"
+            msg = (
+                f"plugin `{name}`: `{process.__name__}` reads `self.{attribute}` ({reason}); compiled code "
+                "reads only numbers, booleans and tuples of these of `self`, under public names"
+            )
+            raise PluginDefinitionError(msg)
     if not readable:
         return None
     return namedtuple(type(target).__name__, readable)(**readable)  # noqa: PYI024
 
 
-def _is_readable(value: object) -> bool:
+def _attributes(target: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the attributes that are no properties or methods; those that win come last."""
+    for cls in reversed(type(target).__mro__):
+        yield from vars(cls).items()
+        for slot in (slots,) if isinstance(slots := vars(cls).get("__slots__", ()), str) else slots:
+            if hasattr(target, slot):
+                yield slot, getattr(target, slot)
+    yield from getattr(target, "__dict__", {}).items()
+
+
+def _read_of_self(process: Any) -> list[str]:
+    """Return the attributes that a method reads of its first parameter."""
+    code = getattr(process, "py_func", process).__code__
+    this = code.co_varnames[0]
+    found = []
+    for before, instruction in pairwise(dis.get_instructions(code)):
+        loaded = before.argval if isinstance(before.argval, tuple) else (before.argval,)  # 3.13 loads pairs
+        if before.opname.startswith("LOAD_FAST") and loaded[-1] == this:
+            if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+                found.append(str(instruction.argval))
+    return found
+
+
+def _readable(value: object) -> Any:
+    """Return a value as compiled code reads it; None if it can't. NumPy's scalars become Python's."""
     if isinstance(value, tuple):
-        return bool(value) and all(map(_is_readable, value))
-    return isinstance(value, (bool, int, float))
+        items = tuple(map(_readable, value))
+        return items if items and None not in items else None
+    if isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, (numbers.Integral, numbers.Real)) or type(value).__name__ in ("bool", "bool_"):
+        return value.item() if hasattr(value, "item") else None
+    return None

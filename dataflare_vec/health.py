@@ -77,7 +77,9 @@ class HealthReport:
         return card("healthy" if self.healthy else "unhealthy", rows, ("", "status", "", "time"))
 
 
-def check_plugin(plugin: Plugin, registry: Registry, seen: Mapping[str, Any] | None) -> PluginHealth:
+def check_plugin(
+    plugin: Plugin, registry: Registry, seen: Mapping[str, Any] | None, failure: str = ""
+) -> PluginHealth:
     """Run a plugin on three rows, in a pool of its own.
 
     Parameters
@@ -88,9 +90,11 @@ def check_plugin(plugin: Plugin, registry: Registry, seen: Mapping[str, Any] | N
         Where it is registered.
     seen
         Dtypes of its columns by parameter, as far as they are known.
+    failure
+        What its last run failed with, if it did.
     """
     began = perf_counter()
-    status, message = "unknown", "none of the types guessed for its columns suits it"
+    status, message = "unknown", ""
     for guess in _GUESSES if seen is None else _GUESSES[:1]:
         dtypes = {
             p.name: (seen or {}).get(p.name) or _EXPECTED.get(p.expects, guess)
@@ -100,9 +104,14 @@ def check_plugin(plugin: Plugin, registry: Registry, seen: Mapping[str, Any] | N
         try:
             message = _try(plugin, registry, dtypes)
         except Exception as error:  # noqa: BLE001  # whatever a plugin raises is what is to be known
+            shown = f"{type(error).__name__}: {error}"
             if seen is not None:
                 status = "unhealthy" if is_own_fault(error) or not isinstance(error, PluginError) else status
-                message = f"{type(error).__name__}: {error}"
+                message = shown
+            elif failure:
+                status, message = "unhealthy", failure
+            elif not message:
+                message = f"none of the types guessed for its columns suits it; with {guess} {shown}"
             continue
         status = "unhealthy" if message.startswith(_LEAK) else "healthy"
         break

@@ -51,14 +51,18 @@ def duration(value: timedelta | float) -> str:
 
     Examples
     --------
-    >>> duration(0.0012), duration(75), duration(0)
-    ('1.20 ms', '75.0 s', '0 s')
+    >>> duration(0.0012), duration(75), duration(9000), duration(0)
+    ('1.20 ms', '75.0 s', '2.5 h', '0 s')
     """
     value = seconds(value)
+    for limit, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if value >= 2 * limit:
+            return f"{value / limit:.1f} {unit}"
+    value = float(f"{value:.4g}")  # or 0.99999 s would be 1000.0 ms
     for limit, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
         if value >= limit:
             scaled = value / limit
-            return f"{scaled:.2f} {unit}" if scaled < 10 else f"{scaled:.1f} {unit}"
+            return f"{scaled:.2f} {unit}" if scaled < 9.995 else f"{scaled:.1f} {unit}"
     return f"{value * 1e9:.0f} ns" if value else "0 s"
 
 
@@ -67,9 +71,11 @@ def percent(share: float) -> str:
 
     Examples
     --------
-    >>> percent(0.0525)
-    '5.25 %'
+    >>> percent(0.0525), percent(0.00001)
+    ('5.25 %', '< 0.01 %')
     """
+    if 0 < share < 0.00005:
+        return "< 0.01 %"
     return f"{share:.2%}".replace("%", " %")
 
 

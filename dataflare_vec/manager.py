@@ -10,8 +10,6 @@ from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from dataflare_vec import logs
 from dataflare_vec.classes import define_class_plugin, is_class_plugin
 from dataflare_vec.config import PluginManagerConfig
@@ -19,10 +17,11 @@ from dataflare_vec.definition import Form, Plugin, PluginInfo, PluginType, defin
 from dataflare_vec.engine.runtime import Runtime
 from dataflare_vec.errors import PluginDefinitionError
 from dataflare_vec.health import HealthReport, PluginHealth, check_plugin, check_pool
+from dataflare_vec.hints import near_matches
 from dataflare_vec.memory import MemoryPool, PoolStats, default_pool
 from dataflare_vec.metrics import Metrics, PluginMetrics
 from dataflare_vec.monitor import Monitor
-from dataflare_vec.records import PluginResult, run_record
+from dataflare_vec.records import PluginResult, as_frame, run_record
 from dataflare_vec.registry import Registry, default_registry
 from dataflare_vec.running import run_batch
 from dataflare_vec.states import PluginState, States
@@ -117,7 +116,7 @@ class PluginManager:
         replace
             Replace a plugin of the same name.
         **about
-            ``plugin_type``, ``returns``, ``version``, ``description``, ``author``,
+            ``plugin_type``, ``returns``, ``math``, ``version``, ``description``, ``author``,
             ``optimize_batch_size`` as in `dataflare_vec.register`.
 
         Returns
@@ -244,7 +243,7 @@ class PluginManager:
             The frame, the failed rows, counts, time and throughput.
         """
         if isinstance(data, (list, tuple)):
-            data = pl.DataFrame(data, infer_schema_length=None)
+            data = as_frame(data, plugins, self.registry, self._states.dtypes, bindings)
         return run_batch(
             data,
             plugins,
@@ -294,7 +293,9 @@ class PluginManager:
             if self._states.get(name) is PluginState.DISABLED:
                 found[name] = PluginHealth("disabled", "")
                 continue
-            health = check_plugin(plugin, self.registry, self._states.dtypes.get(name))
+            health = check_plugin(
+                plugin, self.registry, self._states.dtypes.get(name), self._states.message(name)
+            )
             if health.status == "healthy":
                 self._states.settle(name, PluginState.READY)
             elif health.status == "unhealthy":
@@ -389,15 +390,35 @@ class PluginManager:
         return f"<PluginManager: {len(self._known())} plugins, {self._states.running} running>"
 
 
+#: What `register_plugin` takes about a plugin: the fields of its `PluginInfo`, and those of `Plugin`.
+_ABOUT = ("plugin_type", "version", "description", "author")
+_KEYWORDS = (*_ABOUT, "returns", "math", "optimize_batch_size", "replace")
+
+
 def _define(name: str | None, target: Any, **about: Any) -> Plugin:
     """Make a plugin of whatever can be one."""
+    unknown = [key for key in about if key not in _KEYWORDS]
+    if unknown:
+        msg = f"`register_plugin` takes no `{unknown[0]}`; {near_matches(unknown[0], _KEYWORDS)}"
+        raise PluginDefinitionError(msg)
+    if "plugin_type" in about:
+        try:
+            about["plugin_type"] = PluginType(about["plugin_type"])
+        except ValueError:
+            known = ", ".join(f'"{each.value}"' for each in PluginType)
+            msg = f"`plugin_type` must be one of {known}, got {about['plugin_type']!r}"
+            raise PluginDefinitionError(msg) from None
     if isinstance(target, Plugin):
-        info = replace(target.info, name=name or target.name)
+        said = {key: about.pop(key) for key in _ABOUT if key in about}
+        info = replace(target.info, name=name or target.name, **said)
         # Its own kernels: a manager may go while the plugin stays.
         return replace(target, info=info, kernels={}, own_binding=[], **about)
     if is_class_plugin(target):
         return define_class_plugin(target, name=name, **about)
-    about["plugin_type"] = PluginType(about.get("plugin_type", PluginType.TRANSFORMER))
+    if isinstance(target, type) and any(hasattr(target, each) for each in ("process", "process_batch")):
+        msg = f"a plugin is an object, got the class `{target.__name__}`; register `{target.__name__}(…)`"
+        raise PluginDefinitionError(msg)
+    about.setdefault("plugin_type", PluginType.TRANSFORMER)
     return define(target, name=name, form=Form.ROW, **about)
 
 

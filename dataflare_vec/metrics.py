@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _GROWTH = 1.02
 _SCALE = 1 / log(_GROWTH)
 _SHORTEST, _LONGEST = 1e-7, 1e4
-_LAST = ceil(log(_LONGEST / _SHORTEST) * _SCALE)
 _OFFSET = -log(_SHORTEST) * _SCALE
 
 
@@ -42,9 +41,7 @@ class Histogram:
 
     def add(self, seconds: float) -> None:
         """Count one latency. What is out of range counts as the nearest that isn't."""
-        index = int(log(seconds) * _SCALE + _OFFSET) if seconds > _SHORTEST else 0
-        if index > _LAST:
-            index = _LAST
+        index = int(log(min(seconds, _LONGEST)) * _SCALE + _OFFSET) if seconds > _SHORTEST else 0
         buckets = self.buckets
         buckets[index] = buckets.get(index, 0) + 1
         self.count += 1

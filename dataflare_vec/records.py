@@ -11,12 +11,12 @@ import polars as pl
 
 from dataflare_vec.engine.failures import explain
 from dataflare_vec.engine.steps import bind_steps
-from dataflare_vec.errors import ColumnNotFoundError
+from dataflare_vec.errors import ColumnNotFoundError, RowError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.running import run_data
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.registry import Registry
@@ -74,7 +74,9 @@ def run_record(
     }
     columns: list[pl.Series] = []
     for step in steps:
-        for column in step.binding.column_names or record:
+        names = step.binding.column_names or record
+        own = [item.source for item in step.binding.columns if item.source in names]
+        for column in dict.fromkeys([*own, *names]):  # in the order of parameters: a set has none
             if column not in record and len(steps) == 1:
                 msg = (
                     f"plugin `{plugin.name}`: the record has no `{column}`; {near_matches(column, record)}; "
@@ -83,7 +85,16 @@ def run_record(
                 raise ColumnNotFoundError(msg)
             if column in record and column not in {series.name for series in columns}:
                 columns.append(_as_series(column, record[column], by_column.get(column)))
-    outcome = run_data(pl.DataFrame(columns), steps, runtime, False, "null", None)  # noqa: FBT003
+    if runtime.states is not None:
+        runtime.states.of_records.update(
+            {step.plugin.name for step in steps}.difference(runtime.states.dtypes)
+        )
+    frame = pl.DataFrame(columns)
+    try:
+        outcome = run_data(frame, steps, runtime, False, "null", None, of_record=True)  # noqa: FBT003
+    except RowError as failed:  # of a column kernel, which fails as a whole
+        cause = failed.__cause__ if isinstance(failed.__cause__, Exception) else failed
+        return PluginResult(False, {}, False, cause, timedelta(seconds=perf_counter() - began))  # noqa: FBT003
     error = None
     if outcome.failures:
         first = outcome.failures[0]
@@ -96,6 +107,50 @@ def run_record(
         error=error,
         processing_time=timedelta(seconds=perf_counter() - began),
     )
+
+
+def as_frame(
+    records: Sequence[Any],
+    plugins: Any,
+    registry: Registry,
+    known: Mapping[str, Mapping[str, Any]],
+    bindings: Mapping[str, Any],
+) -> pl.DataFrame:
+    """Return a list of dicts as a frame; of none, one with the columns that the plugins read.
+
+    Parameters
+    ----------
+    records
+        The dicts.
+    plugins, registry
+        What is to be run over them, and where it is found.
+    known
+        Dtypes by plugin and parameter, for the columns of an empty list.
+    bindings
+        Of the call.
+
+    Raises
+    ------
+    TypeError
+        If something else is among them.
+    """
+    for i, record in enumerate(records):
+        if not hasattr(record, "keys"):
+            msg = f"a list of records holds dicts, got {type(record).__name__} at index {i}: {record!r}"
+            raise TypeError(msg)
+    if records:
+        return pl.DataFrame(records, infer_schema_length=None)
+    schema: dict[str, Any] = {}
+    written: set[str] = set()
+    for step in bind_steps(registry, plugins, None, bindings):
+        seen = known.get(step.plugin.name, {})
+        for item in step.binding.columns:
+            if isinstance(item.source, str) and item.source not in written:
+                schema.setdefault(item.source, seen.get(item.parameter.name, pl.Float64()))
+        output = step.output or step.plugin.name
+        names = output.values() if isinstance(output, dict) else output
+        written.update([names] if isinstance(names, str) else names)
+    return pl.DataFrame(schema=schema)
 
 
 def _as_series(name: str, value: Any, dtype: Any) -> pl.Series:

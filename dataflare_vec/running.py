@@ -43,9 +43,13 @@ def run_data(
     keep: bool,  # noqa: FBT001
     on_error: str,
     config: BatchConfig | None,
+    *,
+    of_record: bool = False,
 ) -> Outcome:
     """Run steps over a frame of any kind that is in memory, when it is its turn."""
     states = runtime.states
+    if states is not None and states.of_records and not of_record:
+        states.see_frame([step.plugin.name for step in steps])
     if states is None or not states.is_limited:
         return _run(data, steps, runtime, keep, on_error, config)
     with states.turn():

@@ -34,6 +34,9 @@ def read_toml(path: str | Path) -> dict[str, Any]:
             raise ValueError(msg) from None
     if path.name == "pyproject.toml":
         content = content.get("tool", {}).get("dataflare_vec", {})
+        if not isinstance(content, dict):
+            msg = f"`{path}`: `tool.dataflare_vec` must be a table of settings, got {content!r}"
+            raise ValueError(msg)
     return content
 
 

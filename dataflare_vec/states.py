@@ -67,11 +67,15 @@ class States:
     Attributes
     ----------
     dtypes : dict
-        By plugin, the dtypes of the columns it was last seen with, by parameter.
+        By plugin, the dtypes of the columns it was seen with, by parameter.
+    of_records : set
+        Plugins of which only records were seen, whose dtypes are those of Python's values: a frame's will
+        replace them.
     """
 
     def __init__(self, limit: int | None = None) -> None:
         self.dtypes: dict[str, Mapping[str, Any]] = {}
+        self.of_records: set[str] = set()
         self.running = 0
         self._limit = limit
         self._lock = threading.Lock()
@@ -176,6 +180,14 @@ class States:
         with self._lock:
             self._entries.pop(name, None)
             self.dtypes.pop(name, None)
+            self.of_records.discard(name)
+
+    def see_frame(self, names: Sequence[str]) -> None:
+        """Forget the dtypes of records, now that a plugin sees a frame."""
+        with self._lock:
+            for name in self.of_records.intersection(names):
+                self.of_records.discard(name)
+                self.dtypes.pop(name, None)
 
     def names(self) -> list[str]:
         """Return the plugins that have been run, or had their state set."""
@@ -195,10 +207,10 @@ class States:
 
 
 def is_own_fault(error: BaseException) -> bool:
-    """Whether an error is the plugin's own: not rows that failed, nor wrong columns or arguments."""
+    """Whether an error is the plugin's own: not failed rows, wrong arguments or lack of memory."""
     if isinstance(error, (KernelCompileError, KernelResultError)):
         return True
-    return isinstance(error, Exception) and not isinstance(error, DataFlareError)
+    return isinstance(error, Exception) and not isinstance(error, (DataFlareError, MemoryError))
 
 
 def _blamed(names: Sequence[str], error: BaseException) -> str | None:

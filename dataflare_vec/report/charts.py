@@ -35,7 +35,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
 
 
-def _short(name: str, room: int = 22) -> str:
+def _short(name: str, room: int = 19) -> str:
     return name if len(name) <= room else name[: room - 1] + "…"
 
 

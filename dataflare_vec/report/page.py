@@ -22,7 +22,9 @@ h1 { font-size:26px; margin:0 0 4px; letter-spacing:-.01em }
 h2 { font-size:15px; margin:0 0 2px }
 .note { color:var(--soft); font-size:13px; margin:0 0 14px }
 header .note { margin-bottom:24px }
-.tiles,div.grid { display:grid; gap:16px; margin-bottom:16px; align-items:start }
+.tiles,div.grid,.thirds { display:grid; gap:16px; margin-bottom:16px; align-items:start }
+.tiles { align-items:stretch }
+.thirds { grid-template-columns:repeat(auto-fit,minmax(280px,1fr)); gap:4px 40px; margin:0 }
 .tiles { grid-template-columns:repeat(auto-fit,minmax(150px,1fr)) }
 div.grid { grid-template-columns:repeat(auto-fit,minmax(min(520px,100%),1fr)) }
 .tile,section { background:var(--card); border:1px solid var(--grid); border-radius:12px;
@@ -32,7 +34,7 @@ div.grid { grid-template-columns:repeat(auto-fit,minmax(min(520px,100%),1fr)) }
 .tile .good { color:var(--good) } .tile .bad { color:var(--bad) }
 section { overflow-x:auto } section.wide { margin-bottom:16px }
 section table { width:100%; font-size:14px }
-td,th { border-bottom:1px solid var(--grid)!important; padding-top:5px!important;
+td,th { white-space:nowrap; border-bottom:1px solid var(--grid)!important; padding-top:5px!important;
   padding-bottom:5px!important }
 svg { width:100%; height:auto; display:block; font-size:12.5px }
 text { fill:var(--ink) } text.axis { fill:var(--soft); font-size:11px }
@@ -46,6 +48,8 @@ line.range { stroke:var(--c1); stroke-width:3; stroke-linecap:round; opacity:.35
 .faint { fill:var(--soft); opacity:.55 }
 .key { display:inline-block; width:10px; height:10px; border-radius:3px; margin:0 5px 0 12px }
 .key:first-child { margin-left:0 }
+dl { margin:0 } dt { font-weight:600; margin-top:8px }
+dd { margin:0; overflow-wrap:anywhere; white-space:pre-line }
 footer { color:var(--soft); font-size:12.5px }
 """
 
@@ -56,11 +60,10 @@ def page(content: dict[str, Any]) -> str:
     parts = [_head(content), _tiles(content)]
     if done:
         parts += ['<div class="grid">', _throughput(done), _latency(done, content), "</div>"]
-    parts.append(_plugins(content))
-    traces = [tuner for tuner in content["tuners"] if tuner["trace"]]
-    if traces:
-        parts += ['<div class="grid">', *map(_trace, traces), "</div>"]
-    parts += ['<div class="grid">', _pool(content["memory_pool"]), _config(content["config"]), "</div>"]
+    parts += [_plugins(content), _health(content["health"] or {})]
+    traces = [_trace(tuner) for tuner in content["tuners"] if tuner["trace"]]
+    parts += ['<div class="grid">', *traces, _pool(content["memory_pool"]), "</div>"]
+    parts.append(_config(content["config"]))
     footer = f"dataflare_vec {content['version']} · Python {content['python']} · {content['machine']}"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -152,11 +155,32 @@ def _plugins(content: dict[str, Any]) -> str:
     return _section("Plugins", "since they were registered", table(rows, header), "wide")
 
 
+def _health(checks: dict[str, Any]) -> str:
+    """Return what the last health check didn't like; nothing if it liked all."""
+    wrong = {name: one for name, one in checks.items() if one["status"] in ("unhealthy", "unknown")}
+    if not wrong:
+        return ""
+    items = [
+        f"<dt>{escape(name)}: {escape(one['status'])}</dt><dd>{escape(one['message'])}</dd>"
+        for name, one in wrong.items()
+    ]
+    return _section("Health", "what the last check found", f"<dl>{''.join(items)}</dl>", "wide")
+
+
+#: Chunks in the chart of a tuner, the latest.
+_SHOWN = 300
+
+
 def _trace(tuner: dict[str, Any]) -> str:
     name = " → ".join(tuner["plugins"])
-    key = _key(("c1", "trying"), ("c3", "holding"), ("c2", "reacting"))
-    note = f"best {tuner['best_size']:,} rows (dashed) · {key} · {escape(tuner['kind'])}"
-    return _section(f"Chunk size: {name}", note, trace(tuner["trace"], tuner["best_size"], name))
+    key = _key(("c1", "trying"), ("c3", "holding"), ("c2", "reacting"), ("soft", "rest"))
+    entries = tuner["trace"]
+    note = f"best {tuner['best_size']:,} rows (dashed) · {key}"
+    if tuner["kind"] != "ChunkTuner":
+        note += f" · {escape(tuner['kind'])}"
+    if len(entries) > _SHOWN:
+        note += f" · last {_SHOWN} chunks"
+    return _section(f"Chunk size: {name}", note, trace(entries[-_SHOWN:], tuner["best_size"], name))
 
 
 def _pool(pool: dict[str, Any]) -> str:
@@ -168,7 +192,7 @@ def _pool(pool: dict[str, Any]) -> str:
 
 
 def _config(config: dict[str, Any]) -> str:
-    flat = [(name, value) for name, value in config.items() if not isinstance(value, dict)]
-    flat += [(f"batch · {name}", value) for name, value in config["batch_config"].items()]
-    body = table([(name, value) for name, value in flat])
-    return _section("Settings", "durations in seconds", body)
+    own = {name: value for name, value in config.items() if not isinstance(value, dict)}
+    groups = {"manager": own, "batch": config["batch_config"], "memory pool": config["memory_pool_config"]}
+    tables = "".join(table(values.items(), (name, "")) for name, values in groups.items())
+    return _section("Settings", "durations in seconds", f'<div class="thirds">{tables}</div>', "wide")

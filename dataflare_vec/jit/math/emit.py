@@ -22,8 +22,8 @@ from dataflare_vec.jit.math.values import F32, F64, Format, Value, is_finite
 if TYPE_CHECKING:
     from dataflare_vec.jit.math.table import MathFunction
 
-#: Status of a kernel in whose fast form an angle or a quotient was too large. Numba's own are -3 … and above 0
-#: for exceptions.
+#: Status of a kernel in whose fast form an angle or a quotient was too large. Numba's own are -3 …, and above
+#: 0 for exceptions.
 LARGE_ANGLE = -20
 
 #: LLVM type of a status.
