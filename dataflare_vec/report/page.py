@@ -152,7 +152,7 @@ def _plugins(content: dict[str, Any]) -> str:
             )
         )
     header = ("plugin", "state", "rows", "failed", "throughput", "mean chunk", "p99", "runs", "chunks")
-    return _section("Plugins", "since they were registered", table(rows, header), "wide")
+    return _section("Plugins", "since they were registered", table(rows, header, 2), "wide")
 
 
 def _health(checks: dict[str, Any]) -> str:
