@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import textwrap
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -73,8 +74,11 @@ class HealthReport:
         from dataflare_vec.html import card, duration
 
         checks = [("memory pool", self.pool), *self.plugins.items()]
-        rows = [(name, one.status, one.message[:120], duration(one.seconds)) for name, one in checks]
-        return card("healthy" if self.healthy else "unhealthy", rows, ("", "status", "", "time"))
+        rows = [
+            (name, one.status, textwrap.shorten(one.message, 160, placeholder=" …"), duration(one.seconds))
+            for name, one in checks
+        ]
+        return card("healthy" if self.healthy else "unhealthy", rows, ("", "status", "", "time"), 3)
 
 
 def check_plugin(

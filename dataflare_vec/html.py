@@ -15,7 +15,7 @@ _CARD = "display:inline-block;border:1px solid rgba(128,128,128,.35);border-radi
 _TITLE = "font-weight:600;margin-bottom:6px"
 _CELL = "text-align:left;padding:2px 14px 2px 0;background:transparent;border:0"
 _NUMBER = "text-align:right;padding:2px 0 2px 14px;background:transparent;border:0;"
-_NUMBER += "font-variant-numeric:tabular-nums"
+_NUMBER += "white-space:nowrap;font-variant-numeric:tabular-nums"
 
 
 def amount(value: float) -> str:
@@ -79,16 +79,16 @@ def percent(share: float) -> str:
     return f"{share:.2%}".replace("%", " %")
 
 
-def table(rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
-    """Return a table; the first column is text, the others are aligned to the right. All is escaped."""
+def table(rows: Iterable[Sequence[object]], header: Sequence[str] = (), texts: int = 1) -> str:
+    """Return a table; the first ``texts`` columns are text, the others numbers. All is escaped."""
     head = "".join(
-        f'<th style="{_CELL if i == 0 else _NUMBER};opacity:.65;font-weight:500">{escape(str(cell))}</th>'
+        f'<th style="{_CELL if i < texts else _NUMBER};opacity:.65;font-weight:500">{escape(str(cell))}</th>'
         for i, cell in enumerate(header)
     )
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td style="{_CELL if i == 0 else _NUMBER}">{escape(str(cell))}</td>'
+            f'<td style="{_CELL if i < texts else _NUMBER}">{escape(str(cell))}</td>'
             for i, cell in enumerate(row)
         )
         + "</tr>"
@@ -98,6 +98,8 @@ def table(rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
     return f'<table style="border-collapse:collapse;border:0">{head}<tbody>{body}</tbody></table>'
 
 
-def card(title: str, rows: Iterable[Sequence[object]], header: Sequence[str] = ()) -> str:
+def card(title: str, rows: Iterable[Sequence[object]], header: Sequence[str] = (), texts: int = 1) -> str:
     """Return a titled box around a table. All text is escaped."""
-    return f'<div style="{_CARD}"><div style="{_TITLE}">{escape(title)}</div>{table(rows, header)}</div>'
+    return (
+        f'<div style="{_CARD}"><div style="{_TITLE}">{escape(title)}</div>{table(rows, header, texts)}</div>'
+    )

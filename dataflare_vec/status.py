@@ -87,4 +87,4 @@ class SystemStatus:
             f"up {duration(self.uptime)} · {self.running} running · {size(self.pool.in_use_bytes)} in use · "
             f"{percent(self.pool.cache_hit_rate)} hits"
         )
-        return card(title, rows, ("plugin", "state", "rows", "throughput", "p99", "failed"))
+        return card(title, rows, ("plugin", "state", "rows", "throughput", "p99", "failed"), 2)

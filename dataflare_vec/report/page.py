@@ -152,7 +152,7 @@ def _plugins(content: dict[str, Any]) -> str:
             )
         )
     header = ("plugin", "state", "rows", "failed", "throughput", "mean chunk", "p99", "runs", "chunks")
-    return _section("Plugins", "since they were registered", table(rows, header), "wide")
+    return _section("Plugins", "since they were registered", table(rows, header, 2), "wide")
 
 
 def _health(checks: dict[str, Any]) -> str:
@@ -175,7 +175,7 @@ def _trace(tuner: dict[str, Any]) -> str:
     name = " → ".join(tuner["plugins"])
     key = _key(("c1", "trying"), ("c3", "holding"), ("c2", "reacting"), ("soft", "rest"))
     entries = tuner["trace"]
-    note = f"best {tuner['best_size']:,} rows (dashed) · {key}"
+    note = f"best {tuner['best_size']:,} (dashed) · {key}"
     if tuner["kind"] != "ChunkTuner":
         note += f" · {escape(tuner['kind'])}"
     if len(entries) > _SHOWN:
