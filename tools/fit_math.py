@@ -143,6 +143,13 @@ def _log_tail(z):
     return (2 * mp.atanh(s) - 2 * s) / (s * z)
 
 
+def _log_rest(z):
+    """Return (_log_tail(z) - 2/3)/z."""
+    if z < mp.mpf(10) ** -12:
+        return sum(mp.mpf(2) / (5 + 2 * k) * z**k for k in range(6))
+    return (_log_tail(z) - mp.mpf(2) / 3) / z
+
+
 def _atan_tail(z):
     if z < mp.mpf(10) ** -25:
         return -mp.mpf(1) / 3 + z / 5
@@ -170,6 +177,14 @@ FITS: dict[str, Fit] = {
     # log((1+s)/(1-s)) = 2s + s·z·P(z), z = s²
     "LOG": Fit(
         _log_tail, mp.mpf(0), S_MAX**2 * (1 + mp.mpf(2) ** -10), lambda z: z + mp.mpf(10) ** -4, (6, 2)
+    ),
+    # the same as 2s + s·z·(2/3 + z·P(z)), exact enough for powers
+    "LOG_REST": Fit(
+        _log_rest,
+        mp.mpf(0),
+        S_MAX**2 * (1 + mp.mpf(2) ** -10),
+        lambda z: z**2 + mp.mpf(10) ** -6,
+        (7, 3),
     ),
     # atan(t) = t + t·z·P(z), z = t², |t| ≤ tan(π/8)
     "ATAN": Fit(
@@ -199,6 +214,7 @@ def constants(*, single: bool) -> dict[str, list[float]]:
     return {
         "LN2": split(LN2, [full, full]),
         "LN2_SHORT": split(LN2, [short if not single else full - 8, full]),
+        "TWO_THIRDS": split(mp.mpf(2) / 3, [full, full]),
         "LOG2_E": split(1 / LN2, [full, full]),
         "LOG10_E": split(1 / mp.log(10), [full, full]),
         "LOG10_2": split(LN2 / mp.log(10), [short if not single else full - 8, full]),

@@ -24,8 +24,8 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing import signature
 from numba.core.typing.typeof import typeof_impl
 
-from dataflare_vec.jit.math import emit
-from dataflare_vec.jit.math.table import REPLACED, MathFunction
+from dataflare_vec.jit.math import emit, power
+from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class StandInType(types.Callable, types.Opaque):  # type: ignore[misc]
         self.stand_in = stand_in
         original = stand_in.original
         module = getattr(original, "__module__", None) or "numpy"
-        super().__init__(f"dfv.{module}.{original.__name__}.{stand_in.mode}")
+        super().__init__(f"dfv.{stand_in.function.name}.{module}.{original.__name__}.{stand_in.mode}")
 
     def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
         """Return our signature where we have one, else that of the original."""
@@ -84,14 +84,26 @@ def _typeof_stand_in(value: StandIn, context: Any) -> StandInType:
 
 
 def _own_signature(function: MathFunction, args: tuple[types.Type, ...]) -> Any:
-    """Return the signature for numbers and bools; None for what ours don't handle."""
+    """Return the signature for numbers and bools, optional ones too; None for what ours don't handle."""
     if len(args) != function.arguments:
         return None
-    args = tuple(types.unliteral(arg) for arg in args)
-    allowed = types.Float if function.floats_only else (types.Float, types.Integer, types.Boolean)
-    if not all(isinstance(arg, allowed) and arg != types.float16 for arg in args):
+    # Numba casts the arguments to the signature's types; that of None raises.
+    args = tuple(types.unliteral(arg.type if isinstance(arg, types.Optional) else arg) for arg in args)
+    numbers = (types.Float, types.Integer, types.Boolean)
+    if not all(isinstance(arg, numbers) and arg != types.float16 for arg in args):
         return None
+    are_floats = [isinstance(arg, types.Float) for arg in args]
     kind = types.float32 if all(arg == types.float32 for arg in args) else types.float64
+    if function.takes == "floats" and not all(are_floats):
+        return None
+    if function.takes in ("a float", "power") and not any(are_floats):
+        return None
+    if function.takes == "power" and args[0] == types.float32 and not are_floats[1]:
+        return None
+    if function.takes == "power of an integer":
+        if not are_floats[0]:
+            return None
+        kind = args[0]
     returned = {"float": kind, "int": types.int64, "bool": types.boolean}[function.returns]
     return signature(returned, *[kind] * len(args))
 
@@ -114,13 +126,12 @@ def _lower(stand_in: StandIn) -> Callable[..., Any]:
     return call
 
 
-_stand_ins: dict[tuple[Any, emit.Mode], StandIn] = {}
+_stand_ins: dict[tuple[MathFunction, Any, emit.Mode], StandIn] = {}
 
 
-def _stand_in(original: Any, mode: emit.Mode) -> StandIn:
-    key = (original, mode)
+def _stand_in(function: MathFunction, original: Any, mode: emit.Mode) -> StandIn:
+    key = (function, original, mode)
     if key not in _stand_ins:
-        function = REPLACED[original]
         made = _stand_ins[key] = StandIn(function, original, mode)
         for kind in (types.float64, types.float32):
             lower_builtin(made, *[kind] * function.arguments)(_lower(made))
@@ -152,23 +163,40 @@ def _replace_calls(func_ir: Any, mode: emit.Mode) -> bool:
     for block in func_ir.blocks.values():
         body = []
         for statement in block.body:
-            call = statement.value if isinstance(statement, ir.Assign) else None
-            if isinstance(call, ir.Expr) and call.op == "call":
-                found = ir_utils.guard(ir_utils.find_outer_value, func_ir, call.func)
-                new = _replacement(found, mode, notes)
-                if new is not None:
-                    name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv"), call.loc)
-                    value = ir.Global(str(getattr(found, "__name__", "function")), new, call.loc)
-                    body.append(ir.Assign(value, name, call.loc))
-                    func_ir._definitions[name.name].append(value)
-                    call.func = name
-                    changed = True
+            new, arguments = None, ()
+            if isinstance(statement, ir.Assign) and isinstance(statement.value, ir.Expr):
+                found, arguments = _called(func_ir, statement.value)
+                if found is not None:
+                    new = _replacement(func_ir, found, arguments, mode, notes)
+            if new is not None:
+                old = statement.value
+                name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv"), old.loc)
+                value = ir.Global(str(getattr(found, "__name__", "function")), new, old.loc)
+                body.append(ir.Assign(value, name, old.loc))
+                func_ir._definitions[name.name].append(value)
+                if old.op == "call":
+                    old.func = name
+                else:
+                    statement.value = ir.Expr.call(name, arguments, (), old.loc)
+                    definitions = func_ir._definitions[statement.target.name]
+                    definitions[:] = [statement.value if item is old else item for item in definitions]
+                changed = True
             body.append(statement)
         block.body = body
     return changed
 
 
-def _replacement(found: Any, mode: emit.Mode, notes: _Notes) -> Any:
+def _called(func_ir: Any, value: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return what an expression calls, and with what; an operator of ours is a call."""
+    if value.op == "call":
+        found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
+        return found, () if value.kws or value.vararg else tuple(value.args)
+    if value.op in ("binop", "inplace_binop") and value.fn in OPERATORS:
+        return value.fn, (value.lhs, value.rhs)
+    return None, ()
+
+
+def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode, notes: _Notes) -> Any:
     """Return what stands in for a called object, or None."""
     if isinstance(found, Dispatcher):
         notes.helpers.append(found.py_func)
@@ -180,7 +208,11 @@ def _replacement(found: Any, mode: emit.Mode, notes: _Notes) -> Any:
     if function is None:
         return None
     notes.has_angles |= function.is_angle
-    return _stand_in(found, mode)
+    if function.body is power.pow and len(arguments) == 2:
+        exponent = ir_utils.guard(ir_utils.find_const, func_ir, arguments[1])
+        if type(exponent) in (int, float):
+            function = constant_power(function, exponent, type(exponent).__name__) or function
+    return _stand_in(function, found, mode)
 
 
 def _helper(dispatcher: Dispatcher, mode: emit.Mode) -> Dispatcher:

@@ -6,13 +6,16 @@ oracles in `tests/jit/math/test_accuracy.py`.
 
 from __future__ import annotations
 
+import builtins
 import math
+import operator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataflare_vec.jit.math import exponential, rounding, trigonometric
+from dataflare_vec.jit.math import exponential, power, rounding, trigonometric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +41,10 @@ class MathFunction:
         ``"float"`` (the format of the arguments), ``"int"`` (int64) or ``"bool"``.
     is_angle
         Whether its argument is an angle, to be reduced first.
-    floats_only
-        Whether integer arguments are left to Numba.
+    takes
+        What else is left to Numba: ``"numbers"`` (nothing), ``"floats"`` (integer arguments), ``"a float"``
+        (where all arguments are integers), ``"power"`` (as ``**``, where an integer exponent doesn't widen a
+        float32: we leave such to Numba), ``"power of an integer"`` (the same with a constant exponent).
     """
 
     name: str
@@ -50,12 +55,12 @@ class MathFunction:
     arguments: int = 1
     returns: str = "float"
     is_angle: bool = False
-    floats_only: bool = False
+    takes: str = "numbers"
 
 
 def _of(*names: str) -> tuple[Any, ...]:
     """Return functions by dotted name, those that this Python and NumPy have."""
-    modules = {"math": math, "np": np}
+    modules = {"math": math, "np": np, "operator": operator, "builtins": builtins}
     found = []
     for name in names:
         module, _, attribute = name.partition(".")
@@ -72,7 +77,10 @@ def _both(
     return MathFunction(name, body, names, bound, bound, **about)
 
 
-_e, _t, _r = exponential, trigonometric, rounding
+_e, _t, _r, _p = exponential, trigonometric, rounding, power
+
+#: Operators that are replaced like calls.
+OPERATORS = (operator.pow, operator.ipow)
 
 FUNCTIONS: tuple[MathFunction, ...] = (
     _both("exp", _e.exp),
@@ -91,17 +99,19 @@ FUNCTIONS: tuple[MathFunction, ...] = (
     _both("atan2", _t.atan2, 2.0, "np.arctan2", arguments=2),
     _both("degrees", _t.degrees, 2.0, "np.rad2deg"),
     _both("radians", _t.radians, 2.0, "np.deg2rad"),
+    MathFunction("pow", _p.pow, _of("math.pow"), 2.0, 2.0, 2),
+    MathFunction("power", _p.pow, (*OPERATORS, builtins.pow, np.power), 2.0, 2.0, 2, takes="power"),
     _both("sqrt", _r.sqrt, 0.5),
     MathFunction("fabs", _r.fabs, _of("math.fabs", "np.fabs"), 0.0, 0.0),
-    MathFunction("abs", _r.fabs, (np.abs,), 0.0, 0.0, floats_only=True),
+    MathFunction("abs", _r.fabs, (np.abs,), 0.0, 0.0, takes="floats"),
     _both("copysign", _r.copysign, 0.0, arguments=2),
-    MathFunction("floor", _r.floor, (np.floor,), 0.0, 0.0, floats_only=True),
-    MathFunction("ceil", _r.ceil, (np.ceil,), 0.0, 0.0, floats_only=True),
-    MathFunction("trunc", _r.trunc, (np.trunc,), 0.0, 0.0, floats_only=True),
+    MathFunction("floor", _r.floor, (np.floor,), 0.0, 0.0, takes="floats"),
+    MathFunction("ceil", _r.ceil, (np.ceil,), 0.0, 0.0, takes="floats"),
+    MathFunction("trunc", _r.trunc, (np.trunc,), 0.0, 0.0, takes="floats"),
     # Python's return integers.
-    MathFunction("ifloor", _r.floor, (math.floor,), 0.0, 0.0, returns="int", floats_only=True),
-    MathFunction("iceil", _r.ceil, (math.ceil,), 0.0, 0.0, returns="int", floats_only=True),
-    MathFunction("itrunc", _r.trunc, (math.trunc,), 0.0, 0.0, returns="int", floats_only=True),
+    MathFunction("ifloor", _r.floor, (math.floor,), 0.0, 0.0, returns="int", takes="floats"),
+    MathFunction("iceil", _r.ceil, (math.ceil,), 0.0, 0.0, returns="int", takes="floats"),
+    MathFunction("itrunc", _r.trunc, (math.trunc,), 0.0, 0.0, returns="int", takes="floats"),
     _both("isnan", _r.isnan, 0.0, returns="bool"),
     _both("isinf", _r.isinf, 0.0, returns="bool"),
     _both("isfinite", _r.isfinite, 0.0, returns="bool"),
@@ -109,3 +119,18 @@ FUNCTIONS: tuple[MathFunction, ...] = (
 
 #: What a kernel calls → the function that replaces it.
 REPLACED: dict[Any, MathFunction] = {item: f for f in FUNCTIONS for item in f.replaces}
+
+
+@cache
+def constant_power(function: MathFunction, exponent: float, kind: str) -> MathFunction | None:
+    """Return what computes ``x ** exponent`` for a constant of type ``kind``; None where `pow` does best."""
+    body: Callable[..., Any] | None = _p.root if exponent == 0.5 else None
+    if float(exponent).is_integer():
+        body = _p.integer_power(int(exponent))
+    if body is None:
+        return None
+    takes = function.takes
+    if takes == "power":
+        takes = "power of an integer" if kind == "int" else "a float"
+    name = f"{function.name}_{kind}_{exponent}".replace("-", "minus_")
+    return MathFunction(name, body, (), 2.0, 2.0, 2, takes=takes)
