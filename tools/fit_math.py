@@ -164,6 +164,22 @@ def _asin_tail(z):
     return (mp.asin(t) - t) / (t * z)
 
 
+ERFC_MIDDLE = 3  # what `special.erfc` maps to 0
+
+
+def _erfc_scaled(t):
+    """Return (1 + 2y)·e^(y²)·erfc(y) with t = (y - 3)/(y + 3)."""
+    y = ERFC_MIDDLE * (1 + t) / (1 - t)
+    return (1 + 2 * y) * mp.exp(y * y) * mp.erfc(y)
+
+
+def _erf_rest(z):
+    """Return erf(x)/x - 1 with z = x²."""
+    if z < mp.mpf(10) ** -25:
+        return 2 / mp.sqrt(mp.pi) * (1 - z / 3) - 1
+    return mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1
+
+
 _ONE = lambda x: mp.mpf(1)  # noqa: E731
 TAN_EIGHTH = mp.tan(mp.pi / 8)
 
@@ -190,6 +206,12 @@ FITS: dict[str, Fit] = {
     "ATAN": Fit(
         _atan_tail, mp.mpf(0), TAN_EIGHTH**2 * (1 + mp.mpf(2) ** -10), lambda z: z + mp.mpf(10) ** -4, (10, 4)
     ),
+    # (1 + 2y)·e^(y²)·erfc(y) = P(t), t = (y - 3)/(y + 3), 0 ≤ y ≤ 28
+    "ERFC": Fit(_erfc_scaled, mp.mpf(-1), mp.mpf(25) / 31, _ONE, (22, 10)),
+    # erf(x) = x + x·P(x²), |x| ≤ 1/2
+    "ERF": Fit(_erf_rest, mp.mpf(0), mp.mpf(1) / 4, _ONE, (8, 4)),
+    # m^(-1/3) ≈ P(m), √½ ≤ m ≤ √2, to be refined
+    "CBRT": Fit(lambda m: m ** (-mp.mpf(1) / 3), mp.sqrt(0.5) * 0.999, mp.sqrt(2) * 1.001, _ONE, (6, 4)),
     # asin(t) = t + t·z·P(z), z = t² ≤ 1/4
     "ASIN": Fit(_asin_tail, mp.mpf(0), mp.mpf(1) / 4, lambda z: z + mp.mpf(10) ** -4, (11, 5)),
 }
@@ -220,6 +242,8 @@ def constants(*, single: bool) -> dict[str, list[float]]:
         "LOG10_2": split(LN2 / mp.log(10), [short if not single else full - 8, full]),
         "HALF_PI": split(mp.pi / 2, [full, full, full]),
         "THREE_QUARTER_PI": split(mp.pi * 3 / 4, [full, full]),
+        "CUBE_ROOT_2": split(mp.cbrt(2), [full]),
+        "CUBE_ROOT_HALF": split(mp.cbrt(mp.mpf(1) / 2), [full]),
         "TWO_OVER_PI": split(2 / mp.pi, [full]),
         "DEGREE": split(mp.pi / 180, [full, full]),
         "RADIAN": split(180 / mp.pi, [full, full]),

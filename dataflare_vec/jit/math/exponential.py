@@ -80,23 +80,25 @@ def exp2(x: Value) -> Value:
     return _scaled((r + _exp_tail(r, lost)) + 1.0, whole)
 
 
-def expm1(x: Value) -> Value:
-    """Return e^x - 1 without cancellation near 0.
-
-    2^n·(e^r - 1) + (2^n - 1), both in two parts; halved meanwhile, or 2^n would overflow before the result
-    does. Error below 1 ULP.
-    """
-    _, high = _limits(x.fmt)
-    n, r, lost = _exp_reduced(_clamped(x, -(x.fmt.mantissa + 3) * math.log(2), high * math.log(2)))
+def _expm1_halved(x: Value, times: int) -> tuple[Value, Value]:
+    """(e^x - 1)/2^times in two parts: 2^n·(e^r - 1) + (2^n - 1), of which 2^n would overflow too early."""
+    least, most = -(x.fmt.mantissa + 3), x.fmt.bias + times + 0.25
+    n, r, lost = _exp_reduced(_clamped(x, least * math.log(2), most * math.log(2)))
     square = (r * 0.5) * r
     square_lost = fma(r * 0.5, r, -square)
     cube = fma(square * 2.0 * r, v.horner(r, _table(x.fmt)["EXP"]), lost + square_lost)
     large, small = v.fast_two_sum(r, square)
     small = small + cube
-    scale = _power_of_two(n - 1)
-    start, start_lost = v.two_sum(scale, x.constant(-0.5))
+    scale = _power_of_two(n - times)
+    start, start_lost = v.two_sum(scale, x.constant(-(2.0**-times)))
     total, total_lost = v.two_sum(start, scale * large)
-    result = (total + (fma(scale, small, start_lost) + total_lost)) * 2.0
+    return v.fast_two_sum(total, fma(scale, small, start_lost) + total_lost)
+
+
+def expm1(x: Value) -> Value:
+    """Return e^x - 1 without cancellation near 0. Error below 1 ULP."""
+    high, low = _expm1_halved(x, 1)
+    result = (high + low) * 2.0
     return select(v.fabs(x) < 2.0 ** -(x.fmt.mantissa + 2), x, result)
 
 
@@ -171,17 +173,24 @@ def log10(x: Value) -> Value:
     return _log_to_base(x, table["LOG10_E"], table["LOG10_2"])
 
 
-def log1p(x: Value) -> Value:
-    """Return log(1 + x) without cancellation near 0.
+def _log1p_of_parts(x: Value, rest: Value, doublings: Value) -> Value:
+    """log((1 + x + rest)·2^doublings), for finite x > -1.
 
-    With 1 + x = u + c exactly: log(u) + c/u; what is left out is below c². Error below 1 ULP.
+    With 1 + x = u + c exactly: log(u) + c/u; what is left out is below c².
     """
     u, c = v.two_sum(x.constant(1.0), x)
+    c = c + rest
     k, m = _log_parts(u)
+    k = k + doublings
     high, low = _log_of_mantissa(m)
     ln2, ln2_low = _table(x.fmt)["LN2_SHORT"]
     total, lost = v.fast_two_sum(k * ln2, high)
-    result = total + (lost + (fma(k, ln2_low, low) + c / u))
+    return total + (lost + (fma(k, ln2_low, low) + c / u))
+
+
+def log1p(x: Value) -> Value:
+    """Return log(1 + x) without cancellation near 0. Error below 1 ULP."""
+    result = _log1p_of_parts(x, x.constant(0.0), x.constant(0.0))
     outside = select(x == -1.0, x.constant(-math.inf), x.constant(math.nan))
     result = select(x > -1.0, select(x <= x.fmt.largest, result, x), outside)
     return select(v.fabs(x) < 2.0 ** -(x.fmt.mantissa + 2), x, result)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataflare_vec.jit.math import exponential, power, rounding, trigonometric
+from dataflare_vec.jit.math import exponential, hyperbolic, power, rounding, special, trigonometric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,7 @@ def _both(
     return MathFunction(name, body, names, bound, bound, **about)
 
 
-_e, _t, _r, _p = exponential, trigonometric, rounding, power
+_e, _t, _r, _p, _h, _s = exponential, trigonometric, rounding, power, hyperbolic, special
 
 #: Operators that are replaced like calls.
 OPERATORS = (operator.pow, operator.ipow)
@@ -99,6 +99,16 @@ FUNCTIONS: tuple[MathFunction, ...] = (
     _both("atan2", _t.atan2, 2.0, "np.arctan2", arguments=2),
     _both("degrees", _t.degrees, 2.0, "np.rad2deg"),
     _both("radians", _t.radians, 2.0, "np.deg2rad"),
+    _both("sinh", _h.sinh, 2.0),
+    _both("cosh", _h.cosh, 2.0),
+    _both("tanh", _h.tanh, 1.0),
+    _both("asinh", _h.asinh, 2.0, "np.arcsinh"),
+    _both("acosh", _h.acosh, 2.0, "np.arccosh"),
+    _both("atanh", _h.atanh, 2.0, "np.arctanh"),
+    _both("erf", _s.erf, 1.5),
+    _both("erfc", _s.erfc, 2.0),
+    _both("cbrt", _s.cbrt, 1.0),
+    _both("hypot", _s.hypot, 1.5, arguments=2),
     MathFunction("pow", _p.pow, _of("math.pow"), 2.0, 2.0, 2),
     MathFunction("power", _p.pow, (*OPERATORS, builtins.pow, np.power), 2.0, 2.0, 2, takes="power"),
     _both("sqrt", _r.sqrt, 0.5),

@@ -25,6 +25,15 @@ KERNELS = {
     "asin": lambda x: math.asin(x),
     "acos": lambda x: math.acos(x),
     "atan": lambda x: math.atan(x),
+    "sinh": lambda x: math.sinh(x),
+    "cosh": lambda x: math.cosh(x),
+    "tanh": lambda x: math.tanh(x),
+    "asinh": lambda x: math.asinh(x),
+    "acosh": lambda x: math.acosh(x),
+    "atanh": lambda x: math.atanh(x),
+    "erf": lambda x: math.erf(x),
+    "erfc": lambda x: math.erfc(x),
+    "cbrt": lambda x: np.cbrt(x),
     "sqrt": lambda x: math.sqrt(x),
     "degrees": lambda x: math.degrees(x),
     "radians": lambda x: math.radians(x),
@@ -32,6 +41,10 @@ KERNELS = {
 ORACLES = {
     **{name: getattr(mp, name) for name in ("exp", "expm1", "log", "sin", "cos", "tan", "sqrt")},
     **{name: getattr(mp, name) for name in ("asin", "acos", "atan", "degrees", "radians", "log1p", "log10")},
+    **{name: getattr(mp, name) for name in ("sinh", "cosh", "tanh", "asinh", "acosh", "atanh")},
+    "erf": lambda x: mp.erf(max(-30, min(x, 30))),
+    "erfc": lambda x: mp.erfc(max(-30, x)),
+    "cbrt": lambda x: mp.sign(x) * mp.cbrt(abs(x)),
     "exp2": lambda x: mp.power(2, x),
     "log2": lambda x: mp.log(x, 2),
 }
@@ -45,6 +58,11 @@ DOMAINS = {
     "log2": (0.0, np.inf),
     "log10": (0.0, np.inf),
     "log1p": (-1.0, np.inf),
+    "sinh": (-710.4, 710.4),
+    "cosh": (-710.4, 710.4),
+    "acosh": (1.0, np.inf),
+    "atanh": (-1.0, 1.0),
+    "erfc": (-100.0, 28.0),
     "asin": (-1.0, 1.0),
     "acos": (-1.0, 1.0),
     "sqrt": (0.0, np.inf),
@@ -106,15 +124,17 @@ NUMPY = {
     "asin": np.arcsin,
     "acos": np.arccos,
     "atan": np.arctan,
-    **{n: getattr(np, n) for n in KERNELS if n not in ("asin", "acos", "atan")},
+    **{name: getattr(np, "arc" + name[1:]) for name in ("asinh", "acosh", "atanh")},
+    "erf": np.vectorize(math.erf),
+    "erfc": np.vectorize(math.erfc),
 }
 
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_f32(name):
-    x = samples(name, np.float32, np.random.default_rng(2), 200_000)
+    x = samples(name, np.float32, np.random.default_rng(2), 100_000)
     with np.errstate(all="ignore"):
-        high = NUMPY[name](x.astype(np.float64))
+        high = NUMPY.get(name, getattr(np, name, None))(x.astype(np.float64))
         fits = np.abs(high) < float(np.finfo(np.float32).max)
     x, high = x[fits], high[fits]
     got = evaluate(KERNELS[name], x)
@@ -180,6 +200,15 @@ SPECIAL = {
     "sin": [(0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN)],
     "cos": [(0.0, 1.0), (-0.0, 1.0), (INF, NAN), (-INF, NAN)],
     "tan": [(0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN)],
+    "sinh": [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF), (1e4, INF), (-1e4, -INF)],
+    "cosh": [(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, INF), (1e4, INF), (-1e4, INF)],
+    "tanh": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (30.0, 1.0), (-1e4, -1.0)],
+    "asinh": [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF)],
+    "acosh": [(1.0, 0.0), (INF, INF), (0.5, NAN), (-INF, NAN), (-1.0, NAN), (0.0, NAN)],
+    "atanh": [(0.0, 0.0), (-0.0, -0.0), (1.0, INF), (-1.0, -INF), (1.5, NAN), (-INF, NAN)],
+    "erf": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (10.0, 1.0), (-1e30, -1.0)],
+    "erfc": [(0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 2.0), (1e30, 0.0), (-1e30, 2.0)],
+    "cbrt": [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF), (27.0, 3.0), (-8.0, -2.0), (1.0, 1.0)],
     "asin": [(0.0, 0.0), (-0.0, -0.0), (1.5, NAN), (-1.5, NAN), (INF, NAN), (1.0, math.pi / 2)],
     "acos": [(1.0, 0.0), (1.5, NAN), (-1.5, NAN), (INF, NAN), (-1.0, math.pi)],
     "atan": [(0.0, 0.0), (-0.0, -0.0), (INF, math.pi / 2), (-INF, -math.pi / 2)],
@@ -204,7 +233,9 @@ def test_special_values(name, dtype):
     assert_same(evaluate(KERNELS[name], x), wanted)
 
 
-@pytest.mark.parametrize("name", ["expm1", "log1p", "sin", "tan", "asin", "atan"])
+@pytest.mark.parametrize(
+    "name", ["expm1", "log1p", "sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh"]
+)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_tiny_numbers_are_themselves(name, dtype):
     tiny = np.finfo(dtype).smallest_subnormal

@@ -13,13 +13,16 @@ from dataflare_vec.jit.math.table import FUNCTIONS
 NAMES = [
     *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p"),
     *("sin", "cos", "tan", "asin", "acos", "atan", "sqrt"),
-    *("power", "cube", "seventh"),
+    *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc"),
+    *("power", "cube", "seventh", "cbrt", "hypot"),
 ]
 # Those that aren't a function of `math` of one argument.
 EXPRESSIONS = {
     "power": "abs(x) ** (x * 0.1)",
     "cube": "x ** 3",
     "seventh": "x ** 7",
+    "cbrt": "np.cbrt(x)",  # new in `math` in Python 3.11
+    "hypot": "math.hypot(x, x + 1)",
 }
 ROWS = 517
 
