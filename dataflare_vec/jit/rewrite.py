@@ -116,7 +116,7 @@ def _lower(stand_in: StandIn) -> Callable[..., Any]:
         fmt = F32 if sig.args[0] == types.float32 else F64
         context.active_code_library.add_linking_library(emit.library(context.codegen(), function, fmt, mode))
         result = builder.call(emit.declare(builder.module, function, fmt, mode), args)
-        if function.is_angle and not mode.full:
+        if function.has_forms and not mode.full:
             large = builder.extract_value(result, 1)
             with builder.if_then(large, likely=False):
                 context.call_conv._return_errcode_raw(builder, emit.STATUS(emit.LARGE_ANGLE))
@@ -160,6 +160,7 @@ _helpers: weakref.WeakKeyDictionary[Dispatcher, dict[emit.Mode, Dispatcher]] = w
 def _replace_calls(func_ir: Any, mode: emit.Mode) -> bool:
     notes = _notes[func_ir.func_id.func] = _Notes()
     changed = False
+    replaced: set[str] = set()
     for block in func_ir.blocks.values():
         body = []
         for statement in block.body:
@@ -175,6 +176,7 @@ def _replace_calls(func_ir: Any, mode: emit.Mode) -> bool:
                 body.append(ir.Assign(value, name, old.loc))
                 func_ir._definitions[name.name].append(value)
                 if old.op == "call":
+                    replaced.add(old.func.name)
                     old.func = name
                 else:
                     statement.value = ir.Expr.call(name, arguments, (), old.loc)
@@ -183,7 +185,27 @@ def _replace_calls(func_ir: Any, mode: emit.Mode) -> bool:
                 changed = True
             body.append(statement)
         block.body = body
+    _drop_unused(func_ir, replaced)
     return changed
+
+
+def _drop_unused(func_ir: Any, names: set[str]) -> None:
+    """Drop look-ups like ``math.fmod`` that nothing uses any more: Numba doesn't know all attributes."""
+    statements = [statement for block in func_ir.blocks.values() for statement in block.body]
+    targets = {id(s): s.target.name for s in statements if isinstance(s, ir.Assign)}
+    used = {
+        var.name
+        for s in statements
+        for var in s.list_vars()
+        if not isinstance(s, ir.Del) and var.name != targets.get(id(s))
+    }
+    for block in func_ir.blocks.values():
+        block.body = [
+            s
+            for s in block.body
+            if not (isinstance(s, ir.Assign) and targets[id(s)] in names - used)
+            or not (isinstance(s.value, ir.Expr) and s.value.op == "getattr")
+        ]
 
 
 def _called(func_ir: Any, value: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -207,7 +229,7 @@ def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode, note
         return None
     if function is None:
         return None
-    notes.has_angles |= function.is_angle
+    notes.has_angles |= function.has_forms
     if function.body is power.pow and len(arguments) == 2:
         exponent = ir_utils.guard(ir_utils.find_const, func_ir, arguments[1])
         if type(exponent) in (int, float):

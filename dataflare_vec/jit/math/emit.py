@@ -6,7 +6,8 @@ in two parts don't survive these. LLVM inlines them into the kernel (``alwaysinl
 An angle function has two forms. The *fast* one can't reduce a large angle; it returns whether it met one, and
 the kernel then fails with the status `LARGE_ANGLE`. No real data has angles above 10^14, so a chunk of rows
 in which this happens is computed again with the *full* one, whose branch and call would keep the loop from
-vectorising. For all other rows both give the same bits.
+vectorising. For all other rows both give the same bits. A remainder has two forms as well: the same is true
+of large quotients.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llvmlite import ir
 
-from dataflare_vec.jit.math import payne_hanek, trigonometric
+from dataflare_vec.jit.math import division, payne_hanek, trigonometric
 from dataflare_vec.jit.math.values import F32, F64, Format, Value
 
 if TYPE_CHECKING:
     from dataflare_vec.jit.math.table import MathFunction
 
-#: Status of a kernel in whose fast form an angle was too large. Numba's own are -3 … and above 0 for
-#: exceptions.
+#: Status of a kernel in whose fast form an angle or a quotient was too large. Numba's own are -3 … and above
+#: 0 for exceptions.
 LARGE_ANGLE = -20
 
 #: LLVM type of a status.
@@ -39,14 +40,14 @@ class Mode(NamedTuple):
 
 def symbol(function: MathFunction, fmt: Format, mode: Mode) -> str:
     """Name of the LLVM function."""
-    form = "full" if mode.full or not function.is_angle else "fast"
+    form = "full" if mode.full or not function.has_forms else "fast"
     return f"dfv.math.{function.name}.{fmt.name}.{form}"
 
 
 def result_type(function: MathFunction, fmt: Format, mode: Mode) -> ir.Type:
     """LLVM type of the result; with a truth value (angle too large) for a fast angle function."""
     kind = {"float": fmt.type, "int": _I64, "bool": _I1}[function.returns]
-    if function.is_angle and not mode.full:
+    if function.has_forms and not mode.full:
         return ir.LiteralStructType([kind, _I1])
     return kind
 
@@ -66,7 +67,12 @@ def define(module: ir.Module, function: MathFunction, fmt: Format, mode: Mode) -
     target.attributes.add("alwaysinline")
     builder = ir.IRBuilder(target.append_basic_block("entry"))
     arguments = [Value(builder, arg, fmt) for arg in target.args]
-    if not function.is_angle:
+    if not function.has_forms:
+        result = function.body(*arguments)
+    elif function.is_quotient:
+        large = division.is_large(*arguments)
+        if mode.full:
+            arguments[0] = _smaller(arguments[0], arguments[1], large)
         result = function.body(*arguments)
     else:
         angle = arguments[0]
@@ -75,13 +81,25 @@ def define(module: ir.Module, function: MathFunction, fmt: Format, mode: Mode) -
         if mode.full:
             reduced = _reduce_full(module, angle, large, reduced)
         result = function.body(*arguments, reduced)
-        if not mode.full:
-            pair = ir.Constant(result_type(function, fmt, mode), ir.Undefined)
-            pair = builder.insert_value(pair, result.raw, 0)
-            builder.ret(builder.insert_value(pair, large.raw, 1))
-            return target
+    if function.has_forms and not mode.full:
+        pair = ir.Constant(result_type(function, fmt, mode), ir.Undefined)
+        pair = builder.insert_value(pair, result.raw, 0)
+        builder.ret(builder.insert_value(pair, large.raw, 1))
+        return target
     builder.ret(result.to_int(_I64).raw if function.returns == "int" else result.raw)
     return target
+
+
+def _smaller(x: Value, y: Value, large: Value) -> Value:
+    """Return what leaves the same remainders as x: x itself unless the quotient is large."""
+    before = x.builder.block
+    with x.builder.if_then(large.raw, likely=False):
+        small = division.smaller(x, y)
+        inside = x.builder.block
+    phi = x.builder.phi(x.fmt.type)
+    phi.add_incoming(x.raw, before)
+    phi.add_incoming(small.raw, inside)
+    return x._new(phi)
 
 
 def _reduce_full(module: ir.Module, x: Value, large: Value, small: Any) -> trigonometric.Reduced:

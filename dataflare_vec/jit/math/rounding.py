@@ -11,6 +11,7 @@ sqrt = v.sqrt
 floor = v.floor
 ceil = v.ceil
 trunc = v.trunc
+rint = v.rint
 fabs = v.fabs
 copysign = v.copysign
 isnan = v.is_nan

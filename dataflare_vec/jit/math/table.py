@@ -1,5 +1,8 @@
 """The mathematical functions that a kernel may call, what computes them, and how exact that is.
 
+Not here, and left to Numba, one call a row: `gamma` and `lgamma`, whose relative error near the zeros of
+lgamma would take expansions of their own, and Python's ``%`` and ``//``, which may have to raise.
+
 To add one: write it over `Value` in the file of its family, add a line to `FUNCTIONS`, and a line to the
 oracles in `tests/jit/math/test_accuracy.py`.
 """
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataflare_vec.jit.math import exponential, hyperbolic, power, rounding, special, trigonometric
+from dataflare_vec.jit.math import division, exponential, hyperbolic, power, rounding, special, trigonometric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +44,8 @@ class MathFunction:
         ``"float"`` (the format of the arguments), ``"int"`` (int64) or ``"bool"``.
     is_angle
         Whether its argument is an angle, to be reduced first.
+    is_quotient
+        Whether it divides its arguments, the first to be made smaller first where the quotient is large.
     takes
         What else is left to Numba: ``"numbers"`` (nothing), ``"floats"`` (integer arguments), ``"a float"``
         (where all arguments are integers), ``"power"`` (as ``**``, where an integer exponent doesn't widen a
@@ -55,7 +60,13 @@ class MathFunction:
     arguments: int = 1
     returns: str = "float"
     is_angle: bool = False
+    is_quotient: bool = False
     takes: str = "numbers"
+
+    @property
+    def has_forms(self) -> bool:
+        """Whether its fast form only reports some rare arguments (see `emit`)."""
+        return self.is_angle or self.is_quotient
 
 
 def _of(*names: str) -> tuple[Any, ...]:
@@ -77,7 +88,7 @@ def _both(
     return MathFunction(name, body, names, bound, bound, **about)
 
 
-_e, _t, _r, _p, _h, _s = exponential, trigonometric, rounding, power, hyperbolic, special
+_e, _t, _r, _p, _h, _s, _d = exponential, trigonometric, rounding, power, hyperbolic, special, division
 
 #: Operators that are replaced like calls.
 OPERATORS = (operator.pow, operator.ipow)
@@ -118,7 +129,13 @@ FUNCTIONS: tuple[MathFunction, ...] = (
     MathFunction("floor", _r.floor, (np.floor,), 0.0, 0.0, takes="floats"),
     MathFunction("ceil", _r.ceil, (np.ceil,), 0.0, 0.0, takes="floats"),
     MathFunction("trunc", _r.trunc, (np.trunc,), 0.0, 0.0, takes="floats"),
+    MathFunction("rint", _r.rint, (np.rint, np.round, np.around), 0.0, 0.0, takes="floats"),
+    MathFunction("fmod", _d.fmod, _of("math.fmod"), 0.0, 0.0, 2, is_quotient=True),
+    MathFunction("np_fmod", _d.fmod, (np.fmod,), 0.0, 0.0, 2, is_quotient=True, takes="floats"),
+    MathFunction("remainder", _d.remainder, _of("math.remainder"), 0.0, 0.0, 2, is_quotient=True),
+    MathFunction("modulo", _d.modulo, (np.remainder,), 0.5, 0.5, 2, is_quotient=True, takes="floats"),
     # Python's return integers.
+    MathFunction("iround", _r.rint, (round,), 0.0, 0.0, returns="int", takes="floats"),
     MathFunction("ifloor", _r.floor, (math.floor,), 0.0, 0.0, returns="int", takes="floats"),
     MathFunction("iceil", _r.ceil, (math.ceil,), 0.0, 0.0, returns="int", takes="floats"),
     MathFunction("itrunc", _r.trunc, (math.trunc,), 0.0, 0.0, returns="int", takes="floats"),
