@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from evaluate import compiled, run
 
-from dataflare_vec.jit.math.table import FUNCTIONS
+from dataflare_vec.jit.math.table import FUNCTIONS, REPLACED
 
 NAMES = [
     *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p"),
     *("sin", "cos", "tan", "asin", "acos", "atan", "sqrt"),
     *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc"),
-    *("power", "cube", "seventh", "cbrt", "hypot"),
+    *("power", "cube", "seventh", "cbrt", "hypot", "ieee_remainder", "modulo"),
 ]
 # Those that aren't a function of `math` of one argument.
 EXPRESSIONS = {
@@ -22,6 +22,8 @@ EXPRESSIONS = {
     "cube": "x ** 3",
     "seventh": "x ** 7",
     "cbrt": "np.cbrt(x)",  # new in `math` in Python 3.11
+    "ieee_remainder": "math.remainder(x, 1.1)",
+    "modulo": "np.remainder(x, 3.7)",
     "hypot": "math.hypot(x, x + 1)",
 }
 ROWS = 517
@@ -82,3 +84,15 @@ def test_a_large_angle_does_not_change_other_rows():
 def test_names_are_unique():
     names = [f.name for f in FUNCTIONS]
     assert len(names) == len(set(names))
+
+
+COMMON = """
+sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh exp exp2 expm1 log log2 log10 log1p pow sqrt
+cbrt hypot erf erfc floor ceil trunc fmod remainder copysign isnan isinf isfinite degrees radians
+"""
+
+
+def test_common_functions_are_replaced():
+    missing = [name for name in COMMON.split() if getattr(math, name, math.sin) not in REPLACED]
+    assert missing == []
+    assert {round, pow, np.power, np.rint, np.round, np.fmod, np.mod} <= set(REPLACED)
