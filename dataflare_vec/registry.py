@@ -30,23 +30,32 @@ class Registry:
         self._plugins: dict[str, Plugin] = {}
         self._lock = threading.RLock()
         self._packs_loaded = False
+        self._loading_packs = False
+        self._from_packs: set[str] = set()
 
     def add(self, plugin: Plugin, *, replace: bool = False) -> None:
         """Register ``plugin`` under its name.
+
+        A user's plugin takes the place of a pack's, whichever comes first: packs are imported at some time
+        that the user doesn't see, so the result must not depend on it.
 
         Raises
         ------
         DuplicatePluginError
             If the name is taken and ``replace`` is false.
         """
+        name = plugin.name
         with self._lock:
-            if plugin.name in self._plugins and not replace:
+            if name in self._plugins and not replace and name not in self._from_packs:
+                if self._loading_packs:
+                    return  # the user's, or an earlier pack's
                 msg = (
-                    f"plugin `{plugin.name}` is registered already, as {self._plugins[plugin.name]!r}; "
+                    f"plugin `{name}` is registered already, as {self._plugins[name]!r}; "
                     "choose another name, or pass `replace=True`"
                 )
                 raise DuplicatePluginError(msg)
-            self._plugins[plugin.name] = plugin
+            self._from_packs.discard(name)
+            self._plugins[name] = plugin
 
     def get(self, name: str) -> Plugin:
         """Return the plugin called ``name``.
@@ -125,8 +134,18 @@ class Registry:
             self._packs_loaded = True
             from importlib.metadata import entry_points
 
-            for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-                entry_point.load()
+            self._loading_packs = True
+            packs = set()
+            try:
+                for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+                    entry_point.load()
+                    packs.add(entry_point.module.partition(".")[0])
+            finally:
+                self._loading_packs = False
+            # By module: a pack may have been imported before, by hand.
+            self._from_packs |= {
+                name for name, plugin in self._plugins.items() if plugin.__module__.partition(".")[0] in packs
+            }
 
 
 def _after_fork() -> None:

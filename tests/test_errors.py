@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import polars as pl
 import pytest
 
@@ -12,10 +15,11 @@ from dataflare_vec.registry import default_registry
 @pytest.fixture(autouse=True)
 def _clean_registry():
     default_registry.load_packs()
-    before = dict(default_registry._plugins)
+    before, packs = dict(default_registry._plugins), set(default_registry._from_packs)
     yield
     default_registry._plugins.clear()
     default_registry._plugins.update(before)
+    default_registry._from_packs.update(packs)
 
 
 @pytest.fixture
@@ -61,6 +65,21 @@ def test_duplicate_registration():
         dfv.register("one", pl.col("b"))
     dfv.register("one", pl.col("b"), replace=True)
     assert [p.name for p in dfv.plugins()].count("one") == 1
+
+
+def test_a_plugin_of_ones_own_wins_over_a_pack(df):
+    def wind_chill(a):
+        return a + 1
+
+    assert dfv.register("wind_chill", wind_chill).name == "wind_chill"
+    assert df.pipe(dfv.apply, "wind_chill")["wind_chill"].to_list() == [2, 3, 4]
+    with pytest.raises(dfv.DuplicatePluginError):
+        dfv.register("wind_chill", wind_chill)
+    code = (
+        "import dataflare_vec as dfv; dfv.register('dew_point', lambda a: a); names = dfv.plugins(); "
+        "assert [p.info.author for p in names if p.name == 'dew_point'] == ['']"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_output_names(df):

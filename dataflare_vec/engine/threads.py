@@ -82,8 +82,10 @@ def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threa
     try:
         take()
     finally:
-        # Buffers are written by these threads: nobody may leave before all are done.
-        for future in futures:
+        # Buffers are written by these threads: nobody may leave before all are done. One that hasn't begun
+        # isn't waited for: it may stand behind this very run, if a column kernel applies a plugin.
+        begun = [future for future in futures if not future.cancel()]
+        for future in begun:
             future.exception()
-    for future in futures:
+    for future in begun:
         future.result()
