@@ -118,6 +118,8 @@ class Plugin:
     kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
     # The binding of a call without any, once it has been made.
     own_binding: list[Any] = field(default_factory=list, repr=False)
+    # The plan of the last such call, with what it holds for; see the engine's `plan_for`.
+    last_plan: list[Any] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", getattr(self.function, "__doc__", None))

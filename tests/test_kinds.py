@@ -187,3 +187,24 @@ def test_expressions_inside_a_query():
         dfv.expr(HALF, "x", on_error="drop")
     with pytest.raises(ValueError, match="can't drop failed rows"):
         FRAME.lazy().pipe(dfv.apply, HALF, on_error="drop")
+
+
+def test_a_call_like_the_last_one_is_not_confused_with_another():
+    for dtype in (pl.Float64, pl.Int64, pl.Float64, pl.UInt8):
+        frame = pl.DataFrame({"x": [2, 4]}, schema={"x": dtype})
+        assert dfv.apply(frame, HALF)["half"].to_list() == [1.0, 2.0]
+    taken = FRAME.with_columns(half=1)
+    dfv.apply(FRAME, HALF)
+    with pytest.raises(dfv.OutputNameError):
+        dfv.apply(taken, HALF)
+    assert dfv.apply(taken, HALF, keep=False).columns == ["half"]
+    with pytest.raises(dfv.OutputNameError):
+        dfv.apply(taken, HALF)
+    with pytest.raises(dfv.ColumnTypeError):
+        dfv.apply(FRAME.with_columns(x=pl.lit("x")), HALF)
+    centred = FRAME.select("x").with_columns(centred=pl.col("x") - pl.col("x").mean())
+    assert_frame_equal(dfv.apply(FRAME.select("x"), CENTRED), centred)
+    assert_frame_equal(
+        dfv.apply(FRAME.select("x")[1:], CENTRED).tail(1),
+        centred[1:].tail(1).with_columns(centred=pl.col("x") - pl.lit(0.5)),
+    )

@@ -13,7 +13,7 @@ import polars as pl
 from dataflare_vec.engine import small
 from dataflare_vec.engine.expressions import ExpressionStage
 from dataflare_vec.engine.failures import ROW, Failures, explain
-from dataflare_vec.engine.plan import Plan
+from dataflare_vec.engine.plan import Plan, plan_for
 from dataflare_vec.engine.run import Run
 from dataflare_vec.engine.threads import over_chunks
 from dataflare_vec.errors import RowError
@@ -119,11 +119,11 @@ def run_steps(
     """
     states = runtime.states
     if states is None:
-        return execute(Plan(steps, scope, keep_data=keep_data), frame, runtime, on_error, config)
+        return execute(plan_for(steps, scope, keep_data=keep_data), frame, runtime, on_error, config)
     names = [step.plugin.name for step in steps]
     states.begin(names)
     try:
-        plan = Plan(steps, scope, keep_data=keep_data)
+        plan = plan_for(steps, scope, keep_data=keep_data)
         for step in steps:
             if step.plugin.name not in states.dtypes:
                 states.dtypes[step.plugin.name] = column_dtypes(step.binding, scope)

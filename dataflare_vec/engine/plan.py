@@ -22,6 +22,32 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.steps import BoundStep
 
 
+def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Plan:
+    """Return the plan of a call, remembered if it is like the last call of its plugin.
+
+    That is a call of one plugin without bindings, over data with the same columns of the same types. Planning
+    it anew would take as long as computing a thousand rows.
+    """
+    step = steps[0]
+    plugin = step.plugin
+    own = plugin.own_binding
+    if len(steps) > 1 or not own or step.binding is not own[0] or step.output is not None or not step.keep:
+        return Plan(steps, scope, keep_data=keep_data)
+    if plugin.last_plan:
+        names, kept, dtypes, last = plugin.last_plan[0]
+        if kept is keep_data and names == scope.data_names:
+            for name, dtype in dtypes:
+                if scope.column(name).dtype != dtype:
+                    break
+            else:
+                return last.over(scope)  # type: ignore[no-any-return]
+    plan = Plan(steps, scope, keep_data=keep_data)
+    reads = {name for stage in plan.stages for name in stage.reads}
+    dtypes = [(name, scope.column(name).dtype) for name in reads]
+    plugin.last_plan[:] = [(list(scope.data_names), keep_data, dtypes, plan.over(None))]
+    return plan
+
+
 class Plan:
     """The stages of a pipeline over data of a known schema.
 
@@ -46,6 +72,13 @@ class Plan:
         self.new: dict[str, Any] = {}
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
+
+    def over(self, scope: Scope | None) -> Plan:
+        """Return the same plan for other data of the same schema."""
+        plan = Plan.__new__(Plan)
+        plan.stages, plan.new, plan.has_whole = self.stages, self.new, self.has_whole
+        plan.scope = scope  # type: ignore[assignment]  # None only while it is remembered
+        return plan
 
     def _add(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> None:
         step.binding.check_columns(scope.names)
