@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -86,6 +87,7 @@ def pipeline(size: Size) -> Iterator[Figure]:
         dfv.step("affine", x=source, output=name, gain=1.5, offset=float(i))
         for i, (source, name) in enumerate(zip(sources, names, strict=False))
     ]
+    last_only = [replace(step, keep=step is steps[-1]) for step in steps]
 
     def one_by_one() -> pl.DataFrame:
         frame = df
@@ -106,13 +108,27 @@ def pipeline(size: Size) -> Iterator[Figure]:
         ],
         size.repeats,
     )
-    yield Figure(f"pipeline of 5, {rows:,} rows: times faster than 5 applies", applied / piped, "≥ 1.5")
-    best = "eager" if eager < streamed else "streaming"
+    what = f"pipeline of 5, {rows:,} rows"
+    # All five columns are written to memory either way: 5 × 16 B a row of 8 + 5 × 16 against 5 × (8 + 16).
     yield Figure(
-        "the same against one Polars query (the better of eager and streaming)",
-        min(eager, streamed) / piped,
-        "≥ 1.5",
-        best,
+        f"{what}, all columns kept: times faster than 5 applies", applied / piped, "≥ 1.5", "≤ 1.36 by bytes"
+    )
+    yield Figure(f"{what}, all columns kept: times faster than Polars", min(eager, streamed) / piped, "≥ 1.5")
+
+    final = query.select("x", names[-1])
+    assert dfv.apply(df, last_only).equals(final.collect())
+    piped, applied, eager, streamed = timed(
+        [
+            lambda: dfv.apply(df, last_only),
+            lambda: one_by_one().select("x", names[-1]),
+            lambda: final.collect(),
+            lambda: final.collect(engine="streaming"),
+        ],
+        size.repeats,
+    )
+    yield Figure(f"{what}, the last column kept: times faster than 5 applies", applied / piped, "≥ 1.5")
+    yield Figure(
+        f"{what}, the last column kept: times faster than Polars", min(eager, streamed) / piped, "≥ 1.5"
     )
 
 
