@@ -10,7 +10,7 @@ import polars as pl
 
 from dataflare_vec.definition import root_names
 from dataflare_vec.errors import BindingError, ColumnNotFoundError, OutputNameError
-from dataflare_vec.registry import near_matches
+from dataflare_vec.hints import near_matches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

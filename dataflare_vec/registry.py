@@ -8,7 +8,7 @@ from typing import Any
 
 from dataflare_vec.definition import Plugin
 from dataflare_vec.errors import DuplicatePluginError, PluginNotFoundError
-from dataflare_vec.hints import near_matches as near_matches  # others import it from here
+from dataflare_vec.hints import near_matches
 
 ENTRY_POINT_GROUP = "dataflare_vec.plugins"
 

@@ -9,17 +9,14 @@ import polars as pl
 
 import dataflare_vec as dfv
 from dataflare_vec.manager import default_manager
+from races.batches import blend_or_fail
 from races.common import Figure, Size, numbers, timed
+from races.rows import axpy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SWEEP = [1 << bits for bits in range(14, 22)]
-
-
-@dfv.plugin
-def light(a, b):
-    return a * b + 1.0
 
 
 @dfv.plugin
@@ -38,20 +35,13 @@ def uneven(a, steps):
     return s
 
 
-@dfv.plugin
-def raising(a, b):
-    if a < 0.01:
-        raise ValueError("a is too small")
-    return a * 0.5 + b
-
-
 def _workloads(size: Size) -> Iterator[tuple[str, pl.DataFrame, Any, dict[str, Any]]]:
     rows = size.rows(20_000_000)
     two = numbers(rows, "a", "b")
-    yield "memory-bound", two, light, {}
+    yield "memory-bound", two, axpy, {}
     yield "compute-bound", two.head(rows // 8), heavy, {}
     yield "pipeline of 5", two, _pipeline(), {}
-    yield "raising 1 %", two.head(rows // 2), raising, {"on_error": "null"}
+    yield "raising 1 %", two.head(rows // 2), blend_or_fail, {"on_error": "null"}
     half = rows // 16
     steps = np.repeat([2, 40], half)
     changing = two.head(2 * half).with_columns(steps=pl.Series(steps))
@@ -61,7 +51,7 @@ def _workloads(size: Size) -> Iterator[tuple[str, pl.DataFrame, Any, dict[str, A
 def _pipeline() -> list[Any]:
     steps, source = [], "a"
     for i in range(5):
-        steps.append(dfv.step(light, a=source, output=f"x{i}", keep=i == 4))
+        steps.append(dfv.step(axpy, a=source, output=f"x{i}", keep=i == 4))
         source = f"x{i}"
     return steps
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.binding import bind
 from dataflare_vec.errors import BindingError
-from dataflare_vec.registry import near_matches
+from dataflare_vec.hints import near_matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,6 +12,7 @@ from numba.core import callconv
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 
+from dataflare_vec.definition import plain
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit.loops import PROTOTYPE, Input, LoopBuilder, LoopVariant, Output
 from dataflare_vec.jit.math.emit import Mode
@@ -49,11 +50,6 @@ callconv.error_models[ERROR_MODEL] = _ErrorModel
 
 # Numba's own: its code generator asserts that it is held.
 compile_lock = global_compiler_lock
-
-
-def python_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the plain Python function behind ``function``, which Numba may have wrapped."""
-    return function.py_func if isinstance(function, Dispatcher) else function
 
 
 @dataclass
@@ -227,7 +223,7 @@ def compile_kernel(
             except TryInFastForm:
                 result = _compile(function, argument_types, Mode(full=True), relaxed=relaxed)
             else:
-                if has_angles(python_function(function)):
+                if has_angles(plain(function)):
                     full = partial(_compile, function, argument_types, Mode(full=True), relaxed=relaxed)
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
     return Kernel(tuple(inputs), outputs, field_names, returns_tuple, is_filter, result, full)
@@ -246,8 +242,6 @@ def _compile(
     if mode is not None:
         options["pipeline_class"] = pipeline(mode)
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
-    dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(
-        python_function(function)
-    )
+    dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     dispatcher.compile(argument_types)
     return dispatcher.overloads[argument_types]

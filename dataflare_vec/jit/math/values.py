@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llvmlite import ir
 
@@ -210,10 +210,6 @@ class Value:
         """Return the float cut off to a signed integer (of the format's width by default)."""
         return self._new(self.builder.fptosi(self.raw, kind or self.fmt.integer))
 
-    def to_float(self) -> Value:
-        """Return the signed integer as a float of the format."""
-        return self._new(self.builder.sitofp(self.raw, self.fmt.type))
-
     def intrinsic(self, name: str, *others: Value) -> Value:
         """Call the LLVM intrinsic ``llvm.<name>`` of this value's type."""
         kind = self.raw.type
@@ -334,11 +330,3 @@ def round_to_int(x: Value) -> tuple[Value, Value]:
     shifter = x.fmt.shifter
     shifted = x + shifter
     return shifted - shifter, shifted.bits() - x.fmt.bits_of(shifter)
-
-
-def any_of(values: Sequence[Any]) -> Value:
-    """Return the disjunction of truth values."""
-    result: Value = values[0]
-    for value in values[1:]:
-        result = result | value
-    return result
