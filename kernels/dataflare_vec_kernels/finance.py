@@ -246,7 +246,7 @@ def implied_volatility(price, spot, strike, years, rate, dividend=0.0, call=True
     -----
     NaN where an input is NaN; null where one is null. An option in the money is first turned into the one out
     of the money, from a price that has lost the intrinsic value's digits. The price at the result is within
-    some 10⁻¹⁰ of the out-of-the-money price, if that is above 10⁻⁶⁰ of √(spot · strike). Always five steps,
+    some 10⁻¹⁰ of the out-of-the-money price, if that is above 10⁻⁶⁰ of √(spot · strike). Always four steps,
     without a branch, so that loops vectorise.
 
     Source: start and objective after P. Jäckel, "By Implication", Wilmott, November 2006, pp. 60-66.
@@ -277,8 +277,10 @@ def implied_volatility(price, spot, strike, years, rate, dividend=0.0, call=True
     goal = 1e-300 if wanted == 0.0 else wanted
     depth = math.log(turn_price / goal if is_low else math.e)
     low = -x / math.sqrt(2.0 * depth - 0.5 * x)
+    # Nor is the spread below the one that gives this price at the money.
+    at_money = math.sqrt(2.0 * math.pi) * wanted
+    low = at_money if at_money > low else low
     s = low if is_low else turn + math.sqrt(2.0 * math.pi) * (wanted - turn_price)
-    s = _nearer_spread(x, limit, s, goal, is_low)
     s = _nearer_spread(x, limit, s, goal, is_low)
     s = _nearer_spread(x, limit, s, goal, is_low)
     s = _nearer_spread(x, limit, s, goal, is_low)
