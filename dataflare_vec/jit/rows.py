@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from dataflare_vec.jit.slots import Buffers, Input, LoopVariant, Output
 
-#: Vectors of rows that are computed side by side. A kernel of some hundred instructions is a chain in which each
-#: waits for the one before, and fills what a processor can look ahead: haversine takes 0.8 of the time with
-#: two, implied volatility 0.7; four need more registers than there are (measured on Zen 3).
+#: Vectors of rows that are computed side by side. A kernel of some hundred instructions is a chain in which
+#: each waits for the one before, and is all that a processor can look ahead: haversine takes 0.8 of the time
+#: with two, implied volatility 0.7; four need more registers than there are (measured on Zen 3).
 INTERLEAVED = 2
 
 #: Names of scratches, one byte a row each: which rows are computed, are still selected, have raised.

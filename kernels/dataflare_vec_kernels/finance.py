@@ -43,20 +43,22 @@ TAIL_BELOW = (
 
 
 @numba.njit(error_model="numpy")
-def _even_and_odd(y, z, even, odd):  # type: ignore[no-untyped-def]
-    """Polynomial in y from its even and its odd coefficients; z = y²."""
-    c0, c2, c4, c6, c8 = even
-    c1, c3, c5, c7, c9 = odd
-    return (c0 + z * (c2 + z * (c4 + z * (c6 + z * c8)))) + y * (c1 + z * (c3 + z * (c5 + z * (c7 + z * c9))))
+def _horner4(z, c):  # type: ignore[no-untyped-def]
+    return c[0] + z * (c[1] + z * (c[2] + z * c[3]))
+
+
+@numba.njit(error_model="numpy")
+def _horner5(z, c):  # type: ignore[no-untyped-def]
+    return c[0] + z * _horner4(z, c[1:])
 
 
 @numba.njit(error_model="numpy")
 def _tail(y):  # type: ignore[no-untyped-def]
-    """Φ(-y)·e^(y²/2) for y ≥ 0."""
+    """Φ(-y)·e^(y²/2) for y ≥ 0. Even and odd powers apart: two short chains instead of a long one."""
     y = 38.0 if y > 38.0 else y  # e^(-y²/2) is 0 from there on
     z = y * y
-    above = _even_and_odd(y, z, TAIL_ABOVE[::2], (*TAIL_ABOVE[1::2], 0.0))
-    return above / _even_and_odd(y, z, TAIL_BELOW[::2], TAIL_BELOW[1::2])
+    above = _horner5(z, TAIL_ABOVE[::2]) + y * _horner4(z, TAIL_ABOVE[1::2])
+    return above / (_horner5(z, TAIL_BELOW[::2]) + y * _horner5(z, TAIL_BELOW[1::2]))
 
 
 @numba.njit(error_model="numpy")

@@ -10,12 +10,12 @@ import mpmath as mp
 import numpy as np
 import polars as pl
 import pytest
+from dataflare_vec_kernels import finance
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
 import dataflare_vec as dfv
-from dataflare_vec_kernels import finance
 
 OPTIONS = {
     "spot": st.floats(50, 150), "strike": st.floats(50, 150), "years": st.floats(0.05, 5),

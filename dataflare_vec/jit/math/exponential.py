@@ -47,7 +47,7 @@ def _limits(fmt: Format) -> tuple[float, float]:
 
 
 def _nearest(x: Value, factor: float) -> tuple[Value, Value]:
-    """n = x·factor rounded to an integer, as a float, and n + 2·bias in the low bits of an integer."""
+    """Return n = x·factor rounded to an integer, as a float, and n + 2·bias in an integer's low bits."""
     shifter = x.fmt.shifter + 2 * x.fmt.bias
     shifted = fma(x, factor, shifter)
     return shifted - shifter, shifted.bits()
