@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from dataflare_vec.binding import Binding
-    from dataflare_vec.engine.columns import InputColumn, Slots
+    from dataflare_vec.engine.columns import InputColumn
     from dataflare_vec.engine.prepare import Prepared
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk, Placed
@@ -67,7 +67,7 @@ class RowStage(Stage):
             return []
         return [
             OutputColumn(
-                pool, field.arrow_type, field.dtype, rows, width=field.width, nulls=field.nullable or nulls
+                pool, field.arrow_type, field.dtype, rows, layout=field.layout, nulls=field.nullable or nulls
             )
             for field in self.prepared.outputs
         ]
@@ -76,7 +76,7 @@ class RowStage(Stage):
         """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
         run, prepared, start, stop = chunk.run, self.prepared, chunk.start, chunk.stop
         columns = run.placed.get(self.index) or [
-            chunk.column(name, width) for name, width in zip(self.reads, prepared.widths, strict=True)
+            chunk.column(name, layout) for name, layout in zip(self.reads, prepared.layouts, strict=True)
         ]
         nulls = run.is_selecting(self.index)
         for column, _ in columns:
@@ -138,11 +138,11 @@ class RowStage(Stage):
         for constants in self._constants or [None] * len(placement.columns):
             if constants is None:
                 column, _ = next(left)
-                steps += _NO_MOVES if column in scratch else _moves(column.width)
+                steps += _NO_MOVES if column in scratch else column.layout.moves
             else:
                 steps += [0] * len(constants)
         for target in placement.targets:
-            steps += _NO_MOVES if target in scratch else _moves(target.width)
+            steps += _NO_MOVES if target in scratch else target.layout.moves
         steps += (0, 1, 0, 1)  # bit offsets of the selection and of the failed rows
         return array("q", steps)
 
@@ -176,10 +176,6 @@ class RowStage(Stage):
         sample = pl.DataFrame([(within.cast(pl.Int64) + first).alias(ROW), *inputs])
         with run.lock:
             failures.keep(sample)
-
-
-def _moves(width: int) -> Slots:
-    return (width, 0, 0, 1) if width else (0, 1, 0, 1)
 
 
 def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[int, int]]:

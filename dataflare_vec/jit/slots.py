@@ -5,7 +5,8 @@ chunk's buffers and the bits of the constants; the result is whether the kernel 
 share this signature, so one ``ctypes`` prototype calls them all, and calling one costs the same for any
 kernel. ``ctypes`` releases the GIL meanwhile.
 
-A column takes four slots: values, bit offset of values, validity, bit offset of validity. A constant takes
+A column takes four slots: values, what else they need (of booleans: the bit offset), validity, bit offset of
+validity. A constant takes
 one slot for each of its scalars. Inputs come first, then outputs, then two bitmaps with their bit offsets:
 the selection (which rows are still wanted; absent means all) and the failed rows.
 """
@@ -64,7 +65,7 @@ class Buffers:
     """The pointers and offsets of one column, unpacked from the block."""
 
     def __init__(self, slots: Sequence[ir.Value]) -> None:
-        self.values, self.values_offset, self.validity, self.validity_offset = slots
+        self.values, self.extra, self.validity, self.validity_offset = slots
 
 
 def scalar_leaves(ty: types.Type) -> list[types.Type]:
