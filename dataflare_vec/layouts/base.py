@@ -1,4 +1,4 @@
-"""How the values of a column lie in Arrow buffers: by dtype, without Numba."""
+"""What a layout says of a column, and those of numbers and booleans."""
 
 from __future__ import annotations
 
