@@ -21,6 +21,8 @@ API_VERSION = "1.0"
 #: What `math` may be: ours, which vectorise; ours, reassociated; Numba's, one call a row.
 MATH = ("precise", "fast", "libm")
 
+_EXPECTED = (bool, int, float, str, bytes)
+
 #: What `returns` may hold for one output: a dtype, or the name of the parameter whose dtype it has.
 Returns = Any
 
@@ -73,7 +75,7 @@ class Parameter:
     """One parameter of a plugin.
 
     A parameter without default is a column, one with a default is a constant. `nullable` is whether
-    it is annotated ``X | None``; `expects` is ``int``, ``float`` or ``bool`` if it is annotated so.
+    it is annotated ``X | None``; `expects` is ``int``, ``float``, ``bool``, ``str`` or ``bytes`` if it is annotated so.
     """
 
     name: str
@@ -268,14 +270,14 @@ def _annotations_of(function: Callable[..., Any]) -> Mapping[str, Any]:
 
 
 def _read_annotation(annotation: Any) -> tuple[bool, type | None]:
-    """Return whether None is allowed, and which of int, float and bool is expected."""
+    """Return whether None is allowed, and which of the types of `_EXPECTED` is expected."""
     if isinstance(annotation, str):  # could not be evaluated
         parts = {part.strip() for part in annotation.split("|")}
         nullable = "None" in parts or annotation.startswith(("Optional[", "typing.Optional["))
-        known = [t for t in (bool, int, float) if t.__name__ in parts]
+        known = [t for t in _EXPECTED if t.__name__ in parts]
         return nullable, known[0] if len(known) == 1 else None
     arguments = typing.get_args(annotation) or (annotation,)
     nullable = type(None) in arguments
     rest = [a for a in arguments if a is not type(None)]
-    expects = rest[0] if len(rest) == 1 and rest[0] in (bool, int, float) else None
+    expects = rest[0] if len(rest) == 1 and rest[0] in _EXPECTED else None
     return nullable, expects

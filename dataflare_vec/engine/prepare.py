@@ -90,6 +90,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     from dataflare_vec.jit.failures import explain_failure
     from dataflare_vec.jit.loops import Input
     from dataflare_vec.jit.signature import (
+        category_type,
         column_type,
         constant_type,
         polars_dtype,
@@ -104,15 +105,17 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         if isinstance(item, Column):
             dtype = left.pop(0)
             by_parameter[parameter.name] = dtype
-            numba_type = column_type(dtype)
+            numba_type, element = column_type(dtype), None
+            if dtype.base_type() in (pl.Categorical, pl.Enum):
+                numba_type, element = category_type(dtype, codes=parameter.expects is int)
             _check_column_type(plugin, item, dtype, known=numba_type is not None)
-            inputs.append(Input(numba_type, is_column=True, nullable=parameter.nullable))
+            inputs.append(Input(numba_type, is_column=True, nullable=parameter.nullable, own_element=element))
         else:
             numba_type = constant_type(item.value)
             if numba_type is None:
                 msg = (
                     f"plugin `{plugin.name}`: constant `{parameter.name}` must be a number of 64 bits, a "
-                    f"bool, None or a tuple of these, got {type(item.value).__name__} {item.value!r}"
+                    f"bool, a string, bytes, None or a tuple of these, got {type(item.value).__name__} {item.value!r}"
                 )
                 raise BindingError(msg)
             inputs.append(Input(numba_type, is_column=False))
@@ -137,13 +140,13 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         kernel = compile_kernel(plugin.function, inputs, stored, math=plugin.math, is_filter=plugin.is_filter)
     outputs = []
     for i, output in enumerate(kernel.outputs):
-        physical = polars_dtype(output.type)
+        physical, layout = polars_dtype(output.type), layout_of(output.type)
         wanted = declared[i] if declared is not None and declared[i] is not None else None
         temporal = wanted if wanted is not None and wanted.is_temporal() else None
         outputs.append(
             OutputField(
-                _arrow_type(physical),
-                layout_of(output.type),
+                layout.to_arrow(pl.Series(dtype=physical)).type,
+                layout,
                 output.nullable,
                 temporal,
                 temporal or physical,
@@ -155,28 +158,29 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         raise KernelResultError(msg)
     return Prepared(
         kernel,
-        tuple(layout_of(item.type) for item in inputs if item.is_column),
+        tuple(item.element.layout(item.type) for item in inputs if item.is_column),
         tuple(outputs),
         kernel.field_names,
         kernel.returns_tuple,
     )
 
 
-def _arrow_type(dtype: Any) -> Any:
-    return pl.Series([], dtype=dtype).to_arrow().type
-
-
 def _check_column_type(plugin: Plugin, item: Column, dtype: Any, *, known: bool) -> None:
     parameter: Parameter = item.parameter
     expected = None
+    categories = dtype.base_type() in (pl.Categorical, pl.Enum)
     if not known:
-        expected = "a number, a bool, a date, a time or a duration"
-    elif parameter.expects is int and not (dtype.is_integer() or dtype.is_temporal()):
+        expected = "a number, a bool, a string, bytes, a date, a time or a duration"
+    elif parameter.expects is int and not (dtype.is_integer() or dtype.is_temporal() or categories):
         expected = "an integer"
     elif parameter.expects is float and not dtype.is_numeric():
         expected = "a number"
     elif parameter.expects is bool and dtype != pl.Boolean:
         expected = "a bool"
+    elif parameter.expects is str and not (dtype == pl.String or categories):
+        expected = "a string"
+    elif parameter.expects is bytes and dtype != pl.Binary:
+        expected = "bytes"
     if expected:
         source = item.source if isinstance(item.source, str) else str(item.source)
         msg = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pi
 from dataflare_vec.jit.rows import KernelCode
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
+from dataflare_vec.jit.strings.arena import uses_arena
+from dataflare_vec.jit.strings.types import ascii_string, utf8_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,6 +54,28 @@ callconv.error_models[ERROR_MODEL] = _ErrorModel
 compile_lock = global_compiler_lock
 
 
+# So many chunks in a row go to the full form at once, after one that it turned out to be needed for.
+_STAY_IN_FULL = 15
+
+
+@dataclass
+class Full:
+    """The form of a kernel that takes the rows which its fast form reports as failed.
+
+    Attributes
+    ----------
+    inputs
+        Of wider types than the fast form's: any string, where that takes ASCII.
+    compile
+        Compiles it, so that it can also reduce large angles; called when it is first needed.
+    """
+
+    inputs: tuple[Input, ...]
+    compile: Callable[[], Any]
+    result: Any = None
+    turns: int = 0  # how many more chunks don't try the fast form first
+
+
 @dataclass
 class Kernel:
     """A function compiled for one set of argument types, with its loops.
@@ -72,9 +96,7 @@ class Kernel:
     returns_tuple: bool
     is_filter: bool
     _result: Any  # Numba's CompileResult
-    # Compiles the kernel so that it can reduce large angles, where its fast form reports them as failures.
-    _compile_full: Callable[[], Any] | None = None
-    _full_result: Any = None
+    _full: Full | None = None
     _callables: dict[tuple[bool, bool], Callable[[int, int], int]] = field(default_factory=dict)
     _loops: dict[LoopVariant, Callable[[int, int], int]] = field(default_factory=dict)
     _libraries: dict[LoopVariant, Any] = field(default_factory=dict)
@@ -95,16 +117,25 @@ class Kernel:
         return loop
 
     def _callable(self, variant: LoopVariant) -> Callable[[int, int], int]:
-        if self._compile_full is None:
+        full = self._full
+        if full is None:
             return self._loop(variant)
         if variant.careful:
             return self._loop(variant._replace(full=True))
         fast = self._loop(variant)
 
         def loop(block: int, rows: int) -> int:
-            failed = fast(block, rows)
-            # Some angle was too large for the fast form, or a row raised; only the full form can tell.
-            return self._loop(variant._replace(full=True))(block, rows) if failed else 0
+            if full.turns > 0:
+                full.turns -= 1
+                return self._loop(variant._replace(full=True))(block, rows)
+            if not fast(block, rows):
+                return 0
+            # An angle was too large for the fast form, a string wasn't ASCII, or a row raised; only the full
+            # form can tell.
+            failed = self._loop(variant._replace(full=True))(block, rows)
+            if not failed:
+                full.turns = _STAY_IN_FULL
+            return failed
 
         return loop
 
@@ -120,7 +151,8 @@ class Kernel:
 
     def address(self, *, nulls: bool) -> int:
         """Return the address of the loop that is tried first; it may say that a row failed which didn't."""
-        loop: Any = self._loop(LoopVariant(nulls, careful=False))
+        full = self._full is not None and self._full.turns > 0
+        loop: Any = self._loop(LoopVariant(nulls, careful=False, full=full))
         address = ctypes.cast(loop, ctypes.c_void_p).value
         assert address is not None
         return address
@@ -147,11 +179,12 @@ class Kernel:
         return loop
 
     def _result_for(self, variant: LoopVariant) -> Any:
-        if not variant.full or self._compile_full is None:
+        full = self._full
+        if not variant.full or full is None:
             return self._result
-        if self._full_result is None:
-            self._full_result = self._compile_full()
-        return self._full_result
+        if full.result is None:
+            full.result = full.compile()
+        return full.result
 
     def _compile_loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
         result = self._result_for(variant)
@@ -161,12 +194,13 @@ class Kernel:
             context,
             result.fndesc,
             result.signature,
-            self.inputs,
+            self._full.inputs if variant.full and self._full is not None else self.inputs,
             self.outputs,
             is_filter=self.is_filter,
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
             speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
+            makes_strings=uses_arena(result.library),
         )
         library = context.codegen().create_library(name)
         library.add_linking_library(result.library)
@@ -212,21 +246,30 @@ def compile_kernel(
         If what it returns can't be a column.
     """
     argument_types = tuple(item.kernel_type for item in inputs)
+    # Strings are taken for ASCII; a chunk with one that isn't goes to the full form.
+    narrow = [
+        replace(item, type=ascii_string) if item.is_column and item.type == utf8_string else item
+        for item in inputs
+    ]
+    narrow_types = tuple(item.kernel_type for item in narrow)
+    needs_full = narrow_types != argument_types
+    relaxed = math == "fast"
     with compile_lock:
-        full = None
-        relaxed = math == "fast"
         if math == "libm":
-            result = _compile(function, argument_types, None)
+            result = _compile(function, narrow_types, None)
         else:
             try:
-                result = _compile(function, argument_types, Mode(full=False), relaxed=relaxed)
+                result = _compile(function, narrow_types, Mode(full=False), relaxed=relaxed)
             except TryInFastForm:
-                result = _compile(function, argument_types, Mode(full=True), relaxed=relaxed)
+                result = _compile(function, narrow_types, Mode(full=True), relaxed=relaxed)
             else:
-                if has_angles(plain(function)):
-                    full = partial(_compile, function, argument_types, Mode(full=True), relaxed=relaxed)
+                needs_full = needs_full or has_angles(plain(function))
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
-    return Kernel(tuple(inputs), outputs, field_names, returns_tuple, is_filter, result, full)
+    full = None
+    if needs_full:
+        mode = None if math == "libm" else Mode(full=True)
+        full = Full(tuple(inputs), partial(_compile, function, argument_types, mode, relaxed=relaxed))
+    return Kernel(tuple(narrow), outputs, field_names, returns_tuple, is_filter, result, full)
 
 
 def _compile(

@@ -9,9 +9,13 @@ from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.loops import Output, scalar_leaves
+from dataflare_vec.jit.strings.column import CategoryElement, CodeElement
+from dataflare_vec.jit.strings.types import StringType, ViewType, ascii_string, bytes_view, utf8_string
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dataflare_vec.jit.elements import Element
 
 _NUMBERS: dict[Any, types.Type] = {
     pl.Int8: types.int8,
@@ -33,13 +37,22 @@ _TEMPORAL: dict[Any, types.Type] = {
     pl.Datetime: types.int64,
     pl.Duration: types.int64,
 }
-_DTYPES = {numba_type: dtype for dtype, numba_type in _NUMBERS.items()}
+_TEXT: dict[Any, types.Type] = {pl.String: utf8_string, pl.Binary: bytes_view}
+_DTYPES = {numba_type: dtype for dtype, numba_type in (_NUMBERS | _TEXT).items()}
 
 
 def column_type(dtype: pl.DataType) -> types.Type | None:
     """Return the type in which a kernel sees an element of a column; None where it can't see it."""
     base = dtype.base_type()
-    return _NUMBERS.get(base) or _TEMPORAL.get(base)
+    return _NUMBERS.get(base) or _TEMPORAL.get(base) or _TEXT.get(base)
+
+
+def category_type(dtype: pl.DataType, *, codes: bool) -> tuple[types.Type, Element]:
+    """Return type and element in which a kernel sees a Categorical or Enum column: strings, or their codes."""
+    physical = pl.Series(dtype=dtype).to_physical().dtype
+    code = _NUMBERS[physical.base_type()]
+    width = code.bitwidth // 8
+    return (code, CodeElement()) if codes else (utf8_string, CategoryElement(width))
 
 
 def polars_dtype(numba_type: types.Type) -> pl.DataType:
@@ -48,7 +61,7 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
 
 
 def constant_type(value: object) -> types.Type | None:
-    """Return the type of a constant (a number, a bool, None, a tuple of these); None if it has none."""
+    """Return the type of a constant (number, bool, string, bytes, None, tuple of these); None if it has none."""
     if value is None:
         return types.none
     if isinstance(value, bool):
@@ -57,6 +70,10 @@ def constant_type(value: object) -> types.Type | None:
         return types.int64 if -(1 << 63) <= value < 1 << 63 else None
     if isinstance(value, float):
         return types.float64
+    if isinstance(value, str):
+        return ascii_string if value.isascii() else utf8_string
+    if isinstance(value, bytes):
+        return bytes_view
     if isinstance(value, tuple):
         items = [constant_type(item) for item in value]
         if items and all(item is not None for item in items):
@@ -91,6 +108,8 @@ def outputs_of(
     for i, item in enumerate(items):
         optional = isinstance(item, types.Optional)
         value = types.unliteral(item.type if optional else item)
+        if isinstance(value, StringType):
+            value = utf8_string  # columns are; both lie alike
         if value not in _DTYPES:
             raise KernelResultError(_not_a_column(value, i if returns_tuple else None))
         wanted = declared[i] if declared is not None else None
@@ -107,24 +126,34 @@ def _not_a_column(value: types.Type, position: int | None) -> str:
             f"it returns None{where} for every row; return a value on at least one path "
             "(a kernel without a `return` statement returns None)"
         )
-    return f"it returns `{value}`{where}; return a number, a bool, None, or a tuple of these"
+    return f"it returns `{value}`{where}; return a number, a bool, a string, bytes, None, or a tuple of these"
 
 
 def _check_declared(value: types.Type, wanted: types.Type) -> None:
+    problem = None
     if isinstance(value, types.Float) and not isinstance(wanted, types.Float):
-        msg = (
-            f"it returns `{value}`, but `returns` declares {polars_dtype(wanted)}, which is stored as an "
-            "integer; convert in the kernel, as `int(...)`"
-        )
-        raise KernelResultError(msg)
+        problem = "which is stored as an integer; convert in the kernel, as `int(...)`"
     if wanted == types.boolean and value != types.boolean:
-        msg = f"it returns `{value}`, but `returns` declares Boolean; compare in the kernel, as `x != 0`"
+        problem = "compare in the kernel, as `x != 0`"
+    if value != wanted and (isinstance(value, ViewType) or isinstance(wanted, ViewType)):
+        problem = "convert in the kernel, as `str(...)`, `s.encode()` or `int(s)`"
+    if problem:
+        msg = f"it returns {polars_dtype(value)}, but `returns` declares {polars_dtype(wanted)}; {problem}"
         raise KernelResultError(msg)
 
 
-def constant_slots(value: Any, numba_type: types.Type) -> list[int | float | bool]:
-    """Return the scalars of a constant in the order of the block's slots."""
+def constant_slots(value: Any, numba_type: types.Type, kept: list[Any]) -> list[int | float | bool]:
+    """Return the scalars of a constant in the order of the block's slots.
+
+    What they have the address of is added to ``kept``, and has to live as long as they are used.
+    """
+    if isinstance(value, (str, bytes)):
+        import pyarrow as pa
+
+        buffer = pa.py_buffer(value.encode() if isinstance(value, str) else value)
+        kept.append(buffer)
+        return [buffer.address, buffer.size]
     if isinstance(numba_type, types.BaseTuple):
         pairs = zip(value, numba_type, strict=True)
-        return [slot for item, item_type in pairs for slot in constant_slots(item, item_type)]
+        return [slot for item, item_type in pairs for slot in constant_slots(item, item_type, kept)]
     return [value] if scalar_leaves(numba_type) else []

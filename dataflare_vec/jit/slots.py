@@ -7,7 +7,7 @@ kernel. ``ctypes`` releases the GIL meanwhile.
 
 A column takes four slots: values, what else they need (of booleans: the bit offset), validity, bit offset of
 validity. A constant takes
-one slot for each of its scalars. Inputs come first, then outputs, then two bitmaps with their bit offsets:
+one slot for each of its scalars, a string two: address and bytes. Inputs come first, then outputs, then two bitmaps with their bit offsets:
 the selection (which rows are still wanted; absent means all) and the failed rows.
 """
 
@@ -20,8 +20,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from llvmlite import ir
 from numba.core import types
 
+from dataflare_vec.jit.strings.types import ViewType
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dataflare_vec.jit.elements import Element
 
 #: Slots of a column.
 COLUMN_SLOTS = 4
@@ -38,6 +42,14 @@ class Input:
     type: types.Type  # of the column's element or of the constant
     is_column: bool
     nullable: bool = False  # annotated `X | None`: the kernel itself receives None
+    own_element: Element | None = None  # how it is read, where its type alone doesn't say
+
+    @property
+    def element(self) -> Element:
+        """How its values are read from the column."""
+        from dataflare_vec.jit.elements import element_of
+
+        return self.own_element or element_of(self.type)
 
     @property
     def kernel_type(self) -> types.Type:
@@ -72,6 +84,8 @@ def scalar_leaves(ty: types.Type) -> list[types.Type]:
     """Return the scalars of a constant's type, depth first; each takes one slot of the block."""
     if isinstance(ty, types.NoneType):
         return []
+    if isinstance(ty, ViewType):
+        return [types.int64, types.int64]
     if isinstance(ty, types.BaseTuple):
         return [leaf for item in ty for leaf in scalar_leaves(item)]
     return [ty]

@@ -1,9 +1,9 @@
 """How a loop reads strings and bytes from a column, and writes them into one.
 
-A column of views is read where it lies. Written strings of more than 12 bytes are copied into the data buffer of
-the thread's writer, ``{next, end, start, index, restart, object, room}`` of 64 bits each: where the next byte
-goes, where the buffer ends and begins, its index in the column, whether each call of the loop starts it over, and
-the function ``room(object, nbytes)`` that puts another buffer in its place (`dataflare_vec.engine.writers`).
+A value is read where it lies. What is written is copied: up to 12 bytes into its view, more into the data buffer
+of the thread's writer (`dataflare_vec.engine.writers`). A writer is a block of 64-bit words: where the next byte
+goes, where the buffer ends and begins, the buffer's index in the column, whether each call of the loop starts it
+over, and the function ``room(object, nbytes)`` with its object, that puts another buffer in its place.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from dataflare_vec.jit.elements import Element, register
+from dataflare_vec.jit.strings import viewcode
 from dataflare_vec.jit.strings.types import BytesType, StringType
-from dataflare_vec.layouts import Categories, Views
+from dataflare_vec.layouts import Categories, Codes, Layout, Views
 from dataflare_vec.layouts.categories import NOT_ASCII
 from dataflare_vec.layouts.views import INLINE_BYTES, VIEW_BYTES
 
@@ -24,133 +25,151 @@ if TYPE_CHECKING:
 
     from dataflare_vec.jit.slots import Buffers
 
-_I8, _I32, _I64, _I128 = (ir.IntType(bits) for bits in (8, 32, 64, 128))
-_BYTES, _WORDS = _I8.as_pointer(), _I64.as_pointer()
-_LANES = ir.VectorType(_I8, 16)
-_NEXT, _END, _START, _INDEX, _RESTART, _OBJECT, _ROOM = range(7)
-_INLINE = _I64(INLINE_BYTES)
-#: Copies up to as many bytes are done in line; a call of the C library costs as much as the copy itself.
-_SHORT_COPY = 32
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+_BYTES, _WORDS = ir.IntType(8).as_pointer(), _I64.as_pointer()
+_HIGH_BITS = _I64(0x8080808080808080)
 
 
 class ViewElement(Element):
     """A string or bytes in a column of views."""
 
-    def layout(self, ty: types.Type) -> Views:
+    def layout(self, ty: types.Type) -> Layout:
         """Return how such a column lies in memory."""
         return Views()
 
     def slot_types(self, context: Any, ty: types.Type) -> list[ir.Type]:
         """Return the LLVM types of the column's four slots."""
-        return [_BYTES, _WORDS, _BYTES, _I64]
+        # The second as a number: what a pointer says of aliasing isn't true of a writer, which `room` changes.
+        return [_BYTES, _I64, _BYTES, _I64]
 
-    def load(
+    def load_checked(
         self,
         context: Any,
         builder: ir.IRBuilder,
         ty: types.Type,
         column: Buffers,
         row: ir.Value,
-        there: ir.Value | None = None,
-    ) -> ir.Value:
-        """Return the value of ``row``; an empty one, without a look at its view, if it isn't ``there``."""
+        there: ir.Value | None,
+    ) -> tuple[ir.Value, ir.Value | None]:
+        """Return the value of ``row``, and whether it is ASCII if its type says so."""
         view = _view(builder, column, row)
-        length = _load(builder, view, 0, _I32)
+        length = viewcode.load(builder, view, 0, _I32)
         if there is not None:
             length = builder.select(there, length, _I32(0))
         inline = builder.icmp_unsigned("<=", length, _I32(INLINE_BYTES))
-        # Without a branch: for a value in its view the first entry of the table is read, and not used.
-        index = builder.select(inline, _I32(0), _load(builder, view, 8, _I32))
-        offset = builder.zext(_load(builder, view, 12, _I32), _I64)
-        buffer = builder.load(builder.gep(column.extra, [builder.zext(index, _I64)]))
+        # Without a branch: for a value in its view the table's first entry is read, and not used.
+        index = builder.select(inline, _I32(0), viewcode.load(builder, view, 8, _I32))
+        offset = builder.zext(viewcode.load(builder, view, 12, _I32), _I64)
+        buffer = builder.load(builder.gep(_words(builder, column), [builder.zext(index, _I64)]))
         elsewhere = builder.inttoptr(builder.add(buffer, offset), _BYTES)
-        value = cgutils.create_struct_proxy(ty)(context, builder)
-        value.data = builder.select(inline, builder.gep(view, [_I64(4)]), elsewhere)
-        value.nbytes = builder.zext(length, _I64)
-        return value._getvalue()
-
-    def fits(
-        self, context: Any, builder: ir.IRBuilder, ty: types.Type, column: Buffers, row: ir.Value, value: ir.Value
-    ) -> ir.Value | None:
-        """Return whether a value is of its type at all: a string of the ASCII type may be found not to be."""
-        if not (isinstance(ty, StringType) and ty.ascii):
-            return None
-        string = cgutils.create_struct_proxy(ty)(context, builder, value=value)
-        inline = builder.icmp_unsigned("<=", string.nbytes, _INLINE)
-        # The bytes in the view behind the string are zeros.
-        view = _view(builder, column, row)
-        first = builder.shl(_load(builder, view, 0, _I64), _I64(32))
-        high = builder.and_(builder.or_(first, _load(builder, view, 8, _I64)), _I64(0x8080808080808080))
-        empty = builder.icmp_unsigned("==", string.nbytes, _I64(0))
-        plain = builder.or_(empty, builder.icmp_unsigned("==", high, _I64(0)))
+        data = builder.select(inline, builder.gep(view, [_I64(4)]), elsewhere)
+        nbytes = builder.zext(length, _I64)
+        value = _value(context, builder, ty, data, nbytes)
+        if not _may_be_wider(ty):
+            return value, None
         with builder.if_else(inline) as (short, long):
             with short:
+                # Behind the string its view holds zeros; if not, the row only takes the other form.
+                first = builder.shl(viewcode.load(builder, view, 0, _I64), _I64(32))
+                both = builder.or_(first, viewcode.load(builder, view, 8, _I64))
+                plain = builder.icmp_unsigned("==", builder.and_(both, _HIGH_BITS), _I64(0))
+                # Of a row that isn't there nothing counts.
+                plain = builder.or_(plain, builder.icmp_unsigned("==", length, _I32(0)))
                 short_end = builder.block
             with long:
-                scanned = builder.call(_is_ascii(builder.module), [string.data, string.nbytes])
+                scanned = builder.call(viewcode.is_ascii(builder.module), [data, nbytes])
                 long_end = builder.block
-        result = builder.phi(ir.IntType(1))
-        result.add_incoming(plain, short_end)
-        result.add_incoming(scanned, long_end)
-        return result
+        fits = builder.phi(ir.IntType(1))
+        fits.add_incoming(plain, short_end)
+        fits.add_incoming(scanned, long_end)
+        return value, fits
 
     def store(
-        self, context: Any, builder: ir.IRBuilder, ty: types.Type, value: ir.Value, target: Buffers, row: ir.Value
+        self,
+        context: Any,
+        builder: ir.IRBuilder,
+        ty: types.Type,
+        value: ir.Value,
+        target: Buffers,
+        row: ir.Value,
     ) -> None:
         """Write the value of ``row``."""
         string = cgutils.create_struct_proxy(ty)(context, builder, value=value)
-        builder.call(_put(builder.module), [_view(builder, target, row), target.extra, string.data, string.nbytes])
+        view = _view(builder, target, row)
+        builder.call(viewcode.put(builder.module), [view, _words(builder, target), string.data, string.nbytes])
 
     def begin(self, builder: ir.IRBuilder, target: Buffers) -> ir.Value:
-        """Write what is done before the first row; return the state of the writer for `undo`."""
-        writer = target.extra
-        restart = builder.icmp_unsigned("!=", _word(builder, writer, _RESTART), _I64(0))
-        start, following = _word(builder, writer, _START), _word(builder, writer, _NEXT)
-        following = builder.select(restart, start, following)
-        builder.store(following, builder.gep(writer, [_I64(_NEXT)]))
-        return following
+        """Write what a loop does before its first row; return where the next byte goes, for `undo`."""
+        return viewcode.begin(builder, _words(builder, target))
 
-    def undo(self, builder: ir.IRBuilder, target: Buffers, before: ir.Value) -> None:
-        """Give back the room of what was written since `begin`, all of which will be written again."""
-        writer = target.extra
-        start, end = _word(builder, writer, _START), _word(builder, writer, _END)
-        same = builder.and_(builder.icmp_unsigned(">=", before, start), builder.icmp_unsigned("<=", before, end))
-        builder.store(builder.select(same, before, start), builder.gep(writer, [_I64(_NEXT)]))
+    def undo(self, builder: ir.IRBuilder, target: Buffers, mark: ir.Value) -> None:
+        """Write how a loop gives back the room of all it wrote."""
+        viewcode.undo(builder, _words(builder, target), mark)
 
 
 class CategoryElement(ViewElement):
-    """A string by its code, in a Categorical or Enum column; only read."""
+    """A string by its code, in a Categorical or Enum column; such columns are only read."""
 
     def __init__(self, width: int) -> None:
         self.width = width
 
-    def layout(self, ty: types.Type) -> Categories:  # type: ignore[override]
+    def layout(self, ty: types.Type) -> Layout:
         """Return how such a column lies in memory."""
         return Categories(self.width)
 
-    def load(
+    def load_checked(
         self,
         context: Any,
         builder: ir.IRBuilder,
         ty: types.Type,
         column: Buffers,
         row: ir.Value,
-        there: ir.Value | None = None,
-    ) -> ir.Value:
-        """Return the string of ``row``; an empty one if it isn't ``there``."""
-        address, length = self._entry(builder, column, row, there)
-        length = builder.and_(length, _I64(~NOT_ASCII))
-        value = cgutils.create_struct_proxy(ty)(context, builder)
-        value.data = builder.inttoptr(address, _BYTES)
-        value.nbytes = length if there is None else builder.select(there, length, _I64(0))
-        return value._getvalue()
-
-    def _entry(
-        self, builder: ir.IRBuilder, column: Buffers, row: ir.Value, there: ir.Value | None
-    ) -> tuple[ir.Value, ir.Value]:
+        there: ir.Value | None,
+    ) -> tuple[ir.Value, ir.Value | None]:
+        """Return the string of ``row``, and whether it is ASCII if its type says so."""
         at = builder.gep(column.values, [builder.mul(row, _I64(self.width))])
-        code = builder.zext(_load(builder, at, 0, ir.IntType(8 * self.width)), _I64)
+        code = builder.zext(viewcode.load(builder, at, 0, ir.IntType(8 * self.width)), _I64)
         if there is not None:
             code = builder.select(there, code, _I64(0))
-        entry = builder.gep(column.extra, [builder.mul(code, _I64(2))])
-        return builder.load(entry), builder.load(builder.gep(entry, [_I64(1)]))
+        entry = builder.gep(_words(builder, column), [builder.mul(code, _I64(2))])
+        data = builder.inttoptr(builder.load(entry), _BYTES)
+        marked = builder.load(builder.gep(entry, [_I64(1)]))
+        nbytes = builder.and_(marked, _I64(~NOT_ASCII))
+        fits = builder.icmp_unsigned("==", nbytes, marked)
+        if there is not None:
+            nbytes = builder.select(there, nbytes, _I64(0))
+            fits = builder.or_(fits, builder.not_(there))
+        return _value(context, builder, ty, data, nbytes), fits if _may_be_wider(ty) else None
+
+
+class CodeElement(Element):
+    """A code of a Categorical or Enum column, as a number."""
+
+    def layout(self, ty: types.Type) -> Layout:
+        """Return how such a column lies in memory."""
+        return Codes(ty.bitwidth // 8)
+
+
+def _may_be_wider(ty: types.Type) -> bool:
+    return isinstance(ty, StringType) and ty.ascii
+
+
+def _value(
+    context: Any, builder: ir.IRBuilder, ty: types.Type, data: ir.Value, nbytes: ir.Value
+) -> ir.Value:
+    value = cgutils.create_struct_proxy(ty)(context, builder)
+    value.data, value.nbytes = data, nbytes
+    return value._getvalue()
+
+
+def _words(builder: ir.IRBuilder, column: Buffers) -> ir.Value:
+    """Return the table of an input column, or the writer of an output column."""
+    return builder.inttoptr(column.extra, _WORDS)
+
+
+def _view(builder: ir.IRBuilder, column: Buffers, row: ir.Value) -> ir.Value:
+    return builder.gep(column.values, [builder.mul(row, _I64(VIEW_BYTES))])
+
+
+register(StringType, ViewElement())
+register(BytesType, ViewElement())
