@@ -40,7 +40,7 @@ _FEWEST_ROWS = 10_000
 #: A share of the memory's bandwidth means nothing for columns that fit in a cache.
 _CACHE_BYTES = 64 << 20
 _TRIAD_LENGTH = 8_000_000
-_EXPECTED = {int: pl.Int64, bool: pl.Boolean}
+_EXPECTED = {int: pl.Int64, bool: pl.Boolean, str: pl.String, bytes: pl.Binary}
 
 
 @dataclass(frozen=True)
