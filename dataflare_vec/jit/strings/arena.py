@@ -12,17 +12,15 @@ symbol of ours, `KEY_SYMBOL`: the address of that key.
 from __future__ import annotations
 
 import ctypes
-from functools import cache
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from dataflare_vec.jit.strings.symbols import external, symbol
 from dataflare_vec.jit.strings.types import byte_pointer
 
-#: The symbol that machine code with strings refers to; `define_symbols` gives it to LLVM.
 KEY_SYMBOL = "dfv_arena_key"
 
 #: Bytes of the first block; later ones are larger.
@@ -36,21 +34,13 @@ _BYTES, _WORDS = ir.PointerType(_I8), ir.PointerType(_I64)
 _TOP, _END, _NEWEST, _TOTAL = range(4)
 
 
-@cache
-def define_symbols() -> int:
-    """Make the key, once a process, and tell LLVM its address. Machine code from a cache needs it too."""
+@symbol(KEY_SYMBOL)
+def _make_key() -> ctypes.c_uint:
     key = ctypes.c_uint()
-    libc = ctypes.CDLL(None)
-    if libc.pthread_key_create(ctypes.byref(key), None):
+    if ctypes.CDLL(None).pthread_key_create(ctypes.byref(key), None):
         msg = "the process has no thread-specific keys left (pthread_key_create)"
         raise OSError(msg)
-    address = ctypes.addressof(key)
-    llvm.add_symbol(KEY_SYMBOL, address)
-    _kept.append(key)
-    return address
-
-
-_kept: list[Any] = []
+    return key
 
 
 def _function(module: ir.Module, name: str, returned: ir.Type, arguments: list[ir.Type]) -> ir.Function:
@@ -62,7 +52,7 @@ def _arena(builder: ir.IRBuilder) -> ir.Value:
     """Return the thread's arena; null if it has none."""
     module = builder.module
     get = _function(module, "pthread_getspecific", _BYTES, [_I32])
-    key = module.globals.get(KEY_SYMBOL) or ir.GlobalVariable(module, _I32, KEY_SYMBOL)
+    key = external(module, KEY_SYMBOL, _I32)
     return builder.bitcast(builder.call(get, [builder.load(key)]), _WORDS)
 
 
@@ -72,7 +62,6 @@ def _word(builder: ir.IRBuilder, arena: ir.Value, index: int) -> ir.Value:
 
 def _define(module: ir.Module, name: str, returned: ir.Type, arguments: list[ir.Type]) -> Any:
     """Return the function and a builder for its body; no builder if it is there already."""
-    define_symbols()
     found = module.globals.get(name)
     if found:
         return found, None
@@ -95,7 +84,7 @@ def allocate_function(module: ir.Module) -> ir.Function:
     slow = function.append_basic_block("slow")
     look = function.append_basic_block("look")
     arena = _arena(builder)
-    builder.cbranch(builder.icmp_unsigned("==", arena, _WORDS(None)), slow, look, [1, 99])
+    builder.cbranch(builder.icmp_unsigned("==", arena, _WORDS(None)), slow, look).set_weights([1, 99])
 
     builder.position_at_end(look)
     top, end = (builder.load(_word(builder, arena, i)) for i in (_TOP, _END))
@@ -105,7 +94,7 @@ def allocate_function(module: ir.Module) -> ir.Function:
     start = builder.select(grows, address, top)
     fits = builder.icmp_unsigned("<=", nbytes, builder.sub(end, start))
     fast = function.append_basic_block("fast")
-    builder.cbranch(fits, fast, slow, [99, 1])
+    builder.cbranch(fits, fast, slow).set_weights([99, 1])
 
     builder.position_at_end(fast)
     builder.store(builder.add(start, nbytes), _word(builder, arena, _TOP))
@@ -228,7 +217,7 @@ def _room(context: Any, builder: Any, arguments: list[Any]) -> Any:
     return room
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def allocate(typing_context: Any, nbytes: Any) -> Any:
     """Return room for ``nbytes`` bytes; raise MemoryError if there is none."""
 
@@ -238,7 +227,7 @@ def allocate(typing_context: Any, nbytes: Any) -> Any:
     return byte_pointer(types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def allocate_after(typing_context: Any, before: Any, size: Any, nbytes: Any) -> Any:
     """Return room for ``nbytes`` bytes: ``before`` itself if it can grow from ``size`` bytes."""
 
@@ -250,7 +239,7 @@ def allocate_after(typing_context: Any, before: Any, size: Any, nbytes: Any) -> 
 
 
 def _void(make: Any) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def call(typing_context: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             builder.call(make(builder.module), [])

@@ -6,10 +6,15 @@ from __future__ import annotations
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload, overload_method, register_jitable
 
+from dataflare_vec.jit.strings.compiler import LinkedCompiler
 from dataflare_vec.jit.strings.types import BytesType, StringType, byte_pointer, make_view, offset_by
 
 # No wrappers for Python: nobody calls these from there, and they'd be most of the compilation.
-OPTIONS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "nogil": True}
+OPTIONS = {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": LinkedCompiler,
+}
 
 
 def is_string(value):

@@ -22,8 +22,21 @@ if TYPE_CHECKING:
 byte_pointer = types.CPointer(types.uint8)
 
 
-class ViewType(types.Type):  # type: ignore[misc]
+class ViewType(types.IterableType):  # type: ignore[misc]
     """What strings and bytes have in common."""
+
+    @property
+    def iterator_type(self) -> ViewIterator:
+        """What goes over the characters, or the numbers of bytes."""
+        return ViewIterator(self)
+
+
+class ViewIterator(types.SimpleIteratorType):  # type: ignore[misc]
+    """Iterator over the characters of a string, each a string, or the numbers of bytes."""
+
+    def __init__(self, view: ViewType) -> None:
+        self.view = view
+        super().__init__(f"iter({view})", types.int64 if isinstance(view, BytesType) else view)
 
 
 class StringType(ViewType):
