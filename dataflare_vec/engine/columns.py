@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from bisect import bisect_right
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ class InputColumn:
 
     def __init__(self, series: pl.Series, layout: Layout) -> None:
         self.series = series
+        series = layout.settle(series)
         nulls = self.has_nulls = series.null_count() > 0
         self.layout = layout
         if series.n_chunks() == 1:
@@ -90,15 +92,15 @@ class OutputColumn:
     It has a validity bitmap if a null was possible from the start, or once `need_validity` was called.
     """
 
-    __slots__ = ("_arrow_type", "_pool", "_validity", "_values", "dtype", "layout", "rows", "slots")
+    __slots__ = ("_pool", "_stored", "_validity", "_values", "dtype", "layout", "rows", "slots")
 
     starts = (0,)
 
     def __init__(
-        self, pool: MemoryPool, arrow_type: Any, dtype: Any, rows: int, *, layout: Layout, nulls: bool
+        self, pool: MemoryPool, stored: Any, dtype: Any, rows: int, *, layout: Layout, nulls: bool
     ) -> None:
         self._pool = pool
-        self._arrow_type = arrow_type
+        self._stored = stored
         self.rows = rows
         self.dtype = dtype
         self.layout = layout
@@ -143,7 +145,8 @@ class OutputColumn:
         """Return some of its rows; the pool gets its memory back when the last reader lets go."""
         import pyarrow as pa
 
-        array = pa.Array.from_buffers(self._arrow_type, stop - start, self._buffers(), offset=start)
+        arrow_type = _arrow_type(self._stored)
+        array = pa.Array.from_buffers(arrow_type, stop - start, self._buffers(), offset=start)
         series = pl.Series(name, array)
         return series if self.dtype is None else series.cast(self.dtype)
 
@@ -154,3 +157,8 @@ class OutputColumn:
     def to_series(self, name: str) -> pl.Series:
         """Return the whole column, named."""
         return self.slice(0, self.rows, name)
+
+
+@cache
+def _arrow_type(dtype: Any) -> Any:
+    return pl.Series([], dtype=dtype).to_arrow(compat_level=pl.CompatLevel.newest()).type

@@ -66,8 +66,8 @@ class RowStage(Stage):
         self.writes = writes
         self.kept = kept
         self.is_filter = binding.plugin.is_filter
-        self._kept: list[Any] = []  # what constants have the address of
-        self._constants = _constant_bits(binding, prepared, self._kept) if binding.constant_key else None
+        self._texts: list[Any] = []  # what constants have the addresses of
+        self._constants = _constant_bits(binding, self._texts) if binding.constant_key else None
 
     def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
         """Return memory for the outputs of some rows."""
@@ -77,9 +77,7 @@ class RowStage(Stage):
         for field in self.prepared.outputs:
             kind = ViewColumn if isinstance(field.layout, Views) else OutputColumn
             has_nulls = field.nullable or nulls
-            columns.append(
-                kind(pool, field.arrow_type, field.dtype, rows, layout=field.layout, nulls=has_nulls)
-            )
+            columns.append(kind(pool, field.stored, field.dtype, rows, layout=field.layout, nulls=has_nulls))
         return columns
 
     def place(self, chunk: Chunk) -> Placement:
@@ -210,17 +208,30 @@ def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[i
     yield start, stop
 
 
-def _constant_bits(binding: Binding, prepared: Prepared, kept: list[Any]) -> list[list[int] | None]:
-    """For each parameter the slots of a constant, or None for a column."""
-    from dataflare_vec.jit.signature import constant_slots
+def _constant_bits(binding: Binding, kept: list[Any]) -> list[list[int] | None]:
+    """For each parameter the slots of a constant, or None for a column.
 
-    result: list[list[int] | None] = []
-    for item, loop_input in zip(binding.items, prepared.kernel.inputs, strict=True):
-        if isinstance(item, Column):
-            result.append(None)
-        else:
-            result.append([_bits(s) for s in constant_slots(item.value, loop_input.type, kept)])
-    return result
+    What they have the addresses of is added to ``kept``, and has to live as long as they are used.
+    """
+    return [
+        None if isinstance(item, Column) else [_bits(scalar) for scalar in _scalars(item.value, kept)]
+        for item in binding.items
+    ]
+
+
+def _scalars(value: Any, kept: list[Any]) -> Iterator[float]:
+    """Yield the scalars of a constant in the order of the block's slots."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _scalars(item, kept)
+    elif isinstance(value, (str, bytes)):
+        import pyarrow as pa
+
+        buffer = pa.py_buffer(value.encode() if isinstance(value, str) else value)
+        kept.append(buffer)
+        yield from (buffer.address, buffer.size)
+    elif value is not None:
+        yield value
 
 
 def _bits(value: float) -> int:

@@ -125,9 +125,9 @@ class ViewColumn(OutputColumn):
     __slots__ = ("_data", "_writers", "restarts")
 
     def __init__(
-        self, pool: MemoryPool, arrow_type: Any, dtype: Any, rows: int, *, layout: Layout, nulls: bool
+        self, pool: MemoryPool, stored: Any, dtype: Any, rows: int, *, layout: Layout, nulls: bool
     ) -> None:
-        super().__init__(pool, arrow_type, dtype, rows, layout=layout, nulls=nulls)
+        super().__init__(pool, stored, dtype, rows, layout=layout, nulls=nulls)
         self._data = DataBuffers(pool)
         self._writers: dict[int, Writer] = {}
         views, _, *validity = self.slots

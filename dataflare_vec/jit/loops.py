@@ -21,11 +21,8 @@ from dataflare_vec.jit.bitmaps import pack, unpack, unpack_and
 from dataflare_vec.jit.elements import element_of
 from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, RowsWriter, bools, nones, presence
 from dataflare_vec.jit.slots import (
-    COLUMN_SLOTS,
-    PROTOTYPE,
     Buffers,
     Input,
-    LoopVariant,
     Output,
     from_bits,
     scalar_leaves,
@@ -37,7 +34,9 @@ from dataflare_vec.jit.strings.types import ViewType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["PROTOTYPE", "Input", "LoopBuilder", "LoopVariant", "Output", "scalar_leaves"]
+    from dataflare_vec.kernel import LoopVariant
+
+__all__ = ["Input", "LoopBuilder", "Output", "scalar_leaves"]
 
 # Rows handled between unpacking and packing of bitmaps: a scratch byte a row and bitmap has to stay in the
 # first-level cache, and the loop between has to be long against loading its constants into registers.
@@ -102,7 +101,7 @@ class LoopBuilder:
 
     def _slot_types(self, item: Input) -> list[ir.Type]:
         if item.is_column:
-            return item.element.slot_types(self.context, item.type)
+            return element_of(item.type).slot_types(self.context, item.type)
         return [self.context.get_value_type(leaf) for leaf in scalar_leaves(item.type)]
 
     def _scratches_needed(self) -> list[str]:
@@ -155,16 +154,17 @@ class LoopBuilder:
         columns: dict[int, Buffers] = {}
         constants: dict[int, ir.Value] = {}
         for i, item in enumerate(self.code.inputs):
-            count = COLUMN_SLOTS if item.is_column else len(scalar_leaves(item.type))
+            count = len(self._slot_types(item))
             taken, left = left[:count], left[count:]
             if item.is_column:
                 columns[i] = Buffers(taken)
             else:
                 constants[i] = self._pack_constant(builder, item.type, taken)
         targets = []
-        for _ in self.code.columns_out:
-            targets.append(Buffers(left[:COLUMN_SLOTS]))
-            left = left[COLUMN_SLOTS:]
+        for output in self.code.columns_out:
+            count = len(element_of(output.type).slot_types(self.context, output.type))
+            taken, left = left[:count], left[count:]
+            targets.append(Buffers(taken))
         return columns, constants, targets, (tuple(left[:2]), tuple(left[2:]))
 
     def _pack_constant(self, builder: ir.IRBuilder, ty: types.Type, leaves: list[ir.Value]) -> ir.Value:

@@ -15,7 +15,8 @@ from dataflare_vec.jit.strings.arena import reset_function
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dataflare_vec.jit.slots import Buffers, Input, LoopVariant, Output
+    from dataflare_vec.jit.slots import Buffers, Input, Output
+    from dataflare_vec.kernel import LoopVariant
 
 #: Names of scratches, one byte a row each: which rows are computed, are still selected, have raised.
 VALID, SELECTED, FAILED = "valid", "selected", "failed"
@@ -219,12 +220,12 @@ class RowsWriter:
             value = self._truth(bools("input", i), within)
         else:
             there = self._truth(nones(i) if item.nullable else VALID, within) if self.variant.nulls else None
-            value, fits = item.element.load_checked(
+            value, fits = element_of(item.type).load_checked(
                 self.context, builder, item.type, self._columns[i], row, there
             )
         if not item.nullable:
             return value, fits
-        optional = self.context.make_helper(builder, types.Optional(item.type))
+        optional = self.context.make_helper(builder, item.kernel_type)
         optional.data = value
         optional.valid = self._truth(nones(i), within) if self.variant.nulls else cgutils.true_bit
         return optional._getvalue(), fits

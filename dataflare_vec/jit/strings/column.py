@@ -11,18 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
-from numba.core import cgutils
+from numba.core import cgutils, types
 
 from dataflare_vec.jit.elements import Element, register
 from dataflare_vec.jit.strings import viewcode
-from dataflare_vec.jit.strings.types import BytesType, StringType
+from dataflare_vec.jit.strings.types import BytesType, StringType, ascii_string
 from dataflare_vec.layouts import Categories, Codes, Layout, Views
 from dataflare_vec.layouts.categories import NOT_ASCII
 from dataflare_vec.layouts.views import INLINE_BYTES, VIEW_BYTES
 
 if TYPE_CHECKING:
-    from numba.core import types
-
     from dataflare_vec.jit.slots import Buffers
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -41,6 +39,12 @@ class ViewElement(Element):
         """Return the LLVM types of the column's four slots."""
         # The second as a number: what a pointer says of aliasing isn't true of a writer, which `room` changes.
         return [_BYTES, _I64, _BYTES, _I64]
+
+    def load(
+        self, context: Any, builder: ir.IRBuilder, ty: types.Type, column: Buffers, row: ir.Value
+    ) -> ir.Value:
+        """Return the value of a row that isn't null."""
+        return self.load_checked(context, builder, ty, column, row, None)[0]
 
     def load_checked(
         self,
@@ -107,28 +111,49 @@ class ViewElement(Element):
         viewcode.undo(builder, _words(builder, target), mark)
 
 
-class CategoryElement(ViewElement):
-    """A string by its code, in a Categorical or Enum column; such columns are only read."""
+class CategoryType(types.Type):  # type: ignore[misc]
+    """A Categorical or Enum column with codes of ``width`` bytes, read as strings of type ``text``."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, text: StringType) -> None:
         self.width = width
+        self.text = text
+        super().__init__(name=f"categories[{width}, {text}]")
 
-    def layout(self, ty: types.Type) -> Layout:
-        """Return how such a column lies in memory."""
-        return Categories(self.width)
+
+class CodeType(types.Type):  # type: ignore[misc]
+    """A Categorical or Enum column, read as codes of type ``code``."""
+
+    def __init__(self, code: types.Integer) -> None:
+        self.code = code
+        super().__init__(name=f"codes[{code}]")
+
+
+class _Category(Element):
+    def kernel_type(self, ty: CategoryType) -> types.Type:
+        return ty.text
+
+    def layout(self, ty: CategoryType) -> Layout:
+        return Categories(ty.width)
+
+    def slot_types(self, context: Any, ty: CategoryType) -> list[ir.Type]:
+        return [_BYTES, _I64, _BYTES, _I64]
+
+    def load(
+        self, context: Any, builder: ir.IRBuilder, ty: CategoryType, column: Buffers, row: ir.Value
+    ) -> ir.Value:
+        return self.load_checked(context, builder, ty, column, row, None)[0]
 
     def load_checked(
         self,
         context: Any,
         builder: ir.IRBuilder,
-        ty: types.Type,
+        ty: CategoryType,
         column: Buffers,
         row: ir.Value,
         there: ir.Value | None,
     ) -> tuple[ir.Value, ir.Value | None]:
-        """Return the string of ``row``, and whether it is ASCII if its type says so."""
-        at = builder.gep(column.values, [builder.mul(row, _I64(self.width))])
-        code = builder.zext(viewcode.load(builder, at, 0, ir.IntType(8 * self.width)), _I64)
+        at = builder.gep(column.values, [builder.mul(row, _I64(ty.width))])
+        code = builder.zext(viewcode.load(builder, at, 0, ir.IntType(8 * ty.width)), _I64)
         if there is not None:
             code = builder.select(there, code, _I64(0))
         entry = builder.gep(_words(builder, column), [builder.mul(code, _I64(2))])
@@ -139,15 +164,26 @@ class CategoryElement(ViewElement):
         if there is not None:
             nbytes = builder.select(there, nbytes, _I64(0))
             fits = builder.or_(fits, builder.not_(there))
-        return _value(context, builder, ty, data, nbytes), fits if _may_be_wider(ty) else None
+        value = _value(context, builder, ty.text, data, nbytes)
+        return value, fits if ty.text.ascii else None
 
 
-class CodeElement(Element):
-    """A code of a Categorical or Enum column, as a number."""
+class _Code(Element):
+    def kernel_type(self, ty: CodeType) -> types.Type:
+        return ty.code
 
-    def layout(self, ty: types.Type) -> Layout:
-        """Return how such a column lies in memory."""
-        return Codes(ty.bitwidth // 8)
+    def layout(self, ty: CodeType) -> Layout:
+        return Codes(ty.code.bitwidth // 8)
+
+    def slot_types(self, context: Any, ty: CodeType) -> list[ir.Type]:
+        return super().slot_types(context, ty.code)
+
+
+def narrow(ty: types.Type) -> types.Type:
+    """Return the type that a kernel's fast form reads a column as: strings as ASCII."""
+    if isinstance(ty, StringType):
+        return ascii_string
+    return CategoryType(ty.width, ascii_string) if isinstance(ty, CategoryType) else ty
 
 
 def _may_be_wider(ty: types.Type) -> bool:
@@ -173,3 +209,5 @@ def _view(builder: ir.IRBuilder, column: Buffers, row: ir.Value) -> ir.Value:
 
 register(StringType, ViewElement())
 register(BytesType, ViewElement())
+register(CategoryType, _Category())
+register(CodeType, _Code())
