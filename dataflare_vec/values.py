@@ -22,6 +22,8 @@ TEMPORAL = {
     datetime.time: pl.Time,
     datetime.timedelta: pl.Duration,
 }
+#: What a column most likely is whose parameter is annotated so.
+LIKELY = {int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), str: pl.String(), bytes: pl.Binary()}
 #: Ticks of a microsecond, the finest that Python's `datetime` knows, or microseconds of a tick.
 _PER_MICROSECOND = {"ns": 1000}
 _MICROSECONDS = {"ms": 1000}

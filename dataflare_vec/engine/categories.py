@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dataflare_vec.engine.stage import Stage
+from dataflare_vec.layouts import Categories
 
 if TYPE_CHECKING:
     from dataflare_vec.engine.rows import RowStage
@@ -50,15 +51,20 @@ class GatherStage(Stage):
             chunk.put(self, name, values)
 
 
-def categories_of(series: pl.Series) -> pl.Series | None:
-    """Return the categories of a column in the order of their codes, and null; None if there are too many."""
+def gathering(stage: RowStage, series: pl.Series) -> pl.Series | None:
+    """Return the categories that a kernel is to be run for, once each, in the order of codes, and null.
+
+    None if it isn't to be: it reads another column, or codes, or there are too many categories.
+    """
     dtype = series.dtype
+    if len(stage.reads) > 1 or not isinstance(stage.prepared.layouts[0], Categories):
+        return None
+    codes = series.to_physical()
     if isinstance(dtype, pl.Enum):
         count = len(dtype.categories)
     else:
-        highest = series.to_physical().max()
+        highest = codes.max()
         count = 0 if highest is None else int(highest) + 1  # type: ignore[arg-type]
-    if not count or count * _ROWS_EACH > len(series):
+    if not 0 < count * _ROWS_EACH <= len(series):
         return None
-    codes = pl.int_range(count, dtype=series.to_physical().dtype, eager=True)
-    return codes.cat.to(dtype).extend_constant(None, 1)
+    return pl.int_range(count, dtype=codes.dtype, eager=True).cat.to(dtype).extend_constant(None, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 from array import array
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -68,6 +69,12 @@ class RowStage(Stage):
         self.is_filter = binding.plugin.is_filter
         self._texts: list[Any] = []  # what constants have the addresses of
         self._constants = _constant_bits(binding, self._texts) if binding.constant_key else None
+
+    def alone(self) -> RowStage:
+        """Return the same stage as the only one of a pipeline, whose columns come back."""
+        stage = copy(self)
+        stage.index, stage.kept = 0, True
+        return stage
 
     def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
         """Return memory for the outputs of some rows."""

@@ -81,6 +81,10 @@ class Categories(Layout):
         """Bytes of a code."""
         return self.width
 
+    def settle(self, series: pl.Series) -> pl.Series:
+        """Return a Series in one chunk: strings are looked up once, and codes are quickly copied."""
+        return series.rechunk()
+
     def to_arrow(self, series: pl.Series) -> CodeArray:
         """Return a Series of one chunk as codes, without a copy, and their strings."""
         return CodeArray(series)

@@ -15,7 +15,7 @@ from numba.core import cgutils, types
 
 from dataflare_vec.jit.elements import Element, register
 from dataflare_vec.jit.strings import viewcode
-from dataflare_vec.jit.strings.types import BytesType, StringType, ascii_string
+from dataflare_vec.jit.strings.types import BytesType, StringType, ViewType, ascii_string
 from dataflare_vec.layouts import Categories, Codes, Layout, Views
 from dataflare_vec.layouts.categories import NOT_ASCII
 from dataflare_vec.layouts.views import INLINE_BYTES, VIEW_BYTES
@@ -184,6 +184,11 @@ def narrow(ty: types.Type) -> types.Type:
     if isinstance(ty, StringType):
         return ascii_string
     return CategoryType(ty.width, ascii_string) if isinstance(ty, CategoryType) else ty
+
+
+def is_text(ty: types.Type) -> bool:
+    """Whether a column or constant holds strings or bytes."""
+    return isinstance(ty, (ViewType, CategoryType))
 
 
 def _may_be_wider(ty: types.Type) -> bool:
