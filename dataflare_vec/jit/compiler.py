@@ -19,7 +19,7 @@ from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pi
 from dataflare_vec.jit.rows import KernelCode
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
-from dataflare_vec.jit.strings import compare as compare
+from dataflare_vec.jit.strings import methods as methods  # registers them with Numba
 from dataflare_vec.jit.strings.arena import uses_arena
 from dataflare_vec.jit.strings.column import narrow
 from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
