@@ -34,8 +34,8 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
         return None
     prepared, column_of = stage.prepared, plan.scope.column
     columns = [
-        (InputColumn(column_of(name), width), 0)
-        for name, width in zip(stage.reads, prepared.widths, strict=True)
+        (InputColumn(column_of(name), layout), 0)
+        for name, layout in zip(stage.reads, prepared.layouts, strict=True)
     ]
     nulls = False
     for column, _ in columns:
@@ -45,8 +45,11 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
     targets = stage.allocate(runtime.pool, rows, nulls=nulls)
     loop = prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time that is measured
     began = perf_counter()
-    block = stage.block(Placement(columns, targets, 0, nulls), 0, _NO_SELECTION)
-    if loop(block.buffer_info()[0], rows):
+    placement = Placement(columns, targets, 0, nulls)
+    block = stage.block(placement, 0, _NO_SELECTION)
+    failed = loop(block.buffer_info()[0], rows)
+    placement.check()
+    if failed:
         return None
     elapsed = perf_counter() - began
     runtime.count(plan.stages, [(0, rows, elapsed)], {})
