@@ -50,7 +50,15 @@ class UnsupportedDataError(DataFlareError, TypeError):
 
 
 class KernelCompileError(PluginError, TypeError):
-    """Numba can't compile a kernel for the types of the columns."""
+    """Numba can't compile a kernel for the types of the columns.
+
+    Attributes
+    ----------
+    numba_message
+        Numba's own words, in full.
+    """
+
+    numba_message: str = ""
 
 
 class KernelResultError(PluginError, TypeError):

@@ -83,8 +83,6 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
-    from numba.core import errors as numba_errors
-
     from dataflare_vec.jit.compiler import compile_kernel
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.failures import explain_failure
@@ -129,8 +127,9 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: {error}"
         raise KernelResultError(msg) from None
-    except numba_errors.NumbaError as error:
-        raise explain_failure(plugin, by_parameter, error) from error
+    except Exception as error:  # Numba's own, and whatever its passes stumble over
+        # Its message holds the lines around and its own files: without it the traceback ends with ours.
+        raise explain_failure(plugin, by_parameter, [item.kernel_type for item in inputs], error) from None
     if isinstance(plugin.returns, dict):
         declared = _by_field(plugin, kernel.field_names, by_parameter)
         stored = [None if d is None else column_type(d) for d in declared]
