@@ -23,8 +23,11 @@ _log = get_logger(__name__)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _STEP = re.compile(r"(Failed in nopython mode pipeline \(step: [^)]*\)\s*)+")
 # The innermost comes first.
-_PLACES = re.compile(r' at (?P<at>\S[^\n]*?) \((?P<at_line>\d+)\)|File "(?P<file>[^"\n]+)", line (?P<line>\d+)|'
-                     r"Raised from (?P<raised>[^\n]+?) \((?P<raised_line>\d+)\)")  # fmt: skip
+_PLACES = re.compile(
+    r" at (?P<at>\S[^\n]*?) \((?P<at_line>\d+)\)"
+    r'|File "(?P<file>[^"\n]+)", line (?P<line>\d+)'
+    r"|Raised from (?P<raised>[^\n]+?) \((?P<raised_line>\d+)\)"
+)
 
 
 def explain_failure(
@@ -54,13 +57,14 @@ def explain_failure(
 
     columns = ", ".join(f"{name}: {dtype}" for name, dtype in dtypes.items())
     lines = [f"plugin `{plugin.name}` can't be compiled for the columns ({columns})"]
-    if line is None:
-        line = called.__code__.co_firstlineno
-    lines.append("  " + place(source.file, line, source.name))
-    lines += source.mark(line, found.node)
+    lines.append("  " + place(source.file, line or source.first, source.name))
+    if line is not None:
+        lines += source.mark(line, found.node)
     if called is function:
         known = infer_names(function, arguments)
-        types = [f"{name} is {known[name]}" for name in source.names(line) or known if name in known]
+        variables = [name for name in function.__code__.co_varnames if name in known]
+        here = [name for name in variables if line is not None and name in source.names(line)]
+        types = [f"{name} is {known[name]}" for name in here or variables]
         if types:
             lines.append(f"  where {', '.join(types)}")
     lines.append(f"  reason: {found.reason}")

@@ -10,6 +10,7 @@ import ast
 import builtins
 import re
 import sys
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec.hints import near_matches
@@ -59,9 +60,7 @@ class Recognised(NamedTuple):
 
 
 # What Numba calls the types of numbers, those that may be None included.
-_NUMBER = (
-    r"(?P<type>(?:OptionalType\()?(?:u?int\d+|float\d+|bool(?:ean)?|Literal\[(?:int|bool)\]\(-?\w+\))\)?)"
-)
+_NUMBER = r"(?P<type>OptionalType\(\w+\)|u?int\d+|float\d+|bool(?:ean)?|Literal\[(?:int|bool)\]\(-?\w+\))"
 _ANY_CLASS = r"\w+: "
 _CALLS = _ANY_CLASS + r"No implementation of function [^\n]*\s+>>> "
 _GLOBAL = _ANY_CLASS + r"Untyped global name '(?P<name>\w+)': Cannot determine Numba type of "
@@ -77,11 +76,10 @@ def _attribute(names: str) -> str:
 _METHOD = r"[\w.]+\.{name}\b"
 _PYTHON = 'or keep it as it is and run it in the interpreter, slowly, with `fallback="python"`'
 
-_ONE_ROW = (
-    "a row kernel sees one row: `{name}` asks for a whole column, but here is one value of it, {type}"
-)
+_ONE_ROW = "a row kernel sees one row: `{name}` asks for a whole column, but here is one value of it, {type}"
 _WHOLE_COLUMN = (
-    "compute it once with Polars and bind it (`parameter=pl.col(…).{name}()`), or write a `@dfv.column` kernel"
+    "compute it once with Polars and bind it (`parameter=pl.col(…).{name}()`), or write a "
+    "`@dfv.column` kernel"
 )
 _DATES = (
     "dates arrive as integers (Date as days since 1970-01-01, Datetime and Duration in the column's unit): "
@@ -169,8 +167,8 @@ MISTAKES = (
         "a global object",
         _GLOBAL + r"<class '(?P<kind>[\w.]+)'>",
         "the global `{name}` is an object of class {kind}, which compiled code can't hold",
-        "read what you need of it before, and give it to the kernel as a constant (`def kernel(x, limit=…)`); "
-        + _PYTHON,
+        "read what you need of it before, and give it to the kernel as a constant "
+        "(`def kernel(x, limit=…)`); " + _PYTHON,
         code=r"{name}\b",
     ),
     # -- modules --------------------------------------------------------------------------------------------
@@ -201,7 +199,8 @@ MISTAKES = (
         "random numbers",
         _ATTRIBUTE + r"Module\(<module '(?P<module>random|numpy\.random)'",
         "`{module}.{name}` isn't known to compiled code",
-        "add the random numbers as a column, from a seeded generator: then the same data gives the same result",
+        "add the random numbers as a column, from a seeded generator: the same data then gives the same "
+        "result",
         code=_METHOD,
     ),
     Mistake(
@@ -229,8 +228,8 @@ MISTAKES = (
         "an unsupported NumPy function",
         _ANY_CLASS + r"Use of unsupported NumPy function '(?P<function>[\w.]+\.(?P<name>\w+))'",
         "`{function}` isn't known to Numba",
-        "write it with `if`, `min`, `max` and arithmetic of the row's numbers, or write a `@dfv.column` kernel, "
-        "which runs NumPy on arrays",
+        "write it with `if`, `min`, `max` and arithmetic of the row's numbers, or write a "
+        "`@dfv.column` kernel, which runs NumPy on arrays",
         code=_METHOD,
     ),
     # -- one row, not a column ------------------------------------------------------------------------------
@@ -315,7 +314,7 @@ MISTAKES = (
     ),
     Mistake(
         "a variable of two types",
-        _ANY_CLASS + r"Cannot unify (?P<one>[^\n]+?) and (?P<other>[^\n]+?) for '(?P<name>[$\w]+)(?:\.[\w.]+)?'",
+        _ANY_CLASS + r"Cannot unify (?P<one>[^\n]+?) and (?P<other>[^\n]+?) for '(?P<name>[$\w]+)[.\w]*'",
         "a value is {one} on one path and {other} on another",
         "give it one type on every path, or use two variables",
         code=r"(?:{name} = |\w+ = .* if |.* if )",
@@ -337,10 +336,11 @@ MISTAKES = (
     ),
     Mistake(
         "text and numbers",
-        _CALLS + r"(?P<op>lt|le|gt|ge|add|mod|sub|mul|i?add)\((?=[^\n]*(?:unicode_type|Literal\[str\]))"
+        _CALLS + r"(?:lt|le|gt|ge|i?add|sub|mul)\((?=[^\n]*(?:unicode_type|Literal\[str\]))"
         r"(?P<types>[^\n]*)\)",
-        "Python can't do this with {types} either, or only by formatting",
+        "text and numbers can't be compared or added, got {types}",
         "compare and add values of one kind; convert with `float(…)`, `int(…)` or `str(…)`",
+        code=r".* (?:<|<=|>|>=|\+|-|\*) ",
     ),
     Mistake(
         "isinstance of a union",
@@ -359,7 +359,7 @@ MISTAKES = (
     ),
     Mistake(
         "arithmetic with a tuple or list",
-        _CALLS + r"(?P<op>truediv|floordiv|sub|mul|pow|mod|neg|i\w+)\((?=[^\n]*(?:Tuple|list|List)\()"
+        _CALLS + r"(?:truediv|floordiv|sub|mul|pow|mod|neg|i\w+)\((?=[^\n]*(?:Tuple|list|List)\()"
         r"(?P<types>[^\n]*)\)",
         "there is no such arithmetic with tuples and lists, got {types}",
         "compute each item on its own",
@@ -382,7 +382,7 @@ MISTAKES = (
     # -- calls ----------------------------------------------------------------------------------------------
     Mistake(
         "arguments that don't fit",
-        _ANY_CLASS + r"Cannot bind 'args=\((?P<types>[^)]*)\)[^\n]*' to signature '(?P<signature>[^']*)' due to "
+        _ANY_CLASS + r"Cannot bind 'args=[^\n]*' to signature '(?P<signature>[^']*)' due to "
         r"\"TypeError: (?P<problem>[^\"]*)\"",
         "the arguments don't fit `{signature}`: {problem}",
         "give each parameter one argument",
@@ -427,8 +427,7 @@ MISTAKES = (
     ),
     Mistake(
         "raise within except",
-        r"(?:UnsupportedBytecodeError: The re-raising|ValueError: Multiple argument raise|NotImplementedError: "
-        r"[^\n]*raise)",
+        r"(?:UnsupportedBytecodeError: The re-raising|ValueError: Multiple argument raise)",
         "an exception can't be raised again, or from another one",
         "let it go through, without `try`: the row is reported with it; or raise a new one without `from`",
         code=r"raise\b",
@@ -441,12 +440,19 @@ MISTAKES = (
         code=r"f['\"].*:",
     ),
     Mistake(
-        "formats of strings",
+        "formats with %",
+        _CALLS + r"mod\((?:unicode_type|Literal\[str\])",
+        "formatting with `%` isn't known to compiled code",
+        "use an f-string without format (`f\"{{x}}\"`), or return the number and format it with Polars",
+        code=r"['\"].* % ",
+    ),
+    Mistake(
+        "methods of strings",
         _ATTRIBUTE + r"(?:unicode_type|Literal\[str\]\([^\n]*\))",
         "strings have no `{name}` in compiled code",
-        "use methods that Numba knows (`upper`, `strip`, `replace`, `split`, `find`, f-strings without formats), "
-        "or do this part with Polars (`pl.format`, `.str`)",
-        code=r".*\.{name}\b",
+        "use methods that Numba knows (`upper`, `strip`, `replace`, `split`, `find`, f-strings without "
+        "formats), or do this part with Polars (`pl.format`, `.str`)",
+        code=r"[^()]*\.{name}\b",
     ),
     Mistake(
         "with",
@@ -460,7 +466,7 @@ MISTAKES = (
         _ANY_CLASS + r"The use of yield in a closure is unsupported",
         "generators aren't known to compiled code",
         "write a list, `sum([… for … in …])`, or a loop",
-        code=r"(?:\w+\()?\(.* for .* in |\w+\(.* for .* in |def ",
+        code=r"\(.* for .* in |def ",
     ),
     Mistake(
         "global variables that change",
@@ -503,8 +509,8 @@ MISTAKES = (
         "wrong arguments of a function",
         _CALLS + r"(?P<name>\w+)\((?P<types>[^\n]*)\)",
         "`{name}` isn't known to Numba for ({types})",
-        "look at the number and the types of the arguments; convert with `float(…)` or `int(…)`, or compute it "
-        "by hand",
+        "look at the number and the types of the arguments; convert with `float(…)` or `int(…)`, or "
+        "compute it by hand",
         code=r"[\w.]*\b{name}\(",
     ),
     Mistake(
@@ -559,17 +565,18 @@ def recognise(message: str, source: Source, line: int | None, function: Callable
 def _find_code(
     pattern: str, fields: dict[str, str], source: Source, line: int | None
 ) -> tuple[Any, dict[str, str]]:
-    """Return the first node that a pattern fits, on the line or else anywhere, and the pattern's groups."""
+    """Return the innermost node that a pattern fits, on the line or else anywhere, and its groups."""
     escaped = {name: re.escape(text) for name, text in fields.items()}
     for name, text in escaped.items():  # not by `format`: patterns have braces of their own
         pattern = pattern.replace(f"{{{name}}}", text)
     compiled = re.compile(pattern, re.DOTALL)
-    for where in (line, None) if line is not None else (None,):
-        for node in source.nodes(where):
-            if isinstance(node, (ast.expr, ast.stmt)):
-                match = compiled.match(ast.unparse(node))
-                if match is not None:
-                    return node, {k: v or "" for k, v in match.groupdict().items()}
+    places = [list(source.nodes(line)), list(source.nodes())]
+    for nodes, kind in product(places, (ast.expr, ast.stmt)):
+        texts = [(ast.unparse(node), node) for node in nodes if isinstance(node, kind)]
+        matches = [(found, node) for text, node in texts if (found := compiled.match(text))]
+        if matches:
+            found, node = min(matches, key=lambda pair: len(pair[0].string))  # the innermost
+            return node, {name: text or "" for name, text in found.groupdict().items()}
     return None, {}
 
 

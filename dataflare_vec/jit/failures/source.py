@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-import inspect
+import linecache
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,30 +22,28 @@ class Source:
         What it is called.
     lines : dict
         Its lines by number; empty where nothing was kept, as in the REPL of Python before 3.13.
+    first : int
+        The line of its ``def``, below the decorators.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         code = function.__code__
         self.file = code.co_filename
         self.name = code.co_name
-        self.lines: dict[int, str] = {}
+        self.first = code.co_firstlineno
+        lines = linecache.getlines(self.file, function.__globals__)
+        self.lines = {i: line.rstrip() for i, line in enumerate(lines, 1)}
         self._nodes: list[ast.AST] = []
         try:
-            lines, first = inspect.getsourcelines(function)
-        except (OSError, TypeError):
+            tree = ast.parse("".join(lines))
+        except SyntaxError:  # it is being edited
             return
-        self.lines = {first + i: line.rstrip() for i, line in enumerate(lines)}
-        text = textwrap.dedent("".join(lines))
-        self._indent = len(lines[0]) - len(text.partition("\n")[0]) - 1
-        try:
-            tree = ast.parse(text)
-        except SyntaxError:  # a lambda within a statement of several lines
-            return
-        ast.increment_lineno(tree, first - 1)
-        self._nodes = sorted(_body(tree, code), key=_position)
-
-    def __contains__(self, line: int) -> bool:
-        return line in self.lines
+        node = _find(tree, code)
+        if node is not None:
+            self.first = node.lineno
+            parts = node.body if isinstance(node.body, list) else [node.body]
+            nodes = [inner for part in parts for inner in ast.walk(part) if hasattr(inner, "lineno")]
+            self._nodes = sorted(nodes, key=_position)
 
     def nodes(self, line: int | None = None) -> Iterator[ast.AST]:
         """Yield the nodes of the function's body that begin on a line, or all; outer ones first."""
@@ -55,7 +52,7 @@ class Source:
                 yield node
 
     def names(self, line: int) -> list[str]:
-        """Return the variables that a line mentions."""
+        """Return the names that a line mentions."""
         found = [node.id for node in self.nodes(line) if isinstance(node, ast.Name)]
         return list(dict.fromkeys(found))
 
@@ -68,34 +65,28 @@ class Source:
         start, stop = 0, len(shown)
         if node is not None and node.lineno == line:  # type: ignore[attr-defined]
             skipped = len(text) - len(text.lstrip())
-            start = self._column(text, node.col_offset) - skipped  # type: ignore[attr-defined]
+            start = _column(text, node.col_offset) - skipped  # type: ignore[attr-defined]
             if node.end_lineno == line:  # type: ignore[attr-defined]
-                stop = self._column(text, node.end_col_offset) - skipped  # type: ignore[attr-defined]
+                stop = _column(text, node.end_col_offset) - skipped  # type: ignore[attr-defined]
         margin = " " * len(str(line))
         return [f"    {line} | {shown}", f"    {margin} | {' ' * start}{'^' * max(stop - start, 1)}"]
 
-    def _column(self, text: str, offset: int) -> int:
-        """Return the column of an offset, which the parser counts in bytes of UTF-8."""
-        return len(text.encode()[: offset + self._indent].decode(errors="ignore"))
+
+def _column(text: str, offset: int) -> int:
+    """Return the column of an offset, which the parser counts in bytes of UTF-8."""
+    return len(text.encode()[:offset].decode(errors="ignore"))
 
 
-def _body(tree: ast.Module, code: Any) -> list[ast.AST]:
-    """Return the nodes with a place in the body of the function that ``code`` is of."""
+def _find(tree: ast.Module, code: Any) -> ast.FunctionDef | ast.Lambda | None:
+    """Return the function that ``code`` is of."""
     kinds = (ast.FunctionDef, ast.Lambda)
-    functions = [node for node in ast.walk(tree) if isinstance(node, kinds)]
-    if code.co_name != "<lambda>":
-        functions = [one for one in functions if getattr(one, "name", "") == code.co_name]
-    else:
-        functions = [one for one in functions if [a.arg for a in one.args.args] == _arguments(code)]
-    if not functions:
-        return []
-    body = functions[0].body
-    parts = body if isinstance(body, list) else [body]
-    return [node for part in parts for node in ast.walk(part) if hasattr(node, "lineno")]
-
-
-def _arguments(code: Any) -> list[str]:
-    return list(code.co_varnames[: code.co_argcount])
+    for node in ast.walk(tree):
+        if isinstance(node, kinds) and getattr(node, "name", "<lambda>") == code.co_name:
+            first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+            arguments = [argument.arg for argument in node.args.args]
+            if first == code.co_firstlineno and arguments == list(code.co_varnames[: code.co_argcount]):
+                return node
+    return None
 
 
 def _position(node: Any) -> tuple[int, int, int, int]:
