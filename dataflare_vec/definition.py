@@ -21,6 +21,9 @@ API_VERSION = "1.0"
 #: What `math` may be: ours, which vectorise; ours, reassociated; Numba's, one call a row.
 MATH = ("precise", "fast", "libm")
 
+#: What `fallback` may be: an error, or the interpreter.
+FALLBACKS = (None, "python")
+
 #: What `returns` may hold for one output: a dtype, or the name of the parameter whose dtype it has.
 Returns = Any
 
@@ -103,6 +106,8 @@ class Plugin:
         Declared output types, or None to infer them.
     math : str
         Which mathematical functions a row kernel is compiled with: "precise", "fast" or "libm".
+    fallback : str or None
+        What a row kernel that can't be compiled does: None is an error, "python" runs it row by row.
     optimize_batch_size : Callable or None
         The plugin's own ``(current_size, latency, throughput) -> size``, instead of the tuner's.
     """
@@ -114,12 +119,15 @@ class Plugin:
     returns: Returns | tuple[Returns, ...] | dict[str, Returns] | None = None
     math: str = "precise"
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None
+    fallback: str | None = None
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
     kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
     # The binding of a call without any, once it has been made.
     own_binding: list[Any] = field(default_factory=list, repr=False)
     # The plan of the last such call, with what it holds for; see the engine's `plan_for`.
     last_plan: list[Any] = field(default_factory=list, repr=False)
+    # Why it ran in the interpreter, once the user has been warned of it.
+    interpreted: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", getattr(self.function, "__doc__", None))
@@ -175,6 +183,7 @@ def define(
     author: str = "",
     math: str = "precise",
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
+    fallback: str | None = None,
 ) -> Plugin:
     """Make a plugin of a function or an expression.
 
@@ -185,6 +194,9 @@ def define(
     """
     if math not in MATH:
         msg = f'`math` must be "precise", "fast" or "libm", got {math!r}'
+        raise PluginDefinitionError(msg)
+    if fallback not in FALLBACKS:
+        msg = f'`fallback` must be None or "python", got {fallback!r}'
         raise PluginDefinitionError(msg)
     if isinstance(target, pl.Expr):
         form = Form.EXPRESSION
@@ -214,7 +226,7 @@ def define(
             f"throughput), got {optimize_batch_size!r}"
         )
         raise PluginDefinitionError(msg)
-    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size)
+    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size, fallback)
 
 
 def _name_of(target: Any, name: str | None) -> str:

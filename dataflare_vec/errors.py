@@ -54,11 +54,18 @@ class KernelCompileError(PluginError, TypeError):
 
     Attributes
     ----------
+    reason
+        Why, in plain words.
     numba_message
         Numba's own words, in full.
     """
 
+    reason: str = ""
     numba_message: str = ""
+
+
+class InterpretedWarning(UserWarning):
+    """A plugin with ``fallback="python"`` isn't compiled, and ran in the Python interpreter."""
 
 
 class KernelResultError(PluginError, TypeError):

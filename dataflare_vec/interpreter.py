@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from polars import selectors as cs
 
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import plain
@@ -63,4 +64,9 @@ def call_rows(
             except Exception as error:  # noqa: BLE001  # whatever the user's function raises
                 yield error
                 continue
-            yield tuple(result) if isinstance(result, tuple) else (result,)
+            yield result if isinstance(result, tuple) else (result,)
+
+
+def row_values(frame: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """Return the rows of a frame as a kernel gets them: dates, times and durations are integers."""
+    return frame.with_columns(cs.temporal().to_physical()).rows()

@@ -116,7 +116,7 @@ class PluginManager:
         replace
             Replace a plugin of the same name.
         **about
-            ``plugin_type``, ``returns``, ``math``, ``version``, ``description``, ``author``,
+            ``plugin_type``, ``returns``, ``math``, ``fallback``, ``version``, ``description``, ``author``,
             ``optimize_batch_size`` as in `dataflare_vec.register`.
 
         Returns
@@ -392,7 +392,7 @@ class PluginManager:
 
 #: What `register_plugin` takes about a plugin: the fields of its `PluginInfo`, and those of `Plugin`.
 _ABOUT = ("plugin_type", "version", "description", "author")
-_KEYWORDS = (*_ABOUT, "returns", "math", "optimize_batch_size", "replace")
+_KEYWORDS = (*_ABOUT, "returns", "math", "fallback", "optimize_batch_size", "replace")
 
 
 def _define(name: str | None, target: Any, **about: Any) -> Plugin:

@@ -159,7 +159,7 @@ def test_numba_errors_are_readable(df):
     assert "plugin `broken` can't be compiled for the columns (a: Int64)" in message
     assert "undefined_name" in message
     assert "try:" in message
-    assert len(message.splitlines()) <= 5
+    assert len(message.splitlines()) <= 7
 
 
 def test_results_that_are_no_columns(df):

@@ -13,6 +13,7 @@ import polars as pl
 from dataflare_vec.engine import small
 from dataflare_vec.engine.expressions import ExpressionStage
 from dataflare_vec.engine.failures import ROW, Failures, explain
+from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.plan import Plan, plan_for
 from dataflare_vec.engine.run import Run
 from dataflare_vec.engine.threads import over_chunks
@@ -239,6 +240,9 @@ class _Execution:
         """Say what became of the rows."""
         if self._failures and self._on_error == "raise":
             raise _row_error(self._failures, self._rows)
+        for stage in self._plan.stages:
+            if isinstance(stage, InterpretedStage):
+                stage.warn()
         series = [self._new[name] for name in self._plan.new]
         failed = sum(one.count for one in self._failures)
         filtered = 0

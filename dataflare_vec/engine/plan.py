@@ -10,7 +10,7 @@ from dataflare_vec.binding import Column, output_names
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.columnwise import ColumnStage, column_kernel_schema
 from dataflare_vec.engine.expressions import ExpressionStage, build_expression, columns_of, expression_dtype
-from dataflare_vec.engine.prepare import prepare
+from dataflare_vec.engine.interpreted import Interpreted, InterpretedStage, prepare_or_interpret
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.errors import KernelResultError
 
@@ -88,12 +88,16 @@ class Plan:
             stage = self._expression(step, scope, data_names)
         elif plugin.form is Form.ROW:
             reads = self._read(step, scope)
-            prepared = prepare(step.binding, [scope.dtype(name) for name in reads])
+            prepared = prepare_or_interpret(step.binding, [scope.dtype(name) for name in reads])
             writes = {}
             if not plugin.is_filter:
-                names = self._names(step, prepared.field_names(plugin), len(prepared.outputs), data_names)
-                writes = prepared.schema(names)
-            stage = RowStage(step.binding, prepared, reads, writes, kept=step.keep)
+                fields = prepared.field_names(plugin)
+                names = self._names(step, fields, len(prepared.dtypes), data_names)
+                writes = dict(zip(names, prepared.dtypes, strict=True))
+            if isinstance(prepared, Interpreted):
+                stage = InterpretedStage(step.binding, prepared, reads, writes, kept=step.keep)
+            else:
+                stage = RowStage(step.binding, prepared, reads, writes, kept=step.keep)
         else:
             reads = self._read(step, scope)
             empty = [pl.Series(dtype=scope.dtype(name)) for name in reads]

@@ -13,7 +13,7 @@ from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultErro
 from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Parameter, Plugin
@@ -49,9 +49,10 @@ class Prepared(NamedTuple):
             return tuple(f"{plugin.name}_{i}" for i in range(len(self.outputs)))
         return self.fields
 
-    def schema(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return the output columns' dtypes by name."""
-        return {name: field.shown for name, field in zip(names, self.outputs, strict=True)}
+    @property
+    def dtypes(self) -> tuple[Any, ...]:
+        """The output columns' dtypes."""
+        return tuple(field.shown for field in self.outputs)
 
 
 def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
@@ -103,7 +104,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
             dtype = left.pop(0)
             by_parameter[parameter.name] = dtype
             numba_type = column_type(dtype)
-            _check_column_type(plugin, item, dtype, known=numba_type is not None)
+            check_column_type(plugin, item, dtype, known=numba_type is not None)
             inputs.append(Input(numba_type, is_column=True, nullable=parameter.nullable))
         else:
             numba_type = constant_type(item.value)
@@ -161,7 +162,8 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     )
 
 
-def _check_column_type(plugin: Plugin, item: Column, dtype: Any, *, known: bool) -> None:
+def check_column_type(plugin: Plugin, item: Column, dtype: Any, *, known: bool) -> None:
+    """Raise if a column isn't of a type that a kernel knows, or that the parameter is annotated as."""
     parameter: Parameter = item.parameter
     expected = None
     if not known:
@@ -186,7 +188,7 @@ def _declared(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:
     if returns is None or isinstance(returns, dict):
         return None
     items = returns if isinstance(returns, (tuple, list)) else [returns]
-    return [_declared_dtype(plugin, item, by_parameter) for item in items]
+    return [declared_dtype(plugin, item, by_parameter) for item in items]
 
 
 def _by_field(plugin: Plugin, fields: tuple[str, ...] | None, by_parameter: dict[str, Any]) -> list[Any]:
@@ -196,10 +198,11 @@ def _by_field(plugin: Plugin, fields: tuple[str, ...] | None, by_parameter: dict
     if unknown:
         msg = f"plugin `{plugin.name}`: `returns` names the fields {unknown}, it returns {fields}"
         raise KernelResultError(msg)
-    return [_declared_dtype(plugin, returns.get(name), by_parameter) for name in fields or ()]
+    return [declared_dtype(plugin, returns.get(name), by_parameter) for name in fields or ()]
 
 
-def _declared_dtype(plugin: Plugin, item: Any, by_parameter: dict[str, Any]) -> Any:
+def declared_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -> Any:
+    """Return the dtype that an item of ``returns`` means."""
     if isinstance(item, str):
         if item not in by_parameter:
             msg = (

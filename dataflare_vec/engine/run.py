@@ -11,6 +11,7 @@ import polars as pl
 from dataflare_vec.engine.columns import Bitmap, InputColumn, OutputColumn
 from dataflare_vec.engine.conveyor import Belt, conveys
 from dataflare_vec.engine.failures import Failures
+from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.stage import Chunk
 
@@ -91,6 +92,8 @@ class Run:
         for stage in stages:
             if isinstance(stage, RowStage):
                 self._open(stage, written, max_error_details, origin)
+            elif isinstance(stage, InterpretedStage):
+                self.failures[stage.index] = Failures(stage, max_error_details, origin)
             written.update(stage.writes)
         self._conveys = conveys(stages, self.columns.values())
         self._belts: dict[int, Belt] = {}
@@ -204,7 +207,7 @@ class Run:
                 for target in targets:
                     target.need_validity()
 
-    def expect_failures(self, stage: RowStage, targets: Sequence[OutputColumn]) -> Bitmap:
+    def expect_failures(self, stage: Stage, targets: Sequence[OutputColumn]) -> Bitmap:
         """Have all that a careful loop writes to; return the bitmap of failed rows."""
         with self.lock:
             failures = self.failures[stage.index]

@@ -70,7 +70,7 @@ def explain_failure(
     lines.append(f"  reason: {found.reason}")
     lines.append(f"  try: {found.advice}")
     result = KernelCompileError("\n".join(lines))
-    result.numba_message = text
+    result.reason, result.numba_message = found.reason, text
     return result
 
 

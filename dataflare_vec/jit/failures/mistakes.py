@@ -587,4 +587,9 @@ def _near(fields: dict[str, str], function: Callable[..., Any]) -> str:
     else:
         code = function.__code__
         known = [*code.co_varnames, *code.co_freevars, *function.__globals__, *dir(builtins)]
-    return near_matches(fields.get("name", ""), known)
+    near = near_matches(fields.get("name", ""), known)
+    return (
+        near
+        if near.startswith("did you mean")
+        else "define it before the kernel, or spell it as it is defined"
+    )
