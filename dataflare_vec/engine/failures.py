@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.interpreter import call_rows, row_values
+from dataflare_vec.interpreter import call_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,10 +87,15 @@ class Failures:
         return pl.DataFrame(columns, schema=ERROR_SCHEMA).with_columns(inputs.to_struct("inputs"))
 
 
+def physical_rows(inputs: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """Return the rows of a frame as they are stored, for `call_rows`."""
+    return inputs.select(pl.all().to_physical()).rows()
+
+
 def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterator[Exception]:
     """Yield the exception of the plain Python function for each row of a sample."""
     inputs = sample.drop(ROW)
-    for result in call_rows(stage.binding, row_values(inputs), inputs.dtypes):
+    for result in call_rows(stage.binding, physical_rows(inputs), inputs.dtypes):
         yield result if isinstance(result, Exception) else stage.misfit(result)
 
 

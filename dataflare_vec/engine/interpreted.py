@@ -12,11 +12,11 @@ import polars as pl
 
 from dataflare_vec.definition import plain
 from dataflare_vec.engine.expressions import spread
-from dataflare_vec.engine.failures import ROW
-from dataflare_vec.engine.prepare import check_column_type, declared_dtype, prepare
+from dataflare_vec.engine.failures import ROW, physical_rows
+from dataflare_vec.engine.prepare import declared_dtype, expected_type, prepare
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.errors import BindingError, InterpretedWarning, KernelCompileError, KernelResultError
-from dataflare_vec.interpreter import call_rows, row_values
+from dataflare_vec.interpreter import call_rows
 from dataflare_vec.origin import warn
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ def prepare_or_interpret(binding: Binding, dtypes: Sequence[Any]) -> Prepared | 
     except (KernelCompileError, KernelResultError, BindingError) as error:
         by_parameter = {}
         for item, dtype in zip(binding.columns, dtypes, strict=True):
-            check_column_type(plugin, item, dtype, known=True)
+            if expected_type(item.parameter, dtype) is not None:
+                raise
             by_parameter[item.parameter.name] = dtype
         if isinstance(error, KernelResultError) and (plugin.is_filter or _is_writable(plugin, by_parameter)):
             raise
@@ -207,7 +208,7 @@ class InterpretedStage(Stage):
 
     def _compute(self, frame: pl.DataFrame, height: int) -> tuple[list[pl.Series], list[int]]:
         """Return the outputs for some rows, and which of those failed."""
-        rows = row_values(frame) if frame.width else [()] * height
+        rows = physical_rows(frame) if frame.width else [()] * height
         columns: list[list[Any]] = [[] for _ in self._convert]
         failed = []
         for i, result in enumerate(call_rows(self.binding, rows, frame.dtypes)):
@@ -268,8 +269,8 @@ class InterpretedStage(Stage):
         few, many = (max(1, round(each / compiled)) for compiled in reversed(_COMPILED))
         warn(
             f"plugin `{self.plugin.name}` ran in the Python interpreter at {self.rows / self.seconds:,.0f} "
-            f"rows/s, {each:,.0f} ns a row; compiled kernels take {_COMPILED[0]} to {_COMPILED[1]} ns, so that "
-            f"is about {few:,} to {many:,} times slower. It isn't compiled: {self.interpreted.reason}",
+            f"rows/s, {each:,.0f} ns a row; compiled kernels take {_COMPILED[0]} to {_COMPILED[1]} ns, so "
+            f"that is about {few:,} to {many:,} times slower. It isn't compiled: {self.interpreted.reason}",
             InterpretedWarning,
         )
 

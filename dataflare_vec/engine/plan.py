@@ -11,6 +11,7 @@ from dataflare_vec.definition import Form
 from dataflare_vec.engine.columnwise import ColumnStage, column_kernel_schema
 from dataflare_vec.engine.expressions import ExpressionStage, build_expression, columns_of, expression_dtype
 from dataflare_vec.engine.interpreted import Interpreted, InterpretedStage, prepare_or_interpret
+from dataflare_vec.engine.live import check
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.errors import KernelResultError
 
@@ -33,6 +34,8 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
     own = plugin.own_binding
     if len(steps) > 1 or not own or step.binding is not own[0] or step.output is not None or not step.keep:
         return Plan(steps, scope, keep_data=keep_data)
+    if plugin.captured:
+        check(plugin)
     if plugin.last_plan:
         names, kept, dtypes, last = plugin.last_plan[0]
         if kept is keep_data and names == scope.data_names:
@@ -84,6 +87,7 @@ class Plan:
         step.binding.check_columns(scope.names)
         plugin = step.plugin
         stage: Stage
+        check(plugin)
         if plugin.form is Form.EXPRESSION:
             stage = self._expression(step, scope, data_names)
         elif plugin.form is Form.ROW:
