@@ -282,7 +282,7 @@ def register(
         target,
         name=name,
         form=Form.ROW,
-        plugin_type=PluginType(plugin_type),
+        plugin_type=plugin_type,
         returns=returns,
         version=version,
         description=description,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.errors import PluginDefinitionError
+from dataflare_vec.hints import near_matches
 from dataflare_vec.values import read_annotation
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def define(
     *,
     name: str | None,
     form: Form,
-    plugin_type: PluginType,
+    plugin_type: PluginType | str,
     returns: Any = None,
     version: str = "1.0.0",
     description: str | None = None,
@@ -204,6 +205,10 @@ def define(
     if fallback not in FALLBACKS:
         msg = f'`fallback` must be None or "python", got {fallback!r}'
         raise PluginDefinitionError(msg)
+    kinds = [kind.value for kind in PluginType]
+    if not isinstance(plugin_type, PluginType) and plugin_type not in kinds:
+        msg = f"`plugin_type` is {plugin_type!r}; {near_matches(str(plugin_type), kinds)}"
+        raise PluginDefinitionError(msg)
     if isinstance(target, pl.Expr):
         form = Form.EXPRESSION
         if name is None:
@@ -222,7 +227,7 @@ def define(
     info = PluginInfo(
         name=name,
         version=version,
-        plugin_type=plugin_type,
+        plugin_type=PluginType(plugin_type),
         description=description,
         author=author,
     )

@@ -38,8 +38,8 @@ def warn(message: str, category: type[Warning]) -> None:
 def is_edit(old: Plugin, new: Plugin) -> bool:
     """Whether a plugin is another one's definition, run again in a cell of a notebook or at a prompt.
 
-    That is a function of ``__main__`` with the same qualified name, or an expression for an expression, out of no
-    file that there is.
+    That is a function of ``__main__`` with the same qualified name, or an expression for an expression, out
+    of no file that there is.
     """
     if isinstance(new.function, pl.Expr):
         _, frame = _caller()

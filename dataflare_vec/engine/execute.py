@@ -108,6 +108,7 @@ def run_steps(
     keep_data: bool,
     on_error: str,
     config: BatchConfig | None = None,
+    of_record: bool = False,
 ) -> Outcome:
     """Plan steps and run them over a frame, under the eyes of the runtime's states.
 
@@ -126,7 +127,7 @@ def run_steps(
     try:
         plan = plan_for(steps, scope, keep_data=keep_data)
         for step in steps:
-            if step.plugin.name not in states.dtypes:
+            if states.is_news(step.plugin.name, plan.stages, of_record=of_record):
                 states.dtypes[step.plugin.name] = column_dtypes(step.binding, scope)
         outcome = execute(plan, frame, runtime, on_error, config)
     except BaseException as error:

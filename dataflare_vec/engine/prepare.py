@@ -19,6 +19,7 @@ from dataflare_vec.cache.fingerprint import NotCacheable
 from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cache.key import key_of
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
+from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
 from dataflare_vec.values import is_named_tuple
 
@@ -345,7 +346,10 @@ def _by_field(plugin: Plugin, fields: tuple[str, ...] | None, by_parameter: dict
     assert isinstance(returns, dict)
     unknown = [name for name in returns if name not in (fields or ())]
     if unknown:
-        msg = f"plugin `{plugin.name}`: `returns` names the fields {unknown}, it returns {fields}"
+        msg = (
+            f"plugin `{plugin.name}`: `returns` declares `{unknown[0]}`, which it doesn't return; "
+            f"{near_matches(unknown[0], fields or ())}"
+        )
         raise KernelResultError(msg)
     return [declared_dtype(plugin, returns.get(name), by_parameter) for name in fields or ()]
 
@@ -356,7 +360,7 @@ def declared_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -
         if item not in by_parameter:
             msg = (
                 f"plugin `{plugin.name}`: `returns` names the parameter `{item}`, which is no column; "
-                f"there are {', '.join(by_parameter)}"
+                f"{near_matches(item, by_parameter)}"
             )
             raise KernelResultError(msg)
         return by_parameter[item]
