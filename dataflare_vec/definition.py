@@ -144,6 +144,18 @@ class Plugin:
         if module and not isinstance(self.function, pl.Expr):
             object.__setattr__(self, "__module__", module)
 
+    @staticmethod
+    def fresh() -> dict[str, Any]:
+        """Return what a copy has of its own: nothing compiled, bound or planned yet."""
+        return {
+            "kernels": {},
+            "own_binding": [],
+            "last_plan": [],
+            "predecessor": [],
+            "captured": [],
+            "interpreted": [],
+        }
+
     @property
     def name(self) -> str:
         """The name it is called by."""

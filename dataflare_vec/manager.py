@@ -412,7 +412,7 @@ def _define(name: str | None, target: Any, **about: Any) -> Plugin:
         said = {key: about.pop(key) for key in _ABOUT if key in about}
         info = replace(target.info, name=name or target.name, **said)
         # Its own kernels: a manager may go while the plugin stays.
-        return replace(target, info=info, kernels={}, own_binding=[], **about)
+        return replace(target, info=info, **target.fresh(), **about)
     if is_class_plugin(target):
         return define_class_plugin(target, name=name, **about)
     if isinstance(target, type) and any(hasattr(target, each) for each in ("process", "process_batch")):
