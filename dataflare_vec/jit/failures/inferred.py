@@ -63,8 +63,8 @@ def infer_names(function: Callable[..., Any], arguments: Sequence[Any]) -> dict[
 
 _WORDS = (
     (r"Literal\[(?:int|bool)\]\((-?\w+)\)", r"\1"),
-    (r"Literal\[str\]\(([^)]*)\)", r"'\1'"),
-    (r"unicode_type", "str"),
+    (r"Literal\[(?:str|StringConstant)\]\(([^)]*)\)", r"'\1'"),
+    (r"unicode_type|string\[ascii\]|\bstring\b", "str"),
     (r"<iv=[^>]*>", ""),
     (r"(?:reflected )?list\(", "list of ("),
     (r"OptionalType\((\w+)\)", r"\1 or None"),

@@ -61,6 +61,8 @@ class Recognised(NamedTuple):
 
 # What Numba calls the types of numbers, those that may be None included.
 _NUMBER = r"(?P<type>OptionalType\(\w+\)|u?int\d+|float\d+|bool(?:ean)?|Literal\[(?:int|bool)\]\(-?\w+\))"
+# Numba's own strings, and those of columns.
+_STRING = r"(?:unicode_type|string(?:\[ascii\])?(?=[,)\s])|Literal\[(?:str|StringConstant)\])"
 _ANY_CLASS = r"\w+: "
 _CALLS = _ANY_CLASS + r"No implementation of function [^\n]*\s+>>> "
 _GLOBAL = _ANY_CLASS + r"Untyped global name '(?P<name>\w+)': Cannot determine Numba type of "
@@ -73,7 +75,7 @@ def _attribute(names: str) -> str:
     return _ANY_CLASS + rf"Unknown attribute '(?P<name>{names})' of type {_NUMBER}"
 
 
-_METHOD = r"[\w.]+\.{name}\b"
+_METHOD = r".*\.{name}$"
 _PYTHON = 'or keep it as it is and run it in the interpreter, slowly, with `fallback="python"`'
 
 _ONE_ROW = "a row kernel sees one row: `{name}` asks for a whole column, but here is one value of it, {type}"
@@ -336,8 +338,7 @@ MISTAKES = (
     ),
     Mistake(
         "text and numbers",
-        _CALLS + r"(?:lt|le|gt|ge|i?add|sub|mul)\((?=[^\n]*(?:unicode_type|Literal\[str\]))"
-        r"(?P<types>[^\n]*)\)",
+        _CALLS + r"(?:lt|le|gt|ge|i?add|sub|mul)\((?=[^\n]*" + _STRING + r")(?P<types>[^\n]*)\)",
         "text and numbers can't be compared or added, got {types}",
         "compare and add values of one kind; convert with `float(…)`, `int(…)` or `str(…)`",
         code=r".* (?:<|<=|>|>=|\+|-|\*) ",
@@ -374,7 +375,7 @@ MISTAKES = (
     ),
     Mistake(
         "text to number",
-        _CALLS + r"int\((?:unicode_type|Literal\[str\])",
+        _CALLS + r"int\(" + _STRING,
         "`int` of a text isn't known to Numba",
         "cast the column before: `x=pl.col(…).cast(pl.Int64)`, or write `int(float(text))`",
         code=r"int\(",
@@ -441,18 +442,18 @@ MISTAKES = (
     ),
     Mistake(
         "formats with %",
-        _CALLS + r"mod\((?:unicode_type|Literal\[str\])",
+        _CALLS + r"mod\(" + _STRING,
         "formatting with `%` isn't known to compiled code",
         "use an f-string without format (`f\"{{x}}\"`), or return the number and format it with Polars",
         code=r"['\"].* % ",
     ),
     Mistake(
         "methods of strings",
-        _ATTRIBUTE + r"(?:unicode_type|Literal\[str\]\([^\n]*\))",
+        _ATTRIBUTE + _STRING,
         "strings have no `{name}` in compiled code",
         "use methods that Numba knows (`upper`, `strip`, `replace`, `split`, `find`, f-strings without "
         "formats), or do this part with Polars (`pl.format`, `.str`)",
-        code=r"[^()]*\.{name}\b",
+        code=_METHOD,
     ),
     Mistake(
         "with",
