@@ -60,7 +60,8 @@ def plugin(
     fallback
         What happens if it can't be compiled. None: a `KernelCompileError` that says why. ``"python"``: it
         runs row by row in the interpreter, some hundred times slower, with one `InterpretedWarning` that
-        says so. What it returns must then be declared, by ``returns`` or an annotation (``-> float``).
+        says so. What it returns should then be declared, by ``returns`` or an annotation (``-> float``): it
+        is told from the values of all rows otherwise, and only in the first step over a frame in memory.
     optimize_batch_size
         ``(current_size, latency, throughput) -> size``: rows of the last chunk, its time as a `timedelta`,
         rows a second; the rows of the next chunk. By default the tuner that `BatchConfig` names decides.

@@ -228,7 +228,10 @@ def explain(
     plan = Plan(steps, scope, keep_data=False)
     seconds: dict[int, float] = {}
     if frame is not None and not plan.has_whole and frame.height >= _FEWEST_ROWS:
-        interpreted = any(isinstance(stage, InterpretedStage) for stage in plan.stages)
+        interpreted = False
+        for stage in plan.stages:
+            if isinstance(stage, InterpretedStage):
+                interpreted, stage.results = True, None  # or looking them up would be measured
         seconds = _measure(plan, frame.head(_FEWEST_ROWS if interpreted else _ROWS), manager.runtime)
     stages = tuple(_explain(stage, scope, frame, seconds.get(stage.index)) for stage in plan.stages)
     return Explanation(stages, manager.runtime.config.threads, assumed=data_or_schema is None)
@@ -245,7 +248,9 @@ def _data(given: Any, steps: Sequence[BoundStep]) -> tuple[pl.DataFrame | None, 
     if isinstance(given, Mapping):
         return None, Scope.of_schema(given)
     frame = given if isinstance(given, pl.DataFrame) else to_polars(given, column_names(given))
-    return frame, Scope.of_frame(frame)
+    scope = Scope.of_frame(frame)
+    scope.holds_all = True
+    return frame, scope
 
 
 def _assumed(steps: Sequence[BoundStep]) -> dict[str, Any]:

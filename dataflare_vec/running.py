@@ -75,6 +75,7 @@ def _run(
         reads = [item.binding.column_names for item in steps]
         frame = to_polars(data, [n for n in names if any(some is None or n in some for some in reads)])
         scope = Scope(names, frame)
+    scope.holds_all = True
     return run_steps(
         steps,
         scope,

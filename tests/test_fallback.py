@@ -240,13 +240,90 @@ def test_no_rows_no_warning():
 # -- what it returns --------------------------------------------------------------------------------------
 
 
-def test_what_it_returns_must_be_declared():
-    def undeclared(x):
-        return uncompiled(x)
+def undeclared(x):
+    return uncompiled(x)
 
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda plugin: FRAME.lazy().pipe(dfv.apply, plugin),
+        lambda plugin: FRAME.pipe(dfv.apply, ["haversine", plugin], lat1="x", lon1="x", lat2="x", lon2="x"),
+        lambda plugin: FRAME.clear().pipe(dfv.apply, plugin),
+        lambda plugin: FRAME.pipe(dfv.apply, plugin, x=pl.col("x") * 2),
+        lambda plugin: dfv.apply(FRAME.to_arrow().to_reader(), plugin),
+    ],
+    ids=["lazy", "later step", "no rows", "bound expression", "stream"],
+)
+def test_what_it_returns_must_be_declared(call):
     with pytest.raises(dfv.KernelCompileError, match=r"declare it, as `returns=pl\.Float64`") as caught:
-        FRAME.pipe(dfv.apply, interpreted(undeclared))
+        call(interpreted(undeclared))
     assert "`uncompiled` is a plain Python function" in str(caught.value)
+
+
+def test_as_expression_it_must_be_declared_too():
+    with pytest.raises(pl.exceptions.PolarsError):
+        FRAME.select(dfv.expr(interpreted(undeclared)))
+
+
+@given(
+    rows=st.lists(values, min_size=1, max_size=200),
+    config=configs,
+    kind=st.sampled_from([int, float, str, bool, "mixed", "both", "none"]),
+)
+def test_undeclared_types_are_those_of_all_rows(rows, config, kind):
+    calls = []
+
+    def kernel(x):
+        calls.append(x)
+        if x > 4:
+            raise ValueError("x is large")
+        if x == 0 or kind == "none":
+            return None
+        if kind == "mixed":
+            return 1 if x < 0 else 0.5
+        if kind == "both":
+            return Both(float(x), bool(x > 0))
+        return kind(x > 0) if kind is bool else kind(x > 1)
+
+    frame = pl.DataFrame({"x": rows}, schema={"x": pl.Float64})
+    got = quietly(dfv.run, frame, interpreted(kernel), config=config)
+    called = [x for x in rows if x is not None]
+    failed = [i for i, x in enumerate(rows) if x is not None and x > 4]
+    assert got.errors["row"].to_list() == failed
+    results = [kernel(x) for x in called if not x > 4]
+    known = [one for one in results if one is not None]
+    names = ["low", "inside"] if kind == "both" and known else ["kernel"]
+    assert got.frame.columns == ["x", *names]
+    expected = {"float": pl.Float64, "int": pl.Int64, "str": pl.String, "bool": pl.Boolean}
+    if known and kind in (int, float, str, bool):
+        assert got.frame.schema["kernel"] == expected[kind.__name__]
+    if kind == "mixed" and any(isinstance(one, float) for one in known):
+        assert got.frame.schema["kernel"] == pl.Float64
+    if not known:
+        assert got.frame.schema["kernel"] == pl.Null
+
+
+def test_each_row_is_called_once_where_nothing_is_declared():
+    calls = []
+
+    def kernel(x):
+        calls.append(x)
+        return x
+
+    plugin = interpreted(kernel)
+    for _ in range(2):
+        assert quietly(FRAME.pipe, dfv.apply, plugin)["kernel"].to_list() == FRAME["x"].to_list()
+    assert calls == [1.0, 3.0, -4.0] * 2
+
+
+def test_values_of_different_types_are_refused():
+    def kernel(x):
+        all([])
+        return "a" if x > 1 else 1
+
+    with pytest.raises(dfv.KernelResultError, match="returns values of different types: int and str"):
+        FRAME.pipe(dfv.apply, interpreted(kernel))
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,11 @@ from dataflare_vec.interpreter import call_rows
 from dataflare_vec.origin import warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Plugin
+    from dataflare_vec.engine.inferred import Results
     from dataflare_vec.engine.prepare import Prepared
     from dataflare_vec.engine.stage import Chunk
 
@@ -42,22 +43,25 @@ class Interpreted:
     reason
         Why it isn't.
     dtypes
-        Of its outputs.
+        Of its outputs; None as long as they are neither declared nor told from values.
     fields
         Names of its outputs if it returns a named tuple.
     is_tuple
         Whether it returns a tuple.
+    undeclared
+        The message where the dtypes are needed and can't be told.
     """
 
     reason: str
-    dtypes: tuple[Any, ...]
+    dtypes: tuple[Any, ...] | None
     fields: tuple[str, ...] | None
     is_tuple: bool
+    undeclared: str = ""
 
     def field_names(self, plugin: Plugin) -> tuple[str, ...] | None:
         """Return the names of the outputs of a kernel that returns a tuple, None for one scalar."""
         if self.is_tuple and self.fields is None:
-            return tuple(f"{plugin.name}_{i}" for i in range(len(self.dtypes)))
+            return tuple(f"{plugin.name}_{i}" for i in range(len(self.dtypes or ())))
         return self.fields
 
 
@@ -125,9 +129,12 @@ def _interpret(plugin: Plugin, by_parameter: Mapping[str, Any], error: Exception
     if None in dtypes:
         msg = (
             f'{error}\n  `fallback="python"` needs to know what the kernel returns, which no compiler says; '
-            "declare it, as `returns=pl.Float64` or `def kernel(…) -> float`"
+            "declare it, as `returns=pl.Float64` or `def kernel(…) -> float` (it is told from values only "
+            "in the first step over a frame in memory that has rows)"
         )
-        raise KernelCompileError(msg) from error
+        if any(dtype is not None for dtype in dtypes):
+            raise KernelCompileError(msg) from error
+        return Interpreted(reason, None, None, is_tuple=False, undeclared=msg)
     return Interpreted(reason, tuple(dtypes), fields if is_tuple else None, is_tuple)
 
 
@@ -155,7 +162,13 @@ def _dtype_of(annotation: Any) -> Any:
 
 
 class InterpretedStage(Stage):
-    """A row kernel or filter as the plain Python function that it is."""
+    """A row kernel or filter as the plain Python function that it is.
+
+    Attributes
+    ----------
+    results : Results or None
+        What it returned, if it was called for all rows already to tell its types.
+    """
 
     def __init__(
         self,
@@ -165,7 +178,9 @@ class InterpretedStage(Stage):
         writes: Mapping[str, Any],
         *,
         kept: bool,
+        results: Results | None = None,
     ) -> None:
+        self.results = results
         self.plugin: Plugin = binding.plugin
         self.binding = binding
         self.interpreted = interpreted
@@ -173,10 +188,11 @@ class InterpretedStage(Stage):
         self.writes = writes
         self.kept = kept
         self.is_filter = binding.plugin.is_filter
-        self._convert = [_converter(dtype) for dtype in interpreted.dtypes]
+        self._dtypes = interpreted.dtypes or ()
+        self._convert = [_converter(dtype) for dtype in self._dtypes]
         # The interpreter runs one thread at a time, and the author didn't think of several.
         self._lock = threading.Lock()
-        self.rows, self.seconds = 0, 0.0
+        self.rows, self.seconds = 0, 0.0 if results is None else results.seconds
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""
@@ -189,7 +205,7 @@ class InterpretedStage(Stage):
             columns = [series.filter(selected) for series in columns]
         with self._lock:
             began = perf_counter()
-            outputs, failed = self._compute(pl.DataFrame(columns), height)
+            outputs, failed = self._compute(self._results(chunk, pl.DataFrame(columns), height))
             self.rows += height
             self.seconds += perf_counter() - began
         if selected is not None:
@@ -206,19 +222,26 @@ class InterpretedStage(Stage):
         for name, values in zip(self.writes, outputs, strict=True):
             chunk.put(self, name, values)
 
-    def _compute(self, frame: pl.DataFrame, height: int) -> tuple[list[pl.Series], list[int]]:
-        """Return the outputs for some rows, and which of those failed."""
+    def _results(
+        self, chunk: Chunk, frame: pl.DataFrame, height: int
+    ) -> Iterable[tuple[Any, ...] | Exception]:
+        if self.results is not None:
+            return self.results.rows[chunk.start : chunk.stop]
         rows = physical_rows(frame) if frame.width else [()] * height
+        return call_rows(self.binding, rows, frame.dtypes)
+
+    def _compute(self, results: Iterable[tuple[Any, ...] | Exception]) -> tuple[list[pl.Series], list[int]]:
+        """Return the outputs for some rows, and which of those failed."""
         columns: list[list[Any]] = [[] for _ in self._convert]
         failed = []
-        for i, result in enumerate(call_rows(self.binding, rows, frame.dtypes)):
+        for i, result in enumerate(results):
             values = result if isinstance(result, Exception) else self._converted(result)
             if isinstance(values, Exception):
                 failed.append(i)
                 values = [None] * len(columns)
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
-        pairs = zip(columns, self.interpreted.dtypes, strict=True)
+        pairs = zip(columns, self._dtypes, strict=True)
         return [_series(values, dtype) for values, dtype in pairs], failed
 
     def _converted(self, result: tuple[Any, ...]) -> list[Any] | Exception:
