@@ -204,10 +204,8 @@ class InterpretedStage(Stage):
             height = int(selected.sum())
             columns = [series.filter(selected) for series in columns]
         with self._lock:
-            began = perf_counter()
             outputs, failed = self._compute(self._results(chunk, pl.DataFrame(columns), height))
             self.rows += height
-            self.seconds += perf_counter() - began
         if selected is not None:
             outputs = [spread(values, selected) for values in outputs]
         if failed:
@@ -234,6 +232,7 @@ class InterpretedStage(Stage):
         """Return the outputs for some rows, and which of those failed."""
         columns: list[list[Any]] = [[] for _ in self._convert]
         failed = []
+        began = perf_counter()
         for i, result in enumerate(results):
             values = result if isinstance(result, Exception) else self._converted(result)
             if isinstance(values, Exception):
@@ -241,6 +240,7 @@ class InterpretedStage(Stage):
                 values = [None] * len(columns)
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
+        self.seconds += perf_counter() - began
         pairs = zip(columns, self._dtypes, strict=True)
         return [_series(values, dtype) for values, dtype in pairs], failed
 
