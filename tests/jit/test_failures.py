@@ -216,10 +216,6 @@ def large(x):
     return 123456789012345678901234567890
 
 
-def text_to_number(x):
-    return int("12") + x
-
-
 def arguments(x):
     return added(x)
 
@@ -258,10 +254,6 @@ def raised_again(x):
         return 1 / x
     except Exception:
         raise
-
-
-def formatted(x):
-    return len(f"{x:.2f}")
 
 
 def percent(x):
@@ -385,7 +377,6 @@ CASES = [
         "each item",
     ),
     ("a number that is too large", large, "123456789012345678901234567890", "64 bits", "as a float"),
-    ("text to number", text_to_number, 'int("12")', "`int` of a text", "cast the column"),
     (
         "arguments that don't fit",
         arguments,
@@ -399,7 +390,6 @@ CASES = [
     ("exceptions by class", caught_class, "try:", "all exceptions or none", "`except Exception:`"),
     ("the exception as a value", caught_value, "try:", "can't be kept as `error`", "leave out `as error`"),
     ("raise within except", raised_again, "raise", "raised again", "the row is reported"),
-    ("formats in f-strings", formatted, 'f"{x:.2f}"', "f-string with a format", 'f"{round(x, 2)}"'),
     ("formats with %", percent, '"%.2f" % x', "formatting with `%`", "f-string without format"),
     ("methods of strings", string_method, '"{}".format', "strings have no `format`", "pl.format"),
     ("with", with_, 'with open("rates.csv") as file:', "`with` opens", "read files before"),

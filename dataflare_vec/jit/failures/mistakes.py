@@ -374,14 +374,6 @@ MISTAKES = (
         code=r"-?{value}$",
     ),
     Mistake(
-        "text to number",
-        _CALLS + r"int\(" + _STRING,
-        "`int` of a text isn't known to Numba",
-        "cast the column before: `x=pl.col(…).cast(pl.Int64)`, or write `int(float(text))`",
-        code=r"int\(",
-    ),
-    # -- calls ----------------------------------------------------------------------------------------------
-    Mistake(
         "arguments that don't fit",
         _ANY_CLASS + r"Cannot bind 'args=[^\n]*' to signature '(?P<signature>[^']*)' due to "
         r"\"TypeError: (?P<problem>[^\"]*)\"",
@@ -432,13 +424,6 @@ MISTAKES = (
         "an exception can't be raised again, or from another one",
         "let it go through, without `try`: the row is reported with it; or raise a new one without `from`",
         code=r"raise\b",
-    ),
-    Mistake(
-        "formats in f-strings",
-        r"UnsupportedBytecodeError: format spec in f-strings",
-        "an f-string with a format (`:.2f`) isn't known to compiled code",
-        "round before, as `f\"{{round(x, 2)}}\"`, or return the number and format it with Polars",
-        code=r"f['\"].*:",
     ),
     Mistake(
         "formats with %",
