@@ -50,7 +50,22 @@ class UnsupportedDataError(DataFlareError, TypeError):
 
 
 class KernelCompileError(PluginError, TypeError):
-    """Numba can't compile a kernel for the types of the columns."""
+    """Numba can't compile a kernel for the types of the columns.
+
+    Attributes
+    ----------
+    reason
+        Why, in plain words.
+    numba_message
+        Numba's own words, in full.
+    """
+
+    reason: str = ""
+    numba_message: str = ""
+
+
+class InterpretedWarning(UserWarning):
+    """A plugin with ``fallback="python"`` isn't compiled, and ran in the Python interpreter."""
 
 
 class KernelResultError(PluginError, TypeError):

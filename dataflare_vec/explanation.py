@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.engine.columnwise import ColumnStage
+from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.run import Run
@@ -61,6 +62,8 @@ class StageExplanation:
         For each row; bits of booleans and validity count as such.
     row_separable : bool or None
         Of an expression: whether it runs chunk by chunk.
+    interpreted : str or None
+        Why a kernel with ``fallback="python"`` isn't compiled.
     nanoseconds : float or None
         Measured time of a row on one thread.
     bandwidth : float or None
@@ -75,6 +78,7 @@ class StageExplanation:
     bytes_written: float
     loop: LoopFacts | None = None
     row_separable: bool | None = None
+    interpreted: str | None = None
     nanoseconds: float | None = None
     bandwidth: float | None = None
 
@@ -85,6 +89,9 @@ class StageExplanation:
         pairs = [(self.kind, f"{self.name}({reads}) → {writes}")]
         if self.loop is not None:
             pairs += _loop_lines(self.loop)
+        elif self.interpreted is not None:
+            pairs.append(("loop", "none: the Python interpreter, one row after the other"))
+            pairs.append(("because", self.interpreted))
         elif self.row_separable is not None:
             separable = "row-separable: runs chunk by chunk"
             whole = "not row-separable: runs on the whole frame at once"
@@ -222,7 +229,11 @@ def explain(
     plan = Plan(steps, scope, keep_data=False)
     seconds: dict[int, float] = {}
     if frame is not None and not plan.has_whole and frame.height >= _FEWEST_ROWS:
-        seconds = _measure(plan, frame.head(_ROWS), manager.runtime)
+        interpreted = False
+        for stage in plan.stages:
+            if isinstance(stage, InterpretedStage):
+                interpreted, stage.results = True, None  # or looking them up would be measured
+        seconds = _measure(plan, frame.head(_FEWEST_ROWS if interpreted else _ROWS), manager.runtime)
     stages = tuple(_explain(stage, scope, frame, seconds.get(stage.index)) for stage in plan.stages)
     return Explanation(stages, manager.runtime.config.threads, assumed=data_or_schema is None)
 
@@ -238,7 +249,9 @@ def _data(given: Any, steps: Sequence[BoundStep]) -> tuple[pl.DataFrame | None, 
     if isinstance(given, Mapping):
         return None, Scope.of_schema(given)
     frame = given if isinstance(given, pl.DataFrame) else to_polars(given, column_names(given))
-    return frame, Scope.of_frame(frame)
+    scope = Scope.of_frame(frame)
+    scope.holds_all = True
+    return frame, scope
 
 
 def _assumed(steps: Sequence[BoundStep]) -> dict[str, Any]:
@@ -261,12 +274,15 @@ def _explain(
     there = {name: frame[name] for name in reads if frame is not None and name in frame.columns}
     read = sum(_size(dtype, there.get(name)) + validity for name, dtype in reads.items())
     written = sum(_size(dtype) + validity for dtype in stage.writes.values()) if stage.writes else 1 / 8
-    kind, loop, separable = "expression", None, None
+    kind, loop, separable, interpreted = "expression", None, None, None
     if isinstance(stage, RowStage):
         from dataflare_vec.jit.facts import loop_facts
 
         kind = "filter" if stage.is_filter else "row kernel"
         loop = loop_facts(stage.prepared.kernel.compiled, nulls=nulls)
+    elif isinstance(stage, InterpretedStage):
+        kind = "filter" if stage.is_filter else "row kernel"
+        interpreted = stage.interpreted.reason
     elif isinstance(stage, ColumnStage):
         kind = "column kernel"
     else:
@@ -283,6 +299,7 @@ def _explain(
         bytes_written=written,
         loop=loop,
         row_separable=separable,
+        interpreted=interpreted,
         nanoseconds=seconds * 1e9 if seconds else None,
         bandwidth=share,
     )

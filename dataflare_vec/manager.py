@@ -116,7 +116,7 @@ class PluginManager:
         replace
             Replace a plugin of the same name.
         **about
-            ``plugin_type``, ``returns``, ``math``, ``version``, ``description``, ``author``,
+            ``plugin_type``, ``returns``, ``math``, ``fallback``, ``version``, ``description``, ``author``,
             ``optimize_batch_size`` as in `dataflare_vec.register`.
 
         Returns
@@ -392,7 +392,7 @@ class PluginManager:
 
 #: What `register_plugin` takes about a plugin: the fields of its `PluginInfo`, and those of `Plugin`.
 _ABOUT = ("plugin_type", "version", "description", "author")
-_KEYWORDS = (*_ABOUT, "returns", "math", "optimize_batch_size", "replace")
+_KEYWORDS = (*_ABOUT, "returns", "math", "fallback", "optimize_batch_size", "replace")
 
 
 def _define(name: str | None, target: Any, **about: Any) -> Plugin:
@@ -412,7 +412,7 @@ def _define(name: str | None, target: Any, **about: Any) -> Plugin:
         said = {key: about.pop(key) for key in _ABOUT if key in about}
         info = replace(target.info, name=name or target.name, **said)
         # Its own kernels: a manager may go while the plugin stays.
-        return replace(target, info=info, kernels={}, own_binding=[], **about)
+        return replace(target, info=info, **target.fresh(), **about)
     if is_class_plugin(target):
         return define_class_plugin(target, name=name, **about)
     if isinstance(target, type) and any(hasattr(target, each) for each in ("process", "process_batch")):

@@ -23,6 +23,7 @@ ORDER = [
     "html",
     "values",
     "definition",
+    "origin",
     "registry",
     "binding",
     "memory",

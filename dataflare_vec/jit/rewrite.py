@@ -272,6 +272,11 @@ def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
     return made[mode]
 
 
+def forget(dispatcher: Dispatcher) -> None:
+    """Forget what was compiled in place of a dispatcher: what it calls has changed."""
+    _helpers.pop(dispatcher, None)
+
+
 def _has_loop(function: Callable[..., Any]) -> bool:
     return any(
         instruction.opname in _JUMPS_BACK or (instruction.opname in _JUMPS and _is_back(instruction))
