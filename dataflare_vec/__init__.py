@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         PluginError,
         PluginNotFoundError,
         RowError,
+        SinkError,
+        SourceError,
         UnsupportedDataError,
     )
     from dataflare_vec.explanation import Explanation, explain
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
     from dataflare_vec.records import PluginResult
     from dataflare_vec.states import PluginState
     from dataflare_vec.status import SystemStatus
+    from dataflare_vec.streams.result import StreamResult
+    from dataflare_vec.streams.stream import Stream, stream
     from dataflare_vec.tuner import ChunkTuner, RuleTuner, plot_trace
 
 __version__ = "0.1.0"
@@ -78,6 +82,8 @@ _HOMES = {
         "PluginError",
         "PluginNotFoundError",
         "RowError",
+        "SinkError",
+        "SourceError",
         "UnsupportedDataError",
     ),
     "explanation": ("Explanation", "explain"),
@@ -88,6 +94,8 @@ _HOMES = {
     "records": ("PluginResult",),
     "states": ("PluginState",),
     "status": ("SystemStatus",),
+    "streams.result": ("StreamResult",),
+    "streams.stream": ("Stream", "stream"),
     "tuner": ("ChunkTuner", "RuleTuner", "plot_trace"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -127,6 +135,10 @@ __all__ = [
     "PooledBuffer",
     "RowError",
     "RuleTuner",
+    "SinkError",
+    "SourceError",
+    "Stream",
+    "StreamResult",
     "SystemStatus",
     "UnsupportedDataError",
     "apply",
@@ -142,6 +154,7 @@ __all__ = [
     "register",
     "run",
     "step",
+    "stream",
 ]
 
 

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "dataflare_vec"
 ORDER = [
     "errors", "hints", "logs", "settings", "config", "html", "definition", "registry", "binding", "memory",
     "interpreter", "decorators", "classes", "tuner", "metrics", "states", "jit", "engine", "frames",
-    "running", "records", "health", "status", "monitor", "report", "manager", "prometheus", "api",
+    "running", "records", "health", "status", "monitor", "report", "manager", "prometheus", "api", "streams",
     "explanation", "namespaces", "demo", "cli",
 ]  # fmt: skip
 
