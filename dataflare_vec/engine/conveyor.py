@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.columns import InputColumn, OutputColumn
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Stage
+    from dataflare_vec.layouts import Layout
 
 # What all columns of a block take together: it fits into the second-level cache of any machine.
 _BLOCK_BYTES = 256 << 10
@@ -103,11 +104,11 @@ class Belt:
 
 def _block_rows(stages: Sequence[RowStage]) -> int:
     """Return how many rows go through all stages at once, a multiple of 64."""
-    widths = {name: width for stage in stages for name, width in _widths(stage)}
-    row_bytes = sum(width or 1 for width in widths.values())
+    layouts = {name: layout for stage in stages for name, layout in _layouts(stage)}
+    row_bytes = sum(layout.row_bytes for layout in layouts.values())
     return max(_SMALLEST, min(_LARGEST, _BLOCK_BYTES // max(row_bytes, 1) // 64 * 64))
 
 
-def _widths(stage: RowStage) -> list[tuple[str, int]]:
-    written = [(name, field.width) for name, field in zip(stage.writes, stage.prepared.outputs, strict=False)]
-    return [*zip(stage.reads, stage.prepared.widths, strict=True), *written]
+def _layouts(stage: RowStage) -> list[tuple[str, Layout]]:
+    written = zip(stage.writes, [field.layout for field in stage.prepared.outputs], strict=False)
+    return [*zip(stage.reads, stage.prepared.layouts, strict=True), *written]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Parameter, Plugin
-    from dataflare_vec.jit.compiler import Kernel
+    from dataflare_vec.kernel import Kernel
+    from dataflare_vec.layouts import Layout
 
 
 _log = get_logger(__name__)
@@ -26,8 +27,8 @@ _log = get_logger(__name__)
 class OutputField(NamedTuple):
     """One output column of a prepared kernel."""
 
-    arrow_type: Any  # as stored
-    width: int  # bytes; 0 for booleans
+    stored: Any  # the Polars dtype in which the loop writes it
+    layout: Layout
     nullable: bool  # the kernel may return None for it
     dtype: Any  # the temporal type it gets back, None where it stays a number
     shown: Any  # the Polars dtype of the column
@@ -37,7 +38,7 @@ class Prepared(NamedTuple):
     """A kernel compiled for the types of one call."""
 
     kernel: Kernel
-    widths: tuple[int, ...]  # of the input columns
+    layouts: tuple[Layout, ...]  # of the input columns
     outputs: tuple[OutputField, ...]
     fields: tuple[str, ...] | None
     is_tuple: bool
@@ -85,6 +86,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     from numba.core import errors as numba_errors
 
     from dataflare_vec.jit.compiler import compile_kernel
+    from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.failures import explain_failure
     from dataflare_vec.jit.loops import Input
     from dataflare_vec.jit.signature import (
@@ -140,8 +142,8 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         temporal = wanted if wanted is not None and wanted.is_temporal() else None
         outputs.append(
             OutputField(
-                _arrow_type(physical),
-                _width(output.type),
+                physical,
+                layout_of(output.type),
                 output.nullable,
                 temporal,
                 temporal or physical,
@@ -153,19 +155,11 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         raise KernelResultError(msg)
     return Prepared(
         kernel,
-        tuple(_width(item.type) for item in inputs if item.is_column),
+        tuple(layout_of(item.type) for item in inputs if item.is_column),
         tuple(outputs),
         kernel.field_names,
         kernel.returns_tuple,
     )
-
-
-def _width(numba_type: Any) -> int:
-    return 0 if str(numba_type) == "bool" else numba_type.bitwidth // 8
-
-
-def _arrow_type(dtype: Any) -> Any:
-    return pl.Series([], dtype=dtype).to_arrow().type
 
 
 def _check_column_type(plugin: Plugin, item: Column, dtype: Any, *, known: bool) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from dataflare_vec.binding import Binding
-    from dataflare_vec.engine.columns import InputColumn, Slots
+    from dataflare_vec.engine.columns import InputColumn
     from dataflare_vec.engine.prepare import Prepared
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk, Placed
@@ -59,7 +59,7 @@ class RowStage(Stage):
         self.writes = writes
         self.kept = kept
         self.is_filter = binding.plugin.is_filter
-        self._constants = _constant_bits(binding, prepared) if binding.constant_key else None
+        self._constants = _constant_bits(binding) if binding.constant_key else None
 
     def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
         """Return memory for the outputs of some rows."""
@@ -67,7 +67,7 @@ class RowStage(Stage):
             return []
         return [
             OutputColumn(
-                pool, field.arrow_type, field.dtype, rows, width=field.width, nulls=field.nullable or nulls
+                pool, field.stored, field.dtype, rows, layout=field.layout, nulls=field.nullable or nulls
             )
             for field in self.prepared.outputs
         ]
@@ -76,7 +76,7 @@ class RowStage(Stage):
         """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
         run, prepared, start, stop = chunk.run, self.prepared, chunk.start, chunk.stop
         columns = run.placed.get(self.index) or [
-            chunk.column(name, width) for name, width in zip(self.reads, prepared.widths, strict=True)
+            chunk.column(name, layout) for name, layout in zip(self.reads, prepared.layouts, strict=True)
         ]
         nulls = run.is_selecting(self.index)
         for column, _ in columns:
@@ -138,11 +138,11 @@ class RowStage(Stage):
         for constants in self._constants or [None] * len(placement.columns):
             if constants is None:
                 column, _ = next(left)
-                steps += _NO_MOVES if column in scratch else _moves(column.width)
+                steps += _NO_MOVES if column in scratch else column.layout.moves
             else:
                 steps += [0] * len(constants)
         for target in placement.targets:
-            steps += _NO_MOVES if target in scratch else _moves(target.width)
+            steps += _NO_MOVES if target in scratch else target.layout.moves
         steps += (0, 1, 0, 1)  # bit offsets of the selection and of the failed rows
         return array("q", steps)
 
@@ -178,10 +178,6 @@ class RowStage(Stage):
             failures.keep(sample)
 
 
-def _moves(width: int) -> Slots:
-    return (width, 0, 0, 1) if width else (0, 1, 0, 1)
-
-
 def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[int, int]]:
     """Cut ``start:stop`` so that each column is contiguous in each part."""
     cuts = [
@@ -197,17 +193,21 @@ def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[i
     yield start, stop
 
 
-def _constant_bits(binding: Binding, prepared: Prepared) -> list[list[int] | None]:
+def _constant_bits(binding: Binding) -> list[list[int] | None]:
     """For each parameter the slots of a constant, or None for a column."""
-    from dataflare_vec.jit.signature import constant_slots
+    return [
+        None if isinstance(item, Column) else [_bits(scalar) for scalar in _scalars(item.value)]
+        for item in binding.items
+    ]
 
-    result: list[list[int] | None] = []
-    for item, loop_input in zip(binding.items, prepared.kernel.inputs, strict=True):
-        if isinstance(item, Column):
-            result.append(None)
-        else:
-            result.append([_bits(s) for s in constant_slots(item.value, loop_input.type)])
-    return result
+
+def _scalars(value: Any) -> Iterator[float]:
+    """Yield the scalars of a constant in the order of the block's slots."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _scalars(item)
+    elif value is not None:
+        yield value
 
 
 def _bits(value: float) -> int:

@@ -100,11 +100,11 @@ class Run:
     ) -> None:
         nulls = self.is_selecting(stage.index)
         placed: list[Placed] = []
-        for name, width in zip(stage.reads, stage.prepared.widths, strict=True):
+        for name, layout in zip(stage.reads, stage.prepared.layouts, strict=True):
             if name not in written:
                 column = self.columns.get(name)
                 if column is None:
-                    column = self.columns[name] = InputColumn(self._column_of(name), width)
+                    column = self.columns[name] = InputColumn(self._column_of(name), layout)
                 nulls = nulls or column.has_nulls
                 placed.append((column, 0))
         if len(placed) == len(stage.reads):

@@ -34,8 +34,8 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
         return None
     prepared, column_of = stage.prepared, plan.scope.column
     columns = [
-        (InputColumn(column_of(name), width), 0)
-        for name, width in zip(stage.reads, prepared.widths, strict=True)
+        (InputColumn(column_of(name), layout), 0)
+        for name, layout in zip(stage.reads, prepared.layouts, strict=True)
     ]
     nulls = False
     for column, _ in columns:

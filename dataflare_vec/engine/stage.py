@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.run import Run
+    from dataflare_vec.layouts import Layout
 
 #: A column and the row of the frame that its first row stands for.
 Placed = tuple[InputColumn | OutputColumn, int]
@@ -64,13 +65,13 @@ class Chunk:
         self.stop = stop
         self.local: dict[str, pl.Series | Placed] = {}
 
-    def column(self, name: str, width: int) -> Placed:
-        """Return a column for a compiled loop; ``width`` is its values' in bytes, 0 for booleans."""
+    def column(self, name: str, layout: Layout) -> Placed:
+        """Return a column for a compiled loop."""
         local = self.local.get(name)
         if local is None:
             return self.run.columns[name], 0
         if isinstance(local, pl.Series):
-            local = self.local[name] = (InputColumn(local.rechunk(), width), self.start)
+            local = self.local[name] = (InputColumn(local.rechunk(), layout), self.start)
         return local
 
     def series(self, name: str) -> pl.Series:

@@ -18,13 +18,12 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from dataflare_vec.jit.bitmaps import pack, unpack, unpack_and
+from dataflare_vec.jit.elements import element_of
 from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, RowsWriter, bools, nones, presence
 from dataflare_vec.jit.slots import (
     COLUMN_SLOTS,
-    PROTOTYPE,
     Buffers,
     Input,
-    LoopVariant,
     Output,
     from_bits,
     scalar_leaves,
@@ -33,7 +32,9 @@ from dataflare_vec.jit.slots import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["PROTOTYPE", "Input", "LoopBuilder", "LoopVariant", "Output", "scalar_leaves"]
+    from dataflare_vec.kernel import LoopVariant
+
+__all__ = ["Input", "LoopBuilder", "Output", "scalar_leaves"]
 
 # Rows handled between unpacking and packing of bitmaps: a scratch byte a row and bitmap has to stay in the
 # first-level cache, and the loop between has to be long against loading its constants into registers.
@@ -65,7 +66,7 @@ class LoopBuilder:
         self.module = module
         slots = [slot for item in self.code.inputs for slot in self._slot_types(item)]
         for output in self.code.columns_out:
-            slots += self._column_slot_types(output.type)
+            slots += element_of(output.type).slot_types(self.context, output.type)
         slots += [_BYTES, _I64] * 2  # selection, failed rows
         rows_function = self._rows_function(name + ".rows", slots)
         body = self._walk(name + ".walk", slots, rows_function) if self._scratches else rows_function
@@ -84,12 +85,8 @@ class LoopBuilder:
 
     def _slot_types(self, item: Input) -> list[ir.Type]:
         if item.is_column:
-            return self._column_slot_types(item.type)
+            return element_of(item.type).slot_types(self.context, item.type)
         return [self.context.get_value_type(leaf) for leaf in scalar_leaves(item.type)]
-
-    def _column_slot_types(self, ty: types.Type) -> list[ir.Type]:
-        values = _BYTES if ty == types.boolean else self.context.get_data_type(ty).as_pointer()
-        return [values, _I64, _BYTES, _I64]
 
     def _scratches_needed(self) -> list[str]:
         """Name a byte a row for everything that Arrow stores as bits."""
@@ -202,7 +199,7 @@ class LoopBuilder:
         inputs, whole, part = self.code.inputs, unpack(self.module), unpack_and(self.module)
         for i, buffers in self._columns.items():
             if inputs[i].type == types.boolean:
-                self._call(whole, bools("input", i), buffers.values, buffers.values_offset)
+                self._call(whole, bools("input", i), buffers.values, buffers.extra)
             if inputs[i].nullable and self.variant.nulls:
                 self._call(whole, nones(i), buffers.validity, buffers.validity_offset)
         if self.variant.nulls:
@@ -239,7 +236,7 @@ class LoopBuilder:
         function = pack(self.module)
         for i, (target, key) in enumerate(zip(self._targets, self._validity_keys(), strict=True)):
             if self.code.outputs[i].type == types.boolean:
-                self._call(function, bools("output", i), target.values, target.values_offset)
+                self._call(function, bools("output", i), target.values, target.extra)
             if key is not None:
                 self._call(function, key, target.validity, target.validity_offset)
         if self.code.is_filter:

@@ -9,10 +9,13 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.imputils import fix_returning_optional
 
+from dataflare_vec.jit.elements import element_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dataflare_vec.jit.slots import Buffers, Input, LoopVariant, Output
+    from dataflare_vec.jit.slots import Buffers, Input, Output
+    from dataflare_vec.kernel import LoopVariant
 
 #: Names of scratches, one byte a row each: which rows are computed, are still selected, have raised.
 VALID, SELECTED, FAILED = "valid", "selected", "failed"
@@ -186,7 +189,8 @@ class RowsWriter:
             if (address := self._scratch(bools("output", i), within)) is not None:
                 builder.store(builder.zext(value, _I8), address)
             else:
-                builder.store(value, builder.gep(self._targets[i].values, [row]), align=1)
+                ty = self.outputs[i].type
+                element_of(ty).store(self.context, builder, ty, value, self._targets[i], row)
             if (address := self._scratch(presence(i), within)) is not None:
                 builder.store(builder.load(present[i]), address)
 
@@ -198,8 +202,7 @@ class RowsWriter:
         if item.type == types.boolean:
             value = self._truth(bools("input", i), within)
         else:
-            pointer = builder.gep(self._columns[i].values, [row])
-            value = builder.load(pointer, align=1)  # a slice of a foreign buffer need not be aligned
+            value = element_of(item.type).load(self.context, builder, item.type, self._columns[i], row)
         if not item.nullable:
             return value
         optional = self.context.make_helper(builder, types.Optional(item.type))
@@ -208,7 +211,7 @@ class RowsWriter:
         return optional._getvalue()
 
     def _zero(self, output: Output) -> ir.Value:
-        return cgutils.get_null_value(self.context.get_value_type(output.type))
+        return element_of(output.type).zero(self.context, output.type)
 
     def _call_kernel(
         self,

@@ -30,6 +30,9 @@ FORMATS = {
     ".jsonl": "ndjson",
 }
 
+#: Row groups of this share of the memory are few enough bytes for Polars to decode some of them at once.
+_ROW_GROUPS = 16
+
 #: Rows that the types of a CSV or NDJSON file are inferred from.
 _INFERRED = 10_000
 
@@ -49,8 +52,15 @@ class DataFile:
         """What messages and failed rows call it."""
         return str(self.path)
 
-    def batches(self, size: int) -> Iterator[pl.DataFrame]:
+    def batches(self, size: int, memory: int | None = None) -> Iterator[pl.DataFrame]:
         """Read the file, in frames of about ``size`` rows.
+
+        Parameters
+        ----------
+        size
+            Rows of a frame, at most.
+        memory
+            Bytes that the stream may take: row groups that are large for it are read in pieces, by PyArrow.
 
         Raises
         ------
@@ -61,6 +71,8 @@ class DataFile:
         try:
             if self.format == "ipc_stream":
                 batches = _read_ipc_stream(self.path, size)
+            elif self.format == "parquet" and memory and _row_groups_exceed(self.path, memory):
+                batches = _read_in_pieces(self.path, self.schema, size)
             else:
                 batches = _scan(self.path, self.format, self.schema).collect_batches(chunk_size=size)
             for batch in batches:
@@ -213,6 +225,24 @@ def _read_ipc_stream(source: Any, size: int) -> Iterator[pl.DataFrame]:
             frame = pl.from_arrow(batch)
             assert isinstance(frame, pl.DataFrame)
             yield from frame.iter_slices(size)
+
+
+def _row_groups_exceed(path: Path, memory: int) -> bool:
+    """Whether some row groups at once, as Polars decodes them, would be too much."""
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(path)
+    sizes = (metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
+    return max(sizes, default=0) > memory / _ROW_GROUPS
+
+
+def _read_in_pieces(path: Path, schema: pl.Schema, size: int) -> Iterator[pl.DataFrame]:
+    import pyarrow.parquet as pq
+
+    # Polars decodes whole row groups, some at once; PyArrow page by page.
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+        for batch in file.iter_batches(batch_size=size):
+            yield pl.DataFrame(batch).cast(schema)
 
 
 def check_same(schema: pl.Schema, expected: pl.Schema, what: str, where: str) -> None:

@@ -82,7 +82,7 @@ class Passing:
         self._arguments: dict[str, Any] = {"output": output, "keep": keep, "bindings": bindings}
         self.on_error = on_error
         self._config = config or manager.runtime.config
-        self._memory = memory
+        self.memory = memory
         self._best = 0
         self.result = StreamResult()
         self.on_failed: Callable[[pl.DataFrame], None] | None = None
@@ -116,7 +116,7 @@ class Passing:
     def most_rows(self, schema: pl.Schema, output: pl.Schema) -> int:
         """Return how many rows a batch may have at most."""
         width = sum(_width(dtype) for dtype in (*schema.values(), *output.values()))
-        limit = _BYTES if self._memory is None else min(_BYTES, int(self._memory * _SHARE))
+        limit = _BYTES if self.memory is None else min(_BYTES, int(self.memory * _SHARE))
         return max(1 << 10, min(MOST, int(limit / max(width, 1))))
 
     def wanted_rows(self, most: int) -> int:

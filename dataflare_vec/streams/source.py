@@ -41,7 +41,9 @@ class Part(Protocol):
     def schema(self) -> pl.Schema | None: ...  # noqa: D102
     @property
     def rows(self) -> int | None: ...  # noqa: D102
-    def batches(self, size: int) -> Iterable[pl.DataFrame]: ...  # noqa: D102
+    def batches(  # noqa: D102
+        self, size: int, memory: int | None = None
+    ) -> Iterable[pl.DataFrame]: ...
 
 
 @dataclass
@@ -53,7 +55,7 @@ class Query:
     label: None = None
     rows: int | None = None
 
-    def batches(self, size: int) -> Iterator[pl.DataFrame]:
+    def batches(self, size: int, memory: int | None = None) -> Iterator[pl.DataFrame]:
         """Yield its result in frames of about ``size`` rows."""
         yield from self.frame.collect_batches(chunk_size=size)
 
@@ -82,7 +84,7 @@ class Batches:
             self._index = self._row = 0
             self._items = chain([first], self._items)
 
-    def batches(self, size: int) -> Iterator[pl.DataFrame]:
+    def batches(self, size: int, memory: int | None = None) -> Iterator[pl.DataFrame]:
         """Yield them as Polars frames, large ones cut."""
         for item in self._items:
             frame = self._check(item)

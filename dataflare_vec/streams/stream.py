@@ -184,7 +184,7 @@ class Stream:
         if self._loop is not None and isinstance(part, AsyncBatches):
             asyncio.run_coroutine_threadsafe(part.feed(ahead), self._loop)
         else:
-            ahead.fill(stamped(part.batches(most)))
+            ahead.fill(stamped(part.batches(most, self._passing.memory)))
         return ahead
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
