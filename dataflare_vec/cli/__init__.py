@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
         sys.stdout.flush()
+    except SystemExit as end:  # of SIGTERM
+        return int(end.code or 0)
     except KeyboardInterrupt:
         sys.stderr.write("dataflare-vec: interrupted; nothing half-written is left\n")
         return common.INTERRUPTED
@@ -44,3 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         return common.complain(error)
     return code
+
+
+def command() -> None:
+    """Run the command line of this process, and end it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(common.TERMINATED))
+    code = main()
+    if code in (common.INTERRUPTED, common.TERMINATED):
+        # A thread may be waiting for input that never comes; Python would wait for it, or abort.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

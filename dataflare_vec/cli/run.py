@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +94,6 @@ def run(options: Namespace) -> int:
     from dataflare_vec.manager import default_manager
     from dataflare_vec.streams import stream
 
-    signal.signal(signal.SIGTERM, _terminate)
     common.load_plugins(options.plugins)
     plugins, bindings = common.parse_plugins(options.plugins_to_run, options.bindings)
     to_stdout = options.output == "-"
@@ -135,10 +133,6 @@ def run(options: Namespace) -> int:
     elif not options.quiet:
         sys.stderr.write(_sentence(result, options))
     return common.DONE
-
-
-def _terminate(number: int, frame: Any) -> None:
-    sys.exit(common.TERMINATED)
 
 
 def _standard_input() -> Any:

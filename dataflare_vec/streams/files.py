@@ -118,6 +118,9 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
             if parent.is_dir():
                 msg += f"; {near_matches(Path(path).name, [p.name for p in parent.iterdir()])}"
             raise SourceError(msg)
+        if not inside and not Path(path).is_dir():
+            msg = f"there is no file `{path}`: nothing matches the pattern"
+            raise SourceError(msg)
         if not inside:
             kinds = ", ".join(FORMATS)
             msg = f"there are no files in `{path}` that can be read: their names must end in one of {kinds}"
@@ -171,8 +174,9 @@ def _open(path: Path, inside: Path, kind: str, first: DataFile | None) -> DataFi
             raise ValueError(msg)  # noqa: TRY301
         rows: int | None = None
         if kind == "parquet":
-            schema = pl.Schema(pl.read_parquet_schema(path))
-            rows = pl.scan_parquet(path).select(pl.len()).collect().item()
+            query = _scan(path, kind, None)
+            schema = query.collect_schema()
+            rows = query.select(pl.len()).collect().item()
         elif kind == "ipc_stream":
             import pyarrow as pa
 

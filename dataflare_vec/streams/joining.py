@@ -38,8 +38,12 @@ def joined(items: Ahead, size: Callable[[], int], max_latency: float | None) -> 
     while True:
         try:
             item = items.take(until=due)
-        except StopIteration:
-            break
+        except BaseException as end:  # or StopIteration: what came before it is passed on first
+            if waiting:
+                yield _concat(waiting)
+            if isinstance(end, StopIteration):
+                return
+            raise
         if item is not None:
             came, frame = item
             if max_latency is not None and due is None:
@@ -49,8 +53,6 @@ def joined(items: Ahead, size: Callable[[], int], max_latency: float | None) -> 
         if waiting and (rows >= size() or item is None):
             yield _concat(waiting)
             waiting, rows, due = [], 0, None
-    if waiting:
-        yield _concat(waiting)
 
 
 def _concat(frames: list[pl.DataFrame]) -> pl.DataFrame:

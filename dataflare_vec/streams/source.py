@@ -171,13 +171,13 @@ def open_source(source: Any, format: str | None = None) -> list[Part]:  # noqa: 
     if is_pandas(source) or is_pyarrow(source, "Table", "RecordBatch"):
         frame = as_frame(source)
         return [Batches([frame], frame.schema, frame.height)]
-    if hasattr(source, "__aiter__"):
-        return [AsyncBatches(source)]
     reader = _reader(source)
     if reader is not None:
         empty = pl.from_arrow(reader.schema.empty_table())
         assert isinstance(empty, pl.DataFrame)
         return [Batches(reader, empty.schema)]
+    if hasattr(source, "__aiter__"):
+        return [AsyncBatches(source)]
     if hasattr(source, "__iter__") and not isinstance(source, (bytes, dict)):
         return [Batches(source)]
     msg = (
