@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dataflare_vec import namespaces
 
 if TYPE_CHECKING:
+    from dataflare_vec import duckdb
     from dataflare_vec.api import apply, expr, run, step
     from dataflare_vec.config import BatchConfig, MemoryPoolConfig, PluginManagerConfig
     from dataflare_vec.decorators import column, expression, filter, plugin, plugins, register
@@ -98,6 +99,8 @@ _HOMES = {
     "streams.stream": ("Stream", "stream"),
     "tuner": ("ChunkTuner", "RuleTuner", "plot_trace"),
 }
+#: Modules whose functions are called by their names.
+_MODULES = ("duckdb",)
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -144,6 +147,7 @@ __all__ = [
     "apply",
     "column",
     "default_manager",
+    "duckdb",
     "explain",
     "expr",
     "expression",
@@ -160,6 +164,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
+    if name in _MODULES:
+        from importlib import import_module
+
+        return import_module(f"dataflare_vec.{name}")
     if home is None:
         msg = f"module `dataflare_vec` has no attribute `{name}`"
         raise AttributeError(msg)

@@ -120,6 +120,16 @@ def _value(text: str) -> Any:
     return text
 
 
+#: How messages call what is an option here.
+_OPTIONS = {
+    '`on_error="null"` or `"drop"`': "--on-error null or drop",
+    'pass `on_error="null"`': "pass --on-error null",
+    "`overwrite=True`": "--overwrite",
+    "`errors`": "--errors",
+    "`partition_by`": "--partition-by",
+}
+
+
 def complain(error: BaseException) -> int:
     """Print what went wrong on standard error; return the exit code it stands for."""
     from dataflare_vec import errors
@@ -135,7 +145,10 @@ def complain(error: BaseException) -> int:
         code = USAGE
     elif not isinstance(error, (OSError, RuntimeError)):
         raise error  # a mistake of ours or of a plugin's: the traceback says where
-    sys.stderr.write(f"dataflare-vec: {error}\n")
+    text = str(error)
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
+    sys.stderr.write(f"dataflare-vec: {text}\n")
     return code
 
 
