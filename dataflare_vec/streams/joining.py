@@ -29,8 +29,8 @@ def joined(items: Ahead, size: Callable[[], int], max_latency: float | None) -> 
     size
         How many rows are wanted now.
     max_latency
-        Seconds after which a frame has to have passed the plugins. It waits for others half as long at
-        most; the other half is for computing it. None waits as long as it takes.
+        Seconds after which a frame has to have passed the plugins. It waits for others a quarter as long at
+        most; the rest is for computing it, also on a busy machine. None waits as long as it takes.
     """
     waiting: list[pl.DataFrame] = []
     rows = 0
@@ -47,7 +47,7 @@ def joined(items: Ahead, size: Callable[[], int], max_latency: float | None) -> 
         if item is not None:
             came, frame = item
             if max_latency is not None and due is None:
-                due = came + max_latency / 2
+                due = came + max_latency / 4
             waiting.append(frame)
             rows += frame.height
         if waiting and (rows >= size() or item is None):
