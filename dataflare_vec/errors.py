@@ -90,3 +90,11 @@ class RowError(PluginError):
         self.plugin = plugin
         self.count = count
         self.rows = rows
+
+
+class SourceError(DataFlareError, ValueError):
+    """What a stream reads is damaged, or its columns change on the way; the message says where."""
+
+
+class SinkError(DataFlareError, OSError):
+    """What a stream makes can't be written where it should go; nothing half-written is left there."""

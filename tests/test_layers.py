@@ -48,6 +48,8 @@ ORDER = [
     "manager",
     "prometheus",
     "api",
+    "streams",
+    "duckdb",
     "explanation",
     "namespaces",
     "demo",
