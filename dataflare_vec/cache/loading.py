@@ -29,7 +29,8 @@ def load_with_llvm(code: bytes, name: str) -> MachineCode:
     import llvmlite.binding as llvm
 
     if b"dfv_" in code:
-        from dataflare_vec.jit.strings import methods as methods, symbols  # the methods bring their symbols
+        from dataflare_vec.jit.strings import methods as methods  # the methods bring their symbols
+        from dataflare_vec.jit.strings import symbols
 
         symbols.define_all()
     llvm.initialize_native_target()
