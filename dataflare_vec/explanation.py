@@ -306,7 +306,7 @@ def _explain(
 
 
 def _size(dtype: Any, series: pl.Series | None = None) -> float:
-    """Bytes of a value; of strings and bytes those of a view, with a Series also what lies elsewhere, on average."""
+    """Bytes of a value; of strings those of a view, and with a Series what lies elsewhere, on average."""
     if dtype in (pl.String, pl.Binary) and series is not None:
         sizes = series.cast(pl.Binary).bin.size()
         return VIEW_BYTES + float(sizes.filter(sizes > INLINE_BYTES).sum()) / max(len(series), 1)

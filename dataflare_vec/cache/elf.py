@@ -216,6 +216,11 @@ def resolve(name: str) -> int:
             return _address_of(library()[name])
         except AttributeError:
             continue
+    from dataflare_vec.jit.strings import methods as methods  # the methods bring their symbols
+    from dataflare_vec.jit.strings import symbols
+
+    if name in symbols.names():
+        return symbols.define(name)
     import llvmlite.binding as llvm
     from numba.core.registry import cpu_target
 

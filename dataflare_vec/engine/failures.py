@@ -51,7 +51,7 @@ class Failures:
 
     def wants(self, row: int) -> bool:
         """Whether rows from ``row`` on may be among the lowest."""
-        return self._bound is None or row < self._bound
+        return self.limit > 0 and (self._bound is None or row < self._bound)
 
     def keep(self, sample: pl.DataFrame) -> None:
         """Keep failed rows: their `ROW` and what the kernel read. Chunks come in any order."""

@@ -191,7 +191,8 @@ def _check_constants(binding: Binding) -> None:
         if isinstance(item, Constant) and not _is_constant(item.value):
             msg = (
                 f"plugin `{binding.plugin.name}`: constant `{item.parameter.name}` must be a number of 64 "
-                f"bits, a bool, a string, bytes, None or a tuple of these, got {type(item.value).__name__} {item.value!r}"
+                "bits, a bool, a string, bytes, None or a tuple of these, got "
+                f"{type(item.value).__name__} {item.value!r}"
             )
             raise BindingError(msg)
 
