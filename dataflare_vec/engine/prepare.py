@@ -20,6 +20,7 @@ from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cache.key import key_of
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
 from dataflare_vec.logs import get_logger
+from dataflare_vec.values import is_named_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -223,8 +224,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         if isinstance(item, Column):
             dtype = left.pop(0)
             by_parameter[parameter.name] = dtype
-            numba_type = column_type(dtype)
-            _check_column_type(plugin, item, dtype, known=numba_type is not None)
+            numba_type = _column_type(plugin, item, dtype)
             inputs.append(Input(numba_type, is_column=True, nullable=parameter.nullable))
         else:
             numba_type = constant_type(item.value)
@@ -275,24 +275,61 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     )
 
 
-def _check_column_type(plugin: Plugin, item: Column, dtype: Any, *, known: bool) -> None:
+def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
+    """Return the Numba type of a column.
+
+    Raises
+    ------
+    ColumnTypeError
+        If a kernel can't read it, or it isn't what the parameter is annotated with.
+    """
+    from dataflare_vec.jit.signature import column_type
+
     parameter: Parameter = item.parameter
-    expected = None
-    if not known:
-        expected = "a number, a bool, a date, a time or a duration"
-    elif parameter.expects is int and not (dtype.is_integer() or dtype.is_temporal()):
-        expected = "an integer"
-    elif parameter.expects is float and not dtype.is_numeric():
-        expected = "a number"
-    elif parameter.expects is bool and dtype != pl.Boolean:
-        expected = "a bool"
+    expected = _expected(parameter, dtype)
+    numba_type, reason = None, ""
+    if expected is None:
+        try:
+            numba_type = column_type(dtype, parameter.expects)
+        except ValueError as error:
+            expected, reason = "a struct with the annotated fields", f" ({error})"
+    if expected is None and numba_type is None:
+        expected = "a number, a bool, a date, a time or a duration, a list or an array of these, or a struct"
     if expected:
         source = item.source if isinstance(item.source, str) else str(item.source)
         msg = (
-            f"plugin `{plugin.name}`: column `{source}` must be {expected}, got {dtype}; bind another "
-            f'one with `{parameter.name}="…"`, or convert it with `{parameter.name}=pl.col("…").cast(…)`'
+            f"plugin `{plugin.name}`: column `{source}` must be {expected}, got {dtype}{reason}; bind "
+            f'another one with `{parameter.name}="…"`, or convert it with {_conversion(parameter, dtype)}'
         )
         raise ColumnTypeError(msg)
+    return numba_type
+
+
+def _expected(parameter: Parameter, dtype: Any) -> str | None:
+    """Return what an annotation asks for, if the column isn't of that kind."""
+    expects = parameter.expects
+    if expects is int and not (dtype.is_integer() or dtype.is_temporal()):
+        return "an integer"
+    if expects is float and not dtype.is_numeric():
+        return "a number"
+    if expects is bool and dtype != pl.Boolean:
+        return "a bool"
+    if is_named_tuple(expects) and not isinstance(dtype, pl.Struct):
+        return f"a struct, as `{parameter.name}: {expects.__name__}` says"  # type: ignore[union-attr]
+    return None
+
+
+def _conversion(parameter: Parameter, dtype: Any) -> str:
+    """Return what to write to get a column that a kernel can read."""
+    column = f'`{parameter.name}=pl.col("…")'
+    base = dtype.base_type()
+    if base is pl.Null:
+        return f"{column}.cast(pl.Float64)`, or the type that it has where it isn't all null"
+    if base is pl.Object:
+        return "Python before: Polars keeps Python objects that nothing compiled can read"
+    if base is pl.List and isinstance(dtype.inner, pl.List):
+        return f"{column}.list.eval(…)` to a list of numbers"
+    return f"{column}.cast(…)`"
 
 
 def _declared(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 from array import array
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
@@ -31,19 +31,11 @@ _NO_BITMAP = (0, 0)
 _NO_MOVES = (0, 0, 0, 0)
 
 
-class Target(Protocol):
-    """An output column, as far as a block has to know it."""
-
-    def at(self, row: int) -> Slots:
-        """Return the slots for a range of rows that starts at ``row``."""
-        ...
-
-
 class Placement(NamedTuple):
     """Where a stage's loop reads and writes for one chunk."""
 
     columns: Sequence[Placed]
-    targets: Sequence[Target]
+    targets: Sequence[OutputColumn]
     shift: int  # the row of the frame that the targets' first row stands for
     nulls: bool  # which loop it takes
 

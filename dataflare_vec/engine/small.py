@@ -7,7 +7,7 @@ failed rows, tuners) takes longer to make than the rows take to compute.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.capsules import FORMATS, Owned
 from dataflare_vec.engine.columns import InputColumn
@@ -71,7 +71,7 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
         nulls = nulls or column.has_nulls
     if not all(type(field.stored) in FORMATS for field in prepared.outputs):
         return None
-    targets = [_Target(field, rows, nulls=nulls) for field in prepared.outputs]
+    targets: Any = [_Target(field, rows, nulls=nulls) for field in prepared.outputs]
     loop = prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time that is measured
     began = perf_counter()
     block = stage.block(Placement(columns, targets, 0, nulls), 0, _NO_SELECTION)

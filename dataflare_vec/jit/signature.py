@@ -9,6 +9,8 @@ from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.loops import Output
+from dataflare_vec.jit.nested.rows import rows_type
+from dataflare_vec.jit.nested.structs import struct_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +38,28 @@ _TEMPORAL: dict[Any, types.Type] = {
 _DTYPES = {numba_type: dtype for dtype, numba_type in _NUMBERS.items()}
 
 
-def column_type(dtype: pl.DataType) -> types.Type | None:
-    """Return the type in which a kernel sees an element of a column; None where it can't see it."""
+def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type | None:
+    """Return the type of a column for a kernel; None where it can't be read.
+
+    Parameters
+    ----------
+    expects
+        What the kernel's parameter is annotated with.
+
+    Raises
+    ------
+    ValueError
+        If the column doesn't suit the annotation; the message says why.
+    """
+    base = dtype.base_type()
+    if base is pl.Struct:
+        return struct_type(dtype, expects, column_type)
+    if base in (pl.List, pl.Array):
+        return rows_type(dtype, _number_type)
+    return _number_type(dtype)
+
+
+def _number_type(dtype: pl.DataType) -> types.Type | None:
     base = dtype.base_type()
     return _NUMBERS.get(base) or _TEMPORAL.get(base)
 
