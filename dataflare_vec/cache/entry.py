@@ -56,12 +56,21 @@ class Entry:
         if content is None:
             return None
         _, _, pickled = content.partition(b"\0")
-        # Safe as far as the folder is: it holds machine code as well.
-        return pickle.loads(pickled)
+        try:
+            # Safe as far as the folder is: it holds machine code as well.
+            return pickle.loads(pickled)
+        except Exception as error:  # noqa: BLE001  # a class of the user's that isn't there any more
+            _log.debug("what is known of a kernel can't be read (%s): it is compiled again", error)
+            return None
 
     def write(self, label: str, known: Any) -> None:
         """Keep what is known of the kernel, and how it is called in a list."""
-        self.folder.write(self.key + KERNEL, label.encode() + b"\0" + pickle.dumps(known))
+        try:
+            pickled = pickle.dumps(known)
+        except Exception as error:  # noqa: BLE001  # a class that is defined within a function
+            _log.debug("what is known of a kernel can't be written: %s", error)
+            return
+        self.folder.write(self.key + KERNEL, label.encode() + b"\0" + pickled)
 
     def load(self, loop: str) -> MachineCode | None:
         """Return a loop, loaded; None if it isn't in the cache."""
