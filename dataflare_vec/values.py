@@ -73,7 +73,7 @@ def is_field(name: str) -> bool:
 @cache
 def tuple_class(names: tuple[str, ...]) -> type:
     """Return the class of named tuples for structs with these fields."""
-    return namedtuple("Struct", names)  # type: ignore[misc]  # noqa: PYI024
+    return namedtuple("Struct", names)  # noqa: PYI024
 
 
 def converter(dtype: Any, expects: type | None = None) -> Callable[[Any], Any] | None:

@@ -24,9 +24,11 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing import signature
 from numba.core.typing.typeof import typeof_impl
 
+from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
+from dataflare_vec.jit.strings.constants import replace_strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +156,7 @@ class TryInFastForm(Exception):  # noqa: N818  # not an error: the kernel is com
 
 
 _notes: weakref.WeakKeyDictionary[Callable[..., Any], _Notes] = weakref.WeakKeyDictionary()
-_helpers: weakref.WeakKeyDictionary[Dispatcher, dict[emit.Mode, Dispatcher]] = weakref.WeakKeyDictionary()
+_helpers: weakref.WeakKeyDictionary[Dispatcher, dict[Any, Dispatcher]] = weakref.WeakKeyDictionary()
 
 
 def _replace_calls(func_ir: Any, mode: emit.Mode) -> bool:
@@ -240,15 +242,20 @@ def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode, note
 def _helper(dispatcher: Dispatcher, mode: emit.Mode) -> Dispatcher:
     """Return the dispatcher of the same function whose calls are replaced too."""
     made = _helpers.setdefault(dispatcher, {})
-    if mode not in made:
+    try:
+        # Numba reads a global once, and it may have changed since: a kernel gets what there is now.
+        key = mode, fingerprint(dispatcher)
+    except NotCacheable:
+        key = mode, b""
+    if key not in made:
         function = dispatcher.py_func
         options = {k: v for k, v in dispatcher.targetoptions.items() if k not in OWN_OPTIONS}
         # LLVM thinks a polynomial too large to inline; the loop only vectorises if it is.
         options.setdefault("forceinline", not _has_loop(function))
-        made[mode] = numba.njit(
+        made[key] = numba.njit(
             pipeline_class=pipeline(mode), no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
         )(function)
-    return made[mode]
+    return made[key]
 
 
 def _has_loop(function: Callable[..., Any]) -> bool:
@@ -310,7 +317,8 @@ def _make_pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
         def run_pass(self, state: Any) -> bool:
             if not mode.full and _has_try(state.func_id.func):
                 raise TryInFastForm
-            return _replace_calls(state.func_ir, mode)
+            strings = replace_strings(state.func_ir)
+            return _replace_calls(state.func_ir, mode) or strings
 
     class Compiler(compiler.CompilerBase):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:
