@@ -7,13 +7,14 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cache.elf import NotLoadable
-from dataflare_vec.cache.loading import load
+from dataflare_vec.cache.loading import ObjectCode, load
 from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dataflare_vec.cache.folder import Folder
+    from dataflare_vec.cache.loading import Runtime
     from dataflare_vec.kernel import MachineCode
 
 _log = get_logger(__name__)
@@ -39,12 +40,15 @@ class Entry:
         Digest of all that its machine code depends on.
     key_now
         Returns the key as it would be now: what a kernel reads may change while it is compiled.
+    runtime
+        See `loading.Runtime`.
     """
 
-    def __init__(self, folder: Folder, key: str, key_now: Callable[[], str | None]) -> None:
+    def __init__(self, folder: Folder, key: str, key_now: Callable[[], str | None], runtime: Runtime) -> None:
         self.folder = folder
         self.key = key
         self._key_now = key_now
+        self._runtime = runtime
 
     def is_current(self) -> bool:
         """Whether the kernel would have the same key now."""
@@ -77,16 +81,15 @@ class Entry:
         content = self.folder.read(f"{self.key}.{loop}{LOOP}")
         if content is None:
             return None
-        name, _, code = content.partition(b"\0")
         try:
-            return load(code, name.decode())
+            return load(ObjectCode.from_bytes(content), self._runtime)
         except NotLoadable as reason:
             _log.debug("a loop can't be loaded (%s): it is compiled again", reason)
             return None
 
-    def store(self, loop: str, name: str, code: bytes) -> None:
-        """Keep the object code of a loop, whose function is called ``name``."""
-        self.folder.write(f"{self.key}.{loop}{LOOP}", name.encode() + b"\0" + code)
+    def store(self, loop: str, code: ObjectCode) -> None:
+        """Keep the object code of a loop."""
+        self.folder.write(f"{self.key}.{loop}{LOOP}", code.to_bytes())
 
 
 def label_of(content: bytes) -> str:

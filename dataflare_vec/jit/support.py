@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from dataflare_vec.cache.entry import Entry, digest
 from dataflare_vec.cache.environment import environment
 from dataflare_vec.cache.folder import open_folder
+from dataflare_vec.cache.loading import ObjectCode
 from dataflare_vec.kernel import MachineCode
 
 
@@ -18,7 +20,7 @@ def address_of(name: str, code: str) -> int:
     loaded = None
     if folder is not None:
         key = digest(environment(), code.encode())
-        entry = Entry(folder, key, lambda: key)
+        entry = Entry(folder, key, lambda: key, lambda name: None)
         loaded = entry.load(name)
     if loaded is None:
         loaded = _compile(name, code, entry)
@@ -39,8 +41,20 @@ def _compile(name: str, code: str, entry: Entry | None) -> MachineCode:
         library.finalize()
         address = library.get_pointer_to_function(name)
         if entry is not None:
-            entry.store(name, name, bytes(library._get_compiled_object()))
+            entry.store(name, object_code(library))
     return MachineCode(address, library)
+
+
+def object_code(library: Any) -> ObjectCode:
+    """Return the object file that one of Numba's code libraries was compiled to."""
+    library.get_pointer_to_function(library.name)  # LLVM writes it at the first look
+    module = library._final_module
+    external = [
+        one.name
+        for one in (*module.functions, *module.global_variables)
+        if one.is_declaration and not one.name.startswith("llvm.")
+    ]
+    return ObjectCode(library.name, bytes(library._get_compiled_object()), tuple(external))
 
 
 _alive: list[MachineCode] = []  # the code is there as long as its owner lives
