@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dataflare_vec import namespaces
 
 if TYPE_CHECKING:
+    from dataflare_vec.ahead import compile_ahead
     from dataflare_vec.api import apply, expr, run, step
     from dataflare_vec.config import BatchConfig, MemoryPoolConfig, PluginManagerConfig
     from dataflare_vec.decorators import column, expression, filter, plugin, plugins, register
@@ -59,6 +60,7 @@ __version__ = "0.1.0"
 # Where each public name lives. Modules are imported with the first name asked of them, so that importing
 # the package costs a millisecond or two on top of Polars.
 _HOMES = {
+    "ahead": ("compile_ahead",),
     "api": ("apply", "expr", "run", "step"),
     "config": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
     "decorators": ("column", "expression", "filter", "plugin", "plugins", "register"),
@@ -131,6 +133,7 @@ __all__ = [
     "UnsupportedDataError",
     "apply",
     "column",
+    "compile_ahead",
     "default_manager",
     "explain",
     "expr",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.definition import Parameter
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.engine.steps import BoundStep
     from dataflare_vec.jit.facts import LoopFacts
@@ -64,6 +65,8 @@ class StageExplanation:
         Measured time of a row on one thread.
     bandwidth : float or None
         Share of the memory's bandwidth that is reached on one thread.
+    from_cache : bool or None
+        Of a row kernel or filter: whether it was loaded from the cache, instead of compiled in this process.
     """
 
     name: str
@@ -76,6 +79,7 @@ class StageExplanation:
     row_separable: bool | None = None
     nanoseconds: float | None = None
     bandwidth: float | None = None
+    from_cache: bool | None = None
 
     def lines(self) -> list[tuple[str, str]]:
         """Return what there is to say, as pairs of label and text."""
@@ -90,6 +94,9 @@ class StageExplanation:
             pairs.append(("loop", f"Polars' own; {separable if self.row_separable else whole}"))
         else:
             pairs.append(("loop", "the author's own, over the arrays of a chunk"))
+        if self.from_cache is not None:
+            origin = "loaded from the cache" if self.from_cache else "compiled in this process"
+            pairs.append(("code", origin))
         pairs.append(
             ("memory", f"{self.bytes_read:g} bytes read, {self.bytes_written:g} written for each row")
         )
@@ -244,11 +251,16 @@ def _assumed(steps: Sequence[BoundStep]) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     for step in steps:
         for item in step.binding.columns:
-            dtype = _EXPECTED.get(item.parameter.expects or float, pl.Float64)
+            dtype = assumed_dtype(item.parameter)
             names = [item.source] if isinstance(item.source, str) else item.source.meta.root_names()
             for name in names:
                 schema.setdefault(name, dtype)
     return schema
+
+
+def assumed_dtype(parameter: Parameter) -> Any:
+    """Return the dtype of a column that nothing is known of: what is annotated, or Float64."""
+    return _EXPECTED.get(parameter.expects or float, pl.Float64)()
 
 
 def _explain(
@@ -259,11 +271,12 @@ def _explain(
     validity = 1 / 8 if nulls else 0.0
     read = sum(_size(dtype) + validity for dtype in reads.values())
     written = sum(_size(dtype) + validity for dtype in stage.writes.values()) if stage.writes else 1 / 8
-    kind, loop, separable = "expression", None, None
+    kind, loop, separable, from_cache = "expression", None, None, None
     if isinstance(stage, RowStage):
         from dataflare_vec.jit.facts import loop_facts
 
         kind = "filter" if stage.is_filter else "row kernel"
+        from_cache = stage.prepared.kernel.from_cache
         loop = loop_facts(stage.prepared.kernel.compiled, nulls=nulls)
     elif isinstance(stage, ColumnStage):
         kind = "column kernel"
@@ -283,6 +296,7 @@ def _explain(
         row_separable=separable,
         nanoseconds=seconds * 1e9 if seconds else None,
         bandwidth=share,
+        from_cache=from_cache,
     )
 
 

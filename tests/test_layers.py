@@ -38,6 +38,7 @@ ORDER = [
     "cache",
     "jit",
     "engine",
+    "ahead",
     "frames",
     "running",
     "records",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec.cache.elf import NotLoadable
 from dataflare_vec.cache.loading import ObjectCode, load
@@ -13,7 +13,7 @@ from dataflare_vec.logs import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dataflare_vec.cache.folder import Folder
+    from dataflare_vec.cache.folder import File, Folder
     from dataflare_vec.cache.loading import Runtime
     from dataflare_vec.kernel import MachineCode
 
@@ -92,6 +92,25 @@ class Entry:
         self.folder.write(f"{self.key}.{loop}{LOOP}", code.to_bytes())
 
 
-def label_of(content: bytes) -> str:
-    """Return how a kernel is called in a list, from the content of its file."""
-    return content.partition(b"\0")[0].decode()
+class Kept(NamedTuple):
+    """A kernel in the cache, for people."""
+
+    label: str  # the plugin it was compiled for, and the types of its columns
+    loops: int
+    size: int  # bytes of all its files
+    used: float  # seconds since the epoch
+
+
+def kept_kernels(folder: Folder) -> list[Kept]:
+    """Return the kernels that are in a folder, the last used first."""
+    by_key: dict[str, list[File]] = {}
+    for file in folder.files():
+        by_key.setdefault(file.path.name.partition(".")[0], []).append(file)
+    found = []
+    for key, files in by_key.items():
+        content = folder.read(key + KERNEL, touch=False) if key else None
+        if content is not None:
+            label = content.partition(b"\0")[0].decode()
+            size, used = sum(file.size for file in files), max(file.used for file in files)
+            found.append(Kept(label, len(files) - 1, size, used))
+    return sorted(found, key=lambda kept: (-kept.used, kept.label))

@@ -6,14 +6,14 @@ import argparse
 from typing import TYPE_CHECKING
 
 from dataflare_vec import __version__
-from dataflare_vec.cli import demo, listing
+from dataflare_vec.cli import cache, compile, demo, listing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: In the order of ``--help``. Each has ``add(commands)``, which adds its parser and sets ``run`` on it:
 #: ``run(options) -> int``, the exit code. What a command needs is imported when it runs.
-COMMANDS = (listing, demo)
+COMMANDS = (listing, compile, cache, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
