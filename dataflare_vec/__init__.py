@@ -142,16 +142,22 @@ __all__ = [
     "register",
     "run",
     "step",
+    "vectors",
 ]
+
+# Modules of functions for kernels.
+_MODULES = {"vectors"}
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f"dataflare_vec.{name}")
     home = _HOME.get(name)
     if home is None:
         msg = f"module `dataflare_vec` has no attribute `{name}`"
         raise AttributeError(msg)
-    from importlib import import_module
-
     value = getattr(import_module(f"dataflare_vec.{home}"), name)
     globals()[name] = value
     return value

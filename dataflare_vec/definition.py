@@ -74,8 +74,8 @@ class Parameter:
     """One parameter of a plugin.
 
     A parameter without default is a column, one with a default is a constant. `nullable` is whether
-    it is annotated ``X | None``; `expects` is the type it is annotated with, where that is one of Python's for a
-    column (``int``, ``datetime.date``, …) or a class of named tuples, for a struct.
+    it is annotated ``X | None``; `expects` is the type it is annotated with, where that is one of Python's
+    for a column (``int``, ``datetime.date``, …) or, for a struct, a class of named tuples.
     """
 
     name: str

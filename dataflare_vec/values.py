@@ -73,7 +73,7 @@ def is_field(name: str) -> bool:
 @cache
 def tuple_class(names: tuple[str, ...]) -> type:
     """Return the class of named tuples for structs with these fields."""
-    return namedtuple("Struct", names)  # type: ignore[misc]  # noqa: PYI024
+    return namedtuple("Struct", names)  # noqa: PYI024
 
 
 def converter(dtype: Any, expects: type | None = None) -> Callable[[Any], Any] | None:
@@ -141,8 +141,6 @@ def _struct(dtype: Any, expects: Any) -> Callable[[Any], Any]:
 
     def named_tuple(value: dict[str, Any]) -> Any:
         items = [value[field.name] for field in fields]
-        return make(
-            *(x if x is None or c is None else c(x) for x, c in zip(items, convert, strict=True))
-        )
+        return make(*(x if x is None or c is None else c(x) for x, c in zip(items, convert, strict=True)))
 
     return named_tuple

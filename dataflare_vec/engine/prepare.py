@@ -181,9 +181,7 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
         except ValueError as error:
             expected, reason = "a struct with the annotated fields", f" ({error})"
     if expected is None and numba_type is None:
-        expected = (
-            "a number, a bool, a date, a time or a duration, a list or an array of these, or a struct"
-        )
+        expected = "a number, a bool, a date, a time or a duration, a list or an array of these, or a struct"
     if expected:
         source = item.source if isinstance(item.source, str) else str(item.source)
         msg = (

@@ -4,8 +4,9 @@ A loop (see `dataflare_vec.kernel`) gets the address of a block. It holds the ad
 and the bits of the constants.
 
 A column takes four slots: values, what else they need (of booleans: the bit offset), validity, bit offset of
-validity; a column that is made of columns has the slots of those behind its own. A constant takes one slot for each of its scalars. Inputs come first, then outputs, then two bitmaps with their bit offsets:
-the selection (which rows are still wanted; absent means all) and the failed rows.
+validity; a column that is made of columns has theirs behind its own. A constant takes one slot for each of
+its scalars. Inputs come first, then outputs, then two bitmaps with their bit offsets: the selection (which
+rows are still wanted; absent means all) and the failed rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows that hold a null somewhere inside: of a NumPy array or a number it can't be read, so they count as null."""
+"""Rows that hold a null somewhere inside: an array has no place for it, so such a row counts as null."""
 
 from __future__ import annotations
 
