@@ -1,15 +1,24 @@
-"""Find the compiled kernel for the columns' types, or compile it; say what is wrong with the types."""
+"""Find the kernel for the columns' types, in memory or in the cache, or compile it; say what is wrong."""
 
 from __future__ import annotations
 
 import logging
+import os
+import threading
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import polars as pl
 
-from dataflare_vec.binding import Column
-from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError
+from dataflare_vec.binding import Column, Constant
+from dataflare_vec.cache.cached import CachedKernel
+from dataflare_vec.cache.entry import Entry
+from dataflare_vec.cache.fingerprint import NotCacheable
+from dataflare_vec.cache.folder import open_folder
+from dataflare_vec.cache.key import key_of
+from dataflare_vec.errors import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
 from dataflare_vec.logs import get_logger
 from dataflare_vec.values import is_named_tuple
 
@@ -71,16 +80,126 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     kernels = binding.plugin.kernels
     prepared = kernels.get(key)
     if prepared is None:
-        began = perf_counter()
-        prepared = kernels[key] = _compile(binding, dtypes)
-        if _log.isEnabledFor(logging.DEBUG):
-            types = ", ".join(map(str, dtypes))
-            results = ", ".join(str(field.shown) for field in prepared.outputs)
-            elapsed = perf_counter() - began
-            _log.debug(
-                "`%s`: compiled for (%s) -> (%s) in %.2f s", binding.plugin.name, types, results, elapsed
-            )
+        with _lock_of(binding.plugin):  # threads that ask at the same time get the same kernel
+            prepared = kernels.get(key)
+            if prepared is None:
+                prepared = kernels[key] = _load_or_compile(binding, dtypes)
     return prepared
+
+
+def _load_or_compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
+    began = perf_counter()
+    name = binding.plugin.name
+    _check_constants(binding)
+    entry = _entry(binding, dtypes)
+    stored = entry.read() if entry is not None else None
+    if entry is not None and stored is not None:
+        has_full_form, known = stored
+        compile_ = partial(_compile_same, binding, dtypes, known)
+        prepared = Prepared(CachedKernel(name, entry, compile_, has_full_form=has_full_form), *known)
+    else:
+        prepared = _compile(binding, dtypes)
+        if entry is not None and _may_keep(name, prepared, entry):
+            compiled, *rest = prepared
+            has_full_form, known = compiled.has_full_form, tuple(rest)
+            entry.write(_label(name, binding, dtypes), (has_full_form, known))
+            compile_ = partial(_compile_same, binding, dtypes, known)
+            kernel = CachedKernel(name, entry, compile_, has_full_form=has_full_form, compiled=compiled)
+            prepared = Prepared(kernel, *known)
+    if _log.isEnabledFor(logging.DEBUG):
+        types = ", ".join(map(str, dtypes))
+        results = ", ".join(str(field.shown) for field in prepared.outputs)
+        how = "from the cache" if prepared.kernel.from_cache else "compiled"
+        _log.debug("`%s`: %s for (%s) -> (%s) in %.3f s", name, how, types, results, perf_counter() - began)
+    return prepared
+
+
+def _entry(binding: Binding, dtypes: Sequence[Any]) -> Entry | None:
+    """Return the kernel's place in the cache; None if there is no cache, or it can't be there."""
+    folder = open_folder()
+    if folder is None:
+        return None
+    try:
+        key = key_of(binding, dtypes)
+    except NotCacheable as reason:
+        _log.debug("`%s`: isn't kept in the cache: %s", binding.plugin.name, reason)
+        return None
+    return Entry(folder, key, partial(_key_now, binding, dtypes))
+
+
+def _key_now(binding: Binding, dtypes: Sequence[Any]) -> str | None:
+    try:
+        return key_of(binding, dtypes)
+    except NotCacheable:
+        return None
+
+
+def _may_keep(name: str, prepared: Prepared, entry: Entry) -> bool:
+    """Whether a compiled kernel is what its key says."""
+    foreign = prepared.kernel.compiled.foreign_code()
+    if foreign:
+        _log.debug("`%s`: isn't kept in the cache: it calls `%s`, an overload", name, foreign)
+    return not foreign and entry.is_current()
+
+
+def _compile_same(binding: Binding, dtypes: Sequence[Any], known: tuple[Any, ...]) -> Kernel:
+    """Return the compiled kernel of one that came from the cache.
+
+    Raises
+    ------
+    KernelCompileError
+        If its columns aren't the same, because something that it reads has changed since.
+    """
+    kernel, *now = _compile(binding, dtypes)
+    if tuple(now) != known:
+        msg = (
+            f"plugin `{binding.plugin.name}`: a global or a function that it reads has changed since it was "
+            "loaded, and with it the types of its results; register the plugin anew"
+        )
+        raise KernelCompileError(msg)
+    return kernel
+
+
+def _label(name: str, binding: Binding, dtypes: Sequence[Any]) -> str:
+    columns = zip(binding.columns, dtypes, strict=True)
+    return f"{name}({', '.join(f'{item.parameter.name}: {dtype}' for item, dtype in columns)})"
+
+
+_locks: WeakKeyDictionary[Plugin, threading.RLock] = WeakKeyDictionary()
+_locks_lock = threading.Lock()
+
+
+def _lock_of(plugin: Plugin) -> threading.RLock:
+    with _locks_lock:
+        return _locks.setdefault(plugin, threading.RLock())
+
+
+def _after_fork() -> None:
+    global _locks_lock  # noqa: PLW0603
+    _locks_lock = threading.Lock()  # whoever held one of them isn't in the child
+    _locks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _check_constants(binding: Binding) -> None:
+    for item in binding.items:
+        if isinstance(item, Constant) and not _is_constant(item.value):
+            msg = (
+                f"plugin `{binding.plugin.name}`: constant `{item.parameter.name}` must be a number of 64 "
+                f"bits, a bool, None or a tuple of these, got {type(item.value).__name__} {item.value!r}"
+            )
+            raise BindingError(msg)
+
+
+def _is_constant(value: object) -> bool:
+    if isinstance(value, tuple):
+        return len(value) > 0 and all(map(_is_constant, value))
+    if isinstance(value, int):
+        return -(1 << 63) <= value < 1 << 63
+    return value is None or isinstance(value, float)
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
@@ -109,12 +228,6 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
             inputs.append(Input(numba_type, is_column=True, nullable=parameter.nullable))
         else:
             numba_type = constant_type(item.value)
-            if numba_type is None:
-                msg = (
-                    f"plugin `{plugin.name}`: constant `{parameter.name}` must be a number of 64 bits, a "
-                    f"bool, None or a tuple of these, got {type(item.value).__name__} {item.value!r}"
-                )
-                raise BindingError(msg)
             inputs.append(Input(numba_type, is_column=False))
     declared = _declared(plugin, by_parameter)
     stored = None

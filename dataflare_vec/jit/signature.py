@@ -69,23 +69,17 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
     return _DTYPES[numba_type]()  # type: ignore[no-any-return]
 
 
-def constant_type(value: object) -> types.Type | None:
-    """Return the type of a constant (a number, a bool, None, a tuple of these); None if it has none."""
+def constant_type(value: Any) -> types.Type:
+    """Return the type of a constant: a number, a bool, None, or a tuple of these."""
     if value is None:
         return types.none
     if isinstance(value, bool):
         return types.boolean
-    if isinstance(value, int):
-        return types.int64 if -(1 << 63) <= value < 1 << 63 else None
-    if isinstance(value, float):
-        return types.float64
     if isinstance(value, tuple):
-        items = [constant_type(item) for item in value]
-        if items and all(item is not None for item in items):
-            # A named tuple stays one, for kernels that read its fields by name.
-            kind = type(value) if hasattr(value, "_fields") else None
-            return types.BaseTuple.from_types(items, kind)
-    return None
+        # A named tuple stays one, for kernels that read its fields by name.
+        kind = type(value) if hasattr(value, "_fields") else None
+        return types.BaseTuple.from_types([constant_type(item) for item in value], kind)
+    return types.int64 if isinstance(value, int) else types.float64
 
 
 def outputs_of(
