@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec import namespaces
+from dataflare_vec import namespaces, vectors
 
 if TYPE_CHECKING:
     from dataflare_vec.api import apply, expr, run, step
@@ -145,19 +145,14 @@ __all__ = [
     "vectors",
 ]
 
-# Modules of functions for kernels.
-_MODULES = {"vectors"}
-
 
 def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
-    if name in _MODULES:
-        return import_module(f"dataflare_vec.{name}")
     home = _HOME.get(name)
     if home is None:
         msg = f"module `dataflare_vec` has no attribute `{name}`"
         raise AttributeError(msg)
+    from importlib import import_module
+
     value = getattr(import_module(f"dataflare_vec.{home}"), name)
     globals()[name] = value
     return value

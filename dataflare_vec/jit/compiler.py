@@ -252,7 +252,9 @@ def _foreign_code(result: Any, seen: set[int]) -> str | None:
     for ty in result.type_annotation.typemap.values():
         for template in getattr(ty, "templates", ()):
             function = getattr(template, "_overload_func", template)
-            if function.__module__.partition(".")[0] not in _OWN_PACKAGES:
+            # A wrapper that lost its module still has its globals.
+            module = function.__module__ or function.__globals__["__name__"]
+            if module.partition(".")[0] not in _OWN_PACKAGES:
                 return str(function.__qualname__)
         if isinstance(ty, types.Dispatcher) and id(ty.dispatcher) not in seen:
             seen.add(id(ty.dispatcher))
