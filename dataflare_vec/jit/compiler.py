@@ -12,6 +12,7 @@ from numba.core.dispatcher import Dispatcher
 
 from dataflare_vec.definition import plain
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
+from dataflare_vec.jit import temporal as temporal  # likewise
 from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
@@ -181,7 +182,7 @@ class CompiledKernel(Kernel):
 def compile_kernel(
     function: Callable[..., Any],
     inputs: Sequence[Input],
-    declared: Sequence[types.Type | None] | None = None,
+    declared: Sequence[Any] | None = None,
     math: str = "precise",
     *,
     is_filter: bool = False,
@@ -195,7 +196,7 @@ def compile_kernel(
     inputs
         One for each parameter, in order.
     declared
-        Types of the outputs where the author declared them.
+        Polars dtypes of the outputs where the author declared them.
     math
         ``"precise"``: mathematical functions are ours, which vectorise, within the error bounds of
         `math.table`. ``"fast"``: the same, and LLVM may reorder and fuse the kernel's own arithmetic, so that

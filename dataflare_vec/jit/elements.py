@@ -54,6 +54,28 @@ class Element:
         """Write the value of ``row``."""
         builder.store(value, builder.gep(target.values, [row]), align=1)
 
+    def convert(
+        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: types.Type
+    ) -> ir.Value:
+        """Return a result of the kernel, of type ``given``, as it is stored."""
+        return context.cast(builder, value, given, ty)
+
+    def outside(
+        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: types.Type
+    ) -> ir.Value | None:
+        """Whether a result doesn't fit the column; None where each does."""
+        if not (isinstance(given, types.Integer) and isinstance(ty, types.Integer)):
+            return None
+        if given.minval >= ty.minval and given.maxval <= ty.maxval:
+            return None
+        compare = builder.icmp_signed if given.signed else builder.icmp_unsigned
+        outside = cgutils.false_bit
+        if given.minval < ty.minval:
+            outside = builder.or_(outside, compare("<", value, value.type(ty.minval)))
+        if given.maxval > ty.maxval:
+            outside = builder.or_(outside, compare(">", value, value.type(ty.maxval)))
+        return outside
+
     def zero(self, context: Any, ty: types.Type) -> ir.Value:
         """Return what stands under a null."""
         return cgutils.get_null_value(context.get_value_type(ty))

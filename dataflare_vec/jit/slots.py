@@ -12,7 +12,7 @@ rows are still wanted; absent means all) and the failed rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import types
@@ -46,6 +46,7 @@ class Output:
 
     type: types.Type  # as stored
     nullable: bool  # the kernel may return None for it
+    dtype: Any  # Polars' of the column
 
 
 class Buffers:

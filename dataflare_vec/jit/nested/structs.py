@@ -74,19 +74,20 @@ def struct_type(dtype: Any, expects: type | None, column_type: Callable[..., Any
     Raises
     ------
     ValueError
-        If an annotated field isn't there, or can't be read.
+        If an annotated field isn't there, or can't be read: what is expected, and why it isn't so.
     """
     dtypes = {field.name: field.dtype for field in dtype.fields}
+    expected = "a struct with the annotated fields"
     names, columns, nullable = [], [], []
     for field in struct_fields(dtype, expects):
         if field.name not in dtypes:
             there = ", ".join(f"`{name}`" for name in dtypes)
             msg = f"there is no field `{field.name}`, there are {there}"
-            raise ValueError(msg)
+            raise ValueError(expected, msg)
         column = column_type(dtypes[field.name], field.expects)
         if column is None and expects is not None:
             msg = f"the field `{field.name}` is {dtypes[field.name]}, which a kernel can't read"
-            raise ValueError(msg)
+            raise ValueError(expected, msg)
         if column is not None:
             names.append(field.name)
             columns.append(column)
