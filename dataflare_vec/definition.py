@@ -75,7 +75,7 @@ class Parameter:
 
     A parameter without default is a column, one with a default is a constant. `nullable` is whether
     it is annotated ``X | None``; `expects` is the type it is annotated with, where that is one of Python's
-    for a column (``int``, ``datetime.date``, …) or, for a struct, a class of named tuples.
+    for a column (``int``, ``datetime.date``, …) or a class of named tuples, for a struct.
     """
 
     name: str

@@ -11,6 +11,8 @@ from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.loops import Output
 from dataflare_vec.jit.nested.rows import rows_type
 from dataflare_vec.jit.nested.structs import struct_type
+from dataflare_vec.jit.strings.column import CategoryType, CodeType
+from dataflare_vec.jit.strings.types import StringType, ViewType, ascii_string, bytes_view, utf8_string
 from dataflare_vec.jit.temporal.column import TemporalColumn, result_column, temporal_column
 from dataflare_vec.jit.temporal.types import BY_CLASS, TemporalType
 
@@ -37,7 +39,8 @@ _TEMPORAL: dict[Any, types.Type] = {
     pl.Datetime: types.int64,
     pl.Duration: types.int64,
 }
-_DTYPES = {numba_type: dtype for dtype, numba_type in _NUMBERS.items()}
+_TEXT: dict[Any, types.Type] = {pl.String: utf8_string, pl.Binary: bytes_view}
+_DTYPES = {numba_type: dtype for dtype, numba_type in (_NUMBERS | _TEXT).items()}
 
 
 def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type | None:
@@ -60,7 +63,10 @@ def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type |
         return struct_type(dtype, expects, column_type)
     if base in (pl.List, pl.Array):
         return rows_type(dtype, _number_type)
-    return _number_type(dtype)
+    if base in (pl.Categorical, pl.Enum):
+        code = _NUMBERS[pl.Series(dtype=dtype).to_physical().dtype.base_type()]
+        return CodeType(code) if expects is int else CategoryType(code.bitwidth // 8, utf8_string)
+    return _TEXT.get(base) or _number_type(dtype)
 
 
 def _number_type(dtype: pl.DataType) -> types.Type | None:
@@ -76,13 +82,17 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
 
 
 def constant_type(value: Any) -> types.Type:
-    """Return the type of a constant: a number, a bool, None, or a tuple of these."""
+    """Return the type of a constant: a number, a bool, a string, bytes, None, or a tuple of these."""
     if value is None:
         return types.none
     if isinstance(value, bool):
         return types.boolean
     if type(value) in BY_CLASS:
         return BY_CLASS[type(value)]
+    if isinstance(value, str):
+        return ascii_string if value.isascii() else utf8_string
+    if isinstance(value, bytes):
+        return bytes_view
     if isinstance(value, tuple):
         # A named tuple stays one, for kernels that read its fields by name.
         kind = type(value) if hasattr(value, "_fields") else None
@@ -115,6 +125,8 @@ def outputs_of(
     for i, item in enumerate(items):
         optional = isinstance(item, types.Optional)
         value = types.unliteral(item.type if optional else item)
+        if isinstance(value, StringType):
+            value = utf8_string  # columns are; both lie alike
         wanted = declared[i] if declared is not None else None
         stored, dtype = _stored(value, wanted, i if returns_tuple else None)
         outputs.append(Output(stored, nullable=optional or whole_optional, dtype=dtype))
@@ -133,7 +145,7 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
         raise KernelResultError(_not_a_column(value, position))
     if wanted is None:
         return value, polars_dtype(value)
-    number = _number_type(wanted)
+    number = _TEXT.get(wanted.base_type()) or _number_type(wanted)
     if number is None:
         msg = f"`returns` declares {wanted}, which a kernel can't write"
         raise KernelResultError(msg)
@@ -148,16 +160,17 @@ def _not_a_column(value: types.Type, position: int | None) -> str:
             f"it returns None{where} for every row; return a value on at least one path "
             "(a kernel without a `return` statement returns None)"
         )
-    return f"it returns `{value}`{where}; return a number, a bool, None, or a tuple of these"
+    return f"it returns `{value}`{where}; return a number, a bool, a string, bytes, None, or a tuple of these"
 
 
 def _check_declared(value: types.Type, wanted: types.Type) -> None:
+    problem = None
     if isinstance(value, types.Float) and not isinstance(wanted, types.Float):
-        msg = (
-            f"it returns `{value}`, but `returns` declares {polars_dtype(wanted)}, which is stored as an "
-            "integer; convert in the kernel, as `int(...)`"
-        )
-        raise KernelResultError(msg)
-    if wanted == types.boolean and value != types.boolean:
-        msg = f"it returns `{value}`, but `returns` declares Boolean; compare in the kernel, as `x != 0`"
+        problem = "which is stored as an integer; convert in the kernel, as `int(...)`"
+    elif wanted == types.boolean and value != types.boolean:
+        problem = "compare in the kernel, as `x != 0`"
+    elif value != wanted and (isinstance(value, ViewType) or isinstance(wanted, ViewType)):
+        problem = "convert in the kernel, as `str(...)`, `s.encode()` or `int(s)`"
+    if problem:
+        msg = f"it returns {polars_dtype(value)}, but `returns` declares {polars_dtype(wanted)}; {problem}"
         raise KernelResultError(msg)

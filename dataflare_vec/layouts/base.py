@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 #: The slots of a column in a loop's block: where its values lie, what else they need, address and bit offset
-#: of the validity bitmap. What the second is depends on the layout; no validity is address 0. A column that
-#: is made of columns has theirs behind its own four.
+#: of the validity bitmap. What the second is depends on the layout; no validity is address 0. A column
+#: that is made of columns has theirs behind its own four.
 Slots = tuple[int, ...]
 
 

@@ -1,4 +1,4 @@
-"""Rows that hold a null somewhere inside: an array has no place for it, so such a row counts as null."""
+"""Rows that hold a null somewhere inside: an array or a number can't say so, so they count as null."""
 
 from __future__ import annotations
 

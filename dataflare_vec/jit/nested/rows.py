@@ -1,4 +1,4 @@
-"""A row of a List or Array column is a NumPy array on Arrow's memory: contiguous and read-only."""
+"""A row of a List or Array column is a NumPy array on Arrow's memory: contiguous, read-only, no copy."""
 
 from __future__ import annotations
 
