@@ -41,9 +41,12 @@ class _Target:
         memory = self._memory = Owned(field.stored, rows, width=width, nulls=nulls, releases=releases())
         self._slots: Slots = (memory.values, 0, memory.validity, 0)
 
-    def at(self, row: int) -> Slots:
+    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
         """Return the slots of all rows."""
         return self._slots
+
+    def check(self) -> None:
+        """Raise nothing: all memory is there before the loop."""
 
     def to_series(self, name: str) -> pl.Series:
         """Return the column, named."""
