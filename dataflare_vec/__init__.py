@@ -17,6 +17,7 @@ from dataflare_vec import namespaces
 
 if TYPE_CHECKING:
     from dataflare_vec import duckdb
+    from dataflare_vec.ahead import compile_ahead
     from dataflare_vec.api import apply, expr, run, step
     from dataflare_vec.config import BatchConfig, MemoryPoolConfig, PluginManagerConfig
     from dataflare_vec.decorators import column, expression, filter, plugin, plugins, register
@@ -65,6 +66,7 @@ __version__ = "0.1.0"
 # Where each public name lives. Modules are imported with the first name asked of them, so that importing
 # the package costs a millisecond or two on top of Polars.
 _HOMES = {
+    "ahead": ("compile_ahead",),
     "api": ("apply", "expr", "run", "step"),
     "config": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
     "decorators": ("column", "expression", "filter", "plugin", "plugins", "register"),
@@ -149,6 +151,7 @@ __all__ = [
     "UnsupportedDataError",
     "apply",
     "column",
+    "compile_ahead",
     "default_manager",
     "duckdb",
     "explain",

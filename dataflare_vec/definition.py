@@ -173,6 +173,12 @@ class Plugin:
             raise TypeError(msg)
         return self.function(*args, **kwargs)
 
+    def compile(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Compile a row kernel for columns of some types; see `dataflare_vec.compile_ahead`."""
+        import dataflare_vec
+
+        return dataflare_vec.compile_ahead(self, schema)
+
     def __repr__(self) -> str:
         names = ", ".join(p.name if p.is_column else f"{p.name}={p.default!r}" for p in self.parameters)
         return f"<{self.form.value} `{self.name}({names})`>"

@@ -29,6 +29,7 @@ from dataflare_vec.values import LIKELY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataflare_vec.definition import Parameter
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.engine.steps import BoundStep
@@ -68,6 +69,8 @@ class StageExplanation:
         Measured time of a row on one thread.
     bandwidth : float or None
         Share of the memory's bandwidth that is reached on one thread.
+    from_cache : bool or None
+        Of a row kernel or filter: whether it was loaded from the cache, instead of compiled in this process.
     """
 
     name: str
@@ -81,6 +84,7 @@ class StageExplanation:
     interpreted: str | None = None
     nanoseconds: float | None = None
     bandwidth: float | None = None
+    from_cache: bool | None = None
 
     def lines(self) -> list[tuple[str, str]]:
         """Return what there is to say, as pairs of label and text."""
@@ -98,6 +102,9 @@ class StageExplanation:
             pairs.append(("loop", f"Polars' own; {separable if self.row_separable else whole}"))
         else:
             pairs.append(("loop", "the author's own, over the arrays of a chunk"))
+        if self.from_cache is not None:
+            origin = "loaded from the cache" if self.from_cache else "compiled in this process"
+            pairs.append(("code", origin))
         pairs.append(
             ("memory", f"{self.bytes_read:g} bytes read, {self.bytes_written:g} written for each row")
         )
@@ -258,11 +265,16 @@ def _assumed(steps: Sequence[BoundStep]) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     for step in steps:
         for item in step.binding.columns:
-            dtype = LIKELY.get(item.parameter.expects or float, pl.Float64())
+            dtype = assumed_dtype(item.parameter)
             names = [item.source] if isinstance(item.source, str) else item.source.meta.root_names()
             for name in names:
                 schema.setdefault(name, dtype)
     return schema
+
+
+def assumed_dtype(parameter: Parameter) -> Any:
+    """Return the dtype of a column that nothing is known of: what is annotated, or Float64."""
+    return LIKELY.get(parameter.expects or float, pl.Float64())
 
 
 def _explain(
@@ -274,11 +286,12 @@ def _explain(
     there = {name: frame[name] for name in reads if frame is not None and name in frame.columns}
     read = sum(_size(dtype, there.get(name)) + validity for name, dtype in reads.items())
     written = sum(_size(dtype) + validity for dtype in stage.writes.values()) if stage.writes else 1 / 8
-    kind, loop, separable, interpreted = "expression", None, None, None
+    kind, loop, separable, interpreted, from_cache = "expression", None, None, None, None
     if isinstance(stage, RowStage):
         from dataflare_vec.jit.facts import loop_facts
 
         kind = "filter" if stage.is_filter else "row kernel"
+        from_cache = stage.prepared.kernel.from_cache
         loop = loop_facts(stage.prepared.kernel.compiled, nulls=nulls)
     elif isinstance(stage, InterpretedStage):
         kind = "filter" if stage.is_filter else "row kernel"
@@ -302,6 +315,7 @@ def _explain(
         interpreted=interpreted,
         nanoseconds=seconds * 1e9 if seconds else None,
         bandwidth=share,
+        from_cache=from_cache,
     )
 
 

@@ -9,14 +9,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from dataflare_vec import __version__
-from dataflare_vec.cli import bench, common, demo, explain, listing, new, report, run, show
+from dataflare_vec.cli import bench, cache, common, compile, demo, explain, listing, new, report, run, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: In the order of ``--help``. Each has ``add(commands)``, which adds its parser and sets ``run`` on it:
 #: ``run(options) -> int``, the exit code. What a command needs is imported when it runs.
-COMMANDS = (run, listing, show, explain, bench, new, report, demo)
+COMMANDS = (run, listing, show, explain, bench, new, report, compile, cache, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -126,7 +126,13 @@ def _entry(binding: Binding, dtypes: Sequence[Any]) -> Entry | None:
     except NotCacheable as reason:
         _log.debug("`%s`: isn't kept in the cache: %s", binding.plugin.name, reason)
         return None
-    return Entry(folder, key, partial(_key_now, binding, dtypes))
+    return Entry(folder, key, partial(_key_now, binding, dtypes), _runtime)
+
+
+def _runtime(symbol: str) -> int | None:
+    from dataflare_vec.jit.runtime import address_of
+
+    return address_of(symbol)
 
 
 def _key_now(binding: Binding, dtypes: Sequence[Any]) -> str | None:

@@ -29,6 +29,7 @@ from numba.core.typing import signature
 from numba.core.typing.typeof import typeof_impl
 from numba.core.untyped_passes import TranslateByteCode
 
+from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
@@ -161,7 +162,7 @@ class TryInFastForm(Exception):  # noqa: N818  # not an error: the kernel is com
 
 _notes: weakref.WeakKeyDictionary[Callable[..., Any], _Notes] = weakref.WeakKeyDictionary()
 #: Under the dispatcher or function that a kernel names, what it calls instead.
-_helpers: weakref.WeakKeyDictionary[Any, dict[emit.Mode | None, Dispatcher]] = weakref.WeakKeyDictionary()
+_helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKeyDictionary()
 
 
 def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
@@ -260,16 +261,21 @@ def _is_plain(found: Any) -> bool:
 def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
     """Return the dispatcher of the same function whose calls are replaced too."""
     made = _helpers.setdefault(called, {})
-    if mode not in made:
+    try:
+        # Numba reads a global once, and it may have changed since: a kernel gets what there is now.
+        key = mode, fingerprint(called)
+    except NotCacheable:
+        key = mode, b""
+    if key not in made:
         function = plain(called)
         given = getattr(called, "targetoptions", {})
         options = {k: v for k, v in given.items() if k not in OWN_OPTIONS}
         # LLVM thinks a polynomial too large to inline; the loop only vectorises if it is.
         options.setdefault("forceinline", not _has_loop(function))
-        made[mode] = numba.njit(
+        made[key] = numba.njit(
             pipeline_class=pipeline(mode), no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
         )(function)
-    return made[mode]
+    return made[key]
 
 
 def forget(dispatcher: Dispatcher) -> None:
