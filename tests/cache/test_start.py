@@ -1,4 +1,4 @@
-"""New processes: warm ones without Numba, sixteen at once, damaged entries, a kernel that changes meanwhile."""
+"""New processes: warm ones without Numba, sixteen at once, damaged entries, kernels that change meanwhile."""
 
 from __future__ import annotations
 
