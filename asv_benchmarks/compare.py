@@ -24,13 +24,13 @@ os.environ["DATAFLARE_VEC_CACHE_DIR"] = _cache.name
 
 import numba
 import polars as pl
-from races import batches, manager, math, memory, rows, start, tuning
+from races import batches, manager, math, memory, rows, start, streams, tuning
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
 TOPICS = {
     "rows": rows, "math": math, "batches": batches, "memory": memory, "tuning": tuning, "manager": manager,
-    "start": start,
+    "streams": streams, "start": start,
 }  # fmt: skip
 
 

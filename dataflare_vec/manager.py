@@ -115,7 +115,7 @@ class PluginManager:
         replace
             Replace a plugin of the same name.
         **about
-            ``plugin_type``, ``returns``, ``math``, ``version``, ``description``, ``author``,
+            ``plugin_type``, ``returns``, ``math``, ``fallback``, ``version``, ``description``, ``author``,
             ``optimize_batch_size`` as in `dataflare_vec.register`.
 
         Returns
@@ -401,7 +401,7 @@ class PluginManager:
 
 #: What `register_plugin` takes about a plugin: the fields of its `PluginInfo`, and those of `Plugin`.
 _ABOUT = ("plugin_type", "version", "description", "author")
-_KEYWORDS = (*_ABOUT, "returns", "math", "optimize_batch_size", "replace")
+_KEYWORDS = (*_ABOUT, "returns", "math", "fallback", "optimize_batch_size", "replace")
 
 
 def _define(name: str | None, target: Any, **about: Any) -> Plugin:
@@ -421,7 +421,7 @@ def _define(name: str | None, target: Any, **about: Any) -> Plugin:
         said = {key: about.pop(key) for key in _ABOUT if key in about}
         info = replace(target.info, name=name or target.name, **said)
         # Its own kernels: a manager may go while the plugin stays.
-        return replace(target, info=info, kernels={}, own_binding=[], **about)
+        return replace(target, info=info, **target.fresh(), **about)
     from dataflare_vec.classes import define_class_plugin, is_class_plugin
 
     if is_class_plugin(target):

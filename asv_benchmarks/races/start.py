@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-from races.common import Figure
 
 from dataflare_vec.cli import COMMANDS
+from races.common import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,6 +6,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.tuner import TunerMemory
 
@@ -108,4 +109,5 @@ class Runtime:
                 index = stage.index
                 mine = [(rows, seconds) for of, rows, seconds in times if of == index]
                 failed = failures[index].count if index in failures else 0
-                metrics.count(stage.plugin.name, mine, failed)
+                interpreted = isinstance(stage, InterpretedStage)
+                metrics.count(stage.plugin.name, mine, failed, interpreted=interpreted)

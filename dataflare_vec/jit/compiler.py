@@ -266,8 +266,7 @@ def _compile(
     options.setdefault("error_model", ERROR_MODEL)
     if relaxed:
         options.setdefault("fastmath", {"reassoc", "nsz", "arcp", "contract"})
-    if mode is not None:
-        options["pipeline_class"] = pipeline(mode)
+    options["pipeline_class"] = pipeline(mode)
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     dispatcher.compile(argument_types)
@@ -278,7 +277,8 @@ def _foreign_code(result: Any, seen: set[int]) -> str | None:
     for ty in result.type_annotation.typemap.values():
         for template in getattr(ty, "templates", ()):
             function = getattr(template, "_overload_func", template)
-            if function.__module__.partition(".")[0] not in _OWN_PACKAGES:
+            # Some of Numba's own are made by `exec`, of no module.
+            if (function.__module__ or "numba").partition(".")[0] not in _OWN_PACKAGES:
                 return str(function.__qualname__)
         if isinstance(ty, types.Dispatcher) and id(ty.dispatcher) not in seen:
             seen.add(id(ty.dispatcher))
