@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec import kernel
 from dataflare_vec.engine import writers
 
 NEWEST = pl.CompatLevel.newest()
@@ -441,3 +442,20 @@ def test_a_constant_of_the_wrong_kind(manager):
         dfv.BindingError, match="constant `sep` must be a number of 64 bits, a bool, a string"
     ):
         dfv.apply(frame, "joined", sep=["a"], manager=manager)
+
+
+def test_one_character_beyond_ascii_is_enough(manager):
+    """Wherever it is in a string, alone in its chunk: the row isn't computed as ASCII."""
+
+    def turned(s: str):
+        return s[::-1]
+
+    manager.register_plugin(turned)
+    for before in range(34):
+        for behind in (0, 1, 7, 30):
+            text = "a" * before + "é" + "b" * behind
+            # Enough chunks of ASCII between them that the fast form is tried again.
+            chunks = [["a"]] * kernel._STAY_IN_FULL + [[text]]
+            for rows in chunks:
+                got = dfv.apply(pl.DataFrame({"s": rows}), "turned", manager=manager)
+                assert got["turned"][0] == rows[0][::-1]
