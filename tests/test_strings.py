@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import mmap
 from typing import NamedTuple
 
@@ -404,6 +405,16 @@ def test_explain_counts_the_bytes_of_strings(manager):
     assert not stage.loop.vectorised
     assert "it reads or writes strings, each of another length" in str(explained)
     assert "types: assumed" in str(dfv.explain("same", manager=manager))
+
+
+def test_with_the_systems_mathematics(manager):
+    def scaled(s: str, unit=" m"):
+        return math.sin(len(s)) if s.endswith(unit) else -1.0
+
+    manager.register_plugin("scaled", scaled, math="libm")
+    texts = ["1 m", "2 km", "é m"]
+    got = dfv.apply(pl.DataFrame({"s": texts}), "scaled", manager=manager)["scaled"]
+    assert got.to_list() == [scaled(text) for text in texts]
 
 
 # -- mistakes -----------------------------------------------------------------------------------------------

@@ -265,8 +265,7 @@ def _compile(
     options.setdefault("error_model", ERROR_MODEL)
     if relaxed:
         options.setdefault("fastmath", {"reassoc", "nsz", "arcp", "contract"})
-    if mode is not None:
-        options["pipeline_class"] = pipeline(mode)
+    options["pipeline_class"] = pipeline(mode)
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     dispatcher.compile(argument_types)

@@ -25,7 +25,7 @@ _ADVICE = (
     ("Untyped global name", "make what it names a number, a tuple or a `numba.njit` function"),
     ("non-precise type", "return the same type on every path"),
     ("Cannot unify", "give a variable the same type on every path"),
-    ("unicode_type", "kernels read numbers, bools and dates; work on strings with an expression plugin"),
+    ("unicode_type", "use strings' own methods, `str()` of numbers and f-strings; or an expression plugin"),
     ("OptionalType", "test the value with `is None` first"),
     ("NoneType", "test the value with `is None` first"),
     ("Unknown attribute", "use functions of `math` and NumPy that Numba knows"),

@@ -303,28 +303,30 @@ class _Translate(TranslateByteCode):  # type: ignore[misc]
         return bool(super().run_pass(state))
 
 
-_pipelines: dict[emit.Mode, type[compiler.CompilerBase]] = {}
+_pipelines: dict[emit.Mode | None, type[compiler.CompilerBase]] = {}
 
 
-def pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
-    """Return Numba's default compiler with our pass, for one form of the functions."""
+def pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
+    """Return Numba's default compiler with our pass, for one form of the functions; None for libm's."""
     if mode not in _pipelines:
         _pipelines[mode] = _make_pipeline(mode)
     return _pipelines[mode]
 
 
-def _make_pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
+def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
     @register_pass(mutates_CFG=False, analysis_only=False)
     class ReplaceMath(FunctionPass):  # type: ignore[misc]
-        _name = f"dfv_replace_math_{mode.full}"
+        _name = f"dfv_replace_math_{mode}"
 
         def __init__(self) -> None:
             FunctionPass.__init__(self)
 
         def run_pass(self, state: Any) -> bool:
-            if not mode.full and _has_try(state.func_id.func):
+            if mode is not None and not mode.full and _has_try(state.func_id.func):
                 raise TryInFastForm
             strings = replace_strings(state.func_ir)
+            if mode is None:
+                return strings
             return _replace_calls(state.func_ir, mode) or strings
 
     class Compiler(compiler.CompilerBase):  # type: ignore[misc]
