@@ -19,13 +19,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numba
 import polars as pl
-from races import batches, manager, math, memory, rows, strings, tuning
+from races import batches, manager, math, memory, rows, streams, strings, tuning
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
 TOPICS = {
     "rows": rows, "math": math, "strings": strings, "batches": batches, "memory": memory, "tuning": tuning,
-    "manager": manager,
+    "manager": manager, "streams": streams,
 }  # fmt: skip
 
 

@@ -22,10 +22,13 @@ from dataflare_vec.jit.speculation import may_speculate
 from dataflare_vec.jit.strings import methods as methods  # registers them with Numba
 from dataflare_vec.jit.strings.arena import uses_arena
 from dataflare_vec.jit.strings.column import narrow
+from dataflare_vec.jit.support import object_code
 from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from dataflare_vec.cache.loading import ObjectCode
 
 
 ERROR_MODEL = "dataflare"
@@ -148,11 +151,9 @@ class CompiledKernel(Kernel):
         library = self.library_of(variant)
         return MachineCode(library.get_pointer_to_function(library.name), library)
 
-    def object_code(self, variant: LoopVariant) -> tuple[str, bytes]:
-        """Return the name of a loop's function and the object file that it is in."""
-        library = self.library_of(variant)
-        library.get_pointer_to_function(library.name)  # LLVM writes it at the first look
-        return library.name, bytes(library._get_compiled_object())
+    def object_code(self, variant: LoopVariant) -> ObjectCode:
+        """Return the object file of a loop."""
+        return object_code(self.library_of(variant))
 
     def foreign_code(self) -> str | None:
         """Return the name of a function that was given to Numba by an ``overload`` of the user's.

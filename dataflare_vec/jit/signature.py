@@ -8,6 +8,7 @@ import polars as pl
 from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
+from dataflare_vec.jit.failures.inferred import plain_type
 from dataflare_vec.jit.loops import Output
 from dataflare_vec.jit.nested.rows import rows_type
 from dataflare_vec.jit.nested.structs import struct_type
@@ -140,7 +141,10 @@ def _not_a_column(value: types.Type, position: int | None) -> str:
             f"it returns None{where} for every row; return a value on at least one path "
             "(a kernel without a `return` statement returns None)"
         )
-    return f"it returns `{value}`{where}; return a number, a bool, a string, bytes, None, or a tuple of these"
+    if isinstance(value, types.Complex):
+        return f"it returns a complex number{where}; return `z.real, z.imag` as two columns, or `abs(z)`"
+    shown = plain_type(str(value))
+    return f"it returns `{shown}`{where}; return a number, a bool, a string, bytes, None, or a tuple of these"
 
 
 def _check_declared(value: types.Type, wanted: types.Type) -> None:
