@@ -24,13 +24,14 @@ os.environ["DATAFLARE_VEC_CACHE_DIR"] = _cache.name
 
 import numba
 import polars as pl
-from races import batches, manager, math, memory, rows, start, streams, tuning, vectors
+from races import batches, manager, math, memory, rows, start, streams, strings, tuning, vectors
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
 TOPICS = {
     "rows": rows,
     "math": math,
+    "strings": strings,
     "vectors": vectors,
     "batches": batches,
     "memory": memory,
