@@ -1,8 +1,8 @@
 """A kernel's string constants become ours, and what makes Numba's strings calls ours.
 
-Works on Numba's IR before types are inferred, so that no string of Numba's own kind comes up: constants in the
-code, in globals and in closures, alone and in tuples; the built-in functions that return strings; format
-specifications. The kernel's Python function stays as it is.
+Works on Numba's IR before types are inferred, so that no string of Numba's own kind comes up: constants in
+the code, in globals and in closures, alone and in tuples; the built-in functions that return strings;
+format specifications. The kernel's Python function stays as it is.
 """
 
 from __future__ import annotations

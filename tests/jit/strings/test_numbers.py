@@ -16,7 +16,11 @@ from texts import any_text, ascii_text, compiled, outcome
 from dataflare_vec.jit.strings.types import ascii_string, bytes_view, utf8_string
 
 integers = st.integers(-(2**63), 2**63 - 1) | st.integers(-1000, 1000)
-floats = st.floats() | st.integers(-(10**17), 10**17).map(float) | st.decimals(-(10**6), 10**6, places=3).map(float)
+floats = (
+    st.floats()
+    | st.integers(-(10**17), 10**17).map(float)
+    | st.decimals(-(10**6), 10**6, places=3).map(float)
+)
 floats |= st.sampled_from([0.5, 1.5, 2.5, 9.995, 0.125, 999999.5, 1e16, 1e22, 1e-5, 5e-324, 2.0**-1074, -0.0])
 
 
@@ -48,7 +52,12 @@ def read_float(s):
 _DIGITS = st.text("0123456789_", min_size=1, max_size=24)
 _NUMBER_LIKE = st.text("0123456789+-._eExXoObB \t\x1c\x1finfaty٣𝟗\u3000", max_size=12)
 literals = st.one_of(
-    st.builds("{}{}{}".format, st.sampled_from(["", " ", "\n-", "+", "\u3000-"]), _DIGITS, st.sampled_from(["", " "])),
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["", " ", "\n-", "+", "\u3000-"]),
+        _DIGITS,
+        st.sampled_from(["", " "]),
+    ),
     st.builds("{}{}{}".format, st.sampled_from(["0x", "0b", "0o", "0", "-0X_", "0_"]), _DIGITS, st.just("")),
     _NUMBER_LIKE,
     any_text,
@@ -80,7 +89,7 @@ def test_int_of_text(text, base):
 
 @st.composite
 def decimals(draw):
-    """Draw text of a float: many digits, large exponents, underscores, numbers half-way between two floats."""
+    """Draw text of a float: many digits, large exponents, underscores, the middle of two floats."""
     kind = draw(st.integers(0, 4))
     if kind == 0:
         return repr(draw(floats))
@@ -92,7 +101,11 @@ def decimals(draw):
         with localcontext() as context:
             context.prec = 1200
             middle = (Decimal(low) + Decimal(high)) / 2
-            return str(middle) + draw(st.sampled_from(["", "0", "1", "0" * 50 + "1"])) if "E" not in str(middle) else str(middle)
+            return (
+                str(middle) + draw(st.sampled_from(["", "0", "1", "0" * 50 + "1"]))
+                if "E" not in str(middle)
+                else str(middle)
+            )
     if kind == 2:
         digits = draw(st.text("0123456789", min_size=1, max_size=60))
         point = draw(st.integers(0, len(digits)))
@@ -146,8 +159,7 @@ def formatter(spec):
 
 
 def _formats(specs):
-    functions = [(formatter(spec),) for spec in specs]
-    return pytest.mark.parametrize(("function",), functions, ids=specs)
+    return pytest.mark.parametrize("function", [formatter(spec) for spec in specs], ids=specs)
 
 
 @_formats(FLOAT_FORMATS)

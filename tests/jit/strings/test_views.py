@@ -20,7 +20,11 @@ STRINGS = ("ascii", "utf8")
     ("steps", "snn", lambda s, n, m: (s[n:m:2], s[m::3], s[::-1], s[n:m:-2], s[-3::-1], s[n:m:1])),
     ("step", "sn", lambda s, n: s[::n]),
     ("find", "st", lambda s, t: (s.find(t), s.rfind(t), s.count(t))),
-    ("find from", "stnn", lambda s, t, n, m: (s.find(t, n), s.rfind(t, n), s.find(t, n, m), s.rfind(t, n, m))),
+    (
+        "find from",
+        "stnn",
+        lambda s, t, n, m: (s.find(t, n), s.rfind(t, n), s.find(t, n, m), s.rfind(t, n, m)),
+    ),
     ("count from", "stnn", lambda s, t, n, m: (s.count(t, n), s.count(t, n, m), s.count(t, None, m))),
     ("index of", "stn", lambda s, t, n: (s.index(t), s.index(t, n))),
     ("rindex of", "stn", lambda s, t, n: (s.rindex(t), s.rindex(t, n))),
