@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import ctypes
 from bisect import bisect_right
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.layouts import Bits
+
 if TYPE_CHECKING:
+    from dataflare_vec.layouts import Layout, Slots
     from dataflare_vec.memory import MemoryPool, PooledBuffer
-
-
-#: The four slots of a column in a loop's block: address and bit offset of the values, address and bit offset
-#: of the validity bitmap. Bit offsets of values are for booleans only; no validity is address 0.
-Slots = tuple[int, int, int, int]
-
-
-def advance(slots: Slots, rows: int, width: int) -> Slots:
-    """Return the slots of the same column ``rows`` rows further on; a ``width`` of 0 is bits."""
-    values, values_bit, validity, validity_bit = slots
-    if width:
-        return values + rows * width, 0, validity, validity_bit + rows
-    return values, values_bit + rows, validity, validity_bit + rows
 
 
 class InputColumn:
@@ -32,44 +23,34 @@ class InputColumn:
     A call on a few rows spends most of its time here, so the usual column of one piece goes straight through.
     """
 
-    __slots__ = ("_arrays", "_first", "_pieces", "has_nulls", "series", "starts", "width")
+    __slots__ = ("_arrays", "_first", "_pieces", "has_nulls", "layout", "series", "starts")
 
-    def __init__(self, series: pl.Series, width: int) -> None:
+    def __init__(self, series: pl.Series, layout: Layout) -> None:
         self.series = series
+        series = layout.settle(series)
         nulls = self.has_nulls = series.null_count() > 0
-        self.width = width
+        self.layout = layout
         if series.n_chunks() == 1:
-            array = self._arrays = series.to_arrow()
-            self._first = _slots_of(array, width, nulls)
+            array = self._arrays = layout.to_arrow(series)
+            self._first = layout.slots(array, nulls=nulls)
             self._pieces: list[Slots] | None = None
             self.starts: tuple[int, ...] = (0,)
             return
-        arrays = self._arrays = [chunk.to_arrow() for chunk in series.get_chunks()]
-        pieces = self._pieces = [_slots_of(array, width, nulls) for array in arrays]
+        arrays = self._arrays = [layout.to_arrow(chunk) for chunk in series.get_chunks()]
+        pieces = self._pieces = [layout.slots(array, nulls=nulls) for array in arrays]
         self._first = pieces[0]
         self.starts = tuple(accumulate([len(array) for array in arrays[:-1]], initial=0))
 
     def at(self, row: int) -> Slots:
         """Return the slots for a range of rows that starts at ``row``."""
         if self._pieces is None:
-            return advance(self._first, row, self.width) if row else self._first
+            return self.layout.advance(self._first, row) if row else self._first
         i = bisect_right(self.starts, row) - 1
-        return advance(self._pieces[i], row - self.starts[i], self.width)
+        return self.layout.advance(self._pieces[i], row - self.starts[i])
 
     def slice(self, start: int, stop: int) -> pl.Series:
         """Return some of its rows."""
         return self.series[start:stop]
-
-
-def _slots_of(array: Any, width: int, nulls: bool) -> Slots:  # noqa: FBT001
-    validity, values = array.buffers()
-    offset = array.offset
-    return (
-        values.address + offset * width if values is not None else 0,
-        0 if width else offset,
-        validity.address if nulls and validity is not None else 0,
-        offset,
-    )
 
 
 class Bitmap:
@@ -111,19 +92,21 @@ class OutputColumn:
     It has a validity bitmap if a null was possible from the start, or once `need_validity` was called.
     """
 
-    __slots__ = ("_arrow_type", "_pool", "_validity", "_values", "dtype", "rows", "slots", "width")
+    __slots__ = ("_pool", "_stored", "_validity", "_values", "dtype", "layout", "rows", "slots")
 
     starts = (0,)
 
     def __init__(
-        self, pool: MemoryPool, arrow_type: Any, dtype: Any, rows: int, *, width: int, nulls: bool
+        self, pool: MemoryPool, stored: Any, dtype: Any, rows: int, *, layout: Layout, nulls: bool
     ) -> None:
         self._pool = pool
-        self._arrow_type = arrow_type
+        self._stored = stored
         self.rows = rows
         self.dtype = dtype
-        self.width = width
-        self._values = pool.get_buffer(rows * width) if width else _bits(pool, rows)
+        self.layout = layout
+        self._values = (
+            _bits(pool, rows) if isinstance(layout, Bits) else pool.get_buffer(rows * layout.moves[0])
+        )
         self._validity = _bits(pool, rows) if nulls else None
         validity = self._validity.address if self._validity is not None else 0
         self.slots: Slots = (self._values.address, 0, validity, 0)
@@ -138,23 +121,44 @@ class OutputColumn:
         if self._validity is None:
             validity = _bits(self._pool, self.rows)
             ctypes.memset(validity.address, 0xFF, validity.size)
-            self.slots = (self.slots[0], 0, validity.address, 0)
+            self.slots = (*self.slots[:2], validity.address, 0)
             self._validity = validity
 
     def at(self, row: int) -> Slots:
         """Return the slots for a range of rows that starts at ``row``."""
-        return advance(self.slots, row, self.width) if row else self.slots
+        return self.layout.advance(self.slots, row) if row else self.slots
+
+    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
+        """Return the slots of a loop on this thread that writes from ``row`` on.
+
+        Parameters
+        ----------
+        restarts
+            Whether each call of the loop writes the same rows anew: nothing from the last call is needed.
+        """
+        return self.at(row)
+
+    def check(self) -> None:
+        """Raise what went wrong while loops wrote, if anything can."""
 
     def slice(self, start: int, stop: int, name: str = "") -> pl.Series:
         """Return some of its rows; the pool gets its memory back when the last reader lets go."""
         import pyarrow as pa
 
-        validity = self._validity.to_arrow() if self._validity is not None else None
-        buffers = [validity, self._values.to_arrow()]
-        array = pa.Array.from_buffers(self._arrow_type, stop - start, buffers, offset=start)
+        arrow_type = _arrow_type(self._stored)
+        array = pa.Array.from_buffers(arrow_type, stop - start, self._buffers(), offset=start)
         series = pl.Series(name, array)
         return series if self.dtype is None else series.cast(self.dtype)
+
+    def _buffers(self) -> list[Any]:
+        validity = self._validity.to_arrow() if self._validity is not None else None
+        return [validity, self._values.to_arrow()]
 
     def to_series(self, name: str) -> pl.Series:
         """Return the whole column, named."""
         return self.slice(0, self.rows, name)
+
+
+@cache
+def _arrow_type(dtype: Any) -> Any:
+    return pl.Series([], dtype=dtype).to_arrow(compat_level=pl.CompatLevel.newest()).type

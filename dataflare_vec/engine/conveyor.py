@@ -6,7 +6,7 @@ from array import array
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from dataflare_vec.engine.rows import RowStage
+from dataflare_vec.engine.rows import Placement, RowStage
 from dataflare_vec.engine.stage import Chunk
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.columns import InputColumn, OutputColumn
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Stage
+    from dataflare_vec.layouts import Layout
 
 # What all columns of a block take together: it fits into the second-level cache of any machine.
 _BLOCK_BYTES = 256 << 10
@@ -46,7 +47,8 @@ class Belt:
         self._stages = stages = [stage for stage in run.stages if isinstance(stage, RowStage)]
         self._step = _block_rows(stages) if len(stages) > 1 else 0
         self._at = start  # the row where the blocks stand
-        self._alive: list[object] = []  # what the program has the addresses of
+        self._placements: list[Placement] = []
+        self._alive: list[object] = []  # what the program has the addresses of, as that of the placements
         scratch: set[InputColumn | OutputColumn] = set()
         chunk = Chunk(run, start, min(start + (self._step or run.rows), run.rows))
         words: list[int] = []
@@ -55,9 +57,10 @@ class Belt:
             if not stage.kept:
                 scratch.update(placement.targets)
             selection, bit = run.selection_slots(start)
-            block = stage.block(placement, start, (selection, bit))
+            block = stage.block(placement, start, (selection, bit), scratch=scratch)
             moves = stage.moves(placement, scratch)
-            self._alive += [placement, block, moves]
+            self._placements.append(placement)
+            self._alive += [block, moves]
             address = stage.prepared.kernel.address(nulls=placement.nulls)
             words += (address, block.buffer_info()[0], moves.buffer_info()[0], len(block), 0)
             words += (selection + start // 8 if stage.is_filter else 0, 0)
@@ -83,6 +86,8 @@ class Belt:
         address = words.buffer_info()[0]
         done = start + self._convey(address, len(stages), start - self._at, stop - start, step)
         self._at = done
+        for placement in self._placements:
+            placement.check()
         if done < stop:
             self.version = -1  # some stages are ahead of others
         elapsed = perf_counter() - began
@@ -103,11 +108,11 @@ class Belt:
 
 def _block_rows(stages: Sequence[RowStage]) -> int:
     """Return how many rows go through all stages at once, a multiple of 64."""
-    widths = {name: width for stage in stages for name, width in _widths(stage)}
-    row_bytes = sum(width or 1 for width in widths.values())
+    layouts = {name: layout for stage in stages for name, layout in _layouts(stage)}
+    row_bytes = sum(layout.row_bytes for layout in layouts.values())
     return max(_SMALLEST, min(_LARGEST, _BLOCK_BYTES // max(row_bytes, 1) // 64 * 64))
 
 
-def _widths(stage: RowStage) -> list[tuple[str, int]]:
-    written = [(name, field.width) for name, field in zip(stage.writes, stage.prepared.outputs, strict=False)]
-    return [*zip(stage.reads, stage.prepared.widths, strict=True), *written]
+def _layouts(stage: RowStage) -> list[tuple[str, Layout]]:
+    written = zip(stage.writes, [field.layout for field in stage.prepared.outputs], strict=False)
+    return [*zip(stage.reads, stage.prepared.layouts, strict=True), *written]

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from dataflare_vec.engine.categories import GatherStage, gathering
 from dataflare_vec.engine.columns import Bitmap, InputColumn, OutputColumn
 from dataflare_vec.engine.conveyor import Belt, conveys
 from dataflare_vec.engine.failures import Failures
+from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.stage import Chunk
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dataflare_vec.engine.stage import Placed, Stage
+    from dataflare_vec.layouts import Layout
     from dataflare_vec.memory import MemoryPool
 
 
@@ -47,7 +50,7 @@ class Run:
     Attributes
     ----------
     columns : dict
-        The frame's columns that compiled loops read.
+        The frame's columns that compiled loops read, by name and layout.
     placed : dict
         The same by index of the stage, for stages that read nothing else.
     outputs : dict
@@ -74,8 +77,8 @@ class Run:
         self.pool = pool
         self.lock = threading.Lock()
         self.rows = rows
-        self.stages = stages
-        self.columns: dict[str, InputColumn] = {}
+        self.stages = list(stages)
+        self.columns: dict[tuple[str, Layout], InputColumn] = {}
         self.placed: dict[int, list[Placed]] = {}
         self.outputs: dict[int, list[OutputColumn]] = {}
         self.failures: dict[int, Failures] = {}
@@ -88,23 +91,54 @@ class Run:
         if selected is not None:
             self._select_from(stages[0].index).put(0, selected)
         written: set[str] = set()
-        for stage in stages:
+        for i, stage in enumerate(stages):
             if isinstance(stage, RowStage):
-                self._open(stage, written, max_error_details, origin)
+                gathered = None
+                if stage.reads and stage.reads[0] not in written:
+                    gathered = self._by_category(stage)
+                if gathered is None:
+                    self._open(stage, written, max_error_details, origin)
+                else:
+                    self.stages[i] = gathered
+                    if stage.is_filter:
+                        self._select_from(stage.index + 1)
+            elif isinstance(stage, InterpretedStage):
+                self.failures[stage.index] = Failures(stage, max_error_details, origin)
+                if stage.is_filter:
+                    self._select_from(stage.index + 1)
             written.update(stage.writes)
-        self._conveys = conveys(stages, self.columns.values())
+        self._conveys = conveys(self.stages, self.columns.values())
         self._belts: dict[int, Belt] = {}
+
+    def _by_category(self, stage: RowStage) -> GatherStage | None:
+        """Return a stage that gathers a kernel's results, computed here; None if it has to be run on rows.
+
+        So it has to be if it fails for some category: that may not occur, and failed rows are to be told.
+        """
+        series = self._column_of(stage.reads[0])
+        categories = gathering(stage, series)
+        if categories is None:
+            return None
+        alone = stage.alone()
+        run = Run([alone], len(categories), lambda _: categories, self.pool, 0)
+        run.compute(0, run.rows)
+        if any(failures.count for failures in run.failures.values()):
+            return None
+        selected = run.selected()
+        if stage.is_filter:
+            return GatherStage(stage, [] if selected is None else [selected])
+        return GatherStage(stage, run.results(alone))
 
     def _open(
         self, stage: RowStage, written: set[str], max_error_details: int, origin: pl.Series | None
     ) -> None:
         nulls = self.is_selecting(stage.index)
         placed: list[Placed] = []
-        for name, width in zip(stage.reads, stage.prepared.widths, strict=True):
+        for name, layout in zip(stage.reads, stage.prepared.layouts, strict=True):
             if name not in written:
-                column = self.columns.get(name)
+                column = self.columns.get((name, layout))
                 if column is None:
-                    column = self.columns[name] = InputColumn(self._column_of(name), width)
+                    column = self.columns[name, layout] = InputColumn(self._column_of(name), layout)
                 nulls = nulls or column.has_nulls
                 placed.append((column, 0))
         if len(placed) == len(stage.reads):
@@ -150,7 +184,7 @@ class Run:
 
     def results(self, stage: Stage) -> list[pl.Series]:
         """Return the columns of a stage, after all chunks are done."""
-        if isinstance(stage, RowStage):
+        if stage.index in self.outputs:
             targets = self.outputs[stage.index]
             return [target.to_series(name) for name, target in zip(stage.writes, targets, strict=True)]
         results = []
@@ -204,7 +238,7 @@ class Run:
                 for target in targets:
                     target.need_validity()
 
-    def expect_failures(self, stage: RowStage, targets: Sequence[OutputColumn]) -> Bitmap:
+    def expect_failures(self, stage: Stage, targets: Sequence[OutputColumn]) -> Bitmap:
         """Have all that a careful loop writes to; return the bitmap of failed rows."""
         with self.lock:
             failures = self.failures[stage.index]

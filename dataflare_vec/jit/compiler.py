@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-import ctypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numba
-from numba.core import callconv
+from numba.core import callconv, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 
 from dataflare_vec.definition import plain
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
-from dataflare_vec.jit.loops import PROTOTYPE, Input, LoopBuilder, LoopVariant, Output
+from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
 from dataflare_vec.jit.rows import KernelCode
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
+from dataflare_vec.jit.strings import methods as methods  # registers them with Numba
+from dataflare_vec.jit.strings.arena import uses_arena
+from dataflare_vec.jit.strings.column import narrow
+from dataflare_vec.jit.support import object_code
+from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numba.core import types
+    from dataflare_vec.cache.loading import ObjectCode
+
 
 ERROR_MODEL = "dataflare"
+
+_OWN_PACKAGES = ("numba", "dataflare_vec")
 
 
 class _ErrorModel(callconv.ErrorModel):  # type: ignore[misc]
@@ -52,9 +59,24 @@ callconv.error_models[ERROR_MODEL] = _ErrorModel
 compile_lock = global_compiler_lock
 
 
-@dataclass
-class Kernel:
-    """A function compiled for one set of argument types, with its loops.
+@dataclass(frozen=True)
+class FullForm:
+    """The form of a kernel that takes the rows which its fast form reports as failed.
+
+    Attributes
+    ----------
+    inputs
+        Of wider types than the fast form's: any string, where that takes ASCII.
+    compile
+        Compiles it, so that it can also reduce large angles; called when it is first needed.
+    """
+
+    inputs: tuple[Input, ...]
+    compile: Callable[[], Any]
+
+
+class CompiledKernel(Kernel):
+    """A function that Numba has compiled, and what it made of it.
 
     Attributes
     ----------
@@ -66,47 +88,33 @@ class Kernel:
         Whether its loops write the selection instead of a column.
     """
 
-    inputs: tuple[Input, ...]
-    outputs: tuple[Output, ...]
-    field_names: tuple[str, ...] | None
-    returns_tuple: bool
-    is_filter: bool
-    _result: Any  # Numba's CompileResult
-    # Compiles the kernel so that it can reduce large angles, where its fast form reports them as failures.
-    _compile_full: Callable[[], Any] | None = None
-    _full_result: Any = None
-    _callables: dict[tuple[bool, bool], Callable[[int, int], int]] = field(default_factory=dict)
-    _loops: dict[LoopVariant, Callable[[int, int], int]] = field(default_factory=dict)
-    _libraries: dict[LoopVariant, Any] = field(default_factory=dict)
+    def __init__(
+        self,
+        inputs: tuple[Input, ...],
+        outputs: tuple[Output, ...],
+        field_names: tuple[str, ...] | None,
+        result: Any,
+        full: FullForm | None,
+        *,
+        returns_tuple: bool,
+        is_filter: bool,
+    ) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.outputs = outputs
+        self.field_names = field_names
+        self.returns_tuple = returns_tuple
+        self.is_filter = is_filter
+        self.has_full_form = full is not None
+        self._result = result  # Numba's CompileResult
+        self._full = full
+        self._full_result: Any = None
+        self._libraries: dict[LoopVariant, Any] = {}
 
-    def loop(self, *, nulls: bool, careful: bool = False) -> Callable[[int, int], int]:
-        """Return the compiled loop ``(address of the block, rows) -> whether some row raised``.
-
-        Parameters
-        ----------
-        nulls
-            Whether there are nulls, or rows that aren't selected.
-        careful
-            Whether to write down which rows raised; goes with ``nulls``.
-        """
-        loop = self._callables.get((nulls, careful))
-        if loop is None:
-            loop = self._callables[nulls, careful] = self._callable(LoopVariant(nulls or careful, careful))
-        return loop
-
-    def _callable(self, variant: LoopVariant) -> Callable[[int, int], int]:
-        if self._compile_full is None:
-            return self._loop(variant)
-        if variant.careful:
-            return self._loop(variant._replace(full=True))
-        fast = self._loop(variant)
-
-        def loop(block: int, rows: int) -> int:
-            failed = fast(block, rows)
-            # Some angle was too large for the fast form, or a row raised; only the full form can tell.
-            return self._loop(variant._replace(full=True))(block, rows) if failed else 0
-
-        return loop
+    @property
+    def compiled(self) -> CompiledKernel:
+        """Itself."""
+        return self
 
     @property
     def library(self) -> Any:
@@ -118,65 +126,76 @@ class Kernel:
         """Name of the kernel's function in `library`."""
         return str(self._result.fndesc.llvm_func_name)
 
-    def address(self, *, nulls: bool) -> int:
-        """Return the address of the loop that is tried first; it may say that a row failed which didn't."""
-        loop: Any = self._loop(LoopVariant(nulls, careful=False))
-        address = ctypes.cast(loop, ctypes.c_void_p).value
-        assert address is not None
-        return address
-
     def llvm_ir(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
         """Return the optimised LLVM IR of a loop."""
         variant = LoopVariant(nulls or careful, careful, full)
-        self._loop(variant)
-        return str(self._libraries[variant].get_llvm_str())
+        return str(self.library_of(variant).get_llvm_str())
 
     def assembly(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
         """Return the machine code of a loop, as assembly."""
         variant = LoopVariant(nulls or careful, careful, full)
-        self._loop(variant)
-        return str(self._libraries[variant].get_asm_str())
+        return str(self.library_of(variant).get_asm_str())
 
-    def _loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
-        loop = self._loops.get(variant)
-        if loop is None:
+    def library_of(self, variant: LoopVariant) -> Any:
+        """Return Numba's code library of a loop."""
+        library = self._libraries.get(variant)
+        if library is None:
             with compile_lock:
-                loop = self._loops.get(variant)
-                if loop is None:
-                    loop = self._loops[variant] = self._compile_loop(variant)
-        return loop
+                library = self._libraries.get(variant)
+                if library is None:
+                    library = self._libraries[variant] = self._compile_loop(variant)
+        return library
+
+    def machine_code(self, variant: LoopVariant) -> MachineCode:
+        """Return a loop where it lies in memory."""
+        library = self.library_of(variant)
+        return MachineCode(library.get_pointer_to_function(library.name), library)
+
+    def object_code(self, variant: LoopVariant) -> ObjectCode:
+        """Return the object file of a loop."""
+        return object_code(self.library_of(variant))
+
+    def foreign_code(self) -> str | None:
+        """Return the name of a function that was given to Numba by an ``overload`` of the user's.
+
+        Which one Numba takes isn't to be seen in the kernel itself. None if there isn't any.
+        """
+        return _foreign_code(self._result, set())
+
+    def _obtain(self, variant: LoopVariant) -> MachineCode:
+        return self.machine_code(variant)
 
     def _result_for(self, variant: LoopVariant) -> Any:
-        if not variant.full or self._compile_full is None:
+        if not variant.full or self._full is None:
             return self._result
         if self._full_result is None:
-            self._full_result = self._compile_full()
+            self._full_result = self._full.compile()
         return self._full_result
 
-    def _compile_loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
+    def _compile_loop(self, variant: LoopVariant) -> Any:
         result = self._result_for(variant)
         context = result.target_context
-        name = f"dfv.{result.fndesc.mangled_name}.{variant.nulls:d}{variant.careful:d}{variant.full:d}"
+        name = f"dfv.{result.fndesc.mangled_name}.{variant.label}"
         code = KernelCode(
             context,
             result.fndesc,
             result.signature,
-            self.inputs,
+            self._full.inputs if variant.full and self._full is not None else self.inputs,
             self.outputs,
             is_filter=self.is_filter,
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
             speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
+            makes_strings=uses_arena(result.library),
         )
         library = context.codegen().create_library(name)
+        library.enable_object_caching()  # keeps the object code for ours
         library.add_linking_library(result.library)
         module = library.create_ir_module(name)
         LoopBuilder(code, variant).build(module, name)
         library.add_ir_module(module)
         library.finalize()
-        self._libraries[variant] = library  # the machine code lives as long as its library
-        address = library.get_pointer_to_function(name)
-        return PROTOTYPE(address)
+        return library
 
 
 def compile_kernel(
@@ -186,7 +205,7 @@ def compile_kernel(
     math: str = "precise",
     *,
     is_filter: bool = False,
-) -> Kernel:
+) -> CompiledKernel:
     """Compile ``function`` for the given inputs.
 
     Parameters
@@ -212,21 +231,29 @@ def compile_kernel(
         If what it returns can't be a column.
     """
     argument_types = tuple(item.kernel_type for item in inputs)
+    # Strings are taken for ASCII; a chunk with one that isn't goes to the full form.
+    narrowed = tuple(replace(item, type=narrow(item.type)) if item.is_column else item for item in inputs)
+    narrow_types = tuple(item.kernel_type for item in narrowed)
+    needs_full = narrow_types != argument_types
+    relaxed = math == "fast"
     with compile_lock:
-        full = None
-        relaxed = math == "fast"
         if math == "libm":
-            result = _compile(function, argument_types, None)
+            result = _compile(function, narrow_types, None)
         else:
             try:
-                result = _compile(function, argument_types, Mode(full=False), relaxed=relaxed)
+                result = _compile(function, narrow_types, Mode(full=False), relaxed=relaxed)
             except TryInFastForm:
-                result = _compile(function, argument_types, Mode(full=True), relaxed=relaxed)
+                result = _compile(function, narrow_types, Mode(full=True), relaxed=relaxed)
             else:
-                if has_angles(plain(function)):
-                    full = partial(_compile, function, argument_types, Mode(full=True), relaxed=relaxed)
+                needs_full = needs_full or has_angles(plain(function))
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
-    return Kernel(tuple(inputs), outputs, field_names, returns_tuple, is_filter, result, full)
+    full = None
+    if needs_full:
+        mode = None if math == "libm" else Mode(full=True)
+        full = FullForm(tuple(inputs), partial(_compile, function, argument_types, mode, relaxed=relaxed))
+    return CompiledKernel(
+        narrowed, outputs, field_names, result, full, returns_tuple=returns_tuple, is_filter=is_filter
+    )
 
 
 def _compile(
@@ -239,9 +266,24 @@ def _compile(
     options.setdefault("error_model", ERROR_MODEL)
     if relaxed:
         options.setdefault("fastmath", {"reassoc", "nsz", "arcp", "contract"})
-    if mode is not None:
-        options["pipeline_class"] = pipeline(mode)
+    options["pipeline_class"] = pipeline(mode)
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     dispatcher.compile(argument_types)
     return dispatcher.overloads[argument_types]
+
+
+def _foreign_code(result: Any, seen: set[int]) -> str | None:
+    for ty in result.type_annotation.typemap.values():
+        for template in getattr(ty, "templates", ()):
+            function = getattr(template, "_overload_func", template)
+            # Some of Numba's own are made by `exec`, of no module.
+            if (function.__module__ or "numba").partition(".")[0] not in _OWN_PACKAGES:
+                return str(function.__qualname__)
+        if isinstance(ty, types.Dispatcher) and id(ty.dispatcher) not in seen:
+            seen.add(id(ty.dispatcher))
+            for overload in ty.dispatcher.overloads.values():
+                found = _foreign_code(overload, seen)
+                if found:
+                    return found
+    return None

@@ -13,11 +13,11 @@ address of the selection (else 0), and a counter of the rows that were selected.
 from __future__ import annotations
 
 import ctypes
+import platform
 from functools import cache
 from typing import TYPE_CHECKING
 
-import llvmlite.binding as llvm
-from numba.core.registry import cpu_target
+from dataflare_vec.jit.support import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ PROGRAM_WORDS = 7
 _PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, *[ctypes.c_int64] * 4)
 
 # Elsewhere reading the cycle counter may be forbidden to user programs; then the ticks stay 0.
-_CLOCK = "call i64 @llvm.readcyclecounter()" if "x86_64" in llvm.get_process_triple() else "add i64 0, 0"
+_CLOCK = "call i64 @llvm.readcyclecounter()" if platform.machine() in ("x86_64", "AMD64") else "add i64 0, 0"
 
 _CODE = f"""
 declare i64 @llvm.readcyclecounter()
@@ -180,14 +180,4 @@ done:
 @cache
 def conveyor() -> Callable[[int, int, int, int, int], int]:
     """Return ``convey(address of the program, stages, skip, rows, step) -> rows that went through``."""
-    from dataflare_vec.jit.compiler import compile_lock
-
-    with compile_lock:
-        library = cpu_target.target_context.codegen().create_library("dfv.convey")
-        library.add_llvm_module(llvm.parse_assembly(_CODE))
-        library.finalize()
-        _libraries.append(library)
-        return _PROTOTYPE(library.get_pointer_to_function("dfv.convey"))
-
-
-_libraries: list[object] = []  # the machine code lives as long as its library
+    return _PROTOTYPE(address_of("dfv.convey", _CODE))

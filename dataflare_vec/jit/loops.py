@@ -18,22 +18,24 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from dataflare_vec.jit.bitmaps import pack, unpack, unpack_and
+from dataflare_vec.jit.elements import element_of
 from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, RowsWriter, bools, nones, presence
 from dataflare_vec.jit.slots import (
-    COLUMN_SLOTS,
-    PROTOTYPE,
     Buffers,
     Input,
-    LoopVariant,
     Output,
     from_bits,
     scalar_leaves,
 )
+from dataflare_vec.jit.strings.arena import release_function
+from dataflare_vec.jit.strings.types import ViewType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["PROTOTYPE", "Input", "LoopBuilder", "LoopVariant", "Output", "scalar_leaves"]
+    from dataflare_vec.kernel import LoopVariant
+
+__all__ = ["Input", "LoopBuilder", "Output", "scalar_leaves"]
 
 # Rows handled between unpacking and packing of bitmaps: a scratch byte a row and bitmap has to stay in the
 # first-level cache, and the loop between has to be long against loading its constants into registers.
@@ -65,7 +67,7 @@ class LoopBuilder:
         self.module = module
         slots = [slot for item in self.code.inputs for slot in self._slot_types(item)]
         for output in self.code.columns_out:
-            slots += self._column_slot_types(output.type)
+            slots += element_of(output.type).slot_types(self.context, output.type)
         slots += [_BYTES, _I64] * 2  # selection, failed rows
         rows_function = self._rows_function(name + ".rows", slots)
         body = self._walk(name + ".walk", slots, rows_function) if self._scratches else rows_function
@@ -79,17 +81,27 @@ class LoopBuilder:
             arguments.append(from_bits(builder, raw, slot_type))
         if not self._scratches:
             arguments.append(_I64(0))
-        failed = builder.call(body, [*arguments, rows])
-        builder.ret(builder.zext(builder.icmp_unsigned("!=", failed, failed.type(0)), _I64))
+        _, _, targets, _ = self._take_apart(builder, arguments[: len(slots)])
+        outputs = [
+            (target, element_of(output.type))
+            for target, output in zip(targets, self.code.columns_out, strict=True)
+        ]
+        marks = [element.begin(builder, target) for target, element in outputs]
+        count = builder.call(body, [*arguments, rows])
+        failed = builder.icmp_unsigned("!=", count, count.type(0))
+        if not self.variant.careful and any(mark is not None for mark in marks):
+            with builder.if_then(failed, likely=False):
+                for (target, element), mark in zip(outputs, marks, strict=True):
+                    if mark is not None:
+                        element.undo(builder, target, mark)
+        if self.code.makes_strings:
+            builder.call(release_function(module), [])
+        builder.ret(builder.zext(failed, _I64))
 
     def _slot_types(self, item: Input) -> list[ir.Type]:
         if item.is_column:
-            return self._column_slot_types(item.type)
+            return element_of(item.type).slot_types(self.context, item.type)
         return [self.context.get_value_type(leaf) for leaf in scalar_leaves(item.type)]
-
-    def _column_slot_types(self, ty: types.Type) -> list[ir.Type]:
-        values = _BYTES if ty == types.boolean else self.context.get_data_type(ty).as_pointer()
-        return [values, _I64, _BYTES, _I64]
 
     def _scratches_needed(self) -> list[str]:
         """Name a byte a row for everything that Arrow stores as bits."""
@@ -141,21 +153,27 @@ class LoopBuilder:
         columns: dict[int, Buffers] = {}
         constants: dict[int, ir.Value] = {}
         for i, item in enumerate(self.code.inputs):
-            count = COLUMN_SLOTS if item.is_column else len(scalar_leaves(item.type))
+            count = len(self._slot_types(item))
             taken, left = left[:count], left[count:]
             if item.is_column:
                 columns[i] = Buffers(taken)
             else:
                 constants[i] = self._pack_constant(builder, item.type, taken)
         targets = []
-        for _ in self.code.columns_out:
-            targets.append(Buffers(left[:COLUMN_SLOTS]))
-            left = left[COLUMN_SLOTS:]
+        for output in self.code.columns_out:
+            count = len(element_of(output.type).slot_types(self.context, output.type))
+            taken, left = left[:count], left[count:]
+            targets.append(Buffers(taken))
         return columns, constants, targets, (tuple(left[:2]), tuple(left[2:]))
 
     def _pack_constant(self, builder: ir.IRBuilder, ty: types.Type, leaves: list[ir.Value]) -> ir.Value:
         if isinstance(ty, types.NoneType):
             return self.context.get_dummy_value()
+        if isinstance(ty, ViewType):
+            string = cgutils.create_struct_proxy(ty)(self.context, builder)
+            string.data = builder.inttoptr(leaves.pop(0), _BYTES)
+            string.nbytes = leaves.pop(0)
+            return string._getvalue()
         if not isinstance(ty, types.BaseTuple):
             return leaves.pop(0)
         items = [self._pack_constant(builder, item, leaves) for item in ty]
@@ -202,7 +220,7 @@ class LoopBuilder:
         inputs, whole, part = self.code.inputs, unpack(self.module), unpack_and(self.module)
         for i, buffers in self._columns.items():
             if inputs[i].type == types.boolean:
-                self._call(whole, bools("input", i), buffers.values, buffers.values_offset)
+                self._call(whole, bools("input", i), buffers.values, buffers.extra)
             if inputs[i].nullable and self.variant.nulls:
                 self._call(whole, nones(i), buffers.validity, buffers.validity_offset)
         if self.variant.nulls:
@@ -239,7 +257,7 @@ class LoopBuilder:
         function = pack(self.module)
         for i, (target, key) in enumerate(zip(self._targets, self._validity_keys(), strict=True)):
             if self.code.outputs[i].type == types.boolean:
-                self._call(function, bools("output", i), target.values, target.values_offset)
+                self._call(function, bools("output", i), target.values, target.extra)
             if key is not None:
                 self._call(function, key, target.validity, target.validity_offset)
         if self.code.is_filter:
@@ -250,6 +268,9 @@ def _keep_apart(function: ir.Function) -> None:
     """Say of an internal function that its pointers don't alias, and that it isn't to be inlined."""
     function.linkage = "internal"
     function.attributes.add("noinline")
+    # Constants of a kernel that don't fit into registers lie on the stack; on one aligned to 16 bytes
+    # half of all loads of 32 bytes cross a cache line.
+    function.attributes.alignstack = 64
     for arg in function.args:
         if isinstance(arg.type, ir.PointerType):
             arg.add_attribute("noalias")

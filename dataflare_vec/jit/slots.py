@@ -1,31 +1,27 @@
 """What a loop reads and writes, and how that lies in its block of 64-bit slots.
 
-A loop is a C function ``int64 loop(const int64 *block, int64 rows)``. ``block`` holds the addresses of the
-chunk's buffers and the bits of the constants; the result is whether the kernel raised for some row. All loops
-share this signature, so one ``ctypes`` prototype calls them all, and calling one costs the same for any
-kernel. ``ctypes`` releases the GIL meanwhile.
+A loop (see `dataflare_vec.kernel`) gets the address of a block. It holds the addresses of the chunk's buffers
+and the bits of the constants.
 
-A column takes four slots: values, bit offset of values, validity, bit offset of validity. A constant takes
-one slot for each of its scalars. Inputs come first, then outputs, then two bitmaps with their bit offsets:
-the selection (which rows are still wanted; absent means all) and the failed rows.
+A column takes four slots: values, what else they need (of booleans: the bit offset), validity, bit offset of
+validity; a column that is made of columns has the slots of those behind its own. A constant takes one slot
+for each of its scalars, a string two: address and bytes. Inputs come first, then outputs, then two bitmaps
+with their bit offsets: the selection (which rows are still wanted; absent means all) and the failed rows.
 """
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from llvmlite import ir
 from numba.core import types
 
+from dataflare_vec.jit.elements import kernel_type_of
+from dataflare_vec.jit.strings.types import ViewType
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-#: Slots of a column.
-COLUMN_SLOTS = 4
-
-PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
 
 _WORD = 64
 
@@ -41,7 +37,8 @@ class Input:
     @property
     def kernel_type(self) -> types.Type:
         """Type of the kernel's argument."""
-        return types.Optional(self.type) if self.is_column and self.nullable else self.type
+        ty = kernel_type_of(self.type) if self.is_column else self.type
+        return types.Optional(ty) if self.is_column and self.nullable else ty
 
 
 @dataclass(frozen=True)
@@ -52,25 +49,19 @@ class Output:
     nullable: bool  # the kernel may return None for it
 
 
-class LoopVariant(NamedTuple):
-    """Which of a kernel's loops: each is compiled when it is first needed."""
-
-    nulls: bool  # some column of the chunk has nulls, or some rows aren't selected
-    careful: bool  # write down which rows raised, and take them out of the selection; goes with nulls
-    full: bool = False  # the kernel's full form (see `jit.math.emit`)
-
-
 class Buffers:
-    """The pointers and offsets of one column, unpacked from the block."""
+    """The pointers and offsets of one column, unpacked from the block; ``inner`` are those of its columns."""
 
     def __init__(self, slots: Sequence[ir.Value]) -> None:
-        self.values, self.values_offset, self.validity, self.validity_offset = slots
+        self.values, self.extra, self.validity, self.validity_offset, *self.inner = slots
 
 
 def scalar_leaves(ty: types.Type) -> list[types.Type]:
     """Return the scalars of a constant's type, depth first; each takes one slot of the block."""
     if isinstance(ty, types.NoneType):
         return []
+    if isinstance(ty, ViewType):
+        return [types.int64, types.int64]
     if isinstance(ty, types.BaseTuple):
         return [leaf for item in ty for leaf in scalar_leaves(item)]
     return [ty]
