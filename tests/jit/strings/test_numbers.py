@@ -188,7 +188,7 @@ def test_unknown_formats_are_refused(spec):
 
 
 def sentence(name, n, x, flag):
-    return f"{name!s}: {n:03d} of {x:.1f} ({flag}) {name:>5}" + str(x) + format(n, "x")
+    return f"{name!s}: {n:03d} of {x:.1f} ({flag}) {name:>5}{n!s:>9}" + str(x) + format(n, "x")
 
 
 @given(any_text, integers, floats, st.booleans())
