@@ -24,14 +24,22 @@ os.environ["DATAFLARE_VEC_CACHE_DIR"] = _cache.name
 
 import numba
 import polars as pl
-from races import batches, manager, math, memory, rows, start, streams, tuning
+from races import batches, manager, math, memory, rows, start, streams, strings, tuning, vectors
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
 TOPICS = {
-    "rows": rows, "math": math, "batches": batches, "memory": memory, "tuning": tuning, "manager": manager,
-    "streams": streams, "start": start,
-}  # fmt: skip
+    "rows": rows,
+    "math": math,
+    "strings": strings,
+    "vectors": vectors,
+    "batches": batches,
+    "memory": memory,
+    "tuning": tuning,
+    "manager": manager,
+    "streams": streams,
+    "start": start,
+}
 
 
 def write(figures: list[Figure], machine: str) -> None:
