@@ -35,9 +35,7 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
         for item in binding.items
     ]
     types = repr((inputs, plugin.returns, plugin.math, plugin.is_filter, pl.__version__))
-    # With libm, helpers stay what Numba has made of them; else they are compiled for the kernel.
-    program = fingerprint(plugin.function, uses_compiled=plugin.math == "libm")
-    return digest(environment(), program, types.encode())
+    return digest(environment(), fingerprint(plugin.function), types.encode())
 
 
 def _expected(kind: type | None) -> Any:
