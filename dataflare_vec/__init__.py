@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec import namespaces
+from dataflare_vec import namespaces, vectors
 
 if TYPE_CHECKING:
     from dataflare_vec import duckdb
@@ -165,6 +165,7 @@ __all__ = [
     "run",
     "step",
     "stream",
+    "vectors",
 ]
 
 

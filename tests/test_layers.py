@@ -21,6 +21,7 @@ ORDER = [
     "settings",
     "config",
     "html",
+    "vectors",
     "values",
     "definition",
     "origin",

@@ -97,14 +97,14 @@ def prepare_or_interpret(binding: Binding, dtypes: Sequence[Any]) -> Prepared | 
 
 def _is_writable(plugin: Plugin, by_parameter: Mapping[str, Any]) -> bool:
     """Whether what is declared is something that a compiled kernel could write."""
-    from dataflare_vec.jit.signature import can_write, column_type
+    from dataflare_vec.jit.signature import written_type
 
     if plugin.returns is None:
         return False
     items = plugin.returns.values() if isinstance(plugin.returns, dict) else plugin.returns
     items = items if isinstance(plugin.returns, (dict, tuple, list)) else [items]
     dtypes = [declared_dtype(plugin, item, by_parameter) for item in items]
-    return all(dtype is None or can_write(column_type(dtype)) for dtype in dtypes)
+    return all(dtype is None or written_type(dtype) is not None for dtype in dtypes)
 
 
 # -- what comes out ---------------------------------------------------------------------------------------

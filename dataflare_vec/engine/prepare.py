@@ -21,7 +21,7 @@ from dataflare_vec.cache.key import key_of
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
-from dataflare_vec.values import is_named_tuple
+from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -197,7 +197,7 @@ def _check_constants(binding: Binding) -> None:
         if isinstance(item, Constant) and not _is_constant(item.value):
             msg = (
                 f"plugin `{binding.plugin.name}`: constant `{item.parameter.name}` must be a number of 64 "
-                "bits, a bool, a string, bytes, None or a tuple of these, got "
+                "bits, a bool, a string, bytes, a date or time without zone, None or a tuple of these, got "
                 f"{type(item.value).__name__} {item.value!r}"
             )
             raise BindingError(msg)
@@ -208,7 +208,7 @@ def _is_constant(value: object) -> bool:
         return len(value) > 0 and all(map(_is_constant, value))
     if isinstance(value, int):
         return -(1 << 63) <= value < 1 << 63
-    return value is None or isinstance(value, (float, str, bytes))
+    return value is None or isinstance(value, (float, str, bytes)) or is_naive(value)
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
@@ -217,8 +217,6 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     from dataflare_vec.jit.failures import explain_failure
     from dataflare_vec.jit.loops import Input
     from dataflare_vec.jit.signature import (
-        can_write,
-        column_type,
         constant_type,
         polars_dtype,
     )
@@ -238,15 +236,10 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
             numba_type = constant_type(item.value)
             inputs.append(Input(numba_type, is_column=False))
     declared = _declared(plugin, by_parameter)
-    stored = None
-    if declared is not None:
-        stored = [None if dtype is None else column_type(dtype) for dtype in declared]
-        for dtype, numba_type in zip(declared, stored, strict=True):
-            if dtype is not None and not can_write(numba_type):
-                msg = f"plugin `{plugin.name}`: `returns` declares {dtype}, which a kernel can't write"
-                raise KernelResultError(msg)
     try:
-        kernel = compile_kernel(plugin.function, inputs, stored, math=plugin.math, is_filter=plugin.is_filter)
+        kernel = compile_kernel(
+            plugin.function, inputs, declared, math=plugin.math, is_filter=plugin.is_filter
+        )
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: {error}"
         raise KernelResultError(msg) from None
@@ -255,22 +248,14 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         raise explain_failure(plugin, by_parameter, [item.kernel_type for item in inputs], error) from None
     if isinstance(plugin.returns, dict):
         declared = _by_field(plugin, kernel.field_names, by_parameter)
-        stored = [None if d is None else column_type(d) for d in declared]
-        kernel = compile_kernel(plugin.function, inputs, stored, math=plugin.math, is_filter=plugin.is_filter)
-    outputs = []
-    for i, output in enumerate(kernel.outputs):
-        physical = polars_dtype(output.type)
-        wanted = declared[i] if declared is not None and declared[i] is not None else None
-        temporal = wanted if wanted is not None and wanted.is_temporal() else None
-        outputs.append(
-            OutputField(
-                physical,
-                layout_of(output.type),
-                output.nullable,
-                temporal,
-                temporal or physical,
-            )
+        kernel = compile_kernel(
+            plugin.function, inputs, declared, math=plugin.math, is_filter=plugin.is_filter
         )
+    outputs = []
+    for output in kernel.outputs:
+        physical = polars_dtype(output.type)
+        logical = None if output.dtype == physical else output.dtype
+        outputs.append(OutputField(physical, layout_of(output.type), output.nullable, logical, output.dtype))
     if plugin.is_filter and [field.shown for field in outputs] != [pl.Boolean]:
         shown = ", ".join(str(field.shown) for field in outputs)
         msg = f"filter plugin `{plugin.name}` must return a bool, it returns {shown}"
@@ -301,7 +286,8 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
         try:
             numba_type = column_type(dtype, parameter.expects)
         except ValueError as error:
-            expected, reason = "a struct with the annotated fields", f" ({error})"
+            expected, reason = error.args
+            reason = f" ({reason})"
     if expected is None and numba_type is None:
         expected = (
             "a number, a bool, a string, bytes, a date, a time or a duration, a list or an array of numbers, "
@@ -331,8 +317,9 @@ def expected_type(parameter: Parameter, dtype: Any) -> str | None:
         return "a number"
     if expects is bool and dtype != pl.Boolean:
         return "a bool"
-    if is_named_tuple(expects) and not isinstance(dtype, pl.Struct):
-        return f"a struct, as `{parameter.name}: {expects.__name__}` says"  # type: ignore[union-attr]
+    kind = pl.Struct if is_named_tuple(expects) else TEMPORAL.get(expects)
+    if kind is not None and dtype.base_type() is not kind:
+        return f"{kind.__name__}, as `{parameter.name}: {expects.__name__}` says"  # type: ignore[union-attr]
     return None
 
 

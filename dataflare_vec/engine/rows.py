@@ -17,6 +17,7 @@ from dataflare_vec.engine.stage import Stage
 from dataflare_vec.engine.writers import ViewColumn
 from dataflare_vec.layouts import Views
 from dataflare_vec.logs import get_logger
+from dataflare_vec.values import is_naive, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -253,4 +254,4 @@ def _scalars(value: Any, kept: list[Any]) -> Iterator[float]:
 def _bits(value: float) -> int:
     if isinstance(value, float):
         return int(struct.unpack("<q", struct.pack("<d", value))[0])
-    return int(value)
+    return ticks_of(value) if is_naive(value) else int(value)

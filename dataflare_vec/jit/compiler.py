@@ -13,6 +13,8 @@ from numba.core.dispatcher import Dispatcher
 
 from dataflare_vec.definition import plain
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
+from dataflare_vec.jit import temporal as temporal  # likewise
+from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
@@ -201,7 +203,7 @@ class CompiledKernel(Kernel):
 def compile_kernel(
     function: Callable[..., Any],
     inputs: Sequence[Input],
-    declared: Sequence[types.Type | None] | None = None,
+    declared: Sequence[Any] | None = None,
     math: str = "precise",
     *,
     is_filter: bool = False,
@@ -215,7 +217,7 @@ def compile_kernel(
     inputs
         One for each parameter, in order.
     declared
-        Types of the outputs where the author declared them.
+        Polars dtypes of the outputs where the author declared them.
     math
         ``"precise"``: mathematical functions are ours, which vectorise, within the error bounds of
         `math.table`. ``"fast"``: the same, and LLVM may reorder and fuse the kernel's own arithmetic, so that
@@ -277,8 +279,9 @@ def _foreign_code(result: Any, seen: set[int]) -> str | None:
     for ty in result.type_annotation.typemap.values():
         for template in getattr(ty, "templates", ()):
             function = getattr(template, "_overload_func", template)
-            # Some of Numba's own are made by `exec`, of no module.
-            if (function.__module__ or "numba").partition(".")[0] not in _OWN_PACKAGES:
+            # A wrapper that lost its module still has its globals; some of Numba's own are made by `exec`.
+            module = function.__module__ or function.__globals__.get("__name__", "numba")
+            if module.partition(".")[0] not in _OWN_PACKAGES:
                 return str(function.__qualname__)
         if isinstance(ty, types.Dispatcher) and id(ty.dispatcher) not in seen:
             seen.add(id(ty.dispatcher))
