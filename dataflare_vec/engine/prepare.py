@@ -78,6 +78,8 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     KernelCompileError, KernelResultError
         If Numba can't compile it, or its result can't be a column.
     """
+    if binding.constant_key:  # the kernel is compiled for their types, but values may be out of range
+        _check_constants(binding)
     key = (binding.constant_key, *dtypes)
     kernels = binding.plugin.kernels
     prepared = kernels.get(key)
@@ -92,7 +94,6 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
 def _load_or_compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     began = perf_counter()
     name = binding.plugin.name
-    _check_constants(binding)
     entry = _entry(binding, dtypes)
     stored = entry.read() if entry is not None else None
     if entry is not None and stored is not None:
@@ -206,9 +207,11 @@ def _check_constants(binding: Binding) -> None:
 def _is_constant(value: object) -> bool:
     if isinstance(value, tuple):
         return len(value) > 0 and all(map(_is_constant, value))
+    if isinstance(value, str):
+        return value.isascii() or value.encode(errors="ignore").decode() == value  # no lone surrogates
     if isinstance(value, int):
         return -(1 << 63) <= value < 1 << 63
-    return value is None or isinstance(value, (float, str, bytes)) or is_naive(value)
+    return value is None or isinstance(value, (float, bytes)) or is_naive(value)
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
