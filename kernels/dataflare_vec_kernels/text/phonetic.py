@@ -147,7 +147,7 @@ def metaphone(word: str):  # type: ignore[no-untyped-def]
     Examples
     --------
     >>> metaphone("Thompson"), metaphone("Knight"), metaphone("Xavier")
-    ('TMSN', 'NT', 'SFR')
+    ('0MPSN', 'NT', 'SFR')
     """
     letters = _letters(word)
     start = letters[:2]
