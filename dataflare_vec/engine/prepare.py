@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Parameter, Plugin
-    from dataflare_vec.jit.compiler import Kernel
+    from dataflare_vec.kernel import Kernel
     from dataflare_vec.layouts import Layout
 
 
@@ -27,7 +27,7 @@ _log = get_logger(__name__)
 class OutputField(NamedTuple):
     """One output column of a prepared kernel."""
 
-    arrow_type: Any  # as stored
+    stored: Any  # the Polars dtype in which the loop writes it
     layout: Layout
     nullable: bool  # the kernel may return None for it
     dtype: Any  # the temporal type it gets back, None where it stays a number
@@ -142,7 +142,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         temporal = wanted if wanted is not None and wanted.is_temporal() else None
         outputs.append(
             OutputField(
-                _arrow_type(physical),
+                physical,
                 layout_of(output.type),
                 output.nullable,
                 temporal,
@@ -160,10 +160,6 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         kernel.field_names,
         kernel.returns_tuple,
     )
-
-
-def _arrow_type(dtype: Any) -> Any:
-    return pl.Series([], dtype=dtype).to_arrow().type
 
 
 def _check_column_type(plugin: Plugin, item: Column, dtype: Any, *, known: bool) -> None:
