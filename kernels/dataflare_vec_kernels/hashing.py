@@ -63,9 +63,7 @@ def xxhash64(data, seed=0):  # type: ignore[no-untyped-def]
             a, b = _xx_round(a, load64(view, at)), _xx_round(b, load64(view, at + 8))
             c, d = _xx_round(c, load64(view, at + 16)), _xx_round(d, load64(view, at + 24))
             at += 32
-        state = add(
-            add(rotate_left(a, 1), rotate_left(b, 7)), add(rotate_left(c, 12), rotate_left(d, 18))
-        )
+        state = add(add(rotate_left(a, 1), rotate_left(b, 7)), add(rotate_left(c, 12), rotate_left(d, 18)))
         state = _xx_merge(_xx_merge(_xx_merge(_xx_merge(state, a), b), c), d)
     state = add(state, size)
     while at + 8 <= size:
