@@ -39,11 +39,11 @@ def match_bits(text: str, character: str) -> int:
 
 
 def utf8(value: str | bytes) -> bytes:
-    """Return the bytes of a string, or bytes as they are; in a compiled kernel without a copy.
+    r"""Return the bytes of a string, or bytes as they are; in a compiled kernel without a copy.
 
     Examples
     --------
     >>> utf8("é"), utf8(b"abc")
-    (b'\\xc3\\xa9', b'abc')
+    (b'\xc3\xa9', b'abc')
     """
     return value.encode() if isinstance(value, str) else value

@@ -1,8 +1,8 @@
 """Arithmetic on 64-bit words for use in kernels: what hash functions are made of.
 
-Python's integers have no size, a kernel's are 64 bits with a sign. These functions give the same unsigned word
-in both: results are 0 to 2^64 - 1, in a compiled kernel of type uint64. Between such words ``^ & | >>`` work as
-they are.
+Python's integers have no size, a kernel's are 64 bits with a sign. These functions give the same unsigned
+word in both: results are 0 to 2^64 - 1, in a compiled kernel of type uint64. Between such words ``^ & | >>``
+work as they are.
 """
 
 from __future__ import annotations

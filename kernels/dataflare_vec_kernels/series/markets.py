@@ -73,7 +73,7 @@ def heikin_ashi(state, open, high, low, close):  # type: ignore[no-untyped-def]
 
 @numba.njit
 def _wilder(average, value, seen, period):  # type: ignore[no-untyped-def]
-    """Wilder's average after ``seen`` values before: the mean of the first ones, then smoothed by 1/period."""
+    """Average after ``seen`` values before: the mean of the first ones, then smoothed by 1/period."""
     if seen < period:
         return average + value / period
     return average + (value - average) / period

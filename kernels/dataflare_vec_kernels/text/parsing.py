@@ -14,7 +14,7 @@ def _is_digit(character: str) -> bool:
 
 @numba.njit
 def _number_at(text: str, start: int) -> tuple[float, int]:
-    """The number that starts at a digit or a point, and where it ends; commas between digits are passed over."""
+    """The number that starts at a digit or a point, and where it ends; commas in it are passed over."""
     digits, end = "", start
     point = False
     while end < len(text):
