@@ -1,0 +1,3 @@
+"""Embeddings and other vectors, one in each row."""
+
+from __future__ import annotations
