@@ -18,7 +18,7 @@ def word(value: int) -> int:
     >>> word(-1) == 2**64 - 1
     True
     """
-    return value & _MASK
+    return int(value) & _MASK
 
 
 def add(a: int, b: int) -> int:
@@ -29,7 +29,7 @@ def add(a: int, b: int) -> int:
     >>> add(2**64 - 1, 2)
     1
     """
-    return (a + b) & _MASK
+    return (int(a) + int(b)) & _MASK
 
 
 def multiply(a: int, b: int) -> int:
@@ -40,7 +40,7 @@ def multiply(a: int, b: int) -> int:
     >>> multiply(2**63, 3) == 2**63
     True
     """
-    return (a * b) & _MASK
+    return (int(a) * int(b)) & _MASK
 
 
 def rotate_left(value: int, count: int) -> int:
@@ -51,7 +51,19 @@ def rotate_left(value: int, count: int) -> int:
     >>> rotate_left(2**63 + 1, 1)
     3
     """
-    return ((value << count) | (value >> (64 - count))) & _MASK
+    low = int(value) & _MASK
+    return ((low << count) | (low >> (64 - count))) & _MASK
+
+
+def count_ones(value: int) -> int:
+    """Return how many of the low 64 bits of an integer are set.
+
+    Examples
+    --------
+    >>> count_ones(0b1011)
+    3
+    """
+    return (int(value) & _MASK).bit_count()
 
 
 def load64(data: bytes, at: int) -> int:

@@ -42,6 +42,11 @@ def _rotate_left(builder: ir.IRBuilder, value: ir.Value, count: ir.Value) -> ir.
     return builder.call(funnel, [value, value, count])
 
 
+def _count_ones(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    return builder.ctpop(value)
+
+
+_offer(words.count_ones, 1, _count_ones)
 _offer(words.word, 1, lambda builder, value: value)
 _offer(words.add, 2, lambda builder, a, b: builder.add(a, b))
 _offer(words.multiply, 2, lambda builder, a, b: builder.mul(a, b))
