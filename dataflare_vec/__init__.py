@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec import namespaces
+from dataflare_vec import namespaces, text, words
 
 if TYPE_CHECKING:
     from dataflare_vec.api import apply, expr, run, step
@@ -142,6 +142,8 @@ __all__ = [
     "register",
     "run",
     "step",
+    "text",
+    "words",
 ]
 
 

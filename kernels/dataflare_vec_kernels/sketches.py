@@ -69,7 +69,8 @@ class Spread(NamedTuple):
 
 
 def _spread(s):  # type: ignore[no-untyped-def]
-    return Spread(int(s.n), s.mean if s.n > 0.0 else math.nan, s.m2 / (s.n - 1.0) if s.n > 1.0 else math.nan)
+    mean = s.mean if s.n > 0.0 else math.nan
+    return Spread(int(s.n), mean, s.m2 / (s.n - 1.0) if s.n > 1.0 else math.nan)
 
 
 @dfv.reduce(init=NO_MOMENTS, merge=_together, finish=_spread, author="dataflare_vec")
@@ -236,7 +237,7 @@ NO_SKETCH = Sketch(np.zeros(_BUCKETS), np.zeros(_BUCKETS), 0.0, 0.5)
 
 @numba.njit
 def _bucket(size):  # type: ignore[no-untyped-def]
-    return min(max(int(math.ceil(math.log(size) / _LOG_GAMMA)) + _ONE, 0), _BUCKETS - 1)
+    return min(max(math.ceil(math.log(size) / _LOG_GAMMA) + _ONE, 0), _BUCKETS - 1)
 
 
 @numba.njit
