@@ -109,6 +109,8 @@ def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
 
 
 def _type_key(value: Any) -> Any:
+    if isinstance(value, str):
+        return str, value.isascii()  # two types of strings
     return tuple(map(_type_key, value)) if isinstance(value, tuple) else type(value)
 
 

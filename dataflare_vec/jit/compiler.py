@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pi
 from dataflare_vec.jit.rows import KernelCode
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
+from dataflare_vec.jit.strings import methods as methods  # registers them with Numba
+from dataflare_vec.jit.strings.arena import uses_arena
+from dataflare_vec.jit.strings.column import narrow
 from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
 
 if TYPE_CHECKING:
@@ -53,6 +57,22 @@ callconv.error_models[ERROR_MODEL] = _ErrorModel
 compile_lock = global_compiler_lock
 
 
+@dataclass(frozen=True)
+class FullForm:
+    """The form of a kernel that takes the rows which its fast form reports as failed.
+
+    Attributes
+    ----------
+    inputs
+        Of wider types than the fast form's: any string, where that takes ASCII.
+    compile
+        Compiles it, so that it can also reduce large angles; called when it is first needed.
+    """
+
+    inputs: tuple[Input, ...]
+    compile: Callable[[], Any]
+
+
 class CompiledKernel(Kernel):
     """A function that Numba has compiled, and what it made of it.
 
@@ -72,7 +92,7 @@ class CompiledKernel(Kernel):
         outputs: tuple[Output, ...],
         field_names: tuple[str, ...] | None,
         result: Any,
-        compile_full: Callable[[], Any] | None,
+        full: FullForm | None,
         *,
         returns_tuple: bool,
         is_filter: bool,
@@ -83,10 +103,9 @@ class CompiledKernel(Kernel):
         self.field_names = field_names
         self.returns_tuple = returns_tuple
         self.is_filter = is_filter
-        self.has_full_form = compile_full is not None
+        self.has_full_form = full is not None
         self._result = result  # Numba's CompileResult
-        # Compiles the kernel so that it can reduce large angles; its fast form reports them as failures.
-        self._compile_full = compile_full
+        self._full = full
         self._full_result: Any = None
         self._libraries: dict[LoopVariant, Any] = {}
 
@@ -147,10 +166,10 @@ class CompiledKernel(Kernel):
         return self.machine_code(variant)
 
     def _result_for(self, variant: LoopVariant) -> Any:
-        if not variant.full or self._compile_full is None:
+        if not variant.full or self._full is None:
             return self._result
         if self._full_result is None:
-            self._full_result = self._compile_full()
+            self._full_result = self._full.compile()
         return self._full_result
 
     def _compile_loop(self, variant: LoopVariant) -> Any:
@@ -161,12 +180,13 @@ class CompiledKernel(Kernel):
             context,
             result.fndesc,
             result.signature,
-            self.inputs,
+            self._full.inputs if variant.full and self._full is not None else self.inputs,
             self.outputs,
             is_filter=self.is_filter,
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
             speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
+            makes_strings=uses_arena(result.library),
         )
         library = context.codegen().create_library(name)
         library.enable_object_caching()  # keeps the object code for ours
@@ -211,22 +231,28 @@ def compile_kernel(
         If what it returns can't be a column.
     """
     argument_types = tuple(item.kernel_type for item in inputs)
+    # Strings are taken for ASCII; a chunk with one that isn't goes to the full form.
+    narrowed = tuple(replace(item, type=narrow(item.type)) if item.is_column else item for item in inputs)
+    narrow_types = tuple(item.kernel_type for item in narrowed)
+    needs_full = narrow_types != argument_types
+    relaxed = math == "fast"
     with compile_lock:
-        full = None
-        relaxed = math == "fast"
         if math == "libm":
-            result = _compile(function, argument_types, None)
+            result = _compile(function, narrow_types, None)
         else:
             try:
-                result = _compile(function, argument_types, Mode(full=False), relaxed=relaxed)
+                result = _compile(function, narrow_types, Mode(full=False), relaxed=relaxed)
             except TryInFastForm:
-                result = _compile(function, argument_types, Mode(full=True), relaxed=relaxed)
+                result = _compile(function, narrow_types, Mode(full=True), relaxed=relaxed)
             else:
-                if has_angles(plain(function)):
-                    full = partial(_compile, function, argument_types, Mode(full=True), relaxed=relaxed)
+                needs_full = needs_full or has_angles(plain(function))
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
+    full = None
+    if needs_full:
+        mode = None if math == "libm" else Mode(full=True)
+        full = FullForm(tuple(inputs), partial(_compile, function, argument_types, mode, relaxed=relaxed))
     return CompiledKernel(
-        tuple(inputs), outputs, field_names, result, full, returns_tuple=returns_tuple, is_filter=is_filter
+        narrowed, outputs, field_names, result, full, returns_tuple=returns_tuple, is_filter=is_filter
     )
 
 

@@ -28,6 +28,9 @@ from dataflare_vec.jit.slots import (
     scalar_leaves,
 )
 
+from dataflare_vec.jit.strings.arena import release_function
+from dataflare_vec.jit.strings.types import ViewType
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -79,8 +82,22 @@ class LoopBuilder:
             arguments.append(from_bits(builder, raw, slot_type))
         if not self._scratches:
             arguments.append(_I64(0))
-        failed = builder.call(body, [*arguments, rows])
-        builder.ret(builder.zext(builder.icmp_unsigned("!=", failed, failed.type(0)), _I64))
+        _, _, targets, _ = self._take_apart(builder, arguments[: len(slots)])
+        outputs = [
+            (target, element_of(output.type))
+            for target, output in zip(targets, self.code.columns_out, strict=True)
+        ]
+        marks = [element.begin(builder, target) for target, element in outputs]
+        count = builder.call(body, [*arguments, rows])
+        failed = builder.icmp_unsigned("!=", count, count.type(0))
+        if not self.variant.careful and any(mark is not None for mark in marks):
+            with builder.if_then(failed, likely=False):
+                for (target, element), mark in zip(outputs, marks, strict=True):
+                    if mark is not None:
+                        element.undo(builder, target, mark)
+        if self.code.makes_strings:
+            builder.call(release_function(module), [])
+        builder.ret(builder.zext(failed, _I64))
 
     def _slot_types(self, item: Input) -> list[ir.Type]:
         if item.is_column:
@@ -153,6 +170,11 @@ class LoopBuilder:
     def _pack_constant(self, builder: ir.IRBuilder, ty: types.Type, leaves: list[ir.Value]) -> ir.Value:
         if isinstance(ty, types.NoneType):
             return self.context.get_dummy_value()
+        if isinstance(ty, ViewType):
+            string = cgutils.create_struct_proxy(ty)(self.context, builder)
+            string.data = builder.inttoptr(leaves.pop(0), _BYTES)
+            string.nbytes = leaves.pop(0)
+            return string._getvalue()
         if not isinstance(ty, types.BaseTuple):
             return leaves.pop(0)
         items = [self._pack_constant(builder, item, leaves) for item in ty]
