@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from dataflare_vec.jit.slots import Buffers, Input, Output
     from dataflare_vec.kernel import LoopVariant
 
+#: Vectors of rows that are computed side by side. A kernel of some hundred instructions is a chain in which
+#: each waits for the one before, and is all that a processor can look ahead: haversine takes 0.8 of the time
+#: with two, implied volatility 0.7; four need more registers than there are (measured on Zen 3).
+INTERLEAVED = 2
+
 #: Names of scratches, one byte a row each: which rows are computed, are still selected, have raised.
 VALID, SELECTED, FAILED = "valid", "selected", "failed"
 
@@ -128,6 +133,8 @@ class RowsWriter:
         failed = cgutils.alloca_once_value(builder, self.counter(0))
         with cgutils.for_range(builder, count, intp=_I64) as loop:
             self._row(builder.add(base, loop.index), loop.index, failed)
+        _, latch = loop.index.incomings[-1]
+        _interleave(latch.terminator)
         builder.ret(builder.load(failed))
 
     def _scratch(self, key: str, within: ir.Value) -> ir.Value | None:
@@ -329,6 +336,15 @@ class RowsWriter:
         with builder.if_then(builder.icmp_signed(">", dynamic_args, dynamic_args.type(0))):
             nrt.free(builder, builder.load(cgutils.gep_inbounds(builder, excinfo, 0, 2)))
             nrt.free(builder, builder.bitcast(excinfo, cgutils.voidptr_t))
+
+
+def _interleave(back: ir.Instruction) -> None:
+    """Ask LLVM to interleave the loop that ends in the branch ``back``, if it vectorises it."""
+    module = back.module
+    count = module.add_metadata(["llvm.loop.interleave.count", ir.IntType(32)(INTERLEAVED)])
+    loop = ir.MDValue(module, [], name=str(len(module.metadata)))
+    loop.operands = (loop, count)  # the name of a loop refers to itself, which makes it unlike any other's
+    back.set_metadata("llvm.loop", loop)
 
 
 def _value_type(ty: types.Type) -> types.Type:

@@ -10,6 +10,7 @@ from dataflare_vec.jit.strings import (
     concat as concat,
     encode as encode,
     index as index,
+    offered as offered,
     pad as pad,
     replace as replace,
     search as search,

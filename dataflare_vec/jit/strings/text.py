@@ -178,15 +178,16 @@ def _format_float(made):
     group = ord(made.group) if made.group else 0
     group_size = 3 if made.group else 0
     nothing = StringConstant("")
+    factor, mark = (100.0, StringConstant("%")) if form == "%" else (1.0, nothing)
 
     def format_float(value, spec=_EMPTY):
         x = np.float64(value)
         negative = bits_of(x) >> np.uint64(63) != 0 and x == x
-        x = abs(x)
+        x = abs(x) * factor
         head = head_of(negative, sign, nothing)
         if is_special(x):
             text = special_text(x, 32 - 32 * capital)
-            return lay_out(kind, head, text._data, 3, make_view(ascii_string, text._data, 0), 0, 0, fill, align, width)
+            return lay_out(kind, head, text._data, 3, mark, 0, 0, fill, align, width)
         digits, count, tail = body(x, precision, capital)
         return lay_out(kind, head, digits, count, tail, group, group_size, fill, align, width)
 
@@ -209,14 +210,14 @@ def _with_point(digits, whole, count, extra):
 
 @helper
 def _fixed(x, precision, capital):
-    digits, whole = fixed_text(x, precision, False)
+    digits, whole = fixed_text(x, precision)
     room, at = _with_point(digits, whole, whole + precision, 0)
     return digits, whole, make_view(ascii_string, room, at)
 
 
 @helper
 def _percent(x, precision, capital):
-    digits, whole = fixed_text(x, precision, True)
+    digits, whole = fixed_text(x, precision)
     room, at = _with_point(digits, whole, whole + precision, 1)
     room[at] = np.uint8(37)
     return digits, whole, make_view(ascii_string, room, at + 1)

@@ -156,13 +156,11 @@ def exact_digits(x):
 
 
 @helper
-def fixed_text(x, precision, percent):
+def fixed_text(x, precision):
     """Return digits of a positive float with ``precision`` behind the point, rounded half to even.
 
-    Also how many are before the point. Python multiplies by 100 first for a percentage.
+    Also how many are before the point.
     """
-    if percent:
-        x *= 100.0
     bits = bits_of(x)
     power = np.int64(bits >> np.uint64(52)) - 1075
     if precision < 19 and power < 0 and power > -120 and x * np.float64(_POWERS[precision]) < 1e18:
