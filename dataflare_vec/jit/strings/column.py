@@ -74,7 +74,7 @@ class ViewElement(Element):
         with builder.if_else(inline) as (short, long):
             with short:
                 # Behind the string its view holds zeros; if not, the row only takes the other form.
-                first = builder.shl(viewcode.load(builder, view, 0, _I64), _I64(32))
+                first = builder.zext(viewcode.load(builder, view, 4, _I32), _I64)
                 both = builder.or_(first, viewcode.load(builder, view, 8, _I64))
                 plain = builder.icmp_unsigned("==", builder.and_(both, _HIGH_BITS), _I64(0))
                 # Of a row that isn't there nothing counts.
