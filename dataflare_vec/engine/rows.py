@@ -17,6 +17,7 @@ from dataflare_vec.engine.stage import Stage
 from dataflare_vec.engine.writers import ViewColumn
 from dataflare_vec.layouts import Views
 from dataflare_vec.logs import get_logger
+from dataflare_vec.values import is_naive, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -167,6 +168,15 @@ class RowStage(Stage):
         steps += (0, 1, 0, 1)  # bit offsets of the selection and of the failed rows
         return array("q", steps)
 
+    def misfit(self, values: Sequence[Any]) -> Exception:
+        """Return why a row failed whose function returned: one of its values doesn't fit its column."""
+        for value, field in zip(values, self.prepared.outputs, strict=False):
+            if isinstance(value, int) and field.shown.is_integer():
+                low, high = pl.select(field.shown.min().alias("low"), field.shown.max().alias("high")).row(0)
+                if not low <= value <= high:
+                    return OverflowError(f"{value} does not fit {field.shown}")
+        return RuntimeError("the compiled kernel raised, the interpreted one did not")
+
     def _careful(self, run: Run, placement: Placement, first: int, last: int) -> None:
         """Run rows of which some raise: write down which ones, and take them out of the selection."""
         failures = run.failures[self.index]
@@ -244,4 +254,4 @@ def _scalars(value: Any, kept: list[Any]) -> Iterator[float]:
 def _bits(value: float) -> int:
     if isinstance(value, float):
         return int(struct.unpack("<q", struct.pack("<d", value))[0])
-    return int(value)
+    return ticks_of(value) if is_naive(value) else int(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 import dataflare_vec as dfv
@@ -16,12 +15,10 @@ _LOW = 0xFFFFFFFF
 _FNV_OFFSET, _FNV_PRIME = 0xCBF29CE484222325, 0x100000001B3
 
 
-@numba.njit
 def _xx_round(lane, value):  # type: ignore[no-untyped-def]
     return multiply(rotate_left(add(lane, multiply(value, _XX2)), 31), _XX1)
 
 
-@numba.njit
 def _xx_merge(state, lane):  # type: ignore[no-untyped-def]
     return add(multiply(state ^ _xx_round(word(0), lane), _XX1), _XX4)
 
@@ -81,7 +78,6 @@ def xxhash64(data, seed=0):  # type: ignore[no-untyped-def]
     return state ^ (state >> 32)
 
 
-@numba.njit
 def _murmur_scramble(block):  # type: ignore[no-untyped-def]
     block = (block * 0xCC9E2D51) & _LOW
     block = ((block << 15) | (block >> 17)) & _LOW
@@ -131,7 +127,6 @@ def murmur3(data, seed=0):  # type: ignore[no-untyped-def]
     return state ^ (state >> 16)
 
 
-@numba.njit
 def _sip_round(a, b, c, d):  # type: ignore[no-untyped-def]
     a, c = add(a, b), add(c, d)
     b, d = rotate_left(b, 13) ^ a, rotate_left(d, 16) ^ c

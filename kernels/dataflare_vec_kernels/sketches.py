@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 import dataflare_vec as dfv
@@ -25,7 +24,6 @@ class Moments(NamedTuple):
 NO_MOMENTS = Moments(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-@numba.njit
 def _with(s, x):  # type: ignore[no-untyped-def]
     """Moments with one more value."""
     n = s.n + 1.0
@@ -38,7 +36,6 @@ def _with(s, x):  # type: ignore[no-untyped-def]
     return Moments(n, s.mean + part, s.m2 + term, m3, m4)
 
 
-@numba.njit
 def _together(a, b):  # type: ignore[no-untyped-def]
     """Moments of two parts of the rows."""
     if a.n == 0.0:
@@ -155,7 +152,6 @@ def kurtosis(state, x):  # type: ignore[no-untyped-def]
 _INDEX_BITS = 12
 
 
-@numba.njit
 def _mixed(key):  # type: ignore[no-untyped-def]
     """A key's bits, well mixed (the finaliser of SplitMix64: G. Steele and others, OOPSLA 2014)."""
     state = add(word(key), 0x9E3779B97F4A7C15)
@@ -235,18 +231,15 @@ class Sketch(NamedTuple):
 NO_SKETCH = Sketch(np.zeros(_BUCKETS), np.zeros(_BUCKETS), 0.0, 0.5)
 
 
-@numba.njit
 def _bucket(size):  # type: ignore[no-untyped-def]
     return min(max(math.ceil(math.log(size) / _LOG_GAMMA) + _ONE, 0), _BUCKETS - 1)
 
 
-@numba.njit
 def _middle(bucket):  # type: ignore[no-untyped-def]
     """The value that stands for a bucket, within the error of all its values."""
     return 2.0 * math.exp((bucket - _ONE) * _LOG_GAMMA) / (1.0 + math.exp(_LOG_GAMMA))
 
 
-@numba.njit
 def _count(s, x, weight, quantile):  # type: ignore[no-untyped-def]
     if x > 0.0:
         s.positive[_bucket(x)] += weight

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from dataflare_vec.jit.strings import (
-    case as case,
-    classes as classes,
-    codepoints as codepoints,
-    compare as compare,
-    concat as concat,
-    encode as encode,
-    index as index,
-    offered as offered,
-    pad as pad,
-    replace as replace,
-    search as search,
-    split as split,
-    strip as strip,
-    text as text,
+    case,
+    classes,
+    codepoints,
+    compare,
+    concat,
+    encode,
+    index,
+    offered,
+    pad,
+    replace,
+    search,
+    split,
+    strip,
+    text,
 )
-from dataflare_vec.jit.strings.numbers import parse as parse
+from dataflare_vec.jit.strings.numbers import parse
+
+REGISTERED = (
+    case,
+    classes,
+    codepoints,
+    compare,
+    concat,
+    encode,
+    index,
+    offered,
+    pad,
+    replace,
+    search,
+    split,
+    strip,
+    text,
+    parse,
+)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
-
 import dataflare_vec as dfv
 
 
@@ -71,7 +69,6 @@ def heikin_ashi(state, open, high, low, close):  # type: ignore[no-untyped-def]
     return (start, mean, True), Candle(start, max(high, start, mean), min(low, start, mean), mean)
 
 
-@numba.njit
 def _wilder(average, value, seen, period):  # type: ignore[no-untyped-def]
     """Average after ``seen`` values before: the mean of the first ones, then smoothed by 1/period."""
     if seen < period:

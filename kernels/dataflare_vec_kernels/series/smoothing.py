@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 import dataflare_vec as dfv
@@ -82,7 +81,6 @@ def kalman(state, x, process=1e-3, noise=1.0):  # type: ignore[no-untyped-def]
     return (level, (1.0 - gain) * variance, True), level
 
 
-@numba.njit
 def _median(values, count):  # type: ignore[no-untyped-def]
     """Median of the first values, which get sorted."""
     for i in range(1, count):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import numba
-
 import dataflare_vec as dfv
 
 
-@numba.njit
 def _is_digit(character: str) -> bool:
     return "0" <= character <= "9"
 
 
-@numba.njit
 def _number_at(text: str, start: int) -> tuple[float, int]:
     """The number that starts at a digit or a point, and where it ends; commas in it are passed over."""
     digits, end = "", start
@@ -31,7 +27,6 @@ def _number_at(text: str, start: int) -> tuple[float, int]:
     return float(digits), end
 
 
-@numba.njit
 def _first_number(text: str) -> tuple[bool, float, int, int]:
     """Whether there is a number in a text, its value, and where it starts and ends."""
     for i in range(len(text)):
@@ -109,7 +104,6 @@ def parse_money(text: str):  # type: ignore[no-untyped-def]
     return value
 
 
-@numba.njit
 def _seconds_of(unit: str) -> float:
     """How long a unit is; 0 if there is no such unit."""
     if unit in ("ms", "millisecond", "milliseconds"):

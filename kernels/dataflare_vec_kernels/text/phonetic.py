@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numba
-
 import dataflare_vec as dfv
 
 #: The digit of each letter A to Z in `soundex`; 0 for vowels and Y, 9 for H and W, which don't separate.
@@ -56,7 +54,6 @@ def soundex(word: str):  # type: ignore[no-untyped-def]
     return key.ljust(4, "0")
 
 
-@numba.njit
 def _letters(word: str) -> str:
     """The letters A to Z of a word as capitals, of doubled ones (but C) the first."""
     letters, last = "", ""
@@ -68,7 +65,6 @@ def _letters(word: str) -> str:
     return letters
 
 
-@numba.njit
 def _sound(word: str, i: int) -> str:
     """What the letter at ``i`` adds to the Metaphone of a word."""
     letter = word[i]

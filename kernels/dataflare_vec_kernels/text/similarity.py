@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 import dataflare_vec as dfv
@@ -12,7 +11,6 @@ from dataflare_vec.text import WORD, match_bits
 _PREFIX = 4
 
 
-@numba.njit
 def _short_levenshtein(pattern: str, text: str) -> int:
     """Distance of a pattern of 1 to `WORD` characters: a column of the matrix is one word (Hyyrö 2003)."""
     size = len(pattern)
@@ -30,7 +28,6 @@ def _short_levenshtein(pattern: str, text: str) -> int:
     return score
 
 
-@numba.njit
 def _long_levenshtein(pattern: str, text: str) -> int:
     """The same for any length: words one after the other, their last row's differences kept between them."""
     columns = len(text)
@@ -129,7 +126,6 @@ def levenshtein_similarity(a: str, b: str):  # type: ignore[no-untyped-def]
     return 1.0 - _long_levenshtein(shorter, longer) / len(longer)
 
 
-@numba.njit
 def _short_alignment(pattern: str, text: str) -> int:
     """Like `_short_levenshtein`, and swaps of neighbours cost 1."""
     size = len(pattern)
@@ -150,7 +146,6 @@ def _short_alignment(pattern: str, text: str) -> int:
     return score
 
 
-@numba.njit
 def _codes(text: str):  # type: ignore[no-untyped-def]
     """The code points of a string, for algorithms that go back and forth in it."""
     codes = np.empty(len(text), np.int32)
@@ -159,7 +154,6 @@ def _codes(text: str):  # type: ignore[no-untyped-def]
     return codes
 
 
-@numba.njit
 def _long_alignment(a: str, b: str) -> int:
     """Three rows of the matrix."""
     first, second = _codes(a), _codes(b)
@@ -211,7 +205,6 @@ def damerau_levenshtein(a: str, b: str):  # type: ignore[no-untyped-def]
     return _long_alignment(shorter, longer)
 
 
-@numba.njit
 def _short_jaro(a: str, b: str) -> float:
     """Jaro similarity of strings of 1 to `WORD` characters; which ones are matched is kept in words."""
     bound = max(max(len(a), len(b)) // 2 - 1, 0)
@@ -238,7 +231,6 @@ def _short_jaro(a: str, b: str) -> float:
     return (matches / len(a) + matches / len(b) + (matches - swapped // 2) / matches) / 3.0
 
 
-@numba.njit
 def _long_jaro(a: str, b: str) -> float:
     first, second = _codes(a), _codes(b)
     bound = max(max(len(first), len(second)) // 2 - 1, 0)
@@ -264,7 +256,6 @@ def _long_jaro(a: str, b: str) -> float:
     return (matches / len(first) + matches / len(second) + (matches - swapped // 2) / matches) / 3.0
 
 
-@numba.njit
 def _jaro(a: str, b: str) -> float:
     if len(a) == 0 or len(b) == 0:
         return 1.0 if len(a) == len(b) else 0.0
@@ -375,7 +366,6 @@ def hamming(a: str, b: str):  # type: ignore[no-untyped-def]
     return different
 
 
-@numba.njit
 def _distinct_grams(text: str, n: int) -> int:
     count = 0
     for i in range(len(text) - n + 1):
