@@ -82,7 +82,7 @@ def welford(state, x):  # type: ignore[no-untyped-def]
     Returns
     -------
     Spread
-        ``count``, ``mean``, ``variance`` (of a sample: divided by count - 1); NaN where there are too few rows.
+        ``count``, ``mean``, ``variance`` (of a sample: divided by count - 1); NaN for too few rows.
 
     Notes
     -----

@@ -61,19 +61,19 @@ def _equal_bytes(typing_context: Any, data: Any, nbytes: Any, byte: Any) -> Any:
 
 
 @operation(offered.match_bits)
-def _match_bits(text, character):  # type: ignore[no-untyped-def]
+def _match_bits(text, character):
     if not (is_string(text) and is_string(character)):
         return None
     if is_ascii(text):
 
-        def match_ascii(text, character):  # type: ignore[no-untyped-def]
+        def match_ascii(text, character):
             if character._nbytes != 1:
                 return 0
             return _equal_bytes(text._data, text._nbytes, character._data[0])
 
         return match_ascii
 
-    def match_utf8(text, character):  # type: ignore[no-untyped-def]
+    def match_utf8(text, character):
         data, nbytes = text._data, text._nbytes
         wanted, width = character._data, character._nbytes
         bits = at = position = 0
@@ -92,7 +92,7 @@ def _match_bits(text, character):  # type: ignore[no-untyped-def]
 
 
 @operation(offered.utf8)
-def _utf8(value):  # type: ignore[no-untyped-def]
+def _utf8(value):
     if is_bytes(value):
         return lambda value: value
     if is_string(value):
@@ -118,11 +118,11 @@ _load32, _load64 = _load(32), _load(64)
 
 
 @operation(words.load32)
-def _words_load32(data, at):  # type: ignore[no-untyped-def]
+def _words_load32(data, at):
     if not is_bytes(data):
         return None
 
-    def load(data, at):  # type: ignore[no-untyped-def]
+    def load(data, at):
         if at < 0 or at + 4 > data._nbytes:
             raise IndexError("word out of range")
         return _load32(data._data, at)
@@ -131,11 +131,11 @@ def _words_load32(data, at):  # type: ignore[no-untyped-def]
 
 
 @operation(words.load64)
-def _words_load64(data, at):  # type: ignore[no-untyped-def]
+def _words_load64(data, at):
     if not is_bytes(data):
         return None
 
-    def load(data, at):  # type: ignore[no-untyped-def]
+    def load(data, at):
         if at < 0 or at + 8 > data._nbytes:
             raise IndexError("word out of range")
         return _load64(data._data, at)
