@@ -15,6 +15,7 @@ from dataflare_vec.definition import plain
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit import temporal as temporal  # likewise
 from dataflare_vec.jit import vectors as vectors  # likewise
+from dataflare_vec.jit import words as words  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
