@@ -98,6 +98,8 @@ def explain(stage: RowStage, sample: pl.DataFrame) -> Iterator[Exception]:
 def _overflow(values: Sequence[Any], outputs: Sequence[Any]) -> Exception:
     """Return why a row failed whose function returned: one of its values doesn't fit its column."""
     for value, field in zip(values, outputs, strict=False):
+        if isinstance(field.shown, pl.Array) and value is not None and len(value) != field.shown.size:
+            return ValueError(f"an array of {len(value)} items does not fit {field.shown}")
         if isinstance(value, int) and field.shown.is_integer():
             low, high = pl.select(field.shown.min().alias("low"), field.shown.max().alias("high")).row(0)
             if not low <= value <= high:

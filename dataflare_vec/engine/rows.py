@@ -14,8 +14,8 @@ from dataflare_vec.binding import Column
 from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.engine.failures import ROW
 from dataflare_vec.engine.stage import Stage
-from dataflare_vec.engine.writers import ViewColumn
-from dataflare_vec.layouts import Views
+from dataflare_vec.engine.writers import ListColumn, ViewColumn
+from dataflare_vec.layouts import PackedRows, Views
 from dataflare_vec.logs import get_logger
 from dataflare_vec.values import is_naive, ticks_of
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.prepare import Prepared
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk, Placed
+    from dataflare_vec.layouts import Layout
     from dataflare_vec.memory import MemoryPool
 
 _log = get_logger(__name__)
@@ -83,7 +84,7 @@ class RowStage(Stage):
             return []
         columns = []
         for field in self.prepared.outputs:
-            kind = ViewColumn if isinstance(field.layout, Views) else OutputColumn
+            kind = _column_kind(field.layout)
             has_nulls = field.nullable or nulls
             columns.append(kind(pool, field.stored, field.dtype, rows, layout=field.layout, nulls=has_nulls))
         return columns
@@ -214,6 +215,12 @@ def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[i
         yield start, cut
         start = cut
     yield start, stop
+
+
+def _column_kind(layout: Layout) -> type[OutputColumn]:
+    if isinstance(layout, PackedRows):
+        return ListColumn
+    return ViewColumn if isinstance(layout, Views) else OutputColumn
 
 
 def _constant_bits(binding: Binding, kept: list[Any]) -> list[list[int] | None]:

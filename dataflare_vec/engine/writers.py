@@ -14,6 +14,7 @@ import polars as pl
 
 from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.errors import KernelResultError
+from dataflare_vec.layouts.packed import PackedRows, unpack
 
 if TYPE_CHECKING:
     from dataflare_vec.layouts import Layout, Slots
@@ -157,3 +158,14 @@ class ViewColumn(OutputColumn):
             if words[2]:
                 self._data.close(words[3], words[0] - words[2])
         return [*super()._buffers(), *self._data.to_arrow()]
+
+
+class ListColumn(ViewColumn):
+    """A column of lists: the bytes of each row as a view, put together when it is read."""
+
+    __slots__ = ()
+
+    def slice(self, start: int, stop: int, name: str = "") -> pl.Series:
+        """Return some of its rows."""
+        assert isinstance(self.layout, PackedRows)
+        return unpack(self._stored_slice(start, stop, name), self.layout.width, self.dtype)

@@ -9,6 +9,7 @@ from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.loops import Output
+from dataflare_vec.jit.nested.packed import PackedType, packed_column
 from dataflare_vec.jit.nested.rows import rows_type
 from dataflare_vec.jit.nested.structs import struct_type
 from dataflare_vec.jit.strings.column import CategoryType, CodeType
@@ -39,6 +40,7 @@ _TEMPORAL: dict[Any, types.Type] = {
     pl.Datetime: types.int64,
     pl.Duration: types.int64,
 }
+_NUMBER_DTYPES = {numba_type: dtype() for dtype, numba_type in _NUMBERS.items()}
 _TEXT: dict[Any, types.Type] = {pl.String: utf8_string, pl.Binary: bytes_view}
 _DTYPES = {numba_type: dtype for dtype, numba_type in (_NUMBERS | _TEXT).items()}
 
@@ -78,6 +80,8 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
     """Return the dtype in which a column of ``numba_type`` is stored."""
     if isinstance(numba_type, TemporalColumn):
         return pl.Int64() if numba_type.unit else pl.Int32()
+    if isinstance(numba_type, PackedType):
+        return pl.Binary()
     return _DTYPES[numba_type]()  # type: ignore[no-any-return]
 
 
@@ -141,6 +145,11 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
             msg = f"it returns `{value}`, but `returns` declares {wanted}"
             raise KernelResultError(msg)
         return found
+    if isinstance(value, (types.Array, types.List)):
+        try:
+            return packed_column(value, wanted, _number_type, _NUMBER_DTYPES.get)
+        except ValueError as error:
+            raise KernelResultError(str(error)) from None
     if value not in _DTYPES:
         raise KernelResultError(_not_a_column(value, position))
     if wanted is None:
@@ -160,7 +169,7 @@ def _not_a_column(value: types.Type, position: int | None) -> str:
             f"it returns None{where} for every row; return a value on at least one path "
             "(a kernel without a `return` statement returns None)"
         )
-    return f"it returns `{value}`{where}; return a number, a bool, a string, bytes, None, or a tuple of these"
+    return f"it returns `{value}`{where}; return a number, a bool, a string, bytes, a list or array of numbers, None, or a tuple of these"
 
 
 def _check_declared(value: types.Type, wanted: types.Type) -> None:
