@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -98,6 +99,10 @@ def explain(stage: RowStage, sample: pl.DataFrame) -> Iterator[Exception]:
 def _overflow(values: Sequence[Any], outputs: Sequence[Any]) -> Exception:
     """Return why a row failed whose function returned: one of its values doesn't fit its column."""
     for value, field in zip(values, outputs, strict=False):
+        if isinstance(value, Decimal) and isinstance(field.shown, pl.Decimal):
+            precision, scale = field.shown.precision or 38, field.shown.scale
+            if abs(value) >= Decimal(10) ** (precision - scale):
+                return OverflowError(f"{value} does not fit {field.shown}")
         if isinstance(field.shown, pl.Array) and value is not None and len(value) != field.shown.size:
             return ValueError(f"an array of {len(value)} items does not fit {field.shown}")
         if isinstance(value, int) and field.shown.is_integer():

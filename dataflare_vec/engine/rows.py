@@ -6,6 +6,7 @@ import logging
 import struct
 from array import array
 from copy import copy
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -17,7 +18,7 @@ from dataflare_vec.engine.stage import Stage
 from dataflare_vec.engine.writers import ListColumn, ViewColumn
 from dataflare_vec.layouts import PackedRows, Views
 from dataflare_vec.logs import get_logger
-from dataflare_vec.values import is_naive, ticks_of
+from dataflare_vec.values import digits_of, is_naive, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -249,7 +250,9 @@ def _scalars(value: Any, kept: list[Any]) -> Iterator[float]:
         yield value
 
 
-def _bits(value: float) -> int:
+def _bits(value: Any) -> int:
     if isinstance(value, float):
         return int(struct.unpack("<q", struct.pack("<d", value))[0])
+    if isinstance(value, Decimal):
+        return digits_of(value)[0]
     return ticks_of(value) if is_naive(value) else int(value)

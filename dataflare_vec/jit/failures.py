@@ -22,6 +22,9 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 # What Numba's message contains → what to try.
 _ADVICE = (
+    ("of decimals isn't exact", "write `float(a) / float(b)`, or scale integers"),
+    ("readonly array", "a row is read-only; work on a copy, as `a = a.copy()`"),
+    ("SciPy", "write `dfv.vectors.dot(a, b)`"),
     ("Untyped global name", "make what it names a number, a tuple or a `numba.njit` function"),
     ("non-precise type", "return the same type on every path"),
     ("Cannot unify", "give a variable the same type on every path"),

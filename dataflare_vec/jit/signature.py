@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
+from dataflare_vec.jit.decimals.column import DecimalColumn, decimal_result
+from dataflare_vec.jit.decimals.types import DecimalType
 from dataflare_vec.jit.loops import Output
 from dataflare_vec.jit.nested.packed import PackedType, packed_column
 from dataflare_vec.jit.nested.rows import rows_type
@@ -16,6 +19,7 @@ from dataflare_vec.jit.strings.column import CategoryType, CodeType
 from dataflare_vec.jit.strings.types import StringType, ViewType, ascii_string, bytes_view, utf8_string
 from dataflare_vec.jit.temporal.column import TemporalColumn, result_column, temporal_column
 from dataflare_vec.jit.temporal.types import BY_CLASS, TemporalType
+from dataflare_vec.values import digits_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +65,8 @@ def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type |
     base = dtype.base_type()
     if expects in BY_CLASS:
         return temporal_column(dtype, expects)
+    if base is pl.Decimal:
+        return DecimalType(dtype.scale)  # type: ignore[attr-defined]
     if base is pl.Struct:
         return struct_type(dtype, expects, column_type)
     if base in (pl.List, pl.Array):
@@ -80,6 +86,8 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
     """Return the dtype in which a column of ``numba_type`` is stored."""
     if isinstance(numba_type, TemporalColumn):
         return pl.Int64() if numba_type.unit else pl.Int32()
+    if isinstance(numba_type, DecimalColumn):
+        return pl.Decimal(numba_type.precision, numba_type.scale)
     if isinstance(numba_type, PackedType):
         return pl.Binary()
     return _DTYPES[numba_type]()  # type: ignore[no-any-return]
@@ -91,6 +99,8 @@ def constant_type(value: Any) -> types.Type:
         return types.none
     if isinstance(value, bool):
         return types.boolean
+    if isinstance(value, Decimal):
+        return DecimalType(digits_of(value)[1])
     if type(value) in BY_CLASS:
         return BY_CLASS[type(value)]
     if isinstance(value, str):
@@ -145,8 +155,10 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
             msg = f"it returns `{value}`, but `returns` declares {wanted}"
             raise KernelResultError(msg)
         return found
-    if isinstance(value, (types.Array, types.List)):
+    if isinstance(value, (types.Array, types.List, DecimalType)):
         try:
+            if isinstance(value, DecimalType):
+                return decimal_result(value, wanted)
             return packed_column(value, wanted, _number_type, _NUMBER_DTYPES.get)
         except ValueError as error:
             raise KernelResultError(str(error)) from None
@@ -169,7 +181,10 @@ def _not_a_column(value: types.Type, position: int | None) -> str:
             f"it returns None{where} for every row; return a value on at least one path "
             "(a kernel without a `return` statement returns None)"
         )
-    return f"it returns `{value}`{where}; return a number, a bool, a string, bytes, a list or array of numbers, None, or a tuple of these"
+    return (
+        f"it returns `{value}`{where}; return a number, a bool, a string, bytes, a list or array of numbers, "
+        "None, or a tuple of these"
+    )
 
 
 def _check_declared(value: types.Type, wanted: types.Type) -> None:

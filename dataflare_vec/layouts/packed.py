@@ -1,4 +1,4 @@
-"""Rows of lists as a loop writes them: the bytes of each in a view, put together to a List column afterwards."""
+"""Lists as a loop writes them: the bytes of each in a view, put together to one column afterwards."""
 
 from __future__ import annotations
 

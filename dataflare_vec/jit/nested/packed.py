@@ -83,8 +83,8 @@ def packed_column(
         raise ValueError(msg)
     if item(wanted.inner) != dtype:
         msg = (
-            f"it returns a list or array of {own}, but `returns` declares {wanted}; convert in the kernel, as "
-            "`a.astype(np.float32)`"
+            f"it returns a list or array of {own}, but `returns` declares {wanted}; convert in the kernel, "
+            "as `a.astype(np.float32)`"
         )
         raise ValueError(msg)
     return PackedType(dtype, wanted.size if isinstance(wanted, pl.Array) else None), wanted
