@@ -19,13 +19,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numba
 import polars as pl
-from races import batches, manager, math, memory, rows, tuning, vectors
+from races import batches, manager, math, memory, rows, streams, tuning, vectors
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
 TOPICS = {
     "rows": rows, "math": math, "batches": batches, "memory": memory, "tuning": tuning, "manager": manager,
     "vectors": vectors,
+    "streams": streams,
 }  # fmt: skip
 
 

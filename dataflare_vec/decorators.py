@@ -31,6 +31,7 @@ def plugin(
     description: str | None = None,
     author: str = "",
     math: str = "precise",
+    fallback: str | None = None,
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a row kernel: scalars of one row in, a scalar or a tuple of scalars out.
@@ -56,6 +57,11 @@ def plugin(
         ``"fast"`` to the same, and the kernel's own sums and products may be reordered and fused (last bits
         may then depend on how the rows are cut into chunks); ``"libm"`` to one call a row of the system's
         library.
+    fallback
+        What happens if it can't be compiled. None: a `KernelCompileError` that says why. ``"python"``: it
+        runs row by row in the interpreter, some hundred times slower, with one `InterpretedWarning` that
+        says so. What it returns should then be declared, by ``returns`` or an annotation (``-> float``): it
+        is told from the values of all rows otherwise, and only in the first step over a frame in memory.
     optimize_batch_size
         ``(current_size, latency, throughput) -> size``: rows of the last chunk, its time as a `timedelta`,
         rows a second; the rows of the next chunk. By default the tuner that `BatchConfig` names decides.
@@ -103,6 +109,7 @@ def plugin(
         description=description,
         author=author,
         math=math,
+        fallback=fallback,
         optimize_batch_size=optimize_batch_size,
     )
 
@@ -116,6 +123,7 @@ def filter(
     description: str | None = None,
     author: str = "",
     math: str = "precise",
+    fallback: str | None = None,
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a row kernel that keeps the rows for which it is true.
@@ -143,6 +151,7 @@ def filter(
         description=description,
         author=author,
         math=math,
+        fallback=fallback,
         optimize_batch_size=optimize_batch_size,
     )
 
@@ -237,6 +246,8 @@ def register(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    math: str = "precise",
+    fallback: str | None = None,
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Plugin:
     """Register a function (as a row kernel) or a Polars expression under ``name``.
@@ -250,7 +261,7 @@ def register(
         columns it reads.
     plugin_type
         ``"transformer"`` adds columns, ``"filter"`` keeps the rows for which the target is true.
-    returns, replace, version, description, author, optimize_batch_size
+    returns, replace, version, description, author, math, fallback, optimize_batch_size
         As in `plugin`.
 
     Returns
@@ -272,11 +283,13 @@ def register(
         target,
         name=name,
         form=Form.ROW,
-        plugin_type=PluginType(plugin_type),
+        plugin_type=plugin_type,
         returns=returns,
         version=version,
         description=description,
         author=author,
+        math=math,
+        fallback=fallback,
         optimize_batch_size=optimize_batch_size,
     )
     default_registry.add(made, replace=replace)

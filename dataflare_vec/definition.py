@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.errors import PluginDefinitionError
+from dataflare_vec.hints import near_matches
 from dataflare_vec.values import read_annotation
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ API_VERSION = "1.0"
 
 #: What `math` may be: ours, which vectorise; ours, reassociated; Numba's, one call a row.
 MATH = ("precise", "fast", "libm")
+
+#: What `fallback` may be: an error, or the interpreter.
+FALLBACKS = (None, "python")
 
 #: What `returns` may hold for one output: a dtype, or the name of the parameter whose dtype it has.
 Returns = Any
@@ -105,6 +109,8 @@ class Plugin:
         Declared output types, or None to infer them.
     math : str
         Which mathematical functions a row kernel is compiled with: "precise", "fast" or "libm".
+    fallback : str or None
+        What a row kernel that can't be compiled does: None is an error, "python" runs it row by row.
     optimize_batch_size : Callable or None
         The plugin's own ``(current_size, latency, throughput) -> size``, instead of the tuner's.
     """
@@ -116,12 +122,19 @@ class Plugin:
     returns: Returns | tuple[Returns, ...] | dict[str, Returns] | None = None
     math: str = "precise"
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None
+    fallback: str | None = None
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
     kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
     # The binding of a call without any, once it has been made.
     own_binding: list[Any] = field(default_factory=list, repr=False)
     # The plan of the last such call, with what it holds for; see the engine's `plan_for`.
     last_plan: list[Any] = field(default_factory=list, repr=False)
+    # The plugin of the same definition that it replaced, until its kernels were looked at; and the globals
+    # that kernels of `__main__` were compiled with. See the engine's `live`.
+    predecessor: list[Plugin] = field(default_factory=list, repr=False)
+    captured: list[Any] = field(default_factory=list, repr=False)
+    # Why it ran in the interpreter, once the user has been warned of it.
+    interpreted: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", getattr(self.function, "__doc__", None))
@@ -130,6 +143,18 @@ class Plugin:
         module = getattr(plain(self.function), "__module__", None)
         if module and not isinstance(self.function, pl.Expr):
             object.__setattr__(self, "__module__", module)
+
+    @staticmethod
+    def fresh() -> dict[str, Any]:
+        """Return what a copy has of its own: nothing compiled, bound or planned yet."""
+        return {
+            "kernels": {},
+            "own_binding": [],
+            "last_plan": [],
+            "predecessor": [],
+            "captured": [],
+            "interpreted": [],
+        }
 
     @property
     def name(self) -> str:
@@ -147,6 +172,12 @@ class Plugin:
             msg = f"plugin `{self.name}` is an expression; use it with `apply` or `dfv.expr`"
             raise TypeError(msg)
         return self.function(*args, **kwargs)
+
+    def compile(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Compile a row kernel for columns of some types; see `dataflare_vec.compile_ahead`."""
+        import dataflare_vec
+
+        return dataflare_vec.compile_ahead(self, schema)
 
     def __repr__(self) -> str:
         names = ", ".join(p.name if p.is_column else f"{p.name}={p.default!r}" for p in self.parameters)
@@ -170,13 +201,14 @@ def define(
     *,
     name: str | None,
     form: Form,
-    plugin_type: PluginType,
+    plugin_type: PluginType | str,
     returns: Any = None,
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
     math: str = "precise",
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
+    fallback: str | None = None,
 ) -> Plugin:
     """Make a plugin of a function or an expression.
 
@@ -187,6 +219,13 @@ def define(
     """
     if math not in MATH:
         msg = f'`math` must be "precise", "fast" or "libm", got {math!r}'
+        raise PluginDefinitionError(msg)
+    if fallback not in FALLBACKS:
+        msg = f'`fallback` must be None or "python", got {fallback!r}'
+        raise PluginDefinitionError(msg)
+    kinds = [kind.value for kind in PluginType]
+    if not isinstance(plugin_type, PluginType) and plugin_type not in kinds:
+        msg = f"`plugin_type` is {plugin_type!r}; {near_matches(str(plugin_type), kinds)}"
         raise PluginDefinitionError(msg)
     if isinstance(target, pl.Expr):
         form = Form.EXPRESSION
@@ -206,7 +245,7 @@ def define(
     info = PluginInfo(
         name=name,
         version=version,
-        plugin_type=plugin_type,
+        plugin_type=PluginType(plugin_type),
         description=description,
         author=author,
     )
@@ -216,7 +255,7 @@ def define(
             f"throughput), got {optimize_batch_size!r}"
         )
         raise PluginDefinitionError(msg)
-    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size)
+    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size, fallback)
 
 
 def _name_of(target: Any, name: str | None) -> str:

@@ -10,13 +10,16 @@ from dataflare_vec.binding import Column, output_names
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.columnwise import ColumnStage, column_kernel_schema
 from dataflare_vec.engine.expressions import ExpressionStage, build_expression, columns_of, expression_dtype
-from dataflare_vec.engine.prepare import prepare
+from dataflare_vec.engine.inferred import infer_outputs
+from dataflare_vec.engine.interpreted import Interpreted, InterpretedStage, prepare_or_interpret
+from dataflare_vec.engine.live import check
 from dataflare_vec.engine.rows import RowStage
-from dataflare_vec.errors import KernelResultError
+from dataflare_vec.errors import KernelCompileError, KernelResultError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from dataflare_vec.engine.inferred import Results
     from dataflare_vec.engine.scope import Scope
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.engine.steps import BoundStep
@@ -33,6 +36,8 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
     own = plugin.own_binding
     if len(steps) > 1 or not own or step.binding is not own[0] or step.output is not None or not step.keep:
         return Plan(steps, scope, keep_data=keep_data)
+    if plugin.captured:
+        check(plugin)
     if plugin.last_plan:
         names, kept, dtypes, last = plugin.last_plan[0]
         if kept is keep_data and names == scope.data_names:
@@ -42,6 +47,8 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
             else:
                 return last.over(scope)  # type: ignore[no-any-return]
     plan = Plan(steps, scope, keep_data=keep_data)
+    if not plan.is_reusable:
+        return plan
     reads = {name for stage in plan.stages for name in stage.reads}
     dtypes = [(name, scope.column(name).dtype) for name in reads]
     plugin.last_plan[:] = [(list(scope.data_names), keep_data, dtypes, plan.over(None))]
@@ -61,13 +68,16 @@ class Plan:
         The data's columns, and those of the stages.
     has_whole : bool
         Whether a stage has to see all rows at once.
+    is_reusable : bool
+        Whether it also is the plan of other data of the same schema.
     """
 
-    __slots__ = ("has_whole", "new", "scope", "stages")
+    __slots__ = ("has_whole", "is_reusable", "new", "scope", "stages")
 
     def __init__(self, steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> None:
         self.scope = scope
         self.has_whole = False
+        self.is_reusable = True
         self.stages: list[Stage] = []
         self.new: dict[str, Any] = {}
         for step in steps:
@@ -77,6 +87,7 @@ class Plan:
         """Return the same plan for other data of the same schema."""
         plan = Plan.__new__(Plan)
         plan.stages, plan.new, plan.has_whole = self.stages, self.new, self.has_whole
+        plan.is_reusable = True
         plan.scope = scope  # type: ignore[assignment]  # None only while it is remembered
         return plan
 
@@ -84,16 +95,26 @@ class Plan:
         step.binding.check_columns(scope.names)
         plugin = step.plugin
         stage: Stage
+        check(plugin)
         if plugin.form is Form.EXPRESSION:
             stage = self._expression(step, scope, data_names)
         elif plugin.form is Form.ROW:
             reads = self._read(step, scope)
-            prepared = prepare(step.binding, [scope.dtype(name) for name in reads])
+            prepared = prepare_or_interpret(step.binding, [scope.dtype(name) for name in reads])
+            results = None
+            if isinstance(prepared, Interpreted) and prepared.dtypes is None:
+                prepared, results = self._infer(step, prepared, reads, scope)
             writes = {}
             if not plugin.is_filter:
-                names = self._names(step, prepared.field_names(plugin), len(prepared.outputs), data_names)
-                writes = prepared.schema(names)
-            stage = RowStage(step.binding, prepared, reads, writes, kept=step.keep)
+                known = prepared.dtypes or ()
+                names = self._names(step, prepared.field_names(plugin), len(known), data_names)
+                writes = dict(zip(names, known, strict=True))
+            if isinstance(prepared, Interpreted):
+                stage = InterpretedStage(
+                    step.binding, prepared, reads, writes, kept=step.keep, results=results
+                )
+            else:
+                stage = RowStage(step.binding, prepared, reads, writes, kept=step.keep)
         else:
             reads = self._read(step, scope)
             empty = [pl.Series(dtype=scope.dtype(name)) for name in reads]
@@ -103,6 +124,15 @@ class Plan:
         self._append(stage, scope)
         if step.keep:
             self.new.update(stage.writes)
+
+    def _infer(
+        self, step: BoundStep, interpreted: Interpreted, reads: Sequence[str], scope: Scope
+    ) -> tuple[Interpreted, Results]:
+        """Tell from the values what a kernel returns, if they are all there already."""
+        if self.stages or not reads or not scope.holds_all or not len(scope.column(reads[0])):
+            raise KernelCompileError(interpreted.undeclared)
+        self.is_reusable = False
+        return infer_outputs(step.binding, interpreted, [scope.column(name) for name in reads])
 
     def _append(self, stage: Stage, scope: Scope) -> None:
         stage.index = len(self.stages)

@@ -20,11 +20,12 @@ from dataflare_vec.cache.fingerprint import NotCacheable
 from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cache.key import key_of
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
+from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
 from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple, is_short_decimal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Parameter, Plugin
@@ -60,9 +61,10 @@ class Prepared(NamedTuple):
             return tuple(f"{plugin.name}_{i}" for i in range(len(self.outputs)))
         return self.fields
 
-    def schema(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return the output columns' dtypes by name."""
-        return {name: field.shown for name, field in zip(names, self.outputs, strict=True)}
+    @property
+    def dtypes(self) -> tuple[Any, ...]:
+        """The output columns' dtypes."""
+        return tuple(field.shown for field in self.outputs)
 
 
 def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
@@ -125,7 +127,13 @@ def _entry(binding: Binding, dtypes: Sequence[Any]) -> Entry | None:
     except NotCacheable as reason:
         _log.debug("`%s`: isn't kept in the cache: %s", binding.plugin.name, reason)
         return None
-    return Entry(folder, key, partial(_key_now, binding, dtypes))
+    return Entry(folder, key, partial(_key_now, binding, dtypes), _runtime)
+
+
+def _runtime(symbol: str) -> int | None:
+    from dataflare_vec.jit.runtime import address_of
+
+    return address_of(symbol)
 
 
 def _key_now(binding: Binding, dtypes: Sequence[Any]) -> str | None:
@@ -190,8 +198,8 @@ def _check_constants(binding: Binding) -> None:
         if isinstance(item, Constant) and not _is_constant(item.value):
             msg = (
                 f"plugin `{binding.plugin.name}`: constant `{item.parameter.name}` must be a number of 64 "
-                "bits, a bool, a string, bytes, a date or time without zone, a decimal of 18 digits, None or a "
-                "tuple of these, got "
+                "bits, a bool, a string, bytes, a date or time without zone, a decimal of 18 digits, None or "
+                "a tuple of these, got "
                 f"{type(item.value).__name__} {item.value!r}"
             )
             raise BindingError(msg)
@@ -207,8 +215,6 @@ def _is_constant(value: object) -> bool:
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
-    from numba.core import errors as numba_errors
-
     from dataflare_vec.jit.compiler import compile_kernel
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.failures import explain_failure
@@ -240,8 +246,9 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: {error}"
         raise KernelResultError(msg) from None
-    except numba_errors.NumbaError as error:
-        raise explain_failure(plugin, by_parameter, error) from error
+    except Exception as error:  # Numba's own, and whatever its passes stumble over
+        # Its message holds the lines around and its own files: without it the traceback ends with ours.
+        raise explain_failure(plugin, by_parameter, [item.kernel_type for item in inputs], error) from None
     if isinstance(plugin.returns, dict):
         declared = _by_field(plugin, kernel.field_names, by_parameter)
         kernel = compile_kernel(
@@ -276,7 +283,7 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
     from dataflare_vec.jit.signature import column_type
 
     parameter: Parameter = item.parameter
-    expected = _expected(parameter, dtype)
+    expected = expected_type(parameter, dtype)
     numba_type, reason = None, ""
     if expected is None:
         try:
@@ -299,7 +306,7 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
     return numba_type
 
 
-def _expected(parameter: Parameter, dtype: Any) -> str | None:
+def expected_type(parameter: Parameter, dtype: Any) -> str | None:
     """Return what an annotation asks for, if the column isn't of that kind."""
     expects = parameter.expects
     categories = dtype.base_type() in (pl.Categorical, pl.Enum)
@@ -341,7 +348,7 @@ def _declared(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:
     if returns is None or isinstance(returns, dict):
         return None
     items = returns if isinstance(returns, (tuple, list)) else [returns]
-    return [_declared_dtype(plugin, item, by_parameter) for item in items]
+    return [declared_dtype(plugin, item, by_parameter) for item in items]
 
 
 def _by_field(plugin: Plugin, fields: tuple[str, ...] | None, by_parameter: dict[str, Any]) -> list[Any]:
@@ -349,17 +356,21 @@ def _by_field(plugin: Plugin, fields: tuple[str, ...] | None, by_parameter: dict
     assert isinstance(returns, dict)
     unknown = [name for name in returns if name not in (fields or ())]
     if unknown:
-        msg = f"plugin `{plugin.name}`: `returns` names the fields {unknown}, it returns {fields}"
+        msg = (
+            f"plugin `{plugin.name}`: `returns` declares `{unknown[0]}`, which it doesn't return; "
+            f"{near_matches(unknown[0], fields or ())}"
+        )
         raise KernelResultError(msg)
-    return [_declared_dtype(plugin, returns.get(name), by_parameter) for name in fields or ()]
+    return [declared_dtype(plugin, returns.get(name), by_parameter) for name in fields or ()]
 
 
-def _declared_dtype(plugin: Plugin, item: Any, by_parameter: dict[str, Any]) -> Any:
+def declared_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -> Any:
+    """Return the dtype that an item of ``returns`` means."""
     if isinstance(item, str):
         if item not in by_parameter:
             msg = (
                 f"plugin `{plugin.name}`: `returns` names the parameter `{item}`, which is no column; "
-                f"there are {', '.join(by_parameter)}"
+                f"{near_matches(item, by_parameter)}"
             )
             raise KernelResultError(msg)
         return by_parameter[item]

@@ -170,6 +170,21 @@ class RowStage(Stage):
         steps += (0, 1, 0, 1)  # bit offsets of the selection and of the failed rows
         return array("q", steps)
 
+    def misfit(self, values: Sequence[Any]) -> Exception:
+        """Return why a row failed whose function returned: one of its values doesn't fit its column."""
+        for value, field in zip(values, self.prepared.outputs, strict=False):
+            if isinstance(value, Decimal) and isinstance(field.shown, pl.Decimal):
+                whole_digits = (field.shown.precision or 38) - field.shown.scale
+                if abs(value) >= Decimal(10) ** whole_digits:
+                    return OverflowError(f"{value} does not fit {field.shown}")
+            if isinstance(field.shown, pl.Array) and value is not None and len(value) != field.shown.size:
+                return ValueError(f"an array of {len(value)} items does not fit {field.shown}")
+            if isinstance(value, int) and field.shown.is_integer():
+                low, high = pl.select(field.shown.min().alias("low"), field.shown.max().alias("high")).row(0)
+                if not low <= value <= high:
+                    return OverflowError(f"{value} does not fit {field.shown}")
+        return RuntimeError("the compiled kernel raised, the interpreted one did not")
+
     def _careful(self, run: Run, placement: Placement, first: int, last: int) -> None:
         """Run rows of which some raise: write down which ones, and take them out of the selection."""
         failures = run.failures[self.index]

@@ -62,8 +62,8 @@ class Element:
         Returns
         -------
         tuple
-            The second is None if any value is of its type. A row with one that isn't fails in the kernel's fast
-            form, and goes to the full form, whose type is wider.
+            The second is None if any value is of its type. A row with one that isn't fails in the kernel's
+            fast form, and goes to the full form, whose type is wider.
         """
         return self.load(context, builder, ty, column, row), None
 
@@ -102,11 +102,11 @@ class Element:
         return outside
 
     def begin(self, builder: ir.IRBuilder, target: Buffers) -> ir.Value | None:
-        """Write what a loop does to an output before its first row; return what `undo` needs, None for nothing."""
+        """Write what a loop does to an output before its first row; return what `undo` needs, if anything."""
         return None
 
     def undo(self, builder: ir.IRBuilder, target: Buffers, mark: ir.Value) -> None:
-        """Write how a loop takes back what it has stored, because rows failed and all will be stored again."""
+        """Write how a loop takes back what it has stored: rows failed, and all will be stored again."""
 
     def zero(self, context: Any, ty: types.Type) -> ir.Value:
         """Return what stands under a null."""

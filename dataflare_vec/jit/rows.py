@@ -218,7 +218,7 @@ class RowsWriter:
         return arguments, fits
 
     def _load(self, i: int, row: ir.Value, within: ir.Value) -> tuple[ir.Value, ir.Value | None]:
-        """Return the kernel's argument ``i`` for this row, as a Numba value, and whether it is of its type."""
+        """Return the kernel's argument ``i`` for this row, a Numba value, and whether it is of its type."""
         builder, item = self.builder, self.inputs[i]
         if not item.is_column:
             return self._constants[i], None

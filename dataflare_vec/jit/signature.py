@@ -11,6 +11,7 @@ from numba.core import types
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.decimals.column import DecimalColumn, decimal_result
 from dataflare_vec.jit.decimals.types import DecimalType
+from dataflare_vec.jit.failures.inferred import plain_type
 from dataflare_vec.jit.loops import Output
 from dataflare_vec.jit.nested.packed import PackedType, packed_column
 from dataflare_vec.jit.nested.rows import rows_type
@@ -93,6 +94,11 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
     return _DTYPES[numba_type]()  # type: ignore[no-any-return]
 
 
+def written_type(dtype: pl.DataType) -> types.Type | None:
+    """Return the type in which a result is stored that is declared as ``dtype``; None if it can't be."""
+    return _TEXT.get(dtype.base_type()) or _number_type(dtype)
+
+
 def constant_type(value: Any) -> types.Type:
     """Return the type of a constant: a number, a bool, a string, bytes, None, or a tuple of these."""
     if value is None:
@@ -166,7 +172,7 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
         raise KernelResultError(_not_a_column(value, position))
     if wanted is None:
         return value, polars_dtype(value)
-    number = _TEXT.get(wanted.base_type()) or _number_type(wanted)
+    number = written_type(wanted)
     if number is None:
         msg = f"`returns` declares {wanted}, which a kernel can't write"
         raise KernelResultError(msg)
@@ -181,9 +187,11 @@ def _not_a_column(value: types.Type, position: int | None) -> str:
             f"it returns None{where} for every row; return a value on at least one path "
             "(a kernel without a `return` statement returns None)"
         )
+    if isinstance(value, types.Complex):
+        return f"it returns a complex number{where}; return `z.real, z.imag` as two columns, or `abs(z)`"
     return (
-        f"it returns `{value}`{where}; return a number, a bool, a string, bytes, a list or array of numbers, "
-        "None, or a tuple of these"
+        f"it returns `{plain_type(str(value))}`{where}; return a number, a bool, a string, bytes, a list or "
+        "array of numbers, None, or a tuple of these"
     )
 
 

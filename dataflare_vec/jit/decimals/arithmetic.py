@@ -200,7 +200,7 @@ def _unary(function, implementation):
         return (lambda a: implementation((a,))) if isinstance(a, DecimalType) else None
 
 
-for _function, _implementation in (
+for _one, _implementation in (
     (operator.neg, _negated),
     (abs, _absolute),
     (bool, _nonzero),
@@ -208,7 +208,7 @@ for _function, _implementation in (
     (int, _as_int),
     (float, _as_float),
 ):
-    _unary(_function, _implementation)
+    _unary(_one, _implementation)
 
 
 @overload(round, jit_options=_INLINE)

@@ -51,17 +51,17 @@ class _Wide(models.PrimitiveModel):  # type: ignore[misc]
         super().__init__(dmm, fe_type, I128)
 
 
-@typeof_impl.register(Decimal)  # type: ignore[untyped-decorator]
+@typeof_impl.register(Decimal)
 def _typeof(value: Decimal, context: Any) -> DecimalType | None:
     return DecimalType(digits_of(value)[1]) if value.is_finite() else None
 
 
-@lower_constant(DecimalType)  # type: ignore[untyped-decorator]
+@lower_constant(DecimalType)
 def _constant(context: Any, builder: Any, ty: DecimalType, value: Decimal) -> ir.Constant:
     return I128(digits_of(value)[0])
 
 
-@lower_cast(DecimalType, DecimalType)  # type: ignore[untyped-decorator]
+@lower_cast(DecimalType, DecimalType)
 def _cast(context: Any, builder: Any, given: DecimalType, wanted: DecimalType, value: Any) -> Any:
     return rescaled(context, builder, value, given.scale, wanted.scale)
 
@@ -94,7 +94,7 @@ def operation(make: Any) -> Any:
     ``make`` is given by ``(scales) -> (result type, generator)``; an integer has the scale 0.
     """
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def function(typing_context: Any, arguments: Any) -> Any:
         scales = [ty.scale if isinstance(ty, DecimalType) else 0 for ty in arguments]
         result, body = make(*scales)

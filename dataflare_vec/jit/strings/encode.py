@@ -54,9 +54,7 @@ def _encode(view, encoding=StringConstant("utf-8")):
     if name is None:
         return None
     if name == "utf-8" or is_ascii(view):
-        return lambda view, encoding=StringConstant("utf-8"): make_view(
-            bytes_view, view._data, view._nbytes
-        )
+        return lambda view, encoding=StringConstant("utf-8"): make_view(bytes_view, view._data, view._nbytes)
     if name == "ascii":
 
         def encode_ascii(view, encoding=StringConstant("utf-8")):

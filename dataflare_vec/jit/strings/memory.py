@@ -18,9 +18,7 @@ from dataflare_vec.jit.strings.types import byte_pointer, offset_by
 _I64 = ir.IntType(64)
 
 memcmp = types.ExternalFunction("memcmp", types.int32(byte_pointer, byte_pointer, types.int64))
-memmem = types.ExternalFunction(
-    "memmem", byte_pointer(byte_pointer, types.int64, byte_pointer, types.int64)
-)
+memmem = types.ExternalFunction("memmem", byte_pointer(byte_pointer, types.int64, byte_pointer, types.int64))
 
 
 def _load(bits, numba_type):

@@ -124,5 +124,3 @@ def _expandtabs(view, tabsize=8):
         return make_view(view, room, written)
 
     return expandtabs
-
-

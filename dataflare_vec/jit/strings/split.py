@@ -450,5 +450,3 @@ def _rpartition(view, sep):
         return part(view, 0, found), part(view, found, behind), part(view, behind, view._nbytes)
 
     return rpartition
-
-

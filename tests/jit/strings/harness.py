@@ -19,7 +19,11 @@ from dataflare_vec.jit.rewrite import pipeline
 from dataflare_vec.jit.strings import arena
 from dataflare_vec.jit.strings.types import BytesType, StringType, ascii_string, bytes_view, utf8_string
 
-OPTIONS = {"pipeline_class": pipeline(Mode(full=True)), "error_model": "dataflare", "no_cpython_wrapper": True}
+OPTIONS = {
+    "pipeline_class": pipeline(Mode(full=True)),
+    "error_model": "dataflare",
+    "no_cpython_wrapper": True,
+}
 _libraries = []
 
 
