@@ -75,7 +75,7 @@ def grid(x):
         (north, pl.Series([{"lat": 1.0}]), ColumnTypeError, "there is no field `lon`, there are `lat`"),
         (north, pl.Series([1.0]), ColumnTypeError, "must be Struct, as `x: Point` says"),
         (half, pl.Series([Decimal(1)]), KernelCompileError, r"float\(a\) / float\(b\)"),
-        (assign, pl.Series([[1.0]]), KernelCompileError, "a row is read-only"),
+        (assign, pl.Series([[1.0]]), KernelCompileError, "the array is read-only"),
         (zoned, pl.Series([dt.datetime(2020, 1, 1)]), BindingError, "a date or time without zone"),
         (grid, pl.Series([1.0]), KernelResultError, "returns an array that is 2-D"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import math
 import mmap
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec import kernel
 from dataflare_vec.engine import writers
 
 NEWEST = pl.CompatLevel.newest()
@@ -405,6 +407,16 @@ def test_explain_counts_the_bytes_of_strings(manager):
     assert "types: assumed" in str(dfv.explain("same", manager=manager))
 
 
+def test_with_the_systems_mathematics(manager):
+    def scaled(s: str, unit=" m"):
+        return math.sin(len(s)) if s.endswith(unit) else -1.0
+
+    manager.register_plugin("scaled", scaled, math="libm")
+    texts = ["1 m", "2 km", "é m"]
+    got = dfv.apply(pl.DataFrame({"s": texts}), "scaled", manager=manager)["scaled"]
+    assert got.to_list() == [scaled(text) for text in texts]
+
+
 # -- mistakes -----------------------------------------------------------------------------------------------
 
 
@@ -441,3 +453,20 @@ def test_a_constant_of_the_wrong_kind(manager):
         dfv.BindingError, match="constant `sep` must be a number of 64 bits, a bool, a string"
     ):
         dfv.apply(frame, "joined", sep=["a"], manager=manager)
+
+
+def test_one_character_beyond_ascii_is_enough(manager):
+    """Wherever it is in a string, alone in its chunk: the row isn't computed as ASCII."""
+
+    def turned(s: str):
+        return s[::-1]
+
+    manager.register_plugin(turned)
+    for before in range(34):
+        for behind in (0, 1, 7, 30):
+            text = "a" * before + "é" + "b" * behind
+            # Enough chunks of ASCII between them that the fast form is tried again.
+            chunks = [["a"]] * kernel._STAY_IN_FULL + [[text]]
+            for rows in chunks:
+                got = dfv.apply(pl.DataFrame({"s": rows}), "turned", manager=manager)
+                assert got["turned"][0] == rows[0][::-1]

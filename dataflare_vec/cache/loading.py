@@ -48,11 +48,6 @@ def load_with_llvm(code: ObjectCode, runtime: Runtime) -> MachineCode:
     """Load an object file on any machine that LLVM knows; takes the import of its binding, not Numba's."""
     import llvmlite.binding as llvm
 
-    if b"dfv_" in code:
-        from dataflare_vec.jit.strings import methods as methods  # the methods bring their symbols
-        from dataflare_vec.jit.strings import symbols
-
-        symbols.define_all()
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     for external in code.external:

@@ -92,8 +92,9 @@ def _dtype(text: str) -> Any:
     import polars as pl
 
     name, _, unit = text.strip().removesuffix("]").partition("[")
-    dtype = getattr(pl, _SHORT.get(name.lower(), name), None) or getattr(pl, name.capitalize(), None)
-    if not isinstance(dtype, type) or not issubclass(dtype, pl.DataType):
+    named = [getattr(pl, one, None) for one in (_SHORT.get(name.lower(), name), name.capitalize())]
+    dtype = next((one for one in named if isinstance(one, type) and issubclass(one, pl.DataType)), None)
+    if dtype is None:
         short = ", ".join(_SHORT)
         msg = f"--for: `{text.strip()}` is no type; use {short}, date, time, datetime[us], duration[us]"
         raise ValueError(msg)

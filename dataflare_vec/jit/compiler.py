@@ -280,8 +280,9 @@ def _foreign_code(result: Any, seen: set[int]) -> str | None:
     for ty in result.type_annotation.typemap.values():
         for template in getattr(ty, "templates", ()):
             function = getattr(template, "_overload_func", template)
-            # Some of Numba's own are made by `exec`, of no module.
-            if (function.__module__ or "numba").partition(".")[0] not in _OWN_PACKAGES:
+            # A wrapper that lost its module still has its globals; some of Numba's own are made by `exec`.
+            module = function.__module__ or function.__globals__.get("__name__", "numba")
+            if module.partition(".")[0] not in _OWN_PACKAGES:
                 return str(function.__qualname__)
         if isinstance(ty, types.Dispatcher) and id(ty.dispatcher) not in seen:
             seen.add(id(ty.dispatcher))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 from functools import cache
 from typing import Any
 
 from dataflare_vec.cache.entry import Entry, digest
 from dataflare_vec.cache.environment import environment
 from dataflare_vec.cache.folder import open_folder
-from dataflare_vec.cache.loading import ObjectCode
+from dataflare_vec.cache.loading import ObjectCode, load
 from dataflare_vec.kernel import MachineCode
 
 
@@ -20,11 +21,12 @@ def address_of(name: str, code: str) -> int:
     loaded = None
     if folder is not None:
         key = digest(environment(), code.encode())
-        entry = Entry(folder, key, lambda: key, lambda name: None)
+        entry = Entry(folder, key, lambda: key, no_runtime)
         loaded = entry.load(name)
     if loaded is None:
         loaded = _compile(name, code, entry)
-    _alive.append(loaded)
+    # For ever: columns whose memory it frees may outlive all of Python's objects.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(loaded.owner))
     return loaded.address
 
 
@@ -39,10 +41,15 @@ def _compile(name: str, code: str, entry: Entry | None) -> MachineCode:
         library.enable_object_caching()
         library.add_llvm_module(llvm.parse_assembly(code))
         library.finalize()
-        address = library.get_pointer_to_function(name)
-        if entry is not None:
-            entry.store(name, object_code(library))
-    return MachineCode(address, library)
+        compiled = object_code(library)
+    if entry is not None:
+        entry.store(name, compiled)
+    # Not Numba's own copy, which goes with Numba's modules when the interpreter ends.
+    return load(compiled, no_runtime)
+
+
+def no_runtime(name: str) -> None:
+    """Return that there is no such symbol: these functions use the C library at most."""
 
 
 def object_code(library: Any) -> ObjectCode:
@@ -56,8 +63,6 @@ def object_code(library: Any) -> ObjectCode:
     ]
     return ObjectCode(library.name, bytes(library._get_compiled_object()), tuple(external))
 
-
-_alive: list[MachineCode] = []  # the code is there as long as its owner lives
 
 _RELEASE = """
 declare void @free(ptr)
@@ -93,8 +98,6 @@ def releases() -> tuple[int, int]:
     An array's private data is the one piece of memory it consists of, from ``malloc``. Compiled code, because
     a column may be dropped by any thread, and when Python has gone.
     """
-    import ctypes
-
     addresses = (ctypes.c_uint64 * 2)()
     function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address_of("dfv.releases", _RELEASE))
     function(ctypes.addressof(addresses))

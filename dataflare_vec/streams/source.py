@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from dataflare_vec.errors import SourceError, UnsupportedDataError
-from dataflare_vec.frames import column_names, is_pandas, is_pyarrow, to_polars
+from dataflare_vec.frames import column_names, is_narwhals, is_pandas, is_pyarrow, to_polars
 from dataflare_vec.streams.ahead import ClosedError
 from dataflare_vec.streams.files import check_same, open_files
 
@@ -164,6 +164,8 @@ def open_source(source: Any, format: str | None = None) -> list[Part]:  # noqa: 
         return list(open_files([source], format))
     if isinstance(source, (list, tuple)) and source and all(isinstance(p, (str, Path)) for p in source):
         return list(open_files(source, format))
+    if is_narwhals(source):
+        source = source.to_native()
     if isinstance(source, pl.LazyFrame):
         return [Query(source, source.collect_schema())]
     if isinstance(source, pl.DataFrame):
@@ -210,6 +212,8 @@ def as_frame(item: Any) -> pl.DataFrame:
     UnsupportedDataError
         If it is no batch.
     """
+    if is_narwhals(item):
+        item = item.to_native()
     if isinstance(item, pl.DataFrame):
         return item
     if is_pandas(item) or is_pyarrow(item, "Table", "RecordBatch"):

@@ -56,7 +56,7 @@ def _matches(lanes):
     return matches
 
 
-#: For the 16 (8) bytes at ``data + i`` a bit each: whether it is ``byte``; the lowest bit is the first byte's.
+#: For the 16 (8) bytes at ``data + i`` a bit each, the first byte's lowest: whether it is ``byte``.
 matches16, matches8 = _matches(16), _matches(8)
 
 

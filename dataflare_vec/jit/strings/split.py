@@ -337,6 +337,11 @@ def _bool(pieces):
     return (lambda pieces: first_offset(pieces) >= 0) if isinstance(pieces, PiecesType) else None
 
 
+@operation(operator.not_)
+def _not(pieces):
+    return (lambda pieces: first_offset(pieces) < 0) if isinstance(pieces, PiecesType) else None
+
+
 @operation(operator.getitem)
 def _getitem(pieces, index):
     if not (isinstance(pieces, PiecesType) and isinstance(index, types.Integer | types.Boolean)):
