@@ -84,8 +84,8 @@ _WHOLE_COLUMN = (
     "`@dfv.column` kernel"
 )
 _DATES = (
-    "annotate the parameter, as `when: datetime.datetime`: its `year`, `weekday()`, differences and so on are "
-    "known then; `date(…)`, `timedelta(…)` and their like take whole numbers"
+    "annotate the parameter, as `when: datetime.datetime`: its `year`, `weekday()`, differences and so on "
+    "are known then; `date(…)`, `timedelta(…)` and their like take whole numbers"
 )
 
 MISTAKES = (
