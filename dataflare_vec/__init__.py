@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         PluginError,
         PluginNotFoundError,
         RowError,
+        StateError,
         UnsupportedDataError,
     )
     from dataflare_vec.explanation import Explanation, explain
@@ -78,6 +79,8 @@ _HOMES = {
         "PluginError",
         "PluginNotFoundError",
         "RowError",
+    "StateError",
+        "StateError",
         "UnsupportedDataError",
     ),
     "explanation": ("Explanation", "explain"),
@@ -126,6 +129,7 @@ __all__ = [
     "PoolStats",
     "PooledBuffer",
     "RowError",
+    "StateError",
     "RuleTuner",
     "SystemStatus",
     "UnsupportedDataError",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.carry import check_state
 from dataflare_vec.errors import PluginDefinitionError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class PluginType(Enum):
 
     TRANSFORMER = "transformer"  # adds columns
     FILTER = "filter"  # keeps rows
+    AGGREGATOR = "aggregator"  # makes one row of many
 
 
 class Form(Enum):
@@ -37,6 +39,8 @@ class Form(Enum):
 
     ROW = "row kernel"  # scalars in, scalars out
     COLUMN = "column kernel"  # arrays of a chunk in, arrays out
+    SCAN = "scan"  # a state and scalars in, the next state and scalars out
+    REDUCE = "reduce"  # a state and scalars in, the next state out
     EXPRESSION = "expression"  # a Polars expression
 
 
@@ -83,6 +87,28 @@ class Parameter:
     expects: type | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Stateful:
+    """What a scan or a reduce carries.
+
+    Attributes
+    ----------
+    parameter : str
+        Name of the function's first parameter, which is the state.
+    init
+        The state before the first row.
+    merge : Callable or None
+        ``(state, state) -> state``, of two parts of the rows.
+    finish : Callable or None
+        ``state -> value``.
+    """
+
+    parameter: str
+    init: Any
+    merge: Callable[..., Any] | None = None
+    finish: Callable[..., Any] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Plugin:
     """A registered plugin. Callable like the function it was made of.
@@ -105,6 +131,8 @@ class Plugin:
         Which mathematical functions a row kernel is compiled with: "precise", "fast" or "libm".
     optimize_batch_size : Callable or None
         The plugin's own ``(current_size, latency, throughput) -> size``, instead of the tuner's.
+    stateful : Stateful or None
+        The state that a scan or a reduce carries from row to row.
     """
 
     info: PluginInfo
@@ -114,6 +142,7 @@ class Plugin:
     returns: Returns | tuple[Returns, ...] | dict[str, Returns] | None = None
     math: str = "precise"
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None
+    stateful: Stateful | None = None
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
     kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
     # The binding of a call without any, once it has been made.
@@ -175,6 +204,9 @@ def define(
     author: str = "",
     math: str = "precise",
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
+    init: Any = None,
+    merge: Callable[..., Any] | None = None,
+    finish: Callable[..., Any] | None = None,
 ) -> Plugin:
     """Make a plugin of a function or an expression.
 
@@ -194,7 +226,7 @@ def define(
         parameters = tuple(Parameter(root, is_column=True) for root in root_names(target) or ())
     else:
         name = _name_of(target, name)
-        parameters = _parameters_of(name, plain(target))
+        parameters = _parameters_of(name, plain(target), skip=form in (Form.SCAN, Form.REDUCE))
     if not isinstance(name, str) or not name:
         msg = f"the name of a plugin must be a string that isn't empty, got {name!r}"
         raise PluginDefinitionError(msg)
@@ -214,7 +246,32 @@ def define(
             f"throughput), got {optimize_batch_size!r}"
         )
         raise PluginDefinitionError(msg)
-    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size)
+    stateful = None
+    if form in (Form.SCAN, Form.REDUCE):
+        stateful = _stateful(name, plain(target), init, merge, finish)
+    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size, stateful)
+
+
+def _stateful(
+    name: str,
+    function: Callable[..., Any],
+    init: Any,
+    merge: Callable[..., Any] | None,
+    finish: Callable[..., Any] | None,
+) -> Stateful:
+    problem = check_state("`init`", init)
+    for what, given, count in (("merge", merge, 2), ("finish", finish, 1)):
+        if given is None or problem:
+            continue
+        if not callable(given):
+            problem = f"`{what}` must be a function, got {type(given).__name__}"
+        elif len(inspect.signature(plain(given)).parameters) != count:
+            states = "two states" if count == 2 else "one state"  # noqa: PLR2004
+            problem = f"`{what}` must take {states}, it takes `{inspect.signature(plain(given))}`"
+    if problem:
+        msg = f"plugin `{name}`: {problem}"
+        raise PluginDefinitionError(msg)
+    return Stateful(next(iter(inspect.signature(function).parameters)), init, merge, finish)
 
 
 def _name_of(target: Any, name: str | None) -> str:
@@ -237,16 +294,21 @@ def _name_of(target: Any, name: str | None) -> str:
     return str(shown)
 
 
-def _parameters_of(name: str, function: Callable[..., Any]) -> tuple[Parameter, ...]:
+def _parameters_of(
+    name: str, function: Callable[..., Any], *, skip: bool
+) -> tuple[Parameter, ...]:
+    """Return the parameters; without the first, the state, if ``skip``."""
     annotations = _annotations_of(function)
     parameters = []
-    for parameter in inspect.signature(function).parameters.values():
+    for i, parameter in enumerate(inspect.signature(function).parameters.values()):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             msg = (
                 f"plugin `{name}` takes `{parameter}`; name each parameter, because each is bound to a "
                 "column by its name"
             )
             raise PluginDefinitionError(msg)
+        if skip and i == 0:
+            continue
         nullable, expects = _read_annotation(annotations.get(parameter.name))
         is_column = parameter.default is parameter.empty
         default = None if is_column else parameter.default
@@ -254,7 +316,8 @@ def _parameters_of(name: str, function: Callable[..., Any]) -> tuple[Parameter, 
     if not any(parameter.is_column for parameter in parameters):
         msg = (
             f"plugin `{name}` reads no column; give it at least one parameter without default "
-            "(a parameter with a default is a constant)"
+            + ("after the state " if skip else "")
+            + "(a parameter with a default is a constant)"
         )
         raise PluginDefinitionError(msg)
     return tuple(parameters)

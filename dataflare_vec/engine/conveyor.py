@@ -24,7 +24,7 @@ _SMALLEST, _LARGEST = 1024, 16384
 
 def conveys(stages: Sequence[Stage], columns: Iterable[InputColumn]) -> bool:
     """Whether a run can be put on a `Belt`: row kernels on columns that are contiguous."""
-    return all(isinstance(stage, RowStage) for stage in stages) and all(
+    return all(isinstance(stage, RowStage) and not stage.in_order for stage in stages) and all(
         len(column.starts) == 1 for column in columns
     )
 

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.interpreter import call_rows
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -76,7 +74,7 @@ class Failures:
         """Return the kept rows with what the plain Python function raises for them."""
         sample = self.first(self.limit)
         errors = list(explain(self.stage, sample))
-        inputs = sample.drop(ROW)
+        inputs = self.stage.shown(sample.drop(ROW))
         columns: dict[str, Any] = {
             "row": sample[ROW],
             "plugin": [self.stage.binding.plugin.name] * sample.height,
@@ -89,9 +87,7 @@ class Failures:
 def explain(stage: RowStage, sample: pl.DataFrame) -> Iterator[Exception]:
     """Yield the exception of the plain Python function for each row of a sample."""
     outputs = stage.prepared.outputs
-    inputs = sample.drop(ROW)
-    rows = inputs.select(pl.all().to_physical()).rows()
-    for result in call_rows(stage.binding, rows, inputs.dtypes):
+    for result in stage.replay(sample.drop(ROW)):
         yield result if isinstance(result, Exception) else _overflow(result, outputs)
 
 

@@ -13,6 +13,7 @@ from dataflare_vec.binding import Column
 from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.engine.failures import ROW
 from dataflare_vec.engine.stage import Stage
+from dataflare_vec.interpreter import call_rows
 from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class RowStage(Stage):
         self.plugin = binding.plugin
         self.binding = binding
         self.prepared = prepared
+        self.kernel = prepared.kernel
         self.reads = reads
         self.writes = writes
         self.kept = kept
@@ -96,7 +98,7 @@ class RowStage(Stage):
         """Compute the chunk's rows."""
         run = chunk.run
         placement = self.place(chunk)
-        loop = self.prepared.kernel.loop(nulls=placement.nulls)
+        loop = self.kernel.loop(nulls=placement.nulls)
         failures = run.failures[self.index]
         for first, last in pieces(placement.columns, chunk.start, chunk.stop):
             if not failures.often:
@@ -151,7 +153,7 @@ class RowStage(Stage):
         failures = run.failures[self.index]
         bitmap = run.expect_failures(self, placement.targets)
         block = self.block(placement, first, run.selection_slots(first), (bitmap.address, first))
-        self.prepared.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
+        self.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
         failed_here = bitmap.slice(first, last)
         count = int(failed_here.sum())
         if _log.isEnabledFor(logging.DEBUG):
@@ -168,14 +170,28 @@ class RowStage(Stage):
         if not count or not failures.wants(first):
             return
         within = failed_here.arg_true().head(failures.limit)
-        read = [item.parameter.name for item in self.binding.columns]
-        inputs = [
-            column.slice(first - shift, last - shift).gather(within).alias(name)
-            for name, (column, shift) in zip(read, placement.columns, strict=True)
-        ]
+        inputs = self.inputs(placement, first, last, within)
         sample = pl.DataFrame([(within.cast(pl.Int64) + first).alias(ROW), *inputs])
         with run.lock:
             failures.keep(sample)
+
+
+    def inputs(self, placement: Placement, first: int, last: int, within: pl.Series) -> list[pl.Series]:
+        """Return what the kernel read for some of the rows from ``first`` to ``last``."""
+        read = [item.parameter.name for item in self.binding.columns]
+        return [
+            column.slice(first - shift, last - shift).gather(within).alias(name)
+            for name, (column, shift) in zip(read, placement.columns, strict=True)
+        ]
+
+    def replay(self, inputs: pl.DataFrame) -> Iterator[tuple[Any, ...] | Exception]:
+        """Yield what the plain Python function makes of such rows, one for each."""
+        rows = inputs.select(pl.all().to_physical()).rows()
+        return call_rows(self.binding, rows, inputs.dtypes)
+
+    def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
+        """Return such rows as they are shown to the user."""
+        return inputs
 
 
 def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -198,7 +214,8 @@ def _constant_bits(binding: Binding, prepared: Prepared) -> list[list[int] | Non
     from dataflare_vec.jit.signature import constant_slots
 
     result: list[list[int] | None] = []
-    for item, loop_input in zip(binding.items, prepared.kernel.inputs, strict=True):
+    inputs = prepared.kernel.inputs[-len(binding.items) :]  # a scan's has the state before them
+    for item, loop_input in zip(binding.items, inputs, strict=True):
         if isinstance(item, Column):
             result.append(None)
         else:

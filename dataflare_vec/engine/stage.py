@@ -39,6 +39,8 @@ class Stage(ABC):
         Whether it has to see all rows at once.
     is_filter : bool
         Whether it selects rows instead of adding columns.
+    in_order : bool
+        Whether a chunk has to wait for the one before it.
     """
 
     plugin: Plugin | None
@@ -48,6 +50,7 @@ class Stage(ABC):
     kept: bool
     whole: bool = False
     is_filter: bool = False
+    in_order: bool = False
 
     @abstractmethod
     def run(self, chunk: Chunk) -> None:

@@ -153,12 +153,9 @@ class Kernel:
             self._full_result = self._compile_full()
         return self._full_result
 
-    def _compile_loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
-        result = self._result_for(variant)
-        context = result.target_context
-        name = f"dfv.{result.fndesc.mangled_name}.{variant.nulls:d}{variant.careful:d}{variant.full:d}"
-        code = KernelCode(
-            context,
+    def _code(self, result: Any) -> KernelCode:
+        return KernelCode(
+            result.target_context,
             result.fndesc,
             result.signature,
             self.inputs,
@@ -168,6 +165,12 @@ class Kernel:
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
             speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
         )
+
+    def _compile_loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
+        result = self._result_for(variant)
+        context = result.target_context
+        name = f"dfv.{result.fndesc.mangled_name}.{variant.nulls:d}{variant.careful:d}{variant.full:d}"
+        code = self._code(result)
         library = context.codegen().create_library(name)
         library.add_linking_library(result.library)
         module = library.create_ir_module(name)
@@ -216,20 +219,20 @@ def compile_kernel(
         full = None
         relaxed = math == "fast"
         if math == "libm":
-            result = _compile(function, argument_types, None)
+            result = compile_form(function, argument_types, None)
         else:
             try:
-                result = _compile(function, argument_types, Mode(full=False), relaxed=relaxed)
+                result = compile_form(function, argument_types, Mode(full=False), relaxed=relaxed)
             except TryInFastForm:
-                result = _compile(function, argument_types, Mode(full=True), relaxed=relaxed)
+                result = compile_form(function, argument_types, Mode(full=True), relaxed=relaxed)
             else:
                 if has_angles(plain(function)):
-                    full = partial(_compile, function, argument_types, Mode(full=True), relaxed=relaxed)
+                    full = partial(compile_form, function, argument_types, Mode(full=True), relaxed=relaxed)
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
     return Kernel(tuple(inputs), outputs, field_names, returns_tuple, is_filter, result, full)
 
 
-def _compile(
+def compile_form(
     function: Callable[..., Any], argument_types: Any, mode: Mode | None, *, relaxed: bool = False
 ) -> Any:
     """Return Numba's result for one form of the mathematical functions (None: libm's)."""

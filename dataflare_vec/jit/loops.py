@@ -19,7 +19,7 @@ from numba.core import cgutils, types
 
 from dataflare_vec.jit.bitmaps import pack, unpack, unpack_and
 from dataflare_vec.jit.elements import element_of
-from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, RowsWriter, bools, nones, presence
+from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, bools, nones, presence
 from dataflare_vec.jit.slots import (
     COLUMN_SLOTS,
     PROTOTYPE,
@@ -81,7 +81,14 @@ class LoopBuilder:
         if not self._scratches:
             arguments.append(_I64(0))
         failed = builder.call(body, [*arguments, rows])
+        if self._stops:
+            builder.ret(failed)
+            return
         builder.ret(builder.zext(builder.icmp_unsigned("!=", failed, failed.type(0)), _I64))
+
+    @property
+    def _stops(self) -> bool:
+        return self.code.stops and not self.variant.careful
 
     def _slot_types(self, item: Input) -> list[ir.Type]:
         if item.is_column:
@@ -121,7 +128,7 @@ class LoopBuilder:
         kernel in registers (a single `exp` over nulls then takes 1.4 times as long as without; measured), and
         what `noalias` says of the pointers would be lost.
         """
-        writer = RowsWriter(self.code, self.variant)
+        writer = self.code.rows_writer(self.variant)
         types_ = [*slots, *[_BYTES] * len(self._scratches), _I64, _I64]
         function = ir.Function(self.module, ir.FunctionType(writer.counter, types_), name)
         _keep_apart(function)
@@ -182,6 +189,9 @@ class LoopBuilder:
                 with builder.if_then(builder.icmp_unsigned("!=", failed, counter(0))):
                     self._take_out_failed()
             self._pack_outputs()
+            if self._stops:
+                with builder.if_then(builder.icmp_unsigned("!=", failed, counter(0)), likely=False):
+                    builder.ret(builder.add(base, failed))
         builder.ret(builder.load(total))
         return function
 

@@ -73,6 +73,15 @@ class KernelCode:
         """The outputs that are columns."""
         return () if self.is_filter else self.outputs
 
+    @property
+    def stops(self) -> bool:
+        """Whether a loop that isn't careful ends at the first row that raises, and returns 1 + its number."""
+        return False
+
+    def rows_writer(self, variant: LoopVariant) -> RowsWriter:
+        """Return what writes the loop over rows."""
+        return RowsWriter(self, variant)
+
 
 class RowsWriter:
     """Writes the loop over the rows of one block."""
@@ -236,22 +245,36 @@ class RowsWriter:
             with builder.if_then(status.is_user_exc):
                 self._free_exception(status.excinfoptr)
         with builder.if_then(status.is_ok):
-            items, returned = self._split(result)
-            for i, (item, item_type) in enumerate(items):
-                value, there = self._without_optional(item, item_type)
-                value_type = _value_type(item_type)
-                overflow = self._overflows(value, value_type, self.outputs[i].type)
-                value = context.cast(builder, value, value_type, self.outputs[i].type)
-                there = builder.and_(there, returned)
-                if overflow is not None:
-                    overflow = builder.and_(overflow, there)
-                    builder.store(builder.or_(builder.load(error), builder.zext(overflow, _I8)), error)
-                builder.store(builder.select(there, value, self._zero(self.outputs[i])), slots[i])
-                builder.store(builder.zext(there, _I8), present[i])
+            self._keep(result, self.signature.return_type, slots, present, error)
 
-    def _split(self, result: ir.Value) -> tuple[list[tuple[ir.Value, types.Type]], ir.Value]:
-        """Return the kernel's result as (value, type) for each output, and whether there is one at all."""
-        builder, ty = self.builder, self.signature.return_type
+    def _keep(
+        self,
+        result: ir.Value,
+        ty: types.Type,
+        slots: list[ir.Value],
+        present: list[ir.Value],
+        error: ir.Value,
+    ) -> None:
+        """Leave the values of a result of type ``ty`` in their slots."""
+        builder = self.builder
+        items, returned = self._split(result, ty)
+        for i, (item, item_type) in enumerate(items):
+            value, there = self._without_optional(item, item_type)
+            value_type = _value_type(item_type)
+            overflow = self._overflows(value, value_type, self.outputs[i].type)
+            value = self.context.cast(builder, value, value_type, self.outputs[i].type)
+            there = builder.and_(there, returned)
+            if overflow is not None:
+                overflow = builder.and_(overflow, there)
+                builder.store(builder.or_(builder.load(error), builder.zext(overflow, _I8)), error)
+            builder.store(builder.select(there, value, self._zero(self.outputs[i])), slots[i])
+            builder.store(builder.zext(there, _I8), present[i])
+
+    def _split(
+        self, result: ir.Value, ty: types.Type
+    ) -> tuple[list[tuple[ir.Value, types.Type]], ir.Value]:
+        """Return a result as (value, type) for each output, and whether there is one at all."""
+        builder = self.builder
         if not self.code.returns_tuple:
             return [(result, ty)], cgutils.true_bit
         result, there = self._without_optional(result, ty)
