@@ -264,7 +264,7 @@ def _explain(
         from dataflare_vec.jit.facts import loop_facts
 
         kind = "filter" if stage.is_filter else "row kernel"
-        loop = loop_facts(stage.prepared.kernel, nulls=nulls)
+        loop = loop_facts(stage.prepared.kernel.compiled, nulls=nulls)
     elif isinstance(stage, ColumnStage):
         kind = "column kernel"
     else:

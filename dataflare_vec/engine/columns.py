@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from bisect import bisect_right
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -90,15 +91,15 @@ class OutputColumn:
     It has a validity bitmap if a null was possible from the start, or once `need_validity` was called.
     """
 
-    __slots__ = ("_arrow_type", "_pool", "_validity", "_values", "dtype", "layout", "rows", "slots")
+    __slots__ = ("_pool", "_stored", "_validity", "_values", "dtype", "layout", "rows", "slots")
 
     starts = (0,)
 
     def __init__(
-        self, pool: MemoryPool, arrow_type: Any, dtype: Any, rows: int, *, layout: Layout, nulls: bool
+        self, pool: MemoryPool, stored: Any, dtype: Any, rows: int, *, layout: Layout, nulls: bool
     ) -> None:
         self._pool = pool
-        self._arrow_type = arrow_type
+        self._stored = stored
         self.rows = rows
         self.dtype = dtype
         self.layout = layout
@@ -132,10 +133,15 @@ class OutputColumn:
 
         validity = self._validity.to_arrow() if self._validity is not None else None
         buffers = [validity, self._values.to_arrow()]
-        array = pa.Array.from_buffers(self._arrow_type, stop - start, buffers, offset=start)
+        array = pa.Array.from_buffers(_arrow_type(self._stored), stop - start, buffers, offset=start)
         series = pl.Series(name, array)
         return series if self.dtype is None else series.cast(self.dtype)
 
     def to_series(self, name: str) -> pl.Series:
         """Return the whole column, named."""
         return self.slice(0, self.rows, name)
+
+
+@cache
+def _arrow_type(dtype: Any) -> Any:
+    return pl.Series([], dtype=dtype).to_arrow().type

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from dataflare_vec.binding import Column
+from dataflare_vec.definition import Form
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError
 from dataflare_vec.logs import get_logger
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Parameter, Plugin
-    from dataflare_vec.jit.compiler import Kernel
+    from dataflare_vec.jit.compiler import CompiledKernel
+    from dataflare_vec.kernel import Kernel
     from dataflare_vec.layouts import Layout
 
 
@@ -27,7 +29,7 @@ _log = get_logger(__name__)
 class OutputField(NamedTuple):
     """One output column of a prepared kernel."""
 
-    arrow_type: Any  # as stored
+    stored: Any  # the Polars dtype in which the loop writes it
     layout: Layout
     nullable: bool  # the kernel may return None for it
     dtype: Any  # the temporal type it gets back, None where it stays a number
@@ -89,11 +91,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.failures import explain_failure
     from dataflare_vec.jit.loops import Input
-    from dataflare_vec.jit.signature import (
-        column_type,
-        constant_type,
-        polars_dtype,
-    )
+    from dataflare_vec.jit.signature import column_type, constant_type
 
     plugin = binding.plugin
     inputs = []
@@ -116,7 +114,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
                 )
                 raise BindingError(msg)
             inputs.append(Input(numba_type, is_column=False))
-    declared = _declared(plugin, by_parameter)
+    declared = declared_dtypes(plugin, by_parameter)
     stored = None
     if declared is not None:
         stored = [None if dtype is None else column_type(dtype) for dtype in declared]
@@ -124,31 +122,37 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
             if dtype is not None and numba_type is None:
                 msg = f"plugin `{plugin.name}`: `returns` declares {dtype}, which a kernel can't write"
                 raise KernelResultError(msg)
+
+
+    def compiled() -> CompiledKernel:
+        if plugin.stateful is None:
+            return compile_kernel(
+                plugin.function, inputs, stored, math=plugin.math, is_filter=plugin.is_filter
+            )
+        from dataflare_vec.jit.scans import compile_fold
+
+        gives_values = plugin.form is Form.SCAN
+        return compile_fold(
+            plugin.function,
+            plugin.stateful.init,
+            inputs,
+            stored if gives_values else None,
+            math=plugin.math,
+            gives_values=gives_values,
+        )
+
     try:
-        kernel = compile_kernel(plugin.function, inputs, stored, math=plugin.math, is_filter=plugin.is_filter)
+        kernel = compiled()
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: {error}"
         raise KernelResultError(msg) from None
     except numba_errors.NumbaError as error:
         raise explain_failure(plugin, by_parameter, error) from error
-    if isinstance(plugin.returns, dict):
-        declared = _by_field(plugin, kernel.field_names, by_parameter)
+    if isinstance(plugin.returns, dict) and plugin.form is not Form.REDUCE:
+        declared = by_field(plugin, kernel.field_names, by_parameter)
         stored = [None if d is None else column_type(d) for d in declared]
-        kernel = compile_kernel(plugin.function, inputs, stored, math=plugin.math, is_filter=plugin.is_filter)
-    outputs = []
-    for i, output in enumerate(kernel.outputs):
-        physical = polars_dtype(output.type)
-        wanted = declared[i] if declared is not None and declared[i] is not None else None
-        temporal = wanted if wanted is not None and wanted.is_temporal() else None
-        outputs.append(
-            OutputField(
-                _arrow_type(physical),
-                layout_of(output.type),
-                output.nullable,
-                temporal,
-                temporal or physical,
-            )
-        )
+        kernel = compiled()
+    outputs = output_fields(kernel, declared)
     if plugin.is_filter and [field.shown for field in outputs] != [pl.Boolean]:
         shown = ", ".join(str(field.shown) for field in outputs)
         msg = f"filter plugin `{plugin.name}` must return a bool, it returns {shown}"
@@ -156,14 +160,32 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     return Prepared(
         kernel,
         tuple(layout_of(item.type) for item in inputs if item.is_column),
-        tuple(outputs),
+        outputs,
         kernel.field_names,
         kernel.returns_tuple,
     )
 
 
-def _arrow_type(dtype: Any) -> Any:
-    return pl.Series([], dtype=dtype).to_arrow().type
+def output_fields(kernel: CompiledKernel, declared: Sequence[Any] | None) -> tuple[OutputField, ...]:
+    """Return the output columns of a kernel, with the dtypes that were declared for some."""
+    from dataflare_vec.jit.elements import layout_of
+    from dataflare_vec.jit.signature import polars_dtype
+
+    outputs = []
+    for i, output in enumerate(kernel.outputs):
+        physical = polars_dtype(output.type)
+        wanted = declared[i] if declared is not None and declared[i] is not None else None
+        temporal = wanted if wanted is not None and wanted.is_temporal() else None
+        outputs.append(
+            OutputField(
+                physical,
+                layout_of(output.type),
+                output.nullable,
+                temporal,
+                temporal or physical,
+            )
+        )
+    return tuple(outputs)
 
 
 def _check_column_type(plugin: Plugin, item: Column, dtype: Any, *, known: bool) -> None:
@@ -186,7 +208,7 @@ def _check_column_type(plugin: Plugin, item: Column, dtype: Any, *, known: bool)
         raise ColumnTypeError(msg)
 
 
-def _declared(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:
+def declared_dtypes(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:
     returns = plugin.returns
     if returns is None or isinstance(returns, dict):
         return None
@@ -194,7 +216,8 @@ def _declared(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:
     return [_declared_dtype(plugin, item, by_parameter) for item in items]
 
 
-def _by_field(plugin: Plugin, fields: tuple[str, ...] | None, by_parameter: dict[str, Any]) -> list[Any]:
+def by_field(plugin: Plugin, fields: Sequence[str] | None, by_parameter: dict[str, Any]) -> list[Any]:
+    """Return the dtypes that `returns` declares by field name."""
     returns = plugin.returns
     assert isinstance(returns, dict)
     unknown = [name for name in returns if name not in (fields or ())]

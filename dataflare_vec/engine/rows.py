@@ -61,7 +61,7 @@ class RowStage(Stage):
         self.writes = writes
         self.kept = kept
         self.is_filter = binding.plugin.is_filter
-        self._constants = _constant_bits(binding, prepared) if binding.constant_key else None
+        self._constants = _constant_bits(binding) if binding.constant_key else None
 
     def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
         """Return memory for the outputs of some rows."""
@@ -69,7 +69,7 @@ class RowStage(Stage):
             return []
         return [
             OutputColumn(
-                pool, field.arrow_type, field.dtype, rows, layout=field.layout, nulls=field.nullable or nulls
+                pool, field.stored, field.dtype, rows, layout=field.layout, nulls=field.nullable or nulls
             )
             for field in self.prepared.outputs
         ]
@@ -209,18 +209,21 @@ def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[i
     yield start, stop
 
 
-def _constant_bits(binding: Binding, prepared: Prepared) -> list[list[int] | None]:
+def _constant_bits(binding: Binding) -> list[list[int] | None]:
     """For each parameter the slots of a constant, or None for a column."""
-    from dataflare_vec.jit.signature import constant_slots
+    return [
+        None if isinstance(item, Column) else [_bits(scalar) for scalar in _scalars(item.value)]
+        for item in binding.items
+    ]
 
-    result: list[list[int] | None] = []
-    inputs = prepared.kernel.inputs[-len(binding.items) :]  # a scan's has the state before them
-    for item, loop_input in zip(binding.items, inputs, strict=True):
-        if isinstance(item, Column):
-            result.append(None)
-        else:
-            result.append([_bits(s) for s in constant_slots(item.value, loop_input.type)])
-    return result
+
+def _scalars(value: Any) -> Iterator[float]:
+    """Yield the scalars of a constant in the order of the block's slots."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _scalars(item)
+    elif value is not None:
+        yield value
 
 
 def _bits(value: float) -> int:

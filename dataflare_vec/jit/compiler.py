@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +12,13 @@ from numba.core.dispatcher import Dispatcher
 
 from dataflare_vec.definition import plain
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
-from dataflare_vec.jit.loops import PROTOTYPE, Input, LoopBuilder, LoopVariant, Output
+from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
 from dataflare_vec.jit.rows import KernelCode
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
+from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,9 +51,8 @@ callconv.error_models[ERROR_MODEL] = _ErrorModel
 compile_lock = global_compiler_lock
 
 
-@dataclass
-class Kernel:
-    """A function compiled for one set of argument types, with its loops.
+class CompiledKernel(Kernel):
+    """A function that Numba has compiled, and what it made of it.
 
     Attributes
     ----------
@@ -66,47 +64,36 @@ class Kernel:
         Whether its loops write the selection instead of a column.
     """
 
-    inputs: tuple[Input, ...]
-    outputs: tuple[Output, ...]
-    field_names: tuple[str, ...] | None
-    returns_tuple: bool
-    is_filter: bool
-    _result: Any  # Numba's CompileResult
-    # Compiles the kernel so that it can reduce large angles, where its fast form reports them as failures.
-    _compile_full: Callable[[], Any] | None = None
-    _full_result: Any = None
-    _callables: dict[tuple[bool, bool], Callable[[int, int], int]] = field(default_factory=dict)
-    _loops: dict[LoopVariant, Callable[[int, int], int]] = field(default_factory=dict)
-    _libraries: dict[LoopVariant, Any] = field(default_factory=dict)
+    _mark = ""  # tells apart symbols of loops that only a subclass knows
 
-    def loop(self, *, nulls: bool, careful: bool = False) -> Callable[[int, int], int]:
-        """Return the compiled loop ``(address of the block, rows) -> whether some row raised``.
+    def __init__(
+        self,
+        inputs: tuple[Input, ...],
+        outputs: tuple[Output, ...],
+        field_names: tuple[str, ...] | None,
+        result: Any,
+        compile_full: Callable[[], Any] | None,
+        *,
+        returns_tuple: bool,
+        is_filter: bool,
+    ) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.outputs = outputs
+        self.field_names = field_names
+        self.returns_tuple = returns_tuple
+        self.is_filter = is_filter
+        self.has_full_form = compile_full is not None
+        self._result = result  # Numba's CompileResult
+        # Compiles the kernel so that it can reduce large angles; its fast form reports them as failures.
+        self._compile_full = compile_full
+        self._full_result: Any = None
+        self._libraries: dict[LoopVariant, Any] = {}
 
-        Parameters
-        ----------
-        nulls
-            Whether there are nulls, or rows that aren't selected.
-        careful
-            Whether to write down which rows raised; goes with ``nulls``.
-        """
-        loop = self._callables.get((nulls, careful))
-        if loop is None:
-            loop = self._callables[nulls, careful] = self._callable(LoopVariant(nulls or careful, careful))
-        return loop
-
-    def _callable(self, variant: LoopVariant) -> Callable[[int, int], int]:
-        if self._compile_full is None:
-            return self._loop(variant)
-        if variant.careful:
-            return self._loop(variant._replace(full=True))
-        fast = self._loop(variant)
-
-        def loop(block: int, rows: int) -> int:
-            failed = fast(block, rows)
-            # Some angle was too large for the fast form, or a row raised; only the full form can tell.
-            return self._loop(variant._replace(full=True))(block, rows) if failed else 0
-
-        return loop
+    @property
+    def compiled(self) -> CompiledKernel:
+        """Itself."""
+        return self
 
     @property
     def library(self) -> Any:
@@ -118,33 +105,29 @@ class Kernel:
         """Name of the kernel's function in `library`."""
         return str(self._result.fndesc.llvm_func_name)
 
-    def address(self, *, nulls: bool) -> int:
-        """Return the address of the loop that is tried first; it may say that a row failed which didn't."""
-        loop: Any = self._loop(LoopVariant(nulls, careful=False))
-        address = ctypes.cast(loop, ctypes.c_void_p).value
-        assert address is not None
-        return address
-
     def llvm_ir(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
         """Return the optimised LLVM IR of a loop."""
         variant = LoopVariant(nulls or careful, careful, full)
-        self._loop(variant)
-        return str(self._libraries[variant].get_llvm_str())
+        return str(self.library_of(variant).get_llvm_str())
 
     def assembly(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
         """Return the machine code of a loop, as assembly."""
         variant = LoopVariant(nulls or careful, careful, full)
-        self._loop(variant)
-        return str(self._libraries[variant].get_asm_str())
+        return str(self.library_of(variant).get_asm_str())
 
-    def _loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
-        loop = self._loops.get(variant)
-        if loop is None:
+    def library_of(self, variant: LoopVariant) -> Any:
+        """Return Numba's code library of a loop."""
+        library = self._libraries.get(variant)
+        if library is None:
             with compile_lock:
-                loop = self._loops.get(variant)
-                if loop is None:
-                    loop = self._loops[variant] = self._compile_loop(variant)
-        return loop
+                library = self._libraries.get(variant)
+                if library is None:
+                    library = self._libraries[variant] = self._compile_loop(variant)
+        return library
+
+    def _obtain(self, variant: LoopVariant) -> MachineCode:
+        library = self.library_of(variant)
+        return MachineCode(library.get_pointer_to_function(library.name), library)
 
     def _result_for(self, variant: LoopVariant) -> Any:
         if not variant.full or self._compile_full is None:
@@ -153,7 +136,7 @@ class Kernel:
             self._full_result = self._compile_full()
         return self._full_result
 
-    def _code(self, result: Any) -> KernelCode:
+    def _code_for(self, result: Any) -> KernelCode:
         return KernelCode(
             result.target_context,
             result.fndesc,
@@ -166,20 +149,18 @@ class Kernel:
             speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
         )
 
-    def _compile_loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
+    def _compile_loop(self, variant: LoopVariant) -> Any:
         result = self._result_for(variant)
         context = result.target_context
-        name = f"dfv.{result.fndesc.mangled_name}.{variant.nulls:d}{variant.careful:d}{variant.full:d}"
-        code = self._code(result)
+        name = f"dfv.{result.fndesc.mangled_name}.{variant.label}{self._mark}"
+        code = self._code_for(result)
         library = context.codegen().create_library(name)
         library.add_linking_library(result.library)
         module = library.create_ir_module(name)
         LoopBuilder(code, variant).build(module, name)
         library.add_ir_module(module)
         library.finalize()
-        self._libraries[variant] = library  # the machine code lives as long as its library
-        address = library.get_pointer_to_function(name)
-        return PROTOTYPE(address)
+        return library
 
 
 def compile_kernel(
@@ -189,7 +170,7 @@ def compile_kernel(
     math: str = "precise",
     *,
     is_filter: bool = False,
-) -> Kernel:
+) -> CompiledKernel:
     """Compile ``function`` for the given inputs.
 
     Parameters
@@ -229,7 +210,9 @@ def compile_kernel(
                 if has_angles(plain(function)):
                     full = partial(compile_form, function, argument_types, Mode(full=True), relaxed=relaxed)
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
-    return Kernel(tuple(inputs), outputs, field_names, returns_tuple, is_filter, result, full)
+    return CompiledKernel(
+        tuple(inputs), outputs, field_names, result, full, returns_tuple=returns_tuple, is_filter=is_filter
+    )
 
 
 def compile_form(

@@ -13,7 +13,7 @@ from dataflare_vec.jit.speculation import has_cycle, may_speculate
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dataflare_vec.jit.compiler import Kernel
+    from dataflare_vec.jit.compiler import CompiledKernel
 
 _BITS = {"double": 64, "float": 32, "half": 16, "ptr": 64}
 _VECTOR = re.compile(r"<(\d+) x (double|float|half|ptr|i\d+)>")
@@ -63,7 +63,7 @@ class LoopFacts:
     remarks: tuple[str, ...] = ()
 
 
-def loop_facts(kernel: Kernel, *, nulls: bool) -> LoopFacts:
+def loop_facts(kernel: CompiledKernel, *, nulls: bool) -> LoopFacts:
     """Return what became of a kernel's fast loop; compiles it if need be."""
     module = kernel.llvm_ir(nulls=nulls)
     name, text = _rows_function(module)
@@ -163,7 +163,7 @@ def readable(symbol: str) -> str:
     return f"math.{name}" if hasattr(math, name) and name != "pow" else name
 
 
-def _can_raise(kernel: Kernel, text: str) -> bool:
+def _can_raise(kernel: CompiledKernel, text: str) -> bool:
     """Whether the kernel's code refers to an exception, or a result may not fit its column."""
     if re.search(r"@[\w.\"$]*picklebuf", text):
         return True

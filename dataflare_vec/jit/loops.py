@@ -22,10 +22,8 @@ from dataflare_vec.jit.elements import element_of
 from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, bools, nones, presence
 from dataflare_vec.jit.slots import (
     COLUMN_SLOTS,
-    PROTOTYPE,
     Buffers,
     Input,
-    LoopVariant,
     Output,
     from_bits,
     scalar_leaves,
@@ -34,7 +32,9 @@ from dataflare_vec.jit.slots import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["PROTOTYPE", "Input", "LoopBuilder", "LoopVariant", "Output", "scalar_leaves"]
+    from dataflare_vec.kernel import LoopVariant
+
+__all__ = ["Input", "LoopBuilder", "Output", "scalar_leaves"]
 
 # Rows handled between unpacking and packing of bitmaps: a scratch byte a row and bitmap has to stay in the
 # first-level cache, and the loop between has to be long against loading its constants into registers.

@@ -14,7 +14,8 @@ from dataflare_vec.jit.elements import element_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dataflare_vec.jit.slots import Buffers, Input, LoopVariant, Output
+    from dataflare_vec.jit.slots import Buffers, Input, Output
+    from dataflare_vec.kernel import LoopVariant
 
 #: Names of scratches, one byte a row each: which rows are computed, are still selected, have raised.
 VALID, SELECTED, FAILED = "valid", "selected", "failed"

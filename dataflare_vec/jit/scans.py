@@ -8,7 +8,7 @@ the state can't be done twice, a loop that isn't careful stops at the first row 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from numba.core import cgutils, types
 from numba.core.imputils import fix_returning_optional
 
 from dataflare_vec.errors import KernelResultError
-from dataflare_vec.jit.compiler import Kernel, compile_form, compile_lock
+from dataflare_vec.jit.compiler import CompiledKernel, compile_form, compile_lock
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.records import StateType, carry_of, has_right_shapes, join, load, store, type_of
 from dataflare_vec.jit.rows import KernelCode, RowsWriter
@@ -27,7 +27,8 @@ from dataflare_vec.jit.slots import Input
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from dataflare_vec.jit.slots import Buffers, LoopVariant, Output
+    from dataflare_vec.jit.slots import Buffers, Output
+    from dataflare_vec.kernel import LoopVariant
 
 _I64 = ir.IntType(64)
 
@@ -166,27 +167,56 @@ class FoldWriter(RowsWriter):
             context.nrt.decref(builder, state_type, state)
 
 
-@dataclass
-class FoldKernel(Kernel):
+class FoldKernel(CompiledKernel):
     """A scan or reduce kernel, compiled for one set of types, with its loops.
 
     A loop that isn't careful returns 1 more than the number of rows before the first that raised, or 0.
+
+    Attributes
+    ----------
+    keyed
+        Whether its loops find a row's state by the row's code.
+    gives_values
+        Whether it returns a value for each row beside the state.
     """
 
-    keyed: bool = False
-    gives_values: bool = True
+    def __init__(
+        self,
+        inputs: tuple[Input, ...],
+        outputs: tuple[Output, ...],
+        field_names: tuple[str, ...] | None,
+        result: Any,
+        *,
+        returns_tuple: bool,
+        gives_values: bool,
+        keyed: bool = False,
+    ) -> None:
+        super().__init__(
+            inputs, outputs, field_names, result, None, returns_tuple=returns_tuple, is_filter=False
+        )
+        self.gives_values = gives_values
+        self.keyed = keyed
+        self._mark = ".keyed" if keyed else ""
 
     @property
     def state_type(self) -> StateType:
         """The type of its state."""
-        return self.inputs[0].type  # type: ignore[no-any-return]
+        return self.inputs[0].type
 
     @cached_property
     def by_key(self) -> FoldKernel:
         """The same with one state for each key."""
-        return replace(self, keyed=True, _callables={}, _loops={}, _libraries={})
+        return FoldKernel(
+            self.inputs,
+            self.outputs,
+            self.field_names,
+            self._result,
+            returns_tuple=self.returns_tuple,
+            gives_values=self.gives_values,
+            keyed=True,
+        )
 
-    def _code(self, result: Any) -> KernelCode:
+    def _code_for(self, result: Any) -> FoldCode:
         return FoldCode(
             result.target_context,
             result.fndesc,
@@ -196,7 +226,6 @@ class FoldKernel(Kernel):
             is_filter=False,
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
-            speculates=False,
             keyed=self.keyed,
             gives_values=self.gives_values,
         )
@@ -264,7 +293,7 @@ def compile_fold(
         outputs, names, returns_tuple = outputs_of(value, declared)
     record = StateInput(StateType(carry_of(init, state), state), is_column=True)
     return FoldKernel(
-        (record, *inputs), outputs, names, returns_tuple, False, result, gives_values=gives_values  # noqa: FBT003
+        (record, *inputs), outputs, names, result, returns_tuple=returns_tuple, gives_values=gives_values
     )
 
 

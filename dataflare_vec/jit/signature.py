@@ -8,7 +8,7 @@ import polars as pl
 from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
-from dataflare_vec.jit.loops import Output, scalar_leaves
+from dataflare_vec.jit.loops import Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,11 +120,3 @@ def _check_declared(value: types.Type, wanted: types.Type) -> None:
     if wanted == types.boolean and value != types.boolean:
         msg = f"it returns `{value}`, but `returns` declares Boolean; compare in the kernel, as `x != 0`"
         raise KernelResultError(msg)
-
-
-def constant_slots(value: Any, numba_type: types.Type) -> list[int | float | bool]:
-    """Return the scalars of a constant in the order of the block's slots."""
-    if isinstance(numba_type, types.BaseTuple):
-        pairs = zip(value, numba_type, strict=True)
-        return [slot for item, item_type in pairs for slot in constant_slots(item, item_type)]
-    return [value] if scalar_leaves(numba_type) else []

@@ -1,9 +1,7 @@
 """What a loop reads and writes, and how that lies in its block of 64-bit slots.
 
-A loop is a C function ``int64 loop(const int64 *block, int64 rows)``. ``block`` holds the addresses of the
-chunk's buffers and the bits of the constants; the result is whether the kernel raised for some row. All loops
-share this signature, so one ``ctypes`` prototype calls them all, and calling one costs the same for any
-kernel. ``ctypes`` releases the GIL meanwhile.
+A loop (see `dataflare_vec.kernel`) gets the address of a block. It holds the addresses of the chunk's buffers
+and the bits of the constants.
 
 A column takes four slots: values, what else they need (of booleans: the bit offset), validity, bit offset of
 validity. A constant takes
@@ -13,9 +11,8 @@ the selection (which rows are still wanted; absent means all) and the failed row
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from llvmlite import ir
 from numba.core import types
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Slots of a column.
 COLUMN_SLOTS = 4
-
-PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
 
 _WORD = 64
 
@@ -51,14 +46,6 @@ class Output:
 
     type: types.Type  # as stored
     nullable: bool  # the kernel may return None for it
-
-
-class LoopVariant(NamedTuple):
-    """Which of a kernel's loops: each is compiled when it is first needed."""
-
-    nulls: bool  # some column of the chunk has nulls, or some rows aren't selected
-    careful: bool  # write down which rows raised, and take them out of the selection; goes with nulls
-    full: bool = False  # the kernel's full form (see `jit.math.emit`)
 
 
 class Buffers:

@@ -7,7 +7,7 @@ from array import array
 import numpy as np
 from numba.core import types
 
-from dataflare_vec.jit.compiler import Kernel, compile_kernel
+from dataflare_vec.jit.compiler import CompiledKernel, compile_kernel
 from dataflare_vec.jit.loops import Input
 
 TYPES = {
@@ -18,12 +18,12 @@ TYPES = {
 }
 
 
-def compiled(function, *columns, math="precise") -> Kernel:
+def compiled(function, *columns, math="precise") -> CompiledKernel:
     inputs = [Input(TYPES[str(column.dtype)], is_column=True) for column in columns]
     return compile_kernel(function, inputs, math=math)
 
 
-def run(kernel: Kernel, *columns, start=0, stop=None):
+def run(kernel: CompiledKernel, *columns, start=0, stop=None):
     """Return the first output for rows start … stop, and whether a row raised."""
     rows = len(columns[0][start:stop])
     (output,) = kernel.outputs

@@ -1,0 +1,111 @@
+"""A kernel as the engine sees it: loops to call, whatever they come from, without Numba.
+
+A loop is a C function ``int64 loop(const int64 *block, int64 rows)``; what lies in the block is said in
+`jit.slots`. It returns whether the kernel raised for some row. All loops share this signature, so one
+``ctypes`` prototype calls them all, and calling one costs the same for any kernel. ``ctypes`` releases the
+GIL meanwhile.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
+
+
+class LoopVariant(NamedTuple):
+    """Which of a kernel's loops: each is made when it is first needed."""
+
+    nulls: bool  # some column of the chunk has nulls, or some rows aren't selected
+    careful: bool  # write down which rows raised, and take them out of the selection; goes with nulls
+    full: bool = False  # the kernel's full form (see `jit.math.emit`)
+
+    @property
+    def label(self) -> str:
+        """Three digits, for names of symbols and files."""
+        return f"{self.nulls:d}{self.careful:d}{self.full:d}"
+
+
+class MachineCode(NamedTuple):
+    """A loop in memory."""
+
+    address: int
+    owner: object  # the code is there as long as this lives
+
+
+class Kernel(ABC):
+    """A function compiled for one set of argument types, with its loops.
+
+    Attributes
+    ----------
+    has_full_form : bool
+        Whether its loops are tried in a fast form first, which may fail for rows that have a result.
+    """
+
+    has_full_form: bool
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._callables: dict[tuple[bool, bool], Callable[[int, int], int]] = {}
+        self._loops: dict[LoopVariant, Callable[[int, int], int]] = {}
+        self._code: dict[LoopVariant, MachineCode] = {}
+
+    def loop(self, *, nulls: bool, careful: bool = False) -> Callable[[int, int], int]:
+        """Return the loop ``(address of the block, rows) -> whether some row raised``.
+
+        Parameters
+        ----------
+        nulls
+            Whether there are nulls, or rows that aren't selected.
+        careful
+            Whether to write down which rows raised; goes with ``nulls``.
+        """
+        loop = self._callables.get((nulls, careful))
+        if loop is None:
+            loop = self._callables[nulls, careful] = self._callable(LoopVariant(nulls or careful, careful))
+        return loop
+
+    def address(self, *, nulls: bool) -> int:
+        """Return the address of the loop that is tried first; it may say that a row failed which didn't."""
+        variant = LoopVariant(nulls, careful=False)
+        self._loop(variant)
+        return self._code[variant].address
+
+    @property
+    @abstractmethod
+    def compiled(self) -> Any:
+        """What Numba made of it; compiled now if it comes from elsewhere."""
+
+    @abstractmethod
+    def _obtain(self, variant: LoopVariant) -> MachineCode:
+        """Return a loop that isn't in memory yet. Under the kernel's lock."""
+
+    def _callable(self, variant: LoopVariant) -> Callable[[int, int], int]:
+        if not self.has_full_form:
+            return self._loop(variant)
+        if variant.careful:
+            return self._loop(variant._replace(full=True))
+        fast = self._loop(variant)
+
+        def loop(block: int, rows: int) -> int:
+            failed = fast(block, rows)
+            # Some angle was too large for the fast form, or a row raised; only the full form can tell.
+            return self._loop(variant._replace(full=True))(block, rows) if failed else 0
+
+        return loop
+
+    def _loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
+        loop = self._loops.get(variant)
+        if loop is None:
+            with self._lock:
+                loop = self._loops.get(variant)
+                if loop is None:
+                    code = self._code[variant] = self._obtain(variant)
+                    loop = self._loops[variant] = PROTOTYPE(code.address)
+        return loop
