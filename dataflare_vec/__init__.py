@@ -18,7 +18,7 @@ from dataflare_vec import namespaces
 if TYPE_CHECKING:
     from dataflare_vec.api import apply, expr, run, step
     from dataflare_vec.config import BatchConfig, MemoryPoolConfig, PluginManagerConfig
-    from dataflare_vec.decorators import column, expression, filter, plugin, plugins, register
+    from dataflare_vec.decorators import column, expression, filter, plugin, plugins, reduce, register, scan
     from dataflare_vec.definition import Plugin, PluginInfo, PluginType
     from dataflare_vec.engine.result import BatchResult
     from dataflare_vec.errors import (
@@ -62,7 +62,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "api": ("apply", "expr", "run", "step"),
     "config": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
-    "decorators": ("column", "expression", "filter", "plugin", "plugins", "register"),
+    "decorators": ("column", "expression", "filter", "plugin", "plugins", "reduce", "register", "scan"),
     "definition": ("Plugin", "PluginInfo", "PluginType"),
     "engine.result": ("BatchResult",),
     "errors": (
@@ -79,7 +79,7 @@ _HOMES = {
         "PluginError",
         "PluginNotFoundError",
         "RowError",
-    "StateError",
+        "StateError",
         "StateError",
         "UnsupportedDataError",
     ),
@@ -129,8 +129,8 @@ __all__ = [
     "PoolStats",
     "PooledBuffer",
     "RowError",
-    "StateError",
     "RuleTuner",
+    "StateError",
     "SystemStatus",
     "UnsupportedDataError",
     "apply",
@@ -143,8 +143,10 @@ __all__ = [
     "plot_trace",
     "plugin",
     "plugins",
+    "reduce",
     "register",
     "run",
+    "scan",
     "step",
 ]
 

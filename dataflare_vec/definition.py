@@ -294,9 +294,7 @@ def _name_of(target: Any, name: str | None) -> str:
     return str(shown)
 
 
-def _parameters_of(
-    name: str, function: Callable[..., Any], *, skip: bool
-) -> tuple[Parameter, ...]:
+def _parameters_of(name: str, function: Callable[..., Any], *, skip: bool) -> tuple[Parameter, ...]:
     """Return the parameters; without the first, the state, if ``skip``."""
     annotations = _annotations_of(function)
     parameters = []

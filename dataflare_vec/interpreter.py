@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def call_rows(
-    binding: Binding, rows: Sequence[Sequence[Any]], dtypes: Sequence[Any]
+    binding: Binding,
+    rows: Sequence[Sequence[Any]],
+    dtypes: Sequence[Any],
+    states: Sequence[Any] | None = None,
 ) -> Iterator[tuple[Any, ...] | Exception]:
     """Call the plain function of a row kernel with one row after the other.
 
@@ -26,6 +29,8 @@ def call_rows(
         Values of the columns: numbers, bools, integers for dates and times, None for nulls.
     dtypes
         Polars dtypes of the columns.
+    states
+        The state before each row, for a scan or a reduce: the function's first argument.
 
     Yields
     ------
@@ -44,9 +49,9 @@ def call_rows(
     floats = {pl.Float32: np.float32, pl.Float64: np.float64}
     wrap = [floats.get(dtype.base_type()) for dtype in dtypes]
     with np.errstate(all="ignore"):
-        for values in rows:
+        for i, values in enumerate(rows):
             left = iter(zip(values, wrap, strict=True))
-            arguments: list[Any] = []
+            arguments: list[Any] = [] if states is None else [states[i]]
             skipped = False
             for item in binding.items:
                 if not isinstance(item, Column):

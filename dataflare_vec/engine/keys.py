@@ -143,9 +143,7 @@ class _Words(_Table):
     def __init__(self) -> None:
         super().__init__(WORD_ENTRY)
 
-    def encode(
-        self, words: NDArray[np.uint64], marks: NDArray[np.uint8]
-    ) -> tuple[Codes, NDArray[np.int64]]:
+    def encode(self, words: NDArray[np.uint64], marks: NDArray[np.uint8]) -> tuple[Codes, NDArray[np.int64]]:
         """Return the code of each row, and the rows of new keys."""
         codes = np.empty(len(words), np.int32)
         fresh = np.empty(len(words), np.int64)

@@ -123,7 +123,6 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
                 msg = f"plugin `{plugin.name}`: `returns` declares {dtype}, which a kernel can't write"
                 raise KernelResultError(msg)
 
-
     def compiled() -> CompiledKernel:
         if plugin.stateful is None:
             return compile_kernel(
@@ -209,6 +208,7 @@ def _check_column_type(plugin: Plugin, item: Column, dtype: Any, *, known: bool)
 
 
 def declared_dtypes(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:
+    """Return the dtypes that `returns` declares in order; None if it doesn't, or names fields."""
     returns = plugin.returns
     if returns is None or isinstance(returns, dict):
         return None

@@ -175,7 +175,6 @@ class RowStage(Stage):
         with run.lock:
             failures.keep(sample)
 
-
     def inputs(self, placement: Placement, first: int, last: int, within: pl.Series) -> list[pl.Series]:
         """Return what the kernel read for some of the rows from ``first`` to ``last``."""
         read = [item.parameter.name for item in self.binding.columns]

@@ -13,9 +13,10 @@ from dataflare_vec.engine.conveyor import Belt, conveys
 from dataflare_vec.engine.failures import Failures
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.stage import Chunk
+from dataflare_vec.engine.turns import Stopped, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.engine.stage import Placed, Stage
     from dataflare_vec.memory import MemoryPool
@@ -43,6 +44,8 @@ class Run:
         Which rows are to be computed at all; None for all.
     origin
         Which rows of the input the frame's rows are, if they aren't the same.
+    states
+        What stages carry from row to row, by index of the stage.
 
     Attributes
     ----------
@@ -70,8 +73,11 @@ class Run:
         *,
         selected: pl.Series | None = None,
         origin: pl.Series | None = None,
+        states: Mapping[int, Any] | None = None,
     ) -> None:
         self.pool = pool
+        self.states = states or {}
+        self.turns = Turns()
         self.lock = threading.Lock()
         self.rows = rows
         self.stages = stages
@@ -109,7 +115,7 @@ class Run:
                 placed.append((column, 0))
         if len(placed) == len(stage.reads):
             self.placed[stage.index] = placed
-        stage.prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time of the first chunk
+        stage.kernel.loop(nulls=nulls)  # compiled now, not in the time of the first chunk
         self.failures[stage.index] = Failures(stage, max_error_details, origin)
         if stage.is_filter:
             self._select_from(stage.index + 1)
@@ -119,6 +125,15 @@ class Run:
 
     def compute(self, start: int, stop: int) -> None:
         """Pass a range of rows through all stages, while it is in cache."""
+        try:
+            self._compute(start, stop)
+        except Stopped:
+            return  # the thread that failed says why
+        except BaseException:
+            self.turns.stop()
+            raise
+
+    def _compute(self, start: int, stop: int) -> None:
         done = start
         if self._conveys and not any(failures.often for failures in self.failures.values()):
             me = threading.get_ident()
@@ -136,7 +151,7 @@ class Run:
             rows = self.count_selected(stage, start, stop)
             stage.run(chunk)
             ended = perf_counter()
-            self.times.append((stage.index, rows, ended - began))
+            self.times.append((stage.index, rows, ended - began - self.turns.pop_waited()))
             began = ended
 
     def series(self, name: str, start: int, stop: int) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -106,21 +107,32 @@ class StateColumn:
         return self._records[0 if self._codes is None else self._codes[row - self._start]]
 
 
-class OneState:
+class States(ABC):
+    """What a stage carries through a run, and from run to run of a stream."""
+
+    def begin(self, rows: int) -> None:  # noqa: B027  # most don't care
+        """Be told how many rows the next run has."""
+
+    @abstractmethod
+    def value(self) -> Any:
+        """Return the state as it is now."""
+
+
+class OneState(States):
     """One state for all rows."""
 
     def __init__(self, plugin: str, carry: Carry, given: Any = None) -> None:
         self._carry = carry
         self.records = carry.records(1)
         if given is not None:
-            self.records[0] = _packed(plugin, carry, given)
+            self.records[0] = packed(plugin, carry, given)
 
     def value(self) -> Any:
         """Return the state as it is now."""
         return self._carry.unpack(self.records[0])
 
 
-class KeyStates:
+class KeyStates(States):
     """One state for each key."""
 
     def __init__(
@@ -157,7 +169,7 @@ class KeyStates:
         return KeyedState(self._plugin, self.keys.frame(), self.have(count)[:count].copy(), self._carry)
 
 
-def _packed(plugin: str, carry: Carry, given: Any) -> Any:
+def packed(plugin: str, carry: Carry, given: Any) -> Any:
     if isinstance(given, KeyedState):
         msg = (
             f"plugin `{plugin}`: `state` holds one state for each key of {given.keys_frame.columns}; "

@@ -36,10 +36,16 @@ _DEFAULT_ADVICE = "use numbers, `math` and other `numba.njit` functions, or an e
 
 def explain_failure(plugin: Plugin, dtypes: Mapping[str, Any], error: Exception) -> KernelCompileError:
     """Return an error that says which plugin, line and types, why, and what to try."""
-    text = _ANSI.sub("", str(error))
     types = ", ".join(f"{name}: {dtype}" for name, dtype in dtypes.items())
-    lines = [f"plugin `{plugin.name}` can't be compiled for the columns ({types})"]
-    code = plain(plugin.function).__code__
+    heading = f"plugin `{plugin.name}` can't be compiled for the columns ({types})"
+    return explain_function(plugin.function, heading, error)
+
+
+def explain_function(function: Any, heading: str, error: Exception) -> KernelCompileError:
+    """Return an error with a heading, which line of a function is wrong, why, and what to try."""
+    text = _ANSI.sub("", str(error))
+    lines = [heading]
+    code = plain(function).__code__
     found = [m for m in _LINE.finditer(text) if m["file"] and code.co_filename.endswith(m["file"])]
     if found:
         number = int(found[-1]["line"])

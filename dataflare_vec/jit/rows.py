@@ -271,9 +271,7 @@ class RowsWriter:
             builder.store(builder.select(there, value, self._zero(self.outputs[i])), slots[i])
             builder.store(builder.zext(there, _I8), present[i])
 
-    def _split(
-        self, result: ir.Value, ty: types.Type
-    ) -> tuple[list[tuple[ir.Value, types.Type]], ir.Value]:
+    def _split(self, result: ir.Value, ty: types.Type) -> tuple[list[tuple[ir.Value, types.Type]], ir.Value]:
         """Return a result as (value, type) for each output, and whether there is one at all."""
         builder = self.builder
         if not self.code.returns_tuple:

@@ -239,6 +239,7 @@ def compile_fold(
     math: str = "precise",
     *,
     gives_values: bool,
+    state: types.Type | None = None,
 ) -> FoldKernel:
     """Compile a kernel ``(state, row…) -> (state, value)``, or ``-> state``.
 
@@ -257,6 +258,8 @@ def compile_fold(
         As in `compile_kernel`.
     gives_values
         Whether it returns a value for each row beside the state.
+    state
+        The type of the state, if it is known: then no other is tried.
 
     Raises
     ------
@@ -266,7 +269,7 @@ def compile_fold(
         If it doesn't return a state like ``init``, or its value can't be a column.
     """
     mode = None if math == "libm" else Mode(full=True)
-    state = type_of(init)
+    known, state = state, state or type_of(init)
     tried = [state]
     while True:
         argument_types = (state, *[item.kernel_type for item in inputs])
@@ -281,6 +284,9 @@ def compile_fold(
         joined = join(state, returned)
         if joined == state:
             break
+        if known is not None:
+            msg = f"it returns `{returned}`, which isn't the state's type, `{known}`"
+            raise KernelResultError(msg)
         state = joined
         tried.append(state)
         if len(tried) > _ROUNDS:
