@@ -42,6 +42,14 @@ def type_of(value: Any) -> types.Type:
     return types.Array(dtype, value.ndim, "C") if value.ndim else dtype
 
 
+def guess(ty: types.Type) -> types.Type:
+    """Return the type of a state with a float where it may be None: a kernel that handles both compiles."""
+    if isinstance(ty, types.BaseTuple):
+        items = [guess(item) for item in ty]
+        return types.BaseTuple.from_types(items, getattr(ty, "instance_class", None))
+    return types.Optional(types.float64) if isinstance(ty, types.NoneType) else ty
+
+
 def join(given: types.Type, returned: types.Type) -> types.Type:
     """Return the type that holds a state of either type, structured as ``given``.
 

@@ -19,7 +19,7 @@ from numba.core.imputils import fix_returning_optional
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.compiler import CompiledKernel, compile_form, compile_lock
 from dataflare_vec.jit.math.emit import Mode
-from dataflare_vec.jit.records import StateType, carry_of, has_right_shapes, join, load, store, type_of
+from dataflare_vec.jit.records import StateType, carry_of, guess, has_right_shapes, join, load, store, type_of
 from dataflare_vec.jit.rows import KernelCode, RowsWriter
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.slots import Input
@@ -269,7 +269,8 @@ def compile_fold(
         If it doesn't return a state like ``init``, or its value can't be a column.
     """
     mode = None if math == "libm" else Mode(full=True)
-    known, state = state, state or type_of(init)
+    known, first = state, state or type_of(init)
+    state = guess(first)
     tried = [state]
     while True:
         argument_types = (state, *[item.kernel_type for item in inputs])
@@ -281,7 +282,8 @@ def compile_fold(
         elif isinstance(returned, types.NoneType):
             msg = "it returns None; a reduce returns its state: (state, row…) → state"
             raise KernelResultError(msg)
-        joined = join(state, returned)
+        # The first round is for what a None may become: its guess isn't held against what is returned.
+        joined = join(first if len(tried) == 1 else state, returned)
         if joined == state:
             break
         if known is not None:
