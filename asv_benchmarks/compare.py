@@ -19,12 +19,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numba
 import polars as pl
-from races import batches, manager, math, memory, rows, tuning
+from races import batches, keys, manager, math, memory, rows, tuning
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
 TOPICS = {
-    "rows": rows, "math": math, "batches": batches, "memory": memory, "tuning": tuning, "manager": manager
+    "rows": rows, "math": math, "batches": batches, "memory": memory, "tuning": tuning, "manager": manager,
+    "keys": keys,
 }  # fmt: skip
 
 
