@@ -171,13 +171,15 @@ def _words_of(series: pl.Series) -> NDArray[np.uint64]:
     if series.dtype == pl.Null:
         return np.zeros(len(series), np.uint64)
     physical = series.to_physical()
-    wide = pl.Float64 if physical.dtype.is_float() else physical.dtype
-    if not physical.dtype.is_float() and physical.dtype != pl.UInt64:
-        wide = pl.Int64
-    array = physical.cast(wide).rechunk().to_arrow()
+    is_float = physical.dtype.is_float()
+    if is_float:
+        physical = physical.cast(pl.Float64)
+    elif physical.dtype != pl.UInt64:
+        physical = physical.cast(pl.Int64)
+    array = physical.rechunk().to_arrow()
     values = np.frombuffer(array.buffers()[1] or b"", np.uint64)
     values = values[array.offset : array.offset + len(array)]
-    if wide == pl.Float64:
+    if is_float:
         words = np.empty(len(values), np.uint64)
         plain_floats(values.view(np.float64), words)
         return words

@@ -31,7 +31,7 @@ _INLINE = 12
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _word_at(typing_context: Any, address: Any) -> Any:
-    """The 8 bytes at an address."""
+    """Load the 8 bytes at an address."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = builder.inttoptr(args[0], ir.PointerType(ir.IntType(64)))
@@ -42,7 +42,7 @@ def _word_at(typing_context: Any, address: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _byte_at(typing_context: Any, address: Any) -> Any:
-    """The byte at an address."""
+    """Load the byte at an address."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = builder.inttoptr(args[0], ir.PointerType(ir.IntType(8)))
@@ -109,7 +109,7 @@ def encode_words(words, marks, start, entries, counts, codes, fresh):  # type: i
     count = before
     marked = len(marks) > 0
     last_word = np.uint64(0)
-    last_code = -1
+    last_code = np.int64(-1)
     for row in range(start, len(words)):
         if marked and marks[row] != 0:
             if marks[row] == ABSENT:

@@ -141,7 +141,7 @@ class Records(Layout):
         return self.size
 
     def to_arrow(self, series: Any) -> Any:
-        """Records are no Series."""
+        """Raise: records are no Series."""
         raise TypeError(series)
 
     def slots(self, array: Any, *, nulls: bool) -> Slots:
@@ -292,7 +292,8 @@ def _copied_array(
         scratch.align = 32
     cgutils.raw_memcpy(builder, scratch, _typed(context, builder, ty.dtype, address), _I64(count), itemsize)
     shape = [_I64(length) for length in leaf.shape]
-    strides, step = [], itemsize
+    strides: list[ir.Value] = []
+    step = itemsize
     for length in reversed(leaf.shape):
         strides.insert(0, _I64(step))
         step *= length
