@@ -396,4 +396,6 @@ class PluginManagerConfig:
 _SECTIONS: dict[str, type] = {"memory_pool_config": MemoryPoolConfig, "batch_config": BatchConfig}
 _CONFIG_FILE = settings.PREFIX + "CONFIG"
 # Variables with the prefix that belong to others: where compiled kernels are kept.
-_OTHER_VARIABLES = frozenset({_CONFIG_FILE, settings.PREFIX + "CACHE_DIR", settings.PREFIX + "CACHE"})
+_OTHER_VARIABLES = frozenset(
+    {_CONFIG_FILE, *(settings.PREFIX + name for name in ("CACHE", "CACHE_DIR", "CACHE_MAX_BYTES"))}
+)

@@ -12,6 +12,7 @@ import polars as pl
 
 from dataflare_vec.carry import check_state
 from dataflare_vec.errors import PluginDefinitionError
+from dataflare_vec.values import read_annotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,7 +78,8 @@ class Parameter:
     """One parameter of a plugin.
 
     A parameter without default is a column, one with a default is a constant. `nullable` is whether
-    it is annotated ``X | None``; `expects` is ``int``, ``float`` or ``bool`` if it is annotated so.
+    it is annotated ``X | None``; `expects` is the type it is annotated with, where that is one of Python's
+    for a column (``int``, ``datetime.date``, …) or a class of named tuples, for a struct.
     """
 
     name: str
@@ -307,7 +309,7 @@ def _parameters_of(name: str, function: Callable[..., Any], *, skip: bool) -> tu
             raise PluginDefinitionError(msg)
         if skip and i == 0:
             continue
-        nullable, expects = _read_annotation(annotations.get(parameter.name))
+        nullable, expects = read_annotation(annotations.get(parameter.name))
         is_column = parameter.default is parameter.empty
         default = None if is_column else parameter.default
         parameters.append(Parameter(parameter.name, is_column, default, nullable, expects))
@@ -326,17 +328,3 @@ def _annotations_of(function: Callable[..., Any]) -> Mapping[str, Any]:
         return typing.get_type_hints(function)
     except Exception:  # a name that exists for the type checker only
         return getattr(function, "__annotations__", {})
-
-
-def _read_annotation(annotation: Any) -> tuple[bool, type | None]:
-    """Return whether None is allowed, and which of int, float and bool is expected."""
-    if isinstance(annotation, str):  # could not be evaluated
-        parts = {part.strip() for part in annotation.split("|")}
-        nullable = "None" in parts or annotation.startswith(("Optional[", "typing.Optional["))
-        known = [t for t in (bool, int, float) if t.__name__ in parts]
-        return nullable, known[0] if len(known) == 1 else None
-    arguments = typing.get_args(annotation) or (annotation,)
-    nullable = type(None) in arguments
-    rest = [a for a in arguments if a is not type(None)]
-    expects = rest[0] if len(rest) == 1 and rest[0] in (bool, int, float) else None
-    return nullable, expects

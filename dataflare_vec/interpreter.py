@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import plain
+from dataflare_vec.values import converter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +25,7 @@ def call_rows(
     Parameters
     ----------
     rows
-        Values of the columns: numbers, bools, integers for dates and times, None for nulls.
+        Values of the columns as they are stored: integers for dates, times and decimals, None for nulls.
     dtypes
         Polars dtypes of the columns.
     states
@@ -40,14 +39,13 @@ def call_rows(
 
     Notes
     -----
-    Floats are passed as NumPy scalars, because those follow IEEE 754 as compiled code does: dividing by
-    zero gives an infinity instead of an exception.
+    What the function receives is said in `values`.
     """
     import numpy as np
 
     function = plain(binding.plugin.function)
-    floats = {pl.Float32: np.float32, pl.Float64: np.float64}
-    wrap = [floats.get(dtype.base_type()) for dtype in dtypes]
+    parameters = [item.parameter for item in binding.columns]
+    wrap = [converter(dtype, p.expects) for dtype, p in zip(dtypes, parameters, strict=True)]
     with np.errstate(all="ignore"):
         for i, values in enumerate(rows):
             left = iter(zip(values, wrap, strict=True))
@@ -57,9 +55,9 @@ def call_rows(
                 if not isinstance(item, Column):
                     arguments.append(np.float64(item.value) if type(item.value) is float else item.value)
                     continue
-                value, float_type = next(left)
+                value, convert = next(left)
                 skipped |= value is None and not item.parameter.nullable
-                arguments.append(value if value is None or float_type is None else float_type(value))
+                arguments.append(value if value is None or convert is None else convert(value))
             if skipped:
                 yield (None,)
                 continue

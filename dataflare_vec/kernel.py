@@ -46,9 +46,12 @@ class Kernel(ABC):
     ----------
     has_full_form : bool
         Whether its loops are tried in a fast form first, which may fail for rows that have a result.
+    from_cache : bool
+        Whether it was loaded, instead of compiled.
     """
 
     has_full_form: bool
+    from_cache: bool = False
 
     def __init__(self) -> None:
         self._lock = threading.RLock()

@@ -15,6 +15,14 @@ settings.load_profile("fast")
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    """Keep compiled kernels for this session only: neither the user's cache nor one run's bugs are seen."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATAFLARE_VEC_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _both_roads():
     """Let frames of some rows take the short road, and those of a few more the one with chunks."""
     with pytest.MonkeyPatch.context() as patch:

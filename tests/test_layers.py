@@ -15,11 +15,43 @@ PACKAGE = ROOT / "dataflare_vec"
 
 # A module imports only from rooms further left. One name may stand for a folder.
 ORDER = [
-    "errors", "hints", "logs", "settings", "config", "html", "definition", "registry", "binding", "memory",
-    "interpreter", "decorators", "classes", "tuner", "metrics", "states", "layouts", "kernel", "cache", "jit",
-    "engine", "frames", "running", "records", "health", "status", "monitor", "report", "manager",
-    "prometheus", "api", "explanation", "namespaces", "demo", "cli",
-]  # fmt: skip
+    "errors",
+    "hints",
+    "logs",
+    "settings",
+    "config",
+    "html",
+    "values",
+    "definition",
+    "registry",
+    "binding",
+    "memory",
+    "interpreter",
+    "decorators",
+    "classes",
+    "tuner",
+    "metrics",
+    "states",
+    "layouts",
+    "kernel",
+    "cache",
+    "jit",
+    "engine",
+    "frames",
+    "running",
+    "records",
+    "health",
+    "status",
+    "monitor",
+    "report",
+    "manager",
+    "prometheus",
+    "api",
+    "explanation",
+    "namespaces",
+    "demo",
+    "cli",
+]
 
 
 def imports_of(path: Path) -> set[str]:

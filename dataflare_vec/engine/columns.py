@@ -27,6 +27,7 @@ class InputColumn:
 
     def __init__(self, series: pl.Series, layout: Layout) -> None:
         self.series = series
+        series = layout.settle(series)
         nulls = self.has_nulls = series.null_count() > 0
         self.layout = layout
         if series.n_chunks() == 1:

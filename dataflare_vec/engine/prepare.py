@@ -1,17 +1,27 @@
-"""Find the compiled kernel for the columns' types, or compile it; say what is wrong with the types."""
+"""Find the kernel for the columns' types, in memory or in the cache, or compile it; say what is wrong."""
 
 from __future__ import annotations
 
 import logging
+import os
+import threading
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import polars as pl
 
-from dataflare_vec.binding import Column
+from dataflare_vec.binding import Column, Constant
+from dataflare_vec.cache.cached import CachedKernel
+from dataflare_vec.cache.entry import Entry
+from dataflare_vec.cache.fingerprint import NotCacheable
+from dataflare_vec.cache.folder import open_folder
+from dataflare_vec.cache.key import key_of
 from dataflare_vec.definition import Form
-from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError
+from dataflare_vec.errors import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
 from dataflare_vec.logs import get_logger
+from dataflare_vec.values import is_named_tuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,16 +82,126 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     kernels = binding.plugin.kernels
     prepared = kernels.get(key)
     if prepared is None:
-        began = perf_counter()
-        prepared = kernels[key] = _compile(binding, dtypes)
-        if _log.isEnabledFor(logging.DEBUG):
-            types = ", ".join(map(str, dtypes))
-            results = ", ".join(str(field.shown) for field in prepared.outputs)
-            elapsed = perf_counter() - began
-            _log.debug(
-                "`%s`: compiled for (%s) -> (%s) in %.2f s", binding.plugin.name, types, results, elapsed
-            )
+        with _lock_of(binding.plugin):  # threads that ask at the same time get the same kernel
+            prepared = kernels.get(key)
+            if prepared is None:
+                prepared = kernels[key] = _load_or_compile(binding, dtypes)
     return prepared
+
+
+def _load_or_compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
+    began = perf_counter()
+    name = binding.plugin.name
+    _check_constants(binding)
+    entry = _entry(binding, dtypes)
+    stored = entry.read() if entry is not None else None
+    if entry is not None and stored is not None:
+        has_full_form, known = stored
+        compile_ = partial(_compile_same, binding, dtypes, known)
+        prepared = Prepared(CachedKernel(name, entry, compile_, has_full_form=has_full_form), *known)
+    else:
+        prepared = _compile(binding, dtypes)
+        if entry is not None and _may_keep(name, prepared, entry):
+            compiled, *rest = prepared
+            has_full_form, known = compiled.has_full_form, tuple(rest)
+            entry.write(_label(name, binding, dtypes), (has_full_form, known))
+            compile_ = partial(_compile_same, binding, dtypes, known)
+            kernel = CachedKernel(name, entry, compile_, has_full_form=has_full_form, compiled=compiled)
+            prepared = Prepared(kernel, *known)
+    if _log.isEnabledFor(logging.DEBUG):
+        types = ", ".join(map(str, dtypes))
+        results = ", ".join(str(field.shown) for field in prepared.outputs)
+        how = "from the cache" if prepared.kernel.from_cache else "compiled"
+        _log.debug("`%s`: %s for (%s) -> (%s) in %.3f s", name, how, types, results, perf_counter() - began)
+    return prepared
+
+
+def _entry(binding: Binding, dtypes: Sequence[Any]) -> Entry | None:
+    """Return the kernel's place in the cache; None if there is no cache, or it can't be there."""
+    folder = open_folder()
+    if folder is None or binding.plugin.stateful is not None:
+        return None  # how a state lies in memory isn't kept
+    try:
+        key = key_of(binding, dtypes)
+    except NotCacheable as reason:
+        _log.debug("`%s`: isn't kept in the cache: %s", binding.plugin.name, reason)
+        return None
+    return Entry(folder, key, partial(_key_now, binding, dtypes))
+
+
+def _key_now(binding: Binding, dtypes: Sequence[Any]) -> str | None:
+    try:
+        return key_of(binding, dtypes)
+    except NotCacheable:
+        return None
+
+
+def _may_keep(name: str, prepared: Prepared, entry: Entry) -> bool:
+    """Whether a compiled kernel is what its key says."""
+    foreign = prepared.kernel.compiled.foreign_code()
+    if foreign:
+        _log.debug("`%s`: isn't kept in the cache: it calls `%s`, an overload", name, foreign)
+    return not foreign and entry.is_current()
+
+
+def _compile_same(binding: Binding, dtypes: Sequence[Any], known: tuple[Any, ...]) -> Kernel:
+    """Return the compiled kernel of one that came from the cache.
+
+    Raises
+    ------
+    KernelCompileError
+        If its columns aren't the same, because something that it reads has changed since.
+    """
+    kernel, *now = _compile(binding, dtypes)
+    if tuple(now) != known:
+        msg = (
+            f"plugin `{binding.plugin.name}`: a global or a function that it reads has changed since it was "
+            "loaded, and with it the types of its results; register the plugin anew"
+        )
+        raise KernelCompileError(msg)
+    return kernel
+
+
+def _label(name: str, binding: Binding, dtypes: Sequence[Any]) -> str:
+    columns = zip(binding.columns, dtypes, strict=True)
+    return f"{name}({', '.join(f'{item.parameter.name}: {dtype}' for item, dtype in columns)})"
+
+
+_locks: WeakKeyDictionary[Plugin, threading.RLock] = WeakKeyDictionary()
+_locks_lock = threading.Lock()
+
+
+def _lock_of(plugin: Plugin) -> threading.RLock:
+    with _locks_lock:
+        return _locks.setdefault(plugin, threading.RLock())
+
+
+def _after_fork() -> None:
+    global _locks_lock  # noqa: PLW0603
+    _locks_lock = threading.Lock()  # whoever held one of them isn't in the child
+    _locks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _check_constants(binding: Binding) -> None:
+    for item in binding.items:
+        if isinstance(item, Constant) and not _is_constant(item.value):
+            msg = (
+                f"plugin `{binding.plugin.name}`: constant `{item.parameter.name}` must be a number of 64 "
+                f"bits, a bool, None or a tuple of these, got {type(item.value).__name__} {item.value!r}"
+            )
+            raise BindingError(msg)
+
+
+def _is_constant(value: object) -> bool:
+    if isinstance(value, tuple):
+        return len(value) > 0 and all(map(_is_constant, value))
+    if isinstance(value, int):
+        return -(1 << 63) <= value < 1 << 63
+    return value is None or isinstance(value, float)
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
@@ -102,17 +222,10 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         if isinstance(item, Column):
             dtype = left.pop(0)
             by_parameter[parameter.name] = dtype
-            numba_type = column_type(dtype)
-            _check_column_type(plugin, item, dtype, known=numba_type is not None)
+            numba_type = _column_type(plugin, item, dtype)
             inputs.append(Input(numba_type, is_column=True, nullable=parameter.nullable))
         else:
             numba_type = constant_type(item.value)
-            if numba_type is None:
-                msg = (
-                    f"plugin `{plugin.name}`: constant `{parameter.name}` must be a number of 64 bits, a "
-                    f"bool, None or a tuple of these, got {type(item.value).__name__} {item.value!r}"
-                )
-                raise BindingError(msg)
             inputs.append(Input(numba_type, is_column=False))
     declared = declared_dtypes(plugin, by_parameter)
     stored = None
@@ -187,24 +300,61 @@ def output_fields(kernel: CompiledKernel, declared: Sequence[Any] | None) -> tup
     return tuple(outputs)
 
 
-def _check_column_type(plugin: Plugin, item: Column, dtype: Any, *, known: bool) -> None:
+def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
+    """Return the Numba type of a column.
+
+    Raises
+    ------
+    ColumnTypeError
+        If a kernel can't read it, or it isn't what the parameter is annotated with.
+    """
+    from dataflare_vec.jit.signature import column_type
+
     parameter: Parameter = item.parameter
-    expected = None
-    if not known:
-        expected = "a number, a bool, a date, a time or a duration"
-    elif parameter.expects is int and not (dtype.is_integer() or dtype.is_temporal()):
-        expected = "an integer"
-    elif parameter.expects is float and not dtype.is_numeric():
-        expected = "a number"
-    elif parameter.expects is bool and dtype != pl.Boolean:
-        expected = "a bool"
+    expected = _expected(parameter, dtype)
+    numba_type, reason = None, ""
+    if expected is None:
+        try:
+            numba_type = column_type(dtype, parameter.expects)
+        except ValueError as error:
+            expected, reason = "a struct with the annotated fields", f" ({error})"
+    if expected is None and numba_type is None:
+        expected = "a number, a bool, a date, a time or a duration, a list or an array of these, or a struct"
     if expected:
         source = item.source if isinstance(item.source, str) else str(item.source)
         msg = (
-            f"plugin `{plugin.name}`: column `{source}` must be {expected}, got {dtype}; bind another "
-            f'one with `{parameter.name}="…"`, or convert it with `{parameter.name}=pl.col("…").cast(…)`'
+            f"plugin `{plugin.name}`: column `{source}` must be {expected}, got {dtype}{reason}; bind "
+            f'another one with `{parameter.name}="…"`, or convert it with {_conversion(parameter, dtype)}'
         )
         raise ColumnTypeError(msg)
+    return numba_type
+
+
+def _expected(parameter: Parameter, dtype: Any) -> str | None:
+    """Return what an annotation asks for, if the column isn't of that kind."""
+    expects = parameter.expects
+    if expects is int and not (dtype.is_integer() or dtype.is_temporal()):
+        return "an integer"
+    if expects is float and not dtype.is_numeric():
+        return "a number"
+    if expects is bool and dtype != pl.Boolean:
+        return "a bool"
+    if is_named_tuple(expects) and not isinstance(dtype, pl.Struct):
+        return f"a struct, as `{parameter.name}: {expects.__name__}` says"  # type: ignore[union-attr]
+    return None
+
+
+def _conversion(parameter: Parameter, dtype: Any) -> str:
+    """Return what to write to get a column that a kernel can read."""
+    column = f'`{parameter.name}=pl.col("…")'
+    base = dtype.base_type()
+    if base is pl.Null:
+        return f"{column}.cast(pl.Float64)`, or the type that it has where it isn't all null"
+    if base is pl.Object:
+        return "Python before: Polars keeps Python objects that nothing compiled can read"
+    if base is pl.List and isinstance(dtype.inner, pl.List):
+        return f"{column}.list.eval(…)` to a list of numbers"
+    return f"{column}.cast(…)`"
 
 
 def declared_dtypes(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.engine.stage import Placed, Stage
+    from dataflare_vec.layouts import Layout
     from dataflare_vec.memory import MemoryPool
 
 
@@ -50,7 +51,7 @@ class Run:
     Attributes
     ----------
     columns : dict
-        The frame's columns that compiled loops read.
+        The frame's columns that compiled loops read, by name and layout.
     placed : dict
         The same by index of the stage, for stages that read nothing else.
     outputs : dict
@@ -81,7 +82,7 @@ class Run:
         self.lock = threading.Lock()
         self.rows = rows
         self.stages = stages
-        self.columns: dict[str, InputColumn] = {}
+        self.columns: dict[tuple[str, Layout], InputColumn] = {}
         self.placed: dict[int, list[Placed]] = {}
         self.outputs: dict[int, list[OutputColumn]] = {}
         self.failures: dict[int, Failures] = {}
@@ -108,9 +109,9 @@ class Run:
         placed: list[Placed] = []
         for name, layout in zip(stage.reads, stage.prepared.layouts, strict=True):
             if name not in written:
-                column = self.columns.get(name)
+                column = self.columns.get((name, layout))
                 if column is None:
-                    column = self.columns[name] = InputColumn(self._column_of(name), layout)
+                    column = self.columns[name, layout] = InputColumn(self._column_of(name), layout)
                 nulls = nulls or column.has_nulls
                 placed.append((column, 0))
         if len(placed) == len(stage.reads):

@@ -63,22 +63,26 @@ class Stage(ABC):
 class Chunk:
     """A range of rows on its way through the stages, with the columns that exist only for it."""
 
-    __slots__ = ("local", "run", "start", "stop")
+    __slots__ = ("_columns", "local", "run", "start", "stop")
 
     def __init__(self, run: Run, start: int, stop: int) -> None:
         self.run = run
         self.start = start
         self.stop = stop
         self.local: dict[str, pl.Series | Placed] = {}
+        self._columns: dict[tuple[str, Layout], InputColumn] = {}  # of those that are Series
 
     def column(self, name: str, layout: Layout) -> Placed:
         """Return a column for a compiled loop."""
         local = self.local.get(name)
         if local is None:
-            return self.run.columns[name], 0
-        if isinstance(local, pl.Series):
-            local = self.local[name] = (InputColumn(local.rechunk(), layout), self.start)
-        return local
+            return self.run.columns[name, layout], 0
+        if not isinstance(local, pl.Series):
+            return local
+        column = self._columns.get((name, layout))
+        if column is None:
+            column = self._columns[name, layout] = InputColumn(local.rechunk(), layout)
+        return column, self.start
 
     def series(self, name: str) -> pl.Series:
         """Return the chunk's rows of a column."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numba
-from numba.core import callconv
+from numba.core import callconv, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.dispatcher import Dispatcher
 
@@ -23,9 +23,10 @@ from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numba.core import types
 
 ERROR_MODEL = "dataflare"
+
+_OWN_PACKAGES = ("numba", "dataflare_vec")
 
 
 class _ErrorModel(callconv.ErrorModel):  # type: ignore[misc]
@@ -125,9 +126,26 @@ class CompiledKernel(Kernel):
                     library = self._libraries[variant] = self._compile_loop(variant)
         return library
 
-    def _obtain(self, variant: LoopVariant) -> MachineCode:
+    def machine_code(self, variant: LoopVariant) -> MachineCode:
+        """Return a loop where it lies in memory."""
         library = self.library_of(variant)
         return MachineCode(library.get_pointer_to_function(library.name), library)
+
+    def object_code(self, variant: LoopVariant) -> tuple[str, bytes]:
+        """Return the name of a loop's function and the object file that it is in."""
+        library = self.library_of(variant)
+        library.get_pointer_to_function(library.name)  # LLVM writes it at the first look
+        return library.name, bytes(library._get_compiled_object())
+
+    def foreign_code(self) -> str | None:
+        """Return the name of a function that was given to Numba by an ``overload`` of the user's.
+
+        Which one Numba takes isn't to be seen in the kernel itself. None if there isn't any.
+        """
+        return _foreign_code(self._result, set())
+
+    def _obtain(self, variant: LoopVariant) -> MachineCode:
+        return self.machine_code(variant)
 
     def _result_for(self, variant: LoopVariant) -> Any:
         if not variant.full or self._compile_full is None:
@@ -155,6 +173,7 @@ class CompiledKernel(Kernel):
         name = f"dfv.{result.fndesc.mangled_name}.{variant.label}{self._mark}"
         code = self._code_for(result)
         library = context.codegen().create_library(name)
+        library.enable_object_caching()  # keeps the object code for ours
         library.add_linking_library(result.library)
         module = library.create_ir_module(name)
         LoopBuilder(code, variant).build(module, name)
@@ -231,3 +250,18 @@ def compile_form(
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     dispatcher.compile(argument_types)
     return dispatcher.overloads[argument_types]
+
+
+def _foreign_code(result: Any, seen: set[int]) -> str | None:
+    for ty in result.type_annotation.typemap.values():
+        for template in getattr(ty, "templates", ()):
+            function = getattr(template, "_overload_func", template)
+            if function.__module__.partition(".")[0] not in _OWN_PACKAGES:
+                return str(function.__qualname__)
+        if isinstance(ty, types.Dispatcher) and id(ty.dispatcher) not in seen:
+            seen.add(id(ty.dispatcher))
+            for overload in ty.dispatcher.overloads.values():
+                found = _foreign_code(overload, seen)
+                if found:
+                    return found
+    return None

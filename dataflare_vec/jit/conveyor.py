@@ -13,11 +13,14 @@ address of the selection (else 0), and a counter of the rows that were selected.
 from __future__ import annotations
 
 import ctypes
+import platform
 from functools import cache
 from typing import TYPE_CHECKING
 
-import llvmlite.binding as llvm
-from numba.core.registry import cpu_target
+from dataflare_vec.cache.entry import Entry, digest
+from dataflare_vec.cache.environment import environment
+from dataflare_vec.cache.folder import open_folder
+from dataflare_vec.kernel import MachineCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +31,7 @@ PROGRAM_WORDS = 7
 _PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, *[ctypes.c_int64] * 4)
 
 # Elsewhere reading the cycle counter may be forbidden to user programs; then the ticks stay 0.
-_CLOCK = "call i64 @llvm.readcyclecounter()" if "x86_64" in llvm.get_process_triple() else "add i64 0, 0"
+_CLOCK = "call i64 @llvm.readcyclecounter()" if platform.machine() in ("x86_64", "AMD64") else "add i64 0, 0"
 
 _CODE = f"""
 declare i64 @llvm.readcyclecounter()
@@ -177,17 +180,40 @@ done:
 """
 
 
+_NAME = "dfv.convey"
+
+
 @cache
 def conveyor() -> Callable[[int, int, int, int, int], int]:
     """Return ``convey(address of the program, stages, skip, rows, step) -> rows that went through``."""
+    folder = open_folder()
+    entry = None
+    code = None
+    if folder is not None:
+        key = digest(environment(), _CODE.encode())
+        entry = Entry(folder, key, lambda: key)
+        code = entry.load(_NAME)
+    if code is None:
+        code = _compile(entry)
+    _alive.append(code)
+    return _PROTOTYPE(code.address)
+
+
+def _compile(entry: Entry | None) -> MachineCode:
+    import llvmlite.binding as llvm
+    from numba.core.registry import cpu_target
+
     from dataflare_vec.jit.compiler import compile_lock
 
     with compile_lock:
-        library = cpu_target.target_context.codegen().create_library("dfv.convey")
+        library = cpu_target.target_context.codegen().create_library(_NAME)
+        library.enable_object_caching()
         library.add_llvm_module(llvm.parse_assembly(_CODE))
         library.finalize()
-        _libraries.append(library)
-        return _PROTOTYPE(library.get_pointer_to_function("dfv.convey"))
+        address = library.get_pointer_to_function(_NAME)
+        if entry is not None:
+            entry.store(_NAME, _NAME, bytes(library._get_compiled_object()))
+    return MachineCode(address, library)
 
 
-_libraries: list[object] = []  # the machine code lives as long as its library
+_alive: list[MachineCode] = []

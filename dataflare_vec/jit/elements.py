@@ -16,12 +16,16 @@ from dataflare_vec.layouts import Bits, FixedWidth, Layout
 if TYPE_CHECKING:
     from dataflare_vec.jit.slots import Buffers
 
-_I64 = ir.IntType(64)
-_BYTES = ir.PointerType(ir.IntType(8))
+_I8, _I64 = ir.IntType(8), ir.IntType(64)
+_BYTES = ir.PointerType(_I8)
 
 
 class Element:
     """Numbers: values of a fixed width, one after the other."""
+
+    def kernel_type(self, ty: types.Type) -> types.Type:
+        """Return the type of the kernel's argument for a column of type ``ty``."""
+        return ty
 
     def layout(self, ty: types.Type) -> Layout:
         """Return how such a column lies in memory."""
@@ -62,6 +66,19 @@ class _Boolean(Element):
     def slot_types(self, context: Any, ty: types.Type) -> list[ir.Type]:
         return [_BYTES, _I64, _BYTES, _I64]
 
+    def load(
+        self, context: Any, builder: ir.IRBuilder, ty: types.Type, column: Buffers, row: ir.Value
+    ) -> ir.Value:
+        # Only of a field of a struct: a column's bits were unpacked before.
+        return load_bit(builder, column.values, builder.add(column.extra, row))
+
+
+def load_bit(builder: ir.IRBuilder, bits: ir.Value, position: ir.Value) -> ir.Value:
+    """Return one bit of a bitmap."""
+    byte = builder.load(builder.gep(bits, [builder.ashr(position, _I64(3))]))
+    shift = builder.trunc(builder.and_(position, _I64(7)), _I8)
+    return builder.trunc(builder.lshr(byte, shift), ir.IntType(1))
+
 
 _NUMBER = Element()
 _ELEMENTS: dict[type[types.Type], Element] = {types.Boolean: _Boolean()}
@@ -80,3 +97,8 @@ def element_of(ty: types.Type) -> Element:
 def layout_of(ty: types.Type) -> Layout:
     """Return how a column of a type lies in memory."""
     return element_of(ty).layout(ty)
+
+
+def kernel_type_of(ty: types.Type) -> types.Type:
+    """Return the type of the kernel's argument for a column of a type."""
+    return element_of(ty).kernel_type(ty)

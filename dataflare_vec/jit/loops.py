@@ -21,7 +21,6 @@ from dataflare_vec.jit.bitmaps import pack, unpack, unpack_and
 from dataflare_vec.jit.elements import element_of
 from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, bools, nones, presence
 from dataflare_vec.jit.slots import (
-    COLUMN_SLOTS,
     Buffers,
     Input,
     Output,
@@ -145,16 +144,17 @@ class LoopBuilder:
         columns: dict[int, Buffers] = {}
         constants: dict[int, ir.Value] = {}
         for i, item in enumerate(self.code.inputs):
-            count = COLUMN_SLOTS if item.is_column else len(scalar_leaves(item.type))
+            count = len(self._slot_types(item))
             taken, left = left[:count], left[count:]
             if item.is_column:
                 columns[i] = Buffers(taken)
             else:
                 constants[i] = self._pack_constant(builder, item.type, taken)
         targets = []
-        for _ in self.code.columns_out:
-            targets.append(Buffers(left[:COLUMN_SLOTS]))
-            left = left[COLUMN_SLOTS:]
+        for output in self.code.columns_out:
+            count = len(element_of(output.type).slot_types(self.context, output.type))
+            taken, left = left[:count], left[count:]
+            targets.append(Buffers(taken))
         return columns, constants, targets, (tuple(left[:2]), tuple(left[2:]))
 
     def _pack_constant(self, builder: ir.IRBuilder, ty: types.Type, leaves: list[ir.Value]) -> ir.Value:

@@ -27,6 +27,7 @@ from numba.core.typing.typeof import typeof_impl
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
+from dataflare_vec.jit.strings.constants import replace_strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -310,7 +311,8 @@ def _make_pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
         def run_pass(self, state: Any) -> bool:
             if not mode.full and _has_try(state.func_id.func):
                 raise TryInFastForm
-            return _replace_calls(state.func_ir, mode)
+            strings = replace_strings(state.func_ir)
+            return _replace_calls(state.func_ir, mode) or strings
 
     class Compiler(compiler.CompilerBase):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:

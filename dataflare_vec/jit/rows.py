@@ -214,7 +214,7 @@ class RowsWriter:
             value = element_of(item.type).load(self.context, builder, item.type, self._columns[i], row)
         if not item.nullable:
             return value
-        optional = self.context.make_helper(builder, types.Optional(item.type))
+        optional = self.context.make_helper(builder, item.kernel_type)
         optional.data = value
         optional.valid = self._truth(nones(i), within) if self.variant.nulls else cgutils.true_bit
         return optional._getvalue()

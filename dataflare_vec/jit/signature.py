@@ -9,6 +9,8 @@ from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.loops import Output
+from dataflare_vec.jit.nested.rows import rows_type
+from dataflare_vec.jit.nested.structs import struct_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +38,28 @@ _TEMPORAL: dict[Any, types.Type] = {
 _DTYPES = {numba_type: dtype for dtype, numba_type in _NUMBERS.items()}
 
 
-def column_type(dtype: pl.DataType) -> types.Type | None:
-    """Return the type in which a kernel sees an element of a column; None where it can't see it."""
+def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type | None:
+    """Return the type of a column for a kernel; None where it can't be read.
+
+    Parameters
+    ----------
+    expects
+        What the kernel's parameter is annotated with.
+
+    Raises
+    ------
+    ValueError
+        If the column doesn't suit the annotation; the message says why.
+    """
+    base = dtype.base_type()
+    if base is pl.Struct:
+        return struct_type(dtype, expects, column_type)
+    if base in (pl.List, pl.Array):
+        return rows_type(dtype, _number_type)
+    return _number_type(dtype)
+
+
+def _number_type(dtype: pl.DataType) -> types.Type | None:
     base = dtype.base_type()
     return _NUMBERS.get(base) or _TEMPORAL.get(base)
 
@@ -47,23 +69,17 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
     return _DTYPES[numba_type]()  # type: ignore[no-any-return]
 
 
-def constant_type(value: object) -> types.Type | None:
-    """Return the type of a constant (a number, a bool, None, a tuple of these); None if it has none."""
+def constant_type(value: Any) -> types.Type:
+    """Return the type of a constant: a number, a bool, None, or a tuple of these."""
     if value is None:
         return types.none
     if isinstance(value, bool):
         return types.boolean
-    if isinstance(value, int):
-        return types.int64 if -(1 << 63) <= value < 1 << 63 else None
-    if isinstance(value, float):
-        return types.float64
     if isinstance(value, tuple):
-        items = [constant_type(item) for item in value]
-        if items and all(item is not None for item in items):
-            # A named tuple stays one, for kernels that read its fields by name.
-            kind = type(value) if hasattr(value, "_fields") else None
-            return types.BaseTuple.from_types(items, kind)
-    return None
+        # A named tuple stays one, for kernels that read its fields by name.
+        kind = type(value) if hasattr(value, "_fields") else None
+        return types.BaseTuple.from_types([constant_type(item) for item in value], kind)
+    return types.int64 if isinstance(value, int) else types.float64
 
 
 def outputs_of(

@@ -3,10 +3,10 @@
 A loop (see `dataflare_vec.kernel`) gets the address of a block. It holds the addresses of the chunk's buffers
 and the bits of the constants.
 
-A column takes four slots: values, what else they need (of booleans: the bit offset), validity, bit offset of
-validity. A constant takes
-one slot for each of its scalars. Inputs come first, then outputs, then two bitmaps with their bit offsets:
-the selection (which rows are still wanted; absent means all) and the failed rows.
+A column takes four slots: values, what else they need (of booleans: the bit offset), validity, bit offset
+of validity; a column that is made of columns has the slots of those behind its own. A constant takes one
+slot for each of its scalars. Inputs come first, then outputs, then two bitmaps with their bit offsets: the
+selection (which rows are still wanted; absent means all) and the failed rows.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 from llvmlite import ir
 from numba.core import types
 
+from dataflare_vec.jit.elements import kernel_type_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-#: Slots of a column.
-COLUMN_SLOTS = 4
 
 _WORD = 64
 
@@ -37,7 +36,8 @@ class Input:
     @property
     def kernel_type(self) -> types.Type:
         """Type of the kernel's argument."""
-        return types.Optional(self.type) if self.is_column and self.nullable else self.type
+        ty = kernel_type_of(self.type) if self.is_column else self.type
+        return types.Optional(ty) if self.is_column and self.nullable else ty
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Output:
 
 
 class Buffers:
-    """The pointers and offsets of one column, unpacked from the block."""
+    """The pointers and offsets of one column, unpacked from the block; ``inner`` are those of its columns."""
 
     def __init__(self, slots: Sequence[ir.Value]) -> None:
-        self.values, self.extra, self.validity, self.validity_offset = slots
+        self.values, self.extra, self.validity, self.validity_offset, *self.inner = slots
 
 
 def scalar_leaves(ty: types.Type) -> list[types.Type]:

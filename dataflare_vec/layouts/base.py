@@ -1,4 +1,4 @@
-"""How the values of a column lie in Arrow buffers: by dtype, without Numba."""
+"""What a layout says of a column, and those of numbers and booleans."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-#: The four slots of a column in a loop's block: where its values lie, what else they need, address and bit
-#: offset of the validity bitmap. What the second is depends on the layout; no validity is address 0.
-Slots = tuple[int, int, int, int]
+#: The slots of a column in a loop's block: where its values lie, what else they need, address and bit offset
+#: of the validity bitmap. What the second is depends on the layout; no validity is address 0. A column
+#: that is made of columns has theirs behind its own four.
+Slots = tuple[int, ...]
 
 
 class Layout(ABC):
@@ -29,6 +30,10 @@ class Layout(ABC):
     def row_bytes(self) -> int:
         """About how many bytes a row takes, at least 1."""
 
+    def settle(self, series: pl.Series) -> pl.Series:
+        """Return a Series in which each row is null that counts as null: for most, the Series itself."""
+        return series
+
     @abstractmethod
     def to_arrow(self, series: pl.Series) -> Any:
         """Return a Series of one chunk as an Arrow array, without a copy."""
@@ -39,13 +44,7 @@ class Layout(ABC):
 
     def advance(self, slots: Slots, rows: int) -> Slots:
         """Return the slots of the same column ``rows`` rows further on."""
-        values, extra, validity, bit = self.moves
-        return (
-            slots[0] + rows * values,
-            slots[1] + rows * extra,
-            slots[2] + rows * validity,
-            slots[3] + rows * bit,
-        )
+        return tuple(slot + rows * move for slot, move in zip(slots, self.moves, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Compiled loops on disk: found again by everything that went into them, loaded without Numba."""

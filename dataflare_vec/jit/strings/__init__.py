@@ -1,0 +1,1 @@
+"""Strings and bytes in kernels: views on Arrow memory, with the methods of Python's own types."""

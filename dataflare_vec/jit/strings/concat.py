@@ -1,0 +1,70 @@
+"""``+``, ``*``, and what puts strings together in the arena."""
+
+from __future__ import annotations
+
+import operator
+
+from numba.core import types
+
+from dataflare_vec.jit.strings.arena import allocate, allocate_after
+from dataflare_vec.jit.strings.base import copy_bytes, helper, is_ascii, is_bytes, operation
+from dataflare_vec.jit.strings.compare import comparable
+from dataflare_vec.jit.strings.memory import distance
+from dataflare_vec.jit.strings.types import (
+    ViewType,
+    ascii_string,
+    bytes_view,
+    make_view,
+    offset_by,
+    utf8_string,
+)
+
+
+def common_type(*kinds):
+    """Return the type of a string that holds what all of these do."""
+    if is_bytes(kinds[0]):
+        return bytes_view
+    return ascii_string if is_ascii(*kinds) else utf8_string
+
+
+@operation(operator.add)
+@operation(operator.iadd)
+def _add(a, b):
+    if not comparable(a, b):
+        return None
+    kind = common_type(a, b)
+
+    def add(a, b):
+        nbytes = a._nbytes + b._nbytes
+        # What was just made grows where it is: a chain of `+`, an f-string, and `s += c` copy no byte twice.
+        room = allocate_after(a._data, a._nbytes, nbytes)
+        if distance(room, a._data) != 0:
+            copy_bytes(room, a._data, a._nbytes)
+        copy_bytes(offset_by(room, a._nbytes), b._data, b._nbytes)
+        return make_view(kind, room, nbytes)
+
+    return add
+
+
+@helper
+def repeat(view, times):
+    """Return a view ``times`` times over."""
+    times = max(times, 0)
+    size = view._nbytes
+    if size != 0 and times > (1 << 31) // size:
+        raise MemoryError
+    room = allocate(size * times)
+    for i in range(times):
+        copy_bytes(offset_by(room, i * size), view._data, size)
+    return make_view(view, room, size * times)
+
+
+@operation(operator.mul)
+@operation(operator.imul)
+def _mul(a, b):
+    if isinstance(a, ViewType) and isinstance(b, types.Integer | types.Boolean):
+        return lambda a, b: repeat(a, b)
+    if isinstance(b, ViewType) and isinstance(a, types.Integer | types.Boolean):
+        return lambda a, b: repeat(b, a)
+    return None
+

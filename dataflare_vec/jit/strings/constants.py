@@ -1,0 +1,87 @@
+"""A kernel's string constants become ours, and what makes Numba's strings calls ours.
+
+Works on Numba's IR before types are inferred, so that no string of Numba's own kind comes up: constants in the
+code, in globals and in closures, alone and in tuples; the built-in functions that return strings; format
+specifications. The kernel's Python function stays as it is.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from numba.core import ir, ir_utils
+
+from dataflare_vec.jit.strings.types import BytesConstant, StringConstant
+
+#: Built-in functions that Numba gives its own strings → ours; filled by the files that implement them.
+REPLACED: dict[Any, Any] = {}
+
+
+def constant(value: Any) -> Any:
+    """Return a constant with its strings as ours; the value itself if there are none."""
+    if type(value) is str:
+        return StringConstant(value)
+    if type(value) is bytes:
+        return BytesConstant(value)
+    if isinstance(value, frozenset) and value and all(type(item) in (str, bytes) for item in value):
+        return tuple(constant(item) for item in sorted(value))  # `x in {"a", "b"}`
+    if isinstance(value, tuple):
+        items = [constant(item) for item in value]
+        if all(new is old for new, old in zip(items, value, strict=True)):
+            return value
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value
+
+
+def replace_strings(func_ir: Any) -> bool:
+    """Replace strings and what makes them in the IR of one function; whether there were any."""
+    changed = False
+    for block in func_ir.blocks.values():
+        body = []
+        for statement in block.body:
+            if isinstance(statement, ir.DynamicRaise | ir.DynamicTryRaise):
+                # A message made at run time costs an allocation, and the row is run again in Python for it.
+                kind = ir.StaticRaise if isinstance(statement, ir.DynamicRaise) else ir.StaticTryRaise
+                statement = kind(statement.exc_class, (), statement.loc)
+                changed = True
+            elif isinstance(statement, ir.Assign):
+                value = statement.value
+                if isinstance(value, ir.Const | ir.Global | ir.FreeVar):
+                    new = constant(value.value)
+                    if new is value.value:
+                        new = _built_in(value.value)
+                    if new is not value.value:
+                        value.value = new
+                        value.use_literal_type = not isinstance(new, tuple)
+                        changed = True
+                elif isinstance(value, ir.Expr) and value.op == "inplace_binop":
+                    if value.fn is operator.imatmul and _has_format(func_ir):
+                        body.append(_format_call(func_ir, block, statement))
+                        changed = True
+            body.append(statement)
+        block.body = body
+    return changed
+
+
+def _built_in(value: Any) -> Any:
+    try:
+        return REPLACED.get(value, value)
+    except TypeError:  # not hashable
+        return value
+
+
+def _has_format(func_ir: Any) -> bool:
+    return bool(getattr(func_ir.func_id, "dfv_formats", False))
+
+
+def _format_call(func_ir: Any, block: Any, statement: Any) -> Any:
+    """Turn ``value @= specification`` (see `mark_formats`) into a call; return what names the function."""
+    old = statement.value
+    name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_format"), old.loc)
+    function = ir.Global("format", REPLACED[format], old.loc)
+    func_ir._definitions[name.name].append(function)
+    statement.value = ir.Expr.call(name, (old.lhs, old.rhs), (), old.loc)
+    definitions = func_ir._definitions[statement.target.name]
+    definitions[:] = [statement.value if item is old else item for item in definitions]
+    return ir.Assign(function, name, old.loc)

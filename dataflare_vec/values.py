@@ -1,0 +1,146 @@
+"""What a kernel's plain Python function receives for a value of a column."""
+
+from __future__ import annotations
+
+import datetime
+import keyword
+import typing
+from collections import namedtuple
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What a parameter may be annotated with so that it is what Python's `datetime` makes of it, not an integer.
+TEMPORAL = {
+    datetime.datetime: pl.Datetime,
+    datetime.date: pl.Date,
+    datetime.time: pl.Time,
+    datetime.timedelta: pl.Duration,
+}
+#: Ticks of a microsecond, the finest that Python's `datetime` knows, or microseconds of a tick.
+_PER_MICROSECOND = {"ns": 1000}
+_MICROSECONDS = {"ms": 1000}
+
+_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  # the clock of a column without zone
+
+
+def is_named_tuple(annotation: Any) -> bool:
+    """Whether an annotation is a class of named tuples."""
+    return isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
+
+
+def read_annotation(annotation: Any) -> tuple[bool, type | None]:
+    """Return whether None is allowed, and which type is expected, where it is one that the library knows."""
+    known = (bool, int, float, Decimal, *TEMPORAL)
+    if isinstance(annotation, str):  # could not be evaluated
+        parts = {part.strip() for part in annotation.split("|")}
+        nullable = "None" in parts or annotation.startswith(("Optional[", "typing.Optional["))
+        named = [t for t in known if t.__name__ in parts]
+        return nullable, named[0] if len(named) == 1 else None
+    arguments = typing.get_args(annotation) or (annotation,)
+    nullable = type(None) in arguments
+    rest = [a for a in arguments if a is not type(None)]
+    expects = rest[0] if len(rest) == 1 and (rest[0] in known or is_named_tuple(rest[0])) else None
+    return nullable, expects
+
+
+class FieldOf(typing.NamedTuple):
+    """One field of a struct as a kernel sees it."""
+
+    name: str
+    nullable: bool
+    expects: type | None
+
+
+def struct_fields(dtype: Any, expects: type | None) -> tuple[FieldOf, ...]:
+    """Return the fields that a kernel reads: those of the annotated class, or all that have a Python name."""
+    if expects is not None:
+        hints = typing.get_type_hints(expects)
+        return tuple(FieldOf(n, *read_annotation(hints.get(n))) for n in expects._fields)  # type: ignore[attr-defined]
+    return tuple(FieldOf(f.name, nullable=False, expects=None) for f in dtype.fields if is_field(f.name))
+
+
+def is_field(name: str) -> bool:
+    """Whether a named tuple may have a field of this name."""
+    return name.isidentifier() and not keyword.iskeyword(name) and not name.startswith("_")
+
+
+@cache
+def tuple_class(names: tuple[str, ...]) -> type:
+    """Return the class of named tuples for structs with these fields."""
+    return namedtuple("Struct", names)  # noqa: PYI024
+
+
+def converter(dtype: Any, expects: type | None = None) -> Callable[[Any], Any] | None:
+    """Return what makes the function's argument of a column's physical value; None if it stays as it is.
+
+    Notes
+    -----
+    Floats are NumPy scalars, because those follow IEEE 754 as compiled code does: dividing by zero gives an
+    infinity instead of an exception.
+    """
+    import numpy as np
+
+    base = dtype.base_type()
+    if base in (pl.Float32, pl.Float64):
+        return np.float32 if base is pl.Float32 else np.float64
+    if expects in TEMPORAL:
+        return _temporal(dtype, expects)
+    if base in (pl.List, pl.Array):
+        return _array(dtype)
+    if base is pl.Struct:
+        return _struct(dtype, expects)
+    return None
+
+
+def _temporal(dtype: Any, expects: Any) -> Callable[[int], Any]:
+    if expects is datetime.date:
+        return lambda days: datetime.date.fromordinal(days + _EPOCH.toordinal())
+    unit = getattr(dtype, "time_unit", "ns")  # a Time is in nanoseconds
+    divisor, factor = _PER_MICROSECOND.get(unit, 1), _MICROSECONDS.get(unit, 1)
+
+    def span(ticks: int) -> datetime.timedelta:
+        return datetime.timedelta(microseconds=ticks // divisor * factor)
+
+    if expects is datetime.timedelta:
+        return span
+    if expects is datetime.time:
+        return lambda ticks: (_EPOCH + span(ticks)).time()
+    return lambda ticks: _EPOCH + span(ticks)
+
+
+def _array(dtype: Any) -> Callable[[Any], Any]:
+    import numpy as np
+
+    inner, shape = dtype, []
+    while isinstance(inner, (pl.List, pl.Array)):
+        shape.append(-1 if isinstance(inner, pl.List) else inner.size)
+        inner = inner.inner
+    item = pl.Series(dtype=inner).to_physical().to_numpy().dtype
+
+    def array(value: Any) -> Any:
+        rows = np.array(value, dtype=item)
+        sizes = [len(value) if size < 0 else size for size in shape]
+        rows = rows.reshape(sizes)
+        rows.flags.writeable = False
+        return rows
+
+    return array
+
+
+def _struct(dtype: Any, expects: Any) -> Callable[[Any], Any]:
+    fields = struct_fields(dtype, expects)
+    dtypes = {field.name: field.dtype for field in dtype.fields}
+    convert = [converter(dtypes[field.name], field.expects) for field in fields]
+    make = expects or tuple_class(tuple(field.name for field in fields))
+
+    def named_tuple(value: dict[str, Any]) -> Any:
+        items = [value[field.name] for field in fields]
+        return make(*(x if x is None or c is None else c(x) for x, c in zip(items, convert, strict=True)))
+
+    return named_tuple
