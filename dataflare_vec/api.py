@@ -69,11 +69,11 @@ def apply(
     config
         Chunk size and threads of this call.
     by
-        Of a scan or a reduce: one state for each key. A column name, an expression, or a list of these, of any
-        hashable dtype; a null is a key of its own, NaN equals NaN.
+        Of a scan or a reduce: one state for each key. A column name, an expression, or a list of these, of
+        any hashable dtype; a null is a key of its own, NaN equals NaN.
     state
-        Of a scan or a reduce: the state to go on from, the ``state`` of an earlier `run`. Of a pipeline a dict
-        by name of the plugin.
+        Of a scan or a reduce: the state to go on from, the ``state`` of an earlier `run`. Of a pipeline a
+        dict by name of the plugin.
     **bindings
         For a column parameter the name of a column (by default its own name), a Polars expression or a
         number; for a constant its value, or an expression to have one value for each row.
@@ -237,8 +237,8 @@ def expr(
     manager
         As in `apply`.
     by
-        Of a scan: its keys, as in `apply`. Without it there is a state for each group of ``over`` or ``group_by``;
-        with it Polars hands over whole columns, which takes less.
+        Of a scan: its keys, as in `apply`. Without it there is a state for each group of ``over`` or
+        ``group_by``; with it Polars hands over whole columns, which takes less.
     **bindings
         Further parameters by name, as in `apply`.
 

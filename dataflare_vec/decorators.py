@@ -204,19 +204,19 @@ def scan(
 ) -> Any:
     """Register a kernel that carries a state from row to row: ``(state, row…) -> (state, value)``.
 
-    The state goes on from chunk to chunk and from batch to batch of a stream; with ``by=`` in `apply` there is
-    one for each key. Rows come in order. A row with a null isn't computed, nor is one that an earlier step
+    The state goes on from chunk to chunk and from batch to batch of a stream; with ``by=`` in `apply` there
+    is one for each key. Rows come in order. A row with a null isn't computed, nor is one that an earlier step
     has filtered out; the state passes over it, and over a row that raises.
 
     Parameters
     ----------
     function
-        Its first parameter is the state, then columns and constants as in `plugin`. It returns the next state,
-        and a value as a row kernel does: a scalar, None, or a tuple of these.
+        Its first parameter is the state, then columns and constants as in `plugin`. It returns the next
+        state, and a value as a row kernel does: a scalar, None, or a tuple of these.
     init
         The state before the first row: a number, a bool, None, a NumPy array of numbers, or a tuple or
-        named tuple of these. An integer becomes a float if the function returns floats for it, and None becomes
-        what it returns. An array may be changed in place; its shape stays.
+        named tuple of these. An integer becomes a float if the function returns floats for it, and None
+        becomes what it returns. An array may be changed in place; its shape stays.
     name, returns, replace, version, description, author, math, optimize_batch_size
         As in `plugin`.
 
@@ -280,8 +280,8 @@ def reduce(
 ) -> Any:
     """Register a kernel that makes one row of many: ``(state, row…) -> state``.
 
-    The result is one row, or with ``by=`` in `apply` one row for each key, in the order in which keys are first
-    seen. Rows with a null, and rows that raise, are passed over. In a pipeline it is the last step. As
+    The result is one row, or with ``by=`` in `apply` one row for each key, in the order in which keys are
+    first seen. Rows with a null, and rows that raise, are passed over. In a pipeline it is the last step. As
     `expr` it aggregates: in ``select``, in ``group_by(…).agg(…)`` and with ``.over(…)``.
 
     Parameters
@@ -292,8 +292,8 @@ def reduce(
         The state before the first row, as in `scan`.
     merge
         ``(state, state) -> state``, of two parts of the rows that follow each other; then several threads
-        work. Each part begins with ``init``, so ``init`` has to be neutral. Without it, and with keys, the rows
-        of a state are taken one after the other.
+        work. Each part begins with ``init``, so ``init`` has to be neutral. Without it, and with keys, the
+        rows of a state are taken one after the other.
     finish
         ``state -> value``: a scalar, None, a tuple or a named tuple. Without it the state is the result, with
         a column for each field.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.columnwise import ColumnStage
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.rows import RowStage
@@ -263,8 +264,11 @@ def _explain(
     if isinstance(stage, RowStage):
         from dataflare_vec.jit.facts import loop_facts
 
-        kind = "filter" if stage.is_filter else "row kernel"
-        loop = loop_facts(stage.prepared.kernel.compiled, nulls=nulls)
+        kind = "filter" if stage.is_filter else stage.binding.plugin.form.value
+        loop = loop_facts(stage.kernel.compiled, nulls=nulls)
+        if stage.in_order:
+            reasons = ("each row needs the state that the one before it has left",)
+            loop = replace(loop, reasons=reasons, remarks=(), branches_on_null=True)
     elif isinstance(stage, ColumnStage):
         kind = "column kernel"
     else:
@@ -299,7 +303,10 @@ def _measure(plan: Plan, frame: pl.DataFrame, runtime: Runtime) -> dict[int, flo
     """Return the seconds that each stage takes for a row, in the best of some runs on one thread."""
     best: dict[int, float] = {}
     for _ in range(_REPEATS):
-        run = Run(plan.stages, frame.height, frame.get_column, runtime.pool, 0)
+        states = open_states(plan, None)
+        for state in states.values():
+            state.begin(frame.height)
+        run = Run(plan.stages, frame.height, frame.get_column, runtime.pool, 0, states=states)
         for start in range(0, frame.height, _CHUNK):
             run.compute(start, min(start + _CHUNK, frame.height))
         total: dict[int, list[float]] = {}

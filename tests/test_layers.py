@@ -22,6 +22,7 @@ ORDER = [
     "config",
     "html",
     "values",
+    "carry",
     "definition",
     "registry",
     "binding",

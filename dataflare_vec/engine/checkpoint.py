@@ -67,7 +67,8 @@ def open_states(plan: Plan, given: Any) -> OpenStates:
         raise StateError(msg)
     elif not is_pipeline or not isinstance(given, dict):
         if len(stages) > 1:
-            msg = f"`state` must be a dict by name of the plugin, of {', '.join(stages)}; got {type(given).__name__}"
+            names = ", ".join(stages)
+            msg = f"`state` must be a dict by name of the plugin, of {names}; got {type(given).__name__}"
             raise StateError(msg)
         by_name = {next(iter(stages)): given}
     else:

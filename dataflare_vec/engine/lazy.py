@@ -151,8 +151,8 @@ def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
     """Return a scan or a reduce as an expression that has a state for each group of Polars'.
 
     Polars would call a function that sees rows once for each group. But what is made of the lists of all
-    groups it calls once, in ``select``, ``agg`` and ``over`` alike: so the columns come as lists, and each row's
-    key is the number of its list.
+    groups it calls once, in ``select``, ``agg`` and ``over`` alike: so the columns come as lists, and each
+    row's key is the number of its list.
     """
     inner, names = _inner(replace(step, by=(pl.lit(0).alias(_GROUP),)))
     plugin = step.plugin

@@ -98,8 +98,8 @@ class Plan:
         plugin = step.plugin
         if self.reduces is not None:
             msg = (
-                f"plugin `{self.reduces.binding.plugin.name}` makes one row of many, so no step can follow it; "
-                f"apply `{plugin.name}` to its result"
+                f"plugin `{self.reduces.binding.plugin.name}` makes one row of many, so no step can follow "
+                f"it; apply `{plugin.name}` to its result"
             )
             raise BindingError(msg)
         stage: Stage

@@ -35,8 +35,8 @@ class ReduceStage(ScanStage):
     """A kernel that makes one state of many rows, and what is made of the state in the end.
 
     Without keys and with ``merge``, threads work on blocks of rows of a fixed size, each from the initial
-    state on; the states of the blocks are merged in order. Where blocks begin depends on nothing but the rows,
-    so the bits don't depend on chunks and threads.
+    state on; the states of the blocks are merged in order. Where blocks begin depends on nothing but the
+    rows, so the bits don't depend on chunks and threads.
 
     Attributes
     ----------

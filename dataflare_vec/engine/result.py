@@ -62,8 +62,8 @@ class BatchResult:
     def state(self) -> Any:
         """What a scan or a reduce carries after the last row, to be given to a later run as ``state=``.
 
-        Without ``by=`` it is of the kind of ``init``; with it, a mapping from key to state in first-seen order
-        (`KeyedState`). Of a pipeline a dict by name of the plugin; None where nothing carries a state.
+        Without ``by=`` it is of the kind of ``init``; with it, a mapping from key to state in first-seen
+        order (`KeyedState`). Of a pipeline a dict by name of the plugin; None where nothing carries a state.
         """
         return None if self.states is None else self.states.value()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -96,7 +96,7 @@ class ScanStage(RowStage):
 
     def fold(self, run: Run, placement: Placement, state: StateColumn, start: int, stop: int) -> None:
         """Run the loop over some rows, with their state."""
-        placement = placement._replace(columns=[(state, 0), *placement.columns])
+        placement = placement._replace(columns=[(cast("Any", state), 0), *placement.columns])
         loop = self.kernel.loop(nulls=placement.nulls)
         failures = run.failures[self.index]
         for first, last in pieces(placement.columns, start, stop):
@@ -115,7 +115,8 @@ class ScanStage(RowStage):
 
     def inputs(self, placement: Placement, first: int, last: int, within: pl.Series) -> list[pl.Series]:
         """Return what the kernel read for some of the rows from ``first`` to ``last``, with the state."""
-        (state, _), *columns = placement.columns
+        (first_column, _), *columns = placement.columns
+        state = cast("StateColumn", first_column)
         record = np.array([state.record(first + i) for i in within], self.carry.dtype)
         size = self.carry.size
         raw = record.tobytes()

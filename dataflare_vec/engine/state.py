@@ -170,6 +170,13 @@ class KeyStates(States):
 
 
 def packed(plugin: str, carry: Carry, given: Any) -> Any:
+    """Return the record of a state that a user gave.
+
+    Raises
+    ------
+    StateError
+        If it doesn't fit.
+    """
     if isinstance(given, KeyedState):
         msg = (
             f"plugin `{plugin}`: `state` holds one state for each key of {given.keys_frame.columns}; "

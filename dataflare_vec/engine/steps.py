@@ -122,8 +122,8 @@ def _keys(plugin: Plugin, by: By) -> tuple[str | pl.Expr, ...]:
     for key in keys:
         if not isinstance(key, (str, pl.Expr)):
             msg = (
-                f"plugin `{plugin.name}`: `by` must be a column name, a Polars expression or a list of these, "
-                f"got {type(key).__name__}"
+                f"plugin `{plugin.name}`: `by` must be a column name, a Polars expression or a list of "
+                f"these, got {type(key).__name__}"
             )
             raise BindingError(msg)
     if not keys:

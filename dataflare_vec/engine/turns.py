@@ -18,7 +18,7 @@ class Stopped(BaseException):
 class Turns:
     """For each thing that is done in order, up to which row it is done.
 
-    Threads take chunks in order, so the chunk that is waited for is always in work, and nobody waits for ever.
+    Threads take chunks in order, so the chunk that is waited for is always in work.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Turns:
 
     @contextmanager
     def take(self, what: Hashable, start: int, stop: int, first: int = 0) -> Iterator[None]:
-        """Wait until ``what`` is done for all rows from ``first`` to ``start``; then it's done up to ``stop``.
+        """Wait until ``what`` is done for rows from ``first`` to ``start``; then it's done up to ``stop``.
 
         Raises
         ------

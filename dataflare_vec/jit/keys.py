@@ -21,8 +21,8 @@ NULL, ABSENT = 1, 2
 #: Indices into a table's counts: how many keys, the null's code or -1, bytes of the heap in use.
 COUNT, NULL_CODE, HEAP = 0, 1, 2
 
-#: Words of an entry: of words (key, code + 1), of bytes (two words that tell keys apart, code + 1, place in the
-#: heap). A code of 0 is a free entry.
+#: Words of an entry: of words (key, code + 1), of bytes (two words that tell keys apart, code + 1, place in
+#: the heap). A code of 0 is a free entry.
 WORD_ENTRY, BYTES_ENTRY = 2, 4
 
 # Bytes that a string view holds itself; a longer one holds a prefix, and where the rest lies.

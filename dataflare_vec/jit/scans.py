@@ -2,9 +2,9 @@
 
 The loop of rows is a row kernel's, with three differences. The kernel's first argument is the state: a
 record in memory, one for all rows (then it lives in registers while the loop runs) or one for each key, found
-by the row's code. A row that isn't computed, or that raises, leaves its record alone. And since what a row has
-done to the state can't be done twice, a loop that isn't careful stops at the first row that raises, and says
-where.
+by the row's code. A row that isn't computed, or that raises, leaves its record alone. And since what a row
+has done to the state can't be done twice, a loop that isn't careful stops at the first row that raises, and
+says where.
 """
 
 from __future__ import annotations
