@@ -8,7 +8,7 @@ from dataflare_vec.definition import Form, Plugin, PluginType, define
 from dataflare_vec.registry import default_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import timedelta
 
 
@@ -31,6 +31,8 @@ def plugin(
     description: str | None = None,
     author: str = "",
     math: str = "precise",
+    lookback: int | Mapping[str, int] = 0,
+    lookahead: int | Mapping[str, int] = 0,
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a row kernel: scalars of one row in, a scalar or a tuple of scalars out.
@@ -56,6 +58,12 @@ def plugin(
         ``"fast"`` to the same, and the kernel's own sums and products may be reordered and fused (last bits
         may then depend on how the rows are cut into chunks); ``"libm"`` to one call a row of the system's
         library.
+    lookback, lookahead
+        How many rows before and after its own the kernel receives, for all columns or by parameter, as
+        ``lookback={"x": 3}``. Such a parameter is a tuple: ``x[0]`` is the row's own value, ``x[-1]`` that of
+        the row before, ``x[1]`` that of the row after. Beyond the first and the last row there is null. A row
+        that has a null among them isn't computed, unless the parameter is annotated ``X | None``: then it is
+        None.
     optimize_batch_size
         ``(current_size, latency, throughput) -> size``: rows of the last chunk, its time as a `timedelta`,
         rows a second; the rows of the next chunk. By default the tuner that `BatchConfig` names decides.
@@ -91,6 +99,14 @@ def plugin(
     [19.5, None]
     >>> fare(10.0, 20)
     19.5
+
+    With neighbours:
+
+    >>> @dfv.plugin(lookback=1, lookahead=1)
+    ... def is_peak(x):
+    ...     return x[-1] < x[0] > x[1]
+    >>> pl.DataFrame({"x": [1, 5, 2, 3]}).pipe(dfv.apply, "is_peak")["is_peak"].to_list()
+    [None, True, False, None]
     """
     return _decorate(
         function,
@@ -103,6 +119,8 @@ def plugin(
         description=description,
         author=author,
         math=math,
+        lookback=lookback,
+        lookahead=lookahead,
         optimize_batch_size=optimize_batch_size,
     )
 
@@ -116,6 +134,8 @@ def filter(
     description: str | None = None,
     author: str = "",
     math: str = "precise",
+    lookback: int | Mapping[str, int] = 0,
+    lookahead: int | Mapping[str, int] = 0,
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a row kernel that keeps the rows for which it is true.
@@ -143,6 +163,8 @@ def filter(
         description=description,
         author=author,
         math=math,
+        lookback=lookback,
+        lookahead=lookahead,
         optimize_batch_size=optimize_batch_size,
     )
 

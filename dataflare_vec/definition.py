@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from dataflare_vec.carry import check_state
 from dataflare_vec.errors import PluginDefinitionError
+from dataflare_vec.hints import near_matches
 from dataflare_vec.values import read_annotation
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ API_VERSION = "1.0"
 
 #: What `math` may be: ours, which vectorise; ours, reassociated; Numba's, one call a row.
 MATH = ("precise", "fast", "libm")
+
+#: How many rows before or after its own a row kernel may receive: each is an argument of the compiled loop.
+MOST_NEIGHBOURS = 32
 
 #: What `returns` may hold for one output: a dtype, or the name of the parameter whose dtype it has.
 Returns = Any
@@ -78,7 +82,8 @@ class Parameter:
     """One parameter of a plugin.
 
     A parameter without default is a column, one with a default is a constant. `nullable` is whether
-    it is annotated ``X | None``; `expects` is the type it is annotated with, where that is one of Python's
+    it is annotated ``X | None``; with `lookback` or `lookahead` it receives a tuple of that many rows more;
+    `expects` is the type it is annotated with, where that is one of Python's
     for a column (``int``, ``datetime.date``, …) or a class of named tuples, for a struct.
     """
 
@@ -87,6 +92,13 @@ class Parameter:
     default: Any = None
     nullable: bool = False
     expects: type | None = None
+    lookback: int = 0
+    lookahead: int = 0
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """The rows it receives, counted from the kernel's own; ``x[i]`` of the tuple is row ``i``."""
+        return (*range(self.lookahead + 1), *range(-self.lookback, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +221,8 @@ def define(
     init: Any = None,
     merge: Callable[..., Any] | None = None,
     finish: Callable[..., Any] | None = None,
+    lookback: int | Mapping[str, int] = 0,
+    lookahead: int | Mapping[str, int] = 0,
 ) -> Plugin:
     """Make a plugin of a function or an expression.
 
@@ -229,6 +243,8 @@ def define(
     else:
         name = _name_of(target, name)
         parameters = _parameters_of(name, plain(target), skip=form in (Form.SCAN, Form.REDUCE))
+        parameters = _with_neighbours(name, parameters, "lookback", lookback)
+        parameters = _with_neighbours(name, parameters, "lookahead", lookahead)
     if not isinstance(name, str) or not name:
         msg = f"the name of a plugin must be a string that isn't empty, got {name!r}"
         raise PluginDefinitionError(msg)
@@ -321,6 +337,29 @@ def _parameters_of(name: str, function: Callable[..., Any], *, skip: bool) -> tu
         )
         raise PluginDefinitionError(msg)
     return tuple(parameters)
+
+
+def _with_neighbours(
+    name: str, parameters: tuple[Parameter, ...], what: str, given: int | Mapping[str, int]
+) -> tuple[Parameter, ...]:
+    """Return parameters that receive as many rows before or after as ``given`` says, for all or by name."""
+    columns = [parameter.name for parameter in parameters if parameter.is_column]
+    counts = dict.fromkeys(columns, given) if isinstance(given, int) else dict(given)
+    for parameter, count in counts.items():
+        problem = None
+        if parameter not in columns:
+            problem = f"names `{parameter}`, which is no column; {near_matches(parameter, columns)}"
+        elif not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MOST_NEIGHBOURS:
+            problem = (
+                f"must be a number of rows from 0 to {MOST_NEIGHBOURS}, got {count!r}; "
+                "a scan can look back further"
+            )
+        if problem:
+            msg = f"plugin `{name}`: `{what}` {problem}"
+            raise PluginDefinitionError(msg)
+    if what == "lookback":
+        return tuple(replace(p, lookback=counts.get(p.name, 0)) for p in parameters)
+    return tuple(replace(p, lookahead=counts.get(p.name, 0)) for p in parameters)
 
 
 def _annotations_of(function: Callable[..., Any]) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ Not called ``explain``, because the module would hide the function of that name 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from html import escape
 from time import perf_counter

@@ -52,6 +52,14 @@ def call_rows(
             arguments: list[Any] = [] if states is None else [states[i]]
             skipped = False
             for item in binding.items:
+                if isinstance(item, Column) and len(item.parameter.offsets) > 1:
+                    if item.offset:
+                        continue  # it came with the row itself
+                    window = [next(left) for _ in item.parameter.offsets]
+                    converted = [v if v is None or convert is None else convert(v) for v, convert in window]
+                    skipped |= not item.parameter.nullable and any(v is None for v, _ in window)
+                    arguments.append(tuple(converted))
+                    continue
                 if not isinstance(item, Column):
                     arguments.append(np.float64(item.value) if type(item.value) is float else item.value)
                     continue

@@ -71,11 +71,11 @@ def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
     Those are the names of the parameters, and the keys' own, which a state is checked against.
     """
     keys = [key if isinstance(key, str) else key.meta.output_name() for key in step.by]
-    names = [item.parameter.name for item in step.binding.columns]
+    names = [item.label for item in step.binding.columns]
     names = [f"{name} (column)" if name in keys else name for name in names]
     left = iter(names)
     items = tuple(
-        Column(item.parameter, next(left)) if isinstance(item, Column) else item
+        Column(item.parameter, next(left), item.offset, is_there=True) if isinstance(item, Column) else item
         for item in step.binding.items
     )
     columns = tuple(item for item in items if isinstance(item, Column))
@@ -85,8 +85,15 @@ def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
 
 def _sources(step: BoundStep) -> list[pl.Expr]:
     """Return the expressions for the names of `_inner`."""
-    sources = [*[item.source for item in step.binding.columns], *step.by]
-    return [pl.col(source) if isinstance(source, str) else source for source in sources]
+    columns = [
+        _column(item.source) if not item.offset else _column(item.source).shift(-item.offset)
+        for item in step.binding.columns
+    ]
+    return [*columns, *map(_column, step.by)]
+
+
+def _column(source: str | pl.Expr) -> pl.Expr:
+    return pl.col(source) if isinstance(source, str) else source
 
 
 def apply_lazily(

@@ -51,7 +51,7 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
             else:
                 return last.over(scope)  # type: ignore[no-any-return]
     plan = Plan(steps, scope, keep_data=keep_data)
-    reads = {name for stage in plan.stages for name in stage.reads}
+    reads = {name for stage in plan.stages for name in stage.reads if name not in scope.new}
     dtypes = [(name, scope.column(name).dtype) for name in reads]
     plugin.last_plan[:] = [(list(scope.data_names), keep_data, dtypes, plan.over(None))]
     return plan
@@ -194,11 +194,13 @@ class Plan:
         """Return the names of the columns that a kernel reads, one for each column parameter."""
         reads = []
         for item in step.binding.columns:
-            if isinstance(item.source, str):
-                reads.append(item.source)
-            else:
-                name = item.parameter.name
-                reads.append(self._bound_expression(step, name, item.source, scope))
+            source = item.source
+            if item.offset and not item.is_there:
+                column = pl.col(source) if isinstance(source, str) else source
+                source = column.shift(-item.offset)
+            if not isinstance(source, str):
+                source = self._bound_expression(step, item.label, source, scope)
+            reads.append(source)
         return reads
 
     def _bound_expression(self, step: BoundStep, parameter: str, source: pl.Expr, scope: Scope) -> str:

@@ -215,6 +215,9 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
 
     plugin = binding.plugin
     inputs = []
+    groups = [
+        len(i.parameter.offsets) if isinstance(i, Column) else 1 for i in binding.items if not _follows(i)
+    ]
     by_parameter: dict[str, Any] = {}
     left = list(dtypes)
     for item in binding.items:
@@ -239,7 +242,12 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     def compiled() -> CompiledKernel:
         if plugin.stateful is None:
             return compile_kernel(
-                plugin.function, inputs, stored, math=plugin.math, is_filter=plugin.is_filter
+                plugin.function,
+                inputs,
+                stored,
+                math=plugin.math,
+                is_filter=plugin.is_filter,
+                groups=groups,
             )
         from dataflare_vec.jit.scans import compile_fold
 
@@ -276,6 +284,11 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         kernel.field_names,
         kernel.returns_tuple,
     )
+
+
+def _follows(item: Column | Constant) -> bool:
+    """Whether it is a row of a parameter that has begun with an item before."""
+    return isinstance(item, Column) and item.offset != 0
 
 
 def output_fields(kernel: CompiledKernel, declared: Sequence[Any] | None) -> tuple[OutputField, ...]:

@@ -177,7 +177,7 @@ class RowStage(Stage):
 
     def inputs(self, placement: Placement, first: int, last: int, within: pl.Series) -> list[pl.Series]:
         """Return what the kernel read for some of the rows from ``first`` to ``last``."""
-        read = [item.parameter.name for item in self.binding.columns]
+        read = [item.label for item in self.binding.columns]
         return [
             column.slice(first - shift, last - shift).gather(within).alias(name)
             for name, (column, shift) in zip(read, placement.columns, strict=True)

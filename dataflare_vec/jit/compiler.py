@@ -15,7 +15,7 @@ from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
-from dataflare_vec.jit.rows import KernelCode
+from dataflare_vec.jit.rows import KernelCode, group
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
 from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
@@ -77,6 +77,7 @@ class CompiledKernel(Kernel):
         *,
         returns_tuple: bool,
         is_filter: bool,
+        groups: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.inputs = inputs
@@ -84,6 +85,7 @@ class CompiledKernel(Kernel):
         self.field_names = field_names
         self.returns_tuple = returns_tuple
         self.is_filter = is_filter
+        self._groups = None if groups is None else tuple(groups)
         self.has_full_form = compile_full is not None
         self._result = result  # Numba's CompileResult
         # Compiles the kernel so that it can reduce large angles; its fast form reports them as failures.
@@ -165,6 +167,7 @@ class CompiledKernel(Kernel):
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
             speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
+            groups=self._groups,
         )
 
     def _compile_loop(self, variant: LoopVariant) -> Any:
@@ -189,6 +192,7 @@ def compile_kernel(
     math: str = "precise",
     *,
     is_filter: bool = False,
+    groups: Sequence[int] | None = None,
 ) -> CompiledKernel:
     """Compile ``function`` for the given inputs.
 
@@ -206,6 +210,9 @@ def compile_kernel(
         last bits may depend on the chunks. ``"libm"``: Numba's, one call a row.
     is_filter
         Whether its one output, a bool, selects rows.
+    groups
+        How many inputs each argument of the function takes; several are passed as a tuple. One for each by
+        default.
 
     Raises
     ------
@@ -214,7 +221,7 @@ def compile_kernel(
     KernelResultError
         If what it returns can't be a column.
     """
-    argument_types = tuple(item.kernel_type for item in inputs)
+    argument_types = group(groups, [item.kernel_type for item in inputs], types.BaseTuple.from_types)
     with compile_lock:
         full = None
         relaxed = math == "fast"
@@ -230,7 +237,14 @@ def compile_kernel(
                     full = partial(compile_form, function, argument_types, Mode(full=True), relaxed=relaxed)
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
     return CompiledKernel(
-        tuple(inputs), outputs, field_names, result, full, returns_tuple=returns_tuple, is_filter=is_filter
+        tuple(inputs),
+        outputs,
+        field_names,
+        result,
+        full,
+        returns_tuple=returns_tuple,
+        is_filter=is_filter,
+        groups=groups,
     )
 
 

@@ -12,7 +12,7 @@ from numba.core.imputils import fix_returning_optional
 from dataflare_vec.jit.elements import element_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.jit.slots import Buffers, Input, Output
     from dataflare_vec.kernel import LoopVariant
@@ -57,6 +57,9 @@ class KernelCode:
     speculates
         Whether the kernel may be called for a row with a null, whatever lies under it (see
         `jit.speculation`): without a branch round the call the loop vectorises.
+    groups
+        How many inputs each of the kernel's arguments takes, as a tuple if they are several; None for one
+        each.
     """
 
     context: Any
@@ -68,6 +71,7 @@ class KernelCode:
     returns_tuple: bool
     frees_exceptions: bool
     speculates: bool = False
+    groups: tuple[int, ...] | None = None
 
     @property
     def columns_out(self) -> tuple[Output, ...]:
@@ -82,6 +86,17 @@ class KernelCode:
     def rows_writer(self, variant: LoopVariant) -> RowsWriter:
         """Return what writes the loop over rows."""
         return RowsWriter(self, variant)
+
+
+def group(
+    groups: Sequence[int] | None, items: Sequence[Any], as_tuple: Callable[[Sequence[Any]], Any]
+) -> tuple[Any, ...]:
+    """Return one item for each of the kernel's arguments: several that belong to one as a tuple."""
+    if groups is None:
+        return tuple(items)
+    left = iter(items)
+    taken = [[next(left) for _ in range(count)] for count in groups]
+    return tuple(one[0] if len(one) == 1 else as_tuple(one) for one in taken)
 
 
 class RowsWriter:
@@ -231,6 +246,10 @@ class RowsWriter:
     ) -> None:
         """Call the kernel; leave values, presence and error in their slots."""
         builder, context = self.builder, self.context
+        tuples = (ty for ty, n in zip(self.signature.args, self.code.groups or (), strict=False) if n > 1)
+        arguments = list(
+            group(self.code.groups, arguments, lambda one: context.make_tuple(builder, next(tuples), one))
+        )
         function = context.declare_function(builder.module, self.code.fndesc)
         status, result = context.call_conv.call_function(
             builder,
