@@ -90,6 +90,10 @@ class ReduceStage(ScanStage):
             with run.turns.take((self.index, part.block), part.start, part.stop, part.first):
                 self.fold(run, placement, states.column(part.block), part.start, part.stop)
 
+    def _take_apart(self, result: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Return the next state; there is no value."""
+        return (result if isinstance(self.carry.init, tuple) else result[0]), ()
+
     def result(self, states: States, pool: MemoryPool, on_error: str) -> list[pl.Series]:
         """Return the columns of the one row, or of a row for each key.
 

@@ -129,11 +129,20 @@ class ScanStage(RowStage):
         inputs = inputs.drop(STATE)
         rows = inputs.select(pl.all().to_physical()).rows()
         for result in call_rows(self.binding, rows, inputs.dtypes, states):
-            if isinstance(result, Exception) or len(result) != 2 or not self.writes:  # noqa: PLR2004
+            if isinstance(result, Exception):
                 yield result
+                continue
+            state, value = self._take_apart(result)
+            try:
+                self.carry.pack(state)
+            except ValueError as error:
+                yield ValueError(f"the next state isn't like the one before: {error}")
             else:
-                value = result[1]
-                yield tuple(value) if isinstance(value, tuple) else (value,)
+                yield value if isinstance(value, tuple) else (value,)
+
+    def _take_apart(self, result: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Return the next state and the value of what the plain function has returned."""
+        return result[0], result[1]
 
     def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
         """Return such rows as they are shown to the user: with the state under its parameter's name."""
