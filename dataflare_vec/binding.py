@@ -133,6 +133,8 @@ def _with_neighbours(item: Column | Constant) -> list[Column | Constant]:
 
 
 def _type_key(value: Any) -> Any:
+    if isinstance(value, str):
+        return str, value.isascii()  # two types of strings
     return tuple(map(_type_key, value)) if isinstance(value, tuple) else type(value)
 
 

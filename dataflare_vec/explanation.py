@@ -22,7 +22,9 @@ from dataflare_vec.engine.run import Run
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.frames import column_names, to_polars
+from dataflare_vec.layouts.views import INLINE_BYTES, VIEW_BYTES
 from dataflare_vec.manager import default_manager
+from dataflare_vec.values import LIKELY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +43,6 @@ _FEWEST_ROWS = 10_000
 #: A share of the memory's bandwidth means nothing for columns that fit in a cache.
 _CACHE_BYTES = 64 << 20
 _TRIAD_LENGTH = 8_000_000
-_EXPECTED = {int: pl.Int64, bool: pl.Boolean}
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,7 @@ def _assumed(steps: Sequence[BoundStep]) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     for step in steps:
         for item in step.binding.columns:
-            dtype = _EXPECTED.get(item.parameter.expects or float, pl.Float64)
+            dtype = LIKELY.get(item.parameter.expects or float, pl.Float64())
             names = [item.source] if isinstance(item.source, str) else item.source.meta.root_names()
             for name in names:
                 schema.setdefault(name, dtype)
@@ -258,7 +259,8 @@ def _explain(
     reads = {name: scope.dtype(name) for name in stage.reads}
     nulls = frame is not None and any(frame[name].null_count() > 0 for name in reads if name in frame.columns)
     validity = 1 / 8 if nulls else 0.0
-    read = sum(_size(dtype) + validity for dtype in reads.values())
+    there = {name: frame[name] for name in reads if frame is not None and name in frame.columns}
+    read = sum(_size(dtype, there.get(name)) + validity for name, dtype in reads.items())
     written = sum(_size(dtype) + validity for dtype in stage.writes.values()) if stage.writes else 1 / 8
     kind, loop, separable = "expression", None, None
     if isinstance(stage, RowStage):
@@ -290,8 +292,11 @@ def _explain(
     )
 
 
-def _size(dtype: Any) -> float:
-    """Bytes of a value; of a type of variable size the bytes of its view."""
+def _size(dtype: Any, series: pl.Series | None = None) -> float:
+    """Bytes of a value; of strings and bytes those of a view, with a Series also what lies elsewhere, on average."""
+    if dtype in (pl.String, pl.Binary) and series is not None:
+        sizes = series.cast(pl.Binary).bin.size()
+        return VIEW_BYTES + float(sizes.filter(sizes > INLINE_BYTES).sum()) / max(len(series), 1)
     if dtype == pl.Boolean:
         return 1 / 8
     physical = pl.Series(dtype=dtype).to_physical().dtype

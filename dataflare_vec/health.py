@@ -18,6 +18,7 @@ from dataflare_vec.engine.steps import BoundStep, bind_steps
 from dataflare_vec.errors import PluginError
 from dataflare_vec.memory import MemoryPool, PoolError
 from dataflare_vec.states import is_own_fault
+from dataflare_vec.values import LIKELY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 #: What columns of a plugin that was never run may be.
 _GUESSES = (pl.Float64(), pl.Int64(), pl.Boolean(), pl.Date(), pl.String())
-_EXPECTED: dict[Any, Any] = {int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def check_plugin(
     status, message = "unknown", ""
     for guess in _GUESSES if seen is None else _GUESSES[:1]:
         dtypes = {
-            p.name: (seen or {}).get(p.name) or _EXPECTED.get(p.expects, guess)
+            p.name: (seen or {}).get(p.name) or LIKELY.get(p.expects or object, guess)
             for p in plugin.parameters
             if p.is_column
         }

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
 
 
+# So many chunks go to the full form at once, after one that it turned out to be needed for.
+_STAY_IN_FULL = 15
+
+
 class LoopVariant(NamedTuple):
     """Which of a kernel's loops: each is made when it is first needed."""
 
@@ -58,6 +62,7 @@ class Kernel(ABC):
         self._callables: dict[tuple[bool, bool], Callable[[int, int], int]] = {}
         self._loops: dict[LoopVariant, Callable[[int, int], int]] = {}
         self._code: dict[LoopVariant, MachineCode] = {}
+        self._full_turns = 0  # how many more chunks don't try the fast form first
 
     def loop(self, *, nulls: bool, careful: bool = False) -> Callable[[int, int], int]:
         """Return the loop ``(address of the block, rows) -> whether some row raised``.
@@ -76,7 +81,7 @@ class Kernel(ABC):
 
     def address(self, *, nulls: bool) -> int:
         """Return the address of the loop that is tried first; it may say that a row failed which didn't."""
-        variant = LoopVariant(nulls, careful=False)
+        variant = LoopVariant(nulls, careful=False, full=self._full_turns > 0)
         self._loop(variant)
         return self._code[variant].address
 
@@ -97,9 +102,17 @@ class Kernel(ABC):
         fast = self._loop(variant)
 
         def loop(block: int, rows: int) -> int:
-            failed = fast(block, rows)
-            # Some angle was too large for the fast form, or a row raised; only the full form can tell.
-            return self._loop(variant._replace(full=True))(block, rows) if failed else 0
+            if self._full_turns > 0:
+                self._full_turns -= 1
+                return self._loop(variant._replace(full=True))(block, rows)
+            if not fast(block, rows):
+                return 0
+            # An angle was too large for the fast form, a string wasn't ASCII, or a row raised; only the full
+            # form can tell.
+            failed = self._loop(variant._replace(full=True))(block, rows)
+            if not failed:
+                self._full_turns = _STAY_IN_FULL
+            return failed
 
         return loop
 

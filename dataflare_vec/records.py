@@ -14,10 +14,12 @@ from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.errors import ColumnNotFoundError, RowError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.running import run_data
+from dataflare_vec.values import LIKELY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dataflare_vec.binding import Column
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.registry import Registry
 
@@ -68,7 +70,7 @@ def run_record(
     plugin = steps[0].plugin
     known = {} if runtime.states is None else runtime.states.dtypes.get(plugin.name, {})
     by_column = {
-        item.source: known.get(item.parameter.name)
+        item.source: known.get(item.parameter.name) or _unseen(item, record)
         for item in steps[0].binding.columns
         if isinstance(item.source, str)
     }
@@ -146,11 +148,20 @@ def as_frame(
         seen = known.get(step.plugin.name, {})
         for item in step.binding.columns:
             if isinstance(item.source, str) and item.source not in written:
-                schema.setdefault(item.source, seen.get(item.parameter.name, pl.Float64()))
+                schema.setdefault(item.source, seen.get(item.parameter.name) or _likely(item))
         output = step.output or step.plugin.name
         names = output.values() if isinstance(output, dict) else output
         written.update([names] if isinstance(names, str) else names)
     return pl.DataFrame(schema=schema)
+
+
+def _unseen(item: Column, record: Mapping[str, Any]) -> Any:
+    """Return the dtype of a column whose first value is null, None if there is one to tell it."""
+    return _likely(item) if record.get(str(item.source)) is None else None
+
+
+def _likely(item: Column) -> Any:
+    return LIKELY.get(item.parameter.expects or float, pl.Float64())
 
 
 def _as_series(name: str, value: Any, dtype: Any) -> pl.Series:

@@ -22,6 +22,8 @@ TEMPORAL = {
     datetime.time: pl.Time,
     datetime.timedelta: pl.Duration,
 }
+#: What a column most likely is whose parameter is annotated so.
+LIKELY = {int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), str: pl.String(), bytes: pl.Binary()}
 #: Ticks of a microsecond, the finest that Python's `datetime` knows, or microseconds of a tick.
 _PER_MICROSECOND = {"ns": 1000}
 _MICROSECONDS = {"ms": 1000}
@@ -36,7 +38,7 @@ def is_named_tuple(annotation: Any) -> bool:
 
 def read_annotation(annotation: Any) -> tuple[bool, type | None]:
     """Return whether None is allowed, and which type is expected, where it is one that the library knows."""
-    known = (bool, int, float, Decimal, *TEMPORAL)
+    known = (bool, int, float, str, bytes, Decimal, *TEMPORAL)
     if isinstance(annotation, str):  # could not be evaluated
         parts = {part.strip() for part in annotation.split("|")}
         nullable = "None" in parts or annotation.startswith(("Optional[", "typing.Optional["))
@@ -95,6 +97,9 @@ def converter(dtype: Any, expects: type | None = None) -> Callable[[Any], Any] |
         return _array(dtype)
     if base is pl.Struct:
         return _struct(dtype, expects)
+    if base in (pl.Categorical, pl.Enum) and expects is not int:
+        physical = pl.Series(dtype=dtype).to_physical().dtype
+        return lambda code: pl.Series([code], dtype=physical).cat.to(dtype).cast(pl.String)[0]
     return None
 
 

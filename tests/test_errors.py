@@ -45,11 +45,29 @@ def test_missing_column_names_near_ones(df):
 
 def test_wrong_column_type(df):
     @dfv.plugin
-    def twice(a):
+    def twice(a: float):
         return a * 2
 
-    with pytest.raises(dfv.ColumnTypeError, match=r"plugin `twice`: column `a` must be a number.*got String"):
+    with pytest.raises(dfv.ColumnTypeError, match="plugin `twice`: column `a` must be a number, got String"):
         df.with_columns(a=pl.lit("x")).pipe(dfv.apply, "twice")
+
+    @dfv.plugin
+    def same(a):
+        return a
+
+    for values in (pl.Series("a", [None, None]), pl.Series("a", [object(), object()], dtype=pl.Object)):
+        message = f"column `a` must be a number, a bool, a string.*got {values.dtype}; bind another"
+        with pytest.raises(dfv.ColumnTypeError, match=message):
+            values.to_frame().pipe(dfv.apply, "same")
+
+    @dfv.plugin
+    def text(a: str | None, b: bytes):
+        return a
+
+    with pytest.raises(dfv.ColumnTypeError, match="column `a` must be a string, got Int64"):
+        df.pipe(dfv.apply, "text")
+    with pytest.raises(dfv.ColumnTypeError, match="column `b` must be bytes, got Float64"):
+        df.pipe(dfv.apply, "text", a=pl.lit("x"))
 
     @dfv.plugin
     def bits(a: int):

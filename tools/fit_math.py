@@ -168,9 +168,11 @@ ERFC_MIDDLE = 3  # what `special.erfc` maps to 0
 
 
 def _erfc_scaled(t):
-    """Return (1 + 2y)·e^(y²)·erfc(y) with t = (y - 3)/(y + 3)."""
+    """Return ((1 + 2y)·e^(y²)·erfc(y) - 1)/(1 + t) with t = (y - 3)/(y + 3)."""
+    if t < -1 + mp.mpf(10) ** -25:
+        return ERFC_MIDDLE * (1 - 1 / mp.sqrt(mp.pi))  # its limit
     y = ERFC_MIDDLE * (1 + t) / (1 - t)
-    return (1 + 2 * y) * mp.exp(y * y) * mp.erfc(y)
+    return ((1 + 2 * y) * mp.exp(y * y) * mp.erfc(y) - 1) / (1 + t)
 
 
 def _erf_rest(z):
@@ -206,8 +208,8 @@ FITS: dict[str, Fit] = {
     "ATAN": Fit(
         _atan_tail, mp.mpf(0), TAN_EIGHTH**2 * (1 + mp.mpf(2) ** -10), lambda z: z + mp.mpf(10) ** -4, (10, 4)
     ),
-    # (1 + 2y)·e^(y²)·erfc(y) = P(t), t = (y - 3)/(y + 3), 0 ≤ y ≤ 28
-    "ERFC": Fit(_erfc_scaled, mp.mpf(-1), mp.mpf(25) / 31, _ONE, (22, 10)),
+    # (1 + 2y)·e^(y²)·erfc(y) = 1 + (1 + t)·P(t), t = (y - 3)/(y + 3), 0 ≤ y ≤ 28
+    "ERFC": Fit(_erfc_scaled, mp.mpf(-1), mp.mpf(25) / 31, lambda t: 1 + t + mp.mpf(2) ** -4, (21, 9)),
     # erf(x) = x + x·P(x²), |x| ≤ 1/2
     "ERF": Fit(_erf_rest, mp.mpf(0), mp.mpf(1) / 4, _ONE, (8, 4)),
     # m^(-1/3) ≈ P(m), √½ ≤ m ≤ √2, to be refined

@@ -43,4 +43,6 @@ def _constant(value: Any) -> Any:
     """Return the type of a constant; named tuples are read by the names of their fields."""
     if isinstance(value, tuple):
         return type(value).__name__, getattr(value, "_fields", None), *map(_constant, value)
+    if isinstance(value, str):
+        return "str", value.isascii()  # two types of strings
     return type(value).__name__

@@ -105,7 +105,7 @@ class OutputColumn:
         self.dtype = dtype
         self.layout = layout
         self._values = (
-            _bits(pool, rows) if isinstance(layout, Bits) else pool.get_buffer(rows * layout.row_bytes)
+            _bits(pool, rows) if isinstance(layout, Bits) else pool.get_buffer(rows * layout.moves[0])
         )
         self._validity = _bits(pool, rows) if nulls else None
         validity = self._validity.address if self._validity is not None else 0
@@ -121,22 +121,38 @@ class OutputColumn:
         if self._validity is None:
             validity = _bits(self._pool, self.rows)
             ctypes.memset(validity.address, 0xFF, validity.size)
-            self.slots = (self.slots[0], 0, validity.address, 0)
+            self.slots = (*self.slots[:2], validity.address, 0)
             self._validity = validity
 
     def at(self, row: int) -> Slots:
         """Return the slots for a range of rows that starts at ``row``."""
         return self.layout.advance(self.slots, row) if row else self.slots
 
+    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
+        """Return the slots of a loop on this thread that writes from ``row`` on.
+
+        Parameters
+        ----------
+        restarts
+            Whether each call of the loop writes the same rows anew, and nothing from the call before is needed.
+        """
+        return self.at(row)
+
+    def check(self) -> None:
+        """Raise what went wrong while loops wrote, if anything can."""
+
     def slice(self, start: int, stop: int, name: str = "") -> pl.Series:
         """Return some of its rows; the pool gets its memory back when the last reader lets go."""
         import pyarrow as pa
 
-        validity = self._validity.to_arrow() if self._validity is not None else None
-        buffers = [validity, self._values.to_arrow()]
-        array = pa.Array.from_buffers(_arrow_type(self._stored), stop - start, buffers, offset=start)
+        arrow_type = _arrow_type(self._stored)
+        array = pa.Array.from_buffers(arrow_type, stop - start, self._buffers(), offset=start)
         series = pl.Series(name, array)
         return series if self.dtype is None else series.cast(self.dtype)
+
+    def _buffers(self) -> list[Any]:
+        validity = self._validity.to_arrow() if self._validity is not None else None
+        return [validity, self._values.to_arrow()]
 
     def to_series(self, name: str) -> pl.Series:
         """Return the whole column, named."""
@@ -145,4 +161,4 @@ class OutputColumn:
 
 @cache
 def _arrow_type(dtype: Any) -> Any:
-    return pl.Series([], dtype=dtype).to_arrow().type
+    return pl.Series([], dtype=dtype).to_arrow(compat_level=pl.CompatLevel.newest()).type

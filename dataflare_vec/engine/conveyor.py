@@ -6,7 +6,7 @@ from array import array
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from dataflare_vec.engine.rows import RowStage
+from dataflare_vec.engine.rows import Placement, RowStage
 from dataflare_vec.engine.stage import Chunk
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Belt:
         self._stages = stages = [stage for stage in run.stages if isinstance(stage, RowStage)]
         self._step = _block_rows(stages) if len(stages) > 1 else 0
         self._at = start  # the row where the blocks stand
-        self._alive: list[object] = []  # what the program has the addresses of
+        self._placements: list[Placement] = []
+        self._alive: list[object] = []  # what the program has the addresses of, as that of the placements
         scratch: set[InputColumn | OutputColumn] = set()
         chunk = Chunk(run, start, min(start + (self._step or run.rows), run.rows))
         words: list[int] = []
@@ -56,9 +57,10 @@ class Belt:
             if not stage.kept:
                 scratch.update(placement.targets)
             selection, bit = run.selection_slots(start)
-            block = stage.block(placement, start, (selection, bit))
+            block = stage.block(placement, start, (selection, bit), scratch=scratch)
             moves = stage.moves(placement, scratch)
-            self._alive += [placement, block, moves]
+            self._placements.append(placement)
+            self._alive += [block, moves]
             address = stage.prepared.kernel.address(nulls=placement.nulls)
             words += (address, block.buffer_info()[0], moves.buffer_info()[0], len(block), 0)
             words += (selection + start // 8 if stage.is_filter else 0, 0)
@@ -84,6 +86,8 @@ class Belt:
         address = words.buffer_info()[0]
         done = start + self._convey(address, len(stages), start - self._at, stop - start, step)
         self._at = done
+        for placement in self._placements:
+            placement.check()
         if done < stop:
             self.version = -1  # some stages are ahead of others
         elapsed = perf_counter() - began

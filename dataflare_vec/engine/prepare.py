@@ -191,7 +191,7 @@ def _check_constants(binding: Binding) -> None:
         if isinstance(item, Constant) and not _is_constant(item.value):
             msg = (
                 f"plugin `{binding.plugin.name}`: constant `{item.parameter.name}` must be a number of 64 "
-                f"bits, a bool, None or a tuple of these, got {type(item.value).__name__} {item.value!r}"
+                f"bits, a bool, a string, bytes, None or a tuple of these, got {type(item.value).__name__} {item.value!r}"
             )
             raise BindingError(msg)
 
@@ -201,7 +201,7 @@ def _is_constant(value: object) -> bool:
         return len(value) > 0 and all(map(_is_constant, value))
     if isinstance(value, int):
         return -(1 << 63) <= value < 1 << 63
-    return value is None or isinstance(value, float)
+    return value is None or isinstance(value, (float, str, bytes))
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
@@ -211,7 +211,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.failures import explain_failure
     from dataflare_vec.jit.loops import Input
-    from dataflare_vec.jit.signature import column_type, constant_type
+    from dataflare_vec.jit.signature import can_write, column_type, constant_type
 
     plugin = binding.plugin
     inputs = []
@@ -235,7 +235,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     if declared is not None:
         stored = [None if dtype is None else column_type(dtype) for dtype in declared]
         for dtype, numba_type in zip(declared, stored, strict=True):
-            if dtype is not None and numba_type is None:
+            if dtype is not None and not can_write(numba_type):
                 msg = f"plugin `{plugin.name}`: `returns` declares {dtype}, which a kernel can't write"
                 raise KernelResultError(msg)
 
@@ -332,7 +332,10 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
         except ValueError as error:
             expected, reason = "a struct with the annotated fields", f" ({error})"
     if expected is None and numba_type is None:
-        expected = "a number, a bool, a date, a time or a duration, a list or an array of these, or a struct"
+        expected = (
+            "a number, a bool, a string, bytes, a date, a time or a duration, a list or an array of numbers, "
+            "or a struct"
+        )
     if expected:
         source = item.source if isinstance(item.source, str) else str(item.source)
         msg = (
@@ -346,8 +349,13 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
 def _expected(parameter: Parameter, dtype: Any) -> str | None:
     """Return what an annotation asks for, if the column isn't of that kind."""
     expects = parameter.expects
-    if expects is int and not (dtype.is_integer() or dtype.is_temporal()):
+    categories = dtype.base_type() in (pl.Categorical, pl.Enum)
+    if expects is int and not (dtype.is_integer() or dtype.is_temporal() or categories):
         return "an integer"
+    if expects is str and not (dtype == pl.String or categories):
+        return "a string"
+    if expects is bytes and dtype != pl.Binary:
+        return "bytes"
     if expects is float and not dtype.is_numeric():
         return "a number"
     if expects is bool and dtype != pl.Boolean:

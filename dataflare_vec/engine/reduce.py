@@ -10,8 +10,9 @@ import polars as pl
 from dataflare_vec.binding import output_names
 from dataflare_vec.definition import plain
 from dataflare_vec.engine.blocks import BlockStates
-from dataflare_vec.engine.columns import Bitmap, OutputColumn
+from dataflare_vec.engine.columns import Bitmap
 from dataflare_vec.engine.prepare import by_field, declared_dtypes, output_fields
+from dataflare_vec.engine.rows import allocate
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.errors import KernelResultError, RowError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.carry import Carry
+    from dataflare_vec.engine.columns import OutputColumn
     from dataflare_vec.engine.prepare import OutputField, Prepared
     from dataflare_vec.engine.stage import Chunk
     from dataflare_vec.engine.state import States
@@ -174,10 +176,7 @@ class _Finished(_Result):
         self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: str, keys: pl.DataFrame
     ) -> list[pl.Series]:
         count = len(records)
-        targets = [
-            OutputColumn(pool, f.stored, f.dtype, count, layout=f.layout, nulls=f.nullable)
-            for f in self._outputs
-        ]
+        targets = allocate(self._outputs, pool, count, nulls=False)
         state = StateColumn(records)
         block = self._block(state, targets, _NO_BITMAP, _NO_BITMAP)
         if count and self._kernel.loop(nulls=False)(block.buffer_info()[0], count):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 from array import array
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -13,7 +14,9 @@ from dataflare_vec.binding import Column
 from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.engine.failures import ROW
 from dataflare_vec.engine.stage import Stage
+from dataflare_vec.engine.writers import ViewColumn
 from dataflare_vec.interpreter import call_rows
+from dataflare_vec.layouts import Views
 from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.engine.columns import InputColumn
-    from dataflare_vec.engine.prepare import Prepared
+    from dataflare_vec.engine.prepare import OutputField, Prepared
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk, Placed
     from dataflare_vec.memory import MemoryPool
@@ -39,6 +42,11 @@ class Placement(NamedTuple):
     targets: Sequence[OutputColumn]
     shift: int  # the row of the frame that the targets' first row stands for
     nulls: bool  # which loop it takes
+
+    def check(self) -> None:
+        """Raise what went wrong while the loop wrote."""
+        for target in self.targets:
+            target.check()
 
 
 class RowStage(Stage):
@@ -61,18 +69,18 @@ class RowStage(Stage):
         self.writes = writes
         self.kept = kept
         self.is_filter = binding.plugin.is_filter
-        self._constants = _constant_bits(binding) if binding.constant_key else None
+        self._texts: list[Any] = []  # what constants have the addresses of
+        self._constants = _constant_bits(binding, self._texts) if binding.constant_key else None
+
+    def alone(self) -> RowStage:
+        """Return the same stage as the only one of a pipeline, whose columns come back."""
+        stage = copy(self)
+        stage.index, stage.kept = 0, True
+        return stage
 
     def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
         """Return memory for the outputs of some rows."""
-        if self.is_filter:
-            return []
-        return [
-            OutputColumn(
-                pool, field.stored, field.dtype, rows, layout=field.layout, nulls=field.nullable or nulls
-            )
-            for field in self.prepared.outputs
-        ]
+        return [] if self.is_filter else allocate(self.prepared.outputs, pool, rows, nulls=nulls)
 
     def place(self, chunk: Chunk) -> Placement:
         """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
@@ -103,7 +111,9 @@ class RowStage(Stage):
         for first, last in pieces(placement.columns, chunk.start, chunk.stop):
             if not failures.often:
                 block = self.block(placement, first, run.selection_slots(first))
-                if not loop(block.buffer_info()[0], last - first):
+                failed = loop(block.buffer_info()[0], last - first)
+                placement.check()
+                if not failed:
                     continue
             self._careful(run, placement, first, last)
 
@@ -113,8 +123,12 @@ class RowStage(Stage):
         row: int,
         selection: tuple[int, int],
         failed: tuple[int, int] = _NO_BITMAP,
+        scratch: Collection[InputColumn | OutputColumn] = (),
     ) -> array[int]:
-        """Return the addresses and constants for a range of rows that starts at ``row``."""
+        """Return the addresses and constants for a range of rows that starts at ``row``, on this thread.
+
+        Each call of the loop writes the columns of ``scratch`` from their first row on.
+        """
         slots: list[int] = []
         if self._constants is None:
             for column, shift in placement.columns:
@@ -128,7 +142,7 @@ class RowStage(Stage):
                 else:
                     slots += constants
         for target in placement.targets:
-            slots += target.at(row - placement.shift)
+            slots += target.for_writing(row - placement.shift, restarts=target in scratch)
         slots += selection
         slots += failed
         return array("q", slots)
@@ -154,6 +168,7 @@ class RowStage(Stage):
         bitmap = run.expect_failures(self, placement.targets)
         block = self.block(placement, first, run.selection_slots(first), (bitmap.address, first))
         self.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
+        placement.check()
         failed_here = bitmap.slice(first, last)
         count = int(failed_here.sum())
         if _log.isEnabledFor(logging.DEBUG):
@@ -193,6 +208,18 @@ class RowStage(Stage):
         return inputs
 
 
+def allocate(
+    fields: Sequence[OutputField], pool: MemoryPool, rows: int, *, nulls: bool
+) -> list[OutputColumn]:
+    """Return memory for some rows of the outputs of a kernel."""
+    columns = []
+    for field in fields:
+        kind = ViewColumn if isinstance(field.layout, Views) else OutputColumn
+        has_nulls = field.nullable or nulls
+        columns.append(kind(pool, field.stored, field.dtype, rows, layout=field.layout, nulls=has_nulls))
+    return columns
+
+
 def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[int, int]]:
     """Cut ``start:stop`` so that each column is contiguous in each part."""
     cuts = [
@@ -208,19 +235,28 @@ def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[i
     yield start, stop
 
 
-def _constant_bits(binding: Binding) -> list[list[int] | None]:
-    """For each parameter the slots of a constant, or None for a column."""
+def _constant_bits(binding: Binding, kept: list[Any]) -> list[list[int] | None]:
+    """For each parameter the slots of a constant, or None for a column.
+
+    What they have the addresses of is added to ``kept``, and has to live as long as they are used.
+    """
     return [
-        None if isinstance(item, Column) else [_bits(scalar) for scalar in _scalars(item.value)]
+        None if isinstance(item, Column) else [_bits(scalar) for scalar in _scalars(item.value, kept)]
         for item in binding.items
     ]
 
 
-def _scalars(value: Any) -> Iterator[float]:
+def _scalars(value: Any, kept: list[Any]) -> Iterator[float]:
     """Yield the scalars of a constant in the order of the block's slots."""
     if isinstance(value, tuple):
         for item in value:
-            yield from _scalars(item)
+            yield from _scalars(item, kept)
+    elif isinstance(value, (str, bytes)):
+        import pyarrow as pa
+
+        buffer = pa.py_buffer(value.encode() if isinstance(value, str) else value)
+        kept.append(buffer)
+        yield from (buffer.address, buffer.size)
     elif value is not None:
         yield value
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.engine.columns import Bitmap, InputColumn, OutputColumn
+from dataflare_vec.engine.categories import GatherStage, gathering
 from dataflare_vec.engine.conveyor import Belt, conveys
 from dataflare_vec.engine.failures import Failures
 from dataflare_vec.engine.rows import RowStage
@@ -81,7 +82,7 @@ class Run:
         self.turns = Turns()
         self.lock = threading.Lock()
         self.rows = rows
-        self.stages = stages
+        self.stages = list(stages)
         self.columns: dict[tuple[str, Layout], InputColumn] = {}
         self.placed: dict[int, list[Placed]] = {}
         self.outputs: dict[int, list[OutputColumn]] = {}
@@ -95,12 +96,37 @@ class Run:
         if selected is not None:
             self._select_from(stages[0].index).put(0, selected)
         written: set[str] = set()
-        for stage in stages:
+        for i, stage in enumerate(stages):
             if isinstance(stage, RowStage):
-                self._open(stage, written, max_error_details, origin)
+                gathered = None if stage.reads[0] in written else self._by_category(stage)
+                if gathered is None:
+                    self._open(stage, written, max_error_details, origin)
+                else:
+                    self.stages[i] = gathered
+                    if stage.is_filter:
+                        self._select_from(stage.index + 1)
             written.update(stage.writes)
-        self._conveys = conveys(stages, self.columns.values())
+        self._conveys = conveys(self.stages, self.columns.values())
         self._belts: dict[int, Belt] = {}
+
+    def _by_category(self, stage: RowStage) -> GatherStage | None:
+        """Return a stage that gathers a kernel's results, computed here; None if it has to be run on rows.
+
+        So it has to be if it fails for some category: that may not occur, and failed rows are to be told.
+        """
+        series = self._column_of(stage.reads[0])
+        categories = gathering(stage, series)
+        if categories is None:
+            return None
+        alone = stage.alone()
+        run = Run([alone], len(categories), lambda _: categories, self.pool, 0)
+        run.compute(0, run.rows)
+        if any(failures.count for failures in run.failures.values()):
+            return None
+        selected = run.selected()
+        if stage.is_filter:
+            return GatherStage(stage, [] if selected is None else [selected])
+        return GatherStage(stage, run.results(alone))
 
     def _open(
         self, stage: RowStage, written: set[str], max_error_details: int, origin: pl.Series | None
@@ -166,7 +192,7 @@ class Run:
 
     def results(self, stage: Stage) -> list[pl.Series]:
         """Return the columns of a stage, after all chunks are done."""
-        if isinstance(stage, RowStage):
+        if stage.index in self.outputs:
             targets = self.outputs[stage.index]
             return [target.to_series(name) for name, target in zip(stage.writes, targets, strict=True)]
         results = []

@@ -104,6 +104,7 @@ class ScanStage(RowStage):
             while row < last and failures.count < failures.limit:
                 block = self.block(placement, row, run.selection_slots(row))
                 done = loop(block.buffer_info()[0], last - row)
+                placement.check()
                 if not done:
                     row = last
                     break

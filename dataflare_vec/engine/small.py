@@ -47,8 +47,11 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
     targets = stage.allocate(runtime.pool, rows, nulls=nulls)
     loop = prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time that is measured
     began = perf_counter()
-    block = stage.block(Placement(columns, targets, 0, nulls), 0, _NO_SELECTION)
-    if loop(block.buffer_info()[0], rows):
+    placement = Placement(columns, targets, 0, nulls)
+    block = stage.block(placement, 0, _NO_SELECTION)
+    failed = loop(block.buffer_info()[0], rows)
+    placement.check()
+    if failed:
         return None
     elapsed = perf_counter() - began
     runtime.count(plan.stages, [(0, rows, elapsed)], {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pi
 from dataflare_vec.jit.rows import KernelCode, group
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
+from dataflare_vec.jit.strings import methods as methods  # registers them with Numba
+from dataflare_vec.jit.strings.arena import uses_arena
+from dataflare_vec.jit.strings.column import narrow
 from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
 
 if TYPE_CHECKING:
@@ -52,6 +56,22 @@ callconv.error_models[ERROR_MODEL] = _ErrorModel
 compile_lock = global_compiler_lock
 
 
+@dataclass(frozen=True)
+class FullForm:
+    """The form of a kernel that takes the rows which its fast form reports as failed.
+
+    Attributes
+    ----------
+    inputs
+        Of wider types than the fast form's: any string, where that takes ASCII.
+    compile
+        Compiles it, so that it can also reduce large angles; called when it is first needed.
+    """
+
+    inputs: tuple[Input, ...]
+    compile: Callable[[], Any]
+
+
 class CompiledKernel(Kernel):
     """A function that Numba has compiled, and what it made of it.
 
@@ -73,7 +93,7 @@ class CompiledKernel(Kernel):
         outputs: tuple[Output, ...],
         field_names: tuple[str, ...] | None,
         result: Any,
-        compile_full: Callable[[], Any] | None,
+        full: FullForm | None,
         *,
         returns_tuple: bool,
         is_filter: bool,
@@ -86,10 +106,9 @@ class CompiledKernel(Kernel):
         self.returns_tuple = returns_tuple
         self.is_filter = is_filter
         self._groups = None if groups is None else tuple(groups)
-        self.has_full_form = compile_full is not None
+        self.has_full_form = full is not None
         self._result = result  # Numba's CompileResult
-        # Compiles the kernel so that it can reduce large angles; its fast form reports them as failures.
-        self._compile_full = compile_full
+        self._full = full
         self._full_result: Any = None
         self._libraries: dict[LoopVariant, Any] = {}
 
@@ -150,31 +169,32 @@ class CompiledKernel(Kernel):
         return self.machine_code(variant)
 
     def _result_for(self, variant: LoopVariant) -> Any:
-        if not variant.full or self._compile_full is None:
+        if not variant.full or self._full is None:
             return self._result
         if self._full_result is None:
-            self._full_result = self._compile_full()
+            self._full_result = self._full.compile()
         return self._full_result
 
-    def _code_for(self, result: Any) -> KernelCode:
+    def _code_for(self, result: Any, variant: LoopVariant) -> KernelCode:
         return KernelCode(
             result.target_context,
             result.fndesc,
             result.signature,
-            self.inputs,
+            self._full.inputs if variant.full and self._full is not None else self.inputs,
             self.outputs,
             is_filter=self.is_filter,
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
             speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
             groups=self._groups,
+            makes_strings=uses_arena(result.library),
         )
 
     def _compile_loop(self, variant: LoopVariant) -> Any:
         result = self._result_for(variant)
         context = result.target_context
         name = f"dfv.{result.fndesc.mangled_name}.{variant.label}{self._mark}"
-        code = self._code_for(result)
+        code = self._code_for(result, variant)
         library = context.codegen().create_library(name)
         library.enable_object_caching()  # keeps the object code for ours
         library.add_linking_library(result.library)
@@ -221,23 +241,31 @@ def compile_kernel(
     KernelResultError
         If what it returns can't be a column.
     """
-    argument_types = group(groups, [item.kernel_type for item in inputs], types.BaseTuple.from_types)
+    # Strings are taken for ASCII; a chunk with one that isn't goes to the full form.
+    narrowed = tuple(replace(item, type=narrow(item.type)) if item.is_column else item for item in inputs)
+    argument_types, narrow_types = (
+        group(groups, [item.kernel_type for item in some], types.BaseTuple.from_types)
+        for some in (inputs, narrowed)
+    )
+    needs_full = narrow_types != argument_types
+    relaxed = math == "fast"
     with compile_lock:
-        full = None
-        relaxed = math == "fast"
         if math == "libm":
-            result = compile_form(function, argument_types, None)
+            result = compile_form(function, narrow_types, None)
         else:
             try:
-                result = compile_form(function, argument_types, Mode(full=False), relaxed=relaxed)
+                result = compile_form(function, narrow_types, Mode(full=False), relaxed=relaxed)
             except TryInFastForm:
-                result = compile_form(function, argument_types, Mode(full=True), relaxed=relaxed)
+                result = compile_form(function, narrow_types, Mode(full=True), relaxed=relaxed)
             else:
-                if has_angles(plain(function)):
-                    full = partial(compile_form, function, argument_types, Mode(full=True), relaxed=relaxed)
+                needs_full = needs_full or has_angles(plain(function))
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
+    full = None
+    if needs_full:
+        mode = None if math == "libm" else Mode(full=True)
+        full = FullForm(tuple(inputs), partial(compile_form, function, argument_types, mode, relaxed=relaxed))
     return CompiledKernel(
-        tuple(inputs),
+        narrowed,
         outputs,
         field_names,
         result,

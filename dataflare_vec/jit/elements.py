@@ -42,6 +42,31 @@ class Element:
         pointer = builder.gep(column.values, [row])
         return builder.load(pointer, align=1)  # a slice of a foreign buffer need not be aligned
 
+    def load_checked(
+        self,
+        context: Any,
+        builder: ir.IRBuilder,
+        ty: types.Type,
+        column: Buffers,
+        row: ir.Value,
+        there: ir.Value | None,
+    ) -> tuple[ir.Value, ir.Value | None]:
+        """Return the value of ``row``, and whether it is one of its type.
+
+        Parameters
+        ----------
+        there
+            Whether the row counts; None for always. If not, its value is of no interest, and an element whose
+            columns may hold anything there, as addresses, mustn't follow it.
+
+        Returns
+        -------
+        tuple
+            The second is None if any value is of its type. A row with one that isn't fails in the kernel's fast
+            form, and goes to the full form, whose type is wider.
+        """
+        return self.load(context, builder, ty, column, row), None
+
     def store(
         self,
         context: Any,
@@ -53,6 +78,13 @@ class Element:
     ) -> None:
         """Write the value of ``row``."""
         builder.store(value, builder.gep(target.values, [row]), align=1)
+
+    def begin(self, builder: ir.IRBuilder, target: Buffers) -> ir.Value | None:
+        """Write what a loop does to an output before its first row; return what `undo` needs, None for nothing."""
+        return None
+
+    def undo(self, builder: ir.IRBuilder, target: Buffers, mark: ir.Value) -> None:
+        """Write how a loop takes back what it has stored, because rows failed and all will be stored again."""
 
     def zero(self, context: Any, ty: types.Type) -> ir.Value:
         """Return what stands under a null."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.jit.remarks import missed
 from dataflare_vec.jit.speculation import has_cycle, may_speculate
+from dataflare_vec.jit.strings.column import is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,9 +72,12 @@ def loop_facts(kernel: CompiledKernel, *, nulls: bool) -> LoopFacts:
     calls, can_raise = _calls(text), _can_raise(kernel, str(own))
     vectors = [block for block in _blocks(text) if _VECTOR_STORE.search(block)]
     # With a call or a division of integers LLVM may keep the rest in vectors, and take them apart for it.
-    if calls or _DIVISION.search(text) or not vectors:
+    text_columns = any(map(is_text, [*(i.type for i in kernel.inputs), *(o.type for o in kernel.outputs)]))
+    if calls or _DIVISION.search(text) or not vectors or text_columns:
         reasons = tuple(_reasons(text, calls, own, can_raise=can_raise))
         remarks = () if vectors else missed(module, name)
+        if text_columns:
+            reasons = ("it reads or writes strings, each of another length",)
         branches = not may_speculate(kernel.library, kernel.symbol)
         return LoopFacts(False, 1, 0, "", calls, can_raise, branches, reasons, remarks)
     bits = max(_bits(kind) for block in vectors for _, kind in _VECTOR.findall(block))
@@ -133,7 +137,7 @@ def _calls(text: str) -> tuple[str, ...]:
         intrinsic = _LIBM.fullmatch(name)
         if intrinsic:
             found.append(readable(intrinsic[1]))
-        elif not name.startswith("llvm."):
+        elif not name.startswith(("llvm.", "dfv.put", "dfv.payload", "dfv.is_ascii")):
             found.append(readable(name))
     return tuple(dict.fromkeys(found))
 

@@ -23,11 +23,13 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.imputils import lower_builtin
 from numba.core.typing import signature
 from numba.core.typing.typeof import typeof_impl
+from numba.core.untyped_passes import TranslateByteCode
 
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
 from dataflare_vec.jit.strings.constants import replace_strings
+from dataflare_vec.jit.strings.formats import mark_formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -290,6 +292,17 @@ def has_angles(function: Callable[..., Any]) -> bool:
     return False
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _Translate(TranslateByteCode):  # type: ignore[misc]
+    """From bytecode to Numba's IR; f-strings with a format too."""
+
+    _name = "dfv_translate_bytecode"
+
+    def run_pass(self, state: Any) -> bool:
+        mark_formats(state.bc)
+        return bool(super().run_pass(state))
+
+
 _pipelines: dict[emit.Mode, type[compiler.CompilerBase]] = {}
 
 
@@ -320,6 +333,10 @@ def _make_pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
             passes = [entry for entry, _ in manager.passes]
             before = manager.passes[passes.index(typed_passes.NopythonTypeInference) - 1][0]
             manager.add_pass_after(ReplaceMath, before)
+            manager.passes = [
+                (_Translate if entry is TranslateByteCode else entry, about)
+                for entry, about in manager.passes
+            ]
             manager.finalize()
             return [manager]
 

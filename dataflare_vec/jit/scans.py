@@ -24,6 +24,7 @@ from dataflare_vec.jit.records import StateType, carry_of, guess, has_right_shap
 from dataflare_vec.jit.rows import KernelCode, RowsWriter
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.slots import Input
+from dataflare_vec.jit.strings.arena import uses_arena
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,15 +120,15 @@ class FoldWriter(RowsWriter):
         give_back()
         builder.ret(builder.load(failed))
 
-    def _load(self, i: int, row: ir.Value, within: ir.Value) -> ir.Value:
+    def _load(self, i: int, row: ir.Value, within: ir.Value) -> tuple[ir.Value, ir.Value | None]:
         if i:
             return super()._load(i, row, within)
         # The address: what lies there is read only for rows that are computed.
         if not self.code.keyed:
-            return self._local
+            return self._local, None
         builder, state = self.builder, self._columns[0]
         code = builder.sext(builder.load(builder.gep(state.extra, [row])), _I64)
-        return builder.gep(state.values, [builder.mul(code, _I64(self.state_type.carry.size))])
+        return builder.gep(state.values, [builder.mul(code, _I64(self.state_type.carry.size))]), None
 
     def _call_kernel(
         self,
@@ -218,7 +219,7 @@ class FoldKernel(CompiledKernel):
             keyed=True,
         )
 
-    def _code_for(self, result: Any) -> FoldCode:
+    def _code_for(self, result: Any, variant: LoopVariant) -> FoldCode:
         return FoldCode(
             result.target_context,
             result.fndesc,
@@ -228,6 +229,7 @@ class FoldKernel(CompiledKernel):
             is_filter=False,
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
+            makes_strings=uses_arena(result.library),
             keyed=self.keyed,
             gives_values=self.gives_values,
         )

@@ -3,10 +3,10 @@
 A loop (see `dataflare_vec.kernel`) gets the address of a block. It holds the addresses of the chunk's buffers
 and the bits of the constants.
 
-A column takes four slots: values, what else they need (of booleans: the bit offset), validity, bit offset
-of validity; a column that is made of columns has the slots of those behind its own. A constant takes one
-slot for each of its scalars. Inputs come first, then outputs, then two bitmaps with their bit offsets: the
-selection (which rows are still wanted; absent means all) and the failed rows.
+A column takes four slots: values, what else they need (of booleans: the bit offset), validity, bit offset of
+validity; a column that is made of columns has the slots of those behind its own. A constant takes one slot
+for each of its scalars, a string two: address and bytes. Inputs come first, then outputs, then two bitmaps
+with their bit offsets: the selection (which rows are still wanted; absent means all) and the failed rows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from llvmlite import ir
 from numba.core import types
 
 from dataflare_vec.jit.elements import kernel_type_of
+from dataflare_vec.jit.strings.types import ViewType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,8 @@ def scalar_leaves(ty: types.Type) -> list[types.Type]:
     """Return the scalars of a constant's type, depth first; each takes one slot of the block."""
     if isinstance(ty, types.NoneType):
         return []
+    if isinstance(ty, ViewType):
+        return [types.int64, types.int64]
     if isinstance(ty, types.BaseTuple):
         return [leaf for item in ty for leaf in scalar_leaves(item)]
     return [ty]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import runpy
+from pathlib import Path
 
+import mpmath as mp
 import numpy as np
 import polars as pl
 import pytest
+from dataflare_vec_kernels import finance
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
@@ -114,6 +118,43 @@ def test_implied_volatility_of_hard_prices(over):
     some["spot"], price = spot[held], price[held]
     got = over("implied_volatility", price=price, **some)
     np.testing.assert_allclose(got, volatility[held], rtol=2e-9)
+
+
+def test_implied_volatility_next_to_the_money(over):
+    """Forward and strike nearly equal, and hardly any spread: where the start of the steps matters most."""
+    random = np.random.default_rng(7)
+    spot = 100 * np.exp(-(10 ** random.uniform(-8, -4, 2000)))
+    volatility = 10 ** random.uniform(-3, -1, 2000)
+    some = {"spot": spot, "strike": 100.0, "years": 1.0, "rate": 0.0}
+    price = over("black_scholes_call", **some, volatility=volatility)
+    held = price > 1e-3
+    some["spot"] = spot[held]
+    got = over("implied_volatility", price=price[held], **some)
+    np.testing.assert_allclose(got, volatility[held], rtol=1e-9)
+
+
+def test_prices_are_exact_to_the_last_digits_of_spot_and_strike(over):
+    """Against 40 digits, from options that are worthless to those that are worth the whole spot."""
+    random = np.random.default_rng(8)
+    some = {
+        "spot": 10 ** random.uniform(1, 3, 1000), "strike": 10 ** random.uniform(1, 3, 1000),
+        "years": 10 ** random.uniform(-6, 1.5, 1000), "rate": random.uniform(-0.05, 0.2, 1000),
+        "volatility": 10 ** random.uniform(-3, 0.5, 1000),
+    }  # fmt: skip
+    got = over("black_scholes_call", **some)
+    for i, price in enumerate(got):
+        with mp.workdps(40):
+            s, k, t, r, v = (mp.mpf(float(column[i])) for column in some.values())
+            spread, bond = v * mp.sqrt(t), k * mp.exp(-r * t)
+            d1 = (mp.log(s / k) + r * t) / spread + spread / 2
+            wanted = s * mp.ncdf(d1) - bond * mp.ncdf(d1 - spread)
+            assert abs(price - wanted) <= 1e-15 * (s + bond)
+
+
+def test_the_tail_is_what_the_script_fits():
+    path = Path(__file__).parents[2] / "tools" / "fit_normal_tail.py"
+    script = runpy.run_path(str(path))
+    assert script["fit"]() == (list(finance.TAIL_ABOVE), list(finance.TAIL_BELOW))
 
 
 def test_impossible_prices_fail():

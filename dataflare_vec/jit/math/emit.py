@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from llvmlite import ir
 
 from dataflare_vec.jit.math import division, payne_hanek, trigonometric
-from dataflare_vec.jit.math.values import F32, F64, Format, Value, is_finite
+from dataflare_vec.jit.math.values import F32, F64, Format, Value, fabs, is_finite
 
 if TYPE_CHECKING:
     from dataflare_vec.jit.math.table import MathFunction
@@ -75,7 +75,7 @@ def define(module: ir.Module, function: MathFunction, fmt: Format, mode: Mode) -
             arguments[0] = _smaller(arguments[0], arguments[1], large)
         result = function.body(*arguments)
     else:
-        angle = arguments[0]
+        angle = fabs(arguments[0])
         reduced = trigonometric.reduce_small(angle)
         large = trigonometric.is_large(angle)
         if mode.full:

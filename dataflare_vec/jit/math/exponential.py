@@ -24,10 +24,15 @@ def _power_of_two(n: Value) -> Value:
 
 
 def _scaled(value: Value, n: Value) -> Value:
-    """value·2^n in two steps, so that it rounds once where the result is subnormal, and may overflow."""
-    bias = n.fmt.bias
-    half = ((n + 2 * bias) >> 1) - bias
-    return value * _power_of_two(half) * _power_of_two(n - half)
+    """value·2^n in two steps, so that it rounds once where the result is subnormal, and may overflow.
+
+    ``n`` as `_nearest` returns it: n + 2·bias, of which half is the biased exponent of the first step.
+    """
+    mantissa = n.fmt.mantissa
+    exponent = (1 << (n.fmt.width - 1)) - (1 << mantissa)  # a mask of its bits
+    first = (n << (mantissa - 1)) & exponent
+    second = (n << mantissa) - first
+    return value * first.as_float() * second.as_float()
 
 
 def _clamped(x: Value, low: float, high: float) -> Value:
@@ -41,11 +46,18 @@ def _limits(fmt: Format) -> tuple[float, float]:
     return float(-fmt.bias - fmt.mantissa - 3), float(fmt.bias + 1.5)
 
 
+def _nearest(x: Value, factor: float) -> tuple[Value, Value]:
+    """Return n = x·factor rounded to an integer, as a float, and n + 2·bias in an integer's low bits."""
+    shifter = x.fmt.shifter + 2 * x.fmt.bias
+    shifted = fma(x, factor, shifter)
+    return shifted - shifter, shifted.bits()
+
+
 def _exp_reduced(x: Value) -> tuple[Value, Value, Value]:
-    """n, r, lost: x = n·ln2 + r + lost with |r| ≤ ln(2)/2."""
+    """n, r, lost: x = n·ln2 + r + lost with |r| ≤ ln(2)/2; n as `_scaled` takes it."""
     table = _table(x.fmt)
     high, low = table["LN2"]
-    n, whole = v.round_to_int(x * table["LOG2_E"][0])
+    n, whole = _nearest(x, table["LOG2_E"][0])
     exact = fma(-n, high, x)  # no rounding: the fused product cancels
     r = fma(-n, low, exact)
     return whole, r, fma(-n, low, exact - r)
@@ -73,7 +85,7 @@ def exp2(x: Value) -> Value:
     """
     high, low = _table(x.fmt)["LN2"]
     x = _clamped(x, *_limits(x.fmt))
-    n, whole = v.round_to_int(x)
+    n, whole = _nearest(x, 1.0)
     f = x - n
     r = f * high
     lost = fma(f, low, fma(f, high, -r))
@@ -89,7 +101,7 @@ def _expm1_halved(x: Value, times: int) -> tuple[Value, Value]:
     cube = fma(square * 2.0 * r, v.horner(r, _table(x.fmt)["EXP"]), lost + square_lost)
     large, small = v.fast_two_sum(r, square)
     small = small + cube
-    scale = _power_of_two(n - times)
+    scale = _power_of_two(n - (2 * x.fmt.bias + times))
     start, start_lost = v.two_sum(scale, x.constant(-(2.0**-times)))
     total, total_lost = v.two_sum(start, scale * large)
     return v.fast_two_sum(total, fma(scale, small, start_lost) + total_lost)
@@ -129,7 +141,7 @@ def _log_of_mantissa(m: Value) -> tuple[Value, Value]:
     square = half * f
     square_lost = fma(half, f, -square)
     high, lost = v.fast_two_sum(f, -square)
-    return high, fma(s, fma(z, v.horner(z, _table(m.fmt)["LOG"]), square), lost - square_lost)
+    return high, fma(s, fma(z, v.estrin(z, _table(m.fmt)["LOG"]), square), lost - square_lost)
 
 
 def _log_special(x: Value, result: Value) -> Value:
@@ -141,15 +153,21 @@ def _log_special(x: Value, result: Value) -> Value:
 def log(x: Value) -> Value:
     """Return the natural logarithm.
 
-    k·ln2 + log(m) in two parts. Error below 0.6 ULP.
+    k·ln2 + f in two parts, where x = 2^k·(1 + f), and what f differs from log(1 + f) by (see
+    `_log_of_mantissa`). Error below 1 ULP.
     """
     k, m = _log_parts(x)
-    high, low = _log_of_mantissa(m)
-    ln2, ln2_low = _table(x.fmt)["LN2_SHORT"]
-    total, lost = v.fast_two_sum(
-        k * ln2, high
-    )  # k·ln2 is exact: ln2 has as many trailing zeros as k has bits
-    return _log_special(x, total + (lost + fma(k, ln2_low, low)))
+    f = m - 1.0
+    s = f / (f + 2.0)
+    z = s * s
+    square = (f * 0.5) * f
+    table = _table(x.fmt)
+    ln2, ln2_low = table["LN2_SHORT"]
+    # k·ln2 is exact: ln2 has as many trailing zeros as k has bits.
+    total = fma(k, ln2, f)
+    lost = fma(k, ln2, -total) + f
+    rest = fma(s, fma(z, v.estrin(z, table["LOG"]), square), fma(k, ln2_low, lost))
+    return _log_special(x, total + (rest - square))
 
 
 def _log_to_base(x: Value, factor: list[float], two: list[float]) -> Value:

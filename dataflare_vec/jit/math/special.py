@@ -20,14 +20,12 @@ def _table(fmt: Format) -> dict[str, list[float]]:
 
 
 def _erfc_of_positive(y: Value) -> Value:
-    """erfc(y), y ≥ 0: P(t)·e^(-y²)/(1 + 2y) with t = (y - 3)/(y + 3), all but P(t) in two parts."""
+    """erfc(y), y ≥ 0: (1 + u·P(u - 1))·e^(-y²)/(1 + 2y) with u = 2y/(y + 3), all but P in two parts."""
     end = 28.0 if y.fmt is v.F64 else 11.0  # e^(-y²) is 0 from there on
     y = select(y > end, end, y)
-    inverse = 1.0 / (y + 3.0)
-    t = (y - 3.0) * inverse
-    t = fma(fma(-t, y, fma(t + 1.0, -3.0, y)), inverse, t)  # y - 3 - t·(y + 3) is what t lacks
-    coefficients = _table(y.fmt)["ERFC"]
-    p, p_low = v.fast_two_sum(y.constant(coefficients[0]), t * v.horner(t, coefficients[1:]))
+    twice = y + y
+    u = twice / (y + 3.0)
+    p, p_low = v.fast_two_sum(y.constant(1.0), u * v.estrin(u - 1.0, _table(y.fmt)["ERFC"]))
     square = y * y
     square_low = fma(y, y, -square)
     n, r, lost = e._exp_reduced(-square)
@@ -38,8 +36,8 @@ def _erfc_of_positive(y: Value) -> Value:
     power_low = power_low + a_low
     above = p * power
     above_low = fma(p_low, power, fma(p, power_low, fma(p, power, -above)))
-    below = fma(y, 2.0, 1.0)
-    below_low = fma(y, 2.0, 1.0 - below)  # exact
+    below = twice + 1.0
+    below_low = twice - (below - 1.0)  # exact
     inverse = 1.0 / below
     quotient = above * inverse
     rest = fma(-quotient, below_low, fma(-quotient, below, above) + above_low)
@@ -52,13 +50,9 @@ def _erf_near_zero(x: Value, near: Value) -> Value:
 
 
 def erfc(x: Value) -> Value:
-    """Return the complementary error function, 1 - erf(x) up to 3/8.
-
-    Error below 2 ULP, subnormal results included.
-    """
-    near = fabs(x) <= 0.375
-    far = _erfc_of_positive(fabs(x))
-    return select(near, 1.0 - _erf_near_zero(x, near), select(x < 0.0, 2.0 - far, far))
+    """Return the complementary error function. Error below 2 ULP, subnormal results included."""
+    result = _erfc_of_positive(fabs(x))
+    return select(x < 0.0, 2.0 - result, result)
 
 
 def erf(x: Value) -> Value:

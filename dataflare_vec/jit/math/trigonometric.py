@@ -38,15 +38,15 @@ def bound(fmt: Format) -> float:
 
 
 def is_large(x: Value) -> Value:
-    """Whether the angle is too large for `reduce_small`; infinity is."""
-    return fabs(x) >= bound(x.fmt)
+    """Whether the angle, which isn't negative, is too large for `reduce_small`; infinity is."""
+    return x >= bound(x.fmt)
 
 
 def reduce_small(x: Value) -> Reduced:
-    """Reduce an angle below `bound`; infinity and NaN give NaN."""
+    """Reduce an angle from 0 to `bound`; infinity and NaN give NaN."""
     table = _table(x.fmt)
     first, second, third = table["HALF_PI"]
-    shifted = x * table["TWO_OVER_PI"][0] + x.fmt.shifter
+    shifted = fma(x, table["TWO_OVER_PI"][0], x.fmt.shifter)
     n = shifted - x.fmt.shifter
     a = fma(-n, first, x)  # exact: both are multiples of 2^-mantissa, and the result is small
     product = n * second
@@ -72,33 +72,27 @@ def _parts(r: Reduced) -> tuple[tuple[Value, Value], tuple[Value, Value]]:
     return (x, sine_tail), (start, cosine_tail)
 
 
-def _with_sign_of_bit(value: Value, quadrant: Value) -> Value:
-    """Change the sign where bit 1 of ``quadrant`` is set."""
-    width = value.fmt.width
-    return (value.bits() ^ ((quadrant << (width - 2)) & -(1 << (width - 1)))).as_float()
+def _with_sign(value: Value, signs: Value) -> Value:
+    """Change the sign where the highest bit of the integer ``signs`` is set."""
+    return (value.bits() ^ (signs & -(1 << (value.fmt.width - 1)))).as_float()
 
 
-def _sine(r: Reduced, quadrant: Value) -> Value:
+def _sine(r: Reduced, quadrant: Value, signs: Value) -> Value:
     sine, cosine = _parts(r)
     # Bit 0 as a sign: on x86 a blend looks at signs, and the comparison costs nothing.
     odd = (quadrant << (quadrant.fmt.width - 1)) < 0
-    result = select(odd, cosine[0] + cosine[1], sine[0] + sine[1])
-    return _with_sign_of_bit(result, quadrant)
-
-
-def _tiny(x: Value) -> Value:
-    """Whether x is so small that f(x) = x; keeps -0 and subnormal numbers."""
-    return fabs(x) < 2.0 ** -(x.fmt.mantissa // 2 + 2)
+    return _with_sign(select(odd, cosine[0] + cosine[1], sine[0] + sine[1]), signs)
 
 
 def sin(x: Value, r: Reduced) -> Value:
-    """Return the sine. Error below 0.6 ULP."""
-    return select(_tiny(x), x, _sine(r, r.quadrant))
+    """Return the sine, from the reduced |x|. Error below 0.6 ULP."""
+    return _sine(r, r.quadrant, (r.quadrant << (x.fmt.width - 2)) ^ x.bits())
 
 
 def cos(x: Value, r: Reduced) -> Value:
     """Return the cosine: the sine a quadrant further. Error below 0.6 ULP."""
-    return _sine(r, r.quadrant + 1)
+    quadrant = r.quadrant + 1
+    return _sine(r, quadrant, quadrant << (x.fmt.width - 2))
 
 
 def tan(x: Value, r: Reduced) -> Value:
@@ -111,7 +105,7 @@ def tan(x: Value, r: Reduced) -> Value:
     below, below_low = select(even, cosine, sine), select(even, cosine_low, sine_low)
     quotient = above / below
     rest = fma(-quotient, below, above) + fma(-quotient, below_low, above_low)
-    return select(_tiny(x), x, quotient + rest / below)
+    return _with_sign(quotient + rest / below, x.bits())
 
 
 # -- inverses ---------------------------------------------------------------------------------------------
@@ -134,8 +128,7 @@ def asin(x: Value) -> Value:
     t = select(near, size, v.sqrt(z))
     tail = _asin_tail(t, z)
     far = half_pi - (t * 2.0 - fma(tail, -2.0, half_pi_low))
-    result = copysign(select(near, t + tail, far), x)
-    return select(_tiny(x), x, result)
+    return copysign(select(near, t + tail, far), x)
 
 
 def acos(x: Value) -> Value:
@@ -156,7 +149,7 @@ def acos(x: Value) -> Value:
 
 
 def _arc(above: Value, below: Value, left: Value | None = None) -> Value:
-    """Angle of the point (below, above), both ≥ 0, neither NaN; π minus it where ``left``.
+    """Angle of the point (below, above), both ≥ 0; π minus it where ``left``; NaN where one is NaN.
 
     atan(q) = c + atan(t) with t = q, (q - 1)/(q + 1), -1/q around c = 0, π/4, π/2, so that |t| ≤
     tan(π/8).
@@ -185,8 +178,7 @@ def _arc(above: Value, below: Value, left: Value | None = None) -> Value:
 
 def atan(x: Value) -> Value:
     """Return the arc tangent. Error below 2 ULP."""
-    result = copysign(_arc(fabs(x), x.constant(1.0)), x)
-    return select(_tiny(x), x, select(v.is_nan(x), x, result))
+    return copysign(_arc(fabs(x), x.constant(1.0)), x)
 
 
 def atan2(y: Value, x: Value) -> Value:
@@ -205,8 +197,7 @@ def atan2(y: Value, x: Value) -> Value:
     scale = select(
         largest < y.fmt.smallest_normal * 2.0 ** (y.fmt.mantissa + 4), 2.0 ** (y.fmt.mantissa + 4), scale
     )
-    result = copysign(_arc(above * scale, below * scale, left=x.bits() < 0), y)
-    return select(v.is_nan(y), y, select(v.is_nan(x), x, result))
+    return copysign(_arc(above * scale, below * scale, left=x.bits() < 0), y)
 
 
 def degrees(x: Value) -> Value:

@@ -113,19 +113,34 @@ class _Struct(Element):
     def load(
         self, context: Any, builder: ir.IRBuilder, ty: StructType, column: Buffers, row: ir.Value
     ) -> ir.Value:
+        return self.load_checked(context, builder, ty, column, row, None)[0]
+
+    def load_checked(
+        self,
+        context: Any,
+        builder: ir.IRBuilder,
+        ty: StructType,
+        column: Buffers,
+        row: ir.Value,
+        there: ir.Value | None,
+    ) -> tuple[ir.Value, ir.Value | None]:
         left = list(column.inner)
         values = []
         for field, null, item in zip(ty.columns, ty.nullable, ty.items, strict=True):
             count = len(element_of(field).slot_types(context, field))
             buffers, left = Buffers(left[:count]), left[count:]
-            value = element_of(field).load(context, builder, field, buffers, row)
+            valid = _valid(builder, buffers, row) if null else None
+            counts = there if valid is None or there is None else builder.and_(valid, there)
+            counts = valid if counts is None else counts
+            # Fields are of their widest types: none of a struct's values doesn't fit.
+            value, _ = element_of(field).load_checked(context, builder, field, buffers, row, counts)
             if null:
                 optional = context.make_helper(builder, item)
                 optional.data = value
-                optional.valid = _valid(builder, buffers, row)
+                optional.valid = valid
                 value = optional._getvalue()
             values.append(value)
-        return context.make_tuple(builder, self.kernel_type(ty), values)
+        return context.make_tuple(builder, self.kernel_type(ty), values), None
 
 
 def _valid(builder: ir.IRBuilder, buffers: Buffers, row: ir.Value) -> ir.Value:

@@ -1,4 +1,4 @@
-"""``+``, ``*``, and what puts strings together in the arena."""
+"""``+``, ``*`` and join: strings put together in the arena."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import operator
 from numba.core import types
 
 from dataflare_vec.jit.strings.arena import allocate, allocate_after
-from dataflare_vec.jit.strings.base import copy_bytes, helper, is_ascii, is_bytes, operation
+from dataflare_vec.jit.strings.base import copy_bytes, helper, is_ascii, is_bytes, method, operation
 from dataflare_vec.jit.strings.compare import comparable
 from dataflare_vec.jit.strings.memory import distance
 from dataflare_vec.jit.strings.types import (
+    BytesConstant,
+    StringConstant,
     ViewType,
     ascii_string,
     bytes_view,
@@ -68,3 +70,37 @@ def _mul(a, b):
         return lambda a, b: repeat(b, a)
     return None
 
+
+
+@method("join", data=True)
+def _join(separator, items):
+    if isinstance(items, types.BaseTuple):
+        kinds = list(items)
+    elif isinstance(items, types.IterableType):
+        kinds = [items.iterator_type.yield_type]
+    else:
+        return None
+    if not all(comparable(separator, kind) for kind in kinds):
+        return None
+    kind = common_type(separator, *kinds)
+    if isinstance(items, types.BaseTuple):
+        steps = [("separator", f"items[{i}]") for i in range(len(items))]
+        names = [name for step in steps for name in step][1:]
+        return eval(f"lambda separator, items: {' + '.join(['start', *names])}", {"start": _empty(kind)})
+
+    def join(separator, items):
+        joined = make_view(kind, separator._data, 0)
+        first = True
+        for item in items:
+            if not first:
+                joined = joined + separator
+            joined = joined + item
+            first = False
+        return joined
+
+    return join
+
+
+def _empty(kind):
+    """Return an empty constant of a type."""
+    return BytesConstant() if is_bytes(kind) else StringConstant()

@@ -1,8 +1,8 @@
-"""split and splitlines as lazy sequences, rsplit, partition, rpartition.
+"""split, rsplit and splitlines as lazy sequences; partition and rpartition.
 
 ``s.split(",")`` is a small struct that remembers string, separator and limit; an index, a length, a loop, an
-unpacking walk the string, and nothing is allocated. rsplit has to come from the right: its pieces are views in
-an array in the arena.
+unpacking walk the string, and nothing is allocated. For rsplit the limit becomes the offset before which
+nothing is split, found by walking from the right.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from numba.extending import intrinsic, make_attribute_wrapper, register_model
 from dataflare_vec.jit.strings.base import helper, is_ascii, is_bytes, method, operation, part
 from dataflare_vec.jit.strings.codepoints import decode_at
 from dataflare_vec.jit.strings.compare import comparable
-from dataflare_vec.jit.strings.memory import find_bytes, find_last_bytes
-from dataflare_vec.jit.strings.strip import next_offset, space_at
+from dataflare_vec.jit.strings.memory import find_bytes, find_last_bytes, same_bytes
+from dataflare_vec.jit.strings.strip import next_offset, previous_offset, space_at
+from dataflare_vec.jit.strings.types import offset_by
 
 
 class PiecesType(types.IterableType):  # type: ignore[misc]
@@ -31,11 +32,13 @@ class PiecesType(types.IterableType):  # type: ignore[misc]
         Type of the string.
     at
         Type of the separator; None for spaces, "lines" for the ends of lines.
+    from_right
+        Whether the limit counts from the right.
     """
 
-    def __init__(self, view, at):
-        self.view, self.at = view, at
-        super().__init__(f"pieces({view}, {at})")
+    def __init__(self, view, at, from_right=False):
+        self.view, self.at, self.from_right = view, at, from_right
+        super().__init__(f"pieces({view}, {at}, {from_right})")
 
     @property
     def iterator_type(self):
@@ -70,10 +73,12 @@ for _name in ("text", "separator", "limit"):
     make_attribute_wrapper(PiecesType, _name, f"_{_name}")
 
 
-def _maker(at):
+def _maker(at, from_right=False):
+    """Return what makes pieces; ``at`` is None for those between separators, else holds what they are at."""
+
     @intrinsic
     def make(typing_context, text, separator, limit):
-        kind = PiecesType(text, separator if at is None else at[0])
+        kind = PiecesType(text, separator if at is None else at[0], from_right)
 
         def generate(context, builder, signature, arguments):
             pieces = cgutils.create_struct_proxy(kind)(context, builder)
@@ -86,6 +91,7 @@ def _maker(at):
 
 
 _by_separator, _by_space, _by_line = _maker(None), _maker((None,)), _maker(("lines",))
+_by_separator_right, _by_space_right = _maker(None, from_right=True), _maker((None,), from_right=True)
 
 
 def _given(value):
@@ -109,6 +115,39 @@ def _split(view, sep=None, maxsplit=-1):
         return _by_separator(view, sep, maxsplit)
 
     return split
+
+
+@method("rsplit", data=True)
+def _rsplit(view, sep=None, maxsplit=-1):
+    if _splits_at_space(sep):
+
+        def rsplit_words(view, sep=None, maxsplit=-1):
+            cut = view._nbytes if maxsplit >= 0 else 0
+            for _ in range(maxsplit):
+                end = end_of_words(view, cut)
+                while end > 0 and not space_at(view, previous_offset(view, end)):
+                    end = previous_offset(view, end)
+                cut = end
+                if end == 0:
+                    break
+            return _by_space_right(view, 0, cut)
+
+        return rsplit_words
+    if not comparable(view, sep):
+        return None
+
+    def rsplit(view, sep=None, maxsplit=-1):
+        if sep._nbytes == 0:
+            raise ValueError("empty separator")
+        cut = view._nbytes if maxsplit >= 0 else 0
+        for _ in range(maxsplit):
+            found = find_last_bytes(view._data, 0, cut, sep._data, sep._nbytes)
+            if found < 0:
+                break
+            cut = found
+        return _by_separator_right(view, sep, cut)
+
+    return rsplit
 
 
 @method("splitlines", data=True)
@@ -139,8 +178,43 @@ def skip_spaces(view, offset):
     return -1
 
 
+@helper
+def end_of_words(view, stop):
+    """Return where the last word before an offset ends; 0 if there is none."""
+    while stop > 0 and space_at(view, previous_offset(view, stop)):
+        stop = previous_offset(view, stop)
+    return stop
+
+
+@helper
+def first_separator(view, separator, start):
+    """Return the first separator from an offset on, of those that a search from the right finds; -1: none.
+
+    Where a separator can overlap itself ("aa" in "aaa") that isn't the one that a search from the left finds.
+    """
+    data, size = separator._data, separator._nbytes
+    for overlap in range(1, size):
+        if same_bytes(data, offset_by(data, size - overlap), overlap):
+            break
+    else:
+        return find_bytes(view._data, start, view._nbytes, data, size)
+    first, end = -1, view._nbytes
+    while True:
+        found = find_last_bytes(view._data, start, end, data, size)
+        if found < 0:
+            return first
+        first = end = found
+
+
 @operation(first_offset)
 def _first_offset(pieces):
+    if pieces.at is None and pieces.from_right:
+
+        def first_right(pieces):
+            cut = pieces._limit
+            return 0 if end_of_words(pieces._text, cut) > 0 else skip_spaces(pieces._text, cut)
+
+        return first_right
     if pieces.at is None:
         return lambda pieces: skip_spaces(pieces._text, 0)
     if pieces.at == "lines":
@@ -150,6 +224,28 @@ def _first_offset(pieces):
 
 @operation(next_piece)
 def _next_piece(pieces, offset, left):
+    if pieces.at is None and pieces.from_right:
+
+        def next_word_right(pieces, offset, left):
+            view, cut = pieces._text, pieces._limit
+            if offset < cut:
+                return offset, end_of_words(view, cut), skip_spaces(view, cut)
+            stop = offset
+            while stop < view._nbytes and not space_at(view, stop):
+                stop = next_offset(view, stop)
+            return offset, stop, skip_spaces(view, stop)
+
+        return next_word_right
+    if pieces.from_right:
+
+        def next_part_right(pieces, offset, left):
+            view, separator = pieces._text, pieces._separator
+            found = first_separator(view, separator, max(offset, pieces._limit))
+            if found < 0:
+                return offset, view._nbytes, -1
+            return offset, found, found + separator._nbytes
+
+        return next_part_right
     if pieces.at is None:
 
         def next_word(pieces, offset, left):
