@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from array import array
 from typing import TYPE_CHECKING, Any
 
@@ -115,16 +116,17 @@ class ReduceStage(ScanStage):
         return [*keys.get_columns(), *named]
 
 
-class _Result:
+class _Result(ABC):
     """What comes of a state: names of fields (None for one value) and dtypes."""
 
     fields: Sequence[str] | None
     dtypes: Sequence[Any]
 
+    @abstractmethod
     def columns(
         self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: str, keys: pl.DataFrame
     ) -> list[pl.Series]:
-        raise NotImplementedError
+        """Return the columns that records come to."""
 
 
 class _State(_Result):

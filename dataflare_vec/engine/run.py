@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.engine.columns import Bitmap, InputColumn, OutputColumn
 from dataflare_vec.engine.categories import GatherStage, gathering
+from dataflare_vec.engine.columns import Bitmap, InputColumn, OutputColumn
 from dataflare_vec.engine.conveyor import Belt, conveys
 from dataflare_vec.engine.failures import Failures
 from dataflare_vec.engine.rows import RowStage

@@ -27,7 +27,6 @@ from dataflare_vec.jit.slots import (
     from_bits,
     scalar_leaves,
 )
-
 from dataflare_vec.jit.strings.arena import release_function
 from dataflare_vec.jit.strings.types import ViewType
 
