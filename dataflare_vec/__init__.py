@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec import namespaces
+from dataflare_vec import namespaces, vectors
 
 if TYPE_CHECKING:
+    from dataflare_vec import duckdb
+    from dataflare_vec.ahead import compile_ahead
     from dataflare_vec.api import apply, expr, run, step
     from dataflare_vec.config import BatchConfig, MemoryPoolConfig, PluginManagerConfig
     from dataflare_vec.decorators import column, expression, filter, plugin, plugins, reduce, register, scan
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         ColumnTypeError,
         DataFlareError,
         DuplicatePluginError,
+        InterpretedWarning,
         KernelCompileError,
         KernelResultError,
         OutputNameError,
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
         PluginError,
         PluginNotFoundError,
         RowError,
+        SinkError,
+        SourceError,
         StateError,
         UnsupportedDataError,
     )
@@ -53,6 +58,8 @@ if TYPE_CHECKING:
     from dataflare_vec.records import PluginResult
     from dataflare_vec.states import PluginState
     from dataflare_vec.status import SystemStatus
+    from dataflare_vec.streams.result import StreamResult
+    from dataflare_vec.streams.stream import Stream, stream
     from dataflare_vec.tuner import ChunkTuner, RuleTuner, plot_trace
 
 __version__ = "0.1.0"
@@ -60,6 +67,7 @@ __version__ = "0.1.0"
 # Where each public name lives. Modules are imported with the first name asked of them, so that importing
 # the package costs a millisecond or two on top of Polars.
 _HOMES = {
+    "ahead": ("compile_ahead",),
     "api": ("apply", "expr", "run", "step"),
     "config": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
     "decorators": ("column", "expression", "filter", "plugin", "plugins", "reduce", "register", "scan"),
@@ -71,6 +79,7 @@ _HOMES = {
         "ColumnTypeError",
         "DataFlareError",
         "DuplicatePluginError",
+        "InterpretedWarning",
         "KernelCompileError",
         "KernelResultError",
         "OutputNameError",
@@ -79,7 +88,8 @@ _HOMES = {
         "PluginError",
         "PluginNotFoundError",
         "RowError",
-        "StateError",
+        "SinkError",
+        "SourceError",
         "StateError",
         "UnsupportedDataError",
     ),
@@ -91,8 +101,12 @@ _HOMES = {
     "records": ("PluginResult",),
     "states": ("PluginState",),
     "status": ("SystemStatus",),
+    "streams.result": ("StreamResult",),
+    "streams.stream": ("Stream", "stream"),
     "tuner": ("ChunkTuner", "RuleTuner", "plot_trace"),
 }
+#: Modules whose functions are called by their names.
+_MODULES = ("duckdb",)
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -107,6 +121,7 @@ __all__ = [
     "DuplicatePluginError",
     "Explanation",
     "HealthReport",
+    "InterpretedWarning",
     "KernelCompileError",
     "KernelResultError",
     "MemoryPool",
@@ -130,12 +145,18 @@ __all__ = [
     "PooledBuffer",
     "RowError",
     "RuleTuner",
+    "SinkError",
+    "SourceError",
     "StateError",
+    "Stream",
+    "StreamResult",
     "SystemStatus",
     "UnsupportedDataError",
     "apply",
     "column",
+    "compile_ahead",
     "default_manager",
+    "duckdb",
     "explain",
     "expr",
     "expression",
@@ -148,11 +169,17 @@ __all__ = [
     "run",
     "scan",
     "step",
+    "stream",
+    "vectors",
 ]
 
 
 def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
+    if name in _MODULES:
+        from importlib import import_module
+
+        return import_module(f"dataflare_vec.{name}")
     if home is None:
         msg = f"module `dataflare_vec` has no attribute `{name}`"
         raise AttributeError(msg)

@@ -14,7 +14,7 @@ from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import Step, bind_steps
 from dataflare_vec.errors import BindingError
-from dataflare_vec.frames import assemble, is_stream
+from dataflare_vec.frames import assemble, is_stream, knowing_narwhals
 from dataflare_vec.manager import default_manager
 from dataflare_vec.running import check_on_error, run_batch, run_data
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Plugins = str | Plugin | Sequence[str | Plugin | Step]
 
 
+@knowing_narwhals
 def apply(
     data: Any,
     plugin: Plugins,
@@ -52,7 +53,7 @@ def apply(
     ----------
     data
         A Polars DataFrame, LazyFrame or Series, a PyArrow Table, RecordBatch or RecordBatchReader, a
-        pandas DataFrame, or any object with ``__arrow_c_stream__``.
+        pandas DataFrame, a Narwhals frame around one of these, or any object with ``__arrow_c_stream__``.
     plugin
         Its name, or the plugin itself. Or a list of these, and of `step`: each chunk passes through all of
         them while it is in cache, and later ones see the columns of earlier ones.
@@ -127,6 +128,7 @@ def apply(
     return assemble(data, outcome, keep=keep)
 
 
+@knowing_narwhals
 def run(
     data: Any,
     plugin: Plugins,

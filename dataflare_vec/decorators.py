@@ -33,6 +33,7 @@ def plugin(
     math: str = "precise",
     lookback: int | Mapping[str, int] = 0,
     lookahead: int | Mapping[str, int] = 0,
+    fallback: str | None = None,
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a row kernel: scalars of one row in, a scalar or a tuple of scalars out.
@@ -64,6 +65,11 @@ def plugin(
         the row before, ``x[1]`` that of the row after. Beyond the first and the last row there is null. A row
         that has a null among them isn't computed, unless the parameter is annotated ``X | None``: then it is
         None.
+    fallback
+        What happens if it can't be compiled. None: a `KernelCompileError` that says why. ``"python"``: it
+        runs row by row in the interpreter, some hundred times slower, with one `InterpretedWarning` that
+        says so. What it returns should then be declared, by ``returns`` or an annotation (``-> float``): it
+        is told from the values of all rows otherwise, and only in the first step over a frame in memory.
     optimize_batch_size
         ``(current_size, latency, throughput) -> size``: rows of the last chunk, its time as a `timedelta`,
         rows a second; the rows of the next chunk. By default the tuner that `BatchConfig` names decides.
@@ -121,6 +127,7 @@ def plugin(
         math=math,
         lookback=lookback,
         lookahead=lookahead,
+        fallback=fallback,
         optimize_batch_size=optimize_batch_size,
     )
 
@@ -136,6 +143,7 @@ def filter(
     math: str = "precise",
     lookback: int | Mapping[str, int] = 0,
     lookahead: int | Mapping[str, int] = 0,
+    fallback: str | None = None,
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
     """Register a row kernel that keeps the rows for which it is true.
@@ -165,6 +173,7 @@ def filter(
         math=math,
         lookback=lookback,
         lookahead=lookahead,
+        fallback=fallback,
         optimize_batch_size=optimize_batch_size,
     )
 
@@ -416,6 +425,8 @@ def register(
     version: str = "1.0.0",
     description: str | None = None,
     author: str = "",
+    math: str = "precise",
+    fallback: str | None = None,
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Plugin:
     """Register a function (as a row kernel) or a Polars expression under ``name``.
@@ -429,7 +440,7 @@ def register(
         columns it reads.
     plugin_type
         ``"transformer"`` adds columns, ``"filter"`` keeps the rows for which the target is true.
-    returns, replace, version, description, author, optimize_batch_size
+    returns, replace, version, description, author, math, fallback, optimize_batch_size
         As in `plugin`.
 
     Returns
@@ -451,11 +462,13 @@ def register(
         target,
         name=name,
         form=Form.ROW,
-        plugin_type=PluginType(plugin_type),
+        plugin_type=plugin_type,
         returns=returns,
         version=version,
         description=description,
         author=author,
+        math=math,
+        fallback=fallback,
         optimize_batch_size=optimize_batch_size,
     )
     default_registry.add(made, replace=replace)

@@ -26,6 +26,8 @@ MATH = ("precise", "fast", "libm")
 
 #: How many rows before or after its own a row kernel may receive: each is an argument of the compiled loop.
 MOST_NEIGHBOURS = 32
+#: What `fallback` may be: an error, or the interpreter.
+FALLBACKS = (None, "python")
 
 #: What `returns` may hold for one output: a dtype, or the name of the parameter whose dtype it has.
 Returns = Any
@@ -143,6 +145,8 @@ class Plugin:
         Declared output types, or None to infer them.
     math : str
         Which mathematical functions a row kernel is compiled with: "precise", "fast" or "libm".
+    fallback : str or None
+        What a row kernel that can't be compiled does: None is an error, "python" runs it row by row.
     optimize_batch_size : Callable or None
         The plugin's own ``(current_size, latency, throughput) -> size``, instead of the tuner's.
     stateful : Stateful or None
@@ -156,6 +160,7 @@ class Plugin:
     returns: Returns | tuple[Returns, ...] | dict[str, Returns] | None = None
     math: str = "precise"
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None
+    fallback: str | None = None
     stateful: Stateful | None = None
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
     kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -163,6 +168,12 @@ class Plugin:
     own_binding: list[Any] = field(default_factory=list, repr=False)
     # The plan of the last such call, with what it holds for; see the engine's `plan_for`.
     last_plan: list[Any] = field(default_factory=list, repr=False)
+    # The plugin of the same definition that it replaced, until its kernels were looked at; and the globals
+    # that kernels of `__main__` were compiled with. See the engine's `live`.
+    predecessor: list[Plugin] = field(default_factory=list, repr=False)
+    captured: list[Any] = field(default_factory=list, repr=False)
+    # Why it ran in the interpreter, once the user has been warned of it.
+    interpreted: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", getattr(self.function, "__doc__", None))
@@ -171,6 +182,18 @@ class Plugin:
         module = getattr(plain(self.function), "__module__", None)
         if module and not isinstance(self.function, pl.Expr):
             object.__setattr__(self, "__module__", module)
+
+    @staticmethod
+    def fresh() -> dict[str, Any]:
+        """Return what a copy has of its own: nothing compiled, bound or planned yet."""
+        return {
+            "kernels": {},
+            "own_binding": [],
+            "last_plan": [],
+            "predecessor": [],
+            "captured": [],
+            "interpreted": [],
+        }
 
     @property
     def name(self) -> str:
@@ -188,6 +211,12 @@ class Plugin:
             msg = f"plugin `{self.name}` is an expression; use it with `apply` or `dfv.expr`"
             raise TypeError(msg)
         return self.function(*args, **kwargs)
+
+    def compile(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Compile a row kernel for columns of some types; see `dataflare_vec.compile_ahead`."""
+        import dataflare_vec
+
+        return dataflare_vec.compile_ahead(self, schema)
 
     def __repr__(self) -> str:
         names = ", ".join(p.name if p.is_column else f"{p.name}={p.default!r}" for p in self.parameters)
@@ -211,7 +240,7 @@ def define(
     *,
     name: str | None,
     form: Form,
-    plugin_type: PluginType,
+    plugin_type: PluginType | str,
     returns: Any = None,
     version: str = "1.0.0",
     description: str | None = None,
@@ -223,6 +252,7 @@ def define(
     finish: Callable[..., Any] | None = None,
     lookback: int | Mapping[str, int] = 0,
     lookahead: int | Mapping[str, int] = 0,
+    fallback: str | None = None,
 ) -> Plugin:
     """Make a plugin of a function or an expression.
 
@@ -233,6 +263,13 @@ def define(
     """
     if math not in MATH:
         msg = f'`math` must be "precise", "fast" or "libm", got {math!r}'
+        raise PluginDefinitionError(msg)
+    if fallback not in FALLBACKS:
+        msg = f'`fallback` must be None or "python", got {fallback!r}'
+        raise PluginDefinitionError(msg)
+    kinds = [kind.value for kind in PluginType]
+    if not isinstance(plugin_type, PluginType) and plugin_type not in kinds:
+        msg = f"`plugin_type` is {plugin_type!r}; {near_matches(str(plugin_type), kinds)}"
         raise PluginDefinitionError(msg)
     if isinstance(target, pl.Expr):
         form = Form.EXPRESSION
@@ -254,7 +291,7 @@ def define(
     info = PluginInfo(
         name=name,
         version=version,
-        plugin_type=plugin_type,
+        plugin_type=PluginType(plugin_type),
         description=description,
         author=author,
     )
@@ -267,7 +304,7 @@ def define(
     stateful = None
     if form in (Form.SCAN, Form.REDUCE):
         stateful = _stateful(name, plain(target), init, merge, finish)
-    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size, stateful)
+    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size, fallback, stateful)
 
 
 def _stateful(

@@ -50,7 +50,22 @@ class UnsupportedDataError(DataFlareError, TypeError):
 
 
 class KernelCompileError(PluginError, TypeError):
-    """Numba can't compile a kernel for the types of the columns."""
+    """Numba can't compile a kernel for the types of the columns.
+
+    Attributes
+    ----------
+    reason
+        Why, in plain words.
+    numba_message
+        Numba's own words, in full.
+    """
+
+    reason: str = ""
+    numba_message: str = ""
+
+
+class InterpretedWarning(UserWarning):
+    """A plugin with ``fallback="python"`` isn't compiled, and ran in the Python interpreter."""
 
 
 class KernelResultError(PluginError, TypeError):
@@ -79,3 +94,11 @@ class RowError(PluginError):
         self.plugin = plugin
         self.count = count
         self.rows = rows
+
+
+class SourceError(DataFlareError, ValueError):
+    """What a stream reads is damaged, or its columns change on the way; the message says where."""
+
+
+class SinkError(DataFlareError, OSError):
+    """What a stream makes can't be written where it should go; nothing half-written is left there."""

@@ -16,6 +16,7 @@ import polars as pl
 
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.columnwise import ColumnStage
+from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.run import Run
@@ -29,6 +30,7 @@ from dataflare_vec.values import LIKELY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataflare_vec.definition import Parameter
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.engine.steps import BoundStep
@@ -62,10 +64,14 @@ class StageExplanation:
         For each row; bits of booleans and validity count as such.
     row_separable : bool or None
         Of an expression: whether it runs chunk by chunk.
+    interpreted : str or None
+        Why a kernel with ``fallback="python"`` isn't compiled.
     nanoseconds : float or None
         Measured time of a row on one thread.
     bandwidth : float or None
         Share of the memory's bandwidth that is reached on one thread.
+    from_cache : bool or None
+        Of a row kernel or filter: whether it was loaded from the cache, instead of compiled in this process.
     """
 
     name: str
@@ -76,8 +82,10 @@ class StageExplanation:
     bytes_written: float
     loop: LoopFacts | None = None
     row_separable: bool | None = None
+    interpreted: str | None = None
     nanoseconds: float | None = None
     bandwidth: float | None = None
+    from_cache: bool | None = None
 
     def lines(self) -> list[tuple[str, str]]:
         """Return what there is to say, as pairs of label and text."""
@@ -86,12 +94,18 @@ class StageExplanation:
         pairs = [(self.kind, f"{self.name}({reads}) → {writes}")]
         if self.loop is not None:
             pairs += _loop_lines(self.loop)
+        elif self.interpreted is not None:
+            pairs.append(("loop", "none: the Python interpreter, one row after the other"))
+            pairs.append(("because", self.interpreted))
         elif self.row_separable is not None:
             separable = "row-separable: runs chunk by chunk"
             whole = "not row-separable: runs on the whole frame at once"
             pairs.append(("loop", f"Polars' own; {separable if self.row_separable else whole}"))
         else:
             pairs.append(("loop", "the author's own, over the arrays of a chunk"))
+        if self.from_cache is not None:
+            origin = "loaded from the cache" if self.from_cache else "compiled in this process"
+            pairs.append(("code", origin))
         pairs.append(
             ("memory", f"{self.bytes_read:g} bytes read, {self.bytes_written:g} written for each row")
         )
@@ -223,7 +237,11 @@ def explain(
     plan = Plan(steps, scope, keep_data=False)
     seconds: dict[int, float] = {}
     if frame is not None and not plan.has_whole and frame.height >= _FEWEST_ROWS:
-        seconds = _measure(plan, frame.head(_ROWS), manager.runtime)
+        interpreted = False
+        for stage in plan.stages:
+            if isinstance(stage, InterpretedStage):
+                interpreted, stage.results = True, None  # or looking them up would be measured
+        seconds = _measure(plan, frame.head(_FEWEST_ROWS if interpreted else _ROWS), manager.runtime)
     stages = tuple(_explain(stage, scope, frame, seconds.get(stage.index)) for stage in plan.stages)
     return Explanation(stages, manager.runtime.config.threads, assumed=data_or_schema is None)
 
@@ -239,18 +257,25 @@ def _data(given: Any, steps: Sequence[BoundStep]) -> tuple[pl.DataFrame | None, 
     if isinstance(given, Mapping):
         return None, Scope.of_schema(given)
     frame = given if isinstance(given, pl.DataFrame) else to_polars(given, column_names(given))
-    return frame, Scope.of_frame(frame)
+    scope = Scope.of_frame(frame)
+    scope.holds_all = True
+    return frame, scope
 
 
 def _assumed(steps: Sequence[BoundStep]) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     for step in steps:
         for item in step.binding.columns:
-            dtype = LIKELY.get(item.parameter.expects or float, pl.Float64())
+            dtype = assumed_dtype(item.parameter)
             names = [item.source] if isinstance(item.source, str) else item.source.meta.root_names()
             for name in names:
                 schema.setdefault(name, dtype)
     return schema
+
+
+def assumed_dtype(parameter: Parameter) -> Any:
+    """Return the dtype of a column that nothing is known of: what is annotated, or Float64."""
+    return LIKELY.get(parameter.expects or float, pl.Float64())
 
 
 def _explain(
@@ -262,15 +287,19 @@ def _explain(
     there = {name: frame[name] for name in reads if frame is not None and name in frame.columns}
     read = sum(_size(dtype, there.get(name)) + validity for name, dtype in reads.items())
     written = sum(_size(dtype) + validity for dtype in stage.writes.values()) if stage.writes else 1 / 8
-    kind, loop, separable = "expression", None, None
+    kind, loop, separable, interpreted, from_cache = "expression", None, None, None, None
     if isinstance(stage, RowStage):
         from dataflare_vec.jit.facts import loop_facts
 
         kind = "filter" if stage.is_filter else stage.binding.plugin.form.value
+        from_cache = stage.prepared.kernel.from_cache
         loop = loop_facts(stage.kernel.compiled, nulls=nulls)
         if stage.in_order:
             reasons = ("each row needs the state that the one before it has left",)
             loop = replace(loop, reasons=reasons, remarks=(), branches_on_null=True)
+    elif isinstance(stage, InterpretedStage):
+        kind = "filter" if stage.is_filter else "row kernel"
+        interpreted = stage.interpreted.reason
     elif isinstance(stage, ColumnStage):
         kind = "column kernel"
     else:
@@ -287,13 +316,15 @@ def _explain(
         bytes_written=written,
         loop=loop,
         row_separable=separable,
+        interpreted=interpreted,
         nanoseconds=seconds * 1e9 if seconds else None,
         bandwidth=share,
+        from_cache=from_cache,
     )
 
 
 def _size(dtype: Any, series: pl.Series | None = None) -> float:
-    """Bytes of a value; of strings and bytes those of a view, with a Series also what lies elsewhere, on average."""
+    """Bytes of a value; of strings those of a view, and with a Series what lies elsewhere, on average."""
     if dtype in (pl.String, pl.Binary) and series is not None:
         sizes = series.cast(pl.Binary).bin.size()
         return VIEW_BYTES + float(sizes.filter(sizes > INLINE_BYTES).sum()) / max(len(series), 1)

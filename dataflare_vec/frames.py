@@ -7,16 +7,23 @@ to Polars, without a copy where the types allow it, and only the new ones come b
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from dataflare_vec.engine.result import BatchResult
 from dataflare_vec.errors import UnsupportedDataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dataflare_vec.engine.execute import Outcome
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def is_pyarrow(data: object, *names: str) -> bool:
@@ -29,6 +36,28 @@ def is_pandas(data: object) -> bool:
     """Whether ``data`` is a pandas DataFrame, without importing pandas."""
     module = sys.modules.get("pandas")
     return module is not None and isinstance(data, module.DataFrame)
+
+
+def is_narwhals(data: object) -> bool:
+    """Whether ``data`` is a frame of Narwhals, around one of another library."""
+    module = sys.modules.get("narwhals")
+    return module is not None and isinstance(data, (module.DataFrame, module.LazyFrame))
+
+
+def knowing_narwhals(function: F) -> F:
+    """Let a function of a frame also take one of Narwhals; what comes back is of Narwhals then, too."""
+
+    @wraps(function)
+    def call(data: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_narwhals(data):
+            return function(data, *args, **kwargs)
+        result = function(data.to_native(), *args, **kwargs)
+        # The stable interfaces have classes of their own.
+        module = type(data).__module__
+        wrap = import_module(module if ".stable." in module else "narwhals").from_native
+        return replace(result, frame=wrap(result.frame)) if isinstance(result, BatchResult) else wrap(result)
+
+    return call  # type: ignore[return-value]
 
 
 def is_stream(data: object) -> bool:

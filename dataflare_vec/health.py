@@ -135,6 +135,7 @@ def _try(plugin: Plugin, registry: Registry, dtypes: Mapping[str, Any]) -> str:
         config = BatchConfig(enable_parallel=False, enable_auto_optimization=False)
         runtime = Runtime(pool, config)
         scope = Scope.of_frame(frame)
+        scope.holds_all = True
         outcome = run_steps(steps, scope, frame, runtime, keep_data=False, on_error="null")
         failed = outcome.failed
         del outcome

@@ -74,4 +74,4 @@ def call_rows(
             except Exception as error:  # noqa: BLE001  # whatever the user's function raises
                 yield error
                 continue
-            yield tuple(result) if isinstance(result, tuple) else (result,)
+            yield result if isinstance(result, tuple) else (result,)

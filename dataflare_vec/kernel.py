@@ -85,6 +85,14 @@ class Kernel(ABC):
         self._loop(variant)
         return self._code[variant].address
 
+    def make_all(self) -> None:
+        """Have all its loops at hand."""
+        for nulls, careful in ((False, False), (True, False), (True, True)):
+            self.loop(nulls=nulls, careful=careful)
+        if self.has_full_form:
+            for nulls in (False, True):
+                self._loop(LoopVariant(nulls, careful=False, full=True))
+
     @property
     @abstractmethod
     def compiled(self) -> Any:

@@ -7,35 +7,35 @@ import threading
 import weakref
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec import logs
-from dataflare_vec.classes import define_class_plugin, is_class_plugin
 from dataflare_vec.config import PluginManagerConfig
 from dataflare_vec.definition import Form, Plugin, PluginInfo, PluginType, define
 from dataflare_vec.engine.runtime import Runtime
 from dataflare_vec.errors import PluginDefinitionError
-from dataflare_vec.health import HealthReport, PluginHealth, check_plugin, check_pool
 from dataflare_vec.hints import near_matches
-from dataflare_vec.memory import MemoryPool, PoolStats, default_pool
 from dataflare_vec.metrics import Metrics, PluginMetrics
-from dataflare_vec.monitor import Monitor
-from dataflare_vec.records import PluginResult, as_frame, run_record
 from dataflare_vec.registry import Registry, default_registry
 from dataflare_vec.running import run_batch
 from dataflare_vec.states import PluginState, States
-from dataflare_vec.status import SystemStatus
 from dataflare_vec.tuner import TunerMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.engine.result import BatchResult
     from dataflare_vec.engine.steps import By
+    from dataflare_vec.health import HealthReport
+    from dataflare_vec.memory import MemoryPool, PoolStats
+    from dataflare_vec.monitor import Monitor
+    from dataflare_vec.records import PluginResult
+    from dataflare_vec.status import SystemStatus
 
 _log = logs.get_logger(__name__)
 
@@ -48,8 +48,8 @@ class PluginManager:
     config
         Its settings; the defaults if left out.
     registry, pool
-        Its plugins and memory pool; by default its own. An own registry also has the plugins of the
-        default one, packs included.
+        Its plugins and memory pool (or what makes it when it is first needed); by default its own. An own
+        registry also has the plugins of the default one, packs included.
 
     Attributes
     ----------
@@ -80,15 +80,14 @@ class PluginManager:
         config: PluginManagerConfig | None = None,
         *,
         registry: Registry | None = None,
-        pool: MemoryPool | None = None,
+        pool: MemoryPool | Callable[[], MemoryPool] | None = None,
     ) -> None:
         self.config = config = config or PluginManagerConfig()
         self.registry = Registry(default_registry) if registry is None else registry
         self._own_pool = pool is None
-        pool = pool or MemoryPool(config.memory_pool_config)
         self._states = States(config.max_plugin_instances)
         metrics = Metrics() if config.enable_metrics else None
-        self.runtime = Runtime(pool, config.run_config, metrics, self._states)
+        self.runtime = Runtime(pool or partial(_make_pool, config), config.run_config, metrics, self._states)
         self._began = monotonic()
         self._monitor: Monitor | None = None
         self._health: HealthReport | None = None
@@ -117,7 +116,7 @@ class PluginManager:
         replace
             Replace a plugin of the same name.
         **about
-            ``plugin_type``, ``returns``, ``math``, ``version``, ``description``, ``author``,
+            ``plugin_type``, ``returns``, ``math``, ``fallback``, ``version``, ``description``, ``author``,
             ``optimize_batch_size`` as in `dataflare_vec.register`.
 
         Returns
@@ -214,6 +213,8 @@ class PluginManager:
         >>> manager.process_record("share", {"part": 7, "whole": 0}).error
         ZeroDivisionError('integer division or modulo by zero')
         """
+        from dataflare_vec.records import run_record
+
         return run_record(name, record, self.registry, self.runtime, bindings)
 
     def process_batch(
@@ -246,6 +247,8 @@ class PluginManager:
             The frame, the failed rows, counts, time and throughput.
         """
         if isinstance(data, (list, tuple)):
+            from dataflare_vec.records import as_frame
+
             data = as_frame(data, plugins, self.registry, self._states.dtypes, bindings)
         return run_batch(
             data,
@@ -289,6 +292,8 @@ class PluginManager:
         Metrics, tuners and the memory pool's counts of the plugins aren't touched; their states become
         `PluginState.READY` or `PluginState.FAILED`. A plugin that wasn't run before is compiled for it.
         """
+        from dataflare_vec.health import HealthReport, PluginHealth, check_plugin, check_pool
+
         found = {}
         for name in self._known() if names is None else names:
             plugin = self.registry.find(name)
@@ -315,6 +320,8 @@ class PluginManager:
 
     def get_system_status(self) -> SystemStatus:
         """Return states, metrics, memory and what is running, at one moment."""
+        from dataflare_vec.status import SystemStatus
+
         metrics = self.runtime.metrics
         return SystemStatus(
             uptime=timedelta(seconds=monotonic() - self._began),
@@ -352,6 +359,8 @@ class PluginManager:
 
     def start(self) -> None:
         """Log the status and check the health at the configured intervals, until `stop`."""
+        from dataflare_vec.monitor import Monitor
+
         with self._lock:
             if self._monitor is None or not self._monitor.is_alive:
                 self._monitor = Monitor(
@@ -397,7 +406,7 @@ class PluginManager:
 
 #: What `register_plugin` takes about a plugin: the fields of its `PluginInfo`, and those of `Plugin`.
 _ABOUT = ("plugin_type", "version", "description", "author")
-_KEYWORDS = (*_ABOUT, "returns", "math", "optimize_batch_size", "replace")
+_KEYWORDS = (*_ABOUT, "returns", "math", "fallback", "optimize_batch_size", "replace")
 
 
 def _define(name: str | None, target: Any, **about: Any) -> Plugin:
@@ -417,7 +426,9 @@ def _define(name: str | None, target: Any, **about: Any) -> Plugin:
         said = {key: about.pop(key) for key in _ABOUT if key in about}
         info = replace(target.info, name=name or target.name, **said)
         # Its own kernels: a manager may go while the plugin stays.
-        return replace(target, info=info, kernels={}, own_binding=[], **about)
+        return replace(target, info=info, **target.fresh(), **about)
+    from dataflare_vec.classes import define_class_plugin, is_class_plugin
+
     if is_class_plugin(target):
         return define_class_plugin(target, name=name, **about)
     if isinstance(target, type) and any(hasattr(target, each) for each in ("process", "process_batch")):
@@ -425,6 +436,18 @@ def _define(name: str | None, target: Any, **about: Any) -> Plugin:
         raise PluginDefinitionError(msg)
     about.setdefault("plugin_type", PluginType.TRANSFORMER)
     return define(target, name=name, form=Form.ROW, **about)
+
+
+def _make_pool(config: PluginManagerConfig) -> MemoryPool:
+    from dataflare_vec.memory import MemoryPool
+
+    return MemoryPool(config.memory_pool_config)
+
+
+def _default_pool() -> MemoryPool:
+    from dataflare_vec.memory import default_pool
+
+    return default_pool()
 
 
 _managers: weakref.WeakSet[PluginManager] = weakref.WeakSet()
@@ -454,5 +477,5 @@ def default_manager() -> PluginManager:
         with _default_lock:
             if _default is None:
                 config = PluginManagerConfig.from_environment()
-                _default = PluginManager(config, registry=default_registry, pool=default_pool())
+                _default = PluginManager(config, registry=default_registry, pool=_default_pool)
     return _default

@@ -76,12 +76,12 @@ def _middle(index: int) -> float:
 class _Counter:
     """One plugin's numbers; its lock is held while they change."""
 
-    __slots__ = ("failed", "histogram", "last_run", "lock", "rows", "runs", "seconds")
+    __slots__ = ("failed", "histogram", "interpreted", "last_run", "lock", "rows", "runs", "seconds")
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.histogram = Histogram()
-        self.rows = self.failed = self.runs = 0
+        self.rows = self.failed = self.runs = self.interpreted = 0
         self.seconds = self.last_run = 0.0
 
 
@@ -106,6 +106,8 @@ class PluginMetrics:
         Quantiles of the time for a chunk, to 1 %.
     last_run : datetime or None
         When the last run ended, UTC.
+    interpreted : int
+        Rows that the Python interpreter computed, because the kernel can't be compiled.
     """
 
     plugin: str
@@ -118,6 +120,7 @@ class PluginMetrics:
     p95: timedelta
     p99: timedelta
     last_run: datetime | None
+    interpreted: int = 0
 
     @property
     def average_latency(self) -> timedelta:
@@ -145,6 +148,7 @@ class PluginMetrics:
             ("latency of a chunk", duration(self.average_latency)),
             ("p50 · p95 · p99", " · ".join(duration(q) for q in (self.p50, self.p95, self.p99))),
             ("runs · chunks", f"{amount(self.runs)} · {amount(self.batches)}"),
+            *([("interpreted", f"{amount(self.interpreted)} rows")] if self.interpreted else []),
             ("last run", f"{self.last_run:%Y-%m-%d %H:%M:%S} UTC" if self.last_run else "never"),
         ]
         return card(self.plugin, rows)
@@ -166,8 +170,13 @@ class Metrics:
         self._counters: dict[str, _Counter] = {}
         _all.add(self)
 
-    def count(self, plugin: str, chunks: Sequence[tuple[int, float]], failed: int) -> None:
-        """Add one run of a plugin: the rows and seconds of its chunks, and how many rows failed."""
+    def count(
+        self, plugin: str, chunks: Sequence[tuple[int, float]], failed: int, *, interpreted: bool = False
+    ) -> None:
+        """Add one run of a plugin: the rows and seconds of its chunks, and how many rows failed.
+
+        `interpreted` is whether the Python interpreter computed them.
+        """
         counter = self._counters.get(plugin)
         if counter is None:
             counter = self._counters.setdefault(plugin, _Counter())
@@ -175,6 +184,7 @@ class Metrics:
             add = counter.histogram.add
             for rows, seconds in chunks:
                 counter.rows += rows
+                counter.interpreted += rows if interpreted else 0
                 counter.seconds += seconds
                 add(seconds)
             counter.failed += failed
@@ -196,6 +206,7 @@ class Metrics:
         with counter.lock:
             rows, seconds, failed, runs = counter.rows, counter.seconds, counter.failed, counter.runs
             last_run, histogram = counter.last_run, counter.histogram.copy()
+            interpreted = counter.interpreted
         p50, p95, p99 = (timedelta(seconds=histogram.quantile(q)) for q in (0.5, 0.95, 0.99))
         return PluginMetrics(
             plugin=plugin,
@@ -208,6 +219,7 @@ class Metrics:
             p95=p95,
             p99=p99,
             last_run=datetime.fromtimestamp(last_run, timezone.utc) if runs else None,
+            interpreted=interpreted,
         )
 
     def latencies(self, plugin: str) -> tuple[Histogram, float] | None:

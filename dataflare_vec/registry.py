@@ -9,6 +9,7 @@ from typing import Any
 from dataflare_vec.definition import Plugin
 from dataflare_vec.errors import DuplicatePluginError, PluginNotFoundError
 from dataflare_vec.hints import near_matches
+from dataflare_vec.origin import is_edit
 
 ENTRY_POINT_GROUP = "dataflare_vec.plugins"
 
@@ -37,7 +38,8 @@ class Registry:
         """Register ``plugin`` under its name.
 
         A user's plugin takes the place of a pack's, whichever comes first: packs are imported at some time
-        that the user doesn't see, so the result must not depend on it.
+        that the user doesn't see, so the result must not depend on it. So does a definition that is run again
+        in a cell of a notebook, or at a prompt; if nothing in it has changed it keeps what was compiled.
 
         Raises
         ------
@@ -46,11 +48,14 @@ class Registry:
         """
         name = plugin.name
         with self._lock:
-            if name in self._plugins and not replace and name not in self._from_packs:
+            before = self._plugins.get(name)
+            if before is not None and is_edit(before, plugin):
+                plugin.predecessor[:] = [before] if before.captured else before.predecessor
+            elif before is not None and not replace and name not in self._from_packs:
                 if self._loading_packs:
                     return  # the user's, or an earlier pack's
                 msg = (
-                    f"plugin `{name}` is registered already, as {self._plugins[name]!r}; "
+                    f"plugin `{name}` is registered already, as {before!r}; "
                     "choose another name, or pass `replace=True`"
                 )
                 raise DuplicatePluginError(msg)

@@ -52,9 +52,9 @@ def run_data(
     if states is not None and states.of_records and not of_record:
         states.see_frame([step.plugin.name for step in steps])
     if states is None or not states.is_limited:
-        return _run(data, steps, runtime, keep, on_error, config, state)
+        return _run(data, steps, runtime, keep, on_error, config, of_record, state)
     with states.turn():
-        return _run(data, steps, runtime, keep, on_error, config, state)
+        return _run(data, steps, runtime, keep, on_error, config, of_record, state)
 
 
 def _run(
@@ -64,6 +64,7 @@ def _run(
     keep: bool,  # noqa: FBT001
     on_error: str,
     config: BatchConfig | None,
+    of_record: bool,  # noqa: FBT001
     state: Any,
 ) -> Outcome:
     if isinstance(data, pl.DataFrame):
@@ -76,8 +77,17 @@ def _run(
         reads = [item.column_names for item in steps]
         frame = to_polars(data, [n for n in names if any(some is None or n in some for some in reads)])
         scope = Scope(names, frame)
+    scope.holds_all = True
     return run_steps(
-        steps, scope, frame, runtime, keep_data=keep, on_error=on_error, config=config, state=state
+        steps,
+        scope,
+        frame,
+        runtime,
+        keep_data=keep,
+        on_error=on_error,
+        config=config,
+        of_record=of_record,
+        state=state,
     )
 
 

@@ -67,7 +67,7 @@ class States:
     Attributes
     ----------
     dtypes : dict
-        By plugin, the dtypes of the columns it was seen with, by parameter.
+        By plugin, the dtypes of the columns it was last seen with in a frame, by parameter.
     of_records : set
         Plugins of which only records were seen, whose dtypes are those of Python's values: a frame's will
         replace them.
@@ -76,6 +76,7 @@ class States:
     def __init__(self, limit: int | None = None) -> None:
         self.dtypes: dict[str, Mapping[str, Any]] = {}
         self.of_records: set[str] = set()
+        self._plans: dict[str, Any] = {}
         self.running = 0
         self._limit = limit
         self._lock = threading.Lock()
@@ -181,6 +182,16 @@ class States:
             self._entries.pop(name, None)
             self.dtypes.pop(name, None)
             self.of_records.discard(name)
+
+    def is_news(self, name: str, plan: Any, *, of_record: bool) -> bool:
+        """Whether the dtypes of a run's columns are to be noted: those of its plan aren't the last ones.
+
+        A record's don't take the place of a frame's.
+        """
+        if name in self.dtypes and (of_record or self._plans.get(name) is plan):
+            return False
+        self._plans[name] = plan
+        return True
 
     def see_frame(self, names: Sequence[str]) -> None:
         """Forget the dtypes of records, now that a plugin sees a frame."""

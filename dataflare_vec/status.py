@@ -68,7 +68,8 @@ class SystemStatus:
         for name, state in self.states.items():
             done = self.metrics.get(name)
             rows = f"{amount(done.total_processed)} rows, p99 {duration(done.p99)}" if done else "not run"
-            lines.append(f"  {name}: {state.value}, {rows}")
+            how = ", interpreted" if done and done.interpreted else ""
+            lines.append(f"  {name}: {state.value}, {rows}{how}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -82,7 +83,8 @@ class SystemStatus:
                 continue
             speed = f"{amount(done.average_throughput)}/s"
             failed = percent(done.error_rate)
-            rows.append((name, state.value, amount(done.total_processed), speed, duration(done.p99), failed))
+            how = f"{state.value}, interpreted" if done.interpreted else state.value
+            rows.append((name, how, amount(done.total_processed), speed, duration(done.p99), failed))
         title = (
             f"up {duration(self.uptime)} · {self.running} running · {size(self.pool.in_use_bytes)} in use · "
             f"{percent(self.pool.cache_hit_rate)} hits"

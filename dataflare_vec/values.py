@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: What a parameter may be annotated with so that it is what Python's `datetime` makes of it, not an integer.
-TEMPORAL = {
+TEMPORAL: dict[Any, Any] = {
     datetime.datetime: pl.Datetime,
     datetime.date: pl.Date,
     datetime.time: pl.Time,
@@ -28,7 +28,24 @@ LIKELY = {int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), str: pl.Stri
 _PER_MICROSECOND = {"ns": 1000}
 _MICROSECONDS = {"ms": 1000}
 
+_MICROSECOND = datetime.timedelta(microseconds=1)
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  # the clock of a column without zone
+
+
+def ticks_of(value: Any) -> int:
+    """Return the days of a date, or the microseconds of an instant (since 1970), a span or a time of day."""
+    if isinstance(value, datetime.datetime):
+        return (value - _EPOCH) // _MICROSECOND
+    if isinstance(value, datetime.date):
+        return value.toordinal() - _EPOCH.toordinal()
+    if isinstance(value, datetime.time):
+        value = datetime.datetime.combine(_EPOCH, value) - _EPOCH
+    return int(value // _MICROSECOND)
+
+
+def is_naive(value: Any) -> bool:
+    """Whether a value is one of `datetime`'s, without time zone."""
+    return type(value) in TEMPORAL and getattr(value, "tzinfo", None) is None
 
 
 def is_named_tuple(annotation: Any) -> bool:
@@ -127,6 +144,8 @@ def _array(dtype: Any) -> Callable[[Any], Any]:
         shape.append(-1 if isinstance(inner, pl.List) else inner.size)
         inner = inner.inner
     item = pl.Series(dtype=inner).to_physical().to_numpy().dtype
+    if item.kind in "iu" and item.itemsize < 8:
+        item = np.dtype(np.int64)  # in which compiled code computes with its items
 
     def array(value: Any) -> Any:
         rows = np.array(value, dtype=item)

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec.definition import Form, define
 from dataflare_vec.registry import default_registry
 
 
@@ -177,7 +178,7 @@ def test_numba_errors_are_readable(df):
     assert "plugin `broken` can't be compiled for the columns (a: Int64)" in message
     assert "undefined_name" in message
     assert "try:" in message
-    assert len(message.splitlines()) <= 5
+    assert len(message.splitlines()) <= 7
 
 
 def test_results_that_are_no_columns(df):
@@ -242,3 +243,58 @@ def test_empty_frames_keep_the_schema():
 def test_data_of_no_known_kind():
     with pytest.raises(dfv.UnsupportedDataError, match="got dict"):
         dfv.apply({"a": [1]}, "haversine")
+
+
+def test_a_column_kernel_that_returns_a_series(df):
+    @dfv.column
+    def doubled(a):
+        return pl.Series(a) * 2
+
+    with pytest.raises(dfv.KernelResultError, match=r"got a Polars Series; return `series\.to_numpy\(\)`"):
+        df.pipe(dfv.apply, "doubled")
+
+
+def test_what_a_column_kernel_declares_holds(df):
+    @dfv.column(returns=pl.Int8)
+    def doubled(a):
+        return a * 2
+
+    assert df.pipe(dfv.apply, "doubled").schema["doubled"] == pl.Int8
+    big = pl.DataFrame({"a": [100]})
+    with pytest.raises(dfv.KernelResultError, match="`doubled` returns what doesn't fit Int8"):
+        big.pipe(dfv.apply, "doubled")
+
+    @dfv.column(returns=(None, "a"))
+    def both(a, b):
+        return b, a.astype("int16")
+
+    assert df.pipe(dfv.apply, "both").dtypes[2:] == [pl.Float64, pl.Int64]
+
+    @dfv.column(returns=pl.Int32)
+    def halves(a):
+        return a / 2
+
+    with pytest.raises(dfv.KernelResultError, match="returns Float64, but `returns` declares Int32"):
+        df.pipe(dfv.apply, "halves")
+    with pytest.raises(dfv.KernelResultError, match="returns 1 arrays, but `returns` declares 2"):
+        df.pipe(dfv.apply, _column(lambda a: a, (None, None)))
+    with pytest.raises(dfv.KernelResultError, match=r"`returns` names the parameter `aa`.*did you mean `a`"):
+        df.pipe(dfv.apply, _column(lambda a: a, "aa"))
+
+
+def _column(function, returns):
+    return define(
+        function, name="c", form=Form.COLUMN, plugin_type=dfv.PluginType.TRANSFORMER, returns=returns
+    )
+
+
+def test_an_expression_over_a_wrong_type_is_the_caller_s_mistake(df):
+    plugin = dfv.register("shout", pl.col("a").str.to_uppercase())
+    with pytest.raises(dfv.BindingError, match=r"`shout` doesn't fit the columns \(a: Int64\)"):
+        df.pipe(dfv.apply, plugin)
+    assert dfv.default_manager().get_state("shout") is not dfv.PluginState.FAILED
+
+
+def test_a_kind_of_plugin_that_there_is_not():
+    with pytest.raises(dfv.PluginDefinitionError, match="`plugin_type` is 'filtre'; did you mean `filter`"):
+        dfv.register("kind", lambda a: a > 1, plugin_type="filtre")

@@ -13,8 +13,8 @@ import dataflare_vec as dfv
 from dataflare_vec.definition import Form, define
 
 
-def plugin(function, form=Form.ROW, kind=dfv.PluginType.TRANSFORMER):
-    return define(function, name="kernel", form=form, plugin_type=kind)
+def plugin(function, form=Form.ROW, kind=dfv.PluginType.TRANSFORMER, **options):
+    return define(function, name="kernel", form=form, plugin_type=kind, **options)
 
 
 def only(target, data=None, **bindings):
@@ -75,8 +75,6 @@ def test_lanes_are_those_of_the_widest_type():
 
 
 SCALAR = {
-    "gamma": (lambda x: math.gamma(x), pl.Float64, "it calls `math.gamma` row by row"),
-    "lgamma": (lambda x: math.lgamma(x), pl.Float64, "it calls `math.lgamma` row by row"),
     "loop": (halvings, pl.Float64, "there is a loop inside the kernel"),
     "helper": (lambda x: summed(x) + 1.0, pl.Float64, "there is a loop inside the kernel"),
     "division": (lambda x: 1000 // x, pl.Int64, "it divides integers"),
@@ -91,6 +89,16 @@ def test_not_vectorised(name):
     assert not loop.vectorised
     assert any(text.startswith(reason) for text in loop.reasons), loop.reasons
     assert len(loop.reasons) == 1
+
+
+@pytest.mark.parametrize("name", ["gamma", "sin"])
+def test_a_call_of_libm_is_named(name):
+    function = getattr(math, name)
+    kernel = plugin(lambda x: function(x), math="libm")
+    loop = only(kernel, {"x": pl.Float64}).loop
+    assert not loop.vectorised
+    (reason,) = loop.reasons
+    assert reason.startswith(f"it calls `math.{name}` row by row")
 
 
 def test_llvm_is_quoted():

@@ -632,3 +632,13 @@ print("done")
 def test_a_forked_child_goes_on():
     done = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+def test_the_types_that_a_plugin_last_had_are_known():
+    manager = dfv.PluginManager()
+    manager.register_plugin("double", lambda value: value * 2)
+    for dtype in (pl.Int64, pl.Float64, pl.Float64, pl.Int32):
+        manager.process_batch("double", pl.DataFrame({"value": [1, 2]}, schema={"value": dtype}))
+        assert manager._states.dtypes["double"] == {"value": dtype}
+    manager.process_record("double", {"value": 0.5})  # a record doesn't take the place of a frame
+    assert manager._states.dtypes["double"] == {"value": pl.Int32}

@@ -175,6 +175,27 @@ def _erfc_scaled(t):
     return ((1 + 2 * y) * mp.exp(y * y) * mp.erfc(y) - 1) / (1 + t)
 
 
+def _gamma_of(t, f):
+    """Return f(z), its limit where z is infinite, with t = (z - 1)/(z + 1)."""
+    return f((1 + t) / (1 - t) if t < 1 else mp.mpf(10) ** 25)
+
+
+def _log_stirling(z):
+    """Return log(Γ(1 + z)) - w·(log(w) - 1) with w = z + 1/2."""
+    w = z + mp.mpf(1) / 2
+    with mp.workdps(100):
+        return mp.loggamma(1 + z) - w * (mp.log(w) - 1)
+
+
+def _lgamma_rest(t):
+    """Return log(Γ(x))/((x - 1)·(x - 2)) with t = (x - 11/8)/(x + 11/8)."""
+    x = mp.mpf(11) / 8 * (1 + t) / (1 - t)
+    for zero, limit in ((1, mp.euler), (2, 1 - mp.euler)):
+        if abs(x - zero) < mp.mpf(10) ** -25:
+            return limit
+    return mp.loggamma(x) / ((x - 1) * (x - 2))
+
+
 def _erf_rest(z):
     """Return erf(x)/x - 1 with z = x²."""
     if z < mp.mpf(10) ** -25:
@@ -212,6 +233,20 @@ FITS: dict[str, Fit] = {
     "ERFC": Fit(_erfc_scaled, mp.mpf(-1), mp.mpf(25) / 31, lambda t: 1 + t + mp.mpf(2) ** -4, (21, 9)),
     # erf(x) = x + x·P(x²), |x| ≤ 1/2
     "ERF": Fit(_erf_rest, mp.mpf(0), mp.mpf(1) / 4, _ONE, (8, 4)),
+    # Γ(1 + z) = (w/e)^w·(39/16 + P(t)), w = z + 1/2, t = (z - 1)/(z + 1), z ≥ 0
+    "GAMMA": Fit(
+        lambda t: _gamma_of(t, lambda z: mp.exp(_log_stirling(z))) - mp.mpf(39) / 16,
+        mp.mpf(-1),
+        mp.mpf(1),
+        _ONE,
+        (22, 8),
+    ),
+    # the same as its logarithm: 7/8 + P(t)
+    "STIRLING": Fit(
+        lambda t: _gamma_of(t, _log_stirling) - mp.mpf(7) / 8, mp.mpf(-1), mp.mpf(1), _ONE, (22, 8)
+    ),
+    # log(Γ(x)) = (x - 1)·(x - 2)·(1/2 + P(t)), t = (x - 11/8)/(x + 11/8), 3/4 ≤ x ≤ 5/2
+    "LGAMMA": Fit(lambda t: _lgamma_rest(t) - mp.mpf(1) / 2, -mp.mpf(5) / 17, mp.mpf(9) / 31, _ONE, (19, 9)),
     # m^(-1/3) ≈ P(m), √½ ≤ m ≤ √2, to be refined
     "CBRT": Fit(lambda m: m ** (-mp.mpf(1) / 3), mp.sqrt(0.5) * 0.999, mp.sqrt(2) * 1.001, _ONE, (6, 4)),
     # asin(t) = t + t·z·P(z), z = t² ≤ 1/4
@@ -244,6 +279,7 @@ def constants(*, single: bool) -> dict[str, list[float]]:
         "LOG10_2": split(LN2 / mp.log(10), [short if not single else full - 8, full]),
         "HALF_PI": split(mp.pi / 2, [full, full, full]),
         "THREE_QUARTER_PI": split(mp.pi * 3 / 4, [full, full]),
+        "LOG_PI": split(mp.log(mp.pi), [full, full]),
         "CUBE_ROOT_2": split(mp.cbrt(2), [full]),
         "CUBE_ROOT_HALF": split(mp.cbrt(mp.mpf(1) / 2), [full]),
         "TWO_OVER_PI": split(2 / mp.pi, [full]),

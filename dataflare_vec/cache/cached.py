@@ -82,7 +82,7 @@ class CachedKernel(Kernel):
         if entry is not None:
             # Its full form is compiled only now: from what it reads now.
             if entry.is_current():
-                entry.store(variant.label, *compiled.object_code(variant))
+                entry.store(variant.label, compiled.object_code(variant))
             else:
                 self._entry = None
         assert isinstance(code, MachineCode)

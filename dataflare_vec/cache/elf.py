@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dataflare_vec.kernel import MachineCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
@@ -65,7 +65,7 @@ def can_load() -> bool:
     return sys.platform == "linux" and platform.machine() == "x86_64"
 
 
-def load(code: bytes, name: str) -> MachineCode:
+def load(code: bytes, name: str, runtime: Callable[[str], int | None]) -> MachineCode:
     """Load an object file.
 
     Parameters
@@ -74,6 +74,8 @@ def load(code: bytes, name: str) -> MachineCode:
         An ELF file of relocatable x86-64 code.
     name
         Of the function to be called.
+    runtime
+        Returns the address of something that isn't in the C library; None if there is no such thing.
 
     Raises
     ------
@@ -81,13 +83,13 @@ def load(code: bytes, name: str) -> MachineCode:
         If there is something in it that compiled loops don't have.
     """
     try:
-        return _load(code, name.encode())
+        return _load(code, name.encode(), runtime)
     except (struct.error, IndexError, ValueError) as error:
         msg = f"the object file isn't valid: {error}"
         raise NotLoadable(msg) from None
 
 
-def _load(code: bytes, name: bytes) -> MachineCode:
+def _load(code: bytes, name: bytes, runtime: Callable[[str], int | None]) -> MachineCode:
     if code[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<HH", code, 16) != (1, 62):
         msg = "it is no relocatable ELF file for x86-64"
         raise NotLoadable(msg)
@@ -124,7 +126,7 @@ def _load(code: bytes, name: bytes) -> MachineCode:
     def address(index: int) -> int:
         symbol = symbols[index]
         if symbol.section == _UNDEFINED:
-            return resolve(symbol.name.decode())
+            return resolve(symbol.name.decode(), runtime)
         if symbol.section == _ABSOLUTE:
             return symbol.value
         if symbol.section == _COMMON:
@@ -202,9 +204,8 @@ def _libm() -> ctypes.CDLL:
     return ctypes.CDLL("libm.so.6")
 
 
-@cache
-def resolve(name: str) -> int:
-    """Return the address of a function of the C library or, with Numba imported for it, of Numba's runtime.
+def resolve(name: str, runtime: Callable[[str], int | None]) -> int:
+    """Return the address of a function of the C library or of the runtime.
 
     Raises
     ------
@@ -216,11 +217,7 @@ def resolve(name: str) -> int:
             return _address_of(library()[name])
         except AttributeError:
             continue
-    import llvmlite.binding as llvm
-    from numba.core.registry import cpu_target
-
-    cpu_target.target_context.refresh()  # its runtime tells LLVM its functions' addresses
-    address: int | None = llvm.address_of_symbol(name)
+    address = runtime(name)
     if not address:
         msg = f"there is no function `{name}`"
         raise NotLoadable(msg)

@@ -66,8 +66,8 @@ class Folder:
         self.path = path
         self.max_bytes = max_bytes
 
-    def read(self, name: str) -> bytes | None:
-        """Return the content of a file; None if it isn't there or is damaged."""
+    def read(self, name: str, *, touch: bool = True) -> bytes | None:
+        """Return the content of a file, and mark it as used; None if it isn't there or is damaged."""
         path = self.path / name
         try:
             data = path.read_bytes()
@@ -79,8 +79,9 @@ class Folder:
             with suppress(OSError):
                 path.unlink()
             return None
-        with suppress(OSError):
-            os.utime(path)
+        if touch:
+            with suppress(OSError):
+                os.utime(path)
         return content
 
     def write(self, name: str, content: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import polars as pl
 
@@ -10,6 +10,7 @@ from dataflare_vec.binding import Column
 from dataflare_vec.cache.entry import digest
 from dataflare_vec.cache.environment import environment
 from dataflare_vec.cache.fingerprint import fingerprint
+from dataflare_vec.values import is_named_tuple, read_annotation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
     plugin = binding.plugin
     left = iter(dtypes)
     inputs = [
-        (repr(next(left)), item.parameter.nullable, str(item.parameter.expects), item.parameter.offsets)
+        (repr(next(left)), item.parameter.nullable, _expected(item.parameter.expects), item.parameter.offsets)
         if isinstance(item, Column)
         else _constant(item.value)
         for item in binding.items
@@ -37,6 +38,16 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
     # With libm, helpers stay what Numba has made of them; else they are compiled for the kernel.
     program = fingerprint(plugin.function, uses_compiled=plugin.math == "libm")
     return digest(environment(), program, types.encode())
+
+
+def _expected(kind: type | None) -> Any:
+    """Return what a parameter is annotated as; of a named tuple its fields too."""
+    if kind is None or not is_named_tuple(kind):
+        return kind and kind.__name__
+    hints = get_type_hints(kind)
+    read = [read_annotation(hints.get(name)) for name in kind._fields]  # type: ignore[attr-defined]
+    fields = [(nullable, _expected(expects)) for nullable, expects in read]
+    return kind.__qualname__, kind._fields, fields  # type: ignore[attr-defined]
 
 
 def _constant(value: Any) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
+from dataflare_vec.cli import command
 
-from dataflare_vec.cli import main
-
-sys.exit(main())
+command()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.cli import common
+
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from dataflare_vec.definition import Plugin
 
 #: Modules of the ready-made kernels; what follows is a family's name.
 PACK = "dataflare_vec_kernels."
@@ -15,6 +20,8 @@ PACK = "dataflare_vec_kernels."
 def add(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser("list", help="all plugins that are installed, one line each")
+    common.add_plugins_option(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=run)
 
 
@@ -22,12 +29,21 @@ def run(options: Namespace) -> int:
     """Print the families of the pack by name, then the user's own."""
     from dataflare_vec.decorators import plugins
 
-    families: dict[str, list[str]] = {}
+    common.load_plugins(options.plugins)
+    families: dict[str, list[Plugin]] = {}
     for plugin in plugins():
         module = plugin.__module__
         own = module in ("__main__", "dataflare_vec.definition")  # the latter: an expression has no module
         family = "registered here" if own else module.removeprefix(PACK)
-        families.setdefault(family, []).append(f"  {plugin.name:<22} {plugin.info.description}\n")
+        families.setdefault(family, []).append(plugin)
+    if options.json:
+        described = {
+            family: {plugin.name: plugin.info.description for plugin in members}
+            for family, members in families.items()
+        }
+        sys.stdout.write(json.dumps(described) + "\n")
+        return common.DONE
     for family in sorted(families, key=lambda name: (name == "registered here", name)):
-        sys.stdout.write(f"{family}\n{''.join(families[family])}\n")
-    return 0
+        lines = [f"  {plugin.name:<22} {plugin.info.description}\n" for plugin in families[family]]
+        sys.stdout.write(f"{family}\n{''.join(lines)}\n")
+    return common.DONE

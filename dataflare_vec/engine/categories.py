@@ -1,4 +1,4 @@
-"""A kernel whose one column is Categorical or Enum: run once for each category, its results gathered by code."""
+"""A kernel whose one column is Categorical or Enum: run once for each category, results gathered by code."""
 
 from __future__ import annotations
 
@@ -67,4 +67,5 @@ def gathering(stage: RowStage, series: pl.Series) -> pl.Series | None:
         count = 0 if highest is None else int(highest) + 1  # type: ignore[arg-type]
     if not 0 < count * _ROWS_EACH <= len(series):
         return None
-    return pl.int_range(count, dtype=codes.dtype, eager=True).cat.to(dtype).extend_constant(None, 1)
+    known = pl.int_range(count, eager=True).cast(codes.dtype)
+    return known.cat.to(dtype).extend_constant(None, 1)

@@ -134,7 +134,7 @@ class OutputColumn:
         Parameters
         ----------
         restarts
-            Whether each call of the loop writes the same rows anew, and nothing from the call before is needed.
+            Whether each call of the loop writes the same rows anew: nothing from the last call is needed.
         """
         return self.at(row)
 

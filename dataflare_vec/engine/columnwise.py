@@ -8,8 +8,10 @@ import polars as pl
 
 from dataflare_vec.binding import Column
 from dataflare_vec.engine.expressions import spread
+from dataflare_vec.engine.prepare import declared_dtype
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.errors import KernelResultError, RowError
+from dataflare_vec.hints import near_matches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,9 +76,40 @@ def _call(
         msg = f"column plugin `{name}` failed on a chunk of {count} rows with {type(error).__name__}: {error}"
         raise RowError(msg, plugin=name, count=count) from error
     if not isinstance(result, tuple):
-        return [_to_series(name, result, count)], None
-    fields = getattr(result, "_fields", None) or tuple(f"{name}_{i}" for i in range(len(result)))
-    return [_to_series(name, item, count) for item in result], fields
+        fields, result = None, (result,)
+    else:
+        fields = getattr(result, "_fields", None) or tuple(f"{name}_{i}" for i in range(len(result)))
+    declared = _declared(binding, columns, fields, len(result))
+    return [
+        _to_series(name, item, count, dtype) for item, dtype in zip(result, declared, strict=True)
+    ], fields
+
+
+def _declared(
+    binding: Binding, columns: Sequence[pl.Series], fields: Sequence[str] | None, count: int
+) -> list[Any]:
+    """Return what ``returns`` says of each output, None where it says nothing."""
+    plugin = binding.plugin
+    returns = plugin.returns
+    if isinstance(returns, dict):
+        for field in returns:
+            if field not in (fields or ()):
+                msg = (
+                    f"column plugin `{plugin.name}`: `returns` declares `{field}`, which it doesn't return; "
+                    f"{near_matches(field, fields or ())}"
+                )
+                raise KernelResultError(msg)
+        items = [returns.get(field) for field in fields or ()]
+    elif isinstance(returns, (tuple, list)):
+        items = list(returns)
+    else:
+        items = [returns] * (count if returns is None else 1)
+    if len(items) != count:
+        msg = f"column plugin `{plugin.name}` returns {count} arrays, but `returns` declares {len(items)}"
+        raise KernelResultError(msg)
+    names = [item.parameter.name for item in binding.columns]
+    dtypes = {name: series.dtype for name, series in zip(names, columns, strict=True)}
+    return [declared_dtype(plugin, item, dtypes) for item in items]
 
 
 def _to_array(series: pl.Series) -> Any:
@@ -85,11 +118,30 @@ def _to_array(series: pl.Series) -> Any:
     return array
 
 
-def _to_series(name: str, item: Any, count: int) -> pl.Series:
+def _to_series(name: str, item: Any, count: int, declared: Any) -> pl.Series:
     import numpy as np
 
+    if isinstance(item, pl.Series):
+        msg = (
+            f"column plugin `{name}` must return an array of {count} values, got a Polars Series; return "
+            "`series.to_numpy()`, or let an expression plugin do this, which works on Series"
+        )
+        raise KernelResultError(msg)
     if not isinstance(item, np.ndarray) or item.shape != (count,):
         got = f"{type(item).__name__} of shape {getattr(item, 'shape', '()')}"
         msg = f"column plugin `{name}` must return an array of {count} values, got {got}"
         raise KernelResultError(msg)
-    return pl.Series("", item)
+    series = pl.Series("", item)
+    if declared is None or series.dtype == declared:
+        return series
+    if (series.dtype.is_float() and not declared.is_float()) or declared == pl.Boolean:
+        msg = (
+            f"column plugin `{name}` returns {series.dtype}, but `returns` declares {declared}; convert in "
+            "the kernel, as `values.astype(…)`"
+        )
+        raise KernelResultError(msg)
+    try:
+        return series.cast(declared)
+    except pl.exceptions.PolarsError as error:
+        msg = f"column plugin `{name}` returns what doesn't fit {declared}, which `returns` declares: {error}"
+        raise KernelResultError(msg) from error

@@ -14,6 +14,7 @@ from dataflare_vec.engine import small
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.expressions import ExpressionStage
 from dataflare_vec.engine.failures import ROW, Failures, explain
+from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.plan import Plan, plan_for
 from dataflare_vec.engine.run import Run
 from dataflare_vec.engine.threads import over_chunks
@@ -121,6 +122,7 @@ def run_steps(
     on_error: str,
     config: BatchConfig | None = None,
     state: Any = None,
+    of_record: bool = False,
 ) -> Outcome:
     """Plan steps and run them over a frame, under the eyes of the runtime's states.
 
@@ -140,7 +142,7 @@ def run_steps(
     try:
         plan = plan_for(steps, scope, keep_data=keep_data)
         for step in steps:
-            if step.plugin.name not in states.dtypes:
+            if states.is_news(step.plugin.name, plan.stages, of_record=of_record):
                 states.dtypes[step.plugin.name] = column_dtypes(step.binding, scope)
         outcome = execute(plan, frame, runtime, on_error, config, open_states(plan, state))
     except BaseException as error:
@@ -266,6 +268,9 @@ class _Execution:
         """Say what became of the rows."""
         if self._failures and self._on_error == "raise":
             raise _row_error(self._failures, self._rows)
+        for stage in self._plan.stages:
+            if isinstance(stage, InterpretedStage):
+                stage.warn()
         reduces = self._plan.reduces
         if reduces is not None:
             series = reduces.result(self._states[reduces.index], self._runtime.pool, self._on_error)

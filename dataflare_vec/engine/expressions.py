@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.stage import Chunk
 
 
+#: Columns that a message names.
+_SHOWN_COLUMNS = 8
+
+
 class ExpressionStage(Stage):
     """A Polars expression.
 
@@ -80,8 +84,9 @@ class ExpressionStage(Stage):
         try:
             values = frame.select(self._expression).to_series()
         except pl.exceptions.PolarsError as error:
-            msg = f"{self._what}: {_short(error)}"
-            raise self._error(msg) from error
+            types = ", ".join(f"{name}: {frame[name].dtype}" for name in frame.columns[:_SHOWN_COLUMNS])
+            msg = f"{self._what} doesn't fit the columns ({types}): {_short(error)}"
+            raise BindingError(msg) from error  # whose types or values they are: not the plugin's
         if len(values) == height:
             return values
         if len(values) == 1:  # an aggregate or a literal, for each row as in `with_columns`
@@ -177,7 +182,7 @@ def _each_separable(expression: pl.Expr) -> bool:
 
 def _short(error: Exception) -> str:
     """Return Polars' message without the query plan behind it."""
-    return str(error).partition("\n\nResolved plan")[0]
+    return str(error).partition("\n\nResolved plan")[0].partition("\n\nThis error occurred")[0]
 
 
 def columns_of(expression: pl.Expr, scope: Scope) -> Sequence[str]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dataflare_vec.engine.columns import Bitmap
+    from dataflare_vec.engine.interpreted import InterpretedStage
     from dataflare_vec.engine.rows import RowStage
 
 ERROR_SCHEMA = {"row": pl.Int64, "plugin": pl.String, "error": pl.String, "message": pl.String}
@@ -35,7 +36,7 @@ class Failures:
 
     __slots__ = ("_bound", "_kept", "_origin", "_samples", "bitmap", "count", "limit", "often", "stage")
 
-    def __init__(self, stage: RowStage, limit: int, origin: pl.Series | None) -> None:
+    def __init__(self, stage: RowStage | InterpretedStage, limit: int, origin: pl.Series | None) -> None:
         self.stage = stage
         self.limit = limit
         self.count = 0
@@ -48,7 +49,7 @@ class Failures:
 
     def wants(self, row: int) -> bool:
         """Whether rows from ``row`` on may be among the lowest."""
-        return self._bound is None or row < self._bound
+        return self.limit > 0 and (self._bound is None or row < self._bound)
 
     def keep(self, sample: pl.DataFrame) -> None:
         """Keep failed rows: their `ROW` and what the kernel read. Chunks come in any order."""
@@ -84,21 +85,15 @@ class Failures:
         return pl.DataFrame(columns, schema=ERROR_SCHEMA).with_columns(inputs.to_struct("inputs"))
 
 
-def explain(stage: RowStage, sample: pl.DataFrame) -> Iterator[Exception]:
+def physical_rows(inputs: pl.DataFrame) -> list[tuple[Any, ...]]:
+    """Return the rows of a frame as they are stored, for `call_rows`."""
+    return inputs.select(pl.all().to_physical()).rows()
+
+
+def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterator[Exception]:
     """Yield the exception of the plain Python function for each row of a sample."""
-    outputs = stage.prepared.outputs
     for result in stage.replay(sample.drop(ROW)):
-        yield result if isinstance(result, Exception) else _overflow(result, outputs)
-
-
-def _overflow(values: Sequence[Any], outputs: Sequence[Any]) -> Exception:
-    """Return why a row failed whose function returned: one of its values doesn't fit its column."""
-    for value, field in zip(values, outputs, strict=False):
-        if isinstance(value, int) and field.shown.is_integer():
-            low, high = pl.select(field.shown.min().alias("low"), field.shown.max().alias("high")).row(0)
-            if not low <= value <= high:
-                return OverflowError(f"{value} does not fit {field.shown}")
-    return RuntimeError("the compiled kernel raised, the interpreted one did not")
+        yield result if isinstance(result, Exception) else stage.misfit(result)
 
 
 def all_details(failures: Sequence[Failures], limit: int) -> pl.DataFrame:

@@ -10,14 +10,18 @@ from dataflare_vec.binding import output_names
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.columnwise import ColumnStage, column_kernel_schema
 from dataflare_vec.engine.expressions import ExpressionStage, build_expression, columns_of, expression_dtype
+from dataflare_vec.engine.inferred import infer_outputs
+from dataflare_vec.engine.interpreted import Interpreted, InterpretedStage, prepare_or_interpret
+from dataflare_vec.engine.live import check
 from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.engine.rows import RowStage
-from dataflare_vec.errors import BindingError, ColumnNotFoundError, KernelResultError
+from dataflare_vec.errors import BindingError, ColumnNotFoundError, KernelCompileError, KernelResultError
 from dataflare_vec.hints import near_matches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from dataflare_vec.engine.inferred import Results
     from dataflare_vec.engine.reduce import ReduceStage
     from dataflare_vec.engine.scope import Scope
     from dataflare_vec.engine.stage import Stage
@@ -42,6 +46,8 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
         or step.by
     ):
         return Plan(steps, scope, keep_data=keep_data)
+    if plugin.captured:
+        check(plugin)
     if plugin.last_plan:
         names, kept, dtypes, last = plugin.last_plan[0]
         if kept is keep_data and names == scope.data_names:
@@ -51,6 +57,8 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
             else:
                 return last.over(scope)  # type: ignore[no-any-return]
     plan = Plan(steps, scope, keep_data=keep_data)
+    if not plan.is_reusable:
+        return plan
     reads = {name for stage in plan.stages for name in stage.reads if name not in scope.new}
     dtypes = [(name, scope.column(name).dtype) for name in reads]
     plugin.last_plan[:] = [(list(scope.data_names), keep_data, dtypes, plan.over(None))]
@@ -70,16 +78,19 @@ class Plan:
         The data's columns, and those of the stages.
     has_whole : bool
         Whether a stage has to see all rows at once.
+    is_reusable : bool
+        Whether it also is the plan of other data of the same schema.
     reduces : ReduceStage or None
         The last stage, if it makes one row of many.
     """
 
-    __slots__ = ("has_whole", "new", "reduces", "scope", "stages")
+    __slots__ = ("has_whole", "is_reusable", "new", "reduces", "scope", "stages")
 
     def __init__(self, steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> None:
         self.scope = scope
         self.has_whole = False
         self.reduces: ReduceStage | None = None
+        self.is_reusable = True
         self.stages: list[Stage] = []
         self.new: dict[str, Any] = {}
         for step in steps:
@@ -90,6 +101,7 @@ class Plan:
         plan = Plan.__new__(Plan)
         plan.stages, plan.new = self.stages, self.new
         plan.has_whole, plan.reduces = self.has_whole, self.reduces
+        plan.is_reusable = True
         plan.scope = scope  # type: ignore[assignment]  # None only while it is remembered
         return plan
 
@@ -103,16 +115,26 @@ class Plan:
             )
             raise BindingError(msg)
         stage: Stage
+        check(plugin)
         if plugin.form is Form.EXPRESSION:
             stage = self._expression(step, scope, data_names)
         elif plugin.form is Form.ROW:
             reads = self._read(step, scope)
-            prepared = prepare(step.binding, [scope.dtype(name) for name in reads])
+            prepared = prepare_or_interpret(step.binding, [scope.dtype(name) for name in reads])
+            results = None
+            if isinstance(prepared, Interpreted) and prepared.dtypes is None:
+                prepared, results = self._infer(step, prepared, reads, scope)
             writes = {}
             if not plugin.is_filter:
-                names = self._names(step, prepared.field_names(plugin), len(prepared.outputs), data_names)
-                writes = prepared.schema(names)
-            stage = RowStage(step.binding, prepared, reads, writes, kept=step.keep)
+                known = prepared.dtypes or ()
+                names = self._names(step, prepared.field_names(plugin), len(known), data_names)
+                writes = dict(zip(names, known, strict=True))
+            if isinstance(prepared, Interpreted):
+                stage = InterpretedStage(
+                    step.binding, prepared, reads, writes, kept=step.keep, results=results
+                )
+            else:
+                stage = RowStage(step.binding, prepared, reads, writes, kept=step.keep)
         elif plugin.stateful is not None:
             stage = self._stateful(step, scope, data_names)
         else:
@@ -153,7 +175,7 @@ class Plan:
                     earlier.kept = False  # its rows don't come back
             return stage
         names = self._names(step, prepared.field_names(plugin), len(prepared.outputs), data_names)
-        writes = prepared.schema(names)
+        writes = dict(zip(names, prepared.dtypes, strict=True))
         return ScanStage(step.binding, prepared, reads, writes, kept=step.keep, by=by, keys=keys)
 
     def _key(self, step: BoundStep, key: str | pl.Expr, scope: Scope) -> str:
@@ -165,6 +187,15 @@ class Plan:
             msg += near_matches(key, scope.names)
             raise ColumnNotFoundError(msg)
         return key
+
+    def _infer(
+        self, step: BoundStep, interpreted: Interpreted, reads: Sequence[str], scope: Scope
+    ) -> tuple[Interpreted, Results]:
+        """Tell from the values what a kernel returns, if they are all there already."""
+        if self.stages or not reads or not scope.holds_all or not len(scope.column(reads[0])):
+            raise KernelCompileError(interpreted.undeclared)
+        self.is_reusable = False
+        return infer_outputs(step.binding, interpreted, [scope.column(name) for name in reads])
 
     def _append(self, stage: Stage, scope: Scope) -> None:
         stage.index = len(self.stages)

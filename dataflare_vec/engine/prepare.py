@@ -20,11 +20,12 @@ from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cache.key import key_of
 from dataflare_vec.definition import Form
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
+from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
-from dataflare_vec.values import is_named_tuple
+from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Parameter, Plugin
@@ -61,9 +62,10 @@ class Prepared(NamedTuple):
             return tuple(f"{plugin.name}_{i}" for i in range(len(self.outputs)))
         return self.fields
 
-    def schema(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return the output columns' dtypes by name."""
-        return {name: field.shown for name, field in zip(names, self.outputs, strict=True)}
+    @property
+    def dtypes(self) -> tuple[Any, ...]:
+        """The output columns' dtypes."""
+        return tuple(field.shown for field in self.outputs)
 
 
 def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
@@ -126,7 +128,13 @@ def _entry(binding: Binding, dtypes: Sequence[Any]) -> Entry | None:
     except NotCacheable as reason:
         _log.debug("`%s`: isn't kept in the cache: %s", binding.plugin.name, reason)
         return None
-    return Entry(folder, key, partial(_key_now, binding, dtypes))
+    return Entry(folder, key, partial(_key_now, binding, dtypes), _runtime)
+
+
+def _runtime(symbol: str) -> int | None:
+    from dataflare_vec.jit.runtime import address_of
+
+    return address_of(symbol)
 
 
 def _key_now(binding: Binding, dtypes: Sequence[Any]) -> str | None:
@@ -191,7 +199,8 @@ def _check_constants(binding: Binding) -> None:
         if isinstance(item, Constant) and not _is_constant(item.value):
             msg = (
                 f"plugin `{binding.plugin.name}`: constant `{item.parameter.name}` must be a number of 64 "
-                f"bits, a bool, a string, bytes, None or a tuple of these, got {type(item.value).__name__} {item.value!r}"
+                "bits, a bool, a string, bytes, a date or time without zone, None or a tuple of these, got "
+                f"{type(item.value).__name__} {item.value!r}"
             )
             raise BindingError(msg)
 
@@ -201,17 +210,15 @@ def _is_constant(value: object) -> bool:
         return len(value) > 0 and all(map(_is_constant, value))
     if isinstance(value, int):
         return -(1 << 63) <= value < 1 << 63
-    return value is None or isinstance(value, (float, str, bytes))
+    return value is None or isinstance(value, (float, str, bytes)) or is_naive(value)
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
-    from numba.core import errors as numba_errors
-
     from dataflare_vec.jit.compiler import compile_kernel
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.failures import explain_failure
     from dataflare_vec.jit.loops import Input
-    from dataflare_vec.jit.signature import can_write, column_type, constant_type
+    from dataflare_vec.jit.signature import constant_type
 
     plugin = binding.plugin
     inputs = []
@@ -231,20 +238,13 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
             numba_type = constant_type(item.value)
             inputs.append(Input(numba_type, is_column=False))
     declared = declared_dtypes(plugin, by_parameter)
-    stored = None
-    if declared is not None:
-        stored = [None if dtype is None else column_type(dtype) for dtype in declared]
-        for dtype, numba_type in zip(declared, stored, strict=True):
-            if dtype is not None and not can_write(numba_type):
-                msg = f"plugin `{plugin.name}`: `returns` declares {dtype}, which a kernel can't write"
-                raise KernelResultError(msg)
 
     def compiled() -> CompiledKernel:
         if plugin.stateful is None:
             return compile_kernel(
                 plugin.function,
                 inputs,
-                stored,
+                declared,
                 math=plugin.math,
                 is_filter=plugin.is_filter,
                 groups=groups,
@@ -256,7 +256,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
             plugin.function,
             plugin.stateful.init,
             inputs,
-            stored if gives_values else None,
+            declared if gives_values else None,
             math=plugin.math,
             gives_values=gives_values,
         )
@@ -266,13 +266,13 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: {error}"
         raise KernelResultError(msg) from None
-    except numba_errors.NumbaError as error:
-        raise explain_failure(plugin, by_parameter, error) from error
+    except Exception as error:  # Numba's own, and whatever its passes stumble over
+        # Its message holds the lines around and its own files: without it the traceback ends with ours.
+        raise explain_failure(plugin, by_parameter, _arguments(plugin, inputs, groups), error) from None
     if isinstance(plugin.returns, dict) and plugin.form is not Form.REDUCE:
         declared = by_field(plugin, kernel.field_names, by_parameter)
-        stored = [None if d is None else column_type(d) for d in declared]
         kernel = compiled()
-    outputs = output_fields(kernel, declared)
+    outputs = output_fields(kernel)
     if plugin.is_filter and [field.shown for field in outputs] != [pl.Boolean]:
         shown = ", ".join(str(field.shown) for field in outputs)
         msg = f"filter plugin `{plugin.name}` must return a bool, it returns {shown}"
@@ -286,30 +286,34 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     )
 
 
+def _arguments(plugin: Plugin, inputs: Sequence[Any], groups: Sequence[int]) -> list[Any]:
+    """Return Numba's types of all of a function's parameters."""
+    from numba.core import types
+
+    from dataflare_vec.jit.records import guess, type_of
+    from dataflare_vec.jit.rows import group
+
+    arguments = list(group(groups, [item.kernel_type for item in inputs], types.BaseTuple.from_types))
+    if plugin.stateful is None:
+        return arguments
+    return [guess(type_of(plugin.stateful.init)), *arguments]
+
+
 def _follows(item: Column | Constant) -> bool:
     """Whether it is a row of a parameter that has begun with an item before."""
     return isinstance(item, Column) and item.offset != 0
 
 
-def output_fields(kernel: CompiledKernel, declared: Sequence[Any] | None) -> tuple[OutputField, ...]:
-    """Return the output columns of a kernel, with the dtypes that were declared for some."""
+def output_fields(kernel: CompiledKernel) -> tuple[OutputField, ...]:
+    """Return the output columns of a kernel."""
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.signature import polars_dtype
 
     outputs = []
-    for i, output in enumerate(kernel.outputs):
+    for output in kernel.outputs:
         physical = polars_dtype(output.type)
-        wanted = declared[i] if declared is not None and declared[i] is not None else None
-        temporal = wanted if wanted is not None and wanted.is_temporal() else None
-        outputs.append(
-            OutputField(
-                physical,
-                layout_of(output.type),
-                output.nullable,
-                temporal,
-                temporal or physical,
-            )
-        )
+        logical = None if output.dtype == physical else output.dtype
+        outputs.append(OutputField(physical, layout_of(output.type), output.nullable, logical, output.dtype))
     return tuple(outputs)
 
 
@@ -324,13 +328,14 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
     from dataflare_vec.jit.signature import column_type
 
     parameter: Parameter = item.parameter
-    expected = _expected(parameter, dtype)
+    expected = expected_type(parameter, dtype)
     numba_type, reason = None, ""
     if expected is None:
         try:
             numba_type = column_type(dtype, parameter.expects)
         except ValueError as error:
-            expected, reason = "a struct with the annotated fields", f" ({error})"
+            expected, reason = error.args
+            reason = f" ({reason})"
     if expected is None and numba_type is None:
         expected = (
             "a number, a bool, a string, bytes, a date, a time or a duration, a list or an array of numbers, "
@@ -346,7 +351,7 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
     return numba_type
 
 
-def _expected(parameter: Parameter, dtype: Any) -> str | None:
+def expected_type(parameter: Parameter, dtype: Any) -> str | None:
     """Return what an annotation asks for, if the column isn't of that kind."""
     expects = parameter.expects
     categories = dtype.base_type() in (pl.Categorical, pl.Enum)
@@ -360,8 +365,9 @@ def _expected(parameter: Parameter, dtype: Any) -> str | None:
         return "a number"
     if expects is bool and dtype != pl.Boolean:
         return "a bool"
-    if is_named_tuple(expects) and not isinstance(dtype, pl.Struct):
-        return f"a struct, as `{parameter.name}: {expects.__name__}` says"  # type: ignore[union-attr]
+    kind = pl.Struct if is_named_tuple(expects) else TEMPORAL.get(expects)
+    if kind is not None and dtype.base_type() is not kind:
+        return f"{kind.__name__}, as `{parameter.name}: {expects.__name__}` says"  # type: ignore[union-attr]
     return None
 
 
@@ -384,7 +390,7 @@ def declared_dtypes(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] |
     if returns is None or isinstance(returns, dict):
         return None
     items = returns if isinstance(returns, (tuple, list)) else [returns]
-    return [_declared_dtype(plugin, item, by_parameter) for item in items]
+    return [declared_dtype(plugin, item, by_parameter) for item in items]
 
 
 def by_field(plugin: Plugin, fields: Sequence[str] | None, by_parameter: dict[str, Any]) -> list[Any]:
@@ -393,17 +399,21 @@ def by_field(plugin: Plugin, fields: Sequence[str] | None, by_parameter: dict[st
     assert isinstance(returns, dict)
     unknown = [name for name in returns if name not in (fields or ())]
     if unknown:
-        msg = f"plugin `{plugin.name}`: `returns` names the fields {unknown}, it returns {fields}"
+        msg = (
+            f"plugin `{plugin.name}`: `returns` declares `{unknown[0]}`, which it doesn't return; "
+            f"{near_matches(unknown[0], fields or ())}"
+        )
         raise KernelResultError(msg)
-    return [_declared_dtype(plugin, returns.get(name), by_parameter) for name in fields or ()]
+    return [declared_dtype(plugin, returns.get(name), by_parameter) for name in fields or ()]
 
 
-def _declared_dtype(plugin: Plugin, item: Any, by_parameter: dict[str, Any]) -> Any:
+def declared_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -> Any:
+    """Return the dtype that an item of ``returns`` means."""
     if isinstance(item, str):
         if item not in by_parameter:
             msg = (
                 f"plugin `{plugin.name}`: `returns` names the parameter `{item}`, which is no column; "
-                f"there are {', '.join(by_parameter)}"
+                f"{near_matches(item, by_parameter)}"
             )
             raise KernelResultError(msg)
         return by_parameter[item]

@@ -235,24 +235,20 @@ def _compiled_finish(
 ) -> tuple[Any, tuple[OutputField, ...]]:
     from dataflare_vec.jit.compiler import compile_kernel
     from dataflare_vec.jit.scans import StateInput
-    from dataflare_vec.jit.signature import column_type
 
     key = ("finish", prepared.kernel, *dtypes.values())
     if key not in plugin.kernels:
         inputs = [StateInput(prepared.kernel.compiled.state_type, is_column=True)]
 
         def compiled(declared: list[Any] | None) -> Any:
-            stored = None
-            if declared is not None:
-                stored = [None if dtype is None else column_type(dtype) for dtype in declared]
-            return compile_kernel(plugin.stateful.finish, inputs, stored, math=plugin.math)
+            return compile_kernel(plugin.stateful.finish, inputs, declared, math=plugin.math)
 
         declared = declared_dtypes(plugin, dtypes)
-        kernel = _explained(plugin, "finish", lambda: compiled(declared))
+        kernel = _explained(plugin, "finish", [inputs[0].kernel_type], lambda: compiled(declared))
         if isinstance(plugin.returns, dict):
             declared = by_field(plugin, kernel.field_names, dtypes)
-            kernel = _explained(plugin, "finish", lambda: compiled(declared))
-        plugin.kernels[key] = kernel, output_fields(kernel, declared)
+            kernel = _explained(plugin, "finish", [inputs[0].kernel_type], lambda: compiled(declared))
+        plugin.kernels[key] = kernel, output_fields(kernel)
     return plugin.kernels[key]  # type: ignore[no-any-return]
 
 
@@ -266,6 +262,7 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Any:
         plugin.kernels[key] = _explained(
             plugin,
             "merge",
+            [ty.inner, ty.inner],
             lambda: compile_fold(
                 plugin.stateful.merge,
                 plugin.stateful.init,
@@ -278,18 +275,16 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Any:
     return plugin.kernels[key]
 
 
-def _explained(plugin: Any, what: str, compile_it: Callable[[], Any]) -> Any:
+def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Callable[[], Any]) -> Any:
     """Return what is compiled; or raise an error that names the function."""
-    from numba.core.errors import NumbaError
-
     from dataflare_vec.jit.failures import explain_function
 
-    function = getattr(plugin.stateful, what)
+    function = plain(getattr(plugin.stateful, what))
     try:
         return compile_it()
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: `{what}`: {error}"
         raise KernelResultError(msg) from None
-    except NumbaError as error:
+    except Exception as error:  # Numba's own, and whatever its passes stumble over
         heading = f"plugin `{plugin.name}`: `{what}` can't be compiled for its state"
-        raise explain_function(function, heading, error) from error
+        raise explain_function(plugin.name, function, heading, arguments, error) from None

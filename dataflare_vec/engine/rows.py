@@ -12,12 +12,13 @@ import polars as pl
 
 from dataflare_vec.binding import Column
 from dataflare_vec.engine.columns import OutputColumn
-from dataflare_vec.engine.failures import ROW
+from dataflare_vec.engine.failures import ROW, physical_rows
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.engine.writers import ViewColumn
 from dataflare_vec.interpreter import call_rows
 from dataflare_vec.layouts import Views
 from dataflare_vec.logs import get_logger
+from dataflare_vec.values import is_naive, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -162,6 +163,15 @@ class RowStage(Stage):
         steps += (0, 1, 0, 1)  # bit offsets of the selection and of the failed rows
         return array("q", steps)
 
+    def misfit(self, values: Sequence[Any]) -> Exception:
+        """Return why a row failed whose function returned: one of its values doesn't fit its column."""
+        for value, field in zip(values, self.prepared.outputs, strict=False):
+            if isinstance(value, int) and field.shown.is_integer():
+                low, high = pl.select(field.shown.min().alias("low"), field.shown.max().alias("high")).row(0)
+                if not low <= value <= high:
+                    return OverflowError(f"{value} does not fit {field.shown}")
+        return RuntimeError("the compiled kernel raised, the interpreted one did not")
+
     def _careful(self, run: Run, placement: Placement, first: int, last: int) -> None:
         """Run rows of which some raise: write down which ones, and take them out of the selection."""
         failures = run.failures[self.index]
@@ -200,8 +210,7 @@ class RowStage(Stage):
 
     def replay(self, inputs: pl.DataFrame) -> Iterator[tuple[Any, ...] | Exception]:
         """Yield what the plain Python function makes of such rows, one for each."""
-        rows = inputs.select(pl.all().to_physical()).rows()
-        return call_rows(self.binding, rows, inputs.dtypes)
+        return call_rows(self.binding, physical_rows(inputs), inputs.dtypes)
 
     def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
         """Return such rows as they are shown to the user."""
@@ -264,4 +273,4 @@ def _scalars(value: Any, kept: list[Any]) -> Iterator[float]:
 def _bits(value: float) -> int:
     if isinstance(value, float):
         return int(struct.unpack("<q", struct.pack("<d", value))[0])
-    return int(value)
+    return ticks_of(value) if is_naive(value) else int(value)

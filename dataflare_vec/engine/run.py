@@ -12,6 +12,7 @@ from dataflare_vec.engine.categories import GatherStage, gathering
 from dataflare_vec.engine.columns import Bitmap, InputColumn, OutputColumn
 from dataflare_vec.engine.conveyor import Belt, conveys
 from dataflare_vec.engine.failures import Failures
+from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.stage import Chunk
 from dataflare_vec.engine.turns import Stopped, Turns
@@ -98,13 +99,19 @@ class Run:
         written: set[str] = set()
         for i, stage in enumerate(stages):
             if isinstance(stage, RowStage):
-                gathered = None if stage.reads[0] in written else self._by_category(stage)
+                gathered = None
+                if stage.reads and stage.reads[0] not in written:
+                    gathered = self._by_category(stage)
                 if gathered is None:
                     self._open(stage, written, max_error_details, origin)
                 else:
                     self.stages[i] = gathered
                     if stage.is_filter:
                         self._select_from(stage.index + 1)
+            elif isinstance(stage, InterpretedStage):
+                self.failures[stage.index] = Failures(stage, max_error_details, origin)
+                if stage.is_filter:
+                    self._select_from(stage.index + 1)
             written.update(stage.writes)
         self._conveys = conveys(self.stages, self.columns.values())
         self._belts: dict[int, Belt] = {}
@@ -246,7 +253,7 @@ class Run:
                 for target in targets:
                     target.need_validity()
 
-    def expect_failures(self, stage: RowStage, targets: Sequence[OutputColumn]) -> Bitmap:
+    def expect_failures(self, stage: Stage, targets: Sequence[OutputColumn]) -> Bitmap:
         """Have all that a careful loop writes to; return the bitmap of failed rows."""
         with self.lock:
             failures = self.failures[stage.index]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import TYPE_CHECKING
 
+from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.tuner import TunerMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.engine.failures import Failures
@@ -19,13 +22,26 @@ if TYPE_CHECKING:
     from dataflare_vec.tuner import TracedTuner
 
 
+_pool_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    global _pool_lock  # noqa: PLW0603
+    _pool_lock = threading.Lock()  # whoever held it isn't in the child
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 class Runtime:
     """The surroundings of runs; a `PluginManager` has one.
 
     Parameters
     ----------
     pool
-        Where output columns come from.
+        Where output columns come from, or what makes it when it is first needed: calls on few rows do
+        without, and so without PyArrow and NumPy.
     config
         Chunk size and threads, unless a call brings its own.
     metrics
@@ -36,16 +52,32 @@ class Runtime:
 
     def __init__(
         self,
-        pool: MemoryPool,
+        pool: MemoryPool | Callable[[], MemoryPool],
         config: BatchConfig,
         metrics: Metrics | None = None,
         states: States | None = None,
     ) -> None:
-        self.pool = pool
+        self._pool = pool
         self.config = config
         self.metrics = metrics
         self.states = states
         self.tuners = TunerMemory()
+
+    @property
+    def pool(self) -> MemoryPool:
+        """Where output columns come from."""
+        pool = self._pool
+        if callable(pool):
+            with _pool_lock:
+                pool = self._pool
+                if callable(pool):
+                    pool = self._pool = pool()
+        return pool
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the pool has been closed: then nothing runs any more."""
+        return not callable(self._pool) and self._pool.closed
 
     def tuner(self, stages: Sequence[Stage], config: BatchConfig) -> TracedTuner:
         """Return the tuner of a pipeline over columns of the same types.
@@ -77,4 +109,5 @@ class Runtime:
                 index = stage.index
                 mine = [(rows, seconds) for of, rows, seconds in times if of == index]
                 failed = failures[index].count if index in failures else 0
-                metrics.count(stage.plugin.name, mine, failed)
+                interpreted = isinstance(stage, InterpretedStage)
+                metrics.count(stage.plugin.name, mine, failed, interpreted=interpreted)

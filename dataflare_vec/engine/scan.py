@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
+from dataflare_vec.engine.failures import physical_rows
 from dataflare_vec.engine.keys import check_key_types
 from dataflare_vec.engine.rows import RowStage, pieces
 from dataflare_vec.engine.state import KeyStates, OneState, StateColumn
@@ -128,8 +129,7 @@ class ScanStage(RowStage):
         """Yield what the plain Python function makes of such rows, one for each."""
         states = [self.carry.unpack(record) for record in self._records(inputs)]
         inputs = inputs.drop(STATE)
-        rows = inputs.select(pl.all().to_physical()).rows()
-        for result in call_rows(self.binding, rows, inputs.dtypes, states):
+        for result in call_rows(self.binding, physical_rows(inputs), inputs.dtypes, states):
             if isinstance(result, Exception):
                 yield result
                 continue

@@ -26,6 +26,8 @@ class Scope:
         Those of the data that were looked up.
     new : dict
         Dtypes of the columns of earlier steps.
+    holds_all : bool
+        Whether the frame has all rows that there are, not just a part or none.
     """
 
     def __init__(self, names: Sequence[str], frame: pl.DataFrame) -> None:
@@ -34,6 +36,7 @@ class Scope:
         self.columns: dict[str, pl.Series] = {}
         self.new: dict[str, Any] = {}
         self._hidden: set[str] = set()
+        self.holds_all = False
 
     @classmethod
     def of_frame(cls, frame: pl.DataFrame) -> Scope:

@@ -7,21 +7,51 @@ failed rows, tuners) takes longer to make than the rows take to compute.
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.capsules import FORMATS, Owned
 from dataflare_vec.engine.columns import InputColumn
 from dataflare_vec.engine.rows import Placement, RowStage
+from dataflare_vec.jit.support import releases
+from dataflare_vec.layouts import Bits
 
 if TYPE_CHECKING:
     import polars as pl
 
     from dataflare_vec.engine.plan import Plan
+    from dataflare_vec.engine.prepare import OutputField
     from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.layouts import Slots
 
 #: Rows that are never cut into chunks.
 SMALL = 1024
 
 _NO_SELECTION = (0, 0)
+
+
+class _Target:
+    """An output column of few rows, in memory of its own: a pool would need PyArrow, and save nothing."""
+
+    __slots__ = ("_dtype", "_memory", "_slots")
+
+    def __init__(self, field: OutputField, rows: int, *, nulls: bool) -> None:
+        width = 0 if isinstance(field.layout, Bits) else field.layout.row_bytes
+        nulls = nulls or field.nullable
+        self._dtype = field.dtype
+        memory = self._memory = Owned(field.stored, rows, width=width, nulls=nulls, releases=releases())
+        self._slots: Slots = (memory.values, 0, memory.validity, 0)
+
+    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
+        """Return the slots of all rows."""
+        return self._slots
+
+    def check(self) -> None:
+        """Do nothing: numbers always fit."""
+
+    def to_series(self, name: str) -> pl.Series:
+        """Return the column, named."""
+        series = self._memory.to_series(name)
+        return series if self._dtype is None else series.cast(self._dtype)
 
 
 def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | None:
@@ -34,6 +64,8 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
         return None
     if stage.is_filter or stage.in_order:
         return None
+    if runtime.is_closed:  # the long road says so
+        return None
     prepared, column_of = stage.prepared, plan.scope.column
     columns = [
         (InputColumn(column_of(name), layout), 0)
@@ -44,7 +76,11 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
         if len(column.starts) > 1:
             return None
         nulls = nulls or column.has_nulls
-    targets = stage.allocate(runtime.pool, rows, nulls=nulls)
+    targets: Any
+    if all(type(field.stored) in FORMATS for field in prepared.outputs):
+        targets = [_Target(field, rows, nulls=nulls) for field in prepared.outputs]
+    else:
+        targets = stage.allocate(runtime.pool, rows, nulls=nulls)
     loop = prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time that is measured
     began = perf_counter()
     placement = Placement(columns, targets, 0, nulls)

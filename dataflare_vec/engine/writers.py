@@ -1,7 +1,7 @@
 """String and binary columns that loops write: views allocated once, data buffers as they are needed.
 
-Each thread writes into data buffers of its own, through a `Writer`; their indexes are the column's. Nothing that is
-written moves: a full buffer stays, and the thread goes on in another.
+Each thread writes into data buffers of its own, through a `Writer`; their indexes are the column's. Nothing
+that is written moves: a full buffer stays, and the thread goes on in another.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import ctypes
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.errors import KernelResultError
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from dataflare_vec.layouts import Layout, Slots
     from dataflare_vec.memory import MemoryPool, PooledBuffer
 
-#: Data buffers that a column can have. Their table never moves, because loops of later stages hold its address.
+#: Data buffers that a column can have. Their table never moves: loops of later stages hold its address.
 _TABLE = 1024
 #: A thread's data buffers get larger from one to the next: sizes of which the pool wastes nothing.
 _SIZES = (1 << 8, 1 << 12, 1 << 16, 1 << 20, 1 << 22, 1 << 24)
@@ -29,11 +27,20 @@ _FIRST_BYTES, _MOST_AT_FIRST = 32, 1 << 16
 _DOUBLES_EACH, _LARGEST = 64, 1 << 30
 _LONGEST = (1 << 31) - 1  # of a string, by Arrow's format
 
+_NEXT, _END, _START, _INDEX, _RESTART = range(5)
 _Words = ctypes.c_int64 * 7
 
 
 class Writer:
-    """One thread's place in the data buffers of a column; ``words`` is what compiled code sees (`viewcode.py`)."""
+    """One thread's place in the data buffers of a column.
+
+    Attributes
+    ----------
+    words
+        What compiled code sees of it, in the order of the names above; ``address`` is theirs.
+    error
+        What went wrong when it was to have more room.
+    """
 
     __slots__ = ("_column", "_size", "address", "error", "words")
 
@@ -47,13 +54,19 @@ class Writer:
 
     def move_on(self, nbytes: int) -> None:
         """Go on in a new buffer, with room for ``nbytes`` at least."""
-        words = self.words
-        following, start, index = words[0], words[2], words[3]
-        if start:
-            self._column.close(index, following - start)
+        self.close()
         index, buffer = self._column.add(max(nbytes, self._size))
         self._size = self._column.size_after(self._size)
-        words[0], words[1], words[2], words[3] = buffer.address, buffer.address + buffer.size, buffer.address, index
+        words = self.words
+        words[_NEXT] = words[_START] = buffer.address
+        words[_END] = buffer.address + buffer.size
+        words[_INDEX] = index
+
+    def close(self) -> None:
+        """Say how much of its buffer holds data."""
+        words = self.words
+        if words[_START]:
+            self._column.close(words[_INDEX], words[_NEXT] - words[_START])
 
 
 class DataBuffers:
@@ -90,7 +103,9 @@ class DataBuffers:
     def size_after(self, size: int) -> int:
         """Return the size of a thread's next buffer, after one of ``size``."""
         larger = next((one for one in _SIZES if one > size), _SIZES[-1])
-        return larger if larger < _SIZES[-1] else min(larger << (len(self._buffers) // _DOUBLES_EACH), _LARGEST)
+        return (
+            larger if larger < _SIZES[-1] else min(larger << (len(self._buffers) // _DOUBLES_EACH), _LARGEST)
+        )
 
     def close(self, index: int, used: int) -> None:
         """Say how much of a buffer holds data."""
@@ -104,7 +119,7 @@ class DataBuffers:
 
 
 def _room(writer: Writer, nbytes: int) -> int:
-    """Called by loops, with the GIL: give a writer room; 0 if it has it now."""
+    """Give a writer room, called by a loop; return 0 if it has it now."""
     if writer.error is not None:
         return 1
     try:
@@ -141,7 +156,7 @@ class ViewColumn(OutputColumn):
             wanted = min(_FIRST_BYTES * self.rows, _MOST_AT_FIRST)
             first = next(size for size in _SIZES if size >= wanted)
             writer = self._writers[me] = Writer(self._data, first)
-        writer.words[4] = restarts
+        writer.words[_RESTART] = restarts
         views, _, *validity = self.at(row)
         return (views, writer.address, *validity)
 
@@ -153,7 +168,5 @@ class ViewColumn(OutputColumn):
 
     def _buffers(self) -> list[Any]:
         for writer in list(self._writers.values()):
-            words = writer.words
-            if words[2]:
-                self._data.close(words[3], words[0] - words[2])
+            writer.close()
         return [*super()._buffers(), *self._data.to_arrow()]

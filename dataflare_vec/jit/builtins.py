@@ -9,7 +9,7 @@ from numba.extending import intrinsic, overload
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _value(typing_context: Any, optional: Any) -> Any:
+def value_of(typing_context: Any, optional: Any) -> Any:
     """Return what an optional holds; raise TypeError if it is None."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -26,7 +26,7 @@ def _implement(convert: type, one: object, zero: object) -> None:
         if isinstance(x, types.Boolean):
             return lambda x: one if x else zero
         if isinstance(x, types.Optional):
-            return lambda x: convert(_value(x))
+            return lambda x: convert(value_of(x))
         return None
 
 

@@ -13,6 +13,8 @@ from numba.core.dispatcher import Dispatcher
 
 from dataflare_vec.definition import plain
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
+from dataflare_vec.jit import temporal as temporal  # likewise
+from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
@@ -22,10 +24,13 @@ from dataflare_vec.jit.speculation import may_speculate
 from dataflare_vec.jit.strings import methods as methods  # registers them with Numba
 from dataflare_vec.jit.strings.arena import uses_arena
 from dataflare_vec.jit.strings.column import narrow
+from dataflare_vec.jit.support import object_code
 from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from dataflare_vec.cache.loading import ObjectCode
 
 
 ERROR_MODEL = "dataflare"
@@ -152,11 +157,9 @@ class CompiledKernel(Kernel):
         library = self.library_of(variant)
         return MachineCode(library.get_pointer_to_function(library.name), library)
 
-    def object_code(self, variant: LoopVariant) -> tuple[str, bytes]:
-        """Return the name of a loop's function and the object file that it is in."""
-        library = self.library_of(variant)
-        library.get_pointer_to_function(library.name)  # LLVM writes it at the first look
-        return library.name, bytes(library._get_compiled_object())
+    def object_code(self, variant: LoopVariant) -> ObjectCode:
+        """Return the object file of a loop."""
+        return object_code(self.library_of(variant))
 
     def foreign_code(self) -> str | None:
         """Return the name of a function that was given to Numba by an ``overload`` of the user's.
@@ -208,7 +211,7 @@ class CompiledKernel(Kernel):
 def compile_kernel(
     function: Callable[..., Any],
     inputs: Sequence[Input],
-    declared: Sequence[types.Type | None] | None = None,
+    declared: Sequence[Any] | None = None,
     math: str = "precise",
     *,
     is_filter: bool = False,
@@ -223,7 +226,7 @@ def compile_kernel(
     inputs
         One for each parameter, in order.
     declared
-        Types of the outputs where the author declared them.
+        Polars dtypes of the outputs where the author declared them.
     math
         ``"precise"``: mathematical functions are ours, which vectorise, within the error bounds of
         `math.table`. ``"fast"``: the same, and LLVM may reorder and fuse the kernel's own arithmetic, so that
@@ -286,8 +289,7 @@ def compile_form(
     options.setdefault("error_model", ERROR_MODEL)
     if relaxed:
         options.setdefault("fastmath", {"reassoc", "nsz", "arcp", "contract"})
-    if mode is not None:
-        options["pipeline_class"] = pipeline(mode)
+    options["pipeline_class"] = pipeline(mode)
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     dispatcher.compile(argument_types)
@@ -298,7 +300,9 @@ def _foreign_code(result: Any, seen: set[int]) -> str | None:
     for ty in result.type_annotation.typemap.values():
         for template in getattr(ty, "templates", ()):
             function = getattr(template, "_overload_func", template)
-            if function.__module__.partition(".")[0] not in _OWN_PACKAGES:
+            # A wrapper that lost its module still has its globals; some of Numba's own are made by `exec`.
+            module = function.__module__ or function.__globals__.get("__name__", "numba")
+            if module.partition(".")[0] not in _OWN_PACKAGES:
                 return str(function.__qualname__)
         if isinstance(ty, types.Dispatcher) and id(ty.dispatcher) not in seen:
             seen.add(id(ty.dispatcher))

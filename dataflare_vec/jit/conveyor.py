@@ -17,10 +17,7 @@ import platform
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dataflare_vec.cache.entry import Entry, digest
-from dataflare_vec.cache.environment import environment
-from dataflare_vec.cache.folder import open_folder
-from dataflare_vec.kernel import MachineCode
+from dataflare_vec.jit.support import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,40 +177,7 @@ done:
 """
 
 
-_NAME = "dfv.convey"
-
-
 @cache
 def conveyor() -> Callable[[int, int, int, int, int], int]:
     """Return ``convey(address of the program, stages, skip, rows, step) -> rows that went through``."""
-    folder = open_folder()
-    entry = None
-    code = None
-    if folder is not None:
-        key = digest(environment(), _CODE.encode())
-        entry = Entry(folder, key, lambda: key)
-        code = entry.load(_NAME)
-    if code is None:
-        code = _compile(entry)
-    _alive.append(code)
-    return _PROTOTYPE(code.address)
-
-
-def _compile(entry: Entry | None) -> MachineCode:
-    import llvmlite.binding as llvm
-    from numba.core.registry import cpu_target
-
-    from dataflare_vec.jit.compiler import compile_lock
-
-    with compile_lock:
-        library = cpu_target.target_context.codegen().create_library(_NAME)
-        library.enable_object_caching()
-        library.add_llvm_module(llvm.parse_assembly(_CODE))
-        library.finalize()
-        address = library.get_pointer_to_function(_NAME)
-        if entry is not None:
-            entry.store(_NAME, _NAME, bytes(library._get_compiled_object()))
-    return MachineCode(address, library)
-
-
-_alive: list[MachineCode] = []
+    return _PROTOTYPE(address_of("dfv.convey", _CODE))

@@ -62,8 +62,8 @@ class Element:
         Returns
         -------
         tuple
-            The second is None if any value is of its type. A row with one that isn't fails in the kernel's fast
-            form, and goes to the full form, whose type is wider.
+            The second is None if any value is of its type. A row with one that isn't fails in the kernel's
+            fast form, and goes to the full form, whose type is wider.
         """
         return self.load(context, builder, ty, column, row), None
 
@@ -79,12 +79,34 @@ class Element:
         """Write the value of ``row``."""
         builder.store(value, builder.gep(target.values, [row]), align=1)
 
+    def convert(
+        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: types.Type
+    ) -> ir.Value:
+        """Return a result of the kernel, of type ``given``, as it is stored."""
+        return context.cast(builder, value, given, ty)
+
+    def outside(
+        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: types.Type
+    ) -> ir.Value | None:
+        """Whether a result doesn't fit the column; None where each does."""
+        if not (isinstance(given, types.Integer) and isinstance(ty, types.Integer)):
+            return None
+        if given.minval >= ty.minval and given.maxval <= ty.maxval:
+            return None
+        compare = builder.icmp_signed if given.signed else builder.icmp_unsigned
+        outside = cgutils.false_bit
+        if given.minval < ty.minval:
+            outside = builder.or_(outside, compare("<", value, value.type(ty.minval)))
+        if given.maxval > ty.maxval:
+            outside = builder.or_(outside, compare(">", value, value.type(ty.maxval)))
+        return outside
+
     def begin(self, builder: ir.IRBuilder, target: Buffers) -> ir.Value | None:
-        """Write what a loop does to an output before its first row; return what `undo` needs, None for nothing."""
+        """Write what a loop does to an output before its first row; return what `undo` needs, if anything."""
         return None
 
     def undo(self, builder: ir.IRBuilder, target: Buffers, mark: ir.Value) -> None:
-        """Write how a loop takes back what it has stored, because rows failed and all will be stored again."""
+        """Write how a loop takes back what it has stored: rows failed, and all will be stored again."""
 
     def zero(self, context: Any, ty: types.Type) -> ir.Value:
         """Return what stands under a null."""

@@ -4,7 +4,8 @@ A pass of Numba's compiler, before it infers types, looks up what each call in a
 `math.table` is replaced by a stand-in of a type that knows our signatures; for any argument types that ours
 don't handle (arrays, complex numbers) the stand-in is typed and lowered as the function it stands for. A
 ``numba.njit`` function that the kernel calls is replaced by one compiled from the same Python function with
-the same options and this pass. The user's own function and dispatcher aren't touched.
+the same options and this pass; so are plain functions and other row kernels, which Numba by itself couldn't
+call. The user's own function and dispatcher aren't touched.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import dis
 import weakref
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -20,11 +22,15 @@ from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.datamodel import models
 from numba.core.datamodel.registry import register_default
 from numba.core.dispatcher import Dispatcher
+from numba.core.errors import NumbaError
 from numba.core.imputils import lower_builtin
+from numba.core.registry import cpu_target
 from numba.core.typing import signature
 from numba.core.typing.typeof import typeof_impl
 from numba.core.untyped_passes import TranslateByteCode
 
+from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
+from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
@@ -72,8 +78,6 @@ class StandInType(types.Callable, types.Opaque):  # type: ignore[misc]
         """Return under which name the call is lowered."""
         if _own_signature(self.stand_in.function, sig.args) == sig:
             return self.stand_in
-        from numba.core.registry import cpu_target
-
         original = cpu_target.typing_context.resolve_value_type(self.stand_in.original)
         return original.get_impl_key(sig)
 
@@ -157,10 +161,11 @@ class TryInFastForm(Exception):  # noqa: N818  # not an error: the kernel is com
 
 
 _notes: weakref.WeakKeyDictionary[Callable[..., Any], _Notes] = weakref.WeakKeyDictionary()
-_helpers: weakref.WeakKeyDictionary[Dispatcher, dict[emit.Mode, Dispatcher]] = weakref.WeakKeyDictionary()
+#: Under the dispatcher or function that a kernel names, what it calls instead.
+_helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKeyDictionary()
 
 
-def _replace_calls(func_ir: Any, mode: emit.Mode) -> bool:
+def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
     notes = _notes[func_ir.func_id.func] = _Notes()
     changed = False
     replaced: set[str] = set()
@@ -193,7 +198,7 @@ def _replace_calls(func_ir: Any, mode: emit.Mode) -> bool:
 
 
 def _drop_unused(func_ir: Any, names: set[str]) -> None:
-    """Drop look-ups like ``math.fmod`` that nothing uses any more: Numba doesn't know all attributes."""
+    """Drop look-ups like ``math.fmod`` that nothing uses any more: Numba doesn't know all of them."""
     statements = [statement for block in func_ir.blocks.values() for statement in block.body]
     targets = {id(s): s.target.name for s in statements if isinstance(s, ir.Assign)}
     used = {
@@ -207,7 +212,7 @@ def _drop_unused(func_ir: Any, names: set[str]) -> None:
             s
             for s in block.body
             if not (isinstance(s, ir.Assign) and targets[id(s)] in names - used)
-            or not (isinstance(s.value, ir.Expr) and s.value.op == "getattr")
+            or not (isinstance(s.value, (ir.Global, ir.FreeVar)) or getattr(s.value, "op", "") == "getattr")
         ]
 
 
@@ -221,16 +226,18 @@ def _called(func_ir: Any, value: Any) -> tuple[Any, tuple[Any, ...]]:
     return None, ()
 
 
-def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode, notes: _Notes) -> Any:
+def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode | None, notes: _Notes) -> Any:
     """Return what stands in for a called object, or None."""
-    if isinstance(found, Dispatcher):
-        notes.helpers.append(found.py_func)
+    if isinstance(found, Plugin) and found.form is Form.ROW:
+        found = found.function
+    if isinstance(found, Dispatcher) or _is_plain(found):
+        notes.helpers.append(plain(found))
         return _helper(found, mode)
     try:
         function = REPLACED.get(found)
     except TypeError:  # not hashable
         return None
-    if function is None:
+    if function is None or mode is None:
         return None
     notes.has_angles |= function.has_forms
     if function.body is power.pow and len(arguments) == 2:
@@ -240,18 +247,40 @@ def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode, note
     return _stand_in(function, found, mode)
 
 
-def _helper(dispatcher: Dispatcher, mode: emit.Mode) -> Dispatcher:
+def _is_plain(found: Any) -> bool:
+    """Whether it is a Python function that Numba knows nothing of: it is compiled like a kernel."""
+    if not isinstance(found, FunctionType):
+        return False
+    try:
+        cpu_target.typing_context.resolve_value_type(found)
+    except (ValueError, NumbaError):
+        return True
+    return False
+
+
+def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
     """Return the dispatcher of the same function whose calls are replaced too."""
-    made = _helpers.setdefault(dispatcher, {})
-    if mode not in made:
-        function = dispatcher.py_func
-        options = {k: v for k, v in dispatcher.targetoptions.items() if k not in OWN_OPTIONS}
+    made = _helpers.setdefault(called, {})
+    try:
+        # Numba reads a global once, and it may have changed since: a kernel gets what there is now.
+        key = mode, fingerprint(called)
+    except NotCacheable:
+        key = mode, b""
+    if key not in made:
+        function = plain(called)
+        given = getattr(called, "targetoptions", {})
+        options = {k: v for k, v in given.items() if k not in OWN_OPTIONS}
         # LLVM thinks a polynomial too large to inline; the loop only vectorises if it is.
         options.setdefault("forceinline", not _has_loop(function))
-        made[mode] = numba.njit(
+        made[key] = numba.njit(
             pipeline_class=pipeline(mode), no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
         )(function)
-    return made[mode]
+    return made[key]
+
+
+def forget(dispatcher: Dispatcher) -> None:
+    """Forget what was compiled in place of a dispatcher: what it calls has changed."""
+    _helpers.pop(dispatcher, None)
 
 
 def _has_loop(function: Callable[..., Any]) -> bool:
@@ -303,26 +332,26 @@ class _Translate(TranslateByteCode):  # type: ignore[misc]
         return bool(super().run_pass(state))
 
 
-_pipelines: dict[emit.Mode, type[compiler.CompilerBase]] = {}
+_pipelines: dict[emit.Mode | None, type[compiler.CompilerBase]] = {}
 
 
-def pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
-    """Return Numba's default compiler with our pass, for one form of the functions."""
+def pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
+    """Return Numba's default compiler with our pass, for one form of the functions (None: libm's)."""
     if mode not in _pipelines:
         _pipelines[mode] = _make_pipeline(mode)
     return _pipelines[mode]
 
 
-def _make_pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
+def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
     @register_pass(mutates_CFG=False, analysis_only=False)
-    class ReplaceMath(FunctionPass):  # type: ignore[misc]
-        _name = f"dfv_replace_math_{mode.full}"
+    class ReplaceCalls(FunctionPass):  # type: ignore[misc]
+        _name = f"dfv_replace_calls_{mode}"
 
         def __init__(self) -> None:
             FunctionPass.__init__(self)
 
         def run_pass(self, state: Any) -> bool:
-            if not mode.full and _has_try(state.func_id.func):
+            if mode is not None and not mode.full and _has_try(state.func_id.func):
                 raise TryInFastForm
             strings = replace_strings(state.func_ir)
             return _replace_calls(state.func_ir, mode) or strings
@@ -332,7 +361,7 @@ def _make_pipeline(mode: emit.Mode) -> type[compiler.CompilerBase]:
             manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
             passes = [entry for entry, _ in manager.passes]
             before = manager.passes[passes.index(typed_passes.NopythonTypeInference) - 1][0]
-            manager.add_pass_after(ReplaceMath, before)
+            manager.add_pass_after(ReplaceCalls, before)
             manager.passes = [
                 (_Translate if entry is TranslateByteCode else entry, about)
                 for entry, about in manager.passes

@@ -242,7 +242,7 @@ class RowsWriter:
         return arguments, fits
 
     def _load(self, i: int, row: ir.Value, within: ir.Value) -> tuple[ir.Value, ir.Value | None]:
-        """Return the kernel's argument ``i`` for this row, as a Numba value, and whether it is of its type."""
+        """Return the kernel's argument ``i`` for this row, a Numba value, and whether it is of its type."""
         builder, item = self.builder, self.inputs[i]
         if not item.is_column:
             return self._constants[i], None
@@ -329,8 +329,10 @@ class RowsWriter:
             # A constant may be known by its type alone.
             own = item_type.type if isinstance(item_type, types.Optional) else item_type
             value = self.context.cast(builder, value, own, value_type)
-            overflow = self._overflows(value, value_type, self.outputs[i].type)
-            value = self.context.cast(builder, value, value_type, self.outputs[i].type)
+            wanted = self.outputs[i].type
+            element = element_of(wanted)
+            overflow = element.outside(self.context, builder, value, value_type, wanted)
+            value = element.convert(self.context, builder, value, value_type, wanted)
             there = builder.and_(there, returned)
             if overflow is not None:
                 overflow = builder.and_(overflow, there)
@@ -353,21 +355,6 @@ class RowsWriter:
             return value, cgutils.true_bit
         optional = self.context.make_helper(self.builder, ty, value=value)
         return optional.data, optional.valid
-
-    def _overflows(self, value: ir.Value, given: types.Type, wanted: types.Type) -> ir.Value | None:
-        """Whether an integer doesn't fit the declared output type (None where it always fits)."""
-        if not (isinstance(given, types.Integer) and isinstance(wanted, types.Integer)):
-            return None
-        if given.minval >= wanted.minval and given.maxval <= wanted.maxval:
-            return None
-        builder = self.builder
-        compare = builder.icmp_signed if given.signed else builder.icmp_unsigned
-        outside = cgutils.false_bit
-        if given.minval < wanted.minval:
-            outside = builder.or_(outside, compare("<", value, value.type(wanted.minval)))
-        if given.maxval > wanted.maxval:
-            outside = builder.or_(outside, compare(">", value, value.type(wanted.maxval)))
-        return outside
 
     def _free_exception(self, excinfo: ir.Value) -> None:
         """Give back what a ``raise`` with a run-time message has allocated (Numba's excinfo_t)."""

@@ -8,11 +8,14 @@ import polars as pl
 from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
+from dataflare_vec.jit.failures.inferred import plain_type
 from dataflare_vec.jit.loops import Output
 from dataflare_vec.jit.nested.rows import rows_type
 from dataflare_vec.jit.nested.structs import struct_type
 from dataflare_vec.jit.strings.column import CategoryType, CodeType
 from dataflare_vec.jit.strings.types import StringType, ViewType, ascii_string, bytes_view, utf8_string
+from dataflare_vec.jit.temporal.column import TemporalColumn, result_column, temporal_column
+from dataflare_vec.jit.temporal.types import BY_CLASS, TemporalType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,9 +55,11 @@ def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type |
     Raises
     ------
     ValueError
-        If the column doesn't suit the annotation; the message says why.
+        If the column doesn't suit the annotation: what is expected, and why it isn't so.
     """
     base = dtype.base_type()
+    if expects in BY_CLASS:
+        return temporal_column(dtype, expects)
     if base is pl.Struct:
         return struct_type(dtype, expects, column_type)
     if base in (pl.List, pl.Array):
@@ -71,13 +76,15 @@ def _number_type(dtype: pl.DataType) -> types.Type | None:
 
 
 def polars_dtype(numba_type: types.Type) -> pl.DataType:
-    """Return the dtype of a column of ``numba_type``."""
+    """Return the dtype in which a column of ``numba_type`` is stored."""
+    if isinstance(numba_type, TemporalColumn):
+        return pl.Int64() if numba_type.unit else pl.Int32()
     return _DTYPES[numba_type]()  # type: ignore[no-any-return]
 
 
-def can_write(numba_type: types.Type | None) -> bool:
-    """Whether a loop can write a column of ``numba_type``."""
-    return numba_type in _DTYPES
+def written_type(dtype: pl.DataType) -> types.Type | None:
+    """Return the type in which a result is stored that is declared as ``dtype``; None if it can't be."""
+    return _TEXT.get(dtype.base_type()) or _number_type(dtype)
 
 
 def constant_type(value: Any) -> types.Type:
@@ -86,6 +93,8 @@ def constant_type(value: Any) -> types.Type:
         return types.none
     if isinstance(value, bool):
         return types.boolean
+    if type(value) in BY_CLASS:
+        return BY_CLASS[type(value)]
     if isinstance(value, str):
         return ascii_string if value.isascii() else utf8_string
     if isinstance(value, bytes):
@@ -98,7 +107,7 @@ def constant_type(value: Any) -> types.Type:
 
 
 def outputs_of(
-    return_type: types.Type, declared: Sequence[types.Type | None] | None
+    return_type: types.Type, declared: Sequence[Any] | None
 ) -> tuple[tuple[Output, ...], tuple[str, ...] | None, bool]:
     """Return a kernel's outputs, the names of its fields, and whether it returns a tuple.
 
@@ -124,13 +133,30 @@ def outputs_of(
         value = types.unliteral(item.type if optional else item)
         if isinstance(value, StringType):
             value = utf8_string  # columns are; both lie alike
-        if value not in _DTYPES:
-            raise KernelResultError(_not_a_column(value, i if returns_tuple else None))
         wanted = declared[i] if declared is not None else None
-        if wanted is not None:
-            _check_declared(value, wanted)
-        outputs.append(Output(wanted or value, nullable=optional or whole_optional))
+        stored, dtype = _stored(value, wanted, i if returns_tuple else None)
+        outputs.append(Output(stored, nullable=optional or whole_optional, dtype=dtype))
     return tuple(outputs), names, returns_tuple
+
+
+def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types.Type, Any]:
+    """Return the type in which a result is stored, and the dtype of its column."""
+    if isinstance(value, TemporalType):
+        found = result_column(value, wanted)
+        if found is None:
+            msg = f"it returns `{value}`, but `returns` declares {wanted}"
+            raise KernelResultError(msg)
+        return found
+    if value not in _DTYPES:
+        raise KernelResultError(_not_a_column(value, position))
+    if wanted is None:
+        return value, polars_dtype(value)
+    number = written_type(wanted)
+    if number is None:
+        msg = f"`returns` declares {wanted}, which a kernel can't write"
+        raise KernelResultError(msg)
+    _check_declared(value, number)
+    return number, wanted
 
 
 def _not_a_column(value: types.Type, position: int | None) -> str:
@@ -140,7 +166,10 @@ def _not_a_column(value: types.Type, position: int | None) -> str:
             f"it returns None{where} for every row; return a value on at least one path "
             "(a kernel without a `return` statement returns None)"
         )
-    return f"it returns `{value}`{where}; return a number, a bool, a string, bytes, None, or a tuple of these"
+    if isinstance(value, types.Complex):
+        return f"it returns a complex number{where}; return `z.real, z.imag` as two columns, or `abs(z)`"
+    shown = plain_type(str(value))
+    return f"it returns `{shown}`{where}; return a number, a bool, a string, bytes, None, or a tuple of these"
 
 
 def _check_declared(value: types.Type, wanted: types.Type) -> None:

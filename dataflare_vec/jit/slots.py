@@ -12,7 +12,7 @@ with their bit offsets: the selection (which rows are still wanted; absent means
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import types
@@ -47,6 +47,7 @@ class Output:
 
     type: types.Type  # as stored
     nullable: bool  # the kernel may return None for it
+    dtype: Any  # Polars' of the column
 
 
 class Buffers:

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.capsules import borrow
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -65,7 +67,7 @@ class FixedWidth(Layout):
 
     def to_arrow(self, series: pl.Series) -> Any:
         """Return a Series of one chunk as an Arrow array, without a copy."""
-        return series.to_arrow()
+        return borrow(series)
 
     def slots(self, array: Any, *, nulls: bool) -> Slots:
         """Return the slots of an Arrow array."""
@@ -100,7 +102,7 @@ class Bits(Layout):
 
     def to_arrow(self, series: pl.Series) -> Any:
         """Return a Series of one chunk as an Arrow array, without a copy."""
-        return series.to_arrow()
+        return borrow(series)
 
     def slots(self, array: Any, *, nulls: bool) -> Slots:
         """Return the slots of an Arrow array."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 #: In the length of a table's string: it isn't ASCII.
 NOT_ASCII = 1 << 62
 
-# Codes of a Categorical are numbered through all columns of the process. If its highest code is beyond as many
-# times its rows, only those that occur are decoded.
+# Codes of a Categorical are numbered through all columns of the process. If its highest code is beyond as
+# many times its rows, only those that occur are decoded.
 _DENSE = 4
 
 
@@ -46,11 +46,13 @@ def _decode(codes: pl.Series, dtype: Any) -> tuple[Any, Any]:
     else:
         size = int(codes.max() or 0) + 1  # type: ignore[arg-type]
         dense = size <= _DENSE * len(codes)
-        known = pl.int_range(size, dtype=codes.dtype, eager=True) if dense else codes.unique().drop_nulls()
-        text = known.cat.to(dtype).cast(pl.String) if codes.null_count() < len(codes) else known[:0].cast(pl.String)
-        known = known[: len(text)]
+        known = pl.int_range(size, eager=True).cast(codes.dtype) if dense else codes.unique().drop_nulls()
+        if codes.null_count() == len(codes):
+            known = known[:0]
+        text = known.cat.to(dtype).cast(pl.String)
     views = Views().to_arrow(text.rechunk())
-    raw = np.frombuffer(views.array.buffers()[1], np.int32)[views.array.offset * 4 :].reshape(-1, 4)[: len(text)]
+    words = np.frombuffer(views.array.buffers()[1], np.int32).reshape(-1, 4)
+    raw = words[views.array.offset :][: len(text)]
     lengths = raw[:, 0].astype(np.int64)
     inline = lengths <= INLINE_BYTES
     own = views.views_address + 4 + VIEW_BYTES * np.arange(len(text))

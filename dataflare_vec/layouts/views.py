@@ -46,7 +46,7 @@ class ViewArray:
 
 @dataclass(frozen=True, slots=True)
 class Views(Layout):
-    """Polars' own layout of strings and bytes, which is Arrow's; the second slot is the address of the table."""
+    """Polars' own layout of strings and bytes, which is Arrow's; the second slot is the table's address."""
 
     @property
     def moves(self) -> Slots:

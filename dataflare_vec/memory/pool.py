@@ -232,6 +232,11 @@ class MemoryPool:
         self.trim()
         self._wake()
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has been closed."""
+        return self._shelves.closed
+
     def __enter__(self) -> MemoryPool:
         return self
 

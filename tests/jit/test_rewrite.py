@@ -118,13 +118,24 @@ def test_the_users_dispatcher_is_untouched():
 
 def test_a_helper_is_compiled_once():
     from dataflare_vec.jit import rewrite
-    from dataflare_vec.jit.math.emit import Mode
 
     compiled(lambda x: helper(x), X)
-    first = rewrite._helpers[helper][Mode(full=False)]
+    before = dict(rewrite._helpers[helper])
     compiled(lambda x: helper(x) + 1, X)
-    assert rewrite._helpers[helper][Mode(full=False)] is first
-    assert len(first.signatures) == 1
+    assert rewrite._helpers[helper] == before
+    assert all(len(made.signatures) == 1 for made in before.values())
+
+
+def test_a_helper_is_compiled_again_when_what_it_reads_has_changed():
+    factor = 2.0
+
+    @numba.njit
+    def scaled(x):
+        return x * factor
+
+    assert run(compiled(lambda x: scaled(x), X), X)[0].tolist() == (X * 2.0).tolist()
+    factor = 3.0
+    assert run(compiled(lambda x: scaled(x), X), X)[0].tolist() == (X * 3.0).tolist()
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32"])

@@ -68,6 +68,15 @@ def _exp_tail(r: Value, lost: Value) -> Value:
     return fma(r * r, v.estrin(r, [0.5, *_table(r.fmt)["EXP"]]), lost)
 
 
+def _exp_in_parts(high: Value, low: Value) -> tuple[Value, Value, Value]:
+    """n, p, p_low: e^(high + low) = 2^n·(p + p_low); n as `_scaled` takes it."""
+    n, r, lost = _exp_reduced(high)
+    r, lost = v.fast_two_sum(r, lost + low)  # if r is the smaller one, all is about 0, and e^r 1
+    a, a_low = v.fast_two_sum(r, _exp_tail(r, lost))
+    power, power_low = v.fast_two_sum(high.constant(1.0), a)
+    return n, power, power_low + a_low
+
+
 def exp(x: Value) -> Value:
     """Return e^x.
 

@@ -27,13 +27,7 @@ def _erfc_of_positive(y: Value) -> Value:
     u = twice / (y + 3.0)
     p, p_low = v.fast_two_sum(y.constant(1.0), u * v.estrin(u - 1.0, _table(y.fmt)["ERFC"]))
     square = y * y
-    square_low = fma(y, y, -square)
-    n, r, lost = e._exp_reduced(-square)
-    lost = lost - square_low
-    r, lost = v.fast_two_sum(r, lost)  # if r is the smaller one, all is about 0
-    a, a_low = v.fast_two_sum(r, e._exp_tail(r, lost))
-    power, power_low = v.fast_two_sum(y.constant(1.0), a)
-    power_low = power_low + a_low
+    n, power, power_low = e._exp_in_parts(-square, fma(-y, y, square))
     above = p * power
     above_low = fma(p_low, power, fma(p, power_low, fma(p, power, -above)))
     below = twice + 1.0

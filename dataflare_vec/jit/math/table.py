@@ -1,7 +1,6 @@
 """The mathematical functions that a kernel may call, what computes them, and how exact that is.
 
-Not here, and left to Numba, one call a row: `gamma` and `lgamma`, whose relative error near the zeros of
-lgamma would take expansions of their own, and Python's ``%`` and ``//``, which may have to raise.
+Not here, and left to Numba, are Python's ``%`` and ``//``, which may have to raise.
 
 To add one: write it over `Value` in the file of its family, add a line to `FUNCTIONS`, and a line to the
 oracles in `tests/jit/math/test_accuracy.py`.
@@ -18,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataflare_vec.jit.math import division, exponential, hyperbolic, power, rounding, special, trigonometric
+from dataflare_vec.jit.math import (
+    division,
+    exponential,
+    gamma,
+    hyperbolic,
+    power,
+    rounding,
+    special,
+    trigonometric,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +97,7 @@ def _both(
 
 
 _e, _t, _r, _p, _h, _s, _d = exponential, trigonometric, rounding, power, hyperbolic, special, division
+_g = gamma
 
 #: Operators that are replaced like calls.
 OPERATORS = (operator.pow, operator.ipow)
@@ -118,6 +127,8 @@ FUNCTIONS: tuple[MathFunction, ...] = (
     _both("atanh", _h.atanh, 2.0, "np.arctanh"),
     _both("erf", _s.erf, 1.5),
     _both("erfc", _s.erfc, 2.0),
+    _both("gamma", _g.gamma, 1.0),
+    _both("lgamma", _g.lgamma, 2.0),
     _both("cbrt", _s.cbrt, 1.0),
     _both("hypot", _s.hypot, 1.5, arguments=2),
     MathFunction("pow", _p.pow, _of("math.pow"), 2.0, 2.0, 2),

@@ -74,19 +74,20 @@ def struct_type(dtype: Any, expects: type | None, column_type: Callable[..., Any
     Raises
     ------
     ValueError
-        If an annotated field isn't there, or can't be read.
+        If an annotated field isn't there, or can't be read: what is expected, and why it isn't so.
     """
     dtypes = {field.name: field.dtype for field in dtype.fields}
+    expected = "a struct with the annotated fields"
     names, columns, nullable = [], [], []
     for field in struct_fields(dtype, expects):
         if field.name not in dtypes:
             there = ", ".join(f"`{name}`" for name in dtypes)
             msg = f"there is no field `{field.name}`, there are {there}"
-            raise ValueError(msg)
+            raise ValueError(expected, msg)
         column = column_type(dtypes[field.name], field.expects)
         if column is None and expects is not None:
             msg = f"the field `{field.name}` is {dtypes[field.name]}, which a kernel can't read"
-            raise ValueError(msg)
+            raise ValueError(expected, msg)
         if column is not None:
             names.append(field.name)
             columns.append(column)
@@ -130,11 +131,9 @@ class _Struct(Element):
             count = len(element_of(field).slot_types(context, field))
             buffers, left = Buffers(left[:count]), left[count:]
             valid = _valid(builder, buffers, row) if null else None
-            counts = there if valid is None or there is None else builder.and_(valid, there)
-            counts = valid if counts is None else counts
-            # Fields are of their widest types: none of a struct's values doesn't fit.
+            counts = there if valid is None else valid if there is None else builder.and_(there, valid)
             value, _ = element_of(field).load_checked(context, builder, field, buffers, row, counts)
-            if null:
+            if valid is not None:
                 optional = context.make_helper(builder, item)
                 optional.data = value
                 optional.valid = valid

@@ -1,12 +1,12 @@
 """Memory for the strings that a kernel makes: a bump allocator of each thread.
 
-An arena is a block of 64-bit words ``{top, end, newest block, bytes of all blocks}``; a block starts with the
-address of the one before. `allocate` moves ``top``. The loop calls `reset` after each row, when what the kernel
-returned has been copied, and `release` at the end of its chunk. Nothing is freed within a row, so a view on the
-arena stays good; a kernel that makes no string never calls in here.
+An arena is a block of 64-bit words ``{top, end, newest block, bytes of all blocks}``; a block starts with
+the address of the one before. `allocate` moves ``top``. The loop calls `reset` after each row, when what
+the kernel returned has been copied, and `release` at the end of its chunk. Nothing is freed within a row,
+so a view on the arena stays good; a kernel that makes no string never calls in here.
 
-The arena is found through a pthread key, without the GIL. Besides libc's functions the machine code needs one
-symbol of ours, `KEY_SYMBOL`: the address of that key.
+The arena is found through a pthread key, without the GIL. Besides libc's functions the machine code needs
+one symbol of ours, `KEY_SYMBOL`: the address of that key.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload, overload_method, register_jitable
 

@@ -155,4 +155,3 @@ def _isascii(view):
         return high < 128
 
     return isascii
-

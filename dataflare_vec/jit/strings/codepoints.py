@@ -5,7 +5,6 @@ Text in Arrow is valid UTF-8, so nothing is checked here: `bytes.decode` checks 
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from dataflare_vec.jit.strings.base import helper, is_ascii, operation

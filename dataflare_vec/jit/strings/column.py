@@ -1,9 +1,10 @@
 """How a loop reads strings and bytes from a column, and writes them into one.
 
-A value is read where it lies. What is written is copied: up to 12 bytes into its view, more into the data buffer
-of the thread's writer (`dataflare_vec.engine.writers`). A writer is a block of 64-bit words: where the next byte
-goes, where the buffer ends and begins, the buffer's index in the column, whether each call of the loop starts it
-over, and the function ``room(object, nbytes)`` with its object, that puts another buffer in its place.
+A value is read where it lies. What is written is copied: up to 12 bytes into its view, more into the data
+buffer of the thread's writer (`dataflare_vec.engine.writers`). A writer is a block of 64-bit words: where the
+next byte goes, where the buffer ends and begins, the buffer's index in the column, whether each call of the
+loop starts it over, and an object with the function ``room(object, nbytes)``, which puts another buffer in
+its place.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class ViewElement(Element):
 
     def slot_types(self, context: Any, ty: types.Type) -> list[ir.Type]:
         """Return the LLVM types of the column's four slots."""
-        # The second as a number: what a pointer says of aliasing isn't true of a writer, which `room` changes.
+        # The second as a number: a pointer would be said not to alias, but `room` changes the writer.
         return [_BYTES, _I64, _BYTES, _I64]
 
     def load(
@@ -100,7 +101,9 @@ class ViewElement(Element):
         """Write the value of ``row``."""
         string = cgutils.create_struct_proxy(ty)(context, builder, value=value)
         view = _view(builder, target, row)
-        builder.call(viewcode.put(builder.module), [view, _words(builder, target), string.data, string.nbytes])
+        builder.call(
+            viewcode.put(builder.module), [view, _words(builder, target), string.data, string.nbytes]
+        )
 
     def begin(self, builder: ir.IRBuilder, target: Buffers) -> ir.Value:
         """Write what a loop does before its first row; return where the next byte goes, for `undo`."""
@@ -195,9 +198,7 @@ def _may_be_wider(ty: types.Type) -> bool:
     return isinstance(ty, StringType) and ty.ascii
 
 
-def _value(
-    context: Any, builder: ir.IRBuilder, ty: types.Type, data: ir.Value, nbytes: ir.Value
-) -> ir.Value:
+def _value(context: Any, builder: ir.IRBuilder, ty: types.Type, data: ir.Value, nbytes: ir.Value) -> ir.Value:
     value = cgutils.create_struct_proxy(ty)(context, builder)
     value.data, value.nbytes = data, nbytes
     return value._getvalue()

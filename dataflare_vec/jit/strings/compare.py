@@ -71,6 +71,11 @@ def _bool(view):
     return (lambda view: view._nbytes != 0) if isinstance(view, ViewType) else None
 
 
+@operation(operator.not_)
+def _not(view):
+    return (lambda view: view._nbytes == 0) if isinstance(view, ViewType) else None
+
+
 @helper
 def fold(mixed, word):
     """Mix a word into a hash."""

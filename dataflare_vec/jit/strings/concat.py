@@ -71,7 +71,6 @@ def _mul(a, b):
     return None
 
 
-
 @method("join", data=True)
 def _join(separator, items):
     if isinstance(items, types.BaseTuple):

@@ -1,8 +1,8 @@
 """A kernel's string constants become ours, and what makes Numba's strings calls ours.
 
-Works on Numba's IR before types are inferred, so that no string of Numba's own kind comes up: constants in the
-code, in globals and in closures, alone and in tuples; the built-in functions that return strings; format
-specifications. The kernel's Python function stays as it is.
+Works on Numba's IR before types are inferred, so that no string of Numba's own kind comes up: constants in
+the code, in globals and in closures, alone and in tuples; the built-in functions that return strings;
+format specifications. The kernel's Python function stays as it is.
 """
 
 from __future__ import annotations
@@ -55,10 +55,9 @@ def replace_strings(func_ir: Any) -> bool:
                         value.value = new
                         value.use_literal_type = not isinstance(new, tuple)
                         changed = True
-                elif isinstance(value, ir.Expr) and value.op == "inplace_binop":
-                    if value.fn is operator.imatmul and _has_format(func_ir):
-                        body.append(_format_call(func_ir, block, statement))
-                        changed = True
+                elif _is_format(func_ir, value):
+                    body += _format_call(func_ir, block, statement)
+                    changed = True
             body.append(statement)
         block.body = body
     return changed
@@ -71,17 +70,30 @@ def _built_in(value: Any) -> Any:
         return value
 
 
-def _has_format(func_ir: Any) -> bool:
-    return bool(getattr(func_ir.func_id, "dfv_formats", False))
+def _is_format(func_ir: Any, value: Any) -> bool:
+    """Whether an expression is an operator that stands for a format."""
+    if not getattr(func_ir.func_id, "dfv_formats", False) or not isinstance(value, ir.Expr):
+        return False
+    return value.op in ("binop", "inplace_binop") and value.fn in (operator.matmul, operator.imatmul)
 
 
-def _format_call(func_ir: Any, block: Any, statement: Any) -> Any:
-    """Turn ``value @= specification`` (see `mark_formats`) into a call; return what names the function."""
+def _format_call(func_ir: Any, block: Any, statement: Any) -> list[Any]:
+    """Turn an operator that stands for a format (see `mark_formats`) into a call; return what goes before."""
     old = statement.value
-    name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_format"), old.loc)
-    function = ir.Global("format", REPLACED[format], old.loc)
-    func_ir._definitions[name.name].append(function)
-    statement.value = ir.Expr.call(name, (old.lhs, old.rhs), (), old.loc)
+    before: list[Any] = []
+
+    def assigned(value: Any) -> Any:
+        name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_format"), old.loc)
+        func_ir._definitions[name.name].append(value)
+        before.append(ir.Assign(value, name, old.loc))
+        return name
+
+    value = old.lhs
+    if old.fn is operator.matmul:
+        to_text = assigned(ir.Global("str", REPLACED[str], old.loc))
+        value = assigned(ir.Expr.call(to_text, (value,), (), old.loc))
+    function = assigned(ir.Global("format", REPLACED[format], old.loc))
+    statement.value = ir.Expr.call(function, (value, old.rhs), (), old.loc)
     definitions = func_ir._definitions[statement.target.name]
     definitions[:] = [statement.value if item is old else item for item in definitions]
-    return ir.Assign(function, name, old.loc)
+    return before

@@ -21,6 +21,7 @@ from dataflare_vec.jit.strings.types import (
     utf8_string,
 )
 
+UTF8 = StringConstant("utf-8")
 _KNOWN = ("utf-8", "ascii", "iso8859-1")
 
 
@@ -49,24 +50,22 @@ def all_below(data, nbytes, limit):
 
 
 @overload_method(StringType, "encode", jit_options=OPTIONS, prefer_literal=True)
-def _encode(view, encoding=StringConstant("utf-8")):
+def _encode(view, encoding=UTF8):
     name = _codec(encoding)
     if name is None:
         return None
     if name == "utf-8" or is_ascii(view):
-        return lambda view, encoding=StringConstant("utf-8"): make_view(
-            bytes_view, view._data, view._nbytes
-        )
+        return lambda view, encoding=UTF8: make_view(bytes_view, view._data, view._nbytes)
     if name == "ascii":
 
-        def encode_ascii(view, encoding=StringConstant("utf-8")):
+        def encode_ascii(view, encoding=UTF8):
             if not all_below(view._data, view._nbytes, 128):
                 raise UnicodeError("ordinal not in range(128)")
             return make_view(bytes_view, view._data, view._nbytes)
 
         return encode_ascii
 
-    def encode_latin(view, encoding=StringConstant("utf-8")):
+    def encode_latin(view, encoding=UTF8):
         room = allocate(view._nbytes)
         offset, written = 0, 0
         while offset < view._nbytes:
@@ -111,13 +110,13 @@ def is_utf8(data, nbytes):
 
 
 @overload_method(BytesType, "decode", jit_options=OPTIONS, prefer_literal=True)
-def _decode(view, encoding=StringConstant("utf-8")):
+def _decode(view, encoding=UTF8):
     name = _codec(encoding)
     if name is None:
         return None
     if name == "utf-8":
 
-        def decode_utf8(view, encoding=StringConstant("utf-8")):
+        def decode_utf8(view, encoding=UTF8):
             if not is_utf8(view._data, view._nbytes):
                 raise UnicodeError("invalid utf-8")
             return make_view(utf8_string, view._data, view._nbytes)
@@ -125,14 +124,14 @@ def _decode(view, encoding=StringConstant("utf-8")):
         return decode_utf8
     if name == "ascii":
 
-        def decode_ascii(view, encoding=StringConstant("utf-8")):
+        def decode_ascii(view, encoding=UTF8):
             if not all_below(view._data, view._nbytes, 128):
                 raise UnicodeError("ordinal not in range(128)")
             return make_view(ascii_string, view._data, view._nbytes)
 
         return decode_ascii
 
-    def decode_latin(view, encoding=StringConstant("utf-8")):
+    def decode_latin(view, encoding=UTF8):
         room = allocate(view._nbytes * 2)
         written = 0
         for i in range(view._nbytes):

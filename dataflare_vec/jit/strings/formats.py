@@ -2,7 +2,7 @@
 
 Before the bytecode is translated, "format this value so" becomes ``value @= specification``, an operator that
 no string has; `constants.replace_strings` makes it a call of our `format`. A function that has both such
-f-strings and a real ``@=`` is left as it is, and Numba says what it can't do.
+f-strings and a real ``@`` is left as it is, and Numba says what it can't do.
 """
 
 from __future__ import annotations
@@ -11,10 +11,17 @@ import dis
 import sys
 from typing import Any
 
-if sys.version_info >= (3, 11):
-    _NAME, _ARGUMENT = "BINARY_OP", [symbol for _, symbol in dis._nb_ops].index("@=")  # type: ignore[attr-defined]
-else:
-    _NAME, _ARGUMENT = "INPLACE_MATRIX_MULTIPLY", None
+_SYMBOLS = [name for _, name in dis._nb_ops] if sys.version_info >= (3, 11) else []  # type: ignore[attr-defined]
+
+
+def _operator(symbol: str, name: str) -> tuple[str, int | None]:
+    """Return name and argument of an operator's instruction; ``name`` is what it is before Python 3.11."""
+    return ("BINARY_OP", _SYMBOLS.index(symbol)) if _SYMBOLS else (name, None)
+
+
+#: What stands for a format, and for one of the value as text (``{x!s:>8}``).
+_FORMAT = _operator("@=", "INPLACE_MATRIX_MULTIPLY")
+_FORMAT_TEXT = _operator("@", "BINARY_MATRIX_MULTIPLY")
 
 # The argument of FORMAT_VALUE: how to convert the value first, and whether a specification is given.
 _AS_STR, _HAS_SPECIFICATION = 1, 4
@@ -23,15 +30,24 @@ _AS_STR, _HAS_SPECIFICATION = 1, 4
 def mark_formats(bytecode: Any) -> bool:
     """Mark formats in Numba's bytecode of one function; whether there were any."""
     instructions = list(bytecode.table.values())
-    if any(item.opname == _NAME and item.arg == _ARGUMENT for item in instructions):
+    if any((item.opname, item.arg) in (_FORMAT, _FORMAT_TEXT) for item in instructions):
         return False
     marked = False
     for item in instructions:
         if item.opname == "FORMAT_VALUE" and item.arg == _AS_STR:
-            item.arg = 0  # `!s`: what happens without it
-        wanted = item.opname == "FORMAT_VALUE" and item.arg == _HAS_SPECIFICATION
-        if wanted or item.opname == "FORMAT_WITH_SPEC":
-            item.opcode, item.opname, item.arg = dis.opmap[_NAME], _NAME, _ARGUMENT
+            item.arg = 0  # what happens without `!s`
+        elif item.opname == "FORMAT_VALUE" and item.arg == _AS_STR | _HAS_SPECIFICATION:
+            _become(item, _FORMAT_TEXT)
+            marked = True
+        elif item.opname == "FORMAT_WITH_SPEC" or (
+            item.opname == "FORMAT_VALUE" and item.arg == _HAS_SPECIFICATION
+        ):
+            _become(item, _FORMAT)
             marked = True
     bytecode.func_id.dfv_formats = marked
     return marked
+
+
+def _become(item: Any, instruction: tuple[str, int | None]) -> None:
+    item.opname, item.arg = instruction
+    item.opcode = dis.opmap[item.opname]

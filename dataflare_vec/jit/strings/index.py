@@ -18,7 +18,14 @@ from numba.extending import register_model
 from dataflare_vec.jit.strings.arena import allocate
 from dataflare_vec.jit.strings.base import copy_bytes, is_ascii, is_bytes, operation, part
 from dataflare_vec.jit.strings.codepoints import offset_of, start_before, width_at
-from dataflare_vec.jit.strings.types import BytesType, StringType, ViewIterator, ViewType, make_view, offset_by
+from dataflare_vec.jit.strings.types import (
+    BytesType,
+    StringType,
+    ViewIterator,
+    ViewType,
+    make_view,
+    offset_by,
+)
 
 
 @operation(operator.getitem)
@@ -156,9 +163,7 @@ def _iternext(context, builder, signature, arguments, result):
         else:
             if not kind.ascii:
                 types_ = types.int64(kind, types.int64)
-                width = context.compile_internal(
-                    builder, _character_width, types_, [iterator.view, offset]
-                )
+                width = context.compile_internal(builder, _character_width, types_, [iterator.view, offset])
             character = context.make_helper(builder, kind)
             character.data, character.nbytes = address, width
             result.yield_(character._getvalue())

@@ -18,9 +18,7 @@ from dataflare_vec.jit.strings.types import byte_pointer, offset_by
 _I64 = ir.IntType(64)
 
 memcmp = types.ExternalFunction("memcmp", types.int32(byte_pointer, byte_pointer, types.int64))
-memmem = types.ExternalFunction(
-    "memmem", byte_pointer(byte_pointer, types.int64, byte_pointer, types.int64)
-)
+memmem = types.ExternalFunction("memmem", byte_pointer(byte_pointer, types.int64, byte_pointer, types.int64))
 
 
 def _load(bits, numba_type):
@@ -58,7 +56,7 @@ def _matches(lanes):
     return matches
 
 
-#: For the 16 (8) bytes at ``data + i`` a bit each: whether it is ``byte``; the lowest bit is the first byte's.
+#: For the 16 (8) bytes at ``data + i`` a bit each, the first byte's lowest: whether it is ``byte``.
 matches16, matches8 = _matches(16), _matches(8)
 
 

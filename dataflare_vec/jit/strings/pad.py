@@ -97,6 +97,8 @@ def _expandtabs(view, tabsize=8):
     if not isinstance(view, ViewType):
         return None
 
+    each_byte = is_bytes(view)
+
     def expandtabs(view, tabsize=8):
         data, nbytes = view._data, view._nbytes
         tabs = 0
@@ -118,11 +120,9 @@ def _expandtabs(view, tabsize=8):
                 continue
             room[written] = byte
             written += 1
-            column += np.int64((byte & np.uint8(0xC0)) != np.uint8(0x80))
+            column += np.int64(each_byte or (byte & np.uint8(0xC0)) != np.uint8(0x80))
             if byte == 10 or byte == 13:
                 column = 0
         return make_view(view, room, written)
 
     return expandtabs
-
-

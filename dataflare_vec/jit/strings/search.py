@@ -20,9 +20,7 @@ END = np.iinfo(np.int64).max
 @operation(operator.contains)
 def _contains(view, needle):
     if comparable(view, needle):
-        return lambda view, needle: (
-            find_bytes(view._data, 0, view._nbytes, needle._data, needle._nbytes) >= 0
-        )
+        return lambda view, needle: find_bytes(view._data, 0, view._nbytes, needle._data, needle._nbytes) >= 0
     if is_bytes(view) and isinstance(needle, types.Integer):
 
         def contains_byte(view, needle):
@@ -192,5 +190,3 @@ def _removesuffix(view, suffix):
         return view
 
     return removesuffix
-
-

@@ -337,6 +337,11 @@ def _bool(pieces):
     return (lambda pieces: first_offset(pieces) >= 0) if isinstance(pieces, PiecesType) else None
 
 
+@operation(operator.not_)
+def _not(pieces):
+    return (lambda pieces: first_offset(pieces) < 0) if isinstance(pieces, PiecesType) else None
+
+
 @operation(operator.getitem)
 def _getitem(pieces, index):
     if not (isinstance(pieces, PiecesType) and isinstance(index, types.Integer | types.Boolean)):
@@ -450,5 +455,3 @@ def _rpartition(view, sep):
         return part(view, 0, found), part(view, found, behind), part(view, behind, view._nbytes)
 
     return rpartition
-
-

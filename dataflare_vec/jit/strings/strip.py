@@ -148,5 +148,3 @@ def _strip(view, chars=None):
         return part(view, start, right_end(view, start, chars))
 
     return strip
-
-

@@ -1,6 +1,7 @@
 """The addresses that machine code with strings refers to by name, all in one place.
 
-Beyond libc's functions, which the linker knows. Machine code that comes from a cache needs `define_all` first.
+Beyond libc's functions, which the linker knows. Machine code that comes from a cache needs `define_all`
+first.
 """
 
 from __future__ import annotations

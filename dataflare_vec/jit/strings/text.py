@@ -31,6 +31,8 @@ from dataflare_vec.jit.strings.types import (
     utf8_string,
 )
 
+_EMPTY = StringConstant("")
+
 
 @helper
 def int_text(value):
@@ -49,31 +51,29 @@ def text_of(value=""):
 
 
 @operation(text_of)
-def _text_of(value=StringConstant("")):
+def _text_of(value=_EMPTY):
     value = getattr(value, "value", value)
     if is_string(value):
-        return lambda value=StringConstant(""): value
+        return lambda value=_EMPTY: value
     if isinstance(value, str):
-        empty = StringConstant("")
-        return lambda value=StringConstant(""): empty
+        return lambda value=_EMPTY: _EMPTY
     if isinstance(value, types.Boolean):
         true, false = StringConstant("True"), StringConstant("False")
-        return lambda value=StringConstant(""): true if value else false
+        return lambda value=_EMPTY: true if value else false
     if isinstance(value, types.Integer):
-        return lambda value=StringConstant(""): int_text(value)
+        return lambda value=_EMPTY: int_text(value)
     if value == types.float64:
-        return lambda value=StringConstant(""): float_text(value)
+        return lambda value=_EMPTY: float_text(value)
     if isinstance(value, types.Float):  # NumPy's str of a narrow float is its own
-        return lambda value=StringConstant(""): float_text(np.float64(value))
+        return lambda value=_EMPTY: float_text(np.float64(value))
     if isinstance(value, types.NoneType):
         none = StringConstant("None")
-        return lambda value=StringConstant(""): none
+        return lambda value=_EMPTY: none
     return None
 
 
 # -- format -----------------------------------------------------------------------------------------------
 
-_EMPTY = StringConstant("")
 _PREFIXES = {"b": "0b", "o": "0o", "x": "0x", "X": "0X"}
 _BASES = {"b": 2, "o": 8, "x": 16, "X": 16}
 
@@ -243,7 +243,10 @@ def _general(x, precision, capital):
 
 @helper
 def _plain_or_scientific(digits, count, point, keep, capital, keeps_point):
-    """Return digits as the format g lays them out: with an exponent if it is below -4, or ``keep`` or more."""
+    """Return digits as the format g lays them out.
+
+    With an exponent if it is below -4, or ``keep`` or more.
+    """
     if point > -4 and point <= keep:
         if point <= 0:
             moved = allocate(count + 1 - point)

@@ -139,8 +139,8 @@ def tables() -> Tables:
     nothing = made.page(np.full(256, made.record(0), np.uint16))
     pages = np.full(0x1100, nothing, np.uint16)
     for plane in range(0x11):
-        text = np.arange(plane << 16, (plane + 1) << 16, dtype="<u4").tobytes()
-        text = text.decode("utf-32-le", "surrogatepass")
+        points = np.arange(plane << 16, (plane + 1) << 16, dtype="<u4")
+        text = points.tobytes().decode("utf-32-le", "surrogatepass")
         # Most planes are empty, which one sweep shows.
         if not _WORD_OR_SPACE.search(text) and unicodedata.category(text[1]) in ("Cn", "Co"):
             continue

@@ -46,7 +46,9 @@ def is_ascii(module: ir.Module) -> ir.Function:
     data, nbytes = function.args
     few = builder.icmp_unsigned("<", nbytes, _I64(_LANE_BYTES))
     with builder.if_then(few):
-        both = builder.or_(load(builder, data, 0, _I64), load(builder, data, builder.sub(nbytes, _I64(8)), _I64))
+        both = builder.or_(
+            load(builder, data, 0, _I64), load(builder, data, builder.sub(nbytes, _I64(8)), _I64)
+        )
         high = builder.and_(both, _I64(0x8080808080808080))
         builder.ret(builder.icmp_unsigned("==", high, _I64(0)))
     last = builder.sub(nbytes, _I64(_LANE_BYTES))

@@ -8,6 +8,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 from evaluate import evaluate
+from scipy import special
 
 from dataflare_vec.jit.math.table import FUNCTIONS
 
@@ -33,6 +34,8 @@ KERNELS = {
     "atanh": lambda x: math.atanh(x),
     "erf": lambda x: math.erf(x),
     "erfc": lambda x: math.erfc(x),
+    "gamma": lambda x: math.gamma(x),
+    "lgamma": lambda x: math.lgamma(x),
     "cbrt": lambda x: np.cbrt(x),
     "sqrt": lambda x: math.sqrt(x),
     "degrees": lambda x: math.degrees(x),
@@ -45,6 +48,8 @@ ORACLES = {
     "erf": lambda x: mp.erf(max(-30, min(x, 30))),
     "erfc": lambda x: mp.erfc(max(-30, x)),
     "cbrt": lambda x: mp.sign(x) * mp.cbrt(abs(x)),
+    "gamma": mp.gamma,
+    "lgamma": mp.loggamma,
     "exp2": lambda x: mp.power(2, x),
     "log2": lambda x: mp.log(x, 2),
 }
@@ -63,6 +68,8 @@ DOMAINS = {
     "acosh": (1.0, np.inf),
     "atanh": (-1.0, 1.0),
     "erfc": (-100.0, 28.0),
+    "gamma": (-190.0, 171.6),
+    "lgamma": (0.0, np.inf),  # and below: test_lgamma_of_negative_numbers
     "asin": (-1.0, 1.0),
     "acos": (-1.0, 1.0),
     "sqrt": (0.0, np.inf),
@@ -90,6 +97,8 @@ def samples(name: str, dtype, rng, count: int):
         parts += [np.round(10 ** rng.uniform(0, 22, count // 4)) * (np.pi / 2)]
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         x = np.concatenate(parts).astype(dtype)
+    if name == "gamma":
+        x = x[(x > 0) | (x != np.floor(x))]  # no poles
     return x[(x > low) & (x < high) & np.isfinite(x)]
 
 
@@ -127,6 +136,8 @@ NUMPY = {
     **{name: getattr(np, "arc" + name[1:]) for name in ("asinh", "acosh", "atanh")},
     "erf": np.vectorize(math.erf),
     "erfc": np.vectorize(math.erfc),
+    "gamma": special.gamma,
+    "lgamma": special.gammaln,
 }
 
 
@@ -164,6 +175,27 @@ def test_atan2(dtype):
     error = ulp_error(got, high, low)
     worst = np.argmax(error)
     assert error[worst] <= 2.0, f"atan2({y[worst]!r}, {x[worst]!r}): {error[worst]:.3f} ULP"
+
+
+LGAMMA_ZEROS = (-2.4570247382208006, -2.7476826467274127, -3.143580888349980, -3.9552942848585979)
+
+
+@pytest.mark.parametrize(("dtype", "nearly"), [(np.float64, 2.0**-54), (np.float32, 2.0**-25)])
+def test_lgamma_of_negative_numbers(dtype, nearly):
+    """Relative to the result, except near its zeros."""
+    rng = np.random.default_rng(9)
+    parts = [-rng.uniform(0, 30, 2000), -rng.uniform(0, 1000, 500), -(10 ** rng.uniform(-40, 6, 1000))]
+    parts += [zero + rng.normal(size=200) * 10.0 ** -rng.integers(1, 16, 200) for zero in LGAMMA_ZEROS]
+    x = np.concatenate(parts).astype(dtype)
+    x = x[x != np.floor(x)]
+    with mp.workprec(250):
+        values = [mp.re(mp.loggamma(mp.mpf(float(v)))) for v in x]
+        got = evaluate(KERNELS["lgamma"], x)
+        error = np.array([float(abs(mp.mpf(float(g)) - v)) for g, v in zip(got, values, strict=True)])
+        size = np.array([float(v) for v in values]).astype(dtype)
+    bound = np.maximum(2 * np.spacing(np.abs(size)), nearly)
+    worst = np.argmax(error / bound)
+    assert error[worst] <= bound[worst], f"lgamma({x[worst]!r}): {error[worst]}"
 
 
 # 6381956970095103·2^797 is the double nearest to a multiple of π/2 (J.-M. Muller, Elementary Functions,
@@ -208,6 +240,30 @@ SPECIAL = {
     "atanh": [(0.0, 0.0), (-0.0, -0.0), (1.0, INF), (-1.0, -INF), (1.5, NAN), (-INF, NAN)],
     "erf": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (10.0, 1.0), (-1e30, -1.0)],
     "erfc": [(0.0, 1.0), (-0.0, 1.0), (INF, 0.0), (-INF, 2.0), (1e30, 0.0), (-1e30, 2.0)],
+    "gamma": [
+        (0.0, INF),
+        (-0.0, -INF),
+        (1.0, 1.0),
+        (2.0, 1.0),
+        (5.0, 24.0),
+        (INF, INF),
+        (1e4, INF),
+        (-1.0, NAN),
+        (-1e30, NAN),
+        (-INF, NAN),
+        (-1000.5, -0.0),
+        (-1001.5, 0.0),
+    ],
+    "lgamma": [
+        (0.0, INF),
+        (-0.0, INF),
+        (1.0, 0.0),
+        (2.0, 0.0),
+        (INF, INF),
+        (-1.0, INF),
+        (-1e30, INF),
+        (-INF, INF),
+    ],
     "cbrt": [(0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -INF), (27.0, 3.0), (-8.0, -2.0), (1.0, 1.0)],
     "asin": [(0.0, 0.0), (-0.0, -0.0), (1.5, NAN), (-1.5, NAN), (INF, NAN), (1.0, math.pi / 2)],
     "acos": [(1.0, 0.0), (1.5, NAN), (-1.5, NAN), (INF, NAN), (-1.0, math.pi)],

@@ -13,7 +13,7 @@ from dataflare_vec.jit.math.table import FUNCTIONS, REPLACED
 NAMES = [
     *("exp", "exp2", "expm1", "log", "log2", "log10", "log1p"),
     *("sin", "cos", "tan", "asin", "acos", "atan", "sqrt"),
-    *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc"),
+    *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "gamma", "lgamma"),
     *("power", "cube", "seventh", "cbrt", "hypot", "ieee_remainder", "modulo"),
 ]
 # Those that aren't a function of `math` of one argument.
@@ -88,7 +88,7 @@ def test_names_are_unique():
 
 COMMON = """
 sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh exp exp2 expm1 log log2 log10 log1p pow sqrt
-cbrt hypot erf erfc floor ceil trunc fmod remainder copysign isnan isinf isfinite degrees radians
+cbrt hypot erf erfc gamma lgamma floor ceil trunc fmod remainder copysign isnan isinf isfinite degrees radians
 """
 
 

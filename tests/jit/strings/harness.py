@@ -14,12 +14,17 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.compiler_lock import global_compiler_lock
 
+from dataflare_vec.jit.compiler import ERROR_MODEL
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.rewrite import pipeline
 from dataflare_vec.jit.strings import arena
 from dataflare_vec.jit.strings.types import BytesType, StringType, ascii_string, bytes_view, utf8_string
 
-OPTIONS = {"pipeline_class": pipeline(Mode(full=True)), "error_model": "dataflare", "no_cpython_wrapper": True}
+OPTIONS = {
+    "pipeline_class": pipeline(Mode(full=True)),
+    "error_model": ERROR_MODEL,
+    "no_cpython_wrapper": True,
+}
 _libraries = []
 
 

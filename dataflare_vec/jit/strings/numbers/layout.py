@@ -70,5 +70,3 @@ def _put(room, at, fill, times):
         copy_bytes(offset_by(room, at), fill._data, fill._nbytes)
         at += fill._nbytes
     return at
-
-

@@ -14,11 +14,11 @@ READ_FROM, READ_TO = -342, 308
 WRITE_FROM, WRITE_TO = -292, 324
 
 
-def _words(values):
+def _words(values: list[int]) -> np.ndarray:
     return np.array([[value >> 64, value & (1 << 64) - 1] for value in values], np.uint64)
 
 
-def _leading(exponent):
+def _leading(exponent: int) -> tuple[int, bool]:
     """Return the leading 128 bits of a power of ten, truncated; and whether that is exact."""
     power = 10 ** abs(exponent)
     if exponent >= 0:

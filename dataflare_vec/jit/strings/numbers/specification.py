@@ -1,4 +1,7 @@
-"""Format specifications, read while a kernel is compiled: ``[[fill]align][sign][#][0][width][,][.precision][type]``."""
+"""Format specifications, read while a kernel is compiled.
+
+``[[fill]align][sign][#][0][width][,][.precision][type]``
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Digits of numbers: integers in any base, the shortest of a float, all of a float.
 
-The shortest digits that read back as the same float are found with Schubfach (R. Giulietti, "The Schubfach way
-to render doubles", 2020): three products with 128 bits of a power of ten. All digits of a float are those of a
-large integer.
+The shortest digits that read back as the same float are found with Schubfach (R. Giulietti, "The Schubfach
+way to render doubles", 2020): three products with 128 bits of a power of ten. All digits of a float are
+those of a large integer.
 """
 
 from __future__ import annotations

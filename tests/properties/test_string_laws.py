@@ -42,6 +42,18 @@ def told(s: object | None, t):
     return s
 
 
+def changed(s, t):
+    return s.replace("a", t).upper() + t[1:3]
+
+
+def found(s, t):
+    return s.find(t), s[::-1], int(s.isalpha())
+
+
+def number(s, t):
+    return int(s) + len(t)
+
+
 def strict(s, t):
     if s > t:
         raise ValueError("out of order")
@@ -58,7 +70,7 @@ def careful(s, t):
     return s < "n"
 
 
-KERNELS = {f.__name__: f for f in (same, later, pair, told, strict, ordered)}
+KERNELS = {f.__name__: f for f in (same, later, pair, told, changed, found, number, strict, ordered)}
 PLUGINS = {
     name: define(f, name=name, form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER)
     for name, f in KERNELS.items()
@@ -77,7 +89,9 @@ texts = st.one_of(
     st.text("abnz", max_size=14),
     st.text(st.characters(max_codepoint=127), max_size=40),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
-    st.sampled_from(["", "a" * 12, "a" * 13, "ä" * 6, "é" * 7, "\0", "x" * 100, "𝄞" * 40]),
+    st.sampled_from(
+        ["12", " -7 ", "1_0", "٣", "", "a" * 12, "a" * 13, "ä" * 6, "é" * 7, "\0", "x" * 100, "𝄞" * 40]
+    ),
 )
 
 
@@ -165,7 +179,9 @@ def test_no_row_is_lost(frame, config, plugin):
 
 @given(
     frame=frames(),
-    names=st.lists(st.sampled_from(["same", "later", "told", "strict", "careful"]), min_size=2, max_size=4),
+    names=st.lists(
+        st.sampled_from(["same", "later", "told", "changed", "strict", "careful"]), min_size=2, max_size=4
+    ),
     keeps=st.lists(st.booleans(), min_size=4, max_size=4),
     config=configs,
 )
@@ -189,7 +205,9 @@ def test_a_pipeline_is_its_steps_one_after_the_other(frame, names, keeps, config
     assert got.error_count == count
 
 
-@given(frame=frames(st.binary(max_size=40)), name=st.sampled_from(["same", "later", "strict"]), config=configs)
+@given(
+    frame=frames(st.binary(max_size=40)), name=st.sampled_from(["same", "later", "strict"]), config=configs
+)
 def test_bytes_are_as_strings(frame, name, config):
     """Laws 2 and 3 for binary columns, which may hold anything."""
     result = dfv.run(frame, PLUGINS[name], keep=False, config=config)

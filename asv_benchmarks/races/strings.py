@@ -1,0 +1,172 @@
+"""Strings: ordinary Python code on them, against the same by row in Python and by Polars' own expressions."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+import dataflare_vec as dfv
+
+from .common import ONE_THREAD, Figure, Size, timed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+#: Of the rows, the share that `map_elements` is timed on.
+_SHARE = 20
+
+
+def square_feet(s: str):
+    """Return the number before "sqft"."""
+    end = s.find(" sqft")
+    if end < 0:
+        return None
+    return int(s[s.rfind(" ", 0, end) + 1 : end].replace(",", ""))
+
+
+def titled(s: str):
+    """Return a name in title case, but for a prefix that stays as it is."""
+    if s.startswith("de "):
+        return s
+    return s.title()
+
+
+def has_error(line: str):
+    return "error" in line
+
+
+def upper(line: str):
+    return line.upper()
+
+
+def _plugin(function: Callable[..., Any], kind: str = "transformer") -> Any:
+    return dfv.register(f"race_{function.__name__}", function, plugin_type=kind, replace=True)
+
+
+def homes(rows: int) -> pl.DataFrame:
+    random = np.random.default_rng(3)
+    beds, baths, feet = (random.integers(1, most, rows) for most in (9, 5, 9999))
+    parts = zip(beds.tolist(), baths.tolist(), (feet + 300).tolist(), strict=True)
+    return pl.DataFrame({"s": [f"{bed} bds , {bath} ba , {size:,} sqft" for bed, bath, size in parts]})
+
+
+def names(rows: int) -> pl.DataFrame:
+    random = np.random.default_rng(4)
+    first = np.array(["john", "MARY", "de", "van", "o'neil", "anna-lena"])[random.integers(0, 6, rows)]
+    last = np.array(["smith", "JONES", "berg", "garcia marquez"])[random.integers(0, 4, rows)]
+    return pl.DataFrame({"a": first, "b": last}).select(s=pl.col("a") + " " + pl.col("b"))
+
+
+def log_lines(rows: int) -> pl.DataFrame:
+    texts = (
+        "connection established from 10.0.0.1 port 22",
+        "an error occurred while reading block",
+        "request handled in 12 ms",
+    )
+    kinds = np.random.default_rng(5).integers(0, len(texts), rows).tolist()
+    return pl.DataFrame(
+        {
+            "line": [
+                f"2026-01-{i % 28 + 1:02d} host{i % 9} service[{i % 997}]: {texts[k]}"
+                for i, k in enumerate(kinds)
+            ]
+        }
+    )
+
+
+def _by_element(frame: pl.DataFrame, function: Callable[..., Any], dtype: Any) -> pl.Series:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pl.exceptions.PolarsInefficientMapWarning)
+        return frame.select(pl.col(frame.columns[0]).map_elements(function, return_dtype=dtype)).to_series()
+
+
+def _against(
+    size: Size,
+    what: str,
+    frame: pl.DataFrame,
+    function: Callable[..., Any],
+    expression: pl.Expr,
+    bars: tuple[str, str],
+) -> Iterator[Figure]:
+    """Race a kernel on one thread with `map_elements`, and with a Polars expression on all threads."""
+    plugin = _plugin(function)
+    dtype = frame.lazy().select(expression).collect_schema().dtypes()[0]
+    part = frame[: max(frame.height // _SHARE, 1000)]
+    own = dfv.run(frame, plugin, keep=False, config=ONE_THREAD).frame.to_series()
+    assert own.equals(frame.select(expression).to_series())
+    assert own[: part.height].equals(_by_element(part, function, dtype))
+    taken, theirs, by_element = timed(
+        [
+            lambda: dfv.run(frame, plugin, keep=False, config=ONE_THREAD),
+            lambda: frame.select(expression),
+            lambda: _by_element(part, function, dtype),
+        ],
+        size.repeats,
+    )
+    by_element *= frame.height / part.height
+    nanoseconds = 1e9 / frame.height
+    note = f"{taken * nanoseconds:.1f} ns a row against"
+    rows = f"{what}, {frame.height:,} rows, one thread"
+    yield Figure(
+        f"{rows}: times faster than map_elements",
+        by_element / taken,
+        bars[0],
+        f"{note} {by_element * nanoseconds:.0f}",
+    )
+    yield Figure(
+        f"{rows}: times faster than a Polars expression on all threads",
+        theirs / taken,
+        bars[1],
+        f"{note} {theirs * nanoseconds:.1f}",
+    )
+
+
+def number_out_of_text(size: Size) -> Iterator[Figure]:
+    expression = (
+        pl.col("s").str.extract(r"([\d,]+) sqft").str.replace_all(",", "", literal=True).cast(pl.Int64)
+    )
+    yield from _against(
+        size,
+        "number out of “… 1,560 sqft”",
+        homes(size.rows(2_000_000)),
+        square_feet,
+        expression,
+        ("≥ 20", "≥ 4"),
+    )
+
+
+def title_case_with_a_rule(size: Size) -> Iterator[Figure]:
+    s = pl.col("s")
+    expression = pl.when(s.str.starts_with("de ")).then(s).otherwise(s.str.to_titlecase())
+    yield from _against(
+        size, "title case with a rule", names(size.rows(2_000_000)), titled, expression, ("≥ 10", "≥ 1")
+    )
+
+
+def upper_case(size: Size) -> Iterator[Figure]:
+    expression = pl.col("line").str.to_uppercase()
+    yield from _against(
+        size, "upper case of log lines", log_lines(size.rows(2_000_000)), upper, expression, ("≥ 1", "≥ 1")
+    )
+
+
+def filter_of_lines(size: Size) -> Iterator[Figure]:
+    frame = log_lines(size.rows(2_000_000))
+    plugin = _plugin(has_error, "filter")
+    expression = pl.col("line").str.contains("error", literal=True)
+    assert dfv.run(frame, plugin, config=ONE_THREAD).frame.equals(frame.filter(expression))
+    taken, theirs = timed(
+        [lambda: dfv.run(frame, plugin, config=ONE_THREAD), lambda: frame.filter(expression)], size.repeats
+    )
+    yield Figure(
+        f"lines with “error”, {frame.height:,} rows, one thread: times faster than Polars on all threads",
+        theirs / taken,
+        "≥ 1",
+        f"{taken / frame.height * 1e9:.1f} ns a row against {theirs / frame.height * 1e9:.1f}",
+    )
+
+
+RACES = (number_out_of_text, title_case_with_a_rule, upper_case, filter_of_lines)

@@ -1,0 +1,81 @@
+"""Compile a kernel before there are rows: in the build of an image, or before a service says it is up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.binding import bind
+from dataflare_vec.definition import Form
+from dataflare_vec.engine.prepare import prepare
+from dataflare_vec.errors import BindingError
+from dataflare_vec.jit.conveyor import conveyor
+from dataflare_vec.jit.support import releases
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dataflare_vec.definition import Plugin
+
+
+def compile_ahead(plugin: Plugin, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Compile a row kernel for columns of some types, into the cache; also `Plugin.compile`.
+
+    Parameters
+    ----------
+    plugin
+        A row kernel or a filter.
+    schema
+        Parameter to Polars dtype; a frame's schema does where its columns are called like the parameters.
+        Whatever else is in there doesn't matter.
+
+    Returns
+    -------
+    dict
+        Output to Polars dtype, as a frame would get them.
+
+    Raises
+    ------
+    BindingError
+        If it isn't a row kernel, or a parameter has no type.
+    ColumnTypeError, KernelCompileError, KernelResultError
+        As for a frame with such columns.
+
+    Notes
+    -----
+    All loops are compiled: without and with nulls, and the one that finds out which rows failed. What is in
+    the cache already is only loaded.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def margin(price, cost):
+    ...     return (price - cost) / price
+    >>> margin.compile({"price": pl.Float64, "cost": pl.Int64})
+    {'margin': Float64}
+    """
+    if plugin.form is not Form.ROW:
+        msg = f"plugin `{plugin.name}` is a {plugin.form.value}; only row kernels and filters are compiled"
+        raise BindingError(msg)
+    binding = bind(plugin, {})
+    names = [item.parameter.name for item in binding.columns]
+    missing = [name for name in names if name not in schema]
+    if missing:
+        msg = (
+            f"plugin `{plugin.name}`: the schema has no type for parameter `{missing[0]}`; it needs "
+            f"{', '.join(f'`{name}`' for name in names)}"
+        )
+        raise BindingError(msg)
+    prepared = prepare(binding, [_instance(schema[name]) for name in names])
+    prepared.kernel.make_all()
+    conveyor()
+    releases()
+    outputs = prepared.field_names(plugin) or (plugin.name,)
+    return {name: field.shown for name, field in zip(outputs, prepared.outputs, strict=True)}
+
+
+def _instance(dtype: Any) -> Any:
+    return dtype() if isinstance(dtype, type) and issubclass(dtype, pl.DataType) else dtype

@@ -1,0 +1,66 @@
+"""``dataflare-vec cache``: how large the cache is, what is in it, and away with it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser("cache", help="compiled kernels on disk: size, list, clear")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("size", "list", "clear"),
+        default="size",
+        help="how much there is (the default); each kernel, the last used first; remove all",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Print or remove what is in the cache; 1 if there is none."""
+    from dataflare_vec.cache.entry import kept_kernels
+    from dataflare_vec.cache.folder import VARIABLE_ENABLED, open_folder
+
+    folder = open_folder()
+    if folder is None:
+        sys.stderr.write(
+            f"dataflare-vec: there is no cache (`{VARIABLE_ENABLED}`, or a folder that is refused)\n"
+        )
+        return 1
+    if options.action == "clear":
+        sys.stdout.write(f"{_size(folder.clear())} freed in {folder.path}\n")
+        return 0
+    kernels = kept_kernels(folder)
+    if options.action == "list":
+        for kernel in kernels:
+            loops = "1 loop" if kernel.loops == 1 else f"{kernel.loops} loops"
+            sys.stdout.write(f"{kernel.label}  {loops}, {_size(kernel.size)}, used {_ago(kernel.used)} ago\n")
+    total = sum(file.size for file in folder.files())
+    count = "1 kernel" if len(kernels) == 1 else f"{len(kernels)} kernels"
+    sys.stdout.write(f"{count}, {_size(total)} of at most {_size(folder.max_bytes)}, in {folder.path}\n")
+    return 0
+
+
+def _size(nbytes: int) -> str:
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if nbytes >= factor:
+            return f"{nbytes / factor:.1f} {unit}"
+    return f"{nbytes} B"
+
+
+def _ago(moment: float) -> str:
+    seconds = max(time.time() - moment, 0.0)
+    for length, unit in _UNITS:
+        count = int(seconds // length)
+        if count:
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "0 seconds"

@@ -1,0 +1,103 @@
+"""``dataflare-vec compile``: kernels into the cache before they are needed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from dataflare_vec.definition import Plugin
+
+_SHORT = {
+    **{f"i{bits}": f"Int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"u{bits}": f"UInt{bits}" for bits in (8, 16, 32, 64)},
+    "f32": "Float32",
+    "f64": "Float64",
+    "bool": "Boolean",
+    "str": "String",
+    "bytes": "Binary",
+}  # fmt: skip
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "compile",
+        help="compile kernels into the cache, for an image or a service that has to start at once",
+        description="Compile kernels into the cache: what runs later on this kind of processor loads them.",
+    )
+    parser.add_argument("names", nargs="+", metavar="PLUGIN", help="a row kernel or filter, by name")
+    parser.add_argument(
+        "--for",
+        dest="types",
+        metavar="TYPES",
+        help='types of the columns, as "f64,f64" or "i32,date,datetime[us]"; by default what parameters are '
+        "annotated with, else f64",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Compile each plugin and say what it returns; 1 if there is no cache, 2 if a plugin or type is wrong."""
+    from dataflare_vec.ahead import compile_ahead
+    from dataflare_vec.cache.folder import open_folder
+    from dataflare_vec.errors import DataFlareError
+    from dataflare_vec.registry import default_registry
+
+    folder = open_folder()
+    if folder is None:
+        sys.stderr.write("dataflare-vec: there is no cache to compile into\n")
+        return 1
+    for name in options.names:
+        try:
+            plugin = default_registry.get(name)
+            schema = _schema(plugin, options.types)
+            outputs = compile_ahead(plugin, schema)
+        except (DataFlareError, ValueError) as error:
+            sys.stderr.write(f"dataflare-vec: {error}\n")
+            return 2
+        sys.stdout.write(f"{name}({_shown(schema)}) → {_shown(outputs)}\n")
+    sys.stdout.write(f"in {folder.path}\n")
+    return 0
+
+
+def _shown(types: dict[str, Any]) -> str:
+    return ", ".join(f"{name}: {dtype}" for name, dtype in types.items())
+
+
+def _schema(plugin: Plugin, types: str | None) -> dict[str, Any]:
+    """Return the type of each column parameter.
+
+    Raises
+    ------
+    ValueError
+        If a type isn't one, or there aren't as many as parameters.
+    """
+    columns = [parameter for parameter in plugin.parameters if parameter.is_column]
+    if types is None:
+        from dataflare_vec.explanation import assumed_dtype
+
+        return {parameter.name: assumed_dtype(parameter) for parameter in columns}
+    found = [_dtype(text) for text in types.split(",")]
+    if len(found) != len(columns):
+        names = ", ".join(parameter.name for parameter in columns)
+        msg = f"--for: `{plugin.name}` reads {len(columns)} columns ({names}), got {len(found)} types"
+        raise ValueError(msg)
+    return {parameter.name: dtype for parameter, dtype in zip(columns, found, strict=True)}
+
+
+def _dtype(text: str) -> Any:
+    import polars as pl
+
+    name, _, unit = text.strip().removesuffix("]").partition("[")
+    named = [getattr(pl, one, None) for one in (_SHORT.get(name.lower(), name), name.capitalize())]
+    dtype = next((one for one in named if isinstance(one, type) and issubclass(one, pl.DataType)), None)
+    if dtype is None:
+        short = ", ".join(_SHORT)
+        msg = f"--for: `{text.strip()}` is no type; use {short}, date, time, datetime[us], duration[us]"
+        raise ValueError(msg)
+    if unit:
+        return dtype(unit)  # type: ignore[call-arg]
+    return dtype()

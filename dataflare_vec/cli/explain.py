@@ -1,0 +1,34 @@
+"""``dataflare-vec explain``: what became of a plugin's loop."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.cli import common
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+
+def add(commands: Any) -> None:
+    """Add the command's parser."""
+    parser = commands.add_parser(
+        "explain", help="whether a plugin's loop is vector code, what it moves, and what slows it down"
+    )
+    parser.add_argument("plugins_to_run", metavar="PLUGIN[,PLUGIN…]")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="data to read types from and to measure on")
+    common.add_plugins_option(parser)
+    common.add_set_option(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: Namespace) -> int:
+    """Print the explanation."""
+    from dataflare_vec.explanation import explain
+
+    common.load_plugins(options.plugins)
+    plugins, bindings = common.parse_plugins(options.plugins_to_run, options.bindings)
+    data = () if options.file is None else (common.read_rows(options.file),)
+    sys.stdout.write(f"{explain(plugins, *data, **bindings)}\n")
+    return common.DONE

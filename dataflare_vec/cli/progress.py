@@ -1,0 +1,115 @@
+"""A line about a run under way: rows, speed, time left, memory, failed rows."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dataflare_vec.streams import StreamResult
+
+#: Seconds between two lines where there is no bar.
+_INTERVAL = 1.0
+
+
+@contextmanager
+def progress_for(result: StreamResult, *, quiet: bool) -> Iterator[Callable[[StreamResult], None] | None]:
+    """Give a function that shows the counts so far on standard error, if somebody is looking at it."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    try:
+        from rich.progress import Progress
+    except ModuleNotFoundError:
+        with _plain() as show:
+            yield show
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("", total=result.total_count)
+
+        def update(result: StreamResult) -> None:
+            bar.update(
+                task,
+                description=describe(result),
+                completed=result.processed_count,
+                total=result.total_count,
+            )
+
+        yield update
+
+
+@contextmanager
+def _plain() -> Iterator[Callable[[StreamResult], None]]:
+    last = monotonic()
+
+    def show(result: StreamResult) -> None:
+        nonlocal last
+        if monotonic() - last >= _INTERVAL:
+            last = monotonic()
+            sys.stderr.write(f"\r\x1b[K{_share(result)}{describe(result)}{_left(result)}")
+            sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        sys.stderr.write("\r\x1b[K")
+
+
+def describe(result: StreamResult) -> str:
+    """Return the counts as a line of text."""
+    parts = [
+        f"{result.processed_count:,} rows",
+        f"{result.throughput_per_second:,.0f} rows/s",
+        size(resident_memory()),
+    ]
+    if result.error_count:
+        parts.append(f"{result.error_count:,} failed")
+    return " · ".join(parts)
+
+
+def _share(result: StreamResult) -> str:
+    return f"{result.processed_count / result.total_count:4.0%} · " if result.total_count else ""
+
+
+def _left(result: StreamResult) -> str:
+    speed = result.throughput_per_second
+    if not result.total_count or not speed:
+        return ""
+    return f" · {(result.total_count - result.processed_count) / speed:.0f} s left"
+
+
+def resident_memory() -> int:
+    """Return the memory that this process has now, in bytes; 0 where that isn't known."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def size(count: Any) -> str:
+    """Return bytes as a person reads them.
+
+    Examples
+    --------
+    >>> size(1_610_612_736)
+    '1.5 GiB'
+    """
+    return f"{count / (1 << 30):.1f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):.0f} MiB"

@@ -1,0 +1,82 @@
+"""What an interpreted kernel returns, where nobody has declared it: told from its values for all rows.
+
+All rows, because the types must not depend on how they are cut into chunks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from dataflare_vec.engine.failures import physical_rows
+from dataflare_vec.errors import KernelResultError
+from dataflare_vec.interpreter import call_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataflare_vec.binding import Binding
+    from dataflare_vec.engine.interpreted import Interpreted
+
+
+class Results(NamedTuple):
+    """What a kernel returned, or raised, for each row, and how long that took."""
+
+    rows: list[tuple[Any, ...] | Exception]
+    seconds: float
+
+
+def infer_outputs(
+    binding: Binding, interpreted: Interpreted, columns: Sequence[pl.Series]
+) -> tuple[Interpreted, Results]:
+    """Call a kernel for all rows; return what is known of it then, and its results.
+
+    Raises
+    ------
+    KernelResultError
+        If the values don't make columns.
+    """
+    name = binding.plugin.name
+    frame = pl.DataFrame([series.alias(str(i)) for i, series in enumerate(columns)])
+    began = perf_counter()
+    results = list(call_rows(binding, physical_rows(frame), frame.dtypes))
+    seconds = perf_counter() - began
+    returned = [one for one in results if not isinstance(one, Exception) and not _is_none(one)]
+    shapes = {(len(one), getattr(one, "_fields", None)) for one in returned}
+    if len(shapes) > 1:
+        msg = f"plugin `{name}` returns tuples of different lengths or fields; return the same on every path"
+        raise KernelResultError(msg)
+    count, fields = shapes.pop() if shapes else (1, None)
+    dtypes = tuple(_dtype_of(name, [one[i] for one in returned]) for i in range(count))
+    known = replace(interpreted, dtypes=dtypes, fields=fields, is_tuple=count > 1 or fields is not None)
+    return known, Results(results, seconds)
+
+
+def _is_none(result: tuple[Any, ...]) -> bool:
+    return len(result) == 1 and result[0] is None
+
+
+def _dtype_of(name: str, values: list[Any]) -> Any:
+    """Return the dtype of a column of values: of numbers the widest, as compiled code would have it."""
+    import numpy as np
+
+    kinds = {type(value) for value in values if value is not None}
+    if not kinds:
+        return pl.Null()
+    for types, dtype in (
+        ((bool, np.bool_), pl.Boolean()),
+        ((int, np.integer, np.bool_), pl.Int64()),
+        ((np.float32,), pl.Float32()),
+        ((int, float, np.number, np.bool_), pl.Float64()),
+    ):
+        if all(issubclass(kind, types) for kind in kinds):
+            return dtype
+    try:
+        return pl.Series(values, strict=True).dtype
+    except (TypeError, pl.exceptions.PolarsError):
+        shown = " and ".join(sorted(kind.__name__ for kind in kinds))
+        msg = f"plugin `{name}` returns values of different types: {shown}; return one type on every path"
+        raise KernelResultError(msg) from None

@@ -1,0 +1,367 @@
+"""Row kernels that can't be compiled, run row by row in the interpreter: ``fallback="python"``."""
+
+from __future__ import annotations
+
+import threading
+import typing
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.definition import plain
+from dataflare_vec.engine.expressions import spread
+from dataflare_vec.engine.failures import ROW, physical_rows
+from dataflare_vec.engine.prepare import declared_dtype, expected_type, prepare
+from dataflare_vec.engine.stage import Stage
+from dataflare_vec.errors import BindingError, InterpretedWarning, KernelCompileError, KernelResultError
+from dataflare_vec.interpreter import call_rows
+from dataflare_vec.origin import warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from dataflare_vec.binding import Binding
+    from dataflare_vec.definition import Plugin
+    from dataflare_vec.engine.inferred import Results
+    from dataflare_vec.engine.prepare import Prepared
+    from dataflare_vec.engine.stage import Chunk
+
+#: Nanoseconds that a compiled kernel takes for a row, from arithmetic to a dozen mathematical functions.
+_COMPILED = (1, 10)
+
+_PYTHON_DTYPES: dict[Any, Any] = {float: pl.Float64(), int: pl.Int64(), bool: pl.Boolean(), str: pl.String()}
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreted:
+    """What is known of a kernel that isn't compiled, for the types of one call.
+
+    Attributes
+    ----------
+    reason
+        Why it isn't.
+    dtypes
+        Of its outputs; None as long as they are neither declared nor told from values.
+    fields
+        Names of its outputs if it returns a named tuple.
+    is_tuple
+        Whether it returns a tuple.
+    undeclared
+        The message where the dtypes are needed and can't be told.
+    """
+
+    reason: str
+    dtypes: tuple[Any, ...] | None
+    fields: tuple[str, ...] | None
+    is_tuple: bool
+    undeclared: str = ""
+
+    def field_names(self, plugin: Plugin) -> tuple[str, ...] | None:
+        """Return the names of the outputs of a kernel that returns a tuple, None for one scalar."""
+        if self.is_tuple and self.fields is None:
+            return tuple(f"{plugin.name}_{i}" for i in range(len(self.dtypes or ())))
+        return self.fields
+
+
+def prepare_or_interpret(binding: Binding, dtypes: Sequence[Any]) -> Prepared | Interpreted:
+    """Return the kernel for columns of ``dtypes``; if it can't be compiled and may be interpreted, how.
+
+    Raises
+    ------
+    PluginError
+        As `prepare`, for a plugin without ``fallback``, or of which it isn't declared what it returns.
+    """
+    plugin = binding.plugin
+    if plugin.fallback is None:
+        return prepare(binding, dtypes)
+    key = ("interpreted", binding.constant_key, *dtypes)
+    known: Interpreted | None = plugin.kernels.get(key)
+    if known is not None:
+        return known
+    try:
+        return prepare(binding, dtypes)
+    except (KernelCompileError, KernelResultError, BindingError) as error:
+        by_parameter = {}
+        for item, dtype in zip(binding.columns, dtypes, strict=True):
+            if expected_type(item.parameter, dtype) is not None:
+                raise
+            by_parameter[item.parameter.name] = dtype
+        if isinstance(error, KernelResultError) and (plugin.is_filter or _is_writable(plugin, by_parameter)):
+            raise
+        made = _interpret(plugin, by_parameter, error)
+    plugin.kernels[key] = made
+    return made
+
+
+def _is_writable(plugin: Plugin, by_parameter: Mapping[str, Any]) -> bool:
+    """Whether what is declared is something that a compiled kernel could write."""
+    from dataflare_vec.jit.signature import written_type
+
+    if plugin.returns is None:
+        return False
+    items = plugin.returns.values() if isinstance(plugin.returns, dict) else plugin.returns
+    items = items if isinstance(plugin.returns, (dict, tuple, list)) else [items]
+    dtypes = [declared_dtype(plugin, item, by_parameter) for item in items]
+    return all(dtype is None or written_type(dtype) is not None for dtype in dtypes)
+
+
+# -- what comes out ---------------------------------------------------------------------------------------
+
+
+def _interpret(plugin: Plugin, by_parameter: Mapping[str, Any], error: Exception) -> Interpreted:
+    reason = (
+        getattr(error, "reason", "") or str(error).removeprefix(f"plugin `{plugin.name}`: ").split(";")[0]
+    )
+    if plugin.is_filter:
+        return Interpreted(reason, (pl.Boolean(),), None, is_tuple=False)
+    returns = plugin.returns
+    fields, items, is_tuple = _annotated(plugin.function)
+    if isinstance(returns, dict):
+        known = dict(zip(fields or (), items, strict=False))
+        fields = fields or tuple(returns)
+        items, is_tuple = [returns.get(field, known.get(field)) for field in fields], True
+    elif returns is not None:
+        is_tuple = isinstance(returns, (tuple, list))
+        items = list(returns) if is_tuple else [returns]
+    dtypes = [None if item is None else declared_dtype(plugin, item, by_parameter) for item in items]
+    if None in dtypes:
+        msg = (
+            f'{error}\n  `fallback="python"` needs to know what the kernel returns, which no compiler says; '
+            "declare it, as `returns=pl.Float64` or `def kernel(…) -> float` (it is told from values only "
+            "in the first step over a frame in memory that has rows)"
+        )
+        if any(dtype is not None for dtype in dtypes):
+            raise KernelCompileError(msg) from error
+        return Interpreted(reason, None, None, is_tuple=False, undeclared=msg)
+    return Interpreted(reason, tuple(dtypes), fields if is_tuple else None, is_tuple)
+
+
+def _annotated(function: Any) -> tuple[tuple[str, ...] | None, list[Any], bool]:
+    """Return what the annotation of the result says: names of fields, dtypes, whether it is a tuple."""
+    try:
+        annotation: Any = typing.get_type_hints(plain(function)).get("return")
+        fields = getattr(annotation, "_fields", None)
+        hints = typing.get_type_hints(annotation) if fields else {}
+    except Exception:  # noqa: BLE001  # a name that exists for the type checker only
+        return None, [None], False
+    if fields:
+        return fields, [_dtype_of(hints.get(field)) for field in fields], True
+    if typing.get_origin(annotation) is tuple:
+        return None, [_dtype_of(one) for one in typing.get_args(annotation)], True
+    return None, [_dtype_of(annotation)], False
+
+
+def _dtype_of(annotation: Any) -> Any:
+    options = [one for one in typing.get_args(annotation) if one is not type(None)] or [annotation]
+    return _PYTHON_DTYPES.get(options[0]) if len(options) == 1 else None
+
+
+# -- the stage --------------------------------------------------------------------------------------------
+
+
+class InterpretedStage(Stage):
+    """A row kernel or filter as the plain Python function that it is.
+
+    Attributes
+    ----------
+    results : Results or None
+        What it returned, if it was called for all rows already to tell its types.
+    """
+
+    def __init__(
+        self,
+        binding: Binding,
+        interpreted: Interpreted,
+        reads: Sequence[str],
+        writes: Mapping[str, Any],
+        *,
+        kept: bool,
+        results: Results | None = None,
+    ) -> None:
+        self.results = results
+        self.plugin: Plugin = binding.plugin
+        self.binding = binding
+        self.interpreted = interpreted
+        self.reads = reads
+        self.writes = writes
+        self.kept = kept
+        self.is_filter = binding.plugin.is_filter
+        self._dtypes = interpreted.dtypes or ()
+        self._convert = [_converter(dtype) for dtype in self._dtypes]
+        # The interpreter runs one thread at a time, and the author didn't think of several.
+        self._lock = threading.Lock()
+        self.rows, self.seconds = 0, 0.0 if results is None else results.seconds
+
+    def run(self, chunk: Chunk) -> None:
+        """Compute the chunk's rows."""
+        selected = chunk.selection(self)
+        names = [item.label for item in self.binding.columns]
+        columns = [chunk.series(of).alias(name) for of, name in zip(self.reads, names, strict=True)]
+        height = chunk.stop - chunk.start
+        if selected is not None:
+            height = int(selected.sum())
+            columns = [series.filter(selected) for series in columns]
+        with self._lock:
+            outputs, failed = self._compute(self._results(chunk, pl.DataFrame(columns), height))
+            self.rows += height
+        if selected is not None:
+            outputs = [spread(values, selected) for values in outputs]
+        if failed:
+            places = pl.Series(failed, dtype=pl.Int64)
+            if selected is not None:
+                places = selected.arg_true().cast(pl.Int64).gather(places)
+            inputs = [series.gather(failed) for series in columns]
+            self._report(chunk, places, pl.DataFrame([(places + chunk.start).alias(ROW), *inputs]))
+        if self.is_filter:
+            chunk.run.select(self, chunk.start, outputs[0])
+            return
+        for name, values in zip(self.writes, outputs, strict=True):
+            chunk.put(self, name, values)
+
+    def _results(
+        self, chunk: Chunk, frame: pl.DataFrame, height: int
+    ) -> Iterable[tuple[Any, ...] | Exception]:
+        if self.results is not None:
+            return self.results.rows[chunk.start : chunk.stop]
+        rows = physical_rows(frame) if frame.width else [()] * height
+        return call_rows(self.binding, rows, frame.dtypes)
+
+    def _compute(self, results: Iterable[tuple[Any, ...] | Exception]) -> tuple[list[pl.Series], list[int]]:
+        """Return the outputs for some rows, and which of those failed."""
+        columns: list[list[Any]] = [[] for _ in self._convert]
+        failed = []
+        began = perf_counter()
+        for i, result in enumerate(results):
+            values = result if isinstance(result, Exception) else self._converted(result)
+            if isinstance(values, Exception):
+                failed.append(i)
+                values = [None] * len(columns)
+            for column, value in zip(columns, values, strict=True):
+                column.append(value)
+        self.seconds += perf_counter() - began
+        pairs = zip(columns, self._dtypes, strict=True)
+        return [_series(values, dtype) for values, dtype in pairs], failed
+
+    def _converted(self, result: tuple[Any, ...]) -> list[Any] | Exception:
+        """Return a row's results as their columns hold them, or why they can't."""
+        fields = self.interpreted.fields
+        if fields is not None and getattr(result, "_fields", fields) != fields:
+            return TypeError(f"it returned a named tuple of other fields than {', '.join(fields)}")
+        if len(result) == 1 and result[0] is None:
+            return [None] * len(self._convert)
+        if len(result) != len(self._convert):
+            return TypeError(f"it returned {len(result)} values, {len(self._convert)} are declared")
+        try:
+            return [
+                None if value is None else convert(value)
+                for value, convert in zip(result, self._convert, strict=True)
+            ]
+        except Exception as error:  # noqa: BLE001  # whatever a value raises when it is read
+            return error
+
+    def _report(self, chunk: Chunk, places: pl.Series, sample: pl.DataFrame) -> None:
+        """Note rows that failed, given by their places in the chunk."""
+        run = chunk.run
+        bitmap = run.expect_failures(self, [])
+        none = pl.Series([False]).new_from_index(0, chunk.stop - chunk.start)
+        mask = none.scatter(places, True)  # noqa: FBT003
+        bitmap.put(chunk.start, mask)
+        if not self.is_filter:
+            run.select(self, chunk.start, ~mask)
+        failures = run.failures[self.index]
+        with run.lock:
+            failures.count += len(places)
+            if failures.wants(chunk.start):
+                failures.keep(sample.head(failures.limit))
+
+    def replay(self, inputs: pl.DataFrame) -> Iterable[tuple[Any, ...] | Exception]:
+        """Yield what the function makes of rows, one for each."""
+        return call_rows(self.binding, physical_rows(inputs), inputs.dtypes)
+
+    def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
+        """Return rows as they are shown to the user."""
+        return inputs
+
+    def misfit(self, values: Sequence[Any]) -> Exception:
+        """Return why a row failed whose function returned ``values``."""
+        converted = self._converted(tuple(values))
+        if isinstance(converted, Exception):
+            return converted
+        return RuntimeError("it failed when it was run, and not when it was called again to say why")
+
+    def warn(self) -> None:
+        """Say once for each plugin that it isn't compiled, and how slow that was."""
+        if not self.rows or self.plugin.interpreted:
+            return
+        self.plugin.interpreted.append(self.interpreted.reason)
+        each = self.seconds / self.rows * 1e9
+        few, many = (max(1, round(each / compiled)) for compiled in reversed(_COMPILED))
+        warn(
+            f"plugin `{self.plugin.name}` ran in the Python interpreter at {self.rows / self.seconds:,.0f} "
+            f"rows/s, {each:,.0f} ns a row; compiled kernels take {_COMPILED[0]} to {_COMPILED[1]} ns, so "
+            f"that is about {few:,} to {many:,} times slower. It isn't compiled: {self.interpreted.reason}",
+            InterpretedWarning,
+        )
+
+
+# -- values -----------------------------------------------------------------------------------------------
+
+
+def _converter(dtype: Any) -> Callable[[Any], Any]:
+    """Return the function that makes a value of Python one of a column, as compiled code would, or raises."""
+    import numpy as np
+
+    def refuse(value: Any) -> TypeError:
+        return TypeError(f"it returned {value!r} ({type(value).__name__}), {dtype} is declared")
+
+    if dtype == pl.Boolean:
+
+        def convert(value: Any) -> Any:
+            if not isinstance(value, (bool, np.bool_)):
+                raise refuse(value)
+            return bool(value)
+
+    elif dtype.is_integer():
+        low, high = pl.select(dtype.min().alias("low"), dtype.max().alias("high")).row(0)
+
+        def convert(value: Any) -> Any:
+            if not isinstance(value, (int, np.integer, np.bool_)):
+                raise refuse(value)
+            value = int(value)
+            if not low <= value <= high:
+                msg = f"{value} does not fit {dtype}"
+                raise OverflowError(msg)
+            return value
+
+    elif dtype.is_float():
+
+        def convert(value: Any) -> Any:
+            if not isinstance(value, (int, float, np.number, np.bool_)):
+                raise refuse(value)
+            return float(value)
+
+    elif dtype.is_temporal():
+
+        def convert(value: Any) -> Any:
+            if isinstance(value, (int, np.integer)):
+                return int(value)
+            return pl.Series([value], dtype=dtype, strict=True).to_physical()[0]
+
+    else:
+
+        def convert(value: Any) -> Any:
+            try:
+                return pl.Series([value], dtype=dtype, strict=True)[0]
+            except (TypeError, pl.exceptions.PolarsError):
+                raise refuse(value) from None
+
+    return convert
+
+
+def _series(values: list[Any], dtype: Any) -> pl.Series:
+    if dtype.is_temporal():
+        physical = pl.Series(dtype=dtype).to_physical().dtype
+        return pl.Series(values, dtype=physical).cast(dtype)
+    return pl.Series(values, dtype=dtype)

@@ -1,0 +1,173 @@
+"""Operators between dates, instants, spans and times of day, with Python's meaning and limits."""
+
+from __future__ import annotations
+
+import operator
+
+from numba.core import types
+from numba.extending import overload, register_jitable
+
+from dataflare_vec.jit.builtins import value_of
+from dataflare_vec.jit.temporal.civil import DAY, FIRST_DAY, LAST_DAY
+from dataflare_vec.jit.temporal.types import (
+    DatetimeType,
+    DateType,
+    TemporalType,
+    TimedeltaType,
+    TimeType,
+    as_date,
+    as_instant,
+    as_span,
+    ticks,
+)
+
+_INLINE = {"forceinline": True}
+_LARGEST_SPAN = 999_999_999 * DAY + DAY - 1
+_SMALLEST_SPAN = -999_999_999 * DAY
+
+
+@register_jitable(forceinline=True)
+def checked_date(days):
+    """Return a date, if Python has it."""
+    if days < FIRST_DAY or days > LAST_DAY:
+        raise OverflowError("date value out of range")
+    return as_date(days)
+
+
+@register_jitable(forceinline=True)
+def checked_instant(microseconds):
+    """Return an instant, if Python has it."""
+    if microseconds < FIRST_DAY * DAY or microseconds >= (LAST_DAY + 1) * DAY:
+        raise OverflowError("date value out of range")
+    return as_instant(microseconds)
+
+
+# A span is made of microseconds in 64 bits, that is of 292,000 years; Python's go up to 2.7 million years.
+@register_jitable(forceinline=True)
+def checked_product(microseconds, factor):
+    """Return a span that is ``factor`` times as long, if 64 bits hold it."""
+    product = microseconds * factor
+    if factor != 0 and (product // factor != microseconds or (factor == -1 and product == microseconds != 0)):
+        raise OverflowError("timedelta beyond 64 bits of microseconds")
+    return as_span(product)
+
+
+@register_jitable
+def half_even(numerator, denominator):
+    """Return a quotient of integers, rounded to the nearest, ties to even."""
+    quotient, rest = numerator // denominator, numerator % denominator
+    twice = abs(rest) * 2
+    if twice > abs(denominator) or (twice == abs(denominator) and quotient % 2 == 1):
+        quotient += 1
+    return quotient
+
+
+def _binary(function, table):
+    """Give an operator its implementations, by the types on its two sides; what may be None is unwrapped."""
+
+    @overload(function, jit_options=_INLINE)
+    def implementation(a, b):
+        left, right = (x.type if isinstance(x, types.Optional) else x for x in (a, b))
+        if not isinstance(left, TemporalType) and not isinstance(right, TemporalType):
+            return None
+        fitting = [
+            found
+            for (first, second), found in table.items()
+            if isinstance(left, first) and isinstance(right, second)
+        ]
+        if not fitting:
+            return None
+        if left is not a and right is not b:
+            return lambda a, b: function(value_of(a), value_of(b))
+        if left is not a:
+            return lambda a, b: function(value_of(a), b)
+        if right is not b:
+            return lambda a, b: function(a, value_of(b))
+        return fitting[0]
+
+
+_Date, _Instant, _Span, _Int = DateType, DatetimeType, TimedeltaType, types.Integer
+
+_ADDITIONS = {
+    (_Date, _Span): lambda a, b: checked_date(ticks(a) + ticks(b) // DAY),
+    (_Span, _Date): lambda a, b: checked_date(ticks(b) + ticks(a) // DAY),
+    (_Instant, _Span): lambda a, b: checked_instant(ticks(a) + ticks(b)),
+    (_Span, _Instant): lambda a, b: checked_instant(ticks(a) + ticks(b)),
+    (_Span, _Span): lambda a, b: as_span(ticks(a) + ticks(b)),
+}
+_SUBTRACTIONS = {
+    (_Date, _Date): lambda a, b: as_span((ticks(a) - ticks(b)) * DAY),
+    (_Date, _Span): lambda a, b: checked_date(ticks(a) - ticks(b) // DAY),
+    (_Instant, _Instant): lambda a, b: as_span(ticks(a) - ticks(b)),
+    (_Instant, _Span): lambda a, b: checked_instant(ticks(a) - ticks(b)),
+    (_Span, _Span): lambda a, b: as_span(ticks(a) - ticks(b)),
+}
+_MULTIPLICATIONS = {
+    (_Span, _Int): lambda a, b: checked_product(ticks(a), b),
+    (_Int, _Span): lambda a, b: checked_product(ticks(b), a),
+}
+_FLOOR_DIVISIONS = {
+    (_Span, _Span): lambda a, b: ticks(a) // ticks(b),
+    (_Span, _Int): lambda a, b: as_span(ticks(a) // b),
+}
+_DIVISIONS = {
+    (_Span, _Span): lambda a, b: _ratio(ticks(a), ticks(b)),
+    (_Span, _Int): lambda a, b: as_span(half_even(ticks(a), b)),
+}
+
+
+@register_jitable(forceinline=True)
+def _ratio(a, b):
+    if b == 0:
+        raise ZeroDivisionError("division by zero")
+    return a / b
+
+
+for _function, _table in (
+    (operator.add, _ADDITIONS),
+    (operator.iadd, _ADDITIONS),
+    (operator.sub, _SUBTRACTIONS),
+    (operator.isub, _SUBTRACTIONS),
+    (operator.mul, _MULTIPLICATIONS),
+    (operator.floordiv, _FLOOR_DIVISIONS),
+    (operator.truediv, _DIVISIONS),
+    (operator.mod, {(_Span, _Span): lambda a, b: as_span(ticks(a) % ticks(b))}),
+):
+    _binary(_function, _table)
+
+_COMPARISONS = {
+    operator.lt: lambda a, b: ticks(a) < ticks(b),
+    operator.le: lambda a, b: ticks(a) <= ticks(b),
+    operator.gt: lambda a, b: ticks(a) > ticks(b),
+    operator.ge: lambda a, b: ticks(a) >= ticks(b),
+    operator.eq: lambda a, b: ticks(a) == ticks(b),
+    operator.ne: lambda a, b: ticks(a) != ticks(b),
+}
+for _function, _implementation in _COMPARISONS.items():
+    _kinds = (DateType, DatetimeType, TimedeltaType, TimeType)
+    _binary(_function, {(kind, kind): _implementation for kind in _kinds})
+
+
+def _unary(function, implementation):
+    @overload(function, jit_options=_INLINE)
+    def of_span(value):
+        return implementation if isinstance(value, TimedeltaType) else None
+
+
+_unary(operator.neg, lambda value: as_span(-ticks(value)))
+_unary(operator.pos, lambda value: value)
+_unary(abs, lambda value: as_span(abs(ticks(value))))
+_unary(bool, lambda value: ticks(value) != 0)
+_unary(operator.truth, lambda value: ticks(value) != 0)
+
+
+def _extreme(function, better):
+    @overload(function, jit_options=_INLINE)
+    def of_two(a, b):
+        if isinstance(a, TemporalType) and a == b:
+            return lambda a, b: b if better(ticks(b), ticks(a)) else a
+        return None
+
+
+_extreme(min, register_jitable(lambda x, y: x < y))
+_extreme(max, register_jitable(lambda x, y: x > y))

@@ -1,0 +1,168 @@
+"""A short queue between two parts of a stream, so that they overlap and neither gets far ahead."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+#: Items in a queue: one that is worked on next, one in reserve.
+DEPTH = 2
+#: Seconds between two looks at a work that is waited for.
+_TICK = 0.1
+
+
+class ClosedError(Exception):
+    """Nobody takes from the queue any more."""
+
+
+class Ahead:
+    """Items that are made while earlier ones are used; at most ``depth`` of them wait.
+
+    An iterator over them. An exception of the maker is raised where its item would have come.
+
+    Parameters
+    ----------
+    depth
+        How many items may wait.
+    """
+
+    def __init__(self, depth: int = DEPTH) -> None:
+        self._depth = depth
+        self._items: deque[Any] = deque()
+        self._changed = threading.Condition()
+        self._error: BaseException | None = None
+        self._finished = self._closed = False
+
+    @classmethod
+    def of(cls, items: Iterable[Any], depth: int = DEPTH) -> Ahead:
+        """Return a queue that a thread of its own fills from an iterable."""
+        ahead = cls(depth)
+        ahead.fill(items)
+        return ahead
+
+    def fill(self, items: Iterable[Any]) -> None:
+        """Let a thread of its own put the items of an iterable, to the end or until nobody takes them."""
+        threading.Thread(target=self._fill, args=(items,), name="dataflare_vec ahead", daemon=True).start()
+
+    def _fill(self, items: Iterable[Any]) -> None:
+        iterator = iter(items)
+        try:
+            for item in iterator:
+                self.put(item)
+        except ClosedError:
+            _close(iterator)
+        except BaseException as error:  # it belongs to whoever takes the items
+            self.finish(error)
+        else:
+            self.finish()
+
+    def put(self, item: Any) -> None:
+        """Add an item, when there is room.
+
+        Raises
+        ------
+        ClosedError
+            If nobody will take it.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._items) < self._depth)
+            if self._closed:
+                raise ClosedError
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Say that there will be no more items, or why."""
+        with self._changed:
+            self._finished, self._error = True, error
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Take no more items; whoever makes them stops at the next one."""
+        with self._changed:
+            self._closed = True
+            self._items.clear()
+            self._changed.notify_all()
+
+    def take(self, until: float | None = None) -> Any:
+        """Return the next item, or None if there is none at the monotonic time ``until``.
+
+        Raises
+        ------
+        StopIteration
+            If there are no more.
+        """
+        with self._changed:
+            timeout = None if until is None else max(0.0, until - monotonic())
+            self._changed.wait_for(lambda: self._items or self._finished or self._closed, timeout)
+            if self._items:
+                item = self._items.popleft()
+                self._changed.notify_all()
+                return item
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
+            if self._finished or self._closed:
+                raise StopIteration
+            return None
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return self.take()
+
+
+def _close(iterator: Any) -> None:
+    close: Callable[[], None] | None = getattr(iterator, "close", None)
+    if close is not None:
+        close()
+
+
+def run_interruptibly(
+    work: Callable[[], Any],
+    stop: Callable[[], None],
+    tick: Callable[[], None] | None = None,
+    patience: float = 0.5,
+) -> Any:
+    """Run ``work`` in a thread, so that Ctrl-C is noticed at once whatever the work waits for.
+
+    Parameters
+    ----------
+    work
+        Its result is returned, its exception raised.
+    stop
+        Called when the wait is interrupted: it has to make the work end soon.
+    tick
+        Called some times a second meanwhile.
+    patience
+        Seconds that an interrupted work may take to end.
+    """
+    outcome: list[Any] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # it is raised where the result is wanted
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="dataflare_vec sink", daemon=True)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(_TICK)
+            if tick is not None:
+                tick()
+    except BaseException:
+        stop()
+        thread.join(patience)
+        raise
+    if errors:
+        raise errors[0]
+    return outcome[0]

@@ -1,0 +1,232 @@
+"""The plugins of a stream, and its batches one after the other through them."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.engine.plan import Plan
+from dataflare_vec.engine.scope import Scope
+from dataflare_vec.engine.steps import bind_steps
+from dataflare_vec.errors import BindingError, RowError
+from dataflare_vec.running import check_on_error, run_batch
+from dataflare_vec.streams.result import StreamResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dataflare_vec.config import BatchConfig
+    from dataflare_vec.manager import PluginManager
+
+#: Rows in a batch: fewer are joined if that costs no time, more are cut.
+FEWEST, MOST = 1 << 14, 1 << 18
+#: Bytes of a batch, its new columns included; a row of text may be long.
+_BYTES = 32 << 20
+#: Share of a memory limit that one batch may take: there are some at each stage of reading and writing.
+_SHARE = 1 / 64
+#: Bytes that a value of a type without a fixed width is taken for.
+_WIDTH = 32
+
+#: Less memory than that isn't enough for the interpreter and the libraries.
+LEAST_MEMORY = 128 << 20
+
+#: What is added to a failed row in the file of failed rows.
+FAILURE_COLUMNS = {
+    "error_file": pl.String,
+    "error_row": pl.Int64,
+    "error_plugin": pl.String,
+    "error_type": pl.String,
+    "error_message": pl.String,
+}
+
+
+class Passing:
+    """Plugins, what they are bound to, and what became of the rows so far.
+
+    Parameters
+    ----------
+    manager
+        Whose plugins, memory and metrics are used.
+    plugin, output, keep, on_error, config, bindings
+        As in `dataflare_vec.apply`.
+    memory
+        Bytes that the stream may take; None for no limit.
+
+    Attributes
+    ----------
+    result : StreamResult
+        The counts.
+    on_failed : callable or None
+        Told of failed rows: a frame of `failed_schema`.
+    """
+
+    def __init__(
+        self,
+        manager: PluginManager,
+        plugin: Any,
+        *,
+        output: Any,
+        keep: bool,
+        on_error: str,
+        config: BatchConfig | None,
+        memory: int | None,
+        bindings: Mapping[str, Any],
+    ) -> None:
+        check_on_error(on_error)
+        self._manager = manager
+        self._plugin = plugin
+        self._arguments: dict[str, Any] = {"output": output, "keep": keep, "bindings": bindings}
+        self.on_error = on_error
+        self._config = config or manager.runtime.config
+        self.memory = memory
+        self._best = 0
+        self.result = StreamResult()
+        self.on_failed: Callable[[pl.DataFrame], None] | None = None
+        bind_steps(manager.registry, plugin, output, bindings)
+
+    def output_schema(self, schema: pl.Schema) -> pl.Schema:
+        """Return the columns that come out for those that come in.
+
+        Raises
+        ------
+        PluginError
+            If the plugins don't fit the columns, or one of them needs all rows at once.
+        """
+        arguments = self._arguments
+        steps = bind_steps(self._manager.registry, self._plugin, arguments["output"], arguments["bindings"])
+        for stage in Plan(steps, Scope.of_schema(schema), keep_data=arguments["keep"]).stages:
+            if stage.whole:
+                name = "an expression" if stage.plugin is None else f"plugin `{stage.plugin.name}`"
+                msg = (
+                    f"{name} needs all rows at once, which a stream doesn't have; use `dfv.apply` on a frame "
+                    "or a LazyFrame"
+                )
+                raise BindingError(msg)
+        return self._run(schema.to_frame(), self._config).frame.schema  # type: ignore[no-any-return]
+
+    def failed_schema(self, schema: pl.Schema) -> pl.Schema:
+        """Return the columns of failed rows: those that came in, and why they failed."""
+        added = [(name, dtype()) for name, dtype in FAILURE_COLUMNS.items()]
+        return pl.Schema([*((n, t) for n, t in schema.items() if n not in FAILURE_COLUMNS), *added])
+
+    def most_rows(self, schema: pl.Schema, output: pl.Schema) -> int:
+        """Return how many rows a batch may have at most."""
+        width = sum(_width(dtype) for dtype in (*schema.values(), *output.values()))
+        limit = _BYTES if self.memory is None else min(_BYTES, int(self.memory * _SHARE))
+        return max(1 << 10, min(MOST, int(limit / max(width, 1))))
+
+    def wanted_rows(self, most: int) -> int:
+        """Return how many rows a batch should have by what the tuner has found."""
+        return min(max(self._best * self._config.threads, FEWEST), most)
+
+    def compute(self, batch: pl.DataFrame, label: str | None, row: int) -> pl.DataFrame:
+        """Pass a batch through the plugins; it begins at ``row`` of ``label``.
+
+        Raises
+        ------
+        RowError
+            If rows failed under ``on_error="raise"``; the message says which of the file.
+        """
+        config = self._config
+        if self.on_failed is not None:  # all of them are wanted
+            config = replace(config, max_error_details=max(batch.height, 1))
+        try:
+            result = self._run(batch, config)
+        except RowError as error:
+            raise _in_file(error, label, row) from error.__cause__
+        if result.tuner is not None:
+            self._best = result.tuner.best_size
+        if result.error_count and self.on_failed is not None:
+            self.on_failed(_failed_rows(batch, result.errors, label, row))
+        self.result.add(result, label, row, self._config.max_error_details)
+        return result.frame  # type: ignore[no-any-return]
+
+    def _run(self, batch: pl.DataFrame, config: BatchConfig) -> Any:
+        return run_batch(
+            batch,
+            self._plugin,
+            self._manager.registry,
+            self._manager.runtime,
+            on_error=self.on_error,
+            config=config,
+            **self._arguments,
+        )
+
+
+def _failed_rows(batch: pl.DataFrame, errors: pl.DataFrame, label: str | None, row: int) -> pl.DataFrame:
+    rows = batch[errors["row"]].drop(FAILURE_COLUMNS, strict=False)  # of an earlier run
+    return rows.with_columns(
+        pl.lit(label, pl.String).alias("error_file"),
+        (errors["row"] + row).alias("error_row"),
+        errors["plugin"].alias("error_plugin"),
+        errors["error"].alias("error_type"),
+        errors["message"].alias("error_message"),
+    )
+
+
+def _in_file(error: RowError, label: str | None, row: int) -> RowError:
+    """Return the error with row numbers of the whole stream or file."""
+    rows = tuple(index + row for index in error.rows)
+    shown = ", ".join(map(str, rows)) + (", …" if error.count > len(rows) else "")
+    cause = error.__cause__
+    where = "" if label is None else f" of `{label}`"
+    msg = (
+        f"plugin `{error.plugin}`: {'row' if error.count == 1 else 'rows'} {shown}{where} failed"
+        f"{'' if error.count == 1 else ', the first'} with {type(cause).__name__}: {cause}; "
+        'pass `on_error="null"` or `"drop"` to go on without them'
+    )
+    if not rows:  # a column kernel says nothing about single rows
+        msg = f"{f'`{label}`, ' if label else ''}from row {row}: {error}"
+    return RowError(msg, plugin=error.plugin, count=error.count, rows=rows)
+
+
+def _width(dtype: Any) -> float:
+    """Return the bytes of a value, about."""
+    if isinstance(dtype, pl.Struct):
+        return sum(_width(field.dtype) for field in dtype.fields)
+    if isinstance(dtype, pl.Array):
+        return dtype.size * _width(dtype.inner)
+    if dtype.is_integer() or dtype.is_float():
+        return int("".join(filter(str.isdigit, str(dtype)))) / 8
+    if dtype.is_temporal():
+        return 8
+    return 1 / 8 if dtype == pl.Boolean else _WIDTH
+
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def parse_memory(memory: int | str | None) -> int | None:
+    """Return a number of bytes, given as such or as a text.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or nothing can be done with so little.
+
+    Examples
+    --------
+    >>> parse_memory("1.5GiB"), parse_memory("512MB")
+    (1610612736, 512000000)
+    """
+    if memory is None:
+        return None
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?)(i?)(b?)\s*", str(memory).lower())
+    try:
+        if match is None:
+            raise ValueError
+        unit = _UNITS[match[2]]
+        if match[4] and not match[3]:
+            unit = round(1000 ** math.log(unit, 1024))
+        size = int(float(match[1]) * unit)
+    except ValueError:
+        msg = f"`memory` must be a number of bytes or a text as `512MiB` or `2GB`, got {memory!r}"
+        raise ValueError(msg) from None
+    if size < LEAST_MEMORY:
+        msg = f"`memory` must be at least {LEAST_MEMORY >> 20} MiB, got {memory!r}"
+        raise ValueError(msg)
+    return size

@@ -1,0 +1,94 @@
+"""What became of the rows of a stream, so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from dataflare_vec.engine.failures import ERROR_SCHEMA
+
+if TYPE_CHECKING:
+    from dataflare_vec.engine.result import BatchResult
+
+_SCHEMA = {"file": pl.String, **ERROR_SCHEMA}
+
+
+@dataclass
+class StreamResult:
+    """Counts of a stream; they grow while it runs.
+
+    Attributes
+    ----------
+    processed_count, success_count, error_count, filtered_count : int
+        Rows that came in, were computed, failed, and were filtered out, as in `BatchResult`.
+    output_count : int
+        Rows that came out.
+    total_count : int or None
+        Rows there are to come in all, if that is known.
+    batches : int
+        Runs of the plugins.
+    finished, skipped : list of str
+        Files that were written, and with ``resume=True`` those that were there already.
+    """
+
+    total_count: int | None = None
+    processed_count: int = 0
+    error_count: int = 0
+    filtered_count: int = 0
+    output_count: int = 0
+    batches: int = 0
+    finished: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    _began: float | None = field(default=None, repr=False)
+    _ended: float | None = field(default=None, repr=False)
+    _details: list[pl.DataFrame] = field(default_factory=list, repr=False)
+    _kept: int = field(default=0, repr=False)
+
+    def begin(self) -> None:
+        """Start the clock, if it isn't running."""
+        if self._began is None:
+            self._began = perf_counter()
+
+    def end(self) -> None:
+        """Stop the clock."""
+        self._ended = perf_counter()
+
+    def add(self, result: BatchResult, label: str | None, row: int, limit: int) -> None:
+        """Count a batch from ``row`` of file ``label`` on; keep details of ``limit`` failed rows."""
+        self.processed_count += result.processed_count
+        self.error_count += result.error_count
+        self.filtered_count += result.filtered_count
+        self.output_count += result.frame.height
+        self.batches += 1
+        if result.error_count and self._kept < limit:
+            details = result.errors.head(limit - self._kept)
+            file = pl.lit(label, pl.String).alias("file")
+            self._details.append(details.select(file, pl.col("row") + row, pl.all().exclude("row")))
+            self._kept += details.height
+
+    @property
+    def success_count(self) -> int:
+        """Rows that didn't fail."""
+        return self.processed_count - self.error_count
+
+    @property
+    def processing_time(self) -> float:
+        """Seconds from the first batch asked for to the end, or to now."""
+        if self._began is None:
+            return 0.0
+        return (self._ended or perf_counter()) - self._began
+
+    @property
+    def throughput_per_second(self) -> float:
+        """Rows per second."""
+        return self.processed_count / self.processing_time if self.processing_time else 0.0
+
+    @property
+    def errors(self) -> pl.DataFrame:
+        """The first failed rows: file, row in it, plugin, exception, and the values the kernel was given."""
+        if not self._details:
+            return pl.DataFrame(schema=_SCHEMA)
+        return pl.concat(self._details, how="diagonal_relaxed")

@@ -1,0 +1,145 @@
+"""Where a stream's frames go: files of any format, partitioned folders, Delta tables, a function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from dataflare_vec.errors import SinkError
+from dataflare_vec.streams.files import FORMATS, format_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+_SINKS: dict[str, Callable[..., Any]] = {
+    "parquet": pl.LazyFrame.sink_parquet,
+    "ipc": pl.LazyFrame.sink_ipc,
+    "csv": pl.LazyFrame.sink_csv,
+    "ndjson": pl.LazyFrame.sink_ndjson,
+}
+
+
+def output_format(path: Path, format: str | None) -> str:  # noqa: A002
+    """Return the format to write: as given, or as the name says.
+
+    Raises
+    ------
+    ValueError
+        If neither says one that can be written.
+    """
+    found = format or format_of(path)
+    if found is None and (path / "_delta_log").is_dir():
+        return "delta"
+    if found not in (*_SINKS, "ipc_stream", "delta"):
+        msg = (
+            f"`{path}`: can't tell what to write; the name must end in one of {', '.join(FORMATS)}, or pass "
+            f"`format=` one of {', '.join((*_SINKS, 'ipc_stream', 'delta'))}"
+        )
+        raise ValueError(msg)
+    return found
+
+
+def write_frames(
+    frames: Iterator[pl.DataFrame],
+    schema: pl.Schema,
+    target: Any,
+    format: str,  # noqa: A002
+    *,
+    partition_by: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> None:
+    """Write frames to a file, or to a folder of partitions.
+
+    Parameters
+    ----------
+    target
+        A path; for ``"ipc_stream"`` also a binary file that is open.
+    options
+        As the sink of Polars, or `deltalake.write_deltalake`, takes them.
+
+    Raises
+    ------
+    SinkError
+        If it can't be written. What ``frames`` raise is raised as it is.
+    """
+    options = dict(options or {})
+    watched = Watched(frames)
+    try:
+        if format == "ipc_stream":
+            _write_ipc_stream(watched, schema, target, **options)
+        elif format == "delta":
+            _write_delta(watched, schema, target, partition_by, **options)
+        else:
+            # Polars takes the frames one by one while its threads encode and write earlier ones.
+            query = register_io_source(lambda *_: watched, schema=schema)
+            if partition_by:
+                target = pl.PartitionBy(target, key=list(partition_by))
+                options["mkdir"] = True
+            _SINKS[format](query, target, **options)
+    except BaseException as error:
+        if watched.error is not None:
+            raise watched.error from watched.error.__cause__
+        if isinstance(error, (OSError, pl.exceptions.PolarsError)):
+            text = str(error).splitlines()[0]
+            msg = f"can't write `{getattr(target, 'name', target)}`: {text}"
+            raise SinkError(msg) from error
+        raise
+
+
+class Watched:
+    """Frames, and what making them raised: so that it isn't taken for an error of the sink."""
+
+    def __init__(self, frames: Iterator[pl.DataFrame]) -> None:
+        self._frames = frames
+        self.error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return self
+
+    def __next__(self) -> pl.DataFrame:
+        try:
+            return next(self._frames)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+def _write_ipc_stream(frames: Watched, schema: pl.Schema, target: Any, **options: Any) -> None:
+    import pyarrow as pa
+
+    arrow = schema.to_frame().to_arrow().schema
+    sink = pa.OSFile(str(target), "wb") if isinstance(target, (str, Path)) else target
+    try:
+        with pa.ipc.new_stream(sink, arrow, **options) as writer:
+            for frame in frames:
+                writer.write_table(frame.to_arrow().cast(arrow))
+        if sink is target:
+            target.flush()
+    finally:
+        if sink is not target:
+            sink.close()
+
+
+def _write_delta(
+    frames: Watched, schema: pl.Schema, target: Any, partition_by: Sequence[str], **options: Any
+) -> None:
+    try:
+        from deltalake import write_deltalake
+    except ModuleNotFoundError as error:
+        msg = "writing Delta tables needs `deltalake`: python -m pip install deltalake"
+        raise SinkError(msg) from error
+    import pyarrow as pa
+
+    arrow = schema.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    batches = (
+        batch.cast(arrow)
+        for frame in frames
+        for batch in frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
+    )
+    reader = pa.RecordBatchReader.from_batches(arrow, batches)
+    write_deltalake(str(target), reader, partition_by=list(partition_by) or None, **options)

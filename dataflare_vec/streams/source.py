@@ -1,0 +1,227 @@
+"""What a stream reads from: files, or anything that hands over batches, brought to one shape: parts."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+import polars as pl
+
+from dataflare_vec.errors import SourceError, UnsupportedDataError
+from dataflare_vec.frames import column_names, is_narwhals, is_pandas, is_pyarrow, to_polars
+from dataflare_vec.streams.ahead import ClosedError
+from dataflare_vec.streams.files import check_same, open_files
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable, Iterator
+
+    from dataflare_vec.streams.ahead import Ahead
+
+
+class Part(Protocol):
+    """Something that is read from its first row to its last: a file, or a stream.
+
+    Attributes
+    ----------
+    label
+        What failed rows and messages call it; None if it needs no name.
+    schema
+        Its columns, None if only the first batch tells.
+    rows
+        How many there are, None if only reading tells.
+    """
+
+    @property
+    def label(self) -> str | None: ...  # noqa: D102
+    @property
+    def schema(self) -> pl.Schema | None: ...  # noqa: D102
+    @property
+    def rows(self) -> int | None: ...  # noqa: D102
+    def batches(  # noqa: D102
+        self, size: int, memory: int | None = None
+    ) -> Iterable[pl.DataFrame]: ...
+
+
+@dataclass
+class Query:
+    """A Polars query, run in Polars' streaming engine."""
+
+    frame: pl.LazyFrame
+    schema: pl.Schema
+    label: None = None
+    rows: int | None = None
+
+    def batches(self, size: int, memory: int | None = None) -> Iterator[pl.DataFrame]:
+        """Yield its result in frames of about ``size`` rows."""
+        yield from self.frame.collect_batches(chunk_size=size)
+
+
+class Batches:
+    """Batches or frames of any kind, as an iterable hands them over; their columns may not change."""
+
+    label = None
+
+    def __init__(
+        self, items: Iterable[Any], schema: pl.Schema | None = None, rows: int | None = None
+    ) -> None:
+        self._items = iter(items)
+        self.schema = schema
+        self.rows = rows
+        self._index = self._row = 0
+
+    def peek(self) -> None:
+        """Find the schema: take the first batch, which is the first of `batches` all the same."""
+        if self.schema is None:
+            try:
+                first = self._check(next(self._items))
+            except StopIteration:
+                msg = "the iterator has no batches, so its columns aren't known; yield an empty frame"
+                raise SourceError(msg) from None
+            self._index = self._row = 0
+            self._items = chain([first], self._items)
+
+    def batches(self, size: int, memory: int | None = None) -> Iterator[pl.DataFrame]:
+        """Yield them as Polars frames, large ones cut."""
+        for item in self._items:
+            frame = self._check(item)
+            if frame.height <= size:
+                yield frame
+            else:
+                yield from frame.iter_slices(size)
+
+    def _check(self, item: Any) -> pl.DataFrame:
+        """Return a batch with the columns in the order of the first one.
+
+        Raises
+        ------
+        SourceError
+            If it has other columns.
+        """
+        frame = as_frame(item)
+        if self.schema is None:
+            self.schema = frame.schema
+        what = f"batch {self._index} (from row {self._row})"
+        check_same(frame.schema, self.schema, what, "in the batches before")
+        self._index += 1
+        self._row += frame.height
+        names = self.schema.names()
+        return frame if frame.columns == names else frame.select(names)
+
+
+class AsyncBatches(Batches):
+    """The same of an asynchronous iterator. Read in an event loop of its own, unless the stream is."""
+
+    def __init__(self, items: AsyncIterable[Any]) -> None:
+        super().__init__(_in_own_loop(items))
+        self._async_items = items
+
+    async def feed(self, ahead: Ahead) -> None:
+        """Read in the running event loop, into a queue."""
+        try:
+            async for item in self._async_items:
+                await asyncio.to_thread(ahead.put, (monotonic(), self._check(item)))
+        except ClosedError:
+            pass
+        except BaseException as error:
+            ahead.finish(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            ahead.finish()
+
+
+def _in_own_loop(items: AsyncIterable[Any]) -> Iterator[Any]:
+    loop = asyncio.new_event_loop()
+    iterator = aiter(items)
+    try:
+        while True:
+            try:
+                yield loop.run_until_complete(anext(iterator))
+            except StopAsyncIteration:
+                return
+    finally:
+        close = getattr(iterator, "aclose", None)
+        if close is not None:
+            loop.run_until_complete(close())
+        loop.close()
+
+
+def open_source(source: Any, format: str | None = None) -> list[Part]:  # noqa: A002
+    """Return the parts of whatever can be read as a stream.
+
+    Raises
+    ------
+    SourceError
+        If files are missing or damaged, or their columns differ.
+    UnsupportedDataError
+        If it is nothing that can be read.
+    """
+    if isinstance(source, (str, Path)):
+        return list(open_files([source], format))
+    if isinstance(source, (list, tuple)) and source and all(isinstance(p, (str, Path)) for p in source):
+        return list(open_files(source, format))
+    if is_narwhals(source):
+        source = source.to_native()
+    if isinstance(source, pl.LazyFrame):
+        return [Query(source, source.collect_schema())]
+    if isinstance(source, pl.DataFrame):
+        return [Batches([source], source.schema, source.height)]
+    if is_pandas(source) or is_pyarrow(source, "Table", "RecordBatch"):
+        frame = as_frame(source)
+        return [Batches([frame], frame.schema, frame.height)]
+    reader = _reader(source)
+    if reader is not None:
+        empty = pl.from_arrow(reader.schema.empty_table())
+        assert isinstance(empty, pl.DataFrame)
+        return [Batches(reader, empty.schema)]
+    if hasattr(source, "__aiter__"):
+        return [AsyncBatches(source)]
+    if hasattr(source, "__iter__") and not isinstance(source, (bytes, dict)):
+        return [Batches(source)]
+    msg = (
+        "a stream reads files (a path, a pattern, a folder or a list of them), a frame, anything with "
+        f"`__arrow_c_stream__`, or an iterator of batches; got {type(source).__name__}"
+    )
+    raise UnsupportedDataError(msg)
+
+
+def _reader(source: Any) -> Any:
+    """Return a reader of record batches, None if the source isn't one and can't give one."""
+    if is_pyarrow(source, "RecordBatchReader"):
+        return source
+    for name in ("to_arrow_reader", "fetch_record_batch", "to_reader"):  # DuckDB, ADBC, Arrow Flight
+        give = getattr(source, name, None)
+        if give is not None:
+            return give()
+    if hasattr(source, "__arrow_c_stream__"):
+        import pyarrow as pa
+
+        return pa.RecordBatchReader.from_stream(source)
+    return None
+
+
+def as_frame(item: Any) -> pl.DataFrame:
+    """Return one batch as a Polars frame, without a copy where the types allow it.
+
+    Raises
+    ------
+    UnsupportedDataError
+        If it is no batch.
+    """
+    if is_narwhals(item):
+        item = item.to_native()
+    if isinstance(item, pl.DataFrame):
+        return item
+    if is_pandas(item) or is_pyarrow(item, "Table", "RecordBatch"):
+        return to_polars(item, column_names(item))
+    if hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__"):
+        return pl.DataFrame(item)
+    msg = (
+        f"a stream is made of batches or frames, got {type(item).__name__}; collect records and hand over "
+        "`pl.DataFrame(records)`"
+    )
+    raise UnsupportedDataError(msg)

@@ -1,0 +1,308 @@
+"""`stream`: plugins over data that is larger than memory, or that never ends."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.config import seconds
+from dataflare_vec.manager import default_manager
+from dataflare_vec.streams.ahead import Ahead
+from dataflare_vec.streams.joining import joined, stamped
+from dataflare_vec.streams.passing import MOST, Passing, parse_memory
+from dataflare_vec.streams.source import AsyncBatches, Batches, open_source
+from dataflare_vec.streams.writing import Writing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from datetime import timedelta
+    from pathlib import Path
+    from types import TracebackType
+    from typing import BinaryIO
+
+    import polars as pl
+
+    from dataflare_vec.api import Plugins
+    from dataflare_vec.config import BatchConfig
+    from dataflare_vec.manager import PluginManager
+    from dataflare_vec.streams.result import StreamResult
+    from dataflare_vec.streams.source import Part
+
+
+def stream(
+    source: Any,
+    plugin: Plugins,
+    *,
+    output: str | Sequence[str] | Mapping[str, str] | None = None,
+    keep: bool = True,
+    on_error: str = "raise",
+    manager: PluginManager | None = None,
+    config: BatchConfig | None = None,
+    max_latency: float | timedelta | None = None,
+    memory: int | str | None = None,
+    format: str | None = None,  # noqa: A002
+    **bindings: Any,
+) -> Stream:
+    """Pass data through plugins batch by batch, while it is read and what comes out is used.
+
+    Parameters
+    ----------
+    source
+        Files (a path, a folder, a pattern as ``"data/*.parquet"``, or a list of them): Parquet, Arrow IPC,
+        CSV or NDJSON. A LazyFrame or a frame. Anything with ``__arrow_c_stream__``: a RecordBatchReader,
+        a DuckDB relation, an ADBC cursor, a Flight reader. An iterator, a generator, or an asynchronous one
+        of batches or frames of any kind, such as a live feed.
+    plugin, output, keep, on_error, manager, config, **bindings
+        As in `apply`.
+    max_latency
+        Seconds (or a `timedelta`) that a batch of a live feed may be under way. Small batches are joined
+        while it lasts. None joins until there are enough rows for an efficient run.
+    memory
+        Bytes, or a text as ``"1GiB"``, that reading, computing and writing may take, roughly. Smaller
+        batches hold less.
+    format
+        Of the files, if their names don't say it: ``"parquet"``, ``"ipc"``, ``"ipc_stream"``, ``"csv"``,
+        ``"ndjson"``.
+
+    Returns
+    -------
+    Stream
+        To be iterated over, written to a file, or handed on as an Arrow stream. It can be used once.
+
+    Raises
+    ------
+    SourceError
+        If files are missing or damaged, or their columns differ; before any work is done, where their
+        beginnings or ends tell.
+    PluginError
+        If the plugins don't fit the columns.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def twice(x):
+    ...     return 2 * x
+    >>> feed = (pl.DataFrame({"x": [i]}) for i in range(3))
+    >>> stream = dfv.stream(feed, "twice")
+    >>> [frame["twice"].to_list() for frame in stream]
+    [[0, 2, 4]]
+    >>> stream.result.processed_count
+    3
+    """
+    passing = Passing(
+        manager or default_manager(),
+        plugin,
+        output=output,
+        keep=keep,
+        on_error=on_error,
+        config=config,
+        memory=parse_memory(memory),
+        bindings=bindings,
+    )
+    latency = None if max_latency is None else seconds(max_latency)
+    if latency is not None and latency <= 0:
+        msg = f"`max_latency` must be more than 0 seconds, got {max_latency!r}"
+        raise ValueError(msg)
+    return Stream(open_source(source, format), passing, latency)
+
+
+class Stream:
+    """Data on its way through plugins; made by `stream`.
+
+    An iterator of Polars frames, also an asynchronous one; an Arrow stream (``__arrow_c_stream__``); and
+    `write` sends it to files. Nothing is read before it is used, apart from the files' schemas.
+
+    Attributes
+    ----------
+    parts : list
+        The files, or the one source, that it reads.
+    """
+
+    def __init__(self, parts: list[Part], passing: Passing, max_latency: float | None) -> None:
+        self.parts = parts
+        self._passing = passing
+        self._max_latency = max_latency
+        self._frames: Ahead | None = None
+        self._open: list[Ahead] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._schema: pl.Schema | None = None
+        rows = [part.rows for part in parts]
+        known = [count for count in rows if count is not None]
+        self.result.total_count = sum(known) if len(known) == len(rows) else None
+        if parts[0].schema is not None:
+            self._schema = passing.output_schema(parts[0].schema)
+
+    @property
+    def result(self) -> StreamResult:
+        """Counts so far, and the first failed rows."""
+        return self._passing.result
+
+    @property
+    def input_schema(self) -> pl.Schema:
+        """Columns that come in; the first batch of an iterator is taken to find them."""
+        part = self.parts[0]
+        if isinstance(part, Batches):
+            part.peek()
+        assert part.schema is not None
+        return part.schema
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Columns that come out."""
+        if self._schema is None:
+            self._schema = self._passing.output_schema(self.input_schema)
+        return self._schema
+
+    # -- taking frames --------------------------------------------------------------------------------------
+
+    def frames_of(self, parts: Sequence[Part]) -> Iterator[pl.DataFrame]:
+        """Yield what comes out for some of the parts: computed as it is asked for, read a little ahead."""
+        passing = self._passing
+        passing.result.begin()
+        for part in parts:
+            schema = part.schema
+            most = MOST if schema is None else passing.most_rows(schema, self.schema)
+            ahead = self._read(part, most)
+            row = 0
+            try:
+                for batch in joined(ahead, partial(passing.wanted_rows, most), self._max_latency):
+                    if self._schema is None:
+                        self._schema = passing.output_schema(batch.schema)
+                    yield passing.compute(batch, part.label, row)
+                    row += batch.height
+            finally:
+                ahead.close()
+                self._open.remove(ahead)
+        passing.result.end()
+
+    def _read(self, part: Part, most: int) -> Ahead:
+        ahead = Ahead()
+        self._open.append(ahead)
+        if self._loop is not None and isinstance(part, AsyncBatches):
+            asyncio.run_coroutine_threadsafe(part.feed(ahead), self._loop)
+        else:
+            ahead.fill(stamped(part.batches(most, self._passing.memory)))
+        return ahead
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return self
+
+    def __next__(self) -> pl.DataFrame:
+        if self._frames is None:
+            self._frames = Ahead.of(self.frames_of(self.parts))
+        frame: pl.DataFrame = next(self._frames)
+        return frame
+
+    def __aiter__(self) -> AsyncIterator[pl.DataFrame]:
+        self._loop = asyncio.get_running_loop()
+        return self
+
+    async def __anext__(self) -> pl.DataFrame:
+        frame = await asyncio.to_thread(next, self, None)
+        if frame is None:
+            raise StopAsyncIteration
+        return frame
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Hand the stream on to whatever reads Arrow's C stream interface."""
+        return self.to_reader().__arrow_c_stream__(requested_schema)
+
+    def to_reader(self) -> Any:
+        """Return the stream as a `pyarrow.RecordBatchReader`."""
+        import pyarrow as pa
+
+        schema = self.schema.to_frame().to_arrow().schema
+        batches = (
+            batch.cast(schema) for frame in self for batch in frame.to_arrow().combine_chunks().to_batches()
+        )
+        return pa.RecordBatchReader.from_batches(schema, batches)
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    def write(
+        self,
+        target: str | Path | Callable[[pl.DataFrame], Any] | BinaryIO,
+        *,
+        format: str | None = None,  # noqa: A002
+        partition_by: str | Sequence[str] = (),
+        errors: str | Path | None = None,
+        resume: bool = False,
+        overwrite: bool = False,
+        progress: Callable[[StreamResult], None] | None = None,
+        **options: Any,
+    ) -> StreamResult:
+        """Write what comes out, and return the counts.
+
+        Parameters
+        ----------
+        target
+            A file: Parquet, IPC, CSV or NDJSON by its name. A folder (a name without such an end): a file in
+            it for each input file, or partitions, or a Delta table. A function that is called with each
+            frame. A binary file that is open, which gets an Arrow IPC stream.
+        format
+            ``"parquet"``, ``"ipc"``, ``"ipc_stream"``, ``"csv"``, ``"ndjson"`` or ``"delta"``, if the name
+            doesn't say it. In a folder, by default each file's own.
+        partition_by
+            Columns by whose values rows go to folders ``column=value`` (Hive), as Parquet unless `format`
+            says another.
+        errors
+            A file that gets the rows that failed: their columns, with ``error_file``, ``error_row``,
+            ``error_plugin``, ``error_type`` and ``error_message``. Where `target` is a folder of files, a
+            folder too. Needs ``on_error="null"`` or ``"drop"``.
+        resume
+            In a folder of files, leave out those whose output is there and is newer than the input.
+        overwrite
+            Replace a folder of partitions. Files are replaced anyway.
+        progress
+            Called some times a second, with the counts so far.
+        **options
+            For the writer: what Polars' sinks take, as ``compression="zstd"``, or `deltalake`.
+
+        Returns
+        -------
+        StreamResult
+            The same as `result`.
+
+        Raises
+        ------
+        SinkError
+            If it can't be written.
+        SourceError
+            If the data can't be read.
+        RowError
+            If rows failed under ``on_error="raise"``.
+
+        Notes
+        -----
+        A file has a temporary name in the same folder while it is written, and its own when it is whole
+        and synced to the disk. Whatever happens, there is the old file, the new one or none. What a
+        process that was killed has left is removed by the next one that writes the same file. With
+        `resume`, the plugins have to be the same as before.
+        """
+        plan = Writing(target, format, partition_by, errors, resume, overwrite, progress, options)
+        return plan.run(self, self._passing)
+
+    # -- end ------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Read no further; what is under way ends with its batch."""
+        for ahead in [*self._open, *([self._frames] if self._frames is not None else [])]:
+            ahead.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        result = self.result
+        return f"<Stream: {result.processed_count} rows in, {result.output_count} out>"

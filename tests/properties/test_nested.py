@@ -1,0 +1,182 @@
+"""The laws for List, Array and Struct columns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle import call, check, configs, frames, plugins
+
+import dataflare_vec as dfv
+
+# Integers are computed in 64 bits, as said in the README.
+NUMPY = {
+    pl.Float32: np.float32,
+    pl.Float64: np.float64,
+    pl.Int8: np.int64,
+    pl.Int64: np.int64,
+    pl.UInt16: np.int64,
+    pl.Boolean: np.bool_,
+}
+
+
+def walk(a, b):
+    total = 0.0
+    for i in range(min(len(a), len(b))):
+        if a[i] == 3:
+            raise ValueError("a three")
+        total += float(a[i]) * float(b[i])
+    return total, len(a), a.size
+
+
+def last(a, b):
+    total = 0.0
+    for x in a[1:]:
+        total = total - float(x)
+    return b[-1] if len(b) > 0 else None, total
+
+
+def lanes(a, b):
+    return dfv.vectors.dot(a, b), dfv.vectors.squared_distance(a, b)
+
+
+def alone(a, b: object | None):
+    if b is None:
+        return dfv.vectors.total(a)
+    return dfv.vectors.total(b)
+
+
+KERNELS = plugins(walk, last, lanes, alone)
+
+
+def items(dtype):
+    if dtype is pl.Boolean:
+        return st.booleans()
+    if dtype in (pl.Float32, pl.Float64):
+        return st.floats(-1e6, 1e6, width=32 if dtype is pl.Float32 else 64) | st.just(float("nan"))
+    return st.integers(-100 if dtype.is_signed_integer() else 0, 100)
+
+
+def rows_of(frame, dtype):
+    """The rows as NumPy arrays; a row with a null inside is null."""
+    for row in frame.iter_rows():
+        yield [
+            None if value is None or None in value else np.array(value, dtype=NUMPY[dtype]) for value in row
+        ]
+
+
+def same(got, wanted):
+    given = pl.Series(
+        got.name, [None if w is None else got.dtype.to_python()(w) for w in wanted], dtype=got.dtype
+    )
+    assert got.equals(given, null_equal=True)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@given(data=st.data(), dtype=st.sampled_from(list(NUMPY)), config=configs)
+def test_lists(name, data, dtype, config):
+    values = st.lists(items(dtype), max_size=40) | st.lists(st.none() | items(dtype), max_size=3)
+    kind = pl.List(dtype)
+    frame = data.draw(frames(a=(values, kind), b=(values, kind)))
+    check(frame, KERNELS[name], config, call(KERNELS[name], rows_of(frame, dtype)), same)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@given(
+    data=st.data(), dtype=st.sampled_from(list(NUMPY)), width=st.sampled_from([0, 1, 3, 33]), config=configs
+)
+def test_arrays(name, data, dtype, width, config):
+    item = items(dtype)
+    values = st.lists(item, min_size=width, max_size=width)
+    holes = st.lists(st.none() | item, min_size=width, max_size=width)
+    kind = pl.Array(dtype, width)
+    frame = data.draw(frames(a=(values | holes, kind), b=(values, kind)))
+    check(frame, KERNELS[name], config, call(KERNELS[name], rows_of(frame, dtype)), same)
+
+
+def grid(a):
+    return a.shape[0], a.shape[1], a[0, 0] if a.shape[0] > 0 else None, a[-1, -1] if a.shape[0] > 0 else None
+
+
+GRID = plugins(grid)["grid"]
+
+
+@pytest.mark.parametrize(
+    "kind", [pl.Array(pl.Array(pl.Int64, 2), 3), pl.List(pl.Array(pl.Int64, 2))], ids=str
+)
+@given(data=st.data(), config=configs)
+def test_two_dimensions(kind, data, config):
+    size = 3 if isinstance(kind, pl.Array) else None
+    pair = st.lists(st.integers(-9, 9), min_size=2, max_size=2)
+    frame = data.draw(frames(a=(st.lists(pair, min_size=size or 0, max_size=size or 5), kind)))
+    arrays = [[None if v is None else np.array(v, np.int64).reshape(-1, 2)] for (v,) in frame.iter_rows()]
+    check(frame, GRID, config, call(GRID, arrays), same)
+
+
+class Place(NamedTuple):
+    lat: float
+    floor: int | None
+
+
+class Named(NamedTuple):
+    lat: float
+    lon: float
+    open: bool
+    floor: int
+    tags: np.ndarray
+
+
+DTYPE = pl.Struct(
+    {"lat": pl.Float64, "lon": pl.Float32, "open": pl.Boolean, "floor": pl.Int16, "tags": pl.List(pl.Int8)}
+)
+
+
+def all_fields(p):
+    if p.floor == 3:
+        raise ValueError("the third floor")
+    return p.lat + p.lon, p.open, len(p.tags), p[3]
+
+
+def annotated(p: Place):
+    if p.floor is None:
+        return -p.lat
+    return p.lat + p.floor
+
+
+def whole(p: Place | None):
+    return p is None
+
+
+STRUCTS = plugins(all_fields, annotated, whole)
+PLACES = st.fixed_dictionaries(
+    {
+        "lat": st.none() | st.floats(-90, 90),
+        "lon": st.none() | st.floats(-180, 180, width=32),
+        "open": st.none() | st.booleans(),
+        "floor": st.none() | st.integers(-3, 4),
+        "tags": st.none() | st.lists(st.integers(0, 9), max_size=3),
+    }
+)
+
+
+def as_named(value):
+    if value is None or None in value.values():
+        return None
+    converted = np.float64(value["lat"]), np.float32(value["lon"]), value["open"], value["floor"]
+    return Named(*converted, np.array(value["tags"], np.int8))
+
+
+def as_place(value):
+    return None if value is None or value["lat"] is None else Place(value["lat"], value["floor"])
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+@given(frame=frames(p=(PLACES, DTYPE)), config=configs)
+def test_structs(name, frame, config):
+    make = as_named if name == "all_fields" else as_place
+    rows = [[make(value)] for (value,) in frame.iter_rows()]
+    check(frame, STRUCTS[name], config, call(STRUCTS[name], rows), same)
