@@ -354,3 +354,24 @@ def test_wrong_states(df, name):
     call, message = STATE_MISTAKES[name]
     with pytest.raises(dfv.StateError, match=message):
         call(df)
+
+
+def test_a_stream_of_files_carries_the_state(tmp_path):
+    df = pl.DataFrame({"k": pl.int_range(100_000, eager=True) % 7, "x": 1.0})
+    for i, part in enumerate(df.iter_slices(30_000)):
+        part.write_parquet(tmp_path / f"{i}.parquet")
+    (tmp_path / "out").mkdir()
+    steps = [dfv.step(TOTAL, by="k")]
+    dfv.stream(str(tmp_path / "*.parquet"), steps).write(tmp_path / "out" / "all.parquet")
+    assert pl.read_parquet(tmp_path / "out" / "all.parquet").equals(dfv.apply(df, steps))
+    counted = define(
+        lambda s, x: s + 1, name="n", form=Form.REDUCE, plugin_type=dfv.PluginType.AGGREGATOR, init=0
+    )
+    with pytest.raises(dfv.BindingError, match="`n` makes one row of all, which a stream of rows"):
+        list(dfv.stream(str(tmp_path / "*.parquet"), counted))
+
+
+def test_duckdb_gets_no_scan():
+    duckdb = pytest.importorskip("duckdb")
+    with pytest.raises(dfv.BindingError, match="`total` carries a state from row to row"):
+        dfv.duckdb.register(duckdb.connect(), TOTAL)
