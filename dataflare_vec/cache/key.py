@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import polars as pl
@@ -29,7 +30,7 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
     plugin = binding.plugin
     left = iter(dtypes)
     inputs = [
-        (repr(next(left)), item.parameter.nullable, _expected(item.parameter.expects))
+        (repr(next(left)), item.parameter.nullable, _expected(item.parameter.expects), item.parameter.offsets)
         if isinstance(item, Column)
         else _constant(item.value)
         for item in binding.items
@@ -54,4 +55,6 @@ def _constant(value: Any) -> Any:
         return type(value).__name__, getattr(value, "_fields", None), *map(_constant, value)
     if isinstance(value, str):
         return "str", value.isascii()  # two types of strings
+    if isinstance(value, Decimal):
+        return "Decimal", value.as_tuple().exponent  # the scale is part of the type
     return type(value).__name__

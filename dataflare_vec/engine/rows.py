@@ -6,27 +6,30 @@ import logging
 import struct
 from array import array
 from copy import copy
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from dataflare_vec.binding import Column
 from dataflare_vec.engine.columns import OutputColumn
-from dataflare_vec.engine.failures import ROW
+from dataflare_vec.engine.failures import ROW, physical_rows
 from dataflare_vec.engine.stage import Stage
-from dataflare_vec.engine.writers import ViewColumn
-from dataflare_vec.layouts import Views
+from dataflare_vec.engine.writers import ListColumn, ViewColumn
+from dataflare_vec.interpreter import call_rows
+from dataflare_vec.layouts import PackedRows, Views
 from dataflare_vec.logs import get_logger
-from dataflare_vec.values import is_naive, ticks_of
+from dataflare_vec.values import digits_of, is_naive, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.engine.columns import InputColumn
-    from dataflare_vec.engine.prepare import Prepared
+    from dataflare_vec.engine.prepare import OutputField, Prepared
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk, Placed
+    from dataflare_vec.layouts import Layout
     from dataflare_vec.memory import MemoryPool
 
 _log = get_logger(__name__)
@@ -64,6 +67,7 @@ class RowStage(Stage):
         self.plugin = binding.plugin
         self.binding = binding
         self.prepared = prepared
+        self.kernel = prepared.kernel
         self.reads = reads
         self.writes = writes
         self.kept = kept
@@ -79,14 +83,7 @@ class RowStage(Stage):
 
     def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
         """Return memory for the outputs of some rows."""
-        if self.is_filter:
-            return []
-        columns = []
-        for field in self.prepared.outputs:
-            kind = ViewColumn if isinstance(field.layout, Views) else OutputColumn
-            has_nulls = field.nullable or nulls
-            columns.append(kind(pool, field.stored, field.dtype, rows, layout=field.layout, nulls=has_nulls))
-        return columns
+        return [] if self.is_filter else allocate(self.prepared.outputs, pool, rows, nulls=nulls)
 
     def place(self, chunk: Chunk) -> Placement:
         """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
@@ -112,7 +109,7 @@ class RowStage(Stage):
         """Compute the chunk's rows."""
         run = chunk.run
         placement = self.place(chunk)
-        loop = self.prepared.kernel.loop(nulls=placement.nulls)
+        loop = self.kernel.loop(nulls=placement.nulls)
         failures = run.failures[self.index]
         for first, last in pieces(placement.columns, chunk.start, chunk.stop):
             if not failures.often:
@@ -171,6 +168,12 @@ class RowStage(Stage):
     def misfit(self, values: Sequence[Any]) -> Exception:
         """Return why a row failed whose function returned: one of its values doesn't fit its column."""
         for value, field in zip(values, self.prepared.outputs, strict=False):
+            if isinstance(value, Decimal) and isinstance(field.shown, pl.Decimal):
+                whole_digits = (field.shown.precision or 38) - field.shown.scale
+                if abs(value) >= Decimal(10) ** whole_digits:
+                    return OverflowError(f"{value} does not fit {field.shown}")
+            if isinstance(field.shown, pl.Array) and value is not None and len(value) != field.shown.size:
+                return ValueError(f"an array of {len(value)} items does not fit {field.shown}")
             if isinstance(value, int) and field.shown.is_integer():
                 low, high = pl.select(field.shown.min().alias("low"), field.shown.max().alias("high")).row(0)
                 if not low <= value <= high:
@@ -182,7 +185,7 @@ class RowStage(Stage):
         failures = run.failures[self.index]
         bitmap = run.expect_failures(self, placement.targets)
         block = self.block(placement, first, run.selection_slots(first), (bitmap.address, first))
-        self.prepared.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
+        self.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
         placement.check()
         failed_here = bitmap.slice(first, last)
         count = int(failed_here.sum())
@@ -200,14 +203,38 @@ class RowStage(Stage):
         if not count or not failures.wants(first):
             return
         within = failed_here.arg_true().head(failures.limit)
-        read = [item.parameter.name for item in self.binding.columns]
-        inputs = [
-            column.slice(first - shift, last - shift).gather(within).alias(name)
-            for name, (column, shift) in zip(read, placement.columns, strict=True)
-        ]
+        inputs = self.inputs(placement, first, last, within)
         sample = pl.DataFrame([(within.cast(pl.Int64) + first).alias(ROW), *inputs])
         with run.lock:
             failures.keep(sample)
+
+    def inputs(self, placement: Placement, first: int, last: int, within: pl.Series) -> list[pl.Series]:
+        """Return what the kernel read for some of the rows from ``first`` to ``last``."""
+        read = [item.label for item in self.binding.columns]
+        return [
+            column.slice(first - shift, last - shift).gather(within).alias(name)
+            for name, (column, shift) in zip(read, placement.columns, strict=True)
+        ]
+
+    def replay(self, inputs: pl.DataFrame) -> Iterator[tuple[Any, ...] | Exception]:
+        """Yield what the plain Python function makes of such rows, one for each."""
+        return call_rows(self.binding, physical_rows(inputs), inputs.dtypes)
+
+    def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
+        """Return such rows as they are shown to the user."""
+        return inputs
+
+
+def allocate(
+    fields: Sequence[OutputField], pool: MemoryPool, rows: int, *, nulls: bool
+) -> list[OutputColumn]:
+    """Return memory for some rows of the outputs of a kernel."""
+    columns = []
+    for field in fields:
+        kind = _column_kind(field.layout)
+        has_nulls = field.nullable or nulls
+        columns.append(kind(pool, field.stored, field.dtype, rows, layout=field.layout, nulls=has_nulls))
+    return columns
 
 
 def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -223,6 +250,12 @@ def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[i
         yield start, cut
         start = cut
     yield start, stop
+
+
+def _column_kind(layout: Layout) -> type[OutputColumn]:
+    if isinstance(layout, PackedRows):
+        return ListColumn
+    return ViewColumn if isinstance(layout, Views) else OutputColumn
 
 
 def _constant_bits(binding: Binding, kept: list[Any]) -> list[list[int] | None]:
@@ -251,7 +284,9 @@ def _scalars(value: Any, kept: list[Any]) -> Iterator[float]:
         yield value
 
 
-def _bits(value: float) -> int:
+def _bits(value: Any) -> int:
     if isinstance(value, float):
         return int(struct.unpack("<q", struct.pack("<d", value))[0])
+    if isinstance(value, Decimal):
+        return digits_of(value)[0]
     return ticks_of(value) if is_naive(value) else int(value)

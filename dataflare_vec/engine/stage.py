@@ -39,6 +39,10 @@ class Stage(ABC):
         Whether it has to see all rows at once.
     is_filter : bool
         Whether it selects rows instead of adding columns.
+    in_order : bool
+        Whether a chunk has to wait for the one before it.
+    is_sequential : bool
+        Whether it is in order so strictly that a second thread would only wait.
     """
 
     plugin: Plugin | None
@@ -48,6 +52,8 @@ class Stage(ABC):
     kept: bool
     whole: bool = False
     is_filter: bool = False
+    in_order: bool = False
+    is_sequential: bool = False
 
     @abstractmethod
     def run(self, chunk: Chunk) -> None:
@@ -71,11 +77,13 @@ class Chunk:
         local = self.local.get(name)
         if local is None:
             return self.run.columns[name, layout], 0
-        if not isinstance(local, pl.Series):
+        if not isinstance(local, pl.Series) and local[0].layout == layout:
             return local
         column = self._columns.get((name, layout))
         if column is None:
-            column = self._columns[name, layout] = InputColumn(local.rechunk(), layout)
+            # A list isn't read as it is written.
+            series = local if isinstance(local, pl.Series) else self.series(name)
+            column = self._columns[name, layout] = InputColumn(series.rechunk(), layout)
         return column, self.start
 
     def series(self, name: str) -> pl.Series:
