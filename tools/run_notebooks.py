@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -41,7 +42,8 @@ def store(output: Any) -> None:
 def run(path: Path) -> None:
     """Run a notebook from top to bottom, in an empty folder, and write its outputs into it."""
     notebook = nbformat.read(path, as_version=4)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
+        os.environ["DATAFLARE_VEC_CACHE_DIR"] = cache  # as for somebody who runs it for the first time
         resources = {"metadata": {"path": folder}}
         nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
     for cell in notebook.cells:
