@@ -23,6 +23,7 @@ ORDER = [
     "html",
     "vectors",
     "values",
+    "carry",
     "definition",
     "origin",
     "registry",

@@ -30,15 +30,13 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
     plugin = binding.plugin
     left = iter(dtypes)
     inputs = [
-        (repr(next(left)), item.parameter.nullable, _expected(item.parameter.expects))
+        (repr(next(left)), item.parameter.nullable, _expected(item.parameter.expects), item.parameter.offsets)
         if isinstance(item, Column)
         else _constant(item.value)
         for item in binding.items
     ]
     types = repr((inputs, plugin.returns, plugin.math, plugin.is_filter, pl.__version__))
-    # With libm, helpers stay what Numba has made of them; else they are compiled for the kernel.
-    program = fingerprint(plugin.function, uses_compiled=plugin.math == "libm")
-    return digest(environment(), program, types.encode())
+    return digest(environment(), fingerprint(plugin.function), types.encode())
 
 
 def _expected(kind: type | None) -> Any:

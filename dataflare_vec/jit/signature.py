@@ -17,6 +17,7 @@ from dataflare_vec.jit.nested.packed import PackedType, packed_column
 from dataflare_vec.jit.nested.rows import rows_type
 from dataflare_vec.jit.nested.structs import struct_type
 from dataflare_vec.jit.strings.column import CategoryType, CodeType
+from dataflare_vec.jit.strings.split import PiecesType
 from dataflare_vec.jit.strings.types import StringType, ViewType, ascii_string, bytes_view, utf8_string
 from dataflare_vec.jit.temporal.column import TemporalColumn, result_column, temporal_column
 from dataflare_vec.jit.temporal.types import BY_CLASS, TemporalType
@@ -189,6 +190,11 @@ def _not_a_column(value: types.Type, position: int | None) -> str:
         )
     if isinstance(value, types.Complex):
         return f"it returns a complex number{where}; return `z.real, z.imag` as two columns, or `abs(z)`"
+    if isinstance(value, PiecesType):
+        return (
+            f'it returns all pieces of a `split`{where}; return one, as `s.split(",")[0]`, several as a '
+            'tuple, or a string of them, as `";".join(pieces)`'
+        )
     return (
         f"it returns `{plain_type(str(value))}`{where}; return a number, a bool, a string, bytes, a list or "
         "array of numbers, None, or a tuple of these"

@@ -84,6 +84,7 @@ class Passing:
         self._config = config or manager.runtime.config
         self.memory = memory
         self._best = 0
+        self._states: Any = None  # what scans carry from batch to batch
         self.result = StreamResult()
         self.on_failed: Callable[[pl.DataFrame], None] | None = None
         bind_steps(manager.registry, plugin, output, bindings)
@@ -98,7 +99,15 @@ class Passing:
         """
         arguments = self._arguments
         steps = bind_steps(self._manager.registry, self._plugin, arguments["output"], arguments["bindings"])
-        for stage in Plan(steps, Scope.of_schema(schema), keep_data=arguments["keep"]).stages:
+        plan = Plan(steps, Scope.of_schema(schema), keep_data=arguments["keep"])
+        if plan.reduces is not None:
+            name = plan.reduces.binding.plugin.name
+            msg = (
+                f"plugin `{name}` makes one row of all, which a stream of rows hasn't room for; use "
+                "`dfv.apply` on a LazyFrame or a RecordBatchReader"
+            )
+            raise BindingError(msg)
+        for stage in plan.stages:
             if stage.whole:
                 name = "an expression" if stage.plugin is None else f"plugin `{stage.plugin.name}`"
                 msg = (
@@ -135,9 +144,10 @@ class Passing:
         if self.on_failed is not None:  # all of them are wanted
             config = replace(config, max_error_details=max(batch.height, 1))
         try:
-            result = self._run(batch, config)
+            result = self._run(batch, config, self._states)
         except RowError as error:
             raise _in_file(error, label, row) from error.__cause__
+        self._states = result.states
         if result.tuner is not None:
             self._best = result.tuner.best_size
         if result.error_count and self.on_failed is not None:
@@ -145,7 +155,7 @@ class Passing:
         self.result.add(result, label, row, self._config.max_error_details)
         return result.frame  # type: ignore[no-any-return]
 
-    def _run(self, batch: pl.DataFrame, config: BatchConfig) -> Any:
+    def _run(self, batch: pl.DataFrame, config: BatchConfig, states: Any = None) -> Any:
         return run_batch(
             batch,
             self._plugin,
@@ -153,6 +163,7 @@ class Passing:
             self._manager.runtime,
             on_error=self.on_error,
             config=config,
+            state=states,
             **self._arguments,
         )
 
