@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dataflare_vec.config import BatchConfig, MemoryPoolConfig, PluginManagerConfig
     from dataflare_vec.decorators import column, expression, filter, plugin, plugins, register
     from dataflare_vec.definition import Plugin, PluginInfo, PluginType
+    from dataflare_vec.engine.errorlog import ErrorLog
     from dataflare_vec.engine.result import BatchResult
     from dataflare_vec.errors import (
         BindingError,
@@ -71,6 +72,7 @@ _HOMES = {
     "config": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
     "decorators": ("column", "expression", "filter", "plugin", "plugins", "register"),
     "definition": ("Plugin", "PluginInfo", "PluginType"),
+    "engine.errorlog": ("ErrorLog",),
     "engine.result": ("BatchResult",),
     "errors": (
         "BindingError",
@@ -117,6 +119,7 @@ __all__ = [
     "ColumnTypeError",
     "DataFlareError",
     "DuplicatePluginError",
+    "ErrorLog",
     "Explanation",
     "HealthReport",
     "InterpretedWarning",

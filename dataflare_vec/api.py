@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.definition import Plugin
+    from dataflare_vec.engine.errorlog import ErrorLog
     from dataflare_vec.engine.result import BatchResult
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import BoundStep
@@ -40,6 +41,7 @@ def apply(
     on_error: str = "raise",
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
+    errors: ErrorLog | None = None,
     **bindings: Any,
 ) -> Any:
     """Apply a plugin, or a pipeline of them, to a frame: add columns, keep the rows that filters keep.
@@ -64,6 +66,8 @@ def apply(
         Whose plugins, memory pool and metrics to use; by default those of the process.
     config
         Chunk size and threads of this call.
+    errors
+        A log that collects the rows that fail, also those of a lazy query, once it is run.
     **bindings
         For a column parameter the name of a column (by default its own name), a Polars expression or a
         number; for a constant its value, or an expression to have one value for each row.
@@ -100,10 +104,10 @@ def apply(
     0
     """
     manager = manager or default_manager()
-    runtime = manager.runtime
+    runtime = manager.runtime.logging_to(errors)
     check_on_error(on_error)
     if isinstance(data, pl.Series):
-        return _apply_to_series(data, plugin, manager, output, on_error, config, bindings)
+        return _apply_to_series(data, plugin, manager, runtime, output, on_error, config, bindings)
     steps = bind_steps(manager.registry, plugin, output, bindings)
     if not isinstance(data, pl.DataFrame):
         if isinstance(data, pl.LazyFrame):
@@ -259,6 +263,7 @@ def _apply_to_series(
     series: pl.Series,
     plugin: Plugins,
     manager: PluginManager,
+    runtime: Runtime,
     output: Any,
     on_error: str,
     config: BatchConfig | None,
@@ -270,7 +275,7 @@ def _apply_to_series(
     found = manager.registry.resolve(plugin)
     bound = series_bindings(found, series.name, bindings)
     steps = bind_steps(manager.registry, found, output, bound)
-    outcome = run_data(series.to_frame(), steps, manager.runtime, False, on_error, config)  # noqa: FBT003
+    outcome = run_data(series.to_frame(), steps, runtime, False, on_error, config)  # noqa: FBT003
     if found.is_filter:
         return series if outcome.keep is None else series.filter(outcome.keep)
     if len(outcome.series) == 1:

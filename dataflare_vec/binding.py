@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -111,6 +112,8 @@ def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
 def _type_key(value: Any) -> Any:
     if isinstance(value, str):
         return str, value.isascii()  # two types of strings
+    if isinstance(value, Decimal):
+        return value.as_tuple().exponent  # decimals are compiled for their scale
     return tuple(map(_type_key, value)) if isinstance(value, tuple) else type(value)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import localcontext
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import plain
-from dataflare_vec.values import converter
+from dataflare_vec.values import WIDE, converter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +42,7 @@ def call_rows(
     function = plain(binding.plugin.function)
     parameters = [item.parameter for item in binding.columns]
     wrap = [converter(dtype, p.expects) for dtype, p in zip(dtypes, parameters, strict=True)]
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), localcontext(WIDE):
         for values in rows:
             left = iter(zip(values, wrap, strict=True))
             arguments: list[Any] = []

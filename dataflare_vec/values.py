@@ -6,8 +6,8 @@ import datetime
 import keyword
 import typing
 from collections import namedtuple
-from decimal import Decimal
-from functools import cache
+from decimal import Context, Decimal
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -22,6 +22,8 @@ TEMPORAL: dict[Any, Any] = {
     datetime.time: pl.Time,
     datetime.timedelta: pl.Duration,
 }
+#: Where decimals are computed without being rounded: the largest product has 76 digits.
+WIDE = Context(prec=80)
 #: What a column most likely is whose parameter is annotated so.
 LIKELY = {int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), str: pl.String(), bytes: pl.Binary()}
 #: Ticks of a microsecond, the finest that Python's `datetime` knows, or microseconds of a tick.
@@ -41,6 +43,22 @@ def ticks_of(value: Any) -> int:
     if isinstance(value, datetime.time):
         value = datetime.datetime.combine(_EPOCH, value) - _EPOCH
     return int(value // _MICROSECOND)
+
+
+def digits_of(value: Decimal) -> tuple[int, int]:
+    """Return the integer of a decimal's digits, and how many of them are behind the point."""
+    sign, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int), "not finite"
+    number = int("".join(map(str, digits)) or "0") * 10 ** max(exponent, 0)
+    return -number if sign else number, max(-exponent, 0)
+
+
+def is_short_decimal(value: Any) -> bool:
+    """Whether a value is a decimal whose digits fit an integer of 64 bits."""
+    if not isinstance(value, Decimal) or not value.is_finite() or value.adjusted() > 18:  # noqa: PLR2004
+        return False
+    number, scale = digits_of(value)
+    return -(1 << 63) <= number < 1 << 63 and scale <= 38  # noqa: PLR2004
 
 
 def is_naive(value: Any) -> bool:
@@ -110,6 +128,8 @@ def converter(dtype: Any, expects: type | None = None) -> Callable[[Any], Any] |
         return np.float32 if base is pl.Float32 else np.float64
     if expects in TEMPORAL:
         return _temporal(dtype, expects)
+    if base is pl.Decimal:
+        return partial(_decimal, dtype.scale)
     if base in (pl.List, pl.Array):
         return _array(dtype)
     if base is pl.Struct:
@@ -118,6 +138,10 @@ def converter(dtype: Any, expects: type | None = None) -> Callable[[Any], Any] |
         physical = pl.Series(dtype=dtype).to_physical().dtype
         return lambda code: pl.Series([code], dtype=physical).cat.to(dtype).cast(pl.String)[0]
     return None
+
+
+def _decimal(scale: int, number: int) -> Decimal:
+    return Decimal(number).scaleb(-scale, WIDE)
 
 
 def _temporal(dtype: Any, expects: Any) -> Callable[[int], Any]:

@@ -425,7 +425,7 @@ def test_results_that_are_no_column(manager):
         return s.split(",")
 
     manager.register_plugin(parts)
-    with pytest.raises(dfv.PluginError, match="plugin `parts`"):
+    with pytest.raises(dfv.KernelResultError, match="plugin `parts`: it returns all pieces of a `split`"):
         dfv.apply(pl.DataFrame({"s": ["a,b"]}), "parts", manager=manager)
 
     manager.register_plugin("text", same, returns=pl.Int64)
@@ -453,6 +453,9 @@ def test_a_constant_of_the_wrong_kind(manager):
         dfv.BindingError, match="constant `sep` must be a number of 64 bits, a bool, a string"
     ):
         dfv.apply(frame, "joined", sep=["a"], manager=manager)
+    # Of the same type as before, but no value that a column could hold.
+    with pytest.raises(dfv.BindingError, match=r"constant `sep` .* got str '.ud800'"):
+        dfv.apply(frame, "joined", sep="\ud800", manager=manager)
 
 
 def test_one_character_beyond_ascii_is_enough(manager):

@@ -113,7 +113,7 @@ def command_line(size: Size) -> Iterator[Figure]:
         return
     with tempfile.TemporaryDirectory() as folder:
         data, kernel = Path(folder, "data.parquet"), Path(folder, "kernel.py")
-        columns = {name: pl.int_range(1, 1001, dtype=pl.Float64, eager=True) for name in COLUMNS}
+        columns = {name: pl.Series(range(1, 1001), dtype=pl.Float64) for name in COLUMNS}
         pl.DataFrame(columns).write_parquet(data)
         kernel.write_text(KERNEL)
         commands = [

@@ -17,7 +17,7 @@ from enum import Enum
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.definition import plain
+from dataflare_vec.definition import Form, Plugin, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,23 +35,20 @@ class NotCacheable(Exception):  # noqa: N818  # not an error: the kernel is comp
     """Something that a kernel depends on can't be hashed safely."""
 
 
-def fingerprint(function: Callable[..., Any], *, uses_compiled: bool = False) -> bytes:
+def fingerprint(function: Callable[..., Any]) -> bytes:
     """Return what the machine code of a function depends on.
 
     Parameters
     ----------
     function
         A plain Python function or a Numba dispatcher.
-    uses_compiled
-        Whether helpers are called as their dispatchers have compiled them before, maybe when the globals had
-        other values.
 
     Raises
     ------
     NotCacheable
         If it depends on something that can't be described; the message says on what.
     """
-    reader = _Reader(uses_compiled=uses_compiled)
+    reader = _Reader()
     try:
         reader.function(plain(function), "the kernel")
         reader.options(function, "the kernel")
@@ -64,9 +61,8 @@ def fingerprint(function: Callable[..., Any], *, uses_compiled: bool = False) ->
 class _Reader:
     """Walks over a function and all it refers to, and writes down what it finds."""
 
-    def __init__(self, *, uses_compiled: bool) -> None:
+    def __init__(self) -> None:
         self.found = bytearray()
-        self._uses_compiled = uses_compiled
         self._functions: dict[FunctionType, int] = {}
 
     def _write(self, kind: str, *parts: object) -> None:
@@ -119,12 +115,11 @@ class _Reader:
         package = kind.__module__.partition(".")[0]
         if kind in (FunctionType, BuiltinFunctionType) and is_known(value):
             self._write("known", value.__module__, value.__qualname__)
-        elif kind is FunctionType:
-            # Numba can call it only by an `overload` or the like, whose own function isn't known here.
-            raise _refused(name, "a Python function; decorate it with `numba.njit`")
+        elif kind is FunctionType:  # compiled like a kernel; not so what an `overload` of the user's is for
+            self.function(value, name)
+        elif isinstance(value, Plugin) and value.form is Form.ROW:
+            self.value(value.function, name)
         elif package == "numba" and kind.__name__ == "CPUDispatcher":
-            if self._uses_compiled and value.overloads:
-                raise _refused(name, "a function that has been compiled before")
             self.options(value, name)
             self.function(plain(value), name)
         elif package == "numpy":

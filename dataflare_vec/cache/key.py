@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import polars as pl
@@ -35,9 +36,7 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
         for item in binding.items
     ]
     types = repr((inputs, plugin.returns, plugin.math, plugin.is_filter, pl.__version__))
-    # With libm, helpers stay what Numba has made of them; else they are compiled for the kernel.
-    program = fingerprint(plugin.function, uses_compiled=plugin.math == "libm")
-    return digest(environment(), program, types.encode())
+    return digest(environment(), fingerprint(plugin.function), types.encode())
 
 
 def _expected(kind: type | None) -> Any:
@@ -56,4 +55,6 @@ def _constant(value: Any) -> Any:
         return type(value).__name__, getattr(value, "_fields", None), *map(_constant, value)
     if isinstance(value, str):
         return "str", value.isascii()  # two types of strings
+    if isinstance(value, Decimal):
+        return "Decimal", value.as_tuple().exponent  # the scale is part of the type
     return type(value).__name__

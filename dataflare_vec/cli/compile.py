@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.cli import common
+
 if TYPE_CHECKING:
     from argparse import Namespace
 
@@ -36,6 +38,7 @@ def add(commands: Any) -> None:
         help='types of the columns, as "f64,f64" or "i32,date,datetime[us]"; by default what parameters are '
         "annotated with, else f64",
     )
+    common.add_plugins_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -50,6 +53,7 @@ def run(options: Namespace) -> int:
     if folder is None:
         sys.stderr.write("dataflare-vec: there is no cache to compile into\n")
         return 1
+    common.load_plugins(options.plugins)
     for name in options.names:
         try:
             plugin = default_registry.get(name)

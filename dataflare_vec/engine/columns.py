@@ -143,12 +143,16 @@ class OutputColumn:
 
     def slice(self, start: int, stop: int, name: str = "") -> pl.Series:
         """Return some of its rows; the pool gets its memory back when the last reader lets go."""
+        series = self._stored_slice(start, stop, name)
+        return series if self.dtype is None else series.cast(self.dtype)
+
+    def _stored_slice(self, start: int, stop: int, name: str) -> pl.Series:
+        """Return some of its rows in the dtype in which they are stored."""
         import pyarrow as pa
 
         arrow_type = _arrow_type(self._stored)
         array = pa.Array.from_buffers(arrow_type, stop - start, self._buffers(), offset=start)
-        series = pl.Series(name, array)
-        return series if self.dtype is None else series.cast(self.dtype)
+        return pl.Series(name, array)
 
     def _buffers(self) -> list[Any]:
         validity = self._validity.to_arrow() if self._validity is not None else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dataflare_vec.engine.rows import Placement, RowStage
 from dataflare_vec.engine.stage import Chunk
+from dataflare_vec.layouts import PackedRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,9 +25,14 @@ _SMALLEST, _LARGEST = 1024, 16384
 
 def conveys(stages: Sequence[Stage], columns: Iterable[InputColumn]) -> bool:
     """Whether a run can be put on a `Belt`: row kernels on columns that are contiguous."""
-    return all(isinstance(stage, RowStage) for stage in stages) and all(
+    return all(isinstance(stage, RowStage) and not _writes_lists(stage) for stage in stages) and all(
         len(column.starts) == 1 for column in columns
     )
+
+
+def _writes_lists(stage: RowStage) -> bool:
+    """Whether what a stage writes isn't what a later one reads."""
+    return any(isinstance(field.layout, PackedRows) for field in stage.prepared.outputs)
 
 
 class Belt:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from decimal import Decimal
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +22,7 @@ from dataflare_vec.cache.key import key_of
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
-from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple
+from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple, is_short_decimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,6 +79,8 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     KernelCompileError, KernelResultError
         If Numba can't compile it, or its result can't be a column.
     """
+    if binding.constant_key:  # the kernel is compiled for their types, but values may be out of range
+        _check_constants(binding)
     key = (binding.constant_key, *dtypes)
     kernels = binding.plugin.kernels
     prepared = kernels.get(key)
@@ -92,7 +95,6 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
 def _load_or_compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     began = perf_counter()
     name = binding.plugin.name
-    _check_constants(binding)
     entry = _entry(binding, dtypes)
     stored = entry.read() if entry is not None else None
     if entry is not None and stored is not None:
@@ -197,7 +199,8 @@ def _check_constants(binding: Binding) -> None:
         if isinstance(item, Constant) and not _is_constant(item.value):
             msg = (
                 f"plugin `{binding.plugin.name}`: constant `{item.parameter.name}` must be a number of 64 "
-                "bits, a bool, a string, bytes, a date or time without zone, None or a tuple of these, got "
+                "bits, a bool, a string, bytes, a date or time without zone, a decimal of 18 digits, None or "
+                "a tuple of these, got "
                 f"{type(item.value).__name__} {item.value!r}"
             )
             raise BindingError(msg)
@@ -206,9 +209,12 @@ def _check_constants(binding: Binding) -> None:
 def _is_constant(value: object) -> bool:
     if isinstance(value, tuple):
         return len(value) > 0 and all(map(_is_constant, value))
+    if isinstance(value, str):
+        return value.isascii() or value.encode(errors="ignore").decode() == value  # no lone surrogates
     if isinstance(value, int):
         return -(1 << 63) <= value < 1 << 63
-    return value is None or isinstance(value, (float, str, bytes)) or is_naive(value)
+    plain = value is None or isinstance(value, (float, bytes))
+    return plain or is_naive(value) or is_short_decimal(value)
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
@@ -317,6 +323,8 @@ def expected_type(parameter: Parameter, dtype: Any) -> str | None:
         return "a number"
     if expects is bool and dtype != pl.Boolean:
         return "a bool"
+    if expects is Decimal:
+        return None if isinstance(dtype, pl.Decimal) else f"Decimal, as `{parameter.name}: Decimal` says"
     kind = pl.Struct if is_named_tuple(expects) else TEMPORAL.get(expects)
     if kind is not None and dtype.base_type() is not kind:
         return f"{kind.__name__}, as `{parameter.name}: {expects.__name__}` says"  # type: ignore[union-attr]
@@ -330,7 +338,9 @@ def _conversion(parameter: Parameter, dtype: Any) -> str:
     if base is pl.Null:
         return f"{column}.cast(pl.Float64)`, or the type that it has where it isn't all null"
     if base is pl.Object:
-        return "Python before: Polars keeps Python objects that nothing compiled can read"
+        return f"{column}.map_elements(…, return_dtype=…)`: compiled code can't read Python objects"
+    if base in (pl.Int128, pl.UInt128):
+        return f"{column}.cast(pl.Decimal(38, 0))`"
     if base is pl.List and isinstance(dtype.inner, pl.List):
         return f"{column}.list.eval(…)` to a list of numbers"
     return f"{column}.cast(…)`"

@@ -6,6 +6,7 @@ import logging
 import struct
 from array import array
 from copy import copy
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -14,10 +15,10 @@ from dataflare_vec.binding import Column
 from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.engine.failures import ROW
 from dataflare_vec.engine.stage import Stage
-from dataflare_vec.engine.writers import ViewColumn
-from dataflare_vec.layouts import Views
+from dataflare_vec.engine.writers import ListColumn, ViewColumn
+from dataflare_vec.layouts import PackedRows, Views
 from dataflare_vec.logs import get_logger
-from dataflare_vec.values import is_naive, ticks_of
+from dataflare_vec.values import digits_of, is_naive, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.prepare import Prepared
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk, Placed
+    from dataflare_vec.layouts import Layout
     from dataflare_vec.memory import MemoryPool
 
 _log = get_logger(__name__)
@@ -83,7 +85,7 @@ class RowStage(Stage):
             return []
         columns = []
         for field in self.prepared.outputs:
-            kind = ViewColumn if isinstance(field.layout, Views) else OutputColumn
+            kind = _column_kind(field.layout)
             has_nulls = field.nullable or nulls
             columns.append(kind(pool, field.stored, field.dtype, rows, layout=field.layout, nulls=has_nulls))
         return columns
@@ -171,6 +173,12 @@ class RowStage(Stage):
     def misfit(self, values: Sequence[Any]) -> Exception:
         """Return why a row failed whose function returned: one of its values doesn't fit its column."""
         for value, field in zip(values, self.prepared.outputs, strict=False):
+            if isinstance(value, Decimal) and isinstance(field.shown, pl.Decimal):
+                whole_digits = (field.shown.precision or 38) - field.shown.scale
+                if abs(value) >= Decimal(10) ** whole_digits:
+                    return OverflowError(f"{value} does not fit {field.shown}")
+            if isinstance(field.shown, pl.Array) and value is not None and len(value) != field.shown.size:
+                return ValueError(f"an array of {len(value)} items does not fit {field.shown}")
             if isinstance(value, int) and field.shown.is_integer():
                 low, high = pl.select(field.shown.min().alias("low"), field.shown.max().alias("high")).row(0)
                 if not low <= value <= high:
@@ -225,6 +233,12 @@ def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[i
     yield start, stop
 
 
+def _column_kind(layout: Layout) -> type[OutputColumn]:
+    if isinstance(layout, PackedRows):
+        return ListColumn
+    return ViewColumn if isinstance(layout, Views) else OutputColumn
+
+
 def _constant_bits(binding: Binding, kept: list[Any]) -> list[list[int] | None]:
     """For each parameter the slots of a constant, or None for a column.
 
@@ -251,7 +265,9 @@ def _scalars(value: Any, kept: list[Any]) -> Iterator[float]:
         yield value
 
 
-def _bits(value: float) -> int:
+def _bits(value: Any) -> int:
     if isinstance(value, float):
         return int(struct.unpack("<q", struct.pack("<d", value))[0])
+    if isinstance(value, Decimal):
+        return digits_of(value)[0]
     return ticks_of(value) if is_naive(value) else int(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from copy import copy
 from typing import TYPE_CHECKING
 
 from dataflare_vec.engine.interpreted import InterpretedStage
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.config import BatchConfig
+    from dataflare_vec.engine.errorlog import ErrorLog
     from dataflare_vec.engine.failures import Failures
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.memory import MemoryPool
@@ -62,6 +64,15 @@ class Runtime:
         self.metrics = metrics
         self.states = states
         self.tuners = TunerMemory()
+        self.log: ErrorLog | None = None
+
+    def logging_to(self, log: ErrorLog | None) -> Runtime:
+        """Return the same surroundings, whose failed rows are also added to a log."""
+        if log is None:
+            return self
+        runtime = copy(self)
+        runtime.log = log
+        return runtime
 
     @property
     def pool(self) -> MemoryPool:
@@ -100,7 +111,9 @@ class Runtime:
         times: Sequence[tuple[int, int, float]],
         failures: Mapping[int, Failures],
     ) -> None:
-        """Add what stages did to the metrics."""
+        """Add what stages did to the metrics, and failed rows to the log."""
+        if self.log is not None:
+            self.log.add(list(failures.values()))
         metrics = self.metrics
         if metrics is None:
             return

@@ -71,11 +71,13 @@ class Chunk:
         local = self.local.get(name)
         if local is None:
             return self.run.columns[name, layout], 0
-        if not isinstance(local, pl.Series):
+        if not isinstance(local, pl.Series) and local[0].layout == layout:
             return local
         column = self._columns.get((name, layout))
         if column is None:
-            column = self._columns[name, layout] = InputColumn(local.rechunk(), layout)
+            # A list isn't read as it is written.
+            series = local if isinstance(local, pl.Series) else self.series(name)
+            column = self._columns[name, layout] = InputColumn(series.rechunk(), layout)
         return column, self.start
 
     def series(self, name: str) -> pl.Series:

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.errors import KernelResultError
+from dataflare_vec.layouts.packed import PackedRows, unpack
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from dataflare_vec.layouts import Layout, Slots
     from dataflare_vec.memory import MemoryPool, PooledBuffer
 
@@ -170,3 +173,14 @@ class ViewColumn(OutputColumn):
         for writer in list(self._writers.values()):
             writer.close()
         return [*super()._buffers(), *self._data.to_arrow()]
+
+
+class ListColumn(ViewColumn):
+    """A column of lists: the bytes of each row as a view, put together when it is read."""
+
+    __slots__ = ()
+
+    def slice(self, start: int, stop: int, name: str = "") -> pl.Series:
+        """Return some of its rows."""
+        assert isinstance(self.layout, PackedRows)
+        return unpack(self._stored_slice(start, stop, name), self.layout.width, self.dtype)

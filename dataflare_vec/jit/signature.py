@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
+from dataflare_vec.jit.decimals.column import DecimalColumn, decimal_result
+from dataflare_vec.jit.decimals.types import DecimalType
 from dataflare_vec.jit.failures.inferred import plain_type
 from dataflare_vec.jit.loops import Output
+from dataflare_vec.jit.nested.packed import PackedType, packed_column
 from dataflare_vec.jit.nested.rows import rows_type
 from dataflare_vec.jit.nested.structs import struct_type
 from dataflare_vec.jit.strings.column import CategoryType, CodeType
+from dataflare_vec.jit.strings.split import PiecesType
 from dataflare_vec.jit.strings.types import StringType, ViewType, ascii_string, bytes_view, utf8_string
 from dataflare_vec.jit.temporal.column import TemporalColumn, result_column, temporal_column
 from dataflare_vec.jit.temporal.types import BY_CLASS, TemporalType
+from dataflare_vec.values import digits_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +46,7 @@ _TEMPORAL: dict[Any, types.Type] = {
     pl.Datetime: types.int64,
     pl.Duration: types.int64,
 }
+_NUMBER_DTYPES = {numba_type: dtype() for dtype, numba_type in _NUMBERS.items()}
 _TEXT: dict[Any, types.Type] = {pl.String: utf8_string, pl.Binary: bytes_view}
 _DTYPES = {numba_type: dtype for dtype, numba_type in (_NUMBERS | _TEXT).items()}
 
@@ -60,6 +67,8 @@ def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type |
     base = dtype.base_type()
     if expects in BY_CLASS:
         return temporal_column(dtype, expects)
+    if base is pl.Decimal:
+        return DecimalType(dtype.scale)  # type: ignore[attr-defined]
     if base is pl.Struct:
         return struct_type(dtype, expects, column_type)
     if base in (pl.List, pl.Array):
@@ -79,6 +88,10 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
     """Return the dtype in which a column of ``numba_type`` is stored."""
     if isinstance(numba_type, TemporalColumn):
         return pl.Int64() if numba_type.unit else pl.Int32()
+    if isinstance(numba_type, DecimalColumn):
+        return pl.Decimal(numba_type.precision, numba_type.scale)
+    if isinstance(numba_type, PackedType):
+        return pl.Binary()
     return _DTYPES[numba_type]()  # type: ignore[no-any-return]
 
 
@@ -93,6 +106,8 @@ def constant_type(value: Any) -> types.Type:
         return types.none
     if isinstance(value, bool):
         return types.boolean
+    if isinstance(value, Decimal):
+        return DecimalType(digits_of(value)[1])
     if type(value) in BY_CLASS:
         return BY_CLASS[type(value)]
     if isinstance(value, str):
@@ -147,6 +162,13 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
             msg = f"it returns `{value}`, but `returns` declares {wanted}"
             raise KernelResultError(msg)
         return found
+    if isinstance(value, (types.Array, types.List, DecimalType)):
+        try:
+            if isinstance(value, DecimalType):
+                return decimal_result(value, wanted)
+            return packed_column(value, wanted, _number_type, _NUMBER_DTYPES.get)
+        except ValueError as error:
+            raise KernelResultError(str(error)) from None
     if value not in _DTYPES:
         raise KernelResultError(_not_a_column(value, position))
     if wanted is None:
@@ -168,8 +190,15 @@ def _not_a_column(value: types.Type, position: int | None) -> str:
         )
     if isinstance(value, types.Complex):
         return f"it returns a complex number{where}; return `z.real, z.imag` as two columns, or `abs(z)`"
-    shown = plain_type(str(value))
-    return f"it returns `{shown}`{where}; return a number, a bool, a string, bytes, None, or a tuple of these"
+    if isinstance(value, PiecesType):
+        return (
+            f'it returns all pieces of a `split`{where}; return one, as `s.split(",")[0]`, several as a '
+            'tuple, or a string of them, as `";".join(pieces)`'
+        )
+    return (
+        f"it returns `{plain_type(str(value))}`{where}; return a number, a bool, a string, bytes, a list or "
+        "array of numbers, None, or a tuple of these"
+    )
 
 
 def _check_declared(value: types.Type, wanted: types.Type) -> None:

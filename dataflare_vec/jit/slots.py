@@ -76,4 +76,6 @@ def from_bits(builder: ir.IRBuilder, raw: ir.Value, ty: ir.Type) -> ir.Value:
         return builder.bitcast(raw, ty)
     if isinstance(ty, ir.FloatType):
         return builder.bitcast(builder.trunc(raw, ir.IntType(32)), ty)
+    if ty.width > _WORD:
+        return builder.sext(raw, ty)
     return raw if ty.width == _WORD else builder.trunc(raw, ty)

@@ -2,6 +2,7 @@
 
 from dataflare_vec.layouts.base import Bits, FixedWidth, Layout, Slots
 from dataflare_vec.layouts.categories import Categories, Codes
+from dataflare_vec.layouts.packed import PackedRows
 from dataflare_vec.layouts.rows import ArrayRows, ListRows
 from dataflare_vec.layouts.structs import Fields
 from dataflare_vec.layouts.views import Views
@@ -15,6 +16,7 @@ __all__ = [
     "FixedWidth",
     "Layout",
     "ListRows",
+    "PackedRows",
     "Slots",
     "Views",
 ]

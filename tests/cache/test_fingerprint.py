@@ -219,7 +219,6 @@ def test_what_cannot_be_hashed_safely_says_so():
         "of type test_fingerprint": Unknown(),
         "the class": Unknown,
         "of type builtins.method": Unknown().method,
-        "a Python function": plain_helper,
         "more than 1 MB": np.zeros(200_000),
         "or with gaps": np.zeros((4, 4))[::2, ::2],
         "of type ndarray": np.array([None], dtype=object),
@@ -237,18 +236,22 @@ def test_a_name_of_numpy_must_be_numpys():
         return x
 
     impostor.__module__, impostor.__qualname__ = "numpy", "sin"
-    with pytest.raises(NotCacheable, match="a Python function"):
-        fingerprint(make("def f(x):\n    return g(x)", g=impostor))
+    source = "def f(x):\n    return g(x)"
+    assert fingerprint(make(source, g=impostor)) != fingerprint(make(source, g=np.sin))
+    other = make("def f(x):\n    return x + 1")
+    other.__module__, other.__qualname__ = "numpy", "sin"
+    assert fingerprint(make(source, g=impostor)) != fingerprint(make(source, g=other))
 
 
-def test_with_libm_a_helper_that_was_compiled_before_is_refused():
-    helper = numba.njit(make("def f(x):\n    return x * K", K=2.0))
-    kernel = make("def f(x):\n    return h(x)", h=helper)
-    key(kernel, math="libm")
-    helper(1.0)
-    key(kernel)
-    with pytest.raises(NotCacheable, match="compiled before"):
-        key(kernel, math="libm")
+def test_plain_functions_and_plugins_are_helpers_too():
+    def kernel(factor, wrap):
+        return make("def f(x):\n    return h(x)", h=wrap(make("def f(x):\n    return x * K", K=factor)))
+
+    def as_plugin(function):
+        return define(function, name="h", form=Form.ROW, plugin_type=PluginType.TRANSFORMER)
+
+    for wrap in (plain_helper, as_plugin):
+        assert key(kernel(2.0, wrap)) == key(kernel(2.0, wrap)) != key(kernel(3.0, wrap))
 
 
 def test_ready_made_kernels_have_keys():

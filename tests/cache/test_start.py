@@ -199,12 +199,22 @@ def test_a_global_that_changes_between_loops_leaves_no_wrong_entry(own_cache):
 
 
 def test_a_global_that_changes_its_type_says_so(own_cache):
+    def make(value):
+        def kernel(x):
+            return value if x > 0 else -value
+
+        def change(new):
+            nonlocal value
+            value = new
+
+        return kernel, change
+
     DATA.drop_nulls().pipe(dfv.apply, fresh(make(2.0)[0]))
     kernel, change = make(2.0)
     plugin = fresh(kernel)
     DATA.drop_nulls().pipe(dfv.apply, plugin)
-    change(1j)
-    with pytest.raises(dfv.PluginError, match=r"complex128|has changed since it was loaded"):
+    change(3)
+    with pytest.raises(dfv.KernelCompileError, match="has changed since it was loaded"):
         DATA.pipe(dfv.apply, plugin)
 
 
@@ -228,9 +238,6 @@ def test_an_overload_of_the_users_is_not_kept(own_cache, caplog):
     def twice(x):
         return 2.0 * x
 
-    class Holder:
-        pass
-
     caplog.set_level("DEBUG", "dataflare_vec")
 
     @overload(twice)
@@ -240,7 +247,7 @@ def test_an_overload_of_the_users_is_not_kept(own_cache, caplog):
     plugin = fresh(lambda x: twice(x))
     assert DATA.pipe(dfv.apply, plugin)["fresh"].to_list() == [2.0, 4.0, None, 8.0]
     assert not isinstance(kernel_of(plugin), CachedKernel)
-    assert "isn't kept in the cache: `twice` is a Python function" in caplog.text
+    assert "isn't kept in the cache: it calls `" in caplog.text
     assert not kept_kernels(open_folder())
 
 

@@ -24,6 +24,8 @@ from dataflare_vec.jit.failures.mistakes import MISTAKES
 
 RATES = {"EUR": 1.0}
 LIMITS = [1.0, 2.0]
+RATE = Decimal("0.19")
+WEIGHTS = np.ones(3)
 TOTAL = 0.0
 logger = logging.getLogger("kernel")
 
@@ -110,7 +112,16 @@ def pandas_function(x):
 
 
 def datetime_module(x):
-    return datetime.date(2020, 1, 1).year + x
+    return datetime.timezone.utc
+
+
+def divided_decimal(x):
+    return float(RATE / 2) * x
+
+
+def written_array(x):
+    WEIGHTS[0] = x
+    return x
 
 
 def regular_expression(x):
@@ -320,7 +331,15 @@ CASES = [
     ("a kernel that calls itself", calls_itself, "calls_itself(x - 1)", "can't call itself", "as a loop"),
     ("a plain Python function", plain_function, "doubled(x)", "plain Python function", "above `def doubled`"),
     ("another plugin", other_plugin, "neighbour_plugin(x)", "is a plugin", "`numba.njit` function"),
-    ("Decimal", decimal, 'Decimal("1.5")', "`Decimal` isn't known", "integers of the smallest unit"),
+    (
+        "division of decimals",
+        divided_decimal,
+        "RATE / 2",
+        "`/` of decimals isn't exact",
+        "float(a) / float(b)",
+    ),
+    ("an array that can't be written", written_array, "WEIGHTS[0] = x", "read-only", "a.copy()"),
+    ("Decimal", decimal, 'Decimal("1.5")', "can't make a `Decimal`", "as a global or a default"),
     ("a class", class_, "Money(x)", "`Money` is a class", "NamedTuple"),
     ("a built-in that Numba lacks", builtin, "all([x > 1, x < 2])", "built-in `all`", "write a loop"),
     ("a global dict", global_dict, "RATES", "`RATES` is a dict", "with a join"),
@@ -328,8 +347,8 @@ CASES = [
     ("a global list or set", global_list, "LIMITS", "`LIMITS` is a list", "`LIMITS = (…)`"),
     ("a global object", global_object, "logger", "class logging.Logger", "as a constant"),
     ("a data frame library", pandas_function, "pd.isna", "works on whole columns", "`x: float | None`"),
-    ("dates by module", datetime_module, "datetime.date", "`datetime`", "days since"),
-    ("dates by name", date_name, "timedelta(days=x)", "isn't known", "days since 1970-01-01"),
+    ("dates by module", datetime_module, "datetime.timezone", "`datetime`", "annotate the parameter"),
+    ("dates by name", date_name, "timedelta(days=x)", "takes whole numbers", "smaller one"),
     ("regular expressions", regular_expression, "re.match", "regular", "str.contains"),
     ("random numbers", random_module, "random.choice", "random.choice", "seeded generator"),
     (
@@ -357,7 +376,7 @@ CASES = [
     ("a method of columns", column_method, "x.mean", "sees one row: `mean`", "pl.col(…).mean()"),
     ("nulls by method", null_method, "x.fillna", "a null arrives as None", "`x is None`"),
     ("a method that is a function", function_method, "x.round", "not a column", "`round(x, 2)`"),
-    ("parts of dates", date_part, "x.year", "dates as integers", "dt.year()"),
+    ("parts of dates", date_part, "x.year", "dates as integers", "annotate the parameter"),
     ("an attribute of a number", number_attribute, "x.upper", "float64 is a number", "bind a column"),
     ("a number as a sequence", index, "x[0]", "nothing to index", "shift(1)"),
     ("functions of sequences", length, "len(x)", "`len` takes a sequence", "pl.col(…).sum()"),

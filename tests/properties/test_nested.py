@@ -180,3 +180,47 @@ def test_structs(name, frame, config):
     make = as_named if name == "all_fields" else as_place
     rows = [[make(value)] for (value,) in frame.iter_rows()]
     check(frame, STRUCTS[name], config, call(STRUCTS[name], rows), same)
+
+
+def doubled(a, b):
+    return a + a, b
+
+
+def picked(a, b):
+    found = [0.0]
+    for x in a:
+        if x == 3:
+            raise ValueError("a three")
+        if x > 0:
+            found.append(float(x))
+    if len(found) > 4:
+        return None
+    return found
+
+
+WRITTEN = plugins(doubled, picked)
+
+
+def same_lists(got, wanted):
+    assert got.equals(
+        pl.Series(got.name, [None if w is None else list(w) for w in wanted], dtype=got.dtype, strict=False),
+        null_equal=True,
+    )
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@given(data=st.data(), dtype=st.sampled_from([pl.Float32, pl.Int64]), config=configs)
+def test_lists_out(name, data, dtype, config):
+    values = st.lists(items(dtype), max_size=9)
+    frame = data.draw(frames(a=(values, pl.List(dtype)), b=(values, pl.List(dtype))))
+    check(frame, WRITTEN[name], config, call(WRITTEN[name], rows_of(frame, dtype)), same_lists)
+
+
+@given(data=st.data(), config=configs)
+def test_a_list_is_read_by_the_next_step(data, config):
+    values = st.lists(items(pl.Int64), max_size=9)
+    frame = data.draw(frames(a=(values, pl.List(pl.Int64)), b=(values, pl.List(pl.Int64))))
+    steps = [dfv.step(WRITTEN["doubled"], output=["c", "d"]), dfv.step(KERNELS["alone"], a="c", b="d")]
+    got = dfv.apply(frame, steps, config=config)
+    there = frame["a"].is_not_null() & frame["b"].is_not_null()
+    assert got["alone"].to_list() == [sum(b) if ok else None for ok, b in zip(there, frame["b"], strict=True)]

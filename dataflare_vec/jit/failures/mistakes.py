@@ -84,11 +84,25 @@ _WHOLE_COLUMN = (
     "`@dfv.column` kernel"
 )
 _DATES = (
-    "dates arrive as integers (Date as days since 1970-01-01, Datetime and Duration in the column's unit): "
-    'subtract and compare them as such, or bind the part you need, as `year=pl.col("when").dt.year()`'
+    "annotate the parameter, as `when: datetime.datetime`: its `year`, `weekday()`, differences and so on "
+    "are known then; `date(…)`, `timedelta(…)` and their like take whole numbers"
 )
 
 MISTAKES = (
+    Mistake(
+        "division of decimals",
+        r"(?s:.*)`(?P<sign>//?|%)` of decimals isn't exact",
+        "`{sign}` of decimals isn't exact",
+        "write `float(a) {sign} float(b)`, or scale integers",
+        code=r".* {sign} ",
+    ),
+    Mistake(
+        "an array that can't be written",
+        r"(?s:.*)Cannot modify readonly array",
+        "the array is read-only, as rows of lists and global arrays are",
+        "work on a copy, as `a = a.copy()`",
+        code=r".*\] = ",
+    ),
     # -- names ----------------------------------------------------------------------------------------------
     Mistake(
         "unknown name",
@@ -122,18 +136,17 @@ MISTAKES = (
     Mistake(
         "Decimal",
         _GLOBAL + r"<class 'type'>",
-        "`Decimal` isn't known to compiled code",
-        "compute in integers of the smallest unit (cents), or in floats and round at the end",
+        "a kernel can't make a `Decimal`",
+        "make it before, as a global or a default: `RATE = Decimal(\"0.19\")`; columns arrive as decimals",
         code=r"(?:decimal\.)?Decimal\(",
         needs_code=True,
     ),
     Mistake(
         "dates by name",
-        _GLOBAL + r"<class 'type'>",
-        "`{name}` of `datetime` isn't known to compiled code",
-        _DATES,
-        code=r"(?:date|datetime|timedelta|time)\b.*\(",
-        needs_code=True,
+        r"(?s:.*)`datetime\.(?P<name>\w+)` takes integers in a kernel",
+        "`{name}` takes whole numbers in a kernel",
+        "convert, as `int(…)`; for parts of a unit take a smaller one: `timedelta(minutes=90)`",
+        code=r".*{name}\(",
     ),
     Mistake(
         "a class",
@@ -185,7 +198,7 @@ MISTAKES = (
     Mistake(
         "dates by module",
         _ATTRIBUTE + r"Module\(<module '(?P<module>datetime)'",
-        "`{module}` isn't known to compiled code",
+        "this part of `{module}` isn't known to compiled code",
         _DATES,
         code=_METHOD,
     ),

@@ -24,6 +24,24 @@ class LinkedLibrary(JITCodeLibrary):  # type: ignore[misc]
         self._finalized = True
 
 
+# Passes that change nothing in functions without closures, `with`, literally() and array expressions.
+_NOT_NEEDED = {
+    "WithLifting",
+    "InlineClosureLikes",
+    "RewriteDynamicRaises",
+    "MakeFunctionToJitFunction",
+    "InlineInlinables",
+    "FindLiterallyCalls",
+    "LiteralUnroll",
+    "LiteralPropagationSubPipelinePass",
+    "InlineOverloads",
+    "NopythonRewrites",
+    "NoPythonSupportedFeatureValidation",
+    "AnnotateTypes",
+    "DumpParforDiagnostics",
+}
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class LowerForLinking(NativeLowering):  # type: ignore[misc]
     """To LLVM IR, no further."""
@@ -52,7 +70,9 @@ class LinkedCompiler(compiler.CompilerBase):  # type: ignore[misc]
         """Return the one pipeline."""
         manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
         manager.passes = [
-            (LowerForLinking if entry is NativeLowering else entry, about) for entry, about in manager.passes
+            (LowerForLinking if entry is NativeLowering else entry, about)
+            for entry, about in manager.passes
+            if entry.__name__ not in _NOT_NEEDED
         ]
         manager.finalize()
         return [manager]

@@ -5,12 +5,25 @@ from __future__ import annotations
 from numba.core import types
 
 from dataflare_vec.jit.strings.arena import allocate
-from dataflare_vec.jit.strings.base import copy_bytes, helper, is_ascii, is_bytes, method
-from dataflare_vec.jit.strings.codepoints import width_at
+from dataflare_vec.jit.strings.base import copy_bytes, helper, method
 from dataflare_vec.jit.strings.compare import comparable
 from dataflare_vec.jit.strings.concat import common_type
 from dataflare_vec.jit.strings.memory import find_bytes
+from dataflare_vec.jit.strings.strip import next_offset
 from dataflare_vec.jit.strings.types import make_view, offset_by
+
+
+@helper
+def next_match(view, old, start, behind):
+    """Return where ``old`` is found from ``start`` on; -1 if it isn't.
+
+    Nothing is found before each character and at the end; ``behind``: it was just found at ``start``.
+    """
+    if old._nbytes:
+        return find_bytes(view._data, start, view._nbytes, old._data, old._nbytes)
+    if not behind:
+        return start
+    return next_offset(view, start) if start < view._nbytes else -1
 
 
 @helper
@@ -18,7 +31,7 @@ def occurrences(view, old, limit):
     """Return how many times ``old`` is found, up to a limit (none if negative)."""
     count, offset = 0, 0
     while count != limit:
-        offset = find_bytes(view._data, offset, view._nbytes, old._data, old._nbytes)
+        offset = next_match(view, old, offset, count > 0)
         if offset < 0:
             break
         offset += old._nbytes
@@ -27,23 +40,28 @@ def occurrences(view, old, limit):
 
 
 @helper
-def put_between(kind, view, new, limit, ascii):
-    """Return a string with ``new`` before each character and at the end, ``limit`` times at most."""
-    characters = len(view)
-    count = characters + 1 if limit < 0 else min(limit, characters + 1)
-    data = view._data
-    nbytes = view._nbytes + count * new._nbytes
+def replace_in(kind, view, old, new, limit):
+    """Return a view, as ``kind``, with ``new`` in place of ``old``, up to a limit (none if negative)."""
+    data, size = view._data, old._nbytes
+    offset = -1 if limit == 0 else next_match(view, old, 0, False)
+    if offset < 0:
+        return make_view(kind, data, view._nbytes)
+    # What is no longer than before needs no count of the occurrences first.
+    nbytes = view._nbytes
+    if new._nbytes > size:
+        nbytes += occurrences(view, old, limit) * (new._nbytes - size)
     room = allocate(nbytes)
-    written, offset = 0, 0
-    for _ in range(count):
+    written, start = 0, 0
+    while offset >= 0:
+        copy_bytes(offset_by(room, written), offset_by(data, start), offset - start)
+        written += offset - start
         copy_bytes(offset_by(room, written), new._data, new._nbytes)
         written += new._nbytes
-        if offset < view._nbytes:
-            width = 1 if ascii else width_at(data, offset)
-            copy_bytes(offset_by(room, written), offset_by(data, offset), width)
-            written, offset = written + width, offset + width
-    copy_bytes(offset_by(room, written), offset_by(data, offset), view._nbytes - offset)
-    return make_view(kind, room, nbytes)
+        start = offset + size
+        limit -= 1
+        offset = -1 if limit == 0 else next_match(view, old, start, True)
+    copy_bytes(offset_by(room, written), offset_by(data, start), view._nbytes - start)
+    return make_view(kind, room, written + view._nbytes - start)
 
 
 @method("replace", data=True)
@@ -54,31 +72,4 @@ def _replace(view, old, new, count=-1):
     if not isinstance(given, int | types.Integer):
         return None
     kind = common_type(view, new)
-    ascii = is_ascii(view) or is_bytes(view)
-
-    def replace(view, old, new, count=-1):
-        limit = count
-        if old._nbytes == 0:
-            return put_between(kind, view, new, limit, ascii)
-        data, size = view._data, old._nbytes
-        offset = -1 if limit == 0 else find_bytes(data, 0, view._nbytes, old._data, size)
-        if offset < 0:
-            return make_view(kind, data, view._nbytes)
-        # What is no longer than before needs no count of the occurrences first.
-        nbytes = view._nbytes
-        if new._nbytes > size:
-            nbytes += occurrences(view, old, limit) * (new._nbytes - size)
-        room = allocate(nbytes)
-        written, start = 0, 0
-        while offset >= 0:
-            copy_bytes(offset_by(room, written), offset_by(data, start), offset - start)
-            written += offset - start
-            copy_bytes(offset_by(room, written), new._data, new._nbytes)
-            written += new._nbytes
-            start = offset + size
-            limit -= 1
-            offset = -1 if limit == 0 else find_bytes(data, start, view._nbytes, old._data, size)
-        copy_bytes(offset_by(room, written), offset_by(data, start), view._nbytes - start)
-        return make_view(kind, room, written + view._nbytes - start)
-
-    return replace
+    return lambda view, old, new, count=-1: replace_in(kind, view, old, new, count)

@@ -131,10 +131,42 @@ def parse_int(view, base):
     return -np.int64(value) if negative else np.int64(value)
 
 
+@helper
+def parse_decimal(view):
+    """Return the integer that a string holds in base 10: a small part of `parse_int`, quicker to compile."""
+    offset = skip_space(view, 0)
+    char = char_at(view, offset)
+    negative = char == _MINUS
+    offset += np.int64(negative or char == _PLUS)
+    value, too_large, after_digit = np.uint64(0), False, False
+    while offset < view._nbytes:
+        char = plain_at(view, offset)
+        if char == _UNDERSCORE and after_digit:
+            after_digit = False
+        elif char >= _0 and char <= _9:
+            too_large |= value > _SAFE and value > (_MOST + np.uint64(negative + _0 - char)) // _TEN
+            value = value * _TEN + np.uint64(char - _0)
+            after_digit = True
+        else:
+            break
+        offset = next_offset(view, offset)
+    if not after_digit or skip_space(view, offset) != view._nbytes:
+        raise ValueError("invalid literal for int() with base 10")
+    if too_large:
+        raise OverflowError("int too large for 64 bits")
+    return -np.int64(value) if negative else np.int64(value)
+
+
+#: The largest integer; and one that another digit can always follow.
+_MOST, _SAFE, _TEN = np.uint64((1 << 63) - 1), np.uint64((1 << 63) // 10 - 1), np.uint64(10)
+
+
 @operation(int)
 def _int(value, base=10):
     if not isinstance(types.unliteral(value), ViewType):
         return None
+    if getattr(base, "value", base) == 10:
+        return lambda value, base=10: parse_decimal(value)
     return lambda value, base=10: parse_int(value, base)
 
 

@@ -1,0 +1,241 @@
+"""Operators and functions of decimals, with the meaning of Python's `decimal` in a context wide enough."""
+
+from __future__ import annotations
+
+import operator
+
+from llvmlite import ir
+from numba.core import errors, types
+from numba.extending import overload
+
+from dataflare_vec.jit.builtins import value_of
+from dataflare_vec.jit.decimals.types import I128, PRECISION, DecimalType, checked, operation, rescaled
+
+_INLINE = {"forceinline": True}
+_I32, _I64, _F64 = ir.IntType(32), ir.IntType(64), ir.DoubleType()
+
+
+def _decimal(scale):
+    if scale > PRECISION:
+        msg = f"a decimal with {scale} digits behind the point; round it before, as `round(x, 4)`"
+        raise errors.TypingError(msg)
+    return DecimalType(scale)
+
+
+def _sum(name):
+    def make(a, b):
+        scale = max(a, b)
+
+        def body(context, builder, x, y):
+            x, y = rescaled(context, builder, x, a, scale), rescaled(context, builder, y, b, scale)
+            return checked(context, builder, getattr(builder, name)(x, y))
+
+        return _decimal(scale), body
+
+    return operation(make)
+
+
+def _product(a, b):
+    return _decimal(a + b), lambda context, builder, x, y: checked(
+        context, builder, builder.smul_with_overflow(x, y)
+    )
+
+
+def _comparison(sign):
+    def make(a, b):
+        scale = max(a, b)
+
+        def body(context, builder, x, y):
+            x, y = rescaled(context, builder, x, a, scale), rescaled(context, builder, y, b, scale)
+            return builder.icmp_signed(sign, x, y)
+
+        return types.boolean, body
+
+    return operation(make)
+
+
+def _magnitude(builder, value):
+    """Return the absolute value, and whether the value is negative."""
+    negative = builder.icmp_signed("<", value, I128(0))
+    return builder.select(negative, builder.sub(I128(0), value), value), negative
+
+
+def _divided(builder, value, power):
+    """Return an absolute value divided by a power of ten, cut off.
+
+    By hand: a division of 128 bits would be a call of the compiler's library, which isn't linked.
+    """
+    while power:
+        step = min(power, 9)
+        divisor, rest, parts = _I64(10**step), _I64(0), []
+        for shift in (96, 64, 32, 0):
+            part = builder.zext(builder.trunc(builder.lshr(value, I128(shift)), _I32), _I64)
+            part = builder.or_(builder.shl(rest, _I64(32)), part)
+            parts.append(builder.udiv(part, divisor))
+            rest = builder.urem(part, divisor)
+        value = I128(0)
+        for part in parts:
+            value = builder.or_(builder.shl(value, I128(32)), builder.zext(part, I128))
+        power -= step
+    return value
+
+
+def _signed(builder, magnitude, negative):
+    return builder.select(negative, builder.sub(I128(0), magnitude), magnitude)
+
+
+def _half_even(builder, value, power):
+    """Return digits divided by a power of ten, rounded to the nearest, ties to even."""
+    if not power:
+        return value
+    magnitude, negative = _magnitude(builder, value)
+    quotient = _divided(builder, magnitude, power)
+    rest = builder.sub(magnitude, builder.mul(quotient, I128(10**power)))
+    half = I128(10**power // 2)
+    odd = builder.trunc(quotient, ir.IntType(1))
+    tie = builder.and_(builder.icmp_unsigned("==", rest, half), odd)
+    up = builder.or_(builder.icmp_unsigned(">", rest, half), tie)
+    return _signed(builder, builder.add(quotient, builder.zext(up, I128)), negative)
+
+
+def _to_int64(context, builder, value):
+    narrow = builder.trunc(value, _I64)
+    wrong = builder.icmp_signed("!=", builder.sext(narrow, I128), value)
+    with builder.if_then(wrong, likely=False):
+        context.call_conv.return_user_exc(builder, OverflowError, ("decimal beyond an integer of 64 bits",))
+    return narrow
+
+
+def _cut(scale):
+    def body(context, builder, value):
+        magnitude, negative = _magnitude(builder, value)
+        return _to_int64(context, builder, _signed(builder, _divided(builder, magnitude, scale), negative))
+
+    return types.int64, body
+
+
+def _nearest(scale):
+    return types.int64, lambda context, builder, value: _to_int64(
+        context, builder, _half_even(builder, value, scale)
+    )
+
+
+def _float(scale):
+    def body(context, builder, value):
+        magnitude, negative = _magnitude(builder, value)
+        low = builder.uitofp(builder.trunc(magnitude, _I64), _F64)
+        high = builder.uitofp(builder.trunc(builder.lshr(magnitude, I128(64)), _I64), _F64)
+        whole = builder.fadd(builder.fmul(high, _F64(2.0**64)), low)
+        result = builder.fdiv(whole, _F64(float(10**scale)))
+        return builder.select(negative, builder.fneg(result), result)
+
+    return types.float64, body
+
+
+def _rounded_to(digits):
+    def make(scale):
+        if digits >= scale:
+            return DecimalType(scale), lambda context, builder, value: value
+        return DecimalType(digits), lambda context, builder, value: _half_even(builder, value, scale - digits)
+
+    return operation(make)
+
+
+_negated = operation(
+    lambda scale: (DecimalType(scale), lambda context, builder, value: builder.sub(I128(0), value))
+)
+_absolute = operation(
+    lambda scale: (DecimalType(scale), lambda context, builder, value: _magnitude(builder, value)[0])
+)
+_nonzero = operation(
+    lambda scale: (
+        types.boolean,
+        lambda context, builder, value: builder.icmp_signed("!=", value, I128(0)),
+    )
+)
+_as_int, _as_float, _as_nearest = operation(_cut), operation(_float), operation(_nearest)
+
+
+def _is_number(ty):
+    return isinstance(ty, (DecimalType, types.Integer, types.Boolean))
+
+
+def _binary(function, implementation):
+    @overload(function, jit_options=_INLINE)
+    def of_two(a, b):
+        left, right = (x.type if isinstance(x, types.Optional) else x for x in (a, b))
+        if not isinstance(left, DecimalType) and not isinstance(right, DecimalType):
+            return None
+        if not (_is_number(left) and _is_number(right)):
+            return None
+        if left is not a and right is not b:
+            return lambda a, b: function(value_of(a), value_of(b))
+        if left is not a:
+            return lambda a, b: function(value_of(a), b)
+        if right is not b:
+            return lambda a, b: function(a, value_of(b))
+        return lambda a, b: implementation((a, b))
+
+
+_add, _sub, _mul = _sum("sadd_with_overflow"), _sum("ssub_with_overflow"), operation(_product)
+for _function, _implementation in (
+    (operator.add, _add),
+    (operator.iadd, _add),
+    (operator.sub, _sub),
+    (operator.isub, _sub),
+    (operator.mul, _mul),
+    (operator.lt, _comparison("<")),
+    (operator.le, _comparison("<=")),
+    (operator.gt, _comparison(">")),
+    (operator.ge, _comparison(">=")),
+    (operator.eq, _comparison("==")),
+    (operator.ne, _comparison("!=")),
+):
+    _binary(_function, _implementation)
+
+
+def _unary(function, implementation):
+    @overload(function, jit_options=_INLINE)
+    def of_one(a):
+        return (lambda a: implementation((a,))) if isinstance(a, DecimalType) else None
+
+
+for _one, _implementation in (
+    (operator.neg, _negated),
+    (abs, _absolute),
+    (bool, _nonzero),
+    (operator.truth, _nonzero),
+    (int, _as_int),
+    (float, _as_float),
+):
+    _unary(_one, _implementation)
+
+
+@overload(round, jit_options=_INLINE)
+def rounded(number, ndigits=None):
+    """Round half to even: to an integer, or to so many digits, which must be a constant."""
+    if not isinstance(number, DecimalType):
+        return None
+    if ndigits is None or isinstance(ndigits, (types.NoneType, types.Omitted)):
+        return lambda number, ndigits=None: _as_nearest((number,))
+    if not isinstance(ndigits, types.Literal):
+        return None
+    digits = ndigits.literal_value
+    if digits < 0:
+        msg = "`round(x, n)` of a decimal takes a constant `n` of 0 or more"
+        raise errors.TypingError(msg)
+    implementation = _rounded_to(digits)
+    return lambda number, ndigits=None: implementation((number,))
+
+
+def _refuse(function, sign):
+    @overload(function)
+    def refused(a, b):
+        if isinstance(a, DecimalType) or isinstance(b, DecimalType):
+            msg = f"`{sign}` of decimals isn't exact; write `float(a) {sign} float(b)`, or scale integers"
+            raise errors.TypingError(msg)
+        return None
+
+
+for _function, _sign in ((operator.truediv, "/"), (operator.floordiv, "//"), (operator.mod, "%")):
+    _refuse(_function, _sign)

@@ -1,0 +1,73 @@
+"""Decimal columns of parameters and results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from llvmlite import ir
+from numba.core import cgutils, types
+
+from dataflare_vec.jit.decimals.types import I128, PRECISION, DecimalType, outside
+from dataflare_vec.jit.elements import Element, register
+from dataflare_vec.layouts import FixedWidth, Layout
+
+_I64 = ir.IntType(64)
+
+
+class DecimalColumn(types.Type):  # type: ignore[misc]
+    """A column of results with ``precision`` digits, ``scale`` of them behind the point."""
+
+    def __init__(self, precision: int, scale: int) -> None:
+        self.precision = precision
+        self.scale = scale
+        super().__init__(name=f"decimals({precision}, {scale})")
+
+
+def decimal_result(value: DecimalType, declared: Any) -> tuple[DecimalColumn, Any]:
+    """Return type and dtype of a column of results.
+
+    Raises
+    ------
+    ValueError
+        If it is declared as something that doesn't hold them; the message says why.
+    """
+    dtype = pl.Decimal(PRECISION, value.scale) if declared is None else declared
+    if not isinstance(dtype, pl.Decimal):
+        msg = f"it returns a decimal, but `returns` declares {dtype}; convert in the kernel, as `float(x)`"
+        raise ValueError(msg)  # noqa: TRY004  # of the caller's, with the plugin's name
+    if dtype.scale < value.scale:
+        msg = (
+            f"it returns {value.scale} digits behind the point, but `returns` declares {dtype}; round in the "
+            f"kernel, as `round(x, {dtype.scale})`"
+        )
+        raise ValueError(msg)
+    return DecimalColumn(dtype.precision or PRECISION, dtype.scale), dtype
+
+
+class _Decimal(Element):
+    def layout(self, ty: types.Type) -> Layout:
+        return FixedWidth(16)
+
+    def slot_types(self, context: Any, ty: types.Type) -> list[ir.Type]:
+        return [I128.as_pointer(), _I64, ir.IntType(8).as_pointer(), _I64]
+
+    def zero(self, context: Any, ty: types.Type) -> ir.Value:
+        return I128(0)
+
+
+class _Result(_Decimal):
+    def convert(
+        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: DecimalColumn
+    ) -> ir.Value:
+        return builder.mul(value, I128(10 ** (ty.scale - given.scale)))
+
+    def outside(
+        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: DecimalColumn
+    ) -> ir.Value | None:
+        limit = 10 ** (ty.precision - ty.scale + given.scale)
+        return outside(builder, value, limit) if limit < 10**PRECISION else cgutils.false_bit
+
+
+register(DecimalType, _Decimal())
+register(DecimalColumn, _Result())

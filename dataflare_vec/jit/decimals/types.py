@@ -1,0 +1,117 @@
+"""The Numba type of decimals: an integer of 128 bits, and how many of its digits are behind the point.
+
+The scale is part of the type, as it is part of a column's dtype: sums take the larger of two scales, products
+their sum. Nothing is rounded; what has more than 38 digits is an OverflowError.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.datamodel import models
+from numba.core.imputils import lower_constant
+from numba.core.typeconv import Conversion
+from numba.core.typing.typeof import typeof_impl
+from numba.extending import intrinsic, lower_cast, register_model
+
+from dataflare_vec.values import digits_of
+
+I128 = ir.IntType(128)
+#: Digits of the largest decimal.
+PRECISION = 38
+LIMIT = 10**PRECISION
+
+
+class DecimalType(types.Type):  # type: ignore[misc]
+    """A decimal with ``scale`` digits behind the point."""
+
+    def __init__(self, scale: int) -> None:
+        self.scale = scale
+        super().__init__(name=f"decimal({scale})")
+
+    def can_convert_to(self, typing_context: Any, other: types.Type) -> Conversion | None:
+        """More digits behind the point hold the same value."""
+        return Conversion.promote if isinstance(other, DecimalType) and other.scale >= self.scale else None
+
+    def unify(self, typing_context: Any, other: types.Type) -> types.Type | None:
+        """Return the type that holds values of both."""
+        if isinstance(other, DecimalType):
+            return self if self.scale >= other.scale else other
+        return None
+
+
+@register_model(DecimalType)
+class _Wide(models.PrimitiveModel):  # type: ignore[misc]
+    """An integer of 128 bits."""
+
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, I128)
+
+
+@typeof_impl.register(Decimal)
+def _typeof(value: Decimal, context: Any) -> DecimalType | None:
+    return DecimalType(digits_of(value)[1]) if value.is_finite() else None
+
+
+@lower_constant(DecimalType)
+def _constant(context: Any, builder: Any, ty: DecimalType, value: Decimal) -> ir.Constant:
+    return I128(digits_of(value)[0])
+
+
+@lower_cast(DecimalType, DecimalType)
+def _cast(context: Any, builder: Any, given: DecimalType, wanted: DecimalType, value: Any) -> Any:
+    return rescaled(context, builder, value, given.scale, wanted.scale)
+
+
+def rescaled(context: Any, builder: Any, value: ir.Value, given: int, wanted: int) -> ir.Value:
+    """Return the digits of a decimal at a larger scale."""
+    if wanted == given:
+        return value
+    return checked(context, builder, builder.smul_with_overflow(value, I128(10 ** (wanted - given))))
+
+
+def checked(context: Any, builder: Any, pair: ir.Value) -> ir.Value:
+    """Return a result of 128 bits, if it didn't overflow and has at most 38 digits; else raise."""
+    value = builder.extract_value(pair, 0)
+    wrong = builder.or_(builder.extract_value(pair, 1), outside(builder, value, LIMIT))
+    with builder.if_then(wrong, likely=False):
+        context.call_conv.return_user_exc(builder, OverflowError, ("decimal of more than 38 digits",))
+    return value
+
+
+def outside(builder: Any, value: ir.Value, limit: int) -> ir.Value:
+    """Whether digits are ``limit`` or more, or as far below zero."""
+    shifted = builder.add(value, I128(limit - 1))
+    return builder.icmp_unsigned(">", shifted, I128(2 * (limit - 1)))
+
+
+def operation(make: Any) -> Any:
+    """Return an intrinsic for decimals and integers: ``make(context, builder, scales, *digits)``.
+
+    ``make`` is given by ``(scales) -> (result type, generator)``; an integer has the scale 0.
+    """
+
+    @intrinsic
+    def function(typing_context: Any, arguments: Any) -> Any:
+        scales = [ty.scale if isinstance(ty, DecimalType) else 0 for ty in arguments]
+        result, body = make(*scales)
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            items = cgutils.unpack_tuple(builder, values[0], len(arguments))
+            digits = [widened(builder, v, ty) for v, ty in zip(items, arguments, strict=True)]
+            return body(context, builder, *digits)
+
+        return result(arguments), generate
+
+    return function
+
+
+def widened(builder: Any, value: ir.Value, ty: types.Type) -> ir.Value:
+    """Return the digits of a decimal or an integer."""
+    if isinstance(ty, DecimalType):
+        return value
+    signed = isinstance(ty, types.Integer) and ty.signed
+    return (builder.sext if signed else builder.zext)(value, I128)

@@ -1,0 +1,38 @@
+"""Lists as a loop writes them: the bytes of each in a view, put together to one column afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from dataflare_vec.layouts.views import Views
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRows(Views):
+    """Rows of lists whose items are ``width`` bytes each."""
+
+    width: int
+
+
+def unpack(rows: pl.Series, width: int, dtype: Any) -> pl.Series:
+    """Return a Binary Series with the bytes of lists as a Series of ``dtype``, List or Array."""
+    import numpy as np
+    import pyarrow as pa
+
+    item = pl.Series(dtype=dtype.inner).to_physical().dtype
+    stored = pl.UInt8() if item == pl.Boolean else item
+    array = rows.rechunk().to_arrow()
+    validity, offsets, data = array.buffers()
+    count = len(array)
+    ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + count + 1] // width
+    items = pl.Series(dtype=stored).to_arrow().type
+    total = int(ends[-1]) if len(ends) else 0
+    child = pa.Array.from_buffers(items, total, [None, data])
+    if validity is not None and array.offset:
+        validity = array.is_valid().buffers()[1]
+    buffers = [validity if array.null_count else None, pa.py_buffer(ends)]
+    lists = pa.Array.from_buffers(pa.large_list(items), count, buffers, children=[child])
+    return pl.Series(rows.name, lists, dtype=pl.List(stored)).cast(dtype)
