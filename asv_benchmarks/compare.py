@@ -24,7 +24,7 @@ os.environ["DATAFLARE_VEC_CACHE_DIR"] = _cache.name
 
 import numba
 import polars as pl
-from races import batches, manager, math, memory, peers, rows, start, streams, strings, tuning, vectors
+from races import batches, keys, manager, math, memory, peers, rows, start, streams, strings, tuning, vectors
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
@@ -33,6 +33,7 @@ TOPICS = {
     "math": math,
     "strings": strings,
     "vectors": vectors,
+    "keys": keys,
     "batches": batches,
     "memory": memory,
     "tuning": tuning,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataflare_vec.ahead import compile_ahead
     from dataflare_vec.api import apply, expr, run, step
     from dataflare_vec.config import BatchConfig, MemoryPoolConfig, PluginManagerConfig
-    from dataflare_vec.decorators import column, expression, filter, plugin, plugins, register
+    from dataflare_vec.decorators import column, expression, filter, plugin, plugins, reduce, register, scan
     from dataflare_vec.definition import Plugin, PluginInfo, PluginType
     from dataflare_vec.engine.errorlog import ErrorLog
     from dataflare_vec.engine.result import BatchResult
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         RowError,
         SinkError,
         SourceError,
+        StateError,
         UnsupportedDataError,
     )
     from dataflare_vec.explanation import Explanation, explain
@@ -70,7 +71,7 @@ _HOMES = {
     "ahead": ("compile_ahead",),
     "api": ("apply", "expr", "run", "step"),
     "config": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
-    "decorators": ("column", "expression", "filter", "plugin", "plugins", "register"),
+    "decorators": ("column", "expression", "filter", "plugin", "plugins", "reduce", "register", "scan"),
     "definition": ("Plugin", "PluginInfo", "PluginType"),
     "engine.errorlog": ("ErrorLog",),
     "engine.result": ("BatchResult",),
@@ -91,6 +92,7 @@ _HOMES = {
         "RowError",
         "SinkError",
         "SourceError",
+        "StateError",
         "UnsupportedDataError",
     ),
     "explanation": ("Explanation", "explain"),
@@ -148,6 +150,7 @@ __all__ = [
     "RuleTuner",
     "SinkError",
     "SourceError",
+    "StateError",
     "Stream",
     "StreamResult",
     "SystemStatus",
@@ -164,8 +167,10 @@ __all__ = [
     "plot_trace",
     "plugin",
     "plugins",
+    "reduce",
     "register",
     "run",
+    "scan",
     "step",
     "stream",
     "text",

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.binding import series_bindings
-from dataflare_vec.engine.lazy import apply_lazily, as_expression
+from dataflare_vec.definition import Form
+from dataflare_vec.engine.checkpoint import open_states
+from dataflare_vec.engine.lazy import apply_lazily, as_aggregation, as_expression
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import Step, bind_steps
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.errorlog import ErrorLog
+    from dataflare_vec.engine.execute import Outcome
     from dataflare_vec.engine.result import BatchResult
     from dataflare_vec.engine.runtime import Runtime
-    from dataflare_vec.engine.steps import BoundStep
+    from dataflare_vec.engine.steps import BoundStep, By
     from dataflare_vec.manager import PluginManager
 
     #: A plugin or its name, or a pipeline: a list of these and of steps.
@@ -42,6 +45,8 @@ def apply(
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
     errors: ErrorLog | None = None,
+    by: By = None,
+    state: Any = None,
     **bindings: Any,
 ) -> Any:
     """Apply a plugin, or a pipeline of them, to a frame: add columns, keep the rows that filters keep.
@@ -68,6 +73,12 @@ def apply(
         Chunk size and threads of this call.
     errors
         A log that collects the rows that fail, also those of a lazy query, once it is run.
+    by
+        Of a scan or a reduce: one state for each key. A column name, an expression, or a list of these, of
+        any hashable dtype; a null is a key of its own, NaN equals NaN.
+    state
+        Of a scan or a reduce: the state to go on from, the ``state`` of an earlier `run`. Of a pipeline a
+        dict by name of the plugin.
     **bindings
         For a column parameter the name of a column (by default its own name), a Polars expression or a
         number; for a constant its value, or an expression to have one value for each row.
@@ -107,14 +118,17 @@ def apply(
     runtime = manager.runtime.logging_to(errors)
     check_on_error(on_error)
     if isinstance(data, pl.Series):
-        return _apply_to_series(data, plugin, manager, runtime, output, on_error, config, bindings)
-    steps = bind_steps(manager.registry, plugin, output, bindings)
+        if by is not None:
+            msg = "`by` needs a frame, got a Series; write `series.to_frame().pipe(dfv.apply, …)`"
+            raise BindingError(msg)
+        return _apply_to_series(data, plugin, manager, runtime, output, on_error, config, bindings, state)
+    steps = bind_steps(manager.registry, plugin, output, bindings, by)
     if not isinstance(data, pl.DataFrame):
         if isinstance(data, pl.LazyFrame):
-            return apply_lazily(data, steps, runtime, keep=keep, on_error=on_error)
+            return apply_lazily(data, steps, runtime, keep=keep, on_error=on_error, state=state)
         if is_stream(data):
-            return _apply_to_stream(data, steps, runtime, keep, on_error, config)
-    outcome = run_data(data, steps, runtime, keep, on_error, config)
+            return _apply_to_stream(data, steps, runtime, keep, on_error, config, state)
+    outcome = run_data(data, steps, runtime, keep, on_error, config, state=state)
     return assemble(data, outcome, keep=keep)
 
 
@@ -128,6 +142,8 @@ def run(
     on_error: str = "null",
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
+    by: By = None,
+    state: Any = None,
     **bindings: Any,
 ) -> BatchResult:
     """Apply a plugin, or a pipeline of them, and say what became of the rows.
@@ -136,7 +152,7 @@ def run(
     ----------
     data
         A frame that is in memory: Polars, PyArrow or pandas.
-    plugin, output, keep, manager, config, **bindings
+    plugin, output, keep, manager, config, by, state, **bindings
         As in `apply`.
     on_error
         As in `apply`, but by default ``"null"``: failed rows are in the result's ``errors``.
@@ -170,6 +186,8 @@ def run(
         on_error=on_error,
         config=config,
         bindings=bindings,
+        by=by,
+        state=state,
     )
 
 
@@ -178,13 +196,14 @@ def step(
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,
     keep: bool = True,
+    by: By = None,
     **bindings: Any,
 ) -> Step:
     """Return a plugin with its own bindings, for a pipeline.
 
     Parameters
     ----------
-    plugin, output, **bindings
+    plugin, output, by, **bindings
         As in `apply`.
     keep
         With False its columns are there for later steps, and don't come back.
@@ -200,7 +219,7 @@ def step(
     >>> pl.DataFrame({"x": [4.0]}).pipe(dfv.apply, steps).rows()
     [(4.0, 1.0)]
     """
-    return Step(plugin, output, keep, bindings)
+    return Step(plugin, output, keep, bindings, by)
 
 
 def expr(
@@ -208,6 +227,7 @@ def expr(
     *columns: str | pl.Expr,
     on_error: str = "raise",
     manager: PluginManager | None = None,
+    by: By = None,
     **bindings: Any,
 ) -> pl.Expr:
     """Return a plugin as a Polars expression.
@@ -222,6 +242,9 @@ def expr(
         ``"raise"`` or ``"null"``; an expression can't drop rows.
     manager
         As in `apply`.
+    by
+        Of a scan: its keys, as in `apply`. Without it there is a state for each group of ``over`` or
+        ``group_by``; with it Polars hands over whole columns, which takes less.
     **bindings
         Further parameters by name, as in `apply`.
 
@@ -252,7 +275,15 @@ def expr(
         msg = 'an expression can\'t drop rows; use `on_error="null"`, or `apply`'
         raise ValueError(msg)
     check_on_error(on_error)
-    (bound,) = bind_steps(manager.registry, found, None, bindings)
+    (bound,) = bind_steps(manager.registry, found, None, bindings, by)
+    if found.stateful is not None and not bound.by:
+        return as_aggregation(bound, manager.runtime, on_error).alias(found.name)
+    if found.form is Form.REDUCE:
+        msg = (
+            f"plugin `{found.name}` makes one row for each key, an expression can't; use "
+            f"`group_by(…).agg(dfv.expr(…))`, or `apply`"
+        )
+        raise BindingError(msg)
     return as_expression(bound, None, manager.runtime, on_error).alias(found.name)
 
 
@@ -268,6 +299,7 @@ def _apply_to_series(
     on_error: str,
     config: BatchConfig | None,
     bindings: Mapping[str, Any],
+    state: Any,
 ) -> pl.Series:
     if isinstance(plugin, (list, tuple, Step)):
         msg = "a pipeline needs a frame, got a Series; write `series.to_frame().pipe(dfv.apply, …)`"
@@ -275,7 +307,8 @@ def _apply_to_series(
     found = manager.registry.resolve(plugin)
     bound = series_bindings(found, series.name, bindings)
     steps = bind_steps(manager.registry, found, output, bound)
-    outcome = run_data(series.to_frame(), steps, runtime, False, on_error, config)  # noqa: FBT003
+    frame = series.to_frame()
+    outcome = run_data(frame, steps, runtime, False, on_error, config, state=state)  # noqa: FBT003
     if found.is_filter:
         return series if outcome.keep is None else series.filter(outcome.keep)
     if len(outcome.series) == 1:
@@ -290,6 +323,7 @@ def _apply_to_stream(
     keep: bool,  # noqa: FBT001
     on_error: str,
     config: BatchConfig | None,
+    state: Any,
 ) -> Any:
     import pyarrow as pa
 
@@ -297,20 +331,27 @@ def _apply_to_stream(
     if reader is None:
         reader = pa.RecordBatchReader.from_stream(data)
 
-    def transform(part: Any) -> Any:
-        outcome = run_data(part, steps, runtime, keep, on_error, config)
-        return assemble(part, outcome, keep=keep)
+    def outcome_of(part: Any, state: Any) -> Outcome:
+        return run_data(part, steps, runtime, keep, on_error, config, state=state)
 
     empty = reader.schema.empty_table()
-    schema = transform(empty).schema
+    schema = assemble(empty, outcome_of(empty, state), keep=keep).schema
     frame = pl.from_arrow(empty)
     assert isinstance(frame, pl.DataFrame)
-    if any(stage.whole for stage in Plan(steps, Scope.of_frame(frame), keep_data=keep).stages):
+    plan = Plan(steps, Scope.of_frame(frame), keep_data=keep)
+    if any(stage.whole for stage in plan.stages):
         # It needs all rows at once, whoever hands them over one batch at a time.
-        return transform(reader.read_all()).to_reader()
+        table = reader.read_all()
+        return assemble(table, outcome_of(table, state), keep=keep).to_reader()
+    states = open_states(plan, state)  # carried from batch to batch
 
     def batches() -> Iterator[Any]:
         for batch in reader:
-            yield transform(batch).cast(schema)
+            outcome = outcome_of(batch, states)
+            if not outcome.reduced:
+                yield assemble(batch, outcome, keep=keep).cast(schema)
+        if plan.reduces is not None:
+            columns = plan.reduces.result(states[plan.reduces.index], runtime.pool, on_error)
+            yield from pl.DataFrame(columns).to_arrow().cast(schema).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())

@@ -27,6 +27,15 @@ class Column:
 
     parameter: Parameter
     source: str | pl.Expr
+    offset: int = 0  # which row of it, counted from the kernel's own
+    is_there: bool = False  # the source has been moved by the offset already
+
+    @property
+    def label(self) -> str:
+        """The parameter's name, or which of the rows it receives this is."""
+        if len(self.parameter.offsets) == 1:
+            return self.parameter.name
+        return f"{self.parameter.name}[{self.offset}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +48,10 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """All parameters of a plugin, bound."""
+    """All parameters of a plugin, bound.
+
+    A parameter that receives several rows has an item for each of them, one after the other.
+    """
 
     plugin: Plugin
     items: tuple[Column | Constant, ...]
@@ -96,10 +108,13 @@ def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
                 msg = f"plugin `{plugin.name}` has no parameter `{name}`; {near_matches(name, known)}"
                 raise BindingError(msg)
     items = tuple(
-        _bind_column(plugin, p, given.get(p.name, p.name))
-        if p.is_column
-        else _bind_constant(plugin, p, given.get(p.name, p.default))
+        item
         for p in parameters
+        for item in (
+            _with_neighbours(_bind_column(plugin, p, given.get(p.name, p.name)))
+            if p.is_column
+            else [_bind_constant(plugin, p, given.get(p.name, p.default))]
+        )
     )
     columns = tuple(item for item in items if isinstance(item, Column))
     constants = tuple((i, _type_key(c.value)) for i, c in enumerate(items) if isinstance(c, Constant))
@@ -107,6 +122,15 @@ def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
     if not given:
         plugin.own_binding.append(binding)
     return binding
+
+
+def _with_neighbours(item: Column | Constant) -> list[Column | Constant]:
+    offsets = item.parameter.offsets
+    if len(offsets) == 1:
+        return [item]
+    if isinstance(item, Constant):
+        return [Constant(item.parameter, (item.value,) * len(offsets))]
+    return [Column(item.parameter, item.source, offset) for offset in offsets]
 
 
 def _type_key(value: Any) -> Any:

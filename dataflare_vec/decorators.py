@@ -8,7 +8,7 @@ from dataflare_vec.definition import Form, Plugin, PluginType, define
 from dataflare_vec.registry import default_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import timedelta
 
 
@@ -31,6 +31,8 @@ def plugin(
     description: str | None = None,
     author: str = "",
     math: str = "precise",
+    lookback: int | Mapping[str, int] = 0,
+    lookahead: int | Mapping[str, int] = 0,
     fallback: str | None = None,
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
@@ -57,6 +59,12 @@ def plugin(
         ``"fast"`` to the same, and the kernel's own sums and products may be reordered and fused (last bits
         may then depend on how the rows are cut into chunks); ``"libm"`` to one call a row of the system's
         library.
+    lookback, lookahead
+        How many rows before and after its own the kernel receives, for all columns or by parameter, as
+        ``lookback={"x": 3}``. Such a parameter is a tuple: ``x[0]`` is the row's own value, ``x[-1]`` that of
+        the row before, ``x[1]`` that of the row after. Beyond the first and the last row there is null. A row
+        that has a null among them isn't computed, unless the parameter is annotated ``X | None``: then it is
+        None.
     fallback
         What happens if it can't be compiled. None: a `KernelCompileError` that says why. ``"python"``: it
         runs row by row in the interpreter, some hundred times slower, with one `InterpretedWarning` that
@@ -97,6 +105,14 @@ def plugin(
     [19.5, None]
     >>> fare(10.0, 20)
     19.5
+
+    With neighbours:
+
+    >>> @dfv.plugin(lookback=1, lookahead=1)
+    ... def is_peak(x):
+    ...     return x[-1] < x[0] > x[1]
+    >>> pl.DataFrame({"x": [1, 5, 2, 3]}).pipe(dfv.apply, "is_peak")["is_peak"].to_list()
+    [None, True, False, None]
     """
     return _decorate(
         function,
@@ -109,6 +125,8 @@ def plugin(
         description=description,
         author=author,
         math=math,
+        lookback=lookback,
+        lookahead=lookahead,
         fallback=fallback,
         optimize_batch_size=optimize_batch_size,
     )
@@ -123,6 +141,8 @@ def filter(
     description: str | None = None,
     author: str = "",
     math: str = "precise",
+    lookback: int | Mapping[str, int] = 0,
+    lookahead: int | Mapping[str, int] = 0,
     fallback: str | None = None,
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
@@ -151,6 +171,8 @@ def filter(
         description=description,
         author=author,
         math=math,
+        lookback=lookback,
+        lookahead=lookahead,
         fallback=fallback,
         optimize_batch_size=optimize_batch_size,
     )
@@ -195,6 +217,163 @@ def column(
         description=description,
         author=author,
         optimize_batch_size=optimize_batch_size,
+    )
+
+
+def scan(
+    function: Callable[..., Any] | None = None,
+    *,
+    init: Any,
+    name: str | None = None,
+    returns: Any = None,
+    replace: bool = False,
+    version: str = "1.0.0",
+    description: str | None = None,
+    author: str = "",
+    math: str = "precise",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
+) -> Any:
+    """Register a kernel that carries a state from row to row: ``(state, row…) -> (state, value)``.
+
+    The state goes on from chunk to chunk and from batch to batch of a stream; with ``by=`` in `apply` there
+    is one for each key. Rows come in order. A row with a null isn't computed, nor is one that an earlier step
+    has filtered out; the state passes over it, and over a row that raises.
+
+    Parameters
+    ----------
+    function
+        Its first parameter is the state, then columns and constants as in `plugin`. It returns the next
+        state, and a value as a row kernel does: a scalar, None, or a tuple of these.
+    init
+        The state before the first row: a number, a bool, None, a NumPy array of numbers, or a tuple or
+        named tuple of these. An integer becomes a float if the function returns floats for it, and None
+        becomes what it returns. An array may be changed in place; its shape stays.
+    name, returns, replace, version, description, author, math, optimize_batch_size
+        As in `plugin`.
+
+    Notes
+    -----
+    The state after the last row is the ``state`` of `run`'s result; pass it to the next run as ``state=``.
+    In a lazy query all rows of the columns it reads are in memory at once.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.scan(init=0.0)
+    ... def smooth(level, x, alpha=0.5):
+    ...     level += alpha * (x - level)
+    ...     return level, level
+    >>> df = pl.DataFrame({"sensor": ["a", "b", "a"], "x": [8.0, 2.0, 4.0]})
+    >>> df.pipe(dfv.apply, "smooth")["smooth"].to_list()
+    [4.0, 3.0, 3.5]
+    >>> df.pipe(dfv.apply, "smooth", by="sensor")["smooth"].to_list()
+    [4.0, 1.0, 4.0]
+
+    Go on later:
+
+    >>> first = dfv.run(df, "smooth", by="sensor")
+    >>> first.state["a"]
+    4.0
+    >>> dfv.apply(df, "smooth", by="sensor", state=first.state)["smooth"].to_list()
+    [6.0, 1.5, 5.0]
+    """
+    return _decorate(
+        function,
+        form=Form.SCAN,
+        plugin_type=PluginType.TRANSFORMER,
+        replace=replace,
+        name=name,
+        returns=returns,
+        version=version,
+        description=description,
+        author=author,
+        math=math,
+        optimize_batch_size=optimize_batch_size,
+        init=init,
+    )
+
+
+def reduce(
+    function: Callable[..., Any] | None = None,
+    *,
+    init: Any,
+    merge: Callable[..., Any] | None = None,
+    finish: Callable[..., Any] | None = None,
+    name: str | None = None,
+    returns: Any = None,
+    replace: bool = False,
+    version: str = "1.0.0",
+    description: str | None = None,
+    author: str = "",
+    math: str = "precise",
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
+) -> Any:
+    """Register a kernel that makes one row of many: ``(state, row…) -> state``.
+
+    The result is one row, or with ``by=`` in `apply` one row for each key, in the order in which keys are
+    first seen. Rows with a null, and rows that raise, are passed over. In a pipeline it is the last step. As
+    `expr` it aggregates: in ``select``, in ``group_by(…).agg(…)`` and with ``.over(…)``.
+
+    Parameters
+    ----------
+    function
+        Its first parameter is the state, then columns and constants as in `plugin`.
+    init
+        The state before the first row, as in `scan`.
+    merge
+        ``(state, state) -> state``, of two parts of the rows that follow each other; then several threads
+        work. Each part begins with ``init``, so ``init`` has to be neutral. Without it, and with keys, the
+        rows of a state are taken one after the other.
+    finish
+        ``state -> value``: a scalar, None, a tuple or a named tuple. Without it the state is the result, with
+        a column for each field.
+    name, returns, replace, version, description, author, math, optimize_batch_size
+        As in `plugin`.
+
+    Notes
+    -----
+    Parts that are merged are blocks of 65,536 rows, whatever the chunks and threads are: the same rows
+    give the same bits. A state that is given to a run begins a new block.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> class Moments(NamedTuple):
+    ...     count: int
+    ...     total: float
+    >>> @dfv.reduce(
+    ...     init=Moments(0, 0.0),
+    ...     merge=lambda a, b: Moments(a.count + b.count, a.total + b.total),
+    ...     finish=lambda s: s.total / s.count if s.count else None,
+    ... )
+    ... def average(s, x):
+    ...     return Moments(s.count + 1, s.total + x)
+    >>> df = pl.DataFrame({"shop": ["a", "b", "a"], "x": [1.0, 2.0, 6.0]})
+    >>> df.pipe(dfv.apply, "average").item()
+    3.0
+    >>> df.pipe(dfv.apply, "average", by="shop").rows()
+    [('a', 3.5), ('b', 2.0)]
+    >>> df.group_by("shop", maintain_order=True).agg(dfv.expr("average", "x")).rows()
+    [('a', 3.5), ('b', 2.0)]
+    """
+    return _decorate(
+        function,
+        form=Form.REDUCE,
+        plugin_type=PluginType.AGGREGATOR,
+        replace=replace,
+        name=name,
+        returns=returns,
+        version=version,
+        description=description,
+        author=author,
+        math=math,
+        optimize_batch_size=optimize_batch_size,
+        init=init,
+        merge=merge,
+        finish=finish,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.carry import check_state
 from dataflare_vec.errors import PluginDefinitionError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.values import read_annotation
@@ -23,6 +24,8 @@ API_VERSION = "1.0"
 #: What `math` may be: ours, which vectorise; ours, reassociated; Numba's, one call a row.
 MATH = ("precise", "fast", "libm")
 
+#: How many rows before or after its own a row kernel may receive: each is an argument of the compiled loop.
+MOST_NEIGHBOURS = 32
 #: What `fallback` may be: an error, or the interpreter.
 FALLBACKS = (None, "python")
 
@@ -35,6 +38,7 @@ class PluginType(Enum):
 
     TRANSFORMER = "transformer"  # adds columns
     FILTER = "filter"  # keeps rows
+    AGGREGATOR = "aggregator"  # makes one row of many
 
 
 class Form(Enum):
@@ -42,6 +46,8 @@ class Form(Enum):
 
     ROW = "row kernel"  # scalars in, scalars out
     COLUMN = "column kernel"  # arrays of a chunk in, arrays out
+    SCAN = "scan"  # a state and scalars in, the next state and scalars out
+    REDUCE = "reduce"  # a state and scalars in, the next state out
     EXPRESSION = "expression"  # a Polars expression
 
 
@@ -78,7 +84,8 @@ class Parameter:
     """One parameter of a plugin.
 
     A parameter without default is a column, one with a default is a constant. `nullable` is whether
-    it is annotated ``X | None``; `expects` is the type it is annotated with, where that is one of Python's
+    it is annotated ``X | None``; with `lookback` or `lookahead` it receives a tuple of that many rows more;
+    `expects` is the type it is annotated with, where that is one of Python's
     for a column (``int``, ``datetime.date``, …) or a class of named tuples, for a struct.
     """
 
@@ -87,6 +94,35 @@ class Parameter:
     default: Any = None
     nullable: bool = False
     expects: type | None = None
+    lookback: int = 0
+    lookahead: int = 0
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """The rows it receives, counted from the kernel's own; ``x[i]`` of the tuple is row ``i``."""
+        return (*range(self.lookahead + 1), *range(-self.lookback, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Stateful:
+    """What a scan or a reduce carries.
+
+    Attributes
+    ----------
+    parameter : str
+        Name of the function's first parameter, which is the state.
+    init
+        The state before the first row.
+    merge : Callable or None
+        ``(state, state) -> state``, of two parts of the rows.
+    finish : Callable or None
+        ``state -> value``.
+    """
+
+    parameter: str
+    init: Any
+    merge: Callable[..., Any] | None = None
+    finish: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +149,8 @@ class Plugin:
         What a row kernel that can't be compiled does: None is an error, "python" runs it row by row.
     optimize_batch_size : Callable or None
         The plugin's own ``(current_size, latency, throughput) -> size``, instead of the tuner's.
+    stateful : Stateful or None
+        The state that a scan or a reduce carries from row to row.
     """
 
     info: PluginInfo
@@ -123,6 +161,7 @@ class Plugin:
     math: str = "precise"
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None
     fallback: str | None = None
+    stateful: Stateful | None = None
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
     kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
     # The binding of a call without any, once it has been made.
@@ -208,6 +247,11 @@ def define(
     author: str = "",
     math: str = "precise",
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
+    init: Any = None,
+    merge: Callable[..., Any] | None = None,
+    finish: Callable[..., Any] | None = None,
+    lookback: int | Mapping[str, int] = 0,
+    lookahead: int | Mapping[str, int] = 0,
     fallback: str | None = None,
 ) -> Plugin:
     """Make a plugin of a function or an expression.
@@ -235,7 +279,9 @@ def define(
         parameters = tuple(Parameter(root, is_column=True) for root in root_names(target) or ())
     else:
         name = _name_of(target, name)
-        parameters = _parameters_of(name, plain(target))
+        parameters = _parameters_of(name, plain(target), skip=form in (Form.SCAN, Form.REDUCE))
+        parameters = _with_neighbours(name, parameters, "lookback", lookback)
+        parameters = _with_neighbours(name, parameters, "lookahead", lookahead)
     if not isinstance(name, str) or not name:
         msg = f"the name of a plugin must be a string that isn't empty, got {name!r}"
         raise PluginDefinitionError(msg)
@@ -255,7 +301,32 @@ def define(
             f"throughput), got {optimize_batch_size!r}"
         )
         raise PluginDefinitionError(msg)
-    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size, fallback)
+    stateful = None
+    if form in (Form.SCAN, Form.REDUCE):
+        stateful = _stateful(name, plain(target), init, merge, finish)
+    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size, fallback, stateful)
+
+
+def _stateful(
+    name: str,
+    function: Callable[..., Any],
+    init: Any,
+    merge: Callable[..., Any] | None,
+    finish: Callable[..., Any] | None,
+) -> Stateful:
+    problem = check_state("`init`", init)
+    for what, given, count in (("merge", merge, 2), ("finish", finish, 1)):
+        if given is None or problem:
+            continue
+        if not callable(given):
+            problem = f"`{what}` must be a function, got {type(given).__name__}"
+        elif len(inspect.signature(plain(given)).parameters) != count:
+            states = "two states" if count == 2 else "one state"  # noqa: PLR2004
+            problem = f"`{what}` must take {states}, it takes `{inspect.signature(plain(given))}`"
+    if problem:
+        msg = f"plugin `{name}`: {problem}"
+        raise PluginDefinitionError(msg)
+    return Stateful(next(iter(inspect.signature(function).parameters)), init, merge, finish)
 
 
 def _name_of(target: Any, name: str | None) -> str:
@@ -278,16 +349,19 @@ def _name_of(target: Any, name: str | None) -> str:
     return str(shown)
 
 
-def _parameters_of(name: str, function: Callable[..., Any]) -> tuple[Parameter, ...]:
+def _parameters_of(name: str, function: Callable[..., Any], *, skip: bool) -> tuple[Parameter, ...]:
+    """Return the parameters; without the first, the state, if ``skip``."""
     annotations = _annotations_of(function)
     parameters = []
-    for parameter in inspect.signature(function).parameters.values():
+    for i, parameter in enumerate(inspect.signature(function).parameters.values()):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             msg = (
                 f"plugin `{name}` takes `{parameter}`; name each parameter, because each is bound to a "
                 "column by its name"
             )
             raise PluginDefinitionError(msg)
+        if skip and i == 0:
+            continue
         nullable, expects = read_annotation(annotations.get(parameter.name))
         is_column = parameter.default is parameter.empty
         default = None if is_column else parameter.default
@@ -295,10 +369,34 @@ def _parameters_of(name: str, function: Callable[..., Any]) -> tuple[Parameter, 
     if not any(parameter.is_column for parameter in parameters):
         msg = (
             f"plugin `{name}` reads no column; give it at least one parameter without default "
-            "(a parameter with a default is a constant)"
+            + ("after the state " if skip else "")
+            + "(a parameter with a default is a constant)"
         )
         raise PluginDefinitionError(msg)
     return tuple(parameters)
+
+
+def _with_neighbours(
+    name: str, parameters: tuple[Parameter, ...], what: str, given: int | Mapping[str, int]
+) -> tuple[Parameter, ...]:
+    """Return parameters that receive as many rows before or after as ``given`` says, for all or by name."""
+    columns = [parameter.name for parameter in parameters if parameter.is_column]
+    counts = dict.fromkeys(columns, given) if isinstance(given, int) else dict(given)
+    for parameter, count in counts.items():
+        problem = None
+        if parameter not in columns:
+            problem = f"names `{parameter}`, which is no column; {near_matches(parameter, columns)}"
+        elif not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MOST_NEIGHBOURS:
+            problem = (
+                f"must be a number of rows from 0 to {MOST_NEIGHBOURS}, got {count!r}; "
+                "a scan can look back further"
+            )
+        if problem:
+            msg = f"plugin `{name}`: `{what}` {problem}"
+            raise PluginDefinitionError(msg)
+    if what == "lookback":
+        return tuple(replace(p, lookback=counts.get(p.name, 0)) for p in parameters)
+    return tuple(replace(p, lookahead=counts.get(p.name, 0)) for p in parameters)
 
 
 def _annotations_of(function: Callable[..., Any]) -> Mapping[str, Any]:

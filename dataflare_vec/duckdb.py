@@ -104,6 +104,12 @@ def register(
     if any(stage.whole for stage in Plan([step], Scope.of_schema(schema), keep_data=False).stages):
         msg = f"plugin `{found.name}` needs all rows at once, which a function of DuckDB doesn't get"
         raise BindingError(msg)
+    if found.stateful is not None:
+        msg = (
+            f"plugin `{found.name}` carries a state from row to row, and DuckDB calls a function on rows in "
+            "any order; use `dfv.apply` on its result"
+        )
+        raise BindingError(msg)
     empty = pl.DataFrame(schema=schema)
     result = _compute(step, empty, manager, on_error)
 

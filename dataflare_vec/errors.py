@@ -72,6 +72,10 @@ class KernelResultError(PluginError, TypeError):
     """What a kernel returns can't be a column."""
 
 
+class StateError(PluginError, ValueError):
+    """A state that was given to a run doesn't fit the plugin or its keys."""
+
+
 class RowError(PluginError):
     """Rows failed under ``on_error="raise"``; the first row's own exception is the cause.
 

@@ -6,7 +6,7 @@ Not called ``explain``, because the module would hide the function of that name 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from html import escape
 from time import perf_counter
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.columnwise import ColumnStage
 from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.plan import Plan
@@ -290,9 +291,12 @@ def _explain(
     if isinstance(stage, RowStage):
         from dataflare_vec.jit.facts import loop_facts
 
-        kind = "filter" if stage.is_filter else "row kernel"
+        kind = "filter" if stage.is_filter else stage.binding.plugin.form.value
         from_cache = stage.prepared.kernel.from_cache
-        loop = loop_facts(stage.prepared.kernel.compiled, nulls=nulls)
+        loop = loop_facts(stage.kernel.compiled, nulls=nulls)
+        if stage.in_order:
+            reasons = ("each row needs the state that the one before it has left",)
+            loop = replace(loop, reasons=reasons, remarks=(), branches_on_null=True)
     elif isinstance(stage, InterpretedStage):
         kind = "filter" if stage.is_filter else "row kernel"
         interpreted = stage.interpreted.reason
@@ -335,7 +339,10 @@ def _measure(plan: Plan, frame: pl.DataFrame, runtime: Runtime) -> dict[int, flo
     """Return the seconds that each stage takes for a row, in the best of some runs on one thread."""
     best: dict[int, float] = {}
     for _ in range(_REPEATS):
-        run = Run(plan.stages, frame.height, frame.get_column, runtime.pool, 0)
+        states = open_states(plan, None)
+        for state in states.values():
+            state.begin(frame.height)
+        run = Run(plan.stages, frame.height, frame.get_column, runtime.pool, 0, states=states)
         for start in range(0, frame.height, _CHUNK):
             run.compute(start, min(start + _CHUNK, frame.height))
         total: dict[int, list[float]] = {}

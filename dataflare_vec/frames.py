@@ -98,11 +98,27 @@ def to_polars(data: Any, names: Sequence[str]) -> pl.DataFrame:
 
 def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
     """Return ``data`` with the outcome's columns and rows, of the same kind."""
+    if outcome.reduced:
+        return _like(data, pl.DataFrame(outcome.series))
     if isinstance(data, pl.DataFrame):
         return _assemble_polars(data, outcome, keep=keep)
     if is_pandas(data):
         return _assemble_pandas(data, outcome, keep=keep)
     return _assemble_arrow(data, outcome, keep=keep)
+
+
+def _like(data: Any, frame: pl.DataFrame) -> Any:
+    """Return a frame as one of the kind of ``data``."""
+    if isinstance(data, pl.DataFrame):
+        return frame
+    if is_pandas(data):
+        arrow_backed = any(type(dtype).__name__ == "ArrowDtype" for dtype in data.dtypes)
+        return frame.to_pandas(use_pyarrow_extension_array=arrow_backed)
+    import pyarrow as pa
+
+    kind = pa.RecordBatch if isinstance(data, pa.RecordBatch) else pa.Table
+    arrays = [series.rechunk().to_arrow() for series in frame]
+    return kind.from_arrays(arrays, names=frame.columns)
 
 
 def _assemble_polars(frame: pl.DataFrame, outcome: Outcome, *, keep: bool) -> pl.DataFrame:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def call_rows(
-    binding: Binding, rows: Sequence[Sequence[Any]], dtypes: Sequence[Any]
+    binding: Binding,
+    rows: Sequence[Sequence[Any]],
+    dtypes: Sequence[Any],
+    states: Sequence[Any] | None = None,
 ) -> Iterator[tuple[Any, ...] | Exception]:
     """Call the plain function of a row kernel with one row after the other.
 
@@ -26,6 +29,8 @@ def call_rows(
         Values of the columns as they are stored: integers for dates, times and decimals, None for nulls.
     dtypes
         Polars dtypes of the columns.
+    states
+        The state before each row, for a scan or a reduce: the function's first argument.
 
     Yields
     ------
@@ -43,11 +48,19 @@ def call_rows(
     parameters = [item.parameter for item in binding.columns]
     wrap = [converter(dtype, p.expects) for dtype, p in zip(dtypes, parameters, strict=True)]
     with np.errstate(all="ignore"), localcontext(WIDE):
-        for values in rows:
+        for i, values in enumerate(rows):
             left = iter(zip(values, wrap, strict=True))
-            arguments: list[Any] = []
+            arguments: list[Any] = [] if states is None else [states[i]]
             skipped = False
             for item in binding.items:
+                if isinstance(item, Column) and len(item.parameter.offsets) > 1:
+                    if item.offset:
+                        continue  # it came with the row itself
+                    window = [next(left) for _ in item.parameter.offsets]
+                    converted = [v if v is None or convert is None else convert(v) for v, convert in window]
+                    skipped |= not item.parameter.nullable and any(v is None for v, _ in window)
+                    arguments.append(tuple(converted))
+                    continue
                 if not isinstance(item, Column):
                     arguments.append(np.float64(item.value) if type(item.value) is float else item.value)
                     continue

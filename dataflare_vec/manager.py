@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.engine.result import BatchResult
+    from dataflare_vec.engine.steps import By
     from dataflare_vec.health import HealthReport
     from dataflare_vec.memory import MemoryPool, PoolStats
     from dataflare_vec.monitor import Monitor
@@ -225,6 +226,8 @@ class PluginManager:
         keep: bool = True,
         on_error: str = "null",
         config: BatchConfig | None = None,
+        by: By = None,
+        state: Any = None,
         **bindings: Any,
     ) -> BatchResult:
         """Run a plugin, or a pipeline of them, over many rows.
@@ -235,7 +238,7 @@ class PluginManager:
             As in `dataflare_vec.run`.
         data
             A frame in memory, or a list of dicts.
-        output, keep, on_error, config, **bindings
+        output, keep, on_error, config, by, state, **bindings
             As in `dataflare_vec.run`.
 
         Returns
@@ -257,6 +260,8 @@ class PluginManager:
             on_error=on_error,
             config=config,
             bindings=bindings,
+            by=by,
+            state=state,
         )
 
     # -- what is known --------------------------------------------------------------------------------------

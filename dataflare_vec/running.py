@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.engine.execute import Outcome
     from dataflare_vec.engine.runtime import Runtime
-    from dataflare_vec.engine.steps import BoundStep
+    from dataflare_vec.engine.steps import BoundStep, By
     from dataflare_vec.registry import Registry
 
 
@@ -45,15 +45,16 @@ def run_data(
     config: BatchConfig | None,
     *,
     of_record: bool = False,
+    state: Any = None,
 ) -> Outcome:
     """Run steps over a frame of any kind that is in memory, when it is its turn."""
     states = runtime.states
     if states is not None and states.of_records and not of_record:
         states.see_frame([step.plugin.name for step in steps])
     if states is None or not states.is_limited:
-        return _run(data, steps, runtime, keep, on_error, config, of_record)
+        return _run(data, steps, runtime, keep, on_error, config, of_record, state)
     with states.turn():
-        return _run(data, steps, runtime, keep, on_error, config, of_record)
+        return _run(data, steps, runtime, keep, on_error, config, of_record, state)
 
 
 def _run(
@@ -64,6 +65,7 @@ def _run(
     on_error: str,
     config: BatchConfig | None,
     of_record: bool,  # noqa: FBT001
+    state: Any,
 ) -> Outcome:
     if isinstance(data, pl.DataFrame):
         scope, frame = Scope.of_frame(data), data
@@ -72,7 +74,7 @@ def _run(
             to_polars(data, [])  # raises
         names = column_names(data)
         # Only columns that are read go to Polars; names are checked against all of them.
-        reads = [item.binding.column_names for item in steps]
+        reads = [item.column_names for item in steps]
         frame = to_polars(data, [n for n in names if any(some is None or n in some for some in reads)])
         scope = Scope(names, frame)
     scope.holds_all = True
@@ -85,6 +87,7 @@ def _run(
         on_error=on_error,
         config=config,
         of_record=of_record,
+        state=state,
     )
 
 
@@ -99,6 +102,8 @@ def run_batch(
     on_error: str,
     config: BatchConfig | None,
     bindings: Mapping[str, Any],
+    by: By = None,
+    state: Any = None,
 ) -> BatchResult:
     """Run a plugin or a pipeline over a frame, and say what became of its rows: see `dataflare_vec.run`."""
     started = time.perf_counter()
@@ -107,8 +112,8 @@ def run_batch(
     if not in_memory or isinstance(data, (pl.LazyFrame, pl.Series)):
         msg = f"`run` needs a frame that is in memory, got {type(data).__name__}; use `apply`, or collect it"
         raise TypeError(msg)
-    steps = bind_steps(registry, plugin, output, bindings)
-    outcome = run_data(data, steps, runtime, keep, on_error, config)
+    steps = bind_steps(registry, plugin, output, bindings, by)
+    outcome = run_data(data, steps, runtime, keep, on_error, config, state=state)
     frame = assemble(data, outcome, keep=keep)
     return BatchResult(
         frame=frame,
@@ -120,4 +125,5 @@ def run_batch(
         max_error_details=(config or runtime.config).max_error_details,
         failures=outcome.failures,
         tuner=outcome.tuner,
+        states=outcome.states,
     )

@@ -25,6 +25,7 @@ ORDER = [
     "html",
     "vectors",
     "values",
+    "carry",
     "definition",
     "origin",
     "registry",

@@ -30,7 +30,7 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
     plugin = binding.plugin
     left = iter(dtypes)
     inputs = [
-        (repr(next(left)), item.parameter.nullable, _expected(item.parameter.expects))
+        (repr(next(left)), item.parameter.nullable, _expected(item.parameter.expects), item.parameter.offsets)
         if isinstance(item, Column)
         else _constant(item.value)
         for item in binding.items

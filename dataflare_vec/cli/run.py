@@ -54,6 +54,7 @@ def add(commands: Any) -> None:
     common.add_plugins_option(parser)
     common.add_set_option(parser)
     rows = parser.add_argument_group("rows")
+    rows.add_argument("--by", metavar="COLUMN[,COLUMN…]", help="a scan's or reduce's keys: a state for each")
     rows.add_argument("--only-new", action="store_true", help="leave out the input's own columns")
     rows.add_argument(
         "--on-error",
@@ -108,6 +109,7 @@ def run(options: Namespace) -> int:
         plugins,
         keep=not options.only_new,
         on_error=options.on_error,
+        by=options.by.split(",") if options.by else None,
         max_latency=options.max_latency,
         memory=options.memory,
         format=options.input_format,

@@ -57,7 +57,7 @@ def gathering(stage: RowStage, series: pl.Series) -> pl.Series | None:
     None if it isn't to be: it reads another column, or codes, or there are too many categories.
     """
     dtype = series.dtype
-    if len(stage.reads) > 1 or not isinstance(stage.prepared.layouts[0], Categories):
+    if stage.in_order or len(stage.reads) > 1 or not isinstance(stage.prepared.layouts[0], Categories):
         return None
     codes = series.to_physical()
     if isinstance(dtype, pl.Enum):

@@ -25,9 +25,9 @@ _SMALLEST, _LARGEST = 1024, 16384
 
 def conveys(stages: Sequence[Stage], columns: Iterable[InputColumn]) -> bool:
     """Whether a run can be put on a `Belt`: row kernels on columns that are contiguous."""
-    return all(isinstance(stage, RowStage) and not _writes_lists(stage) for stage in stages) and all(
-        len(column.starts) == 1 for column in columns
-    )
+    return all(
+        isinstance(stage, RowStage) and not stage.in_order and not _writes_lists(stage) for stage in stages
+    ) and all(len(column.starts) == 1 for column in columns)
 
 
 def _writes_lists(stage: RowStage) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.engine import small
+from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.expressions import ExpressionStage
 from dataflare_vec.engine.failures import ROW, Failures, explain
 from dataflare_vec.engine.interpreted import InterpretedStage
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.config import BatchConfig
+    from dataflare_vec.engine.checkpoint import OpenStates
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.scope import Scope
     from dataflare_vec.engine.stage import Stage
@@ -55,6 +57,10 @@ class Outcome:
         Rows that came in, and those that filters took out (failed ones not counted).
     tuner
         What chose the chunk sizes; None if nothing was cut.
+    reduced
+        Whether the columns stand for all rows together, or for keys, and not for the rows of the data.
+    states
+        What stages have carried.
     """
 
     series: list[pl.Series]
@@ -63,6 +69,8 @@ class Outcome:
     rows: int
     filtered: int
     tuner: TracedTuner | None = None
+    reduced: bool = False
+    states: OpenStates | None = None
 
     @property
     def failed(self) -> int:
@@ -71,9 +79,14 @@ class Outcome:
 
 
 def execute(
-    plan: Plan, frame: pl.DataFrame, runtime: Runtime, on_error: str, config: BatchConfig | None = None
+    plan: Plan,
+    frame: pl.DataFrame,
+    runtime: Runtime,
+    on_error: str,
+    config: BatchConfig | None = None,
+    states: OpenStates | None = None,
 ) -> Outcome:
-    """Run a plan over a frame.
+    """Run a plan over a frame, with the states of an earlier run or with new ones.
 
     Raises
     ------
@@ -84,7 +97,7 @@ def execute(
         series = small.compute_small(plan, frame.height, runtime)
         if series is not None:
             return Outcome(series, None, [], frame.height, 0)
-    execution = _Execution(plan, frame, runtime, on_error, config or runtime.config)
+    execution = _Execution(plan, frame, runtime, on_error, config or runtime.config, states)
     if not plan.has_whole:
         execution.by_chunks(plan.stages)
         return execution.finish()
@@ -108,6 +121,7 @@ def run_steps(
     keep_data: bool,
     on_error: str,
     config: BatchConfig | None = None,
+    state: Any = None,
     of_record: bool = False,
 ) -> Outcome:
     """Plan steps and run them over a frame, under the eyes of the runtime's states.
@@ -121,7 +135,8 @@ def run_steps(
     """
     states = runtime.states
     if states is None:
-        return execute(plan_for(steps, scope, keep_data=keep_data), frame, runtime, on_error, config)
+        plan = plan_for(steps, scope, keep_data=keep_data)
+        return execute(plan, frame, runtime, on_error, config, open_states(plan, state))
     names = [step.plugin.name for step in steps]
     states.begin(names)
     try:
@@ -129,7 +144,7 @@ def run_steps(
         for step in steps:
             if states.is_news(step.plugin.name, plan.stages, of_record=of_record):
                 states.dtypes[step.plugin.name] = column_dtypes(step.binding, scope)
-        outcome = execute(plan, frame, runtime, on_error, config)
+        outcome = execute(plan, frame, runtime, on_error, config, open_states(plan, state))
     except BaseException as error:
         states.end(names, error)
         raise
@@ -150,8 +165,15 @@ class _Execution:
     """The state between two segments of a plan: stages by chunks, or one that has to see all rows."""
 
     def __init__(
-        self, plan: Plan, frame: pl.DataFrame, runtime: Runtime, on_error: str, config: BatchConfig
+        self,
+        plan: Plan,
+        frame: pl.DataFrame,
+        runtime: Runtime,
+        on_error: str,
+        config: BatchConfig,
+        states: OpenStates | None,
     ) -> None:
+        self._states = open_states(plan, None) if states is None else states
         self.started = False
         self._plan = plan
         self._rows = frame.height
@@ -180,11 +202,16 @@ class _Execution:
             config.max_error_details,
             selected=self._selected,
             origin=origin,
+            states=self._states,
         )
+        for stage in stages:
+            if stage.in_order:
+                self._states[stage.index].begin(run.rows)
         if run.rows:
             tuner = self._tuner = runtime.tuner(stages, config)
             try:
-                over_chunks(run.compute, run.rows, tuner, config.threads)
+                threads = 1 if all(stage.is_sequential for stage in stages) else config.threads
+                over_chunks(run.compute, run.rows, tuner, threads)
             except RowError as error:  # of a column kernel: it says nothing about single rows
                 runtime.count(stages, run.times, run.failures)
                 if runtime.metrics is not None:
@@ -244,14 +271,27 @@ class _Execution:
         for stage in self._plan.stages:
             if isinstance(stage, InterpretedStage):
                 stage.warn()
-        series = [self._new[name] for name in self._plan.new]
+        reduces = self._plan.reduces
+        if reduces is not None:
+            series = reduces.result(self._states[reduces.index], self._runtime.pool, self._on_error)
+        else:
+            series = [self._new[name] for name in self._plan.new]
         failed = sum(one.count for one in self._failures)
         filtered = 0
         if self._keep is not None:
             there = int(self._keep.sum())
             shown_failed = 0 if self._selected is None else there - int(self._selected.sum())
             filtered = self._rows - there - (failed - shown_failed)
-        return Outcome(series, self._keep, self._failures, self._rows, filtered, self._tuner)
+        return Outcome(
+            series,
+            self._keep,
+            self._failures,
+            self._rows,
+            filtered,
+            self._tuner,
+            reduces is not None,
+            self._states,
+        )
 
 
 def _log_chunks(stages: Sequence[Stage], run: Run, tuner: TracedTuner) -> None:

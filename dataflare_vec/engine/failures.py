@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.interpreter import call_rows
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -77,7 +75,7 @@ class Failures:
         """Return the kept rows with what the plain Python function raises for them."""
         sample = self.first(self.limit)
         errors = list(explain(self.stage, sample))
-        inputs = sample.drop(ROW)
+        inputs = self.stage.shown(sample.drop(ROW))
         columns: dict[str, Any] = {
             "row": sample[ROW],
             "plugin": [self.stage.binding.plugin.name] * sample.height,
@@ -94,8 +92,7 @@ def physical_rows(inputs: pl.DataFrame) -> list[tuple[Any, ...]]:
 
 def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterator[Exception]:
     """Yield the exception of the plain Python function for each row of a sample."""
-    inputs = sample.drop(ROW)
-    for result in call_rows(stage.binding, physical_rows(inputs), inputs.dtypes):
+    for result in stage.replay(sample.drop(ROW)):
         yield result if isinstance(result, Exception) else stage.misfit(result)
 
 

@@ -197,7 +197,7 @@ class InterpretedStage(Stage):
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""
         selected = chunk.selection(self)
-        names = [item.parameter.name for item in self.binding.columns]
+        names = [item.label for item in self.binding.columns]
         columns = [chunk.series(of).alias(name) for of, name in zip(self.reads, names, strict=True)]
         height = chunk.stop - chunk.start
         if selected is not None:
@@ -275,6 +275,14 @@ class InterpretedStage(Stage):
             failures.count += len(places)
             if failures.wants(chunk.start):
                 failures.keep(sample.head(failures.limit))
+
+    def replay(self, inputs: pl.DataFrame) -> Iterable[tuple[Any, ...] | Exception]:
+        """Yield what the function makes of rows, one for each."""
+        return call_rows(self.binding, physical_rows(inputs), inputs.dtypes)
+
+    def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
+        """Return rows as they are shown to the user."""
+        return inputs
 
     def misfit(self, values: Sequence[Any]) -> Exception:
         """Return why a row failed whose function returned ``values``."""

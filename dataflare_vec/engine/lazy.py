@@ -9,10 +9,12 @@ import polars as pl
 
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import Form
+from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.execute import run_steps
 from dataflare_vec.engine.expressions import build_expression
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
+from dataflare_vec.engine.state import KeyStates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +22,14 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import BoundStep
 
+#: Name of the key in an aggregation; no parameter can be called so.
+_GROUP = "number of the group"
 
-def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str) -> pl.Expr:
+
+def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, state: Any = None) -> pl.Expr:
     """Return the plugin as an expression: of its column, a struct of its columns, or its mask.
+
+    A scan's is of all rows at once, in their order.
 
     Parameters
     ----------
@@ -32,14 +39,7 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str) 
     plugin = step.plugin
     if plugin.form is Form.EXPRESSION:
         return build_expression(step.binding)
-    # Inside, the columns go by the names of their parameters, whatever expressions they come from.
-    names = [item.parameter.name for item in step.binding.columns]
-    items = tuple(
-        Column(item.parameter, item.parameter.name) if isinstance(item, Column) else item
-        for item in step.binding.items
-    )
-    columns = tuple(item for item in items if isinstance(item, Column))
-    inner = replace(step, binding=replace(step.binding, items=items, columns=columns), output=None, keep=True)
+    inner, names = _inner(step)
     # Polars calls from its own threads, several at once.
     config = replace(runtime.config, enable_parallel=False)
 
@@ -52,7 +52,9 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str) 
             ]
         )
         scope = Scope.of_frame(frame)
-        outcome = run_steps([inner], scope, frame, runtime, keep_data=False, on_error=on_error, config=config)
+        outcome = run_steps(
+            [inner], scope, frame, runtime, keep_data=False, on_error=on_error, config=config, state=state
+        )
         if plugin.is_filter:
             assert outcome.keep is not None
             return outcome.keep.alias(plugin.name)
@@ -60,34 +62,73 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str) 
             return outcome.series[0].alias(plugin.name)
         return pl.DataFrame(outcome.series).to_struct(plugin.name)
 
-    sources = [
-        pl.col(item.source) if isinstance(item.source, str) else item.source for item in step.binding.columns
+    return pl.map_batches(_sources(step), compute, dtype, is_elementwise=plugin.stateful is None)
+
+
+def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
+    """Return a step that reads columns by names of its own, whatever expressions they come from.
+
+    Those are the names of the parameters, and the keys' own, which a state is checked against.
+    """
+    keys = [key if isinstance(key, str) else key.meta.output_name() for key in step.by]
+    names = [item.label for item in step.binding.columns]
+    names = [f"{name} (column)" if name in keys else name for name in names]
+    left = iter(names)
+    items = tuple(
+        Column(item.parameter, next(left), item.offset, is_there=True) if isinstance(item, Column) else item
+        for item in step.binding.items
+    )
+    columns = tuple(item for item in items if isinstance(item, Column))
+    binding = replace(step.binding, items=items, columns=columns)
+    return replace(step, binding=binding, output=None, keep=True, by=tuple(keys)), [*names, *keys]
+
+
+def _sources(step: BoundStep) -> list[pl.Expr]:
+    """Return the expressions for the names of `_inner`."""
+    columns = [
+        _column(item.source) if not item.offset else _column(item.source).shift(-item.offset)
+        for item in step.binding.columns
     ]
-    return pl.map_batches(sources, compute, dtype, is_elementwise=True)
+    return [*columns, *map(_column, step.by)]
+
+
+def _column(source: str | pl.Expr) -> pl.Expr:
+    return pl.col(source) if isinstance(source, str) else source
 
 
 def apply_lazily(
-    frame: pl.LazyFrame, steps: Sequence[BoundStep], runtime: Runtime, *, keep: bool, on_error: str
+    frame: pl.LazyFrame,
+    steps: Sequence[BoundStep],
+    runtime: Runtime,
+    *,
+    keep: bool,
+    on_error: str,
+    state: Any = None,
 ) -> pl.LazyFrame:
     """Add plugins to a query. Its schema is known without running it."""
     if on_error == "drop":
         msg = 'a lazy query can\'t drop failed rows; use `on_error="null"` and filter'
         raise ValueError(msg)
     plan = Plan(steps, Scope.of_schema(frame.collect_schema()), keep_data=keep)
+    states = open_states(plan, state)  # or what is wrong with it would come out when the query runs
+    given = states.given
     stages = [stage for stage in plan.stages if stage.plugin is not None]
     temporary: list[str] = []
     for step, stage in zip(steps, stages, strict=True):
         if stage.is_filter:
             frame = frame.filter(as_expression(step, pl.Boolean, runtime, on_error))
             continue
+        if stage is plan.reduces:
+            return _reduced(frame, step, runtime, on_error, given.get(stage.index), plan)
+        before = given.get(stage.index)
         names, dtypes = list(stage.writes), list(stage.writes.values())
         if len(names) == 1:
-            column = as_expression(step, dtypes[0], runtime, on_error).alias(names[0])
+            column = as_expression(step, dtypes[0], runtime, on_error, before).alias(names[0])
         else:
             scope = Scope.of_schema(frame.collect_schema())
             inner = Plan([replace(step, output=None)], scope, keep_data=False)
             struct = pl.Struct(dict(zip(inner.new, dtypes, strict=True)))
-            column = as_expression(step, struct, runtime, on_error)
+            column = as_expression(step, struct, runtime, on_error, before)
             column = column.struct.rename_fields(names).struct.unnest()
         frame = frame.with_columns(column)
         if not step.keep:
@@ -95,3 +136,81 @@ def apply_lazily(
     if not keep and plan.new:
         return frame.select(list(plan.new))
     return frame.drop(temporary) if temporary else frame
+
+
+def _reduced(
+    frame: pl.LazyFrame, step: BoundStep, runtime: Runtime, on_error: str, state: Any, plan: Plan
+) -> pl.LazyFrame:
+    """Add a reduce to a query: its rows are others than the data's."""
+
+    def compute(data: pl.DataFrame) -> pl.DataFrame:
+        scope = Scope.of_frame(data)
+        outcome = run_steps([step], scope, data, runtime, keep_data=False, on_error=on_error, state=state)
+        return pl.DataFrame(outcome.series)
+
+    names = step.column_names
+    if names is not None:
+        frame = frame.select([name for name in frame.collect_schema().names() if name in names])
+    return frame.map_batches(compute, schema=plan.new)
+
+
+def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
+    """Return a scan or a reduce as an expression that has a state for each group of Polars'.
+
+    Polars would call a function that sees rows once for each group. But what is made of the lists of all
+    groups it calls once, in ``select``, ``agg`` and ``over`` alike: so the columns come as lists, and each
+    row's key is the number of its list.
+    """
+    inner, names = _inner(replace(step, by=(pl.lit(0).alias(_GROUP),)))
+    plugin = step.plugin
+    config = replace(runtime.config, enable_parallel=False)
+
+    def compute(lists: Sequence[pl.Series]) -> pl.Series:
+        count = max(len(one) for one in lists)
+        lists = [one if len(one) == count else one.new_from_index(0, count) for one in lists]
+        sizes = max((one.list.len() for one in lists), key=lambda lengths: lengths.sum())
+        groups = pl.Series(_GROUP, range(count), dtype=pl.UInt32)
+        of_row = groups.repeat_by(sizes).explode(empty_as_null=False).alias(_GROUP)
+        columns = [_flat(one, sizes, of_row).alias(name) for one, name in zip(lists, names, strict=False)]
+        frame = pl.DataFrame([*columns, of_row])
+        scope = Scope.of_frame(frame)
+        states = open_states(Plan([inner], scope, keep_data=False), None)
+        for one in states.values():
+            assert isinstance(one, KeyStates)
+            one.encode([groups], None)  # a group without rows has a state too
+        outcome = run_steps(
+            [inner],
+            scope,
+            frame,
+            runtime,
+            keep_data=False,
+            on_error=on_error,
+            config=config,
+            state=states,
+        )
+        series = [one for one in outcome.series if one.name != _GROUP]
+        result = series[0] if len(series) == 1 else pl.DataFrame(series).to_struct()
+        return (result if outcome.reduced else _as_lists(result, sizes)).alias(plugin.name)
+
+    sources = [source.implode() for source in _sources(step)]
+    expression = pl.map_batches(sources, compute, None, is_elementwise=True)
+    return expression if plugin.form is Form.REDUCE else expression.explode(empty_as_null=False)
+
+
+def _flat(lists: pl.Series, sizes: pl.Series, groups: pl.Series) -> pl.Series:
+    """Return the values of all lists; a list of one value stands for as many as the group has rows."""
+    values = lists.explode(empty_as_null=False)
+    if len(values) == len(groups) or (lists.list.len() == sizes).all():
+        return values
+    return values.gather(groups)
+
+
+def _as_lists(values: pl.Series, sizes: pl.Series) -> pl.Series:
+    """Cut values into lists of given sizes."""
+    import pyarrow as pa
+
+    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), sizes.cast(pl.Int64).cum_sum()])
+    array = values.rechunk().to_arrow()
+    lists = pl.from_arrow(pa.LargeListArray.from_arrays(offsets.to_arrow(), array))
+    assert isinstance(lists, pl.Series)
+    return lists.cast(pl.List(values.dtype))

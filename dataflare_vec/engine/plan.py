@@ -6,20 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.binding import Column, output_names
+from dataflare_vec.binding import output_names
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.columnwise import ColumnStage, column_kernel_schema
 from dataflare_vec.engine.expressions import ExpressionStage, build_expression, columns_of, expression_dtype
 from dataflare_vec.engine.inferred import infer_outputs
 from dataflare_vec.engine.interpreted import Interpreted, InterpretedStage, prepare_or_interpret
 from dataflare_vec.engine.live import check
+from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.engine.rows import RowStage
-from dataflare_vec.errors import KernelCompileError, KernelResultError
+from dataflare_vec.errors import BindingError, ColumnNotFoundError, KernelCompileError, KernelResultError
+from dataflare_vec.hints import near_matches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from dataflare_vec.engine.inferred import Results
+    from dataflare_vec.engine.reduce import ReduceStage
     from dataflare_vec.engine.scope import Scope
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.engine.steps import BoundStep
@@ -34,7 +37,14 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
     step = steps[0]
     plugin = step.plugin
     own = plugin.own_binding
-    if len(steps) > 1 or not own or step.binding is not own[0] or step.output is not None or not step.keep:
+    if (
+        len(steps) > 1
+        or not own
+        or step.binding is not own[0]
+        or step.output is not None
+        or not step.keep
+        or step.by
+    ):
         return Plan(steps, scope, keep_data=keep_data)
     if plugin.captured:
         check(plugin)
@@ -49,7 +59,7 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
     plan = Plan(steps, scope, keep_data=keep_data)
     if not plan.is_reusable:
         return plan
-    reads = {name for stage in plan.stages for name in stage.reads}
+    reads = {name for stage in plan.stages for name in stage.reads if name not in scope.new}
     dtypes = [(name, scope.column(name).dtype) for name in reads]
     plugin.last_plan[:] = [(list(scope.data_names), keep_data, dtypes, plan.over(None))]
     return plan
@@ -70,13 +80,16 @@ class Plan:
         Whether a stage has to see all rows at once.
     is_reusable : bool
         Whether it also is the plan of other data of the same schema.
+    reduces : ReduceStage or None
+        The last stage, if it makes one row of many.
     """
 
-    __slots__ = ("has_whole", "is_reusable", "new", "scope", "stages")
+    __slots__ = ("has_whole", "is_reusable", "new", "reduces", "scope", "stages")
 
     def __init__(self, steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> None:
         self.scope = scope
         self.has_whole = False
+        self.reduces: ReduceStage | None = None
         self.is_reusable = True
         self.stages: list[Stage] = []
         self.new: dict[str, Any] = {}
@@ -86,7 +99,8 @@ class Plan:
     def over(self, scope: Scope | None) -> Plan:
         """Return the same plan for other data of the same schema."""
         plan = Plan.__new__(Plan)
-        plan.stages, plan.new, plan.has_whole = self.stages, self.new, self.has_whole
+        plan.stages, plan.new = self.stages, self.new
+        plan.has_whole, plan.reduces = self.has_whole, self.reduces
         plan.is_reusable = True
         plan.scope = scope  # type: ignore[assignment]  # None only while it is remembered
         return plan
@@ -94,6 +108,12 @@ class Plan:
     def _add(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> None:
         step.binding.check_columns(scope.names)
         plugin = step.plugin
+        if self.reduces is not None:
+            msg = (
+                f"plugin `{self.reduces.binding.plugin.name}` makes one row of many, so no step can follow "
+                f"it; apply `{plugin.name}` to its result"
+            )
+            raise BindingError(msg)
         stage: Stage
         check(plugin)
         if plugin.form is Form.EXPRESSION:
@@ -115,6 +135,8 @@ class Plan:
                 )
             else:
                 stage = RowStage(step.binding, prepared, reads, writes, kept=step.keep)
+        elif plugin.stateful is not None:
+            stage = self._stateful(step, scope, data_names)
         else:
             reads = self._read(step, scope)
             empty = [pl.Series(dtype=scope.dtype(name)) for name in reads]
@@ -122,8 +144,49 @@ class Plan:
             names = self._names(step, fields, len(dtypes), data_names)
             stage = ColumnStage(step.binding, reads, dict(zip(names, dtypes, strict=True)), kept=step.keep)
         self._append(stage, scope)
-        if step.keep:
+        if self.reduces is not None:
+            self.new = self.reduces.schema
+        elif step.keep:
             self.new.update(stage.writes)
+
+    def _stateful(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> Stage:
+        from dataflare_vec.engine.reduce import ReduceStage
+        from dataflare_vec.engine.scan import ScanStage
+
+        plugin = step.plugin
+        reads = self._read(step, scope)
+        keys = [self._key(step, key, scope) for key in step.by]
+        shown = [key if isinstance(key, str) else key.meta.output_name() for key in step.by]
+        if len(set(shown)) < len(shown):
+            msg = f"plugin `{plugin.name}`: two keys are named the same, `by` is {shown}; use `alias`"
+            raise BindingError(msg)
+        by = {name: scope.dtype(key) for name, key in zip(shown, keys, strict=True)}
+        dtypes = [scope.dtype(name) for name in reads]
+        prepared = prepare(step.binding, dtypes)
+        if plugin.form is Form.REDUCE:
+            by_parameter = {
+                item.parameter.name: dtype for item, dtype in zip(step.binding.columns, dtypes, strict=True)
+            }
+            self.reduces = stage = ReduceStage(
+                step.binding, prepared, reads, by=by, keys=keys, dtypes=by_parameter, output=step.output
+            )
+            if not self.has_whole:
+                for earlier in self.stages:
+                    earlier.kept = False  # its rows don't come back
+            return stage
+        names = self._names(step, prepared.field_names(plugin), len(prepared.outputs), data_names)
+        writes = dict(zip(names, prepared.dtypes, strict=True))
+        return ScanStage(step.binding, prepared, reads, writes, kept=step.keep, by=by, keys=keys)
+
+    def _key(self, step: BoundStep, key: str | pl.Expr, scope: Scope) -> str:
+        """Return the name of the column that holds a key."""
+        if isinstance(key, pl.Expr):
+            return self._bound_expression(step, f"key {key.meta.output_name()}", key, scope)
+        if key not in scope.names:
+            msg = f"plugin `{step.plugin.name}`: there is no column `{key}` to go by; "
+            msg += near_matches(key, scope.names)
+            raise ColumnNotFoundError(msg)
+        return key
 
     def _infer(
         self, step: BoundStep, interpreted: Interpreted, reads: Sequence[str], scope: Scope
@@ -162,21 +225,23 @@ class Plan:
         """Return the names of the columns that a kernel reads, one for each column parameter."""
         reads = []
         for item in step.binding.columns:
-            if isinstance(item.source, str):
-                reads.append(item.source)
-            else:
-                reads.append(self._bound_expression(step, item, scope))
+            source = item.source
+            if item.offset and not item.is_there:
+                column = pl.col(source) if isinstance(source, str) else source
+                source = column.shift(-item.offset)
+            if not isinstance(source, str):
+                source = self._bound_expression(step, item.label, source, scope)
+            reads.append(source)
         return reads
 
-    def _bound_expression(self, step: BoundStep, item: Column, scope: Scope) -> str:
+    def _bound_expression(self, step: BoundStep, parameter: str, source: pl.Expr, scope: Scope) -> str:
         """Add a stage for an expression that a parameter is bound to; return the name of its column."""
-        assert isinstance(item.source, pl.Expr)
-        plugin, parameter = step.plugin, item.parameter.name
+        plugin = step.plugin
         what = f"plugin `{plugin.name}`: the expression for parameter `{parameter}`"
-        dtype = expression_dtype(what, item.source, scope)
+        dtype = expression_dtype(what, source, scope)
         name = f"{plugin.name}({parameter}) in stage {len(self.stages)}"  # no column is called so
-        reads = columns_of(item.source, scope)
-        self._append(ExpressionStage(None, what, item.source, reads, {name: dtype}, kept=False), scope)
+        reads = columns_of(source, scope)
+        self._append(ExpressionStage(None, what, source, reads, {name: dtype}, kept=False), scope)
         scope.hide(name)
         return name
 

@@ -19,6 +19,7 @@ from dataflare_vec.cache.entry import Entry
 from dataflare_vec.cache.fingerprint import NotCacheable
 from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cache.key import key_of
+from dataflare_vec.definition import Form
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Parameter, Plugin
+    from dataflare_vec.jit.compiler import CompiledKernel
     from dataflare_vec.kernel import Kernel
     from dataflare_vec.layouts import Layout
 
@@ -121,8 +123,8 @@ def _load_or_compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
 def _entry(binding: Binding, dtypes: Sequence[Any]) -> Entry | None:
     """Return the kernel's place in the cache; None if there is no cache, or it can't be there."""
     folder = open_folder()
-    if folder is None:
-        return None
+    if folder is None or binding.plugin.stateful is not None:
+        return None  # how a state lies in memory isn't kept
     try:
         key = key_of(binding, dtypes)
     except NotCacheable as reason:
@@ -222,13 +224,13 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.failures import explain_failure
     from dataflare_vec.jit.loops import Input
-    from dataflare_vec.jit.signature import (
-        constant_type,
-        polars_dtype,
-    )
+    from dataflare_vec.jit.signature import constant_type
 
     plugin = binding.plugin
     inputs = []
+    groups = [
+        len(i.parameter.offsets) if isinstance(i, Column) else 1 for i in binding.items if not _follows(i)
+    ]
     by_parameter: dict[str, Any] = {}
     left = list(dtypes)
     for item in binding.items:
@@ -241,27 +243,42 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         else:
             numba_type = constant_type(item.value)
             inputs.append(Input(numba_type, is_column=False))
-    declared = _declared(plugin, by_parameter)
-    try:
-        kernel = compile_kernel(
-            plugin.function, inputs, declared, math=plugin.math, is_filter=plugin.is_filter
+    declared = declared_dtypes(plugin, by_parameter)
+
+    def compiled() -> CompiledKernel:
+        if plugin.stateful is None:
+            return compile_kernel(
+                plugin.function,
+                inputs,
+                declared,
+                math=plugin.math,
+                is_filter=plugin.is_filter,
+                groups=groups,
+            )
+        from dataflare_vec.jit.scans import compile_fold
+
+        gives_values = plugin.form is Form.SCAN
+        return compile_fold(
+            plugin.function,
+            plugin.stateful.init,
+            inputs,
+            declared if gives_values else None,
+            math=plugin.math,
+            gives_values=gives_values,
         )
+
+    try:
+        kernel = compiled()
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: {error}"
         raise KernelResultError(msg) from None
     except Exception as error:  # Numba's own, and whatever its passes stumble over
         # Its message holds the lines around and its own files: without it the traceback ends with ours.
-        raise explain_failure(plugin, by_parameter, [item.kernel_type for item in inputs], error) from None
-    if isinstance(plugin.returns, dict):
-        declared = _by_field(plugin, kernel.field_names, by_parameter)
-        kernel = compile_kernel(
-            plugin.function, inputs, declared, math=plugin.math, is_filter=plugin.is_filter
-        )
-    outputs = []
-    for output in kernel.outputs:
-        physical = polars_dtype(output.type)
-        logical = None if output.dtype == physical else output.dtype
-        outputs.append(OutputField(physical, layout_of(output.type), output.nullable, logical, output.dtype))
+        raise explain_failure(plugin, by_parameter, _arguments(plugin, inputs, groups), error) from None
+    if isinstance(plugin.returns, dict) and plugin.form is not Form.REDUCE:
+        declared = by_field(plugin, kernel.field_names, by_parameter)
+        kernel = compiled()
+    outputs = output_fields(kernel)
     if plugin.is_filter and [field.shown for field in outputs] != [pl.Boolean]:
         shown = ", ".join(str(field.shown) for field in outputs)
         msg = f"filter plugin `{plugin.name}` must return a bool, it returns {shown}"
@@ -269,10 +286,41 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     return Prepared(
         kernel,
         tuple(layout_of(item.type) for item in inputs if item.is_column),
-        tuple(outputs),
+        outputs,
         kernel.field_names,
         kernel.returns_tuple,
     )
+
+
+def _arguments(plugin: Plugin, inputs: Sequence[Any], groups: Sequence[int]) -> list[Any]:
+    """Return Numba's types of all of a function's parameters."""
+    from numba.core import types
+
+    from dataflare_vec.jit.records import guess, type_of
+    from dataflare_vec.jit.rows import group
+
+    arguments = list(group(groups, [item.kernel_type for item in inputs], types.BaseTuple.from_types))
+    if plugin.stateful is None:
+        return arguments
+    return [guess(type_of(plugin.stateful.init)), *arguments]
+
+
+def _follows(item: Column | Constant) -> bool:
+    """Whether it is a row of a parameter that has begun with an item before."""
+    return isinstance(item, Column) and item.offset != 0
+
+
+def output_fields(kernel: CompiledKernel) -> tuple[OutputField, ...]:
+    """Return the output columns of a kernel."""
+    from dataflare_vec.jit.elements import layout_of
+    from dataflare_vec.jit.signature import polars_dtype
+
+    outputs = []
+    for output in kernel.outputs:
+        physical = polars_dtype(output.type)
+        logical = None if output.dtype == physical else output.dtype
+        outputs.append(OutputField(physical, layout_of(output.type), output.nullable, logical, output.dtype))
+    return tuple(outputs)
 
 
 def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
@@ -346,7 +394,8 @@ def _conversion(parameter: Parameter, dtype: Any) -> str:
     return f"{column}.cast(…)`"
 
 
-def _declared(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:
+def declared_dtypes(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:
+    """Return the dtypes that `returns` declares in order; None if it doesn't, or names fields."""
     returns = plugin.returns
     if returns is None or isinstance(returns, dict):
         return None
@@ -354,7 +403,8 @@ def _declared(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:
     return [declared_dtype(plugin, item, by_parameter) for item in items]
 
 
-def _by_field(plugin: Plugin, fields: tuple[str, ...] | None, by_parameter: dict[str, Any]) -> list[Any]:
+def by_field(plugin: Plugin, fields: Sequence[str] | None, by_parameter: dict[str, Any]) -> list[Any]:
+    """Return the dtypes that `returns` declares by field name."""
     returns = plugin.returns
     assert isinstance(returns, dict)
     unknown = [name for name in returns if name not in (fields or ())]

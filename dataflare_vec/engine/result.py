@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from dataflare_vec.engine.checkpoint import OpenStates
     from dataflare_vec.tuner import TracedTuner
 
 
@@ -50,11 +51,21 @@ class BatchResult:
     max_error_details: int = field(repr=False)
     failures: Sequence[Failures] = field(repr=False)
     tuner: TracedTuner | None = field(default=None, repr=False)
+    states: OpenStates | None = field(default=None, repr=False)
 
     @cached_property
     def errors(self) -> pl.DataFrame:
         """The failed rows, with why they failed and on what."""
         return all_details(self.failures, self.max_error_details)
+
+    @cached_property
+    def state(self) -> Any:
+        """What a scan or a reduce carries after the last row, to be given to a later run as ``state=``.
+
+        Without ``by=`` it is of the kind of ``init``; with it, a mapping from key to state in first-seen
+        order (`KeyedState`). Of a pipeline a dict by name of the plugin; None where nothing carries a state.
+        """
+        return None if self.states is None else self.states.value()
 
     @cached_property
     def trace(self) -> pl.DataFrame:

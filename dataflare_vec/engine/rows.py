@@ -13,9 +13,10 @@ import polars as pl
 
 from dataflare_vec.binding import Column
 from dataflare_vec.engine.columns import OutputColumn
-from dataflare_vec.engine.failures import ROW
+from dataflare_vec.engine.failures import ROW, physical_rows
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.engine.writers import ListColumn, ViewColumn
+from dataflare_vec.interpreter import call_rows
 from dataflare_vec.layouts import PackedRows, Views
 from dataflare_vec.logs import get_logger
 from dataflare_vec.values import digits_of, is_naive, ticks_of
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.engine.columns import InputColumn
-    from dataflare_vec.engine.prepare import Prepared
+    from dataflare_vec.engine.prepare import OutputField, Prepared
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk, Placed
     from dataflare_vec.layouts import Layout
@@ -66,6 +67,7 @@ class RowStage(Stage):
         self.plugin = binding.plugin
         self.binding = binding
         self.prepared = prepared
+        self.kernel = prepared.kernel
         self.reads = reads
         self.writes = writes
         self.kept = kept
@@ -81,14 +83,7 @@ class RowStage(Stage):
 
     def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
         """Return memory for the outputs of some rows."""
-        if self.is_filter:
-            return []
-        columns = []
-        for field in self.prepared.outputs:
-            kind = _column_kind(field.layout)
-            has_nulls = field.nullable or nulls
-            columns.append(kind(pool, field.stored, field.dtype, rows, layout=field.layout, nulls=has_nulls))
-        return columns
+        return [] if self.is_filter else allocate(self.prepared.outputs, pool, rows, nulls=nulls)
 
     def place(self, chunk: Chunk) -> Placement:
         """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
@@ -114,7 +109,7 @@ class RowStage(Stage):
         """Compute the chunk's rows."""
         run = chunk.run
         placement = self.place(chunk)
-        loop = self.prepared.kernel.loop(nulls=placement.nulls)
+        loop = self.kernel.loop(nulls=placement.nulls)
         failures = run.failures[self.index]
         for first, last in pieces(placement.columns, chunk.start, chunk.stop):
             if not failures.often:
@@ -190,7 +185,7 @@ class RowStage(Stage):
         failures = run.failures[self.index]
         bitmap = run.expect_failures(self, placement.targets)
         block = self.block(placement, first, run.selection_slots(first), (bitmap.address, first))
-        self.prepared.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
+        self.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
         placement.check()
         failed_here = bitmap.slice(first, last)
         count = int(failed_here.sum())
@@ -208,14 +203,38 @@ class RowStage(Stage):
         if not count or not failures.wants(first):
             return
         within = failed_here.arg_true().head(failures.limit)
-        read = [item.parameter.name for item in self.binding.columns]
-        inputs = [
-            column.slice(first - shift, last - shift).gather(within).alias(name)
-            for name, (column, shift) in zip(read, placement.columns, strict=True)
-        ]
+        inputs = self.inputs(placement, first, last, within)
         sample = pl.DataFrame([(within.cast(pl.Int64) + first).alias(ROW), *inputs])
         with run.lock:
             failures.keep(sample)
+
+    def inputs(self, placement: Placement, first: int, last: int, within: pl.Series) -> list[pl.Series]:
+        """Return what the kernel read for some of the rows from ``first`` to ``last``."""
+        read = [item.label for item in self.binding.columns]
+        return [
+            column.slice(first - shift, last - shift).gather(within).alias(name)
+            for name, (column, shift) in zip(read, placement.columns, strict=True)
+        ]
+
+    def replay(self, inputs: pl.DataFrame) -> Iterator[tuple[Any, ...] | Exception]:
+        """Yield what the plain Python function makes of such rows, one for each."""
+        return call_rows(self.binding, physical_rows(inputs), inputs.dtypes)
+
+    def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
+        """Return such rows as they are shown to the user."""
+        return inputs
+
+
+def allocate(
+    fields: Sequence[OutputField], pool: MemoryPool, rows: int, *, nulls: bool
+) -> list[OutputColumn]:
+    """Return memory for some rows of the outputs of a kernel."""
+    columns = []
+    for field in fields:
+        kind = _column_kind(field.layout)
+        has_nulls = field.nullable or nulls
+        columns.append(kind(pool, field.stored, field.dtype, rows, layout=field.layout, nulls=has_nulls))
+    return columns
 
 
 def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -15,9 +15,10 @@ from dataflare_vec.engine.failures import Failures
 from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.stage import Chunk
+from dataflare_vec.engine.turns import Stopped, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.engine.stage import Placed, Stage
     from dataflare_vec.layouts import Layout
@@ -46,6 +47,8 @@ class Run:
         Which rows are to be computed at all; None for all.
     origin
         Which rows of the input the frame's rows are, if they aren't the same.
+    states
+        What stages carry from row to row, by index of the stage.
 
     Attributes
     ----------
@@ -73,8 +76,11 @@ class Run:
         *,
         selected: pl.Series | None = None,
         origin: pl.Series | None = None,
+        states: Mapping[int, Any] | None = None,
     ) -> None:
         self.pool = pool
+        self.states = states or {}
+        self.turns = Turns()
         self.lock = threading.Lock()
         self.rows = rows
         self.stages = list(stages)
@@ -143,7 +149,7 @@ class Run:
                 placed.append((column, 0))
         if len(placed) == len(stage.reads):
             self.placed[stage.index] = placed
-        stage.prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time of the first chunk
+        stage.kernel.loop(nulls=nulls)  # compiled now, not in the time of the first chunk
         self.failures[stage.index] = Failures(stage, max_error_details, origin)
         if stage.is_filter:
             self._select_from(stage.index + 1)
@@ -153,6 +159,15 @@ class Run:
 
     def compute(self, start: int, stop: int) -> None:
         """Pass a range of rows through all stages, while it is in cache."""
+        try:
+            self._compute(start, stop)
+        except Stopped:
+            return  # the thread that failed says why
+        except BaseException:
+            self.turns.stop()
+            raise
+
+    def _compute(self, start: int, stop: int) -> None:
         done = start
         if self._conveys and not any(failures.often for failures in self.failures.values()):
             me = threading.get_ident()
@@ -170,7 +185,7 @@ class Run:
             rows = self.count_selected(stage, start, stop)
             stage.run(chunk)
             ended = perf_counter()
-            self.times.append((stage.index, rows, ended - began))
+            self.times.append((stage.index, rows, ended - began - self.turns.pop_waited()))
             began = ended
 
     def series(self, name: str, start: int, stop: int) -> pl.Series:

@@ -60,7 +60,9 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
     That is a plan of several steps or with a filter, or one of whose rows failed.
     """
     stage = plan.stages[0]
-    if len(plan.stages) > 1 or not isinstance(stage, RowStage) or stage.is_filter or not rows:
+    if len(plan.stages) > 1 or not isinstance(stage, RowStage) or not rows:
+        return None
+    if stage.is_filter or stage.in_order:
         return None
     if runtime.is_closed:  # the long road says so
         return None

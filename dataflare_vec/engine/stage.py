@@ -39,6 +39,10 @@ class Stage(ABC):
         Whether it has to see all rows at once.
     is_filter : bool
         Whether it selects rows instead of adding columns.
+    in_order : bool
+        Whether a chunk has to wait for the one before it.
+    is_sequential : bool
+        Whether it is in order so strictly that a second thread would only wait.
     """
 
     plugin: Plugin | None
@@ -48,6 +52,8 @@ class Stage(ABC):
     kept: bool
     whole: bool = False
     is_filter: bool = False
+    in_order: bool = False
+    is_sequential: bool = False
 
     @abstractmethod
     def run(self, chunk: Chunk) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from dataflare_vec.binding import bind
+from dataflare_vec.definition import root_names
 from dataflare_vec.errors import BindingError
 from dataflare_vec.hints import near_matches
 
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Plugin
     from dataflare_vec.registry import Registry
+
+    #: Key columns: a name, an expression, or a list of these.
+    By = str | pl.Expr | Sequence[str | pl.Expr] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +37,15 @@ class Step:
         Whether its columns come back; with False they are only for later steps of the pipeline.
     bindings : dict
         Columns and constants by parameter.
+    by
+        Key columns of a scan or a reduce, as in `apply`.
     """
 
     plugin: str | Plugin
     output: str | Sequence[str] | Mapping[str, str] | None = None
     keep: bool = True
     bindings: Mapping[str, Any] = field(default_factory=dict)
+    by: By = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,18 @@ class BoundStep:
     binding: Binding
     output: str | Sequence[str] | Mapping[str, str] | None = None
     keep: bool = True
+    by: tuple[str | pl.Expr, ...] = ()
+
+    @property
+    def column_names(self) -> set[str] | None:
+        """Names of the data's columns that are read, keys included; None if they may be any."""
+        names = self.binding.column_names
+        for key in self.by:
+            roots = [key] if isinstance(key, str) else root_names(key)
+            if names is None or roots is None:
+                return None
+            names = {*names, *roots}
+        return names
 
 
 def bind_steps(
@@ -54,6 +75,7 @@ def bind_steps(
     plugins: Any,
     output: str | Sequence[str] | Mapping[str, str] | None,
     bindings: Mapping[str, Any],
+    by: By = None,
 ) -> list[BoundStep]:
     """Return the steps that a call names: one plugin, or a list of plugins and steps.
 
@@ -65,13 +87,16 @@ def bind_steps(
     if not isinstance(plugins, (list, tuple)):
         if not isinstance(plugins, Step):
             found = registry.resolve(plugins)
-            return [BoundStep(found, bind(found, bindings), output)]
+            return [BoundStep(found, bind(found, bindings), output, by=_keys(found, by))]
         plugins = [plugins]
     if not plugins:
         msg = "a pipeline needs at least one plugin, got an empty list"
         raise BindingError(msg)
     if output is not None:
         msg = "`output` names the columns of one plugin; in a pipeline write `dfv.step(plugin, output=…)`"
+        raise BindingError(msg)
+    if by is not None:
+        msg = "`by` names the keys of one plugin; in a pipeline write `dfv.step(plugin, by=…)`"
         raise BindingError(msg)
     steps = [item if isinstance(item, Step) else Step(item) for item in plugins]
     found_all = [registry.resolve(item.plugin) for item in steps]
@@ -81,8 +106,30 @@ def bind_steps(
         names = {parameter.name for parameter in found.parameters}
         shared = {name: value for name, value in bindings.items() if name in names}
         binding = bind(found, {**shared, **item.bindings})
-        result.append(BoundStep(found, binding, item.output, item.keep))
+        result.append(BoundStep(found, binding, item.output, item.keep, _keys(found, item.by)))
     return result
+
+
+def _keys(plugin: Plugin, by: By) -> tuple[str | pl.Expr, ...]:
+    if by is None:
+        return ()
+    if plugin.stateful is None:
+        msg = (
+            f"plugin `{plugin.name}` carries no state, so it has no use for `by`; only a scan or a reduce has"
+        )
+        raise BindingError(msg)
+    keys = tuple(by) if isinstance(by, (list, tuple)) else (by,)
+    for key in keys:
+        if not isinstance(key, (str, pl.Expr)):
+            msg = (
+                f"plugin `{plugin.name}`: `by` must be a column name, a Polars expression or a list of "
+                f"these, got {type(key).__name__}"
+            )
+            raise BindingError(msg)
+    if not keys:
+        msg = f"plugin `{plugin.name}`: `by` is an empty list; leave it out for one state of all rows"
+        raise BindingError(msg)
+    return keys
 
 
 def _check_shared(plugins: Sequence[Plugin], bindings: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from dataflare_vec.jit import words as words  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
-from dataflare_vec.jit.rows import KernelCode
+from dataflare_vec.jit.rows import KernelCode, group
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
 from dataflare_vec.jit.strings import methods as methods  # registers them with Numba
@@ -92,6 +92,8 @@ class CompiledKernel(Kernel):
         Whether its loops write the selection instead of a column.
     """
 
+    _mark = ""  # tells apart symbols of loops that only a subclass knows
+
     def __init__(
         self,
         inputs: tuple[Input, ...],
@@ -102,6 +104,7 @@ class CompiledKernel(Kernel):
         *,
         returns_tuple: bool,
         is_filter: bool,
+        groups: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.inputs = inputs
@@ -109,6 +112,7 @@ class CompiledKernel(Kernel):
         self.field_names = field_names
         self.returns_tuple = returns_tuple
         self.is_filter = is_filter
+        self._groups = None if groups is None else tuple(groups)
         self.has_full_form = full is not None
         self._result = result  # Numba's CompileResult
         self._full = full
@@ -176,12 +180,9 @@ class CompiledKernel(Kernel):
             self._full_result = self._full.compile()
         return self._full_result
 
-    def _compile_loop(self, variant: LoopVariant) -> Any:
-        result = self._result_for(variant)
-        context = result.target_context
-        name = f"dfv.{result.fndesc.mangled_name}.{variant.label}"
-        code = KernelCode(
-            context,
+    def _code_for(self, result: Any, variant: LoopVariant) -> KernelCode:
+        return KernelCode(
+            result.target_context,
             result.fndesc,
             result.signature,
             self._full.inputs if variant.full and self._full is not None else self.inputs,
@@ -190,8 +191,15 @@ class CompiledKernel(Kernel):
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
             speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
+            groups=self._groups,
             makes_strings=uses_arena(result.library),
         )
+
+    def _compile_loop(self, variant: LoopVariant) -> Any:
+        result = self._result_for(variant)
+        context = result.target_context
+        name = f"dfv.{result.fndesc.mangled_name}.{variant.label}{self._mark}"
+        code = self._code_for(result, variant)
         library = context.codegen().create_library(name)
         library.enable_object_caching()  # keeps the object code for ours
         library.add_linking_library(result.library)
@@ -209,6 +217,7 @@ def compile_kernel(
     math: str = "precise",
     *,
     is_filter: bool = False,
+    groups: Sequence[int] | None = None,
 ) -> CompiledKernel:
     """Compile ``function`` for the given inputs.
 
@@ -226,6 +235,9 @@ def compile_kernel(
         last bits may depend on the chunks. ``"libm"``: Numba's, one call a row.
     is_filter
         Whether its one output, a bool, selects rows.
+    groups
+        How many inputs each argument of the function takes; several are passed as a tuple. One for each by
+        default.
 
     Raises
     ------
@@ -234,33 +246,42 @@ def compile_kernel(
     KernelResultError
         If what it returns can't be a column.
     """
-    argument_types = tuple(item.kernel_type for item in inputs)
     # Strings are taken for ASCII; a chunk with one that isn't goes to the full form.
     narrowed = tuple(replace(item, type=narrow(item.type)) if item.is_column else item for item in inputs)
-    narrow_types = tuple(item.kernel_type for item in narrowed)
+    argument_types, narrow_types = (
+        group(groups, [item.kernel_type for item in some], types.BaseTuple.from_types)
+        for some in (inputs, narrowed)
+    )
     needs_full = narrow_types != argument_types
     relaxed = math == "fast"
     with compile_lock:
         if math == "libm":
-            result = _compile(function, narrow_types, None)
+            result = compile_form(function, narrow_types, None)
         else:
             try:
-                result = _compile(function, narrow_types, Mode(full=False), relaxed=relaxed)
+                result = compile_form(function, narrow_types, Mode(full=False), relaxed=relaxed)
             except TryInFastForm:
-                result = _compile(function, narrow_types, Mode(full=True), relaxed=relaxed)
+                result = compile_form(function, narrow_types, Mode(full=True), relaxed=relaxed)
             else:
                 needs_full = needs_full or has_angles(plain(function))
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
     full = None
     if needs_full:
         mode = None if math == "libm" else Mode(full=True)
-        full = FullForm(tuple(inputs), partial(_compile, function, argument_types, mode, relaxed=relaxed))
+        full = FullForm(tuple(inputs), partial(compile_form, function, argument_types, mode, relaxed=relaxed))
     return CompiledKernel(
-        narrowed, outputs, field_names, result, full, returns_tuple=returns_tuple, is_filter=is_filter
+        narrowed,
+        outputs,
+        field_names,
+        result,
+        full,
+        returns_tuple=returns_tuple,
+        is_filter=is_filter,
+        groups=groups,
     )
 
 
-def _compile(
+def compile_form(
     function: Callable[..., Any], argument_types: Any, mode: Mode | None, *, relaxed: bool = False
 ) -> Any:
     """Return Numba's result for one form of the mathematical functions (None: libm's)."""

@@ -19,7 +19,7 @@ from numba.core import cgutils, types
 
 from dataflare_vec.jit.bitmaps import pack, unpack, unpack_and
 from dataflare_vec.jit.elements import element_of
-from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, RowsWriter, bools, nones, presence
+from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, bools, nones, presence
 from dataflare_vec.jit.slots import (
     Buffers,
     Input,
@@ -89,14 +89,19 @@ class LoopBuilder:
         marks = [element.begin(builder, target) for target, element in outputs]
         count = builder.call(body, [*arguments, rows])
         failed = builder.icmp_unsigned("!=", count, count.type(0))
-        if not self.variant.careful and any(mark is not None for mark in marks):
+        runs_again = not self.variant.careful and not self.code.stops
+        if runs_again and any(mark is not None for mark in marks):
             with builder.if_then(failed, likely=False):
                 for (target, element), mark in zip(outputs, marks, strict=True):
                     if mark is not None:
                         element.undo(builder, target, mark)
         if self.code.makes_strings:
             builder.call(release_function(module), [])
-        builder.ret(builder.zext(failed, _I64))
+        builder.ret(count if self._stops else builder.zext(failed, _I64))
+
+    @property
+    def _stops(self) -> bool:
+        return self.code.stops and not self.variant.careful
 
     def _slot_types(self, item: Input) -> list[ir.Type]:
         if item.is_column:
@@ -136,7 +141,7 @@ class LoopBuilder:
         kernel in registers (a single `exp` over nulls then takes 1.4 times as long as without; measured), and
         what `noalias` says of the pointers would be lost.
         """
-        writer = RowsWriter(self.code, self.variant)
+        writer = self.code.rows_writer(self.variant)
         types_ = [*slots, *[_BYTES] * len(self._scratches), _I64, _I64]
         function = ir.Function(self.module, ir.FunctionType(writer.counter, types_), name)
         _keep_apart(function)
@@ -203,6 +208,9 @@ class LoopBuilder:
                 with builder.if_then(builder.icmp_unsigned("!=", failed, counter(0))):
                     self._take_out_failed()
             self._pack_outputs()
+            if self._stops:
+                with builder.if_then(builder.icmp_unsigned("!=", failed, counter(0)), likely=False):
+                    builder.ret(builder.add(base, failed))
         builder.ret(builder.load(total))
         return function
 

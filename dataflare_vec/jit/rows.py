@@ -13,7 +13,7 @@ from dataflare_vec.jit.elements import element_of
 from dataflare_vec.jit.strings.arena import reset_function
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.jit.slots import Buffers, Input, Output
     from dataflare_vec.kernel import LoopVariant
@@ -63,6 +63,9 @@ class KernelCode:
     speculates
         Whether the kernel may be called for a row with a null, whatever lies under it (see
         `jit.speculation`): without a branch round the call the loop vectorises.
+    groups
+        How many inputs each of the kernel's arguments takes, as a tuple if they are several; None for one
+        each.
     makes_strings
         Whether it makes strings in the thread's arena, which is reset after each row.
     """
@@ -76,12 +79,33 @@ class KernelCode:
     returns_tuple: bool
     frees_exceptions: bool
     speculates: bool = False
+    groups: tuple[int, ...] | None = None
     makes_strings: bool = False
 
     @property
     def columns_out(self) -> tuple[Output, ...]:
         """The outputs that are columns."""
         return () if self.is_filter else self.outputs
+
+    @property
+    def stops(self) -> bool:
+        """Whether a loop that isn't careful ends at the first row that raises, and returns 1 + its number."""
+        return False
+
+    def rows_writer(self, variant: LoopVariant) -> RowsWriter:
+        """Return what writes the loop over rows."""
+        return RowsWriter(self, variant)
+
+
+def group(
+    groups: Sequence[int] | None, items: Sequence[Any], as_tuple: Callable[[Sequence[Any]], Any]
+) -> tuple[Any, ...]:
+    """Return one item for each of the kernel's arguments: several that belong to one as a tuple."""
+    if groups is None:
+        return tuple(items)
+    left = iter(items)
+    taken = [[next(left) for _ in range(count)] for count in groups]
+    return tuple(one[0] if len(one) == 1 else as_tuple(one) for one in taken)
 
 
 class RowsWriter:
@@ -267,6 +291,10 @@ class RowsWriter:
     ) -> None:
         """Call the kernel; leave values, presence and error in their slots."""
         builder, context = self.builder, self.context
+        tuples = (ty for ty, n in zip(self.signature.args, self.code.groups or (), strict=False) if n > 1)
+        arguments = list(
+            group(self.code.groups, arguments, lambda one: context.make_tuple(builder, next(tuples), one))
+        )
         function = context.declare_function(builder.module, self.code.fndesc)
         status, result = context.call_conv.call_function(
             builder,
@@ -282,27 +310,39 @@ class RowsWriter:
             with builder.if_then(status.is_user_exc):
                 self._free_exception(status.excinfoptr)
         with builder.if_then(status.is_ok):
-            items, returned = self._split(result)
-            for i, (item, item_type) in enumerate(items):
-                value, there = self._without_optional(item, item_type)
-                value_type = _value_type(item_type)
-                # A constant may be known by its type alone.
-                own = item_type.type if isinstance(item_type, types.Optional) else item_type
-                value = context.cast(builder, value, own, value_type)
-                wanted = self.outputs[i].type
-                element = element_of(wanted)
-                overflow = element.outside(context, builder, value, value_type, wanted)
-                value = element.convert(context, builder, value, value_type, wanted)
-                there = builder.and_(there, returned)
-                if overflow is not None:
-                    overflow = builder.and_(overflow, there)
-                    builder.store(builder.or_(builder.load(error), builder.zext(overflow, _I8)), error)
-                builder.store(builder.select(there, value, self._zero(self.outputs[i])), slots[i])
-                builder.store(builder.zext(there, _I8), present[i])
+            self._keep(result, self.signature.return_type, slots, present, error)
 
-    def _split(self, result: ir.Value) -> tuple[list[tuple[ir.Value, types.Type]], ir.Value]:
-        """Return the kernel's result as (value, type) for each output, and whether there is one at all."""
-        builder, ty = self.builder, self.signature.return_type
+    def _keep(
+        self,
+        result: ir.Value,
+        ty: types.Type,
+        slots: list[ir.Value],
+        present: list[ir.Value],
+        error: ir.Value,
+    ) -> None:
+        """Leave the values of a result of type ``ty`` in their slots."""
+        builder = self.builder
+        items, returned = self._split(result, ty)
+        for i, (item, item_type) in enumerate(items):
+            value, there = self._without_optional(item, item_type)
+            value_type = _value_type(item_type)
+            # A constant may be known by its type alone.
+            own = item_type.type if isinstance(item_type, types.Optional) else item_type
+            value = self.context.cast(builder, value, own, value_type)
+            wanted = self.outputs[i].type
+            element = element_of(wanted)
+            overflow = element.outside(self.context, builder, value, value_type, wanted)
+            value = element.convert(self.context, builder, value, value_type, wanted)
+            there = builder.and_(there, returned)
+            if overflow is not None:
+                overflow = builder.and_(overflow, there)
+                builder.store(builder.or_(builder.load(error), builder.zext(overflow, _I8)), error)
+            builder.store(builder.select(there, value, self._zero(self.outputs[i])), slots[i])
+            builder.store(builder.zext(there, _I8), present[i])
+
+    def _split(self, result: ir.Value, ty: types.Type) -> tuple[list[tuple[ir.Value, types.Type]], ir.Value]:
+        """Return a result as (value, type) for each output, and whether there is one at all."""
+        builder = self.builder
         if not self.code.returns_tuple:
             return [(result, ty)], cgutils.true_bit
         result, there = self._without_optional(result, ty)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.engine.checkpoint import OpenStates, open_states
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dataflare_vec.config import BatchConfig
+    from dataflare_vec.engine.steps import By
     from dataflare_vec.manager import PluginManager
 
 #: Rows in a batch: fewer are joined if that costs no time, more are cut.
@@ -74,19 +76,23 @@ class Passing:
         on_error: str,
         config: BatchConfig | None,
         memory: int | None,
+        by: By,
+        state: Any,
         bindings: Mapping[str, Any],
     ) -> None:
         check_on_error(on_error)
         self._manager = manager
         self._plugin = plugin
-        self._arguments: dict[str, Any] = {"output": output, "keep": keep, "bindings": bindings}
+        self._arguments: dict[str, Any] = {"output": output, "keep": keep, "bindings": bindings, "by": by}
+        self._state = state  # what the next batch goes on from
+        self._plan: Plan | None = None
         self.on_error = on_error
         self._config = config or manager.runtime.config
         self.memory = memory
         self._best = 0
         self.result = StreamResult()
         self.on_failed: Callable[[pl.DataFrame], None] | None = None
-        bind_steps(manager.registry, plugin, output, bindings)
+        bind_steps(manager.registry, plugin, output, bindings, by)
 
     def output_schema(self, schema: pl.Schema) -> pl.Schema:
         """Return the columns that come out for those that come in.
@@ -96,9 +102,23 @@ class Passing:
         PluginError
             If the plugins don't fit the columns, or one of them needs all rows at once.
         """
+        if self._plan is None:
+            self._plan = self._plan_for(schema)
+            self._state = open_states(self._plan, self._state)
+        # Not of the open states: a plan over no rows may look at them, and must not change them.
+        return self._run(schema.to_frame(), self._config, None).frame.schema  # type: ignore[no-any-return]
+
+    def _plan_for(self, schema: pl.Schema) -> Plan:
         arguments = self._arguments
-        steps = bind_steps(self._manager.registry, self._plugin, arguments["output"], arguments["bindings"])
-        for stage in Plan(steps, Scope.of_schema(schema), keep_data=arguments["keep"]).stages:
+        steps = bind_steps(
+            self._manager.registry,
+            self._plugin,
+            arguments["output"],
+            arguments["bindings"],
+            arguments["by"],
+        )
+        plan = Plan(steps, Scope.of_schema(schema), keep_data=arguments["keep"])
+        for stage in plan.stages:
             if stage.whole:
                 name = "an expression" if stage.plugin is None else f"plugin `{stage.plugin.name}`"
                 msg = (
@@ -106,7 +126,33 @@ class Passing:
                     "or a LazyFrame"
                 )
                 raise BindingError(msg)
-        return self._run(schema.to_frame(), self._config).frame.schema  # type: ignore[no-any-return]
+        return plan
+
+    @property
+    def carries_state(self) -> bool:
+        """Whether what comes out depends on the rows before."""
+        return bool(self._state)
+
+    @property
+    def reduces(self) -> bool:
+        """Whether the rows that come out are made of all that come in."""
+        return self._plan is not None and self._plan.reduces is not None
+
+    @property
+    def state(self) -> Any:
+        """What scans and reduces carry after the last row so far."""
+        return self._state.value() if isinstance(self._state, OpenStates) else self._state
+
+    def reduced(self) -> pl.DataFrame | None:
+        """Return the rows of a reduce after the last batch; None if there is none."""
+        plan = self._plan
+        if plan is None or plan.reduces is None:
+            return None
+        states = self._state[plan.reduces.index]
+        columns = plan.reduces.result(states, self._manager.runtime.pool, self.on_error)
+        frame = pl.DataFrame(columns)
+        self.result.output_count += frame.height
+        return frame
 
     def failed_schema(self, schema: pl.Schema) -> pl.Schema:
         """Return the columns of failed rows: those that came in, and why they failed."""
@@ -126,6 +172,8 @@ class Passing:
     def compute(self, batch: pl.DataFrame, label: str | None, row: int) -> pl.DataFrame:
         """Pass a batch through the plugins; it begins at ``row`` of ``label``.
 
+        Of a reduce it gives what the rows so far come to, which `reduced` gives in the end.
+
         Raises
         ------
         RowError
@@ -135,17 +183,17 @@ class Passing:
         if self.on_failed is not None:  # all of them are wanted
             config = replace(config, max_error_details=max(batch.height, 1))
         try:
-            result = self._run(batch, config)
+            result = self._run(batch, config, self._state)
         except RowError as error:
             raise _in_file(error, label, row) from error.__cause__
         if result.tuner is not None:
             self._best = result.tuner.best_size
         if result.error_count and self.on_failed is not None:
             self.on_failed(_failed_rows(batch, result.errors, label, row))
-        self.result.add(result, label, row, self._config.max_error_details)
+        self.result.add(result, label, row, self._config.max_error_details, comes_out=not self.reduces)
         return result.frame  # type: ignore[no-any-return]
 
-    def _run(self, batch: pl.DataFrame, config: BatchConfig) -> Any:
+    def _run(self, batch: pl.DataFrame, config: BatchConfig, state: Any) -> Any:
         return run_batch(
             batch,
             self._plugin,
@@ -153,6 +201,7 @@ class Passing:
             self._manager.runtime,
             on_error=self.on_error,
             config=config,
+            state=state,
             **self._arguments,
         )
 

@@ -56,12 +56,14 @@ class StreamResult:
         """Stop the clock."""
         self._ended = perf_counter()
 
-    def add(self, result: BatchResult, label: str | None, row: int, limit: int) -> None:
+    def add(
+        self, result: BatchResult, label: str | None, row: int, limit: int, *, comes_out: bool = True
+    ) -> None:
         """Count a batch from ``row`` of file ``label`` on; keep details of ``limit`` failed rows."""
         self.processed_count += result.processed_count
         self.error_count += result.error_count
         self.filtered_count += result.filtered_count
-        self.output_count += result.frame.height
+        self.output_count += result.frame.height if comes_out else 0
         self.batches += 1
         if result.error_count and self._kept < limit:
             details = result.errors.head(limit - self._kept)

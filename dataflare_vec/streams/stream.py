@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.api import Plugins
     from dataflare_vec.config import BatchConfig
+    from dataflare_vec.engine.steps import By
     from dataflare_vec.manager import PluginManager
     from dataflare_vec.streams.result import StreamResult
     from dataflare_vec.streams.source import Part
@@ -39,6 +40,8 @@ def stream(
     on_error: str = "raise",
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
+    by: By = None,
+    state: Any = None,
     max_latency: float | timedelta | None = None,
     memory: int | str | None = None,
     format: str | None = None,  # noqa: A002
@@ -53,8 +56,9 @@ def stream(
         CSV or NDJSON. A LazyFrame or a frame. Anything with ``__arrow_c_stream__``: a RecordBatchReader,
         a DuckDB relation, an ADBC cursor, a Flight reader. An iterator, a generator, or an asynchronous one
         of batches or frames of any kind, such as a live feed.
-    plugin, output, keep, on_error, manager, config, **bindings
-        As in `apply`.
+    plugin, output, keep, on_error, manager, config, by, state, **bindings
+        As in `apply`. A scan's state is carried from batch to batch and from file to file; a reduce gives
+        its rows after the last one.
     max_latency
         Seconds (or a `timedelta`) that a batch of a live feed may be under way. Small batches are joined
         while it lasts. None joins until there are enough rows for an efficient run.
@@ -100,6 +104,8 @@ def stream(
         on_error=on_error,
         config=config,
         memory=parse_memory(memory),
+        by=by,
+        state=state,
         bindings=bindings,
     )
     latency = None if max_latency is None else seconds(max_latency)
@@ -141,6 +147,11 @@ class Stream:
         return self._passing.result
 
     @property
+    def state(self) -> Any:
+        """What scans and reduces carry after the rows so far, to go on from as ``state=`` of another call."""
+        return self._passing.state
+
+    @property
     def input_schema(self) -> pl.Schema:
         """Columns that come in; the first batch of an iterator is taken to find them."""
         part = self.parts[0]
@@ -171,11 +182,16 @@ class Stream:
                 for batch in joined(ahead, partial(passing.wanted_rows, most), self._max_latency):
                     if self._schema is None:
                         self._schema = passing.output_schema(batch.schema)
-                    yield passing.compute(batch, part.label, row)
+                    frame = passing.compute(batch, part.label, row)
                     row += batch.height
+                    if not passing.reduces:
+                        yield frame
             finally:
                 ahead.close()
                 self._open.remove(ahead)
+        rows = passing.reduced()
+        if rows is not None:
+            yield rows
         passing.result.end()
 
     def _read(self, part: Part, most: int) -> Ahead:

@@ -122,6 +122,12 @@ class Writing:
         return target.is_dir() or (format_of(target) is None and self.format is None)
 
     def _write_folder(self, stream: Stream, passing: Passing, folder: Path) -> None:
+        if passing.reduces or (self.resume and passing.carries_state):
+            what = (
+                "a reduce makes rows of all files" if passing.reduces else "a scan needs all files in order"
+            )
+            msg = f"{what}: {'name one file as output' if passing.reduces else 'leave out `resume`'}"
+            raise ValueError(msg)
         files = [part for part in stream.parts if isinstance(part, DataFile)]
         if len(files) < len(stream.parts):
             msg = f"`{folder}` is a folder, which gets a file for each input file; name a file in it"

@@ -6,7 +6,8 @@ import operator
 
 from llvmlite import ir
 from numba.core import errors, types
-from numba.extending import overload
+from numba.core.imputils import lower_builtin
+from numba.extending import overload, type_callable
 
 from dataflare_vec.jit.builtins import value_of
 from dataflare_vec.jit.decimals.types import I128, PRECISION, DecimalType, checked, operation, rescaled
@@ -147,13 +148,20 @@ _negated = operation(
 _absolute = operation(
     lambda scale: (DecimalType(scale), lambda context, builder, value: _magnitude(builder, value)[0])
 )
-_nonzero = operation(
-    lambda scale: (
-        types.boolean,
-        lambda context, builder, value: builder.icmp_signed("!=", value, I128(0)),
-    )
-)
 _as_int, _as_float, _as_nearest = operation(_cut), operation(_float), operation(_nearest)
+
+
+@type_callable(bool)
+def _truth(context):
+    def typer(value):
+        return types.boolean if isinstance(value, DecimalType) else None
+
+    return typer
+
+
+@lower_builtin(bool, DecimalType)
+def _is_true(context, builder, signature, arguments):
+    return builder.icmp_signed("!=", arguments[0], I128(0))
 
 
 def _is_number(ty):
@@ -203,8 +211,6 @@ def _unary(function, implementation):
 for _one, _implementation in (
     (operator.neg, _negated),
     (abs, _absolute),
-    (bool, _nonzero),
-    (operator.truth, _nonzero),
     (int, _as_int),
     (float, _as_float),
 ):

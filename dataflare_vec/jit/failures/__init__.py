@@ -46,17 +46,24 @@ def explain_failure(
     error
         What Numba raised.
     """
-    function = plain(plugin.function)
+    columns = ", ".join(f"{name}: {dtype}" for name, dtype in dtypes.items())
+    heading = f"plugin `{plugin.name}` can't be compiled for the columns ({columns})"
+    return explain_function(plugin.name, plain(plugin.function), heading, arguments, error)
+
+
+def explain_function(
+    name: str, function: Callable[..., Any], heading: str, arguments: Sequence[Any], error: Exception
+) -> KernelCompileError:
+    """Return such an error for one function of the plugin ``name``, which begins with ``heading``."""
     text = _STEP.sub("", _ANSI.sub("", str(error))).strip()
-    _log.debug("`%s`: Numba's own message\n%s: %s", plugin.name, type(error).__name__, text)
+    _log.debug("`%s`: Numba's own message\n%s: %s", name, type(error).__name__, text)
     called, line = _locate(text, function)
     source = Source(called)
     found = recognise(f"{type(error).__name__}: {text}", source, line, called)
     if found.node is not None:
         line = found.node.lineno
 
-    columns = ", ".join(f"{name}: {dtype}" for name, dtype in dtypes.items())
-    lines = [f"plugin `{plugin.name}` can't be compiled for the columns ({columns})"]
+    lines = [heading]
     lines.append("  " + place(source.file, line or source.first, source.name))
     if line is not None:
         lines += source.mark(line, found.node)

@@ -129,10 +129,13 @@ def _grow_function(module: ir.Module) -> ir.Function:
         builder.store(made, slot)
     arena = builder.load(slot)
     total = builder.load(_word(builder, arena, _TOTAL))
-    too_much = builder.icmp_unsigned(">", nbytes, builder.sub(_I64(LIMIT), total))
+    wanted = builder.add(nbytes, total)  # at least doubles what there is
+    # A size that has overflowed is negative, which is large, and may be small again in the sum.
+    too_much = builder.or_(
+        builder.icmp_unsigned(">", nbytes, _I64(LIMIT)), builder.icmp_unsigned(">", wanted, _I64(LIMIT))
+    )
     with builder.if_then(too_much, likely=False):
         builder.ret(_BYTES(None))
-    wanted = builder.add(nbytes, total)  # at least doubles what there is
     few = builder.icmp_unsigned("<", wanted, _I64(FIRST_BLOCK - 8))
     size = builder.add(builder.select(few, _I64(FIRST_BLOCK - 8), wanted), _I64(8))
     block = builder.call(malloc, [size])

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from dataflare_vec.jit.strings import (
-    case,
-    classes,
-    codepoints,
-    compare,
-    concat,
-    encode,
-    index,
-    offered,
-    pad,
-    replace,
-    search,
-    split,
-    strip,
-    text,
-)
-from dataflare_vec.jit.strings.numbers import parse
-
-REGISTERED = (
-    case,
-    classes,
-    codepoints,
-    compare,
-    concat,
-    encode,
-    index,
-    offered,
-    pad,
-    replace,
-    search,
-    split,
-    strip,
-    text,
-    parse,
-)
+from dataflare_vec.jit.strings import case as case
+from dataflare_vec.jit.strings import classes as classes
+from dataflare_vec.jit.strings import codepoints as codepoints
+from dataflare_vec.jit.strings import compare as compare
+from dataflare_vec.jit.strings import concat as concat
+from dataflare_vec.jit.strings import encode as encode
+from dataflare_vec.jit.strings import index as index
+from dataflare_vec.jit.strings import offered as offered
+from dataflare_vec.jit.strings import pad as pad
+from dataflare_vec.jit.strings import partition as partition
+from dataflare_vec.jit.strings import replace as replace
+from dataflare_vec.jit.strings import search as search
+from dataflare_vec.jit.strings import split as split
+from dataflare_vec.jit.strings import strip as strip
+from dataflare_vec.jit.strings import text as text
+from dataflare_vec.jit.strings.numbers import parse as parse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba.core import types
 
-from dataflare_vec.jit.strings.arena import allocate
+from dataflare_vec.jit.strings.arena import LIMIT, allocate
 from dataflare_vec.jit.strings.base import copy_bytes, helper, is_bytes, method
 from dataflare_vec.jit.strings.compare import comparable
 from dataflare_vec.jit.strings.concat import common_type
@@ -16,6 +16,8 @@ from dataflare_vec.jit.strings.types import BytesConstant, StringConstant, ViewT
 def padded(kind, view, before, after, fill):
     """Return a view with ``fill`` some times before and after it."""
     size = fill._nbytes
+    if before > LIMIT or after > LIMIT:  # the product with `size` has to fit 64 bits
+        raise MemoryError
     room = allocate((before + after) * size + view._nbytes)
     written = 0
     for _ in range(before):
@@ -92,6 +94,9 @@ def _zfill(view, width):
     return zfill
 
 
+_LARGEST_TAB = (1 << 31) - 1
+
+
 @method("expandtabs", data=True)
 def _expandtabs(view, tabsize=8):
     if not isinstance(view, ViewType):
@@ -100,6 +105,8 @@ def _expandtabs(view, tabsize=8):
     each_byte = is_bytes(view)
 
     def expandtabs(view, tabsize=8):
+        if tabsize > _LARGEST_TAB or tabsize < -_LARGEST_TAB - 1:
+            raise OverflowError("Python int too large to convert to C int")
         data, nbytes = view._data, view._nbytes
         tabs = 0
         for i in range(nbytes):

@@ -1,4 +1,4 @@
-"""split, rsplit and splitlines as lazy sequences; partition and rpartition.
+"""split, rsplit and splitlines as lazy sequences.
 
 ``s.split(",")`` is a small struct that remembers string, separator and limit; an index, a length, a loop, an
 unpacking walk the string, and nothing is allocated. For rsplit the limit becomes the offset before which
@@ -417,41 +417,3 @@ def _iternext(context, builder, signature, arguments, result):
         result.yield_(piece)
         builder.store(following, iterator.offset)
         builder.store(builder.sub(left, ir.IntType(64)(1)), iterator.left)
-
-
-# -- partition --------------------------------------------------------------------------------------------
-
-
-@method("partition", data=True)
-def _partition(view, sep):
-    if not comparable(view, sep):
-        return None
-
-    def partition(view, sep):
-        if sep._nbytes == 0:
-            raise ValueError("empty separator")
-        found = find_bytes(view._data, 0, view._nbytes, sep._data, sep._nbytes)
-        end = view._nbytes
-        if found < 0:
-            return view, part(view, end, end), part(view, end, end)
-        behind = found + sep._nbytes
-        return part(view, 0, found), part(view, found, behind), part(view, behind, end)
-
-    return partition
-
-
-@method("rpartition", data=True)
-def _rpartition(view, sep):
-    if not comparable(view, sep):
-        return None
-
-    def rpartition(view, sep):
-        if sep._nbytes == 0:
-            raise ValueError("empty separator")
-        found = find_last_bytes(view._data, 0, view._nbytes, sep._data, sep._nbytes)
-        if found < 0:
-            return part(view, 0, 0), part(view, 0, 0), view
-        behind = found + sep._nbytes
-        return part(view, 0, found), part(view, found, behind), part(view, behind, view._nbytes)
-
-    return rpartition

@@ -5,7 +5,8 @@ from __future__ import annotations
 import operator
 
 from numba.core import types
-from numba.extending import overload, register_jitable
+from numba.core.imputils import lower_builtin
+from numba.extending import overload, register_jitable, type_callable
 
 from dataflare_vec.jit.builtins import value_of
 from dataflare_vec.jit.temporal.civil import DAY, FIRST_DAY, LAST_DAY
@@ -157,8 +158,19 @@ def _unary(function, implementation):
 _unary(operator.neg, lambda value: as_span(-ticks(value)))
 _unary(operator.pos, lambda value: value)
 _unary(abs, lambda value: as_span(abs(ticks(value))))
-_unary(bool, lambda value: ticks(value) != 0)
-_unary(operator.truth, lambda value: ticks(value) != 0)
+
+
+@type_callable(bool)
+def _truth(context):
+    def typer(value):
+        return types.boolean if isinstance(value, TimedeltaType) else None
+
+    return typer
+
+
+@lower_builtin(bool, TimedeltaType)
+def _is_true(context, builder, signature, arguments):
+    return builder.icmp_signed("!=", arguments[0], arguments[0].type(0))
 
 
 def _extreme(function, better):

@@ -7,6 +7,7 @@ sizes, and called through a C function, as the engine's loop does.
 from __future__ import annotations
 
 import ctypes
+import mmap
 import pickle
 
 import numba
@@ -143,10 +144,11 @@ class Compiled:
         for value, ty in zip(values, self.types, strict=True):
             if _words(ty) == 2:
                 raw = value if isinstance(value, bytes) else value.encode()
-                # No byte more than the text has: what reads beyond it is found by valgrind or a guard page.
-                buffer = (ctypes.c_char * max(1, len(raw))).from_buffer_copy(raw or b"\x00")
+                if len(kept) == len(_pages):
+                    _pages.append(GuardedPage())
+                address, buffer = _pages[len(kept)].hold(raw)
                 kept.append(buffer)
-                words += [ctypes.addressof(buffer), len(raw)]
+                words += [address, len(raw)]
             elif ty == types.float64:
                 words.append(ctypes.c_int64.from_buffer(ctypes.c_double(value)).value)
             else:
@@ -169,4 +171,24 @@ def _exception(code, out):
     return {-1: RuntimeError, -3: StopIteration}[code]()
 
 
+class GuardedPage:
+    """Memory behind which nothing may be read: who does ends the process."""
+
+    def __init__(self):
+        size = mmap.PAGESIZE
+        self.memory = mmap.mmap(-1, 2 * size)
+        self.end = ctypes.addressof(ctypes.c_char.from_buffer(self.memory)) + size
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.mprotect(ctypes.c_void_p(self.end), ctypes.c_size_t(size), 0) == 0
+
+    def hold(self, raw):
+        """Return an address of the bytes, so that they end where the page does, and what keeps them alive."""
+        if len(raw) > mmap.PAGESIZE:
+            buffer = ctypes.create_string_buffer(raw, len(raw))
+            return ctypes.addressof(buffer), buffer
+        ctypes.memmove(self.end - len(raw), raw, len(raw))
+        return self.end - len(raw), self.memory
+
+
+_pages = []
 _reset = numba.njit(lambda: arena.arena_reset())

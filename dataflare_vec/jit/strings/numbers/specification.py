@@ -19,6 +19,10 @@ _GRAMMAR = re.compile(
 KINDS = {"text": "s", "integer": "bcdoxX", "float": "eEfFgG%"}
 
 
+#: Of width and precision; Python has the same bound for the latter.
+LARGEST = (1 << 31) - 1
+
+
 @dataclass(frozen=True)
 class Specification:
     """One format, taken apart; ``""`` and -1 stand for what isn't given."""
@@ -70,7 +74,8 @@ def specification(text: str, family: str) -> Specification:
 def _check(made: Specification, text: str, family: str) -> None:
     is_integer = family == "integer" and made.kind not in tuple(KINDS["float"])
     wrong = (
-        (family == "text" and (made.sign or made.alternate or made.group or made.align == "="))
+        max(made.width, made.precision) > LARGEST
+        or (family == "text" and (made.sign or made.alternate or made.group or made.align == "="))
         or (is_integer and made.precision >= 0)
         or (family != "text" and not is_integer and made.alternate)
         or (made.group == "," and made.kind in tuple("bcoxX"))

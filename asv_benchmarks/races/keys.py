@@ -1,0 +1,101 @@
+"""A state for each key: scans and reduces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import polars as pl
+from polars.testing import assert_frame_equal, assert_series_equal
+
+import dataflare_vec as dfv
+from races.common import Figure, Size, timed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEYS = 10_000
+
+
+class Sums(NamedTuple):
+    count: int
+    one: float
+    two: float
+    three: float
+
+
+def _skewness(s):
+    mean = s.one / s.count
+    variance = s.two / s.count - mean * mean
+    return (s.three / s.count - 3 * mean * variance - mean * mean * mean) / variance**1.5
+
+
+@dfv.scan(init=None)
+def ewma(level, x, alpha=0.1):
+    level = x if level is None else level + alpha * (x - level)
+    return level, level
+
+
+@dfv.reduce(init=Sums(0, 0.0, 0.0, 0.0), finish=_skewness)
+def skewness(s, x):
+    square = x * x
+    return Sums(s.count + 1, s.one + x, s.two + square, s.three + square * x)
+
+
+def _data(rows: int) -> pl.DataFrame:
+    random = np.random.default_rng(3)
+    keys = pl.Series(random.integers(0, min(KEYS, rows // 10), rows))
+    return pl.DataFrame({"id": keys, "name": "device " + keys.cast(pl.String), "x": random.random(rows)})
+
+
+def smoothing_by_key(size: Size) -> Iterator[Figure]:
+    rows = size.rows(10_000_000)
+    df = _data(rows)
+    level = pl.col("x").ewm_mean(alpha=0.1, adjust=False)
+    for key, what, bar in (("id", "int", "≥ 5"), ("name", "string", "≥ 3")):
+        wanted = df.select(level.over(key)).to_series()
+        assert_series_equal(dfv.apply(df, ewma, by=key)["ewma"], wanted, check_names=False)
+        ours, theirs = timed(
+            [lambda key=key: dfv.apply(df, ewma, by=key), lambda key=key: df.with_columns(e=level.over(key))],
+            size.repeats,
+        )
+        yield Figure(
+            f"EWMA, {rows:,} rows × {KEYS:,} {what} keys: times faster than ewm_mean().over()",
+            theirs / ours,
+            bar,
+            f"{ours / rows * 1e9:.1f} ns a row against {theirs / rows * 1e9:.1f}",
+        )
+
+
+def reducing_by_key(size: Size) -> Iterator[Figure]:
+    rows = size.rows(10_000_000)
+    df = _data(rows)
+    x = pl.col("x")
+    count, one, two, three = x.len(), x.sum(), (x * x).sum(), (x * x * x).sum()
+    mean = one / count
+    variance = two / count - mean * mean
+    expression = (three / count - 3 * mean * variance - mean * mean * mean) / variance.pow(1.5)
+
+    def theirs() -> pl.DataFrame:
+        return df.group_by("id").agg(skewness=expression)
+
+    def ours() -> pl.DataFrame:
+        return dfv.apply(df, skewness, by="id")
+
+    assert_frame_equal(ours().sort("id"), theirs().sort("id"), rel_tol=1e-6, abs_tol=1e-6)
+    mine, built_in, inside = timed(
+        [ours, theirs, lambda: df.group_by("id").agg(dfv.expr(skewness, "x"))], size.repeats
+    )
+    what = f"skewness, {rows:,} rows × {KEYS:,} keys"
+    yield Figure(
+        f"{what}: times faster than built-ins in group_by().agg()",
+        built_in / mine,
+        "≥ 1",
+        f"{mine / rows * 1e9:.1f} ns a row against {built_in / rows * 1e9:.1f}",
+    )
+    yield Figure(
+        f"{what}, as dfv.expr in group_by().agg(): times faster than built-ins", built_in / inside, "≥ 1"
+    )
+
+
+RACES = [smoothing_by_key, reducing_by_key]

@@ -1,0 +1,188 @@
+"""The state that a scan or a reduce carries from row to row: as a value in Python, as a record in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    import polars as pl
+
+_SCALARS = (bool, int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One scalar or array of a state.
+
+    Attributes
+    ----------
+    name : str
+        Its path: field names, or positions in a tuple; ``state`` if it is the whole state.
+    dtype : str
+        NumPy's, as ``f8``.
+    shape : tuple of int
+        Of an array; empty for a scalar.
+    optional : bool
+        Whether it may be None.
+    offset : int
+        Its place in the record; of an optional one a byte behind the value says whether it is there.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    optional: bool
+    offset: int
+
+
+@dataclass(frozen=True)
+class Carry:
+    """How a state lies in memory, and what it is in Python.
+
+    Attributes
+    ----------
+    init
+        The state before the first row; its structure is every state's.
+    leaves : tuple of Leaf
+        In order.
+    size : int
+        Bytes of a record, a multiple of 8.
+    """
+
+    init: Any
+    leaves: tuple[Leaf, ...]
+    size: int
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The record as a NumPy type; a field ``name?`` says whether an optional value is there."""
+        import numpy as np
+
+        names, formats, offsets = [], [], []
+        for leaf in self.leaves:
+            names.append(leaf.name)
+            formats.append((leaf.dtype, leaf.shape))
+            offsets.append(leaf.offset)
+            if leaf.optional:
+                names.append(leaf.name + "?")
+                formats.append(("?", ()))
+                offsets.append(leaf.offset + np.dtype(leaf.dtype).itemsize)
+        description = {"names": names, "formats": formats, "offsets": offsets, "itemsize": self.size}
+        return np.dtype(description)  # type: ignore[call-overload, no-any-return]
+
+    def records(self, count: int) -> np.ndarray[Any, Any]:
+        """Return ``count`` records that hold the initial state."""
+        import numpy as np
+
+        records = np.zeros(count, self.dtype)
+        records[:] = self.pack(self.init)
+        return records
+
+    def pack(self, value: Any) -> np.ndarray[Any, Any]:
+        """Return a record of a state.
+
+        Raises
+        ------
+        ValueError
+            If it hasn't the structure of the initial state.
+        """
+        import numpy as np
+
+        record = np.zeros(1, self.dtype)
+        values = list(_flatten(self.init, value, "state"))
+        for leaf, item in zip(self.leaves, values, strict=True):
+            if leaf.optional:
+                record[leaf.name + "?"] = item is not None
+                item = 0 if item is None else item  # noqa: PLW2901
+            if item is None or np.shape(item) != leaf.shape:
+                got = "None" if item is None else f"shape {np.shape(item)}"
+                msg = f"`{leaf.name}` must be of shape {leaf.shape}, got {got}"
+                raise ValueError(msg)
+            # A float isn't made an integer silently, the other way round it is.
+            if not np.can_cast(np.asarray(item).dtype, np.dtype(leaf.dtype), "same_kind"):
+                msg = f"`{leaf.name}` must be {np.dtype(leaf.dtype)}, got {np.asarray(item).dtype}"
+                raise ValueError(msg)
+            record[leaf.name] = item
+        return record[0]  # type: ignore[no-any-return]
+
+    def unpack(self, record: Any) -> Any:
+        """Return the state of a record, of the same kinds as the initial one."""
+        left = iter([self._leaf(leaf, record) for leaf in self.leaves])
+        return _rebuild(self.init, left)
+
+    def _leaf(self, leaf: Leaf, record: Any) -> Any:
+        if leaf.optional and not record[leaf.name + "?"]:
+            return None
+        value = record[leaf.name]
+        return value.copy() if leaf.shape else value.item()
+
+    def series(self, leaf: Leaf, records: np.ndarray[Any, Any]) -> pl.Series:
+        """Return one leaf of many records as a column."""
+        import numpy as np
+        import polars as pl
+
+        values = np.ascontiguousarray(records[leaf.name])
+        if leaf.shape and len(records):
+            flat = pl.Series(values.reshape(-1))
+            return flat.reshape((len(records), *leaf.shape)).alias(leaf.name)
+        if leaf.shape:
+            inner = pl.Series(np.empty(0, leaf.dtype)).dtype
+            return pl.Series(leaf.name, [], dtype=pl.Array(inner, leaf.shape))
+        series = pl.Series(leaf.name, values)
+        if leaf.optional:
+            there = pl.Series(np.ascontiguousarray(records[leaf.name + "?"]))
+            series = pl.select(pl.when(there).then(series)).to_series().alias(leaf.name)
+        return series
+
+
+def check_state(what: str, value: Any) -> str | None:
+    """Return what is wrong with a state; None if nothing is.
+
+    A state is a number, a bool, None, a NumPy array of these, or a tuple or named tuple of such states.
+    """
+    if value is None or isinstance(value, _SCALARS):
+        return None
+    if isinstance(value, tuple):
+        if not value:
+            return f"{what} is an empty tuple"
+        problems = [check_state(f"{what}[{i}]", item) for i, item in enumerate(value)]
+        return next((problem for problem in problems if problem), None)
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind in ("b", "i", "u", "f") and hasattr(value, "ndim"):
+        return None
+    return (
+        f"{what} must be a number, a bool, None, a NumPy array of numbers, or a tuple of these, got "
+        f"{type(value).__name__}"
+    )
+
+
+def _flatten(like: Any, value: Any, name: str) -> Iterator[Any]:
+    """Yield the leaves of a value that is structured like another."""
+    if not isinstance(like, tuple):
+        if isinstance(value, tuple):
+            msg = f"`{name}` must be a single value, got a tuple"
+            raise ValueError(msg)
+        yield value
+        return
+    if not isinstance(value, tuple) or len(value) != len(like):
+        got = f"{len(value)} values" if isinstance(value, tuple) else type(value).__name__
+        msg = f"`{name}` must be a tuple of {len(like)} values, got {got}"
+        raise ValueError(msg)
+    for field, (one, other) in zip(field_names(like), zip(like, value, strict=True), strict=True):
+        yield from _flatten(one, other, field if name == "state" else f"{name}.{field}")
+
+
+def _rebuild(like: Any, left: Iterator[Any]) -> Any:
+    if not isinstance(like, tuple):
+        return next(left)
+    items = [_rebuild(item, left) for item in like]
+    return type(like)(*items) if hasattr(like, "_fields") else tuple(items)
+
+
+def field_names(state: tuple[Any, ...]) -> list[str]:
+    """Return the names of a named tuple's fields, or the positions in a tuple."""
+    return list(getattr(state, "_fields", None) or map(str, range(len(state))))

@@ -1,0 +1,97 @@
+"""From the state that a user gives to the states of a run, and back."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.errors import StateError
+from dataflare_vec.hints import near_matches
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dataflare_vec.engine.plan import Plan
+    from dataflare_vec.engine.scan import ScanStage
+    from dataflare_vec.engine.state import States
+
+
+class OpenStates(dict[int, "States"]):
+    """States that runs go on with, by index of the stage.
+
+    Attributes
+    ----------
+    names
+        The plugin's name for each; a second use of one is ``name (2)``.
+    of_pipeline
+        Whether they are of a pipeline, which may have several.
+    given
+        What the user gave, by index of the stage.
+    """
+
+    names: tuple[str, ...] = ()
+    given: Mapping[int, Any] = MappingProxyType({})
+    of_pipeline: bool = False
+
+    def value(self) -> Any:
+        """Return the state as the user sees it: of one plugin its own, of a pipeline a dict by name."""
+        values = [states.value() for states in self.values()]
+        if not self.of_pipeline:
+            return values[0] if values else None
+        return dict(zip(self.names, values, strict=True))
+
+
+def open_states(plan: Plan, given: Any) -> OpenStates:
+    """Return what the stages of a plan carry before the first row.
+
+    Parameters
+    ----------
+    given
+        The state of the one stage that carries any, or a dict by name of the plugin; None for the initial
+        ones. What an earlier call returned is taken as it is.
+
+    Raises
+    ------
+    StateError
+        If it doesn't fit.
+    """
+    if isinstance(given, OpenStates):
+        return given
+    stages = stateful_stages(plan)
+    is_pipeline = sum(stage.plugin is not None for stage in plan.stages) > 1
+    if given is None:
+        by_name: Mapping[str, Any] = {}
+    elif not stages:
+        names = ", ".join(f"`{stage.plugin.name}`" for stage in plan.stages if stage.plugin is not None)
+        msg = f"`state` was given, but {names} carries none; only a scan or a reduce does"
+        raise StateError(msg)
+    elif not is_pipeline or not isinstance(given, dict):
+        if len(stages) > 1:
+            names = ", ".join(stages)
+            msg = f"`state` must be a dict by name of the plugin, of {names}; got {type(given).__name__}"
+            raise StateError(msg)
+        by_name = {next(iter(stages)): given}
+    else:
+        by_name = given
+    for name in by_name:
+        if name not in stages:
+            msg = f"`state` has one for `{name}`; {near_matches(name, stages)}"
+            raise StateError(msg)
+    states = OpenStates((stage.index, stage.open(by_name.get(name))) for name, stage in stages.items())
+    states.names = tuple(stages)
+    states.of_pipeline = is_pipeline
+    states.given = {stages[name].index: one for name, one in by_name.items()}
+    return states
+
+
+def stateful_stages(plan: Plan) -> dict[str, ScanStage]:
+    """Return the stages that carry a state, by name of the plugin; a second use of one is ``name (2)``."""
+    found: dict[str, Any] = {}
+    for stage in plan.stages:
+        if stage.in_order and stage.plugin is not None:
+            name, count = stage.plugin.name, 1
+            while name in found:
+                count += 1
+                name = f"{stage.plugin.name} ({count})"
+            found[name] = stage
+    return found

@@ -1,0 +1,290 @@
+"""Reduces as a stage: many rows become one, or one for each key."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from array import array
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.binding import output_names
+from dataflare_vec.definition import plain
+from dataflare_vec.engine.blocks import BlockStates
+from dataflare_vec.engine.columns import Bitmap
+from dataflare_vec.engine.prepare import by_field, declared_dtypes, output_fields
+from dataflare_vec.engine.rows import allocate
+from dataflare_vec.engine.scan import ScanStage
+from dataflare_vec.engine.state import KeyStates, StateColumn
+from dataflare_vec.errors import KernelResultError, RowError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+
+    from dataflare_vec.binding import Binding
+    from dataflare_vec.carry import Carry
+    from dataflare_vec.engine.columns import OutputColumn
+    from dataflare_vec.engine.prepare import OutputField, Prepared
+    from dataflare_vec.engine.stage import Chunk
+    from dataflare_vec.engine.state import States
+    from dataflare_vec.memory import MemoryPool
+
+_NO_BITMAP = (0, 0)
+
+
+class ReduceStage(ScanStage):
+    """A kernel that makes one state of many rows, and what is made of the state in the end.
+
+    Without keys and with ``merge``, threads work on blocks of rows of a fixed size, each from the initial
+    state on; the states of the blocks are merged in order. Where blocks begin depends on nothing but the
+    rows, so the bits don't depend on chunks and threads.
+
+    Attributes
+    ----------
+    schema : dict
+        Names and dtypes of the one row, or of a row for each key.
+    """
+
+    def __init__(
+        self,
+        binding: Binding,
+        prepared: Prepared,
+        reads: Sequence[str],
+        *,
+        by: Mapping[str, Any],
+        keys: Sequence[str],
+        dtypes: Mapping[str, Any],
+        output: Any,
+    ) -> None:
+        super().__init__(binding, prepared, reads, {}, kept=True, by=by, keys=keys)
+        stateful = binding.plugin.stateful
+        assert stateful is not None
+        self._merge = None
+        if stateful.merge is not None and not by:
+            self._merge = _compiled_merge(binding.plugin, prepared)
+            self.is_sequential = False
+        self._result: _Result = (
+            _State(binding.plugin, self.carry, dtypes)
+            if stateful.finish is None
+            else _Finished(binding.plugin, prepared, dtypes)
+        )
+        fields, count = self._result.fields, len(self._result.dtypes)
+        self._names = output_names(binding.plugin, fields, count, output, list(by))
+        self.schema = {**by, **dict(zip(self._names, self._result.dtypes, strict=True))}
+
+    def open(self, given: Any) -> States:
+        """Return the state before the first row: a given one, or the initial one."""
+        if self._merge is None:
+            return super().open(given)
+        return BlockStates(self.binding.plugin, self.carry, self._merge, given)
+
+    def run(self, chunk: Chunk) -> None:
+        """Compute the chunk's rows."""
+        states = chunk.run.states[self.index]
+        if not isinstance(states, BlockStates):
+            super().run(chunk)
+            return
+        run, placement = chunk.run, self.place(chunk)
+        head, *others = states.parts(chunk.start, chunk.stop)
+        # A block that begins in an earlier chunk comes last: until then its first part may be done.
+        for part in (*others, head):
+            with run.turns.take((self.index, part.block), part.start, part.stop, part.first):
+                self.fold(run, placement, states.column(part.block), part.start, part.stop)
+
+    def _take_apart(self, result: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Return the next state; there is no value."""
+        return (result if isinstance(self.carry.init, tuple) else result[0]), ()
+
+    def result(self, states: States, pool: MemoryPool, on_error: str) -> list[pl.Series]:
+        """Return the columns of the one row, or of a row for each key.
+
+        Raises
+        ------
+        RowError
+            If ``finish`` fails, under ``on_error="raise"``.
+        """
+        if isinstance(states, KeyStates):
+            count = states.keys.count
+            keys = states.keys.frame()
+            records = states.have(count)[:count]
+        else:
+            keys, records = pl.DataFrame(), states.records  # type: ignore[attr-defined]
+        columns = self._result.columns(records, pool, on_error, keys)
+        named = [series.alias(name) for series, name in zip(columns, self._names, strict=True)]
+        return [*keys.get_columns(), *named]
+
+
+class _Result(ABC):
+    """What comes of a state: names of fields (None for one value) and dtypes."""
+
+    fields: Sequence[str] | None
+    dtypes: Sequence[Any]
+
+    @abstractmethod
+    def columns(
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: str, keys: pl.DataFrame
+    ) -> list[pl.Series]:
+        """Return the columns that records come to."""
+
+
+class _State(_Result):
+    """The state itself."""
+
+    def __init__(self, plugin: Any, carry: Carry, dtypes: Mapping[str, Any]) -> None:
+        self._carry = carry
+        init = carry.init
+        self.fields = None
+        if isinstance(init, tuple):
+            named = hasattr(init, "_fields")
+            self.fields = [leaf.name if named else f"{plugin.name}_{leaf.name}" for leaf in carry.leaves]
+        empty = carry.records(0)
+        self.dtypes = [carry.series(leaf, empty).dtype for leaf in carry.leaves]
+        declared = declared_dtypes(plugin, dict(dtypes))
+        if isinstance(plugin.returns, dict):
+            declared = by_field(plugin, self.fields, dict(dtypes))
+        if declared is not None:
+            if len(declared) != len(self.dtypes):
+                msg = (
+                    f"plugin `{plugin.name}`: its state has {len(self.dtypes)} values, but `returns` "
+                    f"declares {len(declared)}"
+                )
+                raise KernelResultError(msg)
+            pairs = zip(declared, self.dtypes, strict=True)
+            self.dtypes = [dtype if wanted is None else wanted for wanted, dtype in pairs]
+
+    def columns(
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: str, keys: pl.DataFrame
+    ) -> list[pl.Series]:
+        columns = [self._carry.series(leaf, records) for leaf in self._carry.leaves]
+        return [series.cast(dtype) for series, dtype in zip(columns, self.dtypes, strict=True)]
+
+
+class _Finished(_Result):
+    """What ``finish`` makes of the state."""
+
+    def __init__(self, plugin: Any, prepared: Prepared, dtypes: Mapping[str, Any]) -> None:
+        self._plugin = plugin
+        self._carry = prepared.kernel.compiled.state_type.carry
+        kernel, self._outputs = _compiled_finish(plugin, prepared, dict(dtypes))
+        self._kernel = kernel
+        self.fields = kernel.field_names
+        if kernel.returns_tuple and self.fields is None:
+            self.fields = [f"{plugin.name}_{i}" for i in range(len(self._outputs))]
+        self.dtypes = [field.shown for field in self._outputs]
+
+    def columns(
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: str, keys: pl.DataFrame
+    ) -> list[pl.Series]:
+        count = len(records)
+        targets = allocate(self._outputs, pool, count, nulls=False)
+        state = StateColumn(records)
+        block = self._block(state, targets, _NO_BITMAP, _NO_BITMAP)
+        if count and self._kernel.loop(nulls=False)(block.buffer_info()[0], count):
+            self._careful(records, targets, pool, on_error, keys)
+        return [target.to_series("") for target in targets]
+
+    def _careful(
+        self,
+        records: np.ndarray[Any, Any],
+        targets: Sequence[OutputColumn],
+        pool: MemoryPool,
+        on_error: str,
+        keys: pl.DataFrame,
+    ) -> None:
+        count = len(records)
+        selected, failed = Bitmap(pool, count, ones=True), Bitmap(pool, count, ones=False)
+        for target in targets:
+            target.need_validity()
+        block = self._block(StateColumn(records), targets, (selected.address, 0), (failed.address, 0))
+        self._kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], count)
+        which = failed.slice(0, count).arg_true()
+        if on_error != "raise" or not len(which):
+            return
+        first = int(which[0])
+        state = self._carry.unpack(records[first])
+        name = self._plugin.name
+        where = f" for key {keys.row(first)}" if keys.width else ""
+        cause: Exception = RuntimeError("the compiled `finish` raised, the interpreted one did not")
+        try:
+            plain(self._plugin.stateful.finish)(state)
+        except Exception as error:  # noqa: BLE001  # whatever the user's function raises
+            cause = error
+        msg = (
+            f"plugin `{name}`: `finish` failed on {len(which)} of {count} states, the first{where} with "
+            f'{type(cause).__name__}: {cause}; pass `on_error="null"` to have null for them'
+        )
+        raise RowError(msg, plugin=name, count=len(which)) from cause
+
+    def _block(
+        self,
+        state: StateColumn,
+        targets: Sequence[OutputColumn],
+        selection: tuple[int, int],
+        failed: tuple[int, int],
+    ) -> array[int]:
+        slots = list(state.at(0))
+        for target in targets:
+            slots += target.at(0)
+        return array("q", [*slots, *selection, *failed])
+
+
+def _compiled_finish(
+    plugin: Any, prepared: Prepared, dtypes: dict[str, Any]
+) -> tuple[Any, tuple[OutputField, ...]]:
+    from dataflare_vec.jit.compiler import compile_kernel
+    from dataflare_vec.jit.scans import StateInput
+
+    key = ("finish", prepared.kernel, *dtypes.values())
+    if key not in plugin.kernels:
+        inputs = [StateInput(prepared.kernel.compiled.state_type, is_column=True)]
+
+        def compiled(declared: list[Any] | None) -> Any:
+            return compile_kernel(plugin.stateful.finish, inputs, declared, math=plugin.math)
+
+        declared = declared_dtypes(plugin, dtypes)
+        kernel = _explained(plugin, "finish", [inputs[0].kernel_type], lambda: compiled(declared))
+        if isinstance(plugin.returns, dict):
+            declared = by_field(plugin, kernel.field_names, dtypes)
+            kernel = _explained(plugin, "finish", [inputs[0].kernel_type], lambda: compiled(declared))
+        plugin.kernels[key] = kernel, output_fields(kernel)
+    return plugin.kernels[key]  # type: ignore[no-any-return]
+
+
+def _compiled_merge(plugin: Any, prepared: Prepared) -> Any:
+    from dataflare_vec.jit.scans import StateInput, compile_fold
+
+    key = ("merge", prepared.kernel)
+    if key not in plugin.kernels:
+        ty = prepared.kernel.compiled.state_type
+        inputs = [StateInput(ty, is_column=True)]
+        plugin.kernels[key] = _explained(
+            plugin,
+            "merge",
+            [ty.inner, ty.inner],
+            lambda: compile_fold(
+                plugin.stateful.merge,
+                plugin.stateful.init,
+                inputs,
+                math=plugin.math,
+                gives_values=False,
+                state=ty.inner,
+            ),
+        )
+    return plugin.kernels[key]
+
+
+def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Callable[[], Any]) -> Any:
+    """Return what is compiled; or raise an error that names the function."""
+    from dataflare_vec.jit.failures import explain_function
+
+    function = plain(getattr(plugin.stateful, what))
+    try:
+        return compile_it()
+    except KernelResultError as error:
+        msg = f"plugin `{plugin.name}`: `{what}`: {error}"
+        raise KernelResultError(msg) from None
+    except Exception as error:  # Numba's own, and whatever its passes stumble over
+        heading = f"plugin `{plugin.name}`: `{what}` can't be compiled for its state"
+        raise explain_function(plugin.name, function, heading, arguments, error) from None

@@ -1,0 +1,159 @@
+"""Scans as a stage: row kernels that carry a state from row to row, chunk after chunk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import polars as pl
+
+from dataflare_vec.engine.failures import physical_rows
+from dataflare_vec.engine.keys import check_key_types
+from dataflare_vec.engine.rows import RowStage, pieces
+from dataflare_vec.engine.state import KeyStates, OneState, StateColumn
+from dataflare_vec.interpreter import call_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dataflare_vec.binding import Binding
+    from dataflare_vec.carry import Carry
+    from dataflare_vec.engine.prepare import Prepared
+    from dataflare_vec.engine.rows import Placement
+    from dataflare_vec.engine.run import Run
+    from dataflare_vec.engine.stage import Chunk
+    from dataflare_vec.engine.state import States
+
+#: Name of the state in a sample of failed rows, as the bytes of its record; no parameter can be called so.
+STATE = "state before the row"
+
+
+class ScanStage(RowStage):
+    """A kernel that carries a state, one for all rows or one for each key.
+
+    Rows go through it in order. With keys there are two turns, finding the codes of a chunk and the loop over
+    it, so that two threads find codes for one chunk while the loop runs over another.
+
+    Attributes
+    ----------
+    by : dict
+        Names and dtypes of the keys; empty for one state.
+    keys : sequence of str
+        The columns that hold them.
+    """
+
+    in_order = True
+
+    def __init__(
+        self,
+        binding: Binding,
+        prepared: Prepared,
+        reads: Sequence[str],
+        writes: Mapping[str, Any],
+        *,
+        kept: bool,
+        by: Mapping[str, Any],
+        keys: Sequence[str],
+    ) -> None:
+        super().__init__(binding, prepared, reads, writes, kept=kept)
+        check_key_types(binding.plugin.name, by)
+        self.by = by
+        self.keys = keys
+        self.is_sequential = not by
+        kernel = prepared.kernel.compiled
+        self.carry: Carry = kernel.state_type.carry
+        self.kernel = kernel.by_key if by else kernel
+        if self._constants is not None:
+            self._constants = [None, *self._constants]
+
+    def open(self, given: Any) -> States:
+        """Return the state before the first row: a given one, or the initial one.
+
+        Raises
+        ------
+        StateError
+            If the given one doesn't fit.
+        """
+        name = self.binding.plugin.name
+        if self.by:
+            return KeyStates(name, self.carry, self.by, given)
+        return OneState(name, self.carry, given)
+
+    def run(self, chunk: Chunk) -> None:
+        """Compute the chunk's rows."""
+        run, start, stop = chunk.run, chunk.start, chunk.stop
+        states = run.states[self.index]
+        placement = self.place(chunk)
+        if isinstance(states, OneState):
+            with run.turns.take(self.index, start, stop):
+                self.fold(run, placement, StateColumn(states.records), start, stop)
+            return
+        assert isinstance(states, KeyStates)
+        columns = [chunk.series(name) for name in self.keys]
+        with run.turns.take((self.index, "keys"), start, stop):
+            codes, count = states.encode(columns, chunk.selection(self))
+        with run.turns.take(self.index, start, stop):
+            self.fold(run, placement, StateColumn(states.have(count), codes, start), start, stop)
+
+    def fold(self, run: Run, placement: Placement, state: StateColumn, start: int, stop: int) -> None:
+        """Run the loop over some rows, with their state."""
+        placement = placement._replace(columns=[(cast("Any", state), 0), *placement.columns])
+        loop = self.kernel.loop(nulls=placement.nulls)
+        failures = run.failures[self.index]
+        for first, last in pieces(placement.columns, start, stop):
+            row = first
+            while row < last and failures.count < failures.limit:
+                block = self.block(placement, row, run.selection_slots(row))
+                done = loop(block.buffer_info()[0], last - row)
+                placement.check()
+                if not done:
+                    row = last
+                    break
+                # This row alone in the careful loop: then the state is still the one that it saw.
+                row += done
+                self._careful(run, placement, row - 1, row)
+            if row < last:
+                self._careful(run, placement, row, last)
+
+    def inputs(self, placement: Placement, first: int, last: int, within: pl.Series) -> list[pl.Series]:
+        """Return what the kernel read for some of the rows from ``first`` to ``last``, with the state."""
+        (first_column, _), *columns = placement.columns
+        state = cast("StateColumn", first_column)
+        record = np.array([state.record(first + i) for i in within], self.carry.dtype)
+        size = self.carry.size
+        raw = record.tobytes()
+        states = pl.Series(STATE, [raw[i : i + size] for i in range(0, len(raw), size)], dtype=pl.Binary)
+        return [states, *super().inputs(placement._replace(columns=columns), first, last, within)]
+
+    def replay(self, inputs: pl.DataFrame) -> Iterator[tuple[Any, ...] | Exception]:
+        """Yield what the plain Python function makes of such rows, one for each."""
+        states = [self.carry.unpack(record) for record in self._records(inputs)]
+        inputs = inputs.drop(STATE)
+        for result in call_rows(self.binding, physical_rows(inputs), inputs.dtypes, states):
+            if isinstance(result, Exception):
+                yield result
+                continue
+            state, value = self._take_apart(result)
+            try:
+                self.carry.pack(state)
+            except ValueError as error:
+                yield ValueError(f"the next state isn't like the one before: {error}")
+            else:
+                yield value if isinstance(value, tuple) else (value,)
+
+    def _take_apart(self, result: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Return the next state and the value of what the plain function has returned."""
+        return result[0], result[1]
+
+    def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
+        """Return such rows as they are shown to the user: with the state under its parameter's name."""
+        stateful = self.binding.plugin.stateful
+        assert stateful is not None
+        records = self._records(inputs)
+        columns = [self.carry.series(leaf, records) for leaf in self.carry.leaves]
+        single = len(columns) == 1 and not isinstance(self.carry.init, tuple)
+        state = columns[0] if single else pl.DataFrame(columns).to_struct()
+        return pl.DataFrame([state.alias(stateful.parameter), *inputs.drop(STATE).get_columns()])
+
+    def _records(self, inputs: pl.DataFrame) -> np.ndarray[Any, Any]:
+        return np.frombuffer(b"".join(inputs[STATE].to_list()), self.carry.dtype)

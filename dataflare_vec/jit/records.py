@@ -1,0 +1,322 @@
+"""Records of a state in memory: their Numba types, and how compiled code loads and stores them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.registry import cpu_target
+from numba.np import numpy_support
+from numba.np.arrayobj import make_array, populate_array
+
+from dataflare_vec.carry import Carry, Leaf, field_names
+from dataflare_vec.errors import KernelResultError
+from dataflare_vec.jit.elements import Element, register
+from dataflare_vec.layouts import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataflare_vec.jit.slots import Buffers
+    from dataflare_vec.layouts import Slots
+
+_I1, _I8, _I32, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_BYTES = ir.PointerType(_I8)
+
+
+def type_of(value: Any) -> types.Type:
+    """Return the type of an initial state; None in it has no type yet."""
+    if value is None:
+        return types.none
+    if isinstance(value, bool):
+        return types.boolean
+    if isinstance(value, int):
+        return types.int64
+    if isinstance(value, float):
+        return types.float64
+    if isinstance(value, tuple):
+        kind = type(value) if hasattr(value, "_fields") else None
+        return types.BaseTuple.from_types([type_of(item) for item in value], kind)
+    dtype = numpy_support.from_dtype(value.dtype)
+    return types.Array(dtype, value.ndim, "C") if value.ndim else dtype
+
+
+def guess(ty: types.Type) -> types.Type:
+    """Return the type of a state with a float where it may be None: a kernel that handles both compiles."""
+    if isinstance(ty, types.BaseTuple):
+        items = [guess(item) for item in ty]
+        return types.BaseTuple.from_types(items, getattr(ty, "instance_class", None))
+    return types.Optional(types.float64) if isinstance(ty, types.NoneType) else ty
+
+
+def join(given: types.Type, returned: types.Type) -> types.Type:
+    """Return the type that holds a state of either type, structured as ``given``.
+
+    Raises
+    ------
+    KernelResultError
+        If there is none.
+    """
+    if isinstance(given, types.BaseTuple):
+        if not isinstance(returned, types.BaseTuple) or len(returned) != len(given):
+            raise _mismatch(given, returned)
+        items = [join(one, other) for one, other in zip(given, returned, strict=True)]
+        return types.BaseTuple.from_types(items, getattr(given, "instance_class", None))
+    if isinstance(given, types.Array):
+        if not isinstance(returned, types.Array) or returned.ndim != given.ndim or returned.layout != "C":
+            raise _mismatch(given, returned)
+        return types.Array(join(given.dtype, returned.dtype), given.ndim, "C")
+    joined = types.unliteral(
+        cpu_target.typing_context.unify_types(types.unliteral(given), types.unliteral(returned))
+        or types.undefined
+    )
+    inner = joined.type if isinstance(joined, types.Optional) else joined
+    if not isinstance(inner, (types.Number, types.Boolean, types.NoneType)):
+        raise _mismatch(given, returned)
+    return joined
+
+
+def _mismatch(given: types.Type, returned: types.Type) -> KernelResultError:
+    return KernelResultError(
+        f"its state is `{given}`, and it returns `{returned}` as the next one; return a state that is "
+        "structured like `init` (an array: of the same number of dimensions, contiguous)"
+    )
+
+
+def carry_of(init: Any, ty: types.Type) -> Carry:
+    """Return how states of a type lie in memory."""
+    leaves: list[Leaf] = []
+    size = 0
+    for name, shape, leaf_type in _leaves(init, ty, "state"):
+        optional = isinstance(leaf_type, types.Optional)
+        dtype = numpy_support.as_dtype(leaf_type.type if optional else leaf_type)
+        size = -(-size // dtype.alignment) * dtype.alignment
+        leaves.append(Leaf(name, dtype.str, shape, optional, size))
+        count = 1
+        for length in shape:
+            count *= length
+        size += dtype.itemsize * count + optional
+    return Carry(init, tuple(leaves), max(-(-size // 8) * 8, 8))
+
+
+def _leaves(init: Any, ty: types.Type, name: str) -> Iterator[tuple[str, tuple[int, ...], types.Type]]:
+    if isinstance(ty, types.BaseTuple):
+        for field, item, item_type in zip(field_names(init), init, ty, strict=True):
+            yield from _leaves(item, item_type, field if name == "state" else f"{name}.{field}")
+    elif isinstance(ty, types.Array):
+        yield name, init.shape, ty.dtype
+    else:
+        yield name, (), types.Optional(types.boolean) if isinstance(ty, types.NoneType) else ty
+
+
+class StateType(types.Type):  # type: ignore[misc]
+    """A state in a record. Kernels see ``inner``, the state itself."""
+
+    def __init__(self, carry: Carry, inner: types.Type) -> None:
+        self.carry = carry
+        self.inner = inner
+        super().__init__(f"State({inner}, {carry.leaves})")
+
+
+class Records(Layout):
+    """Records one after the other. The second slot is the address of int32 codes, or 0.
+
+    With codes, row ``i`` has the record of its code; without, each row has its own.
+    """
+
+    __slots__ = ("size",)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    @property
+    def moves(self) -> Slots:
+        """By how much each slot changes from row to row, without codes."""
+        return (self.size, 0, 0, 0)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a record."""
+        return self.size
+
+    def to_arrow(self, series: Any) -> Any:
+        """Raise: records are no Series."""
+        raise TypeError(series)
+
+    def slots(self, array: Any, *, nulls: bool) -> Slots:
+        """Return the slots of a NumPy array of records."""
+        return (array.ctypes.data, 0, 0, 0)
+
+
+class _StateElement(Element):
+    """One record for each row, as a kernel's argument."""
+
+    def layout(self, ty: StateType) -> Layout:
+        return Records(ty.carry.size)
+
+    def slot_types(self, context: Any, ty: StateType) -> list[ir.Type]:
+        return [_BYTES, ir.PointerType(_I32), _BYTES, _I64]
+
+    def load(
+        self, context: Any, builder: ir.IRBuilder, ty: StateType, column: Buffers, row: ir.Value
+    ) -> ir.Value:
+        address = builder.gep(column.values, [builder.mul(row, _I64(ty.carry.size))])
+        return load(context, builder, ty, address)
+
+
+register(StateType, _StateElement())
+
+
+def load(context: Any, builder: ir.IRBuilder, ty: StateType, address: ir.Value) -> ir.Value:
+    """Return the state of a record. Arrays are copies, which the kernel may change."""
+    left = iter(ty.carry.leaves)
+
+    def value(of: types.Type) -> ir.Value:
+        if isinstance(of, types.BaseTuple):
+            return context.make_tuple(builder, of, [value(item) for item in of])
+        leaf = next(left)
+        at = builder.gep(address, [_I64(leaf.offset)])
+        if isinstance(of, types.Array):
+            return _copied_array(context, builder, of, leaf, at)
+        if isinstance(of, types.Optional):
+            optional = context.make_helper(builder, of)
+            optional.data = _load_scalar(context, builder, of.type, at)
+            optional.valid = builder.trunc(builder.load(_presence(context, builder, of.type, at)), _I1)
+            return optional._getvalue()
+        if isinstance(of, types.NoneType):
+            return context.get_dummy_value()
+        return _load_scalar(context, builder, of, at)
+
+    return value(ty.inner)
+
+
+def store(
+    context: Any,
+    builder: ir.IRBuilder,
+    ty: StateType,
+    address: ir.Value,
+    state: ir.Value,
+    given: types.Type,
+) -> None:
+    """Write a state of the type ``given`` into a record; arrays are of the right shape."""
+    left = iter(ty.carry.leaves)
+
+    def put(value: ir.Value, value_type: types.Type, of: types.Type) -> None:
+        if isinstance(of, types.BaseTuple):
+            items = cgutils.unpack_tuple(builder, value, len(of))
+            for item, item_type, wanted in zip(items, value_type, of, strict=True):
+                put(item, item_type, wanted)
+            return
+        leaf = next(left)
+        at = builder.gep(address, [_I64(leaf.offset)])
+        if isinstance(of, types.Array):
+            array = make_array(value_type)(context, builder, value)
+            _copy_array(context, builder, value_type.dtype, of.dtype, leaf, array.data, at)
+        elif isinstance(of, types.Optional):
+            there = _put_optional(value, value_type, of, at)
+            builder.store(builder.zext(there, _I8), _presence(context, builder, of.type, at))
+        elif not isinstance(of, types.NoneType):
+            _store_scalar(context, builder, context.cast(builder, value, value_type, of), of, at)
+
+    def _put_optional(value: ir.Value, value_type: types.Type, of: types.Optional, at: ir.Value) -> ir.Value:
+        if isinstance(value_type, types.NoneType):
+            return cgutils.false_bit
+        there = cgutils.true_bit
+        if isinstance(value_type, types.Optional):
+            optional = context.make_helper(builder, value_type, value=value)
+            value, there, value_type = optional.data, optional.valid, value_type.type
+        _store_scalar(context, builder, context.cast(builder, value, value_type, of.type), of.type, at)
+        return there
+
+    put(state, given, ty.inner)
+
+
+def has_right_shapes(
+    context: Any, builder: ir.IRBuilder, ty: StateType, state: ir.Value, given: types.Type
+) -> ir.Value:
+    """Return whether the arrays of a state are of the shapes that its record has room for."""
+    left = iter(ty.carry.leaves)
+    right = cgutils.true_bit
+
+    def check(value: ir.Value, value_type: types.Type) -> None:
+        nonlocal right
+        if isinstance(value_type, types.BaseTuple):
+            for item, item_type in zip(cgutils.unpack_tuple(builder, value), value_type, strict=True):
+                check(item, item_type)
+            return
+        leaf = next(left)
+        if isinstance(value_type, types.Array):
+            shape = cgutils.unpack_tuple(builder, make_array(value_type)(context, builder, value).shape)
+            for length, wanted in zip(shape, leaf.shape, strict=True):
+                right = builder.and_(right, builder.icmp_signed("==", length, length.type(wanted)))
+
+    check(state, given)
+    return right
+
+
+def _typed(context: Any, builder: ir.IRBuilder, ty: types.Type, address: ir.Value) -> ir.Value:
+    return builder.bitcast(address, context.get_data_type(ty).as_pointer())
+
+
+def _load_scalar(context: Any, builder: ir.IRBuilder, ty: types.Type, address: ir.Value) -> ir.Value:
+    return context.unpack_value(builder, ty, _typed(context, builder, ty, address))
+
+
+def _store_scalar(
+    context: Any, builder: ir.IRBuilder, value: ir.Value, ty: types.Type, address: ir.Value
+) -> None:
+    context.pack_value(builder, ty, value, _typed(context, builder, ty, address))
+
+
+def _presence(context: Any, builder: ir.IRBuilder, ty: types.Type, address: ir.Value) -> ir.Value:
+    size = context.get_abi_sizeof(context.get_data_type(ty))
+    return builder.gep(address, [_I64(size)])
+
+
+def _count(leaf: Leaf) -> int:
+    count = 1
+    for length in leaf.shape:
+        count *= length
+    return count
+
+
+def _copied_array(
+    context: Any, builder: ir.IRBuilder, ty: types.Array, leaf: Leaf, address: ir.Value
+) -> ir.Value:
+    data_type = context.get_data_type(ty.dtype)
+    itemsize = context.get_abi_sizeof(data_type)
+    count = _count(leaf)
+    with builder.goto_entry_block():
+        scratch = builder.alloca(data_type, _I64(max(count, 1)))
+        scratch.align = 32
+    cgutils.raw_memcpy(builder, scratch, _typed(context, builder, ty.dtype, address), _I64(count), itemsize)
+    shape = [_I64(length) for length in leaf.shape]
+    strides: list[ir.Value] = []
+    step = itemsize
+    for length in reversed(leaf.shape):
+        strides.insert(0, _I64(step))
+        step *= length
+    array = make_array(ty)(context, builder)
+    populate_array(array, data=scratch, shape=shape, strides=strides, itemsize=_I64(itemsize), meminfo=None)
+    return array._getvalue()
+
+
+def _copy_array(
+    context: Any,
+    builder: ir.IRBuilder,
+    given: types.Type,
+    wanted: types.Type,
+    leaf: Leaf,
+    source: ir.Value,
+    address: ir.Value,
+) -> None:
+    count = _I64(_count(leaf))
+    target = _typed(context, builder, wanted, address)
+    if given == wanted:
+        cgutils.raw_memcpy(builder, target, source, count, context.get_abi_sizeof(target.type.pointee))
+        return
+    with cgutils.for_range(builder, count, intp=_I64) as loop:
+        value = context.unpack_value(builder, given, builder.gep(source, [loop.index]))
+        value = context.cast(builder, value, given, wanted)
+        context.pack_value(builder, wanted, value, builder.gep(target, [loop.index]))
