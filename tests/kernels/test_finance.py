@@ -10,7 +10,7 @@ import mpmath as mp
 import numpy as np
 import polars as pl
 import pytest
-from dataflare_vec_kernels.finance import options
+from dataflare_vec_kernels.finance import options as formulas
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
@@ -154,7 +154,7 @@ def test_prices_are_exact_to_the_last_digits_of_spot_and_strike(over):
 def test_the_tail_is_what_the_script_fits():
     path = Path(__file__).parents[2] / "tools" / "fit_normal_tail.py"
     script = runpy.run_path(str(path))
-    assert script["fit"]() == (list(options.TAIL_ABOVE), list(options.TAIL_BELOW))
+    assert script["fit"]() == (list(formulas.TAIL_ABOVE), list(formulas.TAIL_BELOW))
 
 
 def test_impossible_prices_fail():
