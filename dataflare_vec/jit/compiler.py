@@ -204,7 +204,8 @@ class CompiledKernel(Kernel):
         library.enable_object_caching()  # keeps the object code for ours
         library.add_linking_library(result.library)
         module = library.create_ir_module(name)
-        LoopBuilder(code, variant).build(module, name)
+        with context.push_code_library(library):  # some of Numba's casts add to it
+            LoopBuilder(code, variant).build(module, name)
         library.add_ir_module(module)
         library.finalize()
         return library

@@ -327,3 +327,73 @@ def weighted_median(state, x, weight):  # type: ignore[no-untyped-def]
     if weight < 0.0:
         raise ValueError("negative weight")
     return _count(state, x, weight, 0.5)
+
+
+#: Items that `reservoir`, and `vectors.nearest`, hold at most.
+PLACES = 64
+
+
+def keep_smallest(items, ranks, count, size, item, rank):  # type: ignore[no-untyped-def]
+    """Put an item in if its rank is among the smallest, which are in order; return how many are there."""
+    if count == size and not rank < ranks[size - 1]:
+        return count
+    i = min(count, size - 1)
+    while i > 0 and ranks[i - 1] > rank:
+        items[i], ranks[i] = items[i - 1], ranks[i - 1]
+        i -= 1
+    items[i], ranks[i] = item, rank
+    return min(count + 1, size)
+
+
+class Reservoir(NamedTuple):
+    """Values with the lots they drew, how many there are, and how many there were."""
+
+    values: np.ndarray
+    lots: np.ndarray
+    count: int
+    seen: int
+
+
+NO_VALUES = Reservoir(np.zeros(PLACES), np.zeros(PLACES), 0, 0)
+
+
+def _drawn(s):  # type: ignore[no-untyped-def]
+    return s.values[: s.count].copy()
+
+
+@dfv.reduce(init=NO_VALUES, finish=_drawn, author="dataflare_vec")
+def reservoir(state, x, size=10, seed=0):  # type: ignore[no-untyped-def]
+    """A random sample: each value has the same chance to be in it, however many come.
+
+    Parameters
+    ----------
+    x : float
+        Nulls are passed over.
+    size : int
+        1 to 64 values.
+    seed : int
+        Other seeds give other samples; the same rows and seed, the same.
+
+    Returns
+    -------
+    list of float
+        The sample, in random order; all values if there are no more.
+
+    Raises
+    ------
+    ValueError
+        If the sample is to have another size: the row fails.
+
+    Notes
+    -----
+    Each value draws a lot, and those with the smallest stay.
+
+    Source: C. T. Fan, M. E. Muller, I. Rezucha, "Development of Sampling Plans by Using Sequential (Item by
+    Item) Selection Techniques and Digital Computers", Journal of the American Statistical Association 57
+    (1962).
+    """
+    if size < 1 or size > PLACES:
+        raise ValueError("the sample must have 1 to 64 values")
+    lot = int(_mixed(multiply(seed, 0xD1342543DE82EF95) ^ word(state.seen)) >> 11)
+    count = keep_smallest(state.values, state.lots, state.count, size, x, lot * 2.0**-53)
+    return Reservoir(state.values, state.lots, count, state.seen + 1)

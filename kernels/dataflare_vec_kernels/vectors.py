@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 import dataflare_vec as dfv
+from dataflare_vec.words import count_ones
+from dataflare_vec_kernels.sketches import PLACES, keep_smallest
 
 
 @dfv.plugin(author="dataflare_vec")
@@ -124,9 +127,10 @@ def hamming_bits(a, b):  # type: ignore[no-untyped-def]
     """
     if len(a) != len(b):
         raise ValueError("the arrays differ in length")
+    mask = (1 << (8 * a.itemsize)) - 1 if a.itemsize < 8 else -1  # without copies of the sign
     different = 0
     for i in range(len(a)):
-        different += dfv.words.count_ones(a[i] ^ b[i])
+        different += count_ones(int(a[i] ^ b[i]) & mask)
     return different
 
 
@@ -159,3 +163,71 @@ def quantise(a):  # type: ignore[no-untyped-def]
         for i in range(len(a)):
             codes[i] = round(a[i] / largest * 127.0)
     return codes
+
+
+class Best(NamedTuple):
+    """The nearest rows so far: their keys and distances in order, how many, and how many are wanted."""
+
+    keys: np.ndarray
+    distances: np.ndarray
+    count: int
+    k: int
+
+
+class Nearest(NamedTuple):
+    """The nearest rows, the best one first."""
+
+    keys: np.ndarray
+    similarities: np.ndarray
+
+
+NONE_YET = Best(np.zeros(PLACES, np.int64), np.zeros(PLACES), 0, 0)
+
+
+def _best_of_both(a, b):  # type: ignore[no-untyped-def]
+    count = a.count
+    for i in range(b.count):
+        count = keep_smallest(a.keys, a.distances, count, b.k, b.keys[i], b.distances[i])
+    return Best(a.keys, a.distances, count, max(a.k, b.k))
+
+
+def _nearest(s):  # type: ignore[no-untyped-def]
+    return Nearest(s.keys[: s.count].copy(), -s.distances[: s.count])
+
+
+@dfv.reduce(init=NONE_YET, merge=_best_of_both, finish=_nearest, author="dataflare_vec")
+def nearest(state, key: int, a, b, k=10):  # type: ignore[no-untyped-def]
+    """The rows whose vectors are most similar to a query's, by cosine.
+
+    Parameters
+    ----------
+    key : int
+        What a row is found by, as its number.
+    a : array of float
+        Vectors to search.
+    b : array of float
+        The query: ``b=pl.lit(query, dtype)`` with the dtype of ``a``.
+    k : int
+        How many rows, 1 to 64.
+
+    Returns
+    -------
+    Nearest
+        ``keys`` and ``similarities``: lists, the best one first; of equal ones, the first row's.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or another number of rows is wanted: the row fails.
+
+    Notes
+    -----
+    Vectors of zeros are similar to nothing, and passed over.
+    """
+    if k < 1 or k > PLACES:
+        raise ValueError("k must be 1 to 64")
+    distance = -dfv.vectors.cosine_similarity(a, b)
+    count = state.count
+    if distance == distance:
+        count = keep_smallest(state.keys, state.distances, count, k, key, distance)
+    return Best(state.keys, state.distances, count, k)

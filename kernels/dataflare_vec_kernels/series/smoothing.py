@@ -9,7 +9,7 @@ import numpy as np
 
 import dataflare_vec as dfv
 
-#: Values that `rolling_median` and `hampel` look at, at most; and steps of a season.
+#: Values that `rolling_median` and `hampel` look at, and steps of a season, at most.
 LONGEST_WINDOW = 64
 
 
@@ -81,28 +81,44 @@ def kalman(state, x, process=1e-3, noise=1.0):  # type: ignore[no-untyped-def]
     return (level, (1.0 - gain) * variance, True), level
 
 
-def _median(values, count):  # type: ignore[no-untyped-def]
-    """Median of the first values, which get sorted."""
-    for i in range(1, count):
-        value, j = values[i], i
-        while j > 0 and values[j - 1] > value:
-            values[j] = values[j - 1]
-            j -= 1
-        values[j] = value
-    middle = count // 2
-    return values[middle] if count % 2 else 0.5 * (values[middle - 1] + values[middle])
-
-
 class Window(NamedTuple):
-    """The last values, in a ring."""
+    """The last values: in a ring, and in order of size."""
 
     values: np.ndarray
-    sorted: np.ndarray
+    ordered: np.ndarray
     seen: int
 
 
 def _window() -> Window:
     return Window(np.zeros(LONGEST_WINDOW), np.zeros(LONGEST_WINDOW), 0)
+
+
+def _slide(state, x, window):  # type: ignore[no-untyped-def]
+    """Put a value into the window, and the oldest one out of it; return how many are there."""
+    if window < 1 or window > LONGEST_WINDOW:
+        raise ValueError("the window must be 1 to 64")
+    values, ordered, seen = state
+    count = min(seen, window)
+    if seen >= window:  # close the gap
+        oldest = values[seen % window]
+        count -= 1
+        i = 0
+        while ordered[i] < oldest:
+            i += 1
+        while i < count:
+            ordered[i] = ordered[i + 1]
+            i += 1
+    i = count
+    while i > 0 and ordered[i - 1] > x:
+        ordered[i] = ordered[i - 1]
+        i -= 1
+    ordered[i] = values[seen % window] = x
+    return count + 1
+
+
+def _middle(ordered, count):  # type: ignore[no-untyped-def]
+    half = count // 2
+    return ordered[half] if count % 2 else 0.5 * (ordered[half - 1] + ordered[half])
 
 
 @dfv.scan(init=_window(), author="dataflare_vec")
@@ -112,7 +128,7 @@ def rolling_median(state, x, window=5):  # type: ignore[no-untyped-def]
     Parameters
     ----------
     x : float
-        In the order of time.
+        In the order of time. A NaN gives NaN, and isn't put into the window.
     window : int
         1 to 64 values; at the start, as many as there are.
 
@@ -128,15 +144,15 @@ def rolling_median(state, x, window=5):  # type: ignore[no-untyped-def]
 
     Notes
     -----
+    The window is kept in order, a row takes time with its size. The same as Polars'
+    ``rolling_median(window, min_samples=1)`` for numbers.
+
     Source: J. W. Tukey, Exploratory Data Analysis (1977), chapter 7.
     """
-    if window < 1 or window > LONGEST_WINDOW:
-        raise ValueError("the window must be 1 to 64")
-    values, ordered, seen = state
-    values[seen % window] = x
-    count = min(seen + 1, window)
-    ordered[:count] = values[:count]
-    return Window(values, ordered, seen + 1), _median(ordered, count)
+    if x != x:
+        return state, math.nan
+    count = _slide(state, x, window)
+    return Window(state.values, state.ordered, state.seen + 1), _middle(state.ordered, count)
 
 
 class Hampel(NamedTuple):
@@ -146,6 +162,23 @@ class Hampel(NamedTuple):
     outlier: bool
 
 
+def _typical_distance(ordered, count, middle):  # type: ignore[no-untyped-def]
+    """Median of the distances from the median; they grow to both sides of it, and are merged."""
+    left, right = count // 2 - 1, count // 2
+    last = before = 0.0
+    for _ in range(count // 2 + 1):
+        below = middle - ordered[left] if left >= 0 else math.inf
+        above = ordered[right] - middle if right < count else math.inf
+        before = last
+        if below < above:
+            last = below
+            left -= 1
+        else:
+            last = above
+            right += 1
+    return last if count % 2 else 0.5 * (before + last)
+
+
 @dfv.scan(init=_window(), author="dataflare_vec")
 def hampel(state, x, window=7, limit=3.0):  # type: ignore[no-untyped-def]
     """Hampel filter: values far from the median of the last ones are outliers, and replaced by it.
@@ -153,7 +186,7 @@ def hampel(state, x, window=7, limit=3.0):  # type: ignore[no-untyped-def]
     Parameters
     ----------
     x : float
-        In the order of time.
+        In the order of time. A NaN gives NaN, no outlier, and isn't put into the window.
     window : int
         1 to 64 values, this one included; at the start, as many as there are.
     limit : float
@@ -172,20 +205,17 @@ def hampel(state, x, window=7, limit=3.0):  # type: ignore[no-untyped-def]
 
     Notes
     -----
+    Looks at the past alone, so that it can run on a stream.
+
     Source: F. R. Hampel, "The Influence Curve and its Role in Robust Estimation", Journal of the American
     Statistical Association 69 (1974).
     """
-    if window < 1 or window > LONGEST_WINDOW:
-        raise ValueError("the window must be 1 to 64")
-    values, ordered, seen = state
-    values[seen % window] = x
-    count = min(seen + 1, window)
-    ordered[:count] = values[:count]
-    median = _median(ordered, count)
-    for i in range(count):
-        ordered[i] = abs(values[i] - median)
-    far = abs(x - median) > limit * 1.4826 * _median(ordered, count)
-    return Window(values, ordered, seen + 1), Hampel(median if far else x * 1.0, far)
+    if x != x:
+        return state, Hampel(math.nan, False)
+    count = _slide(state, x, window)
+    middle = _middle(state.ordered, count)
+    far = abs(x - middle) > limit * 1.4826 * _typical_distance(state.ordered, count, middle)
+    return Window(state.values, state.ordered, state.seen + 1), Hampel(middle if far else x * 1.0, far)
 
 
 class Season(NamedTuple):
