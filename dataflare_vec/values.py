@@ -131,7 +131,7 @@ def converter(dtype: Any, expects: type | None = None) -> Callable[[Any], Any] |
     if base is pl.Decimal:
         return partial(_decimal, dtype.scale)
     if base in (pl.List, pl.Array):
-        return _array(dtype)
+        return list if dtype.inner.base_type() in (pl.String, pl.Binary) else _array(dtype)
     if base is pl.Struct:
         return _struct(dtype, expects)
     if base in (pl.Categorical, pl.Enum) and expects is not int:

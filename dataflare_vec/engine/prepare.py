@@ -344,8 +344,8 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
             reason = f" ({reason})"
     if expected is None and numba_type is None:
         expected = (
-            "a number, a bool, a string, bytes, a date, a time or a duration, a list or an array of numbers, "
-            "or a struct"
+            "a number, a bool, a string, bytes, a date, a time or a duration, a list or an array of numbers "
+            "or strings, or a struct"
         )
     if expected:
         source = item.source if isinstance(item.source, str) else str(item.source)

@@ -16,6 +16,7 @@ from dataflare_vec.jit.loops import Output
 from dataflare_vec.jit.nested.packed import PackedType, packed_column
 from dataflare_vec.jit.nested.rows import rows_type
 from dataflare_vec.jit.nested.structs import struct_type
+from dataflare_vec.jit.nested.texts import TextRowsType, TextsType
 from dataflare_vec.jit.strings.column import CategoryType, CodeType
 from dataflare_vec.jit.strings.split import PiecesType
 from dataflare_vec.jit.strings.types import StringType, ViewType, ascii_string, bytes_view, utf8_string
@@ -46,9 +47,9 @@ _TEMPORAL: dict[Any, types.Type] = {
     pl.Datetime: types.int64,
     pl.Duration: types.int64,
 }
-_NUMBER_DTYPES = {numba_type: dtype() for dtype, numba_type in _NUMBERS.items()}
 _TEXT: dict[Any, types.Type] = {pl.String: utf8_string, pl.Binary: bytes_view}
 _DTYPES = {numba_type: dtype for dtype, numba_type in (_NUMBERS | _TEXT).items()}
+_ITEM_DTYPES = {numba_type: dtype() for numba_type, dtype in _DTYPES.items()}
 
 
 def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type | None:
@@ -72,7 +73,8 @@ def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type |
     if base is pl.Struct:
         return struct_type(dtype, expects, column_type)
     if base in (pl.List, pl.Array):
-        return rows_type(dtype, _number_type)
+        text = _TEXT.get(dtype.inner.base_type())  # type: ignore[attr-defined]
+        return rows_type(dtype, _number_type) if text is None else TextRowsType(TextsType(text))
     if base in (pl.Categorical, pl.Enum):
         code = _NUMBERS[pl.Series(dtype=dtype).to_physical().dtype.base_type()]
         return CodeType(code) if expects is int else CategoryType(code.bitwidth // 8, utf8_string)
@@ -162,11 +164,11 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
             msg = f"it returns `{value}`, but `returns` declares {wanted}"
             raise KernelResultError(msg)
         return found
-    if isinstance(value, (types.Array, types.List, DecimalType)):
+    if isinstance(value, (types.Array, types.List, TextsType, DecimalType)):
         try:
             if isinstance(value, DecimalType):
                 return decimal_result(value, wanted)
-            return packed_column(value, wanted, _number_type, _NUMBER_DTYPES.get)
+            return packed_column(value, wanted, written_type, _ITEM_DTYPES.get)
         except ValueError as error:
             raise KernelResultError(str(error)) from None
     if value not in _DTYPES:
@@ -192,12 +194,12 @@ def _not_a_column(value: types.Type, position: int | None) -> str:
         return f"it returns a complex number{where}; return `z.real, z.imag` as two columns, or `abs(z)`"
     if isinstance(value, PiecesType):
         return (
-            f'it returns all pieces of a `split`{where}; return one, as `s.split(",")[0]`, several as a '
-            'tuple, or a string of them, as `";".join(pieces)`'
+            f'it returns all pieces of a `split`{where}; return them as `list(s.split(","))`, one, as '
+            '`s.split(",")[0]`, or several as a tuple'
         )
     return (
         f"it returns `{plain_type(str(value))}`{where}; return a number, a bool, a string, bytes, a list or "
-        "array of numbers, None, or a tuple of these"
+        "array of these, None, or a tuple of these"
     )
 
 
