@@ -387,8 +387,8 @@ def _conversion(parameter: Parameter, dtype: Any) -> str:
         return f"{column}.cast(pl.Float64)`, or the type that it has where it isn't all null"
     if base is pl.Object:
         return f"{column}.map_elements(…, return_dtype=…)`: compiled code can't read Python objects"
-    if base in (pl.Int128, pl.UInt128):
-        return f"{column}.cast(pl.Decimal(38, 0))`"
+    if base is pl.UInt128:
+        return f"{column}.cast(pl.Int128)`"
     if base is pl.List and isinstance(dtype.inner, pl.List):
         return f"{column}.list.eval(…)` to a list of numbers"
     return f"{column}.cast(…)`"

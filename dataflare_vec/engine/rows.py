@@ -17,9 +17,9 @@ from dataflare_vec.engine.failures import ROW, physical_rows
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.engine.writers import ListColumn, ViewColumn
 from dataflare_vec.interpreter import call_rows
-from dataflare_vec.layouts import PackedRows, Views
+from dataflare_vec.layouts import FixedWidth, PackedRows, Views
 from dataflare_vec.logs import get_logger
-from dataflare_vec.values import digits_of, is_naive, ticks_of
+from dataflare_vec.values import TOO_LARGE, digits_of, is_naive, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
+#: Bytes of a decimal, and of an integer of 128 bits; nothing else is so wide.
+DECIMAL_BYTES = 16
 _NO_BITMAP = (0, 0)
 _NO_MOVES = (0, 0, 0, 0)
 
@@ -178,6 +180,8 @@ class RowStage(Stage):
                 low, high = pl.select(field.shown.min().alias("low"), field.shown.max().alias("high")).row(0)
                 if not low <= value <= high:
                     return OverflowError(f"{value} does not fit {field.shown}")
+        if FixedWidth(DECIMAL_BYTES) in (*self.prepared.layouts, *(field.layout for field in self.prepared.outputs)):
+            return OverflowError(TOO_LARGE)
         return RuntimeError("the compiled kernel raised, the interpreted one did not")
 
     def _careful(self, run: Run, placement: Placement, first: int, last: int) -> None:

@@ -9,8 +9,8 @@ import polars as pl
 from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
-from dataflare_vec.jit.decimals.column import DecimalColumn, decimal_result
-from dataflare_vec.jit.decimals.types import DecimalType
+from dataflare_vec.jit.decimals.column import DecimalColumn, WideIntColumn, decimal_result
+from dataflare_vec.jit.decimals.types import DecimalType, wide_int
 from dataflare_vec.jit.failures.inferred import plain_type
 from dataflare_vec.jit.loops import Output
 from dataflare_vec.jit.nested.packed import PackedType, packed_column
@@ -70,6 +70,8 @@ def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type |
         return temporal_column(dtype, expects)
     if base is pl.Decimal:
         return DecimalType(dtype.scale)  # type: ignore[attr-defined]
+    if base is pl.Int128:
+        return wide_int
     if base is pl.Struct:
         return struct_type(dtype, expects, column_type)
     if base in (pl.List, pl.Array):
@@ -86,12 +88,18 @@ def _number_type(dtype: pl.DataType) -> types.Type | None:
     return _NUMBERS.get(base) or _TEMPORAL.get(base)
 
 
+def _item_type(dtype: pl.DataType) -> types.Type | None:
+    return _TEXT.get(dtype.base_type()) or _number_type(dtype)
+
+
 def polars_dtype(numba_type: types.Type) -> pl.DataType:
     """Return the dtype in which a column of ``numba_type`` is stored."""
     if isinstance(numba_type, TemporalColumn):
         return pl.Int64() if numba_type.unit else pl.Int32()
     if isinstance(numba_type, DecimalColumn):
         return pl.Decimal(numba_type.precision, numba_type.scale)
+    if isinstance(numba_type, WideIntColumn):
+        return pl.Decimal(38, 0)  # the same bits, which Arrow knows
     if isinstance(numba_type, PackedType):
         return pl.Binary()
     return _DTYPES[numba_type]()  # type: ignore[no-any-return]
@@ -99,7 +107,9 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
 
 def written_type(dtype: pl.DataType) -> types.Type | None:
     """Return the type in which a result is stored that is declared as ``dtype``; None if it can't be."""
-    return _TEXT.get(dtype.base_type()) or _number_type(dtype)
+    if dtype.base_type() is pl.Int128:
+        return WideIntColumn()
+    return _item_type(dtype)
 
 
 def constant_type(value: Any) -> types.Type:
@@ -168,7 +178,7 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
         try:
             if isinstance(value, DecimalType):
                 return decimal_result(value, wanted)
-            return packed_column(value, wanted, written_type, _ITEM_DTYPES.get)
+            return packed_column(value, wanted, _item_type, _ITEM_DTYPES.get)
         except ValueError as error:
             raise KernelResultError(str(error)) from None
     if value not in _DTYPES:
