@@ -113,21 +113,25 @@ class _Packed(ViewElement):
     def convert(
         self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: PackedType
     ) -> ir.Value:
-        table = _I64(0)
+        if isinstance(given, types.List):
+            return self._of_list(context, builder, value, given, ty)
         if isinstance(given, types.Array):
             array = make_array(given)(context, builder, value)
-            data, items, memory = array.data, array.nitems, array.meminfo
-        elif isinstance(given, TextsType):
-            texts = context.make_helper(builder, given, value=value)
-            data, items, memory, table = texts.views, texts.size, _BYTES(None), texts.table
-        else:
-            found = ListInstance(context, builder, given, value)
-            data, items, memory = found.data, found.size, found.meminfo
-        packed = ir.Constant(_VALUE, ir.Undefined)
-        nbytes = builder.mul(items, _I64(ty.width))
-        for i, part in enumerate((builder.bitcast(data, _BYTES), nbytes, memory, table)):
-            packed = builder.insert_value(packed, part, i)
-        return packed
+            return _packed(builder, ty, array.data, array.nitems, array.meminfo, _I64(0))
+        texts = context.make_helper(builder, given, value=value)
+        return _packed(builder, ty, texts.views, texts.size, _BYTES(None), texts.table)
+
+    def _of_list(
+        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: PackedType
+    ) -> ir.Value:
+        # A list is a pointer to all it is, and none where the kernel returned None.
+        found = ListInstance(context, builder, given, value)
+        packed = cgutils.alloca_once_value(builder, self.zero(context, ty))
+        builder.store(self.zero(context, ty), packed)
+        with builder.if_then(builder.icmp_unsigned("!=", found.meminfo, found.meminfo.type(None))):
+            made = _packed(builder, ty, found.data, found.size, found.meminfo, _I64(0))
+            builder.store(made, packed)
+        return builder.load(packed)
 
     def outside(
         self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: PackedType
@@ -153,6 +157,16 @@ class _Packed(ViewElement):
         if isinstance(ty.dtype, ViewType):
             _put_items(context, builder, ty, view, writer, data, table)
         context.nrt.decref(builder, _MEMORY, memory)
+
+
+def _packed(
+    builder: ir.IRBuilder, ty: PackedType, data: ir.Value, items: ir.Value, memory: ir.Value, table: ir.Value
+) -> ir.Value:
+    value = ir.Constant(_VALUE, ir.Undefined)
+    nbytes = builder.mul(items, _I64(ty.width))
+    for i, part in enumerate((builder.bitcast(data, _BYTES), nbytes, memory, table)):
+        value = builder.insert_value(value, part, i)
+    return value
 
 
 def _put_items(
