@@ -429,6 +429,8 @@ def declared_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -
         return by_parameter[item]
     if item is None or isinstance(item, pl.DataType):
         return item
+    if item is pl.Struct:
+        return pl.Struct([])  # of the fields that the kernel returns
     if isinstance(item, type) and issubclass(item, pl.DataType):
         return item()
     msg = f"plugin `{plugin.name}`: `returns` must be Polars dtypes or parameter names, got {item!r}"

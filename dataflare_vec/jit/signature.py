@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.decimals.column import DecimalColumn, WideIntColumn, decimal_result
 from dataflare_vec.jit.decimals.types import DecimalType, wide_int
 from dataflare_vec.jit.failures.inferred import plain_type
-from dataflare_vec.jit.loops import Output
+from dataflare_vec.jit.nested.made import MadeStructType, made_struct
 from dataflare_vec.jit.nested.packed import PackedType, packed_column
 from dataflare_vec.jit.nested.rows import rows_type
 from dataflare_vec.jit.nested.structs import struct_type
 from dataflare_vec.jit.nested.texts import TextRowsType, TextsType
+from dataflare_vec.jit.slots import Output
 from dataflare_vec.jit.strings.column import CategoryType, CodeType
 from dataflare_vec.jit.strings.split import PiecesType
 from dataflare_vec.jit.strings.types import StringType, ViewType, ascii_string, bytes_view, utf8_string
@@ -98,6 +100,9 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
         return pl.Int64() if numba_type.unit else pl.Int32()
     if isinstance(numba_type, DecimalColumn):
         return pl.Decimal(numba_type.precision, numba_type.scale)
+    if isinstance(numba_type, MadeStructType):
+        fields = zip(numba_type.names, numba_type.fields, strict=True)
+        return pl.Struct({name: polars_dtype(field.type) for name, field in fields})
     if isinstance(numba_type, WideIntColumn):
         return pl.Decimal(38, 0)  # the same bits, which Arrow knows
     if isinstance(numba_type, PackedType):
@@ -145,6 +150,8 @@ def outputs_of(
     """
     whole_optional = isinstance(return_type, types.Optional)
     inner = return_type.type if whole_optional else return_type
+    if declared is not None and len(declared) == 1 and isinstance(declared[0], pl.Struct):
+        return (_output(return_type, declared[0], None),), None, False
     returns_tuple = isinstance(inner, types.BaseTuple)
     items = list(inner) if returns_tuple else [inner]
     names = tuple(inner.fields) if isinstance(inner, types.BaseNamedTuple) else None
@@ -156,18 +163,36 @@ def outputs_of(
         raise KernelResultError(msg)
     outputs = []
     for i, item in enumerate(items):
-        optional = isinstance(item, types.Optional)
-        value = types.unliteral(item.type if optional else item)
-        if isinstance(value, StringType):
-            value = utf8_string  # columns are; both lie alike
         wanted = declared[i] if declared is not None else None
-        stored, dtype = _stored(value, wanted, i if returns_tuple else None)
-        outputs.append(Output(stored, nullable=optional or whole_optional, dtype=dtype))
+        output = _output(item, wanted, i if returns_tuple else None)
+        outputs.append(replace(output, nullable=output.nullable or whole_optional))
     return tuple(outputs), names, returns_tuple
+
+
+def _output(item: types.Type, wanted: Any, position: int | None) -> Output:
+    """Return how a value of the kernel's result is stored, which may be None if its type says so."""
+    optional = isinstance(item, types.Optional)
+    value = types.unliteral(item.type if optional else item)
+    if isinstance(value, StringType):
+        value = utf8_string  # columns are; both lie alike
+    stored, dtype = _stored(value, wanted, position)
+    return Output(stored, nullable=optional, dtype=dtype)
 
 
 def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types.Type, Any]:
     """Return the type in which a result is stored, and the dtype of its column."""
+    if (
+        isinstance(value, types.BaseTuple)
+        and len(value)
+        and (isinstance(wanted, pl.Struct) or position is not None)
+    ):
+        try:
+            return made_struct(value, wanted, lambda item, dtype: _output(item, dtype, 0))
+        except ValueError as error:
+            raise KernelResultError(str(error)) from None
+    if isinstance(wanted, pl.Struct):
+        msg = f"it returns `{plain_type(str(value))}`, but `returns` declares a struct; return a named tuple"
+        raise KernelResultError(msg)
     if isinstance(value, TemporalType):
         found = result_column(value, wanted)
         if found is None:

@@ -1,4 +1,4 @@
-"""Operators and functions of decimals and of integers of 128 bits, with the meaning of Python's `decimal` in a context wide enough."""
+"""Operators of decimals, as Python's `decimal` has them in a context wide enough, and of wide integers."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _nearest(scale):
 
 
 def _to_float(builder, magnitude):
-    """Return an absolute value as a float, rounded once: of the highest 64 bits, with whether any are below."""
+    """Return an absolute value as a float, rounded once: its highest 64 bits, and whether any are below."""
     high = builder.trunc(builder.lshr(magnitude, I128(64)), _I64)
     shift = builder.zext(builder.sub(_I64(64), builder.ctlz(high, ir.IntType(1)(0))), I128)
     top = builder.lshr(magnitude, shift)

@@ -85,7 +85,9 @@ def _constant(context: Any, builder: Any, ty: DecimalType, value: Decimal) -> ir
 @lower_cast(DecimalType, DecimalType)
 def _cast(context: Any, builder: Any, given: DecimalType, wanted: DecimalType, value: Any) -> Any:
     if isinstance(given, WideIntType):
-        return checked(context, builder, overflowing(builder, value, cgutils.false_bit)) if given != wanted else value
+        if given == wanted:
+            return value
+        value = checked(context, builder, overflowing(builder, value, cgutils.false_bit))
     return rescaled(context, builder, value, given.scale, wanted.scale)
 
 
@@ -132,8 +134,8 @@ def outside(builder: Any, value: ir.Value, limit: int) -> ir.Value:
 def operation(make: Any) -> Any:
     """Return an intrinsic for decimals and integers: ``make(context, builder, scales, *digits)``.
 
-    ``make`` is given by ``(scales) -> (result type, generator)``; an integer has the scale 0. What a generator
-    returns that may have overflowed (`overflowing`) is checked.
+    ``make`` is given by ``(scales) -> (result type, generator)``; an integer has the scale 0. What a
+    generator returns that may have overflowed (`overflowing`) is checked.
     """
 
     @intrinsic

@@ -100,7 +100,7 @@ MISTAKES = (
         "division of wide integers",
         r"(?s:.*)`(?P<sign>//?|%)` of integers of 128 bits isn't known",
         "`{sign}` of integers of 128 bits isn't known to compiled code",
-        "cast the column to Int64 before, write `float(a) {sign} float(b)`, or `>>` and `&` for powers of two",
+        "cast the column to Int64 before, write `float(a) {sign} float(b)`, or `>>` and `&`",
         code=r".* {sign} ",
     ),
     Mistake(

@@ -190,9 +190,8 @@ def _put_items(
             item = element_of(ty.dtype).load(context, builder, ty.dtype, buffers, row)
             address, length = (builder.extract_value(item, i) for i in range(2))
         else:
-            address, length = (
-                viewcode.load(builder, builder.gep(data, [at]), i, kind) for i, kind in ((0, _BYTES), (8, _I64))
-            )
+            item = builder.gep(data, [at])
+            address, length = (viewcode.load(builder, item, i, kind) for i, kind in ((0, _BYTES), (8, _I64)))
         builder.call(viewcode.put(builder.module), [builder.gep(copy, [at]), writer, address, length])
 
 
