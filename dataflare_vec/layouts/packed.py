@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PackedRows(Views):
-    """Rows of lists whose items are ``width`` bytes each; strings are views into the column's data buffers."""
+    """Rows of lists with items of ``width`` bytes; of strings, views into the column's data buffers."""
 
     width: int
 

@@ -34,7 +34,7 @@ class TextsArray:
 
 @dataclass(frozen=True, slots=True)
 class TextRows(Layout):
-    """Rows of strings: values are the 64-bit offsets; behind the four slots come views and table of the items."""
+    """Rows of strings: values are 64-bit offsets; behind the four slots are the items' views and table."""
 
     @property
     def moves(self) -> Slots:

@@ -184,7 +184,7 @@ def _getitem(texts, index):  # type: ignore[no-untyped-def]
         if wanted < 0:
             wanted += texts._size
         if wanted < 0 or wanted >= texts._size:
-            raise IndexError("list index out of range")
+            raise IndexError("list index out of range")  # noqa: EM101
         return _item(texts, wanted)
 
     return get
@@ -228,7 +228,7 @@ def _index(texts, item):  # type: ignore[no-untyped-def]
         for i in range(texts._size):
             if _item(texts, i) == item:
                 return i
-        raise ValueError("is not in list")
+        raise ValueError("is not in list")  # noqa: EM101
 
     return index
 
