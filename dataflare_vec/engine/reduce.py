@@ -12,8 +12,8 @@ from dataflare_vec.binding import output_names
 from dataflare_vec.definition import plain
 from dataflare_vec.engine.blocks import BlockStates
 from dataflare_vec.engine.columns import Bitmap
+from dataflare_vec.engine.outputs import allocate
 from dataflare_vec.engine.prepare import by_field, declared_dtypes, output_fields
-from dataflare_vec.engine.rows import allocate
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.errors import KernelResultError, RowError
