@@ -408,5 +408,5 @@ def test_a_row_that_changes_an_array_and_raises_leaves_the_state_as_it_was(by):
 
 
 def test_a_constant_in_the_state():
-    started = scan(lambda s, x: ((x, True), s[1]), (0.0, False), returns=bool)
+    started = scan(lambda s, x: ((x, True), s[1]), (0.0, False))
     assert dfv.apply(pl.DataFrame({"x": [1.0, 2.0]}), started, output="out")["out"].to_list() == [False, True]
