@@ -24,7 +24,7 @@ os.environ["DATAFLARE_VEC_CACHE_DIR"] = _cache.name
 
 import numba
 import polars as pl
-from races import batches, keys, manager, math, memory, rows, start, streams, strings, tuning, vectors
+from races import batches, keys, manager, math, memory, peers, rows, start, streams, strings, tuning, vectors
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
@@ -40,6 +40,7 @@ TOPICS = {
     "manager": manager,
     "streams": streams,
     "start": start,
+    "peers": peers,
 }
 
 

@@ -183,6 +183,8 @@ class _Finished(_Result):
         block = self._block(state, targets, _NO_BITMAP, _NO_BITMAP)
         if count and self._kernel.loop(nulls=False)(block.buffer_info()[0], count):
             self._careful(records, targets, pool, on_error, keys)
+        for target in targets:
+            target.check()
         return [target.to_series("") for target in targets]
 
     def _careful(
@@ -226,7 +228,7 @@ class _Finished(_Result):
     ) -> array[int]:
         slots = list(state.at(0))
         for target in targets:
-            slots += target.at(0)
+            slots += target.for_writing(0)
         return array("q", [*slots, *selection, *failed])
 
 
