@@ -13,6 +13,8 @@ from pathlib import Path
 
 # What writes loops, and reads what is stored about them. Its sources count, not its version, so that code of
 # a checkout that is being worked on is never stale.
+#: Modules with functions for kernels, which these call by name.
+KERNEL_MODULES = ("vectors",)
 _SOURCES = (
     "binding.py",
     "cache",
@@ -24,7 +26,7 @@ _SOURCES = (
     "kernel.py",
     "layouts",
     "values.py",
-    "vectors.py",
+    *(f"{name}.py" for name in KERNEL_MODULES),
 )
 _PACKAGES = (("numba", "_version.py"), ("llvmlite", "_version.py"), ("numpy", "version.py"))
 _CPUINFO = Path("/proc/cpuinfo")

@@ -18,7 +18,7 @@ from dataflare_vec.jit import temporal as temporal  # likewise
 from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
-from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
+from dataflare_vec.jit.rewrite import ERROR_MODEL, OWN_OPTIONS, TryInFastForm, has_angles, pipeline
 from dataflare_vec.jit.rows import KernelCode, group
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from dataflare_vec.cache.loading import ObjectCode
 
-
-ERROR_MODEL = "dataflare"
 
 _OWN_PACKAGES = ("numba", "dataflare_vec")
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
-
 import dataflare_vec as dfv
 
 #: Stands for a spread of 0, so that d1 is ±∞, or 0 at the money, instead of 0 / 0.
@@ -42,17 +40,14 @@ TAIL_BELOW = (
 # fmt: on
 
 
-@numba.njit(error_model="numpy")
 def _horner4(z, c):  # type: ignore[no-untyped-def]
     return c[0] + z * (c[1] + z * (c[2] + z * c[3]))
 
 
-@numba.njit(error_model="numpy")
 def _horner5(z, c):  # type: ignore[no-untyped-def]
     return c[0] + z * _horner4(z, c[1:])
 
 
-@numba.njit(error_model="numpy")
 def _tail(y):  # type: ignore[no-untyped-def]
     """Φ(-y)·e^(y²/2) for y ≥ 0. Even and odd powers apart: two short chains instead of a long one."""
     y = 38.0 if y > 38.0 else y  # e^(-y²/2) is 0 from there on
@@ -61,14 +56,12 @@ def _tail(y):  # type: ignore[no-untyped-def]
     return above / (_horner5(z, TAIL_BELOW[::2]) + y * _horner5(z, TAIL_BELOW[1::2]))
 
 
-@numba.njit(error_model="numpy")
 def _part(whole, bell, d):  # type: ignore[no-untyped-def]
     """whole·Φ(d), where bell = whole·e^(-d²/2)."""
     rest = bell * _tail(math.fabs(d))
     return rest if d < 0.0 else whole - rest
 
 
-@numba.njit(error_model="numpy")
 def _spread(volatility, years):  # type: ignore[no-untyped-def]
     """σ·√T, never 0; NaN where the volatility or the time is negative."""
     spread = math.sqrt(volatility * volatility * years)
@@ -76,7 +69,6 @@ def _spread(volatility, years):  # type: ignore[no-untyped-def]
     return NO_SPREAD if spread == 0.0 else spread
 
 
-@numba.njit(error_model="numpy")
 def _option(sign, spot, strike, years, rate, volatility, dividend):  # type: ignore[no-untyped-def]
     """Price of a call (sign 1) or a put (sign -1)."""
     spread = _spread(volatility, years)
@@ -194,7 +186,6 @@ def black_scholes(spot, strike, years, rate, volatility, dividend=0.0, call=True
     )
 
 
-@numba.njit(error_model="numpy")
 def _normalised(limit, ratio, s):  # type: ignore[no-untyped-def]
     """Price of an out-of-the-money option over √(forward · strike), and its derivative by s; ratio = x/s."""
     upper, lower = ratio + 0.5 * s, ratio - 0.5 * s
@@ -202,7 +193,6 @@ def _normalised(limit, ratio, s):  # type: ignore[no-untyped-def]
     return _part(limit, bell, upper) - bell * _tail(-lower), bell * PEAK
 
 
-@numba.njit(error_model="numpy")
 def _nearer_spread(x, limit, s, wanted, is_low):  # type: ignore[no-untyped-def]
     """One step of Halley's, on the logarithm of the price or of what it lacks to its limit, e^(x/2)."""
     inverse = 1.0 / s
@@ -290,7 +280,6 @@ def implied_volatility(price, spot, strike, years, rate, dividend=0.0, call=True
     return 0.0 if wanted == 0.0 else s / math.sqrt(years)
 
 
-@numba.njit(error_model="numpy")
 def _annuity(rate, periods):  # type: ignore[no-untyped-def]
     """Present value of 1 at the end of each period."""
     return periods if rate == 0.0 else -math.expm1(-periods * math.log1p(rate)) / rate
