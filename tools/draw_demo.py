@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from dataflare_vec.demo import run_demo
 from rich.console import Console
+
+from dataflare_vec.demo import run_demo
 
 PICTURE = Path(__file__).parent.parent / "docs" / "demo.svg"
 

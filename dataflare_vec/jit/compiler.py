@@ -19,7 +19,7 @@ from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit import words as words  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
-from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
+from dataflare_vec.jit.rewrite import ERROR_MODEL, OWN_OPTIONS, TryInFastForm, has_angles, pipeline
 from dataflare_vec.jit.rows import KernelCode, group
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from dataflare_vec.cache.loading import ObjectCode
 
-
-ERROR_MODEL = "dataflare"
 
 _OWN_PACKAGES = ("numba", "dataflare_vec")
 
@@ -302,7 +300,7 @@ def compile_form(
 def _foreign_code(result: Any, seen: set[int]) -> str | None:
     for ty in result.type_annotation.typemap.values():
         for template in getattr(ty, "templates", ()):
-            function = getattr(template, "_overload_func", template)
+            function = _author_of(template)
             # A wrapper that lost its module still has its globals; some of Numba's own are made by `exec`.
             module = function.__module__ or function.__globals__.get("__name__", "numba")
             if module.partition(".")[0] not in _OWN_PACKAGES:
@@ -314,3 +312,13 @@ def _foreign_code(result: Any, seen: set[int]) -> str | None:
                 if found:
                     return found
     return None
+
+
+def _author_of(template: Any) -> Any:
+    """Return the function that a template of Numba's was made of; the template itself if it is a class."""
+    function = getattr(template, "_overload_func", None) or getattr(template, "_definition_func", None)
+    if function is None and template.__module__ == "abc":  # `type_callable` keeps the function in a closure
+        function = getattr(template, "generic", template)
+        cells = getattr(function, "__closure__", None)
+        return cells[0].cell_contents if cells else function
+    return function or template

@@ -85,7 +85,7 @@ def test_in_a_group_by(df):
 def test_moments_are_merged_in_any_place(df):
     x = df["x"].to_list()[:300]
     for cut in (0, 1, 150, 299, 300):
-        parts = [sketches.NO_MOMENTS, sketches.NO_MOMENTS]
+        parts = [sketches.NO_ROWS, sketches.NO_ROWS]
         for i, value in enumerate(x):
             parts[i >= cut] = sketches.kurtosis(parts[i >= cut], value)
         together = sketches._together(*parts)
