@@ -13,11 +13,8 @@ from pathlib import Path
 
 # What writes loops, and reads what is stored about them. Its sources count, not its version, so that code of
 # a checkout that is being worked on is never stale.
-<<<<<<< HEAD
-_SOURCES = ("cache", "engine/prepare.py", "jit", "kernel.py", "layouts", "text.py", "values.py", "words.py")
-=======
 #: Modules with functions for kernels, which these call by name.
-KERNEL_MODULES = ("vectors",)
+KERNEL_MODULES = ("text", "vectors", "words")
 _SOURCES = (
     "binding.py",
     "cache",
@@ -31,7 +28,6 @@ _SOURCES = (
     "values.py",
     *(f"{name}.py" for name in KERNEL_MODULES),
 )
->>>>>>> start
 _PACKAGES = (("numba", "_version.py"), ("llvmlite", "_version.py"), ("numpy", "version.py"))
 _CPUINFO = Path("/proc/cpuinfo")
 # What of a processor's description says which instructions it has, and which of them are fast.

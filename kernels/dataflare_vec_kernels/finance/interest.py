@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
-
 import dataflare_vec as dfv
 
 
-@numba.njit(error_model="numpy")
 def _annuity(rate, periods):  # type: ignore[no-untyped-def]
     """Present value of 1 at the end of each period."""
     return periods if rate == 0.0 else -math.expm1(-periods * math.log1p(rate)) / rate
