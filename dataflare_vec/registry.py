@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from typing import Any
 
 from dataflare_vec.definition import Plugin
@@ -32,6 +33,7 @@ class Registry:
         self._lock = threading.RLock()
         self._packs_loaded = False
         self._loading_packs = False
+        self._packs: set[str] = set()
         self._from_packs: set[str] = set()
 
     def add(self, plugin: Plugin, *, replace: bool = False) -> None:
@@ -52,8 +54,15 @@ class Registry:
             if before is not None and is_edit(before, plugin):
                 plugin.predecessor[:] = [before] if before.captured else before.predecessor
             elif before is not None and not replace and name not in self._from_packs:
-                if self._loading_packs:
-                    return  # the user's, or an earlier pack's
+                if self._loading_packs:  # the user's, or an earlier pack's
+                    if _pack_of(before) in self._packs:
+                        msg = (
+                            f"plugin `{name}` of pack `{_pack_of(plugin)}` is hidden by that of "
+                            f"`{_pack_of(before)}`, which was found first; pass the plugin itself instead of "
+                            "its name, or register it under another"
+                        )
+                        warnings.warn(msg, UserWarning, stacklevel=2)
+                    return
                 msg = (
                     f"plugin `{name}` is registered already, as {before!r}; "
                     "choose another name, or pass `replace=True`"
@@ -140,17 +149,20 @@ class Registry:
             from importlib.metadata import entry_points
 
             self._loading_packs = True
-            packs = set()
             try:
                 for entry_point in entry_points(group=ENTRY_POINT_GROUP):
                     entry_point.load()
-                    packs.add(entry_point.module.partition(".")[0])
+                    self._packs.add(entry_point.module.partition(".")[0])
             finally:
                 self._loading_packs = False
             # By module: a pack may have been imported before, by hand.
             self._from_packs |= {
-                name for name, plugin in self._plugins.items() if plugin.__module__.partition(".")[0] in packs
+                name for name, plugin in self._plugins.items() if _pack_of(plugin) in self._packs
             }
+
+
+def _pack_of(plugin: Plugin) -> str:
+    return plugin.__module__.partition(".")[0]
 
 
 def _after_fork() -> None:

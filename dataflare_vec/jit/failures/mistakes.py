@@ -456,8 +456,8 @@ MISTAKES = (
         "methods of strings",
         _ATTRIBUTE + _STRING,
         "strings have no `{name}` in compiled code",
-        "use methods that Numba knows (`upper`, `strip`, `replace`, `split`, `find`, f-strings without "
-        "formats), or do this part with Polars (`pl.format`, `.str`)",
+        "use methods that Numba knows (`upper`, `strip`, `replace`, `split`, `find`, f-strings), "
+        "or do this part with Polars (`pl.format`, `.str`)",
         code=_METHOD,
     ),
     Mistake(
