@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Carry:
         Bytes of a record, a multiple of 8.
     """
 
-    init: Any
+    init: Any = field(compare=False)
     leaves: tuple[Leaf, ...]
     size: int
 
@@ -172,8 +172,8 @@ def _flatten(like: Any, value: Any, name: str) -> Iterator[Any]:
         got = f"{len(value)} values" if isinstance(value, tuple) else type(value).__name__
         msg = f"`{name}` must be a tuple of {len(like)} values, got {got}"
         raise ValueError(msg)
-    for field, (one, other) in zip(field_names(like), zip(like, value, strict=True), strict=True):
-        yield from _flatten(one, other, field if name == "state" else f"{name}.{field}")
+    for key, (one, other) in zip(field_names(like), zip(like, value, strict=True), strict=True):
+        yield from _flatten(one, other, key if name == "state" else f"{name}.{key}")
 
 
 def _rebuild(like: Any, left: Iterator[Any]) -> Any:

@@ -88,6 +88,12 @@ def register(
         msg = f'`on_error` must be "raise" or "null", got {on_error!r}; a function can\'t drop rows'
         raise ValueError(msg)
     found = manager.registry.resolve(plugin)
+    if found.stateful is not None:
+        msg = (
+            f"plugin `{found.name}` carries a state from row to row, and DuckDB calls a function on rows in "
+            "any order; use `dfv.apply` on its result"
+        )
+        raise BindingError(msg)
     columns = [parameter for parameter in found.parameters if parameter.is_column]
     left = [parameter for parameter in columns if parameter.name not in bindings]
     for given in types or {}:
@@ -103,12 +109,6 @@ def register(
             raise BindingError(msg)
     if any(stage.whole for stage in Plan([step], Scope.of_schema(schema), keep_data=False).stages):
         msg = f"plugin `{found.name}` needs all rows at once, which a function of DuckDB doesn't get"
-        raise BindingError(msg)
-    if found.stateful is not None:
-        msg = (
-            f"plugin `{found.name}` carries a state from row to row, and DuckDB calls a function on rows in "
-            "any order; use `dfv.apply` on its result"
-        )
         raise BindingError(msg)
     empty = pl.DataFrame(schema=schema)
     result = _compute(step, empty, manager, on_error)

@@ -100,3 +100,14 @@ def test_mistakes(connection):
     centred = dfv.register("centred", pl.col("x") - pl.col("x").mean(), replace=True)
     with pytest.raises(dfv.BindingError, match="needs all rows at once"):
         dfv.duckdb.register(connection, centred)
+
+
+@pytest.mark.parametrize("form", [Form.SCAN, Form.REDUCE])
+def test_what_carries_a_state_is_refused(connection, form):
+    def kernel(state, x):
+        return (state + x, state) if form is Form.SCAN else state + x
+
+    kind = dfv.PluginType.AGGREGATOR if form is Form.REDUCE else dfv.PluginType.TRANSFORMER
+    plugin = define(kernel, name="kernel", form=form, plugin_type=kind, init=0.0)
+    with pytest.raises(dfv.BindingError, match="`kernel` carries a state from row to row, and DuckDB calls"):
+        dfv.duckdb.register(connection, plugin)

@@ -389,7 +389,7 @@ def test_health_check_finds_what_is_broken_and_counts_nothing():
     manager = dfv.PluginManager()
     manager.register_plugin("good", lambda x: x * 2)
     manager.register_plugin("of_text", pl.col("name").str.to_uppercase())
-    manager.register_plugin("broken", lambda x: x.upper())
+    manager.register_plugin("broken", lambda x: x.upper().nonsense())
     manager.process_batch("good", [{"x": 1}])
     with pytest.raises(dfv.KernelCompileError):
         manager.process_batch("broken", [{"x": 1}])
@@ -550,7 +550,7 @@ def test_debug_mode_says_what_is_decided(caplog):
 
 def test_a_failure_is_logged_as_a_warning(caplog):
     manager = dfv.PluginManager()
-    manager.register_plugin("broken", lambda x: x.upper())
+    manager.register_plugin("broken", lambda x: x.upper().nonsense())
     with pytest.raises(dfv.KernelCompileError):
         manager.process_batch("broken", [{"x": 1}])
     assert "plugin `broken` failed: plugin `broken` can't be compiled" in caplog.text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.errors import KernelCompileError
 from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
 from dataflare_vec.logs import get_logger
 
@@ -12,7 +14,66 @@ if TYPE_CHECKING:
 
     from dataflare_vec.cache.entry import Entry
 
+    #: Compiles a kernel; returns it, and what is known of it.
+    Compile = Callable[[], tuple[Any, tuple[Any, ...]]]
+
 _log = get_logger(__name__)
+
+
+def load_or_compile(
+    name: str, label: str, entry: Entry | None, compile_: Compile
+) -> tuple[Kernel, tuple[Any, ...]]:
+    """Return a kernel and what is known of it, from the cache if it is there.
+
+    Parameters
+    ----------
+    name
+        Of the plugin, for messages.
+    label
+        What the kernel is called in a list of the cache.
+    entry
+        Its place in the cache; None if there is none.
+    compile_
+        Called if it isn't there.
+    """
+    stored = None if entry is None else entry.read()
+    if entry is not None and stored is not None:
+        has_full_form, known = stored
+        same = partial(_compile_same, name, compile_, known)
+        return CachedKernel(name, entry, same, has_full_form=has_full_form), known
+    compiled, known = compile_()
+    if entry is None or not _may_keep(name, compiled, entry):
+        return compiled, known
+    entry.write(label, (compiled.has_full_form, known))
+    same = partial(_compile_same, name, compile_, known)
+    has_full_form = compiled.has_full_form
+    return CachedKernel(name, entry, same, has_full_form=has_full_form, compiled=compiled), known
+
+
+def _may_keep(name: str, compiled: Any, entry: Entry) -> bool:
+    """Whether a compiled kernel is what its key says."""
+    foreign = compiled.foreign_code()
+    if foreign:
+        _log.debug("`%s`: isn't kept in the cache: it calls `%s`, an overload", name, foreign)
+    return not foreign and entry.is_current()
+
+
+def _compile_same(name: str, compile_: Compile, known: tuple[Any, ...]) -> Any:
+    """Return the compiled kernel of one that came from the cache.
+
+    Raises
+    ------
+    KernelCompileError
+        If its columns aren't the same, because something that it reads has changed since.
+    """
+    compiled, now = compile_()
+    if now != known:
+        msg = (
+            f"plugin `{name}`: a global or a function that it reads has changed since it was "
+            "loaded, and with it the types of its results; register the plugin anew"
+        )
+        raise KernelCompileError(msg)
+    return compiled
 
 
 class CachedKernel(Kernel):
@@ -31,6 +92,8 @@ class CachedKernel(Kernel):
         the result isn't of the types that are in the cache.
     compiled
         The kernel if it has just been compiled.
+    mark
+        Tells apart the files of its loops from those of another kernel with the same entry.
     """
 
     def __init__(
@@ -41,6 +104,7 @@ class CachedKernel(Kernel):
         *,
         has_full_form: bool,
         compiled: Any = None,
+        mark: str = "",
     ) -> None:
         super().__init__()
         self.has_full_form = has_full_form
@@ -49,7 +113,28 @@ class CachedKernel(Kernel):
         self._entry: Entry | None = entry
         self._compile = compile_
         self._compiled = compiled
+        self._mark = mark
         self._retired: list[Any] = []  # loops that other threads may still be in
+
+    @property
+    def entry(self) -> Entry | None:
+        """Its files; None if something that it reads has changed since."""
+        return self._entry
+
+    @cached_property
+    def by_key(self) -> Kernel:
+        """The same with one state for each key."""
+        if self._entry is None:
+            by_key: Kernel = self.compiled.by_key
+            return by_key
+        return CachedKernel(
+            self._name,
+            self._entry,
+            lambda: self.compiled.by_key,
+            has_full_form=False,
+            compiled=None if self._compiled is None else self._compiled.by_key,
+            mark="keyed.",
+        )
 
     @property
     def compiled(self) -> Any:
@@ -71,10 +156,11 @@ class CachedKernel(Kernel):
         return compiled
 
     def _obtain(self, variant: LoopVariant) -> MachineCode:
+        label = self._mark + variant.label
         if self._entry is not None and self._compiled is None:
-            code = self._entry.load(variant.label)
+            code = self._entry.load(label)
             if code is not None:
-                _log.debug("`%s`: loop %s comes from the cache", self._name, variant.label)
+                _log.debug("`%s`: loop %s comes from the cache", self._name, label)
                 return code
         compiled = self.compiled
         code = compiled.machine_code(variant)
@@ -82,7 +168,7 @@ class CachedKernel(Kernel):
         if entry is not None:
             # Its full form is compiled only now: from what it reads now.
             if entry.is_current():
-                entry.store(variant.label, compiled.object_code(variant))
+                entry.store(label, compiled.object_code(variant))
             else:
                 self._entry = None
         assert isinstance(code, MachineCode)

@@ -13,7 +13,21 @@ from pathlib import Path
 
 # What writes loops, and reads what is stored about them. Its sources count, not its version, so that code of
 # a checkout that is being worked on is never stale.
-_SOURCES = ("cache", "engine/prepare.py", "jit", "kernel.py", "layouts", "values.py")
+#: Modules with functions for kernels, which these call by name.
+KERNEL_MODULES = ("text", "vectors", "words")
+_SOURCES = (
+    "binding.py",
+    "cache",
+    "carry.py",
+    "definition.py",
+    "engine/prepare.py",
+    "engine/reduce.py",
+    "jit",
+    "kernel.py",
+    "layouts",
+    "values.py",
+    *(f"{name}.py" for name in KERNEL_MODULES),
+)
 _PACKAGES = (("numba", "_version.py"), ("llvmlite", "_version.py"), ("numpy", "version.py"))
 _CPUINFO = Path("/proc/cpuinfo")
 # What of a processor's description says which instructions it has, and which of them are fast.

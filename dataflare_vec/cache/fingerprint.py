@@ -13,17 +13,28 @@ import builtins
 import dis
 import struct
 import sys
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.cache.environment import KERNEL_MODULES
 from dataflare_vec.definition import Form, Plugin, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 #: Packages whose versions are part of every key: what lies in them is known by its name.
-VERSIONED = frozenset({"builtins", "cmath", "itertools", "llvmlite", "math", "numba", "numpy", "operator"})
+VERSIONED = frozenset(
+    {
+        *("builtins", "cmath", "datetime", "decimal", "itertools", "math", "operator"),
+        *("llvmlite", "numba", "numpy"),
+    }
+)
+#: Modules of ours that kernels name; their sources are part of every key.
+_OWN = frozenset({"dataflare_vec", *(f"dataflare_vec.{name}" for name in KERNEL_MODULES)})
+_MOMENTS = (date, time, datetime, timedelta)
 
 # Numba doesn't copy larger arrays into the machine code, but refers to them by their address.
 _LARGEST_ARRAY = 1_000_000
@@ -80,6 +91,8 @@ class _Reader:
             self._write("float", struct.pack("<d", value))
         elif kind is complex:
             self._write("complex", struct.pack("<dd", value.real, value.imag))
+        elif kind in (*_MOMENTS, Decimal) and getattr(value, "tzinfo", None) is None:
+            self._write(kind.__name__, repr(value))
         elif kind in (tuple, list):
             self._sequence(kind.__name__, value, name)
         elif isinstance(value, tuple) and hasattr(kind, "_fields"):
@@ -216,7 +229,8 @@ class _Reader:
             self._module(value, attributes, {value.__name__})
 
     def _module(self, module: ModuleType, attributes: set[str], above: set[str]) -> None:
-        if module.__name__.partition(".")[0] in VERSIONED and sys.modules.get(module.__name__) is module:
+        is_versioned = module.__name__ in _OWN or module.__name__.partition(".")[0] in VERSIONED
+        if is_versioned and sys.modules.get(module.__name__) is module:
             return
         scope = vars(module)
         for attribute in sorted(attributes):

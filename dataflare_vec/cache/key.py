@@ -14,7 +14,7 @@ from dataflare_vec.cache.fingerprint import fingerprint
 from dataflare_vec.values import is_named_tuple, read_annotation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dataflare_vec.binding import Binding
 
@@ -35,8 +35,21 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
         else _constant(item.value)
         for item in binding.items
     ]
-    types = repr((inputs, plugin.returns, plugin.math, plugin.is_filter, pl.__version__))
+    state = None if plugin.stateful is None else _state(plugin.stateful.init)
+    about = (plugin.returns, plugin.math, plugin.form.value, plugin.is_filter, state, pl.__version__)
+    types = repr((inputs, *about))
     return digest(environment(), fingerprint(plugin.function), types.encode())
+
+
+def part_of(key: str, what: str, function: Callable[..., Any]) -> str:
+    """Return the key of another kernel of a plugin, which works on the state of the one with ``key``.
+
+    Raises
+    ------
+    NotCacheable
+        If it depends on something that can't be described.
+    """
+    return digest(key.encode(), what.encode(), fingerprint(function))
 
 
 def _expected(kind: type | None) -> Any:
@@ -57,4 +70,13 @@ def _constant(value: Any) -> Any:
         return "str", value.isascii()  # two types of strings
     if isinstance(value, Decimal):
         return "Decimal", value.as_tuple().exponent  # the scale is part of the type
+    return type(value).__name__
+
+
+def _state(value: Any) -> Any:
+    """Return the structure of an initial state, and its types."""
+    if isinstance(value, tuple):
+        return type(value).__qualname__, getattr(value, "_fields", None), *map(_state, value)
+    if hasattr(value, "dtype"):
+        return "array", value.dtype.str, value.shape
     return type(value).__name__

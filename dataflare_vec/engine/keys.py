@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from dataflare_vec.errors import ColumnTypeError
-from dataflare_vec.jit.keys import (
+from dataflare_vec.jit.tables import (
     ABSENT,
     BYTES_ENTRY,
     COUNT,
@@ -181,7 +181,7 @@ def _words_of(series: pl.Series) -> NDArray[np.uint64]:
     values = values[array.offset : array.offset + len(array)]
     if is_float:
         words = np.empty(len(values), np.uint64)
-        plain_floats(values.view(np.float64), words)
+        plain_floats(values, words)
         return words
     return values
 

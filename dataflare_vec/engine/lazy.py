@@ -14,7 +14,6 @@ from dataflare_vec.engine.execute import run_steps
 from dataflare_vec.engine.expressions import build_expression
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
-from dataflare_vec.engine.state import KeyStates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,6 +165,8 @@ def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
     config = replace(runtime.config, enable_parallel=False)
 
     def compute(lists: Sequence[pl.Series]) -> pl.Series:
+        from dataflare_vec.engine.state import KeyStates  # with NumPy, which row kernels do without
+
         count = max(len(one) for one in lists)
         lists = [one if len(one) == count else one.new_from_index(0, count) for one in lists]
         sizes = max((one.list.len() for one in lists), key=lambda lengths: lengths.sum())

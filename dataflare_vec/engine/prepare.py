@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from time import perf_counter
@@ -14,21 +15,22 @@ from weakref import WeakKeyDictionary
 import polars as pl
 
 from dataflare_vec.binding import Column, Constant
-from dataflare_vec.cache.cached import CachedKernel
+from dataflare_vec.cache.cached import CachedKernel, load_or_compile
 from dataflare_vec.cache.entry import Entry
 from dataflare_vec.cache.fingerprint import NotCacheable
 from dataflare_vec.cache.folder import open_folder
-from dataflare_vec.cache.key import key_of
+from dataflare_vec.cache.key import key_of, part_of
 from dataflare_vec.definition import Form
-from dataflare_vec.errors import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
+from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
 from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple, is_short_decimal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.binding import Binding
+    from dataflare_vec.carry import Carry
     from dataflare_vec.definition import Parameter, Plugin
     from dataflare_vec.jit.compiler import CompiledKernel
     from dataflare_vec.kernel import Kernel
@@ -56,6 +58,7 @@ class Prepared(NamedTuple):
     outputs: tuple[OutputField, ...]
     fields: tuple[str, ...] | None
     is_tuple: bool
+    carry: Carry | None  # of a plugin that has a state: how that lies in memory
 
     def field_names(self, plugin: Plugin) -> tuple[str, ...] | None:
         """Return the names of the outputs of a kernel that returns a tuple, None for one scalar."""
@@ -96,41 +99,71 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
 
 def _load_or_compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     began = perf_counter()
-    name = binding.plugin.name
-    entry = _entry(binding, dtypes)
-    stored = entry.read() if entry is not None else None
-    if entry is not None and stored is not None:
-        has_full_form, known = stored
-        compile_ = partial(_compile_same, binding, dtypes, known)
-        prepared = Prepared(CachedKernel(name, entry, compile_, has_full_form=has_full_form), *known)
-    else:
-        prepared = _compile(binding, dtypes)
-        if entry is not None and _may_keep(name, prepared, entry):
-            compiled, *rest = prepared
-            has_full_form, known = compiled.has_full_form, tuple(rest)
-            entry.write(_label(name, binding, dtypes), (has_full_form, known))
-            compile_ = partial(_compile_same, binding, dtypes, known)
-            kernel = CachedKernel(name, entry, compile_, has_full_form=has_full_form, compiled=compiled)
-            prepared = Prepared(kernel, *known)
+    plugin = binding.plugin
+
+    def compile_() -> tuple[Any, tuple[Any, ...]]:
+        kernel, *known = _compile(binding, dtypes)
+        return kernel, tuple(known)
+
+    kernel, known = load_or_compile(
+        plugin.name, _label(plugin.name, binding, dtypes), _entry(binding, dtypes), compile_
+    )
+    prepared = Prepared(kernel, *known)
+    if prepared.carry is not None:
+        prepared = prepared._replace(carry=replace(prepared.carry, init=plugin.stateful.init))  # type: ignore[union-attr]
     if _log.isEnabledFor(logging.DEBUG):
         types = ", ".join(map(str, dtypes))
         results = ", ".join(str(field.shown) for field in prepared.outputs)
         how = "from the cache" if prepared.kernel.from_cache else "compiled"
-        _log.debug("`%s`: %s for (%s) -> (%s) in %.3f s", name, how, types, results, perf_counter() - began)
+        seconds = perf_counter() - began
+        _log.debug("`%s`: %s for (%s) -> (%s) in %.3f s", plugin.name, how, types, results, seconds)
     return prepared
 
 
 def _entry(binding: Binding, dtypes: Sequence[Any]) -> Entry | None:
     """Return the kernel's place in the cache; None if there is no cache, or it can't be there."""
     folder = open_folder()
-    if folder is None or binding.plugin.stateful is not None:
-        return None  # how a state lies in memory isn't kept
+    if folder is None:
+        return None
     try:
         key = key_of(binding, dtypes)
     except NotCacheable as reason:
         _log.debug("`%s`: isn't kept in the cache: %s", binding.plugin.name, reason)
         return None
     return Entry(folder, key, partial(_key_now, binding, dtypes), _runtime)
+
+
+def load_or_compile_part(
+    plugin: Plugin, prepared: Prepared, what: str, compile_: Callable[[], tuple[Any, tuple[Any, ...]]]
+) -> tuple[Kernel, tuple[Any, ...]]:
+    """Return another kernel of a plugin that carries a state: its ``merge`` or ``finish``.
+
+    Parameters
+    ----------
+    plugin
+        The plugin.
+    prepared
+        Its kernel: what the other one works on is that one's state.
+    what
+        Which function of the plugin it is made of.
+    compile_
+        See `load_or_compile`.
+    """
+    of = prepared.kernel.entry if isinstance(prepared.kernel, CachedKernel) else None
+    entry = None
+    if of is not None:
+        function = getattr(plugin.stateful, what)
+
+        def key_now() -> str | None:
+            try:
+                return part_of(of.key, what, function) if of.is_current() else None
+            except NotCacheable as reason:
+                _log.debug("`%s`: `%s` isn't kept in the cache: %s", plugin.name, what, reason)
+                return None
+
+        key = key_now()
+        entry = None if key is None else Entry(of.folder, key, key_now, _runtime)
+    return load_or_compile(plugin.name, f"{plugin.name}: {what}", entry, compile_)
 
 
 def _runtime(symbol: str) -> int | None:
@@ -144,32 +177,6 @@ def _key_now(binding: Binding, dtypes: Sequence[Any]) -> str | None:
         return key_of(binding, dtypes)
     except NotCacheable:
         return None
-
-
-def _may_keep(name: str, prepared: Prepared, entry: Entry) -> bool:
-    """Whether a compiled kernel is what its key says."""
-    foreign = prepared.kernel.compiled.foreign_code()
-    if foreign:
-        _log.debug("`%s`: isn't kept in the cache: it calls `%s`, an overload", name, foreign)
-    return not foreign and entry.is_current()
-
-
-def _compile_same(binding: Binding, dtypes: Sequence[Any], known: tuple[Any, ...]) -> Kernel:
-    """Return the compiled kernel of one that came from the cache.
-
-    Raises
-    ------
-    KernelCompileError
-        If its columns aren't the same, because something that it reads has changed since.
-    """
-    kernel, *now = _compile(binding, dtypes)
-    if tuple(now) != known:
-        msg = (
-            f"plugin `{binding.plugin.name}`: a global or a function that it reads has changed since it was "
-            "loaded, and with it the types of its results; register the plugin anew"
-        )
-        raise KernelCompileError(msg)
-    return kernel
 
 
 def _label(name: str, binding: Binding, dtypes: Sequence[Any]) -> str:
@@ -289,6 +296,8 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         outputs,
         kernel.field_names,
         kernel.returns_tuple,
+        # Its structure is the plugin's own; what it holds isn't part of the machine code.
+        None if plugin.stateful is None else replace(kernel.state_type.carry, init=None),  # type: ignore[attr-defined]
     )
 
 

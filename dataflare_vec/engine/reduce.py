@@ -13,7 +13,7 @@ from dataflare_vec.definition import plain
 from dataflare_vec.engine.blocks import BlockStates
 from dataflare_vec.engine.columns import Bitmap
 from dataflare_vec.engine.outputs import allocate
-from dataflare_vec.engine.prepare import by_field, declared_dtypes, output_fields
+from dataflare_vec.engine.prepare import by_field, declared_dtypes, load_or_compile_part, output_fields
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.errors import KernelResultError, RowError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.prepare import OutputField, Prepared
     from dataflare_vec.engine.stage import Chunk
     from dataflare_vec.engine.state import States
+    from dataflare_vec.kernel import Kernel
     from dataflare_vec.memory import MemoryPool
 
 _NO_BITMAP = (0, 0)
@@ -166,11 +167,10 @@ class _Finished(_Result):
 
     def __init__(self, plugin: Any, prepared: Prepared, dtypes: Mapping[str, Any]) -> None:
         self._plugin = plugin
-        self._carry = prepared.kernel.compiled.state_type.carry
-        kernel, self._outputs = _compiled_finish(plugin, prepared, dict(dtypes))
-        self._kernel = kernel
-        self.fields = kernel.field_names
-        if kernel.returns_tuple and self.fields is None:
+        assert prepared.carry is not None
+        self._carry = prepared.carry
+        self._kernel, self.fields, self._outputs, is_tuple = _compiled_finish(plugin, prepared, dict(dtypes))
+        if is_tuple and self.fields is None:
             self.fields = [f"{plugin.name}_{i}" for i in range(len(self._outputs))]
         self.dtypes = [field.shown for field in self._outputs]
 
@@ -183,6 +183,8 @@ class _Finished(_Result):
         block = self._block(state, targets, _NO_BITMAP, _NO_BITMAP)
         if count and self._kernel.loop(nulls=False)(block.buffer_info()[0], count):
             self._careful(records, targets, pool, on_error, keys)
+        for target in targets:
+            target.check()
         return [target.to_series("") for target in targets]
 
     def _careful(
@@ -226,53 +228,63 @@ class _Finished(_Result):
     ) -> array[int]:
         slots = list(state.at(0))
         for target in targets:
-            slots += target.at(0)
+            slots += target.for_writing(0)
         return array("q", [*slots, *selection, *failed])
 
 
 def _compiled_finish(
     plugin: Any, prepared: Prepared, dtypes: dict[str, Any]
-) -> tuple[Any, tuple[OutputField, ...]]:
-    from dataflare_vec.jit.compiler import compile_kernel
-    from dataflare_vec.jit.scans import StateInput
-
+) -> tuple[Kernel, Sequence[str] | None, tuple[OutputField, ...], bool]:
+    """Return the kernel, names of its fields, its outputs, and whether it returns a tuple."""
     key = ("finish", prepared.kernel, *dtypes.values())
     if key not in plugin.kernels:
-        inputs = [StateInput(prepared.kernel.compiled.state_type, is_column=True)]
 
-        def compiled(declared: list[Any] | None) -> Any:
-            return compile_kernel(plugin.stateful.finish, inputs, declared, math=plugin.math)
+        def compile_() -> tuple[Any, tuple[Any, ...]]:
+            from dataflare_vec.jit.compiler import compile_kernel
+            from dataflare_vec.jit.scans import StateInput
 
-        declared = declared_dtypes(plugin, dtypes)
-        kernel = _explained(plugin, "finish", [inputs[0].kernel_type], lambda: compiled(declared))
-        if isinstance(plugin.returns, dict):
-            declared = by_field(plugin, kernel.field_names, dtypes)
-            kernel = _explained(plugin, "finish", [inputs[0].kernel_type], lambda: compiled(declared))
-        plugin.kernels[key] = kernel, output_fields(kernel)
+            inputs = [StateInput(prepared.kernel.compiled.state_type, is_column=True)]
+
+            def compiled(declared: list[Any] | None) -> Any:
+                return _explained(
+                    plugin,
+                    "finish",
+                    [inputs[0].kernel_type],
+                    lambda: compile_kernel(plugin.stateful.finish, inputs, declared, math=plugin.math),
+                )
+
+            kernel = compiled(declared_dtypes(plugin, dtypes))
+            if isinstance(plugin.returns, dict):
+                kernel = compiled(by_field(plugin, kernel.field_names, dtypes))
+            return kernel, (kernel.field_names, output_fields(kernel), kernel.returns_tuple)
+
+        kernel, known = load_or_compile_part(plugin, prepared, "finish", compile_)
+        plugin.kernels[key] = kernel, *known
     return plugin.kernels[key]  # type: ignore[no-any-return]
 
 
-def _compiled_merge(plugin: Any, prepared: Prepared) -> Any:
-    from dataflare_vec.jit.scans import StateInput, compile_fold
-
+def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
     key = ("merge", prepared.kernel)
     if key not in plugin.kernels:
-        ty = prepared.kernel.compiled.state_type
-        inputs = [StateInput(ty, is_column=True)]
-        plugin.kernels[key] = _explained(
-            plugin,
-            "merge",
-            [ty.inner, ty.inner],
-            lambda: compile_fold(
-                plugin.stateful.merge,
-                plugin.stateful.init,
-                inputs,
-                math=plugin.math,
-                gives_values=False,
-                state=ty.inner,
-            ),
-        )
-    return plugin.kernels[key]
+
+        def compile_() -> tuple[Any, tuple[Any, ...]]:
+            from dataflare_vec.jit.scans import StateInput, compile_fold
+
+            ty = prepared.kernel.compiled.state_type
+            function, init = plugin.stateful.merge, plugin.stateful.init
+            inputs = [StateInput(ty, is_column=True)]
+            kernel = _explained(
+                plugin,
+                "merge",
+                [ty.inner, ty.inner],
+                lambda: compile_fold(
+                    function, init, inputs, math=plugin.math, gives_values=False, state=ty.inner
+                ),
+            )
+            return kernel, ()
+
+        plugin.kernels[key], _ = load_or_compile_part(plugin, prepared, "merge", compile_)
+    return plugin.kernels[key]  # type: ignore[no-any-return]
 
 
 def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Callable[[], Any]) -> Any:

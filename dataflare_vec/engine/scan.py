@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dataflare_vec.binding import Binding
+    from dataflare_vec.cache.cached import CachedKernel
     from dataflare_vec.carry import Carry
     from dataflare_vec.engine.prepare import Prepared
     from dataflare_vec.engine.rows import Placement
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk
     from dataflare_vec.engine.state import States
+    from dataflare_vec.jit.scans import FoldKernel
 
 #: Name of the state in a sample of failed rows, as the bytes of its record; no parameter can be called so.
 STATE = "state before the row"
@@ -60,8 +62,9 @@ class ScanStage(RowStage):
         self.by = by
         self.keys = keys
         self.is_sequential = not by
-        kernel = prepared.kernel.compiled
-        self.carry: Carry = kernel.state_type.carry
+        assert prepared.carry is not None
+        self.carry: Carry = prepared.carry
+        kernel = cast("FoldKernel | CachedKernel", prepared.kernel)
         self.kernel = kernel.by_key if by else kernel
         if self._constants is not None:
             self._constants = [None, *self._constants]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from dataflare_vec.capsules import FORMATS, Owned
 from dataflare_vec.engine.columns import InputColumn
 from dataflare_vec.engine.rows import Placement, RowStage
@@ -16,8 +18,6 @@ from dataflare_vec.jit.support import releases
 from dataflare_vec.layouts import Bits
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from dataflare_vec.engine.plan import Plan
     from dataflare_vec.engine.prepare import OutputField
     from dataflare_vec.engine.runtime import Runtime
@@ -60,12 +60,15 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
     That is a plan of several steps or with a filter, or one of whose rows failed.
     """
     stage = plan.stages[0]
-    if len(plan.stages) > 1 or not isinstance(stage, RowStage) or not rows:
+    if len(plan.stages) > 1 or not isinstance(stage, RowStage):
         return None
     if stage.is_filter or stage.in_order:
         return None
     if runtime.is_closed:  # the long road says so
         return None
+    if not rows:  # streams ask so for the types of what comes out
+        runtime.count(plan.stages, [], {})
+        return [pl.Series(name, [], dtype=dtype) for name, dtype in stage.writes.items()]
     prepared, column_of = stage.prepared, plan.scope.column
     columns = [
         (InputColumn(column_of(name), layout), 0)

@@ -16,9 +16,10 @@ from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit import decimals as decimals  # likewise
 from dataflare_vec.jit import temporal as temporal  # likewise
 from dataflare_vec.jit import vectors as vectors  # likewise
+from dataflare_vec.jit import words as words  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
-from dataflare_vec.jit.rewrite import OWN_OPTIONS, TryInFastForm, has_angles, pipeline
+from dataflare_vec.jit.rewrite import ERROR_MODEL, OWN_OPTIONS, TryInFastForm, has_angles, pipeline
 from dataflare_vec.jit.rows import KernelCode, group
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     from dataflare_vec.cache.loading import ObjectCode
 
-
-ERROR_MODEL = "dataflare"
 
 _OWN_PACKAGES = ("numba", "dataflare_vec")
 
@@ -203,7 +202,8 @@ class CompiledKernel(Kernel):
         library.enable_object_caching()  # keeps the object code for ours
         library.add_linking_library(result.library)
         module = library.create_ir_module(name)
-        LoopBuilder(code, variant).build(module, name)
+        with context.push_code_library(library):  # some of Numba's casts add to it
+            LoopBuilder(code, variant).build(module, name)
         library.add_ir_module(module)
         library.finalize()
         return library
@@ -300,7 +300,7 @@ def compile_form(
 def _foreign_code(result: Any, seen: set[int]) -> str | None:
     for ty in result.type_annotation.typemap.values():
         for template in getattr(ty, "templates", ()):
-            function = getattr(template, "_overload_func", template)
+            function = _author_of(template)
             # A wrapper that lost its module still has its globals; some of Numba's own are made by `exec`.
             module = function.__module__ or function.__globals__.get("__name__", "numba")
             if module.partition(".")[0] not in _OWN_PACKAGES:
@@ -312,3 +312,13 @@ def _foreign_code(result: Any, seen: set[int]) -> str | None:
                 if found:
                     return found
     return None
+
+
+def _author_of(template: Any) -> Any:
+    """Return the function that a template of Numba's was made of; the template itself if it is a class."""
+    function = getattr(template, "_overload_func", None) or getattr(template, "_definition_func", None)
+    if function is None and template.__module__ == "abc":  # `type_callable` keeps the function in a closure
+        function = getattr(template, "generic", template)
+        cells = getattr(function, "__closure__", None)
+        return cells[0].cell_contents if cells else function
+    return function or template

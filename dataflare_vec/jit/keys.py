@@ -3,30 +3,37 @@
 Open addressing with linear probing, at most half full; keys are compared exactly. A table of words holds
 64-bit keys; a table of bytes reads Arrow's string views where they lie and keeps a copy of each distinct key.
 When a table has no room left, its function returns where it stopped: Python grows the table and goes on.
+`jit.tables` calls these functions, which are in the cache as compiled kernels are.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
-#: What a mark says of a row: its key is null, or it isn't there at all. No mark is 0.
-NULL, ABSENT = 1, 2
+from dataflare_vec.jit.compiler import compile_lock
+from dataflare_vec.jit.support import object_code
+from dataflare_vec.jit.tables import ABSENT, BYTES_ENTRY, COUNT, HEAP, NULL_CODE, WORD_ENTRY
 
-#: Indices into a table's counts: how many keys, the null's code or -1, bytes of the heap in use.
-COUNT, NULL_CODE, HEAP = 0, 1, 2
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-#: Words of an entry: of words (key, code + 1), of bytes (two words that tell keys apart, code + 1, place in
-#: the heap). A code of 0 is a free entry.
-WORD_ENTRY, BYTES_ENTRY = 2, 4
+    from dataflare_vec.cache.loading import ObjectCode
+
+_I64 = ir.IntType(64)
 
 # Bytes that a string view holds itself; a longer one holds a prefix, and where the rest lies.
 _INLINE = 12
+
+# Python calls none of them by itself, and no memory is allocated here: no references are counted.
+_compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -51,7 +58,7 @@ def _byte_at(typing_context: Any, address: Any) -> Any:
     return types.uint64(types.uint64), code
 
 
-@numba.njit(nogil=True)
+@_compiled
 def _mix(x):  # type: ignore[no-untyped-def]
     """Spread a word over all bits (the finaliser of MurmurHash3, Appleby 2011)."""
     x ^= x >> np.uint64(33)
@@ -61,7 +68,7 @@ def _mix(x):  # type: ignore[no-untyped-def]
     return x ^ (x >> np.uint64(33))
 
 
-@numba.njit(nogil=True)
+@_compiled
 def _hash_bytes(address, length):  # type: ignore[no-untyped-def]
     """Hash ``length`` > 8 bytes, eight at a time; the last eight may overlap those before."""
     result = _mix(length)
@@ -73,7 +80,7 @@ def _hash_bytes(address, length):  # type: ignore[no-untyped-def]
     return _mix(result ^ _word_at(address + last))
 
 
-@numba.njit(nogil=True)
+@_compiled
 def _same_bytes(a, b, length):  # type: ignore[no-untyped-def]
     last = length - np.uint64(8)
     at = np.uint64(0)
@@ -84,25 +91,9 @@ def _same_bytes(a, b, length):  # type: ignore[no-untyped-def]
     return _word_at(a + last) == _word_at(b + last)
 
 
-@numba.njit(nogil=True)
+@_compiled
 def encode_words(words, marks, start, entries, counts, codes, fresh):  # type: ignore[no-untyped-def]
-    """Write the code of each row from ``start`` on; return the row that there was no room for.
-
-    Parameters
-    ----------
-    words
-        uint64: equal where the keys are.
-    marks
-        uint8, `NULL` or `ABSENT` or 0; empty if all are 0.
-    entries
-        uint64 entries of the table, a power of two of them.
-    counts
-        int64: see `COUNT`.
-    codes
-        int32, one a row: written.
-    fresh
-        int64: the row of each new key is written, in order.
-    """
+    """See `tables.encode_words`."""
     mask = np.uint64(len(entries) // WORD_ENTRY - 1)
     limit = len(entries) // WORD_ENTRY // 2
     before = counts[COUNT]
@@ -148,21 +139,9 @@ def encode_words(words, marks, start, entries, counts, codes, fresh):  # type: i
     return len(words)
 
 
-@numba.njit(nogil=True)
+@_compiled
 def encode_bytes(views, buffers, marks, start, entries, counts, heap, codes, fresh):  # type: ignore[no-untyped-def]
-    """Write the code of each row from ``start`` on; return the row that there was no room for.
-
-    Parameters as in `encode_words`, and:
-
-    Parameters
-    ----------
-    views
-        uint64, two a row: Arrow's string views.
-    buffers
-        uint64: addresses of the buffers that longer strings lie in.
-    heap
-        uint8: copies of the keys that are longer than a view holds.
-    """
+    """See `tables.encode_bytes`."""
     mask = np.uint64(len(entries) // BYTES_ENTRY - 1)
     limit = len(entries) // BYTES_ENTRY // 2
     before = counts[COUNT]
@@ -218,7 +197,7 @@ def encode_bytes(views, buffers, marks, start, entries, counts, heap, codes, fre
     return len(views) // 2
 
 
-@numba.njit(nogil=True)
+@_compiled
 def rehash(old, new, width):  # type: ignore[no-untyped-def]
     """Put the entries of a table, ``width`` words each, into a larger one that is empty."""
     mask = np.uint64(len(new) // width - 1)
@@ -233,17 +212,16 @@ def rehash(old, new, width):  # type: ignore[no-untyped-def]
                 new[np.int64(at) * width + i] = old[entry + i]
 
 
-@numba.njit(nogil=True)
+@_compiled
 def pair(first, second, words):  # type: ignore[no-untyped-def]
     """Write words that are equal where both codes are."""
     for row in range(len(words)):
         words[row] = (np.uint64(first[row]) << np.uint64(32)) | np.uint64(second[row])
 
 
-@numba.njit(nogil=True)
-def plain_floats(values, words):  # type: ignore[no-untyped-def]
+@_compiled
+def plain_floats(values, bits, words):  # type: ignore[no-untyped-def]
     """Write the bits of floats, one NaN for all and one zero for both."""
-    bits = values.view(np.uint64)
     for row in range(len(values)):
         value = values[row]
         word = bits[row]
@@ -252,3 +230,65 @@ def plain_floats(values, words):  # type: ignore[no-untyped-def]
         elif value == 0.0:
             word = np.uint64(0)
         words[row] = word
+
+
+# -- as C functions of a block: address and length of each array, and numbers --------------------------------
+
+
+_BYTES, _INT32S, _INT64S, _WORDS, _FLOATS = (
+    types.Array(item, 1, "C") for item in (types.uint8, types.int32, types.int64, types.uint64, types.float64)
+)
+_INT64 = types.int64
+_FUNCTIONS = {
+    "encode_words": (encode_words, (_WORDS, _BYTES, _INT64, _WORDS, _INT64S, _INT32S, _INT64S)),
+    "encode_bytes": (
+        encode_bytes,
+        (_WORDS, _WORDS, _BYTES, _INT64, _WORDS, _INT64S, _BYTES, _INT32S, _INT64S),
+    ),
+    "rehash": (rehash, (_WORDS, _WORDS, _INT64)),
+    "pair": (pair, (_INT32S, _INT32S, _WORDS)),
+    "plain_floats": (plain_floats, (_FLOATS, _WORDS, _WORDS)),
+}
+
+
+def compile_function(name: str) -> ObjectCode:
+    """Return the object code of a function of this file."""
+    dispatcher, arguments = _FUNCTIONS[name]
+    with compile_lock:
+        dispatcher.compile(arguments)
+        result = dispatcher.overloads[arguments]
+        context = result.target_context
+        library = context.codegen().create_library(name)
+        library.enable_object_caching()
+        library.add_linking_library(result.library)
+        module = library.create_ir_module(name)
+        function = ir.Function(module, ir.FunctionType(_I64, [_I64.as_pointer(), _I64]), f"dfv.{name}")
+        builder = ir.IRBuilder(function.append_basic_block())
+        slots = _slots(builder, function.args[0])
+        returns = result.signature.return_type
+        _, returned = context.call_conv.call_function(
+            builder,
+            context.declare_function(module, result.fndesc),
+            returns,
+            arguments,
+            [_argument(context, builder, ty, slots) for ty in arguments],
+        )
+        builder.ret(returned if returns == _INT64 else _I64(0))
+        library.add_ir_module(module)
+        library.finalize()
+        return object_code(library, function.name)
+
+
+def _slots(builder: ir.IRBuilder, block: ir.Value) -> Iterator[ir.Value]:
+    for i in count():
+        yield builder.load(builder.gep(block, [_I64(i)]))
+
+
+def _argument(context: Any, builder: ir.IRBuilder, ty: types.Type, slots: Iterator[ir.Value]) -> ir.Value:
+    if not isinstance(ty, types.Array):
+        return next(slots)
+    made = make_array(ty)(context, builder)
+    width = _I64(ty.dtype.bitwidth // 8)
+    data = builder.inttoptr(next(slots), context.get_value_type(ty.dtype).as_pointer())
+    populate_array(made, data=data, shape=[next(slots)], strides=[width], itemsize=width, meminfo=None)
+    return made._getvalue()

@@ -41,6 +41,9 @@ from dataflare_vec.jit.unbound import CheckUnbound
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Name of our error model (see `compiler`).
+ERROR_MODEL = "dataflare"
+
 #: Options that Numba adds by itself, and those that only make sense for the author's own compiled function.
 OWN_OPTIONS = {"nopython", "nogil", "cache", "parallel", "forceobj", "looplift"}
 
@@ -273,6 +276,8 @@ def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
         options = {k: v for k, v in given.items() if k not in OWN_OPTIONS}
         # LLVM thinks a polynomial too large to inline; the loop only vectorises if it is.
         options.setdefault("forceinline", not _has_loop(function))
+        if not isinstance(called, Dispatcher):  # divides as the kernel does
+            options["error_model"] = ERROR_MODEL
         made[key] = numba.njit(
             pipeline_class=pipeline(mode), no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
         )(function)

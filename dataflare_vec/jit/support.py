@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import ctypes
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cache.entry import Entry, digest
 from dataflare_vec.cache.environment import environment
 from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cache.loading import ObjectCode, load
-from dataflare_vec.kernel import MachineCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @cache
 def address_of(name: str, code: str) -> int:
     """Return the address of the function ``name`` of an LLVM module, loaded once a process."""
+    return address_of_compiled(name, partial(_compile, name, code), code)
+
+
+def address_of_compiled(name: str, compile_: Callable[[], ObjectCode], code: str = "") -> int:
+    """Return the address of a function of this library.
+
+    Parameters
+    ----------
+    name
+        Of the function.
+    compile_
+        Called if it isn't in the cache.
+    code
+        What it is made of, if that isn't in the sources that `cache.environment` reads.
+    """
     folder = open_folder()
     entry = None
     loaded = None
@@ -24,13 +41,17 @@ def address_of(name: str, code: str) -> int:
         entry = Entry(folder, key, lambda: key, no_runtime)
         loaded = entry.load(name)
     if loaded is None:
-        loaded = _compile(name, code, entry)
+        compiled = compile_()
+        if entry is not None:
+            entry.store(name, compiled)
+        # Not Numba's own copy, which goes with Numba's modules when the interpreter ends.
+        loaded = load(compiled, no_runtime)
     # For ever: columns whose memory it frees may outlive all of Python's objects.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(loaded.owner))
     return loaded.address
 
 
-def _compile(name: str, code: str, entry: Entry | None) -> MachineCode:
+def _compile(name: str, code: str) -> ObjectCode:
     import llvmlite.binding as llvm
     from numba.core.registry import cpu_target
 
@@ -41,27 +62,27 @@ def _compile(name: str, code: str, entry: Entry | None) -> MachineCode:
         library.enable_object_caching()
         library.add_llvm_module(llvm.parse_assembly(code))
         library.finalize()
-        compiled = object_code(library)
-    if entry is not None:
-        entry.store(name, compiled)
-    # Not Numba's own copy, which goes with Numba's modules when the interpreter ends.
-    return load(compiled, no_runtime)
+        return object_code(library)
 
 
 def no_runtime(name: str) -> None:
     """Return that there is no such symbol: these functions use the C library at most."""
 
 
-def object_code(library: Any) -> ObjectCode:
-    """Return the object file that one of Numba's code libraries was compiled to."""
-    library.get_pointer_to_function(library.name)  # LLVM writes it at the first look
+def object_code(library: Any, name: str | None = None) -> ObjectCode:
+    """Return the object file that one of Numba's code libraries was compiled to.
+
+    The function to be called has the library's name, if it isn't given.
+    """
+    name = name or library.name
+    library.get_pointer_to_function(name)  # LLVM writes it at the first look
     module = library._final_module
     external = [
         one.name
         for one in (*module.functions, *module.global_variables)
         if one.is_declaration and not one.name.startswith("llvm.")
     ]
-    return ObjectCode(library.name, bytes(library._get_compiled_object()), tuple(external))
+    return ObjectCode(name, bytes(library._get_compiled_object()), tuple(external))
 
 
 _RELEASE = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -121,6 +120,8 @@ class AsyncBatches(Batches):
 
     async def feed(self, ahead: Ahead) -> None:
         """Read in the running event loop, into a queue."""
+        import asyncio
+
         try:
             async for item in self._async_items:
                 await asyncio.to_thread(ahead.put, (monotonic(), self._check(item)))
@@ -135,6 +136,8 @@ class AsyncBatches(Batches):
 
 
 def _in_own_loop(items: AsyncIterable[Any]) -> Iterator[Any]:
+    import asyncio
+
     loop = asyncio.new_event_loop()
     iterator = aiter(items)
     try:

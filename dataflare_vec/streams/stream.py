@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from dataflare_vec.streams.source import AsyncBatches, Batches, open_source
 from dataflare_vec.streams.writing import Writing
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
     from pathlib import Path
@@ -198,6 +198,8 @@ class Stream:
         ahead = Ahead()
         self._open.append(ahead)
         if self._loop is not None and isinstance(part, AsyncBatches):
+            import asyncio
+
             asyncio.run_coroutine_threadsafe(part.feed(ahead), self._loop)
         else:
             ahead.fill(stamped(part.batches(most, self._passing.memory)))
@@ -213,10 +215,14 @@ class Stream:
         return frame
 
     def __aiter__(self) -> AsyncIterator[pl.DataFrame]:
+        import asyncio
+
         self._loop = asyncio.get_running_loop()
         return self
 
     async def __anext__(self) -> pl.DataFrame:
+        import asyncio
+
         frame = await asyncio.to_thread(next, self, None)
         if frame is None:
             raise StopAsyncIteration

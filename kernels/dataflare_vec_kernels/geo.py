@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
-
 import dataflare_vec as dfv
 
 #: Equatorial radius in kilometres, and flattening, of the ellipsoid WGS 84.
@@ -24,7 +22,6 @@ class Point(NamedTuple):
     lon: float
 
 
-@numba.njit
 def _wrapped(lon):  # type: ignore[no-untyped-def]
     """Longitude from -180 to 180 degrees."""
     return lon - 360.0 * math.floor((lon + 180.0) / 360.0)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numba
-
 import dataflare_vec as dfv
 
 
-@numba.njit(error_model="numpy")
 def _normal_cdf(z):  # type: ignore[no-untyped-def]
     return 0.5 * math.erfc(z * -math.sqrt(0.5))
 
@@ -84,7 +81,6 @@ TAIL_BELOW = (1.78164387, 0.445566014, 0.0142610434)
 # fmt: on
 
 
-@numba.njit(error_model="numpy")
 def _halley(z, excess):  # type: ignore[no-untyped-def]
     """Return z after a step, where the probability is too large by ``excess``."""
     root = math.exp(0.25 * z * z)  # its square would overflow

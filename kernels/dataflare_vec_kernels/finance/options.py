@@ -1,11 +1,9 @@
-"""Options, bonds and loans."""
+"""Options: prices, sensitivities, implied volatility."""
 
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
-
-import numba
 
 import dataflare_vec as dfv
 
@@ -42,17 +40,14 @@ TAIL_BELOW = (
 # fmt: on
 
 
-@numba.njit(error_model="numpy")
 def _horner4(z, c):  # type: ignore[no-untyped-def]
     return c[0] + z * (c[1] + z * (c[2] + z * c[3]))
 
 
-@numba.njit(error_model="numpy")
 def _horner5(z, c):  # type: ignore[no-untyped-def]
     return c[0] + z * _horner4(z, c[1:])
 
 
-@numba.njit(error_model="numpy")
 def _tail(y):  # type: ignore[no-untyped-def]
     """Φ(-y)·e^(y²/2) for y ≥ 0. Even and odd powers apart: two short chains instead of a long one."""
     y = 38.0 if y > 38.0 else y  # e^(-y²/2) is 0 from there on
@@ -61,14 +56,12 @@ def _tail(y):  # type: ignore[no-untyped-def]
     return above / (_horner5(z, TAIL_BELOW[::2]) + y * _horner5(z, TAIL_BELOW[1::2]))
 
 
-@numba.njit(error_model="numpy")
 def _part(whole, bell, d):  # type: ignore[no-untyped-def]
     """whole·Φ(d), where bell = whole·e^(-d²/2)."""
     rest = bell * _tail(math.fabs(d))
     return rest if d < 0.0 else whole - rest
 
 
-@numba.njit(error_model="numpy")
 def _spread(volatility, years):  # type: ignore[no-untyped-def]
     """σ·√T, never 0; NaN where the volatility or the time is negative."""
     spread = math.sqrt(volatility * volatility * years)
@@ -76,7 +69,6 @@ def _spread(volatility, years):  # type: ignore[no-untyped-def]
     return NO_SPREAD if spread == 0.0 else spread
 
 
-@numba.njit(error_model="numpy")
 def _option(sign, spot, strike, years, rate, volatility, dividend):  # type: ignore[no-untyped-def]
     """Price of a call (sign 1) or a put (sign -1)."""
     spread = _spread(volatility, years)
@@ -194,7 +186,6 @@ def black_scholes(spot, strike, years, rate, volatility, dividend=0.0, call=True
     )
 
 
-@numba.njit(error_model="numpy")
 def _normalised(limit, ratio, s):  # type: ignore[no-untyped-def]
     """Price of an out-of-the-money option over √(forward · strike), and its derivative by s; ratio = x/s."""
     upper, lower = ratio + 0.5 * s, ratio - 0.5 * s
@@ -202,7 +193,6 @@ def _normalised(limit, ratio, s):  # type: ignore[no-untyped-def]
     return _part(limit, bell, upper) - bell * _tail(-lower), bell * PEAK
 
 
-@numba.njit(error_model="numpy")
 def _nearer_spread(x, limit, s, wanted, is_low):  # type: ignore[no-untyped-def]
     """One step of Halley's, on the logarithm of the price or of what it lacks to its limit, e^(x/2)."""
     inverse = 1.0 / s
@@ -288,133 +278,3 @@ def implied_volatility(price, spot, strike, years, rate, dividend=0.0, call=True
     s = _nearer_spread(x, limit, s, goal, is_low)
     s = _nearer_spread(x, limit, s, goal, is_low)
     return 0.0 if wanted == 0.0 else s / math.sqrt(years)
-
-
-@numba.njit(error_model="numpy")
-def _annuity(rate, periods):  # type: ignore[no-untyped-def]
-    """Present value of 1 at the end of each period."""
-    return periods if rate == 0.0 else -math.expm1(-periods * math.log1p(rate)) / rate
-
-
-@dfv.plugin(author="dataflare_vec")
-def annuity_payment(principal, rate, periods):  # type: ignore[no-untyped-def]
-    """Level payment at the end of each period that pays a loan off.
-
-    Parameters
-    ----------
-    principal : float
-        What is lent.
-    rate : float
-        Interest for one period (0.01 is 1 %), above -1.
-    periods : float
-        How many payments.
-
-    Returns
-    -------
-    float
-        The payment; infinite for no periods, NaN for a rate of -1 or less or a NaN.
-
-    Notes
-    -----
-    Null where an input is null. Without cancellation for small rates; error some ULP.
-
-    Source: S. G. Kellison, The Theory of Interest, 3rd edition, chapter 3: principal · i / (1 - (1 + i)⁻ⁿ).
-
-    Examples
-    --------
-    >>> round(annuity_payment(100_000.0, 0.005, 360), 2)
-    599.55
-    """
-    return principal / _annuity(float(rate), float(periods))
-
-
-@dfv.plugin(author="dataflare_vec")
-def bond_price(face, coupon, yield_, years, frequency=2.0):  # type: ignore[no-untyped-def]
-    """Price of a bond on a coupon date.
-
-    Parameters
-    ----------
-    face : float
-        What is paid back at maturity.
-    coupon, yield_ : float
-        Coupon rate and yield to maturity per year (0.05 is 5 %), compounded ``frequency`` times a year.
-    years : float
-        Time to maturity.
-    frequency : float
-        Coupons a year.
-
-    Returns
-    -------
-    float
-        The price, in the unit of ``face``; NaN for a yield of -frequency or less, or a NaN.
-
-    Notes
-    -----
-    Null where an input is null. years · frequency should be whole; between coupon dates there is no accrued
-    interest in it. Error some ULP.
-
-    Source: F. J. Fabozzi, Bond Markets, Analysis and Strategies, chapter 2.
-
-    Examples
-    --------
-    >>> round(bond_price(1000.0, 0.10, 0.11, 20.0), 2)
-    919.77
-    """
-    rate, periods = yield_ / frequency, years * frequency
-    at_maturity = face * math.exp(-periods * math.log1p(rate))
-    return face * coupon / frequency * _annuity(rate, periods) + at_maturity
-
-
-@dfv.plugin(author="dataflare_vec")
-def bond_yield(price, face, coupon, years, frequency=2.0):  # type: ignore[no-untyped-def]
-    """Yield to maturity of a bond on a coupon date.
-
-    Parameters
-    ----------
-    price, face : float
-        Price, and what is paid back at maturity; positive.
-    coupon, years, frequency : float
-        As of `bond_price`; the coupon mayn't be negative.
-
-    Returns
-    -------
-    float
-        Yield per year, compounded ``frequency`` times a year; NaN if an input is NaN.
-
-    Raises
-    ------
-    ValueError
-        If price, face or years isn't positive, or the steps don't end.
-
-    Notes
-    -----
-    Null where an input is null. Newton's method on the logarithm of the price, which is a convex function of
-    log(1 + yield); some four steps a row, so the loop stays scalar. The error is about 10⁻¹⁴.
-
-    Source: as of `bond_price`.
-
-    Examples
-    --------
-    >>> round(bond_yield(919.77, 1000.0, 0.10, 20.0), 5)
-    0.11
-    """
-    if price <= 0.0 or face <= 0.0 or years <= 0.0 or coupon < 0.0:
-        raise ValueError("price, face and years must be positive, and the coupon not negative")  # noqa: EM101
-    paid, periods = coupon / frequency, years * frequency
-    u = math.log1p((paid + (1.0 - price / face) / periods) / (0.5 + 0.5 * price / face))
-    for _ in range(100):
-        if math.isnan(u):
-            return u
-        growth = math.expm1(u)
-        last = math.exp(-periods * u)
-        annuity = _annuity(growth, periods)
-        if math.fabs(periods * u) < 1e-4:
-            slope = -0.5 * periods * (periods + 1.0)
-        else:
-            slope = (periods * last - annuity * (growth + 1.0)) / growth
-        value = paid * annuity + last
-        step = value * math.log(value * face / price) / (periods * last - paid * slope)
-        u += step
-        if math.fabs(step) <= 1e-15 + 1e-15 * math.fabs(u):
-            return frequency * math.expm1(u)
-    raise ValueError("the yield's steps don't end")  # noqa: EM101
