@@ -36,6 +36,7 @@ from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, cons
 from dataflare_vec.jit.math.values import F32, F64
 from dataflare_vec.jit.strings.constants import replace_strings
 from dataflare_vec.jit.strings.formats import mark_formats
+from dataflare_vec.jit.unbound import CheckUnbound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -367,6 +368,8 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
             passes = [entry for entry, _ in manager.passes]
             before = manager.passes[passes.index(typed_passes.NopythonTypeInference) - 1][0]
             manager.add_pass_after(ReplaceCalls, before)
+            ssa = passes.index(CheckUnbound.before)
+            manager.add_pass_after(CheckUnbound, passes[ssa - 1])
             manager.passes = [
                 (_Translate if entry is TranslateByteCode else entry, about)
                 for entry, about in manager.passes

@@ -91,16 +91,9 @@ _DATES = (
 MISTAKES = (
     Mistake(
         "division of decimals",
-        r"(?s:.*)`(?P<sign>//?|%)` of decimals isn't exact",
-        "`{sign}` of decimals isn't exact",
-        "write `float(a) {sign} float(b)`, or scale integers",
-        code=r".* {sign} ",
-    ),
-    Mistake(
-        "division of wide integers",
-        r"(?s:.*)`(?P<sign>//?|%)` of integers of 128 bits isn't known",
-        "`{sign}` of integers of 128 bits isn't known to compiled code",
-        "cast the column to Int64 before, write `float(a) {sign} float(b)`, or `>>` and `&`",
+        r"(?s:.*)`(?P<sign>//?|%)` of (?P<what>decimals isn't exact|integers of 128 bits isn't known)",
+        "`{sign}` of {what}",
+        "write `float(a) {sign} float(b)`, or scale integers of 64 bits",
         code=r".* {sign} ",
     ),
     Mistake(

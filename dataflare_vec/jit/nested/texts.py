@@ -127,7 +127,7 @@ def _load(context: Any, builder: ir.IRBuilder, ty: TextsType, texts: Any, index:
 
 
 @intrinsic
-def _item(typing_context, texts, index):  # type: ignore[no-untyped-def]
+def _item(typing_context, texts, index):
     """Return the item at an index that the caller knows to be there."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -138,7 +138,7 @@ def _item(typing_context, texts, index):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def _stretch(typing_context, texts, start, size):  # type: ignore[no-untyped-def]
+def _stretch(typing_context, texts, start, size):
     """Return ``size`` items from ``start`` on, which are there."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -151,27 +151,27 @@ def _stretch(typing_context, texts, start, size):  # type: ignore[no-untyped-def
 
 
 @operation(len)
-def _len(texts):  # type: ignore[no-untyped-def]
+def _len(texts):
     return (lambda texts: texts._size) if isinstance(texts, TextsType) else None
 
 
 @operation(bool)
-def _bool(texts):  # type: ignore[no-untyped-def]
+def _bool(texts):
     return (lambda texts: texts._size > 0) if isinstance(texts, TextsType) else None
 
 
 @operation(operator.not_)
-def _not(texts):  # type: ignore[no-untyped-def]
+def _not(texts):
     return (lambda texts: texts._size == 0) if isinstance(texts, TextsType) else None
 
 
 @operation(operator.getitem)
-def _getitem(texts, index):  # type: ignore[no-untyped-def]
+def _getitem(texts, index):
     if not isinstance(texts, TextsType):
         return None
     if isinstance(index, types.SliceType) and not index.has_step:
 
-        def part(texts, index):  # type: ignore[no-untyped-def]
+        def part(texts, index):
             start, stop, _ = index.indices(texts._size)
             return _stretch(texts, start, max(stop - start, 0))
 
@@ -179,7 +179,7 @@ def _getitem(texts, index):  # type: ignore[no-untyped-def]
     if not isinstance(index, types.Integer | types.Boolean):
         return None
 
-    def get(texts, index):  # type: ignore[no-untyped-def]
+    def get(texts, index):
         wanted = index
         if wanted < 0:
             wanted += texts._size
@@ -191,11 +191,11 @@ def _getitem(texts, index):  # type: ignore[no-untyped-def]
 
 
 @operation(operator.contains)
-def _contains(texts, item):  # type: ignore[no-untyped-def]
+def _contains(texts, item):
     if not (isinstance(texts, TextsType) and comparable(texts.view, item)):
         return None
 
-    def contains(texts, item):  # type: ignore[no-untyped-def]
+    def contains(texts, item):
         for i in range(texts._size):  # noqa: SIM110  # compiled as it stands
             if _item(texts, i) == item:
                 return True
@@ -204,12 +204,12 @@ def _contains(texts, item):  # type: ignore[no-untyped-def]
     return contains
 
 
-@overload_method(TextsType, "count", jit_options=OPTIONS)  # type: ignore[untyped-decorator]
-def _count(texts, item):  # type: ignore[no-untyped-def]
+@overload_method(TextsType, "count", jit_options=OPTIONS)
+def _count(texts, item):
     if not comparable(texts.view, item):
         return None
 
-    def count(texts, item):  # type: ignore[no-untyped-def]
+    def count(texts, item):
         found = 0
         for i in range(texts._size):
             if _item(texts, i) == item:
@@ -219,12 +219,12 @@ def _count(texts, item):  # type: ignore[no-untyped-def]
     return count
 
 
-@overload_method(TextsType, "index", jit_options=OPTIONS)  # type: ignore[untyped-decorator]
-def _index(texts, item):  # type: ignore[no-untyped-def]
+@overload_method(TextsType, "index", jit_options=OPTIONS)
+def _index(texts, item):
     if not comparable(texts.view, item):
         return None
 
-    def index(texts, item):  # type: ignore[no-untyped-def]
+    def index(texts, item):
         for i in range(texts._size):
             if _item(texts, i) == item:
                 return i
@@ -233,7 +233,7 @@ def _index(texts, item):  # type: ignore[no-untyped-def]
     return index
 
 
-@lower_builtin("getiter", TextsType)  # type: ignore[untyped-decorator]
+@lower_builtin("getiter", TextsType)
 def _getiter(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     iterator = context.make_helper(builder, signature.return_type)
     iterator.texts = arguments[0]
@@ -241,8 +241,8 @@ def _getiter(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     return iterator._getvalue()
 
 
-@lower_builtin("iternext", TextsIterator)  # type: ignore[untyped-decorator]
-@iternext_impl(RefType.UNTRACKED)  # type: ignore[untyped-decorator]
+@lower_builtin("iternext", TextsIterator)
+@iternext_impl(RefType.UNTRACKED)
 def _iternext(context: Any, builder: Any, signature: Any, arguments: Any, result: Any) -> None:
     ty = signature.args[0].texts
     iterator = context.make_helper(builder, signature.args[0], value=arguments[0])
