@@ -3,10 +3,10 @@
     python asv_benchmarks/compare.py              # all, some minutes
     python asv_benchmarks/compare.py --quick      # small data, to see that it runs
     python asv_benchmarks/compare.py --only rows  # one topic
-    python asv_benchmarks/compare.py --write      # and put the table into the README
+    python asv_benchmarks/compare.py --write      # and put the table into the README, with its chart
 
 Machines are noisy, so each race alternates its contenders and takes medians; results are compared for
-equality before anything is timed.
+equality before anything is timed. A race that is lost stays in the table, with the reason as its note.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 _cache = tempfile.TemporaryDirectory()
 os.environ["DATAFLARE_VEC_CACHE_DIR"] = _cache.name
 
+import chart
 import numba
 import polars as pl
-from races import batches, keys, manager, math, memory, rows, start, streams, strings, tuning, vectors
+from races import batches, keys, manager, math, memory, peers, rows, start, streams, strings, tuning, vectors
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
@@ -40,18 +41,20 @@ TOPICS = {
     "manager": manager,
     "streams": streams,
     "start": start,
+    "peers": peers,
 }
 
 
 def write(figures: list[Figure], machine: str) -> None:
-    """Replace the table in the README."""
+    """Replace the table in the README, and its chart."""
     text = README.read_text()
     begin, end = "<!-- figures -->\n", "<!-- end of figures -->"
-    lines = ["| figure | ratio | aim | |", "|---|--:|---|---|"]
+    lines = ["| figure | ratio | aim | note |", "|---|--:|---|---|"]
     lines += [f"| {f.what} | {f.ratio:.2f} | {f.bar} | {f.note} |" for f in figures]
     head, rest = text.split(begin)
     tail = rest.partition(end)[2]
     README.write_text(f"{head}{begin}\n{machine}.\n\n" + "\n".join(lines) + f"\n\n{end}{tail}")
+    chart.draw()
 
 
 def main() -> None:

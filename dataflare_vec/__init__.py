@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec import namespaces, vectors
+from dataflare_vec import namespaces, text, vectors, words
 
 if TYPE_CHECKING:
     from dataflare_vec import duckdb
@@ -173,7 +173,9 @@ __all__ = [
     "scan",
     "step",
     "stream",
+    "text",
     "vectors",
+    "words",
 ]
 
 

@@ -48,7 +48,8 @@ def plugin(
         Name of the plugin and of its output column; by default the function's.
     returns
         Type of the output where it isn't to be inferred: a Polars dtype, or the name of a parameter whose
-        dtype it has. For several outputs a tuple of these, or a dict by field name.
+        dtype it has. For several outputs a tuple of these, or a dict by field name. ``pl.Struct``, with or
+        without fields, makes one column of a named tuple.
     replace
         Replace a plugin of the same name instead of raising.
     version, description, author

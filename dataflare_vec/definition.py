@@ -230,9 +230,17 @@ def plain(function: Any) -> Any:
 
 def root_names(expression: pl.Expr) -> list[str] | None:
     """Return the columns that an expression reads; None if it means them by a pattern, as ``pl.all()``."""
-    if '"Selector"' in expression.meta.serialize(format="json"):
+    if mentions(expression, "Selector"):
         return None  # Polars itself would say that it reads none
     return list(dict.fromkeys(expression.meta.root_names()))
+
+
+def mentions(expression: pl.Expr, kind: str) -> bool:
+    """Whether the tree of an expression, as Polars writes it, has a node of some kind."""
+    try:
+        return f'"{kind}"' in expression.meta.serialize(format="json")
+    except pl.exceptions.ComputeError:  # a Python function in it, as of `dfv.expr`, that can't be pickled
+        return any(mentions(part, kind) for part in expression.meta.pop())
 
 
 def define(

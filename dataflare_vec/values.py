@@ -24,6 +24,8 @@ TEMPORAL: dict[Any, Any] = {
 }
 #: Where decimals are computed without being rounded: the largest product has 76 digits.
 WIDE = Context(prec=80)
+#: What is said of decimals and wide integers that end before the result that Python finds.
+TOO_LARGE = "a value on the way has more than 38 digits, or 128 bits"
 #: What a column most likely is whose parameter is annotated so.
 LIKELY = {int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), str: pl.String(), bytes: pl.Binary()}
 #: Ticks of a microsecond, the finest that Python's `datetime` knows, or microseconds of a tick.
@@ -131,7 +133,7 @@ def converter(dtype: Any, expects: type | None = None) -> Callable[[Any], Any] |
     if base is pl.Decimal:
         return partial(_decimal, dtype.scale)
     if base in (pl.List, pl.Array):
-        return _array(dtype)
+        return list if dtype.inner.base_type() in (pl.String, pl.Binary) else _array(dtype)
     if base is pl.Struct:
         return _struct(dtype, expects)
     if base in (pl.Categorical, pl.Enum) and expects is not int:

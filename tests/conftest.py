@@ -9,7 +9,7 @@ from dataflare_vec.engine import small
 
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # kernels compile
 # The same examples on each run: a change is judged by what it changes. The deep profile searches.
-settings.register_profile("fast", max_examples=60, derandomize=True, **_COMMON)
+settings.register_profile("fast", max_examples=25, derandomize=True, **_COMMON)
 settings.register_profile("deep", max_examples=5_000, **_COMMON)
 settings.load_profile("fast")
 

@@ -236,3 +236,19 @@ def test_mistakes(df, name):
     call, message = MISTAKES[name]
     with pytest.raises(dfv.PluginError, match=message):
         call(df)
+
+
+def test_finish_returns_lists_and_strings():
+    def last(s, x):
+        s[0], s[1] = s[1], x
+        return s
+
+    def make(finish):
+        kind = dfv.PluginType.AGGREGATOR
+        return define(last, name="last", form=Form.REDUCE, plugin_type=kind, init=np.zeros(2), finish=finish)
+
+    df = pl.DataFrame({"x": [1.0, 2.0, 3.0], "k": [1, 1, 2]})
+    assert dfv.apply(df, make(lambda s: s.copy()), by="k")["last"].to_list() == [[1.0, 2.0], [0.0, 3.0]]
+    assert dfv.apply(df, make(lambda s: "large, and longer than a view" * int(s[1])))["last"].item() == (
+        "large, and longer than a view" * 3
+    )

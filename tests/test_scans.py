@@ -375,3 +375,38 @@ def test_duckdb_gets_no_scan():
     duckdb = pytest.importorskip("duckdb")
     with pytest.raises(dfv.BindingError, match="`total` carries a state from row to row"):
         dfv.duckdb.register(duckdb.connect(), TOTAL)
+
+
+class TwoArrays(NamedTuple):
+    a: np.ndarray
+    b: np.ndarray
+
+
+def test_arrays_of_a_state_change_places():
+    def swapping(s, x):
+        s.a[0] += x
+        return TwoArrays(s.b, s.a), s.a[0]
+
+    plugin = scan(swapping, TwoArrays(np.zeros(3), np.full(3, 100.0)))
+    df = pl.DataFrame({"x": [1.0, 2.0, 4.0, 8.0], "k": [1, 1, 1, 2]})
+    assert dfv.apply(df, plugin)["swapping"].to_list() == [1.0, 102.0, 5.0, 110.0]
+    assert dfv.apply(df, plugin, by="k")["swapping"].to_list() == [1.0, 102.0, 5.0, 8.0]
+
+
+@pytest.mark.parametrize("by", [None, "k"])
+def test_a_row_that_changes_an_array_and_raises_leaves_the_state_as_it_was(by):
+    def counting(s, x):
+        s[0] += 1
+        if x < 0:
+            raise ValueError("negative")
+        return s, s[0]
+
+    plugin = scan(counting, np.zeros(2, np.int64))
+    df = pl.DataFrame({"x": [1.0, -1.0, 1.0, -1.0, 1.0], "k": 1})
+    got = dfv.apply(df, plugin, by=by, on_error="null")
+    assert got["counting"].to_list() == [1, None, 2, None, 3]
+
+
+def test_a_constant_in_the_state():
+    started = scan(lambda s, x: ((x, True), s[1]), (0.0, False))
+    assert dfv.apply(pl.DataFrame({"x": [1.0, 2.0]}), started, output="out")["out"].to_list() == [False, True]

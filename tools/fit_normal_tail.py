@@ -1,4 +1,4 @@
-"""Fit the normal tail in `kernels/dataflare_vec_kernels/finance.py` and print its numbers.
+"""Fit the normal tail in `kernels/dataflare_vec_kernels/finance/options.py` and print its numbers.
 
 A rational function N(y)/D(y) that interpolates Φ(-y)·e^(y²/2) at the Chebyshev points of t = (y - 4)/(y + 4),
 0 ≤ y ≤ 12, so that it is nearly the best one there (2^-53 of the value), and still within 2·10⁻¹⁰ at y = 38,

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 WIDTH = 384
 
 
-@dfv.plugin
-def cosine(a, b):
-    return dfv.vectors.cosine_similarity(a, b)
-
-
 @numba.njit(parallel=True, fastmath=True)
 def read(a, b, sums):
     """Read two arrays and do nearly nothing: what the memory gives."""

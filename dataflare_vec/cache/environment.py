@@ -14,7 +14,7 @@ from pathlib import Path
 # What writes loops, and reads what is stored about them. Its sources count, not its version, so that code of
 # a checkout that is being worked on is never stale.
 #: Modules with functions for kernels, which these call by name.
-KERNEL_MODULES = ("vectors",)
+KERNEL_MODULES = ("text", "vectors", "words")
 _SOURCES = (
     "binding.py",
     "cache",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition import Plugin
 
-#: Modules of the ready-made kernels; what follows is a family's name.
+#: Where the ready-made kernels are: a module or a folder for each family.
 PACK = "dataflare_vec_kernels."
 
 
@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
     for plugin in plugins():
         module = plugin.__module__
         own = module in ("__main__", "dataflare_vec.definition")  # the latter: an expression has no module
-        family = "registered here" if own else module.removeprefix(PACK)
+        family = "registered here" if own else _family(module)
         families.setdefault(family, []).append(plugin)
     if options.json:
         described = {
@@ -47,3 +47,7 @@ def run(options: Namespace) -> int:
         lines = [f"  {plugin.name:<22} {plugin.info.description}\n" for plugin in families[family]]
         sys.stdout.write(f"{family}\n{''.join(lines)}\n")
     return common.DONE
+
+
+def _family(module: str) -> str:
+    return module.removeprefix(PACK).partition(".")[0] if module.startswith(PACK) else module

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dataflare_vec.engine.rows import Placement, RowStage
 from dataflare_vec.engine.stage import Chunk
-from dataflare_vec.layouts import PackedRows
+from dataflare_vec.layouts import Fields, PackedRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,13 +26,13 @@ _SMALLEST, _LARGEST = 1024, 16384
 def conveys(stages: Sequence[Stage], columns: Iterable[InputColumn]) -> bool:
     """Whether a run can be put on a `Belt`: row kernels on columns that are contiguous."""
     return all(
-        isinstance(stage, RowStage) and not stage.in_order and not _writes_lists(stage) for stage in stages
+        isinstance(stage, RowStage) and not stage.in_order and not _writes_nested(stage) for stage in stages
     ) and all(len(column.starts) == 1 for column in columns)
 
 
-def _writes_lists(stage: RowStage) -> bool:
+def _writes_nested(stage: RowStage) -> bool:
     """Whether what a stage writes isn't what a later one reads."""
-    return any(isinstance(field.layout, PackedRows) for field in stage.prepared.outputs)
+    return any(isinstance(field.layout, (PackedRows, Fields)) for field in stage.prepared.outputs)
 
 
 class Belt:

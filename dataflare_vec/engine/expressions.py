@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.binding import Column
-from dataflare_vec.definition import root_names
+from dataflare_vec.definition import mentions, root_names
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.errors import BindingError, KernelResultError, PluginDefinitionError
 
@@ -164,7 +164,7 @@ def is_row_separable(expression: pl.Expr) -> bool:
     number of rows. An exception means no, and so does a Series inside, whose rows belong to the whole.
     """
     names = root_names(expression)
-    if names is None or "Series" in expression.meta.serialize(format="json"):
+    if names is None or mentions(expression, "Series"):
         return False
     return (bool(names) or expression.meta.is_literal()) and _each_separable(expression)
 

@@ -126,6 +126,9 @@ def _interpret(plugin: Plugin, by_parameter: Mapping[str, Any], error: Exception
         is_tuple = isinstance(returns, (tuple, list))
         items = list(returns) if is_tuple else [returns]
     dtypes = [None if item is None else declared_dtype(plugin, item, by_parameter) for item in items]
+    if dtypes == [pl.Struct([])]:
+        msg = f'{error}\n  `fallback="python"` needs to know the fields: declare `returns=pl.Struct({{…}})`'
+        raise KernelCompileError(msg) from error
     if None in dtypes:
         msg = (
             f'{error}\n  `fallback="python"` needs to know what the kernel returns, which no compiler says; '
@@ -251,6 +254,8 @@ class InterpretedStage(Stage):
             return TypeError(f"it returned a named tuple of other fields than {', '.join(fields)}")
         if len(result) == 1 and result[0] is None:
             return [None] * len(self._convert)
+        if not self.interpreted.is_tuple and isinstance(self._dtypes[0], pl.Struct):
+            result = (result,)
         if len(result) != len(self._convert):
             return TypeError(f"it returned {len(result)} values, {len(self._convert)} are declared")
         try:
@@ -322,6 +327,15 @@ def _converter(dtype: Any) -> Callable[[Any], Any]:
             if not isinstance(value, (bool, np.bool_)):
                 raise refuse(value)
             return bool(value)
+
+    elif isinstance(dtype, pl.Struct):
+        fields = [(field.name, _converter(field.dtype)) for field in dtype.fields]
+
+        def convert(value: Any) -> Any:
+            if not isinstance(value, tuple) or len(value) != len(fields):
+                raise refuse(value)
+            by_name = getattr(value, "_asdict", lambda: dict(zip(dict(fields), value, strict=True)))()
+            return {name: None if (v := by_name[name]) is None else to(v) for name, to in fields}
 
     elif dtype.is_integer():
         low, high = pl.select(dtype.min().alias("low"), dtype.max().alias("high")).row(0)

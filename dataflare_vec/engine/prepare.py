@@ -353,8 +353,8 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
             reason = f" ({reason})"
     if expected is None and numba_type is None:
         expected = (
-            "a number, a bool, a string, bytes, a date, a time or a duration, a list or an array of numbers, "
-            "or a struct"
+            "a number, a bool, a string, bytes, a date, a time or a duration, a list or an array of numbers "
+            "or strings, or a struct"
         )
     if expected:
         source = item.source if isinstance(item.source, str) else str(item.source)
@@ -396,8 +396,8 @@ def _conversion(parameter: Parameter, dtype: Any) -> str:
         return f"{column}.cast(pl.Float64)`, or the type that it has where it isn't all null"
     if base is pl.Object:
         return f"{column}.map_elements(…, return_dtype=…)`: compiled code can't read Python objects"
-    if base in (pl.Int128, pl.UInt128):
-        return f"{column}.cast(pl.Decimal(38, 0))`"
+    if base is pl.UInt128:
+        return f"{column}.cast(pl.Int128)`"
     if base is pl.List and isinstance(dtype.inner, pl.List):
         return f"{column}.list.eval(…)` to a list of numbers"
     return f"{column}.cast(…)`"
@@ -438,6 +438,8 @@ def declared_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -
         return by_parameter[item]
     if item is None or isinstance(item, pl.DataType):
         return item
+    if item is pl.Struct:
+        return pl.Struct([])  # of the fields that the kernel returns
     if isinstance(item, type) and issubclass(item, pl.DataType):
         return item()
     msg = f"plugin `{plugin.name}`: `returns` must be Polars dtypes or parameter names, got {item!r}"

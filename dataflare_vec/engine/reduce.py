@@ -12,8 +12,8 @@ from dataflare_vec.binding import output_names
 from dataflare_vec.definition import plain
 from dataflare_vec.engine.blocks import BlockStates
 from dataflare_vec.engine.columns import Bitmap
+from dataflare_vec.engine.outputs import allocate
 from dataflare_vec.engine.prepare import by_field, declared_dtypes, load_or_compile_part, output_fields
-from dataflare_vec.engine.rows import allocate
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.errors import KernelResultError, RowError
@@ -183,6 +183,8 @@ class _Finished(_Result):
         block = self._block(state, targets, _NO_BITMAP, _NO_BITMAP)
         if count and self._kernel.loop(nulls=False)(block.buffer_info()[0], count):
             self._careful(records, targets, pool, on_error, keys)
+        for target in targets:
+            target.check()
         return [target.to_series("") for target in targets]
 
     def _careful(
@@ -226,7 +228,7 @@ class _Finished(_Result):
     ) -> array[int]:
         slots = list(state.at(0))
         for target in targets:
-            slots += target.at(0)
+            slots += target.for_writing(0)
         return array("q", [*slots, *selection, *failed])
 
 

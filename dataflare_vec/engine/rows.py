@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from dataflare_vec.binding import Column
-from dataflare_vec.engine.columns import OutputColumn
 from dataflare_vec.engine.failures import ROW, physical_rows
+from dataflare_vec.engine.outputs import allocate
 from dataflare_vec.engine.stage import Stage
-from dataflare_vec.engine.writers import ListColumn, ViewColumn
 from dataflare_vec.interpreter import call_rows
-from dataflare_vec.layouts import PackedRows, Views
+from dataflare_vec.layouts import FixedWidth
 from dataflare_vec.logs import get_logger
-from dataflare_vec.values import digits_of, is_naive, ticks_of
+from dataflare_vec.values import TOO_LARGE, digits_of, is_naive, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from dataflare_vec.binding import Binding
-    from dataflare_vec.engine.columns import InputColumn
-    from dataflare_vec.engine.prepare import OutputField, Prepared
+    from dataflare_vec.engine.columns import InputColumn, OutputColumn
+    from dataflare_vec.engine.prepare import Prepared
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk, Placed
-    from dataflare_vec.layouts import Layout
     from dataflare_vec.memory import MemoryPool
 
 _log = get_logger(__name__)
 
+#: Bytes of a decimal, and of an integer of 128 bits; nothing else is so wide.
+DECIMAL_BYTES = 16
 _NO_BITMAP = (0, 0)
 _NO_MOVES = (0, 0, 0, 0)
 
@@ -167,17 +167,15 @@ class RowStage(Stage):
 
     def misfit(self, values: Sequence[Any]) -> Exception:
         """Return why a row failed whose function returned: one of its values doesn't fit its column."""
-        for value, field in zip(values, self.prepared.outputs, strict=False):
-            if isinstance(value, Decimal) and isinstance(field.shown, pl.Decimal):
-                whole_digits = (field.shown.precision or 38) - field.shown.scale
-                if abs(value) >= Decimal(10) ** whole_digits:
-                    return OverflowError(f"{value} does not fit {field.shown}")
-            if isinstance(field.shown, pl.Array) and value is not None and len(value) != field.shown.size:
-                return ValueError(f"an array of {len(value)} items does not fit {field.shown}")
-            if isinstance(value, int) and field.shown.is_integer():
-                low, high = pl.select(field.shown.min().alias("low"), field.shown.max().alias("high")).row(0)
-                if not low <= value <= high:
-                    return OverflowError(f"{value} does not fit {field.shown}")
+        dtypes = self.prepared.dtypes
+        if not self.prepared.is_tuple and isinstance(dtypes[0], pl.Struct):
+            values = [values]
+        for value, dtype in zip(values, dtypes, strict=False):
+            if (error := _misfit(value, dtype)) is not None:
+                return error
+        layouts = [*self.prepared.layouts, *(field.layout for field in self.prepared.outputs)]
+        if FixedWidth(DECIMAL_BYTES) in layouts:
+            return OverflowError(TOO_LARGE)
         return RuntimeError("the compiled kernel raised, the interpreted one did not")
 
     def _careful(self, run: Run, placement: Placement, first: int, last: int) -> None:
@@ -225,16 +223,24 @@ class RowStage(Stage):
         return inputs
 
 
-def allocate(
-    fields: Sequence[OutputField], pool: MemoryPool, rows: int, *, nulls: bool
-) -> list[OutputColumn]:
-    """Return memory for some rows of the outputs of a kernel."""
-    columns = []
-    for field in fields:
-        kind = _column_kind(field.layout)
-        has_nulls = field.nullable or nulls
-        columns.append(kind(pool, field.stored, field.dtype, rows, layout=field.layout, nulls=has_nulls))
-    return columns
+def _misfit(value: Any, dtype: Any) -> Exception | None:
+    """Return why a value doesn't fit its column; None if it does."""
+    if value is None:
+        return None
+    if isinstance(dtype, pl.Struct):
+        by_name = getattr(value, "_asdict", dict)() or dict(zip(dtype.to_schema(), value, strict=False))
+        errors = (_misfit(by_name.get(field.name), field.dtype) for field in dtype.fields)
+        return next((error for error in errors if error is not None), None)
+    if isinstance(value, Decimal) and isinstance(dtype, pl.Decimal):
+        if abs(value) >= Decimal(10) ** ((dtype.precision or 38) - dtype.scale):
+            return OverflowError(f"{value} does not fit {dtype}")
+    if isinstance(dtype, pl.Array) and len(value) != dtype.size:
+        return ValueError(f"an array of {len(value)} items does not fit {dtype}")
+    if isinstance(value, int) and dtype.is_integer():
+        low, high = pl.select(dtype.min().alias("low"), dtype.max().alias("high")).row(0)
+        if not low <= value <= high:
+            return OverflowError(f"{value} does not fit {dtype}")
+    return None
 
 
 def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -250,12 +256,6 @@ def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[i
         yield start, cut
         start = cut
     yield start, stop
-
-
-def _column_kind(layout: Layout) -> type[OutputColumn]:
-    if isinstance(layout, PackedRows):
-        return ListColumn
-    return ViewColumn if isinstance(layout, Views) else OutputColumn
 
 
 def _constant_bits(binding: Binding, kept: list[Any]) -> list[list[int] | None]:

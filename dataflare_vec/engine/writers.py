@@ -183,4 +183,5 @@ class ListColumn(ViewColumn):
     def slice(self, start: int, stop: int, name: str = "") -> pl.Series:
         """Return some of its rows."""
         assert isinstance(self.layout, PackedRows)
-        return unpack(self._stored_slice(start, stop, name), self.layout.width, self.dtype)
+        rows = self._stored_slice(start, stop, name)
+        return unpack(rows, self.layout.width, self.dtype, self._data.to_arrow)

@@ -16,6 +16,7 @@ from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit import decimals as decimals  # likewise
 from dataflare_vec.jit import temporal as temporal  # likewise
 from dataflare_vec.jit import vectors as vectors  # likewise
+from dataflare_vec.jit import words as words  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.rewrite import ERROR_MODEL, OWN_OPTIONS, TryInFastForm, has_angles, pipeline
@@ -201,7 +202,8 @@ class CompiledKernel(Kernel):
         library.enable_object_caching()  # keeps the object code for ours
         library.add_linking_library(result.library)
         module = library.create_ir_module(name)
-        LoopBuilder(code, variant).build(module, name)
+        with context.push_code_library(library):  # some of Numba's casts add to it
+            LoopBuilder(code, variant).build(module, name)
         library.add_ir_module(module)
         library.finalize()
         return library

@@ -134,6 +134,14 @@ def load_bit(builder: ir.IRBuilder, bits: ir.Value, position: ir.Value) -> ir.Va
     return builder.trunc(builder.lshr(byte, shift), ir.IntType(1))
 
 
+def store_bit(builder: ir.IRBuilder, bits: ir.Value, position: ir.Value, bit: ir.Value) -> None:
+    """Write one bit of a bitmap; of its byte no other thread may write one."""
+    address = builder.gep(bits, [builder.ashr(position, _I64(3))])
+    shift = builder.trunc(builder.and_(position, _I64(7)), _I8)
+    others = builder.and_(builder.load(address), builder.not_(builder.shl(_I8(1), shift)))
+    builder.store(builder.or_(others, builder.shl(builder.zext(bit, _I8), shift)), address)
+
+
 _NUMBER = Element()
 _ELEMENTS: dict[type[types.Type], Element] = {types.Boolean: _Boolean()}
 

@@ -16,7 +16,7 @@ from dataflare_vec.jit.elements import Element, register
 from dataflare_vec.layouts import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dataflare_vec.jit.slots import Buffers
     from dataflare_vec.layouts import Slots
@@ -168,8 +168,10 @@ class _StateElement(Element):
 register(StateType, _StateElement())
 
 
-def load(context: Any, builder: ir.IRBuilder, ty: StateType, address: ir.Value) -> ir.Value:
-    """Return the state of a record. Arrays are copies, which the kernel may change."""
+def load(
+    context: Any, builder: ir.IRBuilder, ty: StateType, address: ir.Value, *, in_place: bool = False
+) -> ir.Value:
+    """Return the state of a record. A kernel may change its arrays: copies, or the record's own."""
     left = iter(ty.carry.leaves)
 
     def value(of: types.Type) -> ir.Value:
@@ -178,6 +180,8 @@ def load(context: Any, builder: ir.IRBuilder, ty: StateType, address: ir.Value) 
         leaf = next(left)
         at = builder.gep(address, [_I64(leaf.offset)])
         if isinstance(of, types.Array):
+            if in_place:
+                return _array(context, builder, of, leaf, _typed(context, builder, of.dtype, at))
             return _copied_array(context, builder, of, leaf, at)
         if isinstance(of, types.Optional):
             optional = context.make_helper(builder, of)
@@ -199,8 +203,13 @@ def store(
     state: ir.Value,
     given: types.Type,
 ) -> None:
-    """Write a state of the type ``given`` into a record; arrays are of the right shape."""
+    """Write a state of the type ``given`` into a record; arrays are of the right shape.
+
+    An array that lies in its place already, changed by the kernel, isn't copied. Any other is put aside
+    first: it may be one that lies in another's place.
+    """
     left = iter(ty.carry.leaves)
+    aside: list[Callable[[], None]] = []
 
     def put(value: ir.Value, value_type: types.Type, of: types.Type) -> None:
         if isinstance(of, types.BaseTuple):
@@ -212,7 +221,7 @@ def store(
         at = builder.gep(address, [_I64(leaf.offset)])
         if isinstance(of, types.Array):
             array = make_array(value_type)(context, builder, value)
-            _copy_array(context, builder, value_type.dtype, of.dtype, leaf, array.data, at)
+            aside.append(_put_aside(context, builder, value_type.dtype, of.dtype, leaf, array.data, at))
         elif isinstance(of, types.Optional):
             there = _put_optional(value, value_type, of, at)
             builder.store(builder.zext(there, _I8), _presence(context, builder, of.type, at))
@@ -230,6 +239,8 @@ def store(
         return there
 
     put(state, given, ty.inner)
+    for move_in in aside:
+        move_in()
 
 
 def has_right_shapes(
@@ -281,16 +292,25 @@ def _count(leaf: Leaf) -> int:
     return count
 
 
+def _scratch(context: Any, builder: ir.IRBuilder, dtype: types.Type, leaf: Leaf) -> ir.Value:
+    with builder.goto_entry_block():
+        scratch = builder.alloca(context.get_data_type(dtype), _I64(max(_count(leaf), 1)))
+        scratch.align = 32
+    return scratch
+
+
 def _copied_array(
     context: Any, builder: ir.IRBuilder, ty: types.Array, leaf: Leaf, address: ir.Value
 ) -> ir.Value:
-    data_type = context.get_data_type(ty.dtype)
-    itemsize = context.get_abi_sizeof(data_type)
-    count = _count(leaf)
-    with builder.goto_entry_block():
-        scratch = builder.alloca(data_type, _I64(max(count, 1)))
-        scratch.align = 32
-    cgutils.raw_memcpy(builder, scratch, _typed(context, builder, ty.dtype, address), _I64(count), itemsize)
+    scratch = _scratch(context, builder, ty.dtype, leaf)
+    source = _typed(context, builder, ty.dtype, address)
+    itemsize = context.get_abi_sizeof(source.type.pointee)
+    cgutils.raw_memcpy(builder, scratch, source, _I64(_count(leaf)), itemsize)
+    return _array(context, builder, ty, leaf, scratch)
+
+
+def _array(context: Any, builder: ir.IRBuilder, ty: types.Array, leaf: Leaf, data: ir.Value) -> ir.Value:
+    itemsize = context.get_abi_sizeof(data.type.pointee)
     shape = [_I64(length) for length in leaf.shape]
     strides: list[ir.Value] = []
     step = itemsize
@@ -298,8 +318,31 @@ def _copied_array(
         strides.insert(0, _I64(step))
         step *= length
     array = make_array(ty)(context, builder)
-    populate_array(array, data=scratch, shape=shape, strides=strides, itemsize=_I64(itemsize), meminfo=None)
+    populate_array(array, data=data, shape=shape, strides=strides, itemsize=_I64(itemsize), meminfo=None)
     return array._getvalue()
+
+
+def _put_aside(
+    context: Any,
+    builder: ir.IRBuilder,
+    given: types.Type,
+    wanted: types.Type,
+    leaf: Leaf,
+    source: ir.Value,
+    address: ir.Value,
+) -> Callable[[], None]:
+    """Copy an array that isn't in its place; return what writes the code that moves it there."""
+    target = _typed(context, builder, wanted, address)
+    scratch = _scratch(context, builder, wanted, leaf)
+    elsewhere = builder.icmp_unsigned("!=", builder.ptrtoint(source, _I64), builder.ptrtoint(target, _I64))
+    with builder.if_then(elsewhere):
+        _copy_array(context, builder, given, wanted, leaf, source, scratch)
+
+    def move_in() -> None:
+        with builder.if_then(elsewhere):
+            _copy_array(context, builder, wanted, wanted, leaf, scratch, target)
+
+    return move_in
 
 
 def _copy_array(
@@ -309,10 +352,9 @@ def _copy_array(
     wanted: types.Type,
     leaf: Leaf,
     source: ir.Value,
-    address: ir.Value,
+    target: ir.Value,
 ) -> None:
     count = _I64(_count(leaf))
-    target = _typed(context, builder, wanted, address)
     if given == wanted:
         cgutils.raw_memcpy(builder, target, source, count, context.get_abi_sizeof(target.type.pointee))
         return

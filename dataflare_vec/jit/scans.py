@@ -2,9 +2,9 @@
 
 The loop of rows is a row kernel's, with three differences. The kernel's first argument is the state: a
 record in memory, one for all rows (then it lives in registers while the loop runs) or one for each key, found
-by the row's code. A row that isn't computed, or that raises, leaves its record alone. And since what a row
-has done to the state can't be done twice, a loop that isn't careful stops at the first row that raises, and
-says where.
+by the row's code. A kernel changes the arrays of its record in place. A row that isn't computed, or that
+raises, leaves its record as it was. And since what a row has done to the state can't be done twice, a loop
+that isn't careful stops at the first row that raises, and says where.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class FoldCode(KernelCode):
 
     keyed: bool = False
     gives_values: bool = True  # a scan; a reduce returns its state and nothing else
+    may_fail: bool = True  # it raises, returns another array than its state's, or a value that may not fit
 
     @property
     def stops(self) -> bool:
@@ -139,7 +140,8 @@ class FoldWriter(RowsWriter):
     ) -> None:
         builder, context = self.builder, self.context
         record, *rest = arguments
-        state = load(context, builder, self.state_type, record)
+        backup = self._backup(record) if self.code.may_fail else None
+        state = load(context, builder, self.state_type, record, in_place=True)
         function = context.declare_function(builder.module, self.code.fndesc)
         status, result = context.call_conv.call_function(
             builder,
@@ -167,6 +169,24 @@ class FoldWriter(RowsWriter):
             with builder.if_then(fine):
                 store(context, builder, self.state_type, record, state, state_type)
             context.nrt.decref(builder, state_type, state)
+        if backup is not None:
+            wrong = builder.icmp_unsigned("!=", builder.load(error), ir.IntType(8)(0))
+            with builder.if_then(wrong, likely=False):
+                self._copy_record(record, backup)
+
+    def _backup(self, record: ir.Value) -> ir.Value | None:
+        """Return a copy of a record whose arrays the kernel may change and then raise."""
+        carry = self.state_type.carry
+        if not any(leaf.shape for leaf in carry.leaves):
+            return None
+        with self.builder.goto_entry_block():
+            backup = self.builder.alloca(ir.IntType(8), _I64(carry.size))
+            backup.align = 32
+        self._copy_record(backup, record)
+        return backup
+
+    def _copy_record(self, target: ir.Value, source: ir.Value) -> None:
+        cgutils.raw_memcpy(self.builder, target, source, _I64(self.state_type.carry.size), 1, align=8)
 
 
 class FoldKernel(CompiledKernel):
@@ -220,6 +240,9 @@ class FoldKernel(CompiledKernel):
         )
 
     def _code_for(self, result: Any, variant: LoopVariant) -> FoldCode:
+        text = result.library.get_llvm_str()
+        allocates = "NRT_Allocate" in text
+        narrow = any(getattr(output.type, "bitwidth", 64) < 64 for output in self.outputs)  # noqa: PLR2004
         return FoldCode(
             result.target_context,
             result.fndesc,
@@ -228,7 +251,8 @@ class FoldKernel(CompiledKernel):
             self.outputs,
             is_filter=False,
             returns_tuple=self.returns_tuple,
-            frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
+            frees_exceptions=allocates,
+            may_fail=allocates or narrow or "picklebuf" in text,
             makes_strings=uses_arena(result.library),
             keyed=self.keyed,
             gives_values=self.gives_values,

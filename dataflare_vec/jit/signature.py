@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,15 @@ import polars as pl
 from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
-from dataflare_vec.jit.decimals.column import DecimalColumn, decimal_result
-from dataflare_vec.jit.decimals.types import DecimalType
+from dataflare_vec.jit.decimals.column import DecimalColumn, WideIntColumn, decimal_result
+from dataflare_vec.jit.decimals.types import DecimalType, wide_int
 from dataflare_vec.jit.failures.inferred import plain_type
-from dataflare_vec.jit.loops import Output
+from dataflare_vec.jit.nested.made import MadeStructType, made_struct
 from dataflare_vec.jit.nested.packed import PackedType, packed_column
 from dataflare_vec.jit.nested.rows import rows_type
 from dataflare_vec.jit.nested.structs import struct_type
+from dataflare_vec.jit.nested.texts import TextRowsType, TextsType
+from dataflare_vec.jit.slots import Output
 from dataflare_vec.jit.strings.column import CategoryType, CodeType
 from dataflare_vec.jit.strings.split import PiecesType
 from dataflare_vec.jit.strings.types import StringType, ViewType, ascii_string, bytes_view, utf8_string
@@ -46,9 +49,9 @@ _TEMPORAL: dict[Any, types.Type] = {
     pl.Datetime: types.int64,
     pl.Duration: types.int64,
 }
-_NUMBER_DTYPES = {numba_type: dtype() for dtype, numba_type in _NUMBERS.items()}
 _TEXT: dict[Any, types.Type] = {pl.String: utf8_string, pl.Binary: bytes_view}
 _DTYPES = {numba_type: dtype for dtype, numba_type in (_NUMBERS | _TEXT).items()}
+_ITEM_DTYPES = {numba_type: dtype() for numba_type, dtype in _DTYPES.items()}
 
 
 def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type | None:
@@ -69,10 +72,13 @@ def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type |
         return temporal_column(dtype, expects)
     if base is pl.Decimal:
         return DecimalType(dtype.scale)  # type: ignore[attr-defined]
+    if base is pl.Int128:
+        return wide_int
     if base is pl.Struct:
         return struct_type(dtype, expects, column_type)
     if base in (pl.List, pl.Array):
-        return rows_type(dtype, _number_type)
+        text = _TEXT.get(dtype.inner.base_type())  # type: ignore[attr-defined]
+        return rows_type(dtype, _number_type) if text is None else TextRowsType(TextsType(text))
     if base in (pl.Categorical, pl.Enum):
         code = _NUMBERS[pl.Series(dtype=dtype).to_physical().dtype.base_type()]
         return CodeType(code) if expects is int else CategoryType(code.bitwidth // 8, utf8_string)
@@ -84,12 +90,21 @@ def _number_type(dtype: pl.DataType) -> types.Type | None:
     return _NUMBERS.get(base) or _TEMPORAL.get(base)
 
 
+def _item_type(dtype: pl.DataType) -> types.Type | None:
+    return _TEXT.get(dtype.base_type()) or _number_type(dtype)
+
+
 def polars_dtype(numba_type: types.Type) -> pl.DataType:
     """Return the dtype in which a column of ``numba_type`` is stored."""
     if isinstance(numba_type, TemporalColumn):
         return pl.Int64() if numba_type.unit else pl.Int32()
     if isinstance(numba_type, DecimalColumn):
         return pl.Decimal(numba_type.precision, numba_type.scale)
+    if isinstance(numba_type, MadeStructType):
+        fields = zip(numba_type.names, numba_type.fields, strict=True)
+        return pl.Struct({name: polars_dtype(field.type) for name, field in fields})
+    if isinstance(numba_type, WideIntColumn):
+        return pl.Decimal(38, 0)  # the same bits, which Arrow knows
     if isinstance(numba_type, PackedType):
         return pl.Binary()
     return _DTYPES[numba_type]()  # type: ignore[no-any-return]
@@ -97,7 +112,9 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
 
 def written_type(dtype: pl.DataType) -> types.Type | None:
     """Return the type in which a result is stored that is declared as ``dtype``; None if it can't be."""
-    return _TEXT.get(dtype.base_type()) or _number_type(dtype)
+    if dtype.base_type() is pl.Int128:
+        return WideIntColumn()
+    return _item_type(dtype)
 
 
 def constant_type(value: Any) -> types.Type:
@@ -133,6 +150,8 @@ def outputs_of(
     """
     whole_optional = isinstance(return_type, types.Optional)
     inner = return_type.type if whole_optional else return_type
+    if declared is not None and len(declared) == 1 and isinstance(declared[0], pl.Struct):
+        return (_output(return_type, declared[0], None),), None, False
     returns_tuple = isinstance(inner, types.BaseTuple)
     items = list(inner) if returns_tuple else [inner]
     names = tuple(inner.fields) if isinstance(inner, types.BaseNamedTuple) else None
@@ -144,29 +163,47 @@ def outputs_of(
         raise KernelResultError(msg)
     outputs = []
     for i, item in enumerate(items):
-        optional = isinstance(item, types.Optional)
-        value = types.unliteral(item.type if optional else item)
-        if isinstance(value, StringType):
-            value = utf8_string  # columns are; both lie alike
         wanted = declared[i] if declared is not None else None
-        stored, dtype = _stored(value, wanted, i if returns_tuple else None)
-        outputs.append(Output(stored, nullable=optional or whole_optional, dtype=dtype))
+        output = _output(item, wanted, i if returns_tuple else None)
+        outputs.append(replace(output, nullable=output.nullable or whole_optional))
     return tuple(outputs), names, returns_tuple
+
+
+def _output(item: types.Type, wanted: Any, position: int | None) -> Output:
+    """Return how a value of the kernel's result is stored, which may be None if its type says so."""
+    optional = isinstance(item, types.Optional)
+    value = types.unliteral(item.type if optional else item)
+    if isinstance(value, StringType):
+        value = utf8_string  # columns are; both lie alike
+    stored, dtype = _stored(value, wanted, position)
+    return Output(stored, nullable=optional, dtype=dtype)
 
 
 def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types.Type, Any]:
     """Return the type in which a result is stored, and the dtype of its column."""
+    if (
+        isinstance(value, types.BaseTuple)
+        and len(value)
+        and (isinstance(wanted, pl.Struct) or position is not None)
+    ):
+        try:
+            return made_struct(value, wanted, lambda item, dtype: _output(item, dtype, 0))
+        except ValueError as error:
+            raise KernelResultError(str(error)) from None
+    if isinstance(wanted, pl.Struct):
+        msg = f"it returns `{plain_type(str(value))}`, but `returns` declares a struct; return a named tuple"
+        raise KernelResultError(msg)
     if isinstance(value, TemporalType):
         found = result_column(value, wanted)
         if found is None:
             msg = f"it returns `{value}`, but `returns` declares {wanted}"
             raise KernelResultError(msg)
         return found
-    if isinstance(value, (types.Array, types.List, DecimalType)):
+    if isinstance(value, (types.Array, types.List, TextsType, DecimalType)):
         try:
             if isinstance(value, DecimalType):
                 return decimal_result(value, wanted)
-            return packed_column(value, wanted, _number_type, _NUMBER_DTYPES.get)
+            return packed_column(value, wanted, _item_type, _ITEM_DTYPES.get)
         except ValueError as error:
             raise KernelResultError(str(error)) from None
     if value not in _DTYPES:
@@ -192,12 +229,12 @@ def _not_a_column(value: types.Type, position: int | None) -> str:
         return f"it returns a complex number{where}; return `z.real, z.imag` as two columns, or `abs(z)`"
     if isinstance(value, PiecesType):
         return (
-            f'it returns all pieces of a `split`{where}; return one, as `s.split(",")[0]`, several as a '
-            'tuple, or a string of them, as `";".join(pieces)`'
+            f'it returns all pieces of a `split`{where}; return them as `list(s.split(","))`, one, as '
+            '`s.split(",")[0]`, or several as a tuple'
         )
     return (
         f"it returns `{plain_type(str(value))}`{where}; return a number, a bool, a string, bytes, a list or "
-        "array of numbers, None, or a tuple of these"
+        "array of these, None, or a tuple of these"
     )
 
 

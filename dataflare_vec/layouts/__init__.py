@@ -5,6 +5,7 @@ from dataflare_vec.layouts.categories import Categories, Codes
 from dataflare_vec.layouts.packed import PackedRows
 from dataflare_vec.layouts.rows import ArrayRows, ListRows
 from dataflare_vec.layouts.structs import Fields
+from dataflare_vec.layouts.texts import TextRows
 from dataflare_vec.layouts.views import Views
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "ListRows",
     "PackedRows",
     "Slots",
+    "TextRows",
     "Views",
 ]

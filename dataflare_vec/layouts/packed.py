@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.layouts.views import Views
+from dataflare_vec.layouts.views import AS_VIEWS, Views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
 class PackedRows(Views):
-    """Rows of lists whose items are ``width`` bytes each."""
+    """Rows of lists with items of ``width`` bytes; of strings, views into the column's data buffers."""
 
     width: int
 
 
-def unpack(rows: pl.Series, width: int, dtype: Any) -> pl.Series:
-    """Return a Binary Series with the bytes of lists as a Series of ``dtype``, List or Array."""
+def unpack(rows: pl.Series, width: int, dtype: Any, data_buffers: Callable[[], list[Any]]) -> pl.Series:
+    """Return a Binary Series with the bytes of lists as a Series of ``dtype``, List or Array.
+
+    Parameters
+    ----------
+    data_buffers
+        Returns the data buffers that items refer to which are views.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -28,9 +37,10 @@ def unpack(rows: pl.Series, width: int, dtype: Any) -> pl.Series:
     validity, offsets, data = array.buffers()
     count = len(array)
     ends = np.frombuffer(offsets, np.int64)[array.offset : array.offset + count + 1] // width
-    items = pl.Series(dtype=stored).to_arrow().type
+    is_text = item in (pl.String, pl.Binary)
+    items = pl.Series(dtype=stored).to_arrow(compat_level=AS_VIEWS).type
     total = int(ends[-1]) if len(ends) else 0
-    child = pa.Array.from_buffers(items, total, [None, data])
+    child = pa.Array.from_buffers(items, total, [None, data, *(data_buffers() if is_text else ())])
     if validity is not None and array.offset:
         validity = array.is_valid().buffers()[1]
     buffers = [validity if array.null_count else None, pa.py_buffer(ends)]

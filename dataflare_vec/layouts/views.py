@@ -17,10 +17,10 @@ VIEW_BYTES = 16
 #: Bytes of a value that lie in the view itself.
 INLINE_BYTES = 12
 
-# Without it Polars would convert to Arrow's older layout, and copy.
-_AS_VIEWS = pl.CompatLevel.newest()
-# A guess, for how many rows fit in a cache: a view and half as many bytes of text.
-_ROW_BYTES = 24
+#: Without it Polars would convert to Arrow's older layout, and copy.
+AS_VIEWS = pl.CompatLevel.newest()
+#: A guess, for how many rows fit in a cache: a view and half as many bytes of text.
+ROW_BYTES = 24
 
 
 class ViewArray:
@@ -56,11 +56,11 @@ class Views(Layout):
     @property
     def row_bytes(self) -> int:
         """About how many bytes a row takes."""
-        return _ROW_BYTES
+        return ROW_BYTES
 
     def to_arrow(self, series: pl.Series) -> ViewArray:
         """Return a Series of one chunk as an Arrow array, without a copy."""
-        return ViewArray(series.to_arrow(compat_level=_AS_VIEWS))
+        return ViewArray(series.to_arrow(compat_level=AS_VIEWS))
 
     def slots(self, array: Any, *, nulls: bool) -> Slots:
         """Return the slots of an array."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dataflare_vec_kernels import finance, geo, physics, stats
+from dataflare_vec_kernels import finance, geo, hashing, physics, series, sketches, stats, text, vectors
 
-__all__ = ["finance", "geo", "physics", "stats"]
+__all__ = ["finance", "geo", "hashing", "physics", "series", "sketches", "stats", "text", "vectors"]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import runpy
+from datetime import date
+from functools import partial
 from pathlib import Path
 
 import mpmath as mp
 import numpy as np
 import polars as pl
 import pytest
-from dataflare_vec_kernels import finance
+from dataflare_vec_kernels.finance import options as formulas
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import integrate, stats
+from scipy import integrate, optimize, stats
 
 import dataflare_vec as dfv
 
@@ -154,7 +156,7 @@ def test_prices_are_exact_to_the_last_digits_of_spot_and_strike(over):
 def test_the_tail_is_what_the_script_fits():
     path = Path(__file__).parents[2] / "tools" / "fit_normal_tail.py"
     script = runpy.run_path(str(path))
-    assert script["fit"]() == (list(finance.TAIL_ABOVE), list(finance.TAIL_BELOW))
+    assert script["fit"]() == (list(formulas.TAIL_ABOVE), list(formulas.TAIL_BELOW))
 
 
 def test_impossible_prices_fail():
@@ -195,3 +197,78 @@ def test_annuity_pays_the_loan_off(over):
         for _ in range(n):
             debt = debt * (1 + r) - p
         assert abs(debt) < 1e-8
+
+
+def test_amortisation_against_a_plan_of_payments(over):
+    for rate, periods in [(0.0, 12), (1e-12, 12), (0.005, 360), (0.1, 30)]:
+        payment = over("annuity_payment", principal=1000, rate=rate, periods=periods)[0]
+        got = over(
+            "amortisation", principal=1000, rate=rate, periods=periods, period=np.arange(1, periods + 1)
+        )
+        debt = 1000.0
+        for k in range(periods):
+            repaid = payment - debt * rate
+            assert got["interest"][k] == pytest.approx(debt * rate, rel=1e-9, abs=1e-9)
+            assert got["repaid"][k] == pytest.approx(repaid, rel=1e-9)
+            debt -= repaid
+            assert got["balance"][k] == pytest.approx(debt, abs=1e-8)
+        assert got["balance"][-1] == 0.0
+
+
+def test_amortisation_of_other_periods_is_nan(over):
+    for column in over("amortisation", principal=1000, rate=0.01, periods=3, period=[0, 4, 0.5]).values():
+        assert np.isnan(column).all()
+
+
+def payments(*rows):
+    """A frame of lists: amounts and days."""
+    schema = {"amounts": pl.List(pl.Float64), "days": pl.List(pl.Int32)}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def present_value(paid, years, u):
+    return (paid * np.exp(-u * years)).sum()
+
+
+def test_xirr_against_brentq():
+    random = np.random.default_rng(8)
+    rows = []
+    for count in random.integers(2, 60, 200):
+        days = np.sort(random.integers(0, 3000, count))
+        amounts = random.uniform(1, 100, count)
+        amounts[0] = -amounts[1:].sum() * random.uniform(0.5, 1.5)
+        days[0], days[-1] = 0, days[-1] + 30
+        rows.append((amounts.tolist(), days.tolist()))
+    got = dfv.apply(payments(*rows), "xirr")["xirr"].to_list()
+    for rate, (amounts, days) in zip(got, rows, strict=True):
+        paid, years = np.array(amounts), np.array(days) / 365
+        # One change of signs, so one root.
+        root = optimize.brentq(partial(present_value, paid, years), -9, 9, xtol=1e-14)
+        assert rate == pytest.approx(math.expm1(root), rel=1e-9, abs=1e-12)
+
+
+def test_xirr_of_the_example_in_spreadsheets():
+    # Microsoft's documentation of XIRR: 37.34 %.
+    days = [date(2008, 1, 1), date(2008, 3, 1), date(2008, 10, 30), date(2009, 2, 15), date(2009, 4, 1)]
+    amounts = [-10000, 2750, 4250, 3250, 2750]
+    df = pl.DataFrame({"account": 1, "amounts": amounts, "day": days})
+    lists = df.group_by("account").agg("amounts", days=pl.col("day").to_physical())
+    assert dfv.apply(lists, "xirr")["xirr"].item() == pytest.approx(0.373362535, abs=1e-8)
+
+
+def test_xirr_of_several_rates_is_the_one_nearest_to_0():
+    # (1 + r) is 1.1 or 3 per year: the product of (v - 1/1.1)(v - 1/3), v = 1 / (1 + r).
+    assert dfv.apply(payments(([1.0, -4.1, 3.3], [0, 365, 730])), "xirr")["xirr"].item() == pytest.approx(0.1)
+
+
+def test_xirr_of_what_has_no_rate():
+    for amounts in ([], [1.0], [1.0, 2.0], [-1.0, 0.0]):
+        with pytest.raises(dfv.RowError, match="payments in both directions are needed"):
+            dfv.apply(payments((amounts, list(range(len(amounts))))), "xirr")
+    with pytest.raises(dfv.RowError, match="no rate of return"):
+        dfv.apply(payments(([1.0, -1.0, 1.0], [0, 365, 730])), "xirr")
+    with pytest.raises(dfv.RowError, match="differ in length"):
+        dfv.apply(payments(([1.0, -1.0], [0])), "xirr")
+    got = dfv.apply(payments(([-1.0, math.nan], [0, 1]), (None, [1])), "xirr")["xirr"]
+    assert math.isnan(got[0])
+    assert got[1] is None

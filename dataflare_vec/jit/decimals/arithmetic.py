@@ -1,4 +1,4 @@
-"""Operators and functions of decimals, with the meaning of Python's `decimal` in a context wide enough."""
+"""Operators of decimals, as Python's `decimal` has them in a context wide enough, and of wide integers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from numba.core.imputils import lower_builtin
 from numba.extending import overload, type_callable
 
 from dataflare_vec.jit.builtins import value_of
-from dataflare_vec.jit.decimals.types import I128, PRECISION, DecimalType, checked, operation, rescaled
+from dataflare_vec.jit.decimals.types import (
+    I128,
+    PRECISION,
+    DecimalType,
+    WideIntType,
+    operation,
+    overflowing,
+    rescaled,
+    wide_int,
+)
 
 _INLINE = {"forceinline": True}
 _I32, _I64, _F64 = ir.IntType(32), ir.IntType(64), ir.DoubleType()
@@ -29,7 +38,7 @@ def _sum(name):
 
         def body(context, builder, x, y):
             x, y = rescaled(context, builder, x, a, scale), rescaled(context, builder, y, b, scale)
-            return checked(context, builder, getattr(builder, name)(x, y))
+            return getattr(builder, name)(x, y)
 
         return _decimal(scale), body
 
@@ -37,9 +46,7 @@ def _sum(name):
 
 
 def _product(a, b):
-    return _decimal(a + b), lambda context, builder, x, y: checked(
-        context, builder, builder.smul_with_overflow(x, y)
-    )
+    return _decimal(a + b), lambda context, builder, x, y: builder.smul_with_overflow(x, y)
 
 
 def _comparison(sign):
@@ -121,12 +128,21 @@ def _nearest(scale):
     )
 
 
+def _to_float(builder, magnitude):
+    """Return an absolute value as a float, rounded once: its highest 64 bits, and whether any are below."""
+    high = builder.trunc(builder.lshr(magnitude, I128(64)), _I64)
+    shift = builder.zext(builder.sub(_I64(64), builder.ctlz(high, ir.IntType(1)(0))), I128)
+    top = builder.lshr(magnitude, shift)
+    below = builder.icmp_unsigned("!=", builder.shl(top, shift), magnitude)
+    digits = builder.or_(builder.trunc(top, _I64), builder.zext(below, _I64))
+    power = builder.shl(builder.add(builder.trunc(shift, _I64), _I64(1023)), _I64(52))
+    return builder.fmul(builder.uitofp(digits, _F64), builder.bitcast(power, _F64))
+
+
 def _float(scale):
     def body(context, builder, value):
         magnitude, negative = _magnitude(builder, value)
-        low = builder.uitofp(builder.trunc(magnitude, _I64), _F64)
-        high = builder.uitofp(builder.trunc(builder.lshr(magnitude, I128(64)), _I64), _F64)
-        whole = builder.fadd(builder.fmul(high, _F64(2.0**64)), low)
+        whole = _to_float(builder, magnitude)
         result = builder.fdiv(whole, _F64(float(10**scale)))
         return builder.select(negative, builder.fneg(result), result)
 
@@ -142,12 +158,36 @@ def _rounded_to(digits):
     return operation(make)
 
 
-_negated = operation(
-    lambda scale: (DecimalType(scale), lambda context, builder, value: builder.sub(I128(0), value))
-)
-_absolute = operation(
-    lambda scale: (DecimalType(scale), lambda context, builder, value: _magnitude(builder, value)[0])
-)
+def _negation(scale):
+    return DecimalType(scale), lambda context, builder, value: builder.ssub_with_overflow(I128(0), value)
+
+
+def _absolute_value(scale):
+    def body(context, builder, value):
+        magnitude, _ = _magnitude(builder, value)
+        return overflowing(builder, magnitude, builder.icmp_signed("<", magnitude, I128(0)))
+
+    return DecimalType(scale), body
+
+
+def _bits(name):
+    def make(a, b):
+        return wide_int, lambda context, builder, x, y: getattr(builder, name)(x, y)
+
+    return operation(make)
+
+
+def _shifted(a, b):
+    def body(context, builder, value, count):
+        with builder.if_then(builder.icmp_signed("<", count, I128(0)), likely=False):
+            context.call_conv.return_user_exc(builder, ValueError, ("negative shift count",))
+        far = builder.icmp_signed(">", count, I128(127))
+        return builder.ashr(value, builder.select(far, I128(127), count))
+
+    return wide_int, body
+
+
+_negated, _absolute = operation(_negation), operation(_absolute_value)
 _as_int, _as_float, _as_nearest = operation(_cut), operation(_float), operation(_nearest)
 
 
@@ -168,11 +208,13 @@ def _is_number(ty):
     return isinstance(ty, (DecimalType, types.Integer, types.Boolean))
 
 
-def _binary(function, implementation):
+def _binary(function, implementation, kind=DecimalType):
     @overload(function, jit_options=_INLINE)
     def of_two(a, b):
         left, right = (x.type if isinstance(x, types.Optional) else x for x in (a, b))
-        if not isinstance(left, DecimalType) and not isinstance(right, DecimalType):
+        if not isinstance(left, kind) and not isinstance(right, kind):
+            return None
+        if kind is WideIntType and any(isinstance(x, DecimalType) and x != wide_int for x in (left, right)):
             return None
         if not (_is_number(left) and _is_number(right)):
             return None
@@ -201,10 +243,16 @@ for _function, _implementation in (
 ):
     _binary(_function, _implementation)
 
+for _function, _name in ((operator.and_, "and_"), (operator.or_, "or_"), (operator.xor, "xor")):
+    _binary(_function, _bits(_name), WideIntType)
+_binary(operator.rshift, operation(_shifted), WideIntType)
+
 
 def _unary(function, implementation):
     @overload(function, jit_options=_INLINE)
     def of_one(a):
+        if function is int and isinstance(a, WideIntType):
+            return lambda a: a
         return (lambda a: implementation((a,))) if isinstance(a, DecimalType) else None
 
 
@@ -222,6 +270,8 @@ def rounded(number, ndigits=None):
     """Round half to even: to an integer, or to so many digits, which must be a constant."""
     if not isinstance(number, DecimalType):
         return None
+    if isinstance(number, WideIntType):
+        return lambda number, ndigits=None: number
     if ndigits is None or isinstance(ndigits, (types.NoneType, types.Omitted)):
         return lambda number, ndigits=None: _as_nearest((number,))
     if not isinstance(ndigits, types.Literal):
@@ -237,6 +287,9 @@ def rounded(number, ndigits=None):
 def _refuse(function, sign):
     @overload(function)
     def refused(a, b):
+        if wide_int in (a, b):
+            msg = f"`{sign}` of integers of 128 bits isn't known"
+            raise errors.TypingError(msg)
         if isinstance(a, DecimalType) or isinstance(b, DecimalType):
             msg = f"`{sign}` of decimals isn't exact; write `float(a) {sign} float(b)`, or scale integers"
             raise errors.TypingError(msg)

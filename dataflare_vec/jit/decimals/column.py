@@ -1,4 +1,4 @@
-"""Decimal columns of parameters and results."""
+"""Decimal and Int128 columns of parameters and results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import polars as pl
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from dataflare_vec.jit.decimals.types import I128, PRECISION, DecimalType, outside
+from dataflare_vec.jit.decimals.types import I128, PRECISION, DecimalType, WideIntType, outside, widened
 from dataflare_vec.jit.elements import Element, register
 from dataflare_vec.layouts import FixedWidth, Layout
 
@@ -24,7 +24,14 @@ class DecimalColumn(types.Type):  # type: ignore[misc]
         super().__init__(name=f"decimals({precision}, {scale})")
 
 
-def decimal_result(value: DecimalType, declared: Any) -> tuple[DecimalColumn, Any]:
+class WideIntColumn(types.Type):  # type: ignore[misc]
+    """A column of results that are integers of 128 bits."""
+
+    def __init__(self) -> None:
+        super().__init__(name="int128s")
+
+
+def decimal_result(value: DecimalType, declared: Any) -> tuple[types.Type, Any]:
     """Return type and dtype of a column of results.
 
     Raises
@@ -32,6 +39,11 @@ def decimal_result(value: DecimalType, declared: Any) -> tuple[DecimalColumn, An
     ValueError
         If it is declared as something that doesn't hold them; the message says why.
     """
+    if isinstance(value, WideIntType):
+        if declared not in (None, pl.Int128):
+            msg = f"it returns Int128, but `returns` declares {declared}; cast the column afterwards"
+            raise ValueError(msg)
+        return WideIntColumn(), pl.Int128()
     dtype = pl.Decimal(PRECISION, value.scale) if declared is None else declared
     if not isinstance(dtype, pl.Decimal):
         msg = f"it returns a decimal, but `returns` declares {dtype}; convert in the kernel, as `float(x)`"
@@ -69,5 +81,14 @@ class _Result(_Decimal):
         return outside(builder, value, limit) if limit < 10**PRECISION else cgutils.false_bit
 
 
+class _WideResult(_Decimal):
+    def convert(
+        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: types.Type
+    ) -> ir.Value:
+        return widened(builder, value, given)
+
+
 register(DecimalType, _Decimal())
+register(WideIntType, _Decimal())
+register(WideIntColumn, _WideResult())
 register(DecimalColumn, _Result())

@@ -1,7 +1,8 @@
 """The Numba type of decimals: an integer of 128 bits, and how many of its digits are behind the point.
 
 The scale is part of the type, as it is part of a column's dtype: sums take the larger of two scales, products
-their sum. Nothing is rounded; what has more than 38 digits is an OverflowError.
+their sum. Nothing is rounded; what has more than 38 digits is an OverflowError. Integers of 128 bits are a
+kind of their own: they have no point, and end where 128 bits do.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numba.core.typeconv import Conversion
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import intrinsic, lower_cast, register_model
 
-from dataflare_vec.values import digits_of
+from dataflare_vec.values import TOO_LARGE, digits_of
 
 I128 = ir.IntType(128)
 #: Digits of the largest decimal.
@@ -28,21 +29,41 @@ LIMIT = 10**PRECISION
 class DecimalType(types.Type):  # type: ignore[misc]
     """A decimal with ``scale`` digits behind the point."""
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, name: str | None = None) -> None:
         self.scale = scale
-        super().__init__(name=f"decimal({scale})")
+        super().__init__(name=name or f"decimal({scale})")
 
     def can_convert_to(self, typing_context: Any, other: types.Type) -> Conversion | None:
         """More digits behind the point hold the same value."""
-        return Conversion.promote if isinstance(other, DecimalType) and other.scale >= self.scale else None
+        if not isinstance(other, DecimalType) or isinstance(other, WideIntType):
+            return None
+        return Conversion.promote if other.scale >= self.scale else None
+
+    def can_convert_from(self, typing_context: Any, other: types.Type) -> Conversion | None:
+        """Integers are decimals without a point: a sum may begin with 0."""
+        return Conversion.promote if isinstance(other, (types.Integer, types.Boolean)) else None
 
     def unify(self, typing_context: Any, other: types.Type) -> types.Type | None:
         """Return the type that holds values of both."""
+        other = types.unliteral(other)
+        if isinstance(other, types.Integer):
+            return self
         if isinstance(other, DecimalType):
-            return self if self.scale >= other.scale else other
+            return other if isinstance(self, WideIntType) or other.scale > self.scale else self
         return None
 
 
+class WideIntType(DecimalType):
+    """An integer of 128 bits."""
+
+    def __init__(self) -> None:
+        super().__init__(0, "int128")
+
+
+wide_int = WideIntType()
+
+
+@register_model(WideIntType)
 @register_model(DecimalType)
 class _Wide(models.PrimitiveModel):  # type: ignore[misc]
     """An integer of 128 bits."""
@@ -63,7 +84,22 @@ def _constant(context: Any, builder: Any, ty: DecimalType, value: Decimal) -> ir
 
 @lower_cast(DecimalType, DecimalType)
 def _cast(context: Any, builder: Any, given: DecimalType, wanted: DecimalType, value: Any) -> Any:
+    if isinstance(given, WideIntType):
+        if given == wanted:
+            return value
+        value = checked(context, builder, overflowing(builder, value, cgutils.false_bit))
     return rescaled(context, builder, value, given.scale, wanted.scale)
+
+
+@lower_cast(types.Integer, DecimalType)
+@lower_cast(types.Boolean, DecimalType)
+def _cast_integer(context: Any, builder: Any, given: types.Type, wanted: DecimalType, value: Any) -> Any:
+    return rescaled(context, builder, widened(builder, value, given), 0, wanted.scale)
+
+
+@lower_cast(types.IntegerLiteral, DecimalType)
+def _cast_literal(context: Any, builder: Any, given: Any, wanted: DecimalType, value: Any) -> Any:
+    return rescaled(context, builder, I128(given.literal_value), 0, wanted.scale)
 
 
 def rescaled(context: Any, builder: Any, value: ir.Value, given: int, wanted: int) -> ir.Value:
@@ -73,13 +109,20 @@ def rescaled(context: Any, builder: Any, value: ir.Value, given: int, wanted: in
     return checked(context, builder, builder.smul_with_overflow(value, I128(10 ** (wanted - given))))
 
 
-def checked(context: Any, builder: Any, pair: ir.Value) -> ir.Value:
-    """Return a result of 128 bits, if it didn't overflow and has at most 38 digits; else raise."""
-    value = builder.extract_value(pair, 0)
-    wrong = builder.or_(builder.extract_value(pair, 1), outside(builder, value, LIMIT))
+def checked(context: Any, builder: Any, pair: ir.Value, kind: DecimalType | None = None) -> ir.Value:
+    """Return a result of 128 bits, if it didn't overflow and a decimal has at most 38 digits; else raise."""
+    value, wrong = builder.extract_value(pair, 0), builder.extract_value(pair, 1)
+    if not isinstance(kind, WideIntType):
+        wrong = builder.or_(wrong, outside(builder, value, LIMIT))
     with builder.if_then(wrong, likely=False):
-        context.call_conv.return_user_exc(builder, OverflowError, ("decimal of more than 38 digits",))
+        context.call_conv.return_user_exc(builder, OverflowError, (TOO_LARGE,))
     return value
+
+
+def overflowing(builder: Any, value: ir.Value, wrong: ir.Value) -> ir.Value:
+    """Return what `checked` takes: a value, and whether it overflowed."""
+    pair = ir.Constant(ir.LiteralStructType([I128, ir.IntType(1)]), ir.Undefined)
+    return builder.insert_value(builder.insert_value(pair, value, 0), wrong, 1)
 
 
 def outside(builder: Any, value: ir.Value, limit: int) -> ir.Value:
@@ -91,22 +134,34 @@ def outside(builder: Any, value: ir.Value, limit: int) -> ir.Value:
 def operation(make: Any) -> Any:
     """Return an intrinsic for decimals and integers: ``make(context, builder, scales, *digits)``.
 
-    ``make`` is given by ``(scales) -> (result type, generator)``; an integer has the scale 0.
+    ``make`` is given by ``(scales) -> (result type, generator)``; an integer has the scale 0. What a
+    generator returns that may have overflowed (`overflowing`) is checked.
     """
 
     @intrinsic
     def function(typing_context: Any, arguments: Any) -> Any:
         scales = [ty.scale if isinstance(ty, DecimalType) else 0 for ty in arguments]
         result, body = make(*scales)
+        if isinstance(result, DecimalType) and not any(map(_has_point, arguments)):
+            result = wide_int
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             items = cgutils.unpack_tuple(builder, values[0], len(arguments))
             digits = [widened(builder, v, ty) for v, ty in zip(items, arguments, strict=True)]
-            return body(context, builder, *digits)
+            value = body(context, builder, *digits)
+            return checked(context, builder, value, result) if _is_pair(value) else value
 
         return result(arguments), generate
 
     return function
+
+
+def _has_point(ty: types.Type) -> bool:
+    return isinstance(ty, DecimalType) and not isinstance(ty, WideIntType)
+
+
+def _is_pair(value: ir.Value) -> bool:
+    return isinstance(value.type, ir.LiteralStructType)
 
 
 def widened(builder: Any, value: ir.Value, ty: types.Type) -> ir.Value:

@@ -97,6 +97,13 @@ MISTAKES = (
         code=r".* {sign} ",
     ),
     Mistake(
+        "division of wide integers",
+        r"(?s:.*)`(?P<sign>//?|%)` of integers of 128 bits isn't known",
+        "`{sign}` of integers of 128 bits isn't known to compiled code",
+        "cast the column to Int64 before, write `float(a) {sign} float(b)`, or `>>` and `&`",
+        code=r".* {sign} ",
+    ),
+    Mistake(
         "an array that can't be written",
         r"(?s:.*)Cannot modify readonly array",
         "the array is read-only, as rows of lists and global arrays are",

@@ -122,11 +122,16 @@ def find_byte(data, start, stop, byte):
         if found:
             return i + trailing_zeros(found)
         i += 16
-    if i + 8 <= stop:
+    # What is left is looked at together with bytes before it, where it isn't.
+    if i < stop and stop - start >= 16:
+        found = matches16(data, stop - 16, byte)
+        return stop - 16 + trailing_zeros(found) if found else -1
+    if stop - i >= 8:
         found = matches8(data, i, byte)
         if found:
             return i + trailing_zeros(found)
-        i += 8
+        found = matches8(data, stop - 8, byte)
+        return stop - 8 + trailing_zeros(found) if found else -1
     while i < stop:
         if data[i] == byte:
             return i
@@ -148,11 +153,14 @@ def find_bytes(data, start, stop, needle, size):
     i = start
     wasted = 0
     while i <= last_start:
-        if i + 15 <= last_start:
+        # The last lanes may be those of before again, where nothing was found.
+        if last_start - start >= 15:
             lanes = 16
+            i = min(i, last_start - 15)
             found = matches16(data, i, first) & matches16(data, i + size - 1, last)
-        elif i + 7 <= last_start:
+        elif last_start - start >= 7:
             lanes = 8
+            i = min(i, last_start - 7)
             found = matches8(data, i, first) & matches8(data, i + size - 1, last)
         else:
             lanes = 1

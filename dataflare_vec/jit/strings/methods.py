@@ -9,6 +9,7 @@ from dataflare_vec.jit.strings import compare as compare
 from dataflare_vec.jit.strings import concat as concat
 from dataflare_vec.jit.strings import encode as encode
 from dataflare_vec.jit.strings import index as index
+from dataflare_vec.jit.strings import offered as offered
 from dataflare_vec.jit.strings import pad as pad
 from dataflare_vec.jit.strings import partition as partition
 from dataflare_vec.jit.strings import replace as replace

@@ -40,9 +40,26 @@ def occurrences(view, old, limit):
 
 
 @helper
+def replace_byte(kind, view, old, new):
+    """Return a view with a byte, or nothing, in place of another: no branch that text could mislead."""
+    data, nbytes, wanted, kept = view._data, view._nbytes, old._data[0], new._nbytes
+    instead = new._data[0] if kept else wanted
+    room = allocate(nbytes)
+    written = 0
+    for i in range(nbytes):
+        byte = data[i]
+        same = byte == wanted
+        room[written] = instead if same else byte
+        written += kept if same else 1
+    return make_view(kind, room, written)
+
+
+@helper
 def replace_in(kind, view, old, new, limit):
     """Return a view, as ``kind``, with ``new`` in place of ``old``, up to a limit (none if negative)."""
     data, size = view._data, old._nbytes
+    if size == 1 and new._nbytes <= 1 and limit < 0:
+        return replace_byte(kind, view, old, new)
     offset = -1 if limit == 0 else next_match(view, old, 0, False)
     if offset < 0:
         return make_view(kind, data, view._nbytes)

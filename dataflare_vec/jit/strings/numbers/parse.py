@@ -134,6 +134,14 @@ def parse_int(view, base):
 @helper
 def parse_decimal(view):
     """Return the integer that a string holds in base 10: a small part of `parse_int`, quicker to compile."""
+    if view._nbytes > 0 and view._nbytes <= _FEW:
+        small, digits_only = np.int64(0), True
+        for i in range(view._nbytes):
+            digit = np.int64(view._data[i]) - _0
+            digits_only &= digit >= 0 and digit <= 9
+            small = small * 10 + digit
+        if digits_only:
+            return small
     offset = skip_space(view, 0)
     char = char_at(view, offset)
     negative = char == _MINUS
@@ -157,6 +165,8 @@ def parse_decimal(view):
     return -np.int64(value) if negative else np.int64(value)
 
 
+#: So many digits always fit. Most numbers are that and nothing else: a loop without branches reads them.
+_FEW = 18
 #: The largest integer; and one that another digit can always follow.
 _MOST, _SAFE, _TEN = np.uint64((1 << 63) - 1), np.uint64((1 << 63) // 10 - 1), np.uint64(10)
 

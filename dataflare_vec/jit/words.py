@@ -1,0 +1,53 @@
+"""The functions of `dataflare_vec.words` in compiled code: one or two instructions each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+
+from dataflare_vec import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_I64 = ir.IntType(64)
+
+
+class _Words(AbstractTemplate):  # type: ignore[misc]
+    """Integers in, a word out."""
+
+    def generic(self, args: tuple[types.Type, ...], kws: Any) -> Any:
+        if kws or not all(isinstance(arg, (types.Integer, types.Boolean)) for arg in args):
+            return None
+        return signature(types.uint64, *[types.uint64] * len(args))
+
+
+def _offer(function: Callable[..., int], arity: int, emit: Callable[..., ir.Value]) -> None:
+    template = type(f"_{function.__name__}", (_Words,), {"key": function})
+    infer_global(function)(template)
+
+    def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: list[ir.Value]) -> ir.Value:
+        return emit(builder, *args)
+
+    lower_builtin(function, *[types.uint64] * arity)(lower)
+
+
+def _rotate_left(builder: ir.IRBuilder, value: ir.Value, count: ir.Value) -> ir.Value:
+    function_type = ir.FunctionType(_I64, [_I64] * 3)
+    funnel = builder.module.declare_intrinsic("llvm.fshl", [_I64], function_type)
+    return builder.call(funnel, [value, value, count])
+
+
+def _count_ones(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    return builder.ctpop(value)
+
+
+_offer(words.count_ones, 1, _count_ones)
+_offer(words.word, 1, lambda builder, value: value)
+_offer(words.add, 2, lambda builder, a, b: builder.add(a, b))
+_offer(words.multiply, 2, lambda builder, a, b: builder.mul(a, b))
+_offer(words.rotate_left, 2, _rotate_left)

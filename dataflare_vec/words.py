@@ -1,0 +1,106 @@
+"""Arithmetic on 64-bit words for use in kernels: what hash functions are made of.
+
+Python's integers have no size, a kernel's are 64 bits with a sign. These functions give the same unsigned
+word in both: results are 0 to 2^64 - 1, in a compiled kernel of type uint64. Between such words ``^ & | >>``
+work as they are.
+"""
+
+from __future__ import annotations
+
+_MASK = (1 << 64) - 1
+
+
+def word(value: int) -> int:
+    """Return the low 64 bits of an integer.
+
+    Examples
+    --------
+    >>> word(-1) == 2**64 - 1
+    True
+    """
+    return int(value) & _MASK
+
+
+def add(a: int, b: int) -> int:
+    """Return the low 64 bits of a sum.
+
+    Examples
+    --------
+    >>> add(2**64 - 1, 2)
+    1
+    """
+    return (int(a) + int(b)) & _MASK
+
+
+def multiply(a: int, b: int) -> int:
+    """Return the low 64 bits of a product.
+
+    Examples
+    --------
+    >>> multiply(2**63, 3) == 2**63
+    True
+    """
+    return (int(a) * int(b)) & _MASK
+
+
+def rotate_left(value: int, count: int) -> int:
+    """Return a word with its bits rotated to the left by ``count``, 1 to 63.
+
+    Examples
+    --------
+    >>> rotate_left(2**63 + 1, 1)
+    3
+    """
+    low = int(value) & _MASK
+    return ((low << count) | (low >> (64 - count))) & _MASK
+
+
+def count_ones(value: int) -> int:
+    """Return how many of the low 64 bits of an integer are set.
+
+    Examples
+    --------
+    >>> count_ones(0b1011)
+    3
+    """
+    return (int(value) & _MASK).bit_count()
+
+
+def load64(data: bytes, at: int) -> int:
+    """Return the eight bytes from position ``at`` on as a little-endian word.
+
+    Raises
+    ------
+    IndexError
+        If there are fewer bytes.
+
+    Examples
+    --------
+    >>> load64(bytes([1, 2, 0, 0, 0, 0, 0, 0]), 0)
+    513
+    """
+    return _load(data, at, 8)
+
+
+def load32(data: bytes, at: int) -> int:
+    """Return the four bytes from position ``at`` on as a little-endian word.
+
+    Raises
+    ------
+    IndexError
+        If there are fewer bytes.
+
+    Examples
+    --------
+    >>> load32(bytes([0, 1, 2, 0, 0]), 1)
+    513
+    """
+    return _load(data, at, 4)
+
+
+def _load(data: bytes, at: int, size: int) -> int:
+    part = data[at : at + size]
+    if at < 0 or len(part) < size:
+        msg = "word out of range"
+        raise IndexError(msg)
+    return int.from_bytes(part, "little")

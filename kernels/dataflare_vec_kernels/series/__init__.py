@@ -1,0 +1,7 @@
+"""Series in the order of time, one state a key: smoothing, events, markets."""
+
+from __future__ import annotations
+
+from dataflare_vec_kernels.series import events, markets, smoothing
+
+__all__ = ["events", "markets", "smoothing"]

@@ -1,0 +1,184 @@
+"""Indicators of prices in the order of time."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import dataflare_vec as dfv
+
+
+@dfv.scan(init=-math.inf, author="dataflare_vec")
+def drawdown(state, price):  # type: ignore[no-untyped-def]
+    """How far a price is below its highest so far, as a share of that.
+
+    Parameters
+    ----------
+    price : float
+        Above 0.
+
+    Returns
+    -------
+    float
+        -1 to 0.
+
+    Examples
+    --------
+    >>> drawdown(120.0, 90.0)
+    (120.0, -0.25)
+    """
+    peak = max(state, price * 1.0)
+    return peak, price / peak - 1.0
+
+
+class Candle(NamedTuple):
+    """A candle of averages."""
+
+    ha_open: float
+    ha_high: float
+    ha_low: float
+    ha_close: float
+
+
+@dfv.scan(init=(0.0, 0.0, False), author="dataflare_vec")
+def heikin_ashi(state, open, high, low, close):  # type: ignore[no-untyped-def]
+    """Heikin-Ashi candles: trends without single rows' jumps.
+
+    Parameters
+    ----------
+    open, high, low, close : float
+        Prices of a row's time.
+
+    Returns
+    -------
+    Candle
+        ``ha_open``: the middle of the candle before; ``ha_close``: the mean of the four prices.
+
+    Notes
+    -----
+    Source: D. Valcu, "Using The Heikin-Ashi Technique", Stocks & Commodities 22 (2) (2004).
+
+    Examples
+    --------
+    >>> heikin_ashi((10.0, 12.0, True), 11.0, 14.0, 10.0, 13.0)[1]
+    Candle(ha_open=11.0, ha_high=14.0, ha_low=10.0, ha_close=12.0)
+    """
+    last_open, last_close, started = state
+    mean = (open + high + low + close) / 4.0
+    start = (last_open + last_close) / 2.0 if started else (open + close) / 2.0
+    return (start, mean, True), Candle(start, max(high, start, mean), min(low, start, mean), mean)
+
+
+def _wilder(average, value, seen, period):  # type: ignore[no-untyped-def]
+    """Average after ``seen`` values before: the mean of the first ones, then smoothed by 1/period."""
+    if seen < period:
+        return average + value / period
+    return average + (value - average) / period
+
+
+@dfv.scan(init=(0.0, 0.0, 0.0, -1), author="dataflare_vec")
+def rsi(state, price, period=14):  # type: ignore[no-untyped-def]
+    """Relative strength index: share of the gains in the last changes of a price, in percent.
+
+    Parameters
+    ----------
+    price : float
+        In the order of time.
+    period : int
+        Over how many changes gains and losses are averaged.
+
+    Returns
+    -------
+    float or None
+        0 to 100; None until there were as many changes. 50 if nothing changed.
+
+    Notes
+    -----
+    Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978), section VI.
+    """
+    last, gain, loss, seen = state
+    if seen < 0:
+        return (price * 1.0, 0.0, 0.0, 0), None
+    change = price - last
+    gain = _wilder(gain, max(change, 0.0), seen, period)
+    loss = _wilder(loss, max(-change, 0.0), seen, period)
+    after = (price * 1.0, gain, loss, seen + 1)
+    if seen + 1 < period:
+        return after, None
+    if gain + loss == 0.0:
+        return after, 50.0
+    return after, 100.0 * gain / (gain + loss)
+
+
+class Macd(NamedTuple):
+    """The indicator, its average, and their difference."""
+
+    macd: float
+    signal: float
+    histogram: float
+
+
+@dfv.scan(init=(0.0, 0.0, 0.0, False), author="dataflare_vec")
+def macd(state, price, fast=12, slow=26, smooth=9):  # type: ignore[no-untyped-def]
+    """Moving average convergence/divergence: a fast average of a price less a slow one.
+
+    Parameters
+    ----------
+    price : float
+        In the order of time.
+    fast, slow, smooth : int
+        Spans of the exponential averages of the price, and of their difference; alpha is 2 / (span + 1).
+
+    Returns
+    -------
+    Macd
+        ``macd``, ``signal``, ``histogram``. The averages start at the first row's price.
+
+    Notes
+    -----
+    The same as differences of Polars' ``ewm_mean(span=…, adjust=False)``.
+
+    Source: G. Appel, The Moving Average Convergence-Divergence Trading Method (1985).
+    """
+    quick, slowly, signal, started = state
+    if not started:
+        return (price * 1.0, price * 1.0, 0.0, True), Macd(0.0, 0.0, 0.0)
+    quick += (price - quick) * 2.0 / (fast + 1)
+    slowly += (price - slowly) * 2.0 / (slow + 1)
+    value = quick - slowly
+    signal += (value - signal) * 2.0 / (smooth + 1)
+    return (quick, slowly, signal, True), Macd(value, signal, value - signal)
+
+
+@dfv.scan(init=(0.0, 0.0, 0), author="dataflare_vec")
+def atr(state, high, low, close, period=14):  # type: ignore[no-untyped-def]
+    """Average true range: how much a price moves in a row's time.
+
+    Parameters
+    ----------
+    high, low, close : float
+        Prices of a row's time.
+    period : int
+        Over how many rows it is averaged, by Wilder's smoothing.
+
+    Returns
+    -------
+    float or None
+        None until there were as many rows.
+
+    Notes
+    -----
+    The true range is the largest of high - low and the distances of both from the close before; of the first
+    row, high - low.
+
+    Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978), section III.
+    """
+    last, average, seen = state
+    span = high - low
+    if seen > 0:
+        span = max(span, abs(high - last), abs(low - last))
+    average = _wilder(average, span, seen, period)
+    after = (close * 1.0, average, seen + 1)
+    if seen + 1 < period:
+        return after, None
+    return after, average

@@ -1,0 +1,435 @@
+"""Statistics of many rows from a state of fixed size, one row out or one for each key."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+import dataflare_vec as dfv
+from dataflare_vec.words import add, multiply, word
+
+
+class Moments(NamedTuple):
+    """Count, mean, and sums of powers of the distances from the mean."""
+
+    n: float
+    mean: float
+    m2: float
+    m3: float
+    m4: float
+
+
+class Sums(NamedTuple):
+    """Moments of most rows; of the last ones, sums of powers of the distances from ``shift``."""
+
+    before: Moments
+    shift: float
+    n: float
+    s1: float
+    s2: float
+    s3: float
+    s4: float
+
+
+NO_ROWS = Sums(Moments(0.0, 0.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+#: Rows whose sums are kept before they go into the moments: divisions take longer than all the rest, and
+#: the fewer rows, the less of the sums' digits can cancel.
+_FEW = 64
+
+
+def _with(s, x):  # type: ignore[no-untyped-def]
+    """Sums with one more value."""
+    shift = s.shift
+    if s.n == 0.0:
+        shift = s.before.mean if s.before.n > 0.0 else x * 1.0
+    d = x - shift
+    square = d * d
+    s = Sums(s.before, shift, s.n + 1.0, s.s1 + d, s.s2 + square, s.s3 + square * d, s.s4 + square * square)
+    return s if s.n < _FEW else Sums(_moments(s), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def _moments(s):  # type: ignore[no-untyped-def]
+    """Moments of all rows."""
+    if s.n == 0.0:
+        return s.before
+    m = s.s1 / s.n
+    m2 = s.s2 - m * s.s1
+    m3 = s.s3 - 3.0 * m * s.s2 + 2.0 * m * m * s.s1
+    m4 = s.s4 - 4.0 * m * s.s3 + 6.0 * m * m * s.s2 - 3.0 * m * m * m * s.s1
+    return _of_both(s.before, Moments(s.n, s.shift + m, m2, m3, m4))
+
+
+def _of_both(a, b):  # type: ignore[no-untyped-def]
+    """Moments of two parts of the rows."""
+    if a.n == 0.0:
+        return b
+    if b.n == 0.0:
+        return a
+    n = a.n + b.n
+    delta = b.mean - a.mean
+    part = delta / n
+    m2 = a.m2 + b.m2 + delta * part * a.n * b.n
+    m3 = a.m3 + b.m3 + delta * part * part * a.n * b.n * (a.n - b.n) + 3.0 * part * (a.n * b.m2 - b.n * a.m2)
+    m4 = (
+        a.m4
+        + b.m4
+        + delta * part**3 * a.n * b.n * (a.n * a.n - a.n * b.n + b.n * b.n)
+        + 6.0 * part * part * (a.n * a.n * b.m2 + b.n * b.n * a.m2)
+        + 4.0 * part * (a.n * b.m3 - b.n * a.m3)
+    )
+    return Moments(n, a.mean + part * b.n, m2, m3, m4)
+
+
+def _together(a, b):  # type: ignore[no-untyped-def]
+    return Sums(_of_both(_moments(a), _moments(b)), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+class Spread(NamedTuple):
+    """Mean and spread of a column."""
+
+    count: int
+    mean: float
+    variance: float
+
+
+def _spread(sums):  # type: ignore[no-untyped-def]
+    s = _moments(sums)
+    mean = s.mean if s.n > 0.0 else math.nan
+    return Spread(int(s.n), mean, s.m2 / (s.n - 1.0) if s.n > 1.0 else math.nan)
+
+
+@dfv.reduce(init=NO_ROWS, merge=_together, finish=_spread, author="dataflare_vec")
+def welford(state, x):  # type: ignore[no-untyped-def]
+    """Count, mean and variance in one pass, without the cancellation of sums of squares.
+
+    Parameters
+    ----------
+    x : float
+        Nulls are passed over.
+
+    Returns
+    -------
+    Spread
+        ``count``, ``mean``, ``variance`` (of a sample: divided by count - 1); NaN for too few rows.
+
+    Notes
+    -----
+    64 rows at a time, of which sums are taken around the mean so far.
+
+    Source: B. P. Welford, Technometrics 4 (1962); T. Chan, G. Golub, R. LeVeque (1979) for more than one row.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> pl.DataFrame({"x": [1.0, 2.0, 6.0]}).pipe(dfv.apply, "welford").row(0)
+    (3, 3.0, 7.0)
+    """
+    return _with(state, x)
+
+
+def _skewness(sums):  # type: ignore[no-untyped-def]
+    s = _moments(sums)
+    return math.sqrt(s.n) * s.m3 / (s.m2 * math.sqrt(s.m2))
+
+
+@dfv.reduce(init=NO_ROWS, merge=_together, finish=_skewness, author="dataflare_vec")
+def skewness(state, x):  # type: ignore[no-untyped-def]
+    """Skewness: how much longer one tail is than the other.
+
+    Parameters
+    ----------
+    x : float
+        Nulls are passed over.
+
+    Returns
+    -------
+    float
+        Third standardised moment, as Polars' ``skew()``; NaN if all values are equal or there are none.
+
+    Notes
+    -----
+    Source: P. Pébay, Formulas for Robust, One-Pass Parallel Computation of Covariances and Arbitrary-Order
+    Statistical Moments, Sandia report SAND2008-6212.
+    """
+    return _with(state, x)
+
+
+def _kurtosis(sums):  # type: ignore[no-untyped-def]
+    s = _moments(sums)
+    return s.n * s.m4 / (s.m2 * s.m2) - 3.0
+
+
+@dfv.reduce(init=NO_ROWS, merge=_together, finish=_kurtosis, author="dataflare_vec")
+def kurtosis(state, x):  # type: ignore[no-untyped-def]
+    """Excess kurtosis: how heavy the tails are, 0 for a normal distribution.
+
+    Parameters
+    ----------
+    x : float
+        Nulls are passed over.
+
+    Returns
+    -------
+    float
+        Fourth standardised moment less 3, as Polars' ``kurtosis()``; NaN if all values are equal or there are
+        none.
+
+    Notes
+    -----
+    Source: P. Pébay, Sandia report SAND2008-6212, as for `skewness`.
+    """
+    return _with(state, x)
+
+
+#: Registers of `approx_distinct`: 2^12, one byte each.
+_INDEX_BITS = 12
+
+
+def _mixed(key):  # type: ignore[no-untyped-def]
+    """A key's bits, well mixed (the finaliser of SplitMix64: G. Steele and others, OOPSLA 2014)."""
+    state = add(word(key), 0x9E3779B97F4A7C15)
+    state = multiply(state ^ (state >> 30), 0xBF58476D1CE4E5B9)
+    state = multiply(state ^ (state >> 27), 0x94D049BB133111EB)
+    return state ^ (state >> 31)
+
+
+def _larger(a, b):  # type: ignore[no-untyped-def]
+    for i in range(len(a)):
+        a[i] = max(a[i], b[i])
+    return a
+
+
+def _estimate(registers):  # type: ignore[no-untyped-def]
+    size = len(registers)
+    total, empty = 0.0, 0
+    for rank in registers:
+        total += 2.0 ** -float(rank)
+        if rank == 0:
+            empty += 1
+    estimate = 0.7213 / (1.0 + 1.079 / size) * size * size / total
+    if estimate <= 2.5 * size and empty > 0:
+        return size * math.log(size / empty)  # linear counting
+    return estimate
+
+
+@dfv.reduce(
+    init=np.zeros(1 << _INDEX_BITS, np.uint8), merge=_larger, finish=_estimate, author="dataflare_vec"
+)
+def approx_distinct(state, key: int):  # type: ignore[no-untyped-def]
+    """About how many different keys there are, by HyperLogLog in 4 KiB.
+
+    Parameters
+    ----------
+    key : int
+        Hash strings first, with ``key=dfv.expr("xxhash64", "name")``.
+
+    Returns
+    -------
+    float
+        The count, with a standard error of 1.6 %.
+
+    Notes
+    -----
+    Source: P. Flajolet and others, "HyperLogLog", AofA 2007; 64-bit hashes instead of corrections for large
+    counts, as S. Heule and others, EDBT 2013.
+    """
+    mixed = _mixed(key)
+    index = int(mixed >> (64 - _INDEX_BITS))
+    rest = int(mixed & ((1 << (64 - _INDEX_BITS)) - 1))
+    rank = 1
+    while rank <= 64 - _INDEX_BITS and not (rest >> (64 - _INDEX_BITS - rank)) & 1:
+        rank += 1
+    if rank > state[index]:
+        state[index] = rank
+    return state
+
+
+#: Relative error of the quantile sketches, and the numbers of buckets for values of one sign.
+_ERROR = 0.01
+_BUCKETS = 2048
+_LOG_GAMMA = math.log((1.0 + _ERROR) / (1.0 - _ERROR))
+#: The bucket of 1; values from 1.3e-9 to 7.8e8 have buckets of their own.
+_ONE = 1024
+
+
+class Sketch(NamedTuple):
+    """Weights of values by the logarithm of their size, and the quantile that is asked for."""
+
+    positive: np.ndarray
+    negative: np.ndarray
+    zero: float
+    quantile: float
+
+
+NO_SKETCH = Sketch(np.zeros(_BUCKETS), np.zeros(_BUCKETS), 0.0, 0.5)
+
+
+def _bucket(size):  # type: ignore[no-untyped-def]
+    return min(max(math.ceil(math.log(size) / _LOG_GAMMA) + _ONE, 0), _BUCKETS - 1)
+
+
+def _middle(bucket):  # type: ignore[no-untyped-def]
+    """The value that stands for a bucket, within the error of all its values."""
+    return 2.0 * math.exp((bucket - _ONE) * _LOG_GAMMA) / (1.0 + math.exp(_LOG_GAMMA))
+
+
+def _count(s, x, weight, quantile):  # type: ignore[no-untyped-def]
+    if x > 0.0:
+        s.positive[_bucket(x)] += weight
+    elif x < 0.0:
+        s.negative[_bucket(-x)] += weight
+    elif x == 0.0:
+        return Sketch(s.positive, s.negative, s.zero + weight, quantile)
+    return Sketch(s.positive, s.negative, s.zero, quantile)
+
+
+def _added(a, b):  # type: ignore[no-untyped-def]
+    for i in range(_BUCKETS):
+        a.positive[i] += b.positive[i]
+        a.negative[i] += b.negative[i]
+    return Sketch(a.positive, a.negative, a.zero + b.zero, b.quantile)
+
+
+def _quantile(s):  # type: ignore[no-untyped-def]
+    total = s.zero
+    for i in range(_BUCKETS):
+        total += s.positive[i] + s.negative[i]
+    wanted = s.quantile * total
+    below = 0.0
+    for i in range(_BUCKETS - 1, -1, -1):
+        below += s.negative[i]
+        if s.negative[i] > 0.0 and below >= wanted:
+            return -_middle(i)
+    below += s.zero
+    if s.zero > 0.0 and below >= wanted:
+        return 0.0
+    last = math.nan
+    for i in range(_BUCKETS):
+        if s.positive[i] > 0.0:
+            below += s.positive[i]
+            last = _middle(i)
+            if below >= wanted:
+                return last
+    return last
+
+
+@dfv.reduce(init=NO_SKETCH, merge=_added, finish=_quantile, author="dataflare_vec")
+def approx_quantile(state, x, q=0.5):  # type: ignore[no-untyped-def]
+    """A quantile within 1 % of its value, by DDSketch in 32 KiB.
+
+    Parameters
+    ----------
+    x : float
+        Nulls and NaN are passed over; sizes outside of 1.3e-9 to 7.8e8 count as these.
+    q : float
+        0 to 1; 0.5 is the median.
+
+    Returns
+    -------
+    float
+        NaN if there are no values.
+
+    Notes
+    -----
+    Source: C. Masson, J. E. Rim, H. K. Lee, "DDSketch", VLDB 12 (2019).
+    """
+    return _count(state, x, 1.0, q)
+
+
+@dfv.reduce(init=NO_SKETCH, merge=_added, finish=_quantile, author="dataflare_vec")
+def weighted_median(state, x, weight):  # type: ignore[no-untyped-def]
+    """The value below and above which half of the weight lies, within 1 % of its value.
+
+    Parameters
+    ----------
+    x : float
+        As in `approx_quantile`.
+    weight : float
+        At least 0.
+
+    Returns
+    -------
+    float
+        NaN if there is no weight.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative: the row fails.
+    """
+    if weight < 0.0:
+        raise ValueError("negative weight")
+    return _count(state, x, weight, 0.5)
+
+
+#: Items that `reservoir`, and `vectors.nearest`, hold at most.
+PLACES = 64
+
+
+def keep_smallest(items, ranks, count, size, item, rank):  # type: ignore[no-untyped-def]
+    """Put an item in if its rank is among the smallest, which are in order; return how many are there."""
+    if count == size and not rank < ranks[size - 1]:
+        return count
+    i = min(count, size - 1)
+    while i > 0 and ranks[i - 1] > rank:
+        items[i], ranks[i] = items[i - 1], ranks[i - 1]
+        i -= 1
+    items[i], ranks[i] = item, rank
+    return min(count + 1, size)
+
+
+class Reservoir(NamedTuple):
+    """Values with the lots they drew, how many there are, and how many there were."""
+
+    values: np.ndarray
+    lots: np.ndarray
+    count: int
+    seen: int
+
+
+NO_VALUES = Reservoir(np.zeros(PLACES), np.zeros(PLACES), 0, 0)
+
+
+def _drawn(s):  # type: ignore[no-untyped-def]
+    return s.values[: s.count].copy()
+
+
+@dfv.reduce(init=NO_VALUES, finish=_drawn, author="dataflare_vec")
+def reservoir(state, x, size=10, seed=0):  # type: ignore[no-untyped-def]
+    """A random sample: each value has the same chance to be in it, however many come.
+
+    Parameters
+    ----------
+    x : float
+        Nulls are passed over.
+    size : int
+        1 to 64 values.
+    seed : int
+        Other seeds give other samples; the same rows and seed, the same.
+
+    Returns
+    -------
+    list of float
+        The sample, in random order; all values if there are no more.
+
+    Raises
+    ------
+    ValueError
+        If the sample is to have another size: the row fails.
+
+    Notes
+    -----
+    Each value draws a lot, and those with the smallest stay.
+
+    Source: C. T. Fan, M. E. Muller, I. Rezucha, "Development of Sampling Plans by Using Sequential (Item by
+    Item) Selection Techniques and Digital Computers", Journal of the American Statistical Association 57
+    (1962).
+    """
+    if size < 1 or size > PLACES:
+        raise ValueError("the sample must have 1 to 64 values")
+    lot = int(_mixed(multiply(seed, 0xD1342543DE82EF95) ^ word(state.seen)) >> 11)
+    count = keep_smallest(state.values, state.lots, state.count, size, x, lot * 2.0**-53)
+    return Reservoir(state.values, state.lots, count, state.seen + 1)

@@ -1,0 +1,7 @@
+"""Strings: how alike they are, how they sound, made comparable, parsed, checked."""
+
+from __future__ import annotations
+
+from dataflare_vec_kernels.text import checks, cleaning, parsing, phonetic, similarity
+
+__all__ = ["checks", "cleaning", "parsing", "phonetic", "similarity"]

@@ -1,0 +1,159 @@
+"""Sketches against Polars, SciPy and NumPy: one state, one for each key, merged from blocks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from dataflare_vec_kernels import sketches
+from scipy import stats
+
+import dataflare_vec as dfv
+
+ROWS = 200_000  # several blocks, whose states are merged
+
+
+@pytest.fixture(scope="module")
+def df():
+    random = np.random.default_rng(2)
+    return pl.DataFrame(
+        {
+            "key": random.integers(0, 50_000, ROWS),
+            "x": random.gamma(2.0, 3.0, ROWS) - 1.0,
+            "weight": random.uniform(size=ROWS),
+            "group": random.choice([1, 2], ROWS),
+        }
+    )
+
+
+def one(df, name, **bindings):
+    """The one row, whose bits mustn't depend on threads and chunks."""
+    whole = dfv.apply(df, name, **bindings)
+    config = dfv.BatchConfig(min_batch_size=30_001, max_batch_size=30_001)
+    assert dfv.apply(df, name, config=config, **bindings).equals(whole)
+    return whole.row(0)
+
+
+def test_welford(df):
+    count, mean, variance = one(df, "welford")
+    assert count == ROWS
+    assert mean == pytest.approx(df["x"].mean(), rel=1e-12)
+    assert variance == pytest.approx(df["x"].var(), rel=1e-12)
+
+
+def test_welford_does_not_cancel():
+    x = [1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16]  # sums of squares lose the variance
+    assert one(pl.DataFrame({"x": x}), "welford") == (4, 1e9 + 10, 30.0)
+
+
+def test_welford_of_few_rows():
+    none = pl.DataFrame({"x": []}, schema={"x": pl.Float64})
+    count, mean, variance = one(none, "welford")
+    assert count == 0
+    assert math.isnan(mean)
+    assert math.isnan(variance)
+    assert one(pl.DataFrame({"x": [None, 2.0]}), "welford")[:2] == (1, 2.0)
+
+
+def test_skewness_and_kurtosis(df):
+    assert one(df, "skewness")[0] == pytest.approx(df["x"].skew(), rel=1e-9)
+    assert one(df, "kurtosis")[0] == pytest.approx(df["x"].kurtosis(), rel=1e-9)
+    assert one(df, "kurtosis")[0] == pytest.approx(stats.kurtosis(df["x"].to_numpy()), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["skewness", "kurtosis"])
+def test_moments_of_equal_values_are_nan(name):
+    for x in ([], [1.0], [2.0, 2.0]):
+        assert math.isnan(one(pl.DataFrame({"x": x}, schema={"x": pl.Float64}), name)[0])
+
+
+def test_in_a_group_by(df):
+    got = df.group_by("group", maintain_order=True).agg(
+        dfv.expr("kurtosis", "x"), dfv.expr("approx_distinct", "key"), dfv.expr("approx_quantile", "x", q=0.9)
+    )
+    x, key = pl.col("x"), pl.col("key")
+    expected = df.group_by("group", maintain_order=True).agg(
+        x.kurtosis(), key.n_unique(), x.quantile(0.9).alias("q")
+    )
+    assert got["kurtosis"].to_list() == pytest.approx(expected["x"].to_list())
+    assert got["approx_distinct"].to_list() == pytest.approx(expected["key"].to_list(), rel=0.05)
+    assert got["approx_quantile"].to_list() == pytest.approx(expected["q"].to_list(), rel=0.0101)
+
+
+def test_moments_are_merged_in_any_place(df):
+    x = df["x"].to_list()[:300]
+    for cut in (0, 1, 150, 299, 300):
+        parts = [sketches.NO_ROWS, sketches.NO_ROWS]
+        for i, value in enumerate(x):
+            parts[i >= cut] = sketches.kurtosis(parts[i >= cut], value)
+        together = sketches._together(*parts)
+        assert sketches._kurtosis(together) == pytest.approx(stats.kurtosis(x))
+        assert sketches._skewness(together) == pytest.approx(stats.skew(x))
+
+
+@pytest.mark.parametrize("distinct", [0, 1, 100, 3000, 50_000, 1_000_000])
+def test_approx_distinct(distinct):
+    df = pl.DataFrame(
+        {"key": np.resize(np.arange(distinct) * 7919, min(distinct * 3, 1_000_000))}, schema={"key": pl.Int64}
+    )
+    (got,) = one(df, "approx_distinct")
+    assert got == pytest.approx(distinct, rel=0.05)
+    assert one(df.reverse(), "approx_distinct") == (got,)  # in whatever order they are merged
+
+
+def test_approx_distinct_of_strings(df):
+    names = df.select(name=pl.format("customer {}", "key"))
+    (got,) = dfv.apply(
+        names, "approx_distinct", key=dfv.expr("xxhash64", "name").reinterpret(signed=True)
+    ).row(0)
+    assert got == pytest.approx(names["name"].n_unique(), rel=0.05)
+
+
+@pytest.mark.parametrize("q", [0.0, 0.01, 0.25, 0.5, 0.9, 0.999, 1.0])
+def test_approx_quantile(df, q):
+    expected = np.quantile(df["x"].to_numpy(), q, method="inverted_cdf")
+    assert one(df, "approx_quantile", q=q)[0] == pytest.approx(expected, rel=0.0101)
+
+
+def test_approx_quantile_of_few_values():
+    def quantile(*x, q=0.5):
+        return one(pl.DataFrame({"x": x}, schema={"x": pl.Float64}), "approx_quantile", q=q)[0]
+
+    assert math.isnan(quantile())
+    assert math.isnan(quantile(math.nan))
+    assert quantile(0.0, None, math.nan) == 0.0
+    assert quantile(-5.0, 0.0, 3.0) == 0.0
+    assert quantile(-5.0, 0.0, 3.0, q=0.0) == pytest.approx(-5, rel=0.01)
+    assert quantile(1e300) == pytest.approx(7.8e8, rel=0.1)  # beyond the last bucket
+
+
+def test_weighted_median(df):
+    order = np.argsort(df["x"].to_numpy())
+    x, weight = df["x"].to_numpy()[order], df["weight"].to_numpy()[order]
+    expected = x[np.searchsorted(weight.cumsum(), weight.sum() / 2)]
+    assert one(df, "weighted_median")[0] == pytest.approx(expected, rel=0.0101)
+
+
+def test_weighted_median_refuses_negative_weights():
+    with pytest.raises(dfv.RowError, match="negative weight"):
+        dfv.apply(pl.DataFrame({"x": [1.0], "weight": [-1.0]}), "weighted_median")
+
+
+def test_reservoir():
+    df = pl.DataFrame({"x": np.arange(100.0)})
+    drawn = [one(df, "reservoir", size=20, seed=seed)[0] for seed in range(300)]
+    assert all(len(set(sample)) == 20 for sample in drawn)
+    # Each value has the same chance: 60 of 300 samples hold it, and none far fewer or more.
+    often = np.bincount(np.concatenate(drawn).astype(int), minlength=100)
+    assert stats.chisquare(often).pvalue > 0.01
+    assert one(df, "reservoir", size=20, seed=1) == (drawn[1],)
+
+
+def test_reservoir_of_fewer_values_is_all_of_them():
+    df = pl.DataFrame({"x": [3.0, None, 1.0]})
+    assert sorted(one(df, "reservoir")[0]) == [1.0, 3.0]
+    assert one(df.clear(), "reservoir") == ([],)
+    with pytest.raises(dfv.RowError, match="1 to 64 values"):
+        dfv.apply(df, "reservoir", size=65)

@@ -1,0 +1,108 @@
+"""The laws for lists of strings and of bytes, in and out."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle import call, check, configs, frames, plugins
+
+import dataflare_vec as dfv
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=16)
+
+
+def read(items, s):
+    total = 0
+    for item in items:
+        total += len(item)
+    return len(items), s in items, items.count(s), not items, bool(items), ",".join(items), total
+
+
+def picked(items, s):
+    return items[0], items[-2], items[len(s)]
+
+
+def found(items, s):
+    return items.index(s)
+
+
+def parts(items, s):
+    return items, items[1:], items[-3:-1], items[len(s) :]
+
+
+def made(items, s):
+    if s == "":
+        return None
+    return [item.upper() + s for item in items if item != s]
+
+
+def split(items, s):
+    return list(s.split("a")), [s, s + "and no short one", ""]
+
+
+KERNELS = plugins(read, picked, found, parts, made, split)
+
+
+def rows_of(frame):
+    return ([None if items is None or None in items else items, s] for items, s in frame.iter_rows())
+
+
+def same(got, wanted):
+    assert got.to_list() == wanted
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@given(data=st.data(), config=configs)
+def test_lists(name, data, config):
+    few = st.sampled_from(["", "a", "ab", "é", "a string of more than twelve"])
+    lists = st.lists(few | texts, max_size=5) | st.lists(st.none() | few, max_size=3)
+    frame = data.draw(frames(items=(lists, pl.List(pl.String)), s=(few | texts, pl.String)))
+    check(frame, KERNELS[name], config, call(KERNELS[name], rows_of(frame)), same)
+
+
+@given(frame=frames(items=(st.lists(st.binary(max_size=20), max_size=4), pl.List(pl.Binary))), config=configs)
+def test_bytes(frame, config):
+    plugin = BYTES["backwards"]
+    check(frame, plugin, config, call(plugin, frame.iter_rows()), same)
+
+
+def backwards(items):
+    return [item + b"-" for item in items], b"/".join(items)
+
+
+BYTES = plugins(backwards)
+
+
+@given(frame=frames(items=(st.lists(texts, min_size=2, max_size=2), pl.Array(pl.String, 2))), config=configs)
+def test_arrays(frame, config):
+    rows = ([None if items is None else list(items)] for (items,) in frame.iter_rows())
+    check(frame, PAIR, config, call(PAIR, rows), same)
+
+
+def joined(items):
+    return items[0] + items[1], len(items)
+
+
+PAIR = plugins(joined)["joined"]
+
+
+def test_a_list_of_strings_is_read_by_the_next_step():
+    frame = pl.DataFrame({"items": [["a", "b"], [], None], "s": ["x", "y", "z"]})
+    steps = [dfv.step(KERNELS["made"], output="more"), dfv.step(KERNELS["found"], items="more")]
+    got = dfv.apply(frame, steps, on_error="null")
+    assert got["more"].to_list() == [["Ax", "Bx"], [], None]
+    assert got["found"].to_list() == [None, None, None]
+
+
+def test_nothing_is_copied():
+    pytest.importorskip("pyarrow")
+    from dataflare_vec.layouts import TextRows
+
+    series = pl.Series([["a", "b" * 20], ["c" * 30]])
+    array = series.to_arrow(compat_level=pl.CompatLevel.newest())
+    slots = TextRows().slots(TextRows().to_arrow(series), nulls=False)
+    _, offsets = array.buffers()[:2]
+    _, views, *_ = array.values.buffers()
+    assert (slots[0], slots[4]) == (offsets.address, views.address)

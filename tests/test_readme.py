@@ -1,0 +1,54 @@
+"""The README's Python runs, from top to bottom, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+#: What the README takes for given: a live feed, and what is done with its frames.
+GIVEN = """
+feed = iter([pl.DataFrame({"distance": [1.0], "minutes": [2.0]})] * 3)
+published = []
+publish = published.append
+"""
+#: And what has to be true at the end.
+CHECKS = """
+assert sum(frame.height for frame in published) == 3
+assert log.count == 1 and log.frame["message"].to_list() == ["a ride takes time"]
+assert pl.read_parquet("failed.parquet")["error_row"].to_list() == [1]
+assert df.pipe(dfv.apply, "fare")["fare"].round(6).to_list() == [19.5, 8.72, None]
+listings = pl.DataFrame({"listing": ["3 bds , 2 ba , 1,560 sqft", "3 bds"]})
+assert listings.pipe(dfv.apply, "square_feet")["square_feet"].to_list() == [1560, None]
+"""
+
+
+def test_python_runs(tmp_path):
+    (tmp_path / "trips").mkdir()
+    trips = pl.DataFrame({"distance": [10.0, 3.2], "minutes": [20.0, 0.0]})
+    trips.write_parquet(tmp_path / "trips" / "one.parquet")
+    first, *rest = BLOCKS
+    script = tmp_path / "readme.py"
+    script.write_text("\n".join([first, GIVEN, *rest, CHECKS]))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script.name],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").exists()
+
+
+def test_links_and_pictures_are_there():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert len(links) >= 9
+    assert [link for link in links if not (ROOT / link).exists()] == []
