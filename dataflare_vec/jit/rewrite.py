@@ -11,6 +11,7 @@ call. The user's own function and dispatcher aren't touched.
 from __future__ import annotations
 
 import dis
+import sys
 import weakref
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -40,6 +41,9 @@ from dataflare_vec.jit.unbound import CheckUnbound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# What is written in Python in these was never meant to be compiled: better say so than show their lines.
+_LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "polars", "pyarrow"}
 
 #: Name of our error model (see `compiler`).
 ERROR_MODEL = "dataflare"
@@ -234,7 +238,7 @@ def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode | Non
     """Return what stands in for a called object, or None."""
     if isinstance(found, Plugin) and found.form is Form.ROW:
         found = found.function
-    if isinstance(found, Dispatcher) or _is_plain(found):
+    if isinstance(found, Dispatcher) or (_is_plain(found) and not _is_kernel(found, func_ir)):
         notes.helpers.append(plain(found))
         return _helper(found, mode)
     try:
@@ -253,13 +257,18 @@ def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode | Non
 
 def _is_plain(found: Any) -> bool:
     """Whether it is a Python function that Numba knows nothing of: it is compiled like a kernel."""
-    if not isinstance(found, FunctionType):
+    if not isinstance(found, FunctionType) or (found.__module__ or "").partition(".")[0] in _LIBRARIES:
         return False
     try:
         cpu_target.typing_context.resolve_value_type(found)
     except (ValueError, NumbaError):
         return True
     return False
+
+
+def _is_kernel(found: Any, func_ir: Any) -> bool:
+    """Whether a kernel calls itself, which Numba can't infer the types of; helpers may."""
+    return found is func_ir.func_id.func and found not in _helpers
 
 
 def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:

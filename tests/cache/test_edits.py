@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import types
+from datetime import timedelta
 
 import numba
 import numpy as np
@@ -23,6 +24,11 @@ CHOICES = {
     "called": ["math.sin", "math.cos", "math.floor"],
     "helper": ["v + 1.0", "v + 2.0", "v * 2.0", "1.0 - v"],
     "innermost": ["v * 3.0", "v * 4.0", "-v"],
+    "plain": ["v - 1.0", "v - 2.0", "v * v"],
+    "below_plain": ["v + 0.5", "v + 0.25", "-v"],
+    "plugin": ["v * 0.5", "v * 0.125", "v - 0.5"],
+    "below_plugin": ["v + 7.0", "v + 8.0"],
+    "moment": [1, 2],
     "constant": [1.5, 2.5, 3, -0.0, 0.0],
     "attribute": [6371.0, 6378.1, 3958.8],
     "table": [(1.0, 2.0), (2.0, 1.0), (1, 2.0), (1.0, 2.0, 3.0)],
@@ -46,7 +52,24 @@ def build(state):
     scope = {"numba": numba, "math": math, "constants": constants, "np": np}
     scope |= {"K": state["constant"], "TABLE": state["table"], "ARRAY": np.array(state["array"])}
     scope |= {"options": state["options"], "helper_options": state["helper_options"]}
+    scope |= {"dfv": dfv, "define": define, "Form": Form, "MOMENT": timedelta(days=state["moment"])}
     helpers = f"""{state["comment"]}
+def below_plain(v):
+    return {state["below_plain"]}
+
+def plain(v):
+    return ({state["plain"]}) + below_plain(v)
+
+def below_plugin(v):
+    return {state["below_plugin"]}
+
+def called_plugin(v):
+    return ({state["plugin"]}) * below_plugin(v)
+
+called_plugin = define(
+    called_plugin, name="called", form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER
+)
+
 @numba.njit
 def innermost(v):
     return {state["innermost"]}
@@ -60,7 +83,7 @@ def make(cell):
     @numba.njit(**options)
     def kernel(x):
         c = cell + K + TABLE[1] + ARRAY[0] + constants.RADIUS
-        f = helper(x)
+        f = helper(x) + plain(x) + called_plugin(x) + MOMENT.days
         if {state["condition"]}:
             return {state["called"]}(x) + {state["body"]}
         return {state["literal"]} * x

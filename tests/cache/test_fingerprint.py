@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import types
 from collections import namedtuple
 from enum import IntEnum
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 
 import dataflare_vec as dfv
 from dataflare_vec.binding import bind
+from dataflare_vec.cache.environment import own_sources
 from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
 from dataflare_vec.cache.key import key_of
 from dataflare_vec.definition import Form, PluginType, define
@@ -258,3 +261,16 @@ def test_ready_made_kernels_have_keys():
     for plugin in dfv.plugins():
         if plugin.form is Form.ROW and plugin.__module__.startswith("dataflare_vec_kernels"):
             assert fingerprint(plugin.function)
+
+
+def test_what_the_compiler_imports_is_part_of_every_key():
+    """Modules of messages and files apart: a function for kernels in a new module must not be left out."""
+    package = Path(dfv.__file__).parent
+    sources = set(own_sources())
+    for path in sorted((package / "jit").rglob("*.py")):
+        text = path.read_text()
+        names = set(re.findall(r"from dataflare_vec\.(\w+)", text))
+        for line in re.findall(r"from dataflare_vec import (.+)", text):
+            names |= {item.split()[0] for item in line.split(",")}
+        for name in names - {"cache", "errors", "hints", "jit", "layouts", "logs"}:
+            assert package / f"{name}.py" in sources, f"{path.name} imports `{name}`"

@@ -59,10 +59,13 @@ def start(cache, *, rows=100, nulls=False, plugins='"kernel"', program=PROGRAM):
     )
 
 
-def finish(process):
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    return json.loads(out)
+def finish(*processes):
+    """Return what each process printed, when all have ended: a failure leaves no pipe open."""
+    outputs = [process.communicate() for process in processes]
+    for process, (_, err) in zip(processes, outputs, strict=True):
+        assert process.returncode == 0, err
+    results = [json.loads(out) for out, _ in outputs]
+    return results[0] if len(results) == 1 else results
 
 
 @pytest.fixture
@@ -88,9 +91,56 @@ def test_a_warm_process_gives_the_same_without_numba(cache, rows, nulls, plugins
     assert imported == heavy
 
 
+STATES = """
+import json, sys
+import polars as pl
+import dataflare_vec as dfv
+
+@dfv.scan(init=(0.0, 0))
+def smooth(state, x, alpha=0.5):
+    level, n = state
+    level = x if n == 0 else alpha * x + (1.0 - alpha) * level
+    return (level, n + 1), level
+
+@dfv.reduce(init=(0.0, 0), merge=lambda a, b: (a[0] + b[0], a[1] + b[1]), finish=lambda s: s[0] / s[1])
+def average(state, x):
+    return state[0] + x, state[1] + 1
+
+names = ["a", "b", "a name that is too long for a view", None]
+frame = pl.DataFrame({{"k": [names[i % 4] for i in range(70_000)], "i": [i % 3000 for i in range(70_000)]}})
+frame = frame.with_columns(x=pl.col("i") * 0.5, f=-pl.col("i").cast(pl.Float64))
+if {nulls}:
+    frame = frame.with_columns(x=pl.when(pl.col("i") > 7).then("x"))
+result = [
+    frame.pipe(dfv.apply, smooth), frame.pipe(dfv.apply, smooth, by="k"), frame.pipe(dfv.apply, average),
+    frame.pipe(dfv.apply, smooth, by=["k", "i", "f"]), frame.pipe(dfv.apply, average, by="k"),
+]
+heavy = [name for name in ("numba", "llvmlite") if name in sys.modules]
+print(json.dumps([[str(one.hash_rows(seed=1).sum()) for one in result], heavy]))
+"""
+
+READY_MADE = """
+import json, sys
+import polars as pl
+import dataflare_vec as dfv
+
+columns = ("spot", "strike", "years", "rate", "volatility")
+frame = pl.DataFrame({{name: [1.0, 0.5, {rows}.0] for name in columns}})
+result = frame.pipe(dfv.apply, "black_scholes_call")["black_scholes_call"].to_list()
+print(json.dumps([result, [name for name in ("numba", "llvmlite", "numpy") if name in sys.modules]]))
+"""
+
+
+@pytest.mark.parametrize(("program", "nulls"), [(STATES, False), (STATES, True), (READY_MADE, False)])
+def test_states_keys_and_ready_made_kernels_start_without_numba_too(cache, program, nulls):
+    cold, imported = finish(start(cache, program=program, nulls=nulls))
+    assert "numba" in imported
+    assert finish(start(cache, program=program, nulls=nulls)) == [cold, []]
+
+
 def test_sixteen_processes_at_once_on_an_empty_cache(cache):
     processes = [start(cache, nulls=i % 2 == 1) for i in range(16)]
-    results = [finish(process)[0] for process in processes]
+    results = [result for result, _ in finish(*processes)]
     assert len(set(results[::2])) == len(set(results[1::2])) == 1
     folder = Folder(cache)
     for file in folder.files():

@@ -11,6 +11,7 @@ import random
 import re
 from datetime import timedelta
 from decimal import Decimal
+from statistics import mean
 
 import numba
 import numpy as np
@@ -35,10 +36,6 @@ class Money:
         self.cents = cents
 
 
-def doubled(x):
-    return x * 2
-
-
 @numba.njit
 def added(a, b):
     return a + b
@@ -49,7 +46,7 @@ def inner(value):
     return value.mean()
 
 
-@dfv.plugin
+@dfv.column
 def neighbour_plugin(x):
     return x
 
@@ -62,8 +59,8 @@ def calls_itself(x):
     return 1 if x < 2 else x * calls_itself(x - 1)
 
 
-def plain_function(x):
-    return doubled(x)
+def library_function(x):
+    return mean(x)
 
 
 def other_plugin(x):
@@ -329,8 +326,14 @@ def forgets(x):
 CASES = [
     ("unknown name", unknown_name, "prcie", "no name `prcie`", "did you mean `price`"),
     ("a kernel that calls itself", calls_itself, "calls_itself(x - 1)", "can't call itself", "as a loop"),
-    ("a plain Python function", plain_function, "doubled(x)", "plain Python function", "above `def doubled`"),
-    ("another plugin", other_plugin, "neighbour_plugin(x)", "is a plugin", "`numba.njit` function"),
+    ("a function of a library", library_function, "mean(x)", "is a library's", "of your own"),
+    (
+        "a plugin that is no row kernel",
+        other_plugin,
+        "neighbour_plugin(x)",
+        "more than a row",
+        "one after the other",
+    ),
     (
         "division of decimals",
         divided_decimal,

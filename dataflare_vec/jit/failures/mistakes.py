@@ -119,17 +119,17 @@ MISTAKES = (
         code=r"{name}\(",
     ),
     Mistake(
-        "a plain Python function",
+        "a function of a library",
         _GLOBAL + r"<class 'function'>",
-        "`{name}` is a plain Python function, which compiled code can't call",
-        "put `@numba.njit` above `def {name}`",
+        "`{name}` is a library's, written in Python, which compiled code can't call",
+        "write what you need of it as a function of your own; " + _PYTHON,
         code=r"{name}\(",
     ),
     Mistake(
-        "another plugin",
+        "a plugin that is no row kernel",
         _GLOBAL + r"<class 'dataflare_vec\.definition\.Plugin'>",
-        "`{name}` is a plugin, which is applied to columns",
-        "call a `numba.njit` function that both plugins share, or run them one after the other: "
+        "`{name}` needs more than a row, and a kernel has one",
+        "call a row kernel or a function, or run them one after the other: "
         '`dfv.apply(df, ["{name}", …])`',
         code=r"{name}\(",
     ),
