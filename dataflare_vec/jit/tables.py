@@ -100,12 +100,6 @@ def plain_floats(bits: Words, words: Words) -> None:
     _call("plain_floats", bits, bits, words)
 
 
-def make_all() -> None:
-    """Have all functions at hand."""
-    for name in ("encode_words", "encode_bytes", "rehash", "pair", "plain_floats"):
-        _function(name)
-
-
 def _call(name: str, *arguments: Any) -> int:
     slots: list[int] = []
     for argument in arguments:
