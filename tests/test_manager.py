@@ -416,7 +416,7 @@ def test_health_check_finds_what_is_broken_and_counts_nothing():
 
 def test_health_of_a_plugin_that_was_never_run():
     manager = dfv.PluginManager()
-    manager.register_plugin("hopeless", lambda x: x.upper())
+    manager.register_plugin("hopeless", lambda x: x.mend())
     one = manager.health_check(["hopeless"]).plugins["hopeless"]
     assert one.status == "unknown"
     assert "with Float64 KernelCompileError: plugin `hopeless` can't be compiled" in one.message

@@ -166,7 +166,7 @@ def test_html_has_each_plugin_and_escapes_names(page):
 
 def test_html_says_what_is_unhealthy_and_has_all_settings(tmp_path):
     manager = dfv.PluginManager()
-    manager.register_plugin("broken <i>", lambda x: x.upper())
+    manager.register_plugin("broken <i>", lambda x: x.mend())
     with pytest.raises(dfv.KernelCompileError):
         manager.process_batch("broken <i>", [{"x": 1}])
     path = tmp_path / "report.html"
