@@ -9,9 +9,11 @@ GIL meanwhile.
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +61,7 @@ class Kernel(ABC):
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        _alive.add(self)
         self._callables: dict[tuple[bool, bool], Callable[[int, int], int]] = {}
         self._loops: dict[LoopVariant, Callable[[int, int], int]] = {}
         self._code: dict[LoopVariant, MachineCode] = {}
@@ -133,3 +136,16 @@ class Kernel(ABC):
                     code = self._code[variant] = self._obtain(variant)
                     loop = self._loops[variant] = PROTOTYPE(code.address)
         return loop
+
+
+#: For the child of a fork: a thread that it doesn't have may have held a kernel's lock.
+_alive: WeakSet[Kernel] = WeakSet()
+
+
+def _after_fork() -> None:
+    for kernel in list(_alive):
+        kernel._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -59,6 +61,23 @@ callconv.error_models[ERROR_MODEL] = _ErrorModel
 
 # Numba's own: its code generator asserts that it is held.
 compile_lock = global_compiler_lock
+
+# A fork waits for a compilation to end: in the child LLVM would be half-way through it for ever.
+_PATIENCE = 30.0
+_held = threading.local()
+
+
+def _before_fork() -> None:
+    _held.lock = compile_lock._lock if compile_lock._lock.acquire(timeout=_PATIENCE) else None
+
+
+def _after_fork() -> None:
+    if _held.lock is not None:
+        _held.lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 @dataclass(frozen=True)
