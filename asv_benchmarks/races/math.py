@@ -191,13 +191,14 @@ def nulls(size: Size) -> Iterator[Figure]:
 
 
 def haversine_of(n: int) -> object:
-    """A new function each time: nothing of it has been compiled yet."""
+    """A new function each time, with a radius of its own: nothing of it has been compiled or kept yet."""
+    radius = EARTH + n / 1e9
 
     def kernel(lat1, lon1, lat2, lon2):
         u = math.sin(math.radians(lat2 - lat1) / 2)
         v = math.sin(math.radians(lon2 - lon1) / 2)
         h = u * u + math.cos(math.radians(lat1)) * math.cos(math.radians(lat2)) * v * v
-        return 2 * EARTH * math.asin(math.sqrt(1.0 if h > 1.0 else h))
+        return 2 * radius * math.asin(math.sqrt(1.0 if h > 1.0 else h))
 
     kernel.__name__ = f"haversine_{n}"
     return kernel
