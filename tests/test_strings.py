@@ -6,6 +6,7 @@ import ctypes
 import gc
 import math
 import mmap
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -135,6 +136,14 @@ def test_a_limit_of_the_pool_is_an_error_not_a_crash():
                 dfv.run(frame, "same", manager=manager, config=batch)
         gc.collect()
         assert manager.get_memory_pool_stats().in_use_bytes == 0
+        gc.disable()  # and without its help: nothing that failed refers to itself
+        try:
+            for _ in range(20):
+                with suppress(dfv.PoolLimitError):
+                    dfv.run(frame, "same", manager=manager, config=batch)
+                assert manager.get_memory_pool_stats().in_use_bytes == 0
+        finally:
+            gc.enable()
         assert dfv.apply(frame[:100], "same", manager=manager)["same"].equals(frame["s"][:100])
 
 

@@ -77,15 +77,32 @@ def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threa
     if threads <= 1:
         take()
         return
+    jobs = [take] * (threads - 1)
+    errors: list[BaseException] = []
     executor = _executor(threads - 1)
-    futures = [executor.submit(take) for _ in range(threads - 1)]
+    futures = [executor.submit(_help, jobs, errors) for _ in jobs]
     try:
         take()
+    except BaseException as error:  # noqa: BLE001  # raised below
+        errors.insert(0, error)
     finally:
         # Buffers are written by these threads: nobody may leave before all are done. One that hasn't begun
         # isn't waited for: it may stand behind this very run, if a column kernel applies a plugin.
-        begun = [future for future in futures if not future.cancel()]
-        for future in begun:
-            future.exception()
-    for future in begun:
-        future.result()
+        for future in futures:
+            if not future.cancel():
+                future.result()
+        jobs.clear()
+    try:
+        if errors:
+            raise errors[0]
+    finally:
+        errors.clear()  # an exception holds the frames that hold it
+
+
+def _help(jobs: list[Callable[[], None]], errors: list[BaseException]) -> None:
+    # Whoever waits for this goes on a moment before its thread lets go of what it got: two lists, empty then,
+    # and neither the job nor an exception, which hold buffers.
+    try:
+        jobs.pop()()
+    except BaseException as error:  # noqa: BLE001  # raised by `over_chunks`
+        errors.append(error)

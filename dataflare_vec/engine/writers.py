@@ -128,7 +128,7 @@ def _room(writer: Writer, nbytes: int) -> int:
     try:
         writer.move_on(nbytes)
     except BaseException as error:  # noqa: BLE001  # there are no exceptions in a compiled loop: `check` raises it
-        writer.error = error
+        writer.error = error.with_traceback(None)  # which holds the writer
         return 1
     return 0
 
@@ -166,8 +166,12 @@ class ViewColumn(OutputColumn):
     def check(self) -> None:
         """Raise what went wrong while loops wrote."""
         for writer in list(self._writers.values()):
-            if writer.error is not None:
-                raise writer.error
+            error, writer.error = writer.error, None
+            try:
+                if error is not None:
+                    raise error
+            finally:
+                del error  # it holds this frame, and the buffers with it
 
     def _buffers(self) -> list[Any]:
         for writer in list(self._writers.values()):
