@@ -278,3 +278,12 @@ def test_progress(monkeypatch, capsys):
     with progress.progress_for(result, quiet=False) as show:
         show(result)
     assert " 50% · 500 rows" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the starter's memory counts on Linux only")
+def test_peak_memory_is_this_processs_own():
+    code = "from dataflare_vec.cli.run import peak_memory; print(peak_memory())"
+    start = f"subprocess.run([sys.executable, '-c', {code!r}], check=True)"
+    large = f"import subprocess, sys; x = b'x' * (1 << 29); {start}"
+    done = subprocess.run([sys.executable, "-c", large], check=True, capture_output=True, text=True)
+    assert 1 << 20 < int(done.stdout) < 1 << 29

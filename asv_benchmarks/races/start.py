@@ -81,7 +81,7 @@ def processes(commands: Sequence[Sequence[str]], folder: str, repeats: int) -> l
     for turn in range(repeats + 1):
         for i, command in enumerate(commands):
             began = time.perf_counter()
-            subprocess.run(command, check=True, env=environment(folder), stdout=subprocess.DEVNULL)
+            subprocess.run(command, check=True, env=environment(folder), capture_output=True)
             if turn:
                 best[i] = min(best[i], time.perf_counter() - began)
     return best

@@ -2,7 +2,7 @@
 
     cd asv_benchmarks && python -m races.streams --rows 100_000_000 --folder /somewhere/large
 
-Each contender runs in a process of its own, whose peak memory is the system's word (``ru_maxrss``).
+Each contender runs in a process of its own, whose peak memory is the system's word.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ MEMORY = "1GiB"
 _PIECE = 1_000_000
 
 CHILD = """
-import json, resource, sys, time
+import json, sys, time
 import polars as pl, pyarrow as pa, pyarrow.dataset, pyarrow.parquet as pq
 import dataflare_vec as dfv
+from dataflare_vec.cli.run import peak_memory
 
 contender, source, target, memory = sys.argv[1:]
 options = {"compression": "zstd", "compression_level": 1}
@@ -72,7 +73,7 @@ elif contender == "loop":
 print(json.dumps({
     "seconds": time.perf_counter() - began,
     "busy": time.process_time() - busy,
-    "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    "peak": peak_memory(),
 }))
 """
 
