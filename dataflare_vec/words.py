@@ -7,6 +7,8 @@ work as they are.
 
 from __future__ import annotations
 
+import struct
+
 _MASK = (1 << 64) - 1
 
 
@@ -64,6 +66,28 @@ def count_ones(value: int) -> int:
     3
     """
     return (int(value) & _MASK).bit_count()
+
+
+def leading_zeros(value: int) -> int:
+    """Return how many of the 64 bits of a word stand above its highest set bit, 64 for 0.
+
+    Examples
+    --------
+    >>> leading_zeros(1)
+    63
+    """
+    return 64 - (int(value) & _MASK).bit_length()
+
+
+def float_bits(value: float) -> int:
+    """Return the 64 bits of a float: its sign, 11 bits of the exponent, 52 of the fraction.
+
+    Examples
+    --------
+    >>> float_bits(1.0) >> 52
+    1023
+    """
+    return int.from_bytes(struct.pack("<d", value), "little")
 
 
 def load64(data: bytes, at: int) -> int:

@@ -18,22 +18,31 @@ _I64 = ir.IntType(64)
 
 
 class _Words(AbstractTemplate):  # type: ignore[misc]
-    """Integers in, a word out."""
+    """Numbers in, a word out."""
+
+    taken: tuple[type, ...] = (types.Integer, types.Boolean)
+    word: types.Type = types.uint64
 
     def generic(self, args: tuple[types.Type, ...], kws: Any) -> Any:
-        if kws or not all(isinstance(arg, (types.Integer, types.Boolean)) for arg in args):
+        if kws or not all(isinstance(arg, self.taken) for arg in args):
             return None
-        return signature(types.uint64, *[types.uint64] * len(args))
+        return signature(types.uint64, *[self.word] * len(args))
 
 
-def _offer(function: Callable[..., int], arity: int, emit: Callable[..., ir.Value]) -> None:
-    template = type(f"_{function.__name__}", (_Words,), {"key": function})
-    infer_global(function)(template)
+class _Floats(_Words):
+    taken = (types.Float, types.Integer)
+    word = types.float64
+
+
+def _offer(
+    function: Callable[..., int], arity: int, emit: Callable[..., ir.Value], template: type[_Words] = _Words
+) -> None:
+    infer_global(function)(type(f"_{function.__name__}", (template,), {"key": function}))
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: list[ir.Value]) -> ir.Value:
         return emit(builder, *args)
 
-    lower_builtin(function, *[types.uint64] * arity)(lower)
+    lower_builtin(function, *[template.word] * arity)(lower)
 
 
 def _rotate_left(builder: ir.IRBuilder, value: ir.Value, count: ir.Value) -> ir.Value:
@@ -47,6 +56,8 @@ def _count_ones(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
 
 
 _offer(words.count_ones, 1, _count_ones)
+_offer(words.leading_zeros, 1, lambda builder, value: builder.ctlz(value, ir.IntType(1)(0)))
+_offer(words.float_bits, 1, lambda builder, value: builder.bitcast(value, _I64), _Floats)
 _offer(words.word, 1, lambda builder, value: value)
 _offer(words.add, 2, lambda builder, a, b: builder.add(a, b))
 _offer(words.multiply, 2, lambda builder, a, b: builder.mul(a, b))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 import dataflare_vec as dfv
-from dataflare_vec.words import add, multiply, word
+from dataflare_vec.words import add, leading_zeros, multiply, word
 
 
 class Moments(NamedTuple):
@@ -237,11 +237,8 @@ def approx_distinct(state, key: int):  # type: ignore[no-untyped-def]
     counts, as S. Heule and others, EDBT 2013.
     """
     mixed = _mixed(key)
-    index = int(mixed >> (64 - _INDEX_BITS))
-    rest = int(mixed & ((1 << (64 - _INDEX_BITS)) - 1))
-    rank = 1
-    while rank <= 64 - _INDEX_BITS and not (rest >> (64 - _INDEX_BITS - rank)) & 1:
-        rank += 1
+    index = mixed >> (64 - _INDEX_BITS)
+    rank = min(leading_zeros(mixed << _INDEX_BITS), 64 - _INDEX_BITS) + 1
     if rank > state[index]:
         state[index] = rank
     return state

@@ -92,6 +92,10 @@ def test_words_are_the_same_compiled(a, b, count):
         assert (
             df.pipe(dfv.apply, dfv.register("words_op", _KERNELS[name], replace=True))["words_op"][0] == value
         )
+    for function, kernel in ((words.leading_zeros, _leading), (words.float_bits, _bits)):
+        value = a / 7 if function is words.float_bits else a
+        got = pl.DataFrame({"a": [value]}).pipe(dfv.apply, dfv.register("words_op", kernel, replace=True))
+        assert got["words_op"][0] == function(value)
     rotated = df.pipe(dfv.apply, dfv.register("words_op", _rotated, replace=True), count=count)["words_op"][0]
     assert rotated == words.rotate_left(words.word(a), count)
 
@@ -102,6 +106,14 @@ def _added(a, b):
 
 def _multiplied(a, b):
     return words.multiply(a, b)
+
+
+def _leading(a):
+    return words.leading_zeros(a)
+
+
+def _bits(a):
+    return words.float_bits(a)
 
 
 def _rotated(a, count=1):
