@@ -271,6 +271,19 @@ def _is_kernel(found: Any, func_ir: Any) -> bool:
     return found is func_ir.func_id.func and found not in _helpers
 
 
+def options_of(function: Any) -> dict[str, Any]:
+    """Return the options to compile a kernel or a helper with: the author's, if it is a dispatcher.
+
+    An index outside an array is an IndexError, as in Python, unless the author says ``boundscheck=False``:
+    rows of a list column lie side by side, so that another row's values would be read.
+    """
+    given = getattr(function, "targetoptions", {})
+    options = {k: v for k, v in given.items() if k not in OWN_OPTIONS}
+    if options.get("boundscheck") is None:
+        options["boundscheck"] = True
+    return options
+
+
 def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
     """Return the dispatcher of the same function whose calls are replaced too."""
     made = _helpers.setdefault(called, {})
@@ -281,8 +294,7 @@ def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
         key = mode, b""
     if key not in made:
         function = plain(called)
-        given = getattr(called, "targetoptions", {})
-        options = {k: v for k, v in given.items() if k not in OWN_OPTIONS}
+        options = options_of(called)
         # LLVM thinks a polynomial too large to inline; the loop only vectorises if it is.
         options.setdefault("forceinline", not _has_loop(function))
         if not isinstance(called, Dispatcher):  # divides as the kernel does
