@@ -32,6 +32,7 @@ from numba.core.untyped_passes import TranslateByteCode
 
 from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
 from dataflare_vec.definition import Form, Plugin, plain
+from dataflare_vec.jit.integers import compute_wide
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
@@ -380,8 +381,9 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
         def run_pass(self, state: Any) -> bool:
             if mode is not None and not mode.full and _has_try(state.func_id.func):
                 raise TryInFastForm
-            strings = replace_strings(state.func_ir)
-            return _replace_calls(state.func_ir, mode) or strings
+            changed = compute_wide(state.func_ir, state.args)
+            changed |= replace_strings(state.func_ir)
+            return _replace_calls(state.func_ir, mode) or changed
 
     class Compiler(compiler.CompilerBase):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:
