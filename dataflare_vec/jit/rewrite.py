@@ -36,6 +36,7 @@ from dataflare_vec.jit.integers import compute_wide
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
+from dataflare_vec.jit.raises import drop_arguments
 from dataflare_vec.jit.strings.constants import replace_strings
 from dataflare_vec.jit.strings.formats import mark_formats
 from dataflare_vec.jit.unbound import CheckUnbound
@@ -381,7 +382,8 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
         def run_pass(self, state: Any) -> bool:
             if mode is not None and not mode.full and _has_try(state.func_id.func):
                 raise TryInFastForm
-            changed = compute_wide(state.func_ir, state.args)
+            changed = drop_arguments(state.func_ir)
+            changed |= compute_wide(state.func_ir, state.args)
             changed |= replace_strings(state.func_ir)
             return _replace_calls(state.func_ir, mode) or changed
 
