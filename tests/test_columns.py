@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import polars as pl
 import pytest
@@ -109,6 +110,47 @@ def test_an_array_of_another_length_is_a_failed_row():
     assert result.errors["message"].to_list() == [
         "an array of 1 items does not fit Array(Float64, shape=(2,))"
     ]
+
+
+def first_of(x):
+    return x[0]
+
+
+@numba.njit
+def jit_first(x):
+    return x[0]
+
+
+def first_by_helper(x):
+    return first_of(x) + jit_first(x)
+
+
+def at_the_right(x):
+    return x[-3]
+
+
+def beyond(x):
+    made = np.zeros(3)
+    made[len(x)] = 1.0
+    return made.sum()
+
+
+@pytest.mark.parametrize(
+    ("function", "failed"),
+    [
+        (first_of, [1, 4]),
+        (jit_first, [1, 4]),
+        (first_by_helper, [1, 4]),
+        (at_the_right, [0, 1, 4]),
+        (beyond, [3]),
+    ],
+)
+def test_an_index_outside_is_a_failed_row(function, failed):
+    """The values of the rows beside it are no values of a row's list."""
+    df = pl.DataFrame({"x": [[1.0, 2.0], [], None, [3.0, 4.0, 5.0], []]})
+    result = dfv.run(df, plugin(function), on_error="null")
+    assert result.errors["row"].to_list() == failed
+    assert result.errors["error"].unique().to_list() == ["IndexError"]
 
 
 def test_a_decimal_that_does_not_fit_is_a_failed_row():

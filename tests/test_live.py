@@ -131,6 +131,19 @@ def test_a_constant_that_is_redefined_is_used(notebook):
     assert notebook.apply("tax") == [3.0, 6.0]
 
 
+@pytest.mark.parametrize("decorator", ["", "@numba.njit\n", "@dfv.plugin\n"])
+def test_what_a_helper_names_is_redefined(notebook, decorator):
+    notebook.run("RATE = 2.0")
+    notebook.run("def inner(x):\n    return x * RATE")
+    notebook.run(f"{decorator}def added(x):\n    return inner(x) + RATE")
+    notebook.run(KERNEL)
+    assert notebook.apply("total") == [4.0, 6.0]
+    notebook.run("RATE = 3.0")
+    assert notebook.apply("total") == [6.0, 9.0]
+    notebook.run("def inner(x):\n    return x - RATE")
+    assert notebook.apply("total") == [1.0, 2.0]
+
+
 def test_a_helper_that_is_run_again_unchanged_compiles_nothing(notebook):
     helper = "@numba.njit\ndef added(x):\n    return x + 1"
     notebook.run(helper)

@@ -6,16 +6,14 @@ stay; in a notebook, or at a prompt, they don't: any cell may be run again.
 
 from __future__ import annotations
 
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
-from dataflare_vec.definition import plain
+from dataflare_vec.definition import Plugin, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from dataflare_vec.definition import Plugin
 
 
 def check(plugin: Plugin) -> None:
@@ -66,9 +64,11 @@ class Captured:
             for namespace, name in _names_of(plain(one)):
                 value = namespace[name]
                 self._entries.append((namespace, name, value))
-                if hasattr(value, "py_func") and value not in helpers:
+                if isinstance(value, Plugin):
+                    value = value.function
+                if _is_helper(value) and not any(one is value for one in helpers):
                     helpers.append(value)
-        self._helpers = [one for one in helpers if hasattr(one, "py_func")]
+        self._helpers = helpers
 
     def changed(self) -> bool:
         """Whether something is another now. As long as it isn't, that takes some 30 ns for each name."""
@@ -83,13 +83,20 @@ class Captured:
         return False
 
     def recompile(self) -> None:
-        """Have Numba's own functions among them see what has changed, the innermost first."""
-        if self._helpers:
+        """Have what is compiled of them see what has changed, the innermost first."""
+        if len(self._helpers) > 1 or hasattr(self._function, "py_func"):
             from dataflare_vec.jit.rewrite import forget
 
             for helper in reversed(self._helpers):
                 forget(helper)
-                helper.recompile()
+                if hasattr(helper, "py_func"):
+                    helper.recompile()
+
+
+def _is_helper(value: Any) -> bool:
+    """Whether it is compiled with kernels, and what it names may change; plain functions of modules stay."""
+    is_own = isinstance(value, FunctionType) and value.__module__ == "__main__"
+    return is_own or hasattr(value, "py_func")
 
 
 def _fingerprint(function: Any) -> bytes | None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numba
 from numba.core import callconv, types
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.dispatcher import Dispatcher
 
 from dataflare_vec.definition import plain
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
@@ -21,7 +20,7 @@ from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit import words as words  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
-from dataflare_vec.jit.rewrite import ERROR_MODEL, OWN_OPTIONS, TryInFastForm, has_angles, pipeline
+from dataflare_vec.jit.rewrite import ERROR_MODEL, TryInFastForm, has_angles, options_of, pipeline
 from dataflare_vec.jit.rows import KernelCode, group
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
@@ -303,9 +302,7 @@ def compile_form(
     function: Callable[..., Any], argument_types: Any, mode: Mode | None, *, relaxed: bool = False
 ) -> Any:
     """Return Numba's result for one form of the mathematical functions (None: libm's)."""
-    options: dict[str, Any] = {}
-    if isinstance(function, Dispatcher):
-        options = {k: v for k, v in function.targetoptions.items() if k not in OWN_OPTIONS}
+    options = options_of(function)
     options.setdefault("error_model", ERROR_MODEL)
     if relaxed:
         options.setdefault("fastmath", {"reassoc", "nsz", "arcp", "contract"})

@@ -32,9 +32,11 @@ from numba.core.untyped_passes import TranslateByteCode
 
 from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
 from dataflare_vec.definition import Form, Plugin, plain
+from dataflare_vec.jit.integers import compute_wide
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
+from dataflare_vec.jit.raises import drop_arguments
 from dataflare_vec.jit.strings.constants import replace_strings
 from dataflare_vec.jit.strings.formats import mark_formats
 from dataflare_vec.jit.unbound import CheckUnbound
@@ -271,6 +273,19 @@ def _is_kernel(found: Any, func_ir: Any) -> bool:
     return found is func_ir.func_id.func and found not in _helpers
 
 
+def options_of(function: Any) -> dict[str, Any]:
+    """Return the options to compile a kernel or a helper with: the author's, if it is a dispatcher.
+
+    An index outside an array is an IndexError, as in Python, unless the author says ``boundscheck=False``:
+    rows of a list column lie side by side, so that another row's values would be read.
+    """
+    given = getattr(function, "targetoptions", {})
+    options = {k: v for k, v in given.items() if k not in OWN_OPTIONS}
+    if options.get("boundscheck") is None:
+        options["boundscheck"] = True
+    return options
+
+
 def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
     """Return the dispatcher of the same function whose calls are replaced too."""
     made = _helpers.setdefault(called, {})
@@ -281,8 +296,7 @@ def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
         key = mode, b""
     if key not in made:
         function = plain(called)
-        given = getattr(called, "targetoptions", {})
-        options = {k: v for k, v in given.items() if k not in OWN_OPTIONS}
+        options = options_of(called)
         # LLVM thinks a polynomial too large to inline; the loop only vectorises if it is.
         options.setdefault("forceinline", not _has_loop(function))
         if not isinstance(called, Dispatcher):  # divides as the kernel does
@@ -368,8 +382,10 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
         def run_pass(self, state: Any) -> bool:
             if mode is not None and not mode.full and _has_try(state.func_id.func):
                 raise TryInFastForm
-            strings = replace_strings(state.func_ir)
-            return _replace_calls(state.func_ir, mode) or strings
+            changed = drop_arguments(state.func_ir)
+            changed |= compute_wide(state.func_ir, state.args)
+            changed |= replace_strings(state.func_ir)
+            return _replace_calls(state.func_ir, mode) or changed
 
     class Compiler(compiler.CompilerBase):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:

@@ -24,7 +24,7 @@ _FORMAT = _operator("@=", "INPLACE_MATRIX_MULTIPLY")
 _FORMAT_TEXT = _operator("@", "BINARY_MATRIX_MULTIPLY")
 
 # The argument of FORMAT_VALUE: how to convert the value first, and whether a specification is given.
-_AS_STR, _HAS_SPECIFICATION = 1, 4
+_AS_STR, _CONVERTED, _HAS_SPECIFICATION = 1, 3, 4
 
 
 def mark_formats(bytecode: Any) -> bool:
@@ -33,7 +33,11 @@ def mark_formats(bytecode: Any) -> bool:
     if any((item.opname, item.arg) in (_FORMAT, _FORMAT_TEXT) for item in instructions):
         return False
     marked = False
-    for item in instructions:
+    for i, item in enumerate(instructions):
+        if item.opname == "FORMAT_VALUE" and item.arg & _CONVERTED and _is_raised(instructions[i:]):
+            item.arg &= _HAS_SPECIFICATION
+        elif item.opname == "CONVERT_VALUE" and _is_raised(instructions[i:]):  # Python 3.13's
+            _become(item, ("NOP", None))
         if item.opname == "FORMAT_VALUE" and item.arg == _AS_STR:
             item.arg = 0  # what happens without `!s`
         elif item.opname == "FORMAT_VALUE" and item.arg == _AS_STR | _HAS_SPECIFICATION:
@@ -46,6 +50,16 @@ def mark_formats(bytecode: Any) -> bool:
             marked = True
     bytecode.func_id.dfv_formats = marked
     return marked
+
+
+def _is_raised(instructions: list[Any]) -> bool:
+    """Whether what the first one makes is for an exception, and isn't computed (`jit.raises`)."""
+    for item in instructions:
+        if item.opname == "RAISE_VARARGS":
+            return True
+        if item.opname.startswith(("STORE", "POP", "RETURN")) or "JUMP" in item.opname:
+            return False
+    return False
 
 
 def _become(item: Any, instruction: tuple[str, int | None]) -> None:
