@@ -58,6 +58,11 @@ class Carry:
     size: int
 
     @property
+    def has_arrays(self) -> bool:
+        """Whether a kernel that gets a state can change it in place."""
+        return any(leaf.shape for leaf in self.leaves)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The record as a NumPy type; a field ``name?`` says whether an optional value is there."""
         import numpy as np

@@ -112,6 +112,8 @@ class ScanStage(RowStage):
                 if not done:
                     row = last
                     break
+                if state.is_one and self.carry.has_arrays:
+                    loop(block.buffer_info()[0], done - 1)  # it stands where the loop began
                 # This row alone in the careful loop: then the state is still the one that it saw.
                 row += done
                 self._careful(run, placement, row - 1, row)

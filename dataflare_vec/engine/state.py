@@ -95,6 +95,11 @@ class StateColumn:
         self._codes = codes
         self._start = start
 
+    @property
+    def is_one(self) -> bool:
+        """Whether all rows have the same."""
+        return self._codes is None
+
     def at(self, row: int) -> Slots:
         """Return the slots for a range of rows that starts at ``row``."""
         address = self._records.ctypes.data

@@ -89,7 +89,8 @@ class FoldWriter(RowsWriter):
         """Write the loop, and its return.
 
         A careful loop returns how many rows raised. Another one returns 1 more than the number of rows before
-        the first that raised, or 0.
+        the first that raised, or 0. Where the one state has arrays, which that row may have changed, it is
+        then as it was before the loop.
         """
         self.builder = builder
         self._columns, self._constants, self._targets, self._scratches = (
@@ -116,7 +117,8 @@ class FoldWriter(RowsWriter):
             if not self.variant.careful:
                 raised = builder.icmp_unsigned("!=", builder.load(failed), _I64(0))
                 with builder.if_then(raised, likely=False):
-                    give_back()
+                    if not self.state_type.carry.has_arrays:
+                        give_back()
                     builder.ret(builder.add(loop.index, _I64(1)))
         give_back()
         builder.ret(builder.load(failed))
@@ -140,7 +142,7 @@ class FoldWriter(RowsWriter):
     ) -> None:
         builder, context = self.builder, self.context
         record, *rest = arguments
-        backup = self._backup(record) if self.code.may_fail else None
+        backup = self._backup(record) if self._must_restore else None
         state = load(context, builder, self.state_type, record, in_place=True)
         function = context.declare_function(builder.module, self.code.fndesc)
         status, result = context.call_conv.call_function(
@@ -174,11 +176,15 @@ class FoldWriter(RowsWriter):
             with builder.if_then(wrong, likely=False):
                 self._copy_record(record, backup)
 
-    def _backup(self, record: ir.Value) -> ir.Value | None:
-        """Return a copy of a record whose arrays the kernel may change and then raise."""
+    @property
+    def _must_restore(self) -> bool:
+        """Whether the kernel may change an array and then raise, and the loop goes on with the state."""
+        goes_on = self.code.keyed or self.variant.careful
+        return self.state_type.carry.has_arrays and self.code.may_fail and goes_on
+
+    def _backup(self, record: ir.Value) -> ir.Value:
+        """Return a copy of a record."""
         carry = self.state_type.carry
-        if not any(leaf.shape for leaf in carry.leaves):
-            return None
         with self.builder.goto_entry_block():
             backup = self.builder.alloca(ir.IntType(8), _I64(carry.size))
             backup.align = 32
