@@ -247,7 +247,7 @@ TABLE = [
         5_000_000,
         {"Polars quantile, exact": expression(x.quantile(0.5))},
         tolerance=0.0101,
-        remark="a logarithm of each value, and 32 KiB; Polars selects among all values in memory",
+        remark="one bucket after the other, in 32 KiB; Polars selects among all values in memory",
     ),
     Race(
         "dot",

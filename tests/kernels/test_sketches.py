@@ -126,7 +126,7 @@ def test_approx_quantile_of_few_values():
     assert quantile(0.0, None, math.nan) == 0.0
     assert quantile(-5.0, 0.0, 3.0) == 0.0
     assert quantile(-5.0, 0.0, 3.0, q=0.0) == pytest.approx(-5, rel=0.01)
-    assert quantile(1e300) == pytest.approx(7.8e8, rel=0.1)  # beyond the last bucket
+    assert quantile(1e300) == pytest.approx(6.2e8, rel=0.1)  # beyond the last bucket
 
 
 def test_weighted_median(df):
