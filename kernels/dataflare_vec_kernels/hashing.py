@@ -118,10 +118,13 @@ def murmur3(data, seed=0):  # type: ignore[no-untyped-def]
         state = ((state << 13) | (state >> 19)) & _LOW
         state = (state * 5 + 0xE6546B64) & _LOW
         at += 4
-    block = 0
-    for i in range(at, size):
-        block |= int(view[i]) << (8 * (i - at))
-    state = state ^ _murmur_scramble(block) ^ size
+    last = word(0)  # the one to three bytes that are left
+    if size >= 4:
+        last = load32(view, size - 4) >> word(8 * (4 - size + at))
+    else:
+        for i in range(size):
+            last = last | word(int(view[i]) << (8 * i))
+    state = state ^ _murmur_scramble(last) ^ size
     state = ((state ^ (state >> 16)) * 0x85EBCA6B) & _LOW
     state = ((state ^ (state >> 13)) * 0xC2B2AE35) & _LOW
     return state ^ (state >> 16)
