@@ -250,7 +250,7 @@ _BUCKETS = 2048
 #: A logarithm to base 2 with a polynomial for the fraction between two powers: its slope is that of the
 #: logarithm at both ends, and nowhere less.
 _CUBE, _SQUARE, _LINE = 6 / 35, -3 / 5, 10 / 7
-#: Buckets to each power of two; of the bounds of a bucket none is more than (1 + error)/(1 - error) the other.
+#: Buckets to each power of two: the bounds of one differ by a factor of (1 + error)/(1 - error) at most.
 _DENSITY = 1 / (_LINE * math.log((1.0 + _ERROR) / (1.0 - _ERROR)))
 #: The bucket of 1; values from 1.6e-9 to 6.2e8 have buckets of their own.
 _ONE = 1024
@@ -357,8 +357,8 @@ def approx_quantile(state, x, q=0.5):  # type: ignore[no-untyped-def]
 
     Notes
     -----
-    Source: C. Masson, J. E. Rim, H. K. Lee, "DDSketch", VLDB 12 (2019); the cubic in place of the logarithm is
-    that of its authors' implementation.
+    Source: C. Masson, J. E. Rim, H. K. Lee, "DDSketch", VLDB 12 (2019); the cubic in place of the logarithm
+    is that of its authors' implementation.
     """
     return _count(state, x, 1, q)
 
