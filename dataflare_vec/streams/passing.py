@@ -118,12 +118,15 @@ class Passing:
             arguments["by"],
         )
         plan = Plan(steps, Scope.of_schema(schema), keep_data=arguments["keep"])
-        for stage in plan.stages:
+        for i, stage in enumerate(plan.stages):
             if stage.whole:
-                name = "an expression" if stage.plugin is None else f"plugin `{stage.plugin.name}`"
+                plugin = next(later.plugin for later in plan.stages[i:] if later.plugin is not None)
+                what = " "
+                if stage.plugin is None:
+                    what = " looks at neighbouring rows, or is bound to an expression of many: it "
                 msg = (
-                    f"{name} needs all rows at once, which a stream doesn't have; use `dfv.apply` on a frame "
-                    "or a LazyFrame"
+                    f"plugin `{plugin.name}`{what}needs all rows at once, which a stream doesn't have; use "
+                    "`dfv.apply` on a frame or a LazyFrame, or `dfv.scan` with what it needs as its state"
                 )
                 raise BindingError(msg)
         return plan

@@ -215,6 +215,13 @@ def test_mistakes_are_told_before_anything_is_read(folder):
         dfv.stream(folder, SHARE, memory=1000)
     with pytest.raises(dfv.BindingError, match="needs all rows at once"):
         dfv.stream(folder, dfv.register("centred", pl.col("x") - pl.col("x").mean(), replace=True))
+
+    @dfv.plugin(lookback=1)
+    def rise(x):
+        return x[0] - x[-1]
+
+    with pytest.raises(dfv.BindingError, match=r"`rise` looks at neighbouring rows.*`dfv.scan`"):
+        dfv.stream(folder, rise)
     with pytest.raises(dfv.SourceError, match="has no batches"):
         dfv.stream(iter([]), SHARE).schema  # noqa: B018
 
