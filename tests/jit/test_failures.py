@@ -268,6 +268,10 @@ def percent(x):
     return len("%.2f" % x)  # noqa: UP031
 
 
+def repr_in_text(x):
+    return len(f"<{x!r}>")
+
+
 def string_method(x):
     return len("{}".format(x))  # noqa: UP032
 
@@ -412,7 +416,8 @@ CASES = [
     ("exceptions by class", caught_class, "try:", "all exceptions or none", "`except Exception:`"),
     ("the exception as a value", caught_value, "try:", "can't be kept as `error`", "leave out `as error`"),
     ("raise within except", raised_again, "raise", "raised again", "the row is reported"),
-    ("formats with %", percent, '"%.2f" % x', "formatting with `%`", "f-string without format"),
+    ("formats with %", percent, '"%.2f" % x', "formatting with `%`", 'as `f"{x:.2f}"`'),
+    ("!r in f-strings", repr_in_text, 'f"<{x!r}>"', "isn't known", "the value itself, `{x}`"),
     ("methods of strings", string_method, '"{}".format', "strings have no `format`", "pl.format"),
     ("with", with_, 'with open("rates.csv") as file:', "`with` opens", "read files before"),
     ("generator expressions", generator, "(i * x for i in range(3))", "generators", "sum([… for"),

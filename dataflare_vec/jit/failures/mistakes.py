@@ -442,14 +442,21 @@ MISTAKES = (
         "formats with %",
         _CALLS + r"mod\(" + _STRING,
         "formatting with `%` isn't known to compiled code",
-        "use an f-string without format (`f\"{{x}}\"`), or return the number and format it with Polars",
+        "use an f-string, as `f\"{{x:.2f}}\"`",
         code=r"['\"].* % ",
+    ),
+    Mistake(
+        "!r in f-strings",
+        _ANY_CLASS + r"format spec in f-strings not supported",
+        "`repr`, which `!r` and `!a` stand for, isn't known to compiled code",
+        "write the value itself, `{{x}}`, with quotes around it if need be",
+        code=r"f['\"]",
     ),
     Mistake(
         "methods of strings",
         _ATTRIBUTE + _STRING,
         "strings have no `{name}` in compiled code",
-        "use methods that Numba knows (`upper`, `strip`, `replace`, `split`, `find`, f-strings), "
+        "use other ones (`upper`, `strip`, `replace`, `split`, `find`, f-strings), "
         "or do this part with Polars (`pl.format`, `.str`)",
         code=_METHOD,
     ),
