@@ -8,6 +8,9 @@ import weakref
 from time import monotonic
 from typing import TYPE_CHECKING
 
+# Not by its thread: a child forked while that imports them could never import them itself.
+from dataflare_vec import health as health
+from dataflare_vec import status as status
 from dataflare_vec.config import seconds
 from dataflare_vec.logs import get_logger
 
