@@ -31,13 +31,13 @@ def _skewness(s):
 
 
 @dfv.scan(init=None)
-def ewma(level, x, alpha=0.1):
+def level_by_key(level, x, alpha=0.1):
     level = x if level is None else level + alpha * (x - level)
     return level, level
 
 
 @dfv.reduce(init=Sums(0, 0.0, 0.0, 0.0), finish=_skewness)
-def skewness(s, x):
+def skewness_by_key(s, x):
     square = x * x
     return Sums(s.count + 1, s.one + x, s.two + square, s.three + square * x)
 
@@ -54,9 +54,12 @@ def smoothing_by_key(size: Size) -> Iterator[Figure]:
     level = pl.col("x").ewm_mean(alpha=0.1, adjust=False)
     for key, what, bar in (("id", "int", "≥ 5"), ("name", "string", "≥ 3")):
         wanted = df.select(level.over(key)).to_series()
-        assert_series_equal(dfv.apply(df, ewma, by=key)["ewma"], wanted, check_names=False)
+        assert_series_equal(dfv.apply(df, level_by_key, by=key)["level_by_key"], wanted, check_names=False)
         ours, theirs = timed(
-            [lambda key=key: dfv.apply(df, ewma, by=key), lambda key=key: df.with_columns(e=level.over(key))],
+            [
+                lambda key=key: dfv.apply(df, level_by_key, by=key),
+                lambda key=key: df.with_columns(e=level.over(key)),
+            ],
             size.repeats,
         )
         yield Figure(
@@ -77,14 +80,14 @@ def reducing_by_key(size: Size) -> Iterator[Figure]:
     expression = (three / count - 3 * mean * variance - mean * mean * mean) / variance.pow(1.5)
 
     def theirs() -> pl.DataFrame:
-        return df.group_by("id").agg(skewness=expression)
+        return df.group_by("id").agg(skewness_by_key=expression)
 
     def ours() -> pl.DataFrame:
-        return dfv.apply(df, skewness, by="id")
+        return dfv.apply(df, skewness_by_key, by="id")
 
     assert_frame_equal(ours().sort("id"), theirs().sort("id"), rel_tol=1e-6, abs_tol=1e-6)
     mine, built_in, inside = timed(
-        [ours, theirs, lambda: df.group_by("id").agg(dfv.expr(skewness, "x"))], size.repeats
+        [ours, theirs, lambda: df.group_by("id").agg(dfv.expr(skewness_by_key, "x"))], size.repeats
     )
     what = f"skewness, {rows:,} rows × {KEYS:,} keys"
     yield Figure(
