@@ -78,6 +78,14 @@ def xxhash64(data, seed=0):  # type: ignore[no-untyped-def]
     return state ^ (state >> 32)
 
 
+def _rest(view, at):  # type: ignore[no-untyped-def]
+    """The last bytes, fewer than eight, as a little-endian word."""
+    rest = word(0)
+    for i in range(at, len(view)):
+        rest = rest | word(int(view[i]) << (8 * (i - at)))
+    return rest
+
+
 def _murmur_scramble(block):  # type: ignore[no-untyped-def]
     block = (block * 0xCC9E2D51) & _LOW
     block = ((block << 15) | (block >> 17)) & _LOW
@@ -122,8 +130,7 @@ def murmur3(data, seed=0):  # type: ignore[no-untyped-def]
     if size >= 4:
         last = load32(view, size - 4) >> word(8 * (4 - size + at))
     else:
-        for i in range(size):
-            last = last | word(int(view[i]) << (8 * i))
+        last = _rest(view, 0)
     state = state ^ _murmur_scramble(last) ^ size
     state = ((state ^ (state >> 16)) * 0x85EBCA6B) & _LOW
     state = ((state ^ (state >> 13)) * 0xC2B2AE35) & _LOW
@@ -175,10 +182,7 @@ def siphash(data, key0=0, key1=0):  # type: ignore[no-untyped-def]
         a, b, c, d = _sip_round(a, b, c, d)
         a = a ^ block
         at += 8
-    last = (size & 0xFF) << 56
-    for i in range(at, size):
-        last |= int(view[i]) << (8 * (i - at))
-    block = word(last)
+    block = word((size & 0xFF) << 56) | _rest(view, at)
     d = d ^ block
     a, b, c, d = _sip_round(a, b, c, d)
     a, b, c, d = _sip_round(a, b, c, d)
