@@ -113,6 +113,16 @@ class Element:
         return cgutils.get_null_value(context.get_value_type(ty))
 
 
+class CheckedElement(Element):
+    """Values that have a `load_checked` of their own."""
+
+    def load(
+        self, context: Any, builder: ir.IRBuilder, ty: types.Type, column: Buffers, row: ir.Value
+    ) -> ir.Value:
+        """Return the value of ``row``, which counts and is one of its type."""
+        return self.load_checked(context, builder, ty, column, row, None)[0]
+
+
 class _Boolean(Element):
     def layout(self, ty: types.Type) -> Layout:
         return Bits()

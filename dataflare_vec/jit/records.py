@@ -304,8 +304,7 @@ def _copied_array(
 ) -> ir.Value:
     scratch = _scratch(context, builder, ty.dtype, leaf)
     source = _typed(context, builder, ty.dtype, address)
-    itemsize = context.get_abi_sizeof(source.type.pointee)
-    cgutils.raw_memcpy(builder, scratch, source, _I64(_count(leaf)), itemsize)
+    _copy_array(context, builder, ty.dtype, ty.dtype, leaf, source, scratch)
     return _array(context, builder, ty, leaf, scratch)
 
 

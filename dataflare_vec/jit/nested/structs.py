@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from dataflare_vec.jit.elements import Element, element_of, kernel_type_of, load_bit, register
+from dataflare_vec.jit.elements import CheckedElement, element_of, kernel_type_of, load_bit, register
 from dataflare_vec.jit.slots import Buffers
 from dataflare_vec.layouts import Fields, Layout
 from dataflare_vec.values import struct_fields, tuple_class
@@ -98,7 +98,7 @@ def struct_type(dtype: Any, expects: type | None, column_type: Callable[..., Any
     return StructType(made, tuple(columns), tuple(nullable))
 
 
-class _Struct(Element):
+class _Struct(CheckedElement):
     def kernel_type(self, ty: StructType) -> types.Type:
         return types.BaseTuple.from_types(ty.items, ty.made)
 
@@ -110,11 +110,6 @@ class _Struct(Element):
     def slot_types(self, context: Any, ty: StructType) -> list[ir.Type]:
         inner = [slot for column in ty.columns for slot in element_of(column).slot_types(context, column)]
         return [_BYTES, _I64, _BYTES, _I64, *inner]
-
-    def load(
-        self, context: Any, builder: ir.IRBuilder, ty: StructType, column: Buffers, row: ir.Value
-    ) -> ir.Value:
-        return self.load_checked(context, builder, ty, column, row, None)[0]
 
     def load_checked(
         self,

@@ -11,7 +11,7 @@ from numba.core.datamodel import models
 from numba.core.imputils import RefType, iternext_impl, lower_builtin
 from numba.extending import intrinsic, make_attribute_wrapper, overload_method, register_model
 
-from dataflare_vec.jit.elements import Element, element_of, register
+from dataflare_vec.jit.elements import CheckedElement, element_of, register
 from dataflare_vec.jit.slots import Buffers
 from dataflare_vec.jit.strings.base import OPTIONS, operation
 from dataflare_vec.jit.strings.compare import comparable
@@ -78,7 +78,7 @@ class TextRowsType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"rows of {texts}")
 
 
-class _TextRows(Element):
+class _TextRows(CheckedElement):
     def kernel_type(self, ty: TextRowsType) -> types.Type:
         return ty.texts
 
@@ -87,11 +87,6 @@ class _TextRows(Element):
 
     def slot_types(self, context: Any, ty: TextRowsType) -> list[ir.Type]:
         return [_I64.as_pointer(), _I64, _BYTES, _I64, _BYTES, _I64]
-
-    def load(
-        self, context: Any, builder: ir.IRBuilder, ty: TextRowsType, column: Buffers, row: ir.Value
-    ) -> ir.Value:
-        return self.load_checked(context, builder, ty, column, row, None)[0]
 
     def load_checked(
         self,

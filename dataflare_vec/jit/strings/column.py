@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from dataflare_vec.jit.elements import Element, register
+from dataflare_vec.jit.elements import CheckedElement, Element, register
 from dataflare_vec.jit.strings import viewcode
 from dataflare_vec.jit.strings.types import BytesType, StringType, ViewType, ascii_string
 from dataflare_vec.layouts import Categories, Codes, Layout, Views
@@ -29,7 +29,7 @@ _BYTES, _WORDS = ir.IntType(8).as_pointer(), _I64.as_pointer()
 _HIGH_BITS = _I64(0x8080808080808080)
 
 
-class ViewElement(Element):
+class ViewElement(CheckedElement):
     """A string or bytes in a column of views."""
 
     def layout(self, ty: types.Type) -> Layout:
@@ -40,12 +40,6 @@ class ViewElement(Element):
         """Return the LLVM types of the column's four slots."""
         # The second as a number: a pointer would be said not to alias, but `room` changes the writer.
         return [_BYTES, _I64, _BYTES, _I64]
-
-    def load(
-        self, context: Any, builder: ir.IRBuilder, ty: types.Type, column: Buffers, row: ir.Value
-    ) -> ir.Value:
-        """Return the value of a row that isn't null."""
-        return self.load_checked(context, builder, ty, column, row, None)[0]
 
     def load_checked(
         self,
@@ -131,7 +125,7 @@ class CodeType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"codes[{code}]")
 
 
-class _Category(Element):
+class _Category(CheckedElement):
     def kernel_type(self, ty: CategoryType) -> types.Type:
         return ty.text
 
@@ -140,11 +134,6 @@ class _Category(Element):
 
     def slot_types(self, context: Any, ty: CategoryType) -> list[ir.Type]:
         return [_BYTES, _I64, _BYTES, _I64]
-
-    def load(
-        self, context: Any, builder: ir.IRBuilder, ty: CategoryType, column: Buffers, row: ir.Value
-    ) -> ir.Value:
-        return self.load_checked(context, builder, ty, column, row, None)[0]
 
     def load_checked(
         self,
