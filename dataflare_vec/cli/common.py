@@ -6,8 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
+
+    from dataflare_vec.engine.steps import Step
 
 #: Exit codes, in the order of ``--help``.
 DONE, FAILED, USAGE, INPUT, OUTPUT, ROWS = range(6)
@@ -50,6 +52,18 @@ def add_set_option(parser: ArgumentParser) -> None:
     )
 
 
+def add_by_option(parser: Any) -> None:
+    """Add ``--by``."""
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN[,COLUMN…]",
+        help="keys: a state for each. With several plugins they are those of each scan and reduce; "
+        "PLUGIN=COLUMN[,COLUMN…] gives one plugin its own; may be repeated",
+    )
+
+
 def load_plugins(paths: Sequence[str]) -> None:
     """Run Python files that register plugins.
 
@@ -76,8 +90,17 @@ def load_plugins(paths: Sequence[str]) -> None:
             raise ValueError(msg) from error
 
 
-def parse_plugins(names: str, texts: Sequence[str]) -> tuple[Any, dict[str, Any]]:
+def parse_plugins(
+    names: str, texts: Sequence[str], keys: Sequence[str] = ()
+) -> tuple[list[Any], dict[str, Any]]:
     """Return the plugins and bindings that ``km=haversine,score`` and ``--set`` mean, as `apply` takes them.
+
+    Parameters
+    ----------
+    names
+        Plugins, as the command line has them.
+    texts, keys
+        What ``--set`` and ``--by`` were given.
 
     Raises
     ------
@@ -97,15 +120,52 @@ def parse_plugins(names: str, texts: Sequence[str]) -> tuple[Any, dict[str, Any]
         (own.setdefault(plugin, {}) if dot else shared)[parameter.strip()] = _value(value.strip())
     steps = []
     for name in names.split(","):
-        output, sign, plugin = name.strip().rpartition("=")
+        output, _, plugin = name.strip().rpartition("=")
         if not plugin:
             msg = f"expected PLUGIN[,PLUGIN…], got `{names}`"
             raise ValueError(msg)
-        steps.append(Step(plugin, output or None, bindings=own.pop(plugin, {})))
-    if own:
-        msg = f"--set {next(iter(own))}.…: there is no such plugin among {names}"
+        steps.append(Step(plugin, output or None, bindings=own.get(plugin, {})))
+    for plugin in own:
+        if plugin not in {step.plugin for step in steps}:
+            msg = f"--set {plugin}.…: there is no such plugin among {names}"
+            raise ValueError(msg)
+    return _with_keys(steps, keys), shared
+
+
+def _with_keys(steps: list[Step], texts: Sequence[str]) -> list[Step]:
+    """Return the steps with the keys of those that have a state.
+
+    Raises
+    ------
+    ValueError
+        If none of them has one.
+    """
+    from dataclasses import replace
+
+    from dataflare_vec.registry import default_registry
+
+    names = [step.plugin for step in steps]
+    own: dict[Any, list[str]] = {}
+    shared: list[str] = []
+    for text in texts:
+        plugin, sign, columns = text.partition("=")
+        is_own = sign and plugin in names
+        keys = [column.strip() for column in (columns if is_own else text).split(",")]
+        if not all(keys):
+            msg = f"--by: expected COLUMN[,COLUMN…], got `{text}`"
+            raise ValueError(msg)
+        (own.setdefault(plugin, []) if is_own else shared).extend(keys)
+    result = []
+    for step in steps:
+        # That it has no use for keys is said where it is bound, if they are its own.
+        takes = len(steps) == 1 or not shared or default_registry.resolve(step.plugin).stateful is not None
+        found = own.get(step.plugin, shared if takes else [])
+        result.append(replace(step, by=found or None))
+    if shared and not any(step.by for step in result):
+        shown = ", ".join(f"`{name}`" for name in names)
+        msg = f"--by: none of the plugins {shown} is a scan or a reduce"
         raise ValueError(msg)
-    return steps, shared
+    return result
 
 
 def _value(text: str) -> Any:
@@ -118,16 +178,6 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     return text
-
-
-#: How messages call what is an option here.
-_OPTIONS = {
-    '`on_error="null"` or `"drop"`': "--on-error null or drop",
-    'pass `on_error="null"`': "pass --on-error null",
-    "`overwrite=True`": "--overwrite",
-    "`errors`": "--errors",
-    "`partition_by`": "--partition-by",
-}
 
 
 def complain(error: BaseException) -> int:
@@ -145,10 +195,7 @@ def complain(error: BaseException) -> int:
         code = USAGE
     elif not isinstance(error, (OSError, RuntimeError)):
         raise error  # a mistake of ours or of a plugin's: the traceback says where
-    text = str(error)
-    for argument, option in _OPTIONS.items():
-        text = text.replace(argument, option)
-    sys.stderr.write(f"dataflare-vec: {text}\n")
+    sys.stderr.write(f"dataflare-vec: {error}\n")
     return code
 
 
@@ -156,18 +203,26 @@ def complain(error: BaseException) -> int:
 MOST_ROWS = 4_000_000
 
 
-def read_rows(path: str, rows: int = MOST_ROWS) -> Any:
-    """Return the first rows of a file, or of the files of a folder, as a Polars frame."""
+def read_rows(
+    path: str, plugins: Any, bindings: dict[str, Any], options: Namespace, rows: int = MOST_ROWS
+) -> Any:
+    """Return the first rows of a file, or of the files of a folder, as a Polars frame for some plugins."""
     import polars as pl
 
+    from dataflare_vec.cli.reading import read_options
+    from dataflare_vec.engine.steps import annotated_types, bind_steps
+    from dataflare_vec.registry import default_registry
     from dataflare_vec.streams.files import open_files
+
+    types = annotated_types(bind_steps(default_registry, plugins, None, bindings))
+    files = open_files([path], options.input_format, read_options(options), types)
 
     frames = []
     left = rows
-    for file in open_files([path]):
+    for file in files:
         for batch in file.batches(1 << 18):
             frames.append(batch.head(left))
             left -= frames[-1].height
             if not left:
                 return pl.concat(frames, rechunk=True)
-    return pl.concat(frames, rechunk=True) if frames else file.schema.to_frame()
+    return pl.concat(frames, rechunk=True) if frames else files[0].schema.to_frame()

@@ -17,6 +17,7 @@ from dataflare_vec.engine.prepare import by_field, declared_dtypes, load_or_comp
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.errors import KernelResultError, RowError
+from dataflare_vec.hints import argument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -215,7 +216,7 @@ class _Finished(_Result):
             cause = error
         msg = (
             f"plugin `{name}`: `finish` failed on {len(which)} of {count} states, the first{where} with "
-            f'{type(cause).__name__}: {cause}; pass `on_error="null"` to have null for them'
+            f"{type(cause).__name__}: {cause}; pass {argument('on_error', 'null')} to have null for them"
         )
         raise RowError(msg, plugin=name, count=len(which)) from cause
 

@@ -17,7 +17,7 @@ _TICK = 0.1
 
 
 class ClosedError(Exception):
-    """Nobody takes from the queue any more."""
+    """The queue was closed before its end: nobody takes from it, or makes items, any more."""
 
 
 class Ahead:
@@ -96,6 +96,8 @@ class Ahead:
         ------
         StopIteration
             If there are no more.
+        ClosedError
+            If there may have been more, but the queue was closed.
         """
         with self._changed:
             timeout = None if until is None else max(0.0, until - monotonic())
@@ -107,7 +109,9 @@ class Ahead:
             if self._error is not None:
                 error, self._error = self._error, None
                 raise error
-            if self._finished or self._closed:
+            if self._closed:
+                raise ClosedError
+            if self._finished:
                 raise StopIteration
             return None
 

@@ -14,11 +14,13 @@ from dataflare_vec.errors import SourceError, UnsupportedDataError
 from dataflare_vec.frames import column_names, is_narwhals, is_pandas, is_pyarrow, to_polars
 from dataflare_vec.streams.ahead import ClosedError
 from dataflare_vec.streams.files import check_same, open_files
+from dataflare_vec.streams.reading import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Iterator
+    from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 
     from dataflare_vec.streams.ahead import Ahead
+    from dataflare_vec.streams.files import Types
 
 
 class Part(Protocol):
@@ -56,7 +58,11 @@ class Query:
 
     def batches(self, size: int, memory: int | None = None) -> Iterator[pl.DataFrame]:
         """Yield its result in frames of about ``size`` rows."""
-        yield from self.frame.collect_batches(chunk_size=size)
+        try:
+            yield from rows_of(self.frame, size)
+        except pl.exceptions.PanicException as error:  # which is none of Exception
+            msg = f"the query can't be read: {str(error).splitlines()[0][:300]}"
+            raise SourceError(msg) from error
 
 
 class Batches:
@@ -153,8 +159,13 @@ def _in_own_loop(items: AsyncIterable[Any]) -> Iterator[Any]:
         loop.close()
 
 
-def open_source(source: Any, format: str | None = None) -> list[Part]:  # noqa: A002
-    """Return the parts of whatever can be read as a stream.
+def open_source(
+    source: Any,
+    format: str | None = None,  # noqa: A002
+    options: Mapping[str, Any] | None = None,
+    types: Types | None = None,
+) -> list[Part]:
+    """Return the parts of whatever can be read as a stream; for files the rest is as in `open_files`.
 
     Raises
     ------
@@ -164,9 +175,12 @@ def open_source(source: Any, format: str | None = None) -> list[Part]:  # noqa: 
         If it is nothing that can be read.
     """
     if isinstance(source, (str, Path)):
-        return list(open_files([source], format))
+        source = [source]
     if isinstance(source, (list, tuple)) and source and all(isinstance(p, (str, Path)) for p in source):
-        return list(open_files(source, format))
+        return list(open_files(source, format, options, types))
+    if options:
+        msg = f"`read_options` are for files, got {type(source).__name__}"
+        raise ValueError(msg)
     if is_narwhals(source):
         source = source.to_native()
     if isinstance(source, pl.LazyFrame):

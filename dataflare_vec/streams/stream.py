@@ -6,10 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.config import seconds
+from dataflare_vec.hints import argument
 from dataflare_vec.manager import default_manager
-from dataflare_vec.streams.ahead import Ahead
+from dataflare_vec.streams.ahead import Ahead, ClosedError
 from dataflare_vec.streams.joining import joined, stamped
 from dataflare_vec.streams.passing import MOST, Passing, parse_memory
+from dataflare_vec.streams.planning import Plan
 from dataflare_vec.streams.source import AsyncBatches, Batches, open_source
 from dataflare_vec.streams.writing import Writing
 
@@ -45,6 +47,7 @@ def stream(
     max_latency: float | timedelta | None = None,
     memory: int | str | None = None,
     format: str | None = None,  # noqa: A002
+    read_options: Mapping[str, Any] | None = None,
     **bindings: Any,
 ) -> Stream:
     """Pass data through plugins batch by batch, while it is read and what comes out is used.
@@ -53,7 +56,8 @@ def stream(
     ----------
     source
         Files (a path, a folder, a pattern as ``"data/*.parquet"``, or a list of them): Parquet, Arrow IPC,
-        CSV or NDJSON. A LazyFrame or a frame. Anything with ``__arrow_c_stream__``: a RecordBatchReader,
+        CSV or NDJSON, by the ends of their names; CSV and NDJSON also compressed (``.csv.gz``, ``.tsv.zst``).
+        A LazyFrame or a frame. Anything with ``__arrow_c_stream__``: a RecordBatchReader,
         a DuckDB relation, an ADBC cursor, a Flight reader. An iterator, a generator, or an asynchronous one
         of batches or frames of any kind, such as a live feed.
     plugin, output, keep, on_error, manager, config, by, state, **bindings
@@ -68,6 +72,12 @@ def stream(
     format
         Of the files, if their names don't say it: ``"parquet"``, ``"ipc"``, ``"ipc_stream"``, ``"csv"``,
         ``"ndjson"``.
+    read_options
+        How CSV and NDJSON files are read, as `polars.scan_csv` calls it: ``separator``, ``quote_char``,
+        ``has_header``, ``new_columns``, ``null_values``, ``schema_overrides``, ``decimal_comma``,
+        ``comment_prefix``, ``skip_rows``, …; and ``encoding``, any that Python knows (another than UTF-8
+        needs room for a copy in the temporary folder). A CSV column whose parameter is annotated, as
+        ``zip: str``, is of that type; of the others it is inferred from the first 10,000 rows.
 
     Returns
     -------
@@ -110,9 +120,10 @@ def stream(
     )
     latency = None if max_latency is None else seconds(max_latency)
     if latency is not None and latency <= 0:
-        msg = f"`max_latency` must be more than 0 seconds, got {max_latency!r}"
+        msg = f"{argument('max_latency')} must be more than 0 seconds, got {max_latency!r}"
         raise ValueError(msg)
-    return Stream(open_source(source, format), passing, latency)
+    parts = open_source(source, format, read_options, passing.annotated)
+    return Stream(parts, passing, latency)
 
 
 class Stream:
@@ -211,7 +222,10 @@ class Stream:
     def __next__(self) -> pl.DataFrame:
         if self._frames is None:
             self._frames = Ahead.of(self.frames_of(self.parts))
-        frame: pl.DataFrame = next(self._frames)
+        try:
+            frame: pl.DataFrame = next(self._frames)
+        except ClosedError:
+            raise StopIteration from None
         return frame
 
     def __aiter__(self) -> AsyncIterator[pl.DataFrame]:
@@ -261,9 +275,11 @@ class Stream:
         Parameters
         ----------
         target
-            A file: Parquet, IPC, CSV or NDJSON by its name. A folder (a name without such an end): a file in
-            it for each input file, or partitions, or a Delta table. A function that is called with each
-            frame. A binary file that is open, which gets an Arrow IPC stream.
+            A file: Parquet, IPC, CSV or NDJSON by its name (also ``.tsv``, ``.csv.gz``, ``.ndjson.zst``). A
+            folder, that is one that is there, a name that ends in ``/`` or has no suffix: a file in it for
+            each input file; or partitions, or a Delta table. A function that is called with each
+            frame. A binary file that is open, which gets an Arrow IPC stream. Links are followed, pipes and
+            devices written to as they are.
         format
             ``"parquet"``, ``"ipc"``, ``"ipc_stream"``, ``"csv"``, ``"ndjson"`` or ``"delta"``, if the name
             doesn't say it. In a folder, by default each file's own.
@@ -304,8 +320,12 @@ class Stream:
         process that was killed has left is removed by the next one that writes the same file. With
         `resume`, the plugins have to be the same as before.
         """
-        plan = Writing(target, format, partition_by, errors, resume, overwrite, progress, options)
-        return plan.run(self, self._passing)
+        plan = Plan(target, format, partition_by, errors, resume, overwrite, options)
+        return self.carry_out(plan, progress)
+
+    def carry_out(self, plan: Plan, progress: Callable[[StreamResult], None] | None = None) -> StreamResult:
+        """Write as a plan says, which holds the arguments of `write`."""
+        return Writing(plan, self, self._passing, progress).run()
 
     # -- end ------------------------------------------------------------------------------------------------
 
