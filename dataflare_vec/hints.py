@@ -19,7 +19,7 @@ Speaker = Callable[[str, tuple[Any, ...], bool], "str | None"]
 _speaker: Speaker | None = None
 
 
-def argument(name: str, *values: Any, parameter: bool = False) -> str:
+def argument(name: str, *values: Any, parameter: bool = False, python: str | None = None) -> str:
     """Return what a message calls an argument of a call: as Python has it, or as `speaking` says.
 
     Parameters
@@ -30,6 +30,8 @@ def argument(name: str, *values: Any, parameter: bool = False) -> str:
         The value it has or should have, one or another of them.
     parameter
         Whether it is one of the plugin's, not of the library's function.
+    python
+        What is said to those who write Python, if it isn't the argument.
 
     Examples
     --------
@@ -39,6 +41,8 @@ def argument(name: str, *values: Any, parameter: bool = False) -> str:
     said = None if _speaker is None else _speaker(name, values, parameter)
     if said is not None:
         return said
+    if python is not None:
+        return python
     name = _IN_PYTHON.get(name, name)
     if not values:
         return f"`{name}`"

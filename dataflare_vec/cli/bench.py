@@ -35,6 +35,9 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Measure, and print the figures."""
+    if options.rows < 1:
+        msg = f"--rows must be at least 1, got {options.rows}"
+        raise ValueError(msg)
     common.load_plugins(options.plugins)
     plugins, bindings = common.parse_plugins(options.plugins_to_run, options.bindings, options.by)
     frame = common.read_rows(options.file, plugins, bindings, options, options.rows)

@@ -30,6 +30,9 @@ def run(options: Namespace) -> int:
     """Print the explanation."""
     from dataflare_vec.explanation import explain
 
+    if options.by and options.file is None:
+        msg = "--by needs FILE, which tells what the keys are"
+        raise ValueError(msg)
     common.load_plugins(options.plugins)
     plugins, bindings = common.parse_plugins(options.plugins_to_run, options.bindings, options.by)
     data = () if options.file is None else (common.read_rows(options.file, plugins, bindings, options),)

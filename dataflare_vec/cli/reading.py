@@ -19,7 +19,7 @@ def add_reading_options(parser: ArgumentParser) -> None:
     group.add_argument("--separator", metavar="CHARACTER", help=r"between values, such as ';' or \t")
     group.add_argument("--quote-char", metavar="CHARACTER", help="around values (default: \"); '' for none")
     group.add_argument(
-        "--no-header", action="store_true", help="the first line is a row; columns are column_1, column_2, …"
+        "--no-header", action="store_true", help="the first line is a row; columns are column_0, column_1, …"
     )
     group.add_argument(
         "--null-value",

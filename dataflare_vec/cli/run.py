@@ -149,7 +149,9 @@ def _plan(options: Namespace) -> Plan:
         msg = "-o - writes binary data, and standard output is a terminal; send it to a pipe or a file"
         raise ValueError(msg)
     parse_memory(options.memory)
-    partitions = options.partition_by.split(",") if options.partition_by is not None else ()
+    partitions = (
+        [name.strip() for name in options.partition_by.split(",")] if options.partition_by is not None else []
+    )
     plan = Plan(
         sys.stdout.buffer if options.output == "-" else options.output,
         options.format,

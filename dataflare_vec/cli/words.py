@@ -17,7 +17,6 @@ _FLAGS = {
 _OTHERWISE = {
     "output": "COLUMN=PLUGIN",
     "null_values": "--null-value",
-    "schema_overrides": "--dtype",
 }
 _OPTIONS = (
     "by",
@@ -49,6 +48,8 @@ def option(name: str, values: tuple[Any, ...], parameter: bool) -> str | None:  
         return _FLAGS[name]
     if name in _OTHERWISE:
         return _OTHERWISE[name]
+    if name == "schema_overrides":
+        return " ".join(["--dtype", *map(str, values)]) + " (if the file is CSV)"
     if name not in _OPTIONS:
         return None
     return " ".join([f"--{name.replace('_', '-')}", *([" or ".join(map(str, values))] if values else [])])

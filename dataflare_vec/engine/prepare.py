@@ -361,7 +361,7 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
         msg = (
             f"plugin `{plugin.name}`: column `{source}` must be {expected}, got {dtype}{reason}; bind "
             f"another one with {argument(parameter.name, '…', parameter=True)}, or convert it with "
-            f"{_conversion(parameter, dtype)}"
+            f"{argument('schema_overrides', f'{source}=…', python=_conversion(parameter, dtype))}"
         )
         raise ColumnTypeError(msg)
     return numba_type

@@ -12,6 +12,7 @@ import polars as pl
 from dataflare_vec.errors import SourceError
 from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.streams.formats import READABLE, check_format, named, names
+from dataflare_vec.streams.paths import is_special
 from dataflare_vec.streams.reading import (
     INFERRED,
     as_utf8,
@@ -73,19 +74,24 @@ class DataFile:
         except BaseException as error:  # a panic of Polars is none of Exception
             if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
                 raise
-            where = damaged_row_group(self.path) if self.format == "parquet" else f"after row {done}"
+            where = self._place(done)
             msg = f"can't read `{self.path}`, {where}: {_first_line(error)}"
+            if self.format == "csv" and "utf-8" in msg:
+                msg += f"; if it isn't UTF-8, pass {argument('encoding')}"
             raise SourceError(msg) from error
         if self.rows is not None and done != self.rows:
-            where = f", {damaged_row_group(self.path)}" if self.format == "parquet" else ""
-            msg = f"can't read `{self.path}`{where}: {self.rows} rows should be in it, {done} were found"
+            msg = f"can't read `{self.path}`, {self._place(done)}: of {self.rows} rows {done} were found"
             raise SourceError(msg)
+
+    def _place(self, done: int) -> str:
+        """Return where a file is damaged of which some rows could be read."""
+        return damaged_row_group(self.path, done) if self.format == "parquet" else f"after row {done}"
 
     def _frames(self, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
         if self.format == "ipc_stream":
             yield from read_ipc_stream(self.path, size)
         elif self.format == "parquet":
-            yield from read_parquet(self.path, size, memory)
+            yield from read_parquet(self.path, self.rows or 0, size, memory)
         else:
             with as_utf8(self.path, self.format, self.options) as path:
                 yield from rows_of(scan(path, self.format, self.schema, self.options), size)
@@ -159,7 +165,7 @@ def open_files(
     SourceError
         If one is damaged, or its columns aren't those of the first; the message names the file.
     """
-    check_format(format, READABLE)
+    check_format("input_format", format, READABLE)
     check_read_options(options or {})
     files: list[DataFile] = []
     for path, inside in find(paths, format).items():
@@ -182,6 +188,9 @@ def _open(
 ) -> DataFile:
     rows: int | None = None
     try:
+        if is_special(path):
+            msg = "it is no file but a pipe or a device, which can be read once only; save it to a file"
+            raise ValueError(msg)  # noqa: TRY301
         if path.stat().st_size == 0:
             msg = "the file is empty, 0 bytes"
             raise ValueError(msg)  # noqa: TRY301

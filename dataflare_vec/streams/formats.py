@@ -94,8 +94,8 @@ def names() -> str:
     return f"{', '.join(FORMATS)}; CSV and NDJSON also with {' or '.join(COMPRESSED)} after it"
 
 
-def check_format(format: str | None, allowed: tuple[str, ...]) -> None:  # noqa: A002
-    """Raise if a format isn't one.
+def check_format(argument_name: str, format: str | None, allowed: tuple[str, ...]) -> None:  # noqa: A002
+    """Raise if a format isn't one, given as an argument.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def check_format(format: str | None, allowed: tuple[str, ...]) -> None:  # noqa:
         Saying which there are.
     """
     if format is not None and format not in allowed:
-        msg = f"{argument('format', format)}: there is no such format; {near_matches(format, allowed)}"
+        msg = f"{argument(argument_name, format)}: there is no such format; {near_matches(format, allowed)}"
         raise ValueError(msg)
 
 
@@ -115,7 +115,7 @@ def output_format(path: str | Path, format: str | None) -> str:  # noqa: A002
     ValueError
         If neither says one that can be written.
     """
-    check_format(format, WRITABLE)
+    check_format("format", format, WRITABLE)
     found = named(path)
     if format is not None:
         return format
@@ -137,11 +137,15 @@ def writer_options(path: str | Path, format: str, options: Mapping[str, Any]) ->
         If the compression isn't one of the format, or isn't what the name says.
     """
     found = dict(options)
+    codec = found.get("compression")
     if format not in CODECS:
+        if codec is not None:
+            msg = f"{argument('compression')}: there is none to choose for {format}"
+            raise ValueError(msg)
         return found
-    codec, codecs = found.get("compression"), CODECS[format]
+    codecs = CODECS[format]
     if codec is not None and codec not in codecs:
-        msg = f"`compression` must be one of {', '.join(codecs)} for {format}, got {codec!r}"
+        msg = f"{argument('compression')} must be one of {', '.join(codecs)} for {format}, got {codec!r}"
         raise ValueError(msg)
     if format in TEXT:
         says = named(path)

@@ -6,6 +6,7 @@ import codecs
 import csv
 import glob as globbing
 import io
+import math
 import os
 import shutil
 import tempfile
@@ -161,18 +162,20 @@ def rows_of(query: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
         ahead.close()
 
 
-def read_parquet(path: Path, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
+def read_parquet(path: Path, rows: int, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
     """Yield the rows of a Parquet file; row groups that are large for ``memory`` in pieces."""
     query = scan(path, "parquet", None, {})
-    if memory is None or max((b for _, b in _row_groups(path)), default=0) <= memory / _ROW_GROUPS:
+    groups = [] if memory is None else _row_groups(path) or [(rows, math.inf)]
+    if memory is None or max((nbytes for _, nbytes in groups), default=0) <= memory / _ROW_GROUPS:
         yield from rows_of(query, size)
         return
-    # Polars decodes row groups as a whole, some at once; of a slice it decodes that alone.
+    # Polars decodes row groups as a whole, some at once; of a slice it decodes that alone. PyArrow could go
+    # page by page, but has other values for some types: another year for an INT96 of 9999.
     begin = 0
-    for rows, _ in _row_groups(path):
-        for start in range(begin, begin + rows, _PIECE * size):
-            yield from rows_of(query.slice(start, min(_PIECE * size, begin + rows - start)), size)
-        begin += rows
+    for count, _ in groups:
+        for start in range(begin, begin + count, _PIECE * size):
+            yield from rows_of(query.slice(start, min(_PIECE * size, begin + count - start)), size)
+        begin += count
 
 
 def read_ipc_stream(path: Path, size: int) -> Iterator[pl.DataFrame]:
@@ -186,12 +189,11 @@ def read_ipc_stream(path: Path, size: int) -> Iterator[pl.DataFrame]:
             yield from frame.iter_slices(size)
 
 
-def damaged_row_group(path: Path) -> str:
-    """Return the first row group of a Parquet file that can't be read."""
-    try:
-        groups = _row_groups(path)
-    except Exception:
-        return "its footer"
+def damaged_row_group(path: Path, done: int) -> str:
+    """Return the first row group of a Parquet file that can't be read, of which ``done`` rows were."""
+    groups = _row_groups(path)
+    if not groups:
+        return f"after row {done}"
     begin = 0
     for index, (rows, _) in enumerate(groups):
         try:
@@ -208,11 +210,15 @@ def damaged_row_group(path: Path) -> str:
     return f"one of its {len(groups)} row groups"
 
 
-def _row_groups(path: Path) -> list[tuple[int, int]]:
-    """Return the rows and the bytes of each row group, by a file's footer."""
+def _row_groups(path: Path) -> list[tuple[int, float]]:
+    """Return rows and bytes of each row group by a file's footer; nothing if PyArrow can't read it."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    metadata = pq.read_metadata(path)
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowException, OSError):  # as of integers of 128 bits
+        return []
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     return [(group.num_rows, group.total_byte_size) for group in groups]
 
@@ -266,6 +272,9 @@ def check_end(path: Path, columns: int, options: Mapping[str, Any]) -> None:
     says = named(path)
     if (says is not None and says.compression) or options.get("eol_char", "\n") != "\n":
         return  # what is compressed has an end of its own
+    encoding = options.get("encoding", "utf8")
+    if not _is_utf8(encoding) and ",\n".encode(encoding) != b",\n":
+        return
     with path.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
         tail = file.read()

@@ -47,6 +47,8 @@ def write_frames(
     ------
     SinkError
         If it can't be written. What ``frames`` raise is raised as it is.
+    BrokenPipeError
+        If the target is a pipe that nobody reads from any more.
     """
     options = dict(options or {})
     watched = Watched(frames)
@@ -65,10 +67,12 @@ def write_frames(
     except BaseException as error:
         if watched.error is not None:
             raise watched.error from watched.error.__cause__
-        if isinstance(error, (OSError, pl.exceptions.PolarsError)):
+        if isinstance(error, (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)):
             text = str(error).splitlines()[0]
             msg = f"can't write `{getattr(target, 'name', target)}`: {text}"
-            raise SinkError(msg) from error
+            # Whoever reads a pipe may have had enough. Polars has no class for that.
+            is_left = "broken pipe" in text.lower() and not isinstance(target, (str, Path))
+            raise (BrokenPipeError if is_left else SinkError)(msg) from error
         raise
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.errors import SinkError
 from dataflare_vec.hints import argument
-from dataflare_vec.streams.ahead import Ahead, run_interruptibly
+from dataflare_vec.streams.ahead import Ahead, ClosedError, run_interruptibly
 from dataflare_vec.streams.files import DataFile
 from dataflare_vec.streams.planning import Kind
 from dataflare_vec.streams.sinks import write_frames
@@ -74,13 +75,17 @@ class Writing:
         schema = self.stream.schema
         frames = self.stream.frames_of(parts)
         progress = self.progress
-        run_interruptibly(
-            lambda: write_frames(
-                frames, schema, sink.target, sink.format, partition_by=partitions, options=sink.options
-            ),
-            self.stream.close,
-            None if progress is None else lambda: progress(self.stream.result),
-        )
+        try:
+            run_interruptibly(
+                lambda: write_frames(
+                    frames, schema, sink.target, sink.format, partition_by=partitions, options=sink.options
+                ),
+                self.stream.close,
+                None if progress is None else lambda: progress(self.stream.result),
+            )
+        except ClosedError as error:
+            msg = "the stream was closed while it was written"
+            raise SinkError(msg) from error
 
     # -- a file for each file -------------------------------------------------------------------------------
 
