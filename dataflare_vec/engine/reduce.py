@@ -17,6 +17,7 @@ from dataflare_vec.engine.prepare import by_field, declared_dtypes, load_or_comp
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.errors import KernelResultError, RowError
+from dataflare_vec.native.numba import import_compiler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -240,6 +241,7 @@ def _compiled_finish(
     if key not in plugin.kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
+            import_compiler()
             from dataflare_vec.jit.compiler import compile_kernel
             from dataflare_vec.jit.scans import StateInput
 
@@ -268,6 +270,7 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
     if key not in plugin.kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
+            import_compiler()
             from dataflare_vec.jit.scans import StateInput, compile_fold
 
             ty = prepared.kernel.compiled.state_type
@@ -289,6 +292,7 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
 
 def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Callable[[], Any]) -> Any:
     """Return what is compiled; or raise an error that names the function."""
+    import_compiler()
     from dataflare_vec.jit.failures import explain_function
 
     function = plain(getattr(plugin.stateful, what))
