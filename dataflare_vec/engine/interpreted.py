@@ -292,7 +292,7 @@ class InterpretedStage(Stage):
         """Return rows as they are shown to the user."""
         return inputs
 
-    def misfit(self, values: Sequence[Any]) -> Exception:
+    def misfit(self, values: Sequence[Any], inputs: pl.DataFrame) -> Exception:
         """Return why a row failed whose function returned ``values``."""
         converted = self._converted(tuple(values))
         if isinstance(converted, Exception):
