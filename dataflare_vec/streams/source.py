@@ -126,13 +126,14 @@ class AsyncBatches(Batches):
 
     async def feed(self, ahead: Ahead) -> None:
         """Read in the running event loop, into a queue."""
-        import asyncio
-
+        iterator = aiter(self._async_items)
         try:
-            async for item in self._async_items:
-                await asyncio.to_thread(ahead.put, (monotonic(), self._check(item)))
+            async for item in iterator:
+                await ahead.put_async((monotonic(), self._check(item)))
         except ClosedError:
-            pass
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
         except BaseException as error:
             ahead.finish(error)
             if not isinstance(error, Exception):

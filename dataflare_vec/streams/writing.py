@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from dataflare_vec.streams.passing import Passing
+    from dataflare_vec.streams.flow import Flow
     from dataflare_vec.streams.planning import Plan, Sink
     from dataflare_vec.streams.result import StreamResult
     from dataflare_vec.streams.source import Part
-    from dataflare_vec.streams.stream import Stream
 
 
 @dataclass
@@ -33,30 +32,34 @@ class Writing:
     """A stream on its way into what a plan says."""
 
     plan: Plan
-    stream: Stream
-    passing: Passing
+    flow: Flow
     progress: Callable[[StreamResult], None] | None = None
+
+    def check(self) -> None:
+        """Raise if that can't be: see `Plan.check` and `Plan.check_paths`."""
+        plan, flow = self.plan, self.flow
+        plan.check(flow.passing.on_error)
+        files = {part.path: part.inside for part in flow.parts if isinstance(part, DataFile)}
+        plan.check_paths(files if len(files) == len(flow.parts) else None)
+        if plan.partition_by:
+            plan.check_columns(flow.schema)
 
     def run(self) -> StreamResult:
         """Write all that the stream gives; where that fails, read no further."""
-        plan, stream = self.plan, self.stream
-        plan.check(self.passing.on_error)
-        files = {part.path: part.inside for part in stream.parts if isinstance(part, DataFile)}
-        plan.check_paths(files if len(files) == len(stream.parts) else None)
+        plan, flow = self.plan, self.flow
         try:
             if plan.kind is Kind.FOLDER:
                 self._write_folder()
             elif plan.kind is Kind.FUNCTION:
                 with self._failed_rows(plan.errors_sink):
-                    for frame in stream:
+                    for frame in flow.frames:
                         plan.target(frame)
             else:
-                plan.check_columns(stream.schema)
                 self._write_one(plan.sink)
         except BaseException:
-            stream.close()
+            flow.close()
             raise
-        return self.passing.result
+        return flow.passing.result
 
     def _write_one(self, sink: Sink) -> None:
         claim: AbstractContextManager[Any]
@@ -67,21 +70,21 @@ class Writing:
         else:  # an open file is somebody else's; a Delta table's log makes it whole
             claim = nullcontext(sink.target)
         with claim as temporary, self._failed_rows(self.plan.errors_sink):
-            self._write(self.stream.parts, replace(sink, target=temporary), self.plan.partitions)
+            self._write(self.flow.parts, replace(sink, target=temporary), self.plan.partitions)
         if self.plan.kind is not Kind.HANDLE:
-            self.passing.result.finished.append(str(sink.target))
+            self.flow.passing.result.finished.append(str(sink.target))
 
     def _write(self, parts: Sequence[Part], sink: Sink, partitions: Sequence[str] = ()) -> None:
-        schema = self.stream.schema
-        frames = self.stream.frames_of(parts)
+        schema = self.flow.schema
+        frames = self.flow.frames_of(parts)
         progress = self.progress
         try:
             run_interruptibly(
                 lambda: write_frames(
                     frames, schema, sink.target, sink.format, partition_by=partitions, options=sink.options
                 ),
-                self.stream.close,
-                None if progress is None else lambda: progress(self.stream.result),
+                self.flow.close,
+                None if progress is None else lambda: progress(self.flow.passing.result),
             )
         except ClosedError as error:
             msg = "the stream was closed while it was written"
@@ -90,7 +93,7 @@ class Writing:
     # -- a file for each file -------------------------------------------------------------------------------
 
     def _write_folder(self) -> None:
-        plan, passing = self.plan, self.passing
+        plan, passing = self.plan, self.flow.passing
         if passing.reduces or (plan.resume and passing.carries_state):
             what = (
                 "a reduce makes rows of all files" if passing.reduces else "a scan needs all files in order"
@@ -98,7 +101,7 @@ class Writing:
             do = "name one file as output" if passing.reduces else f"leave out {argument('resume')}"
             msg = f"{what}: {do}"
             raise ValueError(msg)
-        files = [part for part in self.stream.parts if isinstance(part, DataFile)]
+        files = [part for part in self.flow.parts if isinstance(part, DataFile)]
         for file, (sink, failed) in zip(files, plan.sinks(file.inside for file in files), strict=True):
             if plan.resume and _is_newer(sink.target, file.path):
                 passing.result.skipped.append(str(sink.target))
@@ -117,8 +120,8 @@ class Writing:
         if sink is None:
             yield
             return
-        passing = self.passing
-        schema = passing.failed_schema(self.stream.input_schema)
+        passing = self.flow.passing
+        schema = passing.failed_schema(self.flow.input_schema)
         with whole_file(sink.target) as temporary:
             queue = Ahead()
             raised: list[BaseException] = []
