@@ -383,3 +383,34 @@ def test_progress_on_a_terminal(monkeypatch):
     assert "50% · 500 rows" in text
     assert "2,720 failed · 0 s left" in text
     assert "failed left" not in text
+
+
+def test_a_file_of_plugins_takes_no_module_away(capsys):
+    import math
+
+    Path("math.py").write_text(KERNELS.replace("part // whole", "part % whole"))
+    typed("list --plugins math.py")
+    assert sys.modules["math"] is math
+    assert "plugins_math\n  opt_" in capsys.readouterr().out
+    typed("show opt_share --plugins k.py")
+    assert "from         k, " in capsys.readouterr().out
+    Path("broken.py").write_text("1 / 0")
+    typed("list --plugins broken.py", 2)
+    assert "broken" not in sys.modules
+
+
+def test_columns_that_polars_cannot_read(capsys):
+    import pyarrow as pa
+
+    table = pa.table({"part": [1], "w": pa.array([1], pa.decimal256(60, 2))})
+    with pa.OSFile("a.arrows", "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    run("opt_running a.arrows -o o.parquet", 3)
+    assert "can't read `a.arrows` as ipc_stream" in capsys.readouterr().err
+    command = [sys.executable, "-m", "dataflare_vec.cli", "run", "opt_running", "-", "-o", "o.parquet"]
+    done = subprocess.run(
+        [*command, "--plugins", "k.py"], input=Path("a.arrows").read_bytes(), capture_output=True, check=False
+    )
+    assert done.returncode == 3
+    assert b"Polars can't read the columns of the stream" in done.stderr
+    assert b"Traceback" not in done.stderr

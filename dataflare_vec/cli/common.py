@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ exit codes:
   130  interrupted (Ctrl-C); 143 terminated
 Whatever the code, no output is left half-written.
 """
+
+
+#: Modules that are files of plugins.
+_LOADED: set[str] = set()
 
 
 def add_plugins_option(parser: ArgumentParser) -> None:
@@ -73,10 +78,9 @@ def load_plugins(paths: Sequence[str]) -> None:
         If one can't be run.
     """
     from importlib.util import module_from_spec, spec_from_file_location
-    from pathlib import Path
 
     for path in paths:
-        name = Path(path).stem
+        name = _module_name(Path(path))
         spec = spec_from_file_location(name, path)
         if spec is None or spec.loader is None or not Path(path).is_file():
             msg = f"--plugins: `{path}` is no Python file"
@@ -86,8 +90,34 @@ def load_plugins(paths: Sequence[str]) -> None:
         try:
             spec.loader.exec_module(module)
         except Exception as error:
+            del sys.modules[name]
             msg = f"--plugins: `{path}` raised {type(error).__name__}: {error}"
             raise ValueError(msg) from error
+
+
+def _module_name(path: Path) -> str:
+    """Return the name of a file as a module: its own, unless another module has that, as `math`."""
+    from importlib.util import find_spec
+
+    name = path.stem
+    if name not in _LOADED:
+        try:
+            other = find_spec(name)
+        except (ImportError, ValueError):  # of a name with dots in it, or a module without a spec
+            other = None
+        # A folder of that name (without an origin) is only a module if it was imported.
+        is_other = other is not None and other.origin is not None and not _is_same(other.origin, path)
+        if is_other or name in sys.modules:
+            name = f"plugins_{name}"
+    _LOADED.add(name)
+    return name
+
+
+def _is_same(origin: str, path: Path) -> bool:
+    try:
+        return path.samefile(origin)
+    except OSError:  # "built-in"
+        return False
 
 
 def parse_plugins(

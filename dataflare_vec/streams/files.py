@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob as globbing
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import polars as pl
 from dataflare_vec.errors import SourceError
 from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.streams.formats import READABLE, check_format, named, names
-from dataflare_vec.streams.paths import is_special
+from dataflare_vec.streams.paths import Identity, identity, is_special
 from dataflare_vec.streams.reading import (
     INFERRED,
     as_utf8,
@@ -114,7 +115,7 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
     for path in paths:
         text = str(path)
         if Path(path).is_dir():
-            inside = sorted(p for p in Path(path).rglob("*") if p.is_file() and _is_data(p, format))
+            inside = sorted(p for p in _walk(Path(path)) if _is_data(p, format))
         elif Path(path).exists():
             inside = [Path(path)]
         elif any(sign in text for sign in "*?["):
@@ -138,9 +139,51 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
     return found
 
 
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and those below it that aren't hidden, each once: links may lead anywhere.
+
+    Raises
+    ------
+    SourceError
+        If one of the folders can't be read.
+    """
+    seen: set[Identity] = set()
+    links: list[Path] = []
+
+    def refuse(error: OSError) -> None:
+        msg = f"can't read the folder `{error.filename}`: {error.strerror}"
+        raise SourceError(msg) from error
+
+    for above, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        there = identity(Path(above))
+        if there in seen:
+            folders.clear()
+            continue
+        seen.add(there)
+        # What is real goes before what leads to it.
+        folders[:] = sorted(
+            (name for name in folders if not _is_hidden(name)),
+            key=lambda name: (Path(above, name).is_symlink(), name),
+        )
+        for path in (Path(above, name) for name in files if not _is_hidden(name)):
+            if path.is_symlink():
+                links.append(path)
+            elif path.is_file():
+                seen.add(identity(path))
+                yield path
+    for path in links:
+        if path.is_file() and identity(path) not in seen:
+            seen.add(identity(path))
+            yield path
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a name is of none of the data: `_SUCCESS`, `.ipynb_checkpoints`, or what is half-written."""
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
+
+
 def _is_data(path: Path, format: str | None) -> bool:  # noqa: A002
-    hidden = path.name.startswith((".", "_"))  # a file that is being written is hidden
-    return not hidden and (format is not None or named(path) is not None)
+    return format is not None or named(path) is not None
 
 
 def open_files(
@@ -217,6 +260,7 @@ def _open(
                 # A key may be missing in any record, so in a file too; but there are no new ones.
                 new = [(name, dtype) for name, dtype in schema.items() if name not in first.schema]
                 schema = pl.Schema([*first.schema.items(), *new])
+        schema.to_frame()  # a type may be read that Polars can't hold: decimals of 60 digits
     except BaseException as error:  # a panic of Polars is none of Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise

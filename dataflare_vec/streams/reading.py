@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.streams.formats import Named
 
-#: Rows that the types of a CSV or NDJSON file are inferred from.
+#: Rows that the types of a CSV file are inferred from.
 INFERRED = 10_000
 #: Row groups of this share of the memory are few enough bytes for Polars to decode some of them at once.
 _ROW_GROUPS = 16
@@ -119,14 +119,21 @@ def scan(path: Path, kind: str, schema: pl.Schema | None, options: Mapping[str, 
         return pl.scan_parquet(path, glob=False)
     if kind == "ipc":
         return pl.scan_ipc(path, glob=False)
-    said: dict[str, Any] = {"infer_schema_length": INFERRED, **options}
+    said = dict(options)
     if kind == "csv":
         says = named(path)
-        said = {"separator": "," if says is None else says.separator, "try_parse_dates": True, **said}
+        said = {
+            "separator": "," if says is None else says.separator,
+            "try_parse_dates": True,
+            "infer_schema_length": INFERRED,
+            **said,
+        }
         if said.get("encoding") not in _UTF8:  # a copy is in UTF-8
             said.pop("encoding", None)
         overrides = {**(said.pop("schema_overrides", None) or {}), **(schema or {})}
         return pl.scan_csv(path, glob=False, schema_overrides=overrides or None, **said)
+    # All rows are looked at: Polars drops a key that it doesn't know of.
+    said.setdefault("infer_schema_length", None)
     if schema is not None:
         said.pop("schema_overrides", None)
     return pl.scan_ndjson(globbing.escape(str(path)), schema=schema, **said)

@@ -193,8 +193,15 @@ def open_source(
         return [Batches([frame], frame.schema, frame.height)]
     reader = _reader(source)
     if reader is not None:
-        empty = pl.from_arrow(reader.schema.empty_table())
-        assert isinstance(empty, pl.DataFrame)
+        try:
+            empty = pl.from_arrow(reader.schema.empty_table())
+            assert isinstance(empty, pl.DataFrame)
+            empty.schema.to_frame()  # a type may be read that Polars can't hold: decimals of 60 digits
+        except BaseException as error:  # a panic of Polars is none of Exception
+            if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
+                raise
+            msg = f"Polars can't read the columns of the stream: {str(error).splitlines()[0][:300]}"
+            raise SourceError(msg) from error
         return [Batches(reader, empty.schema)]
     if hasattr(source, "__aiter__"):
         return [AsyncBatches(source)]

@@ -82,7 +82,8 @@ def stream(
         ``has_header``, ``new_columns``, ``null_values``, ``schema_overrides``, ``decimal_comma``,
         ``comment_prefix``, ``skip_rows``, …; and ``encoding``, any that Python knows (another than UTF-8
         needs room for a copy in the temporary folder). A CSV column whose parameter is annotated, as
-        ``zip: str``, is of that type; of the others it is inferred from the first 10,000 rows.
+        ``zip: str``, is of that type; of the others it is inferred from the first 10,000 rows. An NDJSON
+        file is looked through for its keys before, to the end or for ``infer_schema_length`` rows.
 
     Returns
     -------
