@@ -202,6 +202,7 @@ def _standard_input() -> Any:
     import pyarrow as pa
 
     from dataflare_vec.errors import SourceError
+    from dataflare_vec.streams.reading import validated
 
     try:
         reader = pa.ipc.open_stream(sys.stdin.buffer)
@@ -211,7 +212,7 @@ def _standard_input() -> Any:
 
     def batches() -> Iterator[Any]:
         try:
-            yield from reader
+            yield from validated(reader)
         except (pa.ArrowException, OSError) as error:
             msg = f"standard input breaks off, or is damaged: {error}"
             raise SourceError(msg) from error

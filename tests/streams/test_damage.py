@@ -132,3 +132,22 @@ def test_memory_changes_no_value(tmp_path):
         assert frames[0].equals(frames[1])
         assert frames[0].equals(frames[2])
         assert frames[0].drop("share").equals(pl.read_parquet(file))
+
+
+@pytest.mark.parametrize("where", ["offsets", "text"])
+def test_an_arrow_stream_that_leads_out_of_its_bytes(where, tmp_path):
+    """PyArrow looks at neither; a kernel would read on, into memory that is somebody else's."""
+    path = tmp_path / "a.arrows"
+    texts = pa.array(["first", "second", "third"])
+    table = pa.table({"x": [1, 2, 3], "t": texts})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    content = bytearray(path.read_bytes())
+    if where == "offsets":
+        at = content.index((5).to_bytes(4, "little") + (11).to_bytes(4, "little"))
+        content[at + 4 : at + 8] = (1 << 30).to_bytes(4, "little")
+    else:
+        content[content.index(b"second") + 5] = 0xF0
+    path.write_bytes(content)
+    with pytest.raises(dfv.SourceError, match=r"can't read `.*a.arrows`, after row 0: "):
+        read(path)
