@@ -12,7 +12,7 @@ import polars as pl
 
 from dataflare_vec.errors import SourceError
 from dataflare_vec.hints import argument, near_matches
-from dataflare_vec.streams.formats import READABLE, check_format, named, names
+from dataflare_vec.streams.formats import READABLE, check_format, is_packed_otherwise, named, names
 from dataflare_vec.streams.paths import Identity, identity, is_special
 from dataflare_vec.streams.reading import (
     INFERRED,
@@ -112,6 +112,7 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
         If there are none.
     """
     found: dict[Path, Path] = {}
+    seen: set[str] = set()
     for path in paths:
         text = str(path)
         if Path(path).is_dir():
@@ -135,7 +136,10 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
             msg = f"there are no files in `{path}` that can be read: their names must end in one of {names()}"
             raise SourceError(msg)
         for file in inside:
-            found.setdefault(file, file.relative_to(path) if Path(path).is_dir() else Path(file.name))
+            real = os.path.realpath(file)
+            if real not in seen:  # else it was named before, perhaps in other words
+                seen.add(real)
+                found[file] = file.relative_to(path) if Path(path).is_dir() else Path(file.name)
     return found
 
 
@@ -183,6 +187,11 @@ def _is_hidden(name: str) -> bool:
 
 
 def _is_data(path: Path, format: str | None) -> bool:  # noqa: A002
+    if format is None and is_packed_otherwise(path):
+        msg = (
+            f"can't read `{path}`, packed as it is; unpack it, move it away, or name the others by a pattern"
+        )
+        raise SourceError(msg)
     return format is not None or named(path) is not None
 
 

@@ -26,6 +26,8 @@ FORMATS = {
 }
 #: What may follow the end of a text's name, and how it is compressed then.
 COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
+#: Ends of names of files that are packed in one way or another.
+_PACKED = (*COMPRESSED, ".bz2", ".xz", ".zip", ".lz4", ".7z", ".z", ".zstd")
 #: Formats of text; the others compress their columns themselves.
 TEXT = ("csv", "ndjson")
 
@@ -75,6 +77,13 @@ def named(path: str | Path) -> Named | None:
             if name.endswith(end + more):
                 return Named(kind, end + more, compression)
     return None
+
+
+def is_packed_otherwise(path: str | Path) -> bool:
+    """Whether a name says data in a form that can't be read: ``trips.csv.bz2``, ``trips.parquet.gz``."""
+    name = str(path).lower()
+    end = next((end for end in _PACKED if name.endswith(end)), None)
+    return end is not None and named(name) is None and named(name[: -len(end)]) is not None
 
 
 def without_end(name: str) -> str:

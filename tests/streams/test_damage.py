@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 
 import polars as pl
@@ -132,6 +133,30 @@ def test_memory_changes_no_value(tmp_path):
         assert frames[0].equals(frames[1])
         assert frames[0].equals(frames[2])
         assert frames[0].drop("share").equals(pl.read_parquet(file))
+
+
+@pytest.mark.parametrize("kind", ["arrow", "arrows"])
+def test_garbled_arrow_bytes(kind, tmp_path):
+    """All rows or an error: 120 files, of which some crashed the process."""
+    numbers = random.Random(3)
+    frame = rows(0, 3000).with_columns(l=pl.concat_list("x", "id"))
+    good, bad = tmp_path / f"good.{kind}", tmp_path / f"bad.{kind}"
+    table = frame.to_arrow()
+    new = pa.ipc.new_stream if kind == "arrows" else pa.ipc.new_file
+    with pa.OSFile(str(good), "wb") as sink, new(sink, table.schema) as writer:
+        for batch in table.to_batches(max_chunksize=300):
+            writer.write_batch(batch)
+    refused = 0
+    for _ in range(60):
+        content = bytearray(good.read_bytes())
+        for _ in range(numbers.choice([1, 1, 4])):
+            content[numbers.randrange(len(content))] = numbers.choice([0, 1, 255, numbers.randrange(256)])
+        bad.write_bytes(content)
+        try:
+            assert read(bad) == 3000
+        except dfv.SourceError:
+            refused += 1
+    assert 5 < refused < 55
 
 
 @pytest.mark.parametrize("where", ["offsets", "text"])

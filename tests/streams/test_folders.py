@@ -47,6 +47,23 @@ def test_linked_folders_are_read_and_nothing_twice(folder, tmp_path):
     assert sorted(names(folder)) == sorted([*before, "link/linked.parquet", "single.parquet"])
 
 
+def test_a_file_that_is_named_twice_is_read_once(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.symlink(folder / "part 0.parquet", tmp_path / "link.parquet")
+    same = ["in/part 0.parquet", "./in/../in/part 0.parquet", folder / "part 0.parquet", "link.parquet"]
+    assert [str(path) for path in find(same)] == ["in/part 0.parquet"]
+    assert len(find(["in/part 0.parquet", "in"])) == len(names(folder))
+
+
+@pytest.mark.parametrize("name", ["a.csv.bz2", "b.parquet.gz", "c.NDJSON.zip", "d.arrow.zst"])
+def test_data_that_cannot_be_read_is_not_passed_over(name, folder):
+    (folder / name).write_text("packed")
+    with pytest.raises(dfv.SourceError, match=f"can't read `.*{name}`, packed as it is"):
+        dfv.stream(folder, SHARE)
+    (folder / name).rename(folder / "notes.txt.gz")
+    assert len(names(folder)) == 9
+
+
 def test_a_folder_that_cannot_be_read_is_told(folder, monkeypatch):
     scan = os.scandir
 
