@@ -223,6 +223,10 @@ def test_how_csv_is_read():
     options = '--input-format csv --encoding latin1 --no-header --quote-char "\'" --set zip=column_0'
     run(f"opt_place z.txt -o o.csv -q {options}")
     assert pl.read_csv("o.csv").rows() == [("Mü", "a,b", "Mü")]
+    Path("p.csv").write_text("zip,price\n01,1.10\n")
+    run("opt_place p.csv -o o.parquet -q --schema 'price=decimal[10,2],zip=str'")
+    assert pl.read_parquet("o.parquet").schema["price"] == pl.Decimal(10, 2)
+    run("opt_place p.csv -o o.parquet -q --dtype price=decimal", 2)  # of how many digits?
     Path("z.tsv").write_text("zip\tv\n01\tx\n")
     run(r"opt_place z.tsv -o o.tsv -q --separator '\t' --null-value v=x")
     assert Path("o.tsv").read_text() == "zip\tv\topt_place\n01\t\t01\n"
@@ -264,6 +268,7 @@ def test_compile_report_cache_and_new(capsys):
     for line, code, text in (
         ("compile opt_share --plugins k.py", 0, "opt_share(part: Int64, whole: Int64)"),
         ("compile opt_share --for i64,Int32 --plugins k.py", 0, "whole: Int32"),
+        ("compile opt_share --for 'datetime[ms],f32' --plugins k.py", 0, "whole: Float32"),
         ("compile opt_share --for i64 --plugins k.py", 2, "reads 2 columns (part, whole), got 1 types"),
         ("compile opt_share --for i64,foo --plugins k.py", 2, "--for: `foo` is no type"),
         ("compile opt_share --for 'datetime[xx],i64' --plugins k.py", 2, "--for: `datetime[xx]` is no type"),

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cli import common
-from dataflare_vec.cli.dtypes import dtype_of
+from dataflare_vec.cli.dtypes import dtype_of, split_types
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -75,7 +75,7 @@ def _schema(plugin: Plugin, types: str | None) -> dict[str, Any]:
         from dataflare_vec.explanation import assumed_dtype
 
         return {parameter.name: assumed_dtype(parameter) for parameter in columns}
-    found = [dtype_of(text, "--for") for text in types.split(",")]
+    found = [dtype_of(text, "--for") for text in split_types(types)]
     if len(found) != len(columns):
         names = ", ".join(parameter.name for parameter in columns)
         msg = f"--for: `{plugin.name}` reads {len(columns)} columns ({names}), got {len(found)} types"

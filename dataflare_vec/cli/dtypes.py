@@ -1,7 +1,8 @@
-"""Types of columns as a text: ``f64``, ``String``, ``datetime[us]``."""
+"""Types of columns as a text: ``f64``, ``String``, ``datetime[us]``, ``decimal[10,2]``."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _SHORT = {
@@ -16,6 +17,17 @@ _SHORT = {
     "str": "String",
     "bytes": "Binary",
 }
+
+
+def split_types(text: str) -> list[str]:
+    """Return what is between commas, but for those in brackets.
+
+    Examples
+    --------
+    >>> split_types("a=decimal[10,2],b=str")
+    ['a=decimal[10,2]', 'b=str']
+    """
+    return re.split(r",(?![^\[]*\])", text)
 
 
 def dtype_of(text: str, option: str) -> Any:
@@ -38,12 +50,21 @@ def dtype_of(text: str, option: str) -> Any:
     found: list[Any] = [one for one in (getattr(pl, each, None) for each in tried) if _is_dtype(one)]
     try:
         if found:
-            return found[0](unit) if bracket else found[0]()
+            return _made(found[0], unit if bracket else None)
     except (TypeError, ValueError):  # of a type that has no unit, or not that one
         pass
     short = ", ".join(_SHORT)
-    msg = f"{option}: `{text.strip()}` is no type; use {short}, date, time, datetime[us], duration[us]"
+    msg = f"{option}: `{text.strip()}` is no type; use {short}, date, time, datetime[us], duration[us], decimal[10,2]"
     raise ValueError(msg)
+
+
+def _made(kind: Any, unit: str | None) -> Any:
+    import polars as pl
+
+    if kind is pl.Decimal:  # which has no digits behind the point, unless it is told
+        precision, scale = map(int, (unit or "").split(","))
+        return kind(precision, scale)
+    return kind() if unit is None else kind(unit)
 
 
 def _is_dtype(found: Any) -> bool:

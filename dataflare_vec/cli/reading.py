@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.cli.dtypes import dtype_of
+from dataflare_vec.cli.dtypes import dtype_of, split_types
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -30,10 +30,11 @@ def add_reading_options(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--dtype",
+        "--schema",
         action="append",
         default=[],
         metavar="COLUMN=TYPE",
-        help="what a column is, as zip=String or day=date; by default what the plugin's parameter is "
+        help="what a column is, as zip=String, day=date or price=decimal[10,2]; by default what the plugin's parameter is "
         "annotated with, else as the first 10,000 rows look; may be repeated",
     )
     group.add_argument("--encoding", help="such as latin1, cp1252, utf16 (default: utf8)")
@@ -83,7 +84,7 @@ def _null_values(texts: list[str]) -> list[str] | dict[str, str]:
 
 def _types(texts: list[str]) -> dict[str, Any]:
     found = {}
-    for text in ",".join(texts).split(","):
+    for text in (each for text in texts for each in split_types(text)):
         column, sign, name = text.rpartition("=")
         if not sign or not column:
             msg = f"--dtype: expected COLUMN=TYPE, got `{text}`"

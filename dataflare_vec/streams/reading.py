@@ -57,6 +57,7 @@ READ_OPTIONS = {
         "skip_rows_after_header",
         "eol_char",
         "try_parse_dates",
+        "infer_schema",
         "infer_schema_length",
         "truncate_ragged_lines",
         "ignore_errors",
