@@ -268,7 +268,7 @@ def test_compile_report_cache_and_new(capsys):
     for line, code, text in (
         ("compile opt_share --plugins k.py", 0, "opt_share(part: Int64, whole: Int64)"),
         ("compile opt_share --for i64,Int32 --plugins k.py", 0, "whole: Int32"),
-        ("compile opt_share --for 'datetime[ms],f32' --plugins k.py", 0, "whole: Float32"),
+        ("compile opt_share --for 'datetime[ms],u8' --plugins k.py", 0, "whole: UInt8"),
         ("compile opt_share --for i64 --plugins k.py", 2, "reads 2 columns (part, whole), got 1 types"),
         ("compile opt_share --for i64,foo --plugins k.py", 2, "--for: `foo` is no type"),
         ("compile opt_share --for 'datetime[xx],i64' --plugins k.py", 2, "--for: `datetime[xx]` is no type"),

@@ -53,8 +53,8 @@ def dtype_of(text: str, option: str) -> Any:
             return _made(found[0], unit if bracket else None)
     except (TypeError, ValueError):  # of a type that has no unit, or not that one
         pass
-    short = ", ".join(_SHORT)
-    msg = f"{option}: `{text.strip()}` is no type; use {short}, date, time, datetime[us], duration[us], decimal[10,2]"
+    known = ", ".join([*_SHORT, "date", "time", "datetime[us]", "duration[us]", "decimal[10,2]"])
+    msg = f"{option}: `{text.strip()}` is no type; use {known}"
     raise ValueError(msg)
 
 

@@ -34,8 +34,8 @@ def add_reading_options(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="COLUMN=TYPE",
-        help="what a column is, as zip=String, day=date or price=decimal[10,2]; by default what the plugin's parameter is "
-        "annotated with, else as the first 10,000 rows look; may be repeated",
+        help="what a column is, as zip=String, day=date or price=decimal[10,2]; by default what the "
+        "plugin's parameter is annotated with, else as the first 10,000 rows look; may be repeated",
     )
     group.add_argument("--encoding", help="such as latin1, cp1252, utf16 (default: utf8)")
     group.add_argument(
@@ -84,7 +84,7 @@ def _null_values(texts: list[str]) -> list[str] | dict[str, str]:
 
 def _types(texts: list[str]) -> dict[str, Any]:
     found = {}
-    for text in (each for text in texts for each in split_types(text)):
+    for text in (each for several in texts for each in split_types(several)):
         column, sign, name = text.rpartition("=")
         if not sign or not column:
             msg = f"--dtype: expected COLUMN=TYPE, got `{text}`"
