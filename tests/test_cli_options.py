@@ -293,8 +293,10 @@ def test_compile_report_cache_and_new(capsys):
         assert text in out + err, line
     run("opt_share in -o o.parquet --on-error null --report r.json -q")
     before = Path("r.json").read_text()
+    os.symlink("r.json", "link.html")
     for line, code, text in (
         ("report r.json -o r.json", 2, "-o: the page's name must end in .html"),
+        ("report r.json -o link.html", 2, "`link.html` is an input too"),
         ("report r.json -o none/page.html", 4, "can't write `none/page.html`"),
         ("report r.json", 0, "opt_share"),
         ("report r.json -o page.html", 0, ""),

@@ -24,8 +24,8 @@ exit codes:
   3    an input is missing, damaged, or changes its columns
   4    an output can't be written
   5    rows failed, under --on-error raise
-  130  interrupted (Ctrl-C); 143 terminated
-Whatever the code, no output is left half-written.
+  130  interrupted (Ctrl-C); 143 terminated; 141 nobody reads the output any more
+Whatever the code, no output is left half-written; a pipe that breaks off says so to its reader.
 """
 
 

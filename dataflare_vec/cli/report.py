@@ -28,10 +28,13 @@ def add(commands: Any) -> None:
 def run(options: Namespace) -> int:
     """Print the report, or write the page."""
     from dataflare_vec.errors import SinkError, SourceError
+    from dataflare_vec.streams.paths import check_apart
 
     if options.output is not None and Path(options.output).suffix.lower() not in (".html", ".htm"):
         msg = f"-o: the page's name must end in .html, got `{options.output}`"
         raise ValueError(msg)
+    if options.output is not None:
+        check_apart([Path(options.file)], [("the page", Path(options.output))])
     try:
         content = json.loads(Path(options.file).read_text(encoding="utf-8"))
         plugins = content["plugins"]
