@@ -12,6 +12,7 @@ import polars as pl
 
 from dataflare_vec.errors import SourceError
 from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.streams.batches import check_lengths
 from dataflare_vec.streams.formats import READABLE, check_format, is_packed_otherwise, named, names
 from dataflare_vec.streams.paths import Identity, identity, is_special
 from dataflare_vec.streams.reading import (
@@ -250,6 +251,8 @@ def _open(
             query = scan(path, kind, None, options)
             schema = query.collect_schema()
             rows = query.select(pl.len()).collect().item()
+            if kind == "ipc":
+                check_lengths(path)
         elif kind == "ipc_stream":
             import pyarrow as pa
 

@@ -159,6 +159,28 @@ def test_garbled_arrow_bytes(kind, tmp_path):
     assert 5 < refused < 55
 
 
+@pytest.mark.parametrize("kind", ["arrow", "arrows"])
+def test_a_batch_that_says_fewer_rows_than_it_has(kind, tmp_path):
+    """Polars leaves out what is beyond the length that a batch says."""
+    path = tmp_path / f"a.{kind}"
+    table = rows(1, 2000).to_arrow()
+    new = pa.ipc.new_stream if kind == "arrows" else pa.ipc.new_file
+    with pa.OSFile(str(path), "wb") as sink, new(sink, table.schema) as writer:
+        for batch in table.to_batches(max_chunksize=777):
+            writer.write_batch(batch)
+    good = path.read_bytes()
+    length = (777).to_bytes(8, "little")
+    at, refused = good.find(length), 0
+    while at >= 0:
+        path.write_bytes(good[:at] + (77).to_bytes(8, "little") + good[at + 8 :])
+        try:
+            assert read(path) == 1999
+        except dfv.SourceError:
+            refused += 1
+        at = good.find(length, at + 1)
+    assert refused > 5
+
+
 @pytest.mark.parametrize("where", ["offsets", "text"])
 def test_an_arrow_stream_that_leads_out_of_its_bytes(where, tmp_path):
     """PyArrow looks at neither; a kernel would read on, into memory that is somebody else's."""
