@@ -20,6 +20,7 @@ from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit import words as words  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
+from dataflare_vec.jit.nested import named as named  # likewise
 from dataflare_vec.jit.rewrite import ERROR_MODEL, TryInFastForm, has_angles, options_of, pipeline
 from dataflare_vec.jit.rows import KernelCode, group
 from dataflare_vec.jit.signature import outputs_of
