@@ -294,14 +294,21 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
 
 def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Callable[[], Any]) -> Any:
     """Return what is compiled; or raise an error that names the function."""
-    from dataflare_vec.jit.failures import explain_function
+    from dataflare_vec.jit.failures import explain_function, inner_cause
 
     function = plain(getattr(plugin.stateful, what))
+
+    def explained(error: Exception) -> Exception:
+        heading = f"plugin `{plugin.name}`: `{what}` can't be compiled for its state"
+        return explain_function(plugin.name, function, heading, arguments, error)
+
     try:
-        return compile_it()
+        kernel = compile_it()
+        kernel.check()
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: `{what}`: {error}"
         raise KernelResultError(msg) from None
     except Exception as error:  # Numba's own, and whatever its passes stumble over
-        heading = f"plugin `{plugin.name}`: `{what}` can't be compiled for its state"
-        raise explain_function(plugin.name, function, heading, arguments, error) from None
+        raise explained(error) from inner_cause(error)
+    kernel.explained = explained
+    return kernel

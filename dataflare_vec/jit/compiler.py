@@ -13,6 +13,7 @@ from numba.core import callconv, types
 from numba.core.compiler_lock import global_compiler_lock
 
 from dataflare_vec.definition import plain
+from dataflare_vec.errors import DataFlareError
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit import decimals as decimals  # likewise
 from dataflare_vec.jit import temporal as temporal  # likewise
@@ -107,8 +108,12 @@ class CompiledKernel(Kernel):
         Names of the fields if the kernel returns a named tuple, else None.
     is_filter
         Whether its loops write the selection instead of a column.
+    explained
+        Returns the error to raise for one that comes up while a loop is compiled: whoever knows the plugin
+        sets it.
     """
 
+    explained: Callable[[Exception], Exception] | None = None
     _mark = ""  # tells apart symbols of loops that only a subclass knows
 
     def __init__(
@@ -168,8 +173,25 @@ class CompiledKernel(Kernel):
             with compile_lock:
                 library = self._libraries.get(variant)
                 if library is None:
-                    library = self._libraries[variant] = self._compile_loop(variant)
+                    try:
+                        library = self._libraries[variant] = self._compile_loop(variant)
+                    except DataFlareError:
+                        raise
+                    except Exception as error:  # whatever Numba and LLVM stumble over
+                        if self.explained is None:
+                            raise
+                        raise self.explained(error) from error
         return library
+
+    def check(self) -> None:
+        """Write the loop that does all that the others do, and throw it away: errors come up now."""
+        with compile_lock:
+            context = self._result.target_context
+            library = context.codegen().create_library("dfv.check")
+            module = library.create_ir_module("dfv.check")
+            variant = LoopVariant(nulls=True, careful=True)
+            with context.push_code_library(library):
+                LoopBuilder(self._code_for(self._result, variant), variant).build(module, "dfv.check")
 
     def machine_code(self, variant: LoopVariant) -> MachineCode:
         """Return a loop where it lies in memory."""

@@ -32,7 +32,7 @@ for _kind in (types.NamedTuple, types.NamedUniTuple):
     _kind.unify, _kind.can_convert_to = _unify, _can_convert_to
 
 
-@lower_cast(types.BaseNamedTuple, types.BaseNamedTuple)
+@lower_cast(types.BaseNamedTuple, types.BaseNamedTuple)  # type: ignore[untyped-decorator]
 def _cast(context: Any, builder: Any, given: Any, wanted: Any, value: Any) -> Any:
     items = [
         context.cast(builder, item, one, another)
