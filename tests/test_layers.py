@@ -27,6 +27,7 @@ ORDER = [
     "values",
     "carry",
     "definition",
+    "calls",
     "origin",
     "registry",
     "binding",

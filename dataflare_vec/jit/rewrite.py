@@ -31,12 +31,14 @@ from numba.core.typing.typeof import typeof_impl
 from numba.core.untyped_passes import TranslateByteCode
 
 from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
+from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.jit.integers import compute_wide
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
 from dataflare_vec.jit.raises import drop_arguments, forget_exceptions
+from dataflare_vec.jit.recursion import Depth
 from dataflare_vec.jit.strings.constants import replace_strings
 from dataflare_vec.jit.strings.formats import mark_formats
 from dataflare_vec.jit.unbound import CheckUnbound
@@ -177,6 +179,7 @@ _helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKe
 
 def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
     notes = _notes[func_ir.func_id.func] = _Notes()
+    depth = Depth(func_ir)
     changed = False
     replaced: set[str] = set()
     for block in func_ir.blocks.values():
@@ -193,6 +196,8 @@ def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
                 value = ir.Global(str(getattr(found, "__name__", "function")), new, old.loc)
                 body.append(ir.Assign(value, name, old.loc))
                 func_ir._definitions[name.name].append(value)
+                if isinstance(new, Dispatcher) and may_recurse(new.py_func):
+                    body += depth.before(block, old.loc)
                 if old.op == "call":
                     replaced.add(old.func.name)
                     old.func = name
@@ -203,6 +208,7 @@ def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
                 changed = True
             body.append(statement)
         block.body = body
+    depth.begin()
     _drop_unused(func_ir, replaced)
     return changed
 
