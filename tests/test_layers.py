@@ -28,6 +28,7 @@ ORDER = [
     "carry",
     "definition",
     "calls",
+    "interrupts",
     "origin",
     "registry",
     "binding",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import threading
@@ -14,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 import polars as pl
 
+from dataflare_vec import interrupts
 from dataflare_vec.binding import Column, Constant
 from dataflare_vec.cache.cached import CachedKernel, load_or_compile
 from dataflare_vec.cache.entry import Entry
@@ -167,6 +169,8 @@ def load_or_compile_part(
 
 
 def _runtime(symbol: str) -> int | None:
+    if symbol == interrupts.SYMBOL:  # nothing of Numba's
+        return ctypes.addressof(interrupts.words)
     from dataflare_vec.jit.runtime import address_of
 
     return address_of(symbol)

@@ -14,6 +14,7 @@ import polars as pl
 from dataflare_vec.capsules import FORMATS, Owned
 from dataflare_vec.engine.columns import InputColumn
 from dataflare_vec.engine.rows import Placement, RowStage
+from dataflare_vec.jit import watch as watch  # provides it to `interrupts`
 from dataflare_vec.jit.support import releases
 from dataflare_vec.layouts import Bits
 

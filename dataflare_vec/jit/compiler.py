@@ -14,6 +14,7 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from dataflare_vec.definition import plain
 from dataflare_vec.errors import DataFlareError
+from dataflare_vec.interrupts import SYMBOL
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit import decimals as decimals  # likewise
 from dataflare_vec.jit import temporal as temporal  # likewise
@@ -196,7 +197,8 @@ class CompiledKernel(Kernel):
     def machine_code(self, variant: LoopVariant) -> MachineCode:
         """Return a loop where it lies in memory."""
         library = self.library_of(variant)
-        return MachineCode(library.get_pointer_to_function(library.name), library)
+        address = library.get_pointer_to_function(library.name)
+        return MachineCode(address, library, SYMBOL in library.get_llvm_str())
 
     def object_code(self, variant: LoopVariant) -> ObjectCode:
         """Return the object file of a loop."""

@@ -34,6 +34,7 @@ from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
 from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.jit.integers import compute_wide
+from dataflare_vec.jit.interrupts import look_in_loops
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
@@ -411,6 +412,7 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
                 raise TryInFastForm
             changed = drop_arguments(state.func_ir)
             changed |= forget_exceptions(state.func_ir)
+            changed |= look_in_loops(state.func_ir)
             changed |= compute_wide(state.func_ir, state.args)
             changed |= replace_strings(state.func_ir)
             return _replace_calls(state.func_ir, mode) or changed
