@@ -28,6 +28,8 @@ ORDER = [
     "values",
     "carry",
     "definition",
+    "calls",
+    "interrupts",
     "origin",
     "registry",
     "binding",

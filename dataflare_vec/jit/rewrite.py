@@ -31,12 +31,15 @@ from numba.core.typing.typeof import typeof_impl
 from numba.core.untyped_passes import TranslateByteCode
 
 from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
+from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.jit.integers import compute_wide
+from dataflare_vec.jit.interrupts import look_in_loops
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
-from dataflare_vec.jit.raises import drop_arguments
+from dataflare_vec.jit.raises import drop_arguments, forget_exceptions
+from dataflare_vec.jit.recursion import Depth
 from dataflare_vec.jit.strings.constants import replace_strings
 from dataflare_vec.jit.strings.formats import mark_formats
 from dataflare_vec.jit.unbound import CheckUnbound
@@ -177,6 +180,7 @@ _helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKe
 
 def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
     notes = _notes[func_ir.func_id.func] = _Notes()
+    depth = Depth(func_ir)
     changed = False
     replaced: set[str] = set()
     for block in func_ir.blocks.values():
@@ -193,6 +197,8 @@ def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
                 value = ir.Global(str(getattr(found, "__name__", "function")), new, old.loc)
                 body.append(ir.Assign(value, name, old.loc))
                 func_ir._definitions[name.name].append(value)
+                if isinstance(new, Dispatcher) and may_recurse(new.py_func):
+                    body += depth.before(block, old.loc)
                 if old.op == "call":
                     replaced.add(old.func.name)
                     old.func = name
@@ -203,37 +209,59 @@ def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
                 changed = True
             body.append(statement)
         block.body = body
+    depth.begin()
     _drop_unused(func_ir, replaced)
     return changed
 
 
 def _drop_unused(func_ir: Any, names: set[str]) -> None:
     """Drop look-ups like ``math.fmod`` that nothing uses any more: Numba doesn't know all of them."""
-    statements = [statement for block in func_ir.blocks.values() for statement in block.body]
-    targets = {id(s): s.target.name for s in statements if isinstance(s, ir.Assign)}
-    used = {
-        var.name
-        for s in statements
-        for var in s.list_vars()
-        if not isinstance(s, ir.Del) and var.name != targets.get(id(s))
-    }
-    for block in func_ir.blocks.values():
-        block.body = [
-            s
-            for s in block.body
-            if not (isinstance(s, ir.Assign) and targets[id(s)] in names - used)
-            or not (isinstance(s.value, (ir.Global, ir.FreeVar)) or getattr(s.value, "op", "") == "getattr")
-        ]
+    while names:
+        statements = [statement for block in func_ir.blocks.values() for statement in block.body]
+        targets = {id(s): s.target.name for s in statements if isinstance(s, ir.Assign)}
+        used = {
+            var.name
+            for s in statements
+            for var in s.list_vars()
+            if not isinstance(s, ir.Del) and var.name != targets.get(id(s))
+        }
+        dropped = [s for s in statements if targets.get(id(s)) in names - used and _looks_up(s.value)]
+        gone = {id(s) for s in dropped}
+        for block in func_ir.blocks.values():
+            block.body = [s for s in block.body if id(s) not in gone]
+        names = {s.value.name for s in dropped if isinstance(s.value, ir.Var)}  # of what was a copy
+
+
+def _looks_up(value: Any) -> bool:
+    return isinstance(value, ir.Global | ir.FreeVar | ir.Var) or getattr(value, "op", "") == "getattr"
 
 
 def _called(func_ir: Any, value: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return what an expression calls, and with what; an operator of ours is a call."""
     if value.op == "call":
-        found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
+        found = _outer_value(func_ir, value.func)
         return found, () if value.kws or value.vararg else tuple(value.args)
     if value.op in ("binop", "inplace_binop") and value.fn in OPERATORS:
         return value.fn, (value.lhs, value.rhs)
     return None, ()
+
+
+def _outer_value(func_ir: Any, var: Any) -> Any:
+    """Return the global object that a variable names, None if it isn't one.
+
+    The body of a `try` occurs several times, so that a variable has several definitions, all of them alike.
+    """
+    found = []
+    for definition in func_ir._definitions.get(var.name, ()):
+        if isinstance(definition, ir.Global | ir.FreeVar):
+            found.append(definition.value)
+        elif isinstance(definition, ir.Expr) and definition.op == "getattr":
+            found.append(getattr(_outer_value(func_ir, definition.value), definition.attr, None))
+        elif isinstance(definition, ir.Var):
+            found.append(_outer_value(func_ir, definition))
+        else:
+            return None
+    return found[0] if found and all(one is found[0] for one in found) else None
 
 
 def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode | None, notes: _Notes) -> Any:
@@ -383,6 +411,8 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
             if mode is not None and not mode.full and _has_try(state.func_id.func):
                 raise TryInFastForm
             changed = drop_arguments(state.func_ir)
+            changed |= forget_exceptions(state.func_ir)
+            changed |= look_in_loops(state.func_ir)
             changed |= compute_wide(state.func_ir, state.args)
             changed |= replace_strings(state.func_ir)
             return _replace_calls(state.func_ir, mode) or changed

@@ -232,7 +232,7 @@ class FoldKernel(CompiledKernel):
     @cached_property
     def by_key(self) -> FoldKernel:
         """The same with one state for each key."""
-        return FoldKernel(
+        by_key = FoldKernel(
             self.inputs,
             self.outputs,
             self.field_names,
@@ -241,6 +241,8 @@ class FoldKernel(CompiledKernel):
             gives_values=self.gives_values,
             keyed=True,
         )
+        by_key.explained = self.explained
+        return by_key
 
     def _code_for(self, result: Any, variant: LoopVariant) -> FoldCode:
         text = result.library.get_llvm_str()
