@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 byte_pointer = types.CPointer(types.uint8)
 
 
-class ViewType(types.IterableType):  # type: ignore[misc]
+class ViewType(types.IterableType, types.Hashable):  # type: ignore[misc]
     """What strings and bytes have in common."""
 
     @property
@@ -84,6 +84,14 @@ class ViewModel(models.StructModel):  # type: ignore[misc]
 
     def __init__(self, dmm: Any, fe_type: Type) -> None:
         super().__init__(dmm, fe_type, [("data", byte_pointer), ("nbytes", types.int64)])
+
+    def inner_models(self) -> list[Any]:
+        """Return the models of its members, and one with a reference count, of which there is none.
+
+        Numba's dicts and typed sets ask for such a model in their keys, within tuples too: keys that have
+        none they compare byte by byte, which here are an address and a length.
+        """
+        return [*super().inner_models(), self._dmm[types.MemInfoPointer(types.voidptr)]]
 
 
 for _type in (StringType, BytesType):

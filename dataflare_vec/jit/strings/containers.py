@@ -1,0 +1,53 @@
+"""Strings and bytes in Numba's own dicts, sets and lists, which keep a view as it is.
+
+What a view points to outlives the row (`arena.py`), and so does none of these: they are values of one row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import box
+
+from dataflare_vec.jit.strings.types import BytesType, StringType, utf8_string
+
+
+def widened(ty: Any) -> Any:
+    """Return a type that also takes strings which aren't ASCII, in tuples too."""
+    if isinstance(ty, StringType):
+        return utf8_string
+    if isinstance(ty, types.BaseTuple):
+        kind = getattr(ty, "instance_class", None)
+        return types.BaseTuple.from_types([widened(item) for item in ty], kind)
+    return ty
+
+
+def _widen(container: type) -> None:
+    """Let a container of Numba's have items of `widened` types.
+
+    It takes its types from what is put into it first, which may be a constant, and later things are cast to
+    these. Types without strings of ours stay as they are.
+    """
+    make = container.__init__  # type: ignore[misc]
+
+    def make_widened(self: Any, *items: Any, **more: Any) -> None:
+        make(self, *[widened(types.unliteral(item)) for item in items], **more)
+
+    container.__init__ = make_widened  # type: ignore[misc]
+
+
+for _container in (types.DictType, types.ListType):
+    _widen(_container)
+
+
+@box(StringType)
+@box(BytesType)
+def _box(ty: Any, value: Any, c: Any) -> Any:
+    """Make Python's own of a view: Numba wants to know how where it raises KeyError for one."""
+    view = c.context.make_helper(c.builder, ty, value)
+    name = "PyBytes_FromStringAndSize" if isinstance(ty, BytesType) else "PyUnicode_FromStringAndSize"
+    function_type = ir.FunctionType(c.pyapi.pyobj, [view.data.type, view.nbytes.type])
+    make = cgutils.get_or_insert_function(c.builder.module, function_type, name)
+    return c.builder.call(make, [view.data, view.nbytes])
