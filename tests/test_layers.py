@@ -26,6 +26,7 @@ ORDER = [
     "vectors",
     "values",
     "carry",
+    "attributes",
     "definition",
     "origin",
     "registry",

@@ -18,20 +18,46 @@ from dataflare_vec.jit.strings.types import BytesConstant, StringConstant
 REPLACED: dict[Any, Any] = {}
 
 
+#: What a subclass of `str` may have of its own and still be one: how it is made, and how it is shown.
+_OWN = {"__new__", "__doc__", "__str__", "__format__", "__repr__", "__getnewargs__", "__sizeof__"}
+
+
 def constant(value: Any) -> Any:
-    """Return a constant with its strings as ours; the value itself if there are none."""
-    if type(value) is str:
-        return StringConstant(value)
-    if type(value) is bytes:
-        return BytesConstant(value)
-    if isinstance(value, frozenset) and value and all(type(item) in (str, bytes) for item in value):
-        return tuple(constant(item) for item in sorted(value))  # `x in {"a", "b"}`
+    """Return a constant with its strings as ours; the value itself if there are none.
+
+    Members of a ``class Status(str, Enum)`` are strings, as they are in Python; a class that has another
+    ``==`` or `upper`, say, isn't.
+    """
+    if isinstance(value, StringConstant | BytesConstant):
+        return value
+    if isinstance(value, str):
+        return StringConstant.of(value) if _is_plain(value, str) else value
+    if isinstance(value, bytes):
+        return BytesConstant(value) if _is_plain(value, bytes) else value
+    if isinstance(value, frozenset):
+        items = [constant(item) for item in sorted(value, key=repr)]  # `x in {"a", "b"}`
+        return tuple(items) if items and any(map(_has_text, items)) else value
     if isinstance(value, tuple):
         items = [constant(item) for item in value]
         if all(new is old for new, old in zip(items, value, strict=True)):
             return value
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     return value
+
+
+def _has_text(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return any(map(_has_text, value))
+    return isinstance(value, StringConstant | BytesConstant)
+
+
+def _is_plain(value: Any, kind: type) -> bool:
+    """Whether a value does what ``kind`` does, but for how it is shown."""
+    classes = type(value).__mro__
+    if type(value).__module__ == "numpy":
+        return True
+    above = (vars(one).keys() & vars(kind).keys() for one in classes[: classes.index(kind)])
+    return all(names <= _OWN for names in above)
 
 
 def replace_strings(func_ir: Any) -> bool:

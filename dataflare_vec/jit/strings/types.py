@@ -131,7 +131,33 @@ def offset_by(typing_context: Any, data: Any, distance: Any) -> Any:
 
 
 class StringConstant(str):
-    """A string in a kernel's code, typed as ours instead of Numba's (see `constants.py`)."""
+    """A string in a kernel's code, typed as ours instead of Numba's (see `constants.py`).
+
+    Attributes
+    ----------
+    shown : frozenset of str
+        What shows it as another text, ``"str"`` (and `format`) or ``"repr"``: see `members.py`.
+    written : str
+        What it was, for messages.
+    """
+
+    shown: frozenset[str] = frozenset()
+    written = ""
+
+    @classmethod
+    def of(cls, value: str) -> StringConstant:
+        """Return what a string is, whatever class it is of."""
+        made, own = cls(str.__str__(value)), type(value)
+        if own is not str and own.__module__ != "numpy":
+            ways = {"str": ("__str__", "__format__"), "repr": ("__repr__",)}
+            made.shown = frozenset(
+                way
+                for way, names in ways.items()
+                if any(getattr(own, name) is not getattr(str, name) for name in names)
+            )
+            name = getattr(value, "name", None)
+            made.written = f"{own.__name__}.{name}" if isinstance(name, str) else own.__name__
+        return made
 
 
 class BytesConstant(bytes):
