@@ -27,6 +27,7 @@ ORDER = [
     "values",
     "carry",
     "attributes",
+    "subclasses",
     "definition",
     "origin",
     "registry",

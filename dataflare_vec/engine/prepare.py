@@ -24,6 +24,7 @@ from dataflare_vec.definition import Form
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
+from dataflare_vec.subclasses import is_plain
 from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple, is_short_decimal
 
 if TYPE_CHECKING:
@@ -218,6 +219,8 @@ def _check_constants(binding: Binding) -> None:
 def _is_constant(value: object) -> bool:
     if isinstance(value, tuple):
         return len(value) > 0 and all(map(_is_constant, value))
+    if isinstance(value, (str, bytes)) and not is_plain(value):
+        return False
     if isinstance(value, str):
         return value.isascii() or value.encode(errors="ignore").decode() == value  # no lone surrogates
     if isinstance(value, int):
@@ -231,7 +234,9 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.failures import explain_failure
     from dataflare_vec.jit.loops import Input
+    from dataflare_vec.jit.rewrite import check_members
     from dataflare_vec.jit.signature import constant_type
+    from dataflare_vec.jit.strings.members import members_in
 
     plugin = binding.plugin
     inputs = []
@@ -276,6 +281,9 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
 
     try:
         kernel = compiled()
+        check_members(
+            plugin.function, members_in(tuple(i.value for i in binding.items if isinstance(i, Constant)))
+        )
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: {error}"
         raise KernelResultError(msg) from None

@@ -317,7 +317,7 @@ def compile_form(
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     dispatcher.compile(argument_types)
-    check_members(plain(function))
+    check_members(function)
     return dispatcher.overloads[argument_types]
 
 

@@ -44,7 +44,7 @@ from dataflare_vec.jit.strings.members import kept_members, refuse, shows
 from dataflare_vec.jit.unbound import CheckUnbound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from dataflare_vec.jit.strings.types import StringConstant
 
@@ -374,11 +374,19 @@ def has_angles(function: Callable[..., Any]) -> bool:
     return any(notes.has_angles for notes in _notes_of(function))
 
 
-def check_members(function: Callable[..., Any]) -> None:
-    """Raise TypingError if a compiled kernel may show the member of an enumeration for what it isn't."""
-    members: list[StringConstant] = []
+def check_members(function: Callable[..., Any], bound: Sequence[StringConstant] = ()) -> None:
+    """Raise TypingError if a compiled kernel may show the member of an enumeration for what it isn't.
+
+    Parameters
+    ----------
+    function
+        The kernel's.
+    bound
+        Members that are constants of the call.
+    """
+    members = list(bound)
     ways: set[str] = set()
-    for notes in _notes_of(function):
+    for notes in _notes_of(plain(function)):
         members += notes.members
         ways |= notes.shows
     refuse(members, ways)

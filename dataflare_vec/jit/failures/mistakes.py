@@ -114,8 +114,8 @@ MISTAKES = (
     Mistake(
         "a member shown as text",
         r"TypingError: the text of `(?P<member>[\w.]+)` isn't what it is: `(?P<way>\w+)` ",
-        "`{member}` is a string that `{way}` shows as another one, which compiled code doesn't tell apart; and "
-        "the kernel shows strings",
+        "`{member}` is a string that `{way}` shows as another one, which compiled code doesn't tell apart; "
+        "and the kernel shows strings",
         "write `.value` behind the member",
         code=r"{member}$",
     ),

@@ -13,13 +13,10 @@ from typing import Any
 from numba.core import ir, ir_utils
 
 from dataflare_vec.jit.strings.types import BytesConstant, StringConstant
+from dataflare_vec.subclasses import is_plain
 
 #: Built-in functions that Numba gives its own strings → ours; filled by the files that implement them.
 REPLACED: dict[Any, Any] = {}
-
-
-#: What a subclass of `str` may have of its own and still be one: how it is made, and how it is shown.
-_OWN = {"__new__", "__doc__", "__str__", "__format__", "__repr__", "__getnewargs__", "__sizeof__"}
 
 
 def constant(value: Any) -> Any:
@@ -31,9 +28,9 @@ def constant(value: Any) -> Any:
     if isinstance(value, StringConstant | BytesConstant):
         return value
     if isinstance(value, str):
-        return StringConstant.of(value) if _is_plain(value, str) else value
+        return StringConstant.of(value) if is_plain(value) else value
     if isinstance(value, bytes):
-        return BytesConstant(value) if _is_plain(value, bytes) else value
+        return BytesConstant(value) if is_plain(value) else value
     if isinstance(value, frozenset):
         items = [constant(item) for item in sorted(value, key=repr)]  # `x in {"a", "b"}`
         return tuple(items) if items and any(map(_has_text, items)) else value
@@ -49,15 +46,6 @@ def _has_text(value: Any) -> bool:
     if isinstance(value, tuple):
         return any(map(_has_text, value))
     return isinstance(value, StringConstant | BytesConstant)
-
-
-def _is_plain(value: Any, kind: type) -> bool:
-    """Whether a value does what ``kind`` does, but for how it is shown."""
-    classes = type(value).__mro__
-    if type(value).__module__ == "numpy":
-        return True
-    above = (vars(one).keys() & vars(kind).keys() for one in classes[: classes.index(kind)])
-    return all(names <= _OWN for names in above)
 
 
 def replace_strings(func_ir: Any) -> bool:

@@ -12,7 +12,7 @@ from numba.core import ir, ir_utils
 from numba.core.errors import TypingError
 
 from dataflare_vec.jit.strings.base import is_string
-from dataflare_vec.jit.strings.constants import REPLACED
+from dataflare_vec.jit.strings.constants import REPLACED, constant
 from dataflare_vec.jit.strings.types import StringConstant
 
 #: What shows a value as text → which of a class's ways that takes.
@@ -36,7 +36,7 @@ def kept_members(func_ir: Any) -> list[StringConstant]:
             target = statement.target.name
             if isinstance(value, ir.Const | ir.Global | ir.FreeVar):
                 names = []
-                members.update((target, one) for one in _members_in(value.value))
+                members.update((target, one) for one in members_in(value.value))
             elif isinstance(value, ir.Var) or getattr(value, "op", "") == "build_tuple":
                 members.update((target, members[name]) for name in names if name != target)
                 names = []
@@ -46,9 +46,11 @@ def kept_members(func_ir: Any) -> list[StringConstant]:
     return list(kept.values())
 
 
-def _members_in(value: Any) -> list[StringConstant]:
+def members_in(value: Any) -> list[StringConstant]:
+    """Return the strings that are shown otherwise of a constant, which may be a tuple."""
     if isinstance(value, tuple):
-        return [found for item in value for found in _members_in(item)]
+        return [found for item in value for found in members_in(item)]
+    value = constant(value)
     return [value] if isinstance(value, StringConstant) and value.shown else []
 
 

@@ -15,6 +15,8 @@ from numba.core.typeconv import Conversion
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import intrinsic, lower_cast, make_attribute_wrapper, register_model
 
+from dataflare_vec.subclasses import name_of, shown_by
+
 if TYPE_CHECKING:
     from numba.core.types import Type
 
@@ -147,16 +149,9 @@ class StringConstant(str):
     @classmethod
     def of(cls, value: str) -> StringConstant:
         """Return what a string is, whatever class it is of."""
-        made, own = cls(str.__str__(value)), type(value)
-        if own is not str and own.__module__ != "numpy":
-            ways = {"str": ("__str__", "__format__"), "repr": ("__repr__",)}
-            made.shown = frozenset(
-                way
-                for way, names in ways.items()
-                if any(getattr(own, name) is not getattr(str, name) for name in names)
-            )
-            name = getattr(value, "name", None)
-            made.written = f"{own.__name__}.{name}" if isinstance(name, str) else own.__name__
+        made = cls(str.__str__(value))
+        made.shown = shown_by(value)
+        made.written = name_of(value)
         return made
 
 
