@@ -136,7 +136,7 @@ def _with_neighbours(item: Column | Constant) -> list[Column | Constant]:
 
 def _type_key(value: Any) -> Any:
     if isinstance(value, str):
-        return str, value.isascii(), *shown_by(value)  # two types of strings
+        return str, value.isascii(), *sorted(shown_by(value))  # two types of strings
     if isinstance(value, Decimal):
         return value.as_tuple().exponent  # decimals are compiled for their scale
     return tuple(map(_type_key, value)) if isinstance(value, tuple) else type(value)

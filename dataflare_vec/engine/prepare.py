@@ -281,9 +281,8 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
 
     try:
         kernel = compiled()
-        check_members(
-            plugin.function, members_in(tuple(i.value for i in binding.items if isinstance(i, Constant)))
-        )
+        constants = tuple(item.value for item in binding.items if isinstance(item, Constant))
+        check_members(plugin.function, members_in(constants))
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: {error}"
         raise KernelResultError(msg) from None

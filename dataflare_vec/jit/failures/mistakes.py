@@ -62,7 +62,7 @@ class Recognised(NamedTuple):
 # What Numba calls the types of numbers, those that may be None included.
 _NUMBER = r"(?P<type>OptionalType\(\w+\)|u?int\d+|float\d+|bool(?:ean)?|Literal\[(?:int|bool)\]\(-?\w+\))"
 # Numba's own strings, and those of columns.
-_STRING = r"(?:unicode_type|string(?:\[ascii\])?(?=[,)\s])|Literal\[(?:str|StringConstant)\])"
+_STRING = r"(?:unicode_type|string(?:\[ascii\])?(?=[,)\s])|Literal\[(?:str|(?:String|Wide)Constant)\])"
 _ANY_CLASS = r"\w+: "
 _CALLS = _ANY_CLASS + r"No implementation of function [^\n]*\s+>>> "
 _GLOBAL = _ANY_CLASS + r"Untyped global name '(?P<name>\w+)': Cannot determine Numba type of "

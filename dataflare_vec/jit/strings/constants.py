@@ -8,12 +8,15 @@ format specifications. The kernel's Python function stays as it is.
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba.core import ir, ir_utils
 
-from dataflare_vec.jit.strings.types import BytesConstant, StringConstant
+from dataflare_vec.jit.strings.types import BytesConstant, StringConstant, WideConstant
 from dataflare_vec.subclasses import is_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Built-in functions that Numba gives its own strings → ours; filled by the files that implement them.
 REPLACED: dict[Any, Any] = {}
@@ -32,20 +35,31 @@ def constant(value: Any) -> Any:
     if isinstance(value, bytes):
         return BytesConstant(value) if is_plain(value) else value
     if isinstance(value, frozenset):
-        items = [constant(item) for item in sorted(value, key=repr)]  # `x in {"a", "b"}`
-        return tuple(items) if items and any(map(_has_text, items)) else value
+        items = constant(tuple(sorted(value, key=repr)))  # `x in {"a", "b"}`
+        return items if any(True for _ in _texts(items)) else value
     if isinstance(value, tuple):
         items = [constant(item) for item in value]
         if all(new is old for new, old in zip(items, value, strict=True)):
             return value
+        if not all(text.isascii() for text in _texts(tuple(items)) if isinstance(text, str)):
+            items = list(map(_wide, items))
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     return value
 
 
-def _has_text(value: Any) -> bool:
+def _texts(value: Any) -> Iterator[Any]:
     if isinstance(value, tuple):
-        return any(map(_has_text, value))
-    return isinstance(value, StringConstant | BytesConstant)
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, StringConstant | BytesConstant):
+        yield value
+
+
+def _wide(value: Any) -> Any:
+    if isinstance(value, tuple):
+        items = map(_wide, value)
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return WideConstant.of(value) if isinstance(value, StringConstant) else value
 
 
 def replace_strings(func_ir: Any) -> bool:

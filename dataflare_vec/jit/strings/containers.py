@@ -9,8 +9,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.typing.templates import AbstractTemplate, infer, signature
 from numba.extending import box
 
+from dataflare_vec.jit.strings.base import is_string
 from dataflare_vec.jit.strings.types import BytesType, StringType, utf8_string
 
 
@@ -38,8 +40,26 @@ def _widen(container: type) -> None:
     container.__init__ = make_widened  # type: ignore[misc]
 
 
-for _container in (types.DictType, types.ListType):
+for _container in (types.DictType, types.ListType, types.Set):
     _widen(_container)
+
+
+def as_one_type(ty: Any) -> Any:
+    """Return the type of a tuple of strings as one that a loop can go over; None if it isn't of strings."""
+    if isinstance(ty, types.Tuple) and len(ty) and all(map(is_string, ty)):
+        return types.UniTuple(utf8_string, len(ty))
+    return None
+
+
+@infer  # type: ignore[untyped-decorator]
+class _Iterated(AbstractTemplate):  # type: ignore[misc]
+    """``for key in (s, "EUR")``: strings that are known to be ASCII and others."""
+
+    key = "getiter"
+
+    def generic(self, args: Any, kws: Any) -> Any:
+        strings = as_one_type(args[0])
+        return None if strings is None else signature(strings.iterator_type, strings)
 
 
 @box(StringType)

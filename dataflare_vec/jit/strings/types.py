@@ -150,9 +150,15 @@ class StringConstant(str):
     def of(cls, value: str) -> StringConstant:
         """Return what a string is, whatever class it is of."""
         made = cls(str.__str__(value))
-        made.shown = shown_by(value)
-        made.written = name_of(value)
+        if not isinstance(value, StringConstant):
+            made.shown, made.written = shown_by(value), name_of(value)
+        else:
+            made.shown, made.written = value.shown, value.written
         return made
+
+
+class WideConstant(StringConstant):
+    """A string in a tuple with others that aren't ASCII: of their type, so that a loop can go over them."""
 
 
 class BytesConstant(bytes):
@@ -174,7 +180,7 @@ class StringConstantType(types.Literal):  # type: ignore[misc]
         return self.literal_type.unify(typing_context, other)
 
 
-types.Literal.ctor_map[StringConstant] = StringConstantType
+types.Literal.ctor_map.update(dict.fromkeys((StringConstant, WideConstant), StringConstantType))
 
 
 @register_model(StringConstantType)
@@ -184,7 +190,7 @@ class _ConstantModel(models.OpaqueModel):  # type: ignore[misc]
 
 @typeof_impl.register(StringConstant)
 def _typeof_string(value: StringConstant, context: Any) -> StringType:
-    return ascii_string if value.isascii() else utf8_string
+    return ascii_string if value.isascii() and not isinstance(value, WideConstant) else utf8_string
 
 
 @typeof_impl.register(BytesConstant)
