@@ -27,6 +27,8 @@ ORDER = [
     "vectors",
     "values",
     "carry",
+    "attributes",
+    "subclasses",
     "definition",
     "calls",
     "interrupts",

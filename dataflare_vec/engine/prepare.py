@@ -27,6 +27,7 @@ from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultErro
 from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
 from dataflare_vec.native.numba import import_compiler
+from dataflare_vec.subclasses import is_plain
 from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple, is_short_decimal
 
 if TYPE_CHECKING:
@@ -224,6 +225,8 @@ def _check_constants(binding: Binding) -> None:
 def _is_constant(value: object) -> bool:
     if isinstance(value, tuple):
         return len(value) > 0 and all(map(_is_constant, value))
+    if isinstance(value, (str, bytes)) and not is_plain(value):
+        return False
     if isinstance(value, str):
         return value.isascii() or value.encode(errors="ignore").decode() == value  # no lone surrogates
     if isinstance(value, int):
@@ -238,7 +241,9 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.failures import explain_failure, inner_cause
     from dataflare_vec.jit.loops import Input
+    from dataflare_vec.jit.rewrite import check_members
     from dataflare_vec.jit.signature import constant_type
+    from dataflare_vec.jit.strings.members import members_in
 
     plugin = binding.plugin
     inputs = []
@@ -290,6 +295,8 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
             declared = by_field(plugin, kernel.field_names, by_parameter)
             kernel = compiled()
         kernel.check()
+        constants = tuple(item.value for item in binding.items if isinstance(item, Constant))
+        check_members(plugin.function, members_in(constants))
     except PluginError as error:
         if not isinstance(error, KernelResultError) or str(error).startswith("plugin"):
             raise

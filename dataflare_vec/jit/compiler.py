@@ -23,7 +23,14 @@ from dataflare_vec.jit import words as words  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.nested import named as named  # likewise
-from dataflare_vec.jit.rewrite import ERROR_MODEL, TryInFastForm, has_angles, options_of, pipeline
+from dataflare_vec.jit.rewrite import (
+    ERROR_MODEL,
+    TryInFastForm,
+    check_members,
+    has_angles,
+    options_of,
+    pipeline,
+)
 from dataflare_vec.jit.rows import KernelCode, group
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
@@ -319,6 +326,7 @@ def compile_form(
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     dispatcher.compile(argument_types)
+    check_members(function)
     return dispatcher.overloads[argument_types]
 
 

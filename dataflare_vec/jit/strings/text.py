@@ -116,10 +116,11 @@ def _format_string(value, made):
     share = {"<": 0, ">": 2, "^": 1}[made.align]
 
     def format_string(value, spec=_EMPTY):
-        nbytes = value._nbytes
+        text = text_of(value)  # of a constant, too
+        nbytes = text._nbytes
         if precision >= 0:
-            nbytes = min(offset_of(value, precision), nbytes)
-        shown = make_view(kind, value._data, nbytes)
+            nbytes = min(offset_of(text, precision), nbytes)
+        shown = make_view(kind, text._data, nbytes)
         missing = max(width - len(shown), 0)
         before = missing * share // 2
         return padded(kind, shown, before, missing - before, fill) if missing else shown
