@@ -63,21 +63,12 @@ class _Choice(WideTemplate):
         return signature(self.result(args), *args)
 
     def result(self, args: Args) -> types.Type:
-        """Return the type of the result: of the smallest one that a type holds, if it has 64 bits."""
-        if self.key is max:
-            return natural if any(map(is_natural, args)) else wide_int
-        if all(map(is_natural, args)):
+        """Return the type of the result: that holds each that it may be."""
+        if any(is_wide(arg) and not is_natural(arg) for arg in args):
+            return wide_int
+        if self.key is max or all(map(is_natural, args)):
             return natural
-        return types.int64 if any(_is_short(arg) for arg in args) and not wide_int_in(args) else wide_int
-
-
-def _is_short(ty: types.Type) -> bool:
-    return not is_wide(ty) and ty != types.uint64
-
-
-def wide_int_in(args: Args) -> bool:
-    """Whether one of them may be below all that has 64 bits."""
-    return any(is_wide(arg) and not is_natural(arg) for arg in args)
+        return types.int64
 
 
 def _choice(sign: str) -> Any:
