@@ -18,7 +18,7 @@ from dataflare_vec.jit.elements import Element, register
 from dataflare_vec.layouts import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from dataflare_vec.jit.slots import Buffers
     from dataflare_vec.layouts import Slots
@@ -44,12 +44,21 @@ def type_of(value: Any) -> types.Type:
     return types.Array(dtype, value.ndim, "C") if value.ndim else dtype
 
 
-def guess(ty: types.Type) -> types.Type:
-    """Return the type of a state with a float where it may be None: a kernel that handles both compiles."""
+def guess(ty: types.Type, inputs: Sequence[types.Type] = ()) -> types.Type:
+    """Return the type of a state with a number where it may be None: a kernel that handles both compiles.
+
+    A float, unless all numbers that the kernel gets are integers: they would become floats with it.
+    """
     if isinstance(ty, types.BaseTuple):
-        items = [guess(item) for item in ty]
+        items = [guess(item, inputs) for item in ty]
         return types.BaseTuple.from_types(items, getattr(ty, "instance_class", None))
-    return types.Optional(types.float64) if isinstance(ty, types.NoneType) else ty
+    if not isinstance(ty, types.NoneType):
+        return ty
+    values = [one.type if isinstance(one, types.Optional) else one for one in inputs]
+    integers = [isinstance(one, (types.Integer, WideIntType)) for one in values]
+    if not any(integers) or any(isinstance(one, types.Float) for one in values):
+        return types.Optional(types.float64)
+    return types.Optional(natural if all(one == natural for one in values) else types.int64)
 
 
 def join(given: types.Type, returned: types.Type, init: Any = None) -> types.Type:

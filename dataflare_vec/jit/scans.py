@@ -304,7 +304,7 @@ def compile_fold(
     """
     mode = None if math == "libm" else Mode(full=True)
     known, first = state, state or type_of(init)
-    state = guess(first)
+    state = guess(first, [item.kernel_type for item in inputs])
     tried = [state]
     while True:
         argument_types = (state, *[item.kernel_type for item in inputs])

@@ -21,7 +21,6 @@ from dataflare_vec.jit.decimals.types import (
     widened,
 )
 from dataflare_vec.jit.integers import emit
-from dataflare_vec.jit.integers.words import low_word
 from dataflare_vec.jit.integers.operators import (
     Args,
     WideTemplate,
@@ -31,6 +30,7 @@ from dataflare_vec.jit.integers.operators import (
     offer_unary,
     returned,
 )
+from dataflare_vec.jit.integers.words import low_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,14 +166,9 @@ def _hash(number):  # type: ignore[no-untyped-def]
 
 
 class _Narrowing(WideTemplate):
-    def typed(self, args: Args) -> Any:
-        return narrowed(self.context, self.key, args, {})
-
     def generic(self, args: Args, kws: Any) -> Any:
         """Return the signature with integers of 64 bits in place of those of 128."""
-        if any(isinstance(arg, types.BaseTuple) and any(map(is_wide, arg)) for arg in args[1:2]):
-            return None
-        if not any(map(is_wide, args[1:])) and self.key in (operator.getitem, operator.setitem):
+        if isinstance(args[0], types.DictType):  # whose keys may be any integers
             return None
         return narrowed(self.context, self.key, args, kws) if any(map(is_wide, args)) else None
 
@@ -235,23 +230,23 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "fmax": builtins.max,
 }
 _UNARY: dict[str, Callable[..., Any]] = {
-    "negative": operator.neg,
-    "positive": operator.pos,
-    "invert": operator.invert,
-    "bitwise_not": operator.invert,
-    "absolute": builtins.abs,
-    "abs": builtins.abs,
-    "square": lambda x: x * x,
-    "sign": lambda x: np.int64(x > 0) - np.int64(x < 0),
-    "floor": lambda x: x,
-    "ceil": lambda x: x,
-    "trunc": lambda x: x,
-    "rint": float,
-    "round": lambda x: x,
-    "around": lambda x: x,
-    "isnan": lambda x: False,
-    "isfinite": lambda x: True,
-    "isinf": lambda x: False,
+    "negative": lambda a: -a,
+    "positive": lambda a: a,
+    "invert": lambda a: ~a,
+    "bitwise_not": lambda a: ~a,
+    "absolute": lambda a: abs(a),
+    "abs": lambda a: abs(a),
+    "square": lambda a: a * a,
+    "sign": lambda a: np.int64(a > 0) - np.int64(a < 0),
+    "floor": lambda a: a,
+    "ceil": lambda a: a,
+    "trunc": lambda a: a,
+    "rint": lambda a: float(a),
+    "round": lambda a: a,
+    "around": lambda a: a,
+    "isnan": lambda a: False,
+    "isfinite": lambda a: True,
+    "isinf": lambda a: False,
 }
 
 
@@ -261,7 +256,7 @@ def _stand(function: Any, meant: Any, arguments: int) -> None:
 
         @overload(function, jit_options=_INLINE)
         def of_one(a):  # type: ignore[no-untyped-def]
-            return (lambda a: meant(a)) if is_wide(a) else None
+            return meant if is_wide(a) else None
 
     else:
 

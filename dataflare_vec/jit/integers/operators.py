@@ -307,6 +307,11 @@ def offer_unary(function: Any, result: Callable[[Args], types.Type], lower: Any)
 offer_unary(operator.neg, _never, _minus)
 offer_unary(operator.pos, _same, lambda context, builder, sig, args: args[0])
 offer_unary(operator.invert, _never, lambda context, builder, sig, args: builder.not_(args[0]))
+offer_unary(
+    operator.not_,
+    lambda args: types.boolean,
+    lambda context, builder, sig, args: builder.icmp_unsigned("==", args[0], I128(0)),
+)
 offer_unary(abs, _same, _absolute)
 offer_unary(
     float, _float, lambda context, builder, sig, args: emit.to_float(builder, args[0], sig.args[0])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
+from numba.extending import box, intrinsic
 from numba.np.numpy_support import from_dtype
 
 from dataflare_vec.jit.decimals.types import WideIntType
@@ -46,3 +46,20 @@ FITTING = {
         *(np.float32, np.float64, np.bool_),
     )
 }
+
+
+@box(WideIntType)  # type: ignore[untyped-decorator]
+def _as_object(ty: WideIntType, value: ir.Value, c: Any) -> ir.Value:
+    """Return Python's integer: where a dictionary raises a KeyError, Numba wants the key."""
+    word = ir.IntType(64)
+    high = c.builder.trunc(c.builder.ashr(value, value.type(64)), word)
+    parts = [
+        c.pyapi.long_from_longlong(high),
+        c.pyapi.long_from_longlong(word(64)),
+        c.pyapi.long_from_ulonglong(c.builder.trunc(value, word)),
+    ]
+    parts.append(c.pyapi.number_lshift(*parts[:2]))
+    result = c.pyapi.number_or(parts[3], parts[2])
+    for part in parts:
+        c.pyapi.decref(part)
+    return result
