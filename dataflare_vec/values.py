@@ -198,6 +198,12 @@ def integer_rows() -> type:
         def __iter__(self) -> Iterator[Any]:
             return iter(self.tolist() if self.ndim == 1 else [self[i] for i in range(len(self))])
 
+        def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:  # noqa: FBT001, FBT002  # NumPy's
+            integers = array.dtype.kind in "iub"
+            if array.ndim == 0:
+                return array.item() if integers else array[()]
+            return array.view(Rows if integers else np.ndarray)
+
     return Rows
 
 

@@ -283,7 +283,7 @@ def store(
 def has_room(
     context: Any, builder: ir.IRBuilder, ty: StateType, state: ir.Value, given: types.Type
 ) -> ir.Value:
-    """Return whether a state fits its record: its arrays are of the right shapes, its numbers not too large."""
+    """Return whether a state fits its record: the shapes of its arrays, and numbers of 64 bits."""
     left = iter(ty.carry.leaves)
     right = cgutils.true_bit
 

@@ -223,6 +223,7 @@ for _function, _implementation in (
 ):
     _binary(_function, _implementation)
 
+
 def _unary(function, implementation):
     @overload(function, jit_options=_INLINE)
     def of_one(a):

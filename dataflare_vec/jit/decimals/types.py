@@ -89,7 +89,7 @@ class NaturalType(WideIntType):
         return Conversion.promote if is_natural(other) else None
 
     def can_convert_to(self, typing_context: Any, other: types.Type) -> Conversion | None:
-        """It is an integer of 128 bits."""
+        """Return that it is an integer of 128 bits."""
         if other == wide_int:
             return Conversion.promote
         return super().can_convert_to(typing_context, other)

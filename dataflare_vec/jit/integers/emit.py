@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from dataflare_vec.jit.decimals.types import I128, NaturalType, WideIntType, overflowing, widened
+from dataflare_vec.jit.decimals.types import I128, NaturalType, WideIntType, overflowing, wide_int, widened
 
 _I1, _I32, _I64, _F64 = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.DoubleType()
 #: Integers up to here, and below zero down to here, are floats.
@@ -281,17 +281,44 @@ def compared_with_float(
     and those are the same below 2^53.
     """
     value, ty = x
-    rounded = to_float(builder, value, ty)
+    if isinstance(ty, NaturalType):  # LLVM knows of a column's values that they have 64 bits
+        with builder.if_else(fits_64(builder, value), likely=True) as (short, long):
+            with short:
+                word = builder.trunc(value, _I64), types.uint64
+                usual = compared_with_float(builder, sign, word, number)
+                usual_from = builder.block
+            with long:
+                rare = compared_with_float(builder, sign, (value, wide_int), number)
+                rare_from = builder.block
+        result = builder.phi(_I1)
+        result.add_incoming(usual, usual_from)
+        result.add_incoming(rare, rare_from)
+        return result
     compare = builder.fcmp_unordered if sign == "!=" else builder.fcmp_ordered
-    usual = compare(sign, rounded, number)
     if not isinstance(ty, WideIntType) and value.type.width <= 32:  # noqa: PLR2004
-        return usual
+        return compare(sign, to_float(builder, value, ty), number)
+    if isinstance(ty, WideIntType):
+        rounded = to_float(builder, value, ty)
+        exact = builder.icmp_signed(sign, widened(builder, value, ty), _whole(builder, number))
+    else:
+        # Both halves are floats; where their sum is the other one, so is what is left without the upper half.
+        upper, lower = _halves(builder, value, ty)
+        rounded = builder.fadd(upper, lower)
+        left = builder.fadd(builder.fsub(upper, number), lower)
+        exact = compare(sign, left, _F64(0.0))
+    usual = compare(sign, rounded, number)
     size = builder.call(_intrinsic(builder.module, "llvm.fabs.f64", _F64, [_F64]), [number])
     equal = builder.fcmp_ordered("==", rounded, number)
     large = builder.and_(equal, builder.fcmp_ordered(">=", size, _F64(float(EXACT))))
-    wide = widened(builder, value, ty)
-    exact = builder.icmp_signed(sign, wide, _whole(builder, number))
     return builder.select(large, exact, usual)
+
+
+def _halves(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> tuple[ir.Value, ir.Value]:
+    """Return floats of the upper and of the lower 32 bits, whose sum is an integer of 64."""
+    upper = builder.trunc(builder.lshr(value, _I64(32)), _I32)
+    number = (builder.sitofp if is_signed(ty) else builder.uitofp)(upper, _F64)
+    lower = builder.uitofp(builder.trunc(value, _I32), _F64)
+    return builder.fmul(number, _F64(float(1 << 32))), lower
 
 
 def _whole(builder: ir.IRBuilder, number: ir.Value) -> ir.Value:

@@ -106,7 +106,11 @@ def _fast_ratio(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 _LEFT, _RIGHT = _code("<<", _shift_left), _code(">>", _shift_right)
-_QUOTIENT, _FAST_RATIO, _RATIO = _code("//", _quotient), _code("fast ratio", _fast_ratio), _code("ratio", _ratio)
+_QUOTIENT, _FAST_RATIO, _RATIO = (
+    _code("//", _quotient),
+    _code("fast ratio", _fast_ratio),
+    _code("ratio", _ratio),
+)
 _NEGATIVE, _ABSOLUTE, _ITSELF = _code("-", _negative, 1), _code("abs", _absolute, 1), _code("int", _itself, 1)
 _SIGNS = {sign: _code(sign, comparison(sign)) for sign in COMPARISONS.values()}
 
@@ -220,5 +224,3 @@ def _retype(calltypes: Any, expression: Any, code: _Code, kinds: tuple[types.Typ
     del calltypes[expression]  # which takes no key twice
     calltypes[expression] = function.get_call_type(context, kinds, {})
     return function
-
-

@@ -31,6 +31,8 @@ from dataflare_vec.jit.integers.emit import is_integer, is_signed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+NEGATIVE_EXPONENT = "a negative exponent makes a float; write `float(x) ** n`"
+
 _I64 = ir.IntType(64)
 Args = tuple[types.Type, ...]
 
@@ -155,9 +157,7 @@ def _of_wide(body: Callable[..., ir.Value]) -> Any:
 def _division(position: int, message: str) -> Any:
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> ir.Value:
         operands = tuple(zip(args, sig.args, strict=True))
-        return returned(
-            builder, emit.divided(context, builder, operands, message)[position], sig.return_type
-        )
+        return returned(builder, emit.divided(context, builder, operands, message)[position], sig.return_type)
 
     return lower
 
@@ -185,7 +185,7 @@ def _right(context: Any, builder: Any, sig: Any, args: Any) -> ir.Value:
 def _power(context: Any, builder: Any, sig: Any, args: Any) -> ir.Value:
     def power(base, exponent, result):  # type: ignore[no-untyped-def]
         if exponent < 0:
-            raise ValueError("a negative exponent makes a float; write `float(x) ** n`")
+            raise ValueError(NEGATIVE_EXPONENT)
         while True:
             if exponent & 1:
                 result = result * base
@@ -313,9 +313,7 @@ offer_unary(
     lambda context, builder, sig, args: builder.icmp_unsigned("==", args[0], I128(0)),
 )
 offer_unary(abs, _same, _absolute)
-offer_unary(
-    float, _float, lambda context, builder, sig, args: emit.to_float(builder, args[0], sig.args[0])
-)
+offer_unary(float, _float, lambda context, builder, sig, args: emit.to_float(builder, args[0], sig.args[0]))
 offer_unary(int, _same, lambda context, builder, sig, args: args[0])
 
 

@@ -3,8 +3,8 @@
 Numba negates and inverts in the width of the operand, and computes with two unsigned ones as unsigned: of
 UInt32 columns, `1 - 2` would be 18446744073709551615, and `-x` of a UInt8 is never negative. Each operand or
 argument that may be an integer of fewer than 64 bits is made one of 64; values that aren't computed with keep
-their width. Values of UInt64 columns come as natural numbers of 128 bits (`jit.decimals.types`); here the items
-of their lists become such, and constants beyond 64 bits.
+their width. Values of UInt64 columns come as natural numbers of 128 bits (`jit.decimals.types`); here the
+items of their lists become such, and constants beyond 64 bits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numba.core.imputils import impl_ret_borrowed
 from numba.core.typing import signature as make_signature
 from numba.extending import intrinsic, overload
 
-from dataflare_vec.jit.decimals.types import WideIntType, natural, wide_int
+from dataflare_vec.jit.decimals.types import WideIntType, natural
 from dataflare_vec.jit.integers.functions import Large
 from dataflare_vec.jit.integers.words import FITTING
 
@@ -206,8 +206,6 @@ def _reached(func_ir: Any, arguments: set[int]) -> set[str]:
                 reached.add(statement.target.name)
         grows = len(reached) > before
     return reached
-
-
 
 
 def _narrow_operands(func_ir: Any, value: Any, tainted: set[str]) -> Iterator[Any]:
