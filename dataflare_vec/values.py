@@ -190,7 +190,7 @@ def integer_rows() -> type:
     """Return the class of arrays whose items are Python's integers and bools, which end nowhere."""
     import numpy as np
 
-    class Rows(np.ndarray):  # type: ignore[type-arg]
+    class Rows(np.ndarray):
         def __getitem__(self, key: Any) -> Any:
             item = super().__getitem__(key)
             return item.item() if isinstance(item, np.generic) else item

@@ -7,12 +7,15 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from dataflare_vec.jit.decimals.types import I128, NaturalType, WideIntType, overflowing, wide_int, widened
+from dataflare_vec.jit.decimals.types import I128, NaturalType, WideIntType, wide_int, widened
 
 _I1, _I32, _I64, _F64 = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.DoubleType()
 #: Integers up to here, and below zero down to here, are floats.
 EXACT = 1 << 53
 _MASK = (1 << 64) - 1
+#: Values of an operation, and their types.
+Operands = tuple[tuple[ir.Value, types.Type], ...]
+
 TOO_LARGE_FOR_64 = "the result does not fit a 64-bit integer; compute with floats, or with Int128 columns"
 
 
@@ -58,7 +61,7 @@ def fits_64(builder: ir.IRBuilder, *magnitudes: ir.Value) -> ir.Value:
 def divided(
     context: Any,
     builder: ir.IRBuilder,
-    operands: tuple[tuple[ir.Value, types.Type], tuple[ir.Value, types.Type]],
+    operands: Operands,
     message: str,
 ) -> tuple[ir.Value, ir.Value]:
     """Return quotient and remainder, of 128 bits, as Python's ``divmod``; raise where it does."""
@@ -142,7 +145,7 @@ def _next_bit(builder: ir.IRBuilder, left: ir.Value, quotient: ir.Value, rest: i
 def ratio(
     context: Any,
     builder: ir.IRBuilder,
-    operands: tuple[tuple[ir.Value, types.Type], tuple[ir.Value, types.Type]],
+    operands: Operands,
 ) -> ir.Value:
     """Return the float nearest to the quotient of two integers. A division by 0 is the floats' own."""
     (x, x_type), (y, y_type) = operands
@@ -166,7 +169,7 @@ def ratio(
 def short_ratio(
     context: Any,
     builder: ir.IRBuilder,
-    operands: tuple[tuple[ir.Value, types.Type], tuple[ir.Value, types.Type]],
+    operands: Operands,
 ) -> tuple[ir.Value, list[ir.Value]]:
     """Return whether two integers are floats, so that those only need to be divided, and these."""
     quick, numbers = cgutils.true_bit, []
@@ -374,8 +377,3 @@ def shifted_right(context: Any, builder: ir.IRBuilder, value: ir.Value, count: A
     amount, ty = count
     amount = shift_count(context, builder, amount, ty, value.type.width - 1)
     return builder.ashr(value, resized(builder, amount, value.type))
-
-
-def pair(builder: ir.IRBuilder, value: ir.Value, wrong: ir.Value) -> ir.Value:
-    """Return a value of 128 bits and whether it overflowed, for `decimals.types.checked`."""
-    return overflowing(builder, value, wrong)

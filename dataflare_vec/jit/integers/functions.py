@@ -173,8 +173,8 @@ class _Narrowing(WideTemplate):
         return narrowed(self.context, self.key, args, kws) if any(map(is_wide, args)) else None
 
 
-for _function in (range, slice, operator.getitem):
-    infer_global(_function)(type(f"_{_function.__name__}", (_Narrowing,), {"key": _function}))
+for _taking in (range, slice, operator.getitem):
+    infer_global(_taking)(type(f"_{_taking.__name__}", (_Narrowing,), {"key": _taking}))
 
 
 @infer_global(operator.setitem)
@@ -199,8 +199,8 @@ def _itself(context: Any, builder: Any, sig: Any, args: Any) -> ir.Value:
     return args[0]
 
 
-for _function in (math.floor, math.ceil, math.trunc):
-    offer_unary(_function, lambda args: args[0], _itself)
+for _rounding in (math.floor, math.ceil, math.trunc):
+    offer_unary(_rounding, lambda args: args[0], _itself)
 
 #: NumPy's functions, and the operators that they are of scalars.
 _OPERATORS: dict[str, Callable[..., Any]] = {

@@ -22,6 +22,7 @@ from dataflare_vec.jit.decimals.types import (
     has_point,
     is_natural,
     natural,
+    overflowing,
     wide_int,
     widened,
 )
@@ -293,7 +294,7 @@ def _absolute(context: Any, builder: Any, sig: Any, args: Any) -> ir.Value:
     if not is_signed(sig.args[0]):
         return magnitude
     wrong = builder.icmp_signed("<", magnitude, I128(0))
-    return checked(context, builder, emit.overflowing(builder, magnitude, wrong), wide_int)
+    return checked(context, builder, overflowing(builder, magnitude, wrong), wide_int)
 
 
 def offer_unary(function: Any, result: Callable[[Args], types.Type], lower: Any) -> None:
@@ -320,7 +321,7 @@ offer_unary(int, _same, lambda context, builder, sig, args: args[0])
 # -- casts ------------------------------------------------------------------------------------------------
 
 
-@lower_cast(WideIntType, types.Integer)
+@lower_cast(WideIntType, types.Integer)  # type: ignore[untyped-decorator]
 def _to_integer(context: Any, builder: Any, given: WideIntType, wanted: types.Integer, value: Any) -> Any:
     wrong = beyond(builder, value, wanted)
     emit.fail(context, builder, wrong, OverflowError, f"the integer does not fit {wanted.bitwidth} bits")
@@ -333,11 +334,11 @@ def beyond(builder: Any, value: ir.Value, wanted: types.Integer) -> ir.Value:
     return builder.icmp_unsigned("!=", widened(builder, narrow, wanted), value)
 
 
-@lower_cast(WideIntType, types.Float)
+@lower_cast(WideIntType, types.Float)  # type: ignore[untyped-decorator]
 def _to_float(context: Any, builder: Any, given: WideIntType, wanted: types.Float, value: Any) -> Any:
     return context.cast(builder, emit.to_float(builder, value, given), types.float64, wanted)
 
 
-@lower_cast(WideIntType, types.Boolean)
+@lower_cast(WideIntType, types.Boolean)  # type: ignore[untyped-decorator]
 def _to_bool(context: Any, builder: Any, given: WideIntType, wanted: types.Boolean, value: Any) -> Any:
     return builder.icmp_unsigned("!=", value, I128(0))

@@ -258,7 +258,7 @@ def _wrap(func_ir: Any, operands: Callable[[Any], Iterable[Any]]) -> bool:
     """Put a call around operands: `operands` names their place, what is called, and with what."""
     changed = False
     for block in func_ir.blocks.values():
-        body = []
+        body: list[Any] = []
         for statement in block.body:
             value = getattr(statement, "value", None)
             if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr):
@@ -341,11 +341,12 @@ def _picks(func_ir: Any, value: Any, tainted: set[str]) -> bool:
 # -- constants --------------------------------------------------------------------------------------------
 
 _WORDS = range(-(1 << 63), 1 << 63)
-_DOUBLE_WORDS = range(-(1 << 127), 1 << 127)
+#: What UInt64 columns are compared and computed with; larger ones are refused.
+_LARGE = range(-(1 << 64), (1 << 64) + 1)
 
 
 def _replace_large(func_ir: Any) -> bool:
-    """Mark the constants beyond 64 bits; return whether there were any."""
+    """Mark the constants beyond 64 bits with a sign; return whether there were any."""
     changed = False
     for block in func_ir.blocks.values():
         for statement in block.body:
@@ -361,7 +362,7 @@ def _replace_large(func_ir: Any) -> bool:
 
 def _marked(value: Any) -> Any:
     if type(value) is int:
-        return Large(value) if value not in _WORDS and value in _DOUBLE_WORDS else value
+        return Large(value) if value in _LARGE and value not in _WORDS else value
     if type(value) is tuple:
         items = [_marked(item) for item in value]
         if any(new is not old for new, old in zip(items, value, strict=True)):
