@@ -230,7 +230,7 @@ def _is_constant(value: object) -> bool:
     if isinstance(value, str):
         return value.isascii() or value.encode(errors="ignore").decode() == value  # no lone surrogates
     if isinstance(value, int):
-        return -(1 << 63) <= value < 1 << 63
+        return -(1 << 63) <= value < 1 << 64
     plain = value is None or isinstance(value, (float, bytes))
     return plain or is_naive(value) or is_short_decimal(value)
 

@@ -33,7 +33,9 @@ from numba.core.untyped_passes import TranslateByteCode
 from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
 from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
-from dataflare_vec.jit.integers import compute_wide
+from dataflare_vec.jit.decimals.types import WideIntType
+from dataflare_vec.jit.integers.exact import compute_exactly
+from dataflare_vec.jit.integers.widen import compute_wide
 from dataflare_vec.jit.interrupts import look_in_loops
 from dataflare_vec.jit.lookups import drop_unused, read_attributes
 from dataflare_vec.jit.math import emit, power
@@ -113,7 +115,7 @@ def _own_signature(function: MathFunction, args: tuple[types.Type, ...]) -> Any:
         return None
     # Numba casts the arguments to the signature's types; that of None raises.
     args = tuple(types.unliteral(arg.type if isinstance(arg, types.Optional) else arg) for arg in args)
-    numbers = (types.Float, types.Integer, types.Boolean)
+    numbers = (types.Float, types.Integer, types.Boolean, WideIntType)
     if not all(isinstance(arg, numbers) and arg != types.float16 for arg in args):
         return None
     are_floats = [isinstance(arg, types.Float) for arg in args]
@@ -186,9 +188,9 @@ _helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKe
 
 def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
     function = func_ir.func_id.func
-    before = _notes.get(function)
-    # What it shows depends on its types: those of an earlier compilation may be used again.
-    notes = _Notes(members=kept_members(func_ir), shows=before.shows if before else set())
+    # What depends on types is noted later, and not again where an earlier compilation for them is used.
+    before = _notes.get(function, _Notes())
+    notes = _Notes(before.has_angles, members=kept_members(func_ir), shows=before.shows)
     _notes[function] = notes
     depth = Depth(func_ir)
     changed = False
@@ -483,6 +485,19 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
             changed |= replace_strings(state.func_ir)
             return _replace_calls(state.func_ir, mode) or changed
 
+    @register_pass(mutates_CFG=False, analysis_only=False)
+    class ComputeExactly(FunctionPass):  # type: ignore[misc]
+        _name = f"dfv_compute_exactly_{mode}"
+
+        def __init__(self) -> None:
+            FunctionPass.__init__(self)
+
+        def run_pass(self, state: Any) -> bool:
+            full = mode is None or mode.full
+            changed, leaves = compute_exactly(state.func_ir, state.typemap, state.calltypes, full=full)
+            _notes[state.func_id.func].has_angles |= leaves
+            return changed
+
     class Compiler(compiler.CompilerBase):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:
             manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
@@ -490,6 +505,7 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
             before = manager.passes[passes.index(typed_passes.NopythonTypeInference) - 1][0]
             manager.add_pass_after(ReplaceCalls, before)
             manager.add_pass_after(_NoteTexts, typed_passes.NopythonTypeInference)
+            manager.add_pass_after(ComputeExactly, typed_passes.NopythonTypeInference)
             ssa = passes.index(CheckUnbound.before)
             manager.add_pass_after(CheckUnbound, passes[ssa - 1])
             manager.passes = [

@@ -51,7 +51,7 @@ def as_one_type(ty: Any) -> Any:
     return None
 
 
-@infer  # type: ignore[untyped-decorator]
+@infer
 class _Iterated(AbstractTemplate):  # type: ignore[misc]
     """``for key in (s, "EUR")``: strings that are known to be ASCII and others."""
 
