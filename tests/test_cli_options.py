@@ -162,8 +162,16 @@ REFUSED = [
     ("-o o.parquet --report r.txt", 2, "--report: the name must end in .html or .json"),
     ("-o o.parquet --report nowhere/r.json", 4, "--report: can't write `nowhere/r.json`"),
     ("-o o.parquet --resume", 2, "--resume needs a folder of files as output"),
-    ("-o o.parquet --format xml", 2, "--format xml: there is no such format"),
-    ("-o o.parquet --input-format xml", 2, "--input-format xml: there is no such format"),
+    (
+        "-o o.parquet --format xml",
+        2,
+        "--format must be one of parquet, ipc, ipc_stream, csv, ndjson, delta, got 'xml'",
+    ),
+    (
+        "-o o.parquet --input-format xml",
+        2,
+        "--input-format must be one of parquet, ipc, ipc_stream, csv, ndjson, got 'xml'",
+    ),
     ("-o o.parquet --compression zip", 2, "--compression must be one of zstd"),
     ("-o o.csv --compression gzip", 2, "--compression gzip goes with a name that ends in `.csv.gz`"),
     ("-o d --format delta --compression zstd", 2, "--compression: there is none to choose for delta"),

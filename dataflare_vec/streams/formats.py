@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.hints import argument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +112,7 @@ def check_format(argument_name: str, format: str | None, allowed: tuple[str, ...
         Saying which there are.
     """
     if format is not None and format not in allowed:
-        msg = f"{argument(argument_name, format)}: there is no such format; {near_matches(format, allowed)}"
+        msg = f"{argument(argument_name)} must be one of {', '.join(allowed)}, got {format!r}"
         raise ValueError(msg)
 
 

@@ -51,6 +51,19 @@ class Plan:
     overwrite: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        names = [self.partition_by] if isinstance(self.partition_by, str) else self.partition_by
+        problem = None
+        if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+            problem = f"`partition_by` must be a column's name or a list of them, got {self.partition_by!r}"
+        elif self.errors is not None and not isinstance(self.errors, (str, Path)):
+            problem = f"`errors` must be the path of a file or a folder, got {self.errors!r}"
+        elif not isinstance(self.target, (str, Path)) and not callable(self.target):
+            if not hasattr(self.target, "write"):
+                problem = f"the target must be a path, a function or an open binary file, got {self.target!r}"
+        if problem:
+            raise TypeError(problem)
+
     @property
     def kind(self) -> Kind:
         """What the target is."""

@@ -35,6 +35,11 @@ class Writing:
     flow: Flow
     progress: Callable[[StreamResult], None] | None = None
 
+    def __post_init__(self) -> None:
+        if self.progress is not None and not callable(self.progress):
+            msg = f"`progress` must be a function of the counts, got {self.progress!r}"
+            raise TypeError(msg)
+
     def check(self) -> None:
         """Raise if that can't be: see `Plan.check` and `Plan.check_paths`."""
         plan, flow = self.plan, self.flow

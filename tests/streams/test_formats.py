@@ -140,5 +140,19 @@ def test_options_are_checked_before_any_row_is_read():
     ):
         with pytest.raises(ValueError, match=r"partition_by|resume|format"):
             dfv.stream(never(), SHARE).write(target, **options)
-    with pytest.raises(ValueError, match="there is no such format; did you mean `parquet`"):
+    with pytest.raises(ValueError, match=r"`format` must be one of parquet, .*, got 'parque'"):
         dfv.stream("x.parquet", SHARE, format="parque")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"partition_by": 3}, "`partition_by` must be a column's name or a list of them, got 3"),
+        ({"errors": 3}, "`errors` must be the path of a file or a folder, got 3"),
+        ({"progress": 3}, "`progress` must be a function of the counts, got 3"),
+        ({"target": 3}, "the target must be a path, a function or an open binary file, got 3"),
+    ],
+)
+def test_arguments_of_another_kind(arguments, match, tmp_path):
+    with pytest.raises(TypeError, match=match):
+        dfv.stream(rows(1, 5), SHARE, on_error="null").write(**{"target": tmp_path / "o.csv", **arguments})
