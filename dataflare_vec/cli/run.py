@@ -102,6 +102,7 @@ def add(commands: Any) -> None:
 def run(options: Namespace) -> int:
     """Pass the input through the plugins; return the exit code."""
     from dataflare_vec.cli.progress import progress_for
+    from dataflare_vec.errors import SinkError
     from dataflare_vec.manager import default_manager
     from dataflare_vec.streams import stream
 
@@ -125,7 +126,11 @@ def run(options: Namespace) -> int:
     with progress_for(flow.result, quiet=options.quiet or options.json) as progress:
         result = flow.carry_out(plan, progress)
     if options.report:
-        default_manager().export_performance_report(options.report)
+        try:
+            default_manager().export_performance_report(options.report)
+        except OSError as error:
+            msg = f"--report: can't write `{options.report}`: {error.strerror or error}"
+            raise SinkError(msg) from error
     if options.json:
         to = sys.stderr if options.output == "-" else sys.stdout
         to.write(json.dumps(_summary(result)) + "\n")
@@ -136,6 +141,7 @@ def run(options: Namespace) -> int:
 
 def _plan(options: Namespace) -> Plan:
     """Return what is to be written, if the options fit each other: told before any work."""
+    from dataflare_vec.streams.formats import TEXT
     from dataflare_vec.streams.passing import parse_memory
     from dataflare_vec.streams.planning import Plan
 
@@ -145,7 +151,7 @@ def _plan(options: Namespace) -> Plan:
     if options.inputs == ["-"] and options.input_format not in (None, "ipc_stream"):
         msg = f"--input-format {options.input_format} is for files; standard input is an Arrow IPC stream"
         raise ValueError(msg)
-    if options.output == "-" and sys.stdout.isatty():
+    if options.output == "-" and options.format not in TEXT and sys.stdout.isatty():
         msg = "-o - writes binary data, and standard output is a terminal; send it to a pipe or a file"
         raise ValueError(msg)
     parse_memory(options.memory)

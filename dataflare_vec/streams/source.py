@@ -12,6 +12,7 @@ import polars as pl
 
 from dataflare_vec.errors import SourceError, UnsupportedDataError
 from dataflare_vec.frames import column_names, is_narwhals, is_pandas, is_pyarrow, to_polars
+from dataflare_vec.hints import argument
 from dataflare_vec.streams.ahead import ClosedError
 from dataflare_vec.streams.files import check_same, open_files
 from dataflare_vec.streams.reading import rows_of
@@ -180,7 +181,8 @@ def open_source(
     if isinstance(source, (list, tuple)) and source and all(isinstance(p, (str, Path)) for p in source):
         return list(open_files(source, format, options, types))
     if options:
-        msg = f"`read_options` are for files, got {type(source).__name__}"
+        said = ", ".join(argument(name) for name in options)
+        msg = f"{said}: only files are read in one way or another, got {type(source).__name__}"
         raise ValueError(msg)
     if is_narwhals(source):
         source = source.to_native()

@@ -130,7 +130,9 @@ def test_mistakes(tmp_path):
     pl.DataFrame({"zip": ["1"]}).write_parquet(tmp_path / "a.parquet")
     with pytest.raises(dfv.SourceError, match=r"is parquet, which has no use for `separator=\";\"`"):
         read(tmp_path / "a.parquet", separator=";")
-    with pytest.raises(ValueError, match="`read_options` are for files, got DataFrame"):
+    with pytest.raises(
+        ValueError, match="`separator`: only files are read in one way or another, got DataFrame"
+    ):
         read(pl.DataFrame({"zip": ["1"]}), separator=";")
 
 
