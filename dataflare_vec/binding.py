@@ -238,7 +238,7 @@ def output_names(
         if wanted in taken:
             msg = (
                 f"plugin `{name}`: the data has a column `{wanted}` already; name the output otherwise "
-                f'with `output="…"`, drop the column first, or pass `keep=False`'
+                f'with `output="…"`, put it in the place of that with `replace=True`, or pass `keep=False`'
             )
             raise OutputNameError(msg)
         if wanted in names[:i]:

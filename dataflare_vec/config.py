@@ -95,7 +95,7 @@ class MemoryPoolConfig:
             _check_count("max_bytes", self.max_bytes, least=1)
         _check_choice("backend", self.backend, _BACKENDS)
         _check_choice("on_limit", self.on_limit, _ON_LIMIT)
-        _check_flag("enable_metrics", self.enable_metrics)
+        check_flag("enable_metrics", self.enable_metrics)
 
 
 def seconds(duration: timedelta | float) -> float:
@@ -112,7 +112,8 @@ def _check_count(name: str, value: object, *, least: int) -> None:
         raise ValueError(msg)
 
 
-def _check_flag(name: str, value: object) -> None:
+def check_flag(name: str, value: object) -> None:
+    """Raise a `TypeError` if an option isn't True or False."""
     if not isinstance(value, bool):
         msg = f"`{name}` must be True or False, got {value!r}"
         raise TypeError(msg)
@@ -229,7 +230,7 @@ class BatchConfig:
         if self.parallelism is not None:
             _check_count("parallelism", self.parallelism, least=1)
         for name in ("enable_auto_optimization", "enable_parallel"):
-            _check_flag(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
 
     def __hash__(self) -> int:
         # Tuners are looked up by it at each call; all fields together would take 3 µs.
@@ -314,7 +315,7 @@ class PluginManagerConfig:
         for name in ("monitoring_interval", "health_check_interval"):
             object.__setattr__(self, name, _as_timedelta(name, getattr(self, name)))
         for name in ("enable_auto_optimization", "enable_debug_mode", "enable_metrics"):
-            _check_flag(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
         if self.max_plugin_instances is not None:
             _check_count("max_plugin_instances", self.max_plugin_instances, least=1)
 

@@ -14,7 +14,7 @@ from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.errors import BindingError
 from dataflare_vec.hints import near_matches
-from dataflare_vec.manager import default_manager
+from dataflare_vec.manager import managed
 from dataflare_vec.running import run_data
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def register(
     ...     connection.execute("select round(haversine(52.5, 13.4, 48.9, 2.4))").fetchone()
     (541.0,)
     """
-    manager = manager or default_manager()
+    manager = managed(manager)
     if on_error not in ("raise", "null"):
         msg = f'`on_error` must be "raise" or "null", got {on_error!r}; a function can\'t drop rows'
         raise ValueError(msg)

@@ -228,6 +228,7 @@ class PluginManager:
         config: BatchConfig | None = None,
         by: By = None,
         state: Any = None,
+        replace: bool = False,
         **bindings: Any,
     ) -> BatchResult:
         """Run a plugin, or a pipeline of them, over many rows.
@@ -238,7 +239,7 @@ class PluginManager:
             As in `dataflare_vec.run`.
         data
             A frame in memory, or a list of dicts.
-        output, keep, on_error, config, by, state, **bindings
+        output, keep, on_error, config, by, state, replace, **bindings
             As in `dataflare_vec.run`.
 
         Returns
@@ -262,6 +263,7 @@ class PluginManager:
             bindings=bindings,
             by=by,
             state=state,
+            replace=replace,
         )
 
     # -- what is known --------------------------------------------------------------------------------------
@@ -479,3 +481,19 @@ def default_manager() -> PluginManager:
                 config = PluginManagerConfig.from_environment()
                 _default = PluginManager(config, registry=default_registry, pool=_default_pool)
     return _default
+
+
+def managed(manager: PluginManager | None) -> PluginManager:
+    """Return the manager that a call names, or the process's.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if manager is None:
+        return default_manager()
+    if not isinstance(manager, PluginManager):
+        msg = f"`manager` must be a PluginManager, got {manager!r}"
+        raise TypeError(msg)
+    return manager

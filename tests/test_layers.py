@@ -46,6 +46,7 @@ ORDER = [
     "ahead",
     "frames",
     "running",
+    "readers",
     "records",
     "health",
     "status",

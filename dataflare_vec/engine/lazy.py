@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from polars import selectors as cs
 
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.execute import run_steps
-from dataflare_vec.engine.expressions import build_expression
+from dataflare_vec.engine.expressions import build_expression, exactly, named
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 
@@ -59,7 +60,7 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
             return outcome.keep.alias(plugin.name)
         if len(outcome.series) == 1:
             return outcome.series[0].alias(plugin.name)
-        return pl.DataFrame(outcome.series).to_struct(plugin.name)
+        return named(outcome.series).to_struct(plugin.name)
 
     return pl.map_batches(_sources(step), compute, dtype, is_elementwise=plugin.stateful is None)
 
@@ -92,7 +93,7 @@ def _sources(step: BoundStep) -> list[pl.Expr]:
 
 
 def _column(source: str | pl.Expr) -> pl.Expr:
-    return pl.col(source) if isinstance(source, str) else source
+    return exactly(source) if isinstance(source, str) else source
 
 
 def apply_lazily(
@@ -131,10 +132,10 @@ def apply_lazily(
             column = column.struct.rename_fields(names).struct.unnest()
         frame = frame.with_columns(column)
         if not step.keep:
-            temporary += names
+            temporary += [name for name in names if name not in plan.new]
     if not keep and plan.new:
-        return frame.select(list(plan.new))
-    return frame.drop(temporary) if temporary else frame
+        return frame.select(map(exactly, plan.new))
+    return frame.drop(cs.by_name(*temporary)) if temporary else frame
 
 
 def _reduced(
@@ -145,11 +146,11 @@ def _reduced(
     def compute(data: pl.DataFrame) -> pl.DataFrame:
         scope = Scope.of_frame(data)
         outcome = run_steps([step], scope, data, runtime, keep_data=False, on_error=on_error, state=state)
-        return pl.DataFrame(outcome.series)
+        return named(outcome.series)
 
     names = step.column_names
     if names is not None:
-        frame = frame.select([name for name in frame.collect_schema().names() if name in names])
+        frame = frame.select(exactly(name) for name in frame.collect_schema().names() if name in names)
     return frame.map_batches(compute, schema=plan.new)
 
 

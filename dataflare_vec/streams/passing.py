@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dataflare_vec.engine.checkpoint import OpenStates, open_states
+from dataflare_vec.engine.expressions import named
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.errors import BindingError, RowError
-from dataflare_vec.running import check_on_error, run_batch
+from dataflare_vec.running import check_options, run_batch
 from dataflare_vec.streams.result import StreamResult
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Passing:
     ----------
     manager
         Whose plugins, memory and metrics are used.
-    plugin, output, keep, on_error, config, bindings
+    plugin, output, keep, on_error, config, by, state, replace, bindings
         As in `dataflare_vec.apply`.
     memory
         Bytes that the stream may take; None for no limit.
@@ -78,12 +79,19 @@ class Passing:
         memory: int | None,
         by: By,
         state: Any,
+        replace: bool,
         bindings: Mapping[str, Any],
     ) -> None:
-        check_on_error(on_error)
+        check_options(on_error, keep=keep, config=config)
         self._manager = manager
         self._plugin = plugin
-        self._arguments: dict[str, Any] = {"output": output, "keep": keep, "bindings": bindings, "by": by}
+        self._arguments: dict[str, Any] = {
+            "output": output,
+            "keep": keep,
+            "bindings": bindings,
+            "by": by,
+            "replace": replace,
+        }
         self._state = state  # what the next batch goes on from
         self._plan: Plan | None = None
         self.on_error = on_error
@@ -92,7 +100,7 @@ class Passing:
         self._best = 0
         self.result = StreamResult()
         self.on_failed: Callable[[pl.DataFrame], None] | None = None
-        bind_steps(manager.registry, plugin, output, bindings, by)
+        bind_steps(manager.registry, plugin, output, bindings, by, replace=replace)
 
     def output_schema(self, schema: pl.Schema) -> pl.Schema:
         """Return the columns that come out for those that come in.
@@ -116,6 +124,7 @@ class Passing:
             arguments["output"],
             arguments["bindings"],
             arguments["by"],
+            replace=arguments["replace"],
         )
         plan = Plan(steps, Scope.of_schema(schema), keep_data=arguments["keep"])
         for i, stage in enumerate(plan.stages):
@@ -153,7 +162,7 @@ class Passing:
             return None
         states = self._state[plan.reduces.index]
         columns = plan.reduces.result(states, self._manager.runtime.pool, self.on_error)
-        frame = pl.DataFrame(columns)
+        frame = named(columns)
         self.result.output_count += frame.height
         return frame
 
@@ -184,7 +193,7 @@ class Passing:
         """
         config = self._config
         if self.on_failed is not None:  # all of them are wanted
-            config = replace(config, max_error_details=max(batch.height, 1))
+            config = dataclasses.replace(config, max_error_details=max(batch.height, 1))
         try:
             result = self._run(batch, config, self._state)
         except RowError as error:

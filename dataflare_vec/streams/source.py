@@ -220,7 +220,7 @@ def as_frame(item: Any) -> pl.DataFrame:
     if isinstance(item, pl.DataFrame):
         return item
     if is_pandas(item) or is_pyarrow(item, "Table", "RecordBatch"):
-        return to_polars(item, column_names(item))
+        return to_polars(item, dict.fromkeys(column_names(item), ""))
     if hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__"):
         return pl.DataFrame(item)
     msg = (

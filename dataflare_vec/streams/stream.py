@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.config import seconds
-from dataflare_vec.manager import default_manager
+from dataflare_vec.manager import managed
 from dataflare_vec.streams.ahead import Ahead
 from dataflare_vec.streams.joining import joined, stamped
 from dataflare_vec.streams.passing import MOST, Passing, parse_memory
@@ -45,6 +45,7 @@ def stream(
     max_latency: float | timedelta | None = None,
     memory: int | str | None = None,
     format: str | None = None,  # noqa: A002
+    replace: bool = False,
     **bindings: Any,
 ) -> Stream:
     """Pass data through plugins batch by batch, while it is read and what comes out is used.
@@ -56,7 +57,7 @@ def stream(
         CSV or NDJSON. A LazyFrame or a frame. Anything with ``__arrow_c_stream__``: a RecordBatchReader,
         a DuckDB relation, an ADBC cursor, a Flight reader. An iterator, a generator, or an asynchronous one
         of batches or frames of any kind, such as a live feed.
-    plugin, output, keep, on_error, manager, config, by, state, **bindings
+    plugin, output, keep, on_error, manager, config, by, state, replace, **bindings
         As in `apply`. A scan's state is carried from batch to batch and from file to file; a reduce gives
         its rows after the last one.
     max_latency
@@ -97,7 +98,7 @@ def stream(
     3
     """
     passing = Passing(
-        manager or default_manager(),
+        managed(manager),
         plugin,
         output=output,
         keep=keep,
@@ -106,6 +107,7 @@ def stream(
         memory=parse_memory(memory),
         by=by,
         state=state,
+        replace=replace,
         bindings=bindings,
     )
     latency = None if max_latency is None else seconds(max_latency)
