@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+
+from dataflare_vec.errors import RowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,6 +97,32 @@ def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterato
     """Yield the exception of the plain Python function for each row of a sample."""
     for result in stage.replay(sample.drop(ROW)):
         yield result if isinstance(result, Exception) else stage.misfit(result)
+
+
+@contextmanager
+def in_batch(rows: int, of: str) -> Iterator[None]:
+    """Say of rows that fail that they are counted from the start of a batch, which nobody knows the place of.
+
+    Parameters
+    ----------
+    rows
+        How many the batch has.
+    of
+        Whose batch it is.
+    """
+    try:
+        yield
+    except RowError as error:
+        cause = error.__cause__
+        if not error.rows:  # a column kernel says nothing about single rows
+            raise
+        shown = ", ".join(map(str, error.rows)) + (", …" if error.count > len(error.rows) else "")
+        msg = (
+            f"plugin `{error.plugin}`: {error.count} of {rows} rows that {of} handed over together failed, "
+            f"{'row' if error.count == 1 else 'rows'} {shown} of these, not of all data; the first with "
+            f'{type(cause).__name__}: {cause}; pass `on_error="null"` to go on without them'
+        )
+        raise RowError(msg, plugin=error.plugin, count=error.count) from cause
 
 
 def all_details(failures: Sequence[Failures], limit: int) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from dataflare_vec.definition import Form
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.execute import run_steps
 from dataflare_vec.engine.expressions import build_expression, exactly, named
+from dataflare_vec.engine.failures import in_batch
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 
@@ -52,9 +53,10 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
             ]
         )
         scope = Scope.of_frame(frame)
-        outcome = run_steps(
-            [inner], scope, frame, runtime, keep_data=False, on_error=on_error, config=config, state=state
-        )
+        with in_batch(height, "Polars"):
+            outcome = run_steps(
+                [inner], scope, frame, runtime, keep_data=False, on_error=on_error, config=config, state=state
+            )
         if plugin.is_filter:
             assert outcome.keep is not None
             return outcome.keep.alias(plugin.name)
@@ -145,7 +147,8 @@ def _reduced(
 
     def compute(data: pl.DataFrame) -> pl.DataFrame:
         scope = Scope.of_frame(data)
-        outcome = run_steps([step], scope, data, runtime, keep_data=False, on_error=on_error, state=state)
+        with in_batch(data.height, "Polars"):
+            outcome = run_steps([step], scope, data, runtime, keep_data=False, on_error=on_error, state=state)
         return named(outcome.series)
 
     names = step.column_names
@@ -180,16 +183,17 @@ def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
         for one in states.values():
             assert isinstance(one, KeyStates)
             one.encode([groups], None)  # a group without rows has a state too
-        outcome = run_steps(
-            [inner],
-            scope,
-            frame,
-            runtime,
-            keep_data=False,
-            on_error=on_error,
-            config=config,
-            state=states,
-        )
+        with in_batch(frame.height, "Polars"):
+            outcome = run_steps(
+                [inner],
+                scope,
+                frame,
+                runtime,
+                keep_data=False,
+                on_error=on_error,
+                config=config,
+                state=states,
+            )
         series = [one for one in outcome.series if one.name != _GROUP]
         result = series[0] if len(series) == 1 else pl.DataFrame(series).to_struct()
         return (result if outcome.reduced else _as_lists(result, sizes)).alias(plugin.name)
