@@ -257,7 +257,8 @@ def expr(
     Returns
     -------
     polars.Expr
-        Named like the plugin. A kernel with several outputs gives a Struct; a filter gives its Boolean.
+        Named like the plugin. A kernel with several outputs gives a Struct; a filter gives its Boolean, null
+        for a null.
 
     Examples
     --------
@@ -290,7 +291,8 @@ def expr(
             f"`group_by(…).agg(dfv.expr(…))`, or `apply`"
         )
         raise BindingError(msg)
-    return as_expression(bound, None, manager.runtime, on_error).alias(found.name)
+    dtype = pl.Boolean if found.is_filter else None
+    return as_expression(bound, dtype, manager.runtime, on_error).alias(found.name)
 
 
 # -- other kinds ------------------------------------------------------------------------------------------

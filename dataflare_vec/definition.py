@@ -29,6 +29,9 @@ MOST_NEIGHBOURS = 32
 #: What `fallback` may be: an error, or the interpreter.
 FALLBACKS = (None, "python")
 
+#: Where a filter keeps `Plugin.answering`, among its kernels.
+_ANSWERS = "answers"
+
 #: What `returns` may hold for one output: a dtype, or the name of the parameter whose dtype it has.
 Returns = Any
 
@@ -204,6 +207,19 @@ class Plugin:
     def is_filter(self) -> bool:
         """Whether it keeps rows instead of adding columns."""
         return self.info.plugin_type is PluginType.FILTER
+
+    def answering(self) -> Plugin:
+        """Return a plugin whose column is what a filter answers for each row: true, false or null.
+
+        It is made once, so that it is compiled once. What is no filter is its own.
+        """
+        if not self.is_filter:
+            return self
+        known = self.kernels.get(_ANSWERS)
+        if known is None:
+            info = replace(self.info, plugin_type=PluginType.TRANSFORMER)
+            known = self.kernels.setdefault(_ANSWERS, replace(self, info=info, **self.fresh()))
+        return known  # type: ignore[no-any-return]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function that was registered."""

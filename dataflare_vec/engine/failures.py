@@ -118,9 +118,10 @@ def in_batch(rows: int, of: str) -> Iterator[None]:
         if not error.rows:  # a column kernel says nothing about single rows
             raise
         shown = ", ".join(map(str, error.rows)) + (", …" if error.count > len(error.rows) else "")
+        what = "row" if error.count == 1 else "rows"
         msg = (
-            f"plugin `{error.plugin}`: {error.count} of {rows} rows that {of} handed over together failed, "
-            f"{'row' if error.count == 1 else 'rows'} {shown} of these, not of all data; the first with "
+            f"plugin `{error.plugin}`: {error.count} of {rows} rows failed, {what} {shown} of a batch "
+            f"that {of} handed over, not of all data; the first with "
             f'{type(cause).__name__}: {cause}; pass `on_error="null"` to go on without them'
         )
         raise RowError(msg, plugin=error.plugin, count=error.count) from cause

@@ -16,10 +16,12 @@ from dataflare_vec.engine.expressions import build_expression, exactly, named
 from dataflare_vec.engine.failures import in_batch
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
+from dataflare_vec.errors import KernelResultError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import BoundStep
 
@@ -40,7 +42,7 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
     plugin = step.plugin
     if plugin.form is Form.EXPRESSION:
         return build_expression(step.binding)
-    inner, names = _inner(step)
+    inner, names = _inner(answering(step))
     # Polars calls from its own threads, several at once.
     config = replace(runtime.config, enable_parallel=False)
 
@@ -58,13 +60,32 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
                 [inner], scope, frame, runtime, keep_data=False, on_error=on_error, config=config, state=state
             )
         if plugin.is_filter:
-            assert outcome.keep is not None
-            return outcome.keep.alias(plugin.name)
+            check_answers(plugin, outcome.series)
         if len(outcome.series) == 1:
             return outcome.series[0].alias(plugin.name)
         return named(outcome.series).to_struct(plugin.name)
 
     return pl.map_batches(_sources(step), compute, dtype, is_elementwise=plugin.stateful is None)
+
+
+def answering(step: BoundStep) -> BoundStep:
+    """Return a filter's step as one whose column is its answers: of a null it has none."""
+    plugin = step.plugin.answering()
+    return replace(step, plugin=plugin, binding=replace(step.binding, plugin=plugin))
+
+
+def check_answers(plugin: Plugin, answers: Sequence[pl.Series]) -> None:
+    """Raise if a filter gives something else than a bool.
+
+    Raises
+    ------
+    KernelResultError
+        Saying what.
+    """
+    dtypes = [series.dtype for series in answers]
+    if dtypes != [pl.Boolean]:
+        msg = f"filter plugin `{plugin.name}` must return a bool, it returns {', '.join(map(str, dtypes))}"
+        raise KernelResultError(msg)
 
 
 def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
