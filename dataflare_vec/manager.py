@@ -82,7 +82,16 @@ class PluginManager:
         registry: Registry | None = None,
         pool: MemoryPool | Callable[[], MemoryPool] | None = None,
     ) -> None:
-        self.config = config = config or PluginManagerConfig()
+        self.config = config = PluginManagerConfig() if config is None else config
+        if not isinstance(config, PluginManagerConfig):
+            msg = f"`config` must be a PluginManagerConfig, got {config!r}"
+            raise TypeError(msg)
+        if registry is not None and not isinstance(registry, Registry):
+            msg = f"`registry` must be a Registry, got {registry!r}"
+            raise TypeError(msg)
+        if pool is not None and not callable(pool) and not hasattr(pool, "get_buffer"):
+            msg = f"`pool` must be a MemoryPool, or a function that makes one, got {pool!r}"
+            raise TypeError(msg)
         self.registry = Registry(default_registry) if registry is None else registry
         self._own_pool = pool is None
         self._states = States(config.max_plugin_instances)

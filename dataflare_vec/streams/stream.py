@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.config import seconds
+from dataflare_vec.config import as_timedelta
 from dataflare_vec.manager import managed
 from dataflare_vec.streams.ahead import Ahead
+from dataflare_vec.streams.files import FORMATS
 from dataflare_vec.streams.joining import joined, stamped
 from dataflare_vec.streams.passing import MOST, Passing, parse_memory
 from dataflare_vec.streams.source import AsyncBatches, Batches, open_source
@@ -110,9 +111,12 @@ def stream(
         replace=replace,
         bindings=bindings,
     )
-    latency = None if max_latency is None else seconds(max_latency)
+    latency = None if max_latency is None else as_timedelta("max_latency", max_latency).total_seconds()
     if latency is not None and latency <= 0:
         msg = f"`max_latency` must be more than 0 seconds, got {max_latency!r}"
+        raise ValueError(msg)
+    if format is not None and format not in FORMATS.values():
+        msg = f"`format` must be one of {', '.join(dict.fromkeys(FORMATS.values()))}, got {format!r}"
         raise ValueError(msg)
     return Stream(open_source(source, format), passing, latency)
 

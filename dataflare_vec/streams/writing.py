@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.config import check_flag
 from dataflare_vec.errors import SinkError
 from dataflare_vec.streams.ahead import Ahead, run_interruptibly
 from dataflare_vec.streams.files import DataFile, format_of
@@ -37,6 +38,23 @@ class Writing:
     overwrite: bool
     progress: Callable[[StreamResult], None] | None
     options: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        check_flag("resume", self.resume)
+        check_flag("overwrite", self.overwrite)
+        names = [self.partition_by] if isinstance(self.partition_by, str) else self.partition_by
+        problem = None
+        if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+            problem = f"`partition_by` must be a column's name or a list of them, got {self.partition_by!r}"
+        elif self.errors is not None and not isinstance(self.errors, (str, Path)):
+            problem = f"`errors` must be the path of a file or a folder, got {self.errors!r}"
+        elif self.progress is not None and not callable(self.progress):
+            problem = f"`progress` must be a function of the counts, got {self.progress!r}"
+        elif not isinstance(self.target, (str, Path)) and not callable(self.target):
+            if not hasattr(self.target, "write"):
+                problem = f"the target must be a path, a function or an open binary file, got {self.target!r}"
+        if problem:
+            raise TypeError(problem)
 
     def run(self, stream: Stream, passing: Passing) -> StreamResult:
         """Write all that the stream gives."""
