@@ -133,7 +133,6 @@ def test_what_can_be_read_all_the_same(kind):
         {
             "text": UNREAD["run_end_encoded"],
             "view": UNREAD["string_view"],
-            "x": pa.array([decimal.Decimal("1.5")] * 4, pa.decimal256(50, 2)),
             "list": UNREAD["list_view"],
         }
     )
@@ -141,7 +140,6 @@ def test_what_can_be_read_all_the_same(kind):
     assert result["size"].to_pylist() == [1, 1, 1, 1]
     assert as_table(dfv.apply(KINDS[kind](table), SIZE, text="view"))["size"].to_pylist() == [1, None, 20, 0]
     assert as_table(dfv.apply(KINDS[kind](table), SIZE, text="list"))["size"].to_pylist() == [1, 1, None, 0]
-    assert as_table(dfv.apply(KINDS[kind](table), SAME))["same"].to_pylist() == [decimal.Decimal("1.5")] * 4
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -224,3 +222,40 @@ def test_integers_of_128_bits_become_decimals():
 def test_one_column_is_no_stream():
     with pytest.raises(dfv.UnsupportedDataError, match=r"a stream of record batches, got ChunkedArray"):
         dfv.apply(pa.chunked_array([[1.0]]), HALF)
+
+
+STREAMED = {
+    "Table": lambda table: table,
+    "Reader": lambda table: table.to_reader(),
+    "Capsule": Capsule,
+    "iterator": lambda table: iter(table.to_batches()),
+}
+
+
+@pytest.mark.parametrize("kind", STREAMED)
+def test_streams_decode_what_they_can_and_name_what_they_can_not(kind, capfd):
+    decoded = {name: UNREAD[name] for name in ("run_end_encoded", "list_view", "string_view")}
+    table = pa.table({"x": X, **decoded})
+    result = pl.concat(dfv.stream(STREAMED[kind](table), HALF))
+    assert result["half"].to_list() == [0.5, -1.0, None, 2.0]
+    for name in decoded:
+        assert result[name].to_list() == table[name].to_pylist()
+    for name in ("sparse_union", "dense_union", "month_day_nano", "decimal256"):
+        table = pa.table({"x": X, name: UNREAD[name]})
+        with pytest.raises(
+            dfv.ColumnTypeError, match=f"^column `{name}` is of Arrow's type .*or leave it out"
+        ):
+            list(dfv.stream(STREAMED[kind](table), HALF))
+        alone = pl.concat(dfv.stream(STREAMED[kind](table), HALF, keep=False))
+        assert alone.to_dict(as_series=False) == {"half": [0.5, -1.0, None, 2.0]}
+    twice = pa.Table.from_arrays([pa.array(X), pa.array(X), pa.array(X)], ["x", "y", "y"])
+    with pytest.raises(dfv.BindingError, match="the data has 2 columns `y`"):
+        list(dfv.stream(STREAMED[kind](twice), HALF))
+    assert pl.concat(dfv.stream(STREAMED[kind](twice), HALF, keep=False)).columns == ["half"]
+    assert "panicked" not in capfd.readouterr().err
+
+
+def test_streams_of_a_series():
+    series = pl.Series("x", X)
+    for data in (series, series.to_pandas()):
+        assert pl.concat(dfv.stream(data, HALF))["half"].to_list()[:2] == [0.5, -1.0]

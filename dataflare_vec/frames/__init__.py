@@ -21,7 +21,7 @@ from dataflare_vec.frames.columns import text_of
 from dataflare_vec.frames.kinds import is_narwhals, is_pandas, is_pandas_series, is_pyarrow, is_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from dataflare_vec.engine.execute import Outcome
 
@@ -48,7 +48,15 @@ def knowing_narwhals(function: F) -> F:
     def call(data: Any, *args: Any, **kwargs: Any) -> Any:
         if not is_narwhals(data):
             return function(data, *args, **kwargs)
-        result = function(data.to_native(), *args, **kwargs)
+        native = data.to_native()
+        if not isinstance(native, (pl.DataFrame, pl.LazyFrame, pl.Series)):
+            if is_stream(native) and not is_pandas_series(native):
+                msg = (
+                    f"Narwhals can't hold what comes of a {type(native).__name__}, as that is a reader; hand "
+                    "over `data.to_native()`, or collect it first"
+                )
+                raise UnsupportedDataError(msg)
+        result = function(native, *args, **kwargs)
         # The stable interfaces have classes of their own.
         module = type(data).__module__
         wrap = import_module(module if ".stable." in module else "narwhals").from_native
@@ -78,13 +86,15 @@ def column_names(data: Any) -> list[str]:
     raise UnsupportedDataError(msg)
 
 
-def to_polars(data: Any, readers: Mapping[str, str]) -> pl.DataFrame:
+def to_polars(data: Any, readers: Mapping[str, str], optional: Collection[str] = ()) -> pl.DataFrame:
     """Return columns of a table of PyArrow or a frame of pandas as a Polars frame of the same height.
 
     Parameters
     ----------
     readers
         The names of the columns, with the plugin that reads each, for messages; "" for none.
+    optional
+        Those of them that are left out if they can't be read.
 
     Raises
     ------
@@ -96,7 +106,7 @@ def to_polars(data: Any, readers: Mapping[str, str]) -> pl.DataFrame:
     else:
         from dataflare_vec.frames.arrow import read
     if readers:
-        return read(data, readers)
+        return read(data, readers, optional)
     # A frame of no columns has no rows.
     return pl.DataFrame([pl.Series("no column is read", [None]).new_from_index(0, len(data))])
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.errors import KernelResultError
-from dataflare_vec.frames.columns import first_line, position, refuse
+from dataflare_vec.frames.columns import first_line, passing_over, position, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from dataflare_vec.engine.execute import Outcome
 
 
-def read(data: Any, readers: Mapping[str, str]) -> pl.DataFrame:
+def read(data: Any, readers: Mapping[str, str], optional: Collection[str]) -> pl.DataFrame:
     """Return the columns that are read as a Polars frame, without a copy where the types allow it.
 
     Raises
@@ -23,27 +23,32 @@ def read(data: Any, readers: Mapping[str, str]) -> pl.DataFrame:
     BindingError
         If there are several of a name, or Polars has no such type.
     """
-    import pyarrow as pa
-
     columns = {}
     for name in readers:
-        at = position(data.schema.names, name)
-        assert at is not None
-        part = data.select([at])
-        try:
-            decoded = _decoded(part.column(0))
-            frame = pl.from_arrow(part if decoded is None else pa.table({name: decoded}))
-        except BaseException as error:  # a panic of Polars is none of Exception
-            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-                raise
-            what = (
-                f"is of Arrow's type {data.schema.field(at).type}, which Polars can't read "
-                f"({first_line(error)}); cast it to another"
-            )
-            refuse(name, readers, what, error)
-        assert isinstance(frame, pl.DataFrame)
-        columns[name] = frame.to_series()
+        with passing_over(name in optional):
+            columns[name] = _read_column(data, name, readers)
     return pl.DataFrame(columns)
+
+
+def _read_column(data: Any, name: str, readers: Mapping[str, str]) -> pl.Series:
+    import pyarrow as pa
+
+    at = position(data.schema.names, name)
+    assert at is not None
+    part = data.select([at])
+    kind = data.schema.field(at).type
+    what = f"is of Arrow's type {kind}, which Polars can't read"
+    if pa.types.is_union(kind) or pa.types.is_interval(kind) or pa.types.is_decimal256(kind):
+        refuse(name, readers, f"{what}; cast it, or leave it out")
+    try:
+        decoded = _decoded(part.column(0))
+        frame = pl.from_arrow(part if decoded is None else pa.table({name: decoded}))
+    except BaseException as error:  # a panic of Polars is none of Exception
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        refuse(name, readers, f"{what} ({first_line(error)}); cast it, or leave it out", error)
+    assert isinstance(frame, pl.DataFrame)
+    return frame.to_series()
 
 
 def _decoded(column: Any) -> Any:
@@ -57,8 +62,6 @@ def _decoded(column: Any) -> Any:
     if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
         return pa.chunked_array([_as_list(chunk) for chunk in chunks], pa.large_list(kind.value_type))
-    if pa.types.is_decimal256(kind):
-        return column.cast(pa.decimal128(38, kind.scale))
     return None
 
 

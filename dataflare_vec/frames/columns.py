@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dataflare_vec.errors import BindingError, ColumnTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 def text_of(label: Any) -> str:
@@ -48,6 +49,16 @@ def refuse(name: str, readers: Mapping[str, str], what: str, error: BaseExceptio
     of = f"plugin `{readers[name]}`: " if readers.get(name) else ""
     msg = f"{of}column `{name}` {what}"
     raise ColumnTypeError(msg) from error
+
+
+@contextmanager
+def passing_over(is_optional: bool) -> Iterator[None]:  # noqa: FBT001
+    """Go on without a column that can't be read, if nobody needs it."""
+    try:
+        yield
+    except BindingError:
+        if not is_optional:
+            raise
 
 
 def first_line(error: BaseException) -> str:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from dataflare_vec.frames.arrow import to_arrow
-from dataflare_vec.frames.columns import first_line, position, refuse
+from dataflare_vec.frames.columns import first_line, passing_over, position, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from dataflare_vec.engine.execute import Outcome
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SHOWN_TYPES = 4
 
 
-def read(data: Any, readers: Mapping[str, str]) -> pl.DataFrame:
+def read(data: Any, readers: Mapping[str, str], optional: Collection[str]) -> pl.DataFrame:
     """Return the columns that are read as a Polars frame.
 
     Raises
@@ -34,9 +34,10 @@ def read(data: Any, readers: Mapping[str, str]) -> pl.DataFrame:
     labels = list(data.columns)
     columns = {}
     for name in readers:
-        at = position(labels, name)
-        assert at is not None
-        columns[name] = _read_column(data.iloc[:, at], name, readers)
+        with passing_over(name in optional):
+            at = position(labels, name)
+            assert at is not None
+            columns[name] = _read_column(data.iloc[:, at], name, readers)
     return pl.DataFrame(columns)
 
 

@@ -63,6 +63,8 @@ class Passing:
     ----------
     result : StreamResult
         The counts.
+    needed : set of str or None
+        Columns without which it can't run; None for all, as they come out.
     on_failed : callable or None
         Told of failed rows: a frame of `failed_schema`.
     """
@@ -100,7 +102,11 @@ class Passing:
         self._best = 0
         self.result = StreamResult()
         self.on_failed: Callable[[pl.DataFrame], None] | None = None
-        bind_steps(manager.registry, plugin, output, bindings, by, replace=replace)
+        steps = bind_steps(manager.registry, plugin, output, bindings, by, replace=replace)
+        reads = [step.column_names for step in steps]
+        self.needed: set[str] | None = None
+        if not keep and not any(names is None for names in reads):
+            self.needed = {name for names in reads for name in names or ()}
 
     def output_schema(self, schema: pl.Schema) -> pl.Schema:
         """Return the columns that come out for those that come in.

@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from dataflare_vec.errors import SourceError, UnsupportedDataError
-from dataflare_vec.frames import column_names, is_narwhals, is_pandas, is_pyarrow, to_polars
+from dataflare_vec.frames import (
+    column_names,
+    is_narwhals,
+    is_pandas,
+    is_pandas_series,
+    is_pyarrow,
+    to_polars,
+)
+from dataflare_vec.frames.arrow import empty_table
+from dataflare_vec.readers import open_reader
 from dataflare_vec.streams.ahead import ClosedError
 from dataflare_vec.streams.files import check_same, open_files
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Iterator
+    from collections.abc import AsyncIterable, Collection, Iterable, Iterator
 
     from dataflare_vec.streams.ahead import Ahead
 
@@ -65,8 +74,13 @@ class Batches:
     label = None
 
     def __init__(
-        self, items: Iterable[Any], schema: pl.Schema | None = None, rows: int | None = None
+        self,
+        items: Iterable[Any],
+        schema: pl.Schema | None = None,
+        rows: int | None = None,
+        needed: Collection[str] | None = None,
     ) -> None:
+        self._needed = needed
         self._items = iter(items)
         self.schema = schema
         self.rows = rows
@@ -100,7 +114,7 @@ class Batches:
         SourceError
             If it has other columns.
         """
-        frame = as_frame(item)
+        frame = as_frame(item, self._needed)
         if self.schema is None:
             self.schema = frame.schema
         what = f"batch {self._index} (from row {self._row})"
@@ -114,8 +128,8 @@ class Batches:
 class AsyncBatches(Batches):
     """The same of an asynchronous iterator. Read in an event loop of its own, unless the stream is."""
 
-    def __init__(self, items: AsyncIterable[Any]) -> None:
-        super().__init__(_in_own_loop(items))
+    def __init__(self, items: AsyncIterable[Any], needed: Collection[str] | None = None) -> None:
+        super().__init__(_in_own_loop(items), needed=needed)
         self._async_items = items
 
     async def feed(self, ahead: Ahead) -> None:
@@ -153,8 +167,19 @@ def _in_own_loop(items: AsyncIterable[Any]) -> Iterator[Any]:
         loop.close()
 
 
-def open_source(source: Any, format: str | None = None) -> list[Part]:  # noqa: A002
+def open_source(
+    source: Any,
+    format: str | None = None,  # noqa: A002
+    needed: Collection[str] | None = None,
+) -> list[Part]:
     """Return the parts of whatever can be read as a stream.
+
+    Parameters
+    ----------
+    format
+        Of files, if their names don't say it.
+    needed
+        Columns without which it can't be; None for all. Others are left out if Polars can't read them.
 
     Raises
     ------
@@ -171,20 +196,18 @@ def open_source(source: Any, format: str | None = None) -> list[Part]:  # noqa: 
         source = source.to_native()
     if isinstance(source, pl.LazyFrame):
         return [Query(source, source.collect_schema())]
-    if isinstance(source, pl.DataFrame):
-        return [Batches([source], source.schema, source.height)]
-    if is_pandas(source) or is_pyarrow(source, "Table", "RecordBatch"):
-        frame = as_frame(source)
+    if isinstance(source, pl.Series) or is_pandas_series(source):
+        source = source.to_frame()
+    if is_pandas(source) or is_pyarrow(source, "Table", "RecordBatch") or isinstance(source, pl.DataFrame):
+        frame = as_frame(source, needed)
         return [Batches([frame], frame.schema, frame.height)]
     reader = _reader(source)
     if reader is not None:
-        empty = pl.from_arrow(reader.schema.empty_table())
-        assert isinstance(empty, pl.DataFrame)
-        return [Batches(reader, empty.schema)]
+        return [Batches(reader, as_frame(empty_table(reader.schema), needed).schema, needed=needed)]
     if hasattr(source, "__aiter__"):
-        return [AsyncBatches(source)]
+        return [AsyncBatches(source, needed)]
     if hasattr(source, "__iter__") and not isinstance(source, (bytes, dict)):
-        return [Batches(source)]
+        return [Batches(source, needed=needed)]
     msg = (
         "a stream reads files (a path, a pattern, a folder or a list of them), a frame, anything with "
         f"`__arrow_c_stream__`, or an iterator of batches; got {type(source).__name__}"
@@ -200,14 +223,10 @@ def _reader(source: Any) -> Any:
         give = getattr(source, name, None)
         if give is not None:
             return give()
-    if hasattr(source, "__arrow_c_stream__"):
-        import pyarrow as pa
-
-        return pa.RecordBatchReader.from_stream(source)
-    return None
+    return open_reader(source) if hasattr(source, "__arrow_c_stream__") else None
 
 
-def as_frame(item: Any) -> pl.DataFrame:
+def as_frame(item: Any, needed: Collection[str] | None = None) -> pl.DataFrame:
     """Return one batch as a Polars frame, without a copy where the types allow it.
 
     Raises
@@ -220,7 +239,8 @@ def as_frame(item: Any) -> pl.DataFrame:
     if isinstance(item, pl.DataFrame):
         return item
     if is_pandas(item) or is_pyarrow(item, "Table", "RecordBatch"):
-        return to_polars(item, dict.fromkeys(column_names(item), ""))
+        names = dict.fromkeys(column_names(item), "")
+        return to_polars(item, names, () if needed is None else names.keys() - set(needed))
     if hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__"):
         return pl.DataFrame(item)
     msg = (

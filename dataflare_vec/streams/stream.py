@@ -118,7 +118,7 @@ def stream(
     if format is not None and format not in FORMATS.values():
         msg = f"`format` must be one of {', '.join(dict.fromkeys(FORMATS.values()))}, got {format!r}"
         raise ValueError(msg)
-    return Stream(open_source(source, format), passing, latency)
+    return Stream(open_source(source, format, passing.needed), passing, latency)
 
 
 class Stream:
