@@ -120,7 +120,7 @@ def apply(
     manager = managed(manager)
     runtime = manager.runtime.logging_to(errors)
     check_options(on_error, keep=keep, config=config)
-    if isinstance(data, pl.Series) or is_pandas_series(data):
+    if isinstance(data, pl.Series) or (not isinstance(data, pl.DataFrame) and is_pandas_series(data)):
         if by is not None:
             msg = "`by` needs a frame, got a Series; write `series.to_frame().pipe(dfv.apply, …)`"
             raise BindingError(msg)

@@ -34,7 +34,8 @@ def check_options(on_error: object, *, keep: object = True, config: object = Non
     if on_error not in ON_ERROR:
         msg = f'`on_error` must be "raise", "null" or "drop", got {on_error!r}'
         raise ValueError(msg)
-    check_flag("keep", keep)
+    if keep is not True:  # most are: a call takes microseconds
+        check_flag("keep", keep)
     if config is not None and not isinstance(config, BatchConfig):
         msg = f"`config` must be a BatchConfig, got {config!r}"
         raise TypeError(msg)

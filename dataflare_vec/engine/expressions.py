@@ -14,7 +14,7 @@ from dataflare_vec.engine.stage import Stage
 from dataflare_vec.errors import BindingError, KernelResultError, PluginDefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dataflare_vec.binding import Binding, Constant
     from dataflare_vec.definition import Plugin
@@ -186,8 +186,10 @@ def _short(error: Exception) -> str:
     return str(error).partition("\n\nResolved plan")[0].partition("\n\nThis error occurred")[0]
 
 
-def named(columns: Iterable[pl.Series]) -> pl.DataFrame:
+def named(columns: Sequence[pl.Series]) -> pl.DataFrame:
     """Return a frame of columns; in a list Polars would rename one that is called ``""``."""
+    if all([column.name for column in columns]):
+        return pl.DataFrame(columns)
     return pl.DataFrame({column.name: column for column in columns})
 
 

@@ -92,11 +92,13 @@ def bind_steps(
     PluginError
         If a plugin isn't known, or the bindings don't fit.
     """
-    check_flag("replace", replace)
+    if replace is not False:
+        check_flag("replace", replace)
     if not isinstance(plugins, (list, tuple)):
         if not isinstance(plugins, Step):
             found = registry.resolve(plugins)
-            _check_output(found, output)
+            if output is not None:
+                _check_output(found, output)
             return [BoundStep(found, bind(found, bindings), output, by=_keys(found, by), replace=replace)]
         plugins = [plugins]
     if not plugins:

@@ -46,7 +46,7 @@ def knowing_narwhals(function: F) -> F:
 
     @wraps(function)
     def call(data: Any, *args: Any, **kwargs: Any) -> Any:
-        if not is_narwhals(data):
+        if isinstance(data, pl.DataFrame) or not is_narwhals(data):
             return function(data, *args, **kwargs)
         native = data.to_native()
         if not isinstance(native, (pl.DataFrame, pl.LazyFrame, pl.Series)):

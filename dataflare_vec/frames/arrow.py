@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -23,36 +25,74 @@ def read(data: Any, readers: Mapping[str, str], optional: Collection[str]) -> pl
     BindingError
         If there are several of a name, or Polars has no such type.
     """
+    labels, types = data.schema.names, data.schema.types
+    if not optional and "" not in readers:  # Polars gives a column without name one
+        places = [position(labels, name) for name in readers]
+        if not any(_is_other(types[at]) for at in places if at is not None):
+            with suppress(TypeError):  # column by column it comes out whose it is
+                return _to_frame(data.select(places))
     columns = {}
     for name in readers:
         with passing_over(name in optional):
-            columns[name] = _read_column(data, name, readers)
+            at = position(labels, name)
+            assert at is not None
+            columns[name] = _read_column(data.select([at]), types[at], name, readers)
     return pl.DataFrame(columns)
 
 
-def _read_column(data: Any, name: str, readers: Mapping[str, str]) -> pl.Series:
+def _read_column(part: Any, kind: Any, name: str, readers: Mapping[str, str]) -> pl.Series:
     import pyarrow as pa
 
-    at = position(data.schema.names, name)
-    assert at is not None
-    part = data.select([at])
-    kind = data.schema.field(at).type
     what = f"is of Arrow's type {kind}, which Polars can't read"
-    if pa.types.is_union(kind) or pa.types.is_interval(kind) or pa.types.is_decimal256(kind):
-        refuse(name, readers, f"{what}; cast it, or leave it out")
     try:
-        decoded = _decoded(part.column(0))
-        frame = pl.from_arrow(part if decoded is None else pa.table({name: decoded}))
-    except BaseException as error:  # a panic of Polars is none of Exception
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
+        if _is_other(kind):
+            part = pa.table({name: _decoded(part.column(0))})
+        return _to_frame(part).to_series()
+    except TypeError as error:
         refuse(name, readers, f"{what} ({first_line(error)}); cast it, or leave it out", error)
+
+
+def _to_frame(data: Any) -> pl.DataFrame:
+    try:
+        frame = pl.from_arrow(data)
+    except BaseException as error:  # a panic of Polars is none of Exception
+        if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
+            raise
+        raise TypeError(first_line(error)) from error
     assert isinstance(frame, pl.DataFrame)
-    return frame.to_series()
+    return frame
+
+
+@cache
+def _other_types() -> frozenset[int]:
+    """Return the ids of the types of Arrow that Polars doesn't know; some it doesn't survive."""
+    import pyarrow.lib as lib
+
+    return frozenset(
+        (
+            lib.Type_RUN_END_ENCODED,
+            lib.Type_LIST_VIEW,
+            lib.Type_LARGE_LIST_VIEW,
+            lib.Type_SPARSE_UNION,
+            lib.Type_DENSE_UNION,
+            lib.Type_INTERVAL_MONTH_DAY_NANO,
+            lib.Type_DECIMAL256,
+        )
+    )
+
+
+def _is_other(kind: Any) -> bool:
+    return kind.id in _other_types()
 
 
 def _decoded(column: Any) -> Any:
-    """Return a column of a type that Polars doesn't know as one of a type that says the same, or None."""
+    """Return a column of a type that Polars doesn't know as one of a type that says the same.
+
+    Raises
+    ------
+    TypeError
+        If there is none.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -62,7 +102,8 @@ def _decoded(column: Any) -> Any:
     if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
         return pa.chunked_array([_as_list(chunk) for chunk in chunks], pa.large_list(kind.value_type))
-    return None
+    msg = "it has no such type"
+    raise TypeError(msg)
 
 
 def _as_list(views: Any) -> Any:

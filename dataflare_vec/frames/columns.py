@@ -29,7 +29,9 @@ def position(labels: Sequence[Any], name: str) -> int | None:
         If there are several.
     """
     found = [i for i, label in enumerate(labels) if isinstance(label, str) and label == name]
-    found = found or [i for i, label in enumerate(labels) if text_of(label) == name]
+    if not found:
+        others = [(i, label) for i, label in enumerate(labels) if not isinstance(label, str)]
+        found = [i for i, label in others if text_of(label) == name]
     if len(found) > 1:
         msg = f"the data has {len(found)} columns `{name}`, so it can't be told which is meant; rename them"
         raise BindingError(msg)

@@ -36,4 +36,4 @@ def is_stream(data: object) -> bool:
 
 def _is_of(library: str, data: object, *names: str) -> bool:
     module = sys.modules.get(library)
-    return module is not None and isinstance(data, tuple(getattr(module, n) for n in names))
+    return module is not None and isinstance(data, tuple([getattr(module, n) for n in names]))
