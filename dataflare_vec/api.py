@@ -54,7 +54,8 @@ def apply(
     ----------
     data
         A Polars DataFrame, LazyFrame or Series, a PyArrow Table, RecordBatch or RecordBatchReader, a
-        pandas DataFrame, a Narwhals frame around one of these, or any object with ``__arrow_c_stream__``.
+        pandas DataFrame or Series, a Narwhals frame around one of these, or any object with
+        ``__arrow_c_stream__``. Columns that no plugin reads may be of any type and name.
     plugin
         Its name, or the plugin itself. Or a list of these, and of `step`: each chunk passes through all of
         them while it is in cache, and later ones see the columns of earlier ones.
@@ -91,6 +92,12 @@ def apply(
     same kind as ``data``
         A LazyFrame stays lazy, a stream is read batch by batch as the result is (as a
         `pyarrow.RecordBatchReader`). The input isn't changed.
+
+    Notes
+    -----
+    In pandas a label that isn't a string is read by its text, ``"0"`` for ``0`` and ``"('a', 1)"`` for one of
+    several levels. New columns are of pandas' nullable dtypes or Arrow's if columns that are read are, else of
+    NumPy's; one with nulls is nullable where NumPy's dtype knows none.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """Anything that speaks Arrow in, the same kind out.
 
 Data of another kind than Polars' keeps all its columns as they are: only those that a plugin reads go
-to Polars, without a copy where the types allow it, and only the new ones come back.
+to Polars, without a copy where the types allow it, and only the new ones come back. So the others may be of
+any type and name, also there twice.
 """
 
 from __future__ import annotations
