@@ -96,8 +96,8 @@ def apply(
     Notes
     -----
     In pandas a label that isn't a string is read by its text, ``"0"`` for ``0`` and ``"('a', 1)"`` for one of
-    several levels. New columns are of pandas' nullable dtypes or Arrow's if columns that are read are, else of
-    NumPy's; one with nulls is nullable where NumPy's dtype knows none.
+    several levels. New columns are of pandas' nullable dtypes or Arrow's if columns that are read are, else
+    of NumPy's; one with nulls is nullable where NumPy's dtype knows none.
 
     Raises
     ------
