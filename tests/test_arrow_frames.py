@@ -206,17 +206,17 @@ def test_output_names_of_any_kind(name):
 
 
 def test_integers_of_128_bits_become_decimals():
-    frame = pl.DataFrame({"x": pl.Series([2**100, None], dtype=pl.Int128)})
-    plugin = define(wide, name="wide", form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER)
-    table = pa.table({"x": pa.array([decimal.Decimal(2**100), None], pa.decimal128(38, 0)), "d": [1, 2]})
-    result = dfv.apply(
-        table,
-        define(
-            lambda d: d, name="n", form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER, returns=pl.Int128
-        ),
-    )
-    assert result["n"].to_pylist() == [decimal.Decimal(1), decimal.Decimal(2)]
-    assert dfv.apply(frame, plugin)["wide"].to_list() == [2**100, None]
+    plugin = define(wide, name="n", form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER, returns=pl.Int128)
+    table = pa.table({"x": [1, -(2**62), None]})
+    for data in (table, table.to_reader()):
+        result = as_table(dfv.apply(data, plugin))
+        assert result["n"].to_pylist() == [decimal.Decimal(1), decimal.Decimal(-(2**62)), None]
+    stream = dfv.stream(pl.DataFrame(table), plugin).to_reader().read_all()
+    assert stream["n"].to_pylist() == [decimal.Decimal(1), decimal.Decimal(-(2**62)), None]
+    large = pa.table({"x": pa.array([decimal.Decimal(10**37)], pa.decimal128(38, 0))})
+    tenfold = dfv.register("tenfold", pl.col("x").cast(pl.Int128) * 16, replace=True)
+    with pytest.raises(dfv.KernelResultError, match="column `tenfold` holds integers of more than 38 digits"):
+        dfv.apply(large, tenfold)
 
 
 def test_one_column_is_no_stream():

@@ -141,7 +141,7 @@ def to_arrow(series: pl.Series) -> Any:
 
 
 def like(data: Any, series: Sequence[pl.Series]) -> Any:
-    """Return columns as data of the same kind."""
+    """Return columns as data of the same kind, a batch or a table."""
     import pyarrow as pa
 
     kind = pa.RecordBatch if isinstance(data, pa.RecordBatch) else pa.Table

@@ -65,6 +65,8 @@ def _plain_objects(column: Any) -> tuple[Any, list[str]]:
     NaN is what pandas puts among other objects for a null; among floats it is a number. In place of the
     column None if its objects are of unlike types: what Arrow makes of an instant and an integer is a guess.
     """
+    import pandas as pd
+
     missing = column.isna()
     kinds = {type(value) for value in column[~missing]}
     has_floats = any(issubclass(kind, float) for kind in kinds) or not kinds
@@ -73,7 +75,7 @@ def _plain_objects(column: Any) -> tuple[Any, list[str]]:
         None if is_missing and not (has_floats and isinstance(value, float)) else value
         for value, is_missing in pairs
     ]
-    plain = type(column)(values, dtype=object)
+    plain = pd.Series(values, dtype=object)
     alike = len({_likeness(kind) for kind in kinds}) <= 1
     return plain if alike else None, sorted(kind.__name__ for kind in kinds)
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.config import as_timedelta
+from dataflare_vec.frames.arrow import like
 from dataflare_vec.manager import managed
 from dataflare_vec.streams.ahead import Ahead
 from dataflare_vec.streams.files import FORMATS
@@ -242,9 +243,9 @@ class Stream:
         """Return the stream as a `pyarrow.RecordBatchReader`."""
         import pyarrow as pa
 
-        schema = self.schema.to_frame().to_arrow().schema
+        schema = like(None, self.schema.to_frame().get_columns()).schema
         batches = (
-            batch.cast(schema) for frame in self for batch in frame.to_arrow().combine_chunks().to_batches()
+            batch.cast(schema) for frame in self for batch in like(None, frame.get_columns()).to_batches()
         )
         return pa.RecordBatchReader.from_batches(schema, batches)
 
