@@ -298,8 +298,7 @@ def expr(
             f"`group_by(…).agg(dfv.expr(…))`, or `apply`"
         )
         raise BindingError(msg)
-    dtype = pl.Boolean if found.is_filter else None
-    return as_expression(bound, dtype, manager.runtime, on_error).alias(found.name)
+    return as_expression(bound, None, manager.runtime, on_error).alias(found.name)
 
 
 # -- other kinds ------------------------------------------------------------------------------------------
