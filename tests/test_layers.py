@@ -52,6 +52,7 @@ ORDER = [
     "ahead",
     "frames",
     "running",
+    "readers",
     "records",
     "health",
     "status",
