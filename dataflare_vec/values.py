@@ -24,6 +24,12 @@ TEMPORAL: dict[Any, Any] = {
 }
 #: Where decimals are computed without being rounded: the largest product has 76 digits.
 WIDE = Context(prec=80)
+#: A span of a kernel has so many microseconds at most, above and below zero: 64 bits hold 292,271 years.
+MOST_MICROSECONDS = (1 << 63) - 1
+#: What is said of values that Python's `datetime` doesn't have, and of spans that 64 bits don't hold.
+OUT_OF_RANGE = "date value out of range"
+TOO_LONG = "the timedelta is beyond 64 bits of microseconds, that is 106,751,991 days"
+NO_TIME = "the time isn't within a day"
 #: What is said of decimals and wide integers that end before the result that Python finds.
 TOO_LARGE = "a value on the way has more than 38 digits, or 128 bits"
 #: What a column most likely is whose parameter is annotated so.
@@ -34,6 +40,7 @@ _MICROSECONDS = {"ms": 1000}
 
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  # the clock of a column without zone
+_DAY = 86_400_000_000
 
 
 def ticks_of(value: Any) -> int:
@@ -45,6 +52,11 @@ def ticks_of(value: Any) -> int:
     if isinstance(value, datetime.time):
         value = datetime.datetime.combine(_EPOCH, value) - _EPOCH
     return int(value // _MICROSECOND)
+
+
+def is_long(value: Any) -> bool:
+    """Whether a value is a span that a kernel can't hold."""
+    return isinstance(value, datetime.timedelta) and abs(ticks_of(value)) > MOST_MICROSECONDS
 
 
 def digits_of(value: Decimal) -> tuple[int, int]:
@@ -115,6 +127,23 @@ def tuple_class(names: tuple[str, ...]) -> type:
     return namedtuple("Struct", names)  # noqa: PYI024
 
 
+def ticks_in(value: Any, dtype: Any) -> int:
+    """Return one of Python's values as a column of its kind holds it, finer than its unit cut off downwards.
+
+    Raises
+    ------
+    OverflowError
+        If 64 bits don't hold it.
+    """
+    ticks = ticks_of(value)
+    unit = getattr(dtype, "time_unit", "ns" if dtype == pl.Time else "")
+    ticks = ticks * _PER_MICROSECOND.get(unit, 1) // _MICROSECONDS.get(unit, 1)
+    if abs(ticks) > MOST_MICROSECONDS:
+        msg = f"{value} does not fit {dtype}"
+        raise OverflowError(msg)
+    return ticks
+
+
 def converter(dtype: Any, expects: type | None = None) -> Callable[[Any], Any] | None:
     """Return what makes the function's argument of a column's physical value; None if it stays as it is.
 
@@ -147,19 +176,39 @@ def _decimal(scale: int, number: int) -> Decimal:
 
 
 def _temporal(dtype: Any, expects: Any) -> Callable[[int], Any]:
+    """Return what makes an object of Python's `datetime`, or raises OverflowError where there is none."""
     if expects is datetime.date:
-        return lambda days: datetime.date.fromordinal(days + _EPOCH.toordinal())
+        return _date
     unit = getattr(dtype, "time_unit", "ns")  # a Time is in nanoseconds
     divisor, factor = _PER_MICROSECOND.get(unit, 1), _MICROSECONDS.get(unit, 1)
+    make = {datetime.timedelta: _span, datetime.time: _time, datetime.datetime: _instant}[expects]
+    return lambda ticks: make(ticks // divisor * factor)
 
-    def span(ticks: int) -> datetime.timedelta:
-        return datetime.timedelta(microseconds=ticks // divisor * factor)
 
-    if expects is datetime.timedelta:
-        return span
-    if expects is datetime.time:
-        return lambda ticks: (_EPOCH + span(ticks)).time()
-    return lambda ticks: _EPOCH + span(ticks)
+def _date(days: int) -> datetime.date:
+    try:
+        return datetime.date.fromordinal(days + _EPOCH.toordinal())
+    except (ValueError, OverflowError):
+        raise OverflowError(OUT_OF_RANGE) from None
+
+
+def _span(microseconds: int) -> datetime.timedelta:
+    if abs(microseconds) > MOST_MICROSECONDS:
+        raise OverflowError(TOO_LONG)
+    return datetime.timedelta(microseconds=microseconds)
+
+
+def _time(microseconds: int) -> datetime.time:
+    if not 0 <= microseconds < _DAY:
+        raise OverflowError(NO_TIME)
+    return (_EPOCH + datetime.timedelta(microseconds=microseconds)).time()
+
+
+def _instant(microseconds: int) -> datetime.datetime:
+    try:
+        return _EPOCH + datetime.timedelta(microseconds=microseconds)
+    except OverflowError:
+        raise OverflowError(OUT_OF_RANGE) from None
 
 
 def _array(dtype: Any) -> Callable[[Any], Any]:

@@ -18,6 +18,7 @@ from dataflare_vec.engine.stage import Stage
 from dataflare_vec.errors import BindingError, InterpretedWarning, KernelCompileError, KernelResultError
 from dataflare_vec.interpreter import call_rows
 from dataflare_vec.origin import warn
+from dataflare_vec.values import TEMPORAL, is_naive, ticks_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -363,6 +364,10 @@ def _converter(dtype: Any) -> Callable[[Any], Any]:
         def convert(value: Any) -> Any:
             if isinstance(value, (int, np.integer)):
                 return int(value)
+            if is_naive(value):
+                if TEMPORAL[type(value)] is not dtype.base_type():
+                    raise refuse(value)
+                return ticks_in(value, dtype)
             return pl.Series([value], dtype=dtype, strict=True).to_physical()[0]
 
     else:

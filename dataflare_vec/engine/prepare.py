@@ -24,7 +24,7 @@ from dataflare_vec.definition import Form
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
-from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple, is_short_decimal
+from dataflare_vec.values import TEMPORAL, is_long, is_naive, is_named_tuple, is_short_decimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -223,7 +223,7 @@ def _is_constant(value: object) -> bool:
     if isinstance(value, int):
         return -(1 << 63) <= value < 1 << 63
     plain = value is None or isinstance(value, (float, bytes))
-    return plain or is_naive(value) or is_short_decimal(value)
+    return plain or (is_naive(value) and not is_long(value)) or is_short_decimal(value)
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
