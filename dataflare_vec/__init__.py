@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.errorlog import ErrorLog
     from dataflare_vec.engine.result import BatchResult
     from dataflare_vec.errors import (
+        AnnotationWarning,
         BindingError,
         ColumnNotFoundError,
         ColumnTypeError,
@@ -76,6 +77,7 @@ _HOMES = {
     "engine.errorlog": ("ErrorLog",),
     "engine.result": ("BatchResult",),
     "errors": (
+        "AnnotationWarning",
         "BindingError",
         "ColumnNotFoundError",
         "ColumnTypeError",
@@ -112,6 +114,7 @@ _MODULES = ("duckdb",)
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AnnotationWarning",
     "BatchConfig",
     "BatchResult",
     "BindingError",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import keyword
-import typing
 from collections import namedtuple
 from decimal import Context, Decimal
 from functools import cache, partial
@@ -12,16 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.annotations import TEMPORAL, FieldOf, fields_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: What a parameter may be annotated with so that it is what Python's `datetime` makes of it, not an integer.
-TEMPORAL: dict[Any, Any] = {
-    datetime.datetime: pl.Datetime,
-    datetime.date: pl.Date,
-    datetime.time: pl.Time,
-    datetime.timedelta: pl.Duration,
-}
 #: Where decimals are computed without being rounded: the largest product has 76 digits.
 WIDE = Context(prec=80)
 #: A span of a kernel has so many microseconds at most, above and below zero: 64 bits hold 292,271 years.
@@ -32,8 +26,6 @@ TOO_LONG = "the timedelta is beyond 64 bits of microseconds, that is 106,751,991
 NO_TIME = "the time isn't within a day"
 #: What is said of decimals and wide integers that end before the result that Python finds.
 TOO_LARGE = "a value on the way has more than 38 digits, or 128 bits"
-#: What a column most likely is whose parameter is annotated so.
-LIKELY = {int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), str: pl.String(), bytes: pl.Binary()}
 #: Ticks of a microsecond, the finest that Python's `datetime` knows, or microseconds of a tick.
 _PER_MICROSECOND = {"ns": 1000}
 _MICROSECONDS = {"ms": 1000}
@@ -80,39 +72,10 @@ def is_naive(value: Any) -> bool:
     return type(value) in TEMPORAL and getattr(value, "tzinfo", None) is None
 
 
-def is_named_tuple(annotation: Any) -> bool:
-    """Whether an annotation is a class of named tuples."""
-    return isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
-
-
-def read_annotation(annotation: Any) -> tuple[bool, type | None]:
-    """Return whether None is allowed, and which type is expected, where it is one that the library knows."""
-    known = (bool, int, float, str, bytes, Decimal, *TEMPORAL)
-    if isinstance(annotation, str):  # could not be evaluated
-        parts = {part.strip() for part in annotation.split("|")}
-        nullable = "None" in parts or annotation.startswith(("Optional[", "typing.Optional["))
-        named = [t for t in known if t.__name__ in parts]
-        return nullable, named[0] if len(named) == 1 else None
-    arguments = typing.get_args(annotation) or (annotation,)
-    nullable = type(None) in arguments
-    rest = [a for a in arguments if a is not type(None)]
-    expects = rest[0] if len(rest) == 1 and (rest[0] in known or is_named_tuple(rest[0])) else None
-    return nullable, expects
-
-
-class FieldOf(typing.NamedTuple):
-    """One field of a struct as a kernel sees it."""
-
-    name: str
-    nullable: bool
-    expects: type | None
-
-
 def struct_fields(dtype: Any, expects: type | None) -> tuple[FieldOf, ...]:
     """Return the fields that a kernel reads: those of the annotated class, or all that have a Python name."""
     if expects is not None:
-        hints = typing.get_type_hints(expects)
-        return tuple(FieldOf(n, *read_annotation(hints.get(n))) for n in expects._fields)  # type: ignore[attr-defined]
+        return fields_of(expects)
     return tuple(FieldOf(f.name, nullable=False, expects=None) for f in dtype.fields if is_field(f.name))
 
 

@@ -24,6 +24,8 @@ ORDER = [
     "config",
     "html",
     "vectors",
+    "scopes",
+    "annotations",
     "values",
     "carry",
     "definition",

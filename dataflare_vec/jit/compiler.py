@@ -33,6 +33,7 @@ from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dataflare_vec.annotations import Result
     from dataflare_vec.cache.loading import ObjectCode
 
 
@@ -230,7 +231,7 @@ class CompiledKernel(Kernel):
 def compile_kernel(
     function: Callable[..., Any],
     inputs: Sequence[Input],
-    declared: Sequence[Any] | None = None,
+    declared: Sequence[Any] | Result | None = None,
     math: str = "precise",
     *,
     is_filter: bool = False,
@@ -245,7 +246,7 @@ def compile_kernel(
     inputs
         One for each parameter, in order.
     declared
-        Polars dtypes of the outputs where the author declared them.
+        Polars dtypes of the outputs where the author declared them, or what his annotation says.
     math
         ``"precise"``: mathematical functions are ours, which vectorise, within the error bounds of
         `math.table`. ``"fast"``: the same, and LLVM may reorder and fuse the kernel's own arithmetic, so that
