@@ -22,10 +22,12 @@ WIDE = Context(prec=80)
 MOST_MICROSECONDS = (1 << 63) - 1
 #: What is said of values that Python's `datetime` doesn't have, and of spans that 64 bits don't hold.
 OUT_OF_RANGE = "date value out of range"
-TOO_LONG = "the timedelta is beyond 64 bits of microseconds, that is 106,751,991 days"
+TOO_LONG = "a timedelta does not fit 64 bits of microseconds, 292,000 years; count days in an integer"
 NO_TIME = "the time isn't within a day"
 #: What is said of decimals and wide integers that end before the result that Python finds.
-TOO_LARGE = "a value on the way has more than 38 digits, or 128 bits"
+TOO_LARGE = "a value on the way has more than 38 digits, or 128 bits; round earlier, or take floats"
+#: What is said of an integer that Python reads from a string or a decimal, and 64 bits don't hold.
+TOO_LARGE_INTEGER = "the integer does not fit the 64 bits that compiled code has; take `float(…)` instead"
 #: Ticks of a microsecond, the finest that Python's `datetime` knows, or microseconds of a tick.
 _PER_MICROSECOND = {"ns": 1000}
 _MICROSECONDS = {"ms": 1000}
