@@ -22,6 +22,8 @@ _VECTOR_STORE = re.compile(r"store <(\d+) x (?:double|float|i\d+)>")
 _CALL = re.compile(r"\b(?:call|invoke)\b[^@\n]*@(\"[^\"]+\"|[\w.$]+)\(")
 _DIVISION = re.compile(r"= (?:exact )?[su](?:div|rem)\b")
 # Intrinsics that no instruction does: LLVM calls the C library for them.
+# By hand, and only where numbers are too large for the processor's own.
+_DIVISIONS = {"dfv.ratio": "/ (of integers beyond 2^53)", "dfv.divide": "// (of decimals)"}
 _LIBM = re.compile(
     r"llvm\.(pow|powi|sin|cos|tan|asin|acos|atan|atan2|sinh|cosh|tanh|exp|exp2|exp10|log|log2|log10|sincos)"
     r"\.[fi]\d+"
@@ -161,6 +163,8 @@ def readable(symbol: str) -> str:
         return f"{names[-1] if names else symbol} (a function that was not inlined)"
     if symbol.startswith("NRT_"):
         return f"{symbol} (memory for an object)"
+    if symbol in _DIVISIONS:
+        return _DIVISIONS[symbol]
     if symbol.startswith("dfv.math."):
         symbol = symbol.split(".")[2]
     name = symbol.removeprefix("numba_")

@@ -11,7 +11,16 @@ from numba.extending import overload, register_jitable, type_callable
 from dataflare_vec.jit.builtins import value_of
 from dataflare_vec.jit.ratios import ratio
 from dataflare_vec.jit.temporal.civil import DAY, FIRST_DAY, LAST_DAY
-from dataflare_vec.jit.temporal.spans import difference, divided, half_even, product, scaled, total, whole
+from dataflare_vec.jit.temporal.spans import (
+    difference,
+    divided,
+    floor,
+    half_even,
+    product,
+    scaled,
+    total,
+    whole,
+)
 from dataflare_vec.jit.temporal.types import (
     DatetimeType,
     DateType,
@@ -94,11 +103,11 @@ _MULTIPLICATIONS = {
 }
 _FLOOR_DIVISIONS = {
     (_Span, _Span): lambda a, b: ticks(a) // ticks(b),
-    (_Span, _Int): lambda a, b: as_span(ticks(a) // whole(b)),
+    (_Span, _Int): lambda a, b: as_span(floor(ticks(a), b)),
 }
 _DIVISIONS = {
     (_Span, _Span): lambda a, b: _quotient(ticks(a), ticks(b)),
-    (_Span, _Int): lambda a, b: as_span(half_even(ticks(a), whole(b))),
+    (_Span, _Int): lambda a, b: as_span(half_even(ticks(a), b)),
     (_Span, types.Float): lambda a, b: as_span(divided(ticks(a), b)),
 }
 

@@ -88,19 +88,39 @@ def _rounded(quotient, rest, divisor):
 
 
 @register_jitable
-def _signed(magnitude, negative):
-    if magnitude > _MOST:
+def _signed(value, negative):
+    if value > _MOST:
         raise OverflowError(TOO_LONG)
-    return -np.int64(magnitude) if negative else np.int64(magnitude)
+    return -np.int64(value) if negative else np.int64(value)
+
+
+def magnitude(value):
+    """Return the absolute value of any integer, unsigned."""
+    raise TypeError(value)
+
+
+@overload(magnitude, jit_options={"forceinline": True})
+def _magnitude(value):
+    if isinstance(value, types.Integer) and not value.signed:
+        return lambda value: np.uint64(value)
+    return lambda value: np.uint64(abs(np.int64(value)))
 
 
 @register_jitable
 def half_even(numerator, denominator):
     """Return a quotient of integers, rounded to the nearest, ties to even."""
-    if denominator == 0:
+    a, b = magnitude(numerator), magnitude(denominator)
+    if b == _0:
         raise ZeroDivisionError("integer division or modulo by zero")
-    a, b = np.uint64(abs(numerator)), np.uint64(abs(denominator))
     return _signed(_rounded(a // b, a % b, b), (numerator < 0) != (denominator < 0))
+
+
+@register_jitable(forceinline=True)
+def floor(numerator, denominator):
+    """Return a quotient of integers, the first of 64 bits with a sign, cut off downwards."""
+    if denominator > 0 and magnitude(denominator) > _MOST:
+        return np.int64(-1) if numerator < 0 else np.int64(0)
+    return numerator // np.int64(denominator)
 
 
 # -- floats, which are a fraction of integers each ---------------------------------------------------------
@@ -164,8 +184,8 @@ def _times_power(typing_context, a, b, exponent):
 def scaled(microseconds, factor):
     """Return a span times a float, of which no bit is lost before it is rounded, half to even."""
     mantissa, exponent = _parts(factor)
-    magnitude = _times_power(np.uint64(abs(microseconds)), mantissa, exponent)
-    return _signed(magnitude, (microseconds < 0) != (factor < 0))
+    found = _times_power(magnitude(microseconds), mantissa, exponent)
+    return _signed(found, (microseconds < 0) != (factor < 0))
 
 
 @register_jitable
@@ -174,13 +194,13 @@ def divided(microseconds, divisor):
     mantissa, exponent = _parts(divisor)
     if mantissa == _0:
         raise ZeroDivisionError("integer division or modulo by zero")
-    magnitude = np.uint64(abs(microseconds))
+    dividend = magnitude(microseconds)
     if exponent > 11:  # the divisor is more than twice what a span can be
         return np.int64(0)
     if exponent >= 0:
         mantissa <<= np.uint64(exponent)
-    quotient, rest = magnitude // mantissa, magnitude % mantissa
-    while exponent < 0 and quotient <= _MOST and magnitude != _0:
+    quotient, rest = dividend // mantissa, dividend % mantissa
+    while exponent < 0 and quotient <= _MOST and dividend != _0:
         # One more bit of what is behind the point.
         rest <<= _1
         goes = rest >= mantissa
