@@ -163,12 +163,12 @@ def read(annotation: Any, scope: Scope) -> Reading:
     found = [_read_one(one, scope) for one in _alternatives(annotation, scope)]
     nullable = any(one is _NONE for one in found)
     rest = [one for one in found if one is not _NONE]
-    if unknown := next((one.unknown for one in rest if one.unknown), ""):
-        return Reading(nullable, unknown=unknown)
     kinds = {one.expects for one in rest}
+    unknown = next((one.unknown for one in rest if one.unknown), "")
     if len(kinds) == 1:
-        only = rest[0]
-        return Reading(nullable, only.kind, only.item, problem=only.problem)
+        return Reading(nullable, rest[0].kind, rest[0].item, unknown, rest[0].problem)
+    if unknown:
+        return Reading(nullable, unknown=unknown)
     if kinds and kinds <= {int, float}:
         return Reading(nullable, float)
     if clocks := [kind for kind in kinds if kind in TEMPORAL]:
@@ -260,8 +260,7 @@ def _read_sequence(annotation: Any, is_array: bool, scope: Scope) -> Reading:
     items = [read(argument, scope) for argument in arguments if argument is not Ellipsis]
     if not items:
         return Reading(kind=list)
-    if unknown := next((item.unknown for item in items if item.unknown), ""):
-        return Reading(unknown=unknown)
+    unknown = next((item.unknown for item in items if item.unknown), "")
     same = len({item.expects for item in items}) == 1
     item = Reading(any(one.nullable for one in items), items[0].kind if same else None, items[0].item)
     problem = next((one.problem for one in items if one.problem), "")
@@ -269,7 +268,7 @@ def _read_sequence(annotation: Any, is_array: bool, scope: Scope) -> Reading:
         problem = "a kernel receives integers as items of such a list: annotate it `list[int]`"
     elif item.kind is Decimal or is_named_tuple(item.kind):
         problem = "a kernel can't read lists of that"
-    return Reading(kind=list, item=item, problem=problem)
+    return Reading(kind=list, item=item, unknown=unknown, problem=problem)
 
 
 _fields: WeakKeyDictionary[Any, tuple[tuple[FieldOf, Reading], ...]] = WeakKeyDictionary()
@@ -286,13 +285,12 @@ def _read_fields(cls: Any, scope: Scope) -> Reading:
             (FieldOf(name, one.nullable, one.expects), one)
             for name, one in zip(cls._fields, readings, strict=True)
         )
+    unknown = next((one.unknown for _, one in _fields[cls] if one.unknown), "")
     for field, one in _fields[cls]:
-        if one.unknown:
-            return Reading(unknown=one.unknown)
         problem = one.problem or _null_items(one)
         if problem:
             return Reading(problem=f"of its field `{field.name}`: {problem}")
-    return Reading(kind=cls)
+    return Reading(kind=cls, unknown=unknown)
 
 
 def _null_items(reading: Reading) -> str:
@@ -389,8 +387,6 @@ def read_result(function: Any) -> Result | None:
         return None
     (only,) = rest
     if is_named_tuple(only):
-        if _read_fields(only, scope).unknown:
-            return None
         raw, inner = raw_annotations(only), scope.inside(only)
         items = tuple(_result_kind(raw.get(name, typing.Any), inner) for name in only._fields)
         return Result(items, only._fields, is_tuple=True)

@@ -14,6 +14,7 @@ from dataflare_vec.annotations import Reading, Result, parameter_problem, read_p
 from dataflare_vec.carry import check_state
 from dataflare_vec.errors import AnnotationWarning, PluginDefinitionError
 from dataflare_vec.hints import near_matches
+from dataflare_vec.scopes import raw_annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -431,22 +432,24 @@ def _with_annotations(
 
 
 def _expected(reading: Reading, form: Form) -> Any:
-    return None if reading.unknown or parameter_problem(reading) or form is Form.COLUMN else reading.expects
+    if form is Form.COLUMN and reading.kind is list:  # an array of the column's values
+        reading = reading.item or Reading()
+    return None if parameter_problem(reading) else reading.expects
 
 
 def _check_annotation(name: str, parameter: str, function: Callable[..., Any], reading: Reading) -> None:
     if reading.unknown:
         code = function.__code__
         msg = (
-            f"plugin `{name}`: the annotation of parameter `{parameter}` says nothing: there is no "
-            f"`{reading.unknown}` when the module runs. A column of any type is taken, dates and times as "
+            f"plugin `{name}`: the annotation of parameter `{parameter}` can't be evaluated: there is no "
+            f"`{reading.unknown}` when the module runs. Values of any type are taken there, dates and times as "
             "integers; import the name outside `if TYPE_CHECKING:`"
         )
         warnings.warn_explicit(
             msg, AnnotationWarning, code.co_filename, code.co_firstlineno, function.__module__
         )
     if problem := parameter_problem(reading):
-        shown = function.__annotations__[parameter]
+        shown = raw_annotations(function)[parameter]
         shown = shown if isinstance(shown, str) else inspect.formatannotation(shown)
         msg = f"plugin `{name}`: parameter `{parameter}` is annotated `{shown}`: {problem}"
         raise PluginDefinitionError(msg)

@@ -59,6 +59,15 @@ def unknown(x: Frame | None, span: datetime.timedelta):
     return span.days if x is None else 0
 
 
+class Partly(NamedTuple):
+    start: datetime.datetime
+    config: Config
+
+
+def partly(p: Partly):
+    return p.start.hour + p.config
+
+
 class Ages:
     """A plugin of class."""
 

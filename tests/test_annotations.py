@@ -86,6 +86,13 @@ def test_a_name_that_is_nowhere_is_said():
     assert values(plugin, x="born") == [(0,), (0,)]  # a union that has None in it still has
 
 
+def test_a_field_that_says_nothing_leaves_the_others():
+    with pytest.warns(dfv.AnnotationWarning, match="no `Config`"):
+        plugin = made(annotated.partly)
+    frame = FRAME.select(p=pl.struct(pl.lit(dt.datetime(2020, 1, 1, 5)).alias("start"), config=1))  # noqa: DTZ001
+    assert values(plugin, frame) == [(6,)]
+
+
 def test_constants_and_columns_of_arrays_may_be_annotated_as_anything():
     def scaled(x: float, by: annotated.Ages = 2):
         return x * by
