@@ -442,7 +442,7 @@ def _check_annotation(name: str, parameter: str, function: Callable[..., Any], r
         code = function.__code__
         msg = (
             f"plugin `{name}`: the annotation of parameter `{parameter}` can't be evaluated: there is no "
-            f"`{reading.unknown}` when the module runs. Values of any type are taken there, dates and times as "
+            f"`{reading.unknown}` when the module runs. Values of any type are taken there, and dates as "
             "integers; import the name outside `if TYPE_CHECKING:`"
         )
         warnings.warn_explicit(
