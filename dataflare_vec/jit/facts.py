@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dataflare_vec.jit.remarks import missed
 from dataflare_vec.jit.speculation import has_cycle, may_speculate
 from dataflare_vec.jit.strings.column import is_text
+from dataflare_vec.jit.temporal.column import TemporalColumn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -172,8 +173,10 @@ def readable(symbol: str) -> str:
 
 
 def _can_raise(kernel: CompiledKernel, text: str) -> bool:
-    """Whether the kernel's code refers to an exception, or a result may not fit its column."""
+    """Whether the code refers to an exception, or a value may not fit its column or Python's class."""
     if re.search(r"@[\w.\"$]*picklebuf", text):
+        return True
+    if any(isinstance(item.type, TemporalColumn) and item.type.limits is not None for item in kernel.inputs):
         return True
     return any(
         getattr(output.type, "bitwidth", 64) < 64 and output.type.name.startswith(("int", "uint"))

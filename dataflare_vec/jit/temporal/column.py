@@ -35,6 +35,23 @@ class TemporalColumn(types.Type):  # type: ignore[misc]
         """Bits of a value."""
         return 64 if self.unit else 32
 
+    @property
+    def limits(self) -> tuple[int, int] | None:
+        """The first and the last value that Python's class has; None if it has all.
+
+        A span also ends where 64 bits of microseconds do, the lowest of which has no counterpart above zero.
+        """
+        if self.value is date:
+            return FIRST_DAY, LAST_DAY
+        if self.value is time_of_day:
+            return 0, DAY * 1000 - 1
+        if self.unit == _NANOSECONDS:
+            return None
+        divisor = 1000 if self.unit == _MILLISECONDS else 1
+        if self.value is instant:
+            return FIRST_DAY * DAY // divisor, ((LAST_DAY + 1) * DAY - 1) // divisor
+        return -(MOST // divisor), MOST // divisor
+
 
 def temporal_column(dtype: Any, expects: type | None) -> TemporalColumn:
     """Return the type of a column for a parameter annotated with one of `datetime`'s classes.
@@ -100,7 +117,7 @@ class _Temporal(CheckedElement):
     ) -> tuple[ir.Value, ir.Value | None]:
         raw = builder.load(builder.gep(column.values, [row]), align=1)
         fits = None
-        if (limits := _limits(ty)) is not None:
+        if (limits := ty.limits) is not None:
             first, last = limits
             above = builder.sub(raw, raw.type(first))
             fits = builder.icmp_unsigned("<=", above, raw.type(last - first))
@@ -131,23 +148,6 @@ class _Temporal(CheckedElement):
 
     def zero(self, context: Any, ty: TemporalColumn) -> ir.Value:
         return ir.IntType(ty.bitwidth)(0)
-
-
-def _limits(ty: TemporalColumn) -> tuple[int, int] | None:
-    """Return the first and the last value of a column that Python's class has; None if it has all.
-
-    A span also ends where 64 bits of microseconds do, the lowest of which has no counterpart above zero.
-    """
-    if ty.value is date:
-        return FIRST_DAY, LAST_DAY
-    if ty.value is time_of_day:
-        return 0, DAY * 1000 - 1
-    if ty.unit == _NANOSECONDS:
-        return None
-    divisor = 1000 if ty.unit == _MILLISECONDS else 1
-    if ty.value is instant:
-        return FIRST_DAY * DAY // divisor, ((LAST_DAY + 1) * DAY - 1) // divisor
-    return -(MOST // divisor), MOST // divisor
 
 
 def _floor_thousandth(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
