@@ -17,6 +17,7 @@ from pathlib import Path
 KERNEL_MODULES = ("text", "vectors", "words")
 _SOURCES = (
     "annotations.py",
+    "attributes.py",
     "binding.py",
     "cache",
     "carry.py",
@@ -28,6 +29,7 @@ _SOURCES = (
     "layouts",
     "native",
     "scopes.py",
+    "subclasses.py",
     "values.py",
     *(f"{name}.py" for name in KERNEL_MODULES),
 )

@@ -12,7 +12,14 @@ from numba.core import types
 from dataflare_vec.annotations import Result, is_dtype, likely_dtype, mismatch, shown_kind
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.decimals.column import DecimalColumn, WideIntColumn, decimal_result
-from dataflare_vec.jit.decimals.types import DecimalType, wide_int
+from dataflare_vec.jit.decimals.types import (
+    DecimalType,
+    NaturalType,
+    WideIntType,
+    has_point,
+    natural,
+    wide_int,
+)
 from dataflare_vec.jit.failures.inferred import plain_type
 from dataflare_vec.jit.nested.made import MadeStructType, made_struct
 from dataflare_vec.jit.nested.packed import PackedType, packed_column
@@ -136,7 +143,9 @@ def constant_type(value: Any) -> types.Type:
         # A named tuple stays one, for kernels that read its fields by name.
         kind = type(value) if hasattr(value, "_fields") else None
         return types.BaseTuple.from_types([constant_type(item) for item in value], kind)
-    return types.int64 if isinstance(value, int) else types.float64
+    if isinstance(value, int):
+        return types.int64 if value < 1 << 63 else natural
+    return types.float64
 
 
 def outputs_of(
@@ -205,6 +214,10 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
             msg = f"it returns `{value}`, but `returns` declares {wanted}"
             raise KernelResultError(msg)
         return found
+    if isinstance(value, NaturalType) and wanted is None:
+        return types.uint64, pl.UInt64()
+    if isinstance(value, WideIntType) and isinstance(number := _NUMBERS.get(_base(wanted)), types.Number):
+        return number, wanted
     if isinstance(value, (types.Array, types.List, TextsType, DecimalType)):
         try:
             if isinstance(value, DecimalType):
@@ -232,16 +245,17 @@ def _annotated(value: types.Type, kind: Any) -> Any:
     KernelResultError
         If it isn't of that class, nor of one that becomes it without loss.
     """
-    is_number = isinstance(value, (types.Integer, types.Boolean)) or value == wide_int
-    if kind is int and is_number:
-        return None if value in (types.uint64, wide_int) else pl.Int64()  # which doesn't hold those
-    if kind is float and value != wide_int and (is_number or isinstance(value, types.Float)):
+    is_integer = isinstance(value, (types.Integer, types.Boolean, WideIntType))
+    if kind is int and is_integer:
+        # Int64 doesn't hold those.
+        return None if value == types.uint64 or isinstance(value, WideIntType) else pl.Int64()
+    if kind is float and (is_integer or isinstance(value, types.Float)):
         return pl.Float64()
     if kind is bool and value == types.boolean:
         return pl.Boolean()
     if kind in (str, bytes) and value in _TEXT.values() and _DTYPES[value] == likely_dtype(kind):
         return likely_dtype(kind)
-    if kind is Decimal and isinstance(value, DecimalType) and value != wide_int:
+    if kind is Decimal and has_point(value):
         return None
     if isinstance(value, TemporalType) and value.python is kind:
         return None
@@ -261,8 +275,16 @@ def _annotated(value: types.Type, kind: Any) -> Any:
     raise KernelResultError(msg)
 
 
+def _base(dtype: Any) -> Any:
+    return None if dtype is None else dtype.base_type()
+
+
 def _not_a_column(value: types.Type, position: int | None) -> str:
     where = "" if position is None else f" at position {position}"
+    if isinstance(value, (types.Poison, types.LiteralList)):
+        return f"it returns a list of items of unlike types{where}; give them one type, or return a tuple"
+    if isinstance(value, (types.DictType, types.Set)):
+        return f"it returns a dict or set{where}; return a tuple, a named tuple (a struct) or a list"
     if isinstance(value, types.NoneType):
         return (
             f"it returns None{where} for every row; return a value on at least one path "

@@ -9,6 +9,7 @@ from numba.core.imputils import lower_builtin
 from numba.extending import overload, register_jitable, type_callable
 
 from dataflare_vec.jit.builtins import value_of
+from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.ratios import ratio
 from dataflare_vec.jit.temporal.civil import DAY, FIRST_DAY, LAST_DAY
 from dataflare_vec.jit.temporal.spans import (
@@ -79,7 +80,7 @@ def _binary(function, table):
 
 
 _Date, _Instant, _Span = DateType, DatetimeType, TimedeltaType
-_Int = (types.Integer, types.Boolean)
+_Int = (types.Integer, types.Boolean, WideIntType)
 
 _ADDITIONS = {
     (_Date, _Span): lambda a, b: checked_date(ticks(a) + ticks(b) // DAY),

@@ -9,6 +9,7 @@ import numpy as np
 from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
+from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.temporal.civil import DAY, SECOND, days_of, month_length
 from dataflare_vec.jit.temporal.spans import product, total, whole
 from dataflare_vec.jit.temporal.types import as_date, as_instant, as_span, as_time
@@ -41,7 +42,7 @@ def _time(hour, minute, second, microsecond):
     return ((hour * 60 + minute) * 60 + second) * SECOND + microsecond
 
 
-_INTEGERS = (types.Integer, types.Boolean, types.Omitted, int)
+_INTEGERS = (types.Integer, WideIntType, types.Boolean, types.Omitted, int)
 
 
 def _check_integers(name, *values):

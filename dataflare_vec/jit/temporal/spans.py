@@ -13,6 +13,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic, overload, register_jitable
 
+from dataflare_vec.jit.decimals.types import NaturalType, WideIntType
 from dataflare_vec.values import TOO_LONG
 
 _I1, _I64, _I128 = ir.IntType(1), ir.IntType(64), ir.IntType(128)
@@ -27,14 +28,39 @@ def whole(value):
     raise TypeError(value)
 
 
+def _narrowed(unsigned):
+    """Return what makes an integer of 128 bits one of 64, if it fits."""
+
+    @intrinsic
+    def narrow(typing_context, value):
+        kind = types.uint64 if unsigned else types.int64
+
+        def generate(context, builder, signature, arguments):
+            found = builder.trunc(arguments[0], _I64)
+            again = (builder.zext if unsigned else builder.sext)(found, _I128)
+            with builder.if_then(builder.icmp_signed("!=", again, arguments[0]), likely=False):
+                context.call_conv.return_user_exc(builder, OverflowError, (_TOO_LARGE,))
+            return found
+
+        return kind(value), generate
+
+    return narrow
+
+
+_TOO_LARGE = "Python int too large to convert to C long"
+_signed_word, _unsigned_word = _narrowed(unsigned=False), _narrowed(unsigned=True)
+
+
 @overload(whole, jit_options={"forceinline": True})
 def _whole(value):
+    if isinstance(value, WideIntType):
+        return lambda value: _signed_word(value)
     if isinstance(value, types.Integer) and not isinstance(value, types.Literal) and not value.signed:
         if value.bitwidth == 64:
 
             def checked(value):
                 if value > _MOST:
-                    raise OverflowError("Python int too large to convert to C long")
+                    raise OverflowError(_TOO_LARGE)
                 return np.int64(value)
 
             return checked
@@ -101,6 +127,10 @@ def magnitude(value):
 
 @overload(magnitude, jit_options={"forceinline": True})
 def _magnitude(value):
+    if isinstance(value, NaturalType):
+        return lambda value: _unsigned_word(value)
+    if isinstance(value, WideIntType):
+        return lambda value: np.uint64(abs(whole(value)))
     if isinstance(value, types.Integer) and not value.signed:
         return lambda value: np.uint64(value)
     return lambda value: np.uint64(abs(np.int64(value)))
@@ -120,7 +150,7 @@ def floor(numerator, denominator):
     """Return a quotient of integers, the first of 64 bits with a sign, cut off downwards."""
     if denominator > 0 and magnitude(denominator) > _MOST:
         return np.int64(-1) if numerator < 0 else np.int64(0)
-    return numerator // np.int64(denominator)
+    return numerator // whole(denominator)
 
 
 # -- floats, which are a fraction of integers each ---------------------------------------------------------
