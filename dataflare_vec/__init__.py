@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         SinkError,
         SourceError,
         StateError,
+        StreamUsedError,
         UnsupportedDataError,
     )
     from dataflare_vec.explanation import Explanation, explain
@@ -95,6 +96,8 @@ _HOMES = {
         "RowError",
         "SinkError",
         "SourceError",
+        "StreamUsedError",
+        "StreamUsedError",
         "StateError",
         "UnsupportedDataError",
     ),
@@ -157,6 +160,7 @@ __all__ = [
     "StateError",
     "Stream",
     "StreamResult",
+    "StreamUsedError",
     "SystemStatus",
     "UnsupportedDataError",
     "apply",
