@@ -24,6 +24,7 @@ _SOURCES = (
     "definition.py",
     "engine/prepare.py",
     "engine/reduce.py",
+    "interrupts.py",
     "jit",
     "kernel.py",
     "layouts",
