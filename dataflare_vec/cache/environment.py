@@ -20,6 +20,7 @@ _SOURCES = (
     "attributes.py",
     "binding.py",
     "cache",
+    "calls.py",
     "carry.py",
     "definition.py",
     "engine/prepare.py",
