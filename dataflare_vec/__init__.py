@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.errorlog import ErrorLog
     from dataflare_vec.engine.result import BatchResult
     from dataflare_vec.errors import (
+        AnnotationWarning,
         BindingError,
         ColumnNotFoundError,
         ColumnTypeError,
@@ -78,6 +79,7 @@ _HOMES = {
     "engine.errorlog": ("ErrorLog",),
     "engine.result": ("BatchResult",),
     "errors": (
+        "AnnotationWarning",
         "BindingError",
         "ColumnNotFoundError",
         "ColumnTypeError",
@@ -116,6 +118,7 @@ _MODULES = ("duckdb",)
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AnnotationWarning",
     "BatchConfig",
     "BatchResult",
     "BindingError",

@@ -43,13 +43,14 @@ def plugin(
     function
         A plain function or one decorated with ``numba.njit``. Parameters without default are columns,
         parameters with a default are constants. A parameter annotated ``X | None`` receives None for
-        a null; with any other, a row with a null isn't computed and its result is null.
+        a null; with any other, a row with a null isn't computed and its result is null. See the notes for
+        what else annotations say.
     name
         Name of the plugin and of its output column; by default the function's.
     returns
-        Type of the output where it isn't to be inferred: a Polars dtype, or the name of a parameter whose
-        dtype it has. For several outputs a tuple of these, or a dict by field name. ``pl.Struct``, with or
-        without fields, makes one column of a named tuple.
+        Type of the output where neither its annotation says it nor it is to be inferred: a Polars dtype, or
+        the name of a parameter whose dtype it has. For several outputs a tuple of these, or a dict by field
+        name. ``pl.Struct``, with or without fields, makes one column of a named tuple.
     replace
         Replace a plugin of the same name instead of raising.
     version, description, author
@@ -93,6 +94,27 @@ def plugin(
     midnight, Datetime (as UTC) and Duration as integers of the column's time unit. Integers are computed
     in 64 bits and wrap around; floats follow IEEE 754, so ``x / 0`` is infinite; ``7 // 0`` and ``7 % 0``
     raise ZeroDivisionError.
+
+    *Parameters* annotated with one of `datetime`'s classes arrive as Python's own objects do, in
+    microseconds; a value that Python doesn't have (a year after 9999), or a span of more than 64 bits of
+    microseconds (292,271 years), is a failed row with an OverflowError. ``int``, ``float`` (any number, which
+    stays what it is), ``bool``, ``str``, ``bytes``, ``Decimal`` and a `typing.NamedTuple` for a struct are
+    checked against the column; so are ``list``, ``Sequence``, ``tuple[…, ...]``, ``numpy.ndarray`` and their
+    items for lists. Aliases, `typing.NewType`, `typing.Annotated`, ``Literal`` and bounds of type variables
+    are what they stand for; ``Any``, ``object``, protocols and unions of several classes allow any column.
+    Anything else is refused. A name that exists for type checkers only is looked up in the modules that are
+    loaded; if it isn't there, an `AnnotationWarning` says so.
+
+    *The result's* annotation is what ``returns`` would be, compiled or not: ``float`` is Float64, ``int``
+    Int64 (UInt64 and Int128, which that can't hold, stay what they are), ``bool``, ``str``, ``bytes`` and
+    `datetime`'s classes their dtypes in microseconds, ``Decimal`` one with the scale of the value,
+    ``list[…]`` a list, ``numpy.float32`` Float32; ``tuple[float, int]`` or a `typing.NamedTuple` several of
+    them. So ``-> float`` makes floats of integers; a float under ``-> int``, or a number under ``-> str``, is
+    a `KernelResultError` where it is compiled, a failed row where it isn't. ``X | None`` says the same as
+    ``X``; what says nothing of the kind leaves the dtype to be inferred.
+
+    Decimals have up to 38 digits, and no negative zero. They are compared with floats exactly; ``/`` of two
+    isn't exact and has to be written as one of floats.
 
     Examples
     --------

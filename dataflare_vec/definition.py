@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import typing
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.annotations import Reading, Result, parameter_problem, read_parameters, read_result
 from dataflare_vec.carry import check_state
-from dataflare_vec.errors import PluginDefinitionError
+from dataflare_vec.errors import AnnotationWarning, PluginDefinitionError
 from dataflare_vec.hints import near_matches
-from dataflare_vec.values import read_annotation
+from dataflare_vec.scopes import raw_annotations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,15 +90,15 @@ class Parameter:
 
     A parameter without default is a column, one with a default is a constant. `nullable` is whether
     it is annotated ``X | None``; with `lookback` or `lookahead` it receives a tuple of that many rows more;
-    `expects` is the type it is annotated with, where that is one of Python's
-    for a column (``int``, ``datetime.date``, …) or a class of named tuples, for a struct.
+    `expects` is what it is annotated with, where that is one of Python's classes for a column (``int``,
+    ``datetime.date``, …), ``list`` or ``list[int]`` for a list, or a class of named tuples for a struct.
     """
 
     name: str
     is_column: bool
     default: Any = None
     nullable: bool = False
-    expects: type | None = None
+    expects: Any = None
     lookback: int = 0
     lookahead: int = 0
 
@@ -147,6 +148,8 @@ class Plugin:
         In the order of the function; for an expression, the columns it reads.
     returns
         Declared output types, or None to infer them.
+    result : Result or None
+        What the annotation of a row kernel's result says of them, where they aren't declared.
     math : str
         Which mathematical functions a row kernel is compiled with: "precise", "fast" or "libm".
     fallback : str or None
@@ -166,6 +169,7 @@ class Plugin:
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None
     fallback: str | None = None
     stateful: Stateful | None = None
+    result: Result | None = None
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
     kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
     # The binding of a call without any, once it has been made.
@@ -319,6 +323,7 @@ def define(
         parameters = _parameters_of(name, plain(target), skip=form in (Form.SCAN, Form.REDUCE))
         parameters = _with_neighbours(name, parameters, "lookback", lookback)
         parameters = _with_neighbours(name, parameters, "lookahead", lookahead)
+        parameters = _with_annotations(name, parameters, plain(target), form)
     if description is None:
         description = (inspect.getdoc(plain(target)) or "").partition("\n")[0]
         description = "" if isinstance(target, pl.Expr) else description
@@ -338,7 +343,10 @@ def define(
     stateful = None
     if form in (Form.SCAN, Form.REDUCE):
         stateful = _stateful(name, plain(target), init, merge, finish)
-    return Plugin(info, form, target, parameters, returns, math, optimize_batch_size, fallback, stateful)
+    plugin = Plugin(info, form, target, parameters, returns, math, optimize_batch_size, fallback, stateful)
+    if form is Form.ROW and returns is None and not plugin.is_filter:
+        return replace(plugin, result=read_result(plain(target)))
+    return plugin
 
 
 def _stateful(
@@ -385,7 +393,6 @@ def _name_of(target: Any, name: str | None) -> str:
 
 def _parameters_of(name: str, function: Callable[..., Any], *, skip: bool) -> tuple[Parameter, ...]:
     """Return the parameters; without the first, the state, if ``skip``."""
-    annotations = _annotations_of(function)
     parameters = []
     for i, parameter in enumerate(inspect.signature(function).parameters.values()):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -396,10 +403,9 @@ def _parameters_of(name: str, function: Callable[..., Any], *, skip: bool) -> tu
             raise PluginDefinitionError(msg)
         if skip and i == 0:
             continue
-        nullable, expects = read_annotation(annotations.get(parameter.name))
         is_column = parameter.default is parameter.empty
         default = None if is_column else parameter.default
-        parameters.append(Parameter(parameter.name, is_column, default, nullable, expects))
+        parameters.append(Parameter(parameter.name, is_column, default))
     if not any(parameter.is_column for parameter in parameters):
         msg = (
             f"plugin `{name}` reads no column; give it at least one parameter without default "
@@ -433,8 +439,43 @@ def _with_neighbours(
     return tuple(replace(p, lookahead=counts.get(p.name, 0)) for p in parameters)
 
 
-def _annotations_of(function: Callable[..., Any]) -> Mapping[str, Any]:
-    try:
-        return typing.get_type_hints(function)
-    except Exception:  # a name that exists for the type checker only
-        return getattr(function, "__annotations__", {})
+def _with_annotations(
+    name: str, parameters: tuple[Parameter, ...], function: Callable[..., Any], form: Form
+) -> tuple[Parameter, ...]:
+    """Return parameters with what their annotations say."""
+    readings = read_parameters(function)
+    found = []
+    for parameter in parameters:
+        reading = readings.get(parameter.name, Reading())
+        if len(parameter.offsets) > 1 and reading.item is not None:  # the tuple of rows that it receives
+            item = reading.item
+            reading = replace(item, nullable=reading.nullable or item.nullable)
+        # Of a constant the value counts; what a column kernel receives are arrays.
+        if parameter.is_column and parameter.name != "self" and form not in (Form.COLUMN, Form.EXPRESSION):
+            _check_annotation(name, parameter.name, function, reading)
+        found.append(replace(parameter, nullable=reading.nullable, expects=_expected(reading, form)))
+    return tuple(found)
+
+
+def _expected(reading: Reading, form: Form) -> Any:
+    if form is Form.COLUMN and reading.kind is list:  # an array of the column's values
+        reading = reading.item or Reading()
+    return None if parameter_problem(reading) else reading.expects
+
+
+def _check_annotation(name: str, parameter: str, function: Callable[..., Any], reading: Reading) -> None:
+    if reading.unknown:
+        code = function.__code__
+        msg = (
+            f"plugin `{name}`: the annotation of parameter `{parameter}` can't be evaluated: there is no "
+            f"`{reading.unknown}` when the module runs. Values of any type are taken there, and dates as "
+            "integers; import the name outside `if TYPE_CHECKING:`"
+        )
+        warnings.warn_explicit(
+            msg, AnnotationWarning, code.co_filename, code.co_firstlineno, function.__module__
+        )
+    if problem := parameter_problem(reading):
+        shown = raw_annotations(function)[parameter]
+        shown = shown if isinstance(shown, str) else inspect.formatannotation(shown)
+        msg = f"plugin `{name}`: parameter `{parameter}` is annotated `{shown}`: {problem}"
+        raise PluginDefinitionError(msg)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.annotations import is_named_tuple, likely_dtype
 from dataflare_vec.binding import Column
 from dataflare_vec.engine.failures import in_batch
 from dataflare_vec.engine.lazy import answering, check_answers
@@ -22,7 +22,7 @@ from dataflare_vec.frames.columns import first_line
 from dataflare_vec.hints import near_matches
 from dataflare_vec.manager import managed
 from dataflare_vec.running import run_data
-from dataflare_vec.values import LIKELY, is_named_tuple, struct_fields
+from dataflare_vec.values import struct_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,7 +189,7 @@ def _annotated(expects: Any) -> Any:
     if is_named_tuple(expects):
         fields = {field.name: _annotated(field.expects) for field in struct_fields(None, expects)}
         return None if None in fields.values() else pl.Struct(fields)
-    return None if expects is Decimal else LIKELY.get(expects or float)
+    return likely_dtype(expects or float)
 
 
 def _duckdb_type(connection: Any, plugin: Plugin, what: str, dtype: Any) -> Any:

@@ -64,6 +64,10 @@ class KernelCompileError(PluginError, TypeError):
     numba_message: str = ""
 
 
+class AnnotationWarning(UserWarning):
+    """An annotation of a plugin's parameter says nothing, because a name in it can't be evaluated."""
+
+
 class InterpretedWarning(UserWarning):
     """A plugin with ``fallback="python"`` isn't compiled, and ran in the Python interpreter."""
 

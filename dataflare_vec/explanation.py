@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.annotations import likely_dtype
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.columnwise import ColumnStage
 from dataflare_vec.engine.interpreted import InterpretedStage
@@ -27,7 +28,6 @@ from dataflare_vec.layouts.views import INLINE_BYTES, VIEW_BYTES
 from dataflare_vec.manager import managed
 from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.running import readers_of
-from dataflare_vec.values import LIKELY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -281,7 +281,7 @@ def _assumed(steps: Sequence[BoundStep]) -> dict[str, Any]:
 
 def assumed_dtype(parameter: Parameter) -> Any:
     """Return the dtype of a column that nothing is known of: what is annotated, or Float64."""
-    return LIKELY.get(parameter.expects or float, pl.Float64())
+    return likely_dtype(parameter.expects) or pl.Float64()
 
 
 def _explain(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.annotations import likely_dtype
 from dataflare_vec.config import BatchConfig, MemoryPoolConfig
 from dataflare_vec.engine.execute import run_steps
 from dataflare_vec.engine.runtime import Runtime
@@ -18,7 +19,6 @@ from dataflare_vec.engine.steps import BoundStep, bind_steps
 from dataflare_vec.errors import PluginError
 from dataflare_vec.memory import MemoryPool, PoolError
 from dataflare_vec.states import is_own_fault
-from dataflare_vec.values import LIKELY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ def check_plugin(
     status, message = "unknown", ""
     for guess in _GUESSES if seen is None else _GUESSES[:1]:
         dtypes = {
-            p.name: (seen or {}).get(p.name) or LIKELY.get(p.expects or object, guess)
+            p.name: (seen or {}).get(p.name) or likely_dtype(p.expects) or guess
             for p in plugin.parameters
             if p.is_column
         }

@@ -49,30 +49,36 @@ def call_rows(
     wrap = [converter(dtype, p.expects) for dtype, p in zip(dtypes, parameters, strict=True)]
     with np.errstate(all="ignore"), localcontext(WIDE):
         for i, values in enumerate(rows):
-            left = iter(zip(values, wrap, strict=True))
-            arguments: list[Any] = [] if states is None else [states[i]]
-            skipped = False
-            for item in binding.items:
-                if isinstance(item, Column) and len(item.parameter.offsets) > 1:
-                    if item.offset:
-                        continue  # it came with the row itself
-                    window = [next(left) for _ in item.parameter.offsets]
-                    converted = [v if v is None or convert is None else convert(v) for v, convert in window]
-                    skipped |= not item.parameter.nullable and any(v is None for v, _ in window)
-                    arguments.append(tuple(converted))
-                    continue
-                if not isinstance(item, Column):
-                    arguments.append(np.float64(item.value) if type(item.value) is float else item.value)
-                    continue
-                value, convert = next(left)
-                skipped |= value is None and not item.parameter.nullable
-                arguments.append(value if value is None or convert is None else convert(value))
-            if skipped:
-                yield (None,)
-                continue
             try:
-                result = function(*arguments)
+                arguments = _arguments(binding, values, wrap)
+                if arguments is None:
+                    yield (None,)
+                    continue
+                result = function(*arguments) if states is None else function(states[i], *arguments)
             except Exception as error:  # noqa: BLE001  # whatever the user's function raises
                 yield error
                 continue
             yield result if isinstance(result, tuple) else (result,)
+
+
+def _arguments(binding: Binding, values: Sequence[Any], wrap: Sequence[Any]) -> list[Any] | None:
+    """Return what the function is called with for a row; None if it isn't, because of a null.
+
+    Raises
+    ------
+    OverflowError
+        If there is no object of Python's for one of the values.
+    """
+    import numpy as np
+
+    left = iter(zip(values, wrap, strict=True))
+    windows = []
+    for item in binding.items:
+        if not isinstance(item, Column):
+            windows.append([(np.float64(item.value) if type(item.value) is float else item.value, None)])
+        elif len(item.parameter.offsets) == 1 or not item.offset:  # the others came with the row itself
+            windows.append([next(left) for _ in item.parameter.offsets])
+            if not item.parameter.nullable and any(value is None for value, _ in windows[-1]):
+                return None  # whatever the other values are
+    made = [[v if v is None or convert is None else convert(v) for v, convert in one] for one in windows]
+    return [one[0] if len(one) == 1 else tuple(one) for one in made]

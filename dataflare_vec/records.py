@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.annotations import likely_dtype
 from dataflare_vec.engine.failures import explain
 from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.errors import ColumnNotFoundError, RowError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.running import run_data
-from dataflare_vec.values import LIKELY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -161,7 +161,7 @@ def _unseen(item: Column, record: Mapping[str, Any]) -> Any:
 
 
 def _likely(item: Column) -> Any:
-    return LIKELY.get(item.parameter.expects or float, pl.Float64())
+    return likely_dtype(item.parameter.expects) or pl.Float64()
 
 
 def _as_series(name: str, value: Any, dtype: Any) -> pl.Series:

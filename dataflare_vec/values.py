@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import keyword
-import typing
 from collections import namedtuple
 from decimal import Context, Decimal
 from functools import cache, partial
@@ -12,40 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.annotations import TEMPORAL, FieldOf, fields_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: What a parameter may be annotated with so that it is what Python's `datetime` makes of it, not an integer.
-TEMPORAL: dict[Any, Any] = {
-    datetime.datetime: pl.Datetime,
-    datetime.date: pl.Date,
-    datetime.time: pl.Time,
-    datetime.timedelta: pl.Duration,
-}
 #: Where decimals are computed without being rounded: the largest product has 76 digits.
 WIDE = Context(prec=80)
+#: A span of a kernel has so many microseconds at most, above and below zero: 64 bits hold 292,271 years.
+MOST_MICROSECONDS = (1 << 63) - 1
+#: What is said of values that Python's `datetime` doesn't have, and of spans that 64 bits don't hold.
+OUT_OF_RANGE = "date value out of range"
+TOO_LONG = "a timedelta does not fit 64 bits of microseconds, 292,000 years; count days in an integer"
+NO_TIME = "the time isn't within a day"
 #: What is said of decimals and wide integers that end before the result that Python finds.
 TOO_LARGE = "a value on the way has more than 38 digits, or 128 bits; round earlier, or take floats"
 #: What is said of an integer that Python reads from a string or a decimal, and 64 bits don't hold.
 TOO_LARGE_INTEGER = "the integer does not fit the 64 bits that compiled code has; take `float(…)` instead"
-#: What a column most likely is whose parameter is annotated so.
-LIKELY: dict[Any, Any] = {
-    int: pl.Int64(),
-    float: pl.Float64(),
-    bool: pl.Boolean(),
-    str: pl.String(),
-    bytes: pl.Binary(),
-    datetime.datetime: pl.Datetime("us"),
-    datetime.date: pl.Date(),
-    datetime.time: pl.Time(),
-    datetime.timedelta: pl.Duration("us"),
-}
 #: Ticks of a microsecond, the finest that Python's `datetime` knows, or microseconds of a tick.
 _PER_MICROSECOND = {"ns": 1000}
 _MICROSECONDS = {"ms": 1000}
 
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  # the clock of a column without zone
+_DAY = 86_400_000_000
 
 
 def ticks_of(value: Any) -> int:
@@ -57,6 +46,11 @@ def ticks_of(value: Any) -> int:
     if isinstance(value, datetime.time):
         value = datetime.datetime.combine(_EPOCH, value) - _EPOCH
     return int(value // _MICROSECOND)
+
+
+def is_long(value: Any) -> bool:
+    """Whether a value is a span that a kernel can't hold."""
+    return isinstance(value, datetime.timedelta) and abs(ticks_of(value)) > MOST_MICROSECONDS
 
 
 def digits_of(value: Decimal) -> tuple[int, int]:
@@ -80,39 +74,10 @@ def is_naive(value: Any) -> bool:
     return type(value) in TEMPORAL and getattr(value, "tzinfo", None) is None
 
 
-def is_named_tuple(annotation: Any) -> bool:
-    """Whether an annotation is a class of named tuples."""
-    return isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields")
-
-
-def read_annotation(annotation: Any) -> tuple[bool, type | None]:
-    """Return whether None is allowed, and which type is expected, where it is one that the library knows."""
-    known = (bool, int, float, str, bytes, Decimal, *TEMPORAL)
-    if isinstance(annotation, str):  # could not be evaluated
-        parts = {part.strip() for part in annotation.split("|")}
-        nullable = "None" in parts or annotation.startswith(("Optional[", "typing.Optional["))
-        named = [t for t in known if t.__name__ in parts]
-        return nullable, named[0] if len(named) == 1 else None
-    arguments = typing.get_args(annotation) or (annotation,)
-    nullable = type(None) in arguments
-    rest = [a for a in arguments if a is not type(None)]
-    expects = rest[0] if len(rest) == 1 and (rest[0] in known or is_named_tuple(rest[0])) else None
-    return nullable, expects
-
-
-class FieldOf(typing.NamedTuple):
-    """One field of a struct as a kernel sees it."""
-
-    name: str
-    nullable: bool
-    expects: type | None
-
-
 def struct_fields(dtype: Any, expects: type | None) -> tuple[FieldOf, ...]:
     """Return the fields that a kernel reads: those of the annotated class, or all that have a Python name."""
     if expects is not None:
-        hints = typing.get_type_hints(expects)
-        return tuple(FieldOf(n, *read_annotation(hints.get(n))) for n in expects._fields)  # type: ignore[attr-defined]
+        return fields_of(expects)
     return tuple(FieldOf(f.name, nullable=False, expects=None) for f in dtype.fields if is_field(f.name))
 
 
@@ -125,6 +90,23 @@ def is_field(name: str) -> bool:
 def tuple_class(names: tuple[str, ...]) -> type:
     """Return the class of named tuples for structs with these fields."""
     return namedtuple("Struct", names)  # noqa: PYI024
+
+
+def ticks_in(value: Any, dtype: Any) -> int:
+    """Return one of Python's values as a column of its kind holds it, finer than its unit cut off downwards.
+
+    Raises
+    ------
+    OverflowError
+        If 64 bits don't hold it.
+    """
+    ticks = ticks_of(value)
+    unit = getattr(dtype, "time_unit", "ns" if dtype == pl.Time else "")
+    ticks = ticks * _PER_MICROSECOND.get(unit, 1) // _MICROSECONDS.get(unit, 1)
+    if abs(ticks) > MOST_MICROSECONDS:
+        msg = f"{value} does not fit {dtype}"
+        raise OverflowError(msg)
+    return ticks
 
 
 def converter(dtype: Any, expects: type | None = None) -> Callable[[Any], Any] | None:
@@ -159,19 +141,39 @@ def _decimal(scale: int, number: int) -> Decimal:
 
 
 def _temporal(dtype: Any, expects: Any) -> Callable[[int], Any]:
+    """Return what makes an object of Python's `datetime`, or raises OverflowError where there is none."""
     if expects is datetime.date:
-        return lambda days: datetime.date.fromordinal(days + _EPOCH.toordinal())
+        return _date
     unit = getattr(dtype, "time_unit", "ns")  # a Time is in nanoseconds
     divisor, factor = _PER_MICROSECOND.get(unit, 1), _MICROSECONDS.get(unit, 1)
+    make = {datetime.timedelta: _span, datetime.time: _time, datetime.datetime: _instant}[expects]
+    return lambda ticks: make(ticks // divisor * factor)
 
-    def span(ticks: int) -> datetime.timedelta:
-        return datetime.timedelta(microseconds=ticks // divisor * factor)
 
-    if expects is datetime.timedelta:
-        return span
-    if expects is datetime.time:
-        return lambda ticks: (_EPOCH + span(ticks)).time()
-    return lambda ticks: _EPOCH + span(ticks)
+def _date(days: int) -> datetime.date:
+    try:
+        return datetime.date.fromordinal(days + _EPOCH.toordinal())
+    except (ValueError, OverflowError):
+        raise OverflowError(OUT_OF_RANGE) from None
+
+
+def _span(microseconds: int) -> datetime.timedelta:
+    if abs(microseconds) > MOST_MICROSECONDS:
+        raise OverflowError(TOO_LONG)
+    return datetime.timedelta(microseconds=microseconds)
+
+
+def _time(microseconds: int) -> datetime.time:
+    if not 0 <= microseconds < _DAY:
+        raise OverflowError(NO_TIME)
+    return (_EPOCH + datetime.timedelta(microseconds=microseconds)).time()
+
+
+def _instant(microseconds: int) -> datetime.datetime:
+    try:
+        return _EPOCH + datetime.timedelta(microseconds=microseconds)
+    except OverflowError:
+        raise OverflowError(OUT_OF_RANGE) from None
 
 
 def _array(dtype: Any) -> Callable[[Any], Any]:

@@ -25,6 +25,8 @@ ORDER = [
     "config",
     "html",
     "vectors",
+    "scopes",
+    "annotations",
     "values",
     "carry",
     "attributes",

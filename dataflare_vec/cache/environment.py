@@ -16,17 +16,21 @@ from pathlib import Path
 #: Modules with functions for kernels, which these call by name.
 KERNEL_MODULES = ("text", "vectors", "words")
 _SOURCES = (
+    "annotations.py",
     "attributes.py",
     "binding.py",
     "cache",
+    "calls.py",
     "carry.py",
     "definition.py",
     "engine/prepare.py",
     "engine/reduce.py",
+    "interrupts.py",
     "jit",
     "kernel.py",
     "layouts",
     "native",
+    "scopes.py",
     "subclasses.py",
     "values.py",
     *(f"{name}.py" for name in KERNEL_MODULES),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.annotations import fields_of, is_named_tuple
 from dataflare_vec.binding import Column
 from dataflare_vec.cache.entry import digest
 from dataflare_vec.cache.environment import environment
 from dataflare_vec.cache.fingerprint import fingerprint
 from dataflare_vec.subclasses import shown_by
-from dataflare_vec.values import is_named_tuple, read_annotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +37,15 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
         for item in binding.items
     ]
     state = None if plugin.stateful is None else _state(plugin.stateful.init)
-    about = (plugin.returns, plugin.math, plugin.form.value, plugin.is_filter, state, pl.__version__)
+    about = (
+        plugin.returns,
+        plugin.result,
+        plugin.math,
+        plugin.form.value,
+        plugin.is_filter,
+        state,
+        pl.__version__,
+    )
     types = repr((inputs, *about))
     return digest(environment(), fingerprint(plugin.function), types.encode())
 
@@ -53,14 +61,12 @@ def part_of(key: str, what: str, function: Callable[..., Any]) -> str:
     return digest(key.encode(), what.encode(), fingerprint(function))
 
 
-def _expected(kind: type | None) -> Any:
+def _expected(kind: Any) -> Any:
     """Return what a parameter is annotated as; of a named tuple its fields too."""
-    if kind is None or not is_named_tuple(kind):
-        return kind and kind.__name__
-    hints = get_type_hints(kind)
-    read = [read_annotation(hints.get(name)) for name in kind._fields]  # type: ignore[attr-defined]
-    fields = [(nullable, _expected(expects)) for nullable, expects in read]
-    return kind.__qualname__, kind._fields, fields  # type: ignore[attr-defined]
+    if not is_named_tuple(kind):
+        return str(kind)
+    fields = [(name, nullable, _expected(expects)) for name, nullable, expects in fields_of(kind)]
+    return kind.__qualname__, fields
 
 
 def _constant(value: Any) -> Any:

@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.annotations import shown_kind
 from dataflare_vec.cli import common
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def facts_of(plugin: Plugin) -> dict[str, Any]:
 def _about(parameter: Any) -> str:
     parts = []
     if parameter.expects is not None:
-        parts.append(parameter.expects.__name__)
+        parts.append(shown_kind(parameter.expects))
     if parameter.nullable:
         parts.append("gets None for null")
     if not parameter.is_column:

@@ -6,6 +6,7 @@ All rows, because the types must not depend on how they are cut into chunks.
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dataflare_vec.binding import Binding
+    from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.interpreted import Interpreted
 
 
@@ -51,8 +53,21 @@ def infer_outputs(
         raise KernelResultError(msg)
     count, fields = shapes.pop() if shapes else (1, None)
     dtypes = tuple(_dtype_of(name, [one[i] for one in returned]) for i in range(count))
+    _check_decimals(binding.plugin, dtypes)
     known = replace(interpreted, dtypes=dtypes, fields=fields, is_tuple=count > 1 or fields is not None)
     return known, Results(results, seconds)
+
+
+def _check_decimals(plugin: Plugin, dtypes: tuple[Any, ...]) -> None:
+    """Raise if an annotation says Decimal, which has no scale of its own, and the values aren't."""
+    said = () if plugin.returns is not None or plugin.result is None else plugin.result.items
+    for kind, dtype in zip(said, dtypes, strict=False):
+        if kind is Decimal and not isinstance(dtype, (pl.Decimal, pl.Null)):
+            msg = (
+                f"plugin `{plugin.name}`: it returns {dtype}, but is annotated `-> Decimal`; convert in the "
+                "kernel, or say what it returns"
+            )
+            raise KernelResultError(msg)
 
 
 def _is_none(result: tuple[Any, ...]) -> bool:

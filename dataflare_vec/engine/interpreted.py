@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-import typing
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.definition import plain
+from dataflare_vec.annotations import TEMPORAL, Result, is_dtype, likely_dtype
 from dataflare_vec.engine.expressions import spread
 from dataflare_vec.engine.failures import ROW, physical_rows
 from dataflare_vec.engine.prepare import declared_dtype, expected_type, prepare
@@ -19,6 +18,7 @@ from dataflare_vec.errors import BindingError, InterpretedWarning, KernelCompile
 from dataflare_vec.interpreter import call_rows
 from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.origin import warn
+from dataflare_vec.values import is_naive, ticks_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Nanoseconds that a compiled kernel takes for a row, from arithmetic to a dozen mathematical functions.
 _COMPILED = (1, 10)
-
-_PYTHON_DTYPES: dict[Any, Any] = {float: pl.Float64(), int: pl.Int64(), bool: pl.Boolean(), str: pl.String()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def _is_writable(plugin: Plugin, by_parameter: Mapping[str, Any]) -> bool:
     from dataflare_vec.jit.signature import written_type
 
     if plugin.returns is None:
-        return False
+        return plugin.result is not None and None not in map(_dtype_of, plugin.result.items)
     items = plugin.returns.values() if isinstance(plugin.returns, dict) else plugin.returns
     items = items if isinstance(plugin.returns, (dict, tuple, list)) else [items]
     dtypes = [declared_dtype(plugin, item, by_parameter) for item in items]
@@ -119,7 +117,8 @@ def _interpret(plugin: Plugin, by_parameter: Mapping[str, Any], error: Exception
     if plugin.is_filter:
         return Interpreted(reason, (pl.Boolean(),), None, is_tuple=False)
     returns = plugin.returns
-    fields, items, is_tuple = _annotated(plugin.function)
+    said = Result((None,)) if plugin.result is None else plugin.result
+    fields, items, is_tuple = said.fields, [_dtype_of(item) for item in said.items], said.is_tuple
     if isinstance(returns, dict):
         known = dict(zip(fields or (), items, strict=False))
         fields = fields or tuple(returns)
@@ -143,24 +142,9 @@ def _interpret(plugin: Plugin, by_parameter: Mapping[str, Any], error: Exception
     return Interpreted(reason, tuple(dtypes), fields if is_tuple else None, is_tuple)
 
 
-def _annotated(function: Any) -> tuple[tuple[str, ...] | None, list[Any], bool]:
-    """Return what the annotation of the result says: names of fields, dtypes, whether it is a tuple."""
-    try:
-        annotation: Any = typing.get_type_hints(plain(function)).get("return")
-        fields = getattr(annotation, "_fields", None)
-        hints = typing.get_type_hints(annotation) if fields else {}
-    except Exception:  # noqa: BLE001  # a name that exists for the type checker only
-        return None, [None], False
-    if fields:
-        return fields, [_dtype_of(hints.get(field)) for field in fields], True
-    if typing.get_origin(annotation) is tuple:
-        return None, [_dtype_of(one) for one in typing.get_args(annotation)], True
-    return None, [_dtype_of(annotation)], False
-
-
-def _dtype_of(annotation: Any) -> Any:
-    options = [one for one in typing.get_args(annotation) if one is not type(None)] or [annotation]
-    return _PYTHON_DTYPES.get(options[0]) if len(options) == 1 else None
+def _dtype_of(kind: Any) -> Any:
+    """Return the dtype that an item of an annotation says, None if that is left open."""
+    return kind if is_dtype(kind) else likely_dtype(kind)
 
 
 # -- the stage --------------------------------------------------------------------------------------------
@@ -196,7 +180,8 @@ class InterpretedStage(Stage):
         self.kept = kept
         self.is_filter = binding.plugin.is_filter
         self._dtypes = interpreted.dtypes or ()
-        self._convert = [_converter(dtype) for dtype in self._dtypes]
+        annotated = binding.plugin.returns is None  # then an integer isn't a date
+        self._convert = [_converter(dtype, strict=annotated) for dtype in self._dtypes]
         # The interpreter runs one thread at a time, and the author didn't think of several.
         self._lock = threading.Lock()
         self.rows, self.seconds = 0, 0.0 if results is None else results.seconds
@@ -300,7 +285,7 @@ class InterpretedStage(Stage):
 
     def misfit(self, values: Sequence[Any], inputs: pl.DataFrame) -> Exception:
         """Return why a row failed whose function returned ``values``."""
-        converted = self._converted(tuple(values))
+        converted = self._converted(values if isinstance(values, tuple) else tuple(values))
         if isinstance(converted, Exception):
             return converted
         return RuntimeError("it failed when it was run, and not when it was called again to say why")
@@ -323,8 +308,11 @@ class InterpretedStage(Stage):
 # -- values -----------------------------------------------------------------------------------------------
 
 
-def _converter(dtype: Any) -> Callable[[Any], Any]:
-    """Return the function that makes a value of Python one of a column, as compiled code would, or raises."""
+def _converter(dtype: Any, *, strict: bool) -> Callable[[Any], Any]:
+    """Return the function that makes a value of Python one of a column, as compiled code would, or raises.
+
+    An integer may be days or ticks, unless it is to be ``strict``.
+    """
     import numpy as np
 
     def refuse(value: Any) -> TypeError:
@@ -338,7 +326,7 @@ def _converter(dtype: Any) -> Callable[[Any], Any]:
             return bool(value)
 
     elif isinstance(dtype, pl.Struct):
-        fields = [(field.name, _converter(field.dtype)) for field in dtype.fields]
+        fields = [(field.name, _converter(field.dtype, strict=strict)) for field in dtype.fields]
 
         def convert(value: Any) -> Any:
             if not isinstance(value, (dict, tuple)) or len(value) != len(fields):
@@ -370,7 +358,13 @@ def _converter(dtype: Any) -> Callable[[Any], Any]:
 
         def convert(value: Any) -> Any:
             if isinstance(value, (int, np.integer)):
+                if strict:
+                    raise refuse(value)
                 return int(value)
+            if is_naive(value):
+                if TEMPORAL[type(value)] is not dtype.base_type():
+                    raise refuse(value)
+                return ticks_in(value, dtype)
             return pl.Series([value], dtype=dtype, strict=True).to_physical()[0]
 
     else:

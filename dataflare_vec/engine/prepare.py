@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import polars as pl
 
 from dataflare_vec import interrupts
+from dataflare_vec.annotations import TEMPORAL, is_named_tuple, mismatch
 from dataflare_vec.binding import Column, Constant
 from dataflare_vec.cache.cached import CachedKernel, load_or_compile
 from dataflare_vec.cache.entry import Entry
@@ -28,7 +29,7 @@ from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.logs import get_logger
 from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.subclasses import is_plain
-from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple, is_short_decimal
+from dataflare_vec.values import is_long, is_naive, is_short_decimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -232,7 +233,7 @@ def _is_constant(value: object) -> bool:
     if isinstance(value, int):
         return -(1 << 63) <= value < 1 << 64
     plain = value is None or isinstance(value, (float, bytes))
-    return plain or is_naive(value) or is_short_decimal(value)
+    return plain or (is_naive(value) and not is_long(value)) or is_short_decimal(value)
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
@@ -269,7 +270,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
             return compile_kernel(
                 plugin.function,
                 inputs,
-                declared,
+                plugin.result if declared is None else declared,
                 math=plugin.math,
                 is_filter=plugin.is_filter,
                 groups=groups,
@@ -306,6 +307,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         raise explained(error) from inner_cause(error)
     kernel.explained = explained
     outputs = output_fields(kernel)
+    fields = _field_names(plugin, kernel)
     if plugin.is_filter and [field.shown for field in outputs] != [pl.Boolean]:
         shown = ", ".join(str(field.shown) for field in outputs)
         msg = f"filter plugin `{plugin.name}` must return a bool, it returns {shown}"
@@ -314,11 +316,26 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         kernel,
         tuple(layout_of(item.type) for item in inputs if item.is_column),
         outputs,
-        kernel.field_names,
+        fields,
         kernel.returns_tuple,
         # Its structure is the plugin's own; what it holds isn't part of the machine code.
         None if plugin.stateful is None else replace(kernel.state_type.carry, init=None),  # type: ignore[attr-defined]
     )
+
+
+def _field_names(plugin: Plugin, kernel: CompiledKernel) -> tuple[str, ...] | None:
+    """Return the names of the outputs: of the named tuple that is returned, or that the annotation says."""
+    returned, said = kernel.field_names, plugin.result.fields if plugin.result is not None else None
+    if said is None or returned == said:
+        return returned
+    if returned is None and kernel.returns_tuple:
+        return said
+    got = "a single value" if returned is None else f"a named tuple of {', '.join(returned)}"
+    msg = (
+        f"plugin `{plugin.name}`: it returns {got}, but is annotated as a named tuple of {', '.join(said)}; "
+        "return that one"
+    )
+    raise KernelResultError(msg)
 
 
 def _arguments(plugin: Plugin, inputs: Sequence[Any], groups: Sequence[int]) -> list[Any]:
@@ -393,23 +410,10 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
 def expected_type(parameter: Parameter, dtype: Any) -> str | None:
     """Return what an annotation asks for, if the column isn't of that kind."""
     expects = parameter.expects
-    categories = dtype.base_type() in (pl.Categorical, pl.Enum)
-    if expects is int and not (dtype.is_integer() or dtype.is_temporal() or categories):
-        return "an integer"
-    if expects is str and not (dtype == pl.String or categories):
-        return "a string"
-    if expects is bytes and dtype != pl.Binary:
-        return "bytes"
-    if expects is float and not dtype.is_numeric():
-        return "a number"
-    if expects is bool and dtype != pl.Boolean:
-        return "a bool"
-    if expects is Decimal:
-        return None if isinstance(dtype, pl.Decimal) else f"Decimal, as `{parameter.name}: Decimal` says"
-    kind = pl.Struct if is_named_tuple(expects) else TEMPORAL.get(expects)
-    if kind is not None and dtype.base_type() is not kind:
-        return f"{kind.__name__}, as `{parameter.name}: {expects.__name__}` says"  # type: ignore[union-attr]
-    return None
+    wanted = mismatch(expects, dtype)
+    if wanted is None or not (expects is Decimal or expects in TEMPORAL or is_named_tuple(expects)):
+        return wanted
+    return f"{wanted}, as `{parameter.name}: {expects.__name__}` says"
 
 
 def _conversion(parameter: Parameter, dtype: Any) -> str:

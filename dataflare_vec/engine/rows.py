@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from dataflare_vec.annotations import TEMPORAL
 from dataflare_vec.binding import Column
 from dataflare_vec.calls import overruns
 from dataflare_vec.definition import plain
@@ -22,7 +23,7 @@ from dataflare_vec.engine.reasons import Reason
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.interpreter import call_rows
 from dataflare_vec.logs import get_logger
-from dataflare_vec.values import digits_of, is_naive, ticks_of
+from dataflare_vec.values import digits_of, is_naive, ticks_in, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -254,6 +255,11 @@ def _misfit(value: Any, dtype: Any) -> Exception | None:
         by_name = getattr(value, "_asdict", dict)() or dict(zip(dtype.to_schema(), value, strict=False))
         errors = (_misfit(by_name.get(field.name), field.dtype) for field in dtype.fields)
         return next((error for error in errors if error is not None), None)
+    if is_naive(value) and TEMPORAL[type(value)] is dtype.base_type():
+        try:
+            ticks_in(value, dtype)
+        except OverflowError as error:
+            return error
     if isinstance(value, Decimal) and isinstance(dtype, pl.Decimal):
         if abs(value) >= Decimal(10) ** ((dtype.precision or 38) - dtype.scale):
             return OverflowError(f"{value} does not fit {dtype}")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.annotations import likely_dtype
 from dataflare_vec.binding import bind
 from dataflare_vec.config import check_flag
 from dataflare_vec.definition import root_names
 from dataflare_vec.errors import BindingError, OutputNameError
 from dataflare_vec.hints import argument, near_matches
-from dataflare_vec.values import LIKELY, TEMPORAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
     #: Key columns: a name, an expression, or a list of these.
     By = str | pl.Expr | Sequence[str | pl.Expr] | None
+
+#: What no text is read as.
+_NO_TEXT = (pl.Duration, pl.List)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +139,9 @@ def annotated_types(steps: Sequence[BoundStep]) -> dict[str, pl.DataType]:
     found: dict[str, set[pl.DataType]] = {}
     for step in steps:
         for item in step.binding.columns:
-            expects = item.parameter.expects
-            if not isinstance(item.source, str) or expects is None:
-                continue
-            if expects in TEMPORAL and expects is not datetime.timedelta:
-                found.setdefault(item.source, set()).add(TEMPORAL[expects]())
-            elif expects in LIKELY:
-                found.setdefault(item.source, set()).add(LIKELY[expects])
+            dtype = likely_dtype(item.parameter.expects)
+            if isinstance(item.source, str) and dtype is not None and not isinstance(dtype, _NO_TEXT):
+                found.setdefault(item.source, set()).add(dtype)
     return {name: types.pop() for name, types in found.items() if len(types) == 1}
 
 

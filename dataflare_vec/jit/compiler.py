@@ -44,6 +44,7 @@ from dataflare_vec.native.support import external_names
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dataflare_vec.annotations import Result
 
 _OWN_PACKAGES = ("numba", "dataflare_vec")
 
@@ -247,7 +248,7 @@ class CompiledKernel(Kernel):
 def compile_kernel(
     function: Callable[..., Any],
     inputs: Sequence[Input],
-    declared: Sequence[Any] | None = None,
+    declared: Sequence[Any] | Result | None = None,
     math: str = "precise",
     *,
     is_filter: bool = False,
@@ -262,7 +263,7 @@ def compile_kernel(
     inputs
         One for each parameter, in order.
     declared
-        Polars dtypes of the outputs where the author declared them.
+        Polars dtypes of the outputs where the author declared them, or what his annotation says.
     math
         ``"precise"``: mathematical functions are ours, which vectorise, within the error bounds of
         `math.table`. ``"fast"``: the same, and LLVM may reorder and fuse the kernel's own arithmetic, so that

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dataflare_vec.jit.remarks import missed
 from dataflare_vec.jit.speculation import has_cycle, may_speculate
 from dataflare_vec.jit.strings.column import is_text
+from dataflare_vec.jit.temporal.column import TemporalColumn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +23,8 @@ _VECTOR_STORE = re.compile(r"store <(\d+) x (?:double|float|i\d+)>")
 _CALL = re.compile(r"\b(?:call|invoke)\b[^@\n]*@(\"[^\"]+\"|[\w.$]+)\(")
 _DIVISION = re.compile(r"= (?:exact )?[su](?:div|rem)\b")
 # Intrinsics that no instruction does: LLVM calls the C library for them.
+# By hand, and only where numbers are too large for the processor's own.
+_DIVISIONS = {"dfv.ratio": "/ (of integers beyond 2^53)", "dfv.divide": "// (of decimals)"}
 _LIBM = re.compile(
     r"llvm\.(pow|powi|sin|cos|tan|asin|acos|atan|atan2|sinh|cosh|tanh|exp|exp2|exp10|log|log2|log10|sincos)"
     r"\.[fi]\d+"
@@ -161,6 +164,8 @@ def readable(symbol: str) -> str:
         return f"{names[-1] if names else symbol} (a function that was not inlined)"
     if symbol.startswith("NRT_"):
         return f"{symbol} (memory for an object)"
+    if symbol in _DIVISIONS:
+        return _DIVISIONS[symbol]
     if symbol.startswith("dfv.math."):
         symbol = symbol.split(".")[2]
     name = symbol.removeprefix("numba_")
@@ -168,8 +173,10 @@ def readable(symbol: str) -> str:
 
 
 def _can_raise(kernel: CompiledKernel, text: str) -> bool:
-    """Whether the kernel's code refers to an exception, or a result may not fit its column."""
+    """Whether the code refers to an exception, or a value may not fit its column or Python's class."""
     if re.search(r"@[\w.\"$]*picklebuf", text):
+        return True
+    if any(isinstance(item.type, TemporalColumn) and item.type.limits is not None for item in kernel.inputs):
         return True
     return any(
         getattr(output.type, "bitwidth", 64) < 64 and output.type.name.startswith(("int", "uint"))

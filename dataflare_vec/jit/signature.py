@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import polars as pl
 from numba.core import types
 
+from dataflare_vec.annotations import Result, is_dtype, likely_dtype, mismatch, shown_kind
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.decimals.column import DecimalColumn, WideIntColumn, decimal_result
-from dataflare_vec.jit.decimals.types import DecimalType, NaturalType, WideIntType, natural, wide_int
+from dataflare_vec.jit.decimals.types import (
+    DecimalType,
+    NaturalType,
+    WideIntType,
+    has_point,
+    natural,
+    wide_int,
+)
 from dataflare_vec.jit.failures.inferred import plain_type
 from dataflare_vec.jit.nested.made import MadeStructType, made_struct
 from dataflare_vec.jit.nested.packed import PackedType, packed_column
@@ -54,7 +62,7 @@ _DTYPES = {numba_type: dtype for dtype, numba_type in (_NUMBERS | _TEXT).items()
 _ITEM_DTYPES = {numba_type: dtype() for numba_type, dtype in _DTYPES.items()}
 
 
-def column_type(dtype: pl.DataType, expects: type | None = None) -> types.Type | None:
+def column_type(dtype: pl.DataType, expects: Any = None) -> types.Type | None:
     """Return the type of a column for a kernel; None where it can't be read.
 
     Parameters
@@ -141,7 +149,7 @@ def constant_type(value: Any) -> types.Type:
 
 
 def outputs_of(
-    return_type: types.Type, declared: Sequence[Any] | None
+    return_type: types.Type, declared: Sequence[Any] | Result | None
 ) -> tuple[tuple[Output, ...], tuple[str, ...] | None, bool]:
     """Return a kernel's outputs, the names of its fields, and whether it returns a tuple.
 
@@ -150,6 +158,9 @@ def outputs_of(
     KernelResultError
         If the kernel returns something that can't be a column, or not what was declared.
     """
+    declares = "`returns` declares"
+    if isinstance(declared, Result):
+        declared, declares = declared.items, "its annotation says"
     whole_optional = isinstance(return_type, types.Optional)
     inner = return_type.type if whole_optional else return_type
     if declared is not None and len(declared) == 1 and isinstance(declared[0], pl.Struct):
@@ -158,7 +169,7 @@ def outputs_of(
     items = list(inner) if returns_tuple else [inner]
     names = tuple(inner.fields) if isinstance(inner, types.BaseNamedTuple) else None
     if declared is not None and len(declared) != len(items):
-        msg = f"it returns {len(items)} values, but `returns` declares {len(declared)}"
+        msg = f"it returns {len(items)} values, but {declares} {len(declared)}"
         raise KernelResultError(msg)
     if not items:
         msg = "it returns an empty tuple; return at least one value"
@@ -177,6 +188,8 @@ def _output(item: types.Type, wanted: Any, position: int | None) -> Output:
     value = types.unliteral(item.type if optional else item)
     if isinstance(value, StringType):
         value = utf8_string  # columns are; both lie alike
+    if wanted is not None and not is_dtype(wanted):
+        wanted = _annotated(value, wanted)
     stored, dtype = _stored(value, wanted, position)
     return Output(stored, nullable=optional, dtype=dtype)
 
@@ -222,6 +235,44 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
         raise KernelResultError(msg)
     _check_declared(value, number)
     return number, wanted
+
+
+def _annotated(value: types.Type, kind: Any) -> Any:
+    """Return the dtype of a result that is annotated with a class of Python's; None if it stays as it is.
+
+    Raises
+    ------
+    KernelResultError
+        If it isn't of that class, nor of one that becomes it without loss.
+    """
+    is_integer = isinstance(value, (types.Integer, types.Boolean, WideIntType))
+    if kind is int and is_integer:
+        # Int64 doesn't hold those.
+        return None if value == types.uint64 or isinstance(value, WideIntType) else pl.Int64()
+    if kind is float and (is_integer or isinstance(value, types.Float)):
+        return pl.Float64()
+    if kind is bool and value == types.boolean:
+        return pl.Boolean()
+    if kind in (str, bytes) and value in _TEXT.values() and _DTYPES[value] == likely_dtype(kind):
+        return likely_dtype(kind)
+    if kind is Decimal and has_point(value):
+        return None
+    if isinstance(value, TemporalType) and value.python is kind:
+        return None
+    if get_origin(kind) is list and isinstance(value, (types.Array, types.List, TextsType)):
+        own = value.view if isinstance(value, TextsType) else types.unliteral(value.dtype)
+        own = utf8_string if isinstance(own, StringType) else own
+        (item,) = get_args(kind)
+        if own in _ITEM_DTYPES and mismatch(item, _ITEM_DTYPES[own]) is None:
+            if item is not float or isinstance(own, types.Float):
+                return None
+    if value not in _DTYPES:
+        shown = f"`{plain_type(str(value))}`"
+    else:
+        shown = str(_DTYPES[value])
+    said = shown_kind(kind)
+    msg = f"it returns {shown}, but is annotated `-> {said}`; convert in the kernel, or say what it returns"
+    raise KernelResultError(msg)
 
 
 def _base(dtype: Any) -> Any:

@@ -10,7 +10,7 @@ import logging
 import math
 import random
 import re
-from datetime import timedelta
+from datetime import date
 from decimal import Decimal
 from enum import Enum
 from statistics import mean
@@ -79,7 +79,7 @@ def decimal(x):
 
 
 def date_name(x):
-    return timedelta(days=x)
+    return date(x, 1, 1)
 
 
 def class_(x):
@@ -428,7 +428,7 @@ CASES = [
     ("a global object", global_object, "logger", "class logging.Logger", "as a constant"),
     ("a data frame library", pandas_function, "pd.isna", "works on whole columns", "`x: float | None`"),
     ("dates by module", datetime_module, "datetime.timezone", "`datetime`", "annotate the parameter"),
-    ("dates by name", date_name, "timedelta(days=x)", "takes whole numbers", "smaller one"),
+    ("dates by name", date_name, "date(x, 1, 1)", "takes whole numbers", "smaller one"),
     ("regular expressions", regular_expression, "re.match", "regular", "str.contains"),
     ("random numbers", random_module, "random.choice", "random.choice", "seeded generator"),
     (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import polars as pl
 from hypothesis import strategies as st
@@ -67,3 +69,28 @@ def call(plugin, rows):
             except Exception as error:  # noqa: BLE001  # whatever it raises is what is to be seen
                 outcomes.append((None, error))
     return outcomes
+
+
+def exact_or_failed(frame, plugin, may_fail=None, *, context=None):
+    """Compare a run with the plain function: the same values, and failed rows where it raises.
+
+    Where ``may_fail(*row)`` says so, a row may fail of which Python has the value.
+    """
+    result = dfv.run(frame, plugin, keep=False, on_error="null")
+    failed = 0
+    with context or nullcontext():
+        for row, got in zip(frame.rows(), result.frame.rows(), strict=True):
+            try:
+                expected = plugin.function(*row)
+            except Exception:  # noqa: BLE001  # whatever it raises
+                expected = None
+            else:
+                expected = expected if isinstance(expected, tuple) else (expected,)
+            is_null = all(value is None for value in got)
+            failed += is_null
+            if expected is None or (is_null and may_fail is not None and may_fail(*row)):
+                assert is_null, (row, got)
+            else:
+                assert got == expected, row
+                assert [type(v) for v in got] == [type(v) for v in expected], row
+    assert result.error_count == failed

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import operator
 
 from llvmlite import ir
 from numba.core import errors, types
 from numba.core.imputils import lower_builtin
-from numba.extending import overload, type_callable
+from numba.extending import overload, register_jitable, type_callable
 
 from dataflare_vec.jit.builtins import value_of
+from dataflare_vec.jit.decimals.division import divided
+from dataflare_vec.jit.decimals.floats import magnitude_of, order_of, to_float
 from dataflare_vec.jit.decimals.types import (
     I128,
     PRECISION,
@@ -22,7 +25,7 @@ from dataflare_vec.jit.decimals.types import (
 from dataflare_vec.values import TOO_LARGE_INTEGER
 
 _INLINE = {"forceinline": True}
-_I32, _I64, _F64 = ir.IntType(32), ir.IntType(64), ir.DoubleType()
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
 def _decimal(scale):
@@ -54,7 +57,7 @@ def _comparison(sign):
         scale = max(a, b)
 
         def body(context, builder, x, y):
-            x, y = rescaled(context, builder, x, a, scale), rescaled(context, builder, y, b, scale)
+            x, y = _saturated(builder, x, scale - a), _saturated(builder, y, scale - b)
             return builder.icmp_signed(sign, x, y)
 
         return types.boolean, body
@@ -62,10 +65,14 @@ def _comparison(sign):
     return operation(make)
 
 
-def _magnitude(builder, value):
-    """Return the absolute value, and whether the value is negative."""
+def _saturated(builder, value, digits):
+    """Return digits with so many more, or what is beyond all decimals: compared is then as well."""
+    if not digits:
+        return value
+    pair = builder.smul_with_overflow(value, I128(10**digits))
     negative = builder.icmp_signed("<", value, I128(0))
-    return builder.select(negative, builder.sub(I128(0), value), value), negative
+    beyond = builder.select(negative, I128(-(1 << 127)), I128((1 << 127) - 1))
+    return builder.select(builder.extract_value(pair, 1), beyond, builder.extract_value(pair, 0))
 
 
 def _divided(builder, value, power):
@@ -96,7 +103,7 @@ def _half_even(builder, value, power):
     """Return digits divided by a power of ten, rounded to the nearest, ties to even."""
     if not power:
         return value
-    magnitude, negative = _magnitude(builder, value)
+    magnitude, negative = magnitude_of(builder, value)
     quotient = _divided(builder, magnitude, power)
     rest = builder.sub(magnitude, builder.mul(quotient, I128(10**power)))
     half = I128(10**power // 2)
@@ -116,7 +123,7 @@ def _to_int64(context, builder, value):
 
 def _cut(scale):
     def body(context, builder, value):
-        magnitude, negative = _magnitude(builder, value)
+        magnitude, negative = magnitude_of(builder, value)
         return _to_int64(context, builder, _signed(builder, _divided(builder, magnitude, scale), negative))
 
     return types.int64, body
@@ -128,32 +135,22 @@ def _nearest(scale):
     )
 
 
-def _to_float(builder, magnitude):
-    """Return an absolute value as a float, rounded once: its highest 64 bits, and whether any are below."""
-    high = builder.trunc(builder.lshr(magnitude, I128(64)), _I64)
-    shift = builder.zext(builder.sub(_I64(64), builder.ctlz(high, ir.IntType(1)(0))), I128)
-    top = builder.lshr(magnitude, shift)
-    below = builder.icmp_unsigned("!=", builder.shl(top, shift), magnitude)
-    digits = builder.or_(builder.trunc(top, _I64), builder.zext(below, _I64))
-    power = builder.shl(builder.add(builder.trunc(shift, _I64), _I64(1023)), _I64(52))
-    return builder.fmul(builder.uitofp(digits, _F64), builder.bitcast(power, _F64))
-
-
-def _float(scale):
-    def body(context, builder, value):
-        magnitude, negative = _magnitude(builder, value)
-        whole = _to_float(builder, magnitude)
-        result = builder.fdiv(whole, _F64(float(10**scale)))
-        return builder.select(negative, builder.fneg(result), result)
-
-    return types.float64, body
-
-
 def _rounded_to(digits):
     def make(scale):
         if digits >= scale:
             return DecimalType(scale), lambda context, builder, value: value
-        return DecimalType(digits), lambda context, builder, value: _half_even(builder, value, scale - digits)
+        if digits >= 0:
+            return DecimalType(digits), lambda context, builder, value: _half_even(
+                builder, value, scale - digits
+            )
+        if scale - digits > PRECISION:  # no decimal is half of that
+            return DecimalType(0), lambda context, builder, value: I128(0)
+
+        def tens(context, builder, value):
+            rounded = _half_even(builder, value, scale - digits)
+            return builder.smul_with_overflow(rounded, I128(10**-digits))
+
+        return DecimalType(0), tens
 
     return operation(make)
 
@@ -164,14 +161,14 @@ def _negation(scale):
 
 def _absolute_value(scale):
     def body(context, builder, value):
-        magnitude, _ = _magnitude(builder, value)
+        magnitude, _ = magnitude_of(builder, value)
         return overflowing(builder, magnitude, builder.icmp_signed("<", magnitude, I128(0)))
 
     return DecimalType(scale), body
 
 
 _negated, _absolute = operation(_negation), operation(_absolute_value)
-_as_int, _as_float, _as_nearest = operation(_cut), operation(_float), operation(_nearest)
+_as_int, _as_float, _as_nearest = operation(_cut), operation(to_float), operation(_nearest)
 
 
 @type_callable(bool)
@@ -187,17 +184,25 @@ def _is_true(context, builder, signature, arguments):
     return builder.icmp_signed("!=", arguments[0], I128(0))
 
 
+@overload(operator.not_, jit_options=_INLINE)
+def _is_false(a):
+    return (lambda a: not bool(a)) if has_point(a) else None
+
+
 def _is_number(ty):
     return isinstance(ty, (DecimalType, types.Integer, types.Boolean))
 
 
-def _binary(function, implementation):
+def _binary(function, implementation, with_float=None):
+    """Give an operator its implementation, and those for a float on the right and on the left."""
+
     @overload(function, jit_options=_INLINE)
     def of_two(a, b):
         left, right = (x.type if isinstance(x, types.Optional) else x for x in (a, b))
         if not has_point(left) and not has_point(right):
             return None
-        if not (_is_number(left) and _is_number(right)):
+        floats = [isinstance(x, types.Float) for x in (right, left)]
+        if not (_is_number(left) and _is_number(right)) and not (with_float and any(floats)):
             return None
         if left is not a and right is not b:
             return lambda a, b: function(value_of(a), value_of(b))
@@ -205,6 +210,8 @@ def _binary(function, implementation):
             return lambda a, b: function(value_of(a), b)
         if right is not b:
             return lambda a, b: function(a, value_of(b))
+        if any(floats):
+            return with_float[floats.index(True)]
         return lambda a, b: implementation((a, b))
 
 
@@ -215,14 +222,42 @@ for _function, _implementation in (
     (operator.sub, _sub),
     (operator.isub, _sub),
     (operator.mul, _mul),
-    (operator.lt, _comparison("<")),
-    (operator.le, _comparison("<=")),
-    (operator.gt, _comparison(">")),
-    (operator.ge, _comparison(">=")),
-    (operator.eq, _comparison("==")),
-    (operator.ne, _comparison("!=")),
+    (operator.imul, _mul),
 ):
     _binary(_function, _implementation)
+
+
+@register_jitable(forceinline=True)
+def _ordered(decimal, number):
+    """Return a number below, at or above 0, as the decimal is below, at or above the float."""
+    if math.isnan(number):
+        raise ArithmeticError("a decimal is compared with NaN")
+    return order_of(decimal, number)
+
+
+for _function, _sign, _with_float in (
+    (operator.lt, "<", (lambda a, b: _ordered(a, b) < 0, lambda a, b: _ordered(b, a) > 0)),
+    (operator.le, "<=", (lambda a, b: _ordered(a, b) <= 0, lambda a, b: _ordered(b, a) >= 0)),
+    (operator.gt, ">", (lambda a, b: _ordered(a, b) > 0, lambda a, b: _ordered(b, a) < 0)),
+    (operator.ge, ">=", (lambda a, b: _ordered(a, b) >= 0, lambda a, b: _ordered(b, a) <= 0)),
+    (operator.eq, "==", (lambda a, b: order_of(a, b) == 0, lambda a, b: order_of(b, a) == 0)),
+    (operator.ne, "!=", (lambda a, b: order_of(a, b) != 0, lambda a, b: order_of(b, a) != 0)),
+):
+    _binary(_function, _comparison(_sign), with_float=_with_float)
+
+
+def _extreme(function, other):
+    """Let `min` or `max` take decimals: what ``other`` gives is theirs if the second is the better one."""
+
+    @overload(function, jit_options=_INLINE)
+    def of_two(a, b):
+        if (has_point(a) or has_point(b)) and _is_number(a) and _is_number(b):
+            return other
+        return None
+
+
+_extreme(min, lambda a, b: b if b < a else a)
+_extreme(max, lambda a, b: b if b > a else a)
 
 
 def _unary(function, implementation):
@@ -233,6 +268,7 @@ def _unary(function, implementation):
 
 for _one, _implementation in (
     (operator.neg, _negated),
+    (operator.pos, operation(lambda scale: (DecimalType(scale), lambda context, builder, value: value))),
     (abs, _absolute),
     (int, _as_int),
     (float, _as_float),
@@ -248,23 +284,39 @@ def rounded(number, ndigits=None):
     if ndigits is None or isinstance(ndigits, (types.NoneType, types.Omitted)):
         return lambda number, ndigits=None: _as_nearest((number,))
     if not isinstance(ndigits, types.Literal):
-        return None
-    digits = ndigits.literal_value
-    if digits < 0:
-        msg = "`round(x, n)` of a decimal takes a constant `n` of 0 or more"
+        msg = "`round(x, n)` of a decimal takes a constant `n`"
         raise errors.TypingError(msg)
-    implementation = _rounded_to(digits)
+    implementation = _rounded_to(ndigits.literal_value)
     return lambda number, ndigits=None: implementation((number,))
 
 
-def _refuse(function, sign):
-    @overload(function)
-    def refused(a, b):
-        if has_point(a) or has_point(b):
+def _divide(function, sign, implementation):
+    @overload(function, jit_options=_INLINE)
+    def of_two(a, b):
+        left, right = (x.type if isinstance(x, types.Optional) else x for x in (a, b))
+        if not has_point(left) and not has_point(right):
+            return None
+        if implementation is None:
             msg = f"`{sign}` of decimals isn't exact; write `float(a) {sign} float(b)`, or scale integers"
             raise errors.TypingError(msg)
-        return None
+        if not (_is_number(left) and _is_number(right)):
+            return None
+        if left is not a and right is not b:
+            return lambda a, b: function(value_of(a), value_of(b))
+        if left is not a:
+            return lambda a, b: function(value_of(a), b)
+        if right is not b:
+            return lambda a, b: function(a, value_of(b))
+        return implementation
 
 
-for _function, _sign in ((operator.truediv, "/"), (operator.floordiv, "//"), (operator.mod, "%")):
-    _refuse(_function, _sign)
+for _function, _sign, _implementation in (
+    (operator.truediv, "/", None),
+    (operator.itruediv, "/", None),
+    (operator.floordiv, "//", lambda a, b: divided(a, b)[0]),
+    (operator.ifloordiv, "//", lambda a, b: divided(a, b)[0]),
+    (operator.mod, "%", lambda a, b: divided(a, b)[1]),
+    (operator.imod, "%", lambda a, b: divided(a, b)[1]),
+    (divmod, "divmod", divided),
+):
+    _divide(_function, _sign, _implementation)

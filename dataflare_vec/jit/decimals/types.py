@@ -127,7 +127,10 @@ class _Wide(models.PrimitiveModel):  # type: ignore[misc]
 
 @typeof_impl.register(Decimal)
 def _typeof(value: Decimal, context: Any) -> DecimalType | None:
-    return DecimalType(digits_of(value)[1]) if value.is_finite() else None
+    if not value.is_finite() or value.adjusted() >= PRECISION:
+        return None
+    digits, scale = digits_of(value)
+    return DecimalType(scale) if abs(digits) < LIMIT and scale <= PRECISION else None
 
 
 @lower_constant(DecimalType)

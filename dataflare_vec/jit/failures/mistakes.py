@@ -87,7 +87,7 @@ _WHOLE_COLUMN = (
 )
 _DATES = (
     "annotate the parameter, as `when: datetime.datetime`: its `year`, `weekday()`, differences and so on "
-    "are known then; `date(…)`, `timedelta(…)` and their like take whole numbers"
+    "are known then; `date(…)` and its like take whole numbers, `timedelta(…)` floats too"
 )
 
 #: Something that others are more exact about.
@@ -170,8 +170,8 @@ MISTAKES = (
     ),
     Mistake(
         "dates by name",
-        r"(?s:.*)`datetime\.(?P<name>\w+)` takes integers in a kernel",
-        "`{name}` takes whole numbers in a kernel",
+        r"(?s:.*)`datetime\.(?P<name>\w+)` takes (?P<what>[^\n]*) in a kernel",
+        "`{name}` takes {what} in a kernel",
         "convert, as `int(…)`; for parts of a unit take a smaller one: `timedelta(minutes=90)`",
         code=r".*{name}\(",
     ),

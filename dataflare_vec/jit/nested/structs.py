@@ -121,20 +121,22 @@ class _Struct(CheckedElement):
         there: ir.Value | None,
     ) -> tuple[ir.Value, ir.Value | None]:
         left = list(column.inner)
-        values = []
+        values, fits = [], None
         for field, null, item in zip(ty.columns, ty.nullable, ty.items, strict=True):
             count = len(element_of(field).slot_types(context, field))
             buffers, left = Buffers(left[:count]), left[count:]
             valid = _valid(builder, buffers, row) if null else None
             counts = there if valid is None else valid if there is None else builder.and_(there, valid)
-            value, _ = element_of(field).load_checked(context, builder, field, buffers, row, counts)
+            value, fitting = element_of(field).load_checked(context, builder, field, buffers, row, counts)
+            if fitting is not None:
+                fits = fitting if fits is None else builder.and_(fits, fitting)
             if valid is not None:
                 optional = context.make_helper(builder, item)
                 optional.data = value
                 optional.valid = valid
                 value = optional._getvalue()
             values.append(value)
-        return context.make_tuple(builder, self.kernel_type(ty), values), None
+        return context.make_tuple(builder, self.kernel_type(ty), values), fits
 
 
 def _valid(builder: ir.IRBuilder, buffers: Buffers, row: ir.Value) -> ir.Value:

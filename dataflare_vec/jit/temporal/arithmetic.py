@@ -9,7 +9,19 @@ from numba.core.imputils import lower_builtin
 from numba.extending import overload, register_jitable, type_callable
 
 from dataflare_vec.jit.builtins import value_of
+from dataflare_vec.jit.decimals.types import WideIntType
+from dataflare_vec.jit.ratios import ratio
 from dataflare_vec.jit.temporal.civil import DAY, FIRST_DAY, LAST_DAY
+from dataflare_vec.jit.temporal.spans import (
+    difference,
+    divided,
+    floor,
+    half_even,
+    product,
+    scaled,
+    total,
+    whole,
+)
 from dataflare_vec.jit.temporal.types import (
     DatetimeType,
     DateType,
@@ -23,8 +35,6 @@ from dataflare_vec.jit.temporal.types import (
 )
 
 _INLINE = {"forceinline": True}
-_LARGEST_SPAN = 999_999_999 * DAY + DAY - 1
-_SMALLEST_SPAN = -999_999_999 * DAY
 
 
 @register_jitable(forceinline=True)
@@ -37,32 +47,10 @@ def checked_date(days):
 
 @register_jitable(forceinline=True)
 def checked_instant(microseconds):
-    """Return an instant, if Python has it."""
+    """Return an instant, if Python has it; a sum with a span that wraps around 64 bits isn't in range."""
     if microseconds < FIRST_DAY * DAY or microseconds >= (LAST_DAY + 1) * DAY:
         raise OverflowError("date value out of range")
     return as_instant(microseconds)
-
-
-# A span is made of microseconds in 64 bits, that is of 292,000 years; Python's go up to 2.7 million years.
-@register_jitable(forceinline=True)
-def checked_product(microseconds, factor):
-    """Return a span that is ``factor`` times as long, if 64 bits hold it."""
-    product = microseconds * factor
-    if factor != 0 and (product // factor != microseconds or (factor == -1 and product == microseconds != 0)):
-        raise OverflowError(
-            "a timedelta does not fit 64 bits of microseconds, 292,000 years; count days in an integer"
-        )
-    return as_span(product)
-
-
-@register_jitable
-def half_even(numerator, denominator):
-    """Return a quotient of integers, rounded to the nearest, ties to even."""
-    quotient, rest = numerator // denominator, numerator % denominator
-    twice = abs(rest) * 2
-    if twice > abs(denominator) or (twice == abs(denominator) and quotient % 2 == 1):
-        quotient += 1
-    return quotient
 
 
 def _binary(function, table):
@@ -72,6 +60,8 @@ def _binary(function, table):
     def implementation(a, b):
         left, right = (x.type if isinstance(x, types.Optional) else x for x in (a, b))
         if not isinstance(left, TemporalType) and not isinstance(right, TemporalType):
+            return None
+        if types.float32 in (left, right):  # with which NumPy, and so the plain function, rounds otherwise
             return None
         fitting = [
             found
@@ -89,41 +79,47 @@ def _binary(function, table):
         return fitting[0]
 
 
-_Date, _Instant, _Span, _Int = DateType, DatetimeType, TimedeltaType, types.Integer
+_Date, _Instant, _Span = DateType, DatetimeType, TimedeltaType
+_Int = (types.Integer, types.Boolean, WideIntType)
 
 _ADDITIONS = {
     (_Date, _Span): lambda a, b: checked_date(ticks(a) + ticks(b) // DAY),
     (_Span, _Date): lambda a, b: checked_date(ticks(b) + ticks(a) // DAY),
     (_Instant, _Span): lambda a, b: checked_instant(ticks(a) + ticks(b)),
     (_Span, _Instant): lambda a, b: checked_instant(ticks(a) + ticks(b)),
-    (_Span, _Span): lambda a, b: as_span(ticks(a) + ticks(b)),
+    (_Span, _Span): lambda a, b: as_span(total(ticks(a), ticks(b))),
 }
 _SUBTRACTIONS = {
     (_Date, _Date): lambda a, b: as_span((ticks(a) - ticks(b)) * DAY),
     (_Date, _Span): lambda a, b: checked_date(ticks(a) - ticks(b) // DAY),
     (_Instant, _Instant): lambda a, b: as_span(ticks(a) - ticks(b)),
     (_Instant, _Span): lambda a, b: checked_instant(ticks(a) - ticks(b)),
-    (_Span, _Span): lambda a, b: as_span(ticks(a) - ticks(b)),
+    (_Span, _Span): lambda a, b: as_span(difference(ticks(a), ticks(b))),
 }
 _MULTIPLICATIONS = {
-    (_Span, _Int): lambda a, b: checked_product(ticks(a), b),
-    (_Int, _Span): lambda a, b: checked_product(ticks(b), a),
+    (_Span, _Int): lambda a, b: as_span(product(ticks(a), whole(b))),
+    (_Int, _Span): lambda a, b: as_span(product(ticks(b), whole(a))),
+    (_Span, types.Float): lambda a, b: as_span(scaled(ticks(a), b)),
+    (types.Float, _Span): lambda a, b: as_span(scaled(ticks(b), a)),
 }
 _FLOOR_DIVISIONS = {
     (_Span, _Span): lambda a, b: ticks(a) // ticks(b),
-    (_Span, _Int): lambda a, b: as_span(ticks(a) // b),
+    (_Span, _Int): lambda a, b: as_span(floor(ticks(a), b)),
 }
 _DIVISIONS = {
-    (_Span, _Span): lambda a, b: _ratio(ticks(a), ticks(b)),
+    (_Span, _Span): lambda a, b: _quotient(ticks(a), ticks(b)),
     (_Span, _Int): lambda a, b: as_span(half_even(ticks(a), b)),
+    (_Span, types.Float): lambda a, b: as_span(divided(ticks(a), b)),
 }
+
+_REMAINDERS = {(_Span, _Span): lambda a, b: as_span(ticks(a) % ticks(b))}
 
 
 @register_jitable(forceinline=True)
-def _ratio(a, b):
+def _quotient(a, b):
     if b == 0:
         raise ZeroDivisionError("division by zero")
-    return a / b
+    return ratio(a, b)
 
 
 for _function, _table in (
@@ -132,12 +128,16 @@ for _function, _table in (
     (operator.sub, _SUBTRACTIONS),
     (operator.isub, _SUBTRACTIONS),
     (operator.mul, _MULTIPLICATIONS),
+    (operator.imul, _MULTIPLICATIONS),
     (operator.floordiv, _FLOOR_DIVISIONS),
+    (operator.ifloordiv, _FLOOR_DIVISIONS),
     (operator.truediv, _DIVISIONS),
-    (operator.mod, {(_Span, _Span): lambda a, b: as_span(ticks(a) % ticks(b))}),
+    (operator.itruediv, _DIVISIONS),
+    (operator.mod, _REMAINDERS),
+    (operator.imod, _REMAINDERS),
+    (divmod, {(_Span, _Span): lambda a, b: (ticks(a) // ticks(b), as_span(ticks(a) % ticks(b)))}),
 ):
     _binary(_function, _table)
-
 _COMPARISONS = {
     operator.lt: lambda a, b: ticks(a) < ticks(b),
     operator.le: lambda a, b: ticks(a) <= ticks(b),
@@ -173,6 +173,11 @@ def _truth(context):
 @lower_builtin(bool, TimedeltaType)
 def _is_true(context, builder, signature, arguments):
     return builder.icmp_signed("!=", arguments[0], arguments[0].type(0))
+
+
+@overload(operator.not_, jit_options=_INLINE)
+def _is_false(value):
+    return (lambda value: ticks(value) == 0) if isinstance(value, TimedeltaType) else None
 
 
 def _extreme(function, better):

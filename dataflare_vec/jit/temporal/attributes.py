@@ -7,6 +7,7 @@ from collections import namedtuple
 from numba.core import types
 from numba.extending import overload_attribute, overload_method
 
+from dataflare_vec.jit.ratios import millionth
 from dataflare_vec.jit.temporal.civil import DAY, FIRST_DAY, SECOND, iso_week, weekday, year_month_day
 from dataflare_vec.jit.temporal.types import (
     DatetimeType,
@@ -81,7 +82,7 @@ _attributes(
     seconds=lambda value: ticks(value) % DAY // SECOND,
     microseconds=lambda value: ticks(value) % SECOND,
 )
-_methods(TimedeltaType, total_seconds=lambda value: ticks(value) / SECOND)
+_methods(TimedeltaType, total_seconds=lambda value: millionth(ticks(value)))
 _attributes(
     TimeType,
     hour=lambda value: ticks(value) // (3600 * SECOND),

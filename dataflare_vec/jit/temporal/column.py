@@ -8,9 +8,11 @@ import polars as pl
 from llvmlite import ir
 from numba.core import types
 
-from dataflare_vec.jit.elements import Element, register
+from dataflare_vec.jit.elements import CheckedElement, register
+from dataflare_vec.jit.temporal.civil import DAY, FIRST_DAY, LAST_DAY
 from dataflare_vec.jit.temporal.types import BY_CLASS, TemporalType, date, instant, span, time_of_day
 from dataflare_vec.layouts import FixedWidth, Layout
+from dataflare_vec.values import MOST_MICROSECONDS as MOST
 
 if TYPE_CHECKING:
     from dataflare_vec.jit.slots import Buffers
@@ -32,6 +34,23 @@ class TemporalColumn(types.Type):  # type: ignore[misc]
     def bitwidth(self) -> int:
         """Bits of a value."""
         return 64 if self.unit else 32
+
+    @property
+    def limits(self) -> tuple[int, int] | None:
+        """The first and the last value that Python's class has; None if it has all.
+
+        A span also ends where 64 bits of microseconds do, the lowest of which has no counterpart above zero.
+        """
+        if self.value is date:
+            return FIRST_DAY, LAST_DAY
+        if self.value is time_of_day:
+            return 0, DAY * 1000 - 1
+        if self.unit == _NANOSECONDS:
+            return None
+        divisor = 1000 if self.unit == _MILLISECONDS else 1
+        if self.value is instant:
+            return FIRST_DAY * DAY // divisor, ((LAST_DAY + 1) * DAY - 1) // divisor
+        return -(MOST // divisor), MOST // divisor
 
 
 def temporal_column(dtype: Any, expects: type | None) -> TemporalColumn:
@@ -76,7 +95,7 @@ def result_column(value: TemporalType, declared: Any) -> tuple[TemporalColumn, A
     return TemporalColumn(value, _unit(dtype)), dtype
 
 
-class _Temporal(Element):
+class _Temporal(CheckedElement):
     def kernel_type(self, ty: TemporalColumn) -> types.Type:
         return ty.value
 
@@ -87,15 +106,28 @@ class _Temporal(Element):
         pointer = ir.IntType(ty.bitwidth).as_pointer()
         return [pointer, _I64, ir.IntType(8).as_pointer(), _I64]
 
-    def load(
-        self, context: Any, builder: ir.IRBuilder, ty: TemporalColumn, column: Buffers, row: ir.Value
-    ) -> ir.Value:
-        raw = super().load(context, builder, ty, column, row)
+    def load_checked(
+        self,
+        context: Any,
+        builder: ir.IRBuilder,
+        ty: TemporalColumn,
+        column: Buffers,
+        row: ir.Value,
+        there: ir.Value | None,
+    ) -> tuple[ir.Value, ir.Value | None]:
+        raw = builder.load(builder.gep(column.values, [row]), align=1)
+        fits = None
+        if (limits := ty.limits) is not None:
+            first, last = limits
+            above = builder.sub(raw, raw.type(first))
+            fits = builder.icmp_unsigned("<=", above, raw.type(last - first))
+            if there is not None:
+                fits = builder.or_(fits, builder.not_(there))
         if not ty.unit:
-            return builder.sext(raw, _I64)
+            return builder.sext(raw, _I64), fits
         if ty.unit == _NANOSECONDS:
-            return _floor_thousandth(builder, raw)
-        return builder.mul(raw, _I64(1000)) if ty.unit == _MILLISECONDS else raw
+            return _floor_thousandth(builder, raw), fits
+        return builder.mul(raw, _I64(1000)) if ty.unit == _MILLISECONDS else raw, fits
 
     def convert(
         self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: TemporalColumn

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import math
 
+import numpy as np
 from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
+from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.temporal.civil import DAY, SECOND, days_of, month_length
+from dataflare_vec.jit.temporal.spans import product, total, whole
 from dataflare_vec.jit.temporal.types import as_date, as_instant, as_span, as_time
+from dataflare_vec.values import TOO_LONG
 
 _INLINE = {"forceinline": True}
 
@@ -37,11 +42,23 @@ def _time(hour, minute, second, microsecond):
     return ((hour * 60 + minute) * 60 + second) * SECOND + microsecond
 
 
+_INTEGERS = (types.Integer, WideIntType, types.Boolean, types.Omitted, int)
+
+
 def _check_integers(name, *values):
+    _check(name, "whole numbers", values)
+
+
+def _check_numbers(name, *values):
+    numbers = [value for value in values if value != types.float64]
+    _check(name, "whole numbers and floats of 64 bits", numbers)
+
+
+def _check(name, what, values):
     for value in values:
         given = types.unliteral(value) if isinstance(value, types.Type) else value
-        if not isinstance(given, (types.Integer, types.Boolean, types.Omitted, int)):
-            msg = f"`datetime.{name}` takes integers in a kernel, got {given}"
+        if not isinstance(given, _INTEGERS):
+            msg = f"`datetime.{name}` takes {what} in a kernel, got {given}"
             raise errors.TypingError(msg)
 
 
@@ -49,7 +66,7 @@ def _check_integers(name, *values):
 def date(year, month, day):
     """Make a date."""
     _check_integers("date", year, month, day)
-    return lambda year, month, day: as_date(_days(year, month, day))
+    return lambda year, month, day: as_date(_days(whole(year), whole(month), whole(day)))
 
 
 @overload(datetime.datetime, jit_options=_INLINE)
@@ -58,7 +75,8 @@ def instant(year, month, day, hour=0, minute=0, second=0, microsecond=0):
     _check_integers("datetime", year, month, day, hour, minute, second, microsecond)
 
     def make(year, month, day, hour=0, minute=0, second=0, microsecond=0):
-        return as_instant(_days(year, month, day) * DAY + _time(hour, minute, second, microsecond))
+        days = _days(whole(year), whole(month), whole(day))
+        return as_instant(days * DAY + _time(whole(hour), whole(minute), whole(second), whole(microsecond)))
 
     return make
 
@@ -69,19 +87,93 @@ def time(hour=0, minute=0, second=0, microsecond=0):
     _check_integers("time", hour, minute, second, microsecond)
 
     def make(hour=0, minute=0, second=0, microsecond=0):
-        return as_time(_time(hour, minute, second, microsecond))
+        return as_time(_time(whole(hour), whole(minute), whole(second), whole(microsecond)))
 
     return make
 
 
+# -- spans --------------------------------------------------------------------------------------------------
+
+_WEEK, _HOUR, _MINUTE, _MILLISECOND = 7 * DAY, 3600 * SECOND, 60 * SECOND, 1000
+
+
+@register_jitable(forceinline=True)
+def _days_and_rest(count, unit):
+    """Return days and microseconds of so many units; the second are fewer than a day's."""
+    if unit >= DAY:
+        return product(count, unit // DAY), 0
+    return count // (DAY // unit), count % (DAY // unit) * unit
+
+
+def _part(value, unit):
+    """Return days and microseconds of so many units, and what is left of a microsecond."""
+    raise TypeError(value, unit)
+
+
+@overload(_part)
+def _part_of(value, unit):
+    if not isinstance(value, types.Float):
+
+        def of_integer(value, unit):
+            days, rest = _days_and_rest(whole(value), unit)
+            return days, rest, 0.0
+
+        return of_integer
+
+    def of_float(value, unit):
+        if math.isnan(value):
+            raise ValueError("cannot convert float NaN to integer")
+        if math.isinf(value):
+            raise OverflowError("cannot convert float infinity to integer")
+        count = np.trunc(value)
+        if abs(count) >= 2.0**63:
+            raise OverflowError(TOO_LONG)
+        days, rest = _days_and_rest(np.int64(count), unit)
+        fraction = (value - count) * np.float64(unit)
+        microseconds = np.trunc(fraction)
+        return days, rest + np.int64(microseconds), fraction - microseconds
+
+    return of_float
+
+
+@register_jitable
+def _round(x):
+    """Round to the nearest, ties away from zero, as C does."""
+    near = np.trunc(x)
+    if abs(x - near) < 0.5:
+        return near
+    return near + (1.0 if x > 0.0 else -1.0)
+
+
+@register_jitable
+def _nearest(left, is_odd):
+    """Round what is left of microseconds; with an odd or even number before it, half to even."""
+    near = _round(left)
+    if abs(near - left) == 0.5:
+        odd = 1.0 if is_odd else 0.0
+        near = 2.0 * _round((left + odd) * 0.5) - odd
+    return np.int64(near)
+
+
 @overload(datetime.timedelta, jit_options=_INLINE)
 def span(days=0, seconds=0, microseconds=0, milliseconds=0, minutes=0, hours=0, weeks=0):
-    """Make a span, of whole numbers."""
-    _check_integers("timedelta", days, seconds, microseconds, milliseconds, minutes, hours, weeks)
+    """Make a span, with the sums of fractions in the order in which Python makes them."""
+    _check_numbers("timedelta", days, seconds, microseconds, milliseconds, minutes, hours, weeks)
 
     def make(days=0, seconds=0, microseconds=0, milliseconds=0, minutes=0, hours=0, weeks=0):
-        whole = days + 7 * weeks
-        rest = (seconds + 60 * minutes + 3600 * hours) * SECOND + milliseconds * 1000 + microseconds
-        return as_span(whole * DAY + rest)
+        d0, r0, f0 = _part(microseconds, 1)
+        d1, r1, f1 = _part(milliseconds, _MILLISECOND)
+        d2, r2, f2 = _part(seconds, SECOND)
+        d3, r3, f3 = _part(minutes, _MINUTE)
+        d4, r4, f4 = _part(hours, _HOUR)
+        d5, r5, f5 = _part(days, DAY)
+        d6, r6, f6 = _part(weeks, _WEEK)
+        all_days = total(total(total(total(total(total(d0, d1), d2), d3), d4), d5), d6)
+        rest = r0 + r1 + r2 + r3 + r4 + r5 + r6
+        rest += _nearest(f0 + f1 + f2 + f3 + f4 + f5 + f6, rest & 1 == 1)
+        all_days, rest = all_days + rest // DAY, rest % DAY
+        if all_days < 0:  # so that no sum on the way is longer than the result
+            all_days, rest = all_days + 1, rest - DAY
+        return as_span(total(product(all_days, DAY), rest))
 
     return make

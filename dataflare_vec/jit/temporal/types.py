@@ -15,7 +15,7 @@ from numba.core.imputils import lower_constant
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import intrinsic, register_model
 
-from dataflare_vec.values import ticks_of
+from dataflare_vec.values import is_long, is_naive, ticks_of
 
 
 class TemporalType(types.Type):  # type: ignore[misc]
@@ -66,8 +66,8 @@ def _constant(python: type, kind: type) -> None:
     """Let a kernel use a global of one of `datetime`'s classes."""
 
     @typeof_impl.register(python)
-    def typeof(value: Any, context: Any) -> TemporalType:
-        return BY_CLASS[python]
+    def typeof(value: Any, context: Any) -> TemporalType | None:
+        return None if is_long(value) or not is_naive(value) else BY_CLASS[python]
 
     @lower_constant(kind)
     def lower(context: Any, builder: Any, ty: Any, value: Any) -> Any:
