@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec import forks as forks
 from dataflare_vec import namespaces, text, vectors, words
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         SinkError,
         SourceError,
         StateError,
+        StreamUsedError,
         UnsupportedDataError,
     )
     from dataflare_vec.explanation import Explanation, explain
@@ -92,6 +94,8 @@ _HOMES = {
         "RowError",
         "SinkError",
         "SourceError",
+        "StreamUsedError",
+        "StreamUsedError",
         "StateError",
         "UnsupportedDataError",
     ),
@@ -153,6 +157,7 @@ __all__ = [
     "StateError",
     "Stream",
     "StreamResult",
+    "StreamUsedError",
     "SystemStatus",
     "UnsupportedDataError",
     "apply",

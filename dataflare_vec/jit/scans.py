@@ -164,10 +164,7 @@ class FoldWriter(RowsWriter):
             attrs=("alwaysinline",),
         )
         result = fix_returning_optional(context, builder, self.signature, status, result)
-        builder.store(builder.zext(status.is_error, ir.IntType(8)), error)
-        if self.code.frees_exceptions:
-            with builder.if_then(status.is_user_exc):
-                self._free_exception(status.excinfoptr)
+        self._note(status, error)
         with builder.if_then(status.is_ok):
             state, state_type = result, self.signature.return_type
             if self.code.gives_values:
@@ -245,7 +242,7 @@ class FoldKernel(CompiledKernel):
     @cached_property
     def by_key(self) -> FoldKernel:
         """The same with one state for each key."""
-        return FoldKernel(
+        by_key = FoldKernel(
             self.inputs,
             self.outputs,
             self.field_names,
@@ -254,6 +251,8 @@ class FoldKernel(CompiledKernel):
             gives_values=self.gives_values,
             keyed=True,
         )
+        by_key.explained = self.explained
+        return by_key
 
     def _code_for(self, result: Any, variant: LoopVariant) -> FoldCode:
         text = result.library.get_llvm_str()

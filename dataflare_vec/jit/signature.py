@@ -230,6 +230,10 @@ def _base(dtype: Any) -> Any:
 
 def _not_a_column(value: types.Type, position: int | None) -> str:
     where = "" if position is None else f" at position {position}"
+    if isinstance(value, (types.Poison, types.LiteralList)):
+        return f"it returns a list of items of unlike types{where}; give them one type, or return a tuple"
+    if isinstance(value, (types.DictType, types.Set)):
+        return f"it returns a dict or set{where}; return a tuple, a named tuple (a struct) or a list"
     if isinstance(value, types.NoneType):
         return (
             f"it returns None{where} for every row; return a value on at least one path "

@@ -130,10 +130,11 @@ def _format_string(value, made):
     share = {"<": 0, ">": 2, "^": 1}[made.align]
 
     def format_string(value, spec=_EMPTY):
-        nbytes = value._nbytes
+        text = text_of(value)  # of a constant, too
+        nbytes = text._nbytes
         if precision >= 0:
-            nbytes = min(offset_of(value, precision), nbytes)
-        shown = make_view(kind, value._data, nbytes)
+            nbytes = min(offset_of(text, precision), nbytes)
+        shown = make_view(kind, text._data, nbytes)
         missing = max(width - len(shown), 0)
         before = missing * share // 2
         return padded(kind, shown, before, missing - before, fill) if missing else shown
@@ -361,7 +362,7 @@ def _character_of(point):
         if number < 0 or number > 0x10FFFF:
             raise ValueError("chr() arg not in range(0x110000)")
         if number >= 0xD800 and number < 0xE000:
-            raise ValueError("a string in a column can't hold a surrogate")
+            raise ValueError("a string of Arrow can't hold a surrogate, U+D800 to U+DFFF; leave them out")
         room = allocate(4)
         return make_view(utf8_string, room, encode_to(room, 0, number))
 
