@@ -77,6 +77,8 @@ def _constant(value: Any) -> Any:
         return "str", value.isascii(), *sorted(shown_by(value))  # two types of strings
     if isinstance(value, Decimal):
         return "Decimal", value.as_tuple().exponent  # the scale is part of the type
+    if type(value) is int:
+        return "int", value >= 1 << 63  # without a sign, then
     return type(value).__name__
 
 
@@ -86,4 +88,6 @@ def _state(value: Any) -> Any:
         return type(value).__qualname__, getattr(value, "_fields", None), *map(_state, value)
     if hasattr(value, "dtype"):
         return "array", value.dtype.str, value.shape
+    if type(value) is int:
+        return "int", value >= 0, value >= 1 << 63  # whether it may stay an integer without a sign
     return type(value).__name__

@@ -30,6 +30,8 @@ _NOT_ARITHMETIC = {operator.not_, operator.is_, operator.is_not, operator.contai
 _COMPUTING = ("binop", "inplace_binop", "unary")
 _ITEMS = ("getitem", "static_getitem", "pair_first")
 _BUILT_IN = {abs, pow, divmod, round}
+#: Methods that only strings have.
+_TEXT_METHODS = set(dir(str)) - set(dir(list)) - set(dir(dict))
 #: Of an array's items these compute others; the rest reorders them, or NumPy sums in 64 bits.
 _OF_ITEMS = {np.diff, np.ptp}
 
@@ -248,10 +250,22 @@ def _inverted(value: Any) -> Iterator[Any]:
 
 
 def _converted(func_ir: Any, value: Any) -> Iterator[Any]:
-    if value.op == "call" and len(value.args) == 1:
-        found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
-        if isinstance(found, type) and found in FITTING:
-            yield 0, FITTING[found], (value.args[0],)
+    """Yield the arguments of what takes an integer of at most 64 bits."""
+    if value.op != "call":
+        return
+    found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
+    if isinstance(found, type) and found in FITTING and len(value.args) == 1:
+        yield 0, FITTING[found], (value.args[0],)
+    elif found is chr or getattr(found, "__module__", "") == "datetime" or _is_method_of_text(func_ir, value):
+        for i, argument in enumerate(value.args):
+            yield i, FITTING[np.int64], (argument,)
+        for name, argument in value.kws:
+            yield (name,), FITTING[np.int64], (argument,)
+
+
+def _is_method_of_text(func_ir: Any, value: Any) -> bool:
+    method = ir_utils.guard(ir_utils.get_definition, func_ir, value.func)
+    return getattr(method, "op", "") == "getattr" and method.attr in _TEXT_METHODS
 
 
 def _wrap(func_ir: Any, operands: Callable[[Any], Iterable[Any]]) -> bool:
@@ -264,7 +278,9 @@ def _wrap(func_ir: Any, operands: Callable[[Any], Iterable[Any]]) -> bool:
             if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr):
                 for place, function, arguments in list(operands(value)):
                     result = _call(func_ir, block, body, function, arguments, value.loc)
-                    if isinstance(place, int):
+                    if isinstance(place, tuple):
+                        value.kws = [(n, result if n == place[0] else a) for n, a in value.kws]
+                    elif isinstance(place, int):
                         value.args = tuple(result if i == place else a for i, a in enumerate(value.args))
                     else:
                         setattr(value, place, result)
