@@ -17,12 +17,14 @@ from pathlib import Path
 KERNEL_MODULES = ("text", "vectors", "words")
 _SOURCES = (
     "binding.py",
+    "calls.py",
     "cache",
     "carry.py",
     "definition.py",
     "engine/prepare.py",
     "engine/reduce.py",
     "jit",
+    "interrupts.py",
     "kernel.py",
     "layouts",
     "values.py",
