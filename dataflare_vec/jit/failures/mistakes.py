@@ -518,8 +518,8 @@ MISTAKES = (
     Mistake(
         "!r in f-strings",
         _ANY_CLASS + r"format spec in f-strings not supported",
-        "`repr`, which `!r` and `!a` stand for, isn't known to compiled code",
-        "write the value itself, `{{x}}`, with quotes around it if need be",
+        "`!r` and `!a` aren't known to compiled code",
+        "write `{{repr(x)}}` or `{{ascii(x)}}`, or the value itself, `{{x}}`",
         code=r"f['\"]",
     ),
     Mistake(
