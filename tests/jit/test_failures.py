@@ -208,10 +208,6 @@ def text_and_number(x):
     return x < "1"
 
 
-def union(x):
-    return isinstance(x, int | float)
-
-
 def bits(x):
     return (x > 1) & x
 
@@ -444,7 +440,6 @@ CASES = [
     ("a condition with walrus", walrus, "y := x * 2", "within a condition", "on a line of its own"),
     ("an empty list or dict", empty_list, "seen = []", "`seen` is empty", "begin with a value"),
     ("text and numbers", text_and_number, 'x < "1"', "text and numbers", "values of one kind"),
-    ("isinstance of a union", union, "int | float", "union of types", "isinstance(x, (int, float))"),
     ("bits of floats", bits, "(x > 1) & x", "work on integers and bools, got bool, float64", "`and`"),
     (
         "arithmetic with a tuple or list",

@@ -420,14 +420,6 @@ MISTAKES = (
         code=r".* (?:<|<=|>|>=|\+|-|\*) ",
     ),
     Mistake(
-        "isinstance of a union",
-        _CALLS + r"or_\(Function",
-        "a union of types is made when the kernel runs, and compiled code has none",
-        "write a tuple: `isinstance(x, (int, float))`; mostly the test isn't needed, types are those of the "
-        "columns",
-        code=r"\w+ \| \w+",
-    ),
-    Mistake(
         "bits of floats",
         _CALLS + r"(?:i?and_|i?or_|i?xor|i?[lr]shift|invert)\((?=[^\n]*float)(?P<types>[^\n]*)\)",
         "`&`, `|`, `^` and shifts work on integers and bools, got {types}",
