@@ -26,6 +26,8 @@ from dataflare_vec.definition import Form
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError, PluginError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
+from dataflare_vec.native.numba import import_compiler
+from dataflare_vec.subclasses import is_plain
 from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple, is_short_decimal
 
 if TYPE_CHECKING:
@@ -171,6 +173,7 @@ def load_or_compile_part(
 def _runtime(symbol: str) -> int | None:
     if symbol == interrupts.SYMBOL:  # nothing of Numba's
         return ctypes.addressof(interrupts.words)
+    import_compiler()
     from dataflare_vec.jit.runtime import address_of
 
     return address_of(symbol)
@@ -222,20 +225,25 @@ def _check_constants(binding: Binding) -> None:
 def _is_constant(value: object) -> bool:
     if isinstance(value, tuple):
         return len(value) > 0 and all(map(_is_constant, value))
+    if isinstance(value, (str, bytes)) and not is_plain(value):
+        return False
     if isinstance(value, str):
         return value.isascii() or value.encode(errors="ignore").decode() == value  # no lone surrogates
     if isinstance(value, int):
-        return -(1 << 63) <= value < 1 << 63
+        return -(1 << 63) <= value < 1 << 64
     plain = value is None or isinstance(value, (float, bytes))
     return plain or is_naive(value) or is_short_decimal(value)
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
+    import_compiler()
     from dataflare_vec.jit.compiler import compile_kernel
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.failures import explain_failure, inner_cause
     from dataflare_vec.jit.loops import Input
+    from dataflare_vec.jit.rewrite import check_members
     from dataflare_vec.jit.signature import constant_type
+    from dataflare_vec.jit.strings.members import members_in
 
     plugin = binding.plugin
     inputs = []
@@ -287,6 +295,8 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
             declared = by_field(plugin, kernel.field_names, by_parameter)
             kernel = compiled()
         kernel.check()
+        constants = tuple(item.value for item in binding.items if isinstance(item, Constant))
+        check_members(plugin.function, members_in(constants))
     except PluginError as error:
         if not isinstance(error, KernelResultError) or str(error).startswith("plugin"):
             raise
@@ -313,6 +323,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
 
 def _arguments(plugin: Plugin, inputs: Sequence[Any], groups: Sequence[int]) -> list[Any]:
     """Return Numba's types of all of a function's parameters."""
+    import_compiler()
     from numba.core import types
 
     from dataflare_vec.jit.records import guess, type_of
@@ -331,6 +342,7 @@ def _follows(item: Column | Constant) -> bool:
 
 def output_fields(kernel: CompiledKernel) -> tuple[OutputField, ...]:
     """Return the output columns of a kernel."""
+    import_compiler()
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.signature import polars_dtype
 
@@ -350,6 +362,7 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
     ColumnTypeError
         If a kernel can't read it, or it isn't what the parameter is annotated with.
     """
+    import_compiler()
     from dataflare_vec.jit.signature import column_type
 
     parameter: Parameter = item.parameter

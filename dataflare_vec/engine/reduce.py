@@ -18,6 +18,7 @@ from dataflare_vec.engine.reasons import Reason, cause_of
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.errors import KernelResultError, RowError
+from dataflare_vec.native.numba import import_compiler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -243,6 +244,7 @@ def _compiled_finish(
     if key not in plugin.kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
+            import_compiler()
             from dataflare_vec.jit.compiler import compile_kernel
             from dataflare_vec.jit.scans import StateInput
 
@@ -271,6 +273,7 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
     if key not in plugin.kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
+            import_compiler()
             from dataflare_vec.jit.scans import StateInput, compile_fold
 
             ty = prepared.kernel.compiled.state_type
@@ -292,6 +295,7 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
 
 def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Callable[[], Any]) -> Any:
     """Return what is compiled; or raise an error that names the function."""
+    import_compiler()
     from dataflare_vec.jit.failures import explain_function, inner_cause
 
     function = plain(getattr(plugin.stateful, what))

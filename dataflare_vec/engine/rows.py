@@ -312,4 +312,5 @@ def _bits(value: Any) -> int:
         return int(struct.unpack("<q", struct.pack("<d", value))[0])
     if isinstance(value, Decimal):
         return digits_of(value)[0]
-    return ticks_of(value) if is_naive(value) else int(value)
+    bits = ticks_of(value) if is_naive(value) else int(value)
+    return bits - (1 << 64) if bits >= 1 << 63 else bits  # as a slot holds it

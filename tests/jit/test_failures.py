@@ -5,12 +5,14 @@ from __future__ import annotations
 import collections
 import datetime
 import json
+import keyword
 import logging
 import math
 import random
 import re
 from datetime import timedelta
 from decimal import Decimal
+from enum import Enum
 from statistics import mean
 
 import numba
@@ -28,12 +30,17 @@ LIMITS = [1.0, 2.0]
 RATE = Decimal("0.19")
 WEIGHTS = np.ones(3)
 TOTAL = 0.0
+NAMES = np.array(["1.0", "2.0"])
 logger = logging.getLogger("kernel")
 
 
 class Money:
     def __init__(self, cents):
         self.cents = cents
+
+
+class Level(str, Enum):
+    LOW = "low"
 
 
 @numba.njit
@@ -374,7 +381,22 @@ def inner_recursion(x):
     return product(x)
 
 
+def numpy_string(x):
+    return NAMES[0] == str(x)
+
+
+def shown_member(x):
+    return f"{Level.LOW}"
+
+
+def module_s_list(x):
+    return str(x) in keyword.kwlist
+
+
 CASES = [
+    ("a string of another kind", numpy_string, "NAMES[0] == str(x)", "outside of compiled code", "tuple of"),
+    ("a member shown as text", shown_member, "Level.LOW", "`Level.LOW` is a string", "`.value`"),
+    ("a list or set of a module", module_s_list, "", "outside of the kernel", "a frozenset"),
     ("unknown name", unknown_name, "prcie", "no name `prcie`", "did you mean `price`"),
     ("a kernel that calls itself", calls_itself, "calls_itself(x - 1)", "can't call itself", "as a loop"),
     ("a function of a library", library_function, "mean(x)", "is a library's", "of your own"),

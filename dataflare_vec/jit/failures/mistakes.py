@@ -64,7 +64,7 @@ class Recognised(NamedTuple):
 # What Numba calls the types of numbers, those that may be None included.
 _NUMBER = r"(?P<type>OptionalType\(\w+\)|u?int\d+|float\d+|bool(?:ean)?|Literal\[(?:int|bool)\]\(-?\w+\))"
 # Numba's own strings, and those of columns.
-_STRING = r"(?:unicode_type|string(?:\[ascii\])?(?=[,)\s])|Literal\[(?:str|StringConstant)\])"
+_STRING = r"(?:unicode_type|string(?:\[ascii\])?(?=[,)\s])|Literal\[(?:str|(?:String|Wide)Constant)\])"
 _ANY_CLASS = r"\w+: "
 _CALLS = _ANY_CLASS + r"No implementation of function [^\n]*\s+>>> "
 _GLOBAL = _ANY_CLASS + r"Untyped global name '(?P<name>\w+)': Cannot determine Numba type of "
@@ -107,6 +107,28 @@ MISTAKES = (
         "the array is read-only, as rows of lists and global arrays are",
         "work on a copy, as `a = a.copy()`",
         code=r".*\] = ",
+    ),
+    Mistake(
+        "a string of another kind",
+        r"(?s:.*)a string of another kind than those of compiled code: (?P<kind>[^\n]*)",
+        "strings from outside of compiled code can't be compared here ({kind}): items of NumPy's arrays are, "
+        "and what a function of your own `overload` returns",
+        "keep them as a tuple of `str`, or bind them as a column or a constant",
+        code=r".* (?:[=!]=|[<>]=?|in) ",
+    ),
+    Mistake(
+        "a member shown as text",
+        r"TypingError: the text of `(?P<member>[\w.]+)` isn't what it is: `(?P<way>\w+)` ",
+        "`{member}` is a string that `{way}` shows as another one, which compiled code doesn't tell apart; "
+        "and the kernel shows strings",
+        "write `.value` behind the member",
+        code=r"{member}$",
+    ),
+    Mistake(
+        "a list or set of a module",
+        r"\w+: <numba\.core\.base\.OverloadSelector[^\n]*\((?:List|Set)\(",
+        "a list or set that is made outside of the kernel isn't known to compiled code: it may change",
+        "make it a tuple or a frozenset, or make it in the kernel",
     ),
     # -- names ----------------------------------------------------------------------------------------------
     Mistake(

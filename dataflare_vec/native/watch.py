@@ -10,7 +10,7 @@ import signal
 from functools import cache
 
 from dataflare_vec.interrupts import provide
-from dataflare_vec.jit.support import address_of
+from dataflare_vec.native.support import address_of
 
 _SIGNAL = int(signal.SIGINT)
 

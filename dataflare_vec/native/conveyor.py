@@ -18,7 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from dataflare_vec.interrupts import watched
-from dataflare_vec.jit.support import address_of
+from dataflare_vec.native.support import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
