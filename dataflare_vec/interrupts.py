@@ -37,6 +37,11 @@ def provide(make: Callable[[], tuple[int, int]]) -> None:
     _makers[:] = [make]
 
 
+def press() -> None:
+    """End the loops that run, as Ctrl-C does."""
+    words[0] = 1
+
+
 def watched(address: int, arguments: int) -> Callable[..., int]:
     """Return the loop at an address, of so many arguments; Ctrl-C ends it with a KeyboardInterrupt."""
     loop = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * arguments)(address)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from time import perf_counter
 from typing import TYPE_CHECKING
+
+from dataflare_vec import interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dataflare_vec.tuner import Tuner
+
+#: Seconds between two looks at threads that are to come to an end.
+_PATIENCE = 0.05
 
 _lock = threading.Lock()
 _executors: dict[int, ThreadPoolExecutor] = {}
@@ -90,8 +95,11 @@ def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threa
         # isn't waited for: it may stand behind this very run, if a column kernel applies a plugin.
         for future in futures:
             while not (future.cancel() or future.done()):
+                pressed = any(isinstance(error, KeyboardInterrupt) for error in errors)
+                if pressed:  # perhaps before a loop began that doesn't end by itself
+                    interrupts.press()
                 try:
-                    future.result()
+                    wait([future], _PATIENCE if pressed else None)
                 except KeyboardInterrupt as error:
                     stop = True
                     errors.append(error)

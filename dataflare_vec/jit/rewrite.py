@@ -34,6 +34,7 @@ from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
 from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.jit.decimals.types import WideIntType
+from dataflare_vec.jit.instances import replace_tests
 from dataflare_vec.jit.integers.exact import compute_exactly
 from dataflare_vec.jit.integers.widen import compute_wide
 from dataflare_vec.jit.interrupts import look_in_loops
@@ -453,7 +454,9 @@ class _Translate(TranslateByteCode):  # type: ignore[misc]
 
     def run_pass(self, state: Any) -> bool:
         mark_formats(state.bc)
-        return bool(super().run_pass(state))
+        super().run_pass(state)
+        replace_tests(state.func_ir)
+        return True
 
 
 _pipelines: dict[emit.Mode | None, type[compiler.CompilerBase]] = {}

@@ -442,14 +442,6 @@ MISTAKES = (
         code=r".* (?:<|<=|>|>=|\+|-|\*) ",
     ),
     Mistake(
-        "isinstance of a union",
-        _CALLS + r"or_\(Function",
-        "a union of types is made when the kernel runs, and compiled code has none",
-        "write a tuple: `isinstance(x, (int, float))`; mostly the test isn't needed, types are those of the "
-        "columns",
-        code=r"\w+ \| \w+",
-    ),
-    Mistake(
         "bits of floats",
         _CALLS + r"(?:i?and_|i?or_|i?xor|i?[lr]shift|invert)\((?=[^\n]*float)(?P<types>[^\n]*)\)",
         "`&`, `|`, `^` and shifts work on integers and bools, got {types}",
@@ -540,8 +532,8 @@ MISTAKES = (
     Mistake(
         "!r in f-strings",
         _ANY_CLASS + r"format spec in f-strings not supported",
-        "`repr`, which `!r` and `!a` stand for, isn't known to compiled code",
-        "write the value itself, `{{x}}`, with quotes around it if need be",
+        "`!r` and `!a` aren't known to compiled code",
+        "write `{{repr(x)}}` or `{{ascii(x)}}`, or the value itself, `{{x}}`",
         code=r"f['\"]",
     ),
     Mistake(

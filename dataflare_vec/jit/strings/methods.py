@@ -14,6 +14,7 @@ from dataflare_vec.jit.strings import offered as offered
 from dataflare_vec.jit.strings import pad as pad
 from dataflare_vec.jit.strings import partition as partition
 from dataflare_vec.jit.strings import replace as replace
+from dataflare_vec.jit.strings import representation as representation
 from dataflare_vec.jit.strings import search as search
 from dataflare_vec.jit.strings import split as split
 from dataflare_vec.jit.strings import strip as strip
