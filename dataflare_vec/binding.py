@@ -139,6 +139,8 @@ def _type_key(value: Any) -> Any:
         return str, value.isascii(), *sorted(shown_by(value))  # two types of strings
     if isinstance(value, Decimal):
         return value.as_tuple().exponent  # decimals are compiled for their scale
+    if type(value) is int and value >= 1 << 63:
+        return int, "unsigned"
     return tuple(map(_type_key, value)) if isinstance(value, tuple) else type(value)
 
 

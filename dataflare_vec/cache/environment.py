@@ -26,6 +26,7 @@ _SOURCES = (
     "jit",
     "kernel.py",
     "layouts",
+    "native",
     "subclasses.py",
     "values.py",
     *(f"{name}.py" for name in KERNEL_MODULES),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,14 +10,20 @@ import numba
 from numba.core import callconv, types
 from numba.core.compiler_lock import global_compiler_lock
 
+from dataflare_vec.cache.loading import ObjectCode
 from dataflare_vec.definition import plain
+from dataflare_vec.errors import DataFlareError
+from dataflare_vec.forks import wait_for_lock
+from dataflare_vec.interrupts import SYMBOL
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit import decimals as decimals  # likewise
+from dataflare_vec.jit import integers as integers  # likewise
 from dataflare_vec.jit import temporal as temporal  # likewise
 from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit import words as words  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
+from dataflare_vec.jit.nested import named as named  # likewise
 from dataflare_vec.jit.rewrite import (
     ERROR_MODEL,
     TryInFastForm,
@@ -34,13 +38,11 @@ from dataflare_vec.jit.speculation import may_speculate
 from dataflare_vec.jit.strings import methods as methods  # registers them with Numba
 from dataflare_vec.jit.strings.arena import uses_arena
 from dataflare_vec.jit.strings.column import narrow
-from dataflare_vec.jit.support import object_code
 from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
+from dataflare_vec.native.support import external_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from dataflare_vec.cache.loading import ObjectCode
 
 
 _OWN_PACKAGES = ("numba", "dataflare_vec")
@@ -68,22 +70,8 @@ callconv.error_models[ERROR_MODEL] = _ErrorModel
 # Numba's own: its code generator asserts that it is held.
 compile_lock = global_compiler_lock
 
-# A fork waits for a compilation to end: in the child LLVM would be half-way through it for ever.
-_PATIENCE = 30.0
-_held = threading.local()
-
-
-def _before_fork() -> None:
-    _held.lock = compile_lock._lock if compile_lock._lock.acquire(timeout=_PATIENCE) else None
-
-
-def _after_fork() -> None:
-    if _held.lock is not None:
-        _held.lock.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+# In the child LLVM would be half-way through a compilation for ever.
+wait_for_lock(compile_lock._lock)
 
 
 @dataclass(frozen=True)
@@ -113,8 +101,12 @@ class CompiledKernel(Kernel):
         Names of the fields if the kernel returns a named tuple, else None.
     is_filter
         Whether its loops write the selection instead of a column.
+    explained
+        Returns the error to raise for one that comes up while a loop is compiled: whoever knows the plugin
+        sets it.
     """
 
+    explained: Callable[[Exception], Exception] | None = None
     _mark = ""  # tells apart symbols of loops that only a subclass knows
 
     def __init__(
@@ -174,13 +166,31 @@ class CompiledKernel(Kernel):
             with compile_lock:
                 library = self._libraries.get(variant)
                 if library is None:
-                    library = self._libraries[variant] = self._compile_loop(variant)
+                    try:
+                        library = self._libraries[variant] = self._compile_loop(variant)
+                    except DataFlareError:
+                        raise
+                    except Exception as error:  # whatever Numba and LLVM stumble over
+                        if self.explained is None:
+                            raise
+                        raise self.explained(error) from error
         return library
+
+    def check(self) -> None:
+        """Write the loop that does all that the others do, and throw it away: errors come up now."""
+        with compile_lock:
+            context = self._result.target_context
+            library = context.codegen().create_library("dfv.check")
+            module = library.create_ir_module("dfv.check")
+            variant = LoopVariant(nulls=True, careful=True)
+            with context.push_code_library(library):
+                LoopBuilder(self._code_for(self._result, variant), variant).build(module, "dfv.check")
 
     def machine_code(self, variant: LoopVariant) -> MachineCode:
         """Return a loop where it lies in memory."""
         library = self.library_of(variant)
-        return MachineCode(library.get_pointer_to_function(library.name), library)
+        address = library.get_pointer_to_function(library.name)
+        return MachineCode(address, library, SYMBOL in library.get_llvm_str())
 
     def object_code(self, variant: LoopVariant) -> ObjectCode:
         """Return the object file of a loop."""
@@ -319,6 +329,17 @@ def compile_form(
     dispatcher.compile(argument_types)
     check_members(function)
     return dispatcher.overloads[argument_types]
+
+
+def object_code(library: Any, name: str | None = None) -> ObjectCode:
+    """Return the object file that one of Numba's code libraries was compiled to.
+
+    The function to be called has the library's name, if it isn't given.
+    """
+    name = name or library.name
+    library.get_pointer_to_function(name)  # LLVM writes it at the first look
+    module = library._final_module
+    return ObjectCode(name, bytes(library._get_compiled_object()), external_names(module))
 
 
 def _foreign_code(result: Any, seen: set[int]) -> str | None:

@@ -63,13 +63,18 @@ def drop_unused(func_ir: Any, names: set[str]) -> None:
             for var in s.list_vars()
             if not isinstance(s, ir.Del) and var.name != targets.get(id(s))
         }
-        dropped = [
-            s
-            for s in statements
-            if targets.get(id(s)) in names - used
-            and (isinstance(s.value, ir.Global | ir.FreeVar) or getattr(s.value, "op", "") == "getattr")
-        ]
+        dropped = [s for s in statements if targets.get(id(s)) in names - used and _looks_up(s.value)]
         gone = set(map(id, dropped))
         for block in func_ir.blocks.values():
             block.body = [s for s in block.body if id(s) not in gone]
-        names = {s.value.value.name for s in dropped if isinstance(s.value, ir.Expr)}  # and what that was of
+        names = {name for s in dropped if (name := _read_by(s.value))}
+
+
+def _looks_up(value: Any) -> bool:
+    return isinstance(value, ir.Global | ir.FreeVar | ir.Var) or getattr(value, "op", "") == "getattr"
+
+
+def _read_by(value: Any) -> str | None:
+    """Return the variable that a look-up reads: what it copies, or takes an attribute of."""
+    variable = value.value if isinstance(value, ir.Expr) else value
+    return variable.name if isinstance(variable, ir.Var) else None

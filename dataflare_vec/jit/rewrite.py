@@ -31,13 +31,18 @@ from numba.core.typing.typeof import typeof_impl
 from numba.core.untyped_passes import TranslateByteCode
 
 from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
+from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
-from dataflare_vec.jit.integers import compute_wide
+from dataflare_vec.jit.decimals.types import WideIntType
+from dataflare_vec.jit.integers.exact import compute_exactly
+from dataflare_vec.jit.integers.widen import compute_wide
+from dataflare_vec.jit.interrupts import look_in_loops
 from dataflare_vec.jit.lookups import drop_unused, read_attributes
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
-from dataflare_vec.jit.raises import drop_arguments
+from dataflare_vec.jit.raises import drop_arguments, forget_exceptions
+from dataflare_vec.jit.recursion import Depth
 from dataflare_vec.jit.strings.constants import constant, replace_strings
 from dataflare_vec.jit.strings.formats import mark_formats
 from dataflare_vec.jit.strings.members import kept_members, refuse, shows
@@ -110,7 +115,7 @@ def _own_signature(function: MathFunction, args: tuple[types.Type, ...]) -> Any:
         return None
     # Numba casts the arguments to the signature's types; that of None raises.
     args = tuple(types.unliteral(arg.type if isinstance(arg, types.Optional) else arg) for arg in args)
-    numbers = (types.Float, types.Integer, types.Boolean)
+    numbers = (types.Float, types.Integer, types.Boolean, WideIntType)
     if not all(isinstance(arg, numbers) and arg != types.float16 for arg in args):
         return None
     are_floats = [isinstance(arg, types.Float) for arg in args]
@@ -183,10 +188,11 @@ _helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKe
 
 def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
     function = func_ir.func_id.func
-    before = _notes.get(function)
-    # What it shows depends on its types: those of an earlier compilation may be used again.
-    notes = _Notes(members=kept_members(func_ir), shows=before.shows if before else set())
+    # What depends on types is noted later, and not again where an earlier compilation for them is used.
+    before = _notes.get(function, _Notes())
+    notes = _Notes(before.has_angles, members=kept_members(func_ir), shows=before.shows)
     _notes[function] = notes
+    depth = Depth(func_ir)
     changed = False
     replaced: set[str] = set()
     for block in func_ir.blocks.values():
@@ -203,6 +209,8 @@ def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
                 value = ir.Global(str(getattr(found, "__name__", "function")), new, old.loc)
                 body.append(ir.Assign(value, name, old.loc))
                 func_ir._definitions[name.name].append(value)
+                if isinstance(new, Dispatcher) and may_recurse(new.py_func):
+                    body += depth.before(block, old.loc)
                 if old.op == "call":
                     replaced.add(old.func.name)
                     old.func = name
@@ -213,6 +221,7 @@ def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
                 changed = True
             body.append(statement)
         block.body = body
+    depth.begin()
     drop_unused(func_ir, replaced)
     changed |= _replace_values(func_ir, mode, notes)
     return changed
@@ -250,11 +259,29 @@ def _is_foreign(value: Any) -> bool:
 def _called(func_ir: Any, value: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return what an expression calls, and with what; an operator of ours is a call."""
     if value.op == "call":
-        found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
+        found = _outer_value(func_ir, value.func)
         return found, () if value.kws or value.vararg else tuple(value.args)
     if value.op in ("binop", "inplace_binop") and value.fn in OPERATORS:
         return value.fn, (value.lhs, value.rhs)
     return None, ()
+
+
+def _outer_value(func_ir: Any, var: Any) -> Any:
+    """Return the global object that a variable names, None if it isn't one.
+
+    The body of a `try` occurs several times, so that a variable has several definitions, all of them alike.
+    """
+    found = []
+    for definition in func_ir._definitions.get(var.name, ()):
+        if isinstance(definition, ir.Global | ir.FreeVar):
+            found.append(definition.value)
+        elif isinstance(definition, ir.Expr) and definition.op == "getattr":
+            found.append(getattr(_outer_value(func_ir, definition.value), definition.attr, None))
+        elif isinstance(definition, ir.Var):
+            found.append(_outer_value(func_ir, definition))
+        else:
+            return None
+    return found[0] if found and all(one is found[0] for one in found) else None
 
 
 def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode | None, notes: _Notes) -> Any:
@@ -451,10 +478,25 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
             if mode is not None and not mode.full and _has_try(state.func_id.func):
                 raise TryInFastForm
             changed = drop_arguments(state.func_ir)
+            changed |= forget_exceptions(state.func_ir)
+            changed |= look_in_loops(state.func_ir)
             changed |= compute_wide(state.func_ir, state.args)
             changed |= read_attributes(state.func_ir)
             changed |= replace_strings(state.func_ir)
             return _replace_calls(state.func_ir, mode) or changed
+
+    @register_pass(mutates_CFG=False, analysis_only=False)
+    class ComputeExactly(FunctionPass):  # type: ignore[misc]
+        _name = f"dfv_compute_exactly_{mode}"
+
+        def __init__(self) -> None:
+            FunctionPass.__init__(self)
+
+        def run_pass(self, state: Any) -> bool:
+            full = mode is None or mode.full
+            changed, leaves = compute_exactly(state.func_ir, state.typemap, state.calltypes, full=full)
+            _notes[state.func_id.func].has_angles |= leaves
+            return changed
 
     class Compiler(compiler.CompilerBase):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:
@@ -463,6 +505,7 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
             before = manager.passes[passes.index(typed_passes.NopythonTypeInference) - 1][0]
             manager.add_pass_after(ReplaceCalls, before)
             manager.add_pass_after(_NoteTexts, typed_passes.NopythonTypeInference)
+            manager.add_pass_after(ComputeExactly, typed_passes.NopythonTypeInference)
             ssa = passes.index(CheckUnbound.before)
             manager.add_pass_after(CheckUnbound, passes[ssa - 1])
             manager.passes = [

@@ -334,6 +334,57 @@ def forgets(x):
 
 
 # mistake, kernel, what is marked, words of the reason, words of the advice
+def caught_classes(x):
+    try:
+        return 1 // x
+    except (ValueError, ZeroDivisionError):
+        return 0.0
+
+
+def interrupted(x):
+    if x > 1:
+        raise KeyboardInterrupt
+    return x
+
+
+def returns_empty(x):
+    return []
+
+
+def unlike_dict(x):
+    return len({1: 2, "b": 3}) + x
+
+
+def unlike_loop(x):
+    count = 0
+    for _ in (1, "a", x):
+        count += 1
+    return count
+
+
+def unlike_item(x):
+    return (1, "a", x)[int(x)]
+
+
+def class_attribute(x):
+    return float.fromhex("1") + x
+
+
+def set_comprehension(x):
+    return len({i % 2 for i in range(int(x))})
+
+
+def type_as_value(x):
+    return type(x) == float  # noqa: E721
+
+
+def inner_recursion(x):
+    def product(n):
+        return 1.0 if n < 2 else n * product(n - 1)
+
+    return product(x)
+
+
 def numpy_string(x):
     return NAMES[0] == str(x)
 
@@ -436,6 +487,16 @@ CASES = [
     ("keywords from a dict", keywords, "added(**options)", "`**` in a call", "one by one"),
     ("print with options", printed, 'print(x, end="")', "`print` takes no", "leave them out"),
     ("exceptions by class", caught_class, "try:", "all exceptions or none", "`except Exception:`"),
+    ("exceptions by class", caught_classes, "try:", "all exceptions or none", "`except Exception:`"),
+    ("no error", interrupted, "raise KeyboardInterrupt", "derive from `Exception`", "`raise ValueError(…)`"),
+    ("an empty list that is nothing but empty", returns_empty, "[]", "has no type", "`[0][:0]`"),
+    ("a dict of unlike items", unlike_dict, "", "keys of a dict are of one type", "`if` and `elif`"),
+    ("unlike items one after the other", unlike_loop, "", "(1, 'a', float64) are unlike", "one by one"),
+    ("an item of a tuple by number", unlike_item, "", "(1, 'a', float64) are unlike", "pair[0]"),
+    ("an attribute of a class", class_attribute, "float.fromhex", "of a class", "methods on values"),
+    ("a set by comprehension", set_comprehension, "", "by a comprehension", "set([… for"),
+    ("types as values", type_as_value, "", "a type isn't a value", "isinstance(x, int)"),
+    ("a function within that calls itself", inner_recursion, "", "can't call itself", "top of the file"),
     ("the exception as a value", caught_value, "try:", "can't be kept as `error`", "leave out `as error`"),
     ("raise within except", raised_again, "raise", "raised again", "the row is reported"),
     ("formats with %", percent, '"%.2f" % x', "formatting with `%`", 'as `f"{x:.2f}"`'),
