@@ -17,12 +17,13 @@ from dataflare_vec.jit.strings.types import BytesType, StringType, utf8_string
 
 
 def widened(ty: Any) -> Any:
-    """Return a type that also takes strings which aren't ASCII, in tuples too."""
-    if isinstance(ty, StringType):
+    """Return a type that also takes strings which aren't ASCII, in tuples too; others as they are."""
+    if is_string(ty):
         return utf8_string
     if isinstance(ty, types.BaseTuple):
-        kind = getattr(ty, "instance_class", None)
-        return types.BaseTuple.from_types([widened(item) for item in ty], kind)
+        items = [widened(item) for item in ty]
+        if any(new is not old for new, old in zip(items, ty, strict=True)):
+            return types.BaseTuple.from_types(items, getattr(ty, "instance_class", None))
     return ty
 
 
@@ -35,20 +36,13 @@ def _widen(container: type) -> None:
     make = container.__init__  # type: ignore[misc]
 
     def make_widened(self: Any, *items: Any, **more: Any) -> None:
-        make(self, *[widened(types.unliteral(item)) for item in items], **more)
+        make(self, *map(widened, items), **more)
 
     container.__init__ = make_widened  # type: ignore[misc]
 
 
 for _container in (types.DictType, types.ListType, types.Set):
     _widen(_container)
-
-
-def as_one_type(ty: Any) -> Any:
-    """Return the type of a tuple of strings as one that a loop can go over; None if it isn't of strings."""
-    if isinstance(ty, types.Tuple) and len(ty) and all(map(is_string, ty)):
-        return types.UniTuple(utf8_string, len(ty))
-    return None
 
 
 @infer
@@ -58,8 +52,11 @@ class _Iterated(AbstractTemplate):  # type: ignore[misc]
     key = "getiter"
 
     def generic(self, args: Any, kws: Any) -> Any:
-        strings = as_one_type(args[0])
-        return None if strings is None else signature(strings.iterator_type, strings)
+        (items,) = args
+        if not (isinstance(items, types.Tuple) and len(items) and all(map(is_string, items))):
+            return None
+        strings = types.UniTuple(utf8_string, len(items))
+        return signature(strings.iterator_type, strings)
 
 
 @box(StringType)
