@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -162,18 +162,19 @@ class Plugin:
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None
     fallback: str | None = None
     stateful: Stateful | None = None
+    # What comes of running it isn't part of the definition: it isn't compared.
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
-    kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
+    kernels: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     # The binding of a call without any, once it has been made.
-    own_binding: list[Any] = field(default_factory=list, repr=False)
+    own_binding: list[Any] = field(default_factory=list, repr=False, compare=False)
     # The plan of the last such call, with what it holds for; see the engine's `plan_for`.
-    last_plan: list[Any] = field(default_factory=list, repr=False)
-    # The plugin of the same definition that it replaced, until its kernels were looked at; and the globals
-    # that kernels of `__main__` were compiled with. See the engine's `live`.
-    predecessor: list[Plugin] = field(default_factory=list, repr=False)
-    captured: list[Any] = field(default_factory=list, repr=False)
+    last_plan: list[Any] = field(default_factory=list, repr=False, compare=False)
+    # The plugin of the same definition that it replaced, until its kernels were looked at; and what its
+    # functions name that kernels were compiled with. See the engine's `live`.
+    predecessor: list[Plugin] = field(default_factory=list, repr=False, compare=False)
+    captured: list[Any] = field(default_factory=list, repr=False, compare=False)
     # Why it ran in the interpreter, once the user has been warned of it.
-    interpreted: list[str] = field(default_factory=list, repr=False)
+    interpreted: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", getattr(self.function, "__doc__", None))
@@ -186,14 +187,16 @@ class Plugin:
     @staticmethod
     def fresh() -> dict[str, Any]:
         """Return what a copy has of its own: nothing compiled, bound or planned yet."""
-        return {
-            "kernels": {},
-            "own_binding": [],
-            "last_plan": [],
-            "predecessor": [],
-            "captured": [],
-            "interpreted": [],
-        }
+        own: Any = [one for one in fields(Plugin) if not one.compare]
+        return {one.name: one.default_factory() for one in own}
+
+    def forget(self) -> None:
+        """Forget what was compiled and planned, because something that it captures has changed.
+
+        Other threads may be about to put something into what is here now: it gets new places.
+        """
+        for name in ("kernels", "last_plan", "interpreted"):
+            object.__setattr__(self, name, type(getattr(self, name))())
 
     @property
     def name(self) -> str:

@@ -190,10 +190,3 @@ def test_an_error_marks_the_line_of_the_cell(notebook):
     assert 'File "<cell 2>", line 3, in tax\n    3 | return x.mean()\n      |        ^^^^^^' in str(
         caught.value
     )
-
-
-def test_functions_of_modules_are_not_looked_at():
-    plugin = default_registry.get("haversine")
-    frame = pl.DataFrame({"lat1": [1.0], "lon1": [1.0], "lat2": [1.0], "lon2": [1.0]})
-    frame.pipe(dfv.apply, plugin)
-    assert plugin.captured == []

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 from numba.core import callconv, types
-from numba.core.compiler_lock import global_compiler_lock
 
 from dataflare_vec.definition import plain
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
@@ -20,7 +19,14 @@ from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit import words as words  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
-from dataflare_vec.jit.rewrite import ERROR_MODEL, TryInFastForm, has_angles, options_of, pipeline
+from dataflare_vec.jit.rewrite import (
+    ERROR_MODEL,
+    TryInFastForm,
+    compile_lock,
+    has_angles,
+    options_of,
+    pipeline,
+)
 from dataflare_vec.jit.rows import KernelCode, group
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
@@ -57,9 +63,6 @@ class _ErrorModel(callconv.ErrorModel):  # type: ignore[misc]
 
 
 callconv.error_models[ERROR_MODEL] = _ErrorModel
-
-# Numba's own: its code generator asserts that it is held.
-compile_lock = global_compiler_lock
 
 # A fork waits for a compilation to end: in the child LLVM would be half-way through it for ever.
 _PATIENCE = 30.0

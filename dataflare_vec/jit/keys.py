@@ -18,7 +18,7 @@ from numba.core import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from dataflare_vec.jit.compiler import compile_lock
+from dataflare_vec.jit.rewrite import compile_lock
 from dataflare_vec.jit.support import object_code
 from dataflare_vec.jit.tables import ABSENT, BYTES_ENTRY, COUNT, HEAP, NULL_CODE, WORD_ENTRY
 

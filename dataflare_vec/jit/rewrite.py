@@ -11,7 +11,6 @@ call. The user's own function and dispatcher aren't touched.
 from __future__ import annotations
 
 import dis
-import sys
 import weakref
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 from numba.core import compiler, ir, ir_utils, typed_passes, types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.datamodel import models
 from numba.core.datamodel.registry import register_default
@@ -30,7 +30,7 @@ from numba.core.typing import signature
 from numba.core.typing.typeof import typeof_impl
 from numba.core.untyped_passes import TranslateByteCode
 
-from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
+from dataflare_vec.cache.fingerprint import LIBRARIES, Reader
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.jit.integers import compute_wide
 from dataflare_vec.jit.math import emit, power
@@ -44,11 +44,11 @@ from dataflare_vec.jit.unbound import CheckUnbound
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What is written in Python in these was never meant to be compiled: better say so than show their lines.
-_LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "polars", "pyarrow"}
-
 #: Name of our error model (see `compiler`).
 ERROR_MODEL = "dataflare"
+
+#: Numba's own: its code generator asserts that it is held.
+compile_lock = global_compiler_lock
 
 #: Options that Numba adds by itself, and those that only make sense for the author's own compiled function.
 OWN_OPTIONS = {"nopython", "nogil", "cache", "parallel", "forceobj", "looplift"}
@@ -172,7 +172,7 @@ class TryInFastForm(Exception):  # noqa: N818  # not an error: the kernel is com
 
 _notes: weakref.WeakKeyDictionary[Callable[..., Any], _Notes] = weakref.WeakKeyDictionary()
 #: Under the dispatcher or function that a kernel names, what it calls instead.
-_helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKeyDictionary()
+_helpers: weakref.WeakKeyDictionary[Any, dict[Any, tuple[Dispatcher, Reader]]] = weakref.WeakKeyDictionary()
 
 
 def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
@@ -259,7 +259,7 @@ def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode | Non
 
 def _is_plain(found: Any) -> bool:
     """Whether it is a Python function that Numba knows nothing of: it is compiled like a kernel."""
-    if not isinstance(found, FunctionType) or (found.__module__ or "").partition(".")[0] in _LIBRARIES:
+    if not isinstance(found, FunctionType) or (found.__module__ or "").partition(".")[0] in LIBRARIES:
         return False
     try:
         cpu_target.typing_context.resolve_value_type(found)
@@ -289,22 +289,22 @@ def options_of(function: Any) -> dict[str, Any]:
 def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
     """Return the dispatcher of the same function whose calls are replaced too."""
     made = _helpers.setdefault(called, {})
-    try:
-        # Numba reads a global once, and it may have changed since: a kernel gets what there is now.
-        key = mode, fingerprint(called)
-    except NotCacheable:
-        key = mode, b""
-    if key not in made:
+    # Numba reads a global once, and it may have changed since: a kernel gets what there is now.
+    reader = Reader()
+    reader.root(called)
+    key = mode, bytes(reader.found) if reader.reason is None else b""
+    if key not in made or (reader.reason is not None and made[key][1].watches.changed()):
         function = plain(called)
         options = options_of(called)
         # LLVM thinks a polynomial too large to inline; the loop only vectorises if it is.
         options.setdefault("forceinline", not _has_loop(function))
         if not isinstance(called, Dispatcher):  # divides as the kernel does
             options["error_model"] = ERROR_MODEL
-        made[key] = numba.njit(
+        compile_ = numba.njit(
             pipeline_class=pipeline(mode), no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
-        )(function)
-    return made[key]
+        )
+        made[key] = compile_(function), reader
+    return made[key][0]
 
 
 def forget(dispatcher: Dispatcher) -> None:

@@ -18,9 +18,10 @@ from numba.core import cgutils, types
 from numba.core.imputils import fix_returning_optional
 
 from dataflare_vec.errors import KernelResultError
-from dataflare_vec.jit.compiler import CompiledKernel, compile_form, compile_lock
+from dataflare_vec.jit.compiler import CompiledKernel, compile_form
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.records import StateType, carry_of, guess, has_right_shapes, join, load, store, type_of
+from dataflare_vec.jit.rewrite import compile_lock
 from dataflare_vec.jit.rows import KernelCode, RowsWriter
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.slots import Input

@@ -55,7 +55,7 @@ def _compile(name: str, code: str) -> ObjectCode:
     import llvmlite.binding as llvm
     from numba.core.registry import cpu_target
 
-    from dataflare_vec.jit.compiler import compile_lock
+    from dataflare_vec.jit.rewrite import compile_lock
 
     with compile_lock:
         library = cpu_target.target_context.codegen().create_library(name)
