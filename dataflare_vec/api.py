@@ -351,7 +351,10 @@ def _apply_to_stream(
             if not outcome.reduced:
                 yield assemble(batch, outcome, keep=keep).cast(schema)
         if plan.reduces is not None:
-            columns = plan.reduces.result(states[plan.reduces.index], runtime.pool, on_error)
+            # Its `finish` may have changed since the stream was opened.
+            reduces = Plan(steps, Scope.of_frame(frame), keep_data=keep).reduces
+            assert reduces is not None
+            columns = reduces.result(states[reduces.index], runtime.pool, on_error)
             yield from pl.DataFrame(columns).to_arrow().cast(schema).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())

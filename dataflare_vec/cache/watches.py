@@ -47,7 +47,7 @@ class Watches:
     def made(self, owner: object, name: str) -> None:
         """Watch an attribute that is in no namespace: a module makes it on demand, or it has a slot."""
         if self._is_new(owner, name):
-            self._made.append((owner, name, getattr(owner, name, MISSING)))
+            self._made.append((owner, name, _attribute(owner, name)))
 
     def cell(self, cell: Any) -> None:
         """Watch a variable of an enclosing function."""
@@ -106,13 +106,20 @@ class Watches:
             now = _items(value)
             if len(now) != len(items) or not all(map(is_, now, items)):
                 return True
-        return any(getattr(owner, name, MISSING) is not value for owner, name, value in self._made)
+        return any(_attribute(owner, name) is not value for owner, name, value in self._made)
 
 
 def _content(cell: Any) -> Any:
     try:
         return cell.cell_contents
     except ValueError:
+        return MISSING
+
+
+def _attribute(owner: object, name: str) -> Any:
+    try:
+        return getattr(owner, name)
+    except Exception:  # noqa: BLE001  # whatever the user's function raises
         return MISSING
 
 

@@ -34,12 +34,17 @@ class BlockStates(States):
 
     Between runs of a stream the last block stays open: the next run's first rows belong to it, so that the
     bits don't depend on where a batch ends.
+
+    Attributes
+    ----------
+    merge : Kernel
+        Makes one state of two.
     """
 
     def __init__(self, plugin: Any, carry: Carry, merge: Any, given: Any = None) -> None:
         self._plugin = plugin
-        self._carry = carry
-        self._merge = merge
+        self.carry = carry
+        self.merge = merge
         self._merged = None if given is None else packed(plugin.name, carry, given)
         self._blocks = carry.records(1)
         self._offset = 0  # rows of the open block before this run
@@ -51,7 +56,7 @@ class BlockStates(States):
         full, offset = divmod(total, BLOCK_ROWS)
         self._merged = self._all_of(self._blocks[:full])
         self._offset, self._rows = offset, rows
-        blocks = self._carry.records(-(-(offset + rows) // BLOCK_ROWS) or 1)
+        blocks = self.carry.records(-(-(offset + rows) // BLOCK_ROWS) or 1)
         if offset:
             blocks[0] = self._blocks[full]
         self._blocks = blocks
@@ -74,26 +79,26 @@ class BlockStates(States):
         """The state of all rows so far, as one record."""
         total = self._offset + self._rows
         merged = self._all_of(self._blocks[: -(-total // BLOCK_ROWS)])
-        records = self._carry.records(1)
+        records = self.carry.records(1)
         if merged is not None:
             records[0] = merged
         return records
 
     def value(self) -> Any:
         """Return the state as it is now."""
-        return self._carry.unpack(self.records[0])
+        return self.carry.unpack(self.records[0])
 
     def _all_of(self, blocks: np.ndarray[Any, Any]) -> Any:
         """Return what was merged before and some blocks, merged in order; None if there is nothing."""
         records = list(blocks) if self._merged is None else [self._merged, *blocks]
         if len(records) <= 1:
             return records[0].copy() if records else None
-        target, rest = self._carry.records(1), self._carry.records(len(records) - 1)
+        target, rest = self.carry.records(1), self.carry.records(len(records) - 1)
         target[0] = records[0]
         rest[:] = records[1:]
         slots = [*StateColumn(target).at(0), *StateColumn(rest).at(0), 0, 0, 0, 0]
         block = array("q", slots)
-        done = self._merge.loop(nulls=False)(block.buffer_info()[0], len(rest))
+        done = self.merge.loop(nulls=False)(block.buffer_info()[0], len(rest))
         if done:
             self._fail(target[0], rest[done - 1])
         return target[0]
@@ -102,7 +107,7 @@ class BlockStates(States):
         name = self._plugin.name
         cause: Exception = RuntimeError("the compiled `merge` raised, the interpreted one did not")
         try:
-            plain(self._plugin.stateful.merge)(self._carry.unpack(one), self._carry.unpack(other))
+            plain(self._plugin.stateful.merge)(self.carry.unpack(one), self.carry.unpack(other))
         except Exception as error:  # noqa: BLE001  # whatever the user's function raises
             cause = error
         msg = f"plugin `{name}`: `merge` failed with {type(cause).__name__}: {cause}"
