@@ -198,6 +198,13 @@ class Plugin:
         for name in ("kernels", "last_plan", "interpreted"):
             object.__setattr__(self, name, type(getattr(self, name))())
 
+    def become(self, other: Plugin) -> None:
+        """Be defined as another one from now on, for those who hold this one."""
+        for one in fields(Plugin):
+            value = getattr(other, one.name) if one.compare else type(getattr(self, one.name))()
+            object.__setattr__(self, one.name, value)
+        self.__post_init__()
+
     @property
     def name(self) -> str:
         """The name it is called by."""
