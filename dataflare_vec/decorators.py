@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec import pickling as pickling  # plugins can be pickled
 from dataflare_vec.definition import Form, Plugin, PluginType, define
 from dataflare_vec.registry import default_registry
 

@@ -222,6 +222,12 @@ class Plugin:
             raise TypeError(msg)
         return self.function(*args, **kwargs)
 
+    def __copy__(self) -> Plugin:
+        return self  # its definition can't be changed
+
+    def __deepcopy__(self, memo: object) -> Plugin:
+        return self
+
     def compile(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Compile a row kernel for columns of some types; see `dataflare_vec.compile_ahead`."""
         import dataflare_vec

@@ -151,6 +151,10 @@ class Registry:
         inherited = {} if self._parent is None else {plugin.name: plugin for plugin in self._parent.all()}
         return [plugin for _, plugin in sorted({**inherited, **self._plugins}.items())]
 
+    def is_of_pack(self, plugin: Plugin) -> bool:
+        """Whether a plugin is registered here, by a pack that is installed."""
+        return self._plugins.get(plugin.name) is plugin and plugin.name in self._from_packs
+
     def load_packs(self) -> None:
         """Import the installed packs, once."""
         if self._parent is not None:

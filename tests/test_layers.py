@@ -29,6 +29,7 @@ ORDER = [
     "definition",
     "origin",
     "registry",
+    "pickling",
     "binding",
     "memory",
     "interpreter",

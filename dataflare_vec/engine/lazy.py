@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -18,6 +18,7 @@ from dataflare_vec.engine.scope import Scope
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataflare_vec.engine.execute import Outcome
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import BoundStep
 
@@ -38,22 +39,30 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
     plugin = step.plugin
     if plugin.form is Form.EXPRESSION:
         return build_expression(step.binding)
-    inner, names = _inner(step)
-    # Polars calls from its own threads, several at once.
-    config = replace(runtime.config, enable_parallel=False)
+    compute = _Compute(*_inner(step), runtime, on_error, state)
+    return pl.map_batches(_sources(step), compute, dtype, is_elementwise=plugin.stateful is None)
 
-    def compute(series: Sequence[pl.Series]) -> pl.Series:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Compute:
+    """What Polars calls for a plugin, from its own threads, several at once. An object can be pickled."""
+
+    step: BoundStep
+    names: Sequence[str]
+    runtime: Runtime
+    on_error: str
+    state: Any
+
+    def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
         height = max(len(s) for s in series)
         frame = pl.DataFrame(
             [
                 (s if len(s) == height else s.new_from_index(0, height)).alias(name)
-                for s, name in zip(series, names, strict=True)
+                for s, name in zip(series, self.names, strict=True)
             ]
         )
-        scope = Scope.of_frame(frame)
-        outcome = run_steps(
-            [inner], scope, frame, runtime, keep_data=False, on_error=on_error, config=config, state=state
-        )
+        plugin = self.step.plugin
+        outcome = _run(self.step, frame, self.runtime, self.on_error, self.state)
         if plugin.is_filter:
             assert outcome.keep is not None
             return outcome.keep.alias(plugin.name)
@@ -61,7 +70,18 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
             return outcome.series[0].alias(plugin.name)
         return pl.DataFrame(outcome.series).to_struct(plugin.name)
 
-    return pl.map_batches(_sources(step), compute, dtype, is_elementwise=plugin.stateful is None)
+
+def _run(step: BoundStep, frame: pl.DataFrame, runtime: Runtime, on_error: str, state: Any) -> Outcome:
+    return run_steps(
+        [step],
+        Scope.of_frame(frame),
+        frame,
+        runtime,
+        keep_data=False,
+        on_error=on_error,
+        config=replace(runtime.config, enable_parallel=False),
+        state=state,
+    )
 
 
 def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
@@ -141,16 +161,32 @@ def _reduced(
     frame: pl.LazyFrame, step: BoundStep, runtime: Runtime, on_error: str, state: Any, plan: Plan
 ) -> pl.LazyFrame:
     """Add a reduce to a query: its rows are others than the data's."""
-
-    def compute(data: pl.DataFrame) -> pl.DataFrame:
-        scope = Scope.of_frame(data)
-        outcome = run_steps([step], scope, data, runtime, keep_data=False, on_error=on_error, state=state)
-        return pl.DataFrame(outcome.series)
-
     names = step.column_names
     if names is not None:
         frame = frame.select([name for name in frame.collect_schema().names() if name in names])
-    return frame.map_batches(compute, schema=plan.new)
+    return frame.map_batches(_Reduce(step, runtime, on_error, state), schema=plan.new)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reduce:
+    """What Polars calls for a reduce, with all rows."""
+
+    step: BoundStep
+    runtime: Runtime
+    on_error: str
+    state: Any
+
+    def __call__(self, data: pl.DataFrame) -> pl.DataFrame:
+        outcome = run_steps(
+            [self.step],
+            Scope.of_frame(data),
+            data,
+            self.runtime,
+            keep_data=False,
+            on_error=self.on_error,
+            state=self.state,
+        )
+        return pl.DataFrame(outcome.series)
 
 
 def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
@@ -160,11 +196,22 @@ def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
     groups it calls once, in ``select``, ``agg`` and ``over`` alike: so the columns come as lists, and each
     row's key is the number of its list.
     """
-    inner, names = _inner(replace(step, by=(pl.lit(0).alias(_GROUP),)))
-    plugin = step.plugin
-    config = replace(runtime.config, enable_parallel=False)
+    compute = _Aggregate(*_inner(replace(step, by=(pl.lit(0).alias(_GROUP),))), runtime, on_error)
+    sources = [source.implode() for source in _sources(step)]
+    expression = pl.map_batches(sources, compute, None, is_elementwise=True)
+    return expression if step.plugin.form is Form.REDUCE else expression.explode(empty_as_null=False)
 
-    def compute(lists: Sequence[pl.Series]) -> pl.Series:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Aggregate:
+    """What Polars calls for a plugin that has a state for each group, with the lists of all groups."""
+
+    step: BoundStep
+    names: Sequence[str]
+    runtime: Runtime
+    on_error: str
+
+    def __call__(self, lists: Sequence[pl.Series]) -> pl.Series:
         from dataflare_vec.engine.state import KeyStates  # with NumPy, which row kernels do without
 
         count = max(len(one) for one in lists)
@@ -172,30 +219,18 @@ def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
         sizes = max((one.list.len() for one in lists), key=lambda lengths: lengths.sum())
         groups = pl.Series(_GROUP, range(count), dtype=pl.UInt32)
         of_row = groups.repeat_by(sizes).explode(empty_as_null=False).alias(_GROUP)
-        columns = [_flat(one, sizes, of_row).alias(name) for one, name in zip(lists, names, strict=False)]
+        columns = [
+            _flat(one, sizes, of_row).alias(name) for one, name in zip(lists, self.names, strict=False)
+        ]
         frame = pl.DataFrame([*columns, of_row])
-        scope = Scope.of_frame(frame)
-        states = open_states(Plan([inner], scope, keep_data=False), None)
+        states = open_states(Plan([self.step], Scope.of_frame(frame), keep_data=False), None)
         for one in states.values():
             assert isinstance(one, KeyStates)
             one.encode([groups], None)  # a group without rows has a state too
-        outcome = run_steps(
-            [inner],
-            scope,
-            frame,
-            runtime,
-            keep_data=False,
-            on_error=on_error,
-            config=config,
-            state=states,
-        )
+        outcome = _run(self.step, frame, self.runtime, self.on_error, states)
         series = [one for one in outcome.series if one.name != _GROUP]
         result = series[0] if len(series) == 1 else pl.DataFrame(series).to_struct()
-        return (result if outcome.reduced else _as_lists(result, sizes)).alias(plugin.name)
-
-    sources = [source.implode() for source in _sources(step)]
-    expression = pl.map_batches(sources, compute, None, is_elementwise=True)
-    return expression if plugin.form is Form.REDUCE else expression.explode(empty_as_null=False)
+        return (result if outcome.reduced else _as_lists(result, sizes)).alias(self.step.plugin.name)
 
 
 def _flat(lists: pl.Series, sizes: pl.Series, groups: pl.Series) -> pl.Series:

@@ -51,7 +51,7 @@ def _check_parameters(plugin: Plugin) -> None:
             continue  # the object of a plugin that is written as a class
         if parameter.name in now:
             default = now[parameter.name].default
-            if default is (inspect.Parameter.empty if parameter.is_column else parameter.default):
+            if _is_same(default, inspect.Parameter.empty if parameter.is_column else parameter.default):
                 continue
         msg = (
             f"plugin `{plugin.name}`: parameter `{parameter.name}` of its function isn't what it was when "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from copy import copy
 from typing import TYPE_CHECKING
 
 from dataflare_vec.engine.interpreted import InterpretedStage
@@ -70,7 +69,8 @@ class Runtime:
         """Return the same surroundings, whose failed rows are also added to a log."""
         if log is None:
             return self
-        runtime = copy(self)
+        runtime = Runtime.__new__(Runtime)  # `copy` would ask how it is pickled
+        runtime.__dict__.update(self.__dict__)
         runtime.log = log
         return runtime
 
