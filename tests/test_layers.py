@@ -27,6 +27,7 @@ ORDER = [
     "values",
     "carry",
     "definition",
+    "typed",
     "origin",
     "registry",
     "pickling",

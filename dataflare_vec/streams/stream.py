@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 def stream(
     source: Any,
+    /,
     plugin: Plugins,
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,
