@@ -116,6 +116,11 @@ def plugin(
     in 64 bits and wrap around; floats follow IEEE 754, so ``x / 0`` is infinite; ``7 // 0`` and ``7 % 0``
     raise ZeroDivisionError.
 
+    What the function names outside of itself (globals, attributes of modules, arrays, closures, helpers and
+    what they name) counts as it is when rows are computed: each call looks whether it has changed, and
+    compiles anew if it has. A lazy query looks when it is collected, a stream with each batch. A constant
+    parameter changes without a compilation.
+
     Examples
     --------
     >>> import dataflare_vec as dfv

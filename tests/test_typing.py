@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import dataflare_vec as dfv
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -161,6 +165,31 @@ def test_kinds_and_functions_are_known(checked):
         if line.startswith("reveal_type")
     }
     assert revealed == expected
+
+
+def declared(tree, name):
+    """Return the fields of a class that is there for type checkers only, those of its bases too."""
+    node = next(one for one in ast.walk(tree) if isinstance(one, ast.ClassDef) and one.name == name)
+    bases = [base.id for base in node.bases if base.id != "TypedDict"]
+    own = {one.target.id for one in node.body if isinstance(one, ast.AnnAssign)}
+    return own.union(*(declared(tree, base) for base in bases))
+
+
+@pytest.mark.parametrize("name", ["plugin", "filter", "column", "scan", "reduce", "expression"])
+def test_the_options_of_decorators_are_those_they_take(name):
+    kinds = {"plugin": "Row", "filter": "Filter", "column": "Column", "expression": ""}
+    tree = ast.parse((ROOT / "dataflare_vec" / "typed.py").read_text())
+    takes = set(inspect.signature(getattr(dfv, name)).parameters)
+    options = declared(tree, f"{kinds.get(name, 'State')}Options")
+    assert options == takes - {"function", "init", "merge", "finish"}
+
+
+def test_the_overloads_of_apply_take_what_it_takes():
+    tree = ast.parse((ROOT / "dataflare_vec" / "api.py").read_text())
+    functions = [one for one in tree.body if isinstance(one, ast.FunctionDef)]
+    *overloads, _, apply = [one for one in functions if one.name == "apply"]
+    for one in overloads:
+        assert [arg.arg for arg in one.args.kwonlyargs] == [arg.arg for arg in apply.args.kwonlyargs]
 
 
 def test_what_is_wrong_is_told(checked):
