@@ -61,7 +61,8 @@ def _cloudpickle() -> Any:
     try:
         import cloudpickle
     except ImportError:
-        from numba import cloudpickle
+        import_module("dataflare_vec.jit")  # Numba's door: see `native.numba`
+        return import_module("numba.cloudpickle")
     return cloudpickle
 
 

@@ -91,9 +91,10 @@ def physical_rows(inputs: pl.DataFrame) -> list[tuple[Any, ...]]:
 
 
 def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterator[Exception]:
-    """Yield the exception of the plain Python function for each row of a sample."""
-    for result in stage.replay(sample.drop(ROW)):
-        yield result if isinstance(result, Exception) else stage.misfit(result)
+    """Yield the exception of the plain Python function, or else of compiled code, for each row."""
+    inputs = sample.drop(ROW)
+    for i, result in enumerate(stage.replay(inputs)):
+        yield result if isinstance(result, Exception) else stage.misfit(result, inputs[i : i + 1])
 
 
 def all_details(failures: Sequence[Failures], limit: int) -> pl.DataFrame:

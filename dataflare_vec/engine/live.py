@@ -18,6 +18,7 @@ from typing import Any
 from dataflare_vec.cache.fingerprint import NotCacheable, Reader, fingerprint
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.errors import PluginDefinitionError
+from dataflare_vec.native.numba import import_compiler
 
 
 def check(plugin: Plugin) -> None:
@@ -127,12 +128,15 @@ class Captured:
 
     def recompile(self) -> None:
         """Have what is compiled of them see what has changed, the innermost first."""
-        rewrite = sys.modules.get("dataflare_vec.jit.rewrite")
-        if rewrite is None:  # nothing was compiled yet
+        if "dataflare_vec.jit.rewrite" not in sys.modules:  # nothing was compiled yet
             return
-        with rewrite.compile_lock:  # a compilation under way may still read what was there before
+        import_compiler()
+        from dataflare_vec.jit.compiler import compile_lock
+        from dataflare_vec.jit.rewrite import forget
+
+        with compile_lock:  # a compilation under way may still read what was there before
             for one in reversed(self._reader.called):
-                rewrite.forget(one)
+                forget(one)
                 if getattr(one, "overloads", None):
                     # Numba has compiled it for a call of the user's, or of a column kernel's. If it doesn't
                     # compile any more, the next such call will say so.

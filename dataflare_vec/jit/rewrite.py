@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numba
 from numba.core import compiler, ir, ir_utils, typed_passes, types
-from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.datamodel import models
 from numba.core.datamodel.registry import register_default
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
 
 #: Name of our error model (see `compiler`).
 ERROR_MODEL = "dataflare"
-
-#: Numba's own: its code generator asserts that it is held.
-compile_lock = global_compiler_lock
 
 #: Options that Numba adds by itself, and those that only make sense for the author's own compiled function.
 OWN_OPTIONS = {"nopython", "nogil", "cache", "parallel", "forceobj", "looplift"}

@@ -18,10 +18,9 @@ from numba.core import cgutils, types
 from numba.core.imputils import fix_returning_optional
 
 from dataflare_vec.errors import KernelResultError
-from dataflare_vec.jit.compiler import CompiledKernel, compile_form
+from dataflare_vec.jit.compiler import CompiledKernel, compile_form, compile_lock
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.records import StateType, carry_of, guess, has_right_shapes, join, load, store, type_of
-from dataflare_vec.jit.rewrite import compile_lock
 from dataflare_vec.jit.rows import KernelCode, RowsWriter
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.slots import Input
@@ -155,10 +154,7 @@ class FoldWriter(RowsWriter):
             attrs=("alwaysinline",),
         )
         result = fix_returning_optional(context, builder, self.signature, status, result)
-        builder.store(builder.zext(status.is_error, ir.IntType(8)), error)
-        if self.code.frees_exceptions:
-            with builder.if_then(status.is_user_exc):
-                self._free_exception(status.excinfoptr)
+        self._note(status, error)
         with builder.if_then(status.is_ok):
             state, state_type = result, self.signature.return_type
             if self.code.gives_values:
