@@ -280,10 +280,9 @@ def test_each_form_on_each_road(form, monkeypatch):
     for i, (name, road) in enumerate(ROADS.items()):
         if (form, name) == ("merge", "expr"):
             continue  # one state for each group: nothing is merged
-        for rate in (2.0 + i, 5.0 + i):
-            scope["change"](rate)
-            found = road(plugin, FRAME)
-            assert found.to_series().to_list() == expected(rate), (name, rate)
+        scope["change"](2.0 + i)  # another one than on the road before
+        found = road(plugin, FRAME)
+        assert found.to_series().to_list() == expected(2.0 + i), name
 
 
 def test_a_plan_made_before_computes_with_what_there_is_when_it_runs():

@@ -30,6 +30,7 @@ from numba.core.typing.typeof import typeof_impl
 from numba.core.untyped_passes import TranslateByteCode
 
 from dataflare_vec.cache.fingerprint import LIBRARIES, Reader
+from dataflare_vec.cache.watches import Watches
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.jit.integers import compute_wide
 from dataflare_vec.jit.math import emit, power
@@ -168,7 +169,9 @@ class TryInFastForm(Exception):  # noqa: N818  # not an error: the kernel is com
 
 _notes: weakref.WeakKeyDictionary[Callable[..., Any], _Notes] = weakref.WeakKeyDictionary()
 #: Under the dispatcher or function that a kernel names, what it calls instead.
-_helpers: weakref.WeakKeyDictionary[Any, dict[Any, tuple[Dispatcher, Reader]]] = weakref.WeakKeyDictionary()
+_helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKeyDictionary()
+#: What each of those captures: where that can't be described, it is another if something of it has changed.
+_watches: weakref.WeakKeyDictionary[Dispatcher, Watches] = weakref.WeakKeyDictionary()
 
 
 def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
@@ -289,7 +292,7 @@ def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
     reader = Reader()
     reader.root(called)
     key = mode, bytes(reader.found) if reader.reason is None else b""
-    if key not in made or (reader.reason is not None and made[key][1].watches.changed()):
+    if key not in made or (reader.reason is not None and _watches[made[key]].changed()):
         function = plain(called)
         options = options_of(called)
         # LLVM thinks a polynomial too large to inline; the loop only vectorises if it is.
@@ -299,8 +302,9 @@ def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
         compile_ = numba.njit(
             pipeline_class=pipeline(mode), no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
         )
-        made[key] = compile_(function), reader
-    return made[key][0]
+        made[key] = compile_(function)
+        _watches[made[key]] = reader.watches
+    return made[key]
 
 
 def forget(dispatcher: Dispatcher) -> None:
