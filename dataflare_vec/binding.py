@@ -12,6 +12,7 @@ import polars as pl
 from dataflare_vec.definition import root_names
 from dataflare_vec.errors import BindingError, ColumnNotFoundError, OutputNameError
 from dataflare_vec.hints import near_matches
+from dataflare_vec.subclasses import shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -135,9 +136,11 @@ def _with_neighbours(item: Column | Constant) -> list[Column | Constant]:
 
 def _type_key(value: Any) -> Any:
     if isinstance(value, str):
-        return str, value.isascii()  # two types of strings
+        return str, value.isascii(), *sorted(shown_by(value))  # two types of strings
     if isinstance(value, Decimal):
         return value.as_tuple().exponent  # decimals are compiled for their scale
+    if type(value) is int and value >= 1 << 63:
+        return int, "unsigned"
     return tuple(map(_type_key, value)) if isinstance(value, tuple) else type(value)
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from dataflare_vec.cache.environment import KERNEL_MODULES
 from dataflare_vec.cache.watches import Watches
 from dataflare_vec.definition import Form, Plugin, plain
+from dataflare_vec.subclasses import is_plain, shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -149,6 +150,8 @@ class Reader:
             self._class(kind, name)
             self._write("member", value.name)
             self.watches.name(value, vars(value), "_value_")
+            if isinstance(value, (str, bytes)):
+                self._write("string", is_plain(value), *sorted(shown_by(value)))
         elif isinstance(value, ModuleType):
             self._write("module", value.__name__)
         else:

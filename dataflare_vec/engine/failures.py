@@ -93,6 +93,16 @@ def physical_rows(inputs: pl.DataFrame) -> list[tuple[Any, ...]]:
 def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterator[Exception]:
     """Yield the exception of the plain Python function, or else of compiled code, for each row."""
     inputs = sample.drop(ROW)
+    if stage.overruns:
+        for i in range(inputs.height):
+            row = inputs[i : i + 1]
+            error = stage.compiled_error(row)
+            yield error if isinstance(error, RecursionError) else next(_explained(stage, row))
+    else:
+        yield from _explained(stage, inputs)
+
+
+def _explained(stage: RowStage | InterpretedStage, inputs: pl.DataFrame) -> Iterator[Exception]:
     for i, result in enumerate(stage.replay(inputs)):
         yield result if isinstance(result, Exception) else stage.misfit(result, inputs[i : i + 1])
 

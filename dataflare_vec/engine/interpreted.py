@@ -175,6 +175,8 @@ class InterpretedStage(Stage):
         What it returned, if it was called for all rows already to tell its types.
     """
 
+    overruns = False  # it has been called for the row before
+
     def __init__(
         self,
         binding: Binding,
@@ -291,6 +293,10 @@ class InterpretedStage(Stage):
     def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
         """Return rows as they are shown to the user."""
         return inputs
+
+    def compiled_error(self, inputs: pl.DataFrame) -> Exception:
+        """Return nothing: it isn't compiled."""
+        raise NotImplementedError
 
     def misfit(self, values: Sequence[Any], inputs: pl.DataFrame) -> Exception:
         """Return why a row failed whose function returned ``values``."""

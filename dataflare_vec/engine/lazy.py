@@ -14,6 +14,7 @@ from dataflare_vec.engine.execute import run_steps
 from dataflare_vec.engine.expressions import build_expression
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
+from dataflare_vec.errors import DataFlareError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,13 +35,17 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
     Parameters
     ----------
     dtype
-        Of the result; None lets Polars find it with a trial of two rows.
+        Of the result; None where it is known only when Polars knows the columns.
     """
     plugin = step.plugin
     if plugin.form is Form.EXPRESSION:
         return build_expression(step.binding)
-    compute = _Compute(*_inner(step), runtime, on_error, state)
-    return pl.map_batches(_sources(step), compute, dtype, is_elementwise=plugin.stateful is None)
+    inner, names = _inner(step)
+    sources = _sources(step)
+    if dtype is None:
+        dtype = _Typed(inner, names).of(sources)
+    compute = _Compute(inner, names, runtime, on_error, state)
+    return pl.map_batches(sources, compute, dtype, is_elementwise=plugin.stateful is None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +87,49 @@ def _run(step: BoundStep, frame: pl.DataFrame, runtime: Runtime, on_error: str, 
         config=replace(runtime.config, enable_parallel=False),
         state=state,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Typed:
+    """What Polars calls for the dtype of a result, with columns that hold nothing.
+
+    Polars itself would try the function with two rows of values of its own, ``""`` or 1, on which a kernel
+    may well fail.
+
+    Attributes
+    ----------
+    in_groups
+        Whether the columns come as lists, one for each group.
+    """
+
+    step: BoundStep
+    names: Sequence[str]
+    in_groups: bool = False
+
+    def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
+        dtypes: list[Any] = [one.dtype for one in series]
+        if self.in_groups:
+            dtypes = [*(one.inner for one in dtypes), pl.UInt32()]
+        try:
+            dtype = _result(self.step, self.names, dtypes)
+        except DataFlareError:
+            dtype = pl.Null()  # Polars would hide the error, which comes again when it has the rows
+        if self.in_groups and self.step.plugin.form is not Form.REDUCE:
+            dtype = pl.List(dtype)
+        return pl.Series([None] * len(series[0]), dtype=dtype)
+
+    def of(self, sources: Sequence[pl.Expr]) -> pl.DataTypeExpr:
+        """Return a dtype that Polars asks for, by those of the sources, when it knows these."""
+        return pl.dtype_of(pl.map_batches(sources, self, None, is_elementwise=True))
+
+
+def _result(step: BoundStep, names: Sequence[str], dtypes: Sequence[Any]) -> Any:
+    """Return the dtype of a step's result over columns of some dtypes: of its column, or a struct of them."""
+    plan = Plan([step], Scope.of_schema(dict(zip(names, dtypes, strict=True))), keep_data=False)
+    if step.plugin.is_filter:
+        return pl.Boolean()
+    columns = {name: dtype for name, dtype in plan.new.items() if name != _GROUP}
+    return next(iter(columns.values())) if len(columns) == 1 else pl.Struct(columns)
 
 
 def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
@@ -196,9 +244,11 @@ def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
     groups it calls once, in ``select``, ``agg`` and ``over`` alike: so the columns come as lists, and each
     row's key is the number of its list.
     """
-    compute = _Aggregate(*_inner(replace(step, by=(pl.lit(0).alias(_GROUP),))), runtime, on_error)
+    inner, names = _inner(replace(step, by=(pl.lit(0).alias(_GROUP),)))
     sources = [source.implode() for source in _sources(step)]
-    expression = pl.map_batches(sources, compute, None, is_elementwise=True)
+    dtype = _Typed(inner, names, in_groups=True).of(sources)
+    compute = _Aggregate(inner, names, runtime, on_error)
+    expression = pl.map_batches(sources, compute, dtype, is_elementwise=True)
     return expression if step.plugin.form is Form.REDUCE else expression.explode(empty_as_null=False)
 
 

@@ -7,11 +7,14 @@ import struct
 from array import array
 from copy import copy
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from dataflare_vec.binding import Column
+from dataflare_vec.calls import overruns
+from dataflare_vec.definition import plain
 from dataflare_vec.engine.columns import InputColumn
 from dataflare_vec.engine.failures import ROW, physical_rows
 from dataflare_vec.engine.outputs import allocate
@@ -175,9 +178,14 @@ class RowStage(Stage):
         for value, dtype in zip(values, dtypes, strict=False):
             if (error := _misfit(value, dtype)) is not None:
                 return error
-        return self._compiled_error(inputs)
+        return self.compiled_error(inputs)
 
-    def _compiled_error(self, inputs: pl.DataFrame) -> Exception:
+    @cached_property
+    def overruns(self) -> bool:
+        """Whether calling the plain function may end the process; the compiled one knows how deep it is."""
+        return overruns(plain(self.binding.plugin.function))
+
+    def compiled_error(self, inputs: pl.DataFrame) -> Exception:
         """Return what compiled code raises for a row: it is run again, alone."""
         from dataflare_vec.memory import default_pool
 
@@ -304,4 +312,5 @@ def _bits(value: Any) -> int:
         return int(struct.unpack("<q", struct.pack("<d", value))[0])
     if isinstance(value, Decimal):
         return digits_of(value)[0]
-    return ticks_of(value) if is_naive(value) else int(value)
+    bits = ticks_of(value) if is_naive(value) else int(value)
+    return bits - (1 << 64) if bits >= 1 << 63 else bits  # as a slot holds it
