@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import types
+from dataclasses import make_dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -136,6 +137,32 @@ WHERE = {
         "class Config:\n    rate = 2.0\ncfg.CFG = Config()\ndef taken(): return cfg.CFG.rate",
         "cfg.CFG.rate = new",
     ),
+    "a dataclass": (
+        "Config = make_dataclass('Config', ['rate'])\nCFG = Config(2.0)\ndef taken(): return CFG.rate",
+        "CFG.rate = new",
+    ),
+    "a dataclass with slots, of a module": (
+        "Config = make_dataclass('Config', ['rate'], slots=True)\ncfg.CFG = Config(2.0)\n"
+        "def taken(): return cfg.CFG.rate",
+        "cfg.CFG.rate = new",
+    ),
+    "a name space": ("CFG = SimpleNamespace(rate=2.0)\ndef taken(): return CFG.rate", "CFG.rate = new"),
+    "a class in a class": (
+        "class Config:\n    class Inner:\n        rate = 2.0\ndef taken(): return Config.Inner.rate",
+        "Config.Inner.rate = new",
+    ),
+    "a class's base": (
+        "class Base:\n    rate = 2.0\nclass Config(Base): pass\ndef taken(): return Config.rate",
+        "Base.rate = new",
+    ),
+    "a class that hides its base's": (
+        "class Base:\n    rate = 2.0\nclass Config(Base): pass\ndef taken(): return Config.rate",
+        "Config.rate = new",
+    ),
+    "a text": (
+        "CUR = 'EUR'\nSET = SimpleNamespace(cur='EUR')\ndef taken(): return 2.0 if CUR == SET.cur else 3.0",
+        "SET.cur = 'USD'",
+    ),
     "an enum that is replaced": (
         "Rate = Enum('Rate', {'PAID': 2.0})\ndef taken(): return Rate.PAID.value",
         "global Rate; Rate = Enum('Rate', {'PAID': new})",
@@ -176,6 +203,7 @@ class Scope:
             "pl": pl,
         }
         self.names |= {"module": module, "Config": Config, "Enum": Enum}
+        self.names |= {"make_dataclass": make_dataclass, "SimpleNamespace": types.SimpleNamespace}
         source = f"{setup}\n{kernels}\ndef change(new):\n    {change}\n"
         exec(compile(source, "<captured>", "exec"), self.names)
 

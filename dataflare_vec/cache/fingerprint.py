@@ -326,18 +326,18 @@ class Reader:
             if value is not kind and hasattr(value, "__dict__"):
                 scopes.insert(0, (value, vars(value)))
         for attribute in sorted(attributes):
-            for owner, scope in scopes:
-                if attribute in scope and isinstance(scope[attribute], MemberDescriptorType):
-                    self.watches.made(value, attribute)
-                elif attribute in scope:
-                    self._attribute(owner, scope, f"{name}.{attribute}", attributes, above)
-                else:
-                    continue
-                break
-            else:
+            place = next((i for i, (_, scope) in enumerate(scopes) if attribute in scope), None)
+            if place is None:
                 if isinstance(value, ModuleType) and "__getattr__" in scopes[0][1]:
                     self._refuse(f"`{name}`", "a module with attributes made on demand")
                     self.watches.made(value, attribute)
+                continue
+            for owner, scope in scopes[:place]:  # there it would hide this one
+                self.watches.name(owner, scope, attribute)
+            owner, scope = scopes[place]
+            self._attribute(owner, scope, f"{name}.{attribute}", attributes, above)
+            if isinstance(scope[attribute], MemberDescriptorType):
+                self.watches.made(value, attribute)
 
     def _attribute(
         self, owner: object, scope: Mapping[str, Any], name: str, attributes: set[str], above: set[int]
