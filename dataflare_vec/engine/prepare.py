@@ -24,7 +24,7 @@ from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cache.key import key_of, part_of
 from dataflare_vec.definition import Form
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError, PluginError
-from dataflare_vec.hints import near_matches
+from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.logs import get_logger
 from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.subclasses import is_plain
@@ -383,7 +383,8 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
         source = item.source if isinstance(item.source, str) else str(item.source)
         msg = (
             f"plugin `{plugin.name}`: column `{source}` must be {expected}, got {dtype}{reason}; bind "
-            f'another one with `{parameter.name}="…"`, or convert it with {_conversion(parameter, dtype)}'
+            f"another one with {argument(parameter.name, '…', parameter=True)}, or convert it with "
+            f"{argument('schema_overrides', f'{source}=…', python=_conversion(parameter, dtype))}"
         )
         raise ColumnTypeError(msg)
     return numba_type

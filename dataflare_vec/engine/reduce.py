@@ -18,6 +18,7 @@ from dataflare_vec.engine.reasons import Reason, cause_of
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.errors import KernelResultError, RowError
+from dataflare_vec.hints import argument
 from dataflare_vec.native.numba import import_compiler
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ class _Finished(_Result):
         cause = cause_of(plain(self._plugin.stateful.finish), [state], compiled)
         msg = (
             f"plugin `{name}`: `finish` failed on {len(which)} of {count} states, the first{where} with "
-            f'{type(cause).__name__}: {cause}; pass `on_error="null"` to have null for them'
+            f"{type(cause).__name__}: {cause}; pass {argument('on_error', 'null')} to have null for them"
         )
         raise RowError(msg, plugin=name, count=len(which)) from cause
 
