@@ -9,6 +9,7 @@ import polars as pl
 
 from dataflare_vec.binding import bind
 from dataflare_vec.definition import Form
+from dataflare_vec.engine.live import check
 from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.errors import BindingError
 from dataflare_vec.native.conveyor import conveyor
@@ -73,6 +74,7 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, 
             f"{', '.join(f'`{name}`' for name in names)}"
         )
         raise BindingError(msg)
+    check(plugin)
     prepared = prepare(binding, [_instance(plugin.name, name, schema[name]) for name in names])
     prepared.kernel.make_all()
     conveyor()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import polars as pl
 
@@ -27,14 +27,53 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import By
     from dataflare_vec.manager import PluginManager
+    from dataflare_vec.typed import Frame, Table
 
-    #: A plugin or its name, or a pipeline: a list of these and of steps.
-    Plugins = str | Plugin | Sequence[str | Plugin | Step]
+    #: A plugin or its name, or a pipeline: a list of these and of steps. In a call by `pipe` a type checker
+    #: takes a list of them for one of objects.
+    Plugins = str | Plugin | Step | Sequence[Any]
 
 
+@overload
+def apply(
+    data: Frame,
+    /,
+    plugin: Plugins,
+    *,
+    output: str | Sequence[str] | Mapping[str, str] | None = None,
+    keep: bool = True,
+    on_error: str = "raise",
+    manager: PluginManager | None = None,
+    config: BatchConfig | None = None,
+    errors: ErrorLog | None = None,
+    by: By = None,
+    state: Any = None,
+    replace: bool = False,
+    **bindings: Any,
+) -> Frame: ...
+@overload
+def apply(
+    data: Table,
+    /,
+    plugin: Plugins,
+    *,
+    output: str | Sequence[str] | Mapping[str, str] | None = None,
+    keep: bool = True,
+    on_error: str = "raise",
+    manager: PluginManager | None = None,
+    config: BatchConfig | None = None,
+    errors: ErrorLog | None = None,
+    by: By = None,
+    state: Any = None,
+    replace: bool = False,
+    **bindings: Any,
+) -> Table: ...
+@overload  # of libraries that the type checker knows nothing of
+def apply(data: Any, /, plugin: Plugins, **arguments: Any) -> Any: ...
 @knowing_narwhals
 def apply(
     data: Any,
+    /,
     plugin: Plugins,
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,
@@ -145,6 +184,7 @@ def apply(
 @knowing_narwhals
 def run(
     data: Any,
+    /,
     plugin: Plugins,
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
+from dataflare_vec import pickling as pickling  # plugins can be pickled
 from dataflare_vec.definition import Form, Plugin, PluginType, define
 from dataflare_vec.registry import default_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import timedelta
+
+    from typing_extensions import Unpack
+
+    from dataflare_vec.typed import (
+        ColumnOptions,
+        Decorated,
+        Decorator,
+        FilterOptions,
+        Jitted,
+        Options,
+        P,
+        R,
+        RowOptions,
+        StateOptions,
+    )
 
 
 def _decorate(function: Any, *, form: Form, plugin_type: PluginType, replace: bool, **about: Any) -> Any:
@@ -21,6 +37,12 @@ def _decorate(function: Any, *, form: Form, plugin_type: PluginType, replace: bo
     return decorate if function is None else decorate(function)
 
 
+@overload
+def plugin(function: Jitted, **options: Unpack[RowOptions]) -> Decorated[..., Any]: ...
+@overload
+def plugin(function: Callable[P, R], **options: Unpack[RowOptions]) -> Decorated[P, R]: ...
+@overload
+def plugin(**options: Unpack[RowOptions]) -> Decorator: ...
 def plugin(
     function: Callable[..., Any] | None = None,
     *,
@@ -116,6 +138,11 @@ def plugin(
     Decimals have up to 38 digits, and no negative zero. They are compared with floats exactly; ``/`` of two
     isn't exact and has to be written as one of floats.
 
+    What the function names outside of itself (globals, attributes of modules, arrays, closures, helpers and
+    what they name) counts as it is when rows are computed: each call looks whether it has changed, and
+    compiles anew if it has. A lazy query looks when it is collected, a stream with each batch. A constant
+    parameter changes without a compilation.
+
     Examples
     --------
     >>> import dataflare_vec as dfv
@@ -155,6 +182,12 @@ def plugin(
     )
 
 
+@overload
+def filter(function: Jitted, **options: Unpack[FilterOptions]) -> Decorated[..., Any]: ...
+@overload
+def filter(function: Callable[P, R], **options: Unpack[FilterOptions]) -> Decorated[P, R]: ...
+@overload
+def filter(**options: Unpack[FilterOptions]) -> Decorator: ...
 def filter(
     function: Callable[..., Any] | None = None,
     *,
@@ -201,6 +234,12 @@ def filter(
     )
 
 
+@overload
+def column(function: Jitted, **options: Unpack[ColumnOptions]) -> Decorated[..., Any]: ...
+@overload
+def column(function: Callable[P, R], **options: Unpack[ColumnOptions]) -> Decorated[P, R]: ...
+@overload
+def column(**options: Unpack[ColumnOptions]) -> Decorator: ...
 def column(
     function: Callable[..., Any] | None = None,
     *,
@@ -243,6 +282,12 @@ def column(
     )
 
 
+@overload
+def scan(function: Jitted, *, init: Any, **options: Unpack[StateOptions]) -> Decorated[..., Any]: ...
+@overload
+def scan(function: Callable[P, R], *, init: Any, **options: Unpack[StateOptions]) -> Decorated[P, R]: ...
+@overload
+def scan(*, init: Any, **options: Unpack[StateOptions]) -> Decorator: ...
 def scan(
     function: Callable[..., Any] | None = None,
     *,
@@ -317,6 +362,32 @@ def scan(
     )
 
 
+@overload
+def reduce(
+    function: Jitted,
+    *,
+    init: Any,
+    merge: Callable[..., Any] | None = None,
+    finish: Callable[..., Any] | None = None,
+    **options: Unpack[StateOptions],
+) -> Decorated[..., Any]: ...
+@overload
+def reduce(
+    function: Callable[P, R],
+    *,
+    init: Any,
+    merge: Callable[..., Any] | None = None,
+    finish: Callable[..., Any] | None = None,
+    **options: Unpack[StateOptions],
+) -> Decorated[P, R]: ...
+@overload
+def reduce(
+    *,
+    init: Any,
+    merge: Callable[..., Any] | None = None,
+    finish: Callable[..., Any] | None = None,
+    **options: Unpack[StateOptions],
+) -> Decorator: ...
 def reduce(
     function: Callable[..., Any] | None = None,
     *,
@@ -400,6 +471,10 @@ def reduce(
     )
 
 
+@overload
+def expression(function: Callable[P, R], **options: Unpack[Options]) -> Decorated[P, R]: ...
+@overload
+def expression(**options: Unpack[Options]) -> Decorator: ...
 def expression(
     function: Callable[..., Any] | None = None,
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -170,18 +170,19 @@ class Plugin:
     fallback: str | None = None
     stateful: Stateful | None = None
     result: Result | None = None
+    # What comes of running it isn't part of the definition: it isn't compared.
     # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
-    kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
+    kernels: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     # The binding of a call without any, once it has been made.
-    own_binding: list[Any] = field(default_factory=list, repr=False)
+    own_binding: list[Any] = field(default_factory=list, repr=False, compare=False)
     # The plan of the last such call, with what it holds for; see the engine's `plan_for`.
-    last_plan: list[Any] = field(default_factory=list, repr=False)
-    # The plugin of the same definition that it replaced, until its kernels were looked at; and the globals
-    # that kernels of `__main__` were compiled with. See the engine's `live`.
-    predecessor: list[Plugin] = field(default_factory=list, repr=False)
-    captured: list[Any] = field(default_factory=list, repr=False)
+    last_plan: list[Any] = field(default_factory=list, repr=False, compare=False)
+    # The plugin of the same definition that it replaced, until its kernels were looked at; and what its
+    # functions name that kernels were compiled with. See the engine's `live`.
+    predecessor: list[Plugin] = field(default_factory=list, repr=False, compare=False)
+    captured: list[Any] = field(default_factory=list, repr=False, compare=False)
     # Why it ran in the interpreter, once the user has been warned of it.
-    interpreted: list[str] = field(default_factory=list, repr=False)
+    interpreted: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", getattr(self.function, "__doc__", None))
@@ -194,14 +195,23 @@ class Plugin:
     @staticmethod
     def fresh() -> dict[str, Any]:
         """Return what a copy has of its own: nothing compiled, bound or planned yet."""
-        return {
-            "kernels": {},
-            "own_binding": [],
-            "last_plan": [],
-            "predecessor": [],
-            "captured": [],
-            "interpreted": [],
-        }
+        own: Any = [one for one in fields(Plugin) if not one.compare]
+        return {one.name: one.default_factory() for one in own}
+
+    def forget(self) -> None:
+        """Forget what was compiled and planned, because something that it captures has changed.
+
+        Other threads may be about to put something into what is here now: it gets new places.
+        """
+        for name in ("kernels", "last_plan", "interpreted"):
+            object.__setattr__(self, name, type(getattr(self, name))())
+
+    def become(self, other: Plugin) -> None:
+        """Be defined as another one from now on, for those who hold this one."""
+        for one in fields(Plugin):
+            value = getattr(other, one.name) if one.compare else type(getattr(self, one.name))()
+            object.__setattr__(self, one.name, value)
+        self.__post_init__()
 
     @property
     def name(self) -> str:
@@ -232,6 +242,12 @@ class Plugin:
             msg = f"plugin `{self.name}` is an expression; use it with `apply` or `dfv.expr`"
             raise TypeError(msg)
         return self.function(*args, **kwargs)
+
+    def __copy__(self) -> Plugin:
+        return self  # its definition can't be changed
+
+    def __deepcopy__(self, memo: object) -> Plugin:
+        return self
 
     def compile(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Compile a row kernel for columns of some types; see `dataflare_vec.compile_ahead`."""

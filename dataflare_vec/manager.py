@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 import threading
 import weakref
@@ -12,6 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec import logs
+from dataflare_vec import pickling as pickling  # plugins can be pickled
 from dataflare_vec.config import PluginManagerConfig
 from dataflare_vec.definition import Form, Plugin, PluginInfo, PluginType, define
 from dataflare_vec.engine.runtime import Runtime
@@ -411,9 +413,34 @@ class PluginManager:
     ) -> None:
         self.close()
 
+    def __reduce__(self) -> Any:
+        msg = (
+            "a PluginManager can't be pickled or copied: it holds memory, threads and counts of this "
+            "process; make another one with its `config`, and register its plugins there: they can be pickled"
+        )
+        raise TypeError(msg)
+
     def __repr__(self) -> str:
         return f"<PluginManager: {len(self._known())} plugins, {self._states.running} running>"
 
+
+def _reduce_runtime(runtime: Runtime) -> Any:
+    """Return how a query finds the surroundings of its plugins where it is unpickled."""
+    if runtime is not default_manager().runtime:
+        what = "a PluginManager of its own" if runtime.log is None else "an ErrorLog"
+        msg = (
+            f"a query with plugins can't be pickled or copied that holds {what}, which is of this process; "
+            "leave out `manager=` and `errors=`, and it finds the default manager where it comes to"
+        )
+        raise TypeError(msg)
+    return _default_runtime, ()
+
+
+def _default_runtime() -> Runtime:
+    return default_manager().runtime
+
+
+copyreg.pickle(Runtime, _reduce_runtime)
 
 #: What `register_plugin` takes about a plugin: the fields of its `PluginInfo`, and those of `Plugin`.
 _ABOUT = ("plugin_type", "version", "description", "author")

@@ -63,7 +63,8 @@ def apply_to_reader(
     empty = empty_table(reader.schema)
     schema = assemble(empty, outcome_of(empty, state), keep=keep).schema
     names = column_names(empty)
-    plan = Plan(steps, Scope(names, to_polars(empty, readers_of(steps, names))), keep_data=keep)
+    scope = Scope(names, to_polars(empty, readers_of(steps, names)))
+    plan = Plan(steps, scope, keep_data=keep)
     if any(stage.whole for stage in plan.stages):
         # It needs all rows at once, whoever hands them over one batch at a time.
         table = reader.read_all()
@@ -76,7 +77,10 @@ def apply_to_reader(
             if not outcome.reduced:
                 yield _as(schema, assemble(batch, outcome, keep=keep))
         if plan.reduces is not None:
-            columns = plan.reduces.result(states[plan.reduces.index], runtime.pool, on_error)
+            # Its `finish` may have changed since the reader was opened.
+            reduces = Plan(steps, scope, keep_data=keep).reduces
+            assert reduces is not None
+            columns = reduces.result(states[reduces.index], runtime.pool, on_error)
             yield from _as(schema, like(empty, columns)).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())

@@ -6,12 +6,13 @@ import os
 import threading
 import warnings
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from dataflare_vec.config import check_flag
 from dataflare_vec.definition import Plugin
 from dataflare_vec.errors import DuplicatePluginError, PluginNotFoundError
 from dataflare_vec.hints import near_matches
-from dataflare_vec.origin import is_edit
+from dataflare_vec.origin import Place, is_autoreload, place_of
 
 ENTRY_POINT_GROUP = "dataflare_vec.plugins"
 
@@ -31,6 +32,9 @@ class Registry:
     def __init__(self, parent: Registry | None = None) -> None:
         self._parent = parent
         self._plugins: dict[str, Plugin] = {}
+        self._places: WeakKeyDictionary[Plugin, Place] = WeakKeyDictionary()
+        # What a name was before a module was reloaded: the user may have imported it from there.
+        self._followers: dict[str, WeakSet[Plugin]] = {}
         self._lock = threading.RLock()
         self._packs_loaded = False
         self._loading_packs = False
@@ -41,8 +45,9 @@ class Registry:
         """Register ``plugin`` under its name.
 
         A user's plugin takes the place of a pack's, whichever comes first: packs are imported at some time
-        that the user doesn't see, so the result must not depend on it. So does a definition that is run again
-        in a cell of a notebook, or at a prompt; if nothing in it has changed it keeps what was compiled.
+        that the user doesn't see, so the result must not depend on it. So does a definition that is run
+        again: in a cell of a notebook or at a prompt, in a module that is reloaded, in a script. If nothing
+        in it has changed it keeps what was compiled.
 
         Raises
         ------
@@ -50,11 +55,17 @@ class Registry:
             If the name is taken and ``replace`` is false.
         """
         check_flag("replace", replace)
-        name = plugin.name
+        name, place = plugin.name, place_of(plugin)
         with self._lock:
             before = self._plugins.get(name)
-            if before is not None and is_edit(before, plugin):
+            is_again = before is not None and not self._loading_packs and self._places[before].is_again(place)
+            if before is not None and is_again:
                 plugin.predecessor[:] = [before] if before.captured else before.predecessor
+                if is_autoreload():
+                    followers = self._followers.setdefault(name, WeakSet())
+                    followers.add(before)
+                    for follower in followers:
+                        follower.become(plugin)
             elif before is not None and not replace and name not in self._from_packs:
                 if self._loading_packs:  # the user's, or an earlier pack's
                     if _pack_of(before) in self._packs:
@@ -66,12 +77,15 @@ class Registry:
                         warnings.warn(msg, UserWarning, stacklevel=2)
                     return
                 msg = (
-                    f"plugin `{name}` is registered already, as {before!r}; "
-                    "choose another name, or pass `replace=True`"
+                    f"plugin `{name}` is registered already, as {before!r}; choose another name, or pass "
+                    f"`replace=True`\n  registered: {self._places[before]}\n  to be registered: {place}"
                 )
                 raise DuplicatePluginError(msg)
-            self._from_packs.discard(name)
+            if not is_again:
+                self._from_packs.discard(name)
+                self._followers.pop(name, None)
             self._plugins[name] = plugin
+            self._places[plugin] = place
 
     def get(self, name: str) -> Plugin:
         """Return the plugin called ``name``.
@@ -138,6 +152,10 @@ class Registry:
         self.load_packs()
         inherited = {} if self._parent is None else {plugin.name: plugin for plugin in self._parent.all()}
         return [plugin for _, plugin in sorted({**inherited, **self._plugins}.items())]
+
+    def is_of_pack(self, plugin: Plugin) -> bool:
+        """Whether a plugin is registered here, by a pack that is installed."""
+        return self._plugins.get(plugin.name) is plugin and plugin.name in self._from_packs
 
     def load_packs(self) -> None:
         """Import the installed packs, once."""

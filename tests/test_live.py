@@ -192,8 +192,101 @@ def test_an_error_marks_the_line_of_the_cell(notebook):
     )
 
 
-def test_functions_of_modules_are_not_looked_at():
-    plugin = default_registry.get("haversine")
-    frame = pl.DataFrame({"lat1": [1.0], "lon1": [1.0], "lat2": [1.0], "lon2": [1.0]})
-    frame.pipe(dfv.apply, plugin)
-    assert plugin.captured == []
+#: A definition, and what in it is replaced by what; then what it gives before and after.
+SCAN = "@dfv.scan(init=0.0)\ndef total(s, x):\n    return s + x, s + x"
+REDUCE = (
+    "@dfv.reduce(init=0.0, merge=lambda a, b: a + b, finish=lambda s: s * 2)\n"
+    "def total(s, x):\n    return s + x"
+)
+REDEFINED = {
+    "init of a scan": (SCAN, "init=0.0", "init=10.0", [1.0, 3.0], [11.0, 13.0]),
+    "the type of init": (SCAN, "init=0.0", "init=0", [1.0, 3.0], [1.0, 3.0]),
+    "the sign of init": (
+        "@dfv.reduce(init=0.0)\ndef total(s, x):\n    return s * x",
+        "init=0.0",
+        "init=-0.0",
+        [0.0],
+        [-0.0],
+    ),
+    "an array of init": (
+        "import numpy as np\n@dfv.scan(init=np.array([1.0, 2.0]))\ndef total(s, x):\n    return s, s[1] * x",
+        "2.0]",
+        "3.0]",
+        [2.0, 4.0],
+        [3.0, 6.0],
+    ),
+    "init of a reduce": (REDUCE, "init=0.0", "init=10.0", [6.0], [46.0]),
+    "finish": (REDUCE, "s * 2", "s * 3", [6.0], [9.0]),
+    "merge": (REDUCE, "a + b", "a * b", [6.0], [4.0]),
+    "returns": (
+        "@dfv.plugin(returns=pl.Float64)\ndef total(x):\n    return x",
+        "Float64",
+        "Float32",
+        None,
+        None,
+    ),
+    "lookback": (
+        "@dfv.plugin(lookback=1)\ndef total(x: float | None):\n    return x[-1]",
+        "=1",
+        "=2",
+        [None, 1.0],
+        [None, 1.0],
+    ),
+    "an annotation": (
+        "@dfv.plugin\ndef total(x: float):\n    return x + 1",
+        "float",
+        "float | None",
+        None,
+        None,
+    ),
+    "a constant": (
+        "@dfv.plugin\ndef total(x, k=1.0):\n    return x * k",
+        "k=1.0",
+        "k=2",
+        [1.0, 2.0],
+        [2.0, 4.0],
+    ),
+    "fallback": (
+        "@dfv.plugin\ndef total(x):\n    return x",
+        "plugin",
+        "plugin(fallback='python')",
+        None,
+        None,
+    ),
+    "a filter": ("@dfv.plugin\ndef total(x):\n    return x > 1", "plugin", "filter", [False, True], [2.0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REDEFINED)
+def test_whatever_is_said_anew_of_a_plugin_counts(notebook, monkeypatch, what):
+    from dataflare_vec.engine import blocks
+
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 1)
+    cell, old, new, before, after = REDEFINED[what]
+
+    def values():
+        kept = default_registry.get("total").is_filter
+        found = FRAME.pipe(dfv.apply, "total", keep=kept).to_series().to_list()
+        return [(type(one), str(one)) for one in found]
+
+    notebook.run(cell)
+    first = values()
+    kernels = kernels_of("total")
+    if before is not None:
+        assert first == [(type(one), str(one)) for one in before]
+    notebook.run(cell.replace(old, new, 1))
+    second = values()
+    if after is not None:
+        assert second == [(type(one), str(one)) for one in after]
+    assert kernels_of("total")[0] is not kernels[0]
+
+
+def test_the_same_scan_again_compiles_nothing(notebook):
+    for cell in (SCAN, REDUCE):
+        notebook.run(cell.replace("total", "again"))
+        notebook.apply("again")
+        before = kernels_of("again")
+        notebook.run("#\n" + cell.replace("total", "again"))
+        notebook.apply("again")
+        assert [id(one) for one in kernels_of("again")] == [id(one) for one in before]
+        notebook.run("from dataflare_vec.registry import default_registry as r; r.remove('again')")

@@ -1,8 +1,10 @@
-"""Everything that a kernel's machine code depends on in the user's program, as bytes to be hashed.
+"""Everything that a kernel's machine code depends on in the user's program: what a function captures.
 
 That is its bytecode, and what Numba reads of its surroundings while it compiles: globals, closure cells,
-attributes of modules, functions it calls in whatever file, with theirs. Files, lines and comments play no
-part, so a kernel of a notebook, of the REPL or a lambda is found again as any other.
+attributes of modules, functions it calls in whatever file, with theirs. One walk finds it, and writes it down
+twice: as bytes to be hashed, the key of what is kept on disk, and as watches, which tell within a process
+whether something is another by now. Files, lines and comments play no part, so a kernel of a notebook, of the
+REPL or a lambda is found again as any other.
 
 Whatever isn't known to be safe raises `NotCacheable`: a kernel is rather compiled again than found wrong.
 """
@@ -16,15 +18,16 @@ import sys
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cache.environment import KERNEL_MODULES
+from dataflare_vec.cache.watches import Watches
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.subclasses import is_plain, shown_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 #: Packages whose versions are part of every key: what lies in them is known by its name.
 VERSIONED = frozenset(
@@ -36,6 +39,9 @@ VERSIONED = frozenset(
 #: Modules of ours that kernels name; their sources are part of every key.
 _OWN = frozenset({"dataflare_vec", *(f"dataflare_vec.{name}" for name in KERNEL_MODULES)})
 _MOMENTS = (date, time, datetime, timedelta)
+
+#: What is written in Python in these was never meant to be compiled, and isn't looked into.
+LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "polars", "pyarrow"}
 
 # Numba doesn't copy larger arrays into the machine code, but refers to them by their address.
 _LARGEST_ARRAY = 1_000_000
@@ -60,22 +66,53 @@ def fingerprint(function: Callable[..., Any]) -> bytes:
     NotCacheable
         If it depends on something that can't be described; the message says on what.
     """
-    reader = _Reader()
-    try:
-        reader.function(plain(function), "the kernel")
-        reader.options(function, "the kernel")
-    except RecursionError:
-        msg = "a list or dict that it reads contains itself"
-        raise NotCacheable(msg) from None
+    reader = Reader()
+    reader.root(function)
+    if reader.reason is not None:
+        raise NotCacheable(reader.reason)
     return bytes(reader.found)
 
 
-class _Reader:
-    """Walks over a function and all it refers to, and writes down what it finds."""
+class Reader:
+    """Walks over functions and all they refer to, and writes down what it finds.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    interpreted
+        Whether Python itself runs the function, and only what it calls may be compiled. Plain functions of
+        other packages aren't looked into then.
+
+    Attributes
+    ----------
+    found : bytearray
+        All of it, to be hashed.
+    watches : Watches
+        All of it that may change.
+    called : list
+        The functions and dispatchers, in the order in which they were come by.
+    reason : str or None
+        Why it can't be hashed: the first thing that isn't known to be safe. The walk goes on nevertheless.
+    """
+
+    def __init__(self, *, interpreted: bool = False) -> None:
         self.found = bytearray()
+        self.watches = Watches()
+        self.called: list[Any] = []
+        self.reason: str | None = None
+        self._interpreted = interpreted
+        self._package = ""
         self._functions: dict[FunctionType, int] = {}
+        self._open: set[int] = set()  # lists and the like that are being read
+
+    def root(self, function: Any, name: str = "the kernel") -> None:
+        """Write down a function that is compiled, or a dispatcher."""
+        self._package = _package_of(plain(function))
+        self.called.append(function)
+        self.function(plain(function), name)
+        self.options(function, name)
+
+    def _refuse(self, name: str, what: str) -> None:
+        self.reason = self.reason or f"{name} is {what}"
 
     def _write(self, kind: str, *parts: object) -> None:
         # Lengths keep neighbours apart: no two different walks write the same bytes.
@@ -100,12 +137,11 @@ class _Reader:
             self._class(kind, name)
             self._sequence("fields", value, name)
         elif kind in (set, frozenset) and all(type(item) in _SCALARS for item in value):
+            self.watches.items(value)
             self._sequence("set", sorted(value, key=repr), name)
         elif kind is dict and all(type(key) in _SCALARS for key in value):
-            self._write("dict", len(value))
-            for key, item in value.items():
-                self.value(key, name)
-                self.value(item, f"{name}[{key!r}]")
+            self.watches.items(value)
+            self._dict(value, name)
         elif kind is CodeType:
             self._code(value, name)
         elif isinstance(value, type):
@@ -113,6 +149,7 @@ class _Reader:
         elif isinstance(value, Enum):
             self._class(kind, name)
             self._write("member", value.name)
+            self.watches.name(value, vars(value), "_value_")
             if isinstance(value, (str, bytes)):
                 self._write("string", is_plain(value), *sorted(shown_by(value)))
         elif isinstance(value, ModuleType):
@@ -121,9 +158,29 @@ class _Reader:
             self._object(value, name)
 
     def _sequence(self, kind: str, items: Any, name: str) -> None:
-        self._write(kind, len(items))
-        for i, item in enumerate(items):
-            self.value(item, f"{name}[{i}]")
+        if kind == "list":
+            self.watches.items(items)
+        if self._enters(items):
+            self._write(kind, len(items))
+            for i, item in enumerate(items):
+                self.value(item, f"{name}[{i}]")
+            self._open.discard(id(items))
+
+    def _dict(self, value: dict[Any, Any], name: str) -> None:
+        if self._enters(value):
+            self._write("dict", len(value))
+            for key, item in value.items():
+                self.value(key, name)
+                self.value(item, f"{name}[{key!r}]")
+            self._open.discard(id(value))
+
+    def _enters(self, container: Any) -> bool:
+        """Whether a list or the like isn't the one that is being read anyway."""
+        if id(container) in self._open:
+            self.reason = self.reason or "a list or dict that it reads contains itself"
+            return False
+        self._open.add(id(container))
+        return True
 
     def _object(self, value: Any, name: str) -> None:
         """Write down a function, an array, or what Numba and NumPy bring."""
@@ -132,10 +189,12 @@ class _Reader:
         if kind in (FunctionType, BuiltinFunctionType) and is_known(value):
             self._write("known", value.__module__, value.__qualname__)
         elif kind is FunctionType:  # compiled like a kernel; not so what an `overload` of the user's is for
-            self.function(value, name)
+            self._plain(value, name)
         elif isinstance(value, Plugin) and value.form is Form.ROW:
+            self.watches.name(value, vars(value), "function")
             self.value(value.function, name)
         elif package == "numba" and kind.__name__ == "CPUDispatcher":
+            self.called.append(value)
             self.options(value, name)
             self.function(plain(value), name)
         elif package == "numpy":
@@ -143,15 +202,23 @@ class _Reader:
         elif kind.__module__.startswith("numba.core.types."):
             self._write("numba type", kind.__name__, value)
         else:
-            raise _refused(name, f"of type {kind.__module__}.{kind.__qualname__}")
+            self._refuse(name, f"of type {kind.__module__}.{kind.__qualname__}")
+
+    def _plain(self, function: FunctionType, name: str) -> None:
+        package = _package_of(function)
+        if package in LIBRARIES or (self._interpreted and package != self._package):
+            self._refuse(name, f"a Python function of `{package}`")
+            return
+        self.called.append(function)
+        self.function(function, name)
 
     def options(self, function: Any, name: str) -> None:
         """Write down how a dispatcher compiles; nothing for a plain function."""
         if isinstance(function, FunctionType):
             return
         self._write("dispatcher")
-        self.value(dict(sorted(function.targetoptions.items())), f"the options of {name}")
-        self.value(dict(sorted(function.locals.items())), f"the types of variables of {name}")
+        self._dict(dict(sorted(function.targetoptions.items())), f"the options of {name}")
+        self._dict(dict(sorted(function.locals.items())), f"the types of variables of {name}")
         self._class(function._compiler.pipeline_class, f"the compiler of {name}")
 
     def _numpy(self, value: Any, name: str) -> None:
@@ -160,23 +227,28 @@ class _Reader:
         if isinstance(value, np.ufunc):
             ufunc = str(value.__name__)
             if getattr(np, ufunc, None) is not value:
-                raise _refused(name, "a ufunc that isn't NumPy's")
+                self._refuse(name, "a ufunc that isn't NumPy's")
             self._write("ufunc", ufunc)
         elif isinstance(value, np.dtype):
             self._write("dtype", value.descr if value.fields else value.str)
         elif isinstance(value, np.generic) and not value.dtype.hasobject:
+            if isinstance(value, np.void):
+                self.watches.record(value)
             self._write("scalar", value.dtype.str, value.tobytes())
         elif type(value) is np.ndarray and not value.dtype.hasobject:
             flags = value.flags
-            if value.nbytes > _LARGEST_ARRAY or not (flags.c_contiguous or flags.f_contiguous):
-                raise _refused(name, "an array of more than 1 MB or with gaps")
+            is_constant = value.nbytes <= _LARGEST_ARRAY and (flags.c_contiguous or flags.f_contiguous)
+            self.watches.array(value, content=is_constant)
+            if not is_constant:
+                self._refuse(name, "an array of more than 1 MB or with gaps")
+                return
             dtype = value.dtype.descr if value.dtype.fields else value.dtype.str
             order = (flags.c_contiguous, flags.f_contiguous, flags.writeable, flags.aligned)
             self._write("array", dtype, value.shape, order, value.tobytes("A"))
         elif callable(value) and is_known(value):
             self._write("known", value.__module__, value.__qualname__)
         else:
-            raise _refused(name, f"of type {type(value).__name__}")
+            self._refuse(name, f"of type {type(value).__name__}")
 
     def _class(self, cls: type, name: str) -> None:
         self._write("class", cls.__module__, cls.__qualname__)
@@ -184,7 +256,7 @@ class _Reader:
             return
         if issubclass(cls, tuple) and hasattr(cls, "_fields"):
             self._write("fields", repr(cls._fields))
-            self.value(getattr(cls, "_field_defaults", {}), f"the defaults of {name}")
+            self._dict(getattr(cls, "_field_defaults", {}), f"the defaults of {name}")
         elif issubclass(cls, Enum):
             self._write("bases", *(f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__))
             for member, one in cls.__members__.items():
@@ -194,7 +266,7 @@ class _Reader:
             # Which exception it was is found out by calling the Python function.
             self._write("exception")
         else:
-            raise _refused(name, f"the class `{cls.__qualname__}`")
+            self._refuse(name, f"the class `{cls.__qualname__}`")
 
     def function(self, function: FunctionType, name: str) -> None:
         """Write down a Python function and all it refers to."""
@@ -202,6 +274,7 @@ class _Reader:
             self._write("again", self._functions[function])
             return
         self._functions[function] = len(self._functions)
+        self.watches.function(function)
         self._write("function")
         self.value(function.__defaults__, f"a default of {name}")
         self.value(function.__kwdefaults__, f"a default of {name}")
@@ -209,6 +282,7 @@ class _Reader:
         self._code(code, name)
         for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             self._write("cell", variable)
+            self.watches.cell(cell)
             try:
                 content = cell.cell_contents
             except ValueError:
@@ -218,6 +292,7 @@ class _Reader:
         for variable in sorted(set(_global_names(code))):
             self._write("global", variable)
             for scope in (function.__globals__, vars(builtins)):
+                self.watches.name(scope, scope, variable)
                 if variable in scope:
                     self._variable(scope[variable], variable, code)
                     break
@@ -225,27 +300,56 @@ class _Reader:
                 self._write("missing")
 
     def _variable(self, value: Any, variable: str, code: CodeType) -> None:
-        """Write down what a variable of a function stands for; of a module what may be read of it."""
+        """Write down what a variable of a function stands for, and what may be read of it by its names."""
         self.value(value, f"`{variable}`")
-        if isinstance(value, ModuleType):
-            attributes = {name for one in _codes(code) for name in one.co_names}
-            self._module(value, attributes, {value.__name__})
+        self._inside(value, variable, {name for one in _codes(code) for name in one.co_names}, {id(value)})
 
-    def _module(self, module: ModuleType, attributes: set[str], above: set[str]) -> None:
-        is_versioned = module.__name__ in _OWN or module.__name__.partition(".")[0] in VERSIONED
-        if is_versioned and sys.modules.get(module.__name__) is module:
+    def _inside(self, value: Any, name: str, attributes: set[str], above: set[int]) -> None:
+        """Write down the attributes of a module, a class or an object that a function may read."""
+        scopes: list[tuple[object, Mapping[str, Any]]]
+        if isinstance(value, ModuleType):
+            name = value.__name__
+            is_versioned = name in _OWN or name.partition(".")[0] in VERSIONED
+            if is_versioned and sys.modules.get(name) is value:
+                return
+            scopes = [(value, vars(value))]
+        elif isinstance(value, tuple):
+            for i, item in enumerate(value):
+                self._inside(item, f"{name}[{i}]", attributes, above)
             return
-        scope = vars(module)
+        else:
+            kind = value if isinstance(value, type) else type(value)
+            # Those that are written down as a whole, or aren't read by their attributes.
+            if is_known(kind) or issubclass(kind, (tuple, Enum, BaseException, FunctionType, Plugin)):
+                return
+            scopes = [(one, vars(one)) for one in kind.__mro__ if not is_known(one)]
+            if value is not kind and hasattr(value, "__dict__"):
+                scopes.insert(0, (value, vars(value)))
         for attribute in sorted(attributes):
-            if attribute in scope:
-                self._write("attribute", attribute)
-                value = scope[attribute]
-                self.value(value, f"`{module.__name__}.{attribute}`")
-                if isinstance(value, ModuleType) and value.__name__ not in above:
-                    self._module(value, attributes, above | {value.__name__})
-            elif "__getattr__" in scope:
-                name = f"`{module.__name__}`"
-                raise _refused(name, "a module with attributes made on demand")
+            place = next((i for i, (_, scope) in enumerate(scopes) if attribute in scope), None)
+            if place is None:
+                if isinstance(value, ModuleType) and "__getattr__" in scopes[0][1]:
+                    self._refuse(f"`{name}`", "a module with attributes made on demand")
+                    self.watches.made(value, attribute)
+                continue
+            for owner, scope in scopes[:place]:  # there it would hide this one
+                self.watches.name(owner, scope, attribute)
+            owner, scope = scopes[place]
+            self._attribute(owner, scope, f"{name}.{attribute}", attributes, above)
+            if isinstance(scope[attribute], MemberDescriptorType):
+                self.watches.made(value, attribute)
+
+    def _attribute(
+        self, owner: object, scope: Mapping[str, Any], name: str, attributes: set[str], above: set[int]
+    ) -> None:
+        attribute = name.rpartition(".")[2]
+        value = scope[attribute]
+        self.watches.name(owner, scope, attribute)
+        self._write("attribute", attribute)
+        if isinstance(owner, ModuleType) or not isinstance(value, FunctionType):  # no method is compiled
+            self.value(value, f"`{name}`")
+        if id(value) not in above:
+            self._inside(value, name, attributes, above | {id(value)})
 
     def _code(self, code: CodeType, name: str) -> None:
         self._write(
@@ -272,8 +376,9 @@ def is_known(value: Any) -> bool:
     return found is value
 
 
-def _refused(name: str, what: str) -> NotCacheable:
-    return NotCacheable(f"{name} is {what}")
+def _package_of(function: FunctionType) -> str:
+    """Return the top package that a function is written in, whatever it says of itself."""
+    return str(function.__globals__.get("__name__", "")).partition(".")[0]
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -37,12 +37,17 @@ class BlockStates(States):
 
     Between runs of a stream the last block stays open: the next run's first rows belong to it, so that the
     bits don't depend on where a batch ends.
+
+    Attributes
+    ----------
+    merge : Kernel
+        Makes one state of two.
     """
 
     def __init__(self, plugin: Any, carry: Carry, merge: Any, given: Any = None) -> None:
         self._plugin = plugin
-        self._carry = carry
-        self._merge = merge
+        self.carry = carry
+        self.merge = merge
         self._merged = None if given is None else packed(plugin.name, carry, given)
         self._blocks = carry.records(1)
         self._offset = 0  # rows of the open block before this run
@@ -54,7 +59,7 @@ class BlockStates(States):
         full, offset = divmod(total, BLOCK_ROWS)
         self._merged = self._all_of(self._blocks[:full])
         self._offset, self._rows = offset, rows
-        blocks = self._carry.records(-(-(offset + rows) // BLOCK_ROWS) or 1)
+        blocks = self.carry.records(-(-(offset + rows) // BLOCK_ROWS) or 1)
         if offset:
             blocks[0] = self._blocks[full]
         self._blocks = blocks
@@ -77,25 +82,25 @@ class BlockStates(States):
         """The state of all rows so far, as one record."""
         total = self._offset + self._rows
         merged = self._all_of(self._blocks[: -(-total // BLOCK_ROWS)])
-        records = self._carry.records(1)
+        records = self.carry.records(1)
         if merged is not None:
             records[0] = merged
         return records
 
     def value(self) -> Any:
         """Return the state as it is now."""
-        return self._carry.unpack(self.records[0])
+        return self.carry.unpack(self.records[0])
 
     def _all_of(self, blocks: np.ndarray[Any, Any]) -> Any:
         """Return what was merged before and some blocks, merged in order; None if there is nothing."""
         records = list(blocks) if self._merged is None else [self._merged, *blocks]
         if len(records) <= 1:
             return records[0].copy() if records else None
-        target, rest = self._carry.records(1), self._carry.records(len(records) - 1)
+        target, rest = self.carry.records(1), self.carry.records(len(records) - 1)
         target[0] = records[0]
         rest[:] = records[1:]
         block = _block(target, rest, _NO_BITMAPS)
-        done = self._merge.loop(nulls=False)(block.buffer_info()[0], len(rest))
+        done = self.merge.loop(nulls=False)(block.buffer_info()[0], len(rest))
         if done:
             self._fail(target, rest[done - 1 : done])
         return target[0]
@@ -106,10 +111,10 @@ class BlockStates(States):
         def compiled() -> Exception:
             reason = Reason()
             block = _block(one, other, reason.slots)
-            self._merge.loop(nulls=True, careful=True)(block.buffer_info()[0], 1)
+            self.merge.loop(nulls=True, careful=True)(block.buffer_info()[0], 1)
             return reason.exception()
 
-        states = [self._carry.unpack(record[0]) for record in (one, other)]
+        states = [self.carry.unpack(record[0]) for record in (one, other)]
         cause = cause_of(plain(self._plugin.stateful.merge), states, compiled)
         msg = f"plugin `{name}`: `merge` failed with {type(cause).__name__}: {cause}"
         raise RowError(msg, plugin=name) from cause

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -86,6 +86,14 @@ class ErrorLog:
         with self._lock:
             self.count = self._kept = 0
             self._details = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled, or copied."""
+        with self._lock:
+            return {**self.__dict__, "_details": list(self._details), "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
 
     def __repr__(self) -> str:
         return f"<ErrorLog: {self.count} failed rows>"

@@ -200,7 +200,9 @@ class _Execution:
         )
         for stage in stages:
             if stage.in_order:
-                self._states[stage.index].begin(run.rows)
+                states = self._states[stage.index]
+                stage.take_up(states)
+                states.begin(run.rows)
         if run.rows:
             tuner = self._tuner = runtime.tuner(stages, config)
             try:

@@ -59,6 +59,10 @@ class ExpressionStage(Stage):
         self._error = KernelResultError if plugin is not None else BindingError
         self._expression = expression
 
+    def is_of(self, expression: pl.Expr) -> bool:
+        """Whether it computes an expression like this one."""
+        return self._expression.meta.eq(expression)
+
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""
         height = chunk.stop - chunk.start

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -19,9 +19,10 @@ from dataflare_vec.engine.scope import Scope
 from dataflare_vec.errors import DataFlareError, KernelResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from dataflare_vec.definition import Plugin
+    from dataflare_vec.engine.execute import Outcome
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import BoundStep
 
@@ -43,49 +44,86 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
     if plugin.form is Form.EXPRESSION:
         return build_expression(step.binding)
     inner, names = _inner(answering(step))
-    # Polars calls from its own threads, several at once.
-    config = replace(runtime.config, enable_parallel=False)
+    sources = _sources(step)
+    if dtype is None:
+        dtype = _Typed(inner, names).of(sources)
+    compute = _Compute(inner, names, runtime, on_error, state)
+    return pl.map_batches(sources, compute, dtype, is_elementwise=plugin.stateful is None)
 
-    def compute(series: Sequence[pl.Series]) -> pl.Series:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Compute:
+    """What Polars calls for a plugin, from its own threads, several at once. An object can be pickled."""
+
+    step: BoundStep
+    names: Sequence[str]
+    runtime: Runtime
+    on_error: str
+    state: Any
+
+    def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
         height = max(len(s) for s in series)
         frame = pl.DataFrame(
             [
                 (s if len(s) == height else s.new_from_index(0, height)).alias(name)
-                for s, name in zip(series, names, strict=True)
+                for s, name in zip(series, self.names, strict=True)
             ]
         )
-        scope = Scope.of_frame(frame)
-        with in_batch(height, "Polars"):
-            outcome = run_steps(
-                [inner], scope, frame, runtime, keep_data=False, on_error=on_error, config=config, state=state
-            )
+        plugin = self.step.plugin
+        outcome = _run(self.step, frame, self.runtime, self.on_error, self.state)
         if plugin.is_filter:
             check_answers(plugin, outcome.series)
         if len(outcome.series) == 1:
             return outcome.series[0].alias(plugin.name)
         return named(outcome.series).to_struct(plugin.name)
 
-    sources = _sources(step)
-    if dtype is None:
-        dtype = _dtype_of(sources, lambda dtypes: _result(inner, names, dtypes))
-    return pl.map_batches(sources, compute, dtype, is_elementwise=plugin.stateful is None)
+
+def _run(step: BoundStep, frame: pl.DataFrame, runtime: Runtime, on_error: str, state: Any) -> Outcome:
+    with in_batch(frame.height, "Polars"):
+        return run_steps(
+            [step],
+            Scope.of_frame(frame),
+            frame,
+            runtime,
+            keep_data=False,
+            on_error=on_error,
+            config=replace(runtime.config, enable_parallel=False),
+            state=state,
+        )
 
 
-def _dtype_of(sources: Sequence[pl.Expr], find: Callable[[Sequence[Any]], Any]) -> pl.DataTypeExpr:
-    """Return a dtype that Polars asks for, by those of the sources, when it knows these.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Typed:
+    """What Polars calls for the dtype of a result, with columns that hold nothing.
 
     Polars itself would try the function with two rows of values of its own, ``""`` or 1, on which a kernel
     may well fail.
+
+    Attributes
+    ----------
+    in_groups
+        Whether the columns come as lists, one for each group.
     """
 
-    def typed(series: Sequence[pl.Series]) -> pl.Series:
+    step: BoundStep
+    names: Sequence[str]
+    in_groups: bool = False
+
+    def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
+        dtypes: list[Any] = [one.dtype for one in series]
+        if self.in_groups:
+            dtypes = [*(one.inner for one in dtypes), pl.UInt32()]
         try:
-            dtype = find([one.dtype for one in series])
+            dtype = _result(self.step, self.names, dtypes)
         except DataFlareError:
             dtype = pl.Null()  # Polars would hide the error, which comes again when it has the rows
+        if self.in_groups and self.step.plugin.form is not Form.REDUCE:
+            dtype = pl.List(dtype)
         return pl.Series([None] * len(series[0]), dtype=dtype)
 
-    return pl.dtype_of(pl.map_batches(sources, typed, None, is_elementwise=True))
+    def of(self, sources: Sequence[pl.Expr]) -> pl.DataTypeExpr:
+        """Return a dtype that Polars asks for, by those of the sources, when it knows these."""
+        return pl.dtype_of(pl.map_batches(sources, self, None, is_elementwise=True))
 
 
 def _result(step: BoundStep, names: Sequence[str], dtypes: Sequence[Any]) -> Any:
@@ -192,17 +230,33 @@ def _reduced(
     frame: pl.LazyFrame, step: BoundStep, runtime: Runtime, on_error: str, state: Any, plan: Plan
 ) -> pl.LazyFrame:
     """Add a reduce to a query: its rows are others than the data's."""
-
-    def compute(data: pl.DataFrame) -> pl.DataFrame:
-        scope = Scope.of_frame(data)
-        with in_batch(data.height, "Polars"):
-            outcome = run_steps([step], scope, data, runtime, keep_data=False, on_error=on_error, state=state)
-        return named(outcome.series)
-
     names = step.column_names
     if names is not None:
         frame = frame.select(exactly(name) for name in frame.collect_schema().names() if name in names)
-    return frame.map_batches(compute, schema=plan.new)
+    return frame.map_batches(_Reduce(step, runtime, on_error, state), schema=plan.new)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reduce:
+    """What Polars calls for a reduce, with all rows."""
+
+    step: BoundStep
+    runtime: Runtime
+    on_error: str
+    state: Any
+
+    def __call__(self, data: pl.DataFrame) -> pl.DataFrame:
+        with in_batch(data.height, "Polars"):
+            outcome = run_steps(
+                [self.step],
+                Scope.of_frame(data),
+                data,
+                self.runtime,
+                keep_data=False,
+                on_error=self.on_error,
+                state=self.state,
+            )
+        return named(outcome.series)
 
 
 def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
@@ -213,10 +267,23 @@ def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
     row's key is the number of its list.
     """
     inner, names = _inner(replace(step, by=(pl.lit(0).alias(_GROUP),)))
-    plugin = step.plugin
-    config = replace(runtime.config, enable_parallel=False)
+    sources = [source.implode() for source in _sources(step)]
+    dtype = _Typed(inner, names, in_groups=True).of(sources)
+    compute = _Aggregate(inner, names, runtime, on_error)
+    expression = pl.map_batches(sources, compute, dtype, is_elementwise=True)
+    return expression if step.plugin.form is Form.REDUCE else expression.explode(empty_as_null=False)
 
-    def compute(lists: Sequence[pl.Series]) -> pl.Series:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Aggregate:
+    """What Polars calls for a plugin that has a state for each group, with the lists of all groups."""
+
+    step: BoundStep
+    names: Sequence[str]
+    runtime: Runtime
+    on_error: str
+
+    def __call__(self, lists: Sequence[pl.Series]) -> pl.Series:
         from dataflare_vec.engine.state import KeyStates  # with NumPy, which row kernels do without
 
         count = max(len(one) for one in lists)
@@ -224,36 +291,18 @@ def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
         sizes = max((one.list.len() for one in lists), key=lambda lengths: lengths.sum())
         groups = pl.Series(_GROUP, range(count), dtype=pl.UInt32)
         of_row = groups.repeat_by(sizes).explode(empty_as_null=False).alias(_GROUP)
-        columns = [_flat(one, sizes, of_row).alias(name) for one, name in zip(lists, names, strict=False)]
+        columns = [
+            _flat(one, sizes, of_row).alias(name) for one, name in zip(lists, self.names, strict=False)
+        ]
         frame = pl.DataFrame([*columns, of_row])
-        scope = Scope.of_frame(frame)
-        states = open_states(Plan([inner], scope, keep_data=False), None)
+        states = open_states(Plan([self.step], Scope.of_frame(frame), keep_data=False), None)
         for one in states.values():
             assert isinstance(one, KeyStates)
             one.encode([groups], None)  # a group without rows has a state too
-        with in_batch(frame.height, "Polars"):
-            outcome = run_steps(
-                [inner],
-                scope,
-                frame,
-                runtime,
-                keep_data=False,
-                on_error=on_error,
-                config=config,
-                state=states,
-            )
+        outcome = _run(self.step, frame, self.runtime, self.on_error, states)
         series = [one for one in outcome.series if one.name != _GROUP]
         result = series[0] if len(series) == 1 else pl.DataFrame(series).to_struct()
-        return (result if outcome.reduced else _as_lists(result, sizes)).alias(plugin.name)
-
-    sources = [source.implode() for source in _sources(step)]
-
-    def dtype_of(lists: Sequence[Any]) -> Any:
-        dtype = _result(inner, names, [*(one.inner for one in lists), pl.UInt32()])
-        return dtype if plugin.form is Form.REDUCE else pl.List(dtype)
-
-    expression = pl.map_batches(sources, compute, _dtype_of(sources, dtype_of), is_elementwise=True)
-    return expression if plugin.form is Form.REDUCE else expression.explode(empty_as_null=False)
+        return (result if outcome.reduced else _as_lists(result, sizes)).alias(self.step.plugin.name)
 
 
 def _flat(lists: pl.Series, sizes: pl.Series, groups: pl.Series) -> pl.Series:

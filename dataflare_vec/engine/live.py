@@ -1,129 +1,144 @@
-"""Live editing: kernels of ``__main__`` are compiled anew when what they hold has changed, and only then.
+"""What kernels were compiled with: when it has changed since, and only then, they are compiled anew.
 
-A compiled kernel holds the helpers and the global values there were when it was compiled. In a module they
-stay; in a notebook, or at a prompt, they don't: any cell may be run again.
+A compiled kernel holds the functions and the values there were when it was compiled; Python looks at them
+whenever it comes by. So each call looks whether they are still the same: a cell of a notebook may be run
+again, a module's setting changed, an array written to.
 """
 
 from __future__ import annotations
 
-from types import CodeType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+import inspect
+import struct
+import sys
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from types import FunctionType
+from typing import Any
 
-from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
-from dataflare_vec.definition import Plugin, plain
+from dataflare_vec.cache.fingerprint import NotCacheable, Reader, fingerprint
+from dataflare_vec.definition import Form, Plugin, plain
+from dataflare_vec.errors import PluginDefinitionError
 from dataflare_vec.native.numba import import_compiler
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def check(plugin: Plugin) -> None:
-    """Forget the kernels of a plugin of ``__main__`` if something that they hold has changed."""
-    if plugin.captured:
-        if plugin.captured[0].changed():
-            plugin.captured[0].recompile()
-            for kept in (plugin.kernels, plugin.last_plan, plugin.interpreted):
-                kept.clear()
-            plugin.captured[:] = [Captured(plugin.function)]
-    elif getattr(plain(plugin.function), "__module__", None) == "__main__":
-        plugin.captured.append(Captured(plugin.function))
+    """Forget what was compiled of a plugin if something that it captures has changed.
+
+    Raises
+    ------
+    PluginDefinitionError
+        If its own parameters have: they are bound as they were when it was registered.
+    """
+    captured = plugin.captured
+    if captured:
+        if not captured[0].changed():
+            return
+        captured[0].recompile()
+        plugin.forget()
+        captured[:] = [Captured(plugin)]
+    else:
+        captured.append(Captured(plugin))
         if plugin.predecessor:
             _take_over(plugin.predecessor.pop(), plugin)
+    _check_parameters(plugin)
+
+
+def _check_parameters(plugin: Plugin) -> None:
+    if not isinstance(plain(plugin.function), FunctionType):
+        return
+    now = inspect.signature(plain(plugin.function)).parameters
+    for i, parameter in enumerate(plugin.parameters):
+        if i == 0 and parameter.name == "self" and not parameter.is_column:
+            continue  # the object of a plugin that is written as a class
+        if parameter.name in now:
+            default = now[parameter.name].default
+            if _is_same(default, inspect.Parameter.empty if parameter.is_column else parameter.default):
+                continue
+        msg = (
+            f"plugin `{plugin.name}`: parameter `{parameter.name}` of its function isn't what it was when "
+            "the plugin was registered; register it anew, or bind the constant in the call"
+        )
+        raise PluginDefinitionError(msg)
 
 
 def _take_over(old: Plugin, new: Plugin) -> None:
     """Give a plugin the kernels of the one that it replaced, if they would be compiled to the same."""
-    told = ("form", "parameters", "returns", "math", "fallback", "is_filter")
-    if not old.captured or any(getattr(old, name) != getattr(new, name) for name in told):
-        return
-    before = old.captured[0].fingerprint
-    if before is not None and before == new.captured[0].fingerprint:
+    if old.captured and not old.captured[0].changed() and _is_same(old, new):
         new.kernels.update(old.kernels)
         new.interpreted.extend(old.interpreted)
 
 
+def _is_same(old: Any, new: Any) -> bool:
+    """Whether two definitions, or values in them, can't be told apart by what is compiled of them."""
+    if type(old) is not type(new):
+        return False
+    if is_dataclass(old):
+        compared = (one.name for one in fields(old) if one.compare)
+        return all(_is_same(getattr(old, name), getattr(new, name)) for name in compared)
+    if isinstance(old, (tuple, list)):
+        return len(old) == len(new) and all(map(_is_same, old, new))
+    if isinstance(old, dict):
+        return list(old) == list(new) and all(map(_is_same, old.values(), new.values()))
+    if isinstance(old, float):
+        return struct.pack("d", old) == struct.pack("d", new)
+    if hasattr(old, "tobytes"):
+        return (old.dtype, old.shape, old.tobytes()) == (new.dtype, new.shape, new.tobytes())
+    if isinstance(plain(old), FunctionType):
+        try:
+            return fingerprint(old) == fingerprint(new)
+        except NotCacheable:
+            return False
+    return (old == new) is True  # an expression's `==` is another expression
+
+
 class Captured:
-    """What a function names outside of itself, at one moment.
+    """What the functions of a plugin name outside of themselves, at one moment."""
 
-    Attributes
-    ----------
-    fingerprint : bytes or None
-        Of the function with all that it names; None if it can't be described.
-    """
+    __slots__ = ("_form", "_reader", "_roots")
 
-    __slots__ = ("_entries", "_function", "_helpers", "fingerprint")
+    def __init__(self, plugin: Plugin) -> None:
+        functions = [plugin.function]
+        if plugin.stateful is not None:
+            functions += [plugin.stateful.merge, plugin.stateful.finish]
+        self._roots = [one for one in functions if isinstance(plain(one), FunctionType)]
+        self._form = plugin.form
+        self._reader = self._look()
 
-    def __init__(self, function: Any) -> None:
-        self._function = function
-        self.fingerprint = _fingerprint(function)
-        self._look()
-
-    def _look(self) -> None:
-        helpers: list[Any] = [self._function]
-        self._entries: list[tuple[dict[str, Any], str, Any]] = []
-        for one in helpers:
-            for namespace, name in _names_of(plain(one)):
-                value = namespace[name]
-                self._entries.append((namespace, name, value))
-                if isinstance(value, Plugin):
-                    value = value.function
-                if _is_helper(value) and not any(one is value for one in helpers):
-                    helpers.append(value)
-        self._helpers = helpers
+    def _look(self) -> Reader:
+        if self._form is Form.EXPRESSION:  # Python asks it each time: only its parameters count
+            reader = Reader()
+            reader.reason = "not compiled"
+            for root in self._roots:
+                reader.watches.function(root)
+            return reader
+        reader = Reader(interpreted=self._form is Form.COLUMN)
+        for root in self._roots:
+            reader.root(root)
+        return reader
 
     def changed(self) -> bool:
         """Whether something is another now. As long as it isn't, that takes some 30 ns for each name."""
-        for namespace, name, value in self._entries:
-            if namespace.get(name) is not value:
-                break
-        else:
+        if not self._reader.watches.changed():
             return False
-        if self.fingerprint is None or _fingerprint(self._function) != self.fingerprint:
+        before, now = self._reader, self._look()
+        if before.reason is not None or now.reason is not None or before.found != now.found:
             return True
-        self._look()  # the same again, as other objects: a cell was run twice
+        self._reader = now  # the same again, as other objects: a cell was run twice
         return False
 
     def recompile(self) -> None:
         """Have what is compiled of them see what has changed, the innermost first."""
-        if len(self._helpers) > 1 or hasattr(self._function, "py_func"):
-            import_compiler()
-            from dataflare_vec.jit.rewrite import forget
+        if "dataflare_vec.jit.rewrite" not in sys.modules:  # nothing was compiled yet
+            return
+        import_compiler()
+        from dataflare_vec.jit.compiler import compile_lock
+        from dataflare_vec.jit.rewrite import forget
 
-            for helper in reversed(self._helpers):
-                forget(helper)
-                if hasattr(helper, "py_func"):
-                    helper.recompile()
-
-
-def _is_helper(value: Any) -> bool:
-    """Whether it is compiled with kernels, and what it names may change; plain functions of modules stay."""
-    is_own = isinstance(value, FunctionType) and value.__module__ == "__main__"
-    return is_own or hasattr(value, "py_func")
-
-
-def _fingerprint(function: Any) -> bytes | None:
-    try:
-        return fingerprint(function)
-    except NotCacheable:
-        return None
-
-
-def _names_of(function: Any) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield the globals that a function names, and the compiled functions that it names of modules."""
-    if not hasattr(function, "__globals__"):
-        return
-    namespace = function.__globals__
-    names = dict.fromkeys(_all_names(function.__code__))
-    for name in names:
-        if name in namespace:
-            yield namespace, name
-            if isinstance(namespace[name], ModuleType):
-                inside = vars(namespace[name])
-                yield from ((inside, one) for one in names if hasattr(inside.get(one), "py_func"))
-
-
-def _all_names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _all_names(constant)
+        with compile_lock:  # a compilation under way may still read what was there before
+            for one in reversed(self._reader.called):
+                forget(one)
+                if getattr(one, "overloads", None):
+                    # Numba has compiled it for a call of the user's, or of a column kernel's. If it doesn't
+                    # compile any more, the next such call will say so.
+                    with suppress(Exception):
+                        one.recompile()

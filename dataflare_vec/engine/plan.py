@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
@@ -55,9 +55,10 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
         return Plan(steps, scope, keep_data=keep_data)
     if plugin.captured:
         check(plugin)
-    if plugin.last_plan:
-        names, kept, dtypes, last = plugin.last_plan[0]
-        if kept is keep_data and names == scope.data_names:
+    remembered = plugin.last_plan  # if something changes meanwhile, the plugin gets another place for it
+    if remembered:
+        names, kept, dtypes, last = remembered[0]
+        if kept is keep_data and names == scope.data_names and _is_still(step, last):
             for name, dtype in dtypes:
                 if scope.column(name).dtype != dtype:
                     break
@@ -68,8 +69,16 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
         return plan
     reads = {name for stage in plan.stages for name in stage.reads if name not in scope.new}
     dtypes = [(name, scope.column(name).dtype) for name in reads]
-    plugin.last_plan[:] = [(list(scope.data_names), keep_data, dtypes, plan.over(None))]
+    remembered[:] = [(list(scope.data_names), keep_data, dtypes, plan.over(None))]
     return plan
+
+
+def _is_still(step: BoundStep, plan: Plan) -> bool:
+    """Whether a function that returns an expression still returns that of the plan."""
+    plugin = step.plugin
+    if plugin.form is not Form.EXPRESSION or isinstance(plugin.function, pl.Expr):
+        return True
+    return cast("ExpressionStage", plan.stages[-1]).is_of(build_expression(step.binding))
 
 
 class Plan:

@@ -91,6 +91,12 @@ class ReduceStage(ScanStage):
             return super().open(given)
         return BlockStates(self.binding.plugin, self.carry, self._merge, given)
 
+    def take_up(self, states: States) -> None:
+        """Go on with states, and from now on merge them with the ``merge`` of now."""
+        super().take_up(states)
+        if isinstance(states, BlockStates):
+            states.merge = self._merge
+
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""
         states = chunk.run.states[self.index]
@@ -116,6 +122,7 @@ class ReduceStage(ScanStage):
         RowError
             If ``finish`` fails, under ``on_error="raise"``.
         """
+        self.take_up(states)
         if isinstance(states, KeyStates):
             count = states.keys.count
             keys = states.keys.frame()

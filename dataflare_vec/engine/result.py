@@ -90,6 +90,11 @@ class BatchResult:
         """The guide's name for `frame`."""
         return self.frame
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: errors, state and trace as they are, and not what they are made from."""
+        known = {"errors": self.errors, "state": self.state, "trace": self.trace}
+        return {**self.__dict__, **known, "failures": (), "tuner": None, "states": None}
+
     def _repr_html_(self) -> str:
         from dataflare_vec.html import amount, card, duration, percent
 

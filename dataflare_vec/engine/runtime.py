@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from copy import copy
 from typing import TYPE_CHECKING
 
 from dataflare_vec.engine.errorlog import ErrorLog
@@ -73,7 +72,8 @@ class Runtime:
         if not isinstance(log, ErrorLog):
             msg = f"`errors` must be a `dfv.ErrorLog`, got {log!r}"
             raise TypeError(msg)
-        runtime = copy(self)
+        runtime = Runtime.__new__(Runtime)  # `copy` would ask how it is pickled
+        runtime.__dict__.update(self.__dict__)
         runtime.log = log
         return runtime
 

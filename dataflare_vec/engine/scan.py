@@ -11,6 +11,7 @@ from dataflare_vec.engine.failures import physical_rows
 from dataflare_vec.engine.keys import check_key_types
 from dataflare_vec.engine.rows import RowStage, pieces
 from dataflare_vec.engine.state import KeyStates, OneState, StateColumn
+from dataflare_vec.errors import StateError
 from dataflare_vec.interpreter import call_rows
 
 if TYPE_CHECKING:
@@ -81,6 +82,22 @@ class ScanStage(RowStage):
         if self.by:
             return KeyStates(name, self.carry, self.by, given)
         return OneState(name, self.carry, given)
+
+    def take_up(self, states: States) -> None:
+        """Go on with states that may have been opened by the plan of an earlier run.
+
+        Raises
+        ------
+        StateError
+            If they lie in memory as this kernel can't read them.
+        """
+        if states.carry != self.carry:
+            msg = (
+                f"plugin `{self.binding.plugin.name}`: what it captures has changed since its state was "
+                f"begun, and with it the state's type: it was {states.carry.dtype}, now it is "
+                f"{self.carry.dtype}; begin with a new state"
+            )
+            raise StateError(msg)
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""

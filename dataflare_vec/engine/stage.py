@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.run import Run
+    from dataflare_vec.engine.state import States
     from dataflare_vec.layouts import Layout
 
 #: A column and the row of the frame that its first row stands for.
@@ -54,6 +55,9 @@ class Stage(ABC):
     is_filter: bool = False
     in_order: bool = False
     is_sequential: bool = False
+
+    def take_up(self, states: States) -> None:  # noqa: B027  # most carry none
+        """Go on with states that may have been opened by the plan of an earlier run."""
 
     @abstractmethod
     def run(self, chunk: Chunk) -> None:

@@ -113,7 +113,15 @@ class StateColumn:
 
 
 class States(ABC):
-    """What a stage carries through a run, and from run to run of a stream."""
+    """What a stage carries through a run, and from run to run of a stream.
+
+    Attributes
+    ----------
+    carry : Carry
+        How it lies in memory.
+    """
+
+    carry: Carry
 
     def begin(self, rows: int) -> None:  # noqa: B027  # most don't care
         """Be told how many rows the next run has."""
@@ -127,14 +135,14 @@ class OneState(States):
     """One state for all rows."""
 
     def __init__(self, plugin: str, carry: Carry, given: Any = None) -> None:
-        self._carry = carry
+        self.carry = carry
         self.records = carry.records(1)
         if given is not None:
             self.records[0] = packed(plugin, carry, given)
 
     def value(self) -> Any:
         """Return the state as it is now."""
-        return self._carry.unpack(self.records[0])
+        return self.carry.unpack(self.records[0])
 
 
 class KeyStates(States):
@@ -144,7 +152,7 @@ class KeyStates(States):
         self, plugin: str, carry: Carry, schema: Mapping[str, Any], given: KeyedState | None = None
     ) -> None:
         self._plugin = plugin
-        self._carry = carry
+        self.carry = carry
         self.keys = Keys(schema)
         self._filled = 0
         self.records = np.empty(0, carry.dtype)
@@ -161,9 +169,9 @@ class KeyStates(States):
     def have(self, count: int) -> np.ndarray[Any, Any]:
         """Return records for at least ``count`` keys; new ones hold the initial state."""
         if count > len(self.records):
-            larger = np.empty(max(_FIRST_RECORDS, 2 * count), self._carry.dtype)
+            larger = np.empty(max(_FIRST_RECORDS, 2 * count), self.carry.dtype)
             larger[: self._filled] = self.records[: self._filled]
-            larger[self._filled :] = self._carry.pack(self._carry.init)
+            larger[self._filled :] = self.carry.pack(self.carry.init)
             self.records = larger
         self._filled = max(self._filled, count)
         return self.records
@@ -171,7 +179,7 @@ class KeyStates(States):
     def value(self) -> KeyedState:
         """Return the states as they are now."""
         count = self.keys.count
-        return KeyedState(self._plugin, self.keys.frame(), self.have(count)[:count].copy(), self._carry)
+        return KeyedState(self._plugin, self.keys.frame(), self.have(count)[:count].copy(), self.carry)
 
 
 def packed(plugin: str, carry: Carry, given: Any) -> Any:

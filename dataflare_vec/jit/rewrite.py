@@ -11,7 +11,6 @@ call. The user's own function and dispatcher aren't touched.
 from __future__ import annotations
 
 import dis
-import sys
 import weakref
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -30,7 +29,8 @@ from numba.core.typing import signature
 from numba.core.typing.typeof import typeof_impl
 from numba.core.untyped_passes import TranslateByteCode
 
-from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
+from dataflare_vec.cache.fingerprint import LIBRARIES, Reader
+from dataflare_vec.cache.watches import Watches
 from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.jit.decimals.types import WideIntType
@@ -53,9 +53,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dataflare_vec.jit.strings.types import StringConstant
-
-# What is written in Python in these was never meant to be compiled: better say so than show their lines.
-_LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "polars", "pyarrow"}
 
 #: Name of our error model (see `compiler`).
 ERROR_MODEL = "dataflare"
@@ -185,6 +182,8 @@ class TryInFastForm(Exception):  # noqa: N818  # not an error: the kernel is com
 _notes: weakref.WeakKeyDictionary[Callable[..., Any], _Notes] = weakref.WeakKeyDictionary()
 #: Under the dispatcher or function that a kernel names, what it calls instead.
 _helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKeyDictionary()
+#: What each of those captures: where that can't be described, it is another if something of it has changed.
+_watches: weakref.WeakKeyDictionary[Dispatcher, Watches] = weakref.WeakKeyDictionary()
 
 
 def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
@@ -308,7 +307,7 @@ def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode | Non
 
 def _is_plain(found: Any) -> bool:
     """Whether it is a Python function that Numba knows nothing of: it is compiled like a kernel."""
-    if not isinstance(found, FunctionType) or (found.__module__ or "").partition(".")[0] in _LIBRARIES:
+    if not isinstance(found, FunctionType) or (found.__module__ or "").partition(".")[0] in LIBRARIES:
         return False
     try:
         cpu_target.typing_context.resolve_value_type(found)
@@ -338,21 +337,22 @@ def options_of(function: Any) -> dict[str, Any]:
 def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
     """Return the dispatcher of the same function whose calls are replaced too."""
     made = _helpers.setdefault(called, {})
-    try:
-        # Numba reads a global once, and it may have changed since: a kernel gets what there is now.
-        key = mode, fingerprint(called)
-    except NotCacheable:
-        key = mode, b""
-    if key not in made:
+    # Numba reads a global once, and it may have changed since: a kernel gets what there is now.
+    reader = Reader()
+    reader.root(called)
+    key = mode, bytes(reader.found) if reader.reason is None else b""
+    if key not in made or (reader.reason is not None and _watches[made[key]].changed()):
         function = plain(called)
         options = options_of(called)
         # LLVM thinks a polynomial too large to inline; the loop only vectorises if it is.
         options.setdefault("forceinline", not _has_loop(function))
         if not isinstance(called, Dispatcher):  # divides as the kernel does
             options["error_model"] = ERROR_MODEL
-        made[key] = numba.njit(
+        compile_ = numba.njit(
             pipeline_class=pipeline(mode), no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
-        )(function)
+        )
+        made[key] = compile_(function)
+        _watches[made[key]] = reader.watches
         _take_defaults(made[key])
     return made[key]
 

@@ -98,6 +98,7 @@ class Passing:
             "replace": replace,
         }
         self._state = state  # what the next batch goes on from
+        self._schema = pl.Schema()  # of what comes in, once it is known
         self._plan: Plan | None = None
         self.on_error = on_error
         self._config = config or manager.runtime.config
@@ -121,6 +122,7 @@ class Passing:
             If the plugins don't fit the columns, or one of them needs all rows at once.
         """
         if self._plan is None:
+            self._schema = schema
             self._plan = self._plan_for(schema)
             self._state = open_states(self._plan, self._state)
         # Not of the open states: a plan over no rows may look at them, and must not change them.
@@ -167,11 +169,13 @@ class Passing:
 
     def reduced(self) -> pl.DataFrame | None:
         """Return the rows of a reduce after the last batch; None if there is none."""
-        plan = self._plan
-        if plan is None or plan.reduces is None:
+        if self._plan is None or self._plan.reduces is None:
             return None
-        states = self._state[plan.reduces.index]
-        columns = plan.reduces.result(states, self._manager.runtime.pool, self.on_error)
+        # Its `finish` may have changed since the stream was opened.
+        reduces = self._plan_for(self._schema).reduces
+        assert reduces is not None
+        states = self._state[reduces.index]
+        columns = reduces.result(states, self._manager.runtime.pool, self.on_error)
         frame = named(columns)
         self.result.output_count += frame.height
         return frame

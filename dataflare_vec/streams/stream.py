@@ -41,6 +41,7 @@ _ITERATED = "iterated over"
 
 def stream(
     source: Any,
+    /,
     plugin: Plugins,
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,
