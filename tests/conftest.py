@@ -32,8 +32,8 @@ def _both_roads():
         yield
 
 
-#: What loops are compiled for where a test says what becomes of them. Not the processor at hand, which may have
-#: instructions that others lack (one that reads a table with a vector of indexes, a fused multiply-add).
+#: What loops are compiled for where a test says what becomes of them. Not the processor at hand: that may
+#: have instructions that others lack: one that reads a table with a vector of indexes, a fused multiply-add.
 _USUAL = {"x86_64": "haswell", "AMD64": "haswell", "arm64": "apple-m1", "aarch64": "neoverse-n1"}
 
 

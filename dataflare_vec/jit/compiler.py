@@ -15,7 +15,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from dataflare_vec.definition import plain
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit import decimals as decimals  # likewise
-from dataflare_vec.jit import rounding as rounding  # likewise
+from dataflare_vec.jit import exact as exact  # likewise
 from dataflare_vec.jit import temporal as temporal  # likewise
 from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit import words as words  # likewise

@@ -2,10 +2,11 @@
 
 A pass of Numba's compiler, before it infers types, looks up what each call in a kernel names. A function of
 `math.table` is replaced by a stand-in of a type that knows our signatures; for any argument types that ours
-don't handle (arrays, complex numbers) the stand-in is typed and lowered as the function it stands for, or as
-the overlay of that (`overlay.py`), where it has one. A ``numba.njit`` function that the kernel calls is replaced by one compiled from the same Python function with
-the same options and this pass; so are plain functions and other row kernels, which Numba by itself couldn't
-call. The user's own function and dispatcher aren't touched.
+don't handle (arrays, complex numbers) the stand-in is typed and lowered as the function it stands for. Of
+some functions Numba's own isn't Python's: these have an overlay (`exact`). A ``numba.njit`` function that the
+kernel calls is replaced by one compiled from the same Python function with the same options and this pass; so
+are plain functions and other row kernels, which Numba by itself couldn't call. The user's own function and
+dispatcher aren't touched.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from numba.core.untyped_passes import TranslateByteCode
 
 from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
 from dataflare_vec.definition import Form, Plugin, plain
+from dataflare_vec.jit.exact.overlay import OVERLAYS
 from dataflare_vec.jit.integers import compute_wide
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
-from dataflare_vec.jit.overlay import OVERLAYS
 from dataflare_vec.jit.raises import drop_arguments
 from dataflare_vec.jit.strings.constants import replace_strings
 from dataflare_vec.jit.strings.formats import mark_formats

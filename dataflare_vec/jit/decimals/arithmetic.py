@@ -270,7 +270,7 @@ def rounded(number, ndigits=None):
     """Round half to even: to an integer, or to so many digits, which must be a constant."""
     if not isinstance(number, DecimalType):
         return None
-    if isinstance(number, WideIntType):
+    if isinstance(number, WideIntType) and not isinstance(ndigits, types.Integer):
         return lambda number, ndigits=None: number
     if ndigits is None or isinstance(ndigits, (types.NoneType, types.Omitted)):
         return lambda number, ndigits=None: _as_nearest((number,))
@@ -280,6 +280,8 @@ def rounded(number, ndigits=None):
     if digits < 0:
         msg = "`round(x, n)` of a decimal takes a constant `n` of 0 or more"
         raise errors.TypingError(msg)
+    if isinstance(number, WideIntType):
+        return lambda number, ndigits=None: number
     implementation = _rounded_to(digits)
     return lambda number, ndigits=None: implementation((number,))
 

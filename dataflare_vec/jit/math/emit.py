@@ -147,7 +147,12 @@ def library(codegen: Any, function: MathFunction, fmt: Format, mode: Mode) -> An
 
 
 def call(
-    context: Any, builder: ir.IRBuilder, function: MathFunction, fmt: Format, mode: Mode, arguments: Sequence[Any]
+    context: Any,
+    builder: ir.IRBuilder,
+    function: MathFunction,
+    fmt: Format,
+    mode: Mode,
+    arguments: Sequence[Any],
 ) -> Any:
     """Call the LLVM function in what is being compiled, which is linked with its library."""
     context.active_code_library.add_linking_library(library(context.codegen(), function, fmt, mode))

@@ -1,4 +1,4 @@
-"""Functions that are one LLVM instruction, or a test of bits, all exact; and rounding to decimal digits."""
+"""Functions that are one LLVM instruction or a test of bits, all exact, and rounding to decimal digits."""
 
 from __future__ import annotations
 
@@ -25,19 +25,21 @@ def isinf(x: Value) -> Value:
 
 # -- to so many digits ------------------------------------------------------------------------------------
 #
-# The result is the float next to m/p (or m·p), where p is a power of ten and m the integer next to x·p (x/p), a
-# tie going to the even one. Below 2^53 m and p are floats, so that one division or multiplication rounds this
-# once: it is the float that one reads in the decimal, as of Python's own `round`.
+# The result is the float next to m/p (or m·p), where p is a power of ten and m the integer next to x·p (x/p),
+# a tie going to the even one. Below 2^53, m and p are floats, so one division or multiplication rounds this
+# once: to the float that one reads in the decimal, as of Python's own `round`.
 #
 # y is x·p rounded, and its error e, |e| ≤ ulp(y)/2, is what one fused operation gives. Below 2^52, 1/2 is a
-# multiple of ulp(y), so if y isn't half-way between integers it is ulp(y) away from that, and e can't lead over
-# it: m = rint(y). If it is, the sign of e decides. From 2^52 on, y is an integer, and e at most 1/2: it is 1/2
-# only where rounding has already chosen the even one. For the quotient the remainder has the sign of e.
+# multiple of ulp(y): if y isn't half-way between integers it is at least ulp(y) away from that, and e can't
+# lead over it, so m = rint(y). If it is, the sign of e decides. From 2^52 on y is an integer, and e at most
+# 1/2: that only where rounding has already chosen the even one. Of the quotient, the remainder has the sign
+# of e.
 #
-# If |x·p| ≥ 2^53 the result is x: then ulp(x) > x·2^-53 ≥ 1/p, and m/p is no farther from x than 1/(2p) < ulp(x)/2.
-# For x a power of two, below which floats are nearer, ulp(x)/2 ≥ 1/p (both would have to be powers of two to be
-# equal, and m/p is x then). That y is 2^53 where x·p is a little less makes no difference: m is 2^53, and m/p
-# would be another number than x only if p were within 2^-54 of a power of two, but not one.
+# If |x·p| ≥ 2^53 the result is x: then ulp(x) > x·2^-53 ≥ 1/p, and m/p is no farther from x than 1/(2p),
+# below ulp(x)/2. So it is if x is a power of two, below which floats are nearer: there 1/p ≤ ulp(x)/2,
+# because x·2^-53 is that. Where y is 2^53 but x·p a little less, m is 2^53, and m/p would be another number
+# than x only if p were within 2^-54 of a power of two, and not one. With a quotient, all this holds for p in
+# place of 1/p.
 
 
 def _nearest(y: Value, error: Value) -> Value:

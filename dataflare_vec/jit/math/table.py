@@ -1,7 +1,7 @@
 """The mathematical functions that a kernel may call, what computes them, and how exact that is.
 
-Not here are those that may have to raise: Python's ``%`` and ``//``, left to Numba, `int`, `math.floor` and
-their like (`jit/rounding.py`), and powers of integers (`jit/powers.py`).
+Not here are those that may have to raise: Python's ``%`` and ``//``, left to Numba; `int`, `math.floor` and
+their like, and powers of integers (`jit/exact`).
 
 To add one: write it over `Value` in the file of its family, add a line to `FUNCTIONS`, and a line to the
 oracles in `tests/jit/math/test_accuracy.py`.

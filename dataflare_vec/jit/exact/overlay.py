@@ -1,7 +1,7 @@
 """Calls of Python's functions that Numba knows, but not for all types with Python's meaning.
 
-An overlay stands for such a function in a kernel. By the types of the arguments it chooses what is called: one
-of ours, or the function itself as Numba has it.
+An overlay stands for such a function in a kernel. By the types of the arguments it chooses what is called: a
+function of ours, or that itself, as Numba has it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Overlay:
     names
         Of its parameters.
     choose
-        Given Numba's types of the arguments, which are literal ones for constants, and never optional: what is
-        called with them, of our functions for compiled code; None for the original.
+        Given Numba's types of the arguments (literal ones for constants, never optional ones): what is called
+        with them, one of our functions for compiled code; None for the original.
     """
 
     def __init__(self, original: Any, names: tuple[str, ...], choose: Callable[..., Any]) -> None:
@@ -88,7 +88,7 @@ class OverlayType(types.Callable, types.Opaque):  # type: ignore[misc]
 register_default(OverlayType)(models.OpaqueModel)
 
 
-@typeof_impl.register(Overlay)  # type: ignore[untyped-decorator]
+@typeof_impl.register(Overlay)
 def _typeof_overlay(value: Overlay, context: Any) -> OverlayType:
     return OverlayType(value)
 

@@ -1,12 +1,11 @@
-"""`int`, `math.floor`, `math.ceil`, `math.trunc` and `round`, as Python has them.
+"""`round`, as Python has it, and `numpy.round`.
 
-Of a float they give an integer, or fail: NaN, infinities and what has more than 64 bits are no integers. With a
-number of digits, `round` gives the float next to the exact decimal, half to even, and the integer of an integer.
+Of a float, `round` gives the nearest integer, or fails; with a number of digits, the float next to the exact
+decimal, half to even; of an integer always an integer. `numpy.round` multiplies and divides, as NumPy does.
 """
 
 from __future__ import annotations
 
-import builtins
 import math
 from typing import Any
 
@@ -15,11 +14,12 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from dataflare_vec.jit.exact.overlay import overlay
+from dataflare_vec.jit.exact.whole import FLOATS, WHOLE, nearest, same
 from dataflare_vec.jit.math import emit
 from dataflare_vec.jit.math import rounding as bodies
 from dataflare_vec.jit.math import values as v
 from dataflare_vec.jit.math.table import MathFunction
-from dataflare_vec.jit.overlay import overlay
 from dataflare_vec.jit.strings.base import helper
 from dataflare_vec.jit.strings.numbers.parse import rounded as nearest_float
 from dataflare_vec.jit.strings.numbers.powers import (
@@ -32,87 +32,11 @@ from dataflare_vec.jit.strings.numbers.powers import (
 from dataflare_vec.jit.strings.numbers.words import bits_of, float_of
 from dataflare_vec.jit.strings.numbers.write import magnitude
 
-_FLOATS = (types.float64, types.float32)
-_WHOLE = (types.Integer, types.Boolean)
-_TOO_LARGE = "the number does not fit a 64-bit integer; keep it a float"
-
-# -- floats to integers -----------------------------------------------------------------------------------
-
-
-def _whole(name: str) -> Any:
-    """Return what makes an integer of a float by one of the roundings of `math.values`."""
-    function = getattr(v, name)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        fmt = v.F32 if signature.args[0] == types.float32 else v.F64
-        x = function(v.Value(builder, arguments[0], fmt))
-        limit = 2.0**63
-
-        def fail(exception: type[Exception], message: str) -> None:
-            context.call_conv.return_user_exc(builder, exception, (message,))
-
-        with builder.if_then((~((x >= -limit) & (x < limit))).raw, likely=False):
-            with builder.if_then(v.is_nan(x).raw):
-                fail(ValueError, "cannot convert float NaN to integer")
-            with builder.if_then((v.fabs(x) == math.inf).raw):
-                fail(OverflowError, "cannot convert float infinity to integer")
-            fail(OverflowError, _TOO_LARGE)
-        return x.to_int(ir.IntType(64)).raw
-
-    @intrinsic  # type: ignore[untyped-decorator]
-    def whole(typing_context: Any, number: Any) -> Any:
-        return types.int64(number), generate
-
-    return whole
-
-
-_floor, _ceil, _trunc, _rint = (_whole(name) for name in ("floor", "ceil", "trunc", "rint"))
-
-
-@helper
-def _nearest(number, ndigits):
-    """Round to an integer: the second argument is None."""
-    return _rint(number)
-
-
-@helper
-def _same(number, ndigits=None):
-    """Return an integer or a bool as an integer."""
-    return np.int64(number)
-
-
-@helper
-def _same_unsigned(number, ndigits=None):
-    return np.uint64(number)
-
-
-def _identity(number: Any) -> Any:
-    return _same_unsigned if types.unliteral(number) == types.uint64 else _same
-
-
-def _to_whole(original: Any, implementation: Any) -> None:
-    @overlay(original, "x")
-    def choose(x: Any) -> Any:
-        if isinstance(x, _WHOLE):
-            return _identity(x)
-        return implementation if x in _FLOATS else None
-
-
-_to_whole(math.floor, _floor)
-_to_whole(math.ceil, _ceil)
-_to_whole(math.trunc, _trunc)
-
-
-@overlay(int, "x", "base")
-def _choose_int(x: Any = None, base: Any = None) -> Any:
-    return _trunc if x in _FLOATS and base is None else None
-
-
-# -- floats to so many digits -----------------------------------------------------------------------------
+# -- floats -----------------------------------------------------------------------------------------------
 
 #: Powers of ten up to this are floats, exactly.
 _EXACT = 22
-_POWERS = tuple(10.0**i for i in range(_EXACT + 1))
+_POWERS = np.array([float(f"1e{i}") for i in range(309)])
 #: Beyond so many digits no float is changed, or all are rounded to 0.
 _MOST_PLACES, _MOST_TENS = 323, 308
 _RESULT_TOO_LARGE = "rounded value too large to represent"
@@ -122,7 +46,7 @@ _TO_TENS = MathFunction("round_to_tens", bodies.round_to_tens, (), 0.5, 0.5, 2)
 
 
 def _by_power(function: MathFunction) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def by_power(typing_context: Any, x: Any, power: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             return emit.call(context, builder, function, v.F64, emit.Mode(), arguments)
@@ -135,7 +59,7 @@ def _by_power(function: MathFunction) -> Any:
 _to_places, _to_tens = _by_power(_TO_PLACES), _by_power(_TO_TENS)
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@intrinsic(prefer_literal=True)
 def _to_constant(typing_context: Any, number: Any, ndigits: Any) -> Any:
     """Round a float to a constant number of digits, of no more than 22."""
     if not isinstance(ndigits, types.IntegerLiteral):
@@ -152,7 +76,7 @@ def _to_constant(typing_context: Any, number: Any, ndigits: Any) -> Any:
     return number(number, ndigits), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _multiple(typing_context: Any, significand: Any, high: Any, low: Any, shift: Any) -> Any:
     """Return ``significand * (high, low) / 2**shift`` to the nearest integer, half to even (shift < 256)."""
     wide = ir.IntType(256)
@@ -177,9 +101,9 @@ def _far(x, ndigits):
     """Round a float to more than 22 digits before or behind the point.
 
     x·10^n is its 53 bits times 128 bits of the power. Where these are exact (0 ≤ n ≤ 55) so is the product;
-    else it is never so near to a tie that the bits left out could matter (`test_rounding.py` computes how near
+    else it is never so near to a tie that the bits left out could matter (`test_digits.py` computes how near
     it comes), and never a tie, as 5^|n| would divide a number of 54 bits. From 2^53 on, the result is x (see
-    `round_to_places`).
+    `math.rounding`).
     """
     if ndigits > _MOST_PLACES or x == 0.0 or not math.isfinite(x):
         return x
@@ -222,7 +146,7 @@ def _to_digits(number, ndigits):
 
 @helper
 def _to_digits_single(number, ndigits):
-    """The same for a float of 32 bits: the one next to what Python gives for that number."""
+    """Round a float of 32 bits: to the one next to what Python gives for that number."""
     result = np.float32(_to_digits(number, ndigits))
     if math.isinf(result) and not math.isinf(number):
         raise OverflowError(_RESULT_TOO_LARGE)
@@ -253,7 +177,7 @@ def _tens(size, ndigits, most):
 def _whole_tens(number, ndigits):
     """Round a signed integer or a bool."""
     whole = np.int64(number)
-    if ndigits >= 0:
+    if ndigits is None or ndigits >= 0:
         return whole
     size = _tens(magnitude(whole), np.int64(ndigits), np.uint64(0x7FFFFFFFFFFFFFFF) + np.uint64(whole < 0))
     return np.int64(np.uint64(0) - size) if whole < 0 else np.int64(size)
@@ -262,7 +186,7 @@ def _whole_tens(number, ndigits):
 @helper
 def _whole_tens_unsigned(number, ndigits):
     """Round an unsigned integer."""
-    if ndigits >= 0:
+    if ndigits is None or ndigits >= 0:
         return number
     return _tens(number, np.int64(ndigits), np.uint64(0xFFFFFFFFFFFFFFFF))
 
@@ -270,18 +194,60 @@ def _whole_tens_unsigned(number, ndigits):
 # -- round ------------------------------------------------------------------------------------------------
 
 
+@helper
+def _to_nearest(number, ndigits):
+    """Round a float where the digits are None."""
+    return nearest(number)
+
+
 @overlay(round, "number", "ndigits")
 def _choose_round(number: Any, ndigits: Any = None) -> Any:
-    if ndigits is None or isinstance(ndigits, types.NoneType):
-        if number in _FLOATS:
-            return _rint if ndigits is None else _nearest
-        return _identity(number) if isinstance(number, _WHOLE) else None
-    if not isinstance(ndigits, _WHOLE):
+    if ndigits is None:
+        if isinstance(number, WHOLE):
+            return same(number)
+        return nearest if number in FLOATS else None
+    if not isinstance(ndigits, (*WHOLE, types.NoneType)):
         return None
-    if isinstance(number, _WHOLE):
+    if isinstance(number, WHOLE):
         return _whole_tens_unsigned if types.unliteral(number) == types.uint64 else _whole_tens
-    if number not in _FLOATS:
+    if number not in FLOATS:
         return None
+    if isinstance(ndigits, types.NoneType):
+        return _to_nearest
     if isinstance(ndigits, types.IntegerLiteral) and abs(ndigits.literal_value) <= _EXACT:
         return _to_constant
     return _to_digits if number == types.float64 else _to_digits_single
+
+
+# -- numpy.round ------------------------------------------------------------------------------------------
+
+
+@helper
+def _scaled(a, power, tens):
+    """Round as NumPy does, with an error of the product and one of the quotient, in the format of ``a``."""
+    return np.rint(a / power) * power if tens else np.rint(a * power) / power
+
+
+@helper
+def _power_of_ten(exponent):
+    return _POWERS[exponent] if exponent < len(_POWERS) else math.inf
+
+
+@helper
+def _numpy_round(a, decimals):
+    return _scaled(a, _power_of_ten(abs(np.int64(decimals))), decimals < 0)
+
+
+@helper
+def _numpy_round_single(a, decimals):
+    return _scaled(a, np.float32(_power_of_ten(abs(np.int64(decimals)))), decimals < 0)
+
+
+def _choose_numpy(a: Any, decimals: Any = None, out: Any = None) -> Any:
+    if a not in FLOATS or not isinstance(decimals, WHOLE) or out is not None:
+        return None
+    return _numpy_round if a == types.float64 else _numpy_round_single
+
+
+overlay(np.round, "a", "decimals", "out")(_choose_numpy)
+overlay(np.around, "a", "decimals", "out")(_choose_numpy)
