@@ -34,6 +34,8 @@ _log = get_logger(__name__)
 
 #: Bytes of a decimal, and of an integer of 128 bits; nothing else is so wide.
 DECIMAL_BYTES = 16
+#: Integers of more bits aren't written out; Python refuses to where they are very large.
+_SHOWN_BITS = 512
 _NO_BITMAP = (0, 0)
 _NO_MOVES = (0, 0, 0, 0)
 
@@ -239,7 +241,9 @@ def _misfit(value: Any, dtype: Any) -> Exception | None:
     if isinstance(value, int) and dtype.is_integer():
         low, high = pl.select(dtype.min().alias("low"), dtype.max().alias("high")).row(0)
         if not low <= value <= high:
-            return OverflowError(f"{value} does not fit {dtype}")
+            bits = value.bit_length()
+            shown = value if bits <= _SHOWN_BITS else f"an integer of {bits} bits"
+            return OverflowError(f"{shown} does not fit {dtype}")
     return None
 
 

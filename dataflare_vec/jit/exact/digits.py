@@ -36,7 +36,7 @@ from dataflare_vec.jit.strings.numbers.write import magnitude
 
 #: Powers of ten up to this are floats, exactly.
 _EXACT = 22
-_POWERS = np.array([float(f"1e{i}") for i in range(309)])
+_POWERS = np.multiply.accumulate([1.0, *[10.0] * 308])  # from there on as NumPy computes them
 #: Beyond so many digits no float is changed, or all are rounded to 0.
 _MOST_PLACES, _MOST_TENS = 323, 308
 _RESULT_TOO_LARGE = "rounded value too large to represent"
