@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec import forks as forks
 from dataflare_vec import namespaces, text, vectors, words
 
 if TYPE_CHECKING:

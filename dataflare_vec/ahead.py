@@ -10,8 +10,8 @@ from dataflare_vec.binding import bind
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.errors import BindingError
-from dataflare_vec.jit.conveyor import conveyor
-from dataflare_vec.jit.support import releases
+from dataflare_vec.native.conveyor import conveyor
+from dataflare_vec.native.support import releases
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -25,6 +25,7 @@ from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.frames import column_names, to_polars
 from dataflare_vec.layouts.views import INLINE_BYTES, VIEW_BYTES
 from dataflare_vec.manager import default_manager
+from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.values import LIKELY
 
 if TYPE_CHECKING:
@@ -289,6 +290,7 @@ def _explain(
     written = sum(_size(dtype) + validity for dtype in stage.writes.values()) if stage.writes else 1 / 8
     kind, loop, separable, interpreted, from_cache = "expression", None, None, None, None
     if isinstance(stage, RowStage):
+        import_compiler()
         from dataflare_vec.jit.facts import loop_facts
 
         kind = "filter" if stage.is_filter else stage.binding.plugin.form.value

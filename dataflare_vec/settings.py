@@ -14,6 +14,12 @@ from dataflare_vec.hints import near_matches
 
 PREFIX = "DATAFLARE_VEC_"
 
+# What Kubernetes sets in each container for a service whose name begins like ours: `dataflare-vec`,
+# `dataflare-vec-batch` (https://kubernetes.io/docs/tutorials/services/connect-applications-service).
+_OF_A_SERVICE = re.compile(
+    r"\w*_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
+)
+
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"\s*([0-9.eE+-]+)\s*(us|ms|s|min|h)?\s*")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
@@ -59,7 +65,7 @@ def read_environment(
     Raises
     ------
     ValueError
-        If a variable with the prefix is none of them.
+        If a variable with the prefix is none of them, nor one that Kubernetes sets for a service.
     """
     known: dict[str, tuple[str | None, str]] = {}
     for field in fields(main):
@@ -75,6 +81,8 @@ def read_environment(
         if not variable.startswith(PREFIX) or variable in others:
             continue
         if variable not in known:
+            if _OF_A_SERVICE.fullmatch(variable):
+                continue
             msg = f"the environment variable `{variable}` is no setting; {near_matches(variable, known)}"
             raise ValueError(msg)
         section_name, name = known[variable]

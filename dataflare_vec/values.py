@@ -25,7 +25,9 @@ TEMPORAL: dict[Any, Any] = {
 #: Where decimals are computed without being rounded: the largest product has 76 digits.
 WIDE = Context(prec=80)
 #: What is said of decimals and wide integers that end before the result that Python finds.
-TOO_LARGE = "a value on the way has more than 38 digits, or 128 bits"
+TOO_LARGE = "a value on the way has more than 38 digits, or 128 bits; round earlier, or take floats"
+#: What is said of an integer that Python reads from a string or a decimal, and 64 bits don't hold.
+TOO_LARGE_INTEGER = "the integer does not fit the 64 bits that compiled code has; take `float(…)` instead"
 #: What a column most likely is whose parameter is annotated so.
 LIKELY = {int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), str: pl.String(), bytes: pl.Binary()}
 #: Ticks of a microsecond, the finest that Python's `datetime` knows, or microseconds of a tick.

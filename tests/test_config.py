@@ -235,6 +235,22 @@ def test_the_config_of_a_call_wins_over_the_managers():
     assert manager.process_batch("failing", records, config=config).errors.height == 2
 
 
+@pytest.mark.parametrize("service", ["DATAFLARE_VEC", "DATAFLARE_VEC_BATCH", "DATAFLARE_VEC_MEMORY_POOL"])
+def test_variables_of_a_kubernetes_service_are_no_settings(service):
+    """They are in each container of a namespace that has a service called `dataflare-vec`."""
+    environ = {
+        f"{service}_SERVICE_HOST": "10.0.0.11",
+        f"{service}_SERVICE_PORT": "80",
+        f"{service}_SERVICE_PORT_HTTP_METRICS": "80",
+        f"{service}_PORT": "tcp://10.0.0.11:80",
+        f"{service}_PORT_80_TCP": "tcp://10.0.0.11:80",
+        f"{service}_PORT_80_TCP_PROTO": "tcp",
+        f"{service}_PORT_80_TCP_PORT": "80",
+        f"{service}_PORT_80_TCP_ADDR": "10.0.0.11",
+    }
+    assert PluginManagerConfig.from_environment(environ) == PluginManagerConfig()
+
+
 def test_a_manager_without_config_does_not_read_the_environment(monkeypatch):
     monkeypatch.setenv("DATAFLARE_VEC_MAX_PLUGIN_INSTANCES", "3")
     assert dfv.PluginManager().config.max_plugin_instances is None

@@ -18,6 +18,7 @@ ORDER = [
     "words",
     "text",
     "errors",
+    "forks",
     "hints",
     "logs",
     "settings",
@@ -41,6 +42,7 @@ ORDER = [
     "layouts",
     "kernel",
     "cache",
+    "native",
     "jit",
     "engine",
     "ahead",
@@ -100,6 +102,37 @@ def test_imports_point_one_way(path):
             other = room(module)
             if other in ORDER:
                 assert ORDER.index(other) <= ORDER.index(own), f"{own} imports {other}"
+
+
+#: Modules that bring Numba with them.
+HEAVY = ("numba", "dataflare_vec.jit")
+
+
+def heavy_imports(node, outer=()):
+    """Each deferred import of the compiler, with the functions that it is in."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ImportFrom) and outer:
+            if child.module == "numba" or (child.module or "").startswith(tuple(f"{one}." for one in HEAVY)):
+                yield child, outer
+        inside = (*outer, child) if isinstance(child, ast.FunctionDef) else outer
+        yield from heavy_imports(child, inside)
+
+
+def goes_through_the_door(import_, functions):
+    calls = [node for one in functions for node in ast.walk(one) if isinstance(node, ast.Call)]
+    return any(ast.unparse(call) == "import_compiler()" and call.lineno < import_.lineno for call in calls)
+
+
+def test_the_compiler_is_imported_through_its_door_only():
+    """Numba's modules import each other in circles: two threads would each get half of one."""
+    found = 0
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] == "jit":
+            continue
+        for import_, functions in heavy_imports(ast.parse(path.read_text())):
+            found += 1
+            assert goes_through_the_door(import_, functions), f"{path}:{import_.lineno}"
+    assert found > 10
 
 
 #: Rooms with functions for kernels to use.

@@ -25,6 +25,7 @@ _SOURCES = (
     "jit",
     "kernel.py",
     "layouts",
+    "native",
     "values.py",
     *(f"{name}.py" for name in KERNEL_MODULES),
 )

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import secrets
 import stat
-import tempfile
 import time
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -34,7 +35,10 @@ DEFAULT_MAX_BYTES = 256 << 20
 _OFF = ("0", "false", "no", "off")
 _MAGIC = b"dfv cache 1\n"
 _HEAD = len(_MAGIC) + hashlib.sha256().digest_size
-_TEMPORARY = ".new-"
+_TEMPORARY = ".dataflare-vec-new-"
+#: Names of our files: a digest, and what it is of. Whatever else lies in the folder is somebody's document.
+_OURS = re.compile(rf"[0-9a-f]{{64}}\.[\w.]+|{re.escape(_TEMPORARY)}[0-9a-f]+")
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 #: Seconds after which a file that was never renamed is left over from a crash.
 _LEFT_OVER = 3600.0
 
@@ -52,12 +56,12 @@ class File(NamedTuple):
 
 
 class Folder:
-    """A folder with compiled kernels.
+    """A folder with compiled kernels. Files of other names than ours are neither counted nor touched.
 
     Parameters
     ----------
     path
-        Where it is. It has been checked by `open_folder`.
+        Where it is.
     max_bytes
         What all files together may take; those that weren't used for longest go first.
     """
@@ -68,62 +72,49 @@ class Folder:
 
     def read(self, name: str, *, touch: bool = True) -> bytes | None:
         """Return the content of a file, and mark it as used; None if it isn't there or is damaged."""
-        path = self.path / name
         try:
-            data = path.read_bytes()
+            with _directory(self.path) as directory:
+                data = directory.read(name)
+                content = data[_HEAD:]
+                if data[:_HEAD] != _head(name, content):
+                    _log.debug("`%s` is damaged: it is compiled again", self.path / name)
+                    directory.remove(name)
+                    return None
+                if touch:
+                    directory.touch(name)
         except OSError:
             return None
-        content = data[_HEAD:]
-        if data[:_HEAD] != _head(name, content):
-            _log.debug("`%s` is damaged: it is compiled again", path)
-            with suppress(OSError):
-                path.unlink()
-            return None
-        if touch:
-            with suppress(OSError):
-                os.utime(path)
         return content
 
     def write(self, name: str, content: bytes) -> bool:
         """Write a file; return whether that went well."""
-        temporary = None
         try:
-            handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=self.path)
-            with open(handle, "wb") as file:
-                file.write(_head(name, content) + content)
-            os.replace(temporary, self.path / name)
+            with _directory(self.path) as directory:
+                directory.write(name, _head(name, content) + content)
+                self._trim(directory)
         except OSError as error:
-            if temporary is not None:
-                with suppress(OSError):
-                    os.unlink(temporary)
             _warn(f"a compiled kernel can't be written to `{self.path}` ({_reason(error)})")
             return False
-        self._trim()
         return True
 
-    def files(self) -> Iterator[File]:
-        """Yield what there is, left-overs of crashes too."""
+    def files(self) -> list[File]:
+        """Return what there is, left-overs of crashes too."""
         try:
-            entries = list(os.scandir(self.path))
+            with _directory(self.path) as directory:
+                return directory.files()
         except OSError:
-            return
-        for entry in entries:
-            with suppress(OSError):  # another process may just have removed it
-                status = entry.stat(follow_symlinks=False)
-                if stat.S_ISREG(status.st_mode):
-                    yield File(Path(entry.path), status.st_size, status.st_mtime)
+            return []
 
     def clear(self) -> int:
-        """Remove everything; return how many bytes that was."""
+        """Remove all of it; return how many bytes that was."""
         freed = 0
-        for file in self.files():
-            with suppress(OSError):
-                file.path.unlink()
-                freed += file.size
+        with suppress(OSError), _directory(self.path) as directory:
+            for file in directory.files():
+                freed += file.size if directory.remove(file.path.name) else 0
         return freed
 
-    def _trim(self) -> None:
-        files = sorted(self.files(), key=lambda file: file.used)
+    def _trim(self, directory: _Directory) -> None:
+        files = sorted(directory.files(), key=lambda file: file.used)
         total = sum(file.size for file in files)
         crashed = time.time() - _LEFT_OVER
         for file in files:
@@ -131,9 +122,87 @@ class Folder:
             if left_over and file.used > crashed:
                 continue  # another process is writing it
             if total > self.max_bytes or left_over:
-                with suppress(OSError):
-                    file.path.unlink()
+                directory.remove(file.path.name)
                 total -= file.size
+
+
+class _Directory:
+    """An open folder. What its path leads to is looked up and checked whenever something is done.
+
+    So it doesn't matter who may rename a folder above it: what is read comes from the one that was checked.
+    """
+
+    def __init__(self, path: Path, handle: int | None) -> None:
+        self._path = path
+        self._handle = handle  # None where files can't be named relative to one (Windows)
+
+    def _at(self, name: str) -> tuple[str, int | None]:
+        return (str(self._path / name), None) if self._handle is None else (name, self._handle)
+
+    def read(self, name: str) -> bytes:
+        path, handle = self._at(name)
+        with open(os.open(path, os.O_RDONLY | _NO_LINK, dir_fd=handle), "rb") as file:
+            return file.read()
+
+    def touch(self, name: str) -> None:
+        path, handle = self._at(name)
+        with suppress(OSError):
+            os.utime(path, dir_fd=handle)
+
+    def remove(self, name: str) -> bool:
+        path, handle = self._at(name)
+        try:
+            os.unlink(path, dir_fd=handle)
+        except OSError:  # another process may just have removed it
+            return False
+        return True
+
+    def write(self, name: str, data: bytes) -> None:
+        temporary = _TEMPORARY + secrets.token_hex(8)
+        path, handle = self._at(temporary)
+        try:
+            with open(
+                os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=handle), "wb"
+            ) as file:
+                file.write(data)
+            os.replace(path, self._at(name)[0], src_dir_fd=handle, dst_dir_fd=handle)
+        except OSError:
+            self.remove(temporary)
+            raise
+
+    def files(self) -> list[File]:
+        found = []
+        with os.scandir(self._path if self._handle is None else self._handle) as entries:
+            for entry in entries:
+                if not _OURS.fullmatch(entry.name):
+                    continue
+                with suppress(OSError):
+                    status = entry.stat(follow_symlinks=False)
+                    if stat.S_ISREG(status.st_mode):
+                        found.append(File(self._path / entry.name, status.st_size, status.st_mtime))
+        return found
+
+
+@contextmanager
+def _directory(path: Path) -> Iterator[_Directory]:
+    """Open a folder that is the user's alone.
+
+    Raises
+    ------
+    OSError
+        If it isn't there, or others could put code there.
+    """
+    if os.open not in os.supports_dir_fd:
+        yield _Directory(path, None)
+        return
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _NO_LINK)
+    try:
+        problem = _unsafe(os.fstat(handle))
+        if problem:
+            raise PermissionError(None, f"the folder {problem}")
+        yield _Directory(path, handle)
+    finally:
+        os.close(handle)
 
 
 def open_folder() -> Folder | None:
@@ -156,7 +225,7 @@ def _open(enabled: str | None, named: str | None, size: str | None) -> Folder | 
         _warn(f"`{VARIABLE_SIZE}` must be a whole number of bytes, got {size!r}")
         return None
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(path)
         status = path.lstat()
     except OSError as error:
         _warn(f"the folder `{path}` for compiled kernels can't be made ({_reason(error)})")
@@ -166,6 +235,15 @@ def _open(enabled: str | None, named: str | None, size: str | None) -> Folder | 
         _warn(f"the folder `{path}` for compiled kernels {problem}: others could put code there")
         return None
     return Folder(path, max_bytes)
+
+
+def _make(path: Path) -> None:
+    """Make a folder, and those above it that aren't there either, for the user alone."""
+    if path.is_dir():
+        return
+    _make(path.parent)
+    with suppress(FileExistsError):  # another process was faster; what it is, is looked at afterwards
+        path.mkdir(mode=0o700)
 
 
 def _default_path() -> Path:

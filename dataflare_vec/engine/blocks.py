@@ -6,6 +6,7 @@ from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec.definition import plain
+from dataflare_vec.engine.reasons import Reason
 from dataflare_vec.engine.state import StateColumn, States, packed
 from dataflare_vec.errors import RowError
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Rows of a block. Long against starting a loop; short enough that two threads have work soon.
 BLOCK_ROWS = 1 << 16
+
+_NO_BITMAPS = (0, 0, 0, 0, 0)
 
 
 class Part(NamedTuple):
@@ -91,19 +94,28 @@ class BlockStates(States):
         target, rest = self._carry.records(1), self._carry.records(len(records) - 1)
         target[0] = records[0]
         rest[:] = records[1:]
-        slots = [*StateColumn(target).at(0), *StateColumn(rest).at(0), 0, 0, 0, 0]
-        block = array("q", slots)
+        block = _block(target, rest, _NO_BITMAPS)
         done = self._merge.loop(nulls=False)(block.buffer_info()[0], len(rest))
         if done:
-            self._fail(target[0], rest[done - 1])
+            self._fail(target, rest[done - 1 : done])
         return target[0]
 
-    def _fail(self, one: Any, other: Any) -> None:
+    def _fail(self, one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> None:
         name = self._plugin.name
-        cause: Exception = RuntimeError("the compiled `merge` raised, the interpreted one did not")
+        cause: Exception
         try:
-            plain(self._plugin.stateful.merge)(self._carry.unpack(one), self._carry.unpack(other))
+            plain(self._plugin.stateful.merge)(self._carry.unpack(one[0]), self._carry.unpack(other[0]))
         except Exception as error:  # noqa: BLE001  # whatever the user's function raises
             cause = error
+        else:
+            reason = Reason()
+            block = _block(one, other, reason.slots)
+            self._merge.loop(nulls=True, careful=True)(block.buffer_info()[0], 1)
+            cause = reason.exception()
         msg = f"plugin `{name}`: `merge` failed with {type(cause).__name__}: {cause}"
         raise RowError(msg, plugin=name) from cause
+
+
+def _block(one: np.ndarray[Any, Any], others: np.ndarray[Any, Any], last: tuple[int, ...]) -> array[int]:
+    """Return the slots of a loop that merges states into one; ``last``: bitmaps, address of the reason."""
+    return array("q", [*StateColumn(one).at(0), *StateColumn(others).at(0), *last])

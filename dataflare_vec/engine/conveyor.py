@@ -45,7 +45,7 @@ class Belt:
     """
 
     def __init__(self, run: Run, start: int) -> None:
-        from dataflare_vec.jit.conveyor import PROGRAM_WORDS, conveyor
+        from dataflare_vec.native.conveyor import PROGRAM_WORDS, conveyor
 
         self.version = run.version
         self._convey = conveyor()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
+
+from dataflare_vec.powers import TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,9 +93,21 @@ def physical_rows(inputs: pl.DataFrame) -> list[tuple[Any, ...]]:
 
 
 def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterator[Exception]:
-    """Yield the exception of the plain Python function for each row of a sample."""
-    for result in stage.replay(sample.drop(ROW)):
-        yield result if isinstance(result, Exception) else stage.misfit(result)
+    """Yield the exception of the plain Python function, or else of compiled code, for each row."""
+    inputs = sample.drop(ROW)
+    if not stage.has_powers:
+        yield from _explained(stage, inputs)
+        return
+    for i in range(inputs.height):
+        row = inputs[i : i + 1]
+        error = cast("RowStage", stage).compiled_error(row)
+        # Python would make all digits of it: 3 ** 10**12 ends when the memory does.
+        yield error if str(error) == TOO_LARGE else next(_explained(stage, row))
+
+
+def _explained(stage: RowStage | InterpretedStage, inputs: pl.DataFrame) -> Iterator[Exception]:
+    for i, result in enumerate(stage.replay(inputs)):
+        yield result if isinstance(result, Exception) else stage.misfit(result, inputs[i : i + 1])
 
 
 def all_details(failures: Sequence[Failures], limit: int) -> pl.DataFrame:

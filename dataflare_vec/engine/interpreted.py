@@ -17,6 +17,7 @@ from dataflare_vec.engine.prepare import declared_dtype, expected_type, prepare
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.errors import BindingError, InterpretedWarning, KernelCompileError, KernelResultError
 from dataflare_vec.interpreter import call_rows
+from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.origin import warn
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def prepare_or_interpret(binding: Binding, dtypes: Sequence[Any]) -> Prepared | 
 
 def _is_writable(plugin: Plugin, by_parameter: Mapping[str, Any]) -> bool:
     """Whether what is declared is something that a compiled kernel could write."""
+    import_compiler()
     from dataflare_vec.jit.signature import written_type
 
     if plugin.returns is None:
@@ -290,7 +292,9 @@ class InterpretedStage(Stage):
         """Return rows as they are shown to the user."""
         return inputs
 
-    def misfit(self, values: Sequence[Any]) -> Exception:
+    has_powers = False  # the plain function has come to its end before
+
+    def misfit(self, values: Sequence[Any], inputs: pl.DataFrame) -> Exception:
         """Return why a row failed whose function returned ``values``."""
         converted = self._converted(tuple(values))
         if isinstance(converted, Exception):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
 from dataflare_vec.definition import Plugin, plain
+from dataflare_vec.native.numba import import_compiler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,7 @@ class Captured:
     def recompile(self) -> None:
         """Have what is compiled of them see what has changed, the innermost first."""
         if len(self._helpers) > 1 or hasattr(self._function, "py_func"):
+            import_compiler()
             from dataflare_vec.jit.rewrite import forget
 
             for helper in reversed(self._helpers):

@@ -24,6 +24,7 @@ from dataflare_vec.definition import Form
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.logs import get_logger
+from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple, is_short_decimal
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ def load_or_compile_part(
 
 
 def _runtime(symbol: str) -> int | None:
+    import_compiler()
     from dataflare_vec.jit.runtime import address_of
 
     return address_of(symbol)
@@ -227,6 +229,7 @@ def _is_constant(value: object) -> bool:
 
 
 def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
+    import_compiler()
     from dataflare_vec.jit.compiler import compile_kernel
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.failures import explain_failure
@@ -303,6 +306,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
 
 def _arguments(plugin: Plugin, inputs: Sequence[Any], groups: Sequence[int]) -> list[Any]:
     """Return Numba's types of all of a function's parameters."""
+    import_compiler()
     from numba.core import types
 
     from dataflare_vec.jit.records import guess, type_of
@@ -321,6 +325,7 @@ def _follows(item: Column | Constant) -> bool:
 
 def output_fields(kernel: CompiledKernel) -> tuple[OutputField, ...]:
     """Return the output columns of a kernel."""
+    import_compiler()
     from dataflare_vec.jit.elements import layout_of
     from dataflare_vec.jit.signature import polars_dtype
 
@@ -340,6 +345,7 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
     ColumnTypeError
         If a kernel can't read it, or it isn't what the parameter is annotated with.
     """
+    import_compiler()
     from dataflare_vec.jit.signature import column_type
 
     parameter: Parameter = item.parameter

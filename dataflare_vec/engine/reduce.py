@@ -14,9 +14,11 @@ from dataflare_vec.engine.blocks import BlockStates
 from dataflare_vec.engine.columns import Bitmap
 from dataflare_vec.engine.outputs import allocate
 from dataflare_vec.engine.prepare import by_field, declared_dtypes, load_or_compile_part, output_fields
+from dataflare_vec.engine.reasons import Reason
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.errors import KernelResultError, RowError
+from dataflare_vec.native.numba import import_compiler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from dataflare_vec.kernel import Kernel
     from dataflare_vec.memory import MemoryPool
 
-_NO_BITMAP = (0, 0)
+_NO_BITMAPS = (0, 0, 0, 0, 0)
 
 
 class ReduceStage(ScanStage):
@@ -180,7 +182,7 @@ class _Finished(_Result):
         count = len(records)
         targets = allocate(self._outputs, pool, count, nulls=False)
         state = StateColumn(records)
-        block = self._block(state, targets, _NO_BITMAP, _NO_BITMAP)
+        block = self._block(state, targets, _NO_BITMAPS)
         if count and self._kernel.loop(nulls=False)(block.buffer_info()[0], count):
             self._careful(records, targets, pool, on_error, keys)
         for target in targets:
@@ -199,7 +201,7 @@ class _Finished(_Result):
         selected, failed = Bitmap(pool, count, ones=True), Bitmap(pool, count, ones=False)
         for target in targets:
             target.need_validity()
-        block = self._block(StateColumn(records), targets, (selected.address, 0), (failed.address, 0))
+        block = self._block(StateColumn(records), targets, (selected.address, 0, failed.address, 0, 0))
         self._kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], count)
         which = failed.slice(0, count).arg_true()
         if on_error != "raise" or not len(which):
@@ -208,11 +210,16 @@ class _Finished(_Result):
         state = self._carry.unpack(records[first])
         name = self._plugin.name
         where = f" for key {keys.row(first)}" if keys.width else ""
-        cause: Exception = RuntimeError("the compiled `finish` raised, the interpreted one did not")
+        cause: Exception
         try:
             plain(self._plugin.stateful.finish)(state)
         except Exception as error:  # noqa: BLE001  # whatever the user's function raises
             cause = error
+        else:
+            reason = Reason()
+            block = self._block(StateColumn(records[first : first + 1]), targets, reason.slots)
+            self._kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], 1)
+            cause = reason.exception(self.dtypes)
         msg = (
             f"plugin `{name}`: `finish` failed on {len(which)} of {count} states, the first{where} with "
             f'{type(cause).__name__}: {cause}; pass `on_error="null"` to have null for them'
@@ -223,13 +230,12 @@ class _Finished(_Result):
         self,
         state: StateColumn,
         targets: Sequence[OutputColumn],
-        selection: tuple[int, int],
-        failed: tuple[int, int],
+        last: tuple[int, ...],  # bitmaps, and the address of the reason
     ) -> array[int]:
         slots = list(state.at(0))
         for target in targets:
             slots += target.for_writing(0)
-        return array("q", [*slots, *selection, *failed])
+        return array("q", [*slots, *last])
 
 
 def _compiled_finish(
@@ -240,6 +246,7 @@ def _compiled_finish(
     if key not in plugin.kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
+            import_compiler()
             from dataflare_vec.jit.compiler import compile_kernel
             from dataflare_vec.jit.scans import StateInput
 
@@ -268,6 +275,7 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
     if key not in plugin.kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
+            import_compiler()
             from dataflare_vec.jit.scans import StateInput, compile_fold
 
             ty = prepared.kernel.compiled.state_type
@@ -289,6 +297,7 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
 
 def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Callable[[], Any]) -> Any:
     """Return what is compiled; or raise an error that names the function."""
+    import_compiler()
     from dataflare_vec.jit.failures import explain_function
 
     function = plain(getattr(plugin.stateful, what))

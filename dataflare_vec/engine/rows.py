@@ -7,24 +7,28 @@ import struct
 from array import array
 from copy import copy
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from dataflare_vec.binding import Column
+from dataflare_vec.definition import plain
+from dataflare_vec.engine.columns import InputColumn
 from dataflare_vec.engine.failures import ROW, physical_rows
 from dataflare_vec.engine.outputs import allocate
+from dataflare_vec.engine.reasons import Reason
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.interpreter import call_rows
-from dataflare_vec.layouts import FixedWidth
 from dataflare_vec.logs import get_logger
-from dataflare_vec.values import TOO_LARGE, digits_of, is_naive, ticks_of
+from dataflare_vec.powers import raises_to_powers
+from dataflare_vec.values import digits_of, is_naive, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from dataflare_vec.binding import Binding
-    from dataflare_vec.engine.columns import InputColumn, OutputColumn
+    from dataflare_vec.engine.columns import OutputColumn
     from dataflare_vec.engine.prepare import Prepared
     from dataflare_vec.engine.run import Run
     from dataflare_vec.engine.stage import Chunk, Placed
@@ -32,11 +36,9 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-#: Bytes of a decimal, and of an integer of 128 bits; nothing else is so wide.
-DECIMAL_BYTES = 16
 #: Integers of more bits aren't written out; Python refuses to where they are very large.
 _SHOWN_BITS = 512
-_NO_BITMAP = (0, 0)
+_NO_FAILED = (0, 0, 0)  # no bitmap of failed rows, and nobody who asks why
 _NO_MOVES = (0, 0, 0, 0)
 
 
@@ -127,7 +129,7 @@ class RowStage(Stage):
         placement: Placement,
         row: int,
         selection: tuple[int, int],
-        failed: tuple[int, int] = _NO_BITMAP,
+        failed: tuple[int, ...] = _NO_FAILED,
         scratch: Collection[InputColumn | OutputColumn] = (),
     ) -> array[int]:
         """Return the addresses and constants for a range of rows that starts at ``row``, on this thread.
@@ -164,27 +166,48 @@ class RowStage(Stage):
                 steps += [0] * len(constants)
         for target in placement.targets:
             steps += _NO_MOVES if target in scratch else target.layout.moves
-        steps += (0, 1, 0, 1)  # bit offsets of the selection and of the failed rows
+        steps += (0, 1, 0, 1, 0)  # bit offsets of the selection and of the failed rows
         return array("q", steps)
 
-    def misfit(self, values: Sequence[Any]) -> Exception:
-        """Return why a row failed whose function returned: one of its values doesn't fit its column."""
+    def misfit(self, values: Sequence[Any], inputs: pl.DataFrame) -> Exception:
+        """Return why a row failed whose function returned ``values``.
+
+        One of them doesn't fit its column; or it is something that only compiled code fails on.
+        """
         dtypes = self.prepared.dtypes
-        if not self.prepared.is_tuple and isinstance(dtypes[0], pl.Struct):
+        if dtypes and not self.prepared.is_tuple and isinstance(dtypes[0], pl.Struct):
             values = [values]
         for value, dtype in zip(values, dtypes, strict=False):
             if (error := _misfit(value, dtype)) is not None:
                 return error
-        layouts = [*self.prepared.layouts, *(field.layout for field in self.prepared.outputs)]
-        if FixedWidth(DECIMAL_BYTES) in layouts:
-            return OverflowError(TOO_LARGE)
-        return RuntimeError("the compiled kernel raised, the interpreted one did not")
+        return self.compiled_error(inputs)
+
+    @cached_property
+    def has_powers(self) -> bool:
+        """Whether the plain function may make integers that fill the memory."""
+        return raises_to_powers(plain(self.binding.plugin.function))
+
+    def compiled_error(self, inputs: pl.DataFrame) -> Exception:
+        """Return what compiled code raises for a row: it is run again, alone."""
+        from dataflare_vec.memory import default_pool
+
+        reason = Reason()
+        columns = self._placed(inputs)
+        placement = Placement(columns, self.allocate(default_pool(), 1, nulls=True), 0, nulls=True)
+        block = self.block(placement, 0, reason.selected, reason.failed)
+        self.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], 1)
+        return reason.exception(self.prepared.dtypes)
+
+    def _placed(self, inputs: pl.DataFrame) -> list[Placed]:
+        """Return a row of a sample as a loop reads it."""
+        layouts = self.prepared.layouts
+        return [(InputColumn(series, layout), 0) for series, layout in zip(inputs, layouts, strict=True)]
 
     def _careful(self, run: Run, placement: Placement, first: int, last: int) -> None:
         """Run rows of which some raise: write down which ones, and take them out of the selection."""
         failures = run.failures[self.index]
         bitmap = run.expect_failures(self, placement.targets)
-        block = self.block(placement, first, run.selection_slots(first), (bitmap.address, first))
+        block = self.block(placement, first, run.selection_slots(first), (bitmap.address, first, 0))
         self.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
         placement.check()
         failed_here = bitmap.slice(first, last)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.prepare import Prepared
     from dataflare_vec.engine.rows import Placement
     from dataflare_vec.engine.run import Run
-    from dataflare_vec.engine.stage import Chunk
+    from dataflare_vec.engine.stage import Chunk, Placed
     from dataflare_vec.engine.state import States
     from dataflare_vec.jit.scans import FoldKernel
 
@@ -145,6 +145,12 @@ class ScanStage(RowStage):
                 yield ValueError(f"the next state isn't like the one before: {error}")
             else:
                 yield value if isinstance(value, tuple) else (value,)
+
+    def _placed(self, inputs: pl.DataFrame) -> list[Placed]:
+        """Return a row of a sample as a loop reads it: its state, and what it read."""
+        records = self._records(inputs).copy()  # the loop writes to it
+        state = StateColumn(records, np.zeros(1, np.int32))
+        return [(cast("Any", state), 0), *super()._placed(inputs.drop(STATE))]
 
     def _take_apart(self, result: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the next state and the value of what the plain function has returned."""

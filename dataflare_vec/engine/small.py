@@ -14,8 +14,8 @@ import polars as pl
 from dataflare_vec.capsules import FORMATS, Owned
 from dataflare_vec.engine.columns import InputColumn
 from dataflare_vec.engine.rows import Placement, RowStage
-from dataflare_vec.jit.support import releases
 from dataflare_vec.layouts import Bits
+from dataflare_vec.native.support import releases
 
 if TYPE_CHECKING:
     from dataflare_vec.engine.plan import Plan

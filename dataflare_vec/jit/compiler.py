@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,9 @@ import numba
 from numba.core import callconv, types
 from numba.core.compiler_lock import global_compiler_lock
 
+from dataflare_vec.cache.loading import ObjectCode
 from dataflare_vec.definition import plain
+from dataflare_vec.forks import wait_for_lock
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit import decimals as decimals  # likewise
 from dataflare_vec.jit import exact as exact  # likewise
@@ -28,13 +28,11 @@ from dataflare_vec.jit.speculation import may_speculate
 from dataflare_vec.jit.strings import methods as methods  # registers them with Numba
 from dataflare_vec.jit.strings.arena import uses_arena
 from dataflare_vec.jit.strings.column import narrow
-from dataflare_vec.jit.support import object_code
 from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
+from dataflare_vec.native.support import external_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from dataflare_vec.cache.loading import ObjectCode
 
 
 _OWN_PACKAGES = ("numba", "dataflare_vec")
@@ -62,22 +60,8 @@ callconv.error_models[ERROR_MODEL] = _ErrorModel
 # Numba's own: its code generator asserts that it is held.
 compile_lock = global_compiler_lock
 
-# A fork waits for a compilation to end: in the child LLVM would be half-way through it for ever.
-_PATIENCE = 30.0
-_held = threading.local()
-
-
-def _before_fork() -> None:
-    _held.lock = compile_lock._lock if compile_lock._lock.acquire(timeout=_PATIENCE) else None
-
-
-def _after_fork() -> None:
-    if _held.lock is not None:
-        _held.lock.release()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+# In the child LLVM would be half-way through a compilation for ever.
+wait_for_lock(compile_lock._lock)
 
 
 @dataclass(frozen=True)
@@ -312,6 +296,17 @@ def compile_form(
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     dispatcher.compile(argument_types)
     return dispatcher.overloads[argument_types]
+
+
+def object_code(library: Any, name: str | None = None) -> ObjectCode:
+    """Return the object file that one of Numba's code libraries was compiled to.
+
+    The function to be called has the library's name, if it isn't given.
+    """
+    name = name or library.name
+    library.get_pointer_to_function(name)  # LLVM writes it at the first look
+    module = library._final_module
+    return ObjectCode(name, bytes(library._get_compiled_object()), external_names(module))
 
 
 def _foreign_code(result: Any, seen: set[int]) -> str | None:

@@ -3,7 +3,7 @@
 Open addressing with linear probing, at most half full; keys are compared exactly. A table of words holds
 64-bit keys; a table of bytes reads Arrow's string views where they lie and keeps a copy of each distinct key.
 When a table has no room left, its function returns where it stopped: Python grows the table and goes on.
-`jit.tables` calls these functions, which are in the cache as compiled kernels are.
+`engine.tables` calls these functions, which are in the cache as compiled kernels are.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from numba.core import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from dataflare_vec.jit.compiler import compile_lock
-from dataflare_vec.jit.support import object_code
-from dataflare_vec.jit.tables import ABSENT, BYTES_ENTRY, COUNT, HEAP, NULL_CODE, WORD_ENTRY
+from dataflare_vec.jit.compiler import compile_lock, object_code
+from dataflare_vec.native.hash_table import ABSENT, BYTES_ENTRY, COUNT, HEAP, NULL_CODE, WORD_ENTRY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -69,6 +69,7 @@ class LoopBuilder:
         for output in self.code.columns_out:
             slots += element_of(output.type).slot_types(self.context, output.type)
         slots += [_BYTES, _I64] * 2  # selection, failed rows
+        slots.append(ir.PointerType(_I64))  # the reason
         rows_function = self._rows_function(name + ".rows", slots)
         body = self._walk(name + ".walk", slots, rows_function) if self._scratches else rows_function
 
@@ -81,7 +82,7 @@ class LoopBuilder:
             arguments.append(from_bits(builder, raw, slot_type))
         if not self._scratches:
             arguments.append(_I64(0))
-        _, _, targets, _ = self._take_apart(builder, arguments[: len(slots)])
+        _, _, targets, *_ = self._take_apart(builder, arguments[: len(slots)])
         outputs = [
             (target, element_of(output.type))
             for target, output in zip(targets, self.code.columns_out, strict=True)
@@ -147,13 +148,14 @@ class LoopBuilder:
         _keep_apart(function)
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         *arguments, base, rows = function.args
-        columns, constants, targets, _ = self._take_apart(builder, arguments[: len(slots)])
+        columns, constants, targets, _, reason = self._take_apart(builder, arguments[: len(slots)])
         scratches = dict(zip(self._scratches, arguments[len(slots) :], strict=True))
+        writer.reason = reason
         writer.write(builder, columns, constants, targets, scratches, base, rows)
         return function
 
     def _take_apart(self, builder: ir.IRBuilder, args: Sequence[ir.Value]) -> Any:
-        """Sort arguments into columns, constants, outputs and bitmaps."""
+        """Sort arguments into columns, constants, outputs, bitmaps and the address of the reason."""
         left = list(args)
         columns: dict[int, Buffers] = {}
         constants: dict[int, ir.Value] = {}
@@ -169,7 +171,7 @@ class LoopBuilder:
             count = len(element_of(output.type).slot_types(self.context, output.type))
             taken, left = left[:count], left[count:]
             targets.append(Buffers(taken))
-        return columns, constants, targets, (tuple(left[:2]), tuple(left[2:]))
+        return columns, constants, targets, (tuple(left[:2]), tuple(left[2:4])), left[4]
 
     def _pack_constant(self, builder: ir.IRBuilder, ty: types.Type, leaves: list[ir.Value]) -> ir.Value:
         if isinstance(ty, types.NoneType):
@@ -193,7 +195,7 @@ class LoopBuilder:
         _keep_apart(function)
         self._builder = builder = ir.IRBuilder(function.append_basic_block("entry"))
         *arguments, rows = function.args
-        self._columns, _, self._targets, bitmaps = self._take_apart(builder, arguments)
+        self._columns, _, self._targets, bitmaps, _ = self._take_apart(builder, arguments)
         self._selection, self._failed_rows = bitmaps
         self._bytes = {key: self._scratch() for key in self._scratches}
         total = cgutils.alloca_once_value(builder, counter(0))

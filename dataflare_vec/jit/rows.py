@@ -109,7 +109,17 @@ def group(
 
 
 class RowsWriter:
-    """Writes the loop over the rows of one block."""
+    """Writes the loop over the rows of one block.
+
+    Attributes
+    ----------
+    reason
+        Address of two words, or null, where a careful loop says why the last row that failed did: address and
+        bytes of its exception, pickled by Numba as (class, arguments, place); 0 and 1 + the number of the
+        output that the row's value doesn't fit.
+    """
+
+    reason: ir.Value
 
     def __init__(self, code: KernelCode, variant: LoopVariant) -> None:
         self.code = code
@@ -305,10 +315,7 @@ class RowsWriter:
             attrs=("alwaysinline",),
         )
         result = fix_returning_optional(context, builder, self.signature, status, result)
-        builder.store(builder.zext(status.is_error, _I8), error)
-        if self.code.frees_exceptions:
-            with builder.if_then(status.is_user_exc):
-                self._free_exception(status.excinfoptr)
+        self._note(status, error)
         with builder.if_then(status.is_ok):
             self._keep(result, self.signature.return_type, slots, present, error)
 
@@ -337,6 +344,7 @@ class RowsWriter:
             if overflow is not None:
                 overflow = builder.and_(overflow, there)
                 builder.store(builder.or_(builder.load(error), builder.zext(overflow, _I8)), error)
+                self._give_reason(overflow, lambda: (_I64(0), _I64(i + 1)))  # noqa: B023  # called at once
             builder.store(builder.select(there, value, self._zero(self.outputs[i])), slots[i])
             builder.store(builder.zext(there, _I8), present[i])
 
@@ -355,6 +363,32 @@ class RowsWriter:
             return value, cgutils.true_bit
         optional = self.context.make_helper(self.builder, ty, value=value)
         return optional.data, optional.valid
+
+    def _note(self, status: Any, error: ir.Value) -> None:
+        """Leave whether the kernel raised, and in a careful loop what."""
+        builder = self.builder
+        builder.store(builder.zext(status.is_error, _I8), error)
+
+        def pickled() -> tuple[ir.Value, ir.Value]:
+            address, size = (
+                builder.load(cgutils.gep_inbounds(builder, status.excinfoptr, 0, i)) for i in range(2)
+            )
+            return builder.ptrtoint(address, _I64), builder.zext(size, _I64)
+
+        self._give_reason(status.is_user_exc, pickled)
+        if self.code.frees_exceptions:
+            with builder.if_then(status.is_user_exc):
+                self._free_exception(status.excinfoptr)
+
+    def _give_reason(self, failed: ir.Value, words: Callable[[], Sequence[ir.Value]]) -> None:
+        """Write, in a careful loop that is asked, why a row failed, if it did."""
+        if not self.variant.careful:
+            return
+        builder, reason = self.builder, self.reason
+        asked = builder.icmp_unsigned("!=", reason, reason.type(None))
+        with builder.if_then(builder.and_(failed, asked), likely=False):
+            for i, word in enumerate(words()):
+                builder.store(word, builder.gep(reason, [_I64(i)]))
 
     def _free_exception(self, excinfo: ir.Value) -> None:
         """Give back what a ``raise`` with a run-time message has allocated (Numba's excinfo_t)."""

@@ -154,10 +154,7 @@ class FoldWriter(RowsWriter):
             attrs=("alwaysinline",),
         )
         result = fix_returning_optional(context, builder, self.signature, status, result)
-        builder.store(builder.zext(status.is_error, ir.IntType(8)), error)
-        if self.code.frees_exceptions:
-            with builder.if_then(status.is_user_exc):
-                self._free_exception(status.excinfoptr)
+        self._note(status, error)
         with builder.if_then(status.is_ok):
             state, state_type = result, self.signature.return_type
             if self.code.gives_values:

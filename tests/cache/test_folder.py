@@ -12,9 +12,12 @@ import pytest
 from dataflare_vec.cache import folder as room
 from dataflare_vec.cache.folder import CacheWarning, Folder, open_folder
 
+A, B = f"{'a' * 64}.kernel", f"{'b' * 64}.110.loop"
+
 
 @pytest.fixture
 def folder(tmp_path):
+    tmp_path.chmod(0o700)
     return Folder(tmp_path)
 
 
@@ -35,12 +38,12 @@ def opened(tmp_path, monkeypatch):
 
 
 def test_what_is_written_is_read(folder):
-    assert folder.read("a") is None
-    assert folder.write("a", b"one")
-    assert folder.write("a", b"two")
-    assert folder.read("a") == b"two"
-    assert [file.path.name for file in folder.files()] == ["a"]
-    assert (folder.path / "a").stat().st_mode & 0o777 == 0o600
+    assert folder.read(A) is None
+    assert folder.write(A, b"one")
+    assert folder.write(A, b"two")
+    assert folder.read(A) == b"two"
+    assert [file.path.name for file in folder.files()] == [A]
+    assert (folder.path / A).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
@@ -58,37 +61,38 @@ def test_what_is_written_is_read(folder):
 )
 def test_a_damaged_file_is_noticed_and_goes(folder, damage, caplog):
     caplog.set_level("DEBUG", "dataflare_vec")
-    folder.write("a", b"content" * 20)
-    path = folder.path / "a"
+    folder.write(A, b"content" * 20)
+    path = folder.path / A
     path.write_bytes(damage(path.read_bytes()))
-    assert folder.read("a") is None
+    assert folder.read(A) is None
     assert "is damaged: it is compiled again" in caplog.text
     assert not path.exists()
 
 
 def test_a_file_under_another_name_is_noticed(folder):
-    folder.write("a", b"content")
-    (folder.path / "a").rename(folder.path / "b")
-    assert folder.read("b") is None
+    folder.write(A, b"content")
+    (folder.path / A).rename(folder.path / B)
+    assert folder.read(B) is None
 
 
 def test_the_size_is_bounded_and_the_last_used_stay(tmp_path):
     folder = Folder(tmp_path, max_bytes=10_000)
     now = time.time()
-    for i in range(8):
-        folder.write(f"file {i}", bytes(2_000))
-        os.utime(tmp_path / f"file {i}", (now - 100 + i, now - 100 + i))
-        folder.read("file 0")  # used all the time
+    names = [f"{i:064x}.kernel" for i in range(8)]
+    for i, name in enumerate(names):
+        folder.write(name, bytes(2_000))
+        os.utime(tmp_path / name, (now - 100 + i, now - 100 + i))
+        folder.read(names[0])  # used all the time
         assert sum(file.size for file in folder.files()) <= 10_000
-    assert sorted(file.path.name for file in folder.files()) == ["file 0", "file 5", "file 6", "file 7"]
+    assert sorted(file.path.name for file in folder.files()) == [names[0], *names[5:]]
 
 
 def test_left_overs_of_crashes_go(folder):
-    old, new = folder.path / ".new-old", folder.path / ".new-new"
+    old, new = folder.path / ".dataflare-vec-new-01", folder.path / ".dataflare-vec-new-02"
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
-    folder.write("a", b"content")
+    folder.write(A, b"content")
     assert not old.exists()
     assert new.exists()
     assert folder.clear() > 0
@@ -148,15 +152,15 @@ def test_its_size_can_be_set(opened):
 def test_what_cannot_be_written_is_said_once_and_leaves_nothing(opened, monkeypatch, code):
     folder = opened()
 
-    def fail(*_):
+    def fail(*_, **__):
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.warns(CacheWarning, match=os.strerror(code)):
-        assert not folder.write("a", b"content")
+        assert not folder.write(A, b"content")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert not folder.write("a", b"content")
+        assert not folder.write(A, b"content")
     assert not list(folder.files())
 
 
@@ -166,13 +170,63 @@ def test_no_temporary_file_can_be_made(opened, monkeypatch):
     def fail(*_, **__):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(room.tempfile, "mkstemp", fail)
+    monkeypatch.setattr(os, "open", fail)
     with pytest.warns(CacheWarning, match="Read-only file system"):
-        assert not folder.write("a", b"content")
+        assert not folder.write(A, b"content")
 
 
 def test_a_folder_that_vanishes_is_empty(folder):
     folder.path.rmdir()
-    assert folder.read("a") is None
+    assert folder.read(A) is None
     assert not list(folder.files())
     assert folder.clear() == 0
+
+
+FOREIGN = ["report.pdf", "a.kernel", ".new-draft", "c" * 64, "notes.loop", "A" * 64 + ".kernel"]
+
+
+def test_what_is_not_ours_is_neither_counted_nor_removed(folder):
+    """The folder that a variable names may hold somebody's documents."""
+    folder.max_bytes = 100
+    for name in FOREIGN:
+        (folder.path / name).write_bytes(bytes(1_000))
+    os.utime(folder.path / FOREIGN[0], (0, 0))
+    assert folder.write(A, b"content")
+    assert folder.write(B, b"content")
+    assert {file.path.name for file in folder.files()} <= {A, B}
+    folder.clear()
+    assert sorted(os.listdir(folder.path)) == sorted(FOREIGN)
+
+
+def test_a_folder_that_is_put_in_its_place_is_not_read(folder, tmp_path):
+    """Who may rename a folder above ours could put one of his there, in the middle of a process."""
+    folder = Folder(tmp_path / "cache")
+    folder.path.mkdir(mode=0o700)
+    folder.write(A, b"content")
+    folder.path.rename(tmp_path / "moved")
+    (tmp_path / "cache").mkdir(mode=0o777)
+    (tmp_path / "cache").chmod(0o777)
+    (tmp_path / "cache" / A).write_bytes((tmp_path / "moved" / A).read_bytes())
+    assert folder.read(A) is None
+    assert not folder.files()
+    (tmp_path / "cache" / A).unlink()
+    (tmp_path / "cache").rmdir()
+    (tmp_path / "cache").symlink_to(tmp_path / "moved")
+    assert folder.read(A) is None
+
+
+def test_a_file_that_is_a_link_is_not_read(folder, tmp_path):
+    folder.write(A, b"content")
+    (folder.path / A).rename(folder.path / "elsewhere")
+    (folder.path / A).symlink_to(folder.path / "elsewhere")
+    assert folder.read(A) is None
+
+
+def test_folders_above_are_made_for_the_user_alone(opened, tmp_path):
+    before = os.umask(0)
+    try:
+        assert opened(tmp_path / "x" / "y" / "cache") is not None
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "x", tmp_path / "x" / "y", tmp_path / "x" / "y" / "cache"):
+        assert path.stat().st_mode & 0o777 == 0o700

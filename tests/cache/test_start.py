@@ -144,7 +144,7 @@ def test_sixteen_processes_at_once_on_an_empty_cache(cache):
     assert len(set(results[::2])) == len(set(results[1::2])) == 1
     folder = Folder(cache)
     for file in folder.files():
-        assert not file.path.name.startswith(".new"), "something was left over"
+        assert not file.path.name.startswith("."), "something was left over"
         assert folder.read(file.path.name) is not None, "a damaged entry"
     assert finish(start(cache)) == [results[0], []]
 

@@ -46,6 +46,7 @@ singles = st.floats(width=32) | st.integers(-(2**20), 2**20).map(lambda k: k / 6
 integers = st.integers(LOW, HIGH) | st.integers(-200, 200)
 digits = st.integers(-25, 25) | st.integers(-330, 330) | st.integers(LOW, HIGH)
 exponents = st.integers(-3, 70) | st.integers(LOW, HIGH)
+few = st.integers(-400, 70)  # Python makes a power of ten
 
 
 def whole(x):
@@ -96,6 +97,7 @@ COLUMNS = {
     "remainders": {"x": FLOATS["x"]},
     "places": FLOATS,
     "constants": FLOATS,
+    "tens": {**WHOLE, "k": (few, pl.Int64)},
     "listed": LISTS,
 }
 SINGLE = {"x": (singles, pl.Float32), "n": (digits, pl.Int64)}

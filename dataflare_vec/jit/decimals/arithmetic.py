@@ -20,6 +20,7 @@ from dataflare_vec.jit.decimals.types import (
     rescaled,
     wide_int,
 )
+from dataflare_vec.values import TOO_LARGE_INTEGER
 
 _INLINE = {"forceinline": True}
 _I32, _I64, _F64 = ir.IntType(32), ir.IntType(64), ir.DoubleType()
@@ -110,7 +111,7 @@ def _to_int64(context, builder, value):
     narrow = builder.trunc(value, _I64)
     wrong = builder.icmp_signed("!=", builder.sext(narrow, I128), value)
     with builder.if_then(wrong, likely=False):
-        context.call_conv.return_user_exc(builder, OverflowError, ("decimal beyond an integer of 64 bits",))
+        context.call_conv.return_user_exc(builder, OverflowError, (TOO_LARGE_INTEGER,))
     return narrow
 
 

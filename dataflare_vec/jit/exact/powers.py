@@ -20,9 +20,9 @@ from dataflare_vec.jit.exact.overlay import overlay
 from dataflare_vec.jit.math import emit, values
 from dataflare_vec.jit.math.table import REPLACED, constant_power
 from dataflare_vec.jit.strings.base import helper
+from dataflare_vec.powers import TOO_LARGE
 
 _I64 = ir.IntType(64)
-_TOO_LARGE = "the power does not fit a 64-bit integer; write `float(x) ** n`"
 _NEGATIVE = "a negative power of an integer is no integer; write `float(x) ** n`"
 _OF_ZERO = "0.0 cannot be raised to a negative power"
 #: From this exponent on only 0, 1 and -1 have powers of 64 bits.
@@ -63,7 +63,7 @@ def _to_constant(typing_context: Any, base: Any, exp: Any) -> Any:
                 above = builder.icmp_signed(">=", x, _I64(least))
                 fits = builder.and_(above, builder.icmp_signed("<=", x, _I64(most)))
             with builder.if_then(builder.not_(fits), likely=False):
-                context.call_conv.return_user_exc(builder, OverflowError, (_TOO_LARGE,))
+                context.call_conv.return_user_exc(builder, OverflowError, (TOO_LARGE,))
         result, left = _I64(1), exponent
         while left:
             result = builder.mul(result, x) if left & 1 else result
@@ -122,7 +122,7 @@ def _raised(square, one, exp):
         square, over = _times(square, square)
         lost |= over
     if lost:
-        raise OverflowError(_TOO_LARGE)
+        raise OverflowError(TOO_LARGE)
     return result
 
 

@@ -326,7 +326,7 @@ def _character_of(point):
         if number < 0 or number > 0x10FFFF:
             raise ValueError("chr() arg not in range(0x110000)")
         if number >= 0xD800 and number < 0xE000:
-            raise ValueError("a string in a column can't hold a surrogate")
+            raise ValueError("a string of Arrow can't hold a surrogate, U+D800 to U+DFFF; leave them out")
         room = allocate(4)
         return make_view(utf8_string, room, encode_to(room, 0, number))
 

@@ -49,7 +49,9 @@ def checked_product(microseconds, factor):
     """Return a span that is ``factor`` times as long, if 64 bits hold it."""
     product = microseconds * factor
     if factor != 0 and (product // factor != microseconds or (factor == -1 and product == microseconds != 0)):
-        raise OverflowError("timedelta beyond 64 bits of microseconds")
+        raise OverflowError(
+            "a timedelta does not fit 64 bits of microseconds, 292,000 years; count days in an integer"
+        )
     return as_span(product)
 
 

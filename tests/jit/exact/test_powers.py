@@ -12,6 +12,7 @@ from columns import FAILED, check, computed, run
 
 import dataflare_vec as dfv
 from dataflare_vec.definition import Form, define
+from dataflare_vec.powers import TOO_LARGE
 
 BASES = [0, 1, -1, 2, -2, 3, -3, 7, -10, 2097151, -2097152, 3037000499, -3037000500]
 BASES += [2**62, 2**63 - 1, -(2**63)]
@@ -94,7 +95,26 @@ def test_a_negative_exponent_that_no_one_could_know_fails(function):
 def test_very_large_results_can_be_reported():
     errors = run(power, pl.DataFrame({"x": [10], "n": [5000]})).errors
     assert errors["error"].to_list() == ["OverflowError"]
-    assert "does not fit" in errors["message"][0]
+    assert errors["message"].to_list() == [TOO_LARGE]
+    errors = run(lambda x: int(f"1{'0' * x}"), pl.DataFrame({"x": [4000]})).errors
+    assert errors["message"].to_list() == ["an integer of 13288 bits does not fit Int64"]
+
+
+def test_python_is_not_asked_for_a_number_that_fills_the_memory():
+    def sum_of_powers(x, n):
+        return power(x, n) + of_two(n + 1)
+
+    frame = pl.DataFrame({"x": [3, 3, 1], "n": [10**15, 2**62, 5]})
+    for function in (power, sum_of_powers):
+        result = run(function, frame)
+        assert result.errors["row"].to_list() == [0, 1]
+        assert set(result.errors["message"]) == {TOO_LARGE}
+
+    def added(state, n):
+        return state + 3**n, state
+
+    scan = define(added, name="scan", form=Form.SCAN, plugin_type=dfv.PluginType.TRANSFORMER, init=0)
+    assert dfv.run(frame, scan, on_error="null").errors["message"].to_list() == [TOO_LARGE] * 2
 
 
 def test_it_can_be_caught():

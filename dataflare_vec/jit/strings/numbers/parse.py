@@ -29,6 +29,7 @@ from dataflare_vec.jit.strings.numbers.words import (
 from dataflare_vec.jit.strings.strip import is_byte_space, is_space, next_offset
 from dataflare_vec.jit.strings.types import ViewType
 from dataflare_vec.jit.strings.unicode import DECIMAL, VALUE_SHIFT, flags_of
+from dataflare_vec.values import TOO_LARGE_INTEGER
 
 _0, _9, _A, _F, _I, _N, _E, _X, _O, _B = (ord(c) for c in "09afinexob")
 _PLUS, _MINUS, _POINT, _UNDERSCORE = (ord(c) for c in "+-._")
@@ -127,7 +128,7 @@ def parse_int(view, base):
     if only_zeros and value != 0:
         raise ValueError("invalid literal for int() with base 0")
     if too_large:
-        raise OverflowError("int too large for 64 bits")
+        raise OverflowError(TOO_LARGE_INTEGER)
     return -np.int64(value) if negative else np.int64(value)
 
 
@@ -161,7 +162,7 @@ def parse_decimal(view):
     if not after_digit or skip_space(view, offset) != view._nbytes:
         raise ValueError("invalid literal for int() with base 10")
     if too_large:
-        raise OverflowError("int too large for 64 bits")
+        raise OverflowError(TOO_LARGE_INTEGER)
     return -np.int64(value) if negative else np.int64(value)
 
 

@@ -6,8 +6,9 @@ from array import array
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.jit.support import address_of_compiled
 from dataflare_vec.kernel import PROTOTYPE
+from dataflare_vec.native.numba import import_compiler
+from dataflare_vec.native.support import address_of_compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
     #: int64, of counts and rows.
     Counts = NDArray[np.int64]
 
-#: What a mark says of a row: its key is null, or it isn't there at all. No mark is 0.
-NULL, ABSENT = 1, 2
-
-#: Indices into a table's counts: how many keys, the null's code or -1, bytes of the heap in use.
-COUNT, NULL_CODE, HEAP = 0, 1, 2
-
-#: Words of an entry: of words (key, code + 1), of bytes (two words that tell keys apart, code + 1, place in
-#: the heap). A code of 0 is a free entry.
-WORD_ENTRY, BYTES_ENTRY = 2, 4
-
 
 def encode_words(
     words: Words, marks: Bytes, start: int, entries: Words, counts: Counts, codes: Codes, fresh: Counts
@@ -45,11 +36,11 @@ def encode_words(
     words
         uint64: equal where the keys are.
     marks
-        uint8, `NULL` or `ABSENT` or 0; empty if all are 0.
+        uint8, `NULL`, `ABSENT` or 0 (see `native.hash_table`); empty if all are 0.
     entries
         uint64 entries of the table, a power of two of them.
     counts
-        int64: see `COUNT`.
+        int64: see `native.hash_table.COUNT`.
     codes
         int32, one a row: written.
     fresh
@@ -111,6 +102,7 @@ def _call(name: str, *arguments: Any) -> int:
 @cache
 def _function(name: str) -> Callable[[int, int], int]:
     def compile_() -> Any:
+        import_compiler()
         from dataflare_vec.jit.keys import compile_function
 
         return compile_function(name)

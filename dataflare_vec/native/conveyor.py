@@ -17,7 +17,7 @@ import platform
 from functools import cache
 from typing import TYPE_CHECKING
 
-from dataflare_vec.jit.support import address_of
+from dataflare_vec.native.support import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

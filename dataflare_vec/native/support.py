@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,14 @@ from dataflare_vec.cache.entry import Entry, digest
 from dataflare_vec.cache.environment import environment
 from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cache.loading import ObjectCode, load
+from dataflare_vec.forks import wait_for_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_llvm_lock = threading.RLock()
+wait_for_lock(_llvm_lock)
 
 
 @cache
@@ -52,37 +58,28 @@ def address_of_compiled(name: str, compile_: Callable[[], ObjectCode], code: str
 
 
 def _compile(name: str, code: str) -> ObjectCode:
+    """Compile a module by LLVM alone: for so little Numba needn't be imported."""
     import llvmlite.binding as llvm
-    from numba.core.registry import cpu_target
 
-    from dataflare_vec.jit.compiler import compile_lock
+    with _llvm_lock:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        module = llvm.parse_assembly(code)
+        target = llvm.Target.from_default_triple()
+        machine = target.create_target_machine(opt=3, codemodel="jitdefault", jit=True)
+        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+        builder.getModulePassManager().run(module, builder)
+        return ObjectCode(name, bytes(machine.emit_object(module)), external_names(module))
 
-    with compile_lock:
-        library = cpu_target.target_context.codegen().create_library(name)
-        library.enable_object_caching()
-        library.add_llvm_module(llvm.parse_assembly(code))
-        library.finalize()
-        return object_code(library)
+
+def external_names(module: Any) -> tuple[str, ...]:
+    """Return what an LLVM module refers to and doesn't hold."""
+    found = (*module.functions, *module.global_variables)
+    return tuple(one.name for one in found if one.is_declaration and not one.name.startswith("llvm."))
 
 
 def no_runtime(name: str) -> None:
     """Return that there is no such symbol: these functions use the C library at most."""
-
-
-def object_code(library: Any, name: str | None = None) -> ObjectCode:
-    """Return the object file that one of Numba's code libraries was compiled to.
-
-    The function to be called has the library's name, if it isn't given.
-    """
-    name = name or library.name
-    library.get_pointer_to_function(name)  # LLVM writes it at the first look
-    module = library._final_module
-    external = [
-        one.name
-        for one in (*module.functions, *module.global_variables)
-        if one.is_declaration and not one.name.startswith("llvm.")
-    ]
-    return ObjectCode(name, bytes(library._get_compiled_object()), tuple(external))
 
 
 _RELEASE = """

@@ -1,0 +1,70 @@
+"""A fork waits for what another thread is in the midst of, and that the child could never finish.
+
+In the child there is only the thread that has forked. A lock that another one holds is held for ever, and a
+module that another one imports stays half a module: whoever asks for either hangs. This is imported with the
+package, so that it knows of the first call.
+"""
+
+from __future__ import annotations
+
+import importlib._bootstrap as _importing
+import os
+import threading
+import time
+from typing import Any, Protocol
+
+#: Seconds after which it forks all the same: then it is the child that waits, if it needs the thing at all.
+PATIENCE = 30.0
+_PAUSE = 0.001
+
+
+class Lock(Protocol):
+    """A reentrant lock."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...  # noqa: D102
+
+    def release(self) -> None: ...  # noqa: D102
+
+
+_locks: list[Lock] = []
+_held: list[Lock] = []  # by the thread that forks
+
+
+def wait_for_lock(lock: Lock) -> None:
+    """Let forks wait until no other thread holds ``lock``."""
+    _locks.append(lock)
+
+
+def _before() -> None:
+    until = time.monotonic() + PATIENCE
+    own = threading.get_ident()
+    while True:
+        while _is_importing(own) and time.monotonic() < until:
+            time.sleep(_PAUSE)
+        for lock in tuple(_locks):
+            if lock.acquire(timeout=max(until - time.monotonic(), 0)):
+                _held.append(lock)
+        # What is imported may take one of the locks, so it comes first; but it may have begun since.
+        if not _is_importing(own) or time.monotonic() >= until:
+            return
+        _after()
+
+
+def _after() -> None:
+    while _held:
+        _held.pop().release()
+
+
+def _is_importing(own: int) -> bool:
+    # Python keeps a lock for each module that is being imported. It has no public name for them; where they
+    # are somewhere else, forks don't wait for imports.
+    locks: dict[str, Any] = getattr(_importing, "_module_locks", {})
+    for reference in list(locks.values()):
+        owner = getattr(reference(), "owner", None)
+        if owner is not None and owner != own:
+            return True
+    return False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after)

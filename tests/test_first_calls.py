@@ -1,0 +1,75 @@
+"""The first calls of a process: from several threads at once, and while another one forks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAD = """
+import os, sys, threading, time, traceback, warnings
+warnings.simplefilter("ignore")  # newer Pythons warn of forks while there are threads, which is meant
+import polars as pl
+import dataflare_vec as dfv
+
+@dfv.plugin
+def shout(s):
+    return s.upper() + "!"
+
+@dfv.plugin
+def weigh(s, each=3):
+    return s.find("b") * each + len(s.strip())
+
+frame = pl.DataFrame({"s": ["abc", "d\\u00e9f"] * 10})
+failed = []
+
+def call(plugin, delay=0.0):
+    time.sleep(delay)
+    try:
+        dfv.apply(frame, plugin)
+    except BaseException:
+        failed.append(traceback.format_exc())
+"""
+
+THREADS = """
+threads = [threading.Thread(target=call, args=one) for one in (("shout", {delay}), ("weigh",))]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+call("weigh")
+assert not failed, failed[0]
+"""
+
+FORK = """
+thread = threading.Thread(target=call, args=("weigh",))
+thread.start()
+time.sleep({delay})
+child = os.fork()
+if not child:
+    call("shout")
+    os._exit(len(failed))
+thread.join()
+assert os.waitpid(child, 0)[1] == 0
+assert not failed, failed[0]
+"""
+
+
+def run(code, cache):
+    environment = os.environ | {"DATAFLARE_VEC_CACHE_DIR": str(cache)}
+    done = subprocess.run(
+        [sys.executable, "-c", HEAD + code], capture_output=True, text=True, timeout=300, env=environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("delay", [0, 0.05])
+def test_one_thread_loads_a_kernel_and_the_other_compiles_one(delay, tmp_path):
+    run('call("shout")', tmp_path)
+    run(THREADS.format(delay=delay), tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("delay", [0.02, 0.1, 0.3])
+def test_a_fork_during_the_first_call(delay, tmp_path):
+    run(FORK.format(delay=delay), tmp_path)
