@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import plain
+from dataflare_vec.uses import rounds
 from dataflare_vec.values import WIDE, converter
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ def call_rows(
     function = plain(binding.plugin.function)
     parameters = [item.parameter for item in binding.columns]
     wrap = [converter(dtype, p.expects) for dtype, p in zip(dtypes, parameters, strict=True)]
+    of_constant: Any = np.float64
+    if rounds(function):
+        from dataflare_vec.floats import KINDS
+
+        wrap, of_constant = [KINDS.get(convert, convert) for convert in wrap], KINDS[np.float64]
     with np.errstate(all="ignore"), localcontext(WIDE):
         for i, values in enumerate(rows):
             left = iter(zip(values, wrap, strict=True))
@@ -62,7 +68,7 @@ def call_rows(
                     arguments.append(tuple(converted))
                     continue
                 if not isinstance(item, Column):
-                    arguments.append(np.float64(item.value) if type(item.value) is float else item.value)
+                    arguments.append(of_constant(item.value) if type(item.value) is float else item.value)
                     continue
                 value, convert = next(left)
                 skipped |= value is None and not item.parameter.nullable

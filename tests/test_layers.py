@@ -28,6 +28,8 @@ ORDER = [
     "values",
     "carry",
     "definition",
+    "uses",
+    "floats",
     "origin",
     "registry",
     "binding",

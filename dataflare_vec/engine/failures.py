@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
-from dataflare_vec.powers import TOO_LARGE
+from dataflare_vec.uses import TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,7 +21,7 @@ from dataflare_vec.engine.reasons import Reason
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.interpreter import call_rows
 from dataflare_vec.logs import get_logger
-from dataflare_vec.powers import raises_to_powers
+from dataflare_vec.uses import raises_to_powers
 from dataflare_vec.values import digits_of, is_naive, ticks_of
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from dataflare_vec.jit.exact.overlay import overlay
 from dataflare_vec.jit.math import emit, values
 from dataflare_vec.jit.math.table import REPLACED, constant_power
 from dataflare_vec.jit.strings.base import helper
-from dataflare_vec.powers import TOO_LARGE
+from dataflare_vec.uses import TOO_LARGE
 
 _I64 = ir.IntType(64)
 _NEGATIVE = "a negative power of an integer is no integer; write `float(x) ** n`"

@@ -12,7 +12,7 @@ from columns import FAILED, check, computed, run
 
 import dataflare_vec as dfv
 from dataflare_vec.definition import Form, define
-from dataflare_vec.powers import TOO_LARGE
+from dataflare_vec.uses import TOO_LARGE
 
 BASES = [0, 1, -1, 2, -2, 3, -3, 7, -10, 2097151, -2097152, 3037000499, -3037000500]
 BASES += [2**62, 2**63 - 1, -(2**63)]
