@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         SinkError,
         SourceError,
         StateError,
+        StreamUsedError,
         UnsupportedDataError,
     )
     from dataflare_vec.explanation import Explanation, explain
@@ -93,6 +94,8 @@ _HOMES = {
         "RowError",
         "SinkError",
         "SourceError",
+        "StreamUsedError",
+        "StreamUsedError",
         "StateError",
         "UnsupportedDataError",
     ),
@@ -154,6 +157,7 @@ __all__ = [
     "StateError",
     "Stream",
     "StreamResult",
+    "StreamUsedError",
     "SystemStatus",
     "UnsupportedDataError",
     "apply",

@@ -11,7 +11,8 @@ import polars as pl
 
 from dataflare_vec.definition import root_names
 from dataflare_vec.errors import BindingError, ColumnNotFoundError, OutputNameError
-from dataflare_vec.hints import near_matches
+from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.subclasses import shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -85,7 +86,7 @@ class Binding:
                 msg = (
                     f"plugin `{self.plugin.name}`: there is no column `{item.source}` for parameter "
                     f"`{parameter}`; {near_matches(item.source, available)}; "
-                    f'bind another one with `{parameter}="…"`'
+                    f"bind another one with {argument(parameter, '…', parameter=True)}"
                 )
                 raise ColumnNotFoundError(msg)
 
@@ -135,9 +136,11 @@ def _with_neighbours(item: Column | Constant) -> list[Column | Constant]:
 
 def _type_key(value: Any) -> Any:
     if isinstance(value, str):
-        return str, value.isascii()  # two types of strings
+        return str, value.isascii(), *sorted(shown_by(value))  # two types of strings
     if isinstance(value, Decimal):
         return value.as_tuple().exponent  # decimals are compiled for their scale
+    if type(value) is int and value >= 1 << 63:
+        return int, "unsigned"
     return tuple(map(_type_key, value)) if isinstance(value, tuple) else type(value)
 
 
@@ -238,10 +241,12 @@ def output_names(
         if wanted in taken:
             msg = (
                 f"plugin `{name}`: the data has a column `{wanted}` already; name the output otherwise "
-                f'with `output="…"`, drop the column first, or pass `keep=False`'
+                f"with {argument('output', '…')}, drop the column first, or pass {argument('keep', False)}"
             )
             raise OutputNameError(msg)
         if wanted in names[:i]:
-            msg = f"plugin `{name}`: two outputs would be named `{wanted}`; name them with `output=`"
+            msg = (
+                f"plugin `{name}`: two outputs would be named `{wanted}`; name them with {argument('output')}"
+            )
             raise OutputNameError(msg)
     return names

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 _SCALARS = (bool, int, float)
 
+#: NumPy's type of the bytes of an integer of 128 bits, of which it has none.
+WIDE = "V16"
+_WIDE_BYTES = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
@@ -107,6 +111,13 @@ class Carry:
                 got = "None" if item is None else f"shape {np.shape(item)}"
                 msg = f"`{leaf.name}` must be of shape {leaf.shape}, got {got}"
                 raise ValueError(msg)
+            if type(item) is int and leaf.dtype in _RANGES:
+                low, high = _RANGES[leaf.dtype]
+                if not low <= item < high:
+                    msg = f"`{leaf.name}` must be {low} or more and below {high}, got {item}"
+                    raise ValueError(msg)
+                record[leaf.name] = _bytes_of(item) if leaf.dtype == _WIDE_STORED else item
+                continue
             # A float isn't made an integer silently, the other way round it is.
             if not np.can_cast(np.asarray(item).dtype, np.dtype(leaf.dtype), "same_kind"):
                 msg = f"`{leaf.name}` must be {np.dtype(leaf.dtype)}, got {np.asarray(item).dtype}"
@@ -123,6 +134,8 @@ class Carry:
         if leaf.optional and not record[leaf.name + "?"]:
             return None
         value = record[leaf.name]
+        if leaf.dtype == _WIDE_STORED:
+            return _number_of(value)
         return value.copy() if leaf.shape else value.item()
 
     def series(self, leaf: Leaf, records: np.ndarray[Any, Any]) -> pl.Series:
@@ -137,11 +150,29 @@ class Carry:
         if leaf.shape:
             inner = pl.Series(np.empty(0, leaf.dtype)).dtype
             return pl.Series(leaf.name, [], dtype=pl.Array(inner, leaf.shape))
-        series = pl.Series(leaf.name, values)
+        if leaf.dtype == _WIDE_STORED:
+            series = pl.Series(leaf.name, [_number_of(value) for value in values], dtype=pl.Int128)
+        else:
+            series = pl.Series(leaf.name, values)
         if leaf.optional:
             there = pl.Series(np.ascontiguousarray(records[leaf.name + "?"]))
             series = pl.select(pl.when(there).then(series)).to_series().alias(leaf.name)
         return series
+
+
+_WIDE_STORED = "|" + WIDE
+#: Integers that a leaf holds, where NumPy wouldn't take a Python integer for one of its type.
+_RANGES = {"<u8": (0, 1 << 64), _WIDE_STORED: (-(1 << 127), 1 << 127)}
+
+
+def _bytes_of(number: int) -> Any:
+    import numpy as np
+
+    return np.void(number.to_bytes(_WIDE_BYTES, "little", signed=True))
+
+
+def _number_of(value: Any) -> int:
+    return int.from_bytes(value.tobytes(), "little", signed=True)
 
 
 def check_state(what: str, value: Any) -> str | None:

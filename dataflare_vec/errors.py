@@ -102,3 +102,7 @@ class SourceError(DataFlareError, ValueError):
 
 class SinkError(DataFlareError, OSError):
     """What a stream makes can't be written where it should go; nothing half-written is left there."""
+
+
+class StreamUsedError(DataFlareError, RuntimeError):
+    """A stream is used that was used already: it passes its rows on once."""

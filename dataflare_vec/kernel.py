@@ -15,6 +15,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
+from dataflare_vec.interrupts import watched
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -43,6 +45,7 @@ class MachineCode(NamedTuple):
 
     address: int
     owner: object  # the code is there as long as this lives
+    looks: bool = False  # whether it has loops of unknown length, which Ctrl-C ends
 
 
 class Kernel(ABC):
@@ -87,6 +90,11 @@ class Kernel(ABC):
         variant = LoopVariant(nulls, careful=False, full=self._full_turns > 0)
         self._loop(variant)
         return self._code[variant].address
+
+    @property
+    def looks(self) -> bool:
+        """Whether a loop at hand has loops of unknown length within, which Ctrl-C ends."""
+        return any(code.looks for code in self._code.values())
 
     def make_all(self) -> None:
         """Have all its loops at hand."""
@@ -134,7 +142,8 @@ class Kernel(ABC):
                 loop = self._loops.get(variant)
                 if loop is None:
                     code = self._code[variant] = self._obtain(variant)
-                    loop = self._loops[variant] = PROTOTYPE(code.address)
+                    loop = watched(code.address, 2) if code.looks else PROTOTYPE(code.address)
+                    self._loops[variant] = loop
         return loop
 
 

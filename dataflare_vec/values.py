@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 #: What a parameter may be annotated with so that it is what Python's `datetime` makes of it, not an integer.
 TEMPORAL: dict[Any, Any] = {
@@ -179,10 +179,34 @@ def _array(dtype: Any) -> Callable[[Any], Any]:
         rows = np.array(value, dtype=item)
         sizes = [len(value) if size < 0 else size for size in shape]
         rows = rows.reshape(sizes)
+        if item.kind in "iub":
+            rows = rows.view(integer_rows())
         rows.flags.writeable = False
         return rows
 
     return array
+
+
+@cache
+def integer_rows() -> type:
+    """Return the class of arrays whose items are Python's integers and bools, which end nowhere."""
+    import numpy as np
+
+    class Rows(np.ndarray):
+        def __getitem__(self, key: Any) -> Any:
+            item = super().__getitem__(key)
+            return item.item() if isinstance(item, np.generic) else item
+
+        def __iter__(self) -> Iterator[Any]:
+            return iter(self.tolist() if self.ndim == 1 else [self[i] for i in range(len(self))])
+
+        def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:  # noqa: FBT001, FBT002  # NumPy's
+            integers = array.dtype.kind in "iub"
+            if array.ndim == 0:
+                return array.item() if integers else array[()]
+            return array.view(Rows if integers else np.ndarray)
+
+    return Rows
 
 
 def _struct(dtype: Any, expects: Any) -> Callable[[Any], Any]:

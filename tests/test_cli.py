@@ -131,7 +131,7 @@ def test_a_pipe_that_nobody_reads():
         ),
         (("cli_share", "in", "--set", "other.part=x"), 2, "--set other.…: there is no such plugin"),
         (("cli_share,", "in"), 2, "expected PLUGIN[,PLUGIN…]"),
-        (("cli_share", "in", "--memory", "much"), 2, "`memory` must be a number of bytes"),
+        (("cli_share", "in", "--memory", "much"), 2, "--memory must be a number of bytes"),
         (("cli_share", "in", "-"), 2, "can't be read together with files"),
         (("cli_share", "out"), 3, "there is no file `out`"),
         (("cli_share", "bad.parquet"), 3, "can't read `bad.parquet` as parquet"),

@@ -263,7 +263,7 @@ def test_what_it_returns_must_be_declared(call):
 
 
 def test_as_expression_it_must_be_declared_too():
-    with pytest.raises(pl.exceptions.PolarsError):
+    with pytest.raises(dfv.KernelCompileError, match="needs to know what the kernel returns"):
         FRAME.select(dfv.expr(interpreted(undeclared)))
 
 

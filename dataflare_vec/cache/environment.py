@@ -16,6 +16,7 @@ from pathlib import Path
 #: Modules with functions for kernels, which these call by name.
 KERNEL_MODULES = ("text", "vectors", "words")
 _SOURCES = (
+    "attributes.py",
     "binding.py",
     "cache",
     "carry.py",
@@ -26,6 +27,7 @@ _SOURCES = (
     "kernel.py",
     "layouts",
     "native",
+    "subclasses.py",
     "values.py",
     *(f"{name}.py" for name in KERNEL_MODULES),
 )

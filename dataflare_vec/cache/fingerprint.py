@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cache.environment import KERNEL_MODULES
 from dataflare_vec.definition import Form, Plugin, plain
+from dataflare_vec.subclasses import is_plain, shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,6 +113,8 @@ class _Reader:
         elif isinstance(value, Enum):
             self._class(kind, name)
             self._write("member", value.name)
+            if isinstance(value, (str, bytes)):
+                self._write("string", is_plain(value), *sorted(shown_by(value)))
         elif isinstance(value, ModuleType):
             self._write("module", value.__name__)
         else:

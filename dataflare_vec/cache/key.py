@@ -11,6 +11,7 @@ from dataflare_vec.binding import Column
 from dataflare_vec.cache.entry import digest
 from dataflare_vec.cache.environment import environment
 from dataflare_vec.cache.fingerprint import fingerprint
+from dataflare_vec.subclasses import shown_by
 from dataflare_vec.values import is_named_tuple, read_annotation
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _constant(value: Any) -> Any:
     if isinstance(value, tuple):
         return type(value).__name__, getattr(value, "_fields", None), *map(_constant, value)
     if isinstance(value, str):
-        return "str", value.isascii()  # two types of strings
+        return "str", value.isascii(), *sorted(shown_by(value))  # two types of strings
     if isinstance(value, Decimal):
         return "Decimal", value.as_tuple().exponent  # the scale is part of the type
     return type(value).__name__

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from dataflare_vec.cache import elf
+from dataflare_vec.interrupts import SYMBOL
 from dataflare_vec.kernel import MachineCode
 
 #: Returns the address of something that isn't in the C library, of Numba's runtime or of ours, and tells LLVM
@@ -40,8 +41,10 @@ def load(code: ObjectCode, runtime: Runtime) -> MachineCode:
         If it can't be loaded.
     """
     if elf.can_load():
-        return elf.load(code.code, code.name, runtime)
-    return load_with_llvm(code, runtime)
+        loaded = elf.load(code.code, code.name, runtime)
+    else:
+        loaded = load_with_llvm(code, runtime)
+    return loaded._replace(looks=SYMBOL in code.external)
 
 
 def load_with_llvm(code: ObjectCode, runtime: Runtime) -> MachineCode:

@@ -8,8 +8,21 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from dataflare_vec import __version__
-from dataflare_vec.cli import bench, cache, common, compile, demo, explain, listing, new, report, run, show
+from dataflare_vec import __version__, hints
+from dataflare_vec.cli import (
+    bench,
+    cache,
+    common,
+    compile,
+    demo,
+    explain,
+    listing,
+    new,
+    report,
+    run,
+    show,
+    words,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add(commands)
     options = parser.parse_args(arguments)
     try:
-        code: int = options.run(options)
+        with hints.speaking(words.option):
+            code: int = options.run(options)
         sys.stdout.flush()
     except SystemExit as end:  # of SIGTERM
         return int(end.code or 0)
@@ -46,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return common.BROKEN_PIPE
     except Exception as error:
         return common.complain(error)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of Polars, which is none of Exception
+            raise
+        sys.stderr.write(f"dataflare-vec: Polars failed: {error}\n")
+        return common.FAILED
     return code
 
 

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cli import common
+from dataflare_vec.cli.reading import add_reading_options
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -26,15 +27,21 @@ def add(commands: Any) -> None:
     parser.add_argument("--rows", type=int, default=common.MOST_ROWS, help="at most (default: %(default)s)")
     common.add_plugins_option(parser)
     common.add_set_option(parser)
+    common.add_by_option(parser)
+    add_reading_options(parser)
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:
     """Measure, and print the figures."""
+    if options.rows < 1:
+        msg = f"--rows must be at least 1, got {options.rows}"
+        raise ValueError(msg)
     common.load_plugins(options.plugins)
-    plugins, bindings = common.parse_plugins(options.plugins_to_run, options.bindings)
-    figures = measure(common.read_rows(options.file, options.rows), plugins, bindings)
+    plugins, bindings = common.parse_plugins(options.plugins_to_run, options.bindings, options.by)
+    frame = common.read_rows(options.file, plugins, bindings, options, options.rows)
+    figures = measure(frame, plugins, bindings)
     if options.json:
         sys.stdout.write(json.dumps(figures) + "\n")
         return common.DONE

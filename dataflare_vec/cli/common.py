@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
+    from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
+
+    from dataflare_vec.engine.steps import Step
 
 #: Exit codes, in the order of ``--help``.
 DONE, FAILED, USAGE, INPUT, OUTPUT, ROWS = range(6)
@@ -21,9 +24,13 @@ exit codes:
   3    an input is missing, damaged, or changes its columns
   4    an output can't be written
   5    rows failed, under --on-error raise
-  130  interrupted (Ctrl-C); 143 terminated
-Whatever the code, no output is left half-written.
+  130  interrupted (Ctrl-C); 143 terminated; 141 nobody reads the output any more
+Whatever the code, no output is left half-written; a pipe that breaks off says so to its reader.
 """
+
+
+#: Modules that are files of plugins.
+_LOADED: set[str] = set()
 
 
 def add_plugins_option(parser: ArgumentParser) -> None:
@@ -50,6 +57,18 @@ def add_set_option(parser: ArgumentParser) -> None:
     )
 
 
+def add_by_option(parser: Any) -> None:
+    """Add ``--by``."""
+    parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN[,COLUMN…]",
+        help="keys: a state for each. With several plugins they are those of each scan and reduce; "
+        "PLUGIN=COLUMN[,COLUMN…] gives one plugin its own; may be repeated",
+    )
+
+
 def load_plugins(paths: Sequence[str]) -> None:
     """Run Python files that register plugins.
 
@@ -59,10 +78,9 @@ def load_plugins(paths: Sequence[str]) -> None:
         If one can't be run.
     """
     from importlib.util import module_from_spec, spec_from_file_location
-    from pathlib import Path
 
     for path in paths:
-        name = Path(path).stem
+        name = _module_name(Path(path))
         spec = spec_from_file_location(name, path)
         if spec is None or spec.loader is None or not Path(path).is_file():
             msg = f"--plugins: `{path}` is no Python file"
@@ -72,12 +90,47 @@ def load_plugins(paths: Sequence[str]) -> None:
         try:
             spec.loader.exec_module(module)
         except Exception as error:
+            del sys.modules[name]
             msg = f"--plugins: `{path}` raised {type(error).__name__}: {error}"
             raise ValueError(msg) from error
 
 
-def parse_plugins(names: str, texts: Sequence[str]) -> tuple[Any, dict[str, Any]]:
+def _module_name(path: Path) -> str:
+    """Return the name of a file as a module: its own, unless another module has that, as `math`."""
+    from importlib.util import find_spec
+
+    name = path.stem
+    if name not in _LOADED:
+        try:
+            other = find_spec(name)
+        except (ImportError, ValueError):  # of a name with dots in it, or a module without a spec
+            other = None
+        # A folder of that name (without an origin) is only a module if it was imported.
+        is_other = other is not None and other.origin is not None and not _is_same(other.origin, path)
+        if is_other or name in sys.modules:
+            name = f"plugins_{name}"
+    _LOADED.add(name)
+    return name
+
+
+def _is_same(origin: str, path: Path) -> bool:
+    try:
+        return path.samefile(origin)
+    except OSError:  # "built-in"
+        return False
+
+
+def parse_plugins(
+    names: str, texts: Sequence[str], keys: Sequence[str] = ()
+) -> tuple[list[Any], dict[str, Any]]:
     """Return the plugins and bindings that ``km=haversine,score`` and ``--set`` mean, as `apply` takes them.
+
+    Parameters
+    ----------
+    names
+        Plugins, as the command line has them.
+    texts, keys
+        What ``--set`` and ``--by`` were given.
 
     Raises
     ------
@@ -97,15 +150,52 @@ def parse_plugins(names: str, texts: Sequence[str]) -> tuple[Any, dict[str, Any]
         (own.setdefault(plugin, {}) if dot else shared)[parameter.strip()] = _value(value.strip())
     steps = []
     for name in names.split(","):
-        output, sign, plugin = name.strip().rpartition("=")
+        output, _, plugin = name.strip().rpartition("=")
         if not plugin:
             msg = f"expected PLUGIN[,PLUGIN…], got `{names}`"
             raise ValueError(msg)
-        steps.append(Step(plugin, output or None, bindings=own.pop(plugin, {})))
-    if own:
-        msg = f"--set {next(iter(own))}.…: there is no such plugin among {names}"
+        steps.append(Step(plugin, output or None, bindings=own.get(plugin, {})))
+    for plugin in own:
+        if plugin not in {step.plugin for step in steps}:
+            msg = f"--set {plugin}.…: there is no such plugin among {names}"
+            raise ValueError(msg)
+    return _with_keys(steps, keys), shared
+
+
+def _with_keys(steps: list[Step], texts: Sequence[str]) -> list[Step]:
+    """Return the steps with the keys of those that have a state.
+
+    Raises
+    ------
+    ValueError
+        If none of them has one.
+    """
+    from dataclasses import replace
+
+    from dataflare_vec.registry import default_registry
+
+    names = [step.plugin for step in steps]
+    own: dict[Any, list[str]] = {}
+    shared: list[str] = []
+    for text in texts:
+        plugin, sign, columns = text.partition("=")
+        is_own = sign and plugin in names
+        keys = [column.strip() for column in (columns if is_own else text).split(",")]
+        if not all(keys):
+            msg = f"--by: expected COLUMN[,COLUMN…], got `{text}`"
+            raise ValueError(msg)
+        (own.setdefault(plugin, []) if is_own else shared).extend(keys)
+    result = []
+    for step in steps:
+        # That it has no use for keys is said where it is bound, if they are its own.
+        takes = len(steps) == 1 or not shared or default_registry.resolve(step.plugin).stateful is not None
+        found = own.get(step.plugin, shared if takes else [])
+        result.append(replace(step, by=found or None))
+    if shared and not any(step.by for step in result):
+        shown = ", ".join(f"`{name}`" for name in names)
+        msg = f"--by: none of the plugins {shown} is a scan or a reduce"
         raise ValueError(msg)
-    return steps, shared
+    return result
 
 
 def _value(text: str) -> Any:
@@ -118,16 +208,6 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     return text
-
-
-#: How messages call what is an option here.
-_OPTIONS = {
-    '`on_error="null"` or `"drop"`': "--on-error null or drop",
-    'pass `on_error="null"`': "pass --on-error null",
-    "`overwrite=True`": "--overwrite",
-    "`errors`": "--errors",
-    "`partition_by`": "--partition-by",
-}
 
 
 def complain(error: BaseException) -> int:
@@ -145,10 +225,7 @@ def complain(error: BaseException) -> int:
         code = USAGE
     elif not isinstance(error, (OSError, RuntimeError)):
         raise error  # a mistake of ours or of a plugin's: the traceback says where
-    text = str(error)
-    for argument, option in _OPTIONS.items():
-        text = text.replace(argument, option)
-    sys.stderr.write(f"dataflare-vec: {text}\n")
+    sys.stderr.write(f"dataflare-vec: {error}\n")
     return code
 
 
@@ -156,18 +233,26 @@ def complain(error: BaseException) -> int:
 MOST_ROWS = 4_000_000
 
 
-def read_rows(path: str, rows: int = MOST_ROWS) -> Any:
-    """Return the first rows of a file, or of the files of a folder, as a Polars frame."""
+def read_rows(
+    path: str, plugins: Any, bindings: dict[str, Any], options: Namespace, rows: int = MOST_ROWS
+) -> Any:
+    """Return the first rows of a file, or of the files of a folder, as a Polars frame for some plugins."""
     import polars as pl
 
+    from dataflare_vec.cli.reading import read_options
+    from dataflare_vec.engine.steps import annotated_types, bind_steps
+    from dataflare_vec.registry import default_registry
     from dataflare_vec.streams.files import open_files
+
+    types = annotated_types(bind_steps(default_registry, plugins, None, bindings))
+    files = open_files([path], options.input_format, read_options(options), types)
 
     frames = []
     left = rows
-    for file in open_files([path]):
+    for file in files:
         for batch in file.batches(1 << 18):
             frames.append(batch.head(left))
             left -= frames[-1].height
             if not left:
                 return pl.concat(frames, rechunk=True)
-    return pl.concat(frames, rechunk=True) if frames else file.schema.to_frame()
+    return pl.concat(frames, rechunk=True) if frames else files[0].schema.to_frame()

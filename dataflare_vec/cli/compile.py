@@ -6,21 +6,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cli import common
+from dataflare_vec.cli.dtypes import dtype_of, split_types
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from dataflare_vec.definition import Plugin
-
-_SHORT = {
-    **{f"i{bits}": f"Int{bits}" for bits in (8, 16, 32, 64)},
-    **{f"u{bits}": f"UInt{bits}" for bits in (8, 16, 32, 64)},
-    "f32": "Float32",
-    "f64": "Float64",
-    "bool": "Boolean",
-    "str": "String",
-    "bytes": "Binary",
-}  # fmt: skip
 
 
 def add(commands: Any) -> None:
@@ -84,24 +75,9 @@ def _schema(plugin: Plugin, types: str | None) -> dict[str, Any]:
         from dataflare_vec.explanation import assumed_dtype
 
         return {parameter.name: assumed_dtype(parameter) for parameter in columns}
-    found = [_dtype(text) for text in types.split(",")]
+    found = [dtype_of(text, "--for") for text in split_types(types)]
     if len(found) != len(columns):
         names = ", ".join(parameter.name for parameter in columns)
         msg = f"--for: `{plugin.name}` reads {len(columns)} columns ({names}), got {len(found)} types"
         raise ValueError(msg)
     return {parameter.name: dtype for parameter, dtype in zip(columns, found, strict=True)}
-
-
-def _dtype(text: str) -> Any:
-    import polars as pl
-
-    name, _, unit = text.strip().removesuffix("]").partition("[")
-    named = [getattr(pl, one, None) for one in (_SHORT.get(name.lower(), name), name.capitalize())]
-    dtype = next((one for one in named if isinstance(one, type) and issubclass(one, pl.DataType)), None)
-    if dtype is None:
-        short = ", ".join(_SHORT)
-        msg = f"--for: `{text.strip()}` is no type; use {short}, date, time, datetime[us], duration[us]"
-        raise ValueError(msg)
-    if unit:
-        return dtype(unit)  # type: ignore[call-arg]
-    return dtype()

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cli import common
+from dataflare_vec.cli.reading import add_reading_options
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -20,6 +21,8 @@ def add(commands: Any) -> None:
     parser.add_argument("file", nargs="?", metavar="FILE", help="data to read types from and to measure on")
     common.add_plugins_option(parser)
     common.add_set_option(parser)
+    common.add_by_option(parser)
+    add_reading_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -27,8 +30,11 @@ def run(options: Namespace) -> int:
     """Print the explanation."""
     from dataflare_vec.explanation import explain
 
+    if options.by and options.file is None:
+        msg = "--by needs FILE, which tells what the keys are"
+        raise ValueError(msg)
     common.load_plugins(options.plugins)
-    plugins, bindings = common.parse_plugins(options.plugins_to_run, options.bindings)
-    data = () if options.file is None else (common.read_rows(options.file),)
+    plugins, bindings = common.parse_plugins(options.plugins_to_run, options.bindings, options.by)
+    data = () if options.file is None else (common.read_rows(options.file, plugins, bindings, options),)
     sys.stdout.write(f"{explain(plugins, *data, **bindings)}\n")
     return common.DONE

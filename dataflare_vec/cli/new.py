@@ -139,13 +139,15 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Write the pack into a new folder."""
+    from dataflare_vec.errors import SinkError
+
     folder = Path(options.name)
     name = folder.name
     module = re.sub(r"[-.]+", "_", name).lower()
     if not module.isidentifier() or keyword.iskeyword(module) or not module.isascii():
         msg = f"`{name}` can't be a package's name; use letters, digits, - and _, a letter first"
         raise ValueError(msg)
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         msg = f"`{folder}` is there already, and isn't empty"
         raise ValueError(msg)
     names = {"name": name, "module": module, "kernel": f"{module}_change"}
@@ -158,8 +160,12 @@ def run(options: Namespace) -> int:
     }
     for path, text in files.items():
         target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text.format(**names), encoding="utf-8")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text.format(**names), encoding="utf-8")
+        except OSError as error:
+            msg = f"can't write `{target}`: {error.strerror}"
+            raise SinkError(msg) from error
         sys.stdout.write(f"{target}\n")
     sys.stdout.write(f'\nnow: cd {folder} && python -m pip install -e ".[test]" && pytest\n')
     return common.DONE

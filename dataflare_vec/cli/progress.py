@@ -1,4 +1,4 @@
-"""A line about a run under way: rows, speed, time left, memory, failed rows."""
+"""A line about a run under way: share, rows, speed, memory, failed rows, time left."""
 
 from __future__ import annotations
 
@@ -30,27 +30,21 @@ def progress_for(result: StreamResult, *, quiet: bool) -> Iterator[Callable[[Str
             yield show
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn
 
     bar = Progress(
         BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.description}"),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
         console=Console(stderr=True),
         transient=True,
     )
     with bar:
-        task = bar.add_task("", total=result.total_count)
+        task = bar.add_task("starting", total=None)
 
         def update(result: StreamResult) -> None:
-            bar.update(
-                task,
-                description=describe(result),
-                completed=result.processed_count,
-                total=result.total_count,
-            )
+            # A bar of no known length swings; one of no rows would stay empty.
+            total = result.total_count or None
+            bar.update(task, description=line(result), completed=result.processed_count, total=total)
 
         yield update
 
@@ -63,13 +57,20 @@ def _plain() -> Iterator[Callable[[StreamResult], None]]:
         nonlocal last
         if monotonic() - last >= _INTERVAL:
             last = monotonic()
-            sys.stderr.write(f"\r\x1b[K{_share(result)}{describe(result)}{_left(result)}")
+            sys.stderr.write(f"\r\x1b[K{line(result)}")
             sys.stderr.flush()
 
     try:
         yield show
     finally:
         sys.stderr.write("\r\x1b[K")
+
+
+def line(result: StreamResult) -> str:
+    """Return all there is to say, with the share and the time left where the rows in all are known."""
+    if not result.processed_count:
+        return "starting"
+    return f"{_share(result)}{describe(result)}{_left(result)}"
 
 
 def describe(result: StreamResult) -> str:
@@ -92,7 +93,23 @@ def _left(result: StreamResult) -> str:
     speed = result.throughput_per_second
     if not result.total_count or not speed:
         return ""
-    return f" · {(result.total_count - result.processed_count) / speed:.0f} s left"
+    left = result.total_count - result.processed_count
+    return f" · {_duration(left / speed)} left" if left > 0 else " · finishing"
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as a person reads it.
+
+    Examples
+    --------
+    >>> _duration(7), _duration(83), _duration(7503)
+    ('7 s', '1:23 min', '2:05 h')
+    """
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes}:{rest:02} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02} h"  # noqa: PLR2004
 
 
 def resident_memory() -> int:

@@ -27,8 +27,14 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Print the report, or write the page."""
-    from dataflare_vec.errors import SourceError
+    from dataflare_vec.errors import SinkError, SourceError
+    from dataflare_vec.streams.paths import check_apart
 
+    if options.output is not None and Path(options.output).suffix.lower() not in (".html", ".htm"):
+        msg = f"-o: the page's name must end in .html, got `{options.output}`"
+        raise ValueError(msg)
+    if options.output is not None:
+        check_apart([Path(options.file)], [("the page", Path(options.output))])
     try:
         content = json.loads(Path(options.file).read_text(encoding="utf-8"))
         plugins = content["plugins"]
@@ -41,7 +47,11 @@ def run(options: Namespace) -> int:
     if options.output:
         from dataflare_vec.report.page import page
 
-        Path(options.output).write_text(page(content), encoding="utf-8")
+        try:
+            Path(options.output).write_text(page(content), encoding="utf-8")
+        except OSError as error:
+            msg = f"can't write `{options.output}`: {error.strerror}"
+            raise SinkError(msg) from error
         return common.DONE
     sys.stdout.write(f"{content['generated_at']}, {content['machine']}\n")
     sys.stdout.write(f"{content['total_processed']:,} rows, {content['error_count']:,} failed\n\n")

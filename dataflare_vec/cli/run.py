@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cli import common
+from dataflare_vec.cli.reading import add_reading_options, read_options
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterator
 
     from dataflare_vec.streams import StreamResult
+    from dataflare_vec.streams.planning import Plan
 
 _EXAMPLES = """\
 examples:
   dataflare-vec run haversine trips.parquet -o out.parquet --set radius=3958.8
   dataflare-vec run km=haversine,fare trips/ -o priced/ --plugins my_kernels.py --resume
   dataflare-vec run score 'logs/*.csv' -o scored.parquet --on-error drop --errors failed.parquet
+  dataflare-vec run smooth sensors.csv.gz -o smooth.parquet --by sensor --separator ';' --dtype zip=String
   producer | dataflare-vec run score - -o - | consumer        # Arrow IPC streams
 
 """
@@ -43,19 +48,20 @@ def add(commands: Any) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="files, folders or patterns: Parquet, Arrow IPC, CSV, NDJSON; - is an Arrow IPC stream on "
-        "standard input",
+        help="files, folders or patterns: Parquet, Arrow IPC, CSV, NDJSON (also .csv.gz, .tsv, .ndjson.zst); "
+        "- is an Arrow IPC stream on standard input",
     )
     parser.add_argument(
         "-o",
         "--output",
         required=True,
-        help="a file; a folder, which gets a file for each input file; - is standard output",
+        help="a file; a folder (it is there, ends in /, or has no suffix), which gets a file for each input "
+        "file; - is standard output",
     )
     common.add_plugins_option(parser)
     common.add_set_option(parser)
     rows = parser.add_argument_group("rows")
-    rows.add_argument("--by", metavar="COLUMN[,COLUMN…]", help="a scan's or reduce's keys: a state for each")
+    common.add_by_option(rows)
     rows.add_argument("--only-new", action="store_true", help="leave out the input's own columns")
     rows.add_argument(
         "--on-error",
@@ -70,15 +76,18 @@ def add(commands: Any) -> None:
     )
     files = parser.add_argument_group("files")
     files.add_argument(
-        "--input-format", metavar="FORMAT", help="parquet, ipc, ipc_stream, csv, ndjson; by default by name"
+        "--format",
+        metavar="FORMAT",
+        help="of the output: parquet, ipc, ipc_stream, csv, ndjson, delta; by default by its name, in a "
+        "folder that of each input file",
     )
-    files.add_argument("--format", metavar="FORMAT", help="of the output: also delta; by default by its name")
     files.add_argument(
         "--partition-by", metavar="COLUMN[,COLUMN…]", help="write a folder column=value for each value"
     )
     files.add_argument("--compression", metavar="CODEC", help="of the output, such as zstd, lz4, snappy")
     files.add_argument("--resume", action="store_true", help="leave out files that are finished")
     files.add_argument("--overwrite", action="store_true", help="replace a folder of partitions")
+    add_reading_options(parser)
     running = parser.add_argument_group("running and reporting")
     running.add_argument("--memory", metavar="SIZE", help="what the run may take, such as 2GiB")
     running.add_argument(
@@ -93,61 +102,128 @@ def add(commands: Any) -> None:
 def run(options: Namespace) -> int:
     """Pass the input through the plugins; return the exit code."""
     from dataflare_vec.cli.progress import progress_for
+    from dataflare_vec.errors import SinkError
     from dataflare_vec.manager import default_manager
     from dataflare_vec.streams import stream
 
     common.load_plugins(options.plugins)
-    plugins, bindings = common.parse_plugins(options.plugins_to_run, options.bindings)
-    to_stdout = options.output == "-"
-    source: Any = options.inputs
-    if options.inputs == ["-"]:
-        source = _standard_input()
-    elif "-" in options.inputs:
-        msg = "- (standard input) can't be read together with files"
-        raise ValueError(msg)
+    plan = _plan(options)
+    reading = read_options(options)
+    _check_paths(plan, options)
+    plugins, bindings = common.parse_plugins(options.plugins_to_run, options.bindings, options.by)
+    source = _standard_input() if options.inputs == ["-"] else options.inputs
     flow = stream(
         source,
         plugins,
         keep=not options.only_new,
         on_error=options.on_error,
-        by=options.by.split(",") if options.by else None,
         max_latency=options.max_latency,
         memory=options.memory,
         format=options.input_format,
+        read_options=reading,
         **bindings,
     )
-    quiet = options.quiet or options.json
-    writer = {} if options.compression is None else {"compression": options.compression}
-    with progress_for(flow.result, quiet=quiet) as progress:
-        result = flow.write(
-            sys.stdout.buffer if to_stdout else options.output,
-            format=options.format,
-            partition_by=options.partition_by.split(",") if options.partition_by else (),
-            errors=options.errors,
-            resume=options.resume,
-            overwrite=options.overwrite,
-            progress=progress,
-            **writer,
-        )
+    with progress_for(flow.result, quiet=options.quiet or options.json) as progress:
+        result = flow.carry_out(plan, progress)
     if options.report:
-        default_manager().export_performance_report(options.report)
+        try:
+            default_manager().export_performance_report(options.report)
+        except OSError as error:
+            msg = f"--report: can't write `{options.report}`: {error.strerror or error}"
+            raise SinkError(msg) from error
     if options.json:
-        print(json.dumps(_summary(result)), file=sys.stderr if to_stdout else sys.stdout)  # noqa: T201
+        to = sys.stderr if options.output == "-" else sys.stdout
+        to.write(json.dumps(_summary(result)) + "\n")
     elif not options.quiet:
         sys.stderr.write(_sentence(result, options))
     return common.DONE
+
+
+def _plan(options: Namespace) -> Plan:
+    """Return what is to be written, if the options fit each other: told before any work."""
+    from dataflare_vec.streams.formats import TEXT
+    from dataflare_vec.streams.passing import parse_memory
+    from dataflare_vec.streams.planning import Plan
+
+    if "-" in options.inputs and len(options.inputs) > 1:
+        msg = "- (standard input) can't be read together with files"
+        raise ValueError(msg)
+    if options.inputs == ["-"] and options.input_format not in (None, "ipc_stream"):
+        msg = f"--input-format {options.input_format} is for files; standard input is an Arrow IPC stream"
+        raise ValueError(msg)
+    if options.output == "-" and options.format not in TEXT and sys.stdout.isatty():
+        msg = "-o - writes binary data, and standard output is a terminal; send it to a pipe or a file"
+        raise ValueError(msg)
+    parse_memory(options.memory)
+    partitions = (
+        [name.strip() for name in options.partition_by.split(",")] if options.partition_by is not None else []
+    )
+    plan = Plan(
+        sys.stdout.buffer if options.output == "-" else options.output,
+        options.format,
+        partitions,
+        options.errors,
+        options.resume,
+        options.overwrite,
+        {} if options.compression is None else {"compression": options.compression},
+    )
+    plan.check(options.on_error)
+    if options.report is not None:
+        _check_report(Path(options.report))
+    return plan
+
+
+def _check_report(path: Path) -> None:
+    from dataflare_vec.errors import SinkError
+
+    if path.suffix not in (".html", ".json"):
+        msg = f"--report: the name must end in .html or .json, got `{path}`"
+        raise ValueError(msg)
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        msg = f"--report: can't write `{path}`"
+        raise SinkError(msg)
+
+
+def _check_paths(plan: Plan, options: Namespace) -> None:
+    """Raise if something that is written is read too, by whatever name, or written twice."""
+    from dataflare_vec.streams.files import find
+    from dataflare_vec.streams.paths import is_same
+
+    files = None if options.inputs == ["-"] else find(options.inputs, options.input_format)
+    report = [] if options.report is None else [("the report", Path(options.report))]
+    plan.check_paths(files, [Path(path) for path in options.plugins], report)
+    # Files that a shell has opened for us: `< in.arrows` and `> out.arrows`.
+    for path in (*plan.written, *(path for _, path in report)):
+        if options.inputs == ["-"] and is_same(path, 0):
+            msg = f"`{path}` is the standard input too; write to another file"
+            raise ValueError(msg)
+    if options.output == "-":
+        for path in (*(files or ()), *plan.written):
+            if is_same(path, 1):
+                msg = f"`{path}` is the standard output too; send that to another file"
+                raise ValueError(msg)
 
 
 def _standard_input() -> Any:
     import pyarrow as pa
 
     from dataflare_vec.errors import SourceError
+    from dataflare_vec.streams.reading import validated
 
     try:
-        return pa.ipc.open_stream(sys.stdin.buffer)
+        reader = pa.ipc.open_stream(sys.stdin.buffer)
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"standard input is no Arrow IPC stream: {error}"
         raise SourceError(msg) from error
+
+    def batches() -> Iterator[Any]:
+        try:
+            yield from validated(reader)
+        except (pa.ArrowException, OSError) as error:
+            msg = f"standard input breaks off, or is damaged: {error}"
+            raise SourceError(msg) from error
+
+    return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
 
 def _summary(result: StreamResult) -> dict[str, Any]:

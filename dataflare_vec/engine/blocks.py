@@ -6,7 +6,7 @@ from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec.definition import plain
-from dataflare_vec.engine.reasons import Reason
+from dataflare_vec.engine.reasons import Reason, cause_of
 from dataflare_vec.engine.state import StateColumn, States, packed
 from dataflare_vec.errors import RowError
 
@@ -102,16 +102,15 @@ class BlockStates(States):
 
     def _fail(self, one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> None:
         name = self._plugin.name
-        cause: Exception
-        try:
-            plain(self._plugin.stateful.merge)(self._carry.unpack(one[0]), self._carry.unpack(other[0]))
-        except Exception as error:  # noqa: BLE001  # whatever the user's function raises
-            cause = error
-        else:
+
+        def compiled() -> Exception:
             reason = Reason()
             block = _block(one, other, reason.slots)
             self._merge.loop(nulls=True, careful=True)(block.buffer_info()[0], 1)
-            cause = reason.exception()
+            return reason.exception()
+
+        states = [self._carry.unpack(record[0]) for record in (one, other)]
+        cause = cause_of(plain(self._plugin.stateful.merge), states, compiled)
         msg = f"plugin `{name}`: `merge` failed with {type(cause).__name__}: {cause}"
         raise RowError(msg, plugin=name) from cause
 

@@ -48,7 +48,6 @@ class Belt:
         from dataflare_vec.native.conveyor import PROGRAM_WORDS, conveyor
 
         self.version = run.version
-        self._convey = conveyor()
         self._words_each = PROGRAM_WORDS
         self._stages = stages = [stage for stage in run.stages if isinstance(stage, RowStage)]
         self._step = _block_rows(stages) if len(stages) > 1 else 0
@@ -71,6 +70,7 @@ class Belt:
             words += (address, block.buffer_info()[0], moves.buffer_info()[0], len(block), 0)
             words += (selection + start // 8 if stage.is_filter else 0, 0)
         self._words = array("q", words)
+        self._convey = conveyor(looks=any(stage.prepared.kernel.looks for stage in stages))
 
     def convey(self, run: Run, start: int, stop: int) -> int:
         """Pass rows through all stages.

@@ -19,6 +19,7 @@ from dataflare_vec.engine.plan import Plan, plan_for
 from dataflare_vec.engine.run import Run
 from dataflare_vec.engine.threads import over_chunks
 from dataflare_vec.errors import RowError
+from dataflare_vec.hints import argument
 from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
@@ -323,7 +324,7 @@ def _row_error(failures: Sequence[Failures], height: int) -> RowError:
     what = "row" if count == 1 else "rows"
     msg = (
         f"plugin `{name}`: {count} of {height} rows failed, {what} {shown}; the "
-        f'first with {type(cause).__name__}: {cause}; pass `on_error="null"` or `"drop"` to go on '
+        f"first with {type(cause).__name__}: {cause}; pass {argument('on_error', 'null', 'drop')} to go on "
         "without them"
     )
     error = RowError(msg, plugin=name, count=count, rows=tuple(rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -95,14 +95,14 @@ def physical_rows(inputs: pl.DataFrame) -> list[tuple[Any, ...]]:
 def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterator[Exception]:
     """Yield the exception of the plain Python function, or else of compiled code, for each row."""
     inputs = sample.drop(ROW)
-    if not stage.has_powers:
+    if stage.overruns:
+        for i in range(inputs.height):
+            row = inputs[i : i + 1]
+            error = stage.compiled_error(row)
+            is_known = isinstance(error, RecursionError) or str(error) == TOO_LARGE
+            yield error if is_known else next(_explained(stage, row))
+    else:
         yield from _explained(stage, inputs)
-        return
-    for i in range(inputs.height):
-        row = inputs[i : i + 1]
-        error = cast("RowStage", stage).compiled_error(row)
-        # Python would make all digits of it: 3 ** 10**12 ends when the memory does.
-        yield error if str(error) == TOO_LARGE else next(_explained(stage, row))
 
 
 def _explained(stage: RowStage | InterpretedStage, inputs: pl.DataFrame) -> Iterator[Exception]:

@@ -175,6 +175,8 @@ class InterpretedStage(Stage):
         What it returned, if it was called for all rows already to tell its types.
     """
 
+    overruns = False  # it has been called for the row before
+
     def __init__(
         self,
         binding: Binding,
@@ -292,7 +294,9 @@ class InterpretedStage(Stage):
         """Return rows as they are shown to the user."""
         return inputs
 
-    has_powers = False  # the plain function has come to its end before
+    def compiled_error(self, inputs: pl.DataFrame) -> Exception:
+        """Return nothing: it isn't compiled."""
+        raise NotImplementedError
 
     def misfit(self, values: Sequence[Any], inputs: pl.DataFrame) -> Exception:
         """Return why a row failed whose function returned ``values``."""

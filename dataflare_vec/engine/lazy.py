@@ -14,9 +14,10 @@ from dataflare_vec.engine.execute import run_steps
 from dataflare_vec.engine.expressions import build_expression
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
+from dataflare_vec.errors import DataFlareError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import BoundStep
@@ -33,7 +34,7 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
     Parameters
     ----------
     dtype
-        Of the result; None lets Polars find it with a trial of two rows.
+        Of the result; None where it is known only when Polars knows the columns.
     """
     plugin = step.plugin
     if plugin.form is Form.EXPRESSION:
@@ -61,7 +62,36 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
             return outcome.series[0].alias(plugin.name)
         return pl.DataFrame(outcome.series).to_struct(plugin.name)
 
-    return pl.map_batches(_sources(step), compute, dtype, is_elementwise=plugin.stateful is None)
+    sources = _sources(step)
+    if dtype is None:
+        dtype = _dtype_of(sources, lambda dtypes: _result(inner, names, dtypes))
+    return pl.map_batches(sources, compute, dtype, is_elementwise=plugin.stateful is None)
+
+
+def _dtype_of(sources: Sequence[pl.Expr], find: Callable[[Sequence[Any]], Any]) -> pl.DataTypeExpr:
+    """Return a dtype that Polars asks for, by those of the sources, when it knows these.
+
+    Polars itself would try the function with two rows of values of its own, ``""`` or 1, on which a kernel
+    may well fail.
+    """
+
+    def typed(series: Sequence[pl.Series]) -> pl.Series:
+        try:
+            dtype = find([one.dtype for one in series])
+        except DataFlareError:
+            dtype = pl.Null()  # Polars would hide the error, which comes again when it has the rows
+        return pl.Series([None] * len(series[0]), dtype=dtype)
+
+    return pl.dtype_of(pl.map_batches(sources, typed, None, is_elementwise=True))
+
+
+def _result(step: BoundStep, names: Sequence[str], dtypes: Sequence[Any]) -> Any:
+    """Return the dtype of a step's result over columns of some dtypes: of its column, or a struct of them."""
+    plan = Plan([step], Scope.of_schema(dict(zip(names, dtypes, strict=True))), keep_data=False)
+    if step.plugin.is_filter:
+        return pl.Boolean()
+    columns = {name: dtype for name, dtype in plan.new.items() if name != _GROUP}
+    return next(iter(columns.values())) if len(columns) == 1 else pl.Struct(columns)
 
 
 def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
@@ -194,7 +224,12 @@ def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
         return (result if outcome.reduced else _as_lists(result, sizes)).alias(plugin.name)
 
     sources = [source.implode() for source in _sources(step)]
-    expression = pl.map_batches(sources, compute, None, is_elementwise=True)
+
+    def dtype_of(lists: Sequence[Any]) -> Any:
+        dtype = _result(inner, names, [*(one.inner for one in lists), pl.UInt32()])
+        return dtype if plugin.form is Form.REDUCE else pl.List(dtype)
+
+    expression = pl.map_batches(sources, compute, _dtype_of(sources, dtype_of), is_elementwise=True)
     return expression if plugin.form is Form.REDUCE else expression.explode(empty_as_null=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import threading
@@ -14,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 import polars as pl
 
+from dataflare_vec import interrupts
 from dataflare_vec.binding import Column, Constant
 from dataflare_vec.cache.cached import CachedKernel, load_or_compile
 from dataflare_vec.cache.entry import Entry
@@ -21,10 +23,11 @@ from dataflare_vec.cache.fingerprint import NotCacheable
 from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cache.key import key_of, part_of
 from dataflare_vec.definition import Form
-from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError
-from dataflare_vec.hints import near_matches
+from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError, PluginError
+from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.logs import get_logger
 from dataflare_vec.native.numba import import_compiler
+from dataflare_vec.subclasses import is_plain
 from dataflare_vec.values import TEMPORAL, is_naive, is_named_tuple, is_short_decimal
 
 if TYPE_CHECKING:
@@ -168,6 +171,8 @@ def load_or_compile_part(
 
 
 def _runtime(symbol: str) -> int | None:
+    if symbol == interrupts.SYMBOL:  # nothing of Numba's
+        return ctypes.addressof(interrupts.words)
     import_compiler()
     from dataflare_vec.jit.runtime import address_of
 
@@ -220,10 +225,12 @@ def _check_constants(binding: Binding) -> None:
 def _is_constant(value: object) -> bool:
     if isinstance(value, tuple):
         return len(value) > 0 and all(map(_is_constant, value))
+    if isinstance(value, (str, bytes)) and not is_plain(value):
+        return False
     if isinstance(value, str):
         return value.isascii() or value.encode(errors="ignore").decode() == value  # no lone surrogates
     if isinstance(value, int):
-        return -(1 << 63) <= value < 1 << 63
+        return -(1 << 63) <= value < 1 << 64
     plain = value is None or isinstance(value, (float, bytes))
     return plain or is_naive(value) or is_short_decimal(value)
 
@@ -232,9 +239,11 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     import_compiler()
     from dataflare_vec.jit.compiler import compile_kernel
     from dataflare_vec.jit.elements import layout_of
-    from dataflare_vec.jit.failures import explain_failure
+    from dataflare_vec.jit.failures import explain_failure, inner_cause
     from dataflare_vec.jit.loops import Input
+    from dataflare_vec.jit.rewrite import check_members
     from dataflare_vec.jit.signature import constant_type
+    from dataflare_vec.jit.strings.members import members_in
 
     plugin = binding.plugin
     inputs = []
@@ -277,17 +286,25 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
             gives_values=gives_values,
         )
 
+    def explained(error: Exception) -> Exception:
+        return explain_failure(plugin, by_parameter, _arguments(plugin, inputs, groups), error)
+
     try:
         kernel = compiled()
-    except KernelResultError as error:
+        if isinstance(plugin.returns, dict) and plugin.form is not Form.REDUCE:
+            declared = by_field(plugin, kernel.field_names, by_parameter)
+            kernel = compiled()
+        kernel.check()
+        constants = tuple(item.value for item in binding.items if isinstance(item, Constant))
+        check_members(plugin.function, members_in(constants))
+    except PluginError as error:
+        if not isinstance(error, KernelResultError) or str(error).startswith("plugin"):
+            raise
         msg = f"plugin `{plugin.name}`: {error}"
         raise KernelResultError(msg) from None
     except Exception as error:  # Numba's own, and whatever its passes stumble over
-        # Its message holds the lines around and its own files: without it the traceback ends with ours.
-        raise explain_failure(plugin, by_parameter, _arguments(plugin, inputs, groups), error) from None
-    if isinstance(plugin.returns, dict) and plugin.form is not Form.REDUCE:
-        declared = by_field(plugin, kernel.field_names, by_parameter)
-        kernel = compiled()
+        raise explained(error) from inner_cause(error)
+    kernel.explained = explained
     outputs = output_fields(kernel)
     if plugin.is_filter and [field.shown for field in outputs] != [pl.Boolean]:
         shown = ", ".join(str(field.shown) for field in outputs)
@@ -366,7 +383,8 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
         source = item.source if isinstance(item.source, str) else str(item.source)
         msg = (
             f"plugin `{plugin.name}`: column `{source}` must be {expected}, got {dtype}{reason}; bind "
-            f'another one with `{parameter.name}="…"`, or convert it with {_conversion(parameter, dtype)}'
+            f"another one with {argument(parameter.name, '…', parameter=True)}, or convert it with "
+            f"{argument('schema_overrides', f'{source}=…', python=_conversion(parameter, dtype))}"
         )
         raise ColumnTypeError(msg)
     return numba_type

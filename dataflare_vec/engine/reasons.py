@@ -7,8 +7,10 @@ import pickle
 from array import array
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.calls import overruns
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _ADVICE = (
     "the plain Python function has a result: look for integers on the way that don't fit 64 bits, and take "
@@ -60,6 +62,19 @@ class Reason:
         return RuntimeError(
             "it failed when it was run, and not when it was run again to say why; run it again"
         )
+
+
+def cause_of(
+    function: Callable[..., Any], arguments: Sequence[Any], compiled: Callable[[], Exception]
+) -> Exception:
+    """Return what a plain function raises, or else what ``compiled`` says that compiled code raises."""
+    if overruns(function) and isinstance(error := compiled(), RecursionError):
+        return error
+    try:
+        function(*arguments)
+    except Exception as error:  # noqa: BLE001  # whatever the user's function raises
+        return error
+    return compiled()
 
 
 def _exception(pickled: bytes) -> Exception:

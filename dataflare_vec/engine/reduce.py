@@ -14,10 +14,11 @@ from dataflare_vec.engine.blocks import BlockStates
 from dataflare_vec.engine.columns import Bitmap
 from dataflare_vec.engine.outputs import allocate
 from dataflare_vec.engine.prepare import by_field, declared_dtypes, load_or_compile_part, output_fields
-from dataflare_vec.engine.reasons import Reason
+from dataflare_vec.engine.reasons import Reason, cause_of
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.errors import KernelResultError, RowError
+from dataflare_vec.hints import argument
 from dataflare_vec.native.numba import import_compiler
 
 if TYPE_CHECKING:
@@ -210,19 +211,17 @@ class _Finished(_Result):
         state = self._carry.unpack(records[first])
         name = self._plugin.name
         where = f" for key {keys.row(first)}" if keys.width else ""
-        cause: Exception
-        try:
-            plain(self._plugin.stateful.finish)(state)
-        except Exception as error:  # noqa: BLE001  # whatever the user's function raises
-            cause = error
-        else:
+
+        def compiled() -> Exception:
             reason = Reason()
             block = self._block(StateColumn(records[first : first + 1]), targets, reason.slots)
             self._kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], 1)
-            cause = reason.exception(self.dtypes)
+            return reason.exception(self.dtypes)
+
+        cause = cause_of(plain(self._plugin.stateful.finish), [state], compiled)
         msg = (
             f"plugin `{name}`: `finish` failed on {len(which)} of {count} states, the first{where} with "
-            f'{type(cause).__name__}: {cause}; pass `on_error="null"` to have null for them'
+            f"{type(cause).__name__}: {cause}; pass {argument('on_error', 'null')} to have null for them"
         )
         raise RowError(msg, plugin=name, count=len(which)) from cause
 
@@ -298,14 +297,21 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
 def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Callable[[], Any]) -> Any:
     """Return what is compiled; or raise an error that names the function."""
     import_compiler()
-    from dataflare_vec.jit.failures import explain_function
+    from dataflare_vec.jit.failures import explain_function, inner_cause
 
     function = plain(getattr(plugin.stateful, what))
+
+    def explained(error: Exception) -> Exception:
+        heading = f"plugin `{plugin.name}`: `{what}` can't be compiled for its state"
+        return explain_function(plugin.name, function, heading, arguments, error)
+
     try:
-        return compile_it()
+        kernel = compile_it()
+        kernel.check()
     except KernelResultError as error:
         msg = f"plugin `{plugin.name}`: `{what}`: {error}"
         raise KernelResultError(msg) from None
     except Exception as error:  # Numba's own, and whatever its passes stumble over
-        heading = f"plugin `{plugin.name}`: `{what}` can't be compiled for its state"
-        raise explain_function(plugin.name, function, heading, arguments, error) from None
+        raise explained(error) from inner_cause(error)
+    kernel.explained = explained
+    return kernel

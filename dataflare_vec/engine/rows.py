@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from dataflare_vec.binding import Column
+from dataflare_vec.calls import overruns
 from dataflare_vec.definition import plain
 from dataflare_vec.engine.columns import InputColumn
 from dataflare_vec.engine.failures import ROW, physical_rows
@@ -183,9 +184,13 @@ class RowStage(Stage):
         return self.compiled_error(inputs)
 
     @cached_property
-    def has_powers(self) -> bool:
-        """Whether the plain function may make integers that fill the memory."""
-        return raises_to_powers(plain(self.binding.plugin.function))
+    def overruns(self) -> bool:
+        """Whether calling the plain function may end the process, by its depth or by an endless integer.
+
+        Compiled code knows how deep it is, and how long an integer gets.
+        """
+        function = plain(self.binding.plugin.function)
+        return overruns(function) or raises_to_powers(function)
 
     def compiled_error(self, inputs: pl.DataFrame) -> Exception:
         """Return what compiled code raises for a row: it is run again, alone."""
@@ -316,4 +321,5 @@ def _bits(value: Any) -> int:
         return int(struct.unpack("<q", struct.pack("<d", value))[0])
     if isinstance(value, Decimal):
         return digits_of(value)[0]
-    return ticks_of(value) if is_naive(value) else int(value)
+    bits = ticks_of(value) if is_naive(value) else int(value)
+    return bits - (1 << 64) if bits >= 1 << 63 else bits  # as a slot holds it

@@ -15,6 +15,7 @@ from dataflare_vec.capsules import FORMATS, Owned
 from dataflare_vec.engine.columns import InputColumn
 from dataflare_vec.engine.rows import Placement, RowStage
 from dataflare_vec.layouts import Bits
+from dataflare_vec.native import watch as watch  # provides it to `interrupts`
 from dataflare_vec.native.support import releases
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import polars as pl
 from dataflare_vec.binding import bind
 from dataflare_vec.definition import root_names
 from dataflare_vec.errors import BindingError
-from dataflare_vec.hints import near_matches
+from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.values import LIKELY, TEMPORAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,12 +112,31 @@ def bind_steps(
     return result
 
 
+def annotated_types(steps: Sequence[BoundStep]) -> dict[str, pl.DataType]:
+    """Return what columns have to be by the annotations of the parameters that read them.
+
+    Only those that a text can be read as; none of a column that is annotated in two ways.
+    """
+    found: dict[str, set[pl.DataType]] = {}
+    for step in steps:
+        for item in step.binding.columns:
+            expects = item.parameter.expects
+            if not isinstance(item.source, str) or expects is None:
+                continue
+            if expects in TEMPORAL and expects is not datetime.timedelta:
+                found.setdefault(item.source, set()).add(TEMPORAL[expects]())
+            elif expects in LIKELY:
+                found.setdefault(item.source, set()).add(LIKELY[expects])
+    return {name: types.pop() for name, types in found.items() if len(types) == 1}
+
+
 def _keys(plugin: Plugin, by: By) -> tuple[str | pl.Expr, ...]:
     if by is None:
         return ()
     if plugin.stateful is None:
         msg = (
-            f"plugin `{plugin.name}` carries no state, so it has no use for `by`; only a scan or a reduce has"
+            f"plugin `{plugin.name}` carries no state, so it has no use for {argument('by')}; only a scan or "
+            "a reduce has"
         )
         raise BindingError(msg)
     keys = tuple(by) if isinstance(by, (list, tuple)) else (by,)

@@ -89,8 +89,12 @@ def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threa
         # Buffers are written by these threads: nobody may leave before all are done. One that hasn't begun
         # isn't waited for: it may stand behind this very run, if a column kernel applies a plugin.
         for future in futures:
-            if not future.cancel():
-                future.result()
+            while not (future.cancel() or future.done()):
+                try:
+                    future.result()
+                except KeyboardInterrupt as error:
+                    stop = True
+                    errors.append(error)
         jobs.clear()
     try:
         if errors:

@@ -12,16 +12,27 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from dataflare_vec.cache.loading import ObjectCode
 from dataflare_vec.definition import plain
+from dataflare_vec.errors import DataFlareError
 from dataflare_vec.forks import wait_for_lock
+from dataflare_vec.interrupts import SYMBOL
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit import decimals as decimals  # likewise
 from dataflare_vec.jit import exact as exact  # likewise
+from dataflare_vec.jit import integers as integers  # likewise
 from dataflare_vec.jit import temporal as temporal  # likewise
 from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit import words as words  # likewise
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
-from dataflare_vec.jit.rewrite import ERROR_MODEL, TryInFastForm, has_angles, options_of, pipeline
+from dataflare_vec.jit.nested import named as named  # likewise
+from dataflare_vec.jit.rewrite import (
+    ERROR_MODEL,
+    TryInFastForm,
+    check_members,
+    has_angles,
+    options_of,
+    pipeline,
+)
 from dataflare_vec.jit.rows import KernelCode, group
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.speculation import may_speculate
@@ -91,8 +102,12 @@ class CompiledKernel(Kernel):
         Names of the fields if the kernel returns a named tuple, else None.
     is_filter
         Whether its loops write the selection instead of a column.
+    explained
+        Returns the error to raise for one that comes up while a loop is compiled: whoever knows the plugin
+        sets it.
     """
 
+    explained: Callable[[Exception], Exception] | None = None
     _mark = ""  # tells apart symbols of loops that only a subclass knows
 
     def __init__(
@@ -152,13 +167,31 @@ class CompiledKernel(Kernel):
             with compile_lock:
                 library = self._libraries.get(variant)
                 if library is None:
-                    library = self._libraries[variant] = self._compile_loop(variant)
+                    try:
+                        library = self._libraries[variant] = self._compile_loop(variant)
+                    except DataFlareError:
+                        raise
+                    except Exception as error:  # whatever Numba and LLVM stumble over
+                        if self.explained is None:
+                            raise
+                        raise self.explained(error) from error
         return library
+
+    def check(self) -> None:
+        """Write the loop that does all that the others do, and throw it away: errors come up now."""
+        with compile_lock:
+            context = self._result.target_context
+            library = context.codegen().create_library("dfv.check")
+            module = library.create_ir_module("dfv.check")
+            variant = LoopVariant(nulls=True, careful=True)
+            with context.push_code_library(library):
+                LoopBuilder(self._code_for(self._result, variant), variant).build(module, "dfv.check")
 
     def machine_code(self, variant: LoopVariant) -> MachineCode:
         """Return a loop where it lies in memory."""
         library = self.library_of(variant)
-        return MachineCode(library.get_pointer_to_function(library.name), library)
+        address = library.get_pointer_to_function(library.name)
+        return MachineCode(address, library, SYMBOL in library.get_llvm_str())
 
     def object_code(self, variant: LoopVariant) -> ObjectCode:
         """Return the object file of a loop."""
@@ -295,6 +328,7 @@ def compile_form(
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     dispatcher.compile(argument_types)
+    check_members(function)
     return dispatcher.overloads[argument_types]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from dataflare_vec.jit.decimals.types import I128, WideIntType, natural, widened
 from dataflare_vec.layouts import Bits, FixedWidth, Layout
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Element:
 
     def kernel_type(self, ty: types.Type) -> types.Type:
         """Return the type of the kernel's argument for a column of type ``ty``."""
-        return ty
+        return natural if ty == types.uint64 else ty
 
     def layout(self, ty: types.Type) -> Layout:
         """Return how such a column lies in memory."""
@@ -40,7 +41,8 @@ class Element:
     ) -> ir.Value:
         """Return the value of ``row``, a Numba value of type ``ty``."""
         pointer = builder.gep(column.values, [row])
-        return builder.load(pointer, align=1)  # a slice of a foreign buffer need not be aligned
+        value = builder.load(pointer, align=1)  # a slice of a foreign buffer need not be aligned
+        return builder.zext(value, I128) if ty == types.uint64 else value
 
     def load_checked(
         self,
@@ -83,12 +85,17 @@ class Element:
         self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: types.Type
     ) -> ir.Value:
         """Return a result of the kernel, of type ``given``, as it is stored."""
+        if isinstance(given, WideIntType) and isinstance(ty, types.Integer):
+            return builder.trunc(value, context.get_value_type(ty))  # what doesn't fit is `outside`
         return context.cast(builder, value, given, ty)
 
     def outside(
         self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: types.Type
     ) -> ir.Value | None:
         """Whether a result doesn't fit the column; None where each does."""
+        if isinstance(given, WideIntType) and isinstance(ty, types.Integer):
+            narrow = builder.trunc(value, context.get_value_type(ty))
+            return builder.icmp_unsigned("!=", widened(builder, narrow, ty), value)
         if not (isinstance(given, types.Integer) and isinstance(ty, types.Integer)):
             return None
         if given.minval >= ty.minval and given.maxval <= ty.maxval:

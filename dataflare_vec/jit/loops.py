@@ -18,6 +18,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from dataflare_vec.jit.bitmaps import pack, unpack, unpack_and
+from dataflare_vec.jit.decimals.types import I128, NaturalType
 from dataflare_vec.jit.elements import element_of
 from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, bools, nones, presence
 from dataflare_vec.jit.slots import (
@@ -181,6 +182,8 @@ class LoopBuilder:
             string.data = builder.inttoptr(leaves.pop(0), _BYTES)
             string.nbytes = leaves.pop(0)
             return string._getvalue()
+        if isinstance(ty, NaturalType):
+            return builder.zext(leaves.pop(0), I128)
         if not isinstance(ty, types.BaseTuple):
             return leaves.pop(0)
         items = [self._pack_constant(builder, item, leaves) for item in ty]

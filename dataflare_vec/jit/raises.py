@@ -1,13 +1,45 @@
 """What an exception is made of isn't compiled: a failed row's exception comes from the plain function.
 
 So its message may be written as in any Python: with `repr`, ``%`` or `format`, of dates and decimals.
+
+And a function with a `try` begins without an exception: Numba looks for one in a variable of its caller,
+which in a loop still holds that of the last row that failed.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba.core import ir, ir_utils
+from numba.core import cgutils, ir, ir_utils, types
+from numba.core.unsafe import eh
+from numba.extending import intrinsic
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _forget_exception(typing_context: Any) -> Any:
+    """Set the caller's variable for an exception to none."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        variable = context.call_conv._get_excinfo_argument(builder.function)
+        builder.store(cgutils.get_null_value(variable.type.pointee), variable)
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+def forget_exceptions(func_ir: Any) -> bool:
+    """Have a function with a `try` begin without an exception; whether it has one."""
+    values = (s.value for block in func_ir.blocks.values() for s in block.find_insts(ir.Assign))
+    if not any(isinstance(v, ir.Global | ir.Const) and v.value is eh.mark_try_block for v in values):
+        return False
+    first = func_ir.blocks[min(func_ir.blocks)]
+    function, nothing = (first.scope.make_temp(first.loc) for _ in range(2))
+    named = ir.Global("_forget_exception", _forget_exception, first.loc)
+    call = ir.Expr.call(function, (), (), first.loc)
+    first.body[:0] = [ir.Assign(named, function, first.loc), ir.Assign(call, nothing, first.loc)]
+    for variable, value in ((function, named), (nothing, call)):
+        func_ir._definitions[variable.name].append(value)
+    return True
 
 
 def drop_arguments(func_ir: Any) -> bool:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.registry import cpu_target
 from numba.np import numpy_support
 from numba.np.arrayobj import make_array, populate_array
 
-from dataflare_vec.carry import Carry, Leaf, field_names
+from dataflare_vec.carry import WIDE, Carry, Leaf, field_names
 from dataflare_vec.errors import KernelResultError
+from dataflare_vec.jit.decimals.types import I128, NaturalType, WideIntType, natural, wide_int, widened
 from dataflare_vec.jit.elements import Element, register
 from dataflare_vec.layouts import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from dataflare_vec.jit.slots import Buffers
     from dataflare_vec.layouts import Slots
@@ -32,7 +34,7 @@ def type_of(value: Any) -> types.Type:
     if isinstance(value, bool):
         return types.boolean
     if isinstance(value, int):
-        return types.int64
+        return types.int64 if value < 1 << 63 else natural
     if isinstance(value, float):
         return types.float64
     if isinstance(value, tuple):
@@ -42,16 +44,28 @@ def type_of(value: Any) -> types.Type:
     return types.Array(dtype, value.ndim, "C") if value.ndim else dtype
 
 
-def guess(ty: types.Type) -> types.Type:
-    """Return the type of a state with a float where it may be None: a kernel that handles both compiles."""
+def guess(ty: types.Type, inputs: Sequence[types.Type] = ()) -> types.Type:
+    """Return the type of a state with a number where it may be None: a kernel that handles both compiles.
+
+    A float, unless all numbers that the kernel gets are integers: they would become floats with it.
+    """
     if isinstance(ty, types.BaseTuple):
-        items = [guess(item) for item in ty]
+        items = [guess(item, inputs) for item in ty]
         return types.BaseTuple.from_types(items, getattr(ty, "instance_class", None))
-    return types.Optional(types.float64) if isinstance(ty, types.NoneType) else ty
+    if not isinstance(ty, types.NoneType):
+        return ty
+    values = [one.type if isinstance(one, types.Optional) else one for one in inputs]
+    integers = [isinstance(one, (types.Integer, WideIntType)) for one in values]
+    if not any(integers) or any(isinstance(one, types.Float) for one in values):
+        return types.Optional(types.float64)
+    return types.Optional(natural if all(one == natural for one in values) else types.int64)
 
 
-def join(given: types.Type, returned: types.Type) -> types.Type:
+def join(given: types.Type, returned: types.Type, init: Any = None) -> types.Type:
     """Return the type that holds a state of either type, structured as ``given``.
+
+    Of an integer that begins with ``init``, 0 or more, and becomes one of 128 bits, it is first tried whether
+    it stays one that isn't negative.
 
     Raises
     ------
@@ -61,7 +75,8 @@ def join(given: types.Type, returned: types.Type) -> types.Type:
     if isinstance(given, types.BaseTuple):
         if not isinstance(returned, types.BaseTuple) or len(returned) != len(given):
             raise _mismatch(given, returned)
-        items = [join(one, other) for one, other in zip(given, returned, strict=True)]
+        inits = init if isinstance(init, tuple) else [None] * len(given)
+        items = [join(*each) for each in zip(given, returned, inits, strict=True)]
         return types.BaseTuple.from_types(items, getattr(given, "instance_class", None))
     if isinstance(given, types.Array):
         if not isinstance(returned, types.Array) or returned.ndim != given.ndim or returned.layout != "C":
@@ -72,7 +87,9 @@ def join(given: types.Type, returned: types.Type) -> types.Type:
         or types.undefined
     )
     inner = joined.type if isinstance(joined, types.Optional) else joined
-    if not isinstance(inner, (types.Number, types.Boolean, types.NoneType)):
+    if joined == wide_int and given == types.int64 and type(init) is int and init >= 0:
+        return natural
+    if not isinstance(inner, (types.Number, types.Boolean, types.NoneType, WideIntType)):
         raise _mismatch(given, returned)
     return joined
 
@@ -90,7 +107,7 @@ def carry_of(init: Any, ty: types.Type) -> Carry:
     size = 0
     for name, shape, leaf_type in _leaves(init, ty, "state"):
         optional = isinstance(leaf_type, types.Optional)
-        dtype = numpy_support.as_dtype(leaf_type.type if optional else leaf_type)
+        dtype = _dtype_of(leaf_type.type if optional else leaf_type)
         size = -(-size // dtype.alignment) * dtype.alignment
         leaves.append(Leaf(name, dtype.str, shape, optional, size))
         count = 1
@@ -98,6 +115,13 @@ def carry_of(init: Any, ty: types.Type) -> Carry:
             count *= length
         size += dtype.itemsize * count + optional
     return Carry(init, tuple(leaves), max(-(-size // 8) * 8, 8))
+
+
+def _dtype_of(ty: types.Type) -> Any:
+    """Return how a scalar lies in a record: a natural number as UInt64, which it has to fit."""
+    if isinstance(ty, WideIntType):
+        return np.dtype(np.uint64 if isinstance(ty, NaturalType) else WIDE)
+    return numpy_support.as_dtype(ty)
 
 
 def _leaves(init: Any, ty: types.Type, name: str) -> Iterator[tuple[str, tuple[int, ...], types.Type]]:
@@ -108,6 +132,13 @@ def _leaves(init: Any, ty: types.Type, name: str) -> Iterator[tuple[str, tuple[i
         yield name, init.shape, ty.dtype
     else:
         yield name, (), types.Optional(types.boolean) if isinstance(ty, types.NoneType) else ty
+
+
+def has_natural(ty: types.Type) -> bool:
+    """Whether a state has a number that may not fit its record."""
+    if isinstance(ty, types.BaseTuple):
+        return any(map(has_natural, ty))
+    return isinstance(ty.type if isinstance(ty, types.Optional) else ty, NaturalType)
 
 
 class StateType(types.Type):  # type: ignore[misc]
@@ -226,7 +257,13 @@ def store(
             there = _put_optional(value, value_type, of, at)
             builder.store(builder.zext(there, _I8), _presence(context, builder, of.type, at))
         elif not isinstance(of, types.NoneType):
-            _store_scalar(context, builder, context.cast(builder, value, value_type, of), of, at)
+            _store_scalar(context, builder, _cast(value, value_type, of), of, at)
+
+    def _cast(value: ir.Value, value_type: types.Type, of: types.Type) -> ir.Value:
+        if isinstance(of, WideIntType):  # no check: `has_room` was asked
+            literal = types.unliteral(value_type)
+            return widened(builder, context.cast(builder, value, value_type, literal), literal)
+        return context.cast(builder, value, value_type, of)
 
     def _put_optional(value: ir.Value, value_type: types.Type, of: types.Optional, at: ir.Value) -> ir.Value:
         if isinstance(value_type, types.NoneType):
@@ -235,7 +272,7 @@ def store(
         if isinstance(value_type, types.Optional):
             optional = context.make_helper(builder, value_type, value=value)
             value, there, value_type = optional.data, optional.valid, value_type.type
-        _store_scalar(context, builder, context.cast(builder, value, value_type, of.type), of.type, at)
+        _store_scalar(context, builder, _cast(value, value_type, of.type), of.type, at)
         return there
 
     put(state, given, ty.inner)
@@ -243,27 +280,46 @@ def store(
         move_in()
 
 
-def has_right_shapes(
+def has_room(
     context: Any, builder: ir.IRBuilder, ty: StateType, state: ir.Value, given: types.Type
 ) -> ir.Value:
-    """Return whether the arrays of a state are of the shapes that its record has room for."""
+    """Return whether a state fits its record: the shapes of its arrays, and numbers of 64 bits."""
     left = iter(ty.carry.leaves)
     right = cgutils.true_bit
 
-    def check(value: ir.Value, value_type: types.Type) -> None:
+    def check(value: ir.Value, value_type: types.Type, of: types.Type) -> None:
         nonlocal right
         if isinstance(value_type, types.BaseTuple):
-            for item, item_type in zip(cgutils.unpack_tuple(builder, value), value_type, strict=True):
-                check(item, item_type)
+            items = cgutils.unpack_tuple(builder, value)
+            for item, item_type, wanted in zip(items, value_type, of, strict=True):
+                check(item, item_type, wanted)
             return
         leaf = next(left)
+        if isinstance(of, (types.Optional, NaturalType)):
+            fits = _is_short(context, builder, value, value_type, of)
+            right = right if fits is None else builder.and_(right, fits)
         if isinstance(value_type, types.Array):
             shape = cgutils.unpack_tuple(builder, make_array(value_type)(context, builder, value).shape)
             for length, wanted in zip(shape, leaf.shape, strict=True):
                 right = builder.and_(right, builder.icmp_signed("==", length, length.type(wanted)))
 
-    check(state, given)
+    check(state, given, ty.inner)
     return right
+
+
+def _is_short(
+    context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, of: types.Type
+) -> ir.Value | None:
+    """Whether a natural number fits 64 bits, or there is none; None if what is stored is something else."""
+    of = of.type if isinstance(of, types.Optional) else of
+    absent = cgutils.false_bit
+    if isinstance(given, types.Optional):
+        optional = context.make_helper(builder, given, value=value)
+        value, given, absent = optional.data, given.type, builder.not_(optional.valid)
+    if not isinstance(of, NaturalType) or not isinstance(given, NaturalType):
+        return None
+    low = builder.icmp_unsigned("==", builder.lshr(value, I128(64)), I128(0))
+    return builder.or_(absent, low)
 
 
 def _typed(context: Any, builder: ir.IRBuilder, ty: types.Type, address: ir.Value) -> ir.Value:
@@ -271,17 +327,29 @@ def _typed(context: Any, builder: ir.IRBuilder, ty: types.Type, address: ir.Valu
 
 
 def _load_scalar(context: Any, builder: ir.IRBuilder, ty: types.Type, address: ir.Value) -> ir.Value:
+    if isinstance(ty, WideIntType):
+        value = builder.load(builder.bitcast(address, _stored(ty).as_pointer()), align=8)
+        return builder.zext(value, I128) if isinstance(ty, NaturalType) else value
     return context.unpack_value(builder, ty, _typed(context, builder, ty, address))
+
+
+def _stored(ty: WideIntType) -> ir.Type:
+    return _I64 if isinstance(ty, NaturalType) else I128
 
 
 def _store_scalar(
     context: Any, builder: ir.IRBuilder, value: ir.Value, ty: types.Type, address: ir.Value
 ) -> None:
+    if isinstance(ty, WideIntType):
+        if isinstance(ty, NaturalType):
+            value = builder.trunc(value, _I64)
+        builder.store(value, builder.bitcast(address, _stored(ty).as_pointer()), align=8)
+        return
     context.pack_value(builder, ty, value, _typed(context, builder, ty, address))
 
 
 def _presence(context: Any, builder: ir.IRBuilder, ty: types.Type, address: ir.Value) -> ir.Value:
-    size = context.get_abi_sizeof(context.get_data_type(ty))
+    size = _dtype_of(ty).itemsize
     return builder.gep(address, [_I64(size)])
 
 

@@ -32,19 +32,28 @@ from numba.core.typing.typeof import typeof_impl
 from numba.core.untyped_passes import TranslateByteCode
 
 from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
+from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
+from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.exact.overlay import OVERLAYS
-from dataflare_vec.jit.integers import compute_wide
+from dataflare_vec.jit.integers.exact import compute_exactly
+from dataflare_vec.jit.integers.widen import compute_wide
+from dataflare_vec.jit.interrupts import look_in_loops
+from dataflare_vec.jit.lookups import drop_unused, read_attributes
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
-from dataflare_vec.jit.raises import drop_arguments
-from dataflare_vec.jit.strings.constants import replace_strings
+from dataflare_vec.jit.raises import drop_arguments, forget_exceptions
+from dataflare_vec.jit.recursion import Depth
+from dataflare_vec.jit.strings.constants import constant, replace_strings
 from dataflare_vec.jit.strings.formats import mark_formats
+from dataflare_vec.jit.strings.members import kept_members, refuse, shows
 from dataflare_vec.jit.unbound import CheckUnbound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dataflare_vec.jit.strings.types import StringConstant
 
 # What is written in Python in these was never meant to be compiled: better say so than show their lines.
 _LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "polars", "pyarrow"}
@@ -108,7 +117,7 @@ def _own_signature(function: MathFunction, args: tuple[types.Type, ...]) -> Any:
         return None
     # Numba casts the arguments to the signature's types; that of None raises.
     args = tuple(types.unliteral(arg.type if isinstance(arg, types.Optional) else arg) for arg in args)
-    numbers = (types.Float, types.Integer, types.Boolean)
+    numbers = (types.Float, types.Integer, types.Boolean, WideIntType)
     if not all(isinstance(arg, numbers) and arg != types.float16 for arg in args):
         return None
     are_floats = [isinstance(arg, types.Float) for arg in args]
@@ -161,10 +170,12 @@ def _stand_in(function: MathFunction, original: Any, mode: emit.Mode) -> StandIn
 
 @dataclass
 class _Notes:
-    """What the pass found in one Python function."""
+    """What the passes found in one Python function."""
 
     has_angles: bool = False
     helpers: list[Callable[..., Any]] = field(default_factory=list)
+    members: list[StringConstant] = field(default_factory=list)
+    shows: set[str] = field(default_factory=set)
 
 
 class TryInFastForm(Exception):  # noqa: N818  # not an error: the kernel is compiled in its full form
@@ -177,7 +188,12 @@ _helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKe
 
 
 def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
-    notes = _notes[func_ir.func_id.func] = _Notes()
+    function = func_ir.func_id.func
+    # What depends on types is noted later, and not again where an earlier compilation for them is used.
+    before = _notes.get(function, _Notes())
+    notes = _Notes(before.has_angles, members=kept_members(func_ir), shows=before.shows)
+    _notes[function] = notes
+    depth = Depth(func_ir)
     changed = False
     replaced: set[str] = set()
     for block in func_ir.blocks.values():
@@ -194,6 +210,8 @@ def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
                 value = ir.Global(str(getattr(found, "__name__", "function")), new, old.loc)
                 body.append(ir.Assign(value, name, old.loc))
                 func_ir._definitions[name.name].append(value)
+                if isinstance(new, Dispatcher) and may_recurse(new.py_func):
+                    body += depth.before(block, old.loc)
                 if old.op == "call":
                     replaced.add(old.func.name)
                     old.func = name
@@ -204,37 +222,67 @@ def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
                 changed = True
             body.append(statement)
         block.body = body
-    _drop_unused(func_ir, replaced)
+    depth.begin()
+    drop_unused(func_ir, replaced)
+    changed |= _replace_values(func_ir, mode, notes)
     return changed
 
 
-def _drop_unused(func_ir: Any, names: set[str]) -> None:
-    """Drop look-ups like ``math.fmod`` that nothing uses any more: Numba doesn't know all of them."""
-    statements = [statement for block in func_ir.blocks.values() for statement in block.body]
-    targets = {id(s): s.target.name for s in statements if isinstance(s, ir.Assign)}
-    used = {
-        var.name
-        for s in statements
-        for var in s.list_vars()
-        if not isinstance(s, ir.Del) and var.name != targets.get(id(s))
-    }
+def _replace_values(func_ir: Any, mode: emit.Mode | None, notes: _Notes) -> bool:
+    """Replace compiled functions that aren't called here but handed on, as a ``key=`` of `sorted`."""
+    changed = False
     for block in func_ir.blocks.values():
-        block.body = [
-            s
-            for s in block.body
-            if not (isinstance(s, ir.Assign) and targets[id(s)] in names - used)
-            or not (isinstance(s.value, (ir.Global, ir.FreeVar)) or getattr(s.value, "op", "") == "getattr")
-        ]
+        for statement in block.body:
+            value = getattr(statement, "value", None)
+            if isinstance(value, ir.Global | ir.FreeVar):
+                new = _handed_on(value.value, mode, notes)
+                changed |= new is not value.value
+                value.value = new
+    return changed
+
+
+def _handed_on(value: Any, mode: emit.Mode | None, notes: _Notes) -> Any:
+    """Return what stands in for a compiled function, or a tuple of some; else the value itself."""
+    if _is_foreign(value):
+        notes.helpers.append(plain(value))
+        return _helper(value, mode)
+    if type(value) is tuple:
+        items = tuple(_handed_on(item, mode, notes) for item in value)
+        return value if all(new is old for new, old in zip(items, value, strict=True)) else items
+    return value
+
+
+def _is_foreign(value: Any) -> bool:
+    """Whether it is a compiled function that our compiler didn't make."""
+    return isinstance(value, Dispatcher) and value._compiler.pipeline_class not in _pipelines.values()
 
 
 def _called(func_ir: Any, value: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return what an expression calls, and with what; an operator of ours is a call."""
     if value.op == "call":
-        found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
+        found = _outer_value(func_ir, value.func)
         return found, () if value.kws or value.vararg else tuple(value.args)
     if value.op in ("binop", "inplace_binop") and value.fn in OPERATORS:
         return value.fn, (value.lhs, value.rhs)
     return None, ()
+
+
+def _outer_value(func_ir: Any, var: Any) -> Any:
+    """Return the global object that a variable names, None if it isn't one.
+
+    The body of a `try` occurs several times, so that a variable has several definitions, all of them alike.
+    """
+    found = []
+    for definition in func_ir._definitions.get(var.name, ()):
+        if isinstance(definition, ir.Global | ir.FreeVar):
+            found.append(definition.value)
+        elif isinstance(definition, ir.Expr) and definition.op == "getattr":
+            found.append(getattr(_outer_value(func_ir, definition.value), definition.attr, None))
+        elif isinstance(definition, ir.Var):
+            found.append(_outer_value(func_ir, definition))
+        else:
+            return None
+    return found[0] if found and all(one is found[0] for one in found) else None
 
 
 def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode | None, notes: _Notes) -> Any:
@@ -305,7 +353,20 @@ def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
         made[key] = numba.njit(
             pipeline_class=pipeline(mode), no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
         )(function)
+        _take_defaults(made[key])
     return made[key]
+
+
+def _take_defaults(dispatcher: Dispatcher) -> None:
+    """Let calls find strings of ours in defaults, and know parameters behind a ``*``, as Numba doesn't."""
+    own = dispatcher._compiler
+    parameters = list(own.pysig.parameters.values())
+    kinds = {one.kind for one in parameters}
+    for i, one in enumerate(parameters):
+        if one.kind is one.KEYWORD_ONLY and one.VAR_POSITIONAL not in kinds:
+            one = one.replace(kind=one.POSITIONAL_OR_KEYWORD)
+        parameters[i] = one.replace(default=constant(one.default))
+    own.pysig = own.pysig.replace(parameters=parameters)
 
 
 def forget(dispatcher: Dispatcher) -> None:
@@ -338,17 +399,51 @@ def _has_try(function: Callable[..., Any]) -> bool:
 
 def has_angles(function: Callable[..., Any]) -> bool:
     """Whether a compiled kernel's function, or a helper that it calls, uses an angle function."""
+    return any(notes.has_angles for notes in _notes_of(function))
+
+
+def check_members(function: Callable[..., Any], bound: Sequence[StringConstant] = ()) -> None:
+    """Raise TypingError if a compiled kernel may show the member of an enumeration for what it isn't.
+
+    Parameters
+    ----------
+    function
+        The kernel's.
+    bound
+        Members that are constants of the call.
+    """
+    members = list(bound)
+    ways: set[str] = set()
+    for notes in _notes_of(plain(function)):
+        members += notes.members
+        ways |= notes.shows
+    refuse(members, ways)
+
+
+def _notes_of(function: Callable[..., Any]) -> Iterator[_Notes]:
+    """Yield what was found in a compiled function and in all that it calls."""
     seen: set[Callable[..., Any]] = set()
     waiting = [function]
     while waiting:
         current = waiting.pop()
-        if current in seen or current not in _notes:
-            continue
-        seen.add(current)
-        if _notes[current].has_angles:
-            return True
-        waiting += _notes[current].helpers
-    return False
+        if current not in seen and current in _notes:
+            seen.add(current)
+            yield _notes[current]
+            waiting += _notes[current].helpers
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _NoteTexts(FunctionPass):  # type: ignore[misc]
+    """Note how a function shows strings."""
+
+    _name = "dfv_note_texts"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        _notes[state.func_id.func].shows |= shows(state.func_ir, state.typemap)
+        return False
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -384,9 +479,25 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
             if mode is not None and not mode.full and _has_try(state.func_id.func):
                 raise TryInFastForm
             changed = drop_arguments(state.func_ir)
+            changed |= forget_exceptions(state.func_ir)
+            changed |= look_in_loops(state.func_ir)
             changed |= compute_wide(state.func_ir, state.args)
+            changed |= read_attributes(state.func_ir)
             changed |= replace_strings(state.func_ir)
             return _replace_calls(state.func_ir, mode) or changed
+
+    @register_pass(mutates_CFG=False, analysis_only=False)
+    class ComputeExactly(FunctionPass):  # type: ignore[misc]
+        _name = f"dfv_compute_exactly_{mode}"
+
+        def __init__(self) -> None:
+            FunctionPass.__init__(self)
+
+        def run_pass(self, state: Any) -> bool:
+            full = mode is None or mode.full
+            changed, leaves = compute_exactly(state.func_ir, state.typemap, state.calltypes, full=full)
+            _notes[state.func_id.func].has_angles |= leaves
+            return changed
 
     class Compiler(compiler.CompilerBase):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:
@@ -394,6 +505,8 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
             passes = [entry for entry, _ in manager.passes]
             before = manager.passes[passes.index(typed_passes.NopythonTypeInference) - 1][0]
             manager.add_pass_after(ReplaceCalls, before)
+            manager.add_pass_after(_NoteTexts, typed_passes.NopythonTypeInference)
+            manager.add_pass_after(ComputeExactly, typed_passes.NopythonTypeInference)
             ssa = passes.index(CheckUnbound.before)
             manager.add_pass_after(CheckUnbound, passes[ssa - 1])
             manager.passes = [

@@ -354,7 +354,7 @@ class RowsWriter:
         if not self.code.returns_tuple:
             return [(result, ty)], cgutils.true_bit
         result, there = self._without_optional(result, ty)
-        ty = _value_type(ty)
+        ty = ty.type if isinstance(ty, types.Optional) else ty  # with constants that are known by their types
         items = cgutils.unpack_tuple(builder, result, len(ty))
         return list(zip(items, ty, strict=True)), there
 

@@ -20,7 +20,17 @@ from numba.core.imputils import fix_returning_optional
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.compiler import CompiledKernel, compile_form, compile_lock
 from dataflare_vec.jit.math.emit import Mode
-from dataflare_vec.jit.records import StateType, carry_of, guess, has_right_shapes, join, load, store, type_of
+from dataflare_vec.jit.records import (
+    StateType,
+    carry_of,
+    guess,
+    has_natural,
+    has_room,
+    join,
+    load,
+    store,
+    type_of,
+)
 from dataflare_vec.jit.rows import KernelCode, RowsWriter
 from dataflare_vec.jit.signature import outputs_of
 from dataflare_vec.jit.slots import Input
@@ -161,7 +171,7 @@ class FoldWriter(RowsWriter):
                 state, value = cgutils.unpack_tuple(builder, result, 2)
                 state_type, value_type = state_type
                 self._keep(value, value_type, slots, present, error)
-            right = has_right_shapes(context, builder, self.state_type, state, state_type)
+            right = has_room(context, builder, self.state_type, state, state_type)
             wrong = builder.zext(builder.not_(right), ir.IntType(8))
             builder.store(builder.or_(builder.load(error), wrong), error)
             fine = builder.icmp_unsigned("==", builder.load(error), ir.IntType(8)(0))
@@ -232,7 +242,7 @@ class FoldKernel(CompiledKernel):
     @cached_property
     def by_key(self) -> FoldKernel:
         """The same with one state for each key."""
-        return FoldKernel(
+        by_key = FoldKernel(
             self.inputs,
             self.outputs,
             self.field_names,
@@ -241,6 +251,8 @@ class FoldKernel(CompiledKernel):
             gives_values=self.gives_values,
             keyed=True,
         )
+        by_key.explained = self.explained
+        return by_key
 
     def _code_for(self, result: Any, variant: LoopVariant) -> FoldCode:
         text = result.library.get_llvm_str()
@@ -255,7 +267,7 @@ class FoldKernel(CompiledKernel):
             is_filter=False,
             returns_tuple=self.returns_tuple,
             frees_exceptions=allocates,
-            may_fail=allocates or narrow or "picklebuf" in text,
+            may_fail=allocates or narrow or has_natural(self.state_type.inner) or "picklebuf" in text,
             makes_strings=uses_arena(result.library),
             keyed=self.keyed,
             gives_values=self.gives_values,
@@ -301,7 +313,7 @@ def compile_fold(
     """
     mode = None if math == "libm" else Mode(full=True)
     known, first = state, state or type_of(init)
-    state = guess(first)
+    state = guess(first, [item.kernel_type for item in inputs])
     tried = [state]
     while True:
         argument_types = (state, *[item.kernel_type for item in inputs])
@@ -314,7 +326,7 @@ def compile_fold(
             msg = "it returns None; a reduce returns its state: (state, row…) → state"
             raise KernelResultError(msg)
         # The first round is for what a None may become: its guess isn't held against what is returned.
-        joined = join(first if len(tried) == 1 else state, returned)
+        joined = join(first if len(tried) == 1 else state, returned, init)
         if joined == state:
             break
         if known is not None:

@@ -11,7 +11,7 @@ from numba.core import types
 
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.jit.decimals.column import DecimalColumn, WideIntColumn, decimal_result
-from dataflare_vec.jit.decimals.types import DecimalType, wide_int
+from dataflare_vec.jit.decimals.types import DecimalType, NaturalType, WideIntType, natural, wide_int
 from dataflare_vec.jit.failures.inferred import plain_type
 from dataflare_vec.jit.nested.made import MadeStructType, made_struct
 from dataflare_vec.jit.nested.packed import PackedType, packed_column
@@ -135,7 +135,9 @@ def constant_type(value: Any) -> types.Type:
         # A named tuple stays one, for kernels that read its fields by name.
         kind = type(value) if hasattr(value, "_fields") else None
         return types.BaseTuple.from_types([constant_type(item) for item in value], kind)
-    return types.int64 if isinstance(value, int) else types.float64
+    if isinstance(value, int):
+        return types.int64 if value < 1 << 63 else natural
+    return types.float64
 
 
 def outputs_of(
@@ -199,6 +201,10 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
             msg = f"it returns `{value}`, but `returns` declares {wanted}"
             raise KernelResultError(msg)
         return found
+    if isinstance(value, NaturalType) and wanted is None:
+        return types.uint64, pl.UInt64()
+    if isinstance(value, WideIntType) and isinstance(number := _NUMBERS.get(_base(wanted)), types.Number):
+        return number, wanted
     if isinstance(value, (types.Array, types.List, TextsType, DecimalType)):
         try:
             if isinstance(value, DecimalType):
@@ -218,8 +224,16 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
     return number, wanted
 
 
+def _base(dtype: Any) -> Any:
+    return None if dtype is None else dtype.base_type()
+
+
 def _not_a_column(value: types.Type, position: int | None) -> str:
     where = "" if position is None else f" at position {position}"
+    if isinstance(value, (types.Poison, types.LiteralList)):
+        return f"it returns a list of items of unlike types{where}; give them one type, or return a tuple"
+    if isinstance(value, (types.DictType, types.Set)):
+        return f"it returns a dict or set{where}; return a tuple, a named tuple (a struct) or a list"
     if isinstance(value, types.NoneType):
         return (
             f"it returns None{where} for every row; return a value on at least one path "

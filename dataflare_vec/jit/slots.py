@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import types
 
+from dataflare_vec.jit.decimals.types import NaturalType
 from dataflare_vec.jit.elements import kernel_type_of
 from dataflare_vec.jit.strings.types import ViewType
 
@@ -65,6 +66,8 @@ def scalar_leaves(ty: types.Type) -> list[types.Type]:
         return []
     if isinstance(ty, ViewType):
         return [types.int64, types.int64]
+    if isinstance(ty, NaturalType):
+        return [types.uint64]
     if isinstance(ty, types.BaseTuple):
         return [leaf for item in ty for leaf in scalar_leaves(item)]
     return [ty]

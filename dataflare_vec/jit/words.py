@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
@@ -10,6 +11,8 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
 from dataflare_vec import words
+from dataflare_vec.jit.decimals.types import WideIntType
+from dataflare_vec.jit.integers.emit import to_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,17 +23,17 @@ _I64 = ir.IntType(64)
 class _Words(AbstractTemplate):  # type: ignore[misc]
     """Numbers in, a word out."""
 
-    taken: tuple[type, ...] = (types.Integer, types.Boolean)
+    taken: tuple[type, ...] = (types.Integer, types.Boolean, WideIntType)
     word: types.Type = types.uint64
 
     def generic(self, args: tuple[types.Type, ...], kws: Any) -> Any:
         if kws or not all(isinstance(arg, self.taken) for arg in args):
             return None
-        return signature(types.uint64, *[self.word] * len(args))
+        return signature(types.uint64, *(a if isinstance(a, WideIntType) else self.word for a in args))
 
 
 class _Floats(_Words):
-    taken = (types.Float, types.Integer)
+    taken = (types.Float, types.Integer, WideIntType)
     word = types.float64
 
 
@@ -40,9 +43,15 @@ def _offer(
     infer_global(function)(type(f"_{function.__name__}", (template,), {"key": function}))
 
     def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: list[ir.Value]) -> ir.Value:
-        return emit(builder, *args)
+        return emit(builder, *(_word(builder, *one) for one in zip(args, sig.args, strict=True)))
 
-    lower_builtin(function, *[template.word] * arity)(lower)
+    def _word(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> ir.Value:
+        if not isinstance(ty, WideIntType):
+            return value
+        return builder.trunc(value, _I64) if template.word == types.uint64 else to_float(builder, value, ty)
+
+    for kinds in product((template.word, WideIntType), repeat=arity):
+        lower_builtin(function, *kinds)(lower)
 
 
 def _rotate_left(builder: ir.IRBuilder, value: ir.Value, count: ir.Value) -> ir.Value:

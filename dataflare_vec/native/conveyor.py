@@ -17,6 +17,7 @@ import platform
 from functools import cache
 from typing import TYPE_CHECKING
 
+from dataflare_vec.interrupts import watched
 from dataflare_vec.native.support import address_of
 
 if TYPE_CHECKING:
@@ -178,6 +179,13 @@ done:
 
 
 @cache
-def conveyor() -> Callable[[int, int, int, int, int], int]:
-    """Return ``convey(address of the program, stages, skip, rows, step) -> rows that went through``."""
-    return _PROTOTYPE(address_of("dfv.convey", _CODE))
+def conveyor(*, looks: bool = False) -> Callable[[int, int, int, int, int], int]:
+    """Return ``convey(address of the program, stages, skip, rows, step) -> rows that went through``.
+
+    Parameters
+    ----------
+    looks
+        Whether Ctrl-C is to end the loops.
+    """
+    address = address_of("dfv.convey", _CODE)
+    return watched(address, 5) if looks else _PROTOTYPE(address)

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterable, Iterator
 
 #: Items in a queue: one that is worked on next, one in reserve.
@@ -17,13 +18,14 @@ _TICK = 0.1
 
 
 class ClosedError(Exception):
-    """Nobody takes from the queue any more."""
+    """The queue was closed before its end: nobody takes from it, or makes items, any more."""
 
 
 class Ahead:
     """Items that are made while earlier ones are used; at most ``depth`` of them wait.
 
-    An iterator over them. An exception of the maker is raised where its item would have come.
+    An iterator over them, for any number of threads: each item goes to one of them. An exception of the maker
+    is raised where its item would have come, once in each thread.
 
     Parameters
     ----------
@@ -36,7 +38,10 @@ class Ahead:
         self._items: deque[Any] = deque()
         self._changed = threading.Condition()
         self._error: BaseException | None = None
+        self._told: set[int] = set()  # threads that know of it: to none of them is it a plain end
         self._finished = self._closed = False
+        # Coroutines that wait for a change: a thread of an executor for each would soon be one too many.
+        self._waiting: list[asyncio.Future[None]] = []
 
     @classmethod
     def of(cls, items: Iterable[Any], depth: int = DEPTH) -> Ahead:
@@ -61,6 +66,8 @@ class Ahead:
         else:
             self.finish()
 
+    # -- making items ---------------------------------------------------------------------------------------
+
     def put(self, item: Any) -> None:
         """Add an item, when there is room.
 
@@ -70,24 +77,42 @@ class Ahead:
             If nobody will take it.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._items) < self._depth)
-            if self._closed:
-                raise ClosedError
-            self._items.append(item)
-            self._changed.notify_all()
+            self._changed.wait_for(self._has_room)
+            self._add(item)
+
+    async def put_async(self, item: Any) -> None:
+        """Do the same in an event loop, which goes on meanwhile."""
+        while True:
+            with self._changed:
+                if self._has_room():
+                    self._add(item)
+                    return
+                change = self._change()
+            await change
 
     def finish(self, error: BaseException | None = None) -> None:
         """Say that there will be no more items, or why."""
         with self._changed:
             self._finished, self._error = True, error
-            self._changed.notify_all()
+            self._tell()
 
     def close(self) -> None:
         """Take no more items; whoever makes them stops at the next one."""
         with self._changed:
             self._closed = True
             self._items.clear()
-            self._changed.notify_all()
+            self._tell()
+
+    def _has_room(self) -> bool:
+        return self._closed or len(self._items) < self._depth
+
+    def _add(self, item: Any) -> None:
+        if self._closed:
+            raise ClosedError
+        self._items.append(item)
+        self._tell()
+
+    # -- taking them ----------------------------------------------------------------------------------------
 
     def take(self, until: float | None = None) -> Any:
         """Return the next item, or None if there is none at the monotonic time ``until``.
@@ -96,26 +121,74 @@ class Ahead:
         ------
         StopIteration
             If there are no more.
+        ClosedError
+            If there may have been more, but the queue was closed.
         """
         with self._changed:
             timeout = None if until is None else max(0.0, until - monotonic())
-            self._changed.wait_for(lambda: self._items or self._finished or self._closed, timeout)
-            if self._items:
-                item = self._items.popleft()
-                self._changed.notify_all()
-                return item
-            if self._error is not None:
-                error, self._error = self._error, None
-                raise error
-            if self._finished or self._closed:
-                raise StopIteration
-            return None
+            self._changed.wait_for(self._has_news, timeout)
+            return self._next() if self._has_news() else None
+
+    async def take_async(self) -> Any:
+        """Return the next item, waiting for it in an event loop.
+
+        Raises
+        ------
+        StopAsyncIteration
+            If there are no more, or the queue was closed.
+        """
+        while True:
+            with self._changed:
+                if self._has_news():
+                    try:
+                        return self._next()
+                    except (StopIteration, ClosedError):
+                        raise StopAsyncIteration from None
+                change = self._change()
+            await change
+
+    def _has_news(self) -> bool:
+        return bool(self._items) or self._finished or self._closed
+
+    def _next(self) -> Any:
+        if self._items:
+            item = self._items.popleft()
+            self._tell()
+            return item
+        if self._error is not None and threading.get_ident() not in self._told:
+            self._told.add(threading.get_ident())
+            raise self._error
+        if self._closed:
+            raise ClosedError
+        raise StopIteration
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
         return self.take()
+
+    # -- telling of changes ---------------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        self._changed.notify_all()
+        waiting, self._waiting = self._waiting, []
+        for change in waiting:
+            loop = change.get_loop()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_set, change)
+
+    def _change(self) -> asyncio.Future[None]:
+        import asyncio
+
+        change = asyncio.get_running_loop().create_future()
+        self._waiting.append(change)
+        return change
+
+
+def _set(change: asyncio.Future[None]) -> None:
+    if not change.done():  # it may have been cancelled
+        change.set_result(None)
 
 
 def _close(iterator: Any) -> None:

@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import glob as globbing
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dataflare_vec.errors import SourceError
-from dataflare_vec.hints import near_matches
+from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.streams.batches import check_lengths
+from dataflare_vec.streams.formats import READABLE, check_format, is_packed_otherwise, named, names
+from dataflare_vec.streams.paths import Identity, identity, is_special
+from dataflare_vec.streams.reading import (
+    INFERRED,
+    as_utf8,
+    check_end,
+    check_read_options,
+    damaged_row_group,
+    options_of,
+    read_ipc_stream,
+    read_parquet,
+    rows_of,
+    scan,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-#: Format by the end of a file's name.
-FORMATS = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "ipc",
-    ".ipc": "ipc",
-    ".feather": "ipc",
-    ".arrows": "ipc_stream",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".csv.gz": "csv",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-}
-
-#: Row groups of this share of the memory are few enough bytes for Polars to decode some of them at once.
-_ROW_GROUPS = 16
-
-#: Rows that the types of a CSV or NDJSON file are inferred from.
-_INFERRED = 10_000
+#: What each column has to be that a plugin's annotations say something about, by its name.
+Types = dict[str, pl.DataType]
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class DataFile:
     schema: pl.Schema
     rows: int | None  # None if only reading tells
     inside: Path  # where in the folder that was named; else its name
+    options: Mapping[str, Any] = field(default_factory=dict)  # how it is read
 
     @property
     def label(self) -> str:
@@ -69,13 +68,7 @@ class DataFile:
         """
         done = 0
         try:
-            if self.format == "ipc_stream":
-                batches = _read_ipc_stream(self.path, size)
-            elif self.format == "parquet" and memory and _row_groups_exceed(self.path, memory):
-                batches = _read_in_pieces(self.path, self.schema, size)
-            else:
-                batches = _scan(self.path, self.format, self.schema).collect_batches(chunk_size=size)
-            for batch in batches:
+            for batch in self._frames(size, memory):
                 yield batch.select(self.schema.names())
                 done += batch.height
         except GeneratorExit:
@@ -83,9 +76,27 @@ class DataFile:
         except BaseException as error:  # a panic of Polars is none of Exception
             if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
                 raise
-            where = _damaged_row_group(self.path) if self.format == "parquet" else f"after row {done}"
+            where = self._place(done)
             msg = f"can't read `{self.path}`, {where}: {_first_line(error)}"
+            if self.format == "csv" and "utf-8" in msg:
+                msg += f"; if it isn't UTF-8, pass {argument('encoding')}"
             raise SourceError(msg) from error
+        if self.rows is not None and done != self.rows:
+            msg = f"can't read `{self.path}`, {self._place(done)}: of {self.rows} rows {done} were found"
+            raise SourceError(msg)
+
+    def _place(self, done: int) -> str:
+        """Return where a file is damaged of which some rows could be read."""
+        return damaged_row_group(self.path, done) if self.format == "parquet" else f"after row {done}"
+
+    def _frames(self, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
+        if self.format == "ipc_stream":
+            yield from read_ipc_stream(self.path, size)
+        elif self.format == "parquet":
+            yield from read_parquet(self.path, self.rows or 0, size, memory)
+        else:
+            with as_utf8(self.path, self.format, self.options) as path:
+                yield from rows_of(scan(path, self.format, self.schema, self.options), size)
 
 
 def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, Path]:  # noqa: A002
@@ -102,10 +113,11 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
         If there are none.
     """
     found: dict[Path, Path] = {}
+    seen: set[str] = set()
     for path in paths:
         text = str(path)
         if Path(path).is_dir():
-            inside = sorted(p for p in Path(path).rglob("*") if p.is_file() and _is_data(p, format))
+            inside = sorted(p for p in _walk(Path(path)) if _is_data(p, format))
         elif Path(path).exists():
             inside = [Path(path)]
         elif any(sign in text for sign in "*?["):
@@ -122,44 +134,101 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
             msg = f"there is no file `{path}`: nothing matches the pattern"
             raise SourceError(msg)
         if not inside:
-            kinds = ", ".join(FORMATS)
-            msg = f"there are no files in `{path}` that can be read: their names must end in one of {kinds}"
+            msg = f"there are no files in `{path}` that can be read: their names must end in one of {names()}"
             raise SourceError(msg)
         for file in inside:
-            found.setdefault(file, file.relative_to(path) if Path(path).is_dir() else Path(file.name))
+            real = os.path.realpath(file)
+            if real not in seen:  # else it was named before, perhaps in other words
+                seen.add(real)
+                found[file] = file.relative_to(path) if Path(path).is_dir() else Path(file.name)
     return found
 
 
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and those below it that aren't hidden, each once: links may lead anywhere.
+
+    Raises
+    ------
+    SourceError
+        If one of the folders can't be read.
+    """
+    seen: set[Identity] = set()
+    links: list[Path] = []
+
+    def refuse(error: OSError) -> None:
+        msg = f"can't read the folder `{error.filename}`: {error.strerror}"
+        raise SourceError(msg) from error
+
+    for above, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        there = identity(Path(above))
+        if there in seen:
+            folders.clear()
+            continue
+        seen.add(there)
+        # What is real goes before what leads to it.
+        folders[:] = sorted(
+            (name for name in folders if not _is_hidden(name)),
+            key=lambda name: (Path(above, name).is_symlink(), name),
+        )
+        for path in (Path(above, name) for name in files if not _is_hidden(name)):
+            if path.is_symlink():
+                links.append(path)
+            elif path.is_file():
+                seen.add(identity(path))
+                yield path
+    for path in links:
+        if path.is_file() and identity(path) not in seen:
+            seen.add(identity(path))
+            yield path
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a name is of none of the data: `_SUCCESS`, `.ipynb_checkpoints`, or what is half-written."""
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
+
+
 def _is_data(path: Path, format: str | None) -> bool:  # noqa: A002
-    hidden = path.name.startswith((".", "_"))  # a file that is being written is hidden
-    return not hidden and (format is not None or format_of(path) is not None)
+    if format is None and is_packed_otherwise(path):
+        msg = (
+            f"can't read `{path}`, packed as it is; unpack it, move it away, or name the others by a pattern"
+        )
+        raise SourceError(msg)
+    return format is not None or named(path) is not None
 
 
-def format_of(path: str | Path) -> str | None:
-    """Return the format that the end of a name says, None if it says nothing."""
-    name = str(path).lower()
-    for end, known in FORMATS.items():
-        if name.endswith(end):
-            return known
-    return None
-
-
-def open_files(paths: Sequence[str | Path], format: str | None = None) -> list[DataFile]:  # noqa: A002
+def open_files(
+    paths: Sequence[str | Path],
+    format: str | None = None,  # noqa: A002
+    options: Mapping[str, Any] | None = None,
+    types: Types | None = None,
+) -> list[DataFile]:
     """Return the files that paths mean, after a look at the columns of each.
+
+    Parameters
+    ----------
+    format
+        Of the files; None if their names say it.
+    options
+        How CSV and NDJSON files are read, as `check_read_options` knows it.
+    types
+        What columns of CSV files are, where that can't be told from a text.
 
     Raises
     ------
     SourceError
         If one is damaged, or its columns aren't those of the first; the message names the file.
     """
+    check_format("input_format", format, READABLE)
+    check_read_options(options or {})
     files: list[DataFile] = []
     for path, inside in find(paths, format).items():
-        kind = format or format_of(path)
-        if kind is None:
-            msg = f"`{path}`: the name must end in one of {', '.join(FORMATS)}; or say the format"
+        says = named(path)
+        if format is None and says is None:
+            msg = f"`{path}`: the name must end in one of {names()}; or pass {argument('input_format')}"
             raise SourceError(msg)
+        kind = format or says.format  # type: ignore[union-attr]
         first = files[0] if files else None
-        file = _open(path, inside, kind, first)
+        file = _open(path, inside, kind, first, options_of(path, kind, options or {}), types or {})
         if first is not None:
             check_same(file.schema, first.schema, f"`{path}`", f"in `{first.path}`")
             file = replace(file, schema=first.schema)
@@ -167,86 +236,69 @@ def open_files(paths: Sequence[str | Path], format: str | None = None) -> list[D
     return files
 
 
-def _open(path: Path, inside: Path, kind: str, first: DataFile | None) -> DataFile:
+def _open(
+    path: Path, inside: Path, kind: str, first: DataFile | None, options: dict[str, Any], types: Types
+) -> DataFile:
+    rows: int | None = None
     try:
+        if is_special(path):
+            msg = "it is no file but a pipe or a device, which can be read once only; save it to a file"
+            raise ValueError(msg)  # noqa: TRY301
         if path.stat().st_size == 0:
             msg = "the file is empty, 0 bytes"
             raise ValueError(msg)  # noqa: TRY301
-        rows: int | None = None
-        if kind == "parquet":
-            query = _scan(path, kind, None)
+        if kind in ("parquet", "ipc"):
+            query = scan(path, kind, None, options)
             schema = query.collect_schema()
             rows = query.select(pl.len()).collect().item()
+            if kind == "ipc":
+                check_lengths(path)
         elif kind == "ipc_stream":
             import pyarrow as pa
 
             with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as reader:
                 schema = pl.DataFrame(reader.schema.empty_table()).schema
-        elif kind == "csv" and first is not None:
-            # The first file's types hold for all: by its own a column of blanks would be text.
-            names = _scan(path, kind, None).collect_schema().names()
-            schema = pl.Schema([(name, first.schema.get(name, pl.String())) for name in names])
-        elif kind == "ndjson" and first is not None:
-            # A key may be missing in any record, so in a file too; but there are no new ones.
-            own = _scan(path, kind, None).collect_schema()
-            schema = pl.Schema(
-                [*first.schema.items(), *((n, t) for n, t in own.items() if n not in first.schema)]
-            )
+        elif kind == "csv":
+            with as_utf8(path, kind, options, lines=INFERRED + 1) as text:
+                schema = scan(text, kind, None, options).collect_schema()
+            check_end(path, len(schema), options)
+            schema = _typed(schema, options.get("schema_overrides") or {}, types if first is None else {})
+            if first is not None:
+                # The first file's types hold for all: by its own a column of blanks would be text.
+                schema = pl.Schema([(name, first.schema.get(name, pl.String())) for name in schema])
         else:
-            schema = _scan(path, kind, None).collect_schema()
+            schema = scan(path, kind, None, options).collect_schema()
+            if first is not None:
+                # A key may be missing in any record, so in a file too; but there are no new ones.
+                new = [(name, dtype) for name, dtype in schema.items() if name not in first.schema]
+                schema = pl.Schema([*first.schema.items(), *new])
+        schema.to_frame()  # a type may be read that Polars can't hold: decimals of 60 digits
     except BaseException as error:  # a panic of Polars is none of Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
         msg = f"can't read `{path}` as {kind}: {_first_line(error)}"
         raise SourceError(msg) from error
-    return DataFile(path, kind, schema, rows, inside)
+    for name in options.get("schema_overrides") or {}:
+        if name not in schema:
+            msg = f"`{path}`: there is no column `{name}` to be given a type; {near_matches(name, schema)}"
+            raise SourceError(msg)
+    return DataFile(path, kind, schema, rows, inside, options)
 
 
-def _scan(path: Path, kind: str, schema: pl.Schema | None) -> pl.LazyFrame:
-    if kind == "parquet":
-        return pl.scan_parquet(path, glob=False)
-    if kind == "ipc":
-        return pl.scan_ipc(path, glob=False)
-    if kind == "csv":
-        separator = "\t" if ".tsv" in path.name.lower() else ","
-        return pl.scan_csv(
-            path,
-            separator=separator,
-            schema_overrides=schema,
-            infer_schema_length=_INFERRED,
-            try_parse_dates=True,
-            glob=False,
-        )
-    escaped = globbing.escape(str(path))
-    return pl.scan_ndjson(escaped, schema=schema, infer_schema_length=_INFERRED)
+def _typed(schema: pl.Schema, said: Mapping[str, Any], types: Types) -> pl.Schema:
+    """Return a schema with the types that plugins expect, unless the user has said another."""
+    expected = {
+        name: dtype
+        for name, dtype in types.items()
+        if name in schema and name not in said and not _fits(schema[name], dtype)
+    }
+    return pl.Schema({**schema, **expected})
 
 
-def _read_ipc_stream(source: Any, size: int) -> Iterator[pl.DataFrame]:
-    import pyarrow as pa
-
-    with pa.OSFile(str(source)) as file, pa.ipc.open_stream(file) as reader:
-        for batch in reader:
-            frame = pl.from_arrow(batch)
-            assert isinstance(frame, pl.DataFrame)
-            yield from frame.iter_slices(size)
-
-
-def _row_groups_exceed(path: Path, memory: int) -> bool:
-    """Whether some row groups at once, as Polars decodes them, would be too much."""
-    import pyarrow.parquet as pq
-
-    metadata = pq.read_metadata(path)
-    sizes = (metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
-    return max(sizes, default=0) > memory / _ROW_GROUPS
-
-
-def _read_in_pieces(path: Path, schema: pl.Schema, size: int) -> Iterator[pl.DataFrame]:
-    import pyarrow.parquet as pq
-
-    # Polars decodes whole row groups, some at once; PyArrow page by page.
-    with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
-        for batch in file.iter_batches(batch_size=size):
-            yield pl.DataFrame(batch).cast(schema)
+def _fits(found: Any, expected: Any) -> bool:
+    if expected.is_integer():
+        return bool(found.is_integer())
+    return bool(found.base_type() is expected.base_type())
 
 
 def check_same(schema: pl.Schema, expected: pl.Schema, what: str, where: str) -> None:
@@ -270,24 +322,6 @@ def check_same(schema: pl.Schema, expected: pl.Schema, what: str, where: str) ->
         if name not in expected:
             msg = f"{what}: there is a column `{name}` that isn't {where}"
             raise SourceError(msg)
-
-
-def _damaged_row_group(path: Path) -> str:
-    """Return the first row group that can't be read, as another reader finds it."""
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            count = file.num_row_groups
-            for index in range(count):
-                try:
-                    for _ in file.iter_batches(row_groups=[index]):
-                        pass
-                except Exception:
-                    return f"row group {index} of {count}"
-    except Exception:
-        return "its footer"
-    return f"one of its {count} row groups"
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,8 +12,9 @@ import polars as pl
 from dataflare_vec.engine.checkpoint import OpenStates, open_states
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
-from dataflare_vec.engine.steps import bind_steps
+from dataflare_vec.engine.steps import annotated_types, bind_steps
 from dataflare_vec.errors import BindingError, RowError
+from dataflare_vec.hints import argument
 from dataflare_vec.running import check_on_error, run_batch
 from dataflare_vec.streams.result import StreamResult
 
@@ -60,6 +61,8 @@ class Passing:
 
     Attributes
     ----------
+    annotated : dict
+        What columns have to be, by the plugins' annotations.
     result : StreamResult
         The counts.
     on_failed : callable or None
@@ -92,7 +95,7 @@ class Passing:
         self._best = 0
         self.result = StreamResult()
         self.on_failed: Callable[[pl.DataFrame], None] | None = None
-        bind_steps(manager.registry, plugin, output, bindings, by)
+        self.annotated = annotated_types(bind_steps(manager.registry, plugin, output, bindings, by))
 
     def output_schema(self, schema: pl.Schema) -> pl.Schema:
         """Return the columns that come out for those that come in.
@@ -229,7 +232,7 @@ def _in_file(error: RowError, label: str | None, row: int) -> RowError:
     msg = (
         f"plugin `{error.plugin}`: {'row' if error.count == 1 else 'rows'} {shown}{where} failed"
         f"{'' if error.count == 1 else ', the first'} with {type(cause).__name__}: {cause}; "
-        'pass `on_error="null"` or `"drop"` to go on without them'
+        f"pass {argument('on_error', 'null', 'drop')} to go on without them"
     )
     if not rows:  # a column kernel says nothing about single rows
         msg = f"{f'`{label}`, ' if label else ''}from row {row}: {error}"
@@ -276,9 +279,9 @@ def parse_memory(memory: int | str | None) -> int | None:
             unit = round(1000 ** math.log(unit, 1024))
         size = int(float(match[1]) * unit)
     except ValueError:
-        msg = f"`memory` must be a number of bytes or a text as `512MiB` or `2GB`, got {memory!r}"
+        msg = f"{argument('memory')} must be a number of bytes or a text as `512MiB` or `2GB`, got {memory!r}"
         raise ValueError(msg) from None
     if size < LEAST_MEMORY:
-        msg = f"`memory` must be at least {LEAST_MEMORY >> 20} MiB, got {memory!r}"
+        msg = f"{argument('memory')} must be at least {LEAST_MEMORY >> 20} MiB, got {memory!r}"
         raise ValueError(msg)
     return size

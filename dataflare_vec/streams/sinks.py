@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,12 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from dataflare_vec.errors import SinkError
-from dataflare_vec.streams.files import FORMATS, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+#: The beginning of a message of an Arrow IPC stream, and no more of it: an error to each reader.
+_TORN = b"\xff\xff\xff\xff"
 
 _SINKS: dict[str, Callable[..., Any]] = {
     "parquet": pl.LazyFrame.sink_parquet,
@@ -20,26 +23,6 @@ _SINKS: dict[str, Callable[..., Any]] = {
     "csv": pl.LazyFrame.sink_csv,
     "ndjson": pl.LazyFrame.sink_ndjson,
 }
-
-
-def output_format(path: Path, format: str | None) -> str:  # noqa: A002
-    """Return the format to write: as given, or as the name says.
-
-    Raises
-    ------
-    ValueError
-        If neither says one that can be written.
-    """
-    found = format or format_of(path)
-    if found is None and (path / "_delta_log").is_dir():
-        return "delta"
-    if found not in (*_SINKS, "ipc_stream", "delta"):
-        msg = (
-            f"`{path}`: can't tell what to write; the name must end in one of {', '.join(FORMATS)}, or pass "
-            f"`format=` one of {', '.join((*_SINKS, 'ipc_stream', 'delta'))}"
-        )
-        raise ValueError(msg)
-    return found
 
 
 def write_frames(
@@ -56,7 +39,7 @@ def write_frames(
     Parameters
     ----------
     target
-        A path; for ``"ipc_stream"`` also a binary file that is open.
+        A path, or a binary file that is open.
     options
         As the sink of Polars, or `deltalake.write_deltalake`, takes them.
 
@@ -64,6 +47,8 @@ def write_frames(
     ------
     SinkError
         If it can't be written. What ``frames`` raise is raised as it is.
+    BrokenPipeError
+        If the target is a pipe that nobody reads from any more.
     """
     options = dict(options or {})
     watched = Watched(frames)
@@ -82,10 +67,12 @@ def write_frames(
     except BaseException as error:
         if watched.error is not None:
             raise watched.error from watched.error.__cause__
-        if isinstance(error, (OSError, pl.exceptions.PolarsError)):
+        if isinstance(error, (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)):
             text = str(error).splitlines()[0]
             msg = f"can't write `{getattr(target, 'name', target)}`: {text}"
-            raise SinkError(msg) from error
+            # Whoever reads a pipe may have had enough. Polars has no class for that.
+            is_left = "broken pipe" in text.lower() and not isinstance(target, (str, Path))
+            raise (BrokenPipeError if is_left else SinkError)(msg) from error
         raise
 
 
@@ -109,17 +96,29 @@ class Watched:
             raise
 
 
-def _write_ipc_stream(frames: Watched, schema: pl.Schema, target: Any, **options: Any) -> None:
+def _write_ipc_stream(
+    frames: Watched, schema: pl.Schema, target: Any, compression: str | None = None, **options: Any
+) -> None:
     import pyarrow as pa
 
     arrow = schema.to_frame().to_arrow().schema
     sink = pa.OSFile(str(target), "wb") if isinstance(target, (str, Path)) else target
+    if compression is not None:
+        codec = None if compression == "uncompressed" else compression
+        options["options"] = pa.ipc.IpcWriteOptions(compression=codec)
     try:
-        with pa.ipc.new_stream(sink, arrow, **options) as writer:
+        writer = pa.ipc.new_stream(sink, arrow, **options)
+        try:
             for frame in frames:
                 writer.write_table(frame.to_arrow().cast(arrow))
-        if sink is target:
-            target.flush()
+        except BaseException:
+            # A stream may end without a marker: whoever reads it would take what has come for all.
+            with suppress(OSError, ValueError):
+                sink.write(_TORN)
+                sink.flush()
+            raise
+        writer.close()
+        sink.flush()
     finally:
         if sink is not target:
             sink.close()

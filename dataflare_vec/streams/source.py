@@ -12,13 +12,16 @@ import polars as pl
 
 from dataflare_vec.errors import SourceError, UnsupportedDataError
 from dataflare_vec.frames import column_names, is_narwhals, is_pandas, is_pyarrow, to_polars
+from dataflare_vec.hints import argument
 from dataflare_vec.streams.ahead import ClosedError
 from dataflare_vec.streams.files import check_same, open_files
+from dataflare_vec.streams.reading import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Iterator
+    from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 
     from dataflare_vec.streams.ahead import Ahead
+    from dataflare_vec.streams.files import Types
 
 
 class Part(Protocol):
@@ -56,7 +59,11 @@ class Query:
 
     def batches(self, size: int, memory: int | None = None) -> Iterator[pl.DataFrame]:
         """Yield its result in frames of about ``size`` rows."""
-        yield from self.frame.collect_batches(chunk_size=size)
+        try:
+            yield from rows_of(self.frame, size)
+        except pl.exceptions.PanicException as error:  # which is none of Exception
+            msg = f"the query can't be read: {str(error).splitlines()[0][:300]}"
+            raise SourceError(msg) from error
 
 
 class Batches:
@@ -120,13 +127,14 @@ class AsyncBatches(Batches):
 
     async def feed(self, ahead: Ahead) -> None:
         """Read in the running event loop, into a queue."""
-        import asyncio
-
+        iterator = aiter(self._async_items)
         try:
-            async for item in self._async_items:
-                await asyncio.to_thread(ahead.put, (monotonic(), self._check(item)))
+            async for item in iterator:
+                await ahead.put_async((monotonic(), self._check(item)))
         except ClosedError:
-            pass
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
         except BaseException as error:
             ahead.finish(error)
             if not isinstance(error, Exception):
@@ -153,8 +161,13 @@ def _in_own_loop(items: AsyncIterable[Any]) -> Iterator[Any]:
         loop.close()
 
 
-def open_source(source: Any, format: str | None = None) -> list[Part]:  # noqa: A002
-    """Return the parts of whatever can be read as a stream.
+def open_source(
+    source: Any,
+    format: str | None = None,  # noqa: A002
+    options: Mapping[str, Any] | None = None,
+    types: Types | None = None,
+) -> list[Part]:
+    """Return the parts of whatever can be read as a stream; for files the rest is as in `open_files`.
 
     Raises
     ------
@@ -164,9 +177,13 @@ def open_source(source: Any, format: str | None = None) -> list[Part]:  # noqa: 
         If it is nothing that can be read.
     """
     if isinstance(source, (str, Path)):
-        return list(open_files([source], format))
+        source = [source]
     if isinstance(source, (list, tuple)) and source and all(isinstance(p, (str, Path)) for p in source):
-        return list(open_files(source, format))
+        return list(open_files(source, format, options, types))
+    if options:
+        said = ", ".join(argument(name) for name in options)
+        msg = f"{said}: only files are read in one way or another, got {type(source).__name__}"
+        raise ValueError(msg)
     if is_narwhals(source):
         source = source.to_native()
     if isinstance(source, pl.LazyFrame):
@@ -178,8 +195,15 @@ def open_source(source: Any, format: str | None = None) -> list[Part]:  # noqa: 
         return [Batches([frame], frame.schema, frame.height)]
     reader = _reader(source)
     if reader is not None:
-        empty = pl.from_arrow(reader.schema.empty_table())
-        assert isinstance(empty, pl.DataFrame)
+        try:
+            empty = pl.from_arrow(reader.schema.empty_table())
+            assert isinstance(empty, pl.DataFrame)
+            empty.schema.to_frame()  # a type may be read that Polars can't hold: decimals of 60 digits
+        except BaseException as error:  # a panic of Polars is none of Exception
+            if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
+                raise
+            msg = f"Polars can't read the columns of the stream: {str(error).splitlines()[0][:300]}"
+            raise SourceError(msg) from error
         return [Batches(reader, empty.schema)]
     if hasattr(source, "__aiter__"):
         return [AsyncBatches(source)]

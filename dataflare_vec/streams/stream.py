@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
+import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.config import seconds
+from dataflare_vec.errors import StreamUsedError
+from dataflare_vec.hints import argument
 from dataflare_vec.manager import default_manager
-from dataflare_vec.streams.ahead import Ahead
-from dataflare_vec.streams.joining import joined, stamped
-from dataflare_vec.streams.passing import MOST, Passing, parse_memory
-from dataflare_vec.streams.source import AsyncBatches, Batches, open_source
+from dataflare_vec.streams.ahead import ClosedError
+from dataflare_vec.streams.flow import Flow
+from dataflare_vec.streams.passing import Passing, parse_memory
+from dataflare_vec.streams.planning import Plan
+from dataflare_vec.streams.source import open_source
 from dataflare_vec.streams.writing import Writing
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
     from pathlib import Path
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
     from dataflare_vec.streams.source import Part
 
 
+#: The use that may go on, from several threads too.
+_ITERATED = "iterated over"
+
+
 def stream(
     source: Any,
     plugin: Plugins,
@@ -45,6 +52,7 @@ def stream(
     max_latency: float | timedelta | None = None,
     memory: int | str | None = None,
     format: str | None = None,  # noqa: A002
+    read_options: Mapping[str, Any] | None = None,
     **bindings: Any,
 ) -> Stream:
     """Pass data through plugins batch by batch, while it is read and what comes out is used.
@@ -53,7 +61,8 @@ def stream(
     ----------
     source
         Files (a path, a folder, a pattern as ``"data/*.parquet"``, or a list of them): Parquet, Arrow IPC,
-        CSV or NDJSON. A LazyFrame or a frame. Anything with ``__arrow_c_stream__``: a RecordBatchReader,
+        CSV or NDJSON, by the ends of their names; CSV and NDJSON also compressed (``.csv.gz``, ``.tsv.zst``).
+        A LazyFrame or a frame. Anything with ``__arrow_c_stream__``: a RecordBatchReader,
         a DuckDB relation, an ADBC cursor, a Flight reader. An iterator, a generator, or an asynchronous one
         of batches or frames of any kind, such as a live feed.
     plugin, output, keep, on_error, manager, config, by, state, **bindings
@@ -68,6 +77,13 @@ def stream(
     format
         Of the files, if their names don't say it: ``"parquet"``, ``"ipc"``, ``"ipc_stream"``, ``"csv"``,
         ``"ndjson"``.
+    read_options
+        How CSV and NDJSON files are read, as `polars.scan_csv` calls it: ``separator``, ``quote_char``,
+        ``has_header``, ``new_columns``, ``null_values``, ``schema_overrides``, ``decimal_comma``,
+        ``comment_prefix``, ``skip_rows``, …; and ``encoding``, any that Python knows (another than UTF-8
+        needs room for a copy in the temporary folder). A CSV column whose parameter is annotated, as
+        ``zip: str``, is of that type; of the others it is inferred from the first 10,000 rows. An NDJSON
+        file is looked through for its keys before, to the end or for ``infer_schema_length`` rows.
 
     Returns
     -------
@@ -110,122 +126,97 @@ def stream(
     )
     latency = None if max_latency is None else seconds(max_latency)
     if latency is not None and latency <= 0:
-        msg = f"`max_latency` must be more than 0 seconds, got {max_latency!r}"
+        msg = f"{argument('max_latency')} must be more than 0 seconds, got {max_latency!r}"
         raise ValueError(msg)
-    return Stream(open_source(source, format), passing, latency)
+    parts = open_source(source, format, read_options, passing.annotated)
+    return Stream(parts, passing, latency)
 
 
 class Stream:
     """Data on its way through plugins; made by `stream`.
 
     An iterator of Polars frames, also an asynchronous one; an Arrow stream (``__arrow_c_stream__``); and
-    `write` sends it to files. Nothing is read before it is used, apart from the files' schemas.
-
-    Attributes
-    ----------
-    parts : list
-        The files, or the one source, that it reads.
+    `write` sends it to files. Nothing is read before it is used, apart from the files' schemas. It can be
+    used for one of these, once. Threads that iterate over it share the frames: each goes to one of them.
     """
 
     def __init__(self, parts: list[Part], passing: Passing, max_latency: float | None) -> None:
-        self.parts = parts
-        self._passing = passing
-        self._max_latency = max_latency
-        self._frames: Ahead | None = None
-        self._open: list[Ahead] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._schema: pl.Schema | None = None
+        self._flow = Flow(parts, passing, max_latency)
+        self._use: str | None = None
+        self._lock = threading.Lock()
         rows = [part.rows for part in parts]
         known = [count for count in rows if count is not None]
         self.result.total_count = sum(known) if len(known) == len(rows) else None
         if parts[0].schema is not None:
-            self._schema = passing.output_schema(parts[0].schema)
+            _ = self._flow.schema
+        # A stream that is left, as by `break`, and that nobody has any more: its threads would wait for ever.
+        weakref.finalize(self, self._flow.close)
+
+    @property
+    def parts(self) -> list[Part]:
+        """The files, or the one source, that it reads."""
+        return self._flow.parts
 
     @property
     def result(self) -> StreamResult:
         """Counts so far, and the first failed rows."""
-        return self._passing.result
+        return self._flow.passing.result
 
     @property
     def state(self) -> Any:
         """What scans and reduces carry after the rows so far, to go on from as ``state=`` of another call."""
-        return self._passing.state
+        return self._flow.passing.state
 
     @property
     def input_schema(self) -> pl.Schema:
         """Columns that come in; the first batch of an iterator is taken to find them."""
-        part = self.parts[0]
-        if isinstance(part, Batches):
-            part.peek()
-        assert part.schema is not None
-        return part.schema
+        return self._flow.input_schema
 
     @property
     def schema(self) -> pl.Schema:
         """Columns that come out."""
-        if self._schema is None:
-            self._schema = self._passing.output_schema(self.input_schema)
-        return self._schema
+        return self._flow.schema
+
+    def _begin(self, use: str) -> None:
+        """Remember what the stream is used for, which can be one thing only.
+
+        Raises
+        ------
+        StreamUsedError
+            If it is used for another, or was.
+        """
+        with self._lock:
+            if self._use is not None and (self._use != use or use != _ITERATED):
+                msg = (
+                    f"the stream was {self._use} already, and can be used once; make another one with "
+                    "`dfv.stream(…)`"
+                )
+                raise StreamUsedError(msg)
+            self._use = use
 
     # -- taking frames --------------------------------------------------------------------------------------
-
-    def frames_of(self, parts: Sequence[Part]) -> Iterator[pl.DataFrame]:
-        """Yield what comes out for some of the parts: computed as it is asked for, read a little ahead."""
-        passing = self._passing
-        passing.result.begin()
-        for part in parts:
-            schema = part.schema
-            most = MOST if schema is None else passing.most_rows(schema, self.schema)
-            ahead = self._read(part, most)
-            row = 0
-            try:
-                for batch in joined(ahead, partial(passing.wanted_rows, most), self._max_latency):
-                    if self._schema is None:
-                        self._schema = passing.output_schema(batch.schema)
-                    frame = passing.compute(batch, part.label, row)
-                    row += batch.height
-                    if not passing.reduces:
-                        yield frame
-            finally:
-                ahead.close()
-                self._open.remove(ahead)
-        rows = passing.reduced()
-        if rows is not None:
-            yield rows
-        passing.result.end()
-
-    def _read(self, part: Part, most: int) -> Ahead:
-        ahead = Ahead()
-        self._open.append(ahead)
-        if self._loop is not None and isinstance(part, AsyncBatches):
-            import asyncio
-
-            asyncio.run_coroutine_threadsafe(part.feed(ahead), self._loop)
-        else:
-            ahead.fill(stamped(part.batches(most, self._passing.memory)))
-        return ahead
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         return self
 
     def __next__(self) -> pl.DataFrame:
-        if self._frames is None:
-            self._frames = Ahead.of(self.frames_of(self.parts))
-        frame: pl.DataFrame = next(self._frames)
+        self._begin(_ITERATED)
+        try:
+            frame: pl.DataFrame = next(self._flow.frames)
+        except ClosedError:
+            raise StopIteration from None
         return frame
 
     def __aiter__(self) -> AsyncIterator[pl.DataFrame]:
-        import asyncio
-
-        self._loop = asyncio.get_running_loop()
         return self
 
     async def __anext__(self) -> pl.DataFrame:
         import asyncio
 
-        frame = await asyncio.to_thread(next, self, None)
-        if frame is None:
-            raise StopAsyncIteration
+        self._begin(_ITERATED)
+        if self._flow.loop is None:
+            self._flow.loop = asyncio.get_running_loop()
+        frame: pl.DataFrame = await self._flow.frames.take_async()
         return frame
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
@@ -237,10 +228,14 @@ class Stream:
         import pyarrow as pa
 
         schema = self.schema.to_frame().to_arrow().schema
-        batches = (
-            batch.cast(schema) for frame in self for batch in frame.to_arrow().combine_chunks().to_batches()
-        )
-        return pa.RecordBatchReader.from_batches(schema, batches)
+
+        def batches() -> Iterator[Any]:
+            self._begin("read as an Arrow stream")
+            for frame in self._flow.frames:
+                for batch in frame.to_arrow().combine_chunks().to_batches():
+                    yield batch.cast(schema)
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
 
     # -- writing --------------------------------------------------------------------------------------------
 
@@ -261,9 +256,11 @@ class Stream:
         Parameters
         ----------
         target
-            A file: Parquet, IPC, CSV or NDJSON by its name. A folder (a name without such an end): a file in
-            it for each input file, or partitions, or a Delta table. A function that is called with each
-            frame. A binary file that is open, which gets an Arrow IPC stream.
+            A file: Parquet, IPC, CSV or NDJSON by its name (also ``.tsv``, ``.csv.gz``, ``.ndjson.zst``). A
+            folder, that is one that is there, a name that ends in ``/`` or has no suffix: a file in it for
+            each input file; or partitions, or a Delta table. A function that is called with each
+            frame. A binary file that is open, which gets an Arrow IPC stream. Links are followed, pipes and
+            devices written to as they are.
         format
             ``"parquet"``, ``"ipc"``, ``"ipc_stream"``, ``"csv"``, ``"ndjson"`` or ``"delta"``, if the name
             doesn't say it. In a folder, by default each file's own.
@@ -304,15 +301,21 @@ class Stream:
         process that was killed has left is removed by the next one that writes the same file. With
         `resume`, the plugins have to be the same as before.
         """
-        plan = Writing(target, format, partition_by, errors, resume, overwrite, progress, options)
-        return plan.run(self, self._passing)
+        plan = Plan(target, format, partition_by, errors, resume, overwrite, options)
+        return self.carry_out(plan, progress)
+
+    def carry_out(self, plan: Plan, progress: Callable[[StreamResult], None] | None = None) -> StreamResult:
+        """Write as a plan says, which holds the arguments of `write`."""
+        writing = Writing(plan, self._flow, progress)
+        writing.check()
+        self._begin("written")
+        return writing.run()
 
     # -- end ------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Read no further; what is under way ends with its batch."""
-        for ahead in [*self._open, *([self._frames] if self._frames is not None else [])]:
-            ahead.close()
+        self._flow.close()
 
     def __enter__(self) -> Stream:
         return self

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataflare_vec.errors import SinkError
+from dataflare_vec.streams.paths import is_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
 try:
     import fcntl
@@ -30,16 +32,26 @@ OLD = "-old"
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path) -> Iterator[Path | BinaryIO]:
     """Give a temporary path to write to; in the end it is synced to disk and gets its final name.
 
-    Nothing is left of it if the block raises.
+    Nothing is left of it if the block raises. Links are followed: what they lead to is replaced. A pipe or
+    a device is given itself, open.
 
     Raises
     ------
     SinkError
         If the folder can't be written to.
     """
+    if is_special(path):
+        try:
+            file = path.open("wb", buffering=0)
+        except OSError as error:
+            raise _refusal(path, error) from error
+        with file:
+            yield file
+        return
+    path = _followed(path)
     with _claim(path, folder=False) as temporary:
         yield temporary
         _sync(temporary)
@@ -56,6 +68,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     SinkError
         If the folder above can't be written to.
     """
+    path = _followed(path)
     with _claim(path, folder=True) as temporary:
         yield temporary
         for each in (*temporary.rglob("*"), temporary):
@@ -97,14 +110,21 @@ def _claim(path: Path, *, folder: bool) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = _create(temporary, folder=folder)
     except OSError as error:
-        msg = f"can't write `{path}`: {error.strerror or error}"
-        raise SinkError(msg) from error
+        raise _refusal(path, error) from error
     try:
         yield temporary
     finally:
         os.close(lock)
         if temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True) if folder else temporary.unlink(missing_ok=True)
+
+
+def _followed(path: Path) -> Path:
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _refusal(path: Path, error: OSError) -> SinkError:
+    return SinkError(f"can't write `{path}`: {error.strerror or error}")
 
 
 def _create(temporary: Path, *, folder: bool) -> int:

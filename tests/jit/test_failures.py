@@ -5,12 +5,14 @@ from __future__ import annotations
 import collections
 import datetime
 import json
+import keyword
 import logging
 import math
 import random
 import re
 from datetime import timedelta
 from decimal import Decimal
+from enum import Enum
 from statistics import mean
 
 import numba
@@ -28,12 +30,17 @@ LIMITS = [1.0, 2.0]
 RATE = Decimal("0.19")
 WEIGHTS = np.ones(3)
 TOTAL = 0.0
+NAMES = np.array(["1.0", "2.0"])
 logger = logging.getLogger("kernel")
 
 
 class Money:
     def __init__(self, cents):
         self.cents = cents
+
+
+class Level(str, Enum):
+    LOW = "low"
 
 
 @numba.njit
@@ -327,7 +334,73 @@ def forgets(x):
 
 
 # mistake, kernel, what is marked, words of the reason, words of the advice
+def caught_classes(x):
+    try:
+        return 1 // x
+    except (ValueError, ZeroDivisionError):
+        return 0.0
+
+
+def interrupted(x):
+    if x > 1:
+        raise KeyboardInterrupt
+    return x
+
+
+def returns_empty(x):
+    return []
+
+
+def unlike_dict(x):
+    return len({1: 2, "b": 3}) + x
+
+
+def unlike_loop(x):
+    count = 0
+    for _ in (1, "a", x):
+        count += 1
+    return count
+
+
+def unlike_item(x):
+    return (1, "a", x)[int(x)]
+
+
+def class_attribute(x):
+    return float.fromhex("1") + x
+
+
+def set_comprehension(x):
+    return len({i % 2 for i in range(int(x))})
+
+
+def type_as_value(x):
+    return type(x) == float  # noqa: E721
+
+
+def inner_recursion(x):
+    def product(n):
+        return 1.0 if n < 2 else n * product(n - 1)
+
+    return product(x)
+
+
+def numpy_string(x):
+    return NAMES[0] == str(x)
+
+
+def shown_member(x):
+    return f"{Level.LOW}"
+
+
+def module_s_list(x):
+    return str(x) in keyword.kwlist
+
+
 CASES = [
+    ("a string of another kind", numpy_string, "NAMES[0] == str(x)", "outside of compiled code", "tuple of"),
+    ("a member shown as text", shown_member, "Level.LOW", "`Level.LOW` is a string", "`.value`"),
+    ("a list or set of a module", module_s_list, "", "outside of the kernel", "a frozenset"),
     ("unknown name", unknown_name, "prcie", "no name `prcie`", "did you mean `price`"),
     ("a kernel that calls itself", calls_itself, "calls_itself(x - 1)", "can't call itself", "as a loop"),
     ("a function of a library", library_function, "mean(x)", "is a library's", "of your own"),
@@ -414,6 +487,16 @@ CASES = [
     ("keywords from a dict", keywords, "added(**options)", "`**` in a call", "one by one"),
     ("print with options", printed, 'print(x, end="")', "`print` takes no", "leave them out"),
     ("exceptions by class", caught_class, "try:", "all exceptions or none", "`except Exception:`"),
+    ("exceptions by class", caught_classes, "try:", "all exceptions or none", "`except Exception:`"),
+    ("no error", interrupted, "raise KeyboardInterrupt", "derive from `Exception`", "`raise ValueError(…)`"),
+    ("an empty list that is nothing but empty", returns_empty, "[]", "has no type", "`[0][:0]`"),
+    ("a dict of unlike items", unlike_dict, "", "keys of a dict are of one type", "`if` and `elif`"),
+    ("unlike items one after the other", unlike_loop, "", "(1, 'a', float64) are unlike", "one by one"),
+    ("an item of a tuple by number", unlike_item, "", "(1, 'a', float64) are unlike", "pair[0]"),
+    ("an attribute of a class", class_attribute, "float.fromhex", "of a class", "methods on values"),
+    ("a set by comprehension", set_comprehension, "", "by a comprehension", "set([… for"),
+    ("types as values", type_as_value, "", "a type isn't a value", "isinstance(x, int)"),
+    ("a function within that calls itself", inner_recursion, "", "can't call itself", "top of the file"),
     ("the exception as a value", caught_value, "try:", "can't be kept as `error`", "leave out `as error`"),
     ("raise within except", raised_again, "raise", "raised again", "the row is reported"),
     ("formats with %", percent, '"%.2f" % x', "formatting with `%`", 'as `f"{x:.2f}"`'),

@@ -86,3 +86,63 @@ def test_a_message_written_in_any_way(function):
     result = dfv.run(FRAME, plugin, keep=False, on_error="null")
     assert result.frame.to_series().to_list() == values
     assert result.errors["message"].to_list() == messages
+
+
+def uncaught_before_try(x):
+    if x == 1:
+        raise ValueError("one")
+    try:
+        y = 10 // x
+    except Exception:  # noqa: BLE001
+        return -1
+    return y
+
+
+def finally_lets_through(x):
+    y = 0
+    try:
+        y = 10 // (x - 2)
+    finally:
+        y += 5
+    return y
+
+
+def _in_a_helper(x):
+    if x == 1:
+        raise ValueError("one")
+    try:
+        return 10 // x
+    except Exception:  # noqa: BLE001
+        return -1
+
+
+def in_a_loop(x):
+    total = 0
+    for i in range(3):
+        try:
+            total += _in_a_helper(x + i)
+        except Exception:  # noqa: BLE001
+            total += 100
+    return total
+
+
+@pytest.mark.parametrize("function", [uncaught_before_try, finally_lets_through, in_a_loop])
+def test_a_row_knows_nothing_of_the_exception_of_the_row_before(function):
+    values = [5, 1, 2, 3, 0, 4, 2, 1, -1]
+    expected = []
+    for value in values:
+        try:
+            expected.append(function(value))
+        except Exception as error:  # noqa: BLE001
+            expected.append(type(error).__name__)
+    frame = pl.DataFrame({"x": values})
+    result = dfv.run(frame, dfv.plugin(function, replace=True), keep=False)
+    errors = dict(result.errors.select("row", "error").rows())
+    assert [errors.get(i, value) for i, value in enumerate(result.frame.to_series())] == expected
+
+    def summed(total, x):
+        return total + 1, function(x)
+
+    result = dfv.run(frame, dfv.scan(summed, init=0, name="summed", replace=True), keep=False)
+    errors = dict(result.errors.select("row", "error").rows())
+    assert [errors.get(i, value) for i, value in enumerate(result.frame.to_series())] == expected

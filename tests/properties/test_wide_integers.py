@@ -61,26 +61,25 @@ def test_exact_or_failed(name, frame, config):
         assert got == ((None,) * width if value is None or i in failed else tuple(value))
 
 
-def floor(x):
-    return x // 2
+def divided(x, y):
+    return x // 7, x % 7, x / 7, x // y, x % y, y // x, x / y
 
 
-def rest(x):
-    return x % 2
+DIVISIONS = plugins(divided)
+divisors = numbers.filter(bool)
 
 
-def quotient(x):
-    return x / 2
-
-
-DIVISIONS = plugins(floor, rest, quotient)
-
-
-@pytest.mark.parametrize(("name", "sign"), [("floor", "//"), ("rest", "%"), ("quotient", "/")])
-def test_division_is_refused(name, sign):
-    frame = pl.DataFrame({"x": pl.Series([1], dtype=pl.Int128)})
-    with pytest.raises(dfv.KernelCompileError, match=f"`{sign}` of integers of 128 bits isn't known"):
-        dfv.apply(frame, DIVISIONS[name])
+@given(
+    frame=frames(x=(divisors, pl.Int128), y=(st.integers(-(1 << 63), (1 << 63) - 1).filter(bool), pl.Int64)),
+    config=configs,
+)
+def test_division(frame, config):
+    result = dfv.run(frame, DIVISIONS["divided"], keep=False, config=config, on_error="null")
+    expected = [value for value, _ in call(DIVISIONS["divided"], frame.iter_rows())]
+    failed = [i for i, (x, y) in enumerate(frame.iter_rows()) if (x, y) == (LOW, -1)]
+    assert result.errors["row"].to_list() == failed
+    for i, (value, got) in enumerate(zip(expected, result.frame.rows(), strict=True)):
+        assert got == ((None,) * 7 if value is None or i in failed else tuple(value))
 
 
 def doubled(y):

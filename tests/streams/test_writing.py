@@ -164,7 +164,7 @@ def test_mistakes(folder, tmp_path):
         write(tmp_path / "o.parquet", resume=True)
     with pytest.raises(ValueError, match="`errors` must be a folder too"):
         write(tmp_path / "o", errors=tmp_path / "e.parquet")
-    with pytest.raises(ValueError, match="can't tell what to write"):
+    with pytest.raises(ValueError, match=r"`format` must be one of parquet, .*, got 'xlsx'"):
         dfv.stream(folder, SHARE, on_error="null").write(tmp_path / "o.xlsx", format="xlsx")
     with pytest.raises(ValueError, match="is a folder, which gets a file for each input file"):
         dfv.stream(rows(0, 10), SHARE, on_error="null").write(tmp_path / "o")

@@ -1,4 +1,4 @@
-"""Operators of decimals, as Python's `decimal` has them in a context wide enough, and of wide integers."""
+"""Operators of decimals, as Python's `decimal` has them in a context wide enough."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from dataflare_vec.jit.decimals.types import (
     I128,
     PRECISION,
     DecimalType,
-    WideIntType,
+    has_point,
     operation,
     overflowing,
     rescaled,
-    wide_int,
 )
 from dataflare_vec.values import TOO_LARGE_INTEGER
 
@@ -171,23 +170,6 @@ def _absolute_value(scale):
     return DecimalType(scale), body
 
 
-def _bits(name):
-    def make(a, b):
-        return wide_int, lambda context, builder, x, y: getattr(builder, name)(x, y)
-
-    return operation(make)
-
-
-def _shifted(a, b):
-    def body(context, builder, value, count):
-        with builder.if_then(builder.icmp_signed("<", count, I128(0)), likely=False):
-            context.call_conv.return_user_exc(builder, ValueError, ("negative shift count",))
-        far = builder.icmp_signed(">", count, I128(127))
-        return builder.ashr(value, builder.select(far, I128(127), count))
-
-    return wide_int, body
-
-
 _negated, _absolute = operation(_negation), operation(_absolute_value)
 _as_int, _as_float, _as_nearest = operation(_cut), operation(_float), operation(_nearest)
 
@@ -209,13 +191,11 @@ def _is_number(ty):
     return isinstance(ty, (DecimalType, types.Integer, types.Boolean))
 
 
-def _binary(function, implementation, kind=DecimalType):
+def _binary(function, implementation):
     @overload(function, jit_options=_INLINE)
     def of_two(a, b):
         left, right = (x.type if isinstance(x, types.Optional) else x for x in (a, b))
-        if not isinstance(left, kind) and not isinstance(right, kind):
-            return None
-        if kind is WideIntType and any(isinstance(x, DecimalType) and x != wide_int for x in (left, right)):
+        if not has_point(left) and not has_point(right):
             return None
         if not (_is_number(left) and _is_number(right)):
             return None
@@ -244,17 +224,11 @@ for _function, _implementation in (
 ):
     _binary(_function, _implementation)
 
-for _function, _name in ((operator.and_, "and_"), (operator.or_, "or_"), (operator.xor, "xor")):
-    _binary(_function, _bits(_name), WideIntType)
-_binary(operator.rshift, operation(_shifted), WideIntType)
-
 
 def _unary(function, implementation):
     @overload(function, jit_options=_INLINE)
     def of_one(a):
-        if function is int and isinstance(a, WideIntType):
-            return lambda a: a
-        return (lambda a: implementation((a,))) if isinstance(a, DecimalType) else None
+        return (lambda a: implementation((a,))) if has_point(a) else None
 
 
 for _one, _implementation in (
@@ -269,10 +243,8 @@ for _one, _implementation in (
 @overload(round, jit_options=_INLINE)
 def rounded(number, ndigits=None):
     """Round half to even: to an integer, or to so many digits, which must be a constant."""
-    if not isinstance(number, DecimalType):
+    if not has_point(number):
         return None
-    if isinstance(number, WideIntType) and not isinstance(ndigits, types.Integer):
-        return lambda number, ndigits=None: number
     if ndigits is None or isinstance(ndigits, (types.NoneType, types.Omitted)):
         return lambda number, ndigits=None: _as_nearest((number,))
     if not isinstance(ndigits, types.Literal):
@@ -281,8 +253,6 @@ def rounded(number, ndigits=None):
     if digits < 0:
         msg = "`round(x, n)` of a decimal takes a constant `n` of 0 or more"
         raise errors.TypingError(msg)
-    if isinstance(number, WideIntType):
-        return lambda number, ndigits=None: number
     implementation = _rounded_to(digits)
     return lambda number, ndigits=None: implementation((number,))
 
@@ -290,10 +260,7 @@ def rounded(number, ndigits=None):
 def _refuse(function, sign):
     @overload(function)
     def refused(a, b):
-        if wide_int in (a, b):
-            msg = f"`{sign}` of integers of 128 bits isn't known"
-            raise errors.TypingError(msg)
-        if isinstance(a, DecimalType) or isinstance(b, DecimalType):
+        if has_point(a) or has_point(b):
             msg = f"`{sign}` of decimals isn't exact; write `float(a) {sign} float(b)`, or scale integers"
             raise errors.TypingError(msg)
         return None

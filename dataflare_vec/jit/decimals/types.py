@@ -2,7 +2,7 @@
 
 The scale is part of the type, as it is part of a column's dtype: sums take the larger of two scales, products
 their sum. Nothing is rounded; what has more than 38 digits is an OverflowError. Integers of 128 bits are a
-kind of their own: they have no point, and end where 128 bits do.
+kind of their own: they have no point, and end where 128 bits do (`jit.integers` has their operators).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numba.extending import intrinsic, lower_cast, register_model
 from dataflare_vec.values import TOO_LARGE, digits_of
 
 I128 = ir.IntType(128)
+NEGATIVE = "a negative integer where only others can be; begin with one that is negative, as -1, not with 0"
 #: Digits of the largest decimal.
 PRECISION = 38
 LIMIT = 10**PRECISION
@@ -53,16 +54,68 @@ class DecimalType(types.Type):  # type: ignore[misc]
         return None
 
 
-class WideIntType(DecimalType):
+class WideIntType(DecimalType, types.Hashable):  # type: ignore[misc]
     """An integer of 128 bits."""
 
+    def __init__(self, name: str = "int128") -> None:
+        super().__init__(0, name)
+
+    def can_convert_from(self, typing_context: Any, other: types.Type) -> Conversion | None:
+        """Any integer is one."""
+        if isinstance(other, NaturalType):
+            return Conversion.promote
+        return super().can_convert_from(typing_context, other)
+
+    def unify(self, typing_context: Any, other: types.Type) -> types.Type | None:
+        """Return the type that holds values of both: a float with a float, as for any integer."""
+        if isinstance(types.unliteral(other), (types.Boolean, WideIntType)):
+            return wide_int
+        if isinstance(other, types.Float):
+            return types.float64
+        return super().unify(typing_context, other)
+
+
+class NaturalType(WideIntType):
+    """An integer that isn't negative: a value of a UInt64 column, and what is certainly not below zero.
+
+    It is computed with in 128 bits. A column of such results is UInt64, and larger ones are failed rows.
+    """
+
     def __init__(self) -> None:
-        super().__init__(0, "int128")
+        super().__init__("natural")
+
+    def can_convert_from(self, typing_context: Any, other: types.Type) -> Conversion | None:
+        """Integers are that are known not to be negative."""
+        return Conversion.promote if is_natural(other) else None
+
+    def can_convert_to(self, typing_context: Any, other: types.Type) -> Conversion | None:
+        """Return that it is an integer of 128 bits."""
+        if other == wide_int:
+            return Conversion.promote
+        return super().can_convert_to(typing_context, other)
+
+    def unify(self, typing_context: Any, other: types.Type) -> types.Type | None:
+        """Return the type that holds values of both: with an integer that may be negative one of 128 bits."""
+        if is_natural(other):
+            return self
+        if isinstance(types.unliteral(other), types.Integer):
+            return wide_int
+        return super().unify(typing_context, other)
 
 
 wide_int = WideIntType()
+natural = NaturalType()
 
 
+def is_natural(ty: types.Type) -> bool:
+    """Whether the values of a type are integers that can't be negative."""
+    if isinstance(ty, types.IntegerLiteral):
+        return bool(ty.literal_value >= 0)
+    ty = types.unliteral(ty)
+    return isinstance(ty, (NaturalType, types.Boolean)) or (isinstance(ty, types.Integer) and not ty.signed)
+
+
+@register_model(NaturalType)
 @register_model(WideIntType)
 @register_model(DecimalType)
 class _Wide(models.PrimitiveModel):  # type: ignore[misc]
@@ -78,14 +131,16 @@ def _typeof(value: Decimal, context: Any) -> DecimalType | None:
 
 
 @lower_constant(DecimalType)
-def _constant(context: Any, builder: Any, ty: DecimalType, value: Decimal) -> ir.Constant:
-    return I128(digits_of(value)[0])
+def _constant(context: Any, builder: Any, ty: DecimalType, value: Decimal | int) -> ir.Constant:
+    return I128(value if isinstance(value, int) else digits_of(value)[0])
 
 
 @lower_cast(DecimalType, DecimalType)
 def _cast(context: Any, builder: Any, given: DecimalType, wanted: DecimalType, value: Any) -> Any:
+    if isinstance(wanted, NaturalType) and not isinstance(given, NaturalType):
+        return not_negative(context, builder, value)
     if isinstance(given, WideIntType):
-        if given == wanted:
+        if isinstance(wanted, WideIntType):
             return value
         value = checked(context, builder, overflowing(builder, value, cgutils.false_bit))
     return rescaled(context, builder, value, given.scale, wanted.scale)
@@ -94,12 +149,22 @@ def _cast(context: Any, builder: Any, given: DecimalType, wanted: DecimalType, v
 @lower_cast(types.Integer, DecimalType)
 @lower_cast(types.Boolean, DecimalType)
 def _cast_integer(context: Any, builder: Any, given: types.Type, wanted: DecimalType, value: Any) -> Any:
-    return rescaled(context, builder, widened(builder, value, given), 0, wanted.scale)
+    value = rescaled(context, builder, widened(builder, value, given), 0, wanted.scale)
+    if isinstance(wanted, NaturalType) and not is_natural(given):
+        return not_negative(context, builder, value)
+    return value
 
 
 @lower_cast(types.IntegerLiteral, DecimalType)
 def _cast_literal(context: Any, builder: Any, given: Any, wanted: DecimalType, value: Any) -> Any:
     return rescaled(context, builder, I128(given.literal_value), 0, wanted.scale)
+
+
+def not_negative(context: Any, builder: Any, value: ir.Value) -> ir.Value:
+    """Return an integer of 128 bits, if it is no negative one; else raise."""
+    with builder.if_then(builder.icmp_signed("<", value, I128(0)), likely=False):
+        context.call_conv.return_user_exc(builder, OverflowError, (NEGATIVE,))
+    return value
 
 
 def rescaled(context: Any, builder: Any, value: ir.Value, given: int, wanted: int) -> ir.Value:
@@ -142,8 +207,6 @@ def operation(make: Any) -> Any:
     def function(typing_context: Any, arguments: Any) -> Any:
         scales = [ty.scale if isinstance(ty, DecimalType) else 0 for ty in arguments]
         result, body = make(*scales)
-        if isinstance(result, DecimalType) and not any(map(_has_point, arguments)):
-            result = wide_int
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             items = cgutils.unpack_tuple(builder, values[0], len(arguments))
@@ -156,7 +219,8 @@ def operation(make: Any) -> Any:
     return function
 
 
-def _has_point(ty: types.Type) -> bool:
+def has_point(ty: types.Type) -> bool:
+    """Whether a type is one of decimals, and not of integers."""
     return isinstance(ty, DecimalType) and not isinstance(ty, WideIntType)
 
 

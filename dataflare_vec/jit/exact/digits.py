@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 
 from dataflare_vec.jit.exact.overlay import overlay
 from dataflare_vec.jit.exact.whole import FLOATS, WHOLE, nearest, same
+from dataflare_vec.jit.integers.operators import is_wide
 from dataflare_vec.jit.math import emit
 from dataflare_vec.jit.math import rounding as bodies
 from dataflare_vec.jit.math import values as v
@@ -194,6 +195,18 @@ def _whole_tens_unsigned(number, ndigits):
 # -- round ------------------------------------------------------------------------------------------------
 
 
+@intrinsic(prefer_literal=True)
+def _itself(typing_context, number, ndigits):
+    """Return an integer of 128 bits, of which constant digits behind the point are asked for."""
+    if not isinstance(ndigits, types.IntegerLiteral):
+        return None
+
+    def generate(context, builder, signature, arguments):
+        return arguments[0]
+
+    return number(number, ndigits), generate
+
+
 @helper
 def _to_nearest(number, ndigits):
     """Round a float where the digits are None."""
@@ -208,6 +221,8 @@ def _choose_round(number: Any, ndigits: Any = None) -> Any:
         return nearest if number in FLOATS else None
     if not isinstance(ndigits, (*WHOLE, types.NoneType)):
         return None
+    if is_wide(number) and isinstance(ndigits, types.IntegerLiteral) and ndigits.literal_value >= 0:
+        return _itself
     if isinstance(number, WHOLE):
         return _whole_tens_unsigned if types.unliteral(number) == types.uint64 else _whole_tens
     if number not in FLOATS:

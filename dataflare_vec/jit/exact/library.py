@@ -10,6 +10,7 @@ from numba.core import types
 
 from dataflare_vec.jit.exact.overlay import overlay
 from dataflare_vec.jit.exact.whole import FLOATS, WHOLE
+from dataflare_vec.jit.integers.operators import is_wide
 from dataflare_vec.jit.strings.base import helper
 from dataflare_vec.jit.strings.numbers.write import magnitude
 
@@ -38,8 +39,18 @@ def _gcd_unsigned(a, b):
     return _divisor(magnitude(a), magnitude(b))
 
 
+@helper
+def _gcd_wide(a, b):
+    x, y = a + 0 * b, b + 0 * a  # of the same type
+    while y != 0:
+        x, y = y, x % y
+    return abs(x)
+
+
 @overlay(math.gcd, "a", "b")
 def _choose_gcd(a: Any = None, b: Any = None) -> Any:
+    if is_wide(a) or is_wide(b):
+        return _gcd_wide
     if not (isinstance(a, WHOLE) and isinstance(b, WHOLE)):
         return None
     unsigned = types.uint64 in (types.unliteral(a), types.unliteral(b))

@@ -6,6 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from numba.core.errors import NumbaError
+
 from dataflare_vec.definition import plain
 from dataflare_vec.errors import KernelCompileError
 from dataflare_vec.jit.failures.inferred import infer_names
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_STEP = re.compile(r"(Failed in nopython mode pipeline \(step: [^)]*\)\s*)+")
+_STEP = re.compile(
+    r"(Failed in \w+ mode pipeline \(step: [^)]*\)\s*)+|- Resolution failure for literal arguments:\s*"
+)
 # The innermost comes first.
 _PLACES = re.compile(
     r" at (?P<at>\S[^\n]*?) \((?P<at_line>\d+)\)"
@@ -49,6 +53,15 @@ def explain_failure(
     columns = ", ".join(f"{name}: {dtype}" for name, dtype in dtypes.items())
     heading = f"plugin `{plugin.name}` can't be compiled for the columns ({columns})"
     return explain_function(plugin.name, plain(plugin.function), heading, arguments, error)
+
+
+def inner_cause(error: Exception) -> Exception | None:
+    """Return what an error is to be raised from: what went wrong within Numba or LLVM.
+
+    Not what Numba says of the user's code: it holds the lines around and its own files, and without it the
+    traceback ends with ours.
+    """
+    return None if isinstance(error, NumbaError) else error
 
 
 def explain_function(

@@ -63,7 +63,7 @@ def infer_names(function: Callable[..., Any], arguments: Sequence[Any]) -> dict[
 
 _WORDS = (
     (r"Literal\[(?:int|bool)\]\((-?\w+)\)", r"\1"),
-    (r"Literal\[(?:str|StringConstant)\]\(([^)]*)\)", r"'\1'"),
+    (r"Literal\[(?:str|(?:String|Wide)Constant)\]\(([^)]*)\)", r"'\1'"),
     (r"unicode_type|string\[ascii\]|\bstring\b", "str"),
     (r"<iv=[^>]*>", ""),
     (r"(?:reflected )?list\(", "list of ("),

@@ -13,6 +13,8 @@ import sys
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from numba.core import errors
+
 from dataflare_vec.hints import near_matches
 from dataflare_vec.jit.failures.inferred import plain_type
 
@@ -62,7 +64,7 @@ class Recognised(NamedTuple):
 # What Numba calls the types of numbers, those that may be None included.
 _NUMBER = r"(?P<type>OptionalType\(\w+\)|u?int\d+|float\d+|bool(?:ean)?|Literal\[(?:int|bool)\]\(-?\w+\))"
 # Numba's own strings, and those of columns.
-_STRING = r"(?:unicode_type|string(?:\[ascii\])?(?=[,)\s])|Literal\[(?:str|StringConstant)\])"
+_STRING = r"(?:unicode_type|string(?:\[ascii\])?(?=[,)\s])|Literal\[(?:str|(?:String|Wide)Constant)\])"
 _ANY_CLASS = r"\w+: "
 _CALLS = _ANY_CLASS + r"No implementation of function [^\n]*\s+>>> "
 _GLOBAL = _ANY_CLASS + r"Untyped global name '(?P<name>\w+)': Cannot determine Numba type of "
@@ -88,6 +90,9 @@ _DATES = (
     "are known then; `date(…)`, `timedelta(…)` and their like take whole numbers"
 )
 
+#: Something that others are more exact about.
+_VAGUE = "wrong arguments of a function"
+
 MISTAKES = (
     Mistake(
         "division of decimals",
@@ -102,6 +107,28 @@ MISTAKES = (
         "the array is read-only, as rows of lists and global arrays are",
         "work on a copy, as `a = a.copy()`",
         code=r".*\] = ",
+    ),
+    Mistake(
+        "a string of another kind",
+        r"(?s:.*)a string of another kind than those of compiled code: (?P<kind>[^\n]*)",
+        "strings from outside of compiled code can't be compared here ({kind}): items of NumPy's arrays are, "
+        "and what a function of your own `overload` returns",
+        "keep them as a tuple of `str`, or bind them as a column or a constant",
+        code=r".* (?:[=!]=|[<>]=?|in) ",
+    ),
+    Mistake(
+        "a member shown as text",
+        r"TypingError: the text of `(?P<member>[\w.]+)` isn't what it is: `(?P<way>\w+)` ",
+        "`{member}` is a string that `{way}` shows as another one, which compiled code doesn't tell apart; "
+        "and the kernel shows strings",
+        "write `.value` behind the member",
+        code=r"{member}$",
+    ),
+    Mistake(
+        "a list or set of a module",
+        r"\w+: <numba\.core\.base\.OverloadSelector[^\n]*\((?:List|Set)\(",
+        "a list or set that is made outside of the kernel isn't known to compiled code: it may change",
+        "make it a tuple or a frozenset, or make it in the kernel",
     ),
     # -- names ----------------------------------------------------------------------------------------------
     Mistake(
@@ -350,6 +377,64 @@ MISTAKES = (
         code=r"{name} = ",
     ),
     Mistake(
+        "an empty list that is nothing but empty",
+        _ANY_CLASS + r"Cannot infer the type of variable '\$[^']*'[^\n]*imprecise type",
+        "an empty list or dict has no type, and nothing says what it would hold",
+        "begin with a value and drop it, as `[0][:0]`, or append one",
+        code=r"\[\]$|\{\}$|(?:list|dict|set)\(\)$",
+    ),
+    Mistake(
+        "a dict of unlike items",
+        _CALLS + r"setitem\(DictType\[",
+        "the keys of a dict are of one type, and so are its values",
+        "use a dict for each type, or `if` and `elif`",
+        code=r"\{.*:|.*\] = ",
+    ),
+    Mistake(
+        "unlike items one after the other",
+        _ANY_CLASS + r"Invalid use of getiter with parameters \((?P<types>(?:Named)?Tuple\(.*\))\)",
+        "a loop has one type for all turns, and the items of {types} are unlike",
+        "write the turns one by one, or give the items one type, as `float(x)`",
+        code=r"for ",
+    ),
+    Mistake(
+        "an item of a tuple by number",
+        _CALLS + r"getitem\((?P<types>(?:Named)?Tuple\(.*\)), ",
+        "which item is taken is known only when the kernel runs, and those of {types} are unlike",
+        "take it by a constant, as `pair[0]`, or with `if`; or give the items one type",
+        code=r".*\[",
+    ),
+    Mistake(
+        "an attribute of a class",
+        _ATTRIBUTE + r"(?:Function\(|class\(|type\[|int$|int\b|float\b)",
+        "`{name}` of a class isn't known to compiled code",
+        "call methods on values (`s.upper()` for `str.upper(s)`); bind what else a class knows, computed "
+        "before",
+        code=r".*\.{name}",
+    ),
+    Mistake(
+        "a set by comprehension",
+        _ATTRIBUTE + r"range_iter|" + _ANY_CLASS + r"Unknown attribute 'add' of type",
+        "a set can't be made by a comprehension",
+        "write `set([… for … in …])`, or a loop with `add`",
+        code=r".*\{{.* for |.*\{.* for ",
+    ),
+    Mistake(
+        "types as values",
+        _CALLS + r"(?:type|eq|is_|ne|is_not)\((?:class\(|None|[^\n]*class\()?[^\n]*\)",
+        "a type isn't a value in compiled code",
+        "write `isinstance(x, int)`; mostly the test isn't needed, types are those of the columns",
+        code=r".*type\(",
+        needs_code=True,
+    ),
+    Mistake(
+        "a function within that calls itself",
+        _ANY_CLASS + r"Unsupported use of cell variable",
+        "a function within a function can't call itself, nor be called before it is defined",
+        "move it out of the kernel, to the top of the file",
+        code=r"def ",
+    ),
+    Mistake(
         "text and numbers",
         _CALLS + r"(?:lt|le|gt|ge|i?add|sub|mul)\((?=[^\n]*" + _STRING + r")(?P<types>[^\n]*)\)",
         "text and numbers can't be compared or added, got {types}",
@@ -418,11 +503,18 @@ MISTAKES = (
     # -- statements -----------------------------------------------------------------------------------------
     Mistake(
         "exceptions by class",
-        _CALLS + r"exception_match\(",
+        rf"(?:{_CALLS}exception_match\(|\w+: 'Tuple' object has no attribute 'exc_class')",
         "compiled code catches all exceptions or none, not those of one class",
         "write `except Exception:`, or test for the case before (`if x == 0: …`); a row that raises is "
         'reported by itself: see `on_error="null"`',
         code=r"try:",
+    ),
+    Mistake(
+        "no error",
+        _ANY_CLASS + r"Encountered unsupported (?:constant type used for exception|exception constant)",
+        "only errors of a row can be raised: classes that derive from `Exception`, with plain arguments",
+        "raise one of these, as `raise ValueError(…)`; the row is reported with it",
+        code=r"raise\b",
     ),
     Mistake(
         "the exception as a value",
@@ -512,7 +604,7 @@ MISTAKES = (
         needs_code=True,
     ),
     Mistake(
-        "wrong arguments of a function",
+        _VAGUE,
         _CALLS + r"(?P<name>\w+)\((?P<types>[^\n]*)\)",
         "`{name}` isn't known to Numba for ({types})",
         "look at the number and the types of the arguments; convert with `float(…)` or `int(…)`, or "
@@ -531,6 +623,10 @@ _UNKNOWN_ADVICE = (
     "use numbers, `math`, NumPy's functions of numbers and other `numba.njit` functions, or an expression "
     f"plugin; {_PYTHON}"
 )
+_INNER_ADVICE = (
+    "write it in another way, with numbers, strings and lists of one kind in variables of their own; "
+    + _PYTHON
+)
 
 
 def recognise(message: str, source: Source, line: int | None, function: Callable[..., Any]) -> Recognised:
@@ -547,7 +643,10 @@ def recognise(message: str, source: Source, line: int | None, function: Callable
     function
         The function itself.
     """
+    own = _OWN_WORDS.search(message)
     for mistake in MISTAKES:
+        if own and mistake.name == _VAGUE:
+            continue
         found = re.match(mistake.error.replace("{own}", re.escape(function.__name__)), message)
         if found is None:
             continue
@@ -563,9 +662,24 @@ def recognise(message: str, source: Source, line: int | None, function: Callable
         return Recognised(
             mistake.name, mistake.reason.format_map(shown), mistake.advice.format_map(shown), node
         )
-    text = message.partition(": ")[2] or message
-    first = next((line.strip() for line in text.splitlines() if line.strip()), message)
-    return Recognised("", plain_type(first)[:300], _UNKNOWN_ADVICE)
+    kind, _, words = message.partition(": ")
+    words = own["text"] if own else words
+    first = next((plain_type(line.strip()) for line in words.splitlines() if line.strip()), "")[:300]
+    if _is_inner(kind, first):
+        raised = f"{kind}: {first}" if first else kind
+        return Recognised("", f"the compiler itself failed on it ({raised})", _INNER_ADVICE)
+    return Recognised("", first, _UNKNOWN_ADVICE)
+
+
+#: What an implementation of ours says, somewhere in a long message of Numba's.
+_OWN_WORDS = re.compile(
+    r"raised a specific error:\s+TypingError: (?P<text>[^\n]+)\s+raised from [^\n]*dataflare_vec/"
+)
+
+
+def _is_inner(kind: str, text: str) -> bool:
+    """Whether an exception isn't one by which Numba says what is wrong with the code."""
+    return not text or not hasattr(errors, kind)
 
 
 def _find_code(

@@ -13,6 +13,7 @@ from numba.core import cgutils, types
 from numba.cpython.listobj import ListInstance
 from numba.np.arrayobj import make_array
 
+from dataflare_vec.jit.decimals.types import I128, NaturalType
 from dataflare_vec.jit.elements import element_of, register
 from dataflare_vec.jit.nested.texts import TextsType
 from dataflare_vec.jit.slots import Buffers
@@ -85,6 +86,8 @@ def packed_column(
         what = f"{value.ndim}-D" if value.ndim != 1 else "not contiguous"
         msg = f"it returns an array that is {what}; return a 1-D one, as `np.ascontiguousarray(a)` makes it"
         raise ValueError(msg)
+    if isinstance(dtype, NaturalType) and isinstance(value, types.List):
+        dtype = types.uint64
     own = dtype_of(dtype)
     if own is None:
         msg = f"it returns a list or array of `{dtype}`; its items must be numbers, bools or strings"
@@ -129,6 +132,8 @@ class _Packed(ViewElement):
         packed = cgutils.alloca_once_value(builder, self.zero(context, ty))
         builder.store(self.zero(context, ty), packed)
         with builder.if_then(builder.icmp_unsigned("!=", found.meminfo, found.meminfo.type(None))):
+            if isinstance(given.dtype, NaturalType):
+                _shorten(builder, found)
             made = _packed(builder, ty, found.data, found.size, found.meminfo, _I64(0))
             builder.store(made, packed)
         return builder.load(packed)
@@ -136,6 +141,8 @@ class _Packed(ViewElement):
     def outside(
         self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: PackedType
     ) -> ir.Value | None:
+        if isinstance(given, types.List) and isinstance(given.dtype, NaturalType):
+            return _too_large(context, builder, value, given, ty)
         if ty.length is None:
             return None
         nbytes = builder.extract_value(self.convert(context, builder, value, given, ty), 1)
@@ -157,6 +164,31 @@ class _Packed(ViewElement):
         if isinstance(ty.dtype, ViewType):
             _put_items(context, builder, ty, view, writer, data, table)
         context.nrt.decref(builder, _MEMORY, memory)
+
+
+def _too_large(
+    context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: PackedType
+) -> ir.Value:
+    """Whether a list of natural numbers doesn't fit a column of UInt64, or isn't of the right length."""
+    found = ListInstance(context, builder, given, value)
+    wrong = cgutils.alloca_once_value(builder, cgutils.false_bit)
+    builder.store(cgutils.false_bit, wrong)
+    with builder.if_then(builder.icmp_unsigned("!=", found.meminfo, found.meminfo.type(None))):
+        if ty.length is not None:
+            builder.store(builder.icmp_unsigned("!=", found.size, _I64(ty.length)), wrong)
+        with cgutils.for_range(builder, found.size, intp=_I64) as loop:
+            number = builder.load(builder.gep(found.data, [loop.index]), align=8)
+            large = builder.icmp_unsigned("!=", builder.lshr(number, I128(64)), I128(0))
+            builder.store(builder.or_(builder.load(wrong), large), wrong)
+    return builder.load(wrong)
+
+
+def _shorten(builder: ir.IRBuilder, found: Any) -> None:
+    """Move the numbers of a list together, where they lie, as ones of 64 bits: nobody else has the list."""
+    short = builder.bitcast(found.data, _I64.as_pointer())
+    with cgutils.for_range(builder, found.size, intp=_I64) as loop:
+        number = builder.load(builder.gep(found.data, [loop.index]), align=8)
+        builder.store(builder.trunc(number, _I64), builder.gep(short, [loop.index]))
 
 
 def _packed(

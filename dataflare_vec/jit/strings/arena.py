@@ -1,9 +1,9 @@
 """Memory for the strings that a kernel makes: a bump allocator of each thread.
 
-An arena is a block of 64-bit words ``{top, end, newest block, bytes of all blocks}``; a block starts with
-the address of the one before. `allocate` moves ``top``. The loop calls `reset` after each row, when what
-the kernel returned has been copied, and `release` at the end of its chunk. Nothing is freed within a row,
-so a view on the arena stays good; a kernel that makes no string never calls in here.
+An arena is a block of 64-bit words ``{top, end, newest block, bytes that this row has used of the blocks
+before}``; a block starts with the address of the one before. `allocate` moves ``top``. The loop calls `reset`
+after each row, when what the kernel returned has been copied, and `release` at the end of its chunk. Nothing
+is freed within a row, so a view on the arena stays good; a kernel that makes no string never calls in here.
 
 The arena is found through a pthread key, without the GIL. Besides libc's functions the machine code needs
 one symbol of ours, `KEY_SYMBOL`: the address of that key.
@@ -29,9 +29,12 @@ FIRST_BLOCK = 1 << 16
 #: What the strings of one row may take together; beyond, the row fails with MemoryError.
 LIMIT = 1 << 31
 
+#: What that says.
+TOO_MUCH = "the strings of one row take more than 2 GiB, or than there is memory; make shorter ones"
+
 _I1, _I8, _I32, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _BYTES, _WORDS = ir.PointerType(_I8), ir.PointerType(_I64)
-_TOP, _END, _NEWEST, _TOTAL = range(4)
+_TOP, _END, _NEWEST, _USED = range(4)
 
 
 @symbol(KEY_SYMBOL)
@@ -128,14 +131,24 @@ def _grow_function(module: ir.Module) -> ir.Function:
         builder.call(set_specific, [key, raw])
         builder.store(made, slot)
     arena = builder.load(slot)
-    total = builder.load(_word(builder, arena, _TOTAL))
-    wanted = builder.add(nbytes, total)  # at least doubles what there is
+    before = builder.load(_word(builder, arena, _USED))
+    newest = builder.load(_word(builder, arena, _NEWEST))
+    # What blocks have room for may be left from earlier rows: only what this row has used of it counts.
+    mine = builder.sub(builder.load(_word(builder, arena, _TOP)), builder.add(newest, _I64(8)))
+    mine = builder.select(builder.icmp_unsigned("==", newest, _I64(0)), _I64(0), mine)
+    used = builder.add(before, mine)
+    wanted = builder.add(nbytes, used)  # at least doubles what there is
     # A size that has overflowed is negative, which is large, and may be small again in the sum.
     too_much = builder.or_(
         builder.icmp_unsigned(">", nbytes, _I64(LIMIT)), builder.icmp_unsigned(">", wanted, _I64(LIMIT))
     )
     with builder.if_then(too_much, likely=False):
         builder.ret(_BYTES(None))
+    with builder.if_then(builder.icmp_unsigned("==", used, _I64(0)), likely=False):
+        _free_blocks(builder, newest)  # of an earlier row, and too small
+        builder.store(_I64(0), _word(builder, arena, _NEWEST))
+        builder.store(_I64(0), _word(builder, arena, _TOP))
+        builder.store(_I64(0), _word(builder, arena, _END))
     few = builder.icmp_unsigned("<", wanted, _I64(FIRST_BLOCK - 8))
     size = builder.add(builder.select(few, _I64(FIRST_BLOCK - 8), wanted), _I64(8))
     block = builder.call(malloc, [size])
@@ -146,7 +159,7 @@ def _grow_function(module: ir.Module) -> ir.Function:
     start = builder.ptrtoint(block, _I64)
     first = builder.add(start, _I64(8))
     builder.store(start, _word(builder, arena, _NEWEST))
-    builder.store(builder.add(total, size), _word(builder, arena, _TOTAL))
+    builder.store(used, _word(builder, arena, _USED))
     builder.store(builder.add(first, nbytes), _word(builder, arena, _TOP))
     builder.store(builder.add(start, size), _word(builder, arena, _END))
     builder.ret(builder.inttoptr(first, _BYTES))
@@ -184,8 +197,7 @@ def reset_function(module: ir.Module) -> ir.Function:
             before = builder.load(link)
             with builder.if_then(builder.icmp_unsigned("!=", before, _I64(0)), likely=False):
                 builder.store(_I64(0), link)
-                size = builder.sub(builder.load(_word(builder, arena, _END)), newest)
-                builder.store(size, _word(builder, arena, _TOTAL))
+                builder.store(_I64(0), _word(builder, arena, _USED))
                 _free_blocks(builder, before)
             builder.store(builder.add(newest, _I64(8)), _word(builder, arena, _TOP))
     builder.ret_void()
@@ -216,7 +228,7 @@ def uses_arena(library: Any) -> bool:
 def _room(context: Any, builder: Any, arguments: list[Any]) -> Any:
     room = builder.call(allocate_function(builder.module), arguments)
     with builder.if_then(builder.icmp_unsigned("==", room, _BYTES(None)), likely=False):
-        context.call_conv.return_user_exc(builder, MemoryError, ())
+        context.call_conv.return_user_exc(builder, MemoryError, (TOO_MUCH,))
     return room
 
 

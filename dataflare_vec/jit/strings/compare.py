@@ -9,6 +9,7 @@ import operator
 
 import numpy as np
 from numba.core import types
+from numba.core.errors import TypingError
 from numba.extending import overload_method
 
 from dataflare_vec.jit.strings.base import OPTIONS, helper, is_bytes, is_string, operation
@@ -34,32 +35,58 @@ def order(a, b):
     return np.int64(difference) if difference else a._nbytes - b._nbytes
 
 
+# What no string is ever equal to. Numba has more kinds of strings than its own: items of NumPy's arrays.
+_NO_STRINGS = (
+    *(types.Number, types.Boolean, types.NoneType, types.BaseTuple, types.Dispatcher, types.Function),
+    *(types.List, types.ListType, types.Set, types.DictType, types.NPDatetime, types.NPTimedelta),
+)
+
+
+def unlike(a, b):
+    """Whether one of two types is a string or bytes, and the other something that never is equal to it.
+
+    Raises
+    ------
+    TypingError
+        If the other is a string, but not of ours.
+    """
+    if comparable(a, b) or isinstance(a, types.Optional) or isinstance(b, types.Optional):
+        return False
+    views = [isinstance(types.unliteral(kind), ViewType) for kind in (a, b)]
+    if not any(views):
+        return False
+    other = a if views[1] else b
+    if isinstance(other, types.EnumMember):
+        known = not issubclass(other.instance_class, (str, bytes))
+    else:
+        known = not other.is_internal or isinstance(other, _NO_STRINGS)
+    if not known:
+        msg = f"a string of another kind than those of compiled code: {other}"
+        raise TypingError(msg)
+    return True
+
+
 @operation(operator.eq)
 def _eq(a, b):
     if comparable(a, b):
         return lambda a, b: equal(a, b)
-    if isinstance(a, ViewType) or isinstance(b, ViewType):
-        if isinstance(a, types.Optional) or isinstance(b, types.Optional):
-            return None
-        return lambda a, b: False
-    return None
+    return (lambda a, b: False) if unlike(a, b) else None
 
 
 @operation(operator.ne)
 def _ne(a, b):
     if comparable(a, b):
         return lambda a, b: not equal(a, b)
-    if isinstance(a, ViewType) or isinstance(b, ViewType):
-        if isinstance(a, types.Optional) or isinstance(b, types.Optional):
-            return None
-        return lambda a, b: True
-    return None
+    return (lambda a, b: True) if unlike(a, b) else None
 
 
 def _ordering(function):
     @operation(function)
     def compare(a, b):
-        return (lambda a, b: function(order(a, b), 0)) if comparable(a, b) else None
+        if comparable(a, b):
+            return lambda a, b: function(order(a, b), 0)
+        unlike(a, b)
+        return None
 
 
 for _function in (operator.lt, operator.le, operator.gt, operator.ge):
@@ -89,6 +116,8 @@ def _hash(view):
     # mixes every bit into every other. Python's own hash of strings differs from process to process.
     def hash_view(view):
         data, nbytes = view._data, view._nbytes
+        if nbytes == 0:
+            return 0  # as in Python
         mixed = np.uint64(0x9E3779B97F4A7C15) ^ np.uint64(nbytes)
         for i in range(0, nbytes - 7, 8):
             mixed = fold(mixed, load64(data, i))
@@ -107,7 +136,8 @@ def _hash(view):
 
 @operation(operator.contains)
 def _tuple_contains(items, item):
-    if not (isinstance(items, types.BaseTuple) and isinstance(item, ViewType | StringConstantType)):
+    kinds = ViewType, StringConstantType, types.BaseTuple
+    if not (isinstance(items, types.BaseTuple) and isinstance(item, kinds)):
         return None
     tests = [f"items[{i}] == item" for i in range(len(items))] or ["False"]
     return eval(f"lambda items, item: {' or '.join(tests)}")

@@ -6,7 +6,7 @@ import operator
 
 from numba.core import types
 
-from dataflare_vec.jit.strings.arena import allocate, allocate_after
+from dataflare_vec.jit.strings.arena import LIMIT, TOO_MUCH, allocate, allocate_after
 from dataflare_vec.jit.strings.base import copy_bytes, helper, is_ascii, is_bytes, method, operation
 from dataflare_vec.jit.strings.compare import comparable
 from dataflare_vec.jit.strings.memory import distance
@@ -53,8 +53,8 @@ def repeat(view, times):
     """Return a view ``times`` times over."""
     times = max(times, 0)
     size = view._nbytes
-    if size != 0 and times > (1 << 31) // size:
-        raise MemoryError
+    if size != 0 and times > LIMIT // size:
+        raise MemoryError(TOO_MUCH)
     room = allocate(size * times)
     for i in range(times):
         copy_bytes(offset_by(room, i * size), view._data, size)

@@ -8,30 +8,58 @@ format specifications. The kernel's Python function stays as it is.
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba.core import ir, ir_utils
 
-from dataflare_vec.jit.strings.types import BytesConstant, StringConstant
+from dataflare_vec.jit.strings.types import BytesConstant, StringConstant, WideConstant
+from dataflare_vec.subclasses import is_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Built-in functions that Numba gives its own strings → ours; filled by the files that implement them.
 REPLACED: dict[Any, Any] = {}
 
 
 def constant(value: Any) -> Any:
-    """Return a constant with its strings as ours; the value itself if there are none."""
-    if type(value) is str:
-        return StringConstant(value)
-    if type(value) is bytes:
-        return BytesConstant(value)
-    if isinstance(value, frozenset) and value and all(type(item) in (str, bytes) for item in value):
-        return tuple(constant(item) for item in sorted(value))  # `x in {"a", "b"}`
+    """Return a constant with its strings as ours; the value itself if there are none.
+
+    Members of a ``class Status(str, Enum)`` are strings, as they are in Python; a class that has another
+    ``==`` or `upper`, say, isn't.
+    """
+    if isinstance(value, StringConstant | BytesConstant):
+        return value
+    if isinstance(value, str):
+        return StringConstant.of(value) if is_plain(value) else value
+    if isinstance(value, bytes):
+        return BytesConstant(value) if is_plain(value) else value
+    if isinstance(value, frozenset):
+        items = constant(tuple(sorted(value, key=repr)))  # `x in {"a", "b"}`
+        return items if any(True for _ in _texts(items)) else value
     if isinstance(value, tuple):
         items = [constant(item) for item in value]
         if all(new is old for new, old in zip(items, value, strict=True)):
             return value
+        if not all(text.isascii() for text in _texts(tuple(items)) if isinstance(text, str)):
+            items = list(map(_wide, items))
         return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
     return value
+
+
+def _texts(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, StringConstant | BytesConstant):
+        yield value
+
+
+def _wide(value: Any) -> Any:
+    if isinstance(value, tuple):
+        items = map(_wide, value)
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return WideConstant.of(value) if isinstance(value, StringConstant) else value
 
 
 def replace_strings(func_ir: Any) -> bool:

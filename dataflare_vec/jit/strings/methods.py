@@ -7,6 +7,7 @@ from dataflare_vec.jit.strings import classes as classes
 from dataflare_vec.jit.strings import codepoints as codepoints
 from dataflare_vec.jit.strings import compare as compare
 from dataflare_vec.jit.strings import concat as concat
+from dataflare_vec.jit.strings import containers as containers
 from dataflare_vec.jit.strings import encode as encode
 from dataflare_vec.jit.strings import index as index
 from dataflare_vec.jit.strings import offered as offered

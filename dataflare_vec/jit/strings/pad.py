@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba.core import types
 
-from dataflare_vec.jit.strings.arena import LIMIT, allocate
+from dataflare_vec.jit.strings.arena import LIMIT, TOO_MUCH, allocate
 from dataflare_vec.jit.strings.base import copy_bytes, helper, is_bytes, method
 from dataflare_vec.jit.strings.compare import comparable
 from dataflare_vec.jit.strings.concat import common_type
@@ -17,7 +17,7 @@ def padded(kind, view, before, after, fill):
     """Return a view with ``fill`` some times before and after it."""
     size = fill._nbytes
     if before > LIMIT or after > LIMIT:  # the product with `size` has to fit 64 bits
-        raise MemoryError
+        raise MemoryError(TOO_MUCH)
     room = allocate((before + after) * size + view._nbytes)
     written = 0
     for _ in range(before):

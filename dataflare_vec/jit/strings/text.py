@@ -6,6 +6,7 @@ import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
 
+from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.strings.arena import allocate
 from dataflare_vec.jit.strings.base import helper, is_bytes, is_string, operation
 from dataflare_vec.jit.strings.codepoints import decode_at, encode_to, offset_of
@@ -21,7 +22,7 @@ from dataflare_vec.jit.strings.numbers.digits import (
 from dataflare_vec.jit.strings.numbers.layout import lay_out
 from dataflare_vec.jit.strings.numbers.specification import specification
 from dataflare_vec.jit.strings.numbers.words import bits_of
-from dataflare_vec.jit.strings.numbers.write import magnitude, write_decimal, write_digits
+from dataflare_vec.jit.strings.numbers.write import magnitude, write_decimal, write_digits, write_wide
 from dataflare_vec.jit.strings.pad import padded
 from dataflare_vec.jit.strings.types import (
     StringConstant,
@@ -45,6 +46,17 @@ def int_text(value):
     return make_view(ascii_string, offset_by(room, begin), 20 - begin)
 
 
+@helper
+def wide_text(value):
+    """Return an integer of 128 bits in decimal."""
+    room = allocate(40)
+    begin = write_wide(room, 40, abs(value), 10, 0)
+    if value < 0:
+        begin -= 1
+        room[begin] = np.uint8(45)
+    return make_view(ascii_string, offset_by(room, begin), 40 - begin)
+
+
 def text_of(value=""):
     """Return a value as text; stands for `str` in kernels."""
     return str(value)
@@ -62,6 +74,8 @@ def _text_of(value=_EMPTY):
         return lambda value=_EMPTY: true if value else false
     if isinstance(value, types.Integer):
         return lambda value=_EMPTY: int_text(value)
+    if isinstance(value, WideIntType):
+        return lambda value=_EMPTY: wide_text(value)
     if value == types.float64:
         return lambda value=_EMPTY: float_text(value)
     if isinstance(value, types.Float):  # NumPy's str of a narrow float is its own
@@ -96,10 +110,10 @@ def _format_of(value, spec=_EMPTY):
         return lambda value, spec=_EMPTY: text_of(value)
     if is_string(value):
         return _format_string(value, specification(wanted, "text"))
-    if isinstance(value, types.Integer | types.Boolean):
+    if isinstance(value, types.Integer | types.Boolean | WideIntType):
         made = specification(wanted, "integer")
         if made.kind not in tuple("eEfFgG%"):
-            return _format_integer(made)
+            return _format_wide(made) if isinstance(value, WideIntType) else _format_integer(made)
         return _format_float(made)
     if isinstance(value, types.Float):
         return _format_float(specification(wanted, "float"))
@@ -116,10 +130,11 @@ def _format_string(value, made):
     share = {"<": 0, ">": 2, "^": 1}[made.align]
 
     def format_string(value, spec=_EMPTY):
-        nbytes = value._nbytes
+        text = text_of(value)  # of a constant, too
+        nbytes = text._nbytes
         if precision >= 0:
-            nbytes = min(offset_of(value, precision), nbytes)
-        shown = make_view(kind, value._data, nbytes)
+            nbytes = min(offset_of(text, precision), nbytes)
+        shown = make_view(kind, text._data, nbytes)
         missing = max(width - len(shown), 0)
         before = missing * share // 2
         return padded(kind, shown, before, missing - before, fill) if missing else shown
@@ -146,13 +161,18 @@ def _common(made):
     return kind, sign, StringConstant(made.fill), ord(made.align), made.width
 
 
-def _format_integer(made):
-    kind, sign, fill, align, width = _common(made)
+def _integer(made):
+    """Return base, letters, prefix, and how digits are grouped."""
     base = _BASES.get(made.kind, 10)
     letters = ord("A" if made.kind == "X" else "a") - 10
     prefix = StringConstant(_PREFIXES.get(made.kind, "") if made.alternate else "")
     group = ord(made.group) if made.group else 0
-    group_size = (4 if base != 10 else 3) if made.group else 0
+    return base, letters, prefix, group, (4 if base != 10 else 3) if made.group else 0
+
+
+def _format_integer(made):
+    kind, sign, fill, align, width = _common(made)
+    base, letters, prefix, group, group_size = _integer(made)
 
     def format_integer(value, spec=_EMPTY):
         number = np.int64(value)
@@ -165,6 +185,22 @@ def _format_integer(made):
         )
 
     return format_integer
+
+
+def _format_wide(made):
+    kind, sign, fill, align, width = _common(made)
+    base, letters, prefix, group, group_size = _integer(made)
+
+    def format_wide(value, spec=_EMPTY):
+        room = allocate(128)
+        begin = write_wide(room, 128, abs(value), base, letters)
+        head = head_of(value < 0, sign, prefix)
+        tail = make_view(ascii_string, room, 0)
+        return lay_out(
+            kind, head, offset_by(room, begin), 128 - begin, tail, group, group_size, fill, align, width
+        )
+
+    return format_wide
 
 
 def _format_float(made):
@@ -181,7 +217,7 @@ def _format_float(made):
     factor, mark = (100.0, StringConstant("%")) if form == "%" else (1.0, nothing)
 
     def format_float(value, spec=_EMPTY):
-        x = np.float64(value)
+        x = value * 1.0
         negative = bits_of(x) >> np.uint64(63) != 0 and x == x
         x = abs(x) * factor
         head = head_of(negative, sign, nothing)

@@ -15,6 +15,8 @@ from numba.core.typeconv import Conversion
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import intrinsic, lower_cast, make_attribute_wrapper, register_model
 
+from dataflare_vec.subclasses import name_of, shown_by
+
 if TYPE_CHECKING:
     from numba.core.types import Type
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 byte_pointer = types.CPointer(types.uint8)
 
 
-class ViewType(types.IterableType):  # type: ignore[misc]
+class ViewType(types.IterableType, types.Hashable):  # type: ignore[misc]
     """What strings and bytes have in common."""
 
     @property
@@ -85,6 +87,14 @@ class ViewModel(models.StructModel):  # type: ignore[misc]
     def __init__(self, dmm: Any, fe_type: Type) -> None:
         super().__init__(dmm, fe_type, [("data", byte_pointer), ("nbytes", types.int64)])
 
+    def inner_models(self) -> list[Any]:
+        """Return the models of its members, and one with a reference count, of which there is none.
+
+        Numba's dicts and typed sets ask for such a model in their keys, within tuples too: keys that have
+        none they compare byte by byte, which here are an address and a length.
+        """
+        return [*super().inner_models(), self._dmm[types.MemInfoPointer(types.voidptr)]]
+
 
 for _type in (StringType, BytesType):
     make_attribute_wrapper(_type, "data", "_data")
@@ -123,7 +133,32 @@ def offset_by(typing_context: Any, data: Any, distance: Any) -> Any:
 
 
 class StringConstant(str):
-    """A string in a kernel's code, typed as ours instead of Numba's (see `constants.py`)."""
+    """A string in a kernel's code, typed as ours instead of Numba's (see `constants.py`).
+
+    Attributes
+    ----------
+    shown : frozenset of str
+        What shows it as another text, ``"str"`` (and `format`) or ``"repr"``: see `members.py`.
+    written : str
+        What it was, for messages.
+    """
+
+    shown: frozenset[str] = frozenset()
+    written = ""
+
+    @classmethod
+    def of(cls, value: str) -> StringConstant:
+        """Return what a string is, whatever class it is of."""
+        made = cls(str.__str__(value))
+        if not isinstance(value, StringConstant):
+            made.shown, made.written = shown_by(value), name_of(value)
+        else:
+            made.shown, made.written = value.shown, value.written
+        return made
+
+
+class WideConstant(StringConstant):
+    """A string in a tuple with others that aren't ASCII: of their type, so that a loop can go over them."""
 
 
 class BytesConstant(bytes):
@@ -145,7 +180,7 @@ class StringConstantType(types.Literal):  # type: ignore[misc]
         return self.literal_type.unify(typing_context, other)
 
 
-types.Literal.ctor_map[StringConstant] = StringConstantType
+types.Literal.ctor_map.update(dict.fromkeys((StringConstant, WideConstant), StringConstantType))
 
 
 @register_model(StringConstantType)
@@ -155,7 +190,7 @@ class _ConstantModel(models.OpaqueModel):  # type: ignore[misc]
 
 @typeof_impl.register(StringConstant)
 def _typeof_string(value: StringConstant, context: Any) -> StringType:
-    return ascii_string if value.isascii() else utf8_string
+    return ascii_string if value.isascii() and not isinstance(value, WideConstant) else utf8_string
 
 
 @typeof_impl.register(BytesConstant)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dataflare_vec.jit.integers.functions import Large
+from dataflare_vec.jit.integers.words import low_word
 from dataflare_vec.jit.strings.arena import allocate
 from dataflare_vec.jit.strings.base import helper
 from dataflare_vec.jit.strings.numbers.powers import WRITE_FROM, write_table
@@ -21,6 +23,8 @@ from dataflare_vec.jit.strings.numbers.words import (
     shift_left,
     times_power_of_5,
 )
+
+_WORDS = Large(1 << 64)
 
 
 @helper
@@ -37,6 +41,18 @@ def write_digits(room, end, value, base, letters):
         room[end] = np.uint8(digit + (48 if digit < 10 else letters))
         if value == 0:
             return end
+
+
+@helper
+def write_wide(room, end, value, base, letters):
+    """Write the digits of a natural number of 128 bits like `write_digits`."""
+    while value >= _WORDS:
+        rest = value // base
+        digit = np.int64(low_word(value - rest * base))
+        value = rest
+        end -= 1
+        room[end] = np.uint8(digit + (48 if digit < 10 else letters))
+    return write_digits(room, end, low_word(value), base, letters)
 
 
 @helper

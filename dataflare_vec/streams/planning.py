@@ -1,0 +1,263 @@
+"""What `Stream.write` was asked for, and whether it can be done: told before any row is read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.errors import SinkError
+from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.streams.formats import ENDS, named, output_format, without_end, writer_options
+from dataflare_vec.streams.paths import check_apart, is_special
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import polars as pl
+
+
+class Kind(Enum):
+    """What a target is."""
+
+    FILE = "a file"
+    PARTITIONS = "a folder of partitions"
+    DELTA = "a Delta table"
+    FOLDER = "a folder with a file for each input file"
+    FUNCTION = "a function"
+    HANDLE = "a file that is open"
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A file, or a folder of partitions, and how it is written."""
+
+    target: Any
+    format: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The arguments of `Stream.write`."""
+
+    target: Any
+    format: str | None = None
+    partition_by: str | Sequence[str] = ()
+    errors: str | Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [self.partition_by] if isinstance(self.partition_by, str) else self.partition_by
+        problem = None
+        if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+            problem = f"`partition_by` must be a column's name or a list of them, got {self.partition_by!r}"
+        elif self.errors is not None and not isinstance(self.errors, (str, Path)):
+            problem = f"`errors` must be the path of a file or a folder, got {self.errors!r}"
+        elif not isinstance(self.target, (str, Path)) and not callable(self.target):
+            if not hasattr(self.target, "write"):
+                problem = f"the target must be a path, a function or an open binary file, got {self.target!r}"
+        if problem:
+            raise TypeError(problem)
+
+    @property
+    def kind(self) -> Kind:
+        """What the target is."""
+        if not isinstance(self.target, (str, Path)):
+            return Kind.FUNCTION if callable(self.target) else Kind.HANDLE
+        path = Path(self.target)
+        if self.format == "delta" or (path / "_delta_log").is_dir():
+            return Kind.DELTA
+        if self.partition_by:
+            return Kind.PARTITIONS
+        if path.is_dir() or str(self.target).endswith(("/", os.sep)):
+            return Kind.FOLDER
+        is_name_of_file = path.suffix or self.format is not None or path.exists()
+        return Kind.FILE if is_name_of_file else Kind.FOLDER
+
+    @property
+    def partitions(self) -> list[str]:
+        """The columns whose values make partitions."""
+        return [self.partition_by] if isinstance(self.partition_by, str) else list(self.partition_by)
+
+    @property
+    def sink(self) -> Sink:
+        """Where all rows go; not of a folder of files, nor of a function.
+
+        Raises
+        ------
+        ValueError
+            If that can't be told, or isn't possible.
+        """
+        if self.kind is Kind.HANDLE:
+            kind = output_format("", self.format or "ipc_stream")
+            return Sink(self.target, kind, writer_options("", kind, self.options))
+        path = Path(self.target)
+        if self.kind is Kind.FILE:
+            return _file(path, self.format, self.options)
+        kind = "delta" if self.kind is Kind.DELTA else output_format(path, self.format or "parquet")
+        return Sink(path, kind, writer_options("", kind, self.options))
+
+    @property
+    def errors_sink(self) -> Sink | None:
+        """Where failed rows go, if they go to one file."""
+        return None if self.errors is None else _file(Path(self.errors), None, {})
+
+    @property
+    def written(self) -> list[Path]:
+        """The files and folders that are named in the arguments."""
+        return [Path(each) for each in (self.target, self.errors) if isinstance(each, (str, Path))]
+
+    def sinks(self, files: Iterable[Path]) -> list[tuple[Sink, Sink | None]]:
+        """Return where the rows, and the failed rows, of each input file go: names inside the folder.
+
+        Raises
+        ------
+        ValueError
+            If two files would be one.
+        """
+        found: list[tuple[Sink, Sink | None]] = []
+        seen: set[Path] = set()
+        for inside in files:
+            name = inside
+            if self.format is not None:
+                name = inside.with_name(without_end(inside.name) + ENDS[self.format])
+            target = Path(self.target) / name
+            if target in seen:
+                msg = f"two input files would be written to `{target}`; give their folder instead"
+                raise ValueError(msg)
+            seen.add(target)
+            failed = None if self.errors is None else _file(Path(self.errors) / name, self.format, {})
+            found.append((_file(target, self.format, self.options), failed))
+        return found
+
+    def check(self, on_error: str) -> None:
+        """Raise if the arguments don't fit each other, or what is there already.
+
+        Raises
+        ------
+        ValueError
+            Saying which don't.
+        SinkError
+            If there is a folder that must not be replaced.
+        """
+        kind = self.kind
+        if self.errors is not None and on_error == "raise":
+            msg = (
+                f"{argument('errors')} needs {argument('on_error', 'null', 'drop')}: "
+                'under "raise" the first failed row is the end'
+            )
+            raise ValueError(msg)
+        if self.resume and kind is not Kind.FOLDER:
+            msg = (
+                f"{argument('resume')} needs a folder of files as output, so that it can be told which are "
+                f"finished; the output is {kind.value}"
+            )
+            raise ValueError(msg)
+        if self.partition_by and kind in (Kind.FUNCTION, Kind.HANDLE):
+            msg = f"{argument('partition_by')} makes folders; the output is {kind.value}"
+            raise ValueError(msg)
+        if kind is Kind.FOLDER:
+            self.sinks([Path("any.parquet")])
+            if self.format == "delta" or (self.errors is not None and not _is_folder_name(self.errors)):
+                msg = (
+                    f"the output is a folder of files, so {argument('errors')} must be a folder too, "
+                    f"got `{self.errors}`"
+                )
+                raise ValueError(msg)
+            return
+        if kind is not Kind.FUNCTION:
+            sink = self.sink
+            if kind is Kind.PARTITIONS and sink.format == "ipc_stream":
+                msg = f"{argument('partition_by')} can't write {sink.format}; use parquet, ipc, csv or ndjson"
+                raise ValueError(msg)
+            if kind is Kind.HANDLE and sink.format == "delta":
+                msg = f"{argument('format', 'delta')} needs a folder; the output is {kind.value}"
+                raise ValueError(msg)
+        if kind is Kind.PARTITIONS:
+            self._check_replaceable(Path(self.target))
+        _ = self.errors_sink
+
+    def check_columns(self, schema: pl.Schema) -> None:
+        """Raise if a column to partition by isn't there.
+
+        Raises
+        ------
+        ValueError
+            With the nearest names.
+        """
+        for name in self.partitions:
+            if name not in schema:
+                msg = f"{argument('partition_by')}: there is no column `{name}`; {near_matches(name, schema)}"
+                raise ValueError(msg)
+
+    def check_paths(
+        self,
+        files: Mapping[Path, Path] | None,
+        also_read: Iterable[Path] = (),
+        also_written: Sequence[tuple[str, Path]] = (),
+    ) -> None:
+        """Raise if something that is written is read too, or written twice.
+
+        Parameters
+        ----------
+        files
+            The input files, each with its path inside the folder that was named; None if there are others.
+        also_read, also_written
+            More paths of the run, such as a report, with what they are.
+
+        Raises
+        ------
+        ValueError
+            Saying which.
+        """
+        kind = self.kind
+        reads = [*(files or ()), *also_read]
+        writes = list(also_written)
+        if kind is Kind.FOLDER:
+            if files is None:
+                msg = f"`{self.target}` is a folder, which gets a file for each input file; name a file in it"
+                raise ValueError(msg)
+            for sink, failed in self.sinks(files.values()):
+                writes.append(("the output", sink.target))
+                if failed is not None:
+                    writes.append(("the failed rows", failed.target))
+        elif self.errors is not None:
+            writes.append(("the failed rows", Path(self.errors)))
+        if kind is Kind.FILE:
+            writes.append(("the output", Path(self.target)))
+        check_apart(reads, writes, [Path(self.target)] if kind is Kind.PARTITIONS else [])
+        if kind is Kind.DELTA:  # whose log keeps what was read
+            check_apart([], writes, [Path(self.target)])
+
+    def _check_replaceable(self, folder: Path) -> None:
+        if not folder.is_dir() or not any(folder.iterdir()):
+            return
+        if not self.overwrite:
+            msg = (
+                f"the folder `{folder}` isn't empty; remove it, or pass {argument('overwrite', True)} to "
+                "replace it"
+            )
+            raise SinkError(msg)
+        for each in folder.iterdir():
+            if "=" not in each.name:
+                msg = f"won't replace the folder `{folder}`: `{each.name}` in it is no partition"
+                raise SinkError(msg)
+
+
+def _is_folder_name(path: str | Path) -> bool:
+    if Path(path).exists():
+        return Path(path).is_dir()
+    return str(path).endswith(("/", os.sep)) or (named(path) is None and not Path(path).suffix)
+
+
+def _file(path: Path, format: str | None, options: Mapping[str, Any]) -> Sink:  # noqa: A002
+    says = named(path)
+    if format is None and says is None and is_special(path):
+        format = "ipc_stream"  # noqa: A001  # as on standard output
+    kind = output_format(path, format)
+    return Sink(path, kind, writer_options(path, kind, options))

@@ -1,0 +1,319 @@
+"""How each format is read: as a Polars query, in frames of which none goes missing."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import glob as globbing
+import io
+import math
+import os
+import shutil
+import tempfile
+import threading
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.errors import SourceError
+from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.streams.ahead import Ahead, ClosedError
+from dataflare_vec.streams.formats import named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import pyarrow as pa
+
+    from dataflare_vec.streams.formats import Named
+
+#: Rows that the types of a CSV file are inferred from.
+INFERRED = 10_000
+#: Row groups of this share of the memory are few enough bytes for Polars to decode some of them at once.
+_ROW_GROUPS = 16
+#: Batches in a piece of a row group.
+_PIECE = 4
+#: Bytes at the end of a CSV file that are looked at.
+_TAIL = 1 << 16
+
+#: What may be said about how a format is read, as the scans of Polars call it.
+READ_OPTIONS = {
+    "csv": (
+        "separator",
+        "has_header",
+        "new_columns",
+        "quote_char",
+        "null_values",
+        "empty_string_is_null",
+        "schema_overrides",
+        "encoding",
+        "decimal_comma",
+        "comment_prefix",
+        "skip_rows",
+        "skip_lines",
+        "skip_rows_after_header",
+        "eol_char",
+        "try_parse_dates",
+        "infer_schema",
+        "infer_schema_length",
+        "truncate_ragged_lines",
+        "ignore_errors",
+    ),
+    "ndjson": ("schema_overrides", "infer_schema_length", "ignore_errors"),
+}
+#: Encodings that Polars reads by itself.
+_UTF8 = ("utf8", "utf8-lossy")
+
+
+def check_read_options(options: Mapping[str, Any]) -> None:
+    """Raise if one isn't known.
+
+    Raises
+    ------
+    ValueError
+        Saying which, and what there is.
+    """
+    known = READ_OPTIONS["csv"]
+    for name in options:
+        if name not in known:
+            msg = f"`read_options`: there is no `{name}`; {near_matches(name, known)}"
+            raise ValueError(msg)
+    encoding = options.get("encoding", "utf8")
+    try:
+        _is_utf8(encoding)
+    except (LookupError, TypeError):
+        msg = (
+            f"{argument('encoding', encoding)}: Python knows no such encoding; as utf8, latin1, cp1252, utf16"
+        )
+        raise ValueError(msg) from None
+    for name in ("separator", "quote_char", "eol_char"):
+        value = options.get(name)
+        if value is not None and (not isinstance(value, str) or len(value.encode()) != 1):
+            msg = f"{argument(name, value)}: it has to be one ASCII character"
+            raise ValueError(msg)
+
+
+def _is_utf8(encoding: str) -> bool:
+    return encoding in _UTF8 or codecs.lookup(encoding).name == "utf-8"
+
+
+def options_of(path: Path, kind: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the options that say how this file is read.
+
+    Raises
+    ------
+    SourceError
+        If its format has no use for one.
+    """
+    known = READ_OPTIONS.get(kind, ())
+    for name in options:
+        if name not in known:
+            msg = f"`{path}` is {kind}, which has no use for {argument(name, options[name])}"
+            raise SourceError(msg)
+    return dict(options)
+
+
+def scan(path: Path, kind: str, schema: pl.Schema | None, options: Mapping[str, Any]) -> pl.LazyFrame:
+    """Return a query for the rows of a file; a CSV file of another encoding than UTF-8 by `as_utf8` first."""
+    if kind == "parquet":
+        return pl.scan_parquet(path, glob=False)
+    if kind == "ipc":
+        return pl.scan_ipc(path, glob=False)
+    said = dict(options)
+    if kind == "csv":
+        says = named(path)
+        said = {
+            "separator": "," if says is None else says.separator,
+            "try_parse_dates": True,
+            "infer_schema_length": INFERRED,
+            **said,
+        }
+        if said.get("encoding") not in _UTF8:  # a copy is in UTF-8
+            said.pop("encoding", None)
+        overrides = {**(said.pop("schema_overrides", None) or {}), **(schema or {})}
+        return pl.scan_csv(path, glob=False, schema_overrides=overrides or None, **said)
+    # All rows are looked at: Polars drops a key that it doesn't know of.
+    said.setdefault("infer_schema_length", None)
+    if schema is not None:
+        said.pop("schema_overrides", None)
+    return pl.scan_ndjson(globbing.escape(str(path)), schema=schema, **said)
+
+
+def rows_of(query: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
+    """Yield what a query gives, in frames of about ``size`` rows.
+
+    Not by Polars' own `collect_batches`: where its engine panics, as over damaged files, that ends as if all
+    rows had come. `sink_batches` raises.
+    """
+    ahead = Ahead(1)
+
+    def put(frame: pl.DataFrame) -> bool:
+        try:
+            ahead.put(frame)
+        except ClosedError:
+            return True  # no more are wanted
+        return False
+
+    def run() -> None:
+        try:
+            query.sink_batches(put, chunk_size=size)
+        except BaseException as error:  # it belongs to whoever takes the frames
+            ahead.finish(error)
+        else:
+            ahead.finish()
+
+    threading.Thread(target=run, name="dataflare_vec query", daemon=True).start()
+    try:
+        yield from ahead
+    finally:
+        ahead.close()
+
+
+def read_parquet(path: Path, rows: int, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a Parquet file; row groups that are large for ``memory`` in pieces."""
+    query = scan(path, "parquet", None, {})
+    groups = [] if memory is None else _row_groups(path) or [(rows, math.inf)]
+    if memory is None or max((nbytes for _, nbytes in groups), default=0) <= memory / _ROW_GROUPS:
+        yield from rows_of(query, size)
+        return
+    # Polars decodes row groups as a whole, some at once; of a slice it decodes that alone. PyArrow could go
+    # page by page, but has other values for some types: another year for an INT96 of 9999.
+    begin = 0
+    for count, _ in groups:
+        for start in range(begin, begin + count, _PIECE * size):
+            yield from rows_of(query.slice(start, min(_PIECE * size, begin + count - start)), size)
+        begin += count
+
+
+def read_ipc_stream(path: Path, size: int) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a file that is an Arrow IPC stream."""
+    import pyarrow as pa
+
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        for batch in validated(reader):
+            frame = pl.from_arrow(batch)
+            assert isinstance(frame, pl.DataFrame)
+            yield from frame.iter_slices(size)
+
+
+def validated(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of somebody else's bytes, each when it is known that it doesn't lead out of them.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        If one does: PyArrow doesn't look at offsets, nor at text.
+    """
+    for batch in reader:
+        batch.validate(full=True)
+        yield batch
+
+
+def damaged_row_group(path: Path, done: int) -> str:
+    """Return the first row group of a Parquet file that can't be read, of which ``done`` rows were."""
+    groups = _row_groups(path)
+    if not groups:
+        return f"after row {done}"
+    begin = 0
+    for index, (rows, _) in enumerate(groups):
+        try:
+            found = sum(
+                f.height for f in rows_of(scan(path, "parquet", None, {}).slice(begin, rows), 1 << 16)
+            )
+        except BaseException as error:  # a panic of Polars is none of Exception
+            if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
+                raise
+            found = -1
+        if found != rows:
+            return f"row group {index} of {len(groups)}"
+        begin += rows
+    return f"one of its {len(groups)} row groups"
+
+
+def _row_groups(path: Path) -> list[tuple[int, float]]:
+    """Return rows and bytes of each row group by a file's footer; nothing if PyArrow can't read it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowException, OSError):  # as of integers of 128 bits
+        return []
+    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
+    return [(group.num_rows, group.total_byte_size) for group in groups]
+
+
+# -- CSV ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def as_utf8(path: Path, kind: str, options: Mapping[str, Any], lines: int | None = None) -> Iterator[Path]:
+    """Give the path of a text in UTF-8: the file's own, or that of a copy while the block runs.
+
+    Parameters
+    ----------
+    lines
+        How many are wanted; None for all.
+    """
+    encoding = options.get("encoding", "utf8")
+    if kind != "csv" or _is_utf8(encoding):
+        yield path
+        return
+    says = named(path)
+    with tempfile.TemporaryDirectory(prefix="dataflare_vec-") as folder:
+        copy = Path(folder, f"copy{'.csv' if says is None else says.end.split('.gz')[0].split('.zst')[0]}")
+        with (
+            io.TextIOWrapper(_opened(path, says), encoding=encoding, newline="") as source,
+            copy.open("w", encoding="utf-8", newline="") as target,
+        ):
+            if lines is None:
+                shutil.copyfileobj(source, target)
+            else:
+                target.writelines(islice(source, lines))
+        yield copy
+
+
+def _opened(path: Path, says: Named | None) -> Any:
+    if says is None or says.compression is None:
+        return path.open("rb")
+    import pyarrow as pa
+
+    return pa.input_stream(str(path), compression=says.compression)
+
+
+def check_end(path: Path, columns: int, options: Mapping[str, Any]) -> None:
+    """Raise if a CSV file ends amid a row: Polars takes the values that are missing for null.
+
+    Raises
+    ------
+    ValueError
+        If the last line has no end, and too few values.
+    """
+    says = named(path)
+    if (says is not None and says.compression) or options.get("eol_char", "\n") != "\n":
+        return  # what is compressed has an end of its own
+    encoding = options.get("encoding", "utf8")
+    if not _is_utf8(encoding) and ",\n".encode(encoding) != b",\n":
+        return
+    with path.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+        tail = file.read()
+    start = tail.rfind(b"\n") + 1
+    if start in (0, len(tail)):
+        return
+    line = tail[start:].decode("utf-8", "replace")
+    separator = options.get("separator", "," if says is None else says.separator)
+    quote = options.get("quote_char", '"')
+    if quote and quote in line:
+        return  # it may be the end of a value of several lines; Polars looks for the quote that closes it
+    found = len(next(csv.reader([line], delimiter=separator, quoting=csv.QUOTE_NONE)))
+    comment = options.get("comment_prefix")
+    if found < columns and not (comment and line.startswith(comment)):
+        msg = (
+            f"it is cut off: the last line has {found} of {columns} values, and no end; if it is whole, "
+            "end it with a line feed"
+        )
+        raise ValueError(msg)
