@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,20 +13,19 @@ from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.errors import BindingError
 from dataflare_vec.native.conveyor import conveyor
 from dataflare_vec.native.support import releases
+from dataflare_vec.registry import default_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from dataflare_vec.definition import Plugin
 
 
-def compile_ahead(plugin: Plugin, schema: Mapping[str, Any]) -> dict[str, Any]:
+def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, Any]:
     """Compile a row kernel for columns of some types, into the cache; also `Plugin.compile`.
 
     Parameters
     ----------
     plugin
-        A row kernel or a filter.
+        A row kernel or a filter, or its name.
     schema
         Parameter to Polars dtype; a frame's schema does where its columns are called like the parameters.
         Whatever else is in there doesn't matter.
@@ -57,6 +57,10 @@ def compile_ahead(plugin: Plugin, schema: Mapping[str, Any]) -> dict[str, Any]:
     >>> margin.compile({"price": pl.Float64, "cost": pl.Int64})
     {'margin': Float64}
     """
+    plugin = default_registry.resolve(plugin)
+    if not isinstance(schema, Mapping):
+        msg = f"plugin `{plugin.name}`: the schema must be a dict from parameter to dtype, got {schema!r}"
+        raise BindingError(msg)
     if plugin.form is not Form.ROW:
         msg = f"plugin `{plugin.name}` is a {plugin.form.value}; only row kernels and filters are compiled"
         raise BindingError(msg)
@@ -69,7 +73,7 @@ def compile_ahead(plugin: Plugin, schema: Mapping[str, Any]) -> dict[str, Any]:
             f"{', '.join(f'`{name}`' for name in names)}"
         )
         raise BindingError(msg)
-    prepared = prepare(binding, [_instance(schema[name]) for name in names])
+    prepared = prepare(binding, [_instance(plugin.name, name, schema[name]) for name in names])
     prepared.kernel.make_all()
     conveyor()
     releases()
@@ -77,5 +81,10 @@ def compile_ahead(plugin: Plugin, schema: Mapping[str, Any]) -> dict[str, Any]:
     return {name: field.shown for name, field in zip(outputs, prepared.outputs, strict=True)}
 
 
-def _instance(dtype: Any) -> Any:
-    return dtype() if isinstance(dtype, type) and issubclass(dtype, pl.DataType) else dtype
+def _instance(plugin: str, name: str, dtype: Any) -> Any:
+    if isinstance(dtype, type) and issubclass(dtype, pl.DataType):
+        return dtype()
+    if not isinstance(dtype, pl.DataType):
+        msg = f"plugin `{plugin}`: the type of parameter `{name}` must be a Polars dtype, got {dtype!r}"
+        raise BindingError(msg)
+    return dtype

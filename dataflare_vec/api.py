@@ -8,26 +8,24 @@ import polars as pl
 
 from dataflare_vec.binding import series_bindings
 from dataflare_vec.definition import Form
-from dataflare_vec.engine.checkpoint import open_states
+from dataflare_vec.engine.expressions import named
 from dataflare_vec.engine.lazy import apply_lazily, as_aggregation, as_expression
-from dataflare_vec.engine.plan import Plan
-from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import Step, bind_steps
 from dataflare_vec.errors import BindingError
-from dataflare_vec.frames import assemble, is_stream, knowing_narwhals
-from dataflare_vec.manager import default_manager
-from dataflare_vec.running import check_on_error, run_batch, run_data
+from dataflare_vec.frames import assemble, is_pandas_series, is_stream, knowing_narwhals, text_of
+from dataflare_vec.manager import managed
+from dataflare_vec.readers import apply_to_reader
+from dataflare_vec.running import check_options, run_batch, run_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.errorlog import ErrorLog
-    from dataflare_vec.engine.execute import Outcome
     from dataflare_vec.engine.result import BatchResult
     from dataflare_vec.engine.runtime import Runtime
-    from dataflare_vec.engine.steps import BoundStep, By
+    from dataflare_vec.engine.steps import By
     from dataflare_vec.manager import PluginManager
 
     #: A plugin or its name, or a pipeline: a list of these and of steps.
@@ -47,6 +45,7 @@ def apply(
     errors: ErrorLog | None = None,
     by: By = None,
     state: Any = None,
+    replace: bool = False,
     **bindings: Any,
 ) -> Any:
     """Apply a plugin, or a pipeline of them, to a frame: add columns, keep the rows that filters keep.
@@ -55,7 +54,8 @@ def apply(
     ----------
     data
         A Polars DataFrame, LazyFrame or Series, a PyArrow Table, RecordBatch or RecordBatchReader, a
-        pandas DataFrame, a Narwhals frame around one of these, or any object with ``__arrow_c_stream__``.
+        pandas DataFrame or Series, a Narwhals frame around one of these, or any object with
+        ``__arrow_c_stream__``. Columns that no plugin reads may be of any type and name.
     plugin
         Its name, or the plugin itself. Or a list of these, and of `step`: each chunk passes through all of
         them while it is in cache, and later ones see the columns of earlier ones.
@@ -79,6 +79,10 @@ def apply(
     state
         Of a scan or a reduce: the state to go on from, the ``state`` of an earlier `run`. Of a pipeline a
         dict by name of the plugin.
+    replace
+        Let an output take the place of a column that is called so, as with ``output="x", replace=True``: the
+        kernel and earlier steps read the old values, later steps the new ones. In a pipeline it holds for
+        each step; `step` has one of its own.
     **bindings
         For a column parameter the name of a column (by default its own name), a Polars expression or a
         number; for a constant its value, or an expression to have one value for each row.
@@ -88,6 +92,12 @@ def apply(
     same kind as ``data``
         A LazyFrame stays lazy, a stream is read batch by batch as the result is (as a
         `pyarrow.RecordBatchReader`). The input isn't changed.
+
+    Notes
+    -----
+    In pandas a label that isn't a string is read by its text, ``"0"`` for ``0`` and ``"('a', 1)"`` for one of
+    several levels. New columns are of pandas' nullable dtypes or Arrow's if columns that are read are, else
+    of NumPy's; one with nulls is nullable where NumPy's dtype knows none.
 
     Raises
     ------
@@ -114,20 +124,20 @@ def apply(
     >>> df.pipe(dfv.apply, [dfv.step("haversine", output="km", **paris), "near"], most=100).height
     0
     """
-    manager = manager or default_manager()
+    manager = managed(manager)
     runtime = manager.runtime.logging_to(errors)
-    check_on_error(on_error)
-    if isinstance(data, pl.Series):
+    check_options(on_error, keep=keep, config=config)
+    if isinstance(data, pl.Series) or (not isinstance(data, pl.DataFrame) and is_pandas_series(data)):
         if by is not None:
             msg = "`by` needs a frame, got a Series; write `series.to_frame().pipe(dfv.apply, …)`"
             raise BindingError(msg)
         return _apply_to_series(data, plugin, manager, runtime, output, on_error, config, bindings, state)
-    steps = bind_steps(manager.registry, plugin, output, bindings, by)
+    steps = bind_steps(manager.registry, plugin, output, bindings, by, replace=replace)
     if not isinstance(data, pl.DataFrame):
         if isinstance(data, pl.LazyFrame):
             return apply_lazily(data, steps, runtime, keep=keep, on_error=on_error, state=state)
         if is_stream(data):
-            return _apply_to_stream(data, steps, runtime, keep, on_error, config, state)
+            return apply_to_reader(data, steps, runtime, keep, on_error, config, state)
     outcome = run_data(data, steps, runtime, keep, on_error, config, state=state)
     return assemble(data, outcome, keep=keep)
 
@@ -144,6 +154,7 @@ def run(
     config: BatchConfig | None = None,
     by: By = None,
     state: Any = None,
+    replace: bool = False,
     **bindings: Any,
 ) -> BatchResult:
     """Apply a plugin, or a pipeline of them, and say what became of the rows.
@@ -152,7 +163,7 @@ def run(
     ----------
     data
         A frame that is in memory: Polars, PyArrow or pandas.
-    plugin, output, keep, manager, config, by, state, **bindings
+    plugin, output, keep, manager, config, by, state, replace, **bindings
         As in `apply`.
     on_error
         As in `apply`, but by default ``"null"``: failed rows are in the result's ``errors``.
@@ -175,7 +186,7 @@ def run(
     >>> result.errors.select("row", "error").rows()
     [(1, 'ZeroDivisionError')]
     """
-    manager = manager or default_manager()
+    manager = managed(manager)
     return run_batch(
         data,
         plugin,
@@ -188,6 +199,7 @@ def run(
         bindings=bindings,
         by=by,
         state=state,
+        replace=replace,
     )
 
 
@@ -197,13 +209,14 @@ def step(
     output: str | Sequence[str] | Mapping[str, str] | None = None,
     keep: bool = True,
     by: By = None,
+    replace: bool = False,
     **bindings: Any,
 ) -> Step:
     """Return a plugin with its own bindings, for a pipeline.
 
     Parameters
     ----------
-    plugin, output, by, **bindings
+    plugin, output, by, replace, **bindings
         As in `apply`.
     keep
         With False its columns are there for later steps, and don't come back.
@@ -219,7 +232,7 @@ def step(
     >>> pl.DataFrame({"x": [4.0]}).pipe(dfv.apply, steps).rows()
     [(4.0, 1.0)]
     """
-    return Step(plugin, output, keep, bindings, by)
+    return Step(plugin, output, keep, bindings, by, replace)
 
 
 def expr(
@@ -251,7 +264,8 @@ def expr(
     Returns
     -------
     polars.Expr
-        Named like the plugin. A kernel with several outputs gives a Struct; a filter gives its Boolean.
+        Named like the plugin. A kernel with several outputs gives a Struct; a filter gives its Boolean, null
+        for a null.
 
     Examples
     --------
@@ -264,7 +278,7 @@ def expr(
     >>> df.select(dfv.expr("hypotenuse", "x", "y")).item()
     5.0
     """
-    manager = manager or default_manager()
+    manager = managed(manager)
     found = manager.registry.resolve(plugin)
     positional = [p.name for p in found.parameters if p.is_column]
     if len(columns) > len(positional):
@@ -274,7 +288,7 @@ def expr(
     if on_error == "drop":
         msg = 'an expression can\'t drop rows; use `on_error="null"`, or `apply`'
         raise ValueError(msg)
-    check_on_error(on_error)
+    check_options(on_error)
     (bound,) = bind_steps(manager.registry, found, None, bindings, by)
     if found.stateful is not None and not bound.by:
         return as_aggregation(bound, manager.runtime, on_error).alias(found.name)
@@ -291,7 +305,7 @@ def expr(
 
 
 def _apply_to_series(
-    series: pl.Series,
+    series: Any,
     plugin: Plugins,
     manager: PluginManager,
     runtime: Runtime,
@@ -300,58 +314,22 @@ def _apply_to_series(
     config: BatchConfig | None,
     bindings: Mapping[str, Any],
     state: Any,
-) -> pl.Series:
+) -> Any:
     if isinstance(plugin, (list, tuple, Step)):
         msg = "a pipeline needs a frame, got a Series; write `series.to_frame().pipe(dfv.apply, …)`"
         raise BindingError(msg)
     found = manager.registry.resolve(plugin)
-    bound = series_bindings(found, series.name, bindings)
-    steps = bind_steps(manager.registry, found, output, bound)
     frame = series.to_frame()
+    bound = series_bindings(found, text_of(frame.columns[0]), bindings)
+    steps = bind_steps(manager.registry, found, output, bound)
     outcome = run_data(frame, steps, runtime, False, on_error, config, state=state)  # noqa: FBT003
+    if not isinstance(series, pl.Series):
+        if found.is_filter:
+            return series if outcome.keep is None else series[outcome.keep.to_numpy()]
+        result = assemble(frame, outcome, keep=False)
+        return result.iloc[:, 0] if result.shape[1] == 1 else result
     if found.is_filter:
         return series if outcome.keep is None else series.filter(outcome.keep)
     if len(outcome.series) == 1:
         return outcome.series[0]
-    return pl.DataFrame(outcome.series).to_struct(found.name)
-
-
-def _apply_to_stream(
-    data: Any,
-    steps: Sequence[BoundStep],
-    runtime: Runtime,
-    keep: bool,  # noqa: FBT001
-    on_error: str,
-    config: BatchConfig | None,
-    state: Any,
-) -> Any:
-    import pyarrow as pa
-
-    reader = data if isinstance(data, pa.RecordBatchReader) else None
-    if reader is None:
-        reader = pa.RecordBatchReader.from_stream(data)
-
-    def outcome_of(part: Any, state: Any) -> Outcome:
-        return run_data(part, steps, runtime, keep, on_error, config, state=state)
-
-    empty = reader.schema.empty_table()
-    schema = assemble(empty, outcome_of(empty, state), keep=keep).schema
-    frame = pl.from_arrow(empty)
-    assert isinstance(frame, pl.DataFrame)
-    plan = Plan(steps, Scope.of_frame(frame), keep_data=keep)
-    if any(stage.whole for stage in plan.stages):
-        # It needs all rows at once, whoever hands them over one batch at a time.
-        table = reader.read_all()
-        return assemble(table, outcome_of(table, state), keep=keep).to_reader()
-    states = open_states(plan, state)  # carried from batch to batch
-
-    def batches() -> Iterator[Any]:
-        for batch in reader:
-            outcome = outcome_of(batch, states)
-            if not outcome.reduced:
-                yield assemble(batch, outcome, keep=keep).cast(schema)
-        if plan.reduces is not None:
-            columns = plan.reduces.result(states[plan.reduces.index], runtime.pool, on_error)
-            yield from pl.DataFrame(columns).to_arrow().cast(schema).to_batches()
-
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    return named(outcome.series).to_struct(found.name)

@@ -241,7 +241,8 @@ def output_names(
         if wanted in taken:
             msg = (
                 f"plugin `{name}`: the data has a column `{wanted}` already; name the output otherwise "
-                f"with {argument('output', '…')}, drop the column first, or pass {argument('keep', False)}"
+                f"with {argument('output', '…')}, put it in the place of that with "
+                f"{argument('replace', True)}, or pass {argument('keep', False)}"
             )
             raise OutputNameError(msg)
         if wanted in names[:i]:

@@ -88,14 +88,14 @@ class MemoryPoolConfig:
         for each in fields(self):
             name = each.name
             if name.endswith("_buffers") or name == "max_idle_bytes":
-                _check_count(name, getattr(self, name), least=0)
+                check_count(name, getattr(self, name), least=0)
             elif each.type == "timedelta | float":
-                object.__setattr__(self, name, _as_timedelta(name, getattr(self, name)))
+                object.__setattr__(self, name, as_timedelta(name, getattr(self, name)))
         if self.max_bytes is not None:
-            _check_count("max_bytes", self.max_bytes, least=1)
+            check_count("max_bytes", self.max_bytes, least=1)
         _check_choice("backend", self.backend, _BACKENDS)
         _check_choice("on_limit", self.on_limit, _ON_LIMIT)
-        _check_flag("enable_metrics", self.enable_metrics)
+        check_flag("enable_metrics", self.enable_metrics)
 
 
 def seconds(duration: timedelta | float) -> float:
@@ -103,7 +103,8 @@ def seconds(duration: timedelta | float) -> float:
     return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
 
 
-def _check_count(name: str, value: object, *, least: int) -> None:
+def check_count(name: str, value: object, *, least: int) -> None:
+    """Raise if an option isn't an integer, or too small."""
     if not isinstance(value, int) or isinstance(value, bool):
         msg = f"`{name}` must be an integer, got {value!r}"
         raise TypeError(msg)
@@ -112,7 +113,8 @@ def _check_count(name: str, value: object, *, least: int) -> None:
         raise ValueError(msg)
 
 
-def _check_flag(name: str, value: object) -> None:
+def check_flag(name: str, value: object) -> None:
+    """Raise a `TypeError` if an option isn't True or False."""
     if not isinstance(value, bool):
         msg = f"`{name}` must be True or False, got {value!r}"
         raise TypeError(msg)
@@ -124,7 +126,8 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(msg)
 
 
-def _as_timedelta(name: str, value: object) -> timedelta:
+def as_timedelta(name: str, value: object) -> timedelta:
+    """Return an option that is a duration, given as a `timedelta` or in seconds."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         try:
             value = timedelta(seconds=value)
@@ -212,14 +215,14 @@ class BatchConfig:
 
     def __post_init__(self) -> None:
         for name in ("default_batch_size", "min_batch_size", "max_batch_size", "max_error_details"):
-            _check_count(name, getattr(self, name), least=1)
+            check_count(name, getattr(self, name), least=1)
         if self.max_batch_size < self.min_batch_size:
             msg = (
                 f"`max_batch_size` must not be below `min_batch_size` ({self.min_batch_size}), "
                 f"got {self.max_batch_size}"
             )
             raise ValueError(msg)
-        latency = _as_timedelta("target_latency", self.target_latency)
+        latency = as_timedelta("target_latency", self.target_latency)
         if not latency:
             msg = f"`target_latency` must be more than 0, got {latency}"
             raise ValueError(msg)
@@ -227,9 +230,9 @@ class BatchConfig:
         object.__setattr__(self, "min_throughput", _as_rate("min_throughput", self.min_throughput))
         _check_choice("tuner", self.tuner, _TUNERS)
         if self.parallelism is not None:
-            _check_count("parallelism", self.parallelism, least=1)
+            check_count("parallelism", self.parallelism, least=1)
         for name in ("enable_auto_optimization", "enable_parallel"):
-            _check_flag(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
 
     def __hash__(self) -> int:
         # Tuners are looked up by it at each call; all fields together would take 3 µs.
@@ -312,11 +315,11 @@ class PluginManagerConfig:
                 msg = f"`{name}` must be a {kind.__name__}, got {value!r}"
                 raise TypeError(msg)
         for name in ("monitoring_interval", "health_check_interval"):
-            object.__setattr__(self, name, _as_timedelta(name, getattr(self, name)))
+            object.__setattr__(self, name, as_timedelta(name, getattr(self, name)))
         for name in ("enable_auto_optimization", "enable_debug_mode", "enable_metrics"):
-            _check_flag(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
         if self.max_plugin_instances is not None:
-            _check_count("max_plugin_instances", self.max_plugin_instances, least=1)
+            check_count("max_plugin_instances", self.max_plugin_instances, least=1)
 
     @property
     def run_config(self) -> BatchConfig:

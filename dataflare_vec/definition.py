@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from dataflare_vec.hints import near_matches
 from dataflare_vec.values import read_annotation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import timedelta
 
 API_VERSION = "1.0"
@@ -28,6 +29,9 @@ MATH = ("precise", "fast", "libm")
 MOST_NEIGHBOURS = 32
 #: What `fallback` may be: an error, or the interpreter.
 FALLBACKS = (None, "python")
+
+#: Where a filter keeps `Plugin.answering`, among its kernels.
+_ANSWERS = "answers"
 
 #: What `returns` may hold for one output: a dtype, or the name of the parameter whose dtype it has.
 Returns = Any
@@ -205,6 +209,19 @@ class Plugin:
         """Whether it keeps rows instead of adding columns."""
         return self.info.plugin_type is PluginType.FILTER
 
+    def answering(self) -> Plugin:
+        """Return a plugin whose column is what a filter answers for each row: true, false or null.
+
+        It is made once, so that it is compiled once. What is no filter is its own.
+        """
+        if not self.is_filter:
+            return self
+        known = self.kernels.get(_ANSWERS)
+        if known is None:
+            info = replace(self.info, plugin_type=PluginType.TRANSFORMER)
+            known = self.kernels.setdefault(_ANSWERS, replace(self, info=info, **self.fresh()))
+        return known  # type: ignore[no-any-return]
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function that was registered."""
         if isinstance(self.function, pl.Expr):
@@ -275,6 +292,18 @@ def define(
     if fallback not in FALLBACKS:
         msg = f'`fallback` must be None or "python", got {fallback!r}'
         raise PluginDefinitionError(msg)
+    for what, given in (
+        ("name", name),
+        ("description", description),
+        ("version", version),
+        ("author", author),
+    ):
+        if given is not None and not isinstance(given, str):
+            msg = f"`{what}` of a plugin must be a string, got {given!r}"
+            raise PluginDefinitionError(msg)
+    if name == "":
+        msg = "the name of a plugin must be a string that isn't empty, got ''"
+        raise PluginDefinitionError(msg)
     kinds = [kind.value for kind in PluginType]
     if not isinstance(plugin_type, PluginType) and plugin_type not in kinds:
         msg = f"`plugin_type` is {plugin_type!r}; {near_matches(str(plugin_type), kinds)}"
@@ -290,9 +319,6 @@ def define(
         parameters = _parameters_of(name, plain(target), skip=form in (Form.SCAN, Form.REDUCE))
         parameters = _with_neighbours(name, parameters, "lookback", lookback)
         parameters = _with_neighbours(name, parameters, "lookahead", lookahead)
-    if not isinstance(name, str) or not name:
-        msg = f"the name of a plugin must be a string that isn't empty, got {name!r}"
-        raise PluginDefinitionError(msg)
     if description is None:
         description = (inspect.getdoc(plain(target)) or "").partition("\n")[0]
         description = "" if isinstance(target, pl.Expr) else description
@@ -389,7 +415,7 @@ def _with_neighbours(
 ) -> tuple[Parameter, ...]:
     """Return parameters that receive as many rows before or after as ``given`` says, for all or by name."""
     columns = [parameter.name for parameter in parameters if parameter.is_column]
-    counts = dict.fromkeys(columns, given) if isinstance(given, int) else dict(given)
+    counts = given if isinstance(given, Mapping) else dict.fromkeys(columns, given)
     for parameter, count in counts.items():
         problem = None
         if parameter not in columns:

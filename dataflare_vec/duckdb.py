@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dataflare_vec.binding import Column
+from dataflare_vec.engine.failures import in_batch
+from dataflare_vec.engine.lazy import answering, check_answers
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.errors import BindingError
+from dataflare_vec.frames.arrow import to_arrow
+from dataflare_vec.frames.columns import first_line
 from dataflare_vec.hints import near_matches
-from dataflare_vec.manager import default_manager
+from dataflare_vec.manager import managed
 from dataflare_vec.running import run_data
+from dataflare_vec.values import LIKELY, is_named_tuple, struct_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    from dataflare_vec.definition import Plugin
+    from dataflare_vec.definition import Parameter, Plugin
     from dataflare_vec.engine.steps import BoundStep
     from dataflare_vec.manager import PluginManager
 
-_TYPES: dict[type | None, pl.DataType] = {
-    int: pl.Int64(),
-    bool: pl.Boolean(),
-    float: pl.Float64(),
-    str: pl.String(),
-    None: pl.Float64(),
-}
+#: DuckDB's types where it has one that Arrow's wouldn't lead to.
+_NAMES: dict[Any, str] = {pl.Int128: "HUGEINT", pl.Time: "TIME"}
+#: Bytes of an INTERVAL in Arrow: months, days, nanoseconds.
+_INTERVAL = (("months", "i4"), ("days", "i4"), ("nanoseconds", "i8"))
+_DAY = 86_400_000_000
 
 
 def register(
@@ -56,7 +61,8 @@ def register(
         Of the function; by default the plugin's.
     types
         Polars dtypes by parameter. By default what a parameter is annotated as, and Float64 (DOUBLE) for
-        one that isn't annotated; DuckDB casts what it is called with.
+        one that isn't annotated; DuckDB casts what it is called with, and a DECIMAL rounds it. Int128 is
+        HUGEINT, Duration is INTERVAL (one with months, whose length isn't known, ends the query).
     on_error
         ``"raise"`` ends the query, ``"null"`` makes the result of a failed row null.
     manager
@@ -83,38 +89,38 @@ def register(
     ...     connection.execute("select round(haversine(52.5, 13.4, 48.9, 2.4))").fetchone()
     (541.0,)
     """
-    manager = manager or default_manager()
+    manager = managed(manager)
+    if not hasattr(connection, "create_function"):
+        msg = f"`connection` must be a connection of DuckDB, got {type(connection).__name__}"
+        raise TypeError(msg)
     if on_error not in ("raise", "null"):
         msg = f'`on_error` must be "raise" or "null", got {on_error!r}; a function can\'t drop rows'
         raise ValueError(msg)
     found = manager.registry.resolve(plugin)
-    if found.stateful is not None:
-        msg = (
-            f"plugin `{found.name}` carries a state from row to row, and DuckDB calls a function on rows in "
-            "any order; use `dfv.apply` on its result"
-        )
-        raise BindingError(msg)
-    columns = [parameter for parameter in found.parameters if parameter.is_column]
-    left = [parameter for parameter in columns if parameter.name not in bindings]
-    for given in types or {}:
-        if given not in [parameter.name for parameter in left]:
-            known = near_matches(given, [parameter.name for parameter in left])
-            msg = f"plugin `{found.name}`: `types` has `{given}`, which is no column it reads; {known}"
-            raise BindingError(msg)
-    schema = {p.name: (types or {}).get(p.name, _TYPES.get(p.expects, pl.Float64())) for p in left}
+    left = _parameters(found, bindings)
+    schema = _schema(found, left, types or {})
     (step,) = bind_steps(manager.registry, found, None, bindings)
     for item in step.binding.columns:
         if isinstance(item, Column) and item.parameter not in left:
             msg = f"plugin `{found.name}`: `{item.parameter.name}` must be bound to a number, got a column"
             raise BindingError(msg)
+    if not left:
+        msg = f"plugin `{found.name}`: all its columns are bound to numbers; a function needs one at least"
+        raise BindingError(msg)
     if any(stage.whole for stage in Plan([step], Scope.of_schema(schema), keep_data=False).stages):
         msg = f"plugin `{found.name}` needs all rows at once, which a function of DuckDB doesn't get"
         raise BindingError(msg)
+    step = answering(step)  # of a null a filter says neither true nor false, as SQL has it
     empty = pl.DataFrame(schema=schema)
     result = _compute(step, empty, manager, on_error)
+    if found.is_filter:
+        check_answers(found, [result])
 
     def function(*arrays: Any) -> Any:
-        return _compute(step, _frame(arrays, empty), manager, on_error).to_arrow()
+        columns = zip(schema.items(), arrays, strict=True)
+        frame = pl.DataFrame([_to_series(found, one, dtype, array) for (one, dtype), array in columns])
+        with in_batch(frame.height, "DuckDB"):
+            return _to_arrow(_compute(step, frame, manager, on_error))
 
     # DuckDB counts the parameters.
     parameters = [inspect.Parameter(p.name, inspect.Parameter.POSITIONAL_ONLY) for p in left]
@@ -122,31 +128,132 @@ def register(
     connection.create_function(
         name or found.name,
         function,
-        _duckdb_types(connection, empty),
-        _duckdb_types(connection, result.alias("result").to_frame())[0],
+        [_duckdb_type(connection, found, f"parameter `{one}`", dtype) for one, dtype in schema.items()],
+        _duckdb_type(connection, found, "its result", result.dtype),
         type="arrow",
         null_handling="special",  # nulls reach the kernel's loop, which knows what to do with them
     )
+
+
+def _parameters(plugin: Plugin, bindings: Mapping[str, Any]) -> list[Parameter]:
+    """Return the parameters of a plugin that become the function's."""
+    if plugin.stateful is not None:
+        msg = (
+            f"plugin `{plugin.name}` carries a state from row to row, and DuckDB calls a function on rows in "
+            "any order; use `dfv.apply` on its result"
+        )
+        raise BindingError(msg)
+    return [p for p in plugin.parameters if p.is_column and p.name not in bindings]
+
+
+def _schema(plugin: Plugin, parameters: Sequence[Parameter], types: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the dtypes of the function's parameters: as said, as annotated, or DOUBLE."""
+    if not isinstance(types, Mapping):
+        msg = f"plugin `{plugin.name}`: `types` must be a dict from parameter to Polars dtype, got {types!r}"
+        raise BindingError(msg)
+    names = [parameter.name for parameter in parameters]
+    schema = {}
+    for given, dtype in types.items():
+        if given not in names:
+            known = near_matches(str(given), names)
+            msg = f"plugin `{plugin.name}`: `types` has `{given}`, which is no column it reads; {known}"
+            raise BindingError(msg)
+        if dtype is pl.Decimal or not _is_dtype(dtype):
+            what = "with precision and scale" if dtype is pl.Decimal else "a Polars dtype"
+            msg = (
+                f"plugin `{plugin.name}`: `types` of `{given}` must be {what}, as `pl.Decimal(18, 2)`, got "
+                f"{dtype!r}"
+            )
+            raise BindingError(msg)
+    for parameter in parameters:
+        dtype = types.get(parameter.name)
+        if dtype is None:
+            dtype = _annotated(parameter.expects)
+        if dtype is None:
+            name = parameter.name
+            msg = (
+                f"plugin `{plugin.name}`: what `{name}` is annotated with doesn't say all of its type; pass "
+                f'`types={{"{name}": …}}`, as `pl.Decimal(18, 2)` or `pl.Struct({{…}})`'
+            )
+            raise BindingError(msg)
+        schema[parameter.name] = dtype
+    return dict(pl.Schema(schema))
+
+
+def _is_dtype(given: Any) -> bool:
+    return isinstance(given, pl.DataType) or (isinstance(given, type) and issubclass(given, pl.DataType))
+
+
+def _annotated(expects: Any) -> Any:
+    """Return the dtype of a parameter that is annotated so; None if that doesn't tell it."""
+    if is_named_tuple(expects):
+        fields = {field.name: _annotated(field.expects) for field in struct_fields(None, expects)}
+        return None if None in fields.values() else pl.Struct(fields)
+    return None if expects is Decimal else LIKELY.get(expects or float)
+
+
+def _duckdb_type(connection: Any, plugin: Plugin, what: str, dtype: Any) -> Any:
+    """Return DuckDB's type for a dtype."""
+    if type(dtype) in _NAMES:
+        return _NAMES[type(dtype)]
+    import pyarrow as pa
+    from duckdb import NotImplementedException
+
+    try:
+        empty = pa.table({"x": pl.Series([], dtype=dtype).to_arrow()})
+        return connection.from_arrow(empty).types[0]
+    except (pl.exceptions.PolarsError, pa.ArrowException, NotImplementedException) as error:
+        msg = f"plugin `{plugin.name}`: {what} is {dtype}, for which DuckDB has no type ({first_line(error)})"
+        raise BindingError(msg) from error
 
 
 def _compute(step: BoundStep, frame: pl.DataFrame, manager: PluginManager, on_error: str) -> pl.Series:
     # DuckDB has threads of its own.
     config = replace(manager.runtime.config, enable_parallel=False)
     outcome = run_data(frame, [step], manager.runtime, keep=False, on_error=on_error, config=config)
-    if step.plugin.is_filter:
-        kept = outcome.keep
-        return pl.Series([True]).new_from_index(0, frame.height) if kept is None else kept
     if len(outcome.series) == 1:
-        return outcome.series[0].rechunk()
-    return pl.DataFrame(outcome.series).to_struct().rechunk()
+        return outcome.series[0]
+    return pl.DataFrame(outcome.series).to_struct()
 
 
-def _frame(arrays: tuple[Any, ...], empty: pl.DataFrame) -> pl.DataFrame:
-    series = [pl.Series(name, array) for name, array in zip(empty.columns, arrays, strict=True)]
-    return pl.DataFrame(series).cast(empty.schema)
+def _to_series(plugin: Plugin, name: str, dtype: Any, array: Any) -> pl.Series:
+    """Return what DuckDB hands over for a parameter as a column of its dtype."""
+    import pyarrow as pa
+
+    what = f"plugin `{plugin.name}`: parameter `{name}`"
+    if pa.types.is_interval(array.type):
+        return _spans(what, array).cast(dtype).alias(name)
+    try:
+        return pl.Series(name, array).cast(dtype)
+    except pl.exceptions.PolarsError as error:
+        msg = f"{what} can't be read as {dtype}: {first_line(error)}"
+        raise BindingError(msg) from error
 
 
-def _duckdb_types(connection: Any, frame: pl.DataFrame) -> list[Any]:
-    """Return DuckDB's types for columns of a frame."""
-    types: list[Any] = connection.from_arrow(frame.clear().to_arrow()).types
-    return types
+def _spans(what: str, array: Any) -> pl.Series:
+    """Return intervals as durations; a day has 24 hours, and a month no length that is known."""
+    import numpy as np
+    import pyarrow as pa
+
+    array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.nulls(0, array.type)
+    raw = np.frombuffer(array.buffers()[1], np.dtype(list(_INTERVAL)))[array.offset :][: len(array)]
+    parts = pl.DataFrame({name: raw[name] for name, _ in _INTERVAL})
+    there = pl.Series(array.is_valid())
+    days, microseconds = pl.col("days").cast(pl.Int128), pl.col("nanoseconds") // 1000
+    spans = parts.select(months="months", span=days * _DAY + microseconds).with_columns(there=there)
+    if spans.select((pl.col("there") & (pl.col("months") != 0)).any()).item():
+        msg = f"{what}: an interval with months or years has no length that is known; use days"
+        raise BindingError(msg)
+    try:
+        spans = spans.select(pl.when("there").then(pl.col("span").cast(pl.Int64)))
+    except pl.exceptions.PolarsError as error:
+        msg = f"{what}: an interval doesn't fit 64 bits of microseconds"
+        raise BindingError(msg) from error
+    return spans.to_series().cast(pl.Duration("us"))
+
+
+def _to_arrow(series: pl.Series) -> Any:
+    import pyarrow as pa
+
+    array = to_arrow(series)
+    return array.cast(pa.time64("us")) if series.dtype == pl.Time else array

@@ -86,7 +86,9 @@ class RowError(PluginError):
     count
         How many rows failed, exactly.
     rows
-        Indices of the first of them.
+        Indices of the first of them. None in a query of Polars or DuckDB: it hands rows over in batches, and
+        where in the data one begins isn't known. (Polars makes the exception anew of its message, so `plugin`
+        and `count` are empty there, too.)
     """
 
     def __init__(self, message: str, *, plugin: str = "", count: int = 0, rows: tuple[int, ...] = ()) -> None:

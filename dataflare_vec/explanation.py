@@ -24,8 +24,9 @@ from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.frames import column_names, to_polars
 from dataflare_vec.layouts.views import INLINE_BYTES, VIEW_BYTES
-from dataflare_vec.manager import default_manager
+from dataflare_vec.manager import managed
 from dataflare_vec.native.numba import import_compiler
+from dataflare_vec.running import readers_of
 from dataflare_vec.values import LIKELY
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def explain(
     >>> explained.stages[0].loop.vectorised
     True
     """
-    manager = manager or default_manager()
+    manager = managed(manager)
     steps = bind_steps(manager.registry, plugin, None, bindings)
     frame, scope = _data(data_or_schema, steps)
     plan = Plan(steps, scope, keep_data=False)
@@ -257,8 +258,12 @@ def _data(given: Any, steps: Sequence[BoundStep]) -> tuple[pl.DataFrame | None, 
         return None, Scope.of_schema(given.collect_schema())
     if isinstance(given, Mapping):
         return None, Scope.of_schema(given)
-    frame = given if isinstance(given, pl.DataFrame) else to_polars(given, column_names(given))
-    scope = Scope.of_frame(frame)
+    if isinstance(given, pl.DataFrame):
+        frame, scope = given, Scope.of_frame(given)
+    else:
+        names = column_names(given)
+        frame = to_polars(given, readers_of(steps, names))
+        scope = Scope(names, frame)
     scope.holds_all = True
     return frame, scope
 

@@ -82,7 +82,16 @@ class PluginManager:
         registry: Registry | None = None,
         pool: MemoryPool | Callable[[], MemoryPool] | None = None,
     ) -> None:
-        self.config = config = config or PluginManagerConfig()
+        self.config = config = PluginManagerConfig() if config is None else config
+        if not isinstance(config, PluginManagerConfig):
+            msg = f"`config` must be a PluginManagerConfig, got {config!r}"
+            raise TypeError(msg)
+        if registry is not None and not isinstance(registry, Registry):
+            msg = f"`registry` must be a Registry, got {registry!r}"
+            raise TypeError(msg)
+        if pool is not None and not callable(pool) and not hasattr(pool, "get_buffer"):
+            msg = f"`pool` must be a MemoryPool, or a function that makes one, got {pool!r}"
+            raise TypeError(msg)
         self.registry = Registry(default_registry) if registry is None else registry
         self._own_pool = pool is None
         self._states = States(config.max_plugin_instances)
@@ -228,6 +237,7 @@ class PluginManager:
         config: BatchConfig | None = None,
         by: By = None,
         state: Any = None,
+        replace: bool = False,
         **bindings: Any,
     ) -> BatchResult:
         """Run a plugin, or a pipeline of them, over many rows.
@@ -238,7 +248,7 @@ class PluginManager:
             As in `dataflare_vec.run`.
         data
             A frame in memory, or a list of dicts.
-        output, keep, on_error, config, by, state, **bindings
+        output, keep, on_error, config, by, state, replace, **bindings
             As in `dataflare_vec.run`.
 
         Returns
@@ -262,6 +272,7 @@ class PluginManager:
             bindings=bindings,
             by=by,
             state=state,
+            replace=replace,
         )
 
     # -- what is known --------------------------------------------------------------------------------------
@@ -479,3 +490,19 @@ def default_manager() -> PluginManager:
                 config = PluginManagerConfig.from_environment()
                 _default = PluginManager(config, registry=default_registry, pool=_default_pool)
     return _default
+
+
+def managed(manager: PluginManager | None) -> PluginManager:
+    """Return the manager that a call names, or the process's.
+
+    Raises
+    ------
+    TypeError
+        If it is something else.
+    """
+    if manager is None:
+        return default_manager()
+    if not isinstance(manager, PluginManager):
+        msg = f"`manager` must be a PluginManager, got {manager!r}"
+        raise TypeError(msg)
+    return manager

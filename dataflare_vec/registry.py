@@ -7,6 +7,7 @@ import threading
 import warnings
 from typing import Any
 
+from dataflare_vec.config import check_flag
 from dataflare_vec.definition import Plugin
 from dataflare_vec.errors import DuplicatePluginError, PluginNotFoundError
 from dataflare_vec.hints import near_matches
@@ -48,6 +49,7 @@ class Registry:
         DuplicatePluginError
             If the name is taken and ``replace`` is false.
         """
+        check_flag("replace", replace)
         name = plugin.name
         with self._lock:
             before = self._plugins.get(name)

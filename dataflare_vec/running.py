@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.config import BatchConfig, check_flag
 from dataflare_vec.engine.execute import ON_ERROR, run_steps
 from dataflare_vec.engine.result import BatchResult
 from dataflare_vec.engine.scope import Scope
@@ -16,24 +17,28 @@ from dataflare_vec.frames import assemble, column_names, is_stream, to_polars
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dataflare_vec.config import BatchConfig
     from dataflare_vec.engine.execute import Outcome
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import BoundStep, By
     from dataflare_vec.registry import Registry
 
 
-def check_on_error(on_error: object) -> None:
-    """Raise if ``on_error`` is none of the three.
+def check_options(on_error: object, *, keep: object = True, config: object = None) -> None:
+    """Raise if an option of a call is of a type, or has a value, that means nothing.
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         Saying what it may be.
     """
     if on_error not in ON_ERROR:
         msg = f'`on_error` must be "raise", "null" or "drop", got {on_error!r}'
         raise ValueError(msg)
+    if keep is not True:  # most are: a call takes microseconds
+        check_flag("keep", keep)
+    if config is not None and not isinstance(config, BatchConfig):
+        msg = f"`config` must be a BatchConfig, got {config!r}"
+        raise TypeError(msg)
 
 
 def run_data(
@@ -67,18 +72,17 @@ def _run(
     of_record: bool,  # noqa: FBT001
     state: Any,
 ) -> Outcome:
+    readers: Mapping[str, str] = {}
     if isinstance(data, pl.DataFrame):
         scope, frame = Scope.of_frame(data), data
     else:
-        if not hasattr(data, "columns") and not hasattr(data, "schema"):
-            to_polars(data, [])  # raises
-        names = column_names(data)
         # Only columns that are read go to Polars; names are checked against all of them.
-        reads = [item.column_names for item in steps]
-        frame = to_polars(data, [n for n in names if any(some is None or n in some for some in reads)])
+        names = column_names(data)
+        readers = readers_of(steps, names)
+        frame = to_polars(data, readers)
         scope = Scope(names, frame)
     scope.holds_all = True
-    return run_steps(
+    outcome = run_steps(
         steps,
         scope,
         frame,
@@ -89,6 +93,21 @@ def _run(
         of_record=of_record,
         state=state,
     )
+    if readers:
+        outcome.reads = tuple(readers)
+    return outcome
+
+
+def readers_of(steps: Sequence[BoundStep], names: Sequence[str]) -> dict[str, str]:
+    """Return those of the data's columns that steps read, each with the first plugin that does."""
+    readers: dict[str, str] = {}
+    reads = [(step.plugin.name, step.column_names) for step in steps]
+    for name in names:
+        for plugin, some in reads:
+            if some is None or name in some:
+                readers.setdefault(name, plugin)
+                break
+    return readers
 
 
 def run_batch(
@@ -104,15 +123,16 @@ def run_batch(
     bindings: Mapping[str, Any],
     by: By = None,
     state: Any = None,
+    replace: bool = False,
 ) -> BatchResult:
     """Run a plugin or a pipeline over a frame, and say what became of its rows: see `dataflare_vec.run`."""
     started = time.perf_counter()
-    check_on_error(on_error)
+    check_options(on_error, keep=keep, config=config)
     in_memory = isinstance(data, pl.DataFrame) or not is_stream(data)
     if not in_memory or isinstance(data, (pl.LazyFrame, pl.Series)):
         msg = f"`run` needs a frame that is in memory, got {type(data).__name__}; use `apply`, or collect it"
         raise TypeError(msg)
-    steps = bind_steps(registry, plugin, output, bindings, by)
+    steps = bind_steps(registry, plugin, output, bindings, by, replace=replace)
     outcome = run_data(data, steps, runtime, keep, on_error, config, state=state)
     frame = assemble(data, outcome, keep=keep)
     return BatchResult(

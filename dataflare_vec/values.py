@@ -29,7 +29,17 @@ TOO_LARGE = "a value on the way has more than 38 digits, or 128 bits; round earl
 #: What is said of an integer that Python reads from a string or a decimal, and 64 bits don't hold.
 TOO_LARGE_INTEGER = "the integer does not fit the 64 bits that compiled code has; take `float(…)` instead"
 #: What a column most likely is whose parameter is annotated so.
-LIKELY = {int: pl.Int64(), float: pl.Float64(), bool: pl.Boolean(), str: pl.String(), bytes: pl.Binary()}
+LIKELY: dict[Any, Any] = {
+    int: pl.Int64(),
+    float: pl.Float64(),
+    bool: pl.Boolean(),
+    str: pl.String(),
+    bytes: pl.Binary(),
+    datetime.datetime: pl.Datetime("us"),
+    datetime.date: pl.Date(),
+    datetime.time: pl.Time(),
+    datetime.timedelta: pl.Duration("us"),
+}
 #: Ticks of a microsecond, the finest that Python's `datetime` knows, or microseconds of a tick.
 _PER_MICROSECOND = {"ns": 1000}
 _MICROSECONDS = {"ms": 1000}

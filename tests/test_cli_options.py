@@ -202,10 +202,15 @@ def test_refused_before_any_work(options, code, text, capsys, monkeypatch):
 
 
 def test_messages_speak_of_options(capsys):
-    pl.DataFrame({"part": [1], "whole": [1], "opt_share": [0]}).write_parquet("a.parquet")
+    pl.DataFrame({"part": [1], "whole": [2], "opt_share": [0]}).write_parquet("a.parquet")
     run("opt_share a.parquet -o o.parquet", 2)
     text = capsys.readouterr().err
-    assert "name the output otherwise with COLUMN=PLUGIN, drop the column first, or pass --only-new" in text
+    assert (
+        "name the output otherwise with COLUMN=PLUGIN, put it in the place of that with --replace, or pass "
+        "--only-new" in text
+    )
+    run("opt_share a.parquet -o o.parquet --replace -q")
+    assert pl.read_parquet("o.parquet").rows() == [(1, 2, 0.0)]
     run("opt_share a.parquet -o o.parquet --set part=prt", 2)
     assert "bind another one with --set part=…" in capsys.readouterr().err
     run("opt_share in -o o.parquet", 5)
@@ -426,6 +431,6 @@ def test_columns_that_polars_cannot_read(capsys):
     done = subprocess.run(
         [*command, "--plugins", "k.py"], input=Path("a.arrows").read_bytes(), capture_output=True, check=False
     )
-    assert done.returncode == 3
-    assert b"Polars can't read the columns of the stream" in done.stderr
+    assert done.returncode == 2  # the message says what to write
+    assert b"column `w` is of Arrow's type decimal256(60, 2), which Polars can't read" in done.stderr
     assert b"Traceback" not in done.stderr

@@ -54,6 +54,7 @@ ORDER = [
     "ahead",
     "frames",
     "running",
+    "readers",
     "records",
     "health",
     "status",

@@ -43,7 +43,8 @@ def test_pandas_keeps_every_type(backend, column):
     result = dfv.apply(data, HALF, x=column)
     pd.testing.assert_frame_equal(result.drop(columns="half"), data)
     pd.testing.assert_frame_equal(data, before)
-    assert str(result.dtypes["half"]) == ("float64" if backend == "numpy" else "double[pyarrow]")
+    wanted = {"x": "float64", "count": "Float64"}[column] if backend == "numpy" else "double[pyarrow]"
+    assert str(result.dtypes["half"]) == wanted
     assert result["half"].iloc[2] == 1.5
 
 
@@ -94,3 +95,23 @@ def test_duckdb_relations():
     with duckdb.connect() as connection:
         reader = dfv.apply(connection.sql("select 3.0::double as x"), HALF)
         assert reader.read_all().to_pydict() == {"x": [3.0], "half": [1.5]}
+
+
+@pytest.mark.parametrize("native", [pd.Series([1.0, 4.0], name="x"), pl.Series("x", [1.0, 4.0])], ids=str)
+def test_a_series_of_narwhals(native):
+    data = nw.from_native(native, series_only=True)
+    result = dfv.apply(data, HALF)
+    assert isinstance(result, nw.Series)
+    assert type(result.to_native()) is type(native)
+    assert result.to_list() == [0.5, 2.0]
+
+
+def test_what_narwhals_can_not_hold():
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect() as connection:
+        data = nw.from_native(connection.sql("select 3.0::double as x"))
+        with pytest.raises(
+            dfv.UnsupportedDataError, match="Narwhals can't hold what comes of a DuckDBPyRelation"
+        ):
+            dfv.apply(data, HALF)
+        assert next(dfv.stream(data, HALF))["half"].to_list() == [1.5]

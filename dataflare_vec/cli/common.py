@@ -217,7 +217,7 @@ def complain(error: BaseException) -> int:
     code = FAILED
     if isinstance(error, errors.RowError):
         code = ROWS
-    elif isinstance(error, errors.SourceError):
+    elif isinstance(error, (errors.SourceError, errors.UnsupportedDataError)):
         code = INPUT
     elif isinstance(error, errors.SinkError):
         code = OUTPUT

@@ -64,6 +64,11 @@ def add(commands: Any) -> None:
     common.add_by_option(rows)
     rows.add_argument("--only-new", action="store_true", help="leave out the input's own columns")
     rows.add_argument(
+        "--replace",
+        action="store_true",
+        help="an output takes the place of a column of its name; without it that is refused",
+    )
+    rows.add_argument(
         "--on-error",
         choices=("raise", "null", "drop"),
         default="raise",
@@ -116,6 +121,7 @@ def run(options: Namespace) -> int:
         source,
         plugins,
         keep=not options.only_new,
+        replace=options.replace,
         on_error=options.on_error,
         max_latency=options.max_latency,
         memory=options.memory,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from dataflare_vec.config import check_count
 from dataflare_vec.engine.failures import ERROR_SCHEMA, all_details
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class ErrorLog:
     """
 
     def __init__(self, limit: int = 1000) -> None:
+        check_count("limit", limit, least=0)
         self.count = 0
         self._limit = limit
         self._details: list[pl.DataFrame] = []

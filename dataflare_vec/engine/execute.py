@@ -25,7 +25,6 @@ from dataflare_vec.logs import get_logger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.binding import Binding
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.engine.checkpoint import OpenStates
     from dataflare_vec.engine.runtime import Runtime
@@ -62,6 +61,8 @@ class Outcome:
         Whether the columns stand for all rows together, or for keys, and not for the rows of the data.
     states
         What stages have carried.
+    reads
+        The columns of the data that were read, where that isn't a Polars frame.
     """
 
     series: list[pl.Series]
@@ -72,6 +73,7 @@ class Outcome:
     tuner: TracedTuner | None = None
     reduced: bool = False
     states: OpenStates | None = None
+    reads: Sequence[str] = ()
 
     @property
     def failed(self) -> int:
@@ -144,22 +146,13 @@ def run_steps(
         plan = plan_for(steps, scope, keep_data=keep_data)
         for step in steps:
             if states.is_news(step.plugin.name, plan.stages, of_record=of_record):
-                states.dtypes[step.plugin.name] = column_dtypes(step.binding, scope)
+                states.dtypes[step.plugin.name] = plan.dtypes[step.plugin.name]
         outcome = execute(plan, frame, runtime, on_error, config, open_states(plan, state))
     except BaseException as error:
         states.end(names, error)
         raise
     states.end(names)
     return outcome
-
-
-def column_dtypes(binding: Binding, scope: Scope) -> dict[str, Any]:
-    """Return the dtypes of the columns that parameters are bound to by name."""
-    return {
-        item.parameter.name: scope.dtype(item.source)
-        for item in binding.columns
-        if isinstance(item.source, str)
-    }
 
 
 class _Execution:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from polars import selectors as cs
 
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import mentions, root_names
@@ -62,7 +63,7 @@ class ExpressionStage(Stage):
         """Compute the chunk's rows."""
         height = chunk.stop - chunk.start
         selected = chunk.selection(self)
-        frame = pl.DataFrame([chunk.series(name).alias(name) for name in self.reads])
+        frame = pl.DataFrame({name: chunk.series(name) for name in self.reads})
         if selected is not None:
             frame = frame.filter(selected) if self.reads else frame
             height = int(selected.sum())
@@ -78,7 +79,7 @@ class ExpressionStage(Stage):
     def evaluate(self, frame: pl.DataFrame) -> pl.Series:
         """Return the values for all rows of a frame."""
         # Without columns a frame has no rows, and ``pl.len()`` reads none.
-        return self._values(frame.select(self.reads) if self.reads else frame, frame.height)
+        return self._values(frame.select(map(exactly, self.reads)) if self.reads else frame, frame.height)
 
     def _values(self, frame: pl.DataFrame, height: int) -> pl.Series:
         try:
@@ -183,6 +184,20 @@ def _each_separable(expression: pl.Expr) -> bool:
 def _short(error: Exception) -> str:
     """Return Polars' message without the query plan behind it."""
     return str(error).partition("\n\nResolved plan")[0].partition("\n\nThis error occurred")[0]
+
+
+def named(columns: Sequence[pl.Series]) -> pl.DataFrame:
+    """Return a frame of columns; in a list Polars would rename one that is called ``""``."""
+    if all([column.name for column in columns]):
+        return pl.DataFrame(columns)
+    return pl.DataFrame({column.name: column for column in columns})
+
+
+def exactly(name: str) -> pl.Expr:
+    """Return the column of a name, also of one that Polars would take for a pattern."""
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
+        return cs.by_name(name).as_expr()
+    return pl.col(name)
 
 
 def columns_of(expression: pl.Expr, scope: Scope) -> Sequence[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.errors import RowError
 from dataflare_vec.uses import TOO_LARGE
 
 if TYPE_CHECKING:
@@ -108,6 +110,33 @@ def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterato
 def _explained(stage: RowStage | InterpretedStage, inputs: pl.DataFrame) -> Iterator[Exception]:
     for i, result in enumerate(stage.replay(inputs)):
         yield result if isinstance(result, Exception) else stage.misfit(result, inputs[i : i + 1])
+
+
+@contextmanager
+def in_batch(rows: int, of: str) -> Iterator[None]:
+    """Say of rows that fail that they are counted from the start of a batch, which nobody knows the place of.
+
+    Parameters
+    ----------
+    rows
+        How many the batch has.
+    of
+        Whose batch it is.
+    """
+    try:
+        yield
+    except RowError as error:
+        cause = error.__cause__
+        if not error.rows:  # a column kernel says nothing about single rows
+            raise
+        shown = ", ".join(map(str, error.rows)) + (", …" if error.count > len(error.rows) else "")
+        what = "row" if error.count == 1 else "rows"
+        msg = (
+            f"plugin `{error.plugin}`: {error.count} of {rows} rows failed, {what} {shown} of a batch "
+            f"that {of} handed over, not of all data; the first with "
+            f'{type(cause).__name__}: {cause}; pass `on_error="null"` to go on without them'
+        )
+        raise RowError(msg, plugin=error.plugin, count=error.count) from cause
 
 
 def all_details(failures: Sequence[Failures], limit: int) -> pl.DataFrame:

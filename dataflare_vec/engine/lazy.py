@@ -6,19 +6,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from polars import selectors as cs
 
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.execute import run_steps
-from dataflare_vec.engine.expressions import build_expression
+from dataflare_vec.engine.expressions import build_expression, exactly, named
+from dataflare_vec.engine.failures import in_batch
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
-from dataflare_vec.errors import DataFlareError
+from dataflare_vec.errors import DataFlareError, KernelResultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import BoundStep
 
@@ -39,7 +42,7 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
     plugin = step.plugin
     if plugin.form is Form.EXPRESSION:
         return build_expression(step.binding)
-    inner, names = _inner(step)
+    inner, names = _inner(answering(step))
     # Polars calls from its own threads, several at once.
     config = replace(runtime.config, enable_parallel=False)
 
@@ -52,15 +55,15 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
             ]
         )
         scope = Scope.of_frame(frame)
-        outcome = run_steps(
-            [inner], scope, frame, runtime, keep_data=False, on_error=on_error, config=config, state=state
-        )
+        with in_batch(height, "Polars"):
+            outcome = run_steps(
+                [inner], scope, frame, runtime, keep_data=False, on_error=on_error, config=config, state=state
+            )
         if plugin.is_filter:
-            assert outcome.keep is not None
-            return outcome.keep.alias(plugin.name)
+            check_answers(plugin, outcome.series)
         if len(outcome.series) == 1:
             return outcome.series[0].alias(plugin.name)
-        return pl.DataFrame(outcome.series).to_struct(plugin.name)
+        return named(outcome.series).to_struct(plugin.name)
 
     sources = _sources(step)
     if dtype is None:
@@ -88,10 +91,28 @@ def _dtype_of(sources: Sequence[pl.Expr], find: Callable[[Sequence[Any]], Any]) 
 def _result(step: BoundStep, names: Sequence[str], dtypes: Sequence[Any]) -> Any:
     """Return the dtype of a step's result over columns of some dtypes: of its column, or a struct of them."""
     plan = Plan([step], Scope.of_schema(dict(zip(names, dtypes, strict=True))), keep_data=False)
-    if step.plugin.is_filter:
-        return pl.Boolean()
     columns = {name: dtype for name, dtype in plan.new.items() if name != _GROUP}
     return next(iter(columns.values())) if len(columns) == 1 else pl.Struct(columns)
+
+
+def answering(step: BoundStep) -> BoundStep:
+    """Return a filter's step as one whose column is its answers: of a null it has none."""
+    plugin = step.plugin.answering()
+    return replace(step, plugin=plugin, binding=replace(step.binding, plugin=plugin))
+
+
+def check_answers(plugin: Plugin, answers: Sequence[pl.Series]) -> None:
+    """Raise if a filter gives something else than a bool.
+
+    Raises
+    ------
+    KernelResultError
+        Saying what.
+    """
+    dtypes = [series.dtype for series in answers]
+    if dtypes != [pl.Boolean]:
+        msg = f"filter plugin `{plugin.name}` must return a bool, it returns {', '.join(map(str, dtypes))}"
+        raise KernelResultError(msg)
 
 
 def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
@@ -122,7 +143,7 @@ def _sources(step: BoundStep) -> list[pl.Expr]:
 
 
 def _column(source: str | pl.Expr) -> pl.Expr:
-    return pl.col(source) if isinstance(source, str) else source
+    return exactly(source) if isinstance(source, str) else source
 
 
 def apply_lazily(
@@ -161,10 +182,10 @@ def apply_lazily(
             column = column.struct.rename_fields(names).struct.unnest()
         frame = frame.with_columns(column)
         if not step.keep:
-            temporary += names
+            temporary += [name for name in names if name not in plan.new]
     if not keep and plan.new:
-        return frame.select(list(plan.new))
-    return frame.drop(temporary) if temporary else frame
+        return frame.select(map(exactly, plan.new))
+    return frame.drop(cs.by_name(*temporary)) if temporary else frame
 
 
 def _reduced(
@@ -174,12 +195,13 @@ def _reduced(
 
     def compute(data: pl.DataFrame) -> pl.DataFrame:
         scope = Scope.of_frame(data)
-        outcome = run_steps([step], scope, data, runtime, keep_data=False, on_error=on_error, state=state)
-        return pl.DataFrame(outcome.series)
+        with in_batch(data.height, "Polars"):
+            outcome = run_steps([step], scope, data, runtime, keep_data=False, on_error=on_error, state=state)
+        return named(outcome.series)
 
     names = step.column_names
     if names is not None:
-        frame = frame.select([name for name in frame.collect_schema().names() if name in names])
+        frame = frame.select(exactly(name) for name in frame.collect_schema().names() if name in names)
     return frame.map_batches(compute, schema=plan.new)
 
 
@@ -209,16 +231,17 @@ def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
         for one in states.values():
             assert isinstance(one, KeyStates)
             one.encode([groups], None)  # a group without rows has a state too
-        outcome = run_steps(
-            [inner],
-            scope,
-            frame,
-            runtime,
-            keep_data=False,
-            on_error=on_error,
-            config=config,
-            state=states,
-        )
+        with in_batch(frame.height, "Polars"):
+            outcome = run_steps(
+                [inner],
+                scope,
+                frame,
+                runtime,
+                keep_data=False,
+                on_error=on_error,
+                config=config,
+                state=states,
+            )
         series = [one for one in outcome.series if one.name != _GROUP]
         result = series[0] if len(series) == 1 else pl.DataFrame(series).to_struct()
         return (result if outcome.reduced else _as_lists(result, sizes)).alias(plugin.name)

@@ -15,7 +15,13 @@ from dataflare_vec.engine.interpreted import Interpreted, InterpretedStage, prep
 from dataflare_vec.engine.live import check
 from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.engine.rows import RowStage
-from dataflare_vec.errors import BindingError, ColumnNotFoundError, KernelCompileError, KernelResultError
+from dataflare_vec.errors import (
+    BindingError,
+    ColumnNotFoundError,
+    KernelCompileError,
+    KernelResultError,
+    OutputNameError,
+)
 from dataflare_vec.hints import near_matches
 
 if TYPE_CHECKING:
@@ -44,6 +50,7 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
         or step.output is not None
         or not step.keep
         or step.by
+        or step.replace
     ):
         return Plan(steps, scope, keep_data=keep_data)
     if plugin.captured:
@@ -82,9 +89,11 @@ class Plan:
         Whether it also is the plan of other data of the same schema.
     reduces : ReduceStage or None
         The last stage, if it makes one row of many.
+    dtypes : dict
+        By name of the plugin the dtypes of the columns that parameters are bound to by name.
     """
 
-    __slots__ = ("has_whole", "is_reusable", "new", "reduces", "scope", "stages")
+    __slots__ = ("dtypes", "has_whole", "is_reusable", "new", "reduces", "scope", "stages")
 
     def __init__(self, steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> None:
         self.scope = scope
@@ -93,13 +102,14 @@ class Plan:
         self.is_reusable = True
         self.stages: list[Stage] = []
         self.new: dict[str, Any] = {}
+        self.dtypes: dict[str, dict[str, Any]] = {}
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
 
     def over(self, scope: Scope | None) -> Plan:
         """Return the same plan for other data of the same schema."""
         plan = Plan.__new__(Plan)
-        plan.stages, plan.new = self.stages, self.new
+        plan.stages, plan.new, plan.dtypes = self.stages, self.new, self.dtypes
         plan.has_whole, plan.reduces = self.has_whole, self.reduces
         plan.is_reusable = True
         plan.scope = scope  # type: ignore[assignment]  # None only while it is remembered
@@ -108,6 +118,11 @@ class Plan:
     def _add(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> None:
         step.binding.check_columns(scope.names)
         plugin = step.plugin
+        self.dtypes[plugin.name] = {
+            item.parameter.name: scope.dtype(item.source)
+            for item in step.binding.columns
+            if isinstance(item.source, str)
+        }
         if self.reduces is not None:
             msg = (
                 f"plugin `{self.reduces.binding.plugin.name}` makes one row of many, so no step can follow "
@@ -249,4 +264,23 @@ class Plan:
         self, step: BoundStep, fields: Sequence[str] | None, count: int, data_names: Collection[str]
     ) -> list[str]:
         taken = [*data_names, *self.new] if self.new else data_names
-        return output_names(step.plugin, fields, count, step.output, taken)
+        if not step.replace:
+            return output_names(step.plugin, fields, count, step.output, taken)
+        names = output_names(step.plugin, fields, count, step.output, ())
+        for name in names:
+            problem = None
+            if list(data_names).count(name) > 1:
+                problem = f"the data has several columns `{name}`, so none can be replaced; rename them"
+            elif name in taken and not step.keep:
+                problem = (
+                    f"`replace=True` puts `{name}` in the place of a column that stays, `keep=False` takes "
+                    "it away; name a column that is only for later steps otherwise"
+                )
+            if problem:
+                msg = f"plugin `{step.plugin.name}`: {problem}"
+                raise OutputNameError(msg)
+        if not self.has_whole:
+            for earlier in self.stages:
+                if earlier.writes and set(earlier.writes) <= set(names):
+                    earlier.kept = False  # nobody sees it any more but the steps between
+        return names

@@ -17,7 +17,7 @@ from dataflare_vec.engine.prepare import by_field, declared_dtypes, load_or_comp
 from dataflare_vec.engine.reasons import Reason, cause_of
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
-from dataflare_vec.errors import KernelResultError, RowError
+from dataflare_vec.errors import KernelResultError, OutputNameError, RowError
 from dataflare_vec.hints import argument
 from dataflare_vec.native.numba import import_compiler
 
@@ -75,7 +75,14 @@ class ReduceStage(ScanStage):
             else _Finished(binding.plugin, prepared, dtypes)
         )
         fields, count = self._result.fields, len(self._result.dtypes)
-        self._names = output_names(binding.plugin, fields, count, output, list(by))
+        self._names = output_names(binding.plugin, fields, count, output, ())
+        for name in self._names:
+            if name in by:
+                msg = (
+                    f"plugin `{binding.plugin.name}`: `by` has a column `{name}` already; name the output "
+                    'otherwise, with `output="…"`'
+                )
+                raise OutputNameError(msg)
         self.schema = {**by, **dict(zip(self._names, self._result.dtypes, strict=True))}
 
     def open(self, given: Any) -> States:

@@ -107,7 +107,7 @@ class RowStage(Stage):
         else:
             targets, shift = self.allocate(run.pool, stop - start, nulls=nulls), start
         for name, target in zip(self.writes, targets, strict=False):
-            chunk.local[name] = target, shift
+            chunk.hold(name, (target, shift))
         return Placement(columns, targets, shift, nulls)
 
     def run(self, chunk: Chunk) -> None:

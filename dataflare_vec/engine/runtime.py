@@ -7,6 +7,7 @@ import threading
 from copy import copy
 from typing import TYPE_CHECKING
 
+from dataflare_vec.engine.errorlog import ErrorLog
 from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.tuner import TunerMemory
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.config import BatchConfig
-    from dataflare_vec.engine.errorlog import ErrorLog
     from dataflare_vec.engine.failures import Failures
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.memory import MemoryPool
@@ -70,6 +70,9 @@ class Runtime:
         """Return the same surroundings, whose failed rows are also added to a log."""
         if log is None:
             return self
+        if not isinstance(log, ErrorLog):
+            msg = f"`errors` must be a `dfv.ErrorLog`, got {log!r}"
+            raise TypeError(msg)
         runtime = copy(self)
         runtime.log = log
         return runtime

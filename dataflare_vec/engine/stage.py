@@ -100,8 +100,14 @@ class Chunk:
         """Return which rows a stage is to compute; None for all."""
         return self.run.selection(stage.index, self.start, self.stop)
 
+    def hold(self, name: str, values: pl.Series | Placed) -> None:
+        """Have later stages read a column of this chunk, also where an earlier one was called so."""
+        if name in self.local:
+            self._columns = {key: column for key, column in self._columns.items() if key[0] != name}
+        self.local[name] = values
+
     def put(self, stage: Stage, name: str, values: pl.Series) -> None:
         """Add a column that was computed for this chunk."""
-        self.local[name] = values
+        self.hold(name, values)
         if stage.kept:
             self.run.collect(name, self.start, values)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dataflare_vec.binding import bind
+from dataflare_vec.config import check_flag
 from dataflare_vec.definition import root_names
-from dataflare_vec.errors import BindingError
+from dataflare_vec.errors import BindingError, OutputNameError
 from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.values import LIKELY, TEMPORAL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Plugin
@@ -41,6 +43,8 @@ class Step:
         Columns and constants by parameter.
     by
         Key columns of a scan or a reduce, as in `apply`.
+    replace : bool
+        Whether its columns may take the place of others.
     """
 
     plugin: str | Plugin
@@ -48,6 +52,7 @@ class Step:
     keep: bool = True
     bindings: Mapping[str, Any] = field(default_factory=dict)
     by: By = None
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,7 @@ class BoundStep:
     output: str | Sequence[str] | Mapping[str, str] | None = None
     keep: bool = True
     by: tuple[str | pl.Expr, ...] = ()
+    replace: bool = False
 
     @property
     def column_names(self) -> set[str] | None:
@@ -78,6 +84,8 @@ def bind_steps(
     output: str | Sequence[str] | Mapping[str, str] | None,
     bindings: Mapping[str, Any],
     by: By = None,
+    *,
+    replace: bool = False,
 ) -> list[BoundStep]:
     """Return the steps that a call names: one plugin, or a list of plugins and steps.
 
@@ -86,10 +94,14 @@ def bind_steps(
     PluginError
         If a plugin isn't known, or the bindings don't fit.
     """
+    if replace is not False:
+        check_flag("replace", replace)
     if not isinstance(plugins, (list, tuple)):
         if not isinstance(plugins, Step):
             found = registry.resolve(plugins)
-            return [BoundStep(found, bind(found, bindings), output, by=_keys(found, by))]
+            if output is not None:
+                _check_output(found, output)
+            return [BoundStep(found, bind(found, bindings), output, by=_keys(found, by), replace=replace)]
         plugins = [plugins]
     if not plugins:
         msg = "a pipeline needs at least one plugin, got an empty list"
@@ -101,6 +113,9 @@ def bind_steps(
         msg = "`by` names the keys of one plugin; in a pipeline write `dfv.step(plugin, by=…)`"
         raise BindingError(msg)
     steps = [item if isinstance(item, Step) else Step(item) for item in plugins]
+    for item in steps:
+        check_flag("keep", item.keep)
+        check_flag("replace", item.replace)
     found_all = [registry.resolve(item.plugin) for item in steps]
     _check_shared(found_all, bindings)
     result = []
@@ -108,7 +123,9 @@ def bind_steps(
         names = {parameter.name for parameter in found.parameters}
         shared = {name: value for name, value in bindings.items() if name in names}
         binding = bind(found, {**shared, **item.bindings})
-        result.append(BoundStep(found, binding, item.output, item.keep, _keys(found, item.by)))
+        keys = _keys(found, item.by)
+        _check_output(found, item.output)
+        result.append(BoundStep(found, binding, item.output, item.keep, keys, replace or item.replace))
     return result
 
 
@@ -128,6 +145,18 @@ def annotated_types(steps: Sequence[BoundStep]) -> dict[str, pl.DataType]:
             elif expects in LIKELY:
                 found.setdefault(item.source, set()).add(LIKELY[expects])
     return {name: types.pop() for name, types in found.items() if len(types) == 1}
+
+
+def _check_output(plugin: Plugin, output: Any) -> None:
+    if output is None or isinstance(output, str):
+        return
+    names = output.values() if isinstance(output, Mapping) else output
+    if not isinstance(output, (list, tuple, Mapping)) or not all(isinstance(name, str) for name in names):
+        msg = (
+            f"plugin `{plugin.name}`: `output` must be a name, a list of names or a dict from field to name, "
+            f"got {output!r}"
+        )
+        raise OutputNameError(msg)
 
 
 def _keys(plugin: Plugin, by: By) -> tuple[str | pl.Expr, ...]:

@@ -13,7 +13,7 @@ import polars as pl
 from dataflare_vec.errors import SourceError
 from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.streams.batches import check_lengths
-from dataflare_vec.streams.formats import READABLE, check_format, is_packed_otherwise, named, names
+from dataflare_vec.streams.formats import is_packed_otherwise, named, names
 from dataflare_vec.streams.paths import Identity, identity, is_special
 from dataflare_vec.streams.reading import (
     INFERRED,
@@ -218,7 +218,6 @@ def open_files(
     SourceError
         If one is damaged, or its columns aren't those of the first; the message names the file.
     """
-    check_format("input_format", format, READABLE)
     check_read_options(options or {})
     files: list[DataFile] = []
     for path, inside in find(paths, format).items():

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dataflare_vec.engine.checkpoint import OpenStates, open_states
+from dataflare_vec.engine.expressions import named
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import annotated_types, bind_steps
 from dataflare_vec.errors import BindingError, RowError
 from dataflare_vec.hints import argument
-from dataflare_vec.running import check_on_error, run_batch
+from dataflare_vec.running import check_options, run_batch
 from dataflare_vec.streams.result import StreamResult
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Passing:
     ----------
     manager
         Whose plugins, memory and metrics are used.
-    plugin, output, keep, on_error, config, bindings
+    plugin, output, keep, on_error, config, by, state, replace, bindings
         As in `dataflare_vec.apply`.
     memory
         Bytes that the stream may take; None for no limit.
@@ -65,6 +66,8 @@ class Passing:
         What columns have to be, by the plugins' annotations.
     result : StreamResult
         The counts.
+    needed : set of str or None
+        Columns without which it can't run; None for all, as they come out.
     on_failed : callable or None
         Told of failed rows: a frame of `failed_schema`.
     """
@@ -81,12 +84,19 @@ class Passing:
         memory: int | None,
         by: By,
         state: Any,
+        replace: bool,
         bindings: Mapping[str, Any],
     ) -> None:
-        check_on_error(on_error)
+        check_options(on_error, keep=keep, config=config)
         self._manager = manager
         self._plugin = plugin
-        self._arguments: dict[str, Any] = {"output": output, "keep": keep, "bindings": bindings, "by": by}
+        self._arguments: dict[str, Any] = {
+            "output": output,
+            "keep": keep,
+            "bindings": bindings,
+            "by": by,
+            "replace": replace,
+        }
         self._state = state  # what the next batch goes on from
         self._plan: Plan | None = None
         self.on_error = on_error
@@ -95,7 +105,12 @@ class Passing:
         self._best = 0
         self.result = StreamResult()
         self.on_failed: Callable[[pl.DataFrame], None] | None = None
-        self.annotated = annotated_types(bind_steps(manager.registry, plugin, output, bindings, by))
+        steps = bind_steps(manager.registry, plugin, output, bindings, by, replace=replace)
+        self.annotated = annotated_types(steps)
+        reads = [step.column_names for step in steps]
+        self.needed: set[str] | None = None
+        if not keep and not any(names is None for names in reads):
+            self.needed = {name for names in reads for name in names or ()}
 
     def output_schema(self, schema: pl.Schema) -> pl.Schema:
         """Return the columns that come out for those that come in.
@@ -119,6 +134,7 @@ class Passing:
             arguments["output"],
             arguments["bindings"],
             arguments["by"],
+            replace=arguments["replace"],
         )
         plan = Plan(steps, Scope.of_schema(schema), keep_data=arguments["keep"])
         for i, stage in enumerate(plan.stages):
@@ -156,7 +172,7 @@ class Passing:
             return None
         states = self._state[plan.reduces.index]
         columns = plan.reduces.result(states, self._manager.runtime.pool, self.on_error)
-        frame = pl.DataFrame(columns)
+        frame = named(columns)
         self.result.output_count += frame.height
         return frame
 
@@ -187,7 +203,7 @@ class Passing:
         """
         config = self._config
         if self.on_failed is not None:  # all of them are wanted
-            config = replace(config, max_error_details=max(batch.height, 1))
+            config = dataclasses.replace(config, max_error_details=max(batch.height, 1))
         try:
             result = self._run(batch, config, self._state)
         except RowError as error:

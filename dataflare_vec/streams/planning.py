@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.config import check_flag
 from dataflare_vec.errors import SinkError
 from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.streams.formats import ENDS, named, output_format, without_end, writer_options
@@ -52,6 +53,8 @@ class Plan:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_flag("resume", self.resume)
+        check_flag("overwrite", self.overwrite)
         names = [self.partition_by] if isinstance(self.partition_by, str) else self.partition_by
         problem = None
         if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):

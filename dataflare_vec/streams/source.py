@@ -10,15 +10,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
-from dataflare_vec.errors import SourceError, UnsupportedDataError
-from dataflare_vec.frames import column_names, is_narwhals, is_pandas, is_pyarrow, to_polars
+from dataflare_vec.errors import DataFlareError, SourceError, UnsupportedDataError
+from dataflare_vec.frames import (
+    column_names,
+    is_narwhals,
+    is_pandas,
+    is_pandas_series,
+    is_pyarrow,
+    to_polars,
+)
+from dataflare_vec.frames.arrow import empty_table
 from dataflare_vec.hints import argument
+from dataflare_vec.readers import open_reader
 from dataflare_vec.streams.ahead import ClosedError
 from dataflare_vec.streams.files import check_same, open_files
+from dataflare_vec.streams.formats import READABLE, check_format
 from dataflare_vec.streams.reading import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Mapping
 
     from dataflare_vec.streams.ahead import Ahead
     from dataflare_vec.streams.files import Types
@@ -72,8 +82,13 @@ class Batches:
     label = None
 
     def __init__(
-        self, items: Iterable[Any], schema: pl.Schema | None = None, rows: int | None = None
+        self,
+        items: Iterable[Any],
+        schema: pl.Schema | None = None,
+        rows: int | None = None,
+        needed: Collection[str] | None = None,
     ) -> None:
+        self._needed = needed
         self._items = iter(items)
         self.schema = schema
         self.rows = rows
@@ -107,7 +122,7 @@ class Batches:
         SourceError
             If it has other columns.
         """
-        frame = as_frame(item)
+        frame = as_frame(item, self._needed)
         if self.schema is None:
             self.schema = frame.schema
         what = f"batch {self._index} (from row {self._row})"
@@ -121,8 +136,8 @@ class Batches:
 class AsyncBatches(Batches):
     """The same of an asynchronous iterator. Read in an event loop of its own, unless the stream is."""
 
-    def __init__(self, items: AsyncIterable[Any]) -> None:
-        super().__init__(_in_own_loop(items))
+    def __init__(self, items: AsyncIterable[Any], needed: Collection[str] | None = None) -> None:
+        super().__init__(_in_own_loop(items), needed=needed)
         self._async_items = items
 
     async def feed(self, ahead: Ahead) -> None:
@@ -166,8 +181,16 @@ def open_source(
     format: str | None = None,  # noqa: A002
     options: Mapping[str, Any] | None = None,
     types: Types | None = None,
+    needed: Collection[str] | None = None,
 ) -> list[Part]:
     """Return the parts of whatever can be read as a stream; for files the rest is as in `open_files`.
+
+    Parameters
+    ----------
+    format
+        Of files, if their names don't say it.
+    needed
+        Columns without which it can't be; None for all. Others are left out if Polars can't read them.
 
     Raises
     ------
@@ -175,7 +198,10 @@ def open_source(
         If files are missing or damaged, or their columns differ.
     UnsupportedDataError
         If it is nothing that can be read.
+    ValueError
+        If there is no such format.
     """
+    check_format("input_format", format, READABLE)
     if isinstance(source, (str, Path)):
         source = [source]
     if isinstance(source, (list, tuple)) and source and all(isinstance(p, (str, Path)) for p in source):
@@ -188,32 +214,42 @@ def open_source(
         source = source.to_native()
     if isinstance(source, pl.LazyFrame):
         return [Query(source, source.collect_schema())]
-    if isinstance(source, pl.DataFrame):
-        return [Batches([source], source.schema, source.height)]
-    if is_pandas(source) or is_pyarrow(source, "Table", "RecordBatch"):
-        frame = as_frame(source)
+    if isinstance(source, pl.Series) or is_pandas_series(source):
+        source = source.to_frame()
+    if is_pandas(source) or is_pyarrow(source, "Table", "RecordBatch") or isinstance(source, pl.DataFrame):
+        frame = as_frame(source, needed)
         return [Batches([frame], frame.schema, frame.height)]
     reader = _reader(source)
     if reader is not None:
-        try:
-            empty = pl.from_arrow(reader.schema.empty_table())
-            assert isinstance(empty, pl.DataFrame)
-            empty.schema.to_frame()  # a type may be read that Polars can't hold: decimals of 60 digits
-        except BaseException as error:  # a panic of Polars is none of Exception
-            if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
-                raise
-            msg = f"Polars can't read the columns of the stream: {str(error).splitlines()[0][:300]}"
-            raise SourceError(msg) from error
-        return [Batches(reader, empty.schema)]
+        return [Batches(reader, _schema_of(reader, needed), needed=needed)]
     if hasattr(source, "__aiter__"):
-        return [AsyncBatches(source)]
+        return [AsyncBatches(source, needed)]
     if hasattr(source, "__iter__") and not isinstance(source, (bytes, dict)):
-        return [Batches(source)]
+        return [Batches(source, needed=needed)]
     msg = (
         "a stream reads files (a path, a pattern, a folder or a list of them), a frame, anything with "
         f"`__arrow_c_stream__`, or an iterator of batches; got {type(source).__name__}"
     )
     raise UnsupportedDataError(msg)
+
+
+def _schema_of(reader: Any, needed: Collection[str] | None) -> pl.Schema:
+    """Return a reader's columns as Polars has them.
+
+    Raises
+    ------
+    SourceError
+        If Polars doesn't know a type, or can't hold it: decimals of 60 digits.
+    """
+    try:
+        schema = as_frame(empty_table(reader.schema), needed).schema
+        schema.to_frame()
+    except (DataFlareError, KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # a panic of Polars is none of Exception
+        msg = f"Polars can't read the columns of the stream: {str(error).splitlines()[0][:300]}"
+        raise SourceError(msg) from error
+    return schema
 
 
 def _reader(source: Any) -> Any:
@@ -224,14 +260,10 @@ def _reader(source: Any) -> Any:
         give = getattr(source, name, None)
         if give is not None:
             return give()
-    if hasattr(source, "__arrow_c_stream__"):
-        import pyarrow as pa
-
-        return pa.RecordBatchReader.from_stream(source)
-    return None
+    return open_reader(source) if hasattr(source, "__arrow_c_stream__") else None
 
 
-def as_frame(item: Any) -> pl.DataFrame:
+def as_frame(item: Any, needed: Collection[str] | None = None) -> pl.DataFrame:
     """Return one batch as a Polars frame, without a copy where the types allow it.
 
     Raises
@@ -244,7 +276,8 @@ def as_frame(item: Any) -> pl.DataFrame:
     if isinstance(item, pl.DataFrame):
         return item
     if is_pandas(item) or is_pyarrow(item, "Table", "RecordBatch"):
-        return to_polars(item, column_names(item))
+        names = dict.fromkeys(column_names(item), "")
+        return to_polars(item, names, () if needed is None else names.keys() - set(needed))
     if hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__"):
         return pl.DataFrame(item)
     msg = (

@@ -6,10 +6,11 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.config import seconds
+from dataflare_vec.config import as_timedelta
 from dataflare_vec.errors import StreamUsedError
+from dataflare_vec.frames.arrow import like
 from dataflare_vec.hints import argument
-from dataflare_vec.manager import default_manager
+from dataflare_vec.manager import managed
 from dataflare_vec.streams.ahead import ClosedError
 from dataflare_vec.streams.flow import Flow
 from dataflare_vec.streams.passing import Passing, parse_memory
@@ -53,6 +54,7 @@ def stream(
     memory: int | str | None = None,
     format: str | None = None,  # noqa: A002
     read_options: Mapping[str, Any] | None = None,
+    replace: bool = False,
     **bindings: Any,
 ) -> Stream:
     """Pass data through plugins batch by batch, while it is read and what comes out is used.
@@ -65,7 +67,7 @@ def stream(
         A LazyFrame or a frame. Anything with ``__arrow_c_stream__``: a RecordBatchReader,
         a DuckDB relation, an ADBC cursor, a Flight reader. An iterator, a generator, or an asynchronous one
         of batches or frames of any kind, such as a live feed.
-    plugin, output, keep, on_error, manager, config, by, state, **bindings
+    plugin, output, keep, on_error, manager, config, by, state, replace, **bindings
         As in `apply`. A scan's state is carried from batch to batch and from file to file; a reduce gives
         its rows after the last one.
     max_latency
@@ -113,7 +115,7 @@ def stream(
     3
     """
     passing = Passing(
-        manager or default_manager(),
+        managed(manager),
         plugin,
         output=output,
         keep=keep,
@@ -122,13 +124,14 @@ def stream(
         memory=parse_memory(memory),
         by=by,
         state=state,
+        replace=replace,
         bindings=bindings,
     )
-    latency = None if max_latency is None else seconds(max_latency)
+    latency = None if max_latency is None else as_timedelta("max_latency", max_latency).total_seconds()
     if latency is not None and latency <= 0:
         msg = f"{argument('max_latency')} must be more than 0 seconds, got {max_latency!r}"
         raise ValueError(msg)
-    parts = open_source(source, format, read_options, passing.annotated)
+    parts = open_source(source, format, read_options, passing.annotated, passing.needed)
     return Stream(parts, passing, latency)
 
 
@@ -227,12 +230,12 @@ class Stream:
         """Return the stream as a `pyarrow.RecordBatchReader`."""
         import pyarrow as pa
 
-        schema = self.schema.to_frame().to_arrow().schema
+        schema = like(None, self.schema.to_frame().get_columns()).schema
 
         def batches() -> Iterator[Any]:
             self._begin("read as an Arrow stream")
             for frame in self._flow.frames:
-                for batch in frame.to_arrow().combine_chunks().to_batches():
+                for batch in like(None, frame.get_columns()).combine_chunks().to_batches():
                     yield batch.cast(schema)
 
         return pa.RecordBatchReader.from_batches(schema, batches())

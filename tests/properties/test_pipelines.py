@@ -94,7 +94,7 @@ frames = dataframes(
 
 @st.composite
 def pipelines(draw):
-    """Up to five steps, each reading the data's columns or those of steps before it."""
+    """Up to five steps, each reading the data's columns or those of steps before it, or replacing them."""
     steps, names = [], ["x", "y"]
     # Row kernels alone go through the conveyor.
     some = draw(st.sampled_from([PLUGINS, ROW_ONLY]))
@@ -102,9 +102,9 @@ def pipelines(draw):
         bindings = {name: draw(st.sampled_from(names)) for name in ("a", "b")}
         if some is PLUGINS and draw(st.booleans()) and plugin.form is Form.ROW:
             bindings["a"] = pl.col(bindings["a"]) + pl.col("x")
-        output = None if plugin.is_filter else f"o{i}"
-        steps.append(dfv.step(plugin, output=output, **bindings))
-        names += [output] if output else []
+        output = None if plugin.is_filter else draw(st.sampled_from([f"o{i}", f"o{i}", *names]))
+        steps.append(dfv.step(plugin, output=output, replace=output in names, **bindings))
+        names += [output] if output and output not in names else []
     return steps
 
 

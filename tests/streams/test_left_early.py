@@ -68,7 +68,7 @@ def test_a_stream_that_is_kept_goes_on():
 
 def test_threads_share_the_frames():
     source = (pl.DataFrame({"x": [i]}) for i in range(1, 2001))
-    stream = dfv.stream(source, SHARE, max_latency=1e-9)
+    stream = dfv.stream(source, SHARE, max_latency=1e-6)
     taken: list[list[int]] = [[] for _ in range(4)]
     start = threading.Barrier(4)
 

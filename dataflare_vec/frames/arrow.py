@@ -1,0 +1,199 @@
+"""PyArrow's tables and batches: columns out of them for Polars, and new ones into them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.errors import KernelResultError
+from dataflare_vec.frames.columns import first_line, passing_over, position, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from dataflare_vec.engine.execute import Outcome
+
+
+def read(data: Any, readers: Mapping[str, str], optional: Collection[str]) -> pl.DataFrame:
+    """Return the columns that are read as a Polars frame, without a copy where the types allow it.
+
+    Raises
+    ------
+    BindingError
+        If there are several of a name, or Polars has no such type.
+    """
+    labels, types = data.schema.names, data.schema.types
+    if not optional and "" not in readers:  # Polars gives a column without name one
+        places = [position(labels, name) for name in readers]
+        if not any(_is_other(types[at]) for at in places if at is not None):
+            with suppress(TypeError):  # column by column it comes out whose it is
+                return _to_frame(data.select(places))
+    columns = {}
+    for name in readers:
+        with passing_over(name in optional):
+            at = position(labels, name)
+            assert at is not None
+            columns[name] = _read_column(data.select([at]), types[at], name, readers)
+    return pl.DataFrame(columns)
+
+
+def _read_column(part: Any, kind: Any, name: str, readers: Mapping[str, str]) -> pl.Series:
+    import pyarrow as pa
+
+    what = f"is of Arrow's type {kind}, which Polars can't read"
+    try:
+        if _is_other(kind):
+            part = pa.table({name: _decoded(part.column(0))})
+        return _to_frame(part).to_series()
+    except TypeError as error:
+        refuse(name, readers, f"{what} ({first_line(error)}); cast it, or leave it out", error)
+
+
+def _to_frame(data: Any) -> pl.DataFrame:
+    try:
+        frame = pl.from_arrow(data)
+    except BaseException as error:  # a panic of Polars is none of Exception
+        if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
+            raise
+        raise TypeError(first_line(error)) from error
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+@cache
+def _other_types() -> frozenset[int]:
+    """Return the ids of the types of Arrow that Polars doesn't know; some it doesn't survive."""
+    import pyarrow.lib as lib
+
+    return frozenset(
+        (
+            lib.Type_RUN_END_ENCODED,
+            lib.Type_LIST_VIEW,
+            lib.Type_LARGE_LIST_VIEW,
+            lib.Type_SPARSE_UNION,
+            lib.Type_DENSE_UNION,
+            lib.Type_INTERVAL_MONTH_DAY_NANO,
+            lib.Type_DECIMAL256,
+        )
+    )
+
+
+def _is_other(kind: Any) -> bool:
+    return kind.id in _other_types()
+
+
+def _decoded(column: Any) -> Any:
+    """Return a column of a type that Polars doesn't know as one of a type that says the same.
+
+    Raises
+    ------
+    TypeError
+        If there is none.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if pa.types.is_run_end_encoded(kind):
+        return pc.run_end_decode(column)
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+        return pa.chunked_array([_as_list(chunk) for chunk in chunks], pa.large_list(kind.value_type))
+    msg = "it has no such type"
+    raise TypeError(msg)
+
+
+def _as_list(views: Any) -> Any:
+    """Return a list_view as a list; PyArrow's own cast gives wrong offsets (26.0)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    sizes = pc.list_value_length(views).fill_null(0).cast(pa.int64())
+    offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(sizes)])
+    return pa.LargeListArray.from_arrays(offsets, views.flatten(), mask=views.is_null())
+
+
+def empty_table(schema: Any) -> Any:
+    """Return a table without rows; PyArrow's own ``schema.empty_table()`` doesn't know each type."""
+    import pyarrow as pa
+
+    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
+def to_arrow(series: pl.Series) -> Any:
+    """Return a column as an Arrow array.
+
+    Raises
+    ------
+    KernelResultError
+        If it holds integers that no type of Arrow does.
+    """
+    if series.dtype in (pl.Int128, pl.UInt128):  # Arrow has no such integers; its decimals are as wide
+        try:
+            series = series.cast(pl.Decimal(38, 0))
+        except pl.exceptions.PolarsError as error:
+            msg = f"column `{series.name}` holds integers of more than 38 digits, which Arrow can't; cast it"
+            raise KernelResultError(msg) from error
+    return series.rechunk().to_arrow()
+
+
+def like(data: Any, series: Sequence[pl.Series]) -> Any:
+    """Return columns as data of the same kind, a batch or a table."""
+    import pyarrow as pa
+
+    kind = pa.RecordBatch if isinstance(data, pa.RecordBatch) else pa.Table
+    return kind.from_arrays([to_arrow(one) for one in series], names=[one.name for one in series])
+
+
+def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
+    """Return ``data`` with new columns and the rows that are kept; its other columns are the same arrays."""
+    if outcome.reduced or (outcome.series and not keep):
+        return like(data, outcome.series)
+    result = data if outcome.keep is None else _filtered(data, outcome.keep)
+    for series in outcome.series:
+        at = position(result.schema.names, series.name)
+        array = to_arrow(series)
+        if at is None:
+            result = result.append_column(series.name, array)
+        else:
+            result = result.set_column(at, series.name, array)
+    return result
+
+
+def _filtered(data: Any, mask: pl.Series) -> Any:
+    import pyarrow as pa
+
+    selected = mask.to_arrow()
+    try:
+        return data.filter(selected)
+    except pa.ArrowNotImplementedError:  # of some column
+        columns = [_filtered_column(column, mask, selected) for column in data.columns]
+        return type(data).from_arrays(columns, schema=data.schema)
+
+
+def _filtered_column(column: Any, mask: pl.Series, selected: Any) -> Any:
+    """Return rows of a column of any type, also of one that PyArrow has no filter for."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        return column.filter(selected)
+    except pa.ArrowNotImplementedError:
+        kind = column.type
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        plain = pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
+        return column.cast(plain).filter(selected).cast(kind)
+    if pa.types.is_run_end_encoded(kind):
+        decoded = _filtered_column(pc.run_end_decode(column), mask, selected)
+        return pc.run_end_encode(decoded, run_end_type=kind.run_end_type)
+    runs = mask.rle().struct.unnest().with_columns(start=pl.col("len").cum_sum() - pl.col("len"))
+    parts = [
+        column.slice(start, length)
+        for start, length in runs.filter("value").select("start", "len").iter_rows()
+    ]
+    if isinstance(column, pa.ChunkedArray):
+        return pa.chunked_array([chunk for part in parts for chunk in part.chunks], kind)
+    return pa.concat_arrays(parts) if parts else column.slice(0, 0)

@@ -1,0 +1,91 @@
+"""Streams of Arrow batches in, a reader out: each batch is computed as it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.engine.checkpoint import open_states
+from dataflare_vec.engine.plan import Plan
+from dataflare_vec.engine.scope import Scope
+from dataflare_vec.errors import UnsupportedDataError
+from dataflare_vec.frames import assemble, column_names, to_polars
+from dataflare_vec.frames.arrow import empty_table, like
+from dataflare_vec.running import readers_of, run_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dataflare_vec.config import BatchConfig
+    from dataflare_vec.engine.execute import Outcome
+    from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.engine.steps import BoundStep
+
+
+def open_reader(data: Any) -> Any:
+    """Return a `pyarrow.RecordBatchReader` of anything with ``__arrow_c_stream__``.
+
+    Raises
+    ------
+    UnsupportedDataError
+        If what it hands over aren't record batches.
+    """
+    import pyarrow as pa
+
+    if isinstance(data, pa.RecordBatchReader):
+        return data
+    try:
+        return pa.RecordBatchReader.from_stream(data)
+    except pa.ArrowInvalid as error:  # one column, as of a ChunkedArray
+        msg = (
+            f"data must be a frame or a stream of record batches, got {type(data).__name__}; "
+            "`pl.Series(data)` makes a Series of one column"
+        )
+        raise UnsupportedDataError(msg) from error
+
+
+def apply_to_reader(
+    data: Any,
+    steps: Sequence[BoundStep],
+    runtime: Runtime,
+    keep: bool,  # noqa: FBT001
+    on_error: str,
+    config: BatchConfig | None,
+    state: Any,
+) -> Any:
+    """Return a reader of what comes of the batches; columns that aren't read are handed on as they are."""
+    import pyarrow as pa
+
+    reader = open_reader(data)
+
+    def outcome_of(part: Any, state: Any) -> Outcome:
+        return run_data(part, steps, runtime, keep, on_error, config, state=state)
+
+    empty = empty_table(reader.schema)
+    schema = assemble(empty, outcome_of(empty, state), keep=keep).schema
+    names = column_names(empty)
+    plan = Plan(steps, Scope(names, to_polars(empty, readers_of(steps, names))), keep_data=keep)
+    if any(stage.whole for stage in plan.stages):
+        # It needs all rows at once, whoever hands them over one batch at a time.
+        table = reader.read_all()
+        return assemble(table, outcome_of(table, state), keep=keep).to_reader()
+    states = open_states(plan, state)  # carried from batch to batch
+
+    def batches() -> Iterator[Any]:
+        for batch in reader:
+            outcome = outcome_of(batch, states)
+            if not outcome.reduced:
+                yield _as(schema, assemble(batch, outcome, keep=keep))
+        if plan.reduces is not None:
+            columns = plan.reduces.result(states[plan.reduces.index], runtime.pool, on_error)
+            yield from _as(schema, like(empty, columns)).to_batches()
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _as(schema: Any, data: Any) -> Any:
+    """Return a batch or a table with the types of a schema, where it hasn't got them."""
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(data.columns, schema, strict=True)
+    ]
+    return type(data).from_arrays(columns, schema=schema)
