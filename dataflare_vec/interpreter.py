@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import plain
+from dataflare_vec.uses import rounds
 from dataflare_vec.values import WIDE, converter
 
 if TYPE_CHECKING:
@@ -47,10 +48,15 @@ def call_rows(
     function = plain(binding.plugin.function)
     parameters = [item.parameter for item in binding.columns]
     wrap = [converter(dtype, p.expects) for dtype, p in zip(dtypes, parameters, strict=True)]
+    of_constant: Any = np.float64
+    if rounds(function):
+        from dataflare_vec.floats import KINDS
+
+        wrap, of_constant = [KINDS.get(convert, convert) for convert in wrap], KINDS[np.float64]
     with np.errstate(all="ignore"), localcontext(WIDE):
         for i, values in enumerate(rows):
             try:
-                arguments = _arguments(binding, values, wrap)
+                arguments = _arguments(binding, values, wrap, of_constant)
                 if arguments is None:
                     yield (None,)
                     continue
@@ -61,21 +67,23 @@ def call_rows(
             yield result if isinstance(result, tuple) else (result,)
 
 
-def _arguments(binding: Binding, values: Sequence[Any], wrap: Sequence[Any]) -> list[Any] | None:
+def _arguments(
+    binding: Binding, values: Sequence[Any], wrap: Sequence[Any], of_constant: Any
+) -> list[Any] | None:
     """Return what the function is called with for a row; None if it isn't, because of a null.
+
+    ``wrap`` converts the values of columns, and ``of_constant`` constants that are floats.
 
     Raises
     ------
     OverflowError
         If there is no object of Python's for one of the values.
     """
-    import numpy as np
-
     left = iter(zip(values, wrap, strict=True))
     windows = []
     for item in binding.items:
         if not isinstance(item, Column):
-            windows.append([(np.float64(item.value) if type(item.value) is float else item.value, None)])
+            windows.append([(of_constant(item.value) if type(item.value) is float else item.value, None)])
         elif len(item.parameter.offsets) == 1 or not item.offset:  # the others came with the row itself
             windows.append([next(left) for _ in item.parameter.offsets])
             if not item.parameter.nullable and any(value is None for value, _ in windows[-1]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -28,3 +30,34 @@ def _both_roads():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(small, "SMALL", 10)
         yield
+
+
+#: What loops are compiled for where a test says what becomes of them. Not the processor at hand: that may
+#: have instructions that others lack: one that reads a table with a vector of indexes, a fused multiply-add.
+_USUAL = {"x86_64": "haswell", "AMD64": "haswell", "arm64": "apple-m1", "aarch64": "neoverse-n1"}
+
+
+@pytest.fixture
+def compile_for(monkeypatch):
+    """Return what makes Numba compile for the named processor, by default a usual one of this architecture.
+
+    What is compiled then is to be looked at: it may run on the processor at hand or not.
+    """
+
+    def choose(name=None):
+        import llvmlite.binding as llvm
+        from numba.core.registry import cpu_target
+
+        name = name or _USUAL.get(platform.machine())
+        if name is None:
+            pytest.skip("what a usual processor of this architecture vectorises isn't known")
+        machine = llvm.Target.from_default_triple().create_target_machine(cpu=name, opt=3, jit=True)
+        monkeypatch.setattr(cpu_target.target_context.codegen(), "_tm", machine)
+
+    return choose
+
+
+@pytest.fixture
+def usual_processor(compile_for):
+    """Compile for a usual processor of this architecture."""
+    compile_for()

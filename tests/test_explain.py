@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 
 import numba
 import numpy as np
@@ -53,6 +54,7 @@ VECTORISED = {
 }
 
 
+@pytest.mark.usefixtures("usual_processor")
 @pytest.mark.parametrize("name", VECTORISED)
 @pytest.mark.parametrize("nulls", [False, True])
 def test_vectorised(name, nulls):
@@ -67,6 +69,7 @@ def test_vectorised(name, nulls):
     assert loop.can_raise == (name == "a kernel that raises")
 
 
+@pytest.mark.usefixtures("usual_processor")
 def test_lanes_are_those_of_the_widest_type():
     double = only(plugin(lambda x: x * x), {"x": pl.Float64}).loop
     single = only(plugin(lambda x: x * x), {"x": pl.Float32}).loop
@@ -82,6 +85,7 @@ SCALAR = {
 }
 
 
+@pytest.mark.usefixtures("usual_processor")
 @pytest.mark.parametrize("name", SCALAR)
 def test_not_vectorised(name):
     function, dtype, reason = SCALAR[name]
@@ -89,6 +93,21 @@ def test_not_vectorised(name):
     assert not loop.vectorised
     assert any(text.startswith(reason) for text in loop.reasons), loop.reasons
     assert len(loop.reasons) == 1
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="processors of x86-64")
+@pytest.mark.parametrize(
+    ("processor", "lanes", "registers"), [("x86-64", 1, ""), ("haswell", 1, ""), ("skylake-avx512", 4, "ymm")]
+)
+def test_a_table_is_read_by_vectors_of_indexes_where_the_processor_can(
+    processor, lanes, registers, compile_for
+):
+    """AVX-512 gathers under a mask; with less the loop stays scalar."""
+    compile_for(processor)
+    function, dtype, reason = SCALAR["table"]
+    loop = only(plugin(function), {"x": dtype}).loop
+    assert (loop.vectorised, loop.lanes, loop.registers) == (lanes > 1, lanes, registers)
+    assert [text[: len(reason)] for text in loop.reasons] == ([] if loop.vectorised else [reason])
 
 
 @pytest.mark.parametrize("name", ["gamma", "sin"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import warnings
@@ -433,3 +434,32 @@ def test_the_option_itself():
         define(half, name=None, form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER, fallback="numpy")
     plugin = dfv.register("fallback_registered", half, math="libm", fallback="python", replace=True)
     assert (plugin.math, plugin.fallback) == ("libm", "python")
+
+
+def test_rounding_is_pythons_in_the_interpreter_too():
+    """NumPy's own scalars round in another way, those of 32 bits can't be truncated."""
+
+    def helper(value):
+        return round(value, 2)
+
+    def rounded(x):
+        uncompiled(x)
+        return helper(x * 1), round(x), math.trunc(x)
+
+    values = [2.675, 1.115, 0.005, -2.5, 1.2345678901234568e17]
+    for dtype in (pl.Float64, pl.Float32):
+        frame = pl.DataFrame({"x": values}, schema={"x": dtype})
+        plugin = define(
+            rounded,
+            name="rounded",
+            form=Form.ROW,
+            plugin_type=dfv.PluginType.TRANSFORMER,
+            fallback="python",
+        )
+        with pytest.warns(dfv.InterpretedWarning):
+            result = dfv.apply(frame, plugin, keep=False)
+        near = np.float64 if dtype == pl.Float64 else np.float32
+        exact = [float(near(round(x, 2))) for x in frame["x"].to_list()]
+        assert result.to_series(0).to_list() == exact
+        assert result.to_series(1).to_list() == [round(x) for x in frame["x"].to_list()]
+        assert result.to_series(2).to_list() == [int(x) for x in frame["x"].to_list()]

@@ -33,6 +33,8 @@ ORDER = [
     "subclasses",
     "definition",
     "typed",
+    "uses",
+    "floats",
     "calls",
     "interrupts",
     "origin",

@@ -34,6 +34,7 @@ _SOURCES = (
     "native",
     "scopes.py",
     "subclasses.py",
+    "uses.py",
     "values.py",
     *(f"{name}.py" for name in KERNEL_MODULES),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.errors import RowError
+from dataflare_vec.uses import TOO_LARGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,7 +101,8 @@ def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterato
         for i in range(inputs.height):
             row = inputs[i : i + 1]
             error = stage.compiled_error(row)
-            yield error if isinstance(error, RecursionError) else next(_explained(stage, row))
+            is_known = isinstance(error, RecursionError) or str(error) == TOO_LARGE
+            yield error if is_known else next(_explained(stage, row))
     else:
         yield from _explained(stage, inputs)
 

@@ -23,6 +23,7 @@ from dataflare_vec.engine.reasons import Reason
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.interpreter import call_rows
 from dataflare_vec.logs import get_logger
+from dataflare_vec.uses import raises_to_powers
 from dataflare_vec.values import digits_of, is_naive, ticks_in, ticks_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
+#: Integers of more bits aren't written out; Python refuses to where they are very large.
+_SHOWN_BITS = 512
 _NO_FAILED = (0, 0, 0)  # no bitmap of failed rows, and nobody who asks why
 _NO_MOVES = (0, 0, 0, 0)
 
@@ -183,8 +186,12 @@ class RowStage(Stage):
 
     @cached_property
     def overruns(self) -> bool:
-        """Whether calling the plain function may end the process; the compiled one knows how deep it is."""
-        return overruns(plain(self.binding.plugin.function))
+        """Whether calling the plain function may end the process, by its depth or by an endless integer.
+
+        Compiled code knows how deep it is, and how long an integer gets.
+        """
+        function = plain(self.binding.plugin.function)
+        return overruns(function) or raises_to_powers(function)
 
     def compiled_error(self, inputs: pl.DataFrame) -> Exception:
         """Return what compiled code raises for a row: it is run again, alone."""
@@ -268,7 +275,9 @@ def _misfit(value: Any, dtype: Any) -> Exception | None:
     if isinstance(value, int) and dtype.is_integer():
         low, high = pl.select(dtype.min().alias("low"), dtype.max().alias("high")).row(0)
         if not low <= value <= high:
-            return OverflowError(f"{value} does not fit {dtype}")
+            bits = value.bit_length()
+            shown = value if bits <= _SHOWN_BITS else f"an integer of {bits} bits"
+            return OverflowError(f"{shown} does not fit {dtype}")
     return None
 
 

@@ -2,10 +2,11 @@
 
 A pass of Numba's compiler, before it infers types, looks up what each call in a kernel names. A function of
 `math.table` is replaced by a stand-in of a type that knows our signatures; for any argument types that ours
-don't handle (arrays, complex numbers) the stand-in is typed and lowered as the function it stands for. A
-``numba.njit`` function that the kernel calls is replaced by one compiled from the same Python function with
-the same options and this pass; so are plain functions and other row kernels, which Numba by itself couldn't
-call. The user's own function and dispatcher aren't touched.
+don't handle (arrays, complex numbers) the stand-in is typed and lowered as the function it stands for. Of
+some functions Numba's own isn't Python's: these have an overlay (`exact`). A ``numba.njit`` function that the
+kernel calls is replaced by one compiled from the same Python function with the same options and this pass; so
+are plain functions and other row kernels, which Numba by itself couldn't call. The user's own function and
+dispatcher aren't touched.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from dataflare_vec.cache.watches import Watches
 from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.jit.decimals.types import WideIntType
+from dataflare_vec.jit.exact.overlay import OVERLAYS
 from dataflare_vec.jit.instances import replace_tests
 from dataflare_vec.jit.integers.exact import compute_exactly
 from dataflare_vec.jit.integers.widen import compute_wide
@@ -128,7 +130,7 @@ def _own_signature(function: MathFunction, args: tuple[types.Type, ...]) -> Any:
         if not are_floats[0]:
             return None
         kind = args[0]
-    returned = {"float": kind, "int": types.int64, "bool": types.boolean}[function.returns]
+    returned = {"float": kind, "bool": types.boolean}[function.returns]
     return signature(returned, *[kind] * len(args))
 
 
@@ -138,8 +140,7 @@ def _lower(stand_in: StandIn) -> Callable[..., Any]:
     def call(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         function, mode = stand_in.function, stand_in.mode
         fmt = F32 if sig.args[0] == types.float32 else F64
-        context.active_code_library.add_linking_library(emit.library(context.codegen(), function, fmt, mode))
-        result = builder.call(emit.declare(builder.module, function, fmt, mode), args)
+        result = emit.call(context, builder, function, fmt, mode, args)
         if function.has_forms and not mode.full:
             large = builder.extract_value(result, 1)
             with builder.if_then(large, likely=False):
@@ -292,17 +293,17 @@ def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode | Non
         notes.helpers.append(plain(found))
         return _helper(found, mode)
     try:
-        function = REPLACED.get(found)
+        function, exact = REPLACED.get(found), OVERLAYS.get(found)
     except TypeError:  # not hashable
         return None
     if function is None or mode is None:
-        return None
+        return exact
     notes.has_angles |= function.has_forms
     if function.body is power.pow and len(arguments) == 2:
         exponent = ir_utils.guard(ir_utils.find_const, func_ir, arguments[1])
         if type(exponent) in (int, float):
             function = constant_power(function, exponent, type(exponent).__name__) or function
-    return _stand_in(function, found, mode)
+    return _stand_in(function, exact or found, mode)
 
 
 def _is_plain(found: Any) -> bool:

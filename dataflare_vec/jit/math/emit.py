@@ -20,6 +20,8 @@ from dataflare_vec.jit.math import division, payne_hanek, trigonometric
 from dataflare_vec.jit.math.values import F32, F64, Format, Value, fabs, is_finite
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dataflare_vec.jit.math.table import MathFunction
 
 #: Status of a kernel in whose fast form an angle or a quotient was too large. Numba's own are -3 …, and above
@@ -29,7 +31,7 @@ LARGE_ANGLE = -20
 #: LLVM type of a status.
 STATUS = ir.IntType(32)
 
-_I1, _I64 = ir.IntType(1), ir.IntType(64)
+_I1 = ir.IntType(1)
 
 
 class Mode(NamedTuple):
@@ -46,7 +48,7 @@ def symbol(function: MathFunction, fmt: Format, mode: Mode) -> str:
 
 def result_type(function: MathFunction, fmt: Format, mode: Mode) -> ir.Type:
     """LLVM type of the result; with a truth value (angle too large) for a fast angle function."""
-    kind = {"float": fmt.type, "int": _I64, "bool": _I1}[function.returns]
+    kind = {"float": fmt.type, "bool": _I1}[function.returns]
     if function.has_forms and not mode.full:
         return ir.LiteralStructType([kind, _I1])
     return kind
@@ -87,7 +89,7 @@ def define(module: ir.Module, function: MathFunction, fmt: Format, mode: Mode) -
         pair = builder.insert_value(pair, result.raw, 0)
         builder.ret(builder.insert_value(pair, large.raw, 1))
         return target
-    builder.ret(result.to_int(_I64).raw if function.returns == "int" else result.raw)
+    builder.ret(result.raw)
     return target
 
 
@@ -142,3 +144,16 @@ def library(codegen: Any, function: MathFunction, fmt: Format, mode: Mode) -> An
         made.finalize()
         _libraries[key] = made
     return _libraries[key]
+
+
+def call(
+    context: Any,
+    builder: ir.IRBuilder,
+    function: MathFunction,
+    fmt: Format,
+    mode: Mode,
+    arguments: Sequence[Any],
+) -> Any:
+    """Call the LLVM function in what is being compiled, which is linked with its library."""
+    context.active_code_library.add_linking_library(library(context.codegen(), function, fmt, mode))
+    return builder.call(declare(builder.module, function, fmt, mode), arguments)

@@ -114,12 +114,14 @@ def lgamma(x: Value) -> Value:
     start, start_low = _added(STIRLING_START, (size - 1.0) / (size + 1.0), table["STIRLING"])
     high, lost = v.two_sum(high, start)
     low = low + (start_low + lost)
-    # log(Γ(1 + x)) - log(x), or log(π) - log(sin(πx)) - log(Γ(1 - x)).
+    # log(Γ(1 + x)) - log(x), or log(π) - log(sin(πx)) - log(Γ(1 - x)); next to 0 the sine would be subnormal,
+    # and is πx.
+    mirrored = negative & (size >= 2.0 ** -(fmt.mantissa + 8))
     sine, sine_low = _sine_of_pi(size)
-    sine_low = select(negative & (sine > 0.0), sine_low / sine, 0.0)
-    log, log_low = power._log_in_parts(select(negative, sine, size))
-    log, lost = v.two_sum(log, select(negative, x.constant(-table["LOG_PI"][0]), 0.0))
-    log_low = log_low + (lost + select(negative, sine_low - table["LOG_PI"][1], 0.0))
+    sine_low = select(mirrored & (sine > 0.0), sine_low / sine, 0.0)
+    log, log_low = power._log_in_parts(select(mirrored, sine, size))
+    log, lost = v.two_sum(log, select(mirrored, x.constant(-table["LOG_PI"][0]), 0.0))
+    log_low = log_low + (lost + select(mirrored, sine_low - table["LOG_PI"][1], 0.0))
     high, low = select(negative, -high, high), select(negative, -low, low)
     high, lost = v.two_sum(high, -log)
     result = high + (lost + (low - log_low))

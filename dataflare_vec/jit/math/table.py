@@ -1,6 +1,7 @@
 """The mathematical functions that a kernel may call, what computes them, and how exact that is.
 
-Not here, and left to Numba, are Python's ``%`` and ``//``, which may have to raise.
+Not here are those that may have to raise: Python's ``%`` and ``//``, left to Numba; `int`, `math.floor` and
+their like, and powers of integers (`jit/exact`).
 
 To add one: write it over `Value` in the file of its family, add a line to `FUNCTIONS`, and a line to the
 oracles in `tests/jit/math/test_accuracy.py`.
@@ -49,7 +50,7 @@ class MathFunction:
     arguments
         How many it has.
     returns
-        ``"float"`` (the format of the arguments), ``"int"`` (int64) or ``"bool"``.
+        ``"float"`` (the format of the arguments) or ``"bool"``.
     is_angle
         Whether its argument is an angle, to be reduced first.
     is_quotient
@@ -145,11 +146,6 @@ FUNCTIONS: tuple[MathFunction, ...] = (
     MathFunction("np_fmod", _d.fmod, (np.fmod,), 0.0, 0.0, 2, is_quotient=True, takes="floats"),
     MathFunction("remainder", _d.remainder, _of("math.remainder"), 0.0, 0.0, 2, is_quotient=True),
     MathFunction("modulo", _d.modulo, (np.remainder,), 0.5, 0.5, 2, is_quotient=True, takes="floats"),
-    # Python's return integers.
-    MathFunction("iround", _r.rint, (round,), 0.0, 0.0, returns="int", takes="floats"),
-    MathFunction("ifloor", _r.floor, (math.floor,), 0.0, 0.0, returns="int", takes="floats"),
-    MathFunction("iceil", _r.ceil, (math.ceil,), 0.0, 0.0, returns="int", takes="floats"),
-    MathFunction("itrunc", _r.trunc, (math.trunc,), 0.0, 0.0, returns="int", takes="floats"),
     _both("isnan", _r.isnan, 0.0, returns="bool"),
     _both("isinf", _r.isinf, 0.0, returns="bool"),
     _both("isfinite", _r.isfinite, 0.0, returns="bool"),

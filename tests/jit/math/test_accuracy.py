@@ -185,9 +185,11 @@ def test_lgamma_of_negative_numbers(dtype, nearly):
     """Relative to the result, except near its zeros."""
     rng = np.random.default_rng(9)
     parts = [-rng.uniform(0, 30, 2000), -rng.uniform(0, 1000, 500), -(10 ** rng.uniform(-40, 6, 1000))]
+    tiny = np.finfo(dtype).smallest_subnormal
+    parts += [-(2.0 ** np.arange(23)) * float(tiny), -(10 ** rng.uniform(-320, -40, 300))]
     parts += [zero + rng.normal(size=200) * 10.0 ** -rng.integers(1, 16, 200) for zero in LGAMMA_ZEROS]
     x = np.concatenate(parts).astype(dtype)
-    x = x[x != np.floor(x)]
+    x = x[(x != np.floor(x)) & (x != 0)]
     with mp.workprec(250):
         values = [mp.re(mp.loggamma(mp.mpf(float(v)))) for v in x]
         got = evaluate(KERNELS["lgamma"], x)

@@ -64,6 +64,7 @@ def test_special_values(name):
     assert_same(evaluate(kernel, x, y), wanted)
 
 
+@pytest.mark.usefixtures("usual_processor")
 @pytest.mark.parametrize("name", REMAINDERS)
 def test_loops_are_vectorised(name):
     ir = compiled(REMAINDERS[name][0], np.ones(1), np.ones(1)).llvm_ir()

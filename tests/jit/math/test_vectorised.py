@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 import re
 
 import numpy as np
@@ -11,9 +10,7 @@ import pytest
 from evaluate import compiled
 from test_same_bits import NAMES, haversine, kernel_of
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() not in ("x86_64", "AMD64", "arm64", "aarch64"), reason="no SIMD"
-)
+pytestmark = pytest.mark.usefixtures("usual_processor")
 
 WORD = {"float64": "double", "float32": "float"}
 
