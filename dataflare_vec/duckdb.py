@@ -19,6 +19,7 @@ from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.errors import BindingError
 from dataflare_vec.frames.arrow import to_arrow
 from dataflare_vec.frames.columns import first_line
+from dataflare_vec.frames.sound import check
 from dataflare_vec.hints import near_matches
 from dataflare_vec.manager import managed
 from dataflare_vec.running import run_data
@@ -223,6 +224,7 @@ def _to_series(plugin: Plugin, name: str, dtype: Any, array: Any) -> pl.Series:
     what = f"plugin `{plugin.name}`: parameter `{name}`"
     if pa.types.is_interval(array.type):
         return _spans(what, array).cast(dtype).alias(name)
+    check(array, name, {name: plugin.name})  # DuckDB looks at text of a table of Arrow after the function
     try:
         return pl.Series(name, array).cast(dtype)
     except pl.exceptions.PolarsError as error:

@@ -46,7 +46,7 @@ class OutputNameError(PluginError, ValueError):
 
 
 class UnsupportedDataError(DataFlareError, TypeError):
-    """The object given as data is neither a frame nor an Arrow stream."""
+    """The object given as data is neither a frame nor an Arrow stream, or what it holds is damaged."""
 
 
 class KernelCompileError(PluginError, TypeError):

@@ -10,6 +10,7 @@ import polars as pl
 
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.frames.columns import first_line, passing_over, position, refuse
+from dataflare_vec.frames.sound import check
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -24,11 +25,15 @@ def read(data: Any, readers: Mapping[str, str], optional: Collection[str]) -> pl
     ------
     BindingError
         If there are several of a name, or Polars has no such type.
+    UnsupportedDataError
+        If one is damaged.
     """
     labels, types = data.schema.names, data.schema.types
     if not optional and "" not in readers:  # Polars gives a column without name one
         places = [position(labels, name) for name in readers]
         if not any(_is_other(types[at]) for at in places if at is not None):
+            for name, at in zip(readers, places, strict=True):
+                check(data.column(at), name, readers)
             with suppress(TypeError):  # column by column it comes out whose it is
                 return _to_frame(data.select(places))
     columns = {}
@@ -44,6 +49,7 @@ def _read_column(part: Any, kind: Any, name: str, readers: Mapping[str, str]) ->
     import pyarrow as pa
 
     what = f"is of Arrow's type {kind}, which Polars can't read"
+    check(part.column(0), name, readers)
     try:
         if _is_other(kind):
             part = pa.table({name: _decoded(part.column(0))})

@@ -10,6 +10,7 @@ import polars as pl
 
 from dataflare_vec.frames.arrow import to_arrow
 from dataflare_vec.frames.columns import first_line, passing_over, position, refuse
+from dataflare_vec.frames.sound import check
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -30,6 +31,8 @@ def read(data: Any, readers: Mapping[str, str], optional: Collection[str]) -> pl
     ------
     BindingError
         If there are several of a name, or what they hold can't be read.
+    UnsupportedDataError
+        If one is of Arrow and damaged.
     """
     labels = list(data.columns)
     columns = {}
@@ -46,6 +49,10 @@ def _read_column(column: Any, name: str, readers: Mapping[str, str]) -> pl.Serie
     import pandas as pd
 
     what = f"is of pandas' dtype {column.dtype}, which Polars can't read"
+    is_category = isinstance(column.dtype, pd.CategoricalDtype)
+    values = column.dtype.categories.array if is_category else column.array
+    if isinstance(values.dtype, pd.ArrowDtype) or getattr(values.dtype, "storage", None) == "pyarrow":
+        check(values.__arrow_array__(), name, readers)
     if pd.api.types.is_object_dtype(column.dtype):
         column, kinds = _plain_objects(column)
         shown = ", ".join(kinds[:_SHOWN_TYPES]) + (", …" if len(kinds) > _SHOWN_TYPES else "")

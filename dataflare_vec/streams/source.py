@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -263,6 +264,19 @@ def _reader(source: Any) -> Any:
     return open_reader(source) if hasattr(source, "__arrow_c_stream__") else None
 
 
+def _frame_of(item: Any, needed: Collection[str] | None) -> pl.DataFrame:
+    """Return what speaks Arrow as a frame."""
+    import pyarrow as pa
+
+    if is_pyarrow(item, "Array", "ChunkedArray"):  # a column without a name
+        item = pa.table({"": item})
+    if not isinstance(item, pl.Series):
+        with suppress(pa.ArrowInvalid):  # of a type that is Polars' own, so what it holds is, too
+            table = pa.table(item) if hasattr(item, "__arrow_c_stream__") else pa.record_batch(item)
+            return as_frame(table, needed)
+    return pl.DataFrame(item)
+
+
 def as_frame(item: Any, needed: Collection[str] | None = None) -> pl.DataFrame:
     """Return one batch as a Polars frame, without a copy where the types allow it.
 
@@ -279,7 +293,7 @@ def as_frame(item: Any, needed: Collection[str] | None = None) -> pl.DataFrame:
         names = dict.fromkeys(column_names(item), "")
         return to_polars(item, names, () if needed is None else names.keys() - set(needed))
     if hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__"):
-        return pl.DataFrame(item)
+        return _frame_of(item, needed)
     msg = (
         f"a stream is made of batches or frames, got {type(item).__name__}; collect records and hand over "
         "`pl.DataFrame(records)`"

@@ -1,0 +1,87 @@
+"""Whether somebody else's Arrow data leads out of its memory: compiled code and Polars take it at its word.
+
+PyArrow looks at neither offsets nor text, unless it is asked. What a function of its own, a memory map or
+another library made of damaged bytes may therefore say anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.errors import UnsupportedDataError
+from dataflare_vec.frames.columns import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def check(column: Any, name: str, readers: Mapping[str, str]) -> None:
+    """Raise if offsets or indices of an Array or a ChunkedArray lead out of it, or its text isn't UTF-8.
+
+    Numbers cost nothing, text some nanoseconds a row.
+
+    Parameters
+    ----------
+    readers
+        Plugins by the column that they read, for the message.
+
+    Raises
+    ------
+    UnsupportedDataError
+        Naming the column.
+    """
+    import pyarrow as pa
+
+    try:
+        for chunk in getattr(column, "chunks", [column]):
+            for part in _parts(chunk):
+                part.validate(full=not pa.types.is_primitive(part.type))
+    except (pa.ArrowInvalid, pa.ArrowIndexError) as error:
+        of = f"plugin `{readers[name]}`: " if readers.get(name) else ""
+        msg = (
+            f"{of}column `{name}` holds Arrow data of type {column.type} that is damaged "
+            f"({first_line(error)}); make it by `pa.array(…, type)`, which looks at each value, and bytes "
+            "that aren't UTF-8 of `pa.binary()`"
+        )
+        raise UnsupportedDataError(msg) from error
+
+
+def _parts(array: Any) -> Iterator[Any]:
+    """Yield arrays that together are all that an array's rows lead to, each when the ones before are sound.
+
+    PyArrow would look at all values of nested ones, also where the array is a small part of a large one: the
+    batches of a table would take the square of its length.
+    """
+    import pyarrow as pa
+
+    kind = array.type
+    if isinstance(kind, pa.BaseExtensionType):
+        array, kind = array.storage, kind.storage_type
+    if pa.types.is_struct(kind):
+        array.validate()
+        for index in range(kind.num_fields):
+            yield from _parts(array.field(index))
+        return
+    if pa.types.is_fixed_size_list(kind):
+        array.validate()
+        yield from _parts(array.values.slice(array.offset * kind.list_size, len(array) * kind.list_size))
+        return
+    is_large = pa.types.is_large_list(kind)
+    if not (is_large or pa.types.is_list(kind) or pa.types.is_map(kind)) or not len(array):
+        yield array
+        return
+    array.validate()
+    values = array.values if not pa.types.is_map(kind) else _entries(array)
+    hollow = (pa.large_list if is_large else pa.list_)(pa.null())
+    yield pa.Array.from_buffers(
+        hollow, len(array), array.buffers()[:2], offset=array.offset, children=[pa.nulls(len(values))]
+    )
+    first, last = array.offsets[0].as_py(), array.offsets[len(array)].as_py()
+    yield from _parts(values.slice(first, last - first))
+
+
+def _entries(maps: Any) -> Any:
+    """Return the pairs of all keys and values of a map."""
+    import pyarrow as pa
+
+    return pa.StructArray.from_arrays([maps.keys, maps.items], names=["key", "value"])
