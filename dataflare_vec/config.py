@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dataflare_vec import settings
+from dataflare_vec.hints import argument
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,13 +133,13 @@ def as_timedelta(name: str, value: object) -> timedelta:
         try:
             value = timedelta(seconds=value)
         except (OverflowError, ValueError):
-            msg = f"`{name}` must be a finite number of seconds, got {value!r}"
+            msg = f"{argument(name)} must be a finite number of seconds, got {value!r}"
             raise ValueError(msg) from None
     if not isinstance(value, timedelta):
-        msg = f"`{name}` must be a timedelta or a number of seconds, got {value!r}"
+        msg = f"{argument(name)} must be a timedelta or a number of seconds, got {value!r}"
         raise TypeError(msg)
     if value < timedelta(0):
-        msg = f"`{name}` must not be negative, got {value}"
+        msg = f"{argument(name)} must not be negative, got {value}"
         raise ValueError(msg)
     return value
 

@@ -118,6 +118,8 @@ def test_by_in_a_pipeline(capsys):
         ),
         ("opt_running in -o x.parquet --by nope", "there is no column `nope` to go by"),
         ("opt_running in -o x.parquet --by k,", "--by: expected COLUMN[,COLUMN…], got `k,`"),
+        ("opt_running in -o x.parquet --by k,k", "two keys are named the same, --by is k, k; name each once"),
+        ("k=opt_total in -o x.parquet --by k --replace", "name the output otherwise with COLUMN=PLUGIN"),
     ):
         run(line, code=2)
         assert text in capsys.readouterr().err
@@ -177,6 +179,7 @@ REFUSED = [
     ("-o d --format delta --compression zstd", 2, "--compression: there is none to choose for delta"),
     ("-o o.parquet --memory much", 2, "--memory must be a number of bytes"),
     ("-o o.parquet --max-latency 0", 2, "--max-latency must be more than 0 seconds"),
+    ("-o o.parquet --max-latency=-1", 2, "--max-latency must not be negative"),
     ("-o o.parquet --separator ;", 3, "is parquet, which has no use for --separator ;"),
     ("-o o.parquet --separator ;;", 2, "--separator ;;: it has to be one ASCII character"),
     ("-o o.parquet --decimal-comma", 2, "--decimal-comma needs another separator than a comma"),

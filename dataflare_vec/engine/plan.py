@@ -22,7 +22,7 @@ from dataflare_vec.errors import (
     KernelResultError,
     OutputNameError,
 )
-from dataflare_vec.hints import near_matches
+from dataflare_vec.hints import argument, near_matches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -182,7 +182,8 @@ class Plan:
         keys = [self._key(step, key, scope) for key in step.by]
         shown = [key if isinstance(key, str) else key.meta.output_name() for key in step.by]
         if len(set(shown)) < len(shown):
-            msg = f"plugin `{plugin.name}`: two keys are named the same, `by` is {shown}; use `alias`"
+            what = f"two keys are named the same, {argument('by')} is {', '.join(map(str, shown))}"
+            msg = f"plugin `{plugin.name}`: {what}; name each once, or use `alias`"
             raise BindingError(msg)
         by = {name: scope.dtype(key) for name, key in zip(shown, keys, strict=True)}
         dtypes = [scope.dtype(name) for name in reads]

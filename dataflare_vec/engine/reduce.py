@@ -79,8 +79,8 @@ class ReduceStage(ScanStage):
         for name in self._names:
             if name in by:
                 msg = (
-                    f"plugin `{binding.plugin.name}`: `by` has a column `{name}` already; name the output "
-                    'otherwise, with `output="…"`'
+                    f"plugin `{binding.plugin.name}`: {argument('by')} has a column `{name}` already; name "
+                    f"the output otherwise with {argument('output', '…')}"
                 )
                 raise OutputNameError(msg)
         self.schema = {**by, **dict(zip(self._names, self._result.dtypes, strict=True))}
