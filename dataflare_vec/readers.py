@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.engine.checkpoint import open_states
+from dataflare_vec.engine.failures import of_all_rows
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
-from dataflare_vec.errors import UnsupportedDataError
+from dataflare_vec.errors import RowError, UnsupportedDataError
 from dataflare_vec.frames import assemble, column_names, to_polars
 from dataflare_vec.frames.arrow import empty_table, like
 from dataflare_vec.running import readers_of, run_data
@@ -72,8 +73,13 @@ def apply_to_reader(
     states = open_states(plan, state)  # carried from batch to batch
 
     def batches() -> Iterator[Any]:
+        row = 0
         for batch in reader:
-            outcome = outcome_of(batch, states)
+            try:
+                outcome = outcome_of(batch, states)
+            except RowError as error:
+                raise of_all_rows(error, None, row) from error.__cause__
+            row += len(batch)
             if not outcome.reduced:
                 yield _as(schema, assemble(batch, outcome, keep=keep))
         if plan.reduces is not None:

@@ -62,3 +62,13 @@ def test_frames_and_streams_know_their_rows():
     with pytest.raises(dfv.RowError, match="row 2999 failed with") as caught:
         list(dfv.stream(FRAME.lazy(), SHARE))
     assert caught.value.rows == (2999,)
+
+
+def test_rows_of_a_reader_count_from_its_first_batch():
+    table = pl.DataFrame({"part": [1] * 7, "whole": [1, 1, 1, 2, 0, 1, 1]}).to_arrow()
+    reader = dfv.apply(table.to_reader(3), SHARE)
+    assert len(reader.read_next_batch()) == 3
+    with pytest.raises(dfv.RowError, match="row 4 failed with ZeroDivisionError") as failed:
+        reader.read_next_batch()
+    assert failed.value.rows == (4,)
+    assert isinstance(failed.value.__cause__, ZeroDivisionError)

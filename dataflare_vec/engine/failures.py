@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.errors import RowError
+from dataflare_vec.hints import argument
 from dataflare_vec.uses import TOO_LARGE
 
 if TYPE_CHECKING:
@@ -154,3 +155,19 @@ def all_details(failures: Sequence[Failures], limit: int) -> pl.DataFrame:
     wide = pl.concat(flat, how="diagonal_relaxed").sort("row", maintain_order=True).head(limit)
     fields = [pl.col(name).alias(name.removeprefix(mark)) for name in wide.columns if name.startswith(mark)]
     return wide.select(*ERROR_SCHEMA, pl.struct(fields).alias("inputs"))
+
+
+def of_all_rows(error: RowError, label: str | None, row: int) -> RowError:
+    """Return the error of a batch that begins at ``row``, with row numbers of the whole stream or file."""
+    rows = tuple(index + row for index in error.rows)
+    shown = ", ".join(map(str, rows)) + (", …" if error.count > len(rows) else "")
+    cause = error.__cause__
+    where = "" if label is None else f" of `{label}`"
+    msg = (
+        f"plugin `{error.plugin}`: {'row' if error.count == 1 else 'rows'} {shown}{where} failed"
+        f"{'' if error.count == 1 else ', the first'} with {type(cause).__name__}: {cause}; "
+        f"pass {argument('on_error', 'null', 'drop')} to go on without them"
+    )
+    if not rows:  # a column kernel says nothing about single rows
+        msg = f"{f'`{label}`, ' if label else ''}from row {row}: {error}"
+    return RowError(msg, plugin=error.plugin, count=error.count, rows=rows)

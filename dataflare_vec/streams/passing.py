@@ -11,6 +11,7 @@ import polars as pl
 
 from dataflare_vec.engine.checkpoint import OpenStates, open_states
 from dataflare_vec.engine.expressions import named
+from dataflare_vec.engine.failures import of_all_rows
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import annotated_types, bind_steps
@@ -211,7 +212,7 @@ class Passing:
         try:
             result = self._run(batch, config, self._state)
         except RowError as error:
-            raise _in_file(error, label, row) from error.__cause__
+            raise of_all_rows(error, label, row) from error.__cause__
         if result.tuner is not None:
             self._best = result.tuner.best_size
         if result.error_count and self.on_failed is not None:
@@ -241,22 +242,6 @@ def _failed_rows(batch: pl.DataFrame, errors: pl.DataFrame, label: str | None, r
         errors["error"].alias("error_type"),
         errors["message"].alias("error_message"),
     )
-
-
-def _in_file(error: RowError, label: str | None, row: int) -> RowError:
-    """Return the error with row numbers of the whole stream or file."""
-    rows = tuple(index + row for index in error.rows)
-    shown = ", ".join(map(str, rows)) + (", …" if error.count > len(rows) else "")
-    cause = error.__cause__
-    where = "" if label is None else f" of `{label}`"
-    msg = (
-        f"plugin `{error.plugin}`: {'row' if error.count == 1 else 'rows'} {shown}{where} failed"
-        f"{'' if error.count == 1 else ', the first'} with {type(cause).__name__}: {cause}; "
-        f"pass {argument('on_error', 'null', 'drop')} to go on without them"
-    )
-    if not rows:  # a column kernel says nothing about single rows
-        msg = f"{f'`{label}`, ' if label else ''}from row {row}: {error}"
-    return RowError(msg, plugin=error.plugin, count=error.count, rows=rows)
 
 
 def _width(dtype: Any) -> float:
