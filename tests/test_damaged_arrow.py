@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -102,6 +103,7 @@ SOUND = [
     pa.array([[1], None], pa.list_view(pa.int64())),
     pa.array([b"0" * 16, None], pa.uuid()),
     pa.array([1], pa.int64()).view(pa.date64()),  # PyArrow minds that it's no whole day; nobody is hurt
+    pa.Array.from_buffers(pa.decimal128(38), 1, [None, pa.py_buffer(b"\xff" * 15 + b"\x7f")]),  # a HUGEINT
     pa.chunked_array([], pa.string()),
     pa.nulls(3),
 ]
@@ -179,6 +181,46 @@ def test_in_duckdb():
         connection.register("t", TABLE)
         with pytest.raises(duckdb.Error):
             connection.execute("select back(s) from t").fetchall()
+
+
+def test_the_widest_integer_of_duckdb():
+    duckdb = pytest.importorskip("duckdb")
+
+    def last_digit(x):
+        return x % 10
+
+    digit = define(last_digit, name="digit", form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER)
+    with duckdb.connect() as connection:
+        dfv.duckdb.register(connection, digit, types={"x": pl.Int128})
+        assert connection.execute("select digit(170141183460469231731687303715884105727)").fetchone() == (7,)
+
+
+BEYOND = [
+    pa.array([2**62, 0], pa.timestamp("s")),
+    pa.array([-(2**62), None], pa.duration("s")),
+    pa.array([86_400_000_000, None], pa.time64("us")),
+    pa.array([-1, None], pa.time32("s")),
+    pa.array([[2**62]], pa.list_(pa.timestamp("s", "UTC"))),
+]
+
+
+@pytest.mark.parametrize("column", BEYOND, ids=lambda column: str(column.type))
+def test_values_that_polars_would_change(column):
+    """It lets seconds wrap around, and makes null of a time that is none."""
+    table = pa.table({"x": column})
+    for data in (table, table.to_reader(), table.to_pandas(types_mapper=pd.ArrowDtype)):
+        with pytest.raises((dfv.UnsupportedDataError, dfv.ColumnTypeError), match="column `x`"):
+            rows(dfv.apply(data, HALF))
+    at_the_edge = pa.array([(2**63 - 1) // 1000, None, -((2**63 - 1) // 1000)], pa.timestamp("s"))
+    check(at_the_edge, "x", {})
+
+
+@pytest.mark.parametrize("kind", ["M8[s]", "m8[s]"])
+def test_seconds_of_pandas(kind):
+    frame = pd.DataFrame({"x": np.array([2**62, 0], kind)})
+    with pytest.raises(dfv.ColumnTypeError, match="doesn't fit 64 bits of milliseconds"):
+        dfv.apply(frame, HALF)
+    assert dfv.apply(pd.DataFrame({"x": np.array([2, "NaT"], kind)}), HALF)["half"][0] == 1000
 
 
 def test_polars_own_types_in_a_stream():

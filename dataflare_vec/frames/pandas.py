@@ -47,12 +47,15 @@ def read(data: Any, readers: Mapping[str, str], optional: Collection[str]) -> pl
 def _read_column(column: Any, name: str, readers: Mapping[str, str]) -> pl.Series:
     """Return one column. NaN stays NaN: a null of pandas' own is one that its dtype knows."""
     import pandas as pd
+    import pyarrow as pa
 
     what = f"is of pandas' dtype {column.dtype}, which Polars can't read"
     is_category = isinstance(column.dtype, pd.CategoricalDtype)
     values = column.dtype.categories.array if is_category else column.array
     if isinstance(values.dtype, pd.ArrowDtype) or getattr(values.dtype, "storage", None) == "pyarrow":
         check(values.__arrow_array__(), name, readers)
+    elif getattr(values, "unit", None) == "s":
+        check(pa.array(values, from_pandas=True), name, readers)
     if pd.api.types.is_object_dtype(column.dtype):
         column, kinds = _plain_objects(column)
         shown = ", ".join(kinds[:_SHOWN_TYPES]) + (", …" if len(kinds) > _SHOWN_TYPES else "")

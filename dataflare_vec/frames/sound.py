@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.errors import UnsupportedDataError
-from dataflare_vec.frames.columns import first_line
+from dataflare_vec.frames.columns import first_line, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+_MOST_SECONDS = (2**63 - 1) // 1000
 
 
 def check(column: Any, name: str, readers: Mapping[str, str]) -> None:
@@ -29,21 +31,37 @@ def check(column: Any, name: str, readers: Mapping[str, str]) -> None:
     ------
     UnsupportedDataError
         Naming the column.
+    ColumnTypeError
+        If Polars would read other values.
     """
     import pyarrow as pa
 
     try:
         for chunk in getattr(column, "chunks", [column]):
             for part in _parts(chunk):
-                part.validate(full=not pa.types.is_primitive(part.type))
+                # Any bytes are a number: a decimal of too many digits hurts nobody.
+                is_number = pa.types.is_primitive(part.type) or pa.types.is_decimal(part.type)
+                part.validate(full=pa.types.is_time(part.type) or not is_number)
+                if getattr(part.type, "unit", None) == "s" and not pa.types.is_time(part.type):
+                    _check_seconds(part, name, readers)
     except (pa.ArrowInvalid, pa.ArrowIndexError) as error:
         of = f"plugin `{readers[name]}`: " if readers.get(name) else ""
         msg = (
             f"{of}column `{name}` holds Arrow data of type {column.type} that is damaged "
-            f"({first_line(error)}); make it by `pa.array(…, type)`, which looks at each value, and bytes "
-            "that aren't UTF-8 of `pa.binary()`"
+            f"({first_line(error)}); PyArrow's `validate(full=True)` says so too; bytes that aren't UTF-8 "
+            "are `pa.binary()`"
         )
         raise UnsupportedDataError(msg) from error
+
+
+def _check_seconds(array: Any, name: str, readers: Mapping[str, str]) -> None:
+    """Raise if instants or durations in seconds don't fit milliseconds, which Polars lets them wrap to."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.min_max(array.view(pa.int64())).as_py()
+    if not all(-_MOST_SECONDS <= value <= _MOST_SECONDS for value in found.values() if value is not None):
+        refuse(name, readers, f"of type {array.type} holds what doesn't fit 64 bits of milliseconds")
 
 
 def _parts(array: Any) -> Iterator[Any]:
