@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,8 @@ from dataflare_vec.errors import SinkError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-#: The beginning of a message of an Arrow IPC stream, and no more of it: an error to each reader.
+#: The beginning of a message of an Arrow IPC stream, and no more of it: an error to each reader, also of what
+#: should be compressed.
 _TORN = b"\xff\xff\xff\xff"
 
 _SINKS: dict[str, Callable[..., Any]] = {
@@ -52,6 +54,7 @@ def write_frames(
     """
     options = dict(options or {})
     watched = Watched(frames)
+    sink: Any = target
     try:
         if format == "ipc_stream":
             _write_ipc_stream(watched, schema, target, **options)
@@ -61,11 +64,15 @@ def write_frames(
             # Polars takes the frames one by one while its threads encode and write earlier ones.
             query = register_io_source(lambda *_: watched, schema=schema)
             if partition_by:
-                target = pl.PartitionBy(target, key=list(partition_by))
+                sink = pl.PartitionBy(target, key=list(partition_by))
                 options["mkdir"] = True
-            _SINKS[format](query, target, **options)
+            elif not isinstance(target, (str, Path)):
+                sink = _Guarded(target, watched)
+            _SINKS[format](query, sink, **options)
     except BaseException as error:
         if watched.error is not None:
+            if isinstance(sink, _Guarded) and options.get("compression") in ("gzip", "zstd"):
+                _tear(target)  # no bytes at all would be no rows to gzip
             raise watched.error from watched.error.__cause__
         if isinstance(error, (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)):
             text = str(error).splitlines()[0]
@@ -96,6 +103,31 @@ class Watched:
             raise
 
 
+class _Guarded(io.RawIOBase):
+    """An open file that gets nothing more once making the frames has failed.
+
+    Polars ends a file well, also then: a Parquet file of the rows so far would be taken for all.
+    """
+
+    def __init__(self, file: Any, frames: Watched) -> None:
+        self._file = file
+        self._frames = frames
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if self._frames.error is not None:
+            msg = "what is written has failed"
+            raise OSError(msg)
+        written = self._file.write(data)
+        return len(data) if written is None else int(written)
+
+    def flush(self) -> None:
+        if self._frames.error is None and not getattr(self._file, "closed", False):
+            getattr(self._file, "flush", bool)()
+
+
 def _write_ipc_stream(
     frames: Watched, schema: pl.Schema, target: Any, compression: str | None = None, **options: Any
 ) -> None:
@@ -112,16 +144,20 @@ def _write_ipc_stream(
             for frame in frames:
                 writer.write_table(frame.to_arrow().cast(arrow))
         except BaseException:
-            # A stream may end without a marker: whoever reads it would take what has come for all.
-            with suppress(OSError, ValueError):
-                sink.write(_TORN)
-                sink.flush()
+            _tear(sink)  # it may end without a marker: whoever reads it would take what has come for all
             raise
         writer.close()
         sink.flush()
     finally:
         if sink is not target:
             sink.close()
+
+
+def _tear(file: Any) -> None:
+    """Let who reads an open file see that there should be more."""
+    with suppress(OSError, ValueError):
+        file.write(_TORN)
+        file.flush()
 
 
 def _write_delta(
