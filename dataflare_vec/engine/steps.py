@@ -16,7 +16,7 @@ from dataflare_vec.errors import BindingError, OutputNameError
 from dataflare_vec.hints import argument, near_matches
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Plugin
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     By = str | pl.Expr | Sequence[str | pl.Expr] | None
 
 #: What no text is read as.
-_NO_TEXT = (pl.Duration, pl.List)
+_NO_TEXT = (pl.Duration, pl.List, pl.Binary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +134,30 @@ def bind_steps(
 def annotated_types(steps: Sequence[BoundStep]) -> dict[str, pl.DataType]:
     """Return what columns have to be by the annotations of the parameters that read them.
 
-    Only those that a text can be read as; none of a column that is annotated in two ways.
+    Only those that a text can be read as; none of a column that is annotated in two ways. A step after one
+    that has replaced a column says nothing about what the data holds.
     """
     found: dict[str, set[pl.DataType]] = {}
+    replaced: set[str] = set()
     for step in steps:
         for item in step.binding.columns:
             dtype = likely_dtype(item.parameter.expects)
-            if isinstance(item.source, str) and dtype is not None and not isinstance(dtype, _NO_TEXT):
+            if not isinstance(item.source, str) or item.source in replaced:
+                continue
+            if dtype is not None and not isinstance(dtype, _NO_TEXT):
                 found.setdefault(item.source, set()).add(dtype)
+        if step.replace:
+            replaced.update(_output_names(step))
     return {name: types.pop() for name, types in found.items() if len(types) == 1}
+
+
+def _output_names(step: BoundStep) -> Iterable[str]:
+    """Return the names that a step's columns are given, by itself or by whoever calls it."""
+    if step.output is None:
+        return [step.plugin.name]
+    if isinstance(step.output, str):
+        return [step.output]
+    return step.output.values() if isinstance(step.output, Mapping) else step.output
 
 
 def _check_output(plugin: Plugin, output: Any) -> None:

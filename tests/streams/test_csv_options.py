@@ -142,3 +142,27 @@ def test_ndjson_takes_types(tmp_path):
     frame = read(path, schema_overrides={"n": pl.Float64})
     assert frame.rows() == [("01", 1.0, "01")]
     assert frame.schema["n"] == pl.Float64
+
+
+def test_an_annotation_after_a_column_was_replaced_says_nothing_of_the_file(tmp_path):
+    def twice(x):
+        return f"{x + x}"
+
+    def first(x: str):
+        return x[0]
+
+    path = tmp_path / "a.csv"
+    path.write_text("x\n42\n")
+    steps = [dfv.step(plugin(twice), output="x"), plugin(first, "first")]
+    (frame,) = dfv.stream(path, steps, replace=True)
+    assert frame.rows() == [("84", "8")]
+
+
+def test_no_text_is_read_as_bytes(tmp_path):
+    def raw(x: bytes):
+        return x
+
+    path = tmp_path / "a.csv"
+    path.write_text("x\na\n")
+    with pytest.raises(dfv.ColumnTypeError, match="column `x` must be bytes, got String"):
+        list(dfv.stream(path, plugin(raw)))
