@@ -89,7 +89,7 @@ def load_plugins(paths: Sequence[str]) -> None:
         sys.modules[name] = module  # what kernels are found by when they are explained
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
             msg = f"--plugins: `{path}` raised {type(error).__name__}: {error}"
             raise ValueError(msg) from error

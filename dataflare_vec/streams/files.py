@@ -116,6 +116,9 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
     seen: set[str] = set()
     for path in paths:
         text = str(path)
+        if not text:  # as of a variable that isn't set; `Path` takes it for the folder at hand
+            msg = "the path of an input is empty"
+            raise SourceError(msg)
         if Path(path).is_dir():
             inside = sorted(p for p in _walk(Path(path)) if _is_data(p, format))
         elif Path(path).exists():

@@ -66,6 +66,10 @@ class Plan:
                 problem = f"the target must be a path, a function or an open binary file, got {self.target!r}"
         if problem:
             raise TypeError(problem)
+        for what, path in (("output", self.target), ("errors", self.errors)):
+            if isinstance(path, str) and not path:  # as of a variable that isn't set
+                msg = f"the path of the {what} is empty"
+                raise ValueError(msg)
 
     @property
     def kind(self) -> Kind:

@@ -165,6 +165,7 @@ def _write_delta(
 ) -> None:
     try:
         from deltalake import write_deltalake
+        from deltalake.exceptions import DeltaError
     except ModuleNotFoundError as error:
         msg = "writing Delta tables needs `deltalake`: python -m pip install deltalake"
         raise SinkError(msg) from error
@@ -177,4 +178,7 @@ def _write_delta(
         for batch in frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
     )
     reader = pa.RecordBatchReader.from_batches(arrow, batches)
-    write_deltalake(str(target), reader, partition_by=list(partition_by) or None, **options)
+    try:
+        write_deltalake(str(target), reader, partition_by=list(partition_by) or None, **options)
+    except DeltaError as error:  # as of a table that is there already
+        raise SinkError(str(error)) from error

@@ -276,7 +276,8 @@ class Stream:
             ``error_plugin``, ``error_type`` and ``error_message``. Where `target` is a folder of files, a
             folder too. Needs ``on_error="null"`` or ``"drop"``.
         resume
-            In a folder of files, leave out those whose output is there and is newer than the input.
+            In a folder of files, leave out those whose output, and file of failed rows if that is wanted, are
+            there and are newer than the input.
         overwrite
             Replace a folder of partitions. Files are replaced anyway.
         progress

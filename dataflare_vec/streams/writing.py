@@ -108,7 +108,8 @@ class Writing:
             raise ValueError(msg)
         files = [part for part in self.flow.parts if isinstance(part, DataFile)]
         for file, (sink, failed) in zip(files, plan.sinks(file.inside for file in files), strict=True):
-            if plan.resume and _is_newer(sink.target, file.path):
+            wanted = [sink.target] if failed is None else [sink.target, failed.target]
+            if plan.resume and all(_is_newer(target, file.path) for target in wanted):
                 passing.result.skipped.append(str(sink.target))
                 if passing.result.total_count is not None and file.rows is not None:
                     passing.result.total_count -= file.rows

@@ -89,3 +89,24 @@ def test_keys_that_come_late(tmp_path):
     (tmp_path / "b.ndjson").write_text('{"x": 1}\n' * 20_000 + '{"x": 2, "later": 7}\n')
     with pytest.raises(dfv.SourceError, match=r"b.ndjson`: there is a column `later` that isn't in"):
         dfv.stream(str(tmp_path / "*.ndjson"), SHARE)
+
+
+def test_a_run_that_goes_on_writes_failed_rows_that_are_not_there_yet(folder, tmp_path):
+    out, failed = tmp_path / "out", tmp_path / "failed"
+    files = len(names(folder))
+    dfv.stream(folder, SHARE, on_error="drop").write(f"{out}/")
+    result = dfv.stream(folder, SHARE, on_error="drop").write(f"{out}/", errors=f"{failed}/", resume=True)
+    assert len(result.finished) == files
+    assert len(names(failed)) == files
+    result = dfv.stream(folder, SHARE, on_error="drop").write(f"{out}/", errors=f"{failed}/", resume=True)
+    assert len(result.skipped) == files
+
+
+def test_an_empty_path_is_not_the_folder_at_hand(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(dfv.SourceError, match="the path of an input is empty"):
+        dfv.stream("", SHARE)
+    stream = dfv.stream("part 0.parquet", SHARE, on_error="null")
+    for target, errors, what in (("", None, "output"), ("x.parquet", "", "errors")):
+        with pytest.raises(ValueError, match=f"the path of the {what} is empty"):
+            stream.write(target, errors=errors)

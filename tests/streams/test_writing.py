@@ -95,6 +95,8 @@ def test_delta(folder, tmp_path):
     stream = dfv.stream(folder / "part 0.parquet", SHARE, on_error="null")
     stream.write(tmp_path / "table", mode="append")  # by its log it is known as one
     assert pl.read_delta(str(tmp_path / "table")).height == 10_000
+    with pytest.raises(dfv.SinkError, match=r"can't write .*already exists"):
+        dfv.stream(folder, SHARE, on_error="null").write(tmp_path / "table", format="delta")
 
 
 def test_failed_rows_go_to_a_file(folder, tmp_path):
