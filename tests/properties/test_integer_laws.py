@@ -268,7 +268,7 @@ STATES = [
 ]
 
 
-@pytest.mark.parametrize(("function", "init"), STATES, ids=str)
+@pytest.mark.parametrize(("function", "init"), STATES, ids=lambda one: getattr(one, "__name__", str(one)))
 @given(frame=frames(u=COLUMNS["u"], i=COLUMNS["i"]), config=configs)
 def test_states(function, init, frame, config):
     plugin = dfv.reduce(function, init=init, name=f"{function.__name__} {init}", replace=True)
