@@ -47,7 +47,7 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
     sources = _sources(step)
     if dtype is None:
         dtype = _Typed(inner, names).of(sources)
-    compute = _Compute(inner, names, runtime, on_error, state)
+    compute = _Compute(plugin, inner, names, runtime, on_error, state)
     return pl.map_batches(sources, compute, dtype, is_elementwise=plugin.stateful is None)
 
 
@@ -55,7 +55,8 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
 class _Compute:
     """What Polars calls for a plugin, from its own threads, several at once. An object can be pickled."""
 
-    step: BoundStep
+    plugin: Plugin
+    step: BoundStep  # of the same, or of what a filter answers
     names: Sequence[str]
     runtime: Runtime
     on_error: str
@@ -69,7 +70,7 @@ class _Compute:
                 for s, name in zip(series, self.names, strict=True)
             ]
         )
-        plugin = self.step.plugin
+        plugin = self.plugin
         outcome = _run(self.step, frame, self.runtime, self.on_error, self.state)
         if plugin.is_filter:
             check_answers(plugin, outcome.series)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 import dataflare_vec as dfv
 
 #: Equatorial radius in kilometres, and flattening, of the ellipsoid WGS 84.
@@ -24,7 +26,7 @@ class Point(NamedTuple):
 
 def _wrapped(lon):  # type: ignore[no-untyped-def]
     """Longitude from -180 to 180 degrees."""
-    return lon - 360.0 * math.floor((lon + 180.0) / 360.0)
+    return lon - 360.0 * np.floor((lon + 180.0) / 360.0)
 
 
 @dfv.plugin(author="dataflare_vec")

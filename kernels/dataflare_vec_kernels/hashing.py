@@ -182,7 +182,7 @@ def siphash(data, key0=0, key1=0):  # type: ignore[no-untyped-def]
         a, b, c, d = _sip_round(a, b, c, d)
         a = a ^ block
         at += 8
-    block = word((size & 0xFF) << 56) | _rest(view, at)
+    block = (word(size & 0xFF) << 56) | _rest(view, at)
     d = d ^ block
     a, b, c, d = _sip_round(a, b, c, d)
     a, b, c, d = _sip_round(a, b, c, d)

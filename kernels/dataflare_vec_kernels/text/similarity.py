@@ -14,7 +14,7 @@ _PREFIX = 4
 def _short_levenshtein(pattern: str, text: str) -> int:
     """Distance of a pattern of 1 to `WORD` characters: a column of the matrix is one word (Hyyrö 2003)."""
     size = len(pattern)
-    mask = (1 << size) - 1
+    mask = ~(-1 << size)
     up, down, score = mask, 0, size  # which vertical differences are +1 and -1
     for character in text:
         equal = match_bits(pattern, character)
@@ -22,8 +22,8 @@ def _short_levenshtein(pattern: str, text: str) -> int:
         rise = down | (mask & ~(zero | up))
         fall = up & zero
         score += ((rise >> (size - 1)) & 1) - ((fall >> (size - 1)) & 1)
-        rise = ((rise << 1) | 1) & mask
-        up = ((fall << 1) & mask) | (mask & ~(zero | rise))
+        rise = (rise + rise | 1) & mask
+        up = (fall + fall & mask) | (mask & ~(zero | rise))
         down = rise & zero
     return score
 
@@ -36,7 +36,7 @@ def _long_levenshtein(pattern: str, text: str) -> int:
     for start in range(0, len(pattern), WORD):
         part = pattern[start : start + WORD]
         size = len(part)
-        mask = (1 << size) - 1
+        mask = ~(-1 << size)
         up, down = mask, 0
         score = start + size
         for j, character in enumerate(text):
@@ -51,8 +51,8 @@ def _long_levenshtein(pattern: str, text: str) -> int:
             below = ((rise >> (size - 1)) & 1) - ((fall >> (size - 1)) & 1)
             differences[j] = below
             score += below
-            rise = (rise << 1) & mask
-            fall = (fall << 1) & mask
+            rise = rise + rise & mask
+            fall = fall + fall & mask
             if above > 0:
                 rise |= 1
             elif above < 0:
@@ -129,18 +129,19 @@ def levenshtein_similarity(a: str, b: str):  # type: ignore[no-untyped-def]
 def _short_alignment(pattern: str, text: str) -> int:
     """Like `_short_levenshtein`, and swaps of neighbours cost 1."""
     size = len(pattern)
-    mask = (1 << size) - 1
+    mask = ~(-1 << size)
     up, down, score = mask, 0, size
     zero = before = 0
     for character in text:
         equal = match_bits(pattern, character)
-        swapped = (((mask & ~zero) & equal) << 1) & before
+        apart = mask & ~zero & equal
+        swapped = apart + apart & before
         zero = ((((equal & up) + up) ^ up) | equal | down | swapped) & mask
         rise = down | (mask & ~(zero | up))
         fall = up & zero
         score += ((rise >> (size - 1)) & 1) - ((fall >> (size - 1)) & 1)
-        rise = ((rise << 1) | 1) & mask
-        up = ((fall << 1) & mask) | (mask & ~(zero | rise))
+        rise = (rise + rise | 1) & mask
+        up = (fall + fall & mask) | (mask & ~(zero | rise))
         down = rise & zero
         before = equal
     return score
@@ -209,25 +210,30 @@ def _short_jaro(a: str, b: str) -> float:
     """Jaro similarity of strings of 1 to `WORD` characters; which ones are matched is kept in words."""
     bound = max(max(len(a), len(b)) // 2 - 1, 0)
     matched_a = matched_b = matches = i = 0
+    bit = 1  # of the character of `a`; those of `b` that may match it are within `reach` and not `below`
+    below, reach = 0, ~(-1 << min(bound + 1, len(b)))
     for character in a:
-        last = min(i + bound, len(b) - 1)
-        near = ((1 << (last + 1)) - 1) & ~((1 << max(i - bound, 0)) - 1)
-        free = match_bits(b, character) & near & ~matched_b
+        free = match_bits(b, character) & reach & ~below & ~matched_b
         if free:
             matched_b |= free & -free
-            matched_a |= 1 << i
+            matched_a |= bit
             matches += 1
+        if i >= bound:
+            below = below + below | 1
         i += 1
+        if i + bound < len(b):
+            reach = reach + reach | 1
+        bit += bit
     if matches == 0:
         return 0.0
-    swapped, i = 0, 0
+    swapped = 0
     for character in a:
-        if (matched_a >> i) & 1:
+        if matched_a & 1:
             lowest = matched_b & -matched_b
             matched_b ^= lowest
             if match_bits(b, character) & lowest == 0:
                 swapped += 1
-        i += 1
+        matched_a >>= 1
     return (matches / len(a) + matches / len(b) + (matches - swapped // 2) / matches) / 3.0
 
 
