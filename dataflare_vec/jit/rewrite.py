@@ -44,6 +44,7 @@ from dataflare_vec.jit.lookups import drop_unused, read_attributes
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
+from dataflare_vec.jit.nested.defaults import give_defaults
 from dataflare_vec.jit.raises import drop_arguments, forget_exceptions
 from dataflare_vec.jit.recursion import Depth
 from dataflare_vec.jit.strings.constants import constant, replace_strings
@@ -486,6 +487,7 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
             changed |= look_in_loops(state.func_ir)
             changed |= compute_wide(state.func_ir, state.args)
             changed |= read_attributes(state.func_ir)
+            changed |= give_defaults(state.func_ir, _outer_value)
             changed |= replace_strings(state.func_ir)
             return _replace_calls(state.func_ir, mode) or changed
 
