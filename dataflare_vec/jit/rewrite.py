@@ -34,6 +34,7 @@ from dataflare_vec.cache.fingerprint import LIBRARIES, Reader
 from dataflare_vec.cache.watches import Watches
 from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
+from dataflare_vec.jit.containers import check_items
 from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.exact.overlay import OVERLAYS
 from dataflare_vec.jit.instances import replace_tests
@@ -500,6 +501,7 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
 
         def run_pass(self, state: Any) -> bool:
             full = mode is None or mode.full
+            check_items(state.func_ir, state.typemap, state.calltypes)
             changed, leaves = compute_exactly(state.func_ir, state.typemap, state.calltypes, full=full)
             _notes[state.func_id.func].has_angles |= leaves
             return changed

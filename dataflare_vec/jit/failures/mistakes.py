@@ -125,6 +125,12 @@ MISTAKES = (
         code=r"{member}$",
     ),
     Mistake(
+        "an item that would be changed",
+        r"(?s:.*?)an item of type (?P<given>[^\n]+?) where the others are (?P<wanted>[^\n]+)",
+        "the items of a list, set or dict are of one type, here {wanted}: {given} would be taken as that",
+        "give them one type, as `float(x)` or `int(x)`",
+    ),
+    Mistake(
         "a list or set of a module",
         r"\w+: <numba\.core\.base\.OverloadSelector[^\n]*\((?:List|Set)\(",
         "a list or set that is made outside of the kernel isn't known to compiled code: it may change",

@@ -1,6 +1,6 @@
 """Named tuples made without some of their fields have these fields' defaults.
 
-Numba makes a shorter tuple of ``Money(5.0)`` where ``class Money(NamedTuple)`` says ``currency: str = "EUR"``.
+Numba makes a shorter tuple of ``Money(5.0)`` where ``class Money`` says ``currency: str = "EUR"``.
 """
 
 from __future__ import annotations
@@ -46,5 +46,6 @@ def _left_out(called: Any, call: Any) -> list[tuple[str, Any]]:
     if not (isinstance(called, type) and issubclass(called, tuple)):
         return []
     defaults = getattr(called, "_field_defaults", {})
-    given = {*called._fields[: len(call.args)], *(name for name, _ in call.kws)} if defaults else set()
+    fields = getattr(called, "_fields", ())
+    given = {*fields[: len(call.args)], *(name for name, _ in call.kws)}
     return [(field, default) for field, default in defaults.items() if field not in given]
