@@ -8,14 +8,17 @@ Such a kernel is refused.
 from __future__ import annotations
 
 import operator
+import warnings
+from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from numba.core import ir, types
-from numba.core.errors import TypingError
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.errors import NumbaTypeSafetyWarning, TypingError
 
 from dataflare_vec.jit.decimals.types import WideIntType
-from dataflare_vec.jit.strings.types import BytesType, StringType
+from dataflare_vec.jit.strings.types import ViewType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +28,14 @@ _INTEGERS = (types.Integer, types.Boolean, WideIntType)
 
 #: Methods of dicts that take a key and a value.
 _OF_KEY = ("get", "pop", "setdefault")
+
+
+@contextmanager
+def no_cast_warnings() -> Iterator[None]:
+    """Compile without Numba's warnings of such casts, which name its types and no remedy."""
+    with global_compiler_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaTypeSafetyWarning)
+        yield
 
 
 def check_items(func_ir: Any, typemap: Any, calltypes: Any) -> None:
@@ -106,5 +117,4 @@ def _changes(given: types.Type, wanted: types.Type) -> bool:
         return isinstance(given, (types.Float, *_INTEGERS))
     if isinstance(wanted, _INTEGERS):
         return isinstance(given, types.Float)
-    texts = [isinstance(one, StringType) - isinstance(one, BytesType) for one in (given, wanted)]
-    return texts[0] != texts[1]
+    return isinstance(given, ViewType) and isinstance(wanted, ViewType) and type(given) is not type(wanted)

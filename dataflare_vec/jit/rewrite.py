@@ -46,6 +46,7 @@ from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
 from dataflare_vec.jit.nested.defaults import give_defaults
+from dataflare_vec.jit.optional import compare_none
 from dataflare_vec.jit.raises import drop_arguments, forget_exceptions
 from dataflare_vec.jit.recursion import Depth
 from dataflare_vec.jit.strings.constants import constant, replace_strings
@@ -502,9 +503,10 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
         def run_pass(self, state: Any) -> bool:
             full = mode is None or mode.full
             check_items(state.func_ir, state.typemap, state.calltypes)
+            compared = compare_none(state.func_ir, state.typemap, state.calltypes)
             changed, leaves = compute_exactly(state.func_ir, state.typemap, state.calltypes, full=full)
             _notes[state.func_id.func].has_angles |= leaves
-            return changed
+            return changed or compared
 
     class Compiler(compiler.CompilerBase):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:

@@ -393,7 +393,14 @@ def module_s_list(x):
     return str(x) in keyword.kwlist
 
 
+def changed_item(x):
+    items = [1, 2]
+    items[0] = x
+    return items[0]
+
+
 CASES = [
+    ("an item that would be changed", changed_item, "items[0] = x", "here int64: float64", "one type"),
     ("a string of another kind", numpy_string, "NAMES[0] == str(x)", "outside of compiled code", "tuple of"),
     ("a member shown as text", shown_member, "Level.LOW", "`Level.LOW` is a string", "`.value`"),
     ("a list or set of a module", module_s_list, "", "outside of the kernel", "a frozenset"),

@@ -9,6 +9,8 @@ import numba
 from numba.core import compiler, typed_passes, types
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
 
+from dataflare_vec.jit.containers import no_cast_warnings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -46,7 +48,8 @@ class _InferenceOnly(compiler.CompilerBase):  # type: ignore[misc]
 def infer_names(function: Callable[..., Any], arguments: Sequence[Any]) -> dict[str, str]:
     """Return the types of a function's variables, as far as Numba finds them; several where they differ."""
     try:
-        numba.njit(pipeline_class=_InferenceOnly)(function).compile(tuple(arguments))
+        with no_cast_warnings():
+            numba.njit(pipeline_class=_InferenceOnly)(function).compile(tuple(arguments))
     except _Found as found:
         typemap = found.typemap
     except Exception:  # noqa: BLE001  # the failure that is being explained already
