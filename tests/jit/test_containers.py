@@ -87,3 +87,17 @@ def nothing_lost(n, x, flag):
 def test_kept():
     done = dfv.apply(FRAME, dfv.plugin(nothing_lost, name="kept", replace=True))
     assert done.select(done.columns[3:]).rows() == [nothing_lost(*row) for row in FRAME.rows()]
+
+
+def lists_of_texts(n, x):
+    letters = list(str(n))
+    letters.insert(0, "é")
+    other = ["a"].copy()
+    other.append("ü")
+    return "".join(letters), "".join(other)
+
+
+def test_lists_of_ascii_take_other_texts():
+    frame = FRAME.select("n", "x")
+    done = dfv.apply(frame, dfv.plugin(lists_of_texts, name="texts", replace=True))
+    assert done.select(done.columns[2:]).rows() == [lists_of_texts(*row) for row in frame.rows()]

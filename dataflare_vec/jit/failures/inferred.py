@@ -65,6 +65,12 @@ def infer_names(function: Callable[..., Any], arguments: Sequence[Any]) -> dict[
 
 
 _WORDS = (
+    (r"pieces\([^()]*\)|List\((string(?:\[ascii\])?), \w+\)", "list of str"),
+    (r"DictType\[undefined,undefined\]", "an empty dict"),
+    (r"bytes view", "bytes"),
+    (r"LiteralStrKey\[Dict\]\(\{[^}]*\}\)", "a dict"),
+    (r"DictType\[(\w+(?:\[ascii\])?),(\w+(?:\[ascii\])?)\]", r"dict of \1 to \2"),
+    (r"slice<a:b(?::c)?>", "a slice"),
     (r"Literal\[(?:int|bool)\]\((-?\w+)\)", r"\1"),
     (r"Literal\[(?:str|(?:String|Wide)Constant)\]\(([^)]*)\)", r"'\1'"),
     (r"unicode_type|string\[ascii\]|\bstring\b", "str"),
@@ -72,7 +78,7 @@ _WORDS = (
     (r"\bnatural\b", "uint64"),
     (r"(?:reflected )?list\(", "list of ("),
     (r"OptionalType\((\w+)\)", r"\1 or None"),
-    (r"\bnone\b", "None"),
+    (r"(?<!')\bnone\b(?!')", "None"),
     (r"UniTuple\((.+?) x (\d+)\)", r"tuple of \2 \1"),
     (r"(?:Named|Hetero)?Tuple\(", "tuple of ("),
     (r"Function\(<(?:class|built-in function) '?(\w+)'?>\)", r"\1"),
