@@ -1,4 +1,4 @@
-"""None beside `==`, `!=`, `in`, `if` and `not`, where a value may be None: as in Python."""
+"""None beside `==`, `!=`, `in`, `if` and `not`, and as text, where a value may be None: as in Python."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ def texts(s: str | None, y: bytes | None):
     return s == "DE", s != found, found == "größe", found or "-", not s, y == b"a", y in (b"a", b""), kind
 
 
+def shown(s: str | None, y: bytes | None):
+    found = {"DE": 1}.get(s or "")
+    return f"{s}|{found}", str(found) + repr(found), repr(s), ascii(s), repr(y)
+
+
 def sets(s: str | None, y: bytes | None):
     return s in ("DE", "é"), s in {"DE", "é"}, s in ["DE"], s in ("DE", None), y in {b"a"}
 
@@ -68,7 +73,7 @@ FRAMES = {
 }
 
 
-@pytest.mark.parametrize("function", [numbers, logic, within, texts, sets, times])
+@pytest.mark.parametrize("function", [numbers, logic, within, texts, shown, sets, times])
 def test_as_in_python(function):
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     frame = FRAMES[names]
