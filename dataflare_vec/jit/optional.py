@@ -160,3 +160,12 @@ def _is_for(code: _Code, kinds: tuple[types.Type, ...]) -> bool:
         return _inner(code.function, inner)[1] is not None
     except NumbaError:
         return False
+
+
+@lower_builtin("static_getitem", types.Optional, types.IntegerLiteral)  # type: ignore[untyped-decorator]
+def _item_of_tuple(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """Take an item of a tuple that may be None: Numba has a type for that, and no code."""
+    optional, index = sig.args
+    value = context.cast(builder, args[0], optional, optional.type)
+    inner = signature(sig.return_type, optional.type, index)
+    return context.get_function("static_getitem", inner)(builder, (value, args[1]))

@@ -45,6 +45,13 @@ def shown(s: str | None, y: bytes | None):
     return f"{s}|{found}", str(found) + repr(found), repr(s), ascii(s), repr(y)
 
 
+def tuples(s: str | None, y: bytes | None):
+    found = {"DE": (1, "größe"), "é": (2, "x")}.get(s or "")
+    if found is None:
+        return -1, "-"
+    return found[0], found[1]
+
+
 def sets(s: str | None, y: bytes | None):
     return s in ("DE", "é"), s in {"DE", "é"}, s in ["DE"], s in ("DE", None), y in {b"a"}
 
@@ -73,7 +80,7 @@ FRAMES = {
 }
 
 
-@pytest.mark.parametrize("function", [numbers, logic, within, texts, shown, sets, times])
+@pytest.mark.parametrize("function", [numbers, logic, within, texts, shown, tuples, sets, times])
 def test_as_in_python(function):
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     frame = FRAMES[names]
