@@ -1,4 +1,4 @@
-"""Built-ins for more types than Numba knows them for: `float` and `int` of bools and of optionals."""
+"""Built-ins for more types than Numba knows them for: `float`, `int` and `bool` of bools and optionals."""
 
 from __future__ import annotations
 
@@ -32,3 +32,10 @@ def _implement(convert: type, one: object, zero: object) -> None:
 
 _implement(float, 1.0, 0.0)
 _implement(int, 1, 0)
+
+
+@overload(bool)
+def _true(x):  # type: ignore[no-untyped-def]
+    if isinstance(x, types.Optional) and isinstance(x.type, types.Number | types.Boolean):
+        return lambda x: x is not None and bool(value_of(x))
+    return None

@@ -22,6 +22,7 @@ from dataflare_vec.jit import integers as integers  # likewise
 from dataflare_vec.jit import temporal as temporal  # likewise
 from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit import words as words  # likewise
+from dataflare_vec.jit.containers import no_cast_warnings
 from dataflare_vec.jit.loops import Input, LoopBuilder, Output
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.nested import named as named  # likewise
@@ -328,7 +329,8 @@ def compile_form(
     options["pipeline_class"] = pipeline(mode)
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
-    dispatcher.compile(argument_types)
+    with no_cast_warnings():
+        dispatcher.compile(argument_types)
     check_members(function)
     return dispatcher.overloads[argument_types]
 

@@ -34,6 +34,7 @@ from dataflare_vec.cache.fingerprint import LIBRARIES, Reader
 from dataflare_vec.cache.watches import Watches
 from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
+from dataflare_vec.jit.containers import check_items
 from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.exact.overlay import OVERLAYS
 from dataflare_vec.jit.instances import replace_tests
@@ -44,6 +45,8 @@ from dataflare_vec.jit.lookups import drop_unused, read_attributes
 from dataflare_vec.jit.math import emit, power
 from dataflare_vec.jit.math.table import OPERATORS, REPLACED, MathFunction, constant_power
 from dataflare_vec.jit.math.values import F32, F64
+from dataflare_vec.jit.nested.defaults import give_defaults
+from dataflare_vec.jit.optional import compare_none
 from dataflare_vec.jit.raises import drop_arguments, forget_exceptions
 from dataflare_vec.jit.recursion import Depth
 from dataflare_vec.jit.strings.constants import constant, replace_strings
@@ -486,6 +489,7 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
             changed |= look_in_loops(state.func_ir)
             changed |= compute_wide(state.func_ir, state.args)
             changed |= read_attributes(state.func_ir)
+            changed |= give_defaults(state.func_ir, _outer_value)
             changed |= replace_strings(state.func_ir)
             return _replace_calls(state.func_ir, mode) or changed
 
@@ -498,9 +502,11 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
 
         def run_pass(self, state: Any) -> bool:
             full = mode is None or mode.full
+            check_items(state.func_ir, state.typemap, state.calltypes)
+            compared = compare_none(state.func_ir, state.typemap, state.calltypes)
             changed, leaves = compute_exactly(state.func_ir, state.typemap, state.calltypes, full=full)
             _notes[state.func_id.func].has_angles |= leaves
-            return changed
+            return changed or compared
 
     class Compiler(compiler.CompilerBase):  # type: ignore[misc]
         def define_pipelines(self) -> list[Any]:

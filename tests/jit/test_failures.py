@@ -393,7 +393,38 @@ def module_s_list(x):
     return str(x) in keyword.kwlist
 
 
+def changed_item(x):
+    items = [1, 2]
+    items[0] = x
+    return items[0]
+
+
+TEXT = "größe"
+
+
+def counts_by_get(x):
+    counts = {}
+    for digit in str(x):
+        counts[digit] = counts.get(digit, 0) + 1
+    return len(counts)
+
+
+def replaces_constant(x):
+    items = ["a", "b"]
+    items[0] = TEXT
+    return items[0]
+
+
 CASES = [
+    (
+        "other text in a list of constants",
+        replaces_constant,
+        "items[0] = TEXT",
+        "holds ASCII text",
+        "a new list",
+    ),
+    ("a dict that only grows", counts_by_get, "counts.get(digit, 0)", "an empty dict", "`if key in counts"),
+    ("an item that would be changed", changed_item, "items[0] = x", "here int64: float64", "one type"),
     ("a string of another kind", numpy_string, "NAMES[0] == str(x)", "outside of compiled code", "tuple of"),
     ("a member shown as text", shown_member, "Level.LOW", "`Level.LOW` is a string", "`.value`"),
     ("a list or set of a module", module_s_list, "", "outside of the kernel", "a frozenset"),

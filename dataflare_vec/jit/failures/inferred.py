@@ -9,6 +9,8 @@ import numba
 from numba.core import compiler, typed_passes, types
 from numba.core.compiler_machinery import FunctionPass, PassManager, register_pass
 
+from dataflare_vec.jit.containers import no_cast_warnings
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -46,7 +48,8 @@ class _InferenceOnly(compiler.CompilerBase):  # type: ignore[misc]
 def infer_names(function: Callable[..., Any], arguments: Sequence[Any]) -> dict[str, str]:
     """Return the types of a function's variables, as far as Numba finds them; several where they differ."""
     try:
-        numba.njit(pipeline_class=_InferenceOnly)(function).compile(tuple(arguments))
+        with no_cast_warnings():
+            numba.njit(pipeline_class=_InferenceOnly)(function).compile(tuple(arguments))
     except _Found as found:
         typemap = found.typemap
     except Exception:  # noqa: BLE001  # the failure that is being explained already
@@ -62,6 +65,12 @@ def infer_names(function: Callable[..., Any], arguments: Sequence[Any]) -> dict[
 
 
 _WORDS = (
+    (r"pieces\([^()]*\)|List\((string(?:\[ascii\])?), \w+\)", "list of str"),
+    (r"DictType\[undefined,undefined\]", "an empty dict"),
+    (r"bytes view", "bytes"),
+    (r"LiteralStrKey\[Dict\]\(\{[^}]*\}\)", "a dict"),
+    (r"DictType\[(\w+(?:\[ascii\])?),(\w+(?:\[ascii\])?)\]", r"dict of \1 to \2"),
+    (r"slice<a:b(?::c)?>", "a slice"),
     (r"Literal\[(?:int|bool)\]\((-?\w+)\)", r"\1"),
     (r"Literal\[(?:str|(?:String|Wide)Constant)\]\(([^)]*)\)", r"'\1'"),
     (r"unicode_type|string\[ascii\]|\bstring\b", "str"),
@@ -69,7 +78,7 @@ _WORDS = (
     (r"\bnatural\b", "uint64"),
     (r"(?:reflected )?list\(", "list of ("),
     (r"OptionalType\((\w+)\)", r"\1 or None"),
-    (r"\bnone\b", "None"),
+    (r"(?<!')\bnone\b(?!')", "None"),
     (r"UniTuple\((.+?) x (\d+)\)", r"tuple of \2 \1"),
     (r"(?:Named|Hetero)?Tuple\(", "tuple of ("),
     (r"Function\(<(?:class|built-in function) '?(\w+)'?>\)", r"\1"),

@@ -125,6 +125,12 @@ MISTAKES = (
         code=r"{member}$",
     ),
     Mistake(
+        "an item that would be changed",
+        r"(?s:.*?)an item of type (?P<given>[^\n]+?) where the others are (?P<wanted>[^\n]+)",
+        "the items of a list, set or dict are of one type, here {wanted}: {given} would be taken as that",
+        "give them one type, as `float(x)` or `int(x)`",
+    ),
+    Mistake(
         "a list or set of a module",
         r"\w+: <numba\.core\.base\.OverloadSelector[^\n]*\((?:List|Set)\(",
         "a list or set that is made outside of the kernel isn't known to compiled code: it may change",
@@ -391,6 +397,13 @@ MISTAKES = (
         code=r"\{.*:|.*\] = ",
     ),
     Mistake(
+        "other text in a list of constants",
+        _CALLS + r"setitem\((?:reflected )?list\(string\[ascii\]\)",
+        "a list made of ASCII constants holds ASCII text, and what is put in need not be that",
+        "make a new list of what it shall hold, as `[text, items[1]]`",
+        code=r".*\] = ",
+    ),
+    Mistake(
         "unlike items one after the other",
         _ANY_CLASS + r"Invalid use of getiter with parameters \((?P<types>(?:Named)?Tuple\(.*\))\)",
         "a loop has one type for all turns, and the items of {types} are unlike",
@@ -596,8 +609,17 @@ MISTAKES = (
         needs_code=True,
     ),
     Mistake(
+        "a dict that only grows",
+        _CALLS + r"impl_(?P<name>\w+)\(DictType\[undefined,undefined\]"
+        r"|\w+: Undecided type \$\S*load_method[^\n]*",
+        "what an empty dict holds isn't known where it is first asked for something",
+        "put something in before, or write `if key in counts: counts[key] += 1`, `else: counts[key] = 1`",
+        code=r".*\.(?:get|pop|setdefault)\(",
+        needs_code=True,
+    ),
+    Mistake(
         _VAGUE,
-        _CALLS + r"(?P<name>\w+)\((?P<types>[^\n]*)\)",
+        _CALLS + r"(?:impl_|ol_(?:dict_|set_|list_)?|_)?(?P<name>\w+)\((?P<types>[^\n]*)\)",
         "`{name}` isn't known to Numba for ({types})",
         "look at the number and the types of the arguments; convert with `float(…)` or `int(…)`, or "
         "compute it by hand",
@@ -658,8 +680,8 @@ def recognise(message: str, source: Source, line: int | None, function: Callable
     words = own["text"] if own else words
     first = next((plain_type(line.strip()) for line in words.splitlines() if line.strip()), "")[:300]
     if _is_inner(kind, first):
-        raised = f"{kind}: {first}" if first else kind
-        return Recognised("", f"the compiler itself failed on it ({raised})", _INNER_ADVICE)
+        raised = f" ({kind}: {first})" if first else ""
+        return Recognised("", f"the compiler itself failed on it{raised}", _INNER_ADVICE)
     return Recognised("", first, _UNKNOWN_ADVICE)
 
 

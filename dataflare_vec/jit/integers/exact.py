@@ -171,10 +171,10 @@ def _is_int(ty: types.Type) -> bool:
 
 def _for_two(value: Any, typemap: Any, *, full: bool) -> tuple[_Code | None, tuple[types.Type, ...]]:
     """Return the code for an operator, and the types that it takes its operands in; None to leave it."""
-    kinds = tuple(_plain(typemap[var.name]) for var in (value.lhs, value.rhs))
+    kinds = tuple(plain_kind(typemap[var.name]) for var in (value.lhs, value.rhs))
     function = value.fn
     if function in COMPARISONS:
-        return (_SIGNS[COMPARISONS[function]] if _compares_as_floats(kinds) else None), kinds
+        return sign_for(function, kinds), kinds
     if not all(map(is_integer, kinds)) or types.uint64 in kinds:
         return None, kinds
     if function in _RATIOS:
@@ -184,8 +184,14 @@ def _for_two(value: Any, typemap: Any, *, full: bool) -> tuple[_Code | None, tup
     return None, kinds
 
 
-def _plain(ty: types.Type) -> types.Type:
+def plain_kind(ty: types.Type) -> types.Type:
+    """Return the type of a value that is there, and isn't known."""
     return types.unliteral(ty.type if isinstance(ty, types.Optional) else ty)
+
+
+def sign_for(function: Any, kinds: tuple[types.Type, ...]) -> _Code | None:
+    """Return our code for a comparison of two such types; None where Numba's is right."""
+    return _SIGNS[COMPARISONS[function]] if function in COMPARISONS and _compares_as_floats(kinds) else None
 
 
 def _compares_as_floats(kinds: tuple[types.Type, ...]) -> bool:

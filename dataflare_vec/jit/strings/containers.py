@@ -10,10 +10,10 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, infer, signature
-from numba.extending import box
+from numba.extending import box, lower_cast
 
 from dataflare_vec.jit.strings.base import is_string
-from dataflare_vec.jit.strings.types import BytesType, StringType, utf8_string
+from dataflare_vec.jit.strings.types import BytesType, StringType, ascii_string, utf8_string
 
 
 def widened(ty: Any) -> Any:
@@ -57,6 +57,12 @@ class _Iterated(AbstractTemplate):  # type: ignore[misc]
             return None
         strings = types.UniTuple(utf8_string, len(items))
         return signature(strings.iterator_type, strings)
+
+
+@lower_cast(types.List(ascii_string), types.List(utf8_string))
+def _widen_list(context: Any, builder: Any, given: Any, wanted: Any, value: Any) -> Any:
+    """Take a list of ASCII text, which goes on as one of any text: its items are views of one form."""
+    return value
 
 
 @box(StringType)

@@ -6,13 +6,14 @@ import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
 
+from dataflare_vec.jit.builtins import value_of
 from dataflare_vec.jit.strings.arena import allocate
 from dataflare_vec.jit.strings.base import helper, is_ascii, is_bytes, is_string, operation
 from dataflare_vec.jit.strings.codepoints import decode_at, encode_to, width_of
 from dataflare_vec.jit.strings.constants import REPLACED
 from dataflare_vec.jit.strings.symbols import symbol, table
 from dataflare_vec.jit.strings.text import text_of
-from dataflare_vec.jit.strings.types import ascii_string, make_view, utf8_string
+from dataflare_vec.jit.strings.types import StringConstant, ascii_string, make_view, utf8_string
 
 _POINTS = 0x110000
 
@@ -143,11 +144,17 @@ def _shown(value, kind, printable):
 
 @operation(repr_of)
 def _repr_of(value):
+    if isinstance(value, types.Optional):
+        none = StringConstant("None")
+        return lambda value: none if value is None else repr_of(value_of(value))
     return _shown(value, utf8_string, True)
 
 
 @operation(ascii_of)
 def _ascii_of(value):
+    if isinstance(value, types.Optional):
+        none = StringConstant("None")
+        return lambda value: none if value is None else ascii_of(value_of(value))
     return _shown(value, ascii_string, False)
 
 

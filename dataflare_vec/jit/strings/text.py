@@ -6,6 +6,7 @@ import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
 
+from dataflare_vec.jit.builtins import value_of
 from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.strings.arena import allocate
 from dataflare_vec.jit.strings.base import helper, is_bytes, is_string, operation
@@ -83,6 +84,9 @@ def _text_of(value=_EMPTY):
     if isinstance(value, types.NoneType):
         none = StringConstant("None")
         return lambda value=_EMPTY: none
+    if isinstance(value, types.Optional):
+        none = StringConstant("None")
+        return lambda value=_EMPTY: none if value is None else text_of(value_of(value))
     return None
 
 
