@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba.core import ir, ir_utils, types
-from numba.core.imputils import impl_ret_borrowed
 from numba.core.typing import signature as make_signature
 from numba.extending import intrinsic, overload
 
 from dataflare_vec.jit.decimals.types import WideIntType, natural
+from dataflare_vec.jit.integers.arrays import beside_arrays, cast_first
 from dataflare_vec.jit.integers.functions import Large
 from dataflare_vec.jit.integers.words import FITTING
 
@@ -48,12 +48,7 @@ def _widened(typing_context: Any, value: Any, other: Any) -> Any:
     wide = value
     if _is_narrow(_held(value)) and isinstance(_held(other), types.Integer | types.Boolean | WideIntType):
         wide = types.Optional(types.int64) if isinstance(value, types.Optional) else types.int64
-    return wide(value, other), _cast_first
-
-
-def _cast_first(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    result = context.cast(builder, arguments[0], signature.args[0], signature.return_type)
-    return impl_ret_borrowed(context, builder, signature.return_type, result)
+    return wide(value, other), cast_first
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -69,7 +64,7 @@ def _widened_items(typing_context: Any, value: Any, other: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if not isinstance(wide, types.Array) or wide == value:
-            return _cast_first(context, builder, signature, arguments)
+            return cast_first(context, builder, signature, arguments)
 
         def copied(a):  # type: ignore[no-untyped-def]
             return a.astype(np.int64)
@@ -85,14 +80,14 @@ def _item(typing_context: Any, value: Any) -> Any:
     kind = value
     if _held(value) == types.uint64:
         kind = types.Optional(natural) if isinstance(value, types.Optional) else natural
-    return kind(value), _cast_first
+    return kind(value), cast_first
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _number(typing_context: Any, value: Any) -> Any:
     """Return a bool as an integer, and anything else as it is."""
     kind = types.int64 if isinstance(value, types.Boolean) else value
-    return kind(value), _cast_first
+    return kind(value), cast_first
 
 
 def _sum_of(numbers: Any, start: Any = 0) -> Any:
@@ -147,8 +142,9 @@ def compute_wide(func_ir: Any, argument_types: Sequence[Any]) -> bool:
         changed |= _wrap(func_ir, lambda value: _narrow_operands(func_ir, value, tainted))
     unsigned = {i for i, ty in enumerate(argument_types) if _holds(ty, _is_unsigned_column)}
     if unsigned:
-        tainted = _reached(func_ir, unsigned)
-        changed |= _lift(func_ir, tainted)
+        computed = _reached(func_ir, unsigned, computed=True)
+        changed |= _wrap(func_ir, lambda value: beside_arrays(func_ir, value, computed))
+        changed |= _lift(func_ir, computed)
     if large or any(_holds(ty, lambda item: _is_wide(item) or item == types.uint64) for ty in argument_types):
         changed |= _wrap(func_ir, lambda value: _converted(func_ir, value))
     return changed
@@ -186,8 +182,8 @@ def _holds(ty: Any, test: Callable[[Any], bool]) -> bool:
     return test(ty)
 
 
-def _reached(func_ir: Any, arguments: set[int]) -> set[str]:
-    """Return the variables that may hold what one of the arguments does, but nothing computed from it."""
+def _reached(func_ir: Any, arguments: set[int], *, computed: bool = False) -> set[str]:
+    """Return the variables that may hold what one of the arguments does, or also what is computed from it."""
     assigned = [s for block in func_ir.blocks.values() for s in block.find_insts(ir.Assign)]
     reached: set[str] = set()
     grows = True
@@ -199,7 +195,7 @@ def _reached(func_ir: Any, arguments: set[int]) -> set[str]:
                 found = value.index in arguments
             elif isinstance(value, ir.Var):
                 found = value.name in reached
-            elif isinstance(value, ir.Expr) and value.op not in _COMPUTING:
+            elif isinstance(value, ir.Expr) and (computed or value.op not in _COMPUTING):
                 # `list_vars` knows no undefined one among the values of a phi
                 found = any(getattr(var, "name", None) in reached for var in value.list_vars())
             else:
