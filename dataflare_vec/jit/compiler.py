@@ -19,6 +19,7 @@ from dataflare_vec.jit import builtins as builtins  # registers them with Numba
 from dataflare_vec.jit import decimals as decimals  # likewise
 from dataflare_vec.jit import exact as exact  # likewise
 from dataflare_vec.jit import integers as integers  # likewise
+from dataflare_vec.jit import optionals as optionals  # likewise
 from dataflare_vec.jit import temporal as temporal  # likewise
 from dataflare_vec.jit import vectors as vectors  # likewise
 from dataflare_vec.jit import words as words  # likewise

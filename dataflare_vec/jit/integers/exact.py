@@ -114,19 +114,20 @@ def _is_among(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         found = cgutils.false_bit
         for i, ty in enumerate(many):
             item = builder.extract_value(numbers, i)
-            found = builder.or_(found, _are_equal(context, builder, (item, ty), (sought, kind)))
+            found = builder.or_(found, are_equal(context, builder, (item, ty), (sought, kind)))
         return found
     held = ListInstance(context, builder, many, numbers)
     found = cgutils.alloca_once_value(builder, cgutils.false_bit)
     builder.store(cgutils.false_bit, found)
     with cgutils.for_range(builder, held.size) as loop:
         item = held.getitem(loop.index)
-        equal = _are_equal(context, builder, (item, many.dtype), (sought, kind))
+        equal = are_equal(context, builder, (item, many.dtype), (sought, kind))
         builder.store(builder.or_(builder.load(found), equal), found)
     return builder.load(found)
 
 
-def _are_equal(context: Any, builder: Any, item: tuple[Any, Any], sought: tuple[Any, Any]) -> Any:
+def are_equal(context: Any, builder: Any, item: tuple[Any, Any], sought: tuple[Any, Any]) -> Any:
+    """Return whether two values, each with its type, are equal; integers and floats are compared exactly."""
     kinds = tuple(types.unliteral(ty) for _, ty in (item, sought))
     values = (item[0], sought[0])
     if _compares_as_floats(kinds):
@@ -220,6 +221,10 @@ def _for_two(value: Any, typemap: Any, *, full: bool) -> tuple[_Code | None, tup
     function = value.fn
     if function is operator.contains:
         return (_AMONG if _mixes(*kinds) else None), kinds
+    if function in (operator.eq, operator.ne) and any(
+        isinstance(typemap[var.name], types.Optional) for var in (value.lhs, value.rhs)
+    ):
+        return None, kinds  # `jit.optionals`: None is equal to None
     if function in COMPARISONS:
         return (_SIGNS[COMPARISONS[function]] if _compares_as_floats(kinds) else None), kinds
     if not all(map(is_integer, kinds)) or types.uint64 in kinds:
