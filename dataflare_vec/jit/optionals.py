@@ -103,11 +103,11 @@ def _unequal(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.not_(_equal(context, builder, sig, args))
 
 
-for _function, _code in ((operator.eq, _equal), (operator.ne, _unequal)):
-    infer_global(_function)(type(f"_{_function.__name__}", (_Equality,), {"key": _function}))
+for _sign, _code in ((operator.eq, _equal), (operator.ne, _unequal)):
+    infer_global(_sign)(type(f"_{_sign.__name__}", (_Equality,), {"key": _sign}))
     for _kinds in (
         (types.Optional, types.Any),
         (types.Any, types.Optional),
         (types.Optional, types.Optional),
     ):
-        lower_builtin(_function, *_kinds)(_code)
+        lower_builtin(_sign, *_kinds)(_code)

@@ -107,3 +107,32 @@ def sought(f, i):
 def test_a_number_is_sought_exactly() -> None:
     got = dfv.apply(DF, dfv.plugin(sought, name="array_sought", replace=True)).drop(DF.columns).rows()
     assert got == [sought(*row) for row in DF.select("f", "i").iter_rows()]
+
+
+def test_large_integers_are_shown_as_text() -> None:
+    plugin = dfv.plugin(lambda u: (repr(u), ascii(u - 1), str(-u)), name="array_shown", replace=True)
+    got = dfv.apply(DF, plugin).drop(DF.columns).rows()
+    assert got == [(repr(u), repr(u - 1), str(-u)) for u in DF["u"]]
+
+
+TABLE = np.array([1, 2**63, TOP], dtype=np.uint64)
+
+
+def looked_up(u):
+    total = 0
+    for number in TABLE:
+        total += number % 10
+    return TABLE[u % 3] % 10, TABLE[1] // 2, total, TABLE[2] == u, TABLE.max() // 2
+
+
+def looked_up_whole(i):
+    return TABLE + i, TABLE // 2, TABLE == 2**63 - 1, 7 * TABLE
+
+
+def test_arrays_that_a_kernel_names_are_the_same() -> None:
+    got = dfv.apply(DF, dfv.plugin(looked_up, name="array_named", replace=True)).drop(DF.columns).rows()
+    total = sum(int(number) % 10 for number in TABLE)
+    assert got == [(int(TABLE[u % 3]) % 10, 2**62, total, u == TOP, 2**63 - 1) for u in DF["u"].to_list()]
+    whole = dfv.plugin(looked_up_whole, name="array_named_whole", replace=True)
+    got = dfv.apply(DF, whole).drop(DF.columns).rows()
+    assert [list(row) for row in got] == [[v.tolist() for v in looked_up_whole(i)] for i in DF["i"]]

@@ -141,7 +141,7 @@ def compute_wide(func_ir: Any, argument_types: Sequence[Any]) -> bool:
         tainted = _reached(func_ir, narrow)
         changed |= _wrap(func_ir, lambda value: _narrow_operands(func_ir, value, tainted))
     unsigned = {i for i, ty in enumerate(argument_types) if _holds(ty, _is_unsigned_column)}
-    if unsigned:
+    if unsigned or any(_is_unsigned_constant(value) for value in _constants(func_ir)):
         computed = _reached(func_ir, unsigned, computed=True)
         changed |= _wrap(func_ir, lambda value: beside_arrays(func_ir, value, computed))
         changed |= _lift(func_ir, computed)
@@ -172,6 +172,18 @@ def _is_unsigned_column(ty: Any) -> bool:
     return isinstance(ty, types.Array) and ty.dtype == types.uint64 and not ty.mutable
 
 
+def _is_unsigned_constant(value: Any) -> bool:
+    """Whether a constant is an array of unsigned integers of 64 bits."""
+    held = getattr(value, "value", None) if isinstance(value, ir.Global | ir.FreeVar | ir.Const) else None
+    return isinstance(held, np.ndarray) and held.dtype == np.uint64
+
+
+def _constants(func_ir: Any) -> Iterator[Any]:
+    for block in func_ir.blocks.values():
+        for statement in block.find_insts(ir.Assign):
+            yield statement.value
+
+
 def _holds(ty: Any, test: Callable[[Any], bool]) -> bool:
     """Whether a type is such an integer, a tuple with one in it, or a row of a column of them."""
     ty = _held(ty)
@@ -193,6 +205,8 @@ def _reached(func_ir: Any, arguments: set[int], *, computed: bool = False) -> se
             value = statement.value
             if isinstance(value, ir.Arg):
                 found = value.index in arguments
+            elif computed and _is_unsigned_constant(value):
+                found = True
             elif isinstance(value, ir.Var):
                 found = value.name in reached
             elif isinstance(value, ir.Expr) and (computed or value.op not in _COMPUTING):
@@ -343,7 +357,7 @@ def _picks(func_ir: Any, value: Any, tainted: set[str]) -> bool:
     if value.op != "call":
         return False
     found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
-    if found is None:
+    if found is None or value.func.name in tainted:
         return value.func.name in tainted  # a method
     if not any(argument.name in tainted for argument in value.args):
         return False
