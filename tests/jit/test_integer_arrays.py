@@ -136,3 +136,20 @@ def test_arrays_that_a_kernel_names_are_the_same() -> None:
     whole = dfv.plugin(looked_up_whole, name="array_named_whole", replace=True)
     got = dfv.apply(DF, whole).drop(DF.columns).rows()
     assert [list(row) for row in got] == [[v.tolist() for v in looked_up_whole(i)] for i in DF["i"]]
+
+
+WORD = np.uint64(TOP)
+
+
+def words(u, i):
+    x = np.uint64(u)
+    x ^= x >> np.uint64(33)
+    x *= 3
+    return np.uint64(u) % 10, np.uint64(u) // 2, np.uint64(u) * 3, np.uint64(u) + i, WORD % 10, x % 7
+
+
+def test_numpys_unsigned_integers_stay_so_beside_others() -> None:
+    with np.errstate(over="ignore"):
+        right = [tuple(map(int, words(*row))) for row in DF.select("u", "i").iter_rows()]
+    got = dfv.apply(DF, dfv.plugin(words, name="array_words", replace=True)).drop(DF.columns).rows()
+    assert got == right

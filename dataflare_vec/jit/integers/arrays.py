@@ -6,7 +6,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba.core import ir_utils, types
+from numba.core import ir, ir_utils, types
 from numba.core.imputils import impl_ret_borrowed
 from numba.core.typing import signature as make_signature
 from numba.extending import intrinsic
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SEARCHES = {operator.is_, operator.is_not, operator.contains}
+_ARITHMETIC = ("add", "sub", "mul", "floordiv", "mod", "and_", "or_", "xor")
+_ARITHMETIC_OF_TWO = {getattr(operator, name) for name in _ARITHMETIC}
+_ARITHMETIC_OF_TWO |= {getattr(operator, "i" + name.rstrip("_")) for name in _ARITHMETIC}
 _NEGATIVE_BESIDE = "a negative integer meets an array of UInt64; convert it, as `a.astype(np.int64)`"
 
 
@@ -39,7 +42,7 @@ def _beside(typing_context: Any, value: Any, other: Any) -> Any:
     stays.
     """
     plain = types.unliteral(value)
-    meets = isinstance(other, types.Array) and other.dtype == types.uint64
+    meets = types.unliteral(getattr(other, "dtype", other)) == types.uint64
     kind = types.uint64 if meets and _is_signed(plain) else value
     if isinstance(value, types.Array) and value.dtype == types.uint64 and isinstance(other, types.Array):
         kind = types.Array(types.float64, value.ndim, "C") if _is_signed(other.dtype) else value
@@ -77,3 +80,24 @@ def beside_arrays(func_ir: Any, value: Any, tainted: set[str]) -> Iterator[Any]:
     if any(operand.name in tainted for operand in operands):
         for place, operand, other in zip(places, operands, reversed(operands), strict=True):
             yield place, _beside, (operand, other)
+
+
+def beside_words(func_ir: Any, value: Any, tainted: set[str]) -> Iterator[Any]:
+    """Yield the operands of what may compute with a `np.uint64`."""
+    if value.op in ("binop", "inplace_binop") and value.fn in _ARITHMETIC_OF_TWO:
+        yield from beside_arrays(func_ir, value, tainted)
+
+
+def is_word(func_ir: Any, value: Any) -> bool:
+    """Whether something in a kernel is `np.uint64`, or a number that has been made by it."""
+    if isinstance(value, ir.Global | ir.FreeVar | ir.Const):
+        return value.value is np.uint64 or isinstance(value.value, np.uint64)
+    if getattr(value, "op", "") != "getattr" or value.attr != "uint64":
+        return False
+    return ir_utils.guard(ir_utils.find_outer_value, func_ir, value) is np.uint64
+
+
+def is_unsigned_constant(value: Any) -> bool:
+    """Whether a constant is an array of unsigned integers of 64 bits."""
+    held = getattr(value, "value", None) if isinstance(value, ir.Global | ir.FreeVar | ir.Const) else None
+    return isinstance(held, np.ndarray) and held.dtype == np.uint64

@@ -3,8 +3,7 @@
 Numba negates and inverts in the width of the operand, and computes with two unsigned ones as unsigned: of
 UInt32 columns, `1 - 2` would be 18446744073709551615, and `-x` of a UInt8 is never negative. Each operand or
 argument that may be an integer of fewer than 64 bits is made one of 64; values that aren't computed with keep
-their width. Values of UInt64 columns come as natural numbers of 128 bits (`jit.decimals.types`); here the
-items of their lists become such, and constants beyond 64 bits.
+their width. Values of UInt64 columns come as natural numbers of 128 bits; here items of lists become such, too.
 """
 
 from __future__ import annotations
@@ -18,7 +17,13 @@ from numba.core.typing import signature as make_signature
 from numba.extending import intrinsic, overload
 
 from dataflare_vec.jit.decimals.types import WideIntType, natural
-from dataflare_vec.jit.integers.arrays import beside_arrays, cast_first
+from dataflare_vec.jit.integers.arrays import (
+    beside_arrays,
+    beside_words,
+    cast_first,
+    is_unsigned_constant,
+    is_word,
+)
 from dataflare_vec.jit.integers.functions import Large
 from dataflare_vec.jit.integers.words import FITTING
 
@@ -141,10 +146,14 @@ def compute_wide(func_ir: Any, argument_types: Sequence[Any]) -> bool:
         tainted = _reached(func_ir, narrow)
         changed |= _wrap(func_ir, lambda value: _narrow_operands(func_ir, value, tainted))
     unsigned = {i for i, ty in enumerate(argument_types) if _holds(ty, _is_unsigned_column)}
-    if unsigned or any(_is_unsigned_constant(value) for value in _constants(func_ir)):
+    if unsigned or any(is_unsigned_constant(value) for value in _constants(func_ir)):
         computed = _reached(func_ir, unsigned, computed=True)
         changed |= _wrap(func_ir, lambda value: beside_arrays(func_ir, value, computed))
         changed |= _lift(func_ir, computed)
+    words = {id(value) for value in _constants(func_ir) if is_word(func_ir, value)}
+    if words:
+        made = _reached(func_ir, set(), computed=True, words=words)
+        changed |= _wrap(func_ir, lambda value: beside_words(func_ir, value, made))
     if large or any(_holds(ty, lambda item: _is_wide(item) or item == types.uint64) for ty in argument_types):
         changed |= _wrap(func_ir, lambda value: _converted(func_ir, value))
     return changed
@@ -172,12 +181,6 @@ def _is_unsigned_column(ty: Any) -> bool:
     return isinstance(ty, types.Array) and ty.dtype == types.uint64 and not ty.mutable
 
 
-def _is_unsigned_constant(value: Any) -> bool:
-    """Whether a constant is an array of unsigned integers of 64 bits."""
-    held = getattr(value, "value", None) if isinstance(value, ir.Global | ir.FreeVar | ir.Const) else None
-    return isinstance(held, np.ndarray) and held.dtype == np.uint64
-
-
 def _constants(func_ir: Any) -> Iterator[Any]:
     for block in func_ir.blocks.values():
         for statement in block.find_insts(ir.Assign):
@@ -194,7 +197,7 @@ def _holds(ty: Any, test: Callable[[Any], bool]) -> bool:
     return test(ty)
 
 
-def _reached(func_ir: Any, arguments: set[int], *, computed: bool = False) -> set[str]:
+def _reached(func_ir: Any, arguments: set[int], *, computed: bool = False, words: Any = ()) -> set[str]:
     """Return the variables that may hold what one of the arguments does, or also what is computed from it."""
     assigned = [s for block in func_ir.blocks.values() for s in block.find_insts(ir.Assign)]
     reached: set[str] = set()
@@ -205,7 +208,7 @@ def _reached(func_ir: Any, arguments: set[int], *, computed: bool = False) -> se
             value = statement.value
             if isinstance(value, ir.Arg):
                 found = value.index in arguments
-            elif computed and _is_unsigned_constant(value):
+            elif id(value) in words or (computed and is_unsigned_constant(value)):
                 found = True
             elif isinstance(value, ir.Var):
                 found = value.name in reached
@@ -357,8 +360,8 @@ def _picks(func_ir: Any, value: Any, tainted: set[str]) -> bool:
     if value.op != "call":
         return False
     found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
-    if found is None or value.func.name in tainted:
-        return value.func.name in tainted  # a method
+    if found is None or value.func.name in tainted:  # a method
+        return value.func.name in tainted
     if not any(argument.name in tainted for argument in value.args):
         return False
     return _is_in(found, {min, max}) or (_computes(found) and not isinstance(found, np.ufunc))
