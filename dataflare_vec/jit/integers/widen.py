@@ -3,7 +3,7 @@
 Numba negates and inverts in the width of the operand, and computes with two unsigned ones as unsigned: of
 UInt32 columns, `1 - 2` would be 18446744073709551615, and `-x` of a UInt8 is never negative. Each operand or
 argument that may be an integer of fewer than 64 bits is made one of 64; values that aren't computed with keep
-their width. Values of UInt64 columns come as natural numbers of 128 bits; here items of lists become such, too.
+their width. Values of UInt64 columns come as natural numbers of 128 bits; items of lists become such here.
 """
 
 from __future__ import annotations
