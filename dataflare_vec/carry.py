@@ -106,7 +106,8 @@ class Carry:
         for leaf, item in zip(self.leaves, values, strict=True):
             if leaf.optional:
                 record[leaf.name + "?"] = item is not None
-                item = 0 if item is None else item  # noqa: PLW2901
+                if item is None:
+                    continue
             if item is None or np.shape(item) != leaf.shape:
                 got = "None" if item is None else f"shape {np.shape(item)}"
                 msg = f"`{leaf.name}` must be of shape {leaf.shape}, got {got}"

@@ -55,6 +55,8 @@ def guess(ty: types.Type, inputs: Sequence[types.Type] = ()) -> types.Type:
     if not isinstance(ty, types.NoneType):
         return ty
     values = [one.type if isinstance(one, types.Optional) else one for one in inputs]
+    if values and all(isinstance(one, types.Boolean) for one in values):
+        return types.Optional(types.boolean)
     integers = [isinstance(one, (types.Integer, WideIntType)) for one in values]
     if not any(integers) or any(isinstance(one, types.Float) for one in values):
         return types.Optional(types.float64)

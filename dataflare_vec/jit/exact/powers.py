@@ -162,24 +162,78 @@ def _numpy_power(x1, x2):
     return result
 
 
+@helper
+def _powers(base, exp):
+    """Return the powers of an array's items, as NumPy: integers that wrap around. Numba rounds them."""
+    result = base.copy()
+    for i in range(result.size):
+        result.flat[i] = _numpy_power(base.flat[i], exp)
+    return result
+
+
+@helper
+def _powers_in_place(base, exp):
+    for i in range(base.size):
+        base.flat[i] = _numpy_power(base.flat[i], exp)
+    return base
+
+
+@helper
+def _powers_to(base, exp):
+    result = exp.copy()
+    for i in range(result.size):
+        result.flat[i] = _numpy_power(base, exp.flat[i])
+    return result
+
+
+@helper
+def _powers_of_each(base, exp):
+    if base.shape != exp.shape:
+        raise ValueError("arrays of integers to the power of one another must be of one shape")
+    result = base.copy()
+    for i in range(result.size):
+        result.flat[i] = _numpy_power(base.flat[i], exp.flat[i])
+    return result
+
+
+def _choose_arrays(base: Any, exp: Any) -> Any:
+    """Return what is called for arrays of 64-bit integers; None for others."""
+    are_arrays = [isinstance(kind, types.Array) for kind in (base, exp)]
+    if not any(are_arrays):
+        return None
+    kinds = [types.unliteral(getattr(kind, "dtype", kind)) for kind in (base, exp)]
+    if not _are_whole(*kinds) or kinds[0] != kinds[1] or kinds[0] not in (types.int64, types.uint64):
+        return None
+    return _powers_of_each if all(are_arrays) else (_powers if are_arrays[0] else _powers_to)
+
+
 def _are_whole(*kinds: Any) -> bool:
     return all(isinstance(kind, types.Integer | types.Boolean) for kind in kinds)
 
 
 def _choose(base: Any, exp: Any = None, mod: Any = None) -> Any:
     if mod is not None or not _are_whole(base, exp):
-        return None
+        return _choose_arrays(base, exp) if mod is None and exp is not None else None
     if isinstance(exp, types.IntegerLiteral):
         return _to_constant if exp.literal_value >= 0 else _fraction
     return _power_unsigned if _kind(base) == types.uint64 else _power
 
 
 overlay(operator.pow, "base", "exp")(_choose)
-overlay(operator.ipow, "base", "exp")(_choose)
+
+
+@overlay(operator.ipow, "base", "exp")
+def _choose_in_place(base: Any, exp: Any = None) -> Any:
+    found = _choose(base, exp)
+    return _powers_in_place if found is _powers else found
+
+
 overlay(builtins.pow, "base", "exp", "mod")(_choose)
 
 
 @overlay(np.power, "x1", "x2")
 def _choose_numpy(x1: Any, x2: Any = None) -> Any:
     unsigned = types.uint64 in (_kind(x1), _kind(x2))
-    return _numpy_power if _are_whole(x1, x2) and not unsigned else None
+    if not _are_whole(x1, x2):
+        return _choose_arrays(x1, x2)
+    return None if unsigned else _numpy_power

@@ -11,10 +11,11 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any
 
-from numba.core import ir, ir_utils, types
+from numba.core import cgutils, ir, ir_utils, types
 from numba.core.imputils import lower_builtin
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.cpython.listobj import ListInstance
 
 from dataflare_vec.jit.integers import emit
 from dataflare_vec.jit.integers.emit import is_integer
@@ -51,7 +52,7 @@ def _code(name: str, lower: Callable[..., Any], arity: int = 2) -> _Code:
 def _returned(name: str, args: Any) -> types.Type:
     if name in ("fast ratio", "ratio"):
         return types.float64
-    return types.boolean if name in COMPARISONS.values() else types.int64
+    return types.boolean if name in ("in", *COMPARISONS.values()) else types.int64
 
 
 def _shift_left(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -105,12 +106,57 @@ def _fast_ratio(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.fdiv(*numbers)
 
 
+def _is_among(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    """Whether a number is among others, of which some are integers and some are floats, compared exactly."""
+    numbers, sought = args
+    many, kind = sig.args
+    if isinstance(many, types.BaseTuple):
+        found = cgutils.false_bit
+        for i, ty in enumerate(many):
+            item = builder.extract_value(numbers, i)
+            found = builder.or_(found, are_equal(context, builder, (item, ty), (sought, kind)))
+        return found
+    held = ListInstance(context, builder, many, numbers)
+    found = cgutils.alloca_once_value(builder, cgutils.false_bit)
+    builder.store(cgutils.false_bit, found)
+    with cgutils.for_range(builder, held.size) as loop:
+        item = held.getitem(loop.index)
+        equal = are_equal(context, builder, (item, many.dtype), (sought, kind))
+        builder.store(builder.or_(builder.load(found), equal), found)
+    return builder.load(found)
+
+
+def are_equal(context: Any, builder: Any, item: tuple[Any, Any], sought: tuple[Any, Any]) -> Any:
+    """Return whether two values, each with its type, are equal; integers and floats are compared exactly."""
+    kinds = tuple(types.unliteral(ty) for _, ty in (item, sought))
+    values = (item[0], sought[0])
+    if _compares_as_floats(kinds):
+        return comparison("==")(context, builder, signature(types.boolean, *kinds), values)
+    function = context.typing_context.resolve_value_type(operator.eq)
+    found = function.get_call_type(context.typing_context, kinds, {})
+    cast = [context.cast(builder, v, k, a) for v, k, a in zip(values, kinds, found.args, strict=True)]
+    return context.get_function(function, found)(builder, cast)
+
+
+def _mixes(many: Any, sought: Any) -> bool:
+    """Whether Numba would look for a number among integers and floats by comparing floats."""
+    if isinstance(many, types.BaseTuple):
+        items = [types.unliteral(ty) for ty in many]
+    elif isinstance(many, types.List):
+        items = [types.unliteral(many.dtype)]
+    else:
+        return False
+    plain = all(isinstance(ty, (types.Integer, types.Float)) for ty in (*items, sought))
+    return plain and any(_compares_as_floats((ty, sought)) for ty in items)
+
+
 _LEFT, _RIGHT = _code("<<", _shift_left), _code(">>", _shift_right)
 _QUOTIENT, _FAST_RATIO, _RATIO = (
     _code("//", _quotient),
     _code("fast ratio", _fast_ratio),
     _code("ratio", _ratio),
 )
+_AMONG = _code("in", _is_among)
 _NEGATIVE, _ABSOLUTE, _ITSELF = _code("-", _negative, 1), _code("abs", _absolute, 1), _code("int", _itself, 1)
 _SIGNS = {sign: _code(sign, comparison(sign)) for sign in COMPARISONS.values()}
 
@@ -173,6 +219,12 @@ def _for_two(value: Any, typemap: Any, *, full: bool) -> tuple[_Code | None, tup
     """Return the code for an operator, and the types that it takes its operands in; None to leave it."""
     kinds = tuple(plain_kind(typemap[var.name]) for var in (value.lhs, value.rhs))
     function = value.fn
+    if function is operator.contains:
+        return (_AMONG if _mixes(*kinds) else None), kinds
+    if function in (operator.eq, operator.ne) and any(
+        isinstance(typemap[var.name], types.Optional) for var in (value.lhs, value.rhs)
+    ):
+        return None, kinds  # `jit.optional`: None is equal to None
     if function in COMPARISONS:
         return sign_for(function, kinds), kinds
     if not all(map(is_integer, kinds)) or types.uint64 in kinds:

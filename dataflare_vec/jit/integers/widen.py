@@ -3,8 +3,7 @@
 Numba negates and inverts in the width of the operand, and computes with two unsigned ones as unsigned: of
 UInt32 columns, `1 - 2` would be 18446744073709551615, and `-x` of a UInt8 is never negative. Each operand or
 argument that may be an integer of fewer than 64 bits is made one of 64; values that aren't computed with keep
-their width. Values of UInt64 columns come as natural numbers of 128 bits (`jit.decimals.types`); here the
-items of their lists become such, and constants beyond 64 bits.
+their width. Values of UInt64 columns come as natural numbers of 128 bits; items of lists become such here.
 """
 
 from __future__ import annotations
@@ -14,11 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba.core import ir, ir_utils, types
-from numba.core.imputils import impl_ret_borrowed
 from numba.core.typing import signature as make_signature
 from numba.extending import intrinsic, overload
 
 from dataflare_vec.jit.decimals.types import WideIntType, natural
+from dataflare_vec.jit.integers.arrays import (
+    beside_arrays,
+    beside_words,
+    cast_first,
+    is_unsigned_constant,
+    is_word,
+)
 from dataflare_vec.jit.integers.functions import Large
 from dataflare_vec.jit.integers.words import FITTING
 
@@ -48,12 +53,7 @@ def _widened(typing_context: Any, value: Any, other: Any) -> Any:
     wide = value
     if _is_narrow(_held(value)) and isinstance(_held(other), types.Integer | types.Boolean | WideIntType):
         wide = types.Optional(types.int64) if isinstance(value, types.Optional) else types.int64
-    return wide(value, other), _cast_first
-
-
-def _cast_first(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    result = context.cast(builder, arguments[0], signature.args[0], signature.return_type)
-    return impl_ret_borrowed(context, builder, signature.return_type, result)
+    return wide(value, other), cast_first
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -69,7 +69,7 @@ def _widened_items(typing_context: Any, value: Any, other: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if not isinstance(wide, types.Array) or wide == value:
-            return _cast_first(context, builder, signature, arguments)
+            return cast_first(context, builder, signature, arguments)
 
         def copied(a):  # type: ignore[no-untyped-def]
             return a.astype(np.int64)
@@ -85,14 +85,14 @@ def _item(typing_context: Any, value: Any) -> Any:
     kind = value
     if _held(value) == types.uint64:
         kind = types.Optional(natural) if isinstance(value, types.Optional) else natural
-    return kind(value), _cast_first
+    return kind(value), cast_first
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _number(typing_context: Any, value: Any) -> Any:
     """Return a bool as an integer, and anything else as it is."""
     kind = types.int64 if isinstance(value, types.Boolean) else value
-    return kind(value), _cast_first
+    return kind(value), cast_first
 
 
 def _sum_of(numbers: Any, start: Any = 0) -> Any:
@@ -146,9 +146,14 @@ def compute_wide(func_ir: Any, argument_types: Sequence[Any]) -> bool:
         tainted = _reached(func_ir, narrow)
         changed |= _wrap(func_ir, lambda value: _narrow_operands(func_ir, value, tainted))
     unsigned = {i for i, ty in enumerate(argument_types) if _holds(ty, _is_unsigned_column)}
-    if unsigned:
-        tainted = _reached(func_ir, unsigned)
-        changed |= _lift(func_ir, tainted)
+    if unsigned or any(is_unsigned_constant(value) for value in _constants(func_ir)):
+        computed = _reached(func_ir, unsigned, computed=True)
+        changed |= _wrap(func_ir, lambda value: beside_arrays(func_ir, value, computed))
+        changed |= _lift(func_ir, computed)
+    words = {id(value) for value in _constants(func_ir) if is_word(func_ir, value)}
+    if words:
+        made = _reached(func_ir, set(), computed=True, words=words)
+        changed |= _wrap(func_ir, lambda value: beside_words(func_ir, value, made))
     if large or any(_holds(ty, lambda item: _is_wide(item) or item == types.uint64) for ty in argument_types):
         changed |= _wrap(func_ir, lambda value: _converted(func_ir, value))
     return changed
@@ -176,6 +181,12 @@ def _is_unsigned_column(ty: Any) -> bool:
     return isinstance(ty, types.Array) and ty.dtype == types.uint64 and not ty.mutable
 
 
+def _constants(func_ir: Any) -> Iterator[Any]:
+    for block in func_ir.blocks.values():
+        for statement in block.find_insts(ir.Assign):
+            yield statement.value
+
+
 def _holds(ty: Any, test: Callable[[Any], bool]) -> bool:
     """Whether a type is such an integer, a tuple with one in it, or a row of a column of them."""
     ty = _held(ty)
@@ -186,8 +197,8 @@ def _holds(ty: Any, test: Callable[[Any], bool]) -> bool:
     return test(ty)
 
 
-def _reached(func_ir: Any, arguments: set[int]) -> set[str]:
-    """Return the variables that may hold what one of the arguments does, but nothing computed from it."""
+def _reached(func_ir: Any, arguments: set[int], *, computed: bool = False, words: Any = ()) -> set[str]:
+    """Return the variables that may hold what one of the arguments does, or also what is computed from it."""
     assigned = [s for block in func_ir.blocks.values() for s in block.find_insts(ir.Assign)]
     reached: set[str] = set()
     grows = True
@@ -197,9 +208,11 @@ def _reached(func_ir: Any, arguments: set[int]) -> set[str]:
             value = statement.value
             if isinstance(value, ir.Arg):
                 found = value.index in arguments
+            elif id(value) in words or (computed and is_unsigned_constant(value)):
+                found = True
             elif isinstance(value, ir.Var):
                 found = value.name in reached
-            elif isinstance(value, ir.Expr) and value.op not in _COMPUTING:
+            elif isinstance(value, ir.Expr) and (computed or value.op not in _COMPUTING):
                 # `list_vars` knows no undefined one among the values of a phi
                 found = any(getattr(var, "name", None) in reached for var in value.list_vars())
             else:
@@ -347,8 +360,8 @@ def _picks(func_ir: Any, value: Any, tainted: set[str]) -> bool:
     if value.op != "call":
         return False
     found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
-    if found is None:
-        return value.func.name in tainted  # a method
+    if found is None or value.func.name in tainted:  # a method
+        return value.func.name in tainted
     if not any(argument.name in tainted for argument in value.args):
         return False
     return _is_in(found, {min, max}) or (_computes(found) and not isinstance(found, np.ufunc))

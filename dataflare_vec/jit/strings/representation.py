@@ -7,6 +7,7 @@ from numba.core import types
 from numba.core.errors import TypingError
 
 from dataflare_vec.jit.builtins import value_of
+from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.strings.arena import allocate
 from dataflare_vec.jit.strings.base import helper, is_ascii, is_bytes, is_string, operation
 from dataflare_vec.jit.strings.codepoints import decode_at, encode_to, width_of
@@ -136,7 +137,8 @@ def _shown(value, kind, printable):
         return _bytes_shown
     if is_string(value):
         return _ascii_shown if is_ascii(value) else _text_shown(kind, printable)
-    if isinstance(own, types.Number | types.Boolean | types.NoneType) and not isinstance(own, types.Complex):
+    numbers = types.Number | types.Boolean | types.NoneType | WideIntType
+    if isinstance(own, numbers) and not isinstance(own, types.Complex):
         return lambda value: text_of(value)
     msg = f"`repr` of {own} isn't known to compiled code; of text, bytes, numbers, bools and None it is"
     raise TypingError(msg)

@@ -1,0 +1,61 @@
+"""Kernels that get None: whether it is true, and what it is equal to; states that begin with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+import dataflare_vec as dfv
+
+DF = pl.DataFrame(
+    {
+        "b": [True, False, None, True],
+        "i": [2**53 + 1, 0, None, None],
+        "f": [2.0**53, 0.0, None, 1.0],
+        "c": pl.Series([3, 255, 0, None], dtype=pl.UInt8),
+        "u": pl.Series([2**64 - 1, 0, None, 3], dtype=pl.UInt64),
+        "s": ["x", "", None, "y"],
+    }
+)
+
+
+def truth(b: bool | None, i: int | None, f: float | None, u: int | None, s: str | None):
+    return bool(b), 1 if i else 0, not f, u or 7, 1 if s else 0, f or 1.5, not b, bool(u)
+
+
+def equal(b: bool | None, i: int | None, f: float | None, u: int | None, c: int | None):
+    return i == 3, i != 3, i == f, f != i, u == i, u == 2**64 - 1, c == u, b == 1, b != f, u == f, c == b
+
+
+@pytest.mark.parametrize("function", [truth, equal])
+def test_none_is_a_value(function: Any) -> None:
+    plugin = dfv.plugin(function, name=f"optional_{function.__name__}", replace=True)
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    got = dfv.apply(DF, plugin).drop(DF.columns).rows()
+    right = [function(*row) for row in DF.select(names).iter_rows()]
+    assert got == right
+    assert [list(map(type, row)) for row in got] == [list(map(type, row)) for row in right]
+
+
+@pytest.mark.parametrize("name", ["b", "c"])
+def test_a_state_of_a_narrow_column_begins_with_none(name: str) -> None:
+    values = DF[name].drop_nulls()
+    before = dfv.scan(
+        {"b": lambda s, b: (b, s), "c": lambda s, c: (c, s)}[name],
+        init=None,
+        name=f"optional_before_{name}",
+        replace=True,
+    )
+    got = dfv.apply(values.to_frame(), before, output="o")["o"].to_list()
+    assert got == [None, *values[:-1].to_list()]
+
+
+def test_a_state_of_bools_stays_one() -> None:
+    every = dfv.reduce(
+        lambda s, b: b if s is None else s and b, init=None, name="optional_every", replace=True
+    )
+    got = dfv.apply(DF.select("b"), every, output="o")["o"].to_list()
+    assert got == [False]
+    assert got[0] is False
