@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from dataflare_vec.config import check_flag
 from dataflare_vec.definition import Plugin
 from dataflare_vec.errors import DuplicatePluginError, PluginNotFoundError
 from dataflare_vec.hints import near_matches
-from dataflare_vec.origin import Place, is_autoreload, place_of
+from dataflare_vec.origin import Place, is_autoreload, place_of, warn
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP = "dataflare_vec.plugins"
 
@@ -21,7 +24,12 @@ class Registry:
     """The plugins known by name.
 
     A pack's module is imported only when a name is asked for that isn't registered, or all are listed.
-    An entry point names a module (or an object in it); importing it registers its plugins.
+    An entry point names a module (or an object in it); importing it registers its plugins. A pack that can't
+    be imported is told once, and there are the others' plugins.
+
+    Nothing is imported under a lock of the registry's: a thread that imports a pack holds Python's lock of
+    its module while the plugins are registered, and would wait for one that holds the registry and waits for
+    that module.
 
     Parameters
     ----------
@@ -37,8 +45,9 @@ class Registry:
         self._followers: dict[str, WeakSet[Plugin]] = {}
         self._lock = threading.RLock()
         self._packs_loaded = False
-        self._loading_packs = False
+        self._loading = _Loading()
         self._packs: set[str] = set()
+        self._failed: dict[str, BaseException] = {}  # why packs couldn't be imported
         self._from_packs: set[str] = set()
 
     def add(self, plugin: Plugin, *, replace: bool = False) -> None:
@@ -56,9 +65,10 @@ class Registry:
         """
         check_flag("replace", replace)
         name, place = plugin.name, place_of(plugin)
+        loads = self._loading.replaced is not None
         with self._lock:
             before = self._plugins.get(name)
-            is_again = before is not None and not self._loading_packs and self._places[before].is_again(place)
+            is_again = before is not None and not loads and self._places[before].is_again(place)
             if before is not None and is_again:
                 plugin.predecessor[:] = [before] if before.captured else before.predecessor
                 if is_autoreload():
@@ -67,7 +77,7 @@ class Registry:
                     for follower in followers:
                         follower.become(plugin)
             elif before is not None and not replace and name not in self._from_packs:
-                if self._loading_packs:  # the user's, or an earlier pack's
+                if loads:  # the user's, or an earlier pack's
                     if _pack_of(before) in self._packs:
                         msg = (
                             f"plugin `{name}` of pack `{_pack_of(plugin)}` is hidden by that of "
@@ -84,6 +94,8 @@ class Registry:
             if not is_again:
                 self._from_packs.discard(name)
                 self._followers.pop(name, None)
+            if self._loading.replaced is not None:
+                self._loading.replaced.append((plugin, before))
             self._plugins[name] = plugin
             self._places[plugin] = place
 
@@ -99,6 +111,8 @@ class Registry:
         if plugin is None:
             names = [known.name for known in self.all()]
             msg = f"there is no plugin `{name}`; {near_matches(name, names)}"
+            for pack, error in self._failed_packs().items():
+                msg += f"\n  pack `{pack}` can't be imported: {_short(error)}"
             raise PluginNotFoundError(msg)
         return plugin
 
@@ -136,16 +150,14 @@ class Registry:
         PluginNotFoundError
             If there is none, or it is the parent's.
         """
+        plugin = self.get(name)  # outside of the lock: it may import the packs
         with self._lock:
-            if name not in self._plugins:
-                plugin = self.get(name)
-                if self._parent is not None:
-                    msg = (
-                        f"plugin `{name}` isn't registered here but in the default registry, as {plugin!r}; "
-                        "`disable` keeps it from running"
-                    )
-                    raise PluginNotFoundError(msg)
-            del self._plugins[name]
+            if self._plugins.pop(name, None) is None:
+                msg = (
+                    f"plugin `{name}` isn't registered here but in the default registry, as {plugin!r}; "
+                    "`disable` keeps it from running"
+                )
+                raise PluginNotFoundError(msg)
 
     def all(self) -> list[Plugin]:
         """Return all plugins by name, those of installed packs too."""
@@ -162,23 +174,67 @@ class Registry:
         if self._parent is not None:
             self._parent.load_packs()
             return
-        with self._lock:
-            if self._packs_loaded:
-                return
-            self._packs_loaded = True
-            from importlib.metadata import entry_points
+        if self._packs_loaded or self._loading.replaced is not None:
+            return
+        from importlib.metadata import entry_points
 
-            self._loading_packs = True
-            try:
-                for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-                    entry_point.load()
-                    self._packs.add(entry_point.module.partition(".")[0])
-            finally:
-                self._loading_packs = False
+        failed = [
+            pack
+            for entry_point in entry_points(group=ENTRY_POINT_GROUP)
+            if (pack := _name_of(entry_point)) not in self._failed and not self._load(pack, entry_point)
+        ]
+        with self._lock:
             # By module: a pack may have been imported before, by hand.
             self._from_packs |= {
                 name for name, plugin in self._plugins.items() if _pack_of(plugin) in self._packs
             }
+            self._packs_loaded = True
+        for pack in failed:
+            warn(
+                f"the plugins of pack `{pack}`, which is installed, are missing, since it can't be imported: "
+                f"{_short(self._failed[pack])}; importing it yourself shows where; mend or uninstall it",
+                UserWarning,
+            )
+
+    def _load(self, pack: str, entry_point: EntryPoint) -> bool:
+        """Import a pack; return false if it can't be imported, and nobody has said so yet."""
+        replaced: list[tuple[Plugin, Plugin | None]] = []
+        self._loading.replaced = replaced
+        try:
+            entry_point.load()
+        except BaseException as error:
+            with self._lock:
+                for plugin, before in reversed(replaced):  # half a pack is none
+                    if self._plugins.get(plugin.name) is plugin:
+                        del self._plugins[plugin.name]
+                        if before is not None:
+                            self._plugins[plugin.name] = before
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                return self._failed.setdefault(pack, error.with_traceback(None)) is not error
+        finally:
+            self._loading.replaced = None
+        with self._lock:
+            self._packs.add(entry_point.module.partition(".")[0])
+        return True
+
+    def _failed_packs(self) -> dict[str, BaseException]:
+        return self._failed if self._parent is None else self._parent._failed_packs()
+
+
+class _Loading(threading.local):
+    """What a thread that imports packs has registered, with what was there before; None if it doesn't."""
+
+    replaced: list[tuple[Plugin, Plugin | None]] | None = None
+
+
+def _name_of(entry_point: EntryPoint) -> str:
+    distribution = getattr(entry_point, "dist", None)
+    return entry_point.value + ("" if distribution is None else f" ({distribution.name})")
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _pack_of(plugin: Plugin) -> str:

@@ -159,6 +159,59 @@ WHERE = {
         "class Base:\n    rate = 2.0\nclass Config(Base): pass\ndef taken(): return Config.rate",
         "Config.rate = new",
     ),
+    "a class's static method": (
+        "RATE = 2.0\nclass Config:\n    @staticmethod\n    def rate(): return RATE\n"
+        "def taken(): return Config.rate()",
+        "global RATE; RATE = new",
+    ),
+    "a class's function": (
+        "RATE = 2.0\nclass Config:\n    def rate(): return RATE\ndef taken(): return Config.rate()",
+        "global RATE; RATE = new",
+    ),
+    "a static method that is replaced": (
+        "class Config:\n    @staticmethod\n    def rate(): return 2.0\ndef taken(): return Config.rate()",
+        "Config.rate = staticmethod(lambda: new)",
+    ),
+    "a function in a name space": (
+        "RATE = 2.0\nCFG = SimpleNamespace(rate=lambda: RATE)\ndef taken(): return CFG.rate()",
+        "global RATE; RATE = new",
+    ),
+    "an enumeration's static method": (
+        "RATE = 2.0\nclass Rate(Enum):\n    PAID = 1\n    @staticmethod\n    def rate(): return RATE\n"
+        "def taken(): return Rate.rate()",
+        "global RATE; RATE = new",
+    ),
+    "a named tuple's static method": (
+        "RATE = 2.0\nclass Rate(NamedTuple):\n    n: int\n    @staticmethod\n    def rate(): return RATE\n"
+        "RATES = Rate(1)\ndef taken(): return RATES.rate()",
+        "global RATE; RATE = new",
+    ),
+    "a named tuple's class": (
+        "class Rate(NamedTuple):\n    n: int\n    RATE = 2.0\ndef taken(): return Rate.RATE",
+        "Rate.RATE = new",
+    ),
+    "a class's class": (
+        "class Meta(type):\n    rate = 2.0\nclass Config(metaclass=Meta): pass\n"
+        "def taken(): return Config.rate",
+        "Meta.rate = new",
+    ),
+    "an enum's member": (
+        "class Rate(Enum):\n    PAID = 2.0\ndef taken(): return Rate.PAID.value",
+        "Rate.PAID._value_ = new",
+    ),
+    "a module that is passed on": (
+        "def read(module): return module.RATE\ndef taken(): return read(cfg)",
+        "cfg.RATE = new",
+    ),
+    "a module that is passed on twice": (
+        "def inner(module): return module.RATE\ndef read(module): return inner(module)\n"
+        "def taken(): return read(cfg)",
+        "cfg.RATE = new",
+    ),
+    "a module that is a default": (
+        "def read(module=cfg): return module.RATE\ndef taken(): return read()",
+        "cfg.RATE = new",
+    ),
     "a text": (
         "CUR = 'EUR'\nSET = SimpleNamespace(cur='EUR')\ndef taken(): return 2.0 if CUR == SET.cur else 3.0",
         "SET.cur = 'USD'",
@@ -202,7 +255,7 @@ class Scope:
             "dfv": dfv,
             "pl": pl,
         }
-        self.names |= {"module": module, "Config": Config, "Enum": Enum}
+        self.names |= {"module": module, "Config": Config, "Enum": Enum, "NamedTuple": NamedTuple}
         self.names |= {"make_dataclass": make_dataclass, "SimpleNamespace": types.SimpleNamespace}
         source = f"{setup}\n{kernels}\ndef change(new):\n    {change}\n"
         exec(compile(source, "<captured>", "exec"), self.names)
@@ -382,6 +435,25 @@ def test_a_lazy_query_whose_type_changes_before_it_runs_is_right_or_refused():
     except pl.exceptions.PolarsError:
         return
     assert found == [2.5, 5.0, 7.5]
+
+
+def test_an_attribute_that_is_there_only_later():
+    kernels = (
+        "@dfv.plugin\ndef out(x): return x * cfg.LATER\n"
+        "@dfv.plugin\ndef some(x, factor=None): return x if factor is None else x * factor * cfg.LATER\n"
+    )
+    scope = Scope("a global", kernels)
+    with pytest.raises(dfv.KernelCompileError):
+        FRAME.pipe(dfv.apply, scope["out"])
+    assert FRAME.pipe(dfv.apply, scope["some"])["some"].to_list() == [1.0, 2.0, 4.0]
+    for later in (2.0, 3.0):
+        scope["cfg"].LATER = later
+        assert FRAME.pipe(dfv.apply, scope["out"])["out"].to_list() == [later, 2 * later, 4 * later]
+        found = FRAME.pipe(dfv.apply, scope["some"], factor=1.0)
+        assert found["some"].to_list() == [later, 2 * later, 4 * later]
+    del scope["cfg"].LATER
+    with pytest.raises(dfv.KernelCompileError):
+        FRAME.pipe(dfv.apply, scope["out"])
 
 
 def test_defaults_of_the_plugins_own_function_are_those_of_its_definition():

@@ -18,6 +18,7 @@ import sys
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from itertools import pairwise
 from types import BuiltinFunctionType, CodeType, FunctionType, MemberDescriptorType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,8 @@ LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "polars", "pyarrow"}
 
 # Numba doesn't copy larger arrays into the machine code, but refers to them by their address.
 _LARGEST_ARRAY = 1_000_000
+
+_READS_ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 
 _SCALARS = (type(None), bool, int, float, str, bytes)
 
@@ -102,6 +105,7 @@ class Reader:
         self._interpreted = interpreted
         self._package = ""
         self._functions: dict[FunctionType, int] = {}
+        self._passed_on: list[ModuleType] = []  # to helpers, which read attributes of it
         self._open: set[int] = set()  # lists and the like that are being read
 
     def root(self, function: Any, name: str = "the kernel") -> None:
@@ -110,6 +114,14 @@ class Reader:
         self.called.append(function)
         self.function(plain(function), name)
         self.options(function, name)
+        read: set[str] = set()
+        while self._passed_on and not read >= (names := self._attributes_read()):
+            read |= names
+            for module in self._passed_on:
+                self._inside(module, module.__name__, names, {id(module)})
+
+    def _attributes_read(self) -> set[str]:
+        return {name for function in self._functions for name in _attribute_names(function.__code__)}
 
     def _refuse(self, name: str, what: str) -> None:
         self.reason = self.reason or f"{name} is {what}"
@@ -193,7 +205,7 @@ class Reader:
         elif isinstance(value, Plugin) and value.form is Form.ROW:
             self.watches.name(value, vars(value), "function")
             self.value(value.function, name)
-        elif package == "numba" and kind.__name__ == "CPUDispatcher":
+        elif _is_dispatcher(value):
             self.called.append(value)
             self.options(value, name)
             self.function(plain(value), name)
@@ -278,6 +290,8 @@ class Reader:
         self._write("function")
         self.value(function.__defaults__, f"a default of {name}")
         self.value(function.__kwdefaults__, f"a default of {name}")
+        defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        self._passed_on += [default for default in defaults if isinstance(default, ModuleType)]
         code = function.__code__
         self._code(code, name)
         for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
@@ -302,7 +316,9 @@ class Reader:
     def _variable(self, value: Any, variable: str, code: CodeType) -> None:
         """Write down what a variable of a function stands for, and what may be read of it by its names."""
         self.value(value, f"`{variable}`")
-        self._inside(value, variable, {name for one in _codes(code) for name in one.co_names}, {id(value)})
+        if isinstance(value, ModuleType) and _passes_on(code, variable):
+            self._passed_on.append(value)
+        self._inside(value, variable, set(_attribute_names(code)), {id(value)})
 
     def _inside(self, value: Any, name: str, attributes: set[str], above: set[int]) -> None:
         """Write down the attributes of a module, a class or an object that a function may read."""
@@ -314,15 +330,18 @@ class Reader:
                 return
             scopes = [(value, vars(value))]
         elif isinstance(value, tuple):
+            self._inside_whole(type(value), name, attributes)
             for i, item in enumerate(value):
                 self._inside(item, f"{name}[{i}]", attributes, above)
             return
         else:
             kind = value if isinstance(value, type) else type(value)
-            # Those that are written down as a whole, or aren't read by their attributes.
-            if is_known(kind) or issubclass(kind, (tuple, Enum, BaseException, FunctionType, Plugin)):
+            if is_known(kind) or issubclass(kind, (FunctionType, Plugin)):  # not read by their attributes
                 return
-            scopes = [(one, vars(one)) for one in kind.__mro__ if not is_known(one)]
+            if issubclass(kind, (tuple, Enum, BaseException)):
+                self._inside_whole(kind, name, attributes)
+                return
+            scopes = [(one, vars(one)) for one in _bases(kind)]
             if value is not kind and hasattr(value, "__dict__"):
                 scopes.insert(0, (value, vars(value)))
         for attribute in sorted(attributes):
@@ -331,6 +350,8 @@ class Reader:
                 if isinstance(value, ModuleType) and "__getattr__" in scopes[0][1]:
                     self._refuse(f"`{name}`", "a module with attributes made on demand")
                     self.watches.made(value, attribute)
+                for owner, scope in scopes:  # a call with other constants may read it, once it is there
+                    self.watches.name(owner, scope, attribute)
                 continue
             for owner, scope in scopes[:place]:  # there it would hide this one
                 self.watches.name(owner, scope, attribute)
@@ -339,6 +360,20 @@ class Reader:
             if isinstance(scope[attribute], MemberDescriptorType):
                 self.watches.made(value, attribute)
 
+    def _inside_whole(self, kind: type, name: str, attributes: set[str]) -> None:
+        """Write down what else may be read of a class whose instances are written down as a whole."""
+        members = getattr(kind, "__members__", {})
+        for attribute in sorted(attributes):
+            if attribute in members:
+                member = members[attribute]
+                self.watches.name(member, vars(member), "_value_")
+                continue
+            for cls in _bases(kind):
+                self.watches.name(cls, vars(cls), attribute)
+                found = _function_in(vars(cls).get(attribute))
+                if isinstance(found, (FunctionType, *_SCALARS)) or _is_dispatcher(found):
+                    self.value(found, f"`{name}.{attribute}`")
+
     def _attribute(
         self, owner: object, scope: Mapping[str, Any], name: str, attributes: set[str], above: set[int]
     ) -> None:
@@ -346,8 +381,8 @@ class Reader:
         value = scope[attribute]
         self.watches.name(owner, scope, attribute)
         self._write("attribute", attribute)
-        if isinstance(owner, ModuleType) or not isinstance(value, FunctionType):  # no method is compiled
-            self.value(value, f"`{name}`")
+        value = _function_in(value)
+        self.value(value, f"`{name}`")
         if id(value) not in above:
             self._inside(value, name, attributes, above | {id(value)})
 
@@ -386,6 +421,40 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _codes(constant)
+
+
+def _attribute_names(code: CodeType) -> Iterator[str]:
+    for one in _codes(code):
+        for instruction in dis.get_instructions(one):
+            if instruction.opname in _READS_ATTRIBUTE:
+                yield str(instruction.argval)
+
+
+def _passes_on(code: CodeType, variable: str) -> bool:
+    """Whether a function does something else with a variable than to read an attribute of it."""
+    for one in _codes(code):
+        instructions = [i for i in dis.get_instructions(one) if i.opname not in ("PUSH_NULL", "EXTENDED_ARG")]
+        for loads, then in pairwise(instructions):
+            if loads.argval == variable and loads.opname.startswith("LOAD_"):
+                if then.opname not in _READS_ATTRIBUTE:
+                    return True
+    return False
+
+
+def _is_dispatcher(value: Any) -> bool:
+    """Whether something is a function that Numba compiles."""
+    return type(value).__module__.partition(".")[0] == "numba" and type(value).__name__ == "CPUDispatcher"
+
+
+def _bases(kind: type) -> list[type]:
+    """Return the user's classes in which attributes of a class are looked for, metaclasses last."""
+    metaclass: type = type(kind)
+    return [one for one in (*kind.__mro__, *metaclass.__mro__) if not is_known(one)]
+
+
+def _function_in(value: Any) -> Any:
+    """Return the function of a static method or a class's; anything else as it is."""
+    return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
 
 
 def _global_names(code: CodeType) -> Iterator[str]:

@@ -10,6 +10,8 @@ def import_compiler() -> None:
 
     Numba's modules import each other in circles. Two threads that come from two sides are each given half a
     module, and the process can't compile any more. Importing a module of a package doesn't wait until the
-    package itself is imported, so ``import dataflare_vec.jit.compiler`` alone isn't enough.
+    package itself is imported, so ``import dataflare_vec.jit.compiler`` alone isn't enough; nor is our
+    package where a thread of the user's is importing Numba.
     """
+    import_module("numba")
     import_module("dataflare_vec.jit")
