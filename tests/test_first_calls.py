@@ -41,6 +41,23 @@ call("weigh")
 assert not failed, failed[0]
 """
 
+BESIDE_NUMBA = """
+def numba_by_itself():
+    time.sleep({delay})
+    try:
+        import numba
+        assert numba.njit(lambda x: x + 1)(1) == 2
+    except BaseException:
+        failed.append(traceback.format_exc())
+
+threads = [threading.Thread(target=call, args=(one,)) for one in ("shout", "weigh")]
+threads.insert(1, threading.Thread(target=numba_by_itself))
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+call("weigh")
+assert not failed, failed[0]
+"""
+
 FORK = """
 thread = threading.Thread(target=call, args=("weigh",))
 thread.start()
@@ -67,6 +84,11 @@ def run(code, cache):
 def test_one_thread_loads_a_kernel_and_the_other_compiles_one(delay, tmp_path):
     run('call("shout")', tmp_path)
     run(THREADS.format(delay=delay), tmp_path)
+
+
+@pytest.mark.parametrize("delay", [0, 0.3])
+def test_a_thread_of_the_users_imports_numba_meanwhile(delay, tmp_path):
+    run(BESIDE_NUMBA.format(delay=delay), tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

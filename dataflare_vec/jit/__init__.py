@@ -3,6 +3,9 @@
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
-with global_compiler_lock:  # a kernel of the user's own may be compiling, which does the same
-    cpu_target.typing_context.refresh()
-    cpu_target.target_context.refresh()
+# A kernel of the user's own may be compiling on another thread, which does the same. Numba makes these two
+# under locks of their own, and takes the compiler's within: they can't be asked for within that one.
+_typing, _target = cpu_target.typing_context, cpu_target.target_context
+with global_compiler_lock:
+    _typing.refresh()
+    _target.refresh()
