@@ -26,7 +26,7 @@ class Point(NamedTuple):
 
 def _wrapped(lon):  # type: ignore[no-untyped-def]
     """Longitude from -180 to 180 degrees."""
-    return lon - 360.0 * np.floor((lon + 180.0) / 360.0)
+    return lon - 360.0 * float(np.floor((lon + 180.0) / 360.0))  # NaN for NaN, as of `math.floor` it isn't
 
 
 @dfv.plugin(author="dataflare_vec")

@@ -44,7 +44,7 @@ def check(function, frame, dtype=None, **options):
     assert dtype is None or found == dtype
     wanted = plain(function, frame.iter_rows())
     wrong = [(row, g, w) for row, g, w in zip(frame.rows(), got, wanted, strict=True) if repr(g) != repr(w)]
-    assert wrong[:5] == []
+    assert not wrong, wrong[:5]
 
 
 def floats(*values, dtype=pl.Float64):
