@@ -38,8 +38,13 @@ def provide(make: Callable[[], tuple[int, int]]) -> None:
 
 
 def press() -> None:
-    """End the loops that run, as Ctrl-C does."""
+    """End the loops that run, as Ctrl-C does. Whoever presses lets go, or no later loop would run."""
     words[0] = 1
+
+
+def let_go() -> None:
+    """Let loops run again."""
+    words[0] = 0
 
 
 def watched(address: int, arguments: int) -> Callable[..., int]:

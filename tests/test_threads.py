@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec import interrupts
 from dataflare_vec.definition import Form, define
 from dataflare_vec.engine.threads import over_chunks
 from dataflare_vec.tuner import FixedTuner
@@ -30,6 +34,21 @@ def test_an_exception_of_one_thread_is_raised(threads):
 
     with pytest.raises(KeyError, match="640"):
         over_chunks(work, 10_000, FixedTuner(CONFIG), threads)
+
+
+def test_a_run_that_was_interrupted_lets_later_loops_run():
+    """Loops of unknown length fail their rows as long as Ctrl-C counts as pressed."""
+
+    def work(start, stop):
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        while not interrupts.words[0]:
+            time.sleep(0.001)
+
+    for _ in range(20):  # until the other thread has got a chunk
+        with pytest.raises(KeyboardInterrupt):
+            over_chunks(work, 10_000, FixedTuner(CONFIG), 2)
+        assert not interrupts.words[0]
 
 
 def test_a_column_kernel_may_apply_a_plugin():

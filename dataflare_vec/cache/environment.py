@@ -28,7 +28,6 @@ _SOURCES = (
     "engine/reduce.py",
     "interrupts.py",
     "jit",
-    "interrupts.py",
     "kernel.py",
     "layouts",
     "native",

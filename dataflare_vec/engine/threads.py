@@ -93,6 +93,7 @@ def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threa
     finally:
         # Buffers are written by these threads: nobody may leave before all are done. One that hasn't begun
         # isn't waited for: it may stand behind this very run, if a column kernel applies a plugin.
+        pressed = False
         for future in futures:
             while not (future.cancel() or future.done()):
                 pressed = any(isinstance(error, KeyboardInterrupt) for error in errors)
@@ -103,6 +104,8 @@ def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threa
                 except KeyboardInterrupt as error:
                     stop = True
                     errors.append(error)
+        if pressed:
+            interrupts.let_go()
         jobs.clear()
     try:
         if errors:

@@ -38,7 +38,8 @@ class Ahead:
         self._items: deque[Any] = deque()
         self._changed = threading.Condition()
         self._error: BaseException | None = None
-        self._told: set[int] = set()  # threads that know of it: to none of them is it a plain end
+        # Whether a thread knows of it: to none is it a plain end. Not by number, which later threads get again.
+        self._told = threading.local()
         self._finished = self._closed = False
         # Coroutines that wait for a change: a thread of an executor for each would soon be one too many.
         self._waiting: list[asyncio.Future[None]] = []
@@ -155,8 +156,8 @@ class Ahead:
             item = self._items.popleft()
             self._tell()
             return item
-        if self._error is not None and threading.get_ident() not in self._told:
-            self._told.add(threading.get_ident())
+        if self._error is not None and not hasattr(self._told, "error"):
+            self._told.error = True
             raise self._error
         if self._closed:
             raise ClosedError
