@@ -116,9 +116,12 @@ define internal void @end(ptr %words) {{
   %next.at = getelementptr i64, ptr %words, i64 1
   %next = load ptr, ptr %next.at
   %last = icmp eq i64 %fewer, 0
+  br i1 %last, label %reset, label %done
+
+reset:
+  store atomic i64 0, ptr %words monotonic, align 8
   %installed = icmp ne ptr %next, null
-  %restores = and i1 %last, %installed
-  br i1 %restores, label %restore, label %done
+  br i1 %installed, label %restore, label %done
 
 restore:
   %ours = call ptr @signal(i32 {_SIGNAL}, ptr %next)

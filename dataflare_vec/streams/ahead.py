@@ -38,7 +38,7 @@ class Ahead:
         self._items: deque[Any] = deque()
         self._changed = threading.Condition()
         self._error: BaseException | None = None
-        # Whether a thread knows of it: to none is it a plain end. Not by number, which later threads get again.
+        # Whether a thread knows of it: to none is it a plain end. Not by number: later threads get it again.
         self._told = threading.local()
         self._finished = self._closed = False
         # Coroutines that wait for a change: a thread of an executor for each would soon be one too many.
