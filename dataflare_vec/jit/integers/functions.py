@@ -269,18 +269,3 @@ def _stand(function: Any, meant: Any, arguments: int) -> None:
 for _name, _meant in {**_OPERATORS, **_UNARY}.items():
     if hasattr(np, _name):
         _stand(getattr(np, _name), _meant, 1 if _name in _UNARY else 2)
-
-
-@overload(math.gcd)
-def _gcd(a, b):  # type: ignore[no-untyped-def]
-    if not is_wide(a) and not is_wide(b):
-        return None
-
-    def gcd(a, b):  # type: ignore[no-untyped-def]
-        x, y = abs(a) + zero, abs(b) + zero
-        while y != 0:
-            x, y = y, x % y
-        return x
-
-    zero = Large(0)
-    return gcd
