@@ -17,7 +17,10 @@ def run(function, frame, **options):
 
 def computed(function, frame, **options):
     """Return the column and which of its rows failed."""
-    result = run(function, frame, **options)
+    return _values(run(function, frame, **options))
+
+
+def _values(result):
     failed = set(result.errors["row"])
     assert len(failed) == result.error_count
     column = result.frame.to_series()
@@ -40,11 +43,12 @@ def plain(function, rows):
 
 def check(function, frame, dtype=None, **options):
     """Compare each row, -0.0 and NaN too."""
-    found, got = computed(function, frame, **options)
+    result = run(function, frame, **options)
+    found, got = _values(result)
     assert dtype is None or found == dtype
     wanted = plain(function, frame.iter_rows())
     wrong = [(row, g, w) for row, g, w in zip(frame.rows(), got, wanted, strict=True) if repr(g) != repr(w)]
-    assert not wrong, wrong[:5]
+    assert not wrong, (wrong[:5], result.errors.head(5).rows())
 
 
 def floats(*values, dtype=pl.Float64):
