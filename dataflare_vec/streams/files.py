@@ -119,6 +119,13 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
         if not text:  # as of a variable that isn't set; `Path` takes it for the folder at hand
             msg = "the path of an input is empty"
             raise SourceError(msg)
+        try:
+            os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # it may be a pattern
+        except (OSError, ValueError) as error:  # of a name that is too long, or with a null in it
+            msg = f"can't read `{path}`: {getattr(error, 'strerror', error)}"
+            raise SourceError(msg) from error
         if Path(path).is_dir():
             inside = sorted(p for p in _walk(Path(path)) if _is_data(p, format))
         elif Path(path).exists():

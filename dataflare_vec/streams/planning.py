@@ -39,6 +39,12 @@ class Sink:
     format: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        is_path = isinstance(self.target, (str, Path))
+        return str(self.target if is_path else getattr(self.target, "name", self.target))
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -150,8 +156,16 @@ class Plan:
         ValueError
             Saying which don't.
         SinkError
-            If there is a folder that must not be replaced.
+            If there is a folder that must not be replaced, or a path can't be looked at.
         """
+        for path in self.written:
+            try:
+                os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                pass  # the latter is told where it is made
+            except (OSError, ValueError) as error:  # of a name that is too long, or with a null in it
+                msg = f"can't write `{path}`: {getattr(error, 'strerror', error)}"
+                raise SinkError(msg) from error
         kind = self.kind
         if self.errors is not None and on_error == "raise":
             msg = (

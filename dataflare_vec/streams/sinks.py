@@ -35,6 +35,7 @@ def write_frames(
     *,
     partition_by: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
+    name: str,
 ) -> None:
     """Write frames to a file, or to a folder of partitions.
 
@@ -42,6 +43,8 @@ def write_frames(
     ----------
     target
         A path, or a binary file that is open.
+    name
+        What messages call it: the path that is meant, where ``target`` is a temporary one.
     options
         As the sink of Polars, or `deltalake.write_deltalake`, takes them.
 
@@ -75,8 +78,8 @@ def write_frames(
                 _tear(target)  # no bytes at all would be no rows to gzip
             raise watched.error from watched.error.__cause__
         if isinstance(error, (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)):
-            text = str(error).splitlines()[0]
-            msg = f"can't write `{getattr(target, 'name', target)}`: {text}"
+            text = str(error).splitlines()[0].replace(str(target), name)
+            msg = f"can't write `{name}`: {text}"
             # Whoever reads a pipe may have had enough. Polars has no class for that.
             is_left = "broken pipe" in text.lower() and not isinstance(target, (str, Path))
             raise (BrokenPipeError if is_left else SinkError)(msg) from error

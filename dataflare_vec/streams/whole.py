@@ -6,9 +6,11 @@ the process ends, however it ends. So the next run can tell what a dead run left
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
+import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,8 @@ except ImportError:  # Windows, where a file that is open can't be removed: no l
 
 #: How temporary names begin and end; between them the final name, the process and a random part.
 PREFIX, SUFFIX = ".", ".partial"
+#: Bytes of a final name up to which it is part of the temporary one: file systems take 255 in all.
+_LONGEST = 200
 #: Added to the random part for a folder that is being replaced.
 OLD = "-old"
 
@@ -83,14 +87,16 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def clean_up(path: Path) -> None:
     """Remove what dead runs left of ``path``; give back a folder that one was about to replace."""
-    ours = re.compile(rf"\{PREFIX}{re.escape(path.name)}\.\d+-[0-9a-f]+({OLD})?\{SUFFIX}")
+    ours = re.compile(rf"{re.escape(_begin(path))}\d+-[0-9a-f]+({OLD})?\{SUFFIX}")
     with suppress(OSError):
         # Old folders first: one may have to take its place again.
         for left in sorted(path.parent.iterdir(), key=lambda left: OLD + SUFFIX not in left.name):
             match = ours.fullmatch(left.name)
-            if match is None or not _is_dead(left):
+            if match is None:
                 continue
             with suppress(OSError):
+                if not _is_dead(left):
+                    continue
                 if match[1] and not path.exists():
                     left.rename(path)
                 elif left.is_dir():
@@ -105,9 +111,11 @@ def _claim(path: Path, *, folder: bool) -> Iterator[Path]:
         msg = f"can't write `{path}`: it is a folder"
         raise SinkError(msg)
     clean_up(path)
-    temporary = path.with_name(f"{PREFIX}{path.name}.{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}")
+    temporary = path.with_name(f"{_begin(path)}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            path.lstat()  # its name may be too long, though the temporary one isn't
         lock = _create(temporary, folder=folder)
     except OSError as error:
         raise _refusal(path, error) from error
@@ -117,6 +125,13 @@ def _claim(path: Path, *, folder: bool) -> Iterator[Path]:
         os.close(lock)
         if temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True) if folder else temporary.unlink(missing_ok=True)
+
+
+def _begin(path: Path) -> str:
+    """Return how the temporary names of a path begin."""
+    name = os.fsencode(path.name)
+    shown = path.name if len(name) <= _LONGEST else hashlib.sha256(name).hexdigest()
+    return f"{PREFIX}{shown}."
 
 
 def _followed(path: Path) -> Path:
@@ -141,10 +156,15 @@ def _create(temporary: Path, *, folder: bool) -> int:
 
 
 def _is_dead(path: Path) -> bool:
+    """Whether a file or a folder is no longer written; what is neither, a pipe or a link, is none of ours."""
     if fcntl is None:
         return True
-    descriptor = os.open(path, os.O_RDONLY)
+    # Opening a pipe would wait for whoever writes into it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
+        mode = os.fstat(descriptor).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,18 +75,24 @@ class Writing:
         else:  # an open file is somebody else's; a Delta table's log makes it whole
             claim = nullcontext(sink.target)
         with claim as temporary, self._failed_rows(self.plan.errors_sink):
-            self._write(self.flow.parts, replace(sink, target=temporary), self.plan.partitions)
+            self._write(self.flow.parts, sink, temporary, self.plan.partitions)
         if self.plan.kind is not Kind.HANDLE:
             self.flow.passing.result.finished.append(str(sink.target))
 
-    def _write(self, parts: Sequence[Part], sink: Sink, partitions: Sequence[str] = ()) -> None:
+    def _write(self, parts: Sequence[Part], sink: Sink, to: Any, partitions: Sequence[str] = ()) -> None:
         schema = self.flow.schema
         frames = self.flow.frames_of(parts)
         progress = self.progress
         try:
             run_interruptibly(
                 lambda: write_frames(
-                    frames, schema, sink.target, sink.format, partition_by=partitions, options=sink.options
+                    frames,
+                    schema,
+                    to,
+                    sink.format,
+                    partition_by=partitions,
+                    options=sink.options,
+                    name=sink.name,
                 ),
                 self.flow.close,
                 None if progress is None else lambda: progress(self.flow.passing.result),
@@ -115,7 +121,7 @@ class Writing:
                     passing.result.total_count -= file.rows
                 continue
             with whole_file(sink.target) as temporary, self._failed_rows(failed):
-                self._write([file], replace(sink, target=temporary))
+                self._write([file], sink, temporary)
             passing.result.finished.append(str(sink.target))
 
     # -- failed rows ----------------------------------------------------------------------------------------
@@ -134,7 +140,7 @@ class Writing:
 
             def write() -> None:
                 try:
-                    write_frames(queue, schema, temporary, sink.format, options=sink.options)
+                    write_frames(queue, schema, temporary, sink.format, options=sink.options, name=sink.name)
                 except BaseException as error:  # it is raised where the stream is waited for
                     raised.append(error)
                     queue.close()
