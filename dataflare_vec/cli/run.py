@@ -213,7 +213,7 @@ def _check_paths(plan: Plan, options: Namespace) -> None:
 def _standard_input() -> Any:
     import pyarrow as pa
 
-    from dataflare_vec.errors import SourceError
+    from dataflare_vec.errors import DataFlareError, SourceError
     from dataflare_vec.streams.reading import validated
 
     try:
@@ -225,7 +225,7 @@ def _standard_input() -> Any:
     def batches() -> Iterator[Any]:
         try:
             yield from validated(reader)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, DataFlareError, OSError) as error:
             msg = f"standard input breaks off, or is damaged: {error}"
             raise SourceError(msg) from error
 

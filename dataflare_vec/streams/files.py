@@ -74,7 +74,8 @@ class DataFile:
         except GeneratorExit:
             raise
         except BaseException as error:  # a panic of Polars is none of Exception
-            if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
+            # Arrow's MemoryError tells of a length that the file says.
+            if isinstance(error, (KeyboardInterrupt, SystemExit)) or type(error) is MemoryError:
                 raise
             where = self._place(done)
             msg = f"can't read `{self.path}`, {where}: {_first_line(error)}"

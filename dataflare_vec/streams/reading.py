@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.errors import SourceError
+from dataflare_vec.frames.sound import check
 from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.streams.ahead import Ahead, ClosedError
 from dataflare_vec.streams.formats import named
@@ -204,11 +205,13 @@ def validated(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
     Raises
     ------
-    pyarrow.ArrowInvalid
+    pyarrow.ArrowInvalid, DataFlareError
         If one does: PyArrow doesn't look at offsets, nor at text.
     """
     for batch in reader:
-        batch.validate(full=True)
+        batch.validate()
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            check(column, name, {})
         yield batch
 
 
