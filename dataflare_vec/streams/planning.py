@@ -200,7 +200,7 @@ class Plan:
                 msg = f"{argument('format', 'delta')} needs a folder; the output is {kind.value}"
                 raise ValueError(msg)
         if kind is Kind.PARTITIONS:
-            self._check_replaceable(Path(self.target))
+            self.check_replaceable()
         _ = self.errors_sink
 
     def check_columns(self, schema: pl.Schema) -> None:
@@ -255,18 +255,51 @@ class Plan:
         if kind is Kind.DELTA:  # whose log keeps what was read
             check_apart([], writes, [Path(self.target)])
 
-    def _check_replaceable(self, folder: Path) -> None:
-        if not folder.is_dir() or not any(folder.iterdir()):
+    @property
+    def makes_table(self) -> bool:
+        """Whether a Delta table is to be made where nothing is; two that did so at once would share it."""
+        if self.kind is not Kind.DELTA or self.options.get("mode", "error") != "error":
+            return False
+        path = Path(self.target)
+        return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+    def check_no_table(self) -> None:
+        """Raise if there is something by now where a Delta table is to be made.
+
+        Raises
+        ------
+        SinkError
+            Saying so.
+        """
+        if not self.makes_table:
+            msg = (
+                f"can't write `{self.target}`: another run has made it meanwhile; pass "
+                f"{argument('mode', 'append', 'overwrite')} to add to it or to replace it"
+            )
+            raise SinkError(msg)
+
+    def check_replaceable(self) -> None:
+        """Raise if there is a folder that must not be replaced.
+
+        Raises
+        ------
+        SinkError
+            Saying why.
+        """
+        folder = Path(self.target)
+        try:
+            inside = [each.name for each in folder.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
             return
-        if not self.overwrite:
+        if inside and not self.overwrite:
             msg = (
                 f"the folder `{folder}` isn't empty; remove it, or pass {argument('overwrite', True)} to "
                 "replace it"
             )
             raise SinkError(msg)
-        for each in folder.iterdir():
-            if "=" not in each.name:
-                msg = f"won't replace the folder `{folder}`: `{each.name}` in it is no partition"
+        for name in inside:
+            if "=" not in name:
+                msg = f"won't replace the folder `{folder}`: `{name}` in it is no partition"
                 raise SinkError(msg)
 
 

@@ -305,6 +305,17 @@ class Stream:
         and synced to the disk. Whatever happens, there is the old file, the new one or none. What a
         process that was killed has left is removed by the next one that writes the same file. With
         `resume`, the plugins have to be the same as before.
+
+        A folder of partitions, and a Delta table that is new, are made under a temporary name too. The new
+        folder takes the place of an old one in one step on Linux and macOS, where the file system can
+        exchange two names (ext4, XFS, Btrfs, tmpfs and APFS can; NFS can't). Elsewhere there is neither for a
+        moment, and after a kill in that moment the next run gives the old one back. Of runs that replace a
+        folder at once the last one stays, whole; without `overwrite` the first one does, and the others
+        raise. A reader that has the old folder open sees its files go.
+
+        On file systems without locks (NFS without its lock service, Windows) a run can't tell what is left
+        over from what is being written: names as ``.out.parquet.123-1f2e3d-unlocked.partial`` stay, and may
+        be removed by hand.
         """
         plan = Plan(target, format, partition_by, errors, resume, overwrite, options)
         return self.carry_out(plan, progress)

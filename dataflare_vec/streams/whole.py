@@ -2,37 +2,36 @@
 
 What is being written has a temporary name in the same folder, and a lock that the system takes away when
 the process ends, however it ends. So the next run can tell what a dead run left from what a live one writes.
+Where there are no locks, another kind of name says so, and what a dead run left stays: it can't be told.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import shutil
-import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataflare_vec.errors import SinkError
+from dataflare_vec.streams import disk
 from dataflare_vec.streams.paths import is_special
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import BinaryIO
-
-try:
-    import fcntl
-except ImportError:  # Windows, where a file that is open can't be removed: no lock is needed
-    fcntl = None  # type: ignore[assignment]
 
 #: How temporary names begin and end; between them the final name, the process and a random part.
 PREFIX, SUFFIX = ".", ".partial"
 #: Bytes of a final name up to which it is part of the temporary one: file systems take 255 in all.
 _LONGEST = 200
-#: Added to the random part for a folder that is being replaced.
-OLD = "-old"
+#: Added to the random part for a folder that is being replaced, and for what has no lock.
+OLD, UNLOCKED = "-old", "-unlocked"
+#: What `rename` says of a folder that isn't empty; of any that is there, on Windows.
+_NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST, errno.EACCES}
 
 
 @contextmanager
@@ -56,75 +55,117 @@ def whole_file(path: Path) -> Iterator[Path | BinaryIO]:
             yield file
         return
     path = _followed(path)
+    if path.is_dir():
+        msg = f"can't write `{path}`: it is a folder"
+        raise SinkError(msg)
     with _claim(path, folder=False) as temporary:
         yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        with _refusing(path):
+            disk.sync(temporary)
+            os.replace(temporary, path)
+            disk.sync(path.parent)
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Do the same for a folder of files. A folder that is there already is removed in the end.
+def whole_folder(path: Path, may_replace: Callable[[], None] | None = None) -> Iterator[Path]:
+    """Do the same for a folder of files, which takes the place of one that is there.
+
+    Where the system can exchange two names (Linux and macOS, on most file systems), there is the old folder
+    or the new one at any time; else neither for a moment. Of several that write it at once the last one
+    stays.
+
+    Parameters
+    ----------
+    may_replace
+        Called before what is there is replaced; it raises if that mustn't be.
 
     Raises
     ------
     SinkError
-        If the folder above can't be written to.
+        If the folder above can't be written to, or ``path`` is no folder, or one that can't be renamed.
     """
     path = _followed(path)
+    if path.exists() and not path.is_dir():
+        msg = f"can't write a folder `{path}`: it is a file"
+        raise SinkError(msg)
+    if os.path.ismount(path):
+        msg = f"can't replace `{path}`: a file system is mounted there; write to a folder in it"
+        raise SinkError(msg)
     with _claim(path, folder=True) as temporary:
         yield temporary
-        for each in (*temporary.rglob("*"), temporary):
-            _sync(each)
-        old = temporary.with_name(f"{temporary.name.removesuffix(SUFFIX)}{OLD}{SUFFIX}")
-        if path.exists():
+        with _refusing(path):
+            for each in (*temporary.rglob("*"), temporary):
+                disk.sync(each)
+            _take_place(temporary, path, may_replace)
+            disk.sync(path.parent)
+
+
+def _take_place(new: Path, path: Path, may_replace: Callable[[], None] | None) -> None:
+    """Give a folder its name; what had it is removed. Another process may be doing the same."""
+    old = new.with_name(f"{new.name.removesuffix(SUFFIX)}{OLD}{SUFFIX}")
+    while True:
+        try:
+            new.rename(path)  # if there is none, or an empty one
+        except OSError as error:
+            if error.errno not in _NOT_EMPTY or not path.is_dir():
+                _give_back(old, path)
+                raise
+        else:
+            break
+        if may_replace is not None:
+            may_replace()
+        if disk.exchange(new, path):  # what is to be removed has the temporary name now
+            return
+        shutil.rmtree(old, ignore_errors=True)  # of the last time round: another one has come meanwhile
+        with suppress(FileNotFoundError):
             path.rename(old)
-        temporary.rename(path)
-        _sync(path.parent)
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _give_back(old: Path, path: Path) -> None:
+    """Let a folder that was about to be replaced have its name again, if nothing has it."""
+    if not path.exists():
+        with suppress(OSError):
+            old.rename(path)
 
 
 def clean_up(path: Path) -> None:
     """Remove what dead runs left of ``path``; give back a folder that one was about to replace."""
-    ours = re.compile(rf"{re.escape(_begin(path))}\d+-[0-9a-f]+({OLD})?\{SUFFIX}")
+    ours = re.compile(rf"{re.escape(_begin(path))}\d+-[0-9a-f]+({UNLOCKED})?({OLD})?\{SUFFIX}")
     with suppress(OSError):
         # Old folders first: one may have to take its place again.
         for left in sorted(path.parent.iterdir(), key=lambda left: OLD + SUFFIX not in left.name):
             match = ours.fullmatch(left.name)
-            if match is None:
+            if match is None or left.is_symlink():
                 continue
-            with suppress(OSError):
-                if not _is_dead(left):
-                    continue
-                if match[1] and not path.exists():
-                    left.rename(path)
-                elif left.is_dir():
-                    shutil.rmtree(left)
-                else:
-                    left.unlink()
+            unlocked, is_old = match.groups()
+            if is_old and left.is_dir():  # whoever is replacing it copes with this too
+                _give_back(left, path)
+                if path.exists():
+                    shutil.rmtree(left, ignore_errors=True)
+            elif not unlocked and disk.is_abandoned(left):
+                with suppress(OSError):
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 @contextmanager
 def _claim(path: Path, *, folder: bool) -> Iterator[Path]:
-    if path.is_dir() and not folder:
-        msg = f"can't write `{path}`: it is a folder"
-        raise SinkError(msg)
     clean_up(path)
-    temporary = path.with_name(f"{_begin(path)}{os.getpid()}-{os.urandom(8).hex()}{SUFFIX}")
-    try:
+    with _refusing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             path.lstat()  # its name may be too long, though the temporary one isn't
-        lock = _create(temporary, folder=folder)
-    except OSError as error:
-        raise _refusal(path, error) from error
+        temporary, lock = _create(path, folder=folder)
     try:
         yield temporary
     finally:
-        os.close(lock)
-        if temporary.exists():
-            shutil.rmtree(temporary, ignore_errors=True) if folder else temporary.unlink(missing_ok=True)
+        if lock is not None:
+            os.close(lock)
+        if folder:
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            with suppress(OSError):  # as there is none if all went well; what didn't is being raised
+                temporary.unlink()
 
 
 def _begin(path: Path) -> str:
@@ -139,44 +180,41 @@ def _followed(path: Path) -> Path:
 
 
 def _refusal(path: Path, error: OSError) -> SinkError:
-    return SinkError(f"can't write `{path}`: {error.strerror or error}")
+    why = error.strerror or str(error)
+    if error.errno in (errno.EXDEV, errno.EBUSY):
+        why += "; it is mounted there, or lies in a lower layer of an overlay: write to another name"
+    return SinkError(f"can't write `{path}`: {why}")
 
 
-def _create(temporary: Path, *, folder: bool) -> int:
-    """Make a file or folder that this process has locked; return the descriptor that holds the lock."""
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except SinkError:
+        raise
+    except OSError as error:
+        raise _refusal(path, error) from error
+
+
+def _create(path: Path, *, folder: bool) -> tuple[Path, int | None]:
+    """Make a file or folder that this process has locked; return it and what holds the lock."""
+    mark = ""
     while True:
+        temporary = path.with_name(f"{_begin(path)}{os.getpid()}-{os.urandom(8).hex()}{mark}{SUFFIX}")
         if folder:
             temporary.mkdir()
-        lock = os.open(temporary, os.O_RDONLY if folder else os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
-        if fcntl is not None:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        if temporary.exists():
-            return lock
-        os.close(lock)  # between the two calls another run took it for a dead one's
-
-
-def _is_dead(path: Path) -> bool:
-    """Whether a file or a folder is no longer written; what is neither, a pipe or a link, is none of ours."""
-    if fcntl is None:
-        return True
-    # Opening a pipe would wait for whoever writes into it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            return False
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(descriptor)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        else:
+            temporary.touch(exist_ok=False)
+        if mark:
+            return temporary, None
+        try:
+            lock = disk.lock(temporary)
+        except FileNotFoundError:  # another run took it for a dead one's
+            continue
+        if lock is None:  # under this name it would be a dead one's to whoever has locks, as another host
+            mark = UNLOCKED
+            temporary.rmdir() if folder else temporary.unlink()
+        elif temporary.exists():
+            return temporary, lock
+        else:
+            os.close(lock)  # taken for a dead one's between the two calls

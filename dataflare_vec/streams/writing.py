@@ -69,10 +69,12 @@ class Writing:
     def _write_one(self, sink: Sink) -> None:
         claim: AbstractContextManager[Any]
         if self.plan.kind is Kind.PARTITIONS:
-            claim = whole_folder(sink.target)
+            claim = whole_folder(sink.target, self.plan.check_replaceable)
         elif self.plan.kind is Kind.FILE:
             claim = whole_file(sink.target)
-        else:  # an open file is somebody else's; a Delta table's log makes it whole
+        elif self.plan.makes_table:
+            claim = whole_folder(sink.target, self.plan.check_no_table)
+        else:  # an open file is somebody else's; the log of a Delta table that is there makes it whole
             claim = nullcontext(sink.target)
         with claim as temporary, self._failed_rows(self.plan.errors_sink):
             self._write(self.flow.parts, sink, temporary, self.plan.partitions)

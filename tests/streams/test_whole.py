@@ -77,8 +77,9 @@ def test_what_a_dead_run_left_goes_and_what_a_live_one_writes_stays(tmp_path):
     assert names(tmp_path) == ["a.parquet", "b.parquet"]
 
 
-def test_a_folder_that_was_about_to_be_replaced_comes_back(tmp_path):
-    old = tmp_path / ".a.123-abcd-old.partial"
+@pytest.mark.parametrize("mark", ["", "-unlocked"], ids=["locked", "unlocked"])
+def test_a_folder_that_was_about_to_be_replaced_comes_back(mark, tmp_path):
+    old = tmp_path / f".a.123-abcd{mark}-old.partial"
     old.mkdir()
     (old / "x").write_text("old")
     new = tmp_path / ".a.123-abcd.partial"
