@@ -11,6 +11,7 @@ from dataflare_vec.engine.scope import Scope
 from dataflare_vec.errors import RowError, UnsupportedDataError
 from dataflare_vec.frames import assemble, column_names, to_polars
 from dataflare_vec.frames.arrow import empty_table, like
+from dataflare_vec.frames.columns import first_line
 from dataflare_vec.running import readers_of, run_data
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ def open_reader(data: Any) -> Any:
         return data
     try:
         return pa.RecordBatchReader.from_stream(data)
-    except pa.ArrowInvalid as error:  # one column, as of a ChunkedArray
+    except pa.ArrowInvalid as error:  # one column, as of a ChunkedArray; or a type that only Polars has
         msg = (
-            f"data must be a frame or a stream of record batches, got {type(data).__name__}; "
-            "`pl.Series(data)` makes a Series of one column"
+            f"data must be a frame or a stream of record batches, got {type(data).__name__} "
+            f"({first_line(error)}); `pl.Series(data)` makes a Series of one column, `pl.DataFrame(data)` "
+            "reads types that only Polars has, such as Int128"
         )
         raise UnsupportedDataError(msg) from error
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.engine.expressions import named
 from dataflare_vec.errors import KernelResultError
 from dataflare_vec.frames.columns import first_line, passing_over, position, refuse
 from dataflare_vec.frames.sound import check
@@ -31,7 +32,7 @@ def read(data: Any, readers: Mapping[str, str], optional: Collection[str]) -> pl
     labels, types = data.schema.names, data.schema.types
     if not optional and "" not in readers:  # Polars gives a column without name one
         places = [position(labels, name) for name in readers]
-        if not any(_is_other(types[at]) for at in places if at is not None):
+        if not any(_has_other(types[at]) for at in places if at is not None):
             for name, at in zip(readers, places, strict=True):
                 check(data.column(at), name, readers)
             with suppress(TypeError):  # column by column it comes out whose it is
@@ -49,6 +50,8 @@ def _read_column(part: Any, kind: Any, name: str, readers: Mapping[str, str]) ->
     import pyarrow as pa
 
     what = f"is of Arrow's type {kind}, which Polars can't read"
+    if any(map(_has_other, _inner(kind))):
+        refuse(name, readers, f"{what}; cast it, or leave it out")
     check(part.column(0), name, readers)
     try:
         if _is_other(kind):
@@ -91,6 +94,18 @@ def _is_other(kind: Any) -> bool:
     return kind.id in _other_types()
 
 
+def _has_other(kind: Any) -> bool:
+    return _is_other(kind) or any(map(_has_other, _inner(kind)))
+
+
+def _inner(kind: Any) -> list[Any]:
+    """Return the types of what values of a nested type are made of."""
+    kind = getattr(kind, "storage_type", kind)
+    if hasattr(kind, "num_fields") and kind.num_fields:
+        return [kind.field(index).type for index in range(kind.num_fields)]
+    return []
+
+
 def _decoded(column: Any) -> Any:
     """Return a column of a type that Polars doesn't know as one of a type that says the same.
 
@@ -126,24 +141,73 @@ def empty_table(schema: Any) -> Any:
     """Return a table without rows; PyArrow's own ``schema.empty_table()`` doesn't know each type."""
     import pyarrow as pa
 
-    return pa.Table.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+    return pa.Table.from_arrays([_empty(field.type) for field in schema], schema=schema)
 
 
-def to_arrow(series: pl.Series) -> Any:
-    """Return a column as an Arrow array.
+def _empty(kind: Any) -> Any:
+    """Return no values of a type; PyArrow's `nulls` of nested run-end-encoded ones aren't sound (26.0)."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return pa.StructArray.from_arrays([_empty(field.type) for field in kind], fields=list(kind))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        is_large = pa.types.is_large_list(kind)
+        offsets = pa.array([0], pa.int64() if is_large else pa.int32())
+        array = pa.LargeListArray if is_large else pa.ListArray
+        return array.from_arrays(offsets, _empty(kind.value_type), type=kind)
+    return pa.nulls(0, kind)
+
+
+def portable(series: pl.Series) -> pl.Series:
+    """Return a column without integers of 128 bits, which Arrow hasn't; its decimals are as wide.
 
     Raises
     ------
     KernelResultError
-        If it holds integers that no type of Arrow does.
+        If there is one of more than 38 digits.
     """
-    if series.dtype in (pl.Int128, pl.UInt128):  # Arrow has no such integers; its decimals are as wide
-        try:
-            series = series.cast(pl.Decimal(38, 0))
-        except pl.exceptions.PolarsError as error:
-            msg = f"column `{series.name}` holds integers of more than 38 digits, which Arrow can't; cast it"
-            raise KernelResultError(msg) from error
-    return series.rechunk().to_arrow()
+    dtype = _portable(series.dtype)
+    if dtype == series.dtype:
+        return series
+    try:
+        return series.cast(dtype)
+    except pl.exceptions.PolarsError as error:
+        msg = f"column `{series.name}` holds integers of more than 38 digits, which Arrow can't; cast it"
+        raise KernelResultError(msg) from error
+
+
+def _portable(dtype: Any) -> Any:
+    if dtype in (pl.Int128, pl.UInt128):
+        return pl.Decimal(38, 0)
+    if isinstance(dtype, pl.List):
+        return pl.List(_portable(dtype.inner))
+    if isinstance(dtype, pl.Array):
+        return pl.Array(_portable(dtype.inner), dtype.size)
+    if isinstance(dtype, pl.Struct):
+        return pl.Struct([pl.Field(field.name, _portable(field.dtype)) for field in dtype.fields])
+    return dtype
+
+
+def to_arrow(series: pl.Series) -> Any:
+    """Return a column as an Arrow array, without what only a field can say of it: that it is an Enum.
+
+    Raises
+    ------
+    KernelResultError
+        As `portable` does.
+    """
+    return portable(series).rechunk().to_arrow()
+
+
+def to_table(columns: Sequence[pl.Series], **options: Any) -> Any:
+    """Return columns as a table; the options are those of `polars.DataFrame.to_arrow`.
+
+    Raises
+    ------
+    KernelResultError
+        As `portable` does.
+    """
+    return named([portable(one) for one in columns]).to_arrow(**options)
 
 
 def like(data: Any, series: Sequence[pl.Series]) -> Any:
@@ -151,7 +215,18 @@ def like(data: Any, series: Sequence[pl.Series]) -> Any:
     import pyarrow as pa
 
     kind = pa.RecordBatch if isinstance(data, pa.RecordBatch) else pa.Table
-    return kind.from_arrays([to_arrow(one) for one in series], names=[one.name for one in series])
+    arrays = [to_arrow(one) for one in series]
+    fields = [_field(one, array) for one, array in zip(series, arrays, strict=True)]
+    return kind.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _field(series: pl.Series, array: Any) -> Any:
+    """Return what a schema has of a column: also its dtype, where Arrow's type doesn't say that."""
+    import pyarrow as pa
+
+    if isinstance(series.dtype, (pl.Enum, pl.Categorical, pl.BaseExtension)):
+        return to_table([series.clear()]).schema.field(0)
+    return pa.field(series.name, array.type)
 
 
 def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
@@ -162,10 +237,11 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
     for series in outcome.series:
         at = position(result.schema.names, series.name)
         array = to_arrow(series)
+        field = _field(series, array)
         if at is None:
-            result = result.append_column(series.name, array)
+            result = result.append_column(field, array)
         else:
-            result = result.set_column(at, series.name, array)
+            result = result.set_column(at, field, array)
     return result
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.errors import SourceError
+from dataflare_vec.frames import to_polars
+from dataflare_vec.frames.arrow import empty_table
 from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.streams.batches import check_lengths
 from dataflare_vec.streams.formats import is_packed_otherwise, named, names
@@ -267,7 +269,8 @@ def _open(
             import pyarrow as pa
 
             with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as reader:
-                schema = pl.DataFrame(reader.schema.empty_table()).schema
+                names = dict.fromkeys(reader.schema.names, "")
+                schema = to_polars(empty_table(reader.schema), names).schema
         elif kind == "csv":
             with as_utf8(path, kind, options, lines=INFERRED + 1) as text:
                 schema = scan(text, kind, None, options).collect_schema()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.errors import SourceError
+from dataflare_vec.frames import to_polars
 from dataflare_vec.frames.sound import check
 from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.streams.ahead import Ahead, ClosedError
@@ -194,10 +195,9 @@ def read_ipc_stream(path: Path, size: int) -> Iterator[pl.DataFrame]:
     import pyarrow as pa
 
     with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
-        for batch in validated(reader):
-            frame = pl.from_arrow(batch)
-            assert isinstance(frame, pl.DataFrame)
-            yield from frame.iter_slices(size)
+        for batch in reader:
+            batch.validate()
+            yield from to_polars(batch, dict.fromkeys(batch.schema.names, "")).iter_slices(size)
 
 
 def validated(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

@@ -11,6 +11,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from dataflare_vec.errors import SinkError
+from dataflare_vec.frames.arrow import to_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -136,7 +137,7 @@ def _write_ipc_stream(
 ) -> None:
     import pyarrow as pa
 
-    arrow = schema.to_frame().to_arrow().schema
+    arrow = to_table(schema.to_frame().get_columns()).schema
     sink = pa.OSFile(str(target), "wb") if isinstance(target, (str, Path)) else target
     if compression is not None:
         codec = None if compression == "uncompressed" else compression
@@ -145,7 +146,7 @@ def _write_ipc_stream(
         writer = pa.ipc.new_stream(sink, arrow, **options)
         try:
             for frame in frames:
-                writer.write_table(frame.to_arrow().cast(arrow))
+                writer.write_table(to_table(frame.get_columns()).cast(arrow))
         except BaseException:
             _tear(sink)  # it may end without a marker: whoever reads it would take what has come for all
             raise
@@ -174,11 +175,12 @@ def _write_delta(
         raise SinkError(msg) from error
     import pyarrow as pa
 
-    arrow = schema.to_frame().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    level = pl.CompatLevel.oldest()
+    arrow = to_table(schema.to_frame().get_columns(), compat_level=level).schema
     batches = (
         batch.cast(arrow)
         for frame in frames
-        for batch in frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
+        for batch in to_table(frame.get_columns(), compat_level=level).to_batches()
     )
     reader = pa.RecordBatchReader.from_batches(arrow, batches)
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.config import as_timedelta
 from dataflare_vec.errors import StreamUsedError
-from dataflare_vec.frames.arrow import like
+from dataflare_vec.frames.arrow import to_table
 from dataflare_vec.hints import argument
 from dataflare_vec.manager import managed
 from dataflare_vec.streams.ahead import ClosedError
@@ -228,15 +228,21 @@ class Stream:
         return self.to_reader().__arrow_c_stream__(requested_schema)
 
     def to_reader(self) -> Any:
-        """Return the stream as a `pyarrow.RecordBatchReader`."""
+        """Return the stream as a `pyarrow.RecordBatchReader`.
+
+        Notes
+        -----
+        Arrow has no integers of 128 bits: Int128 and UInt128, also inside lists and structs, are
+        ``Decimal(38, 0)`` there. The same goes for what `write` makes an Arrow IPC stream of.
+        """
         import pyarrow as pa
 
-        schema = like(None, self.schema.to_frame().get_columns()).schema
+        schema = to_table(self.schema.to_frame().get_columns()).schema
 
         def batches() -> Iterator[Any]:
             self._begin("read as an Arrow stream")
             for frame in self._flow.frames:
-                for batch in like(None, frame.get_columns()).combine_chunks().to_batches():
+                for batch in to_table(frame.get_columns()).combine_chunks().to_batches():
                     yield batch.cast(schema)
 
         return pa.RecordBatchReader.from_batches(schema, batches())
