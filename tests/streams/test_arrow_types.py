@@ -224,8 +224,8 @@ def test_refused_before_a_row_is_out(name, tmp_path, monkeypatch, capsys):
     data = table(refused()[name]).rename_columns(["n", "the column"])
     target = io.BytesIO()
     with pytest.raises((dfv.SourceError, dfv.ColumnTypeError), match="column `the column` "):
-        dfv.stream(data.to_reader(), INC).write(target, format="csv")
-    assert target.getvalue().count(b"\n") <= 1  # no more than the names
+        dfv.stream(data.to_reader(), INC).write(target, format="ndjson")
+    assert target.getvalue() == b""
     try:
         content = written(data)
     except pa.ArrowNotImplementedError:
