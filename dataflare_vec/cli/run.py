@@ -214,10 +214,12 @@ def _standard_input() -> Any:
     import pyarrow as pa
 
     from dataflare_vec.errors import DataFlareError, SourceError
+    from dataflare_vec.streams.batches import Watched, check_end_of_stream
     from dataflare_vec.streams.reading import validated
 
+    watched = Watched(sys.stdin.buffer)
     try:
-        reader = pa.ipc.open_stream(sys.stdin.buffer)
+        reader = pa.ipc.open_stream(watched)
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"standard input is no Arrow IPC stream: {error}"
         raise SourceError(msg) from error
@@ -225,7 +227,8 @@ def _standard_input() -> Any:
     def batches() -> Iterator[Any]:
         try:
             yield from validated(reader)
-        except (pa.ArrowException, DataFlareError, OSError) as error:
+            check_end_of_stream(watched.first, watched.last)
+        except (pa.ArrowException, DataFlareError, OSError, ValueError) as error:
             msg = f"standard input breaks off, or is damaged: {error}"
             raise SourceError(msg) from error
 

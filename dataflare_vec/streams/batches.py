@@ -1,4 +1,4 @@
-"""Whether batches of an Arrow IPC file have as many rows as their columns: Polars takes them at their word.
+"""Whether Arrow IPC files and streams are whole: Polars and PyArrow take them at their word.
 
 The format, of which a few numbers are read here: https://arrow.apache.org/docs/format/Columnar.html
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 #: After the footer of a file: its size, and the format's name.
 _TAIL = struct.Struct("<i6s")
@@ -19,12 +20,18 @@ _TAIL = struct.Struct("<i6s")
 _BLOCK = struct.Struct("<qi4xq")
 #: What a message begins with, but for one of the first versions of the format.
 _CONTINUED = b"\xff\xff\xff\xff"
+#: What a file begins with, its schema after it.
+_HEAD = b"ARROW1\0\0"
+#: What a stream ends with; in the first versions of the format with its second half.
+_END = _CONTINUED + b"\0\0\0\0"
 #: Fields of the tables `Footer`, `Message` and `RecordBatch`.
-_BATCHES, _HEADER, _LENGTH, _NODES = 3, 2, 0, 1
+_BATCHES, _KIND, _HEADER, _BODY, _LENGTH, _NODES = 3, 1, 2, 3, 0, 1
+#: The kind of a message that is a batch.
+_RECORD_BATCH = 3
 
 
 def check_lengths(path: Path) -> None:
-    """Raise if a batch says another number of rows than its first column has.
+    """Raise if the footer of a file leaves out a batch, or one says other rows than its first column has.
 
     Raises
     ------
@@ -33,7 +40,11 @@ def check_lengths(path: Path) -> None:
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            for index, (rows, found) in enumerate(_lengths(data)):
+            blocks, end = _blocks(data)
+            if blocks != list(_found(data, min(blocks, default=end), end)):
+                msg = "the batches of its footer aren't those that are there"
+                raise ValueError(msg)
+            for index, (rows, found) in enumerate(_lengths(data, blocks)):
                 if rows != found:
                     msg = f"batch {index} should have {rows} rows, its first column has {found}"
                     raise ValueError(msg)
@@ -42,17 +53,88 @@ def check_lengths(path: Path) -> None:
             raise ValueError(msg) from error
 
 
-def _lengths(data: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """Yield the rows of each batch, by itself and by its first column."""
+class Watched:
+    """A binary file that remembers the first four and the last eight bytes that were read of it."""
+
+    closed = False  # PyArrow asks
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.first = self.last = b""
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes."""
+        data = self._file.read(size)
+        self.first = (self.first + data[:4])[:4]
+        self.last = (self.last + data[-8:])[-8:]
+        return data
+
+
+def check_end_of_stream(first: bytes, last: bytes) -> None:
+    """Raise if a stream ends without saying so: whoever wrote it may have been killed between two batches.
+
+    Parameters
+    ----------
+    first, last
+        Its first four and its last eight bytes.
+
+    Raises
+    ------
+    ValueError
+        With what to do if it is whole.
+    """
+    marker = _END if first == _CONTINUED else _END[4:]
+    if not last.endswith(marker):
+        msg = (
+            "it has no end marker, so whoever wrote it may not have come to the end; if it is whole, append "
+            f"the bytes {marker.hex(' ')}"
+        )
+        raise ValueError(msg)
+
+
+def _blocks(data: mmap.mmap) -> tuple[list[int], int]:
+    """Return where the batches are by the footer, and where that begins."""
     size, _ = _TAIL.unpack_from(data, len(data) - _TAIL.size)
-    footer = _target(data, len(data) - _TAIL.size - size)
-    blocks = _field(data, footer, _BATCHES)
+    begin = len(data) - _TAIL.size - size
+    blocks = _field(data, _target(data, begin), _BATCHES)
     if not blocks:
-        return
+        return [], begin
     first = _target(data, blocks)
     (count,) = struct.unpack_from("<I", data, first)
-    for index in range(count):
-        at, *_ = _BLOCK.unpack_from(data, first + 4 + index * _BLOCK.size)
+    return [_BLOCK.unpack_from(data, first + 4 + i * _BLOCK.size)[0] for i in range(count)], begin
+
+
+def _found(data: mmap.mmap, first: int, end: int) -> Iterator[int]:
+    """Yield where batches are before the footer: a file is a stream as well.
+
+    Parameters
+    ----------
+    first, end
+        Where the first one is by the footer, and where that begins.
+    """
+    at = len(_HEAD)
+    is_old = first < end and data[first : first + 4] != _CONTINUED
+    if data[at : at + 4] != _CONTINUED and not is_old:
+        # The schema, which in files of Polars doesn't begin as a message: on with what comes after it.
+        at = max(at, data.find(_CONTINUED, at, end))
+    while at < end:
+        prefix = 8 if data[at : at + 4] == _CONTINUED else 4
+        (size,) = struct.unpack_from("<i", data, at + prefix - 4)
+        if size <= 0:
+            return
+        message = _target(data, at + prefix)
+        kind, body = _field(data, message, _KIND), _field(data, message, _BODY)
+        if kind and struct.unpack_from("<B", data, kind)[0] == _RECORD_BATCH:
+            yield at
+        length = struct.unpack_from("<q", data, body)[0] if body else 0
+        if length < 0:
+            return
+        at += prefix + size + length
+
+
+def _lengths(data: mmap.mmap, blocks: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the rows of each batch, by itself and by its first column."""
+    for at in blocks:
         message = _target(data, at + (8 if data[at : at + 4] == _CONTINUED else 4))
         batch = _target(data, _field(data, message, _HEADER))
         length = _field(data, batch, _LENGTH)

@@ -20,9 +20,9 @@ import polars as pl
 
 from dataflare_vec.errors import SourceError
 from dataflare_vec.frames import to_polars
-from dataflare_vec.frames.sound import check
 from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.streams.ahead import Ahead, ClosedError
+from dataflare_vec.streams.batches import check_end_of_stream
 from dataflare_vec.streams.formats import named
 
 if TYPE_CHECKING:
@@ -191,27 +191,35 @@ def read_parquet(path: Path, rows: int, size: int, memory: int | None) -> Iterat
 
 
 def read_ipc_stream(path: Path, size: int) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a file that is an Arrow IPC stream."""
-    import pyarrow as pa
-
-    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
-        for batch in reader:
-            batch.validate()
-            yield from to_polars(batch, dict.fromkeys(batch.schema.names, "")).iter_slices(size)
-
-
-def validated(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of somebody else's bytes, each when it is known that it doesn't lead out of them.
+    """Yield the rows of a file that is an Arrow IPC stream, if it is one to its end.
 
     Raises
     ------
-    pyarrow.ArrowInvalid, DataFlareError
-        If one does: PyArrow doesn't look at offsets, nor at text.
+    ValueError
+        If it breaks off, or another one follows, of which PyArrow says nothing.
+    """
+    import pyarrow as pa
+
+    with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+        for batch in validated(reader):
+            yield from to_polars(batch, dict.fromkeys(batch.schema.names, "")).iter_slices(size)
+        end = file.tell()
+        check_end_of_stream(file.read_at(4, 0), file.read_at(8, max(0, end - 8)))
+        if end < file.size():
+            msg = f"{file.size() - end} bytes follow its end; one file for each stream can be read"
+            raise ValueError(msg)
+
+
+def validated(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of somebody else's bytes, whose columns are as long as they say.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        If one isn't. What is in the columns is looked at where they go to Polars.
     """
     for batch in reader:
         batch.validate()
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            check(column, name, {})
         yield batch
 
 

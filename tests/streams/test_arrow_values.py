@@ -1,4 +1,4 @@
-"""Arrow streams whose values are strange but hurt nobody are read as Polars reads them; others are errors."""
+"""Arrow files and streams: what is strange is read as Polars reads it, and no batch goes missing."""
 
 from __future__ import annotations
 
@@ -56,3 +56,83 @@ def test_a_length_that_asks_for_more_memory_than_there_is(tmp_path):
     (tmp_path / "a.arrows").write_bytes(content)
     with pytest.raises(dfv.SourceError, match=r"can't read `.*a.arrows`, after row 0: malloc of size"):
         list(dfv.stream(tmp_path / "a.arrows", "here"))
+
+
+def messages(content: bytes) -> list[int]:
+    """Where messages begin, and the marker of the end."""
+    return [at for at in range(0, len(content) - 7, 8) if content[at : at + 4] == b"\xff" * 4]
+
+
+def in_batches(new, legacy: bool = False) -> bytes:
+    sink = io.BytesIO()
+    table = pa.table({"x": list(range(100))})
+    options = pa.ipc.IpcWriteOptions(use_legacy_format=legacy)
+    with new(sink, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=10)
+    return sink.getvalue()
+
+
+def run_piped(content: bytes, target, monkeypatch) -> int:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    return main(["run", "here", "-", "-o", str(target), "-q"])
+
+
+def test_a_stream_that_ends_between_two_batches(tmp_path, monkeypatch, capsys):
+    """As of a producer that was killed: PyArrow and Polars take that for the end."""
+    whole = in_batches(pa.ipc.new_stream)
+    path, target = tmp_path / "a.arrows", tmp_path / "o.parquet"
+    for at in messages(whole)[1:]:
+        path.write_bytes(whole[:at])
+        assert pl.read_ipc_stream(io.BytesIO(whole[:at])).height < 101
+        with pytest.raises(dfv.SourceError, match=r"no end marker.* append the bytes ff ff ff ff 00 "):
+            list(dfv.stream(path, "here"))
+        assert run_piped(whole[:at], target, monkeypatch) == 3
+        assert "standard input breaks off, or is damaged: it has no end marker" in capsys.readouterr().err
+        assert not target.exists()
+    assert run_piped(whole, target, monkeypatch) == 0
+    assert pl.read_parquet(target).height == 100
+
+
+def test_a_stream_of_the_first_versions_of_the_format(tmp_path, monkeypatch):
+    """Its end marker is a zero of 32 bits."""
+    whole = in_batches(pa.ipc.new_stream, legacy=True)
+    assert not whole.startswith(b"\xff")
+    path = tmp_path / "a.arrows"
+    path.write_bytes(whole)
+    assert sum(frame.height for frame in dfv.stream(path, "here")) == 100
+    assert run_piped(whole, tmp_path / "o.parquet", monkeypatch) == 0
+
+
+def test_a_stream_behind_a_stream(tmp_path):
+    """Of ``cat a.arrows b.arrows`` the second one would be lost."""
+    whole = in_batches(pa.ipc.new_stream)
+    path = tmp_path / "a.arrows"
+    path.write_bytes(whole + whole)
+    assert pl.read_ipc_stream(path).height == 100
+    with pytest.raises(dfv.SourceError, match=f"{len(whole)} bytes follow its end"):
+        list(dfv.stream(path, "here"))
+    middle = messages(whole)[5]  # a length of zero is an end
+    path.write_bytes(whole[: middle + 4] + bytes(4) + whole[middle + 8 :])
+    with pytest.raises(dfv.SourceError, match=f"{len(whole) - middle - 8} bytes follow its end"):
+        list(dfv.stream(path, "here"))
+
+
+@pytest.mark.parametrize("writer", ["pyarrow", "pyarrow, first versions", "polars"])
+def test_a_footer_that_leaves_out_a_batch(writer, tmp_path):
+    path = tmp_path / "a.arrow"
+    whole = in_batches(pa.ipc.new_file, legacy="first" in writer)
+    if writer == "polars":
+        pl.DataFrame({"x": range(100)}).write_ipc(path, record_batch_size=10)
+        whole = path.read_bytes()
+    path.write_bytes(whole)
+    assert sum(frame.height for frame in dfv.stream(path, "here")) == 100
+    ten = (10).to_bytes(4, "little")  # how many blocks of 24 bytes there are, before the first of them
+    first = next(at + 4 for at in range(len(whole) - 250, 0, -1) if whole[at : at + 4] == ten)
+    without_last = whole[: first - 4] + (9).to_bytes(4, "little") + whole[first:]
+    without_first = without_last[:first] + whole[first + 24 : first + 240] + whole[first + 216 :]
+    one_twice = whole[:first] + whole[first + 24 : first + 48] + whole[first + 24 :]
+    for content, height in ((without_last, 90), (without_first, 90), (one_twice, 100)):
+        path.write_bytes(content)
+        assert pl.read_ipc(path).height == height
+        with pytest.raises(dfv.SourceError, match="the batches of its footer aren't those that are there"):
+            list(dfv.stream(path, "here"))
