@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec import forks as forks
-from dataflare_vec import namespaces, text, vectors, words
+from dataflare_vec import hooks, namespaces, text, vectors, words
+from dataflare_vec._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dataflare_vec import duckdb
@@ -65,8 +66,6 @@ if TYPE_CHECKING:
     from dataflare_vec.streams.result import StreamResult
     from dataflare_vec.streams.stream import Stream, stream
     from dataflare_vec.tuner import ChunkTuner, RuleTuner, plot_trace
-
-__version__ = "0.1.0"
 
 # Where each public name lives. Modules are imported with the first name asked of them, so that importing
 # the package costs a millisecond or two on top of Polars.
@@ -207,4 +206,11 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
+def _compile_ahead(plugin: Any, schema: Any) -> dict[str, Any]:
+    from dataflare_vec.ahead import compile_ahead
+
+    return compile_ahead(plugin, schema)
+
+
+hooks.compile_ahead = _compile_ahead
 namespaces.register()

@@ -100,8 +100,6 @@ def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
         If there is no such parameter, or the value can't be bound to it.
     """
     parameters = plugin.parameters
-    if not given and plugin.own_binding:
-        return plugin.own_binding[0]  # type: ignore[no-any-return]
     if given:
         known = {parameter.name for parameter in parameters}
         for name in given:
@@ -119,10 +117,7 @@ def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
     )
     columns = tuple(item for item in items if isinstance(item, Column))
     constants = tuple((i, _type_key(c.value)) for i, c in enumerate(items) if isinstance(c, Constant))
-    binding = Binding(plugin, items, columns, constants)
-    if not given:
-        plugin.own_binding.append(binding)
-    return binding
+    return Binding(plugin, items, columns, constants)
 
 
 def _with_neighbours(item: Column | Constant) -> list[Column | Constant]:

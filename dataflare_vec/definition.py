@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec import hooks
 from dataflare_vec.annotations import Reading, Result, parameter_problem, read_parameters, read_result
 from dataflare_vec.carry import check_state
 from dataflare_vec.errors import AnnotationWarning, PluginDefinitionError
@@ -30,9 +31,6 @@ MATH = ("precise", "fast", "libm")
 MOST_NEIGHBOURS = 32
 #: What `fallback` may be: an error, or the interpreter.
 FALLBACKS = (None, "python")
-
-#: Where a filter keeps `Plugin.answering`, among its kernels.
-_ANSWERS = "answers"
 
 #: What `returns` may hold for one output: a dtype, or the name of the parameter whose dtype it has.
 Returns = Any
@@ -170,19 +168,6 @@ class Plugin:
     fallback: str | None = None
     stateful: Stateful | None = None
     result: Result | None = None
-    # What comes of running it isn't part of the definition: it isn't compared.
-    # Kernels by argument types; filled by the engine. It lives and dies with the plugin.
-    kernels: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
-    # The binding of a call without any, once it has been made.
-    own_binding: list[Any] = field(default_factory=list, repr=False, compare=False)
-    # The plan of the last such call, with what it holds for; see the engine's `plan_for`.
-    last_plan: list[Any] = field(default_factory=list, repr=False, compare=False)
-    # The plugin of the same definition that it replaced, until its kernels were looked at; and what its
-    # functions name that kernels were compiled with. See the engine's `live`.
-    predecessor: list[Plugin] = field(default_factory=list, repr=False, compare=False)
-    captured: list[Any] = field(default_factory=list, repr=False, compare=False)
-    # Why it ran in the interpreter, once the user has been warned of it.
-    interpreted: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", getattr(self.function, "__doc__", None))
@@ -191,27 +176,6 @@ class Plugin:
         module = getattr(plain(self.function), "__module__", None)
         if module and not isinstance(self.function, pl.Expr):
             object.__setattr__(self, "__module__", module)
-
-    @staticmethod
-    def fresh() -> dict[str, Any]:
-        """Return what a copy has of its own: nothing compiled, bound or planned yet."""
-        own: Any = [one for one in fields(Plugin) if not one.compare]
-        return {one.name: one.default_factory() for one in own}
-
-    def forget(self) -> None:
-        """Forget what was compiled and planned, because something that it captures has changed.
-
-        Other threads may be about to put something into what is here now: it gets new places.
-        """
-        for name in ("kernels", "last_plan", "interpreted"):
-            object.__setattr__(self, name, type(getattr(self, name))())
-
-    def become(self, other: Plugin) -> None:
-        """Be defined as another one from now on, for those who hold this one."""
-        for one in fields(Plugin):
-            value = getattr(other, one.name) if one.compare else type(getattr(self, one.name))()
-            object.__setattr__(self, one.name, value)
-        self.__post_init__()
 
     @property
     def name(self) -> str:
@@ -222,19 +186,6 @@ class Plugin:
     def is_filter(self) -> bool:
         """Whether it keeps rows instead of adding columns."""
         return self.info.plugin_type is PluginType.FILTER
-
-    def answering(self) -> Plugin:
-        """Return a plugin whose column is what a filter answers for each row: true, false or null.
-
-        It is made once, so that it is compiled once. What is no filter is its own.
-        """
-        if not self.is_filter:
-            return self
-        known = self.kernels.get(_ANSWERS)
-        if known is None:
-            info = replace(self.info, plugin_type=PluginType.TRANSFORMER)
-            known = self.kernels.setdefault(_ANSWERS, replace(self, info=info, **self.fresh()))
-        return known  # type: ignore[no-any-return]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function that was registered."""
@@ -251,9 +202,7 @@ class Plugin:
 
     def compile(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         """Compile a row kernel for columns of some types; see `dataflare_vec.compile_ahead`."""
-        import dataflare_vec
-
-        return dataflare_vec.compile_ahead(self, schema)
+        return hooks.compile_ahead(self, schema)
 
     def __repr__(self) -> str:
         names = ", ".join(p.name if p.is_column else f"{p.name}={p.default!r}" for p in self.parameters)

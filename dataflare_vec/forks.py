@@ -3,6 +3,8 @@
 In the child there is only the thread that has forked. A lock that another one holds is held for ever, and a
 module that another one imports stays half a module: whoever asks for either hangs. This is imported with the
 package, so that it knows of the first call.
+
+What a fork has to wait for is told here, and so is what the child has to make anew.
 """
 
 from __future__ import annotations
@@ -11,7 +13,11 @@ import importlib._bootstrap as _importing
 import os
 import threading
 import time
-from typing import Any, Protocol
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Seconds after which it forks all the same: then it is the child that waits, if it needs the thing at all.
 PATIENCE = 30.0
@@ -26,6 +32,12 @@ class Lock(Protocol):
     def release(self) -> None: ...  # noqa: D102
 
 
+class Renewed(Protocol):
+    """Something with locks, or threads, of its own."""
+
+    def renew_after_fork(self) -> None: ...  # noqa: D102
+
+
 _locks: list[Lock] = []
 _held: list[Lock] = []  # by the thread that forks
 
@@ -33,6 +45,30 @@ _held: list[Lock] = []  # by the thread that forks
 def wait_for_lock(lock: Lock) -> None:
     """Let forks wait until no other thread holds ``lock``."""
     _locks.append(lock)
+
+
+# Not a WeakSet: one can't be listed safely while another thread makes something.
+_renewed: set[weakref.ref[Renewed]] = set()
+_in_child: list[Callable[[], None]] = []
+
+
+def renew_in_child(owner: Renewed) -> None:
+    """Let the child of each fork call ``owner.renew_after_fork()``, as long as there is ``owner``.
+
+    A thread that the child doesn't have may have held its locks.
+    """
+    _renewed.add(weakref.ref(owner, _renewed.discard))
+
+
+def call_in_child(function: Callable[[], None]) -> None:
+    """Let the child of each fork call ``function``."""
+    _in_child.append(function)
+
+
+def around(*, before: Callable[[], None], in_parent: Callable[[], None]) -> None:
+    """Let the thread that forks call something before and after, in the parent."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=before, after_in_parent=in_parent)
 
 
 def _before() -> None:
@@ -55,6 +91,16 @@ def _after() -> None:
         _held.pop().release()
 
 
+def _after_in_child() -> None:
+    _after()
+    for function in _in_child:
+        function()
+    for reference in list(_renewed):
+        owner = reference()
+        if owner is not None:
+            owner.renew_after_fork()
+
+
 def _is_importing(own: int) -> bool:
     # Python keeps a lock for each module that is being imported. It has no public name for them; where they
     # are somewhere else, forks don't wait for imports.
@@ -67,4 +113,4 @@ def _is_importing(own: int) -> bool:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after)
+    os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after_in_child)

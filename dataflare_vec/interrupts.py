@@ -16,6 +16,8 @@ import signal
 from functools import cache
 from typing import TYPE_CHECKING
 
+from dataflare_vec import forks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -83,5 +85,4 @@ def _after_fork() -> None:
         words[i] = 0
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+forks.call_in_child(_after_fork)

@@ -9,12 +9,11 @@ GIL meanwhile.
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakSet
 
+from dataflare_vec import forks
 from dataflare_vec.interrupts import watched
 
 if TYPE_CHECKING:
@@ -63,12 +62,16 @@ class Kernel(ABC):
     from_cache: bool = False
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        _alive.add(self)
+        self.renew_after_fork()
+        forks.renew_in_child(self)
         self._callables: dict[tuple[bool, bool], Callable[[int, int], int]] = {}
         self._loops: dict[LoopVariant, Callable[[int, int], int]] = {}
         self._code: dict[LoopVariant, MachineCode] = {}
         self._full_turns = 0  # how many more chunks don't try the fast form first
+
+    def renew_after_fork(self) -> None:
+        """Have a lock that no thread holds."""
+        self._lock = threading.RLock()
 
     def loop(self, *, nulls: bool, careful: bool = False) -> Callable[[int, int], int]:
         """Return the loop ``(address of the block, rows) -> whether some row raised``.
@@ -145,16 +148,3 @@ class Kernel(ABC):
                     loop = watched(code.address, 2) if code.looks else PROTOTYPE(code.address)
                     self._loops[variant] = loop
         return loop
-
-
-#: For the child of a fork: a thread that it doesn't have may have held a kernel's lock.
-_alive: WeakSet[Kernel] = WeakSet()
-
-
-def _after_fork() -> None:
-    for kernel in list(_alive):
-        kernel._lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copyreg
-import os
 import threading
 import weakref
 from dataclasses import replace
@@ -12,7 +11,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec import logs
+from dataflare_vec import forks, logs
 from dataflare_vec import pickling as pickling  # plugins can be pickled
 from dataflare_vec.config import PluginManagerConfig
 from dataflare_vec.definition import Form, Plugin, PluginInfo, PluginType, define
@@ -23,7 +22,6 @@ from dataflare_vec.metrics import Metrics, PluginMetrics
 from dataflare_vec.registry import Registry, default_registry
 from dataflare_vec.running import run_batch
 from dataflare_vec.states import PluginState, States
-from dataflare_vec.tuner import TunerMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,8 +100,8 @@ class PluginManager:
         self._began = monotonic()
         self._monitor: Monitor | None = None
         self._health: HealthReport | None = None
-        self._lock = threading.Lock()
-        _managers.add(self)
+        self.renew_after_fork()
+        forks.renew_in_child(self)
         self._stop_debugging: Any = None
         if config.enable_debug_mode:
             logs.start_debugging()
@@ -405,6 +403,10 @@ class PluginManager:
         self.start()
         return self
 
+    def renew_after_fork(self) -> None:
+        """Have a lock that no thread holds."""
+        self._lock = threading.Lock()
+
     def __exit__(
         self,
         exc_type: type[BaseException] | None,
@@ -463,8 +465,7 @@ def _define(name: str | None, target: Any, **about: Any) -> Plugin:
     if isinstance(target, Plugin):
         said = {key: about.pop(key) for key in _ABOUT if key in about}
         info = replace(target.info, name=name or target.name, **said)
-        # Its own kernels: a manager may go while the plugin stays.
-        return replace(target, info=info, **target.fresh(), **about)
+        return replace(target, info=info, **about)
     from dataflare_vec.classes import define_class_plugin, is_class_plugin
 
     if is_class_plugin(target):
@@ -488,24 +489,16 @@ def _default_pool() -> MemoryPool:
     return default_pool()
 
 
-_managers: weakref.WeakSet[PluginManager] = weakref.WeakSet()
+_default: PluginManager | None = None
+_default_lock = threading.Lock()
 
 
 def _after_fork() -> None:
-    # Threads that the child doesn't have may have held locks, and have left a tuner half-changed.
     global _default_lock  # noqa: PLW0603
-    _default_lock = threading.Lock()
-    for manager in list(_managers):
-        manager._lock = threading.Lock()
-        manager.registry._lock = threading.RLock()
-        manager.runtime.tuners = TunerMemory()
+    _default_lock = threading.Lock()  # whoever held it isn't in the child
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-_default: PluginManager | None = None
-_default_lock = threading.Lock()
+forks.call_in_child(_after_fork)
 
 
 def default_manager() -> PluginManager:

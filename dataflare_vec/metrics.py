@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from math import ceil, exp, log
 from time import time
 from typing import TYPE_CHECKING
+
+from dataflare_vec import forks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,7 +168,12 @@ class Metrics:
 
     def __init__(self) -> None:
         self._counters: dict[str, _Counter] = {}
-        _all.add(self)
+        forks.renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Have locks that no thread holds."""
+        for counter in list(self._counters.values()):
+            counter.lock = threading.Lock()
 
     def count(
         self, plugin: str, chunks: Sequence[tuple[int, float]], failed: int, *, interpreted: bool = False
@@ -238,17 +243,3 @@ class Metrics:
     def forget(self, plugin: str) -> None:
         """Begin anew for a plugin."""
         self._counters.pop(plugin, None)
-
-
-_all: weakref.WeakSet[Metrics] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    # A thread that the child doesn't have may have held a lock.
-    for metrics in list(_all):
-        for counter in list(metrics._counters.values()):
-            counter.lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

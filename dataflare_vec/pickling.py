@@ -84,7 +84,7 @@ def _look_up(module: str, name: str) -> Any:
 
 def _definition(plugin: Plugin) -> dict[str, Any]:
     """Return the fields of a plugin that define it."""
-    definition = {one.name: getattr(plugin, one.name) for one in fields(Plugin) if one.compare}
+    definition = {one.name: getattr(plugin, one.name) for one in fields(Plugin)}
     # Of a renamed copy: where its function should be there is the plugin that it is a copy of.
     function = plain(plugin.function)
     name = getattr(function, "__qualname__", "")
@@ -109,7 +109,7 @@ def _fill(plugin: Plugin, definition: dict[str, Any]) -> None:
     function = definition["function"]
     if isinstance(function, _Hidden):
         function = function.plugin.function
-    for name, value in {**definition, **Plugin.fresh(), "function": function}.items():
+    for name, value in {**definition, "function": function}.items():
         object.__setattr__(plugin, name, value)
     plugin.__post_init__()
 

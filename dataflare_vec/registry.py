@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
+from dataflare_vec import forks
 from dataflare_vec.config import check_flag
 from dataflare_vec.definition import Plugin
 from dataflare_vec.errors import DuplicatePluginError, PluginNotFoundError
@@ -15,7 +16,11 @@ from dataflare_vec.hints import near_matches
 from dataflare_vec.origin import Place, is_autoreload, place_of, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from importlib.metadata import EntryPoint
+
+#: Called with the old and the new plugin when a definition is run again.
+on_redefined: list[Callable[[Plugin, Plugin], None]] = []
 
 ENTRY_POINT_GROUP = "dataflare_vec.plugins"
 
@@ -43,12 +48,17 @@ class Registry:
         self._places: WeakKeyDictionary[Plugin, Place] = WeakKeyDictionary()
         # What a name was before a module was reloaded: the user may have imported it from there.
         self._followers: dict[str, WeakSet[Plugin]] = {}
-        self._lock = threading.RLock()
+        self.renew_after_fork()
+        forks.renew_in_child(self)
         self._packs_loaded = False
         self._loading = _Loading()
         self._packs: set[str] = set()
         self._failed: dict[str, BaseException] = {}  # why packs couldn't be imported
         self._from_packs: set[str] = set()
+
+    def renew_after_fork(self) -> None:
+        """Have a lock that no thread holds: an RLock that is free can't be told from one that is lost."""
+        self._lock = threading.RLock()
 
     def add(self, plugin: Plugin, *, replace: bool = False) -> None:
         """Register ``plugin`` under its name.
@@ -70,12 +80,13 @@ class Registry:
             before = self._plugins.get(name)
             is_again = before is not None and not loads and self._places[before].is_again(place)
             if before is not None and is_again:
-                plugin.predecessor[:] = [before] if before.captured else before.predecessor
+                for tell in on_redefined:
+                    tell(before, plugin)
                 if is_autoreload():
                     followers = self._followers.setdefault(name, WeakSet())
                     followers.add(before)
                     for follower in followers:
-                        follower.become(plugin)
+                        _redefine(follower, plugin)
             elif before is not None and not replace and name not in self._from_packs:
                 if loads:  # the user's, or an earlier pack's
                     if _pack_of(before) in self._packs:
@@ -228,6 +239,11 @@ class _Loading(threading.local):
     replaced: list[tuple[Plugin, Plugin | None]] | None = None
 
 
+def _redefine(old: Plugin, new: Plugin) -> None:
+    """Have those who hold ``old`` see ``new``, as autoreload does with functions, at one stroke."""
+    object.__setattr__(old, "__dict__", vars(replace(new)))
+
+
 def _name_of(entry_point: EntryPoint) -> str:
     distribution = getattr(entry_point, "dist", None)
     return entry_point.value + ("" if distribution is None else f" ({distribution.name})")
@@ -240,14 +256,6 @@ def _short(error: BaseException) -> str:
 def _pack_of(plugin: Plugin) -> str:
     return plugin.__module__.partition(".")[0]
 
-
-def _after_fork() -> None:
-    # Another thread may have held it; an RLock that no thread holds can't be told from one that is lost.
-    default_registry._lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 #: The registry of the decorators and of `dataflare_vec.apply`.
 default_registry = Registry()

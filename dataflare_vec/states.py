@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec import forks
 from dataflare_vec.errors import DataFlareError, KernelCompileError, KernelResultError, PluginDisabledError
 from dataflare_vec.logs import get_logger
 
@@ -76,14 +75,11 @@ class States:
     def __init__(self, limit: int | None = None) -> None:
         self.dtypes: dict[str, Mapping[str, Any]] = {}
         self.of_records: set[str] = set()
-        self._plans: dict[str, Any] = {}
         self.running = 0
         self._limit = limit
-        self._lock = threading.Lock()
-        self._turns = None if limit is None else threading.BoundedSemaphore(limit)
-        self._within = threading.local()
         self._entries: dict[str, _Entry] = {}
-        _all.add(self)
+        self.renew_after_fork()
+        forks.renew_in_child(self)
 
     # -- around a run ---------------------------------------------------------------------------------------
 
@@ -183,15 +179,10 @@ class States:
             self.dtypes.pop(name, None)
             self.of_records.discard(name)
 
-    def is_news(self, name: str, plan: Any, *, of_record: bool) -> bool:
-        """Whether the dtypes of a run's columns are to be noted: those of its plan aren't the last ones.
-
-        A record's don't take the place of a frame's.
-        """
-        if name in self.dtypes and (of_record or self._plans.get(name) is plan):
-            return False
-        self._plans[name] = plan
-        return True
+    def see(self, name: str, dtypes: Mapping[str, Any], *, of_record: bool) -> None:
+        """Note the dtypes of a run's columns. A record's don't take the place of a frame's."""
+        if not of_record or name not in self.dtypes:
+            self.dtypes[name] = dtypes
 
     def see_frame(self, names: Sequence[str]) -> None:
         """Forget the dtypes of records, now that a plugin sees a frame."""
@@ -208,7 +199,8 @@ class States:
     def _new(self, name: str) -> _Entry:
         return self._entries.setdefault(name, _Entry())
 
-    def _after_fork(self) -> None:
+    def renew_after_fork(self) -> None:
+        """Have locks that no thread holds, and no runs under way."""
         self._lock = threading.Lock()
         self._turns = None if self._limit is None else threading.BoundedSemaphore(self._limit)
         self._within = threading.local()
@@ -230,15 +222,3 @@ def _blamed(names: Sequence[str], error: BaseException) -> str | None:
         return names[0]
     message = str(error)
     return next((name for name in names if f"plugin `{name}`" in message), None)
-
-
-_all: weakref.WeakSet[States] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for states in list(_all):
-        states._after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

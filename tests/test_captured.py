@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.registry import default_registry
 
 FRAME = pl.DataFrame({"x": [1.0, 2.0, 4.0]})
@@ -469,13 +470,13 @@ def test_the_same_value_again_compiles_nothing():
     scope = Scope("a module", ROW)
     plugin = scope["out"]
     FRAME.pipe(dfv.apply, plugin)
-    kernels = plugin.kernels
+    kernels = remembered(plugin).made.kernels
     scope["change"](float("2"))
     FRAME.pipe(dfv.apply, plugin)
-    assert plugin.kernels is kernels
+    assert remembered(plugin).made.kernels is kernels
     scope["change"](2)  # another type
     FRAME.pipe(dfv.apply, plugin)
-    assert plugin.kernels is not kernels
+    assert remembered(plugin).made.kernels is not kernels
 
 
 def test_a_helper_that_cannot_be_described_is_not_shared_with_a_plugin_that_is_new():

@@ -8,72 +8,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dataflare_vec"
-
-# A module imports only from rooms further left. One name may stand for a folder.
-ORDER = [
-    "words",
-    "text",
-    "errors",
-    "forks",
-    "hints",
-    "logs",
-    "settings",
-    "config",
-    "html",
-    "vectors",
-    "scopes",
-    "annotations",
-    "values",
-    "carry",
-    "attributes",
-    "subclasses",
-    "definition",
-    "typed",
-    "uses",
-    "floats",
-    "calls",
-    "interrupts",
-    "origin",
-    "registry",
-    "pickling",
-    "binding",
-    "memory",
-    "interpreter",
-    "decorators",
-    "classes",
-    "tuner",
-    "metrics",
-    "states",
-    "capsules",
-    "layouts",
-    "kernel",
-    "cache",
-    "native",
-    "jit",
-    "engine",
-    "ahead",
-    "frames",
-    "running",
-    "readers",
-    "records",
-    "health",
-    "status",
-    "monitor",
-    "report",
-    "manager",
-    "prometheus",
-    "api",
-    "streams",
-    "duckdb",
-    "explanation",
-    "namespaces",
-    "demo",
-    "cli",
-]
 
 
 def imports_of(path: Path) -> set[str]:
@@ -98,21 +37,31 @@ def imports_of(path: Path) -> set[str]:
     return found
 
 
-def room(module: str) -> str:
-    return module.split(".")[1] if "." in module else module
+@pytest.fixture(scope="module")
+def graph():
+    """Return which module imports which, for the type checker and inside functions too."""
+    return grimp.build_graph("dataflare_vec", cache_dir=None)
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_one_way(path):
-    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if own == "__init__":
-        return
-    assert own in ORDER, f"give {own} a place in ORDER"
-    for module in imports_of(path):
-        if module.startswith("dataflare_vec."):
-            other = room(module)
-            if other in ORDER:
-                assert ORDER.index(other) <= ORDER.index(own), f"{own} imports {other}"
+def test_the_layers_are_those_of_the_contracts_in_pyproject():
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command as run; run()",
+            "--no-cache",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nobody_imports_the_root(graph):
+    """It imports everything: whoever asks it for a name closes a circle."""
+    assert not graph.find_modules_that_directly_import("dataflare_vec")
 
 
 #: Modules that bring Numba with them.

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.registry import default_registry
 
 FRAME = pl.DataFrame({"x": [1.0, 2.0]})
@@ -41,7 +42,7 @@ def notebook(monkeypatch):
 
 
 def kernels_of(name):
-    return list(default_registry.get(name).kernels.values())
+    return list(remembered(default_registry.get(name)).made.kernels.values())
 
 
 def test_a_cell_that_is_run_again_replaces_its_plugin(notebook):

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.registry import default_registry
 
 FRAME = pl.DataFrame({"x": [1.0, 2.0]})
@@ -75,14 +76,14 @@ def test_a_reloaded_module(module):
     module(SOURCE)
     first = importlib.import_module("reloaded_module")
     assert values() == expected(2.0)
-    kernels = first.reloaded.kernels
+    kernels = remembered(first.reloaded).made.kernels
     importlib.reload(first)
     assert values() == expected(2.0)
-    assert list(first.reloaded.kernels.values()) == list(kernels.values())
+    assert list(remembered(first.reloaded).made.kernels.values()) == list(kernels.values())
     module("# moved down\n\n" + SOURCE.replace("2.0", "3.0"))
     importlib.reload(first)
     assert values() == expected(3.0)
-    assert first.reloaded.kernels is not kernels
+    assert remembered(first.reloaded).made.kernels is not kernels
     assert default_registry.get("reloaded") is first.reloaded
 
 

@@ -8,7 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from dataflare_vec import __version__, hints
+from dataflare_vec import hints
+from dataflare_vec._version import __version__
 from dataflare_vec.cli import (
     bench,
     cache,

@@ -144,9 +144,8 @@ def run_steps(
     states.begin(names)
     try:
         plan = plan_for(steps, scope, keep_data=keep_data)
-        for step in steps:
-            if states.is_news(step.plugin.name, plan.stages, of_record=of_record):
-                states.dtypes[step.plugin.name] = plan.dtypes[step.plugin.name]
+        for name in names:
+            states.see(name, plan.dtypes[name], of_record=of_record)
         outcome = execute(plan, frame, runtime, on_error, config, open_states(plan, state))
     except BaseException as error:
         states.end(names, error)

@@ -13,6 +13,7 @@ from dataflare_vec.annotations import TEMPORAL, Result, is_dtype, likely_dtype
 from dataflare_vec.engine.expressions import spread
 from dataflare_vec.engine.failures import ROW, physical_rows
 from dataflare_vec.engine.prepare import declared_dtype, expected_type, prepare
+from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.errors import BindingError, InterpretedWarning, KernelCompileError, KernelResultError
 from dataflare_vec.interpreter import call_rows
@@ -76,7 +77,8 @@ def prepare_or_interpret(binding: Binding, dtypes: Sequence[Any]) -> Prepared | 
     if plugin.fallback is None:
         return prepare(binding, dtypes)
     key = ("interpreted", binding.constant_key, *dtypes)
-    known: Interpreted | None = plugin.kernels.get(key)
+    kernels = remembered(plugin).made.kernels
+    known: Interpreted | None = kernels.get(key)
     if known is not None:
         return known
     try:
@@ -90,7 +92,7 @@ def prepare_or_interpret(binding: Binding, dtypes: Sequence[Any]) -> Prepared | 
         if isinstance(error, KernelResultError) and (plugin.is_filter or _is_writable(plugin, by_parameter)):
             raise
         made = _interpret(plugin, by_parameter, error)
-    plugin.kernels[key] = made
+    kernels[key] = made
     return made
 
 
@@ -292,9 +294,10 @@ class InterpretedStage(Stage):
 
     def warn(self) -> None:
         """Say once for each plugin that it isn't compiled, and how slow that was."""
-        if not self.rows or self.plugin.interpreted:
+        made = remembered(self.plugin).made
+        if not self.rows or made.is_told:
             return
-        self.plugin.interpreted.append(self.interpreted.reason)
+        made.is_told = True
         each = self.seconds / self.rows * 1e9
         few, many = (max(1, round(each / compiled)) for compiled in reversed(_COMPILED))
         warn(

@@ -9,12 +9,13 @@ import polars as pl
 from polars import selectors as cs
 
 from dataflare_vec.binding import Column
-from dataflare_vec.definition import Form
+from dataflare_vec.definition import Form, PluginType
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.execute import run_steps
 from dataflare_vec.engine.expressions import build_expression, exactly, named
 from dataflare_vec.engine.failures import in_batch
 from dataflare_vec.engine.plan import Plan
+from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.errors import DataFlareError, KernelResultError
 
@@ -135,8 +136,17 @@ def _result(step: BoundStep, names: Sequence[str], dtypes: Sequence[Any]) -> Any
 
 
 def answering(step: BoundStep) -> BoundStep:
-    """Return a filter's step as one whose column is its answers: of a null it has none."""
-    plugin = step.plugin.answering()
+    """Return a filter's step as one whose column is its answers: of a null it has none.
+
+    The plugin of that is made once, so that it is compiled once. What is no filter is its own.
+    """
+    if not step.plugin.is_filter:
+        return step
+    made = remembered(step.plugin).made
+    plugin = made.answers
+    if plugin is None:
+        info = replace(step.plugin.info, plugin_type=PluginType.TRANSFORMER)
+        plugin = made.answers = replace(step.plugin, info=info)
     return replace(step, plugin=plugin, binding=replace(step.binding, plugin=plugin))
 
 

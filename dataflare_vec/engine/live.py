@@ -17,8 +17,10 @@ from typing import Any
 
 from dataflare_vec.cache.fingerprint import NotCacheable, Reader, fingerprint
 from dataflare_vec.definition import Form, Plugin, plain
+from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.errors import PluginDefinitionError
 from dataflare_vec.native.numba import import_compiler
+from dataflare_vec.registry import on_redefined
 
 
 def check(plugin: Plugin) -> None:
@@ -29,18 +31,31 @@ def check(plugin: Plugin) -> None:
     PluginDefinitionError
         If its own parameters have: they are bound as they were when it was registered.
     """
-    captured = plugin.captured
-    if captured:
-        if not captured[0].changed():
+    known = remembered(plugin)
+    captured = known.captured
+    if captured is not None:
+        if not captured.changed():
             return
-        captured[0].recompile()
-        plugin.forget()
-        captured[:] = [Captured(plugin)]
+        captured.recompile()
+        known.forget()
+        known.captured = Captured(plugin)
     else:
-        captured.append(Captured(plugin))
-        if plugin.predecessor:
-            _take_over(plugin.predecessor.pop(), plugin)
+        known.captured = Captured(plugin)
+        old, known.predecessor = known.predecessor, None
+        if old is not None:
+            _take_over(old, plugin)
     _check_parameters(plugin)
+
+
+def _follow(old: Plugin, new: Plugin) -> None:
+    """Note whose kernels a plugin may have: those of the one that it replaces, or that one's predecessor."""
+    if old is new:
+        return
+    before = remembered(old)
+    remembered(new).predecessor = before.predecessor if before.captured is None else old
+
+
+on_redefined.append(_follow)
 
 
 def _check_parameters(plugin: Plugin) -> None:
@@ -63,9 +78,11 @@ def _check_parameters(plugin: Plugin) -> None:
 
 def _take_over(old: Plugin, new: Plugin) -> None:
     """Give a plugin the kernels of the one that it replaced, if they would be compiled to the same."""
-    if old.captured and not old.captured[0].changed() and _is_same(old, new):
-        new.kernels.update(old.kernels)
-        new.interpreted.extend(old.interpreted)
+    captured, before = remembered(old).captured, remembered(old).made
+    if captured is not None and not captured.changed() and _is_same(old, new):
+        made = remembered(new).made
+        made.kernels.update(before.kernels)
+        made.answers, made.is_told = before.answers, before.is_told
 
 
 def _is_same(old: Any, new: Any) -> bool:
@@ -73,8 +90,7 @@ def _is_same(old: Any, new: Any) -> bool:
     if type(old) is not type(new):
         return False
     if is_dataclass(old):
-        compared = (one.name for one in fields(old) if one.compare)
-        return all(_is_same(getattr(old, name), getattr(new, name)) for name in compared)
+        return all(_is_same(getattr(old, one.name), getattr(new, one.name)) for one in fields(old))
     if isinstance(old, (tuple, list)):
         return len(old) == len(new) and all(map(_is_same, old, new))
     if isinstance(old, dict):

@@ -14,6 +14,7 @@ from dataflare_vec.engine.inferred import infer_outputs
 from dataflare_vec.engine.interpreted import Interpreted, InterpretedStage, prepare_or_interpret
 from dataflare_vec.engine.live import check
 from dataflare_vec.engine.prepare import prepare
+from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.errors import (
     BindingError,
@@ -42,22 +43,21 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
     """
     step = steps[0]
     plugin = step.plugin
-    own = plugin.own_binding
+    known = remembered(plugin)
     if (
         len(steps) > 1
-        or not own
-        or step.binding is not own[0]
+        or step.binding is not known.binding
         or step.output is not None
         or not step.keep
         or step.by
         or step.replace
     ):
         return Plan(steps, scope, keep_data=keep_data)
-    if plugin.captured:
+    if known.captured is not None:
         check(plugin)
-    remembered = plugin.last_plan  # if something changes meanwhile, the plugin gets another place for it
-    if remembered:
-        names, kept, dtypes, last = remembered[0]
+    made = known.made  # if something changes meanwhile, the plugin gets another one
+    if made.plan is not None:
+        names, kept, dtypes, last = made.plan
         if kept is keep_data and names == scope.data_names and _is_still(step, last):
             for name, dtype in dtypes:
                 if scope.column(name).dtype != dtype:
@@ -69,7 +69,7 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
         return plan
     reads = {name for stage in plan.stages for name in stage.reads if name not in scope.new}
     dtypes = [(name, scope.column(name).dtype) for name in reads]
-    remembered[:] = [(list(scope.data_names), keep_data, dtypes, plan.over(None))]
+    made.plan = list(scope.data_names), keep_data, dtypes, plan.over(None)
     return plan
 
 

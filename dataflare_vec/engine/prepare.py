@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import os
-import threading
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import polars as pl
 
@@ -24,6 +21,7 @@ from dataflare_vec.cache.fingerprint import NotCacheable
 from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cache.key import key_of, part_of
 from dataflare_vec.definition import Form
+from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError, PluginError
 from dataflare_vec.hints import argument, near_matches
 from dataflare_vec.logs import get_logger
@@ -92,10 +90,11 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     if binding.constant_key:  # the kernel is compiled for their types, but values may be out of range
         _check_constants(binding)
     key = (binding.constant_key, *dtypes)
-    kernels = binding.plugin.kernels
-    prepared = kernels.get(key)
+    known = remembered(binding.plugin)
+    kernels = known.made.kernels
+    prepared: Prepared | None = kernels.get(key)
     if prepared is None:
-        with _lock_of(binding.plugin):  # threads that ask at the same time get the same kernel
+        with known.lock:  # threads that ask at the same time get the same kernel
             prepared = kernels.get(key)
             if prepared is None:
                 prepared = kernels[key] = _load_or_compile(binding, dtypes)
@@ -190,25 +189,6 @@ def _key_now(binding: Binding, dtypes: Sequence[Any]) -> str | None:
 def _label(name: str, binding: Binding, dtypes: Sequence[Any]) -> str:
     columns = zip(binding.columns, dtypes, strict=True)
     return f"{name}({', '.join(f'{item.parameter.name}: {dtype}' for item, dtype in columns)})"
-
-
-_locks: WeakKeyDictionary[Plugin, threading.RLock] = WeakKeyDictionary()
-_locks_lock = threading.Lock()
-
-
-def _lock_of(plugin: Plugin) -> threading.RLock:
-    with _locks_lock:
-        return _locks.setdefault(plugin, threading.RLock())
-
-
-def _after_fork() -> None:
-    global _locks_lock  # noqa: PLW0603
-    _locks_lock = threading.Lock()  # whoever held one of them isn't in the child
-    _locks.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _check_constants(binding: Binding) -> None:

@@ -15,6 +15,7 @@ from dataflare_vec.engine.columns import Bitmap
 from dataflare_vec.engine.outputs import allocate
 from dataflare_vec.engine.prepare import by_field, declared_dtypes, load_or_compile_part, output_fields
 from dataflare_vec.engine.reasons import Reason, cause_of
+from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.errors import KernelResultError, OutputNameError, RowError
@@ -256,7 +257,8 @@ def _compiled_finish(
 ) -> tuple[Kernel, Sequence[str] | None, tuple[OutputField, ...], bool]:
     """Return the kernel, names of its fields, its outputs, and whether it returns a tuple."""
     key = ("finish", prepared.kernel, *dtypes.values())
-    if key not in plugin.kernels:
+    kernels = remembered(plugin).made.kernels
+    if key not in kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
             import_compiler()
@@ -279,13 +281,14 @@ def _compiled_finish(
             return kernel, (kernel.field_names, output_fields(kernel), kernel.returns_tuple)
 
         kernel, known = load_or_compile_part(plugin, prepared, "finish", compile_)
-        plugin.kernels[key] = kernel, *known
-    return plugin.kernels[key]  # type: ignore[no-any-return]
+        kernels[key] = kernel, *known
+    return kernels[key]  # type: ignore[no-any-return]
 
 
 def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
     key = ("merge", prepared.kernel)
-    if key not in plugin.kernels:
+    kernels = remembered(plugin).made.kernels
+    if key not in kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
             import_compiler()
@@ -304,8 +307,8 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
             )
             return kernel, ()
 
-        plugin.kernels[key], _ = load_or_compile_part(plugin, prepared, "merge", compile_)
-    return plugin.kernels[key]  # type: ignore[no-any-return]
+        kernels[key], _ = load_or_compile_part(plugin, prepared, "merge", compile_)
+    return kernels[key]  # type: ignore[no-any-return]
 
 
 def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Callable[[], Any]) -> Any:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING
 
+from dataflare_vec import forks
 from dataflare_vec.engine.errorlog import ErrorLog
 from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.rows import RowStage
@@ -21,18 +21,6 @@ if TYPE_CHECKING:
     from dataflare_vec.metrics import Metrics
     from dataflare_vec.states import States
     from dataflare_vec.tuner import TracedTuner
-
-
-_pool_lock = threading.Lock()
-
-
-def _after_fork() -> None:
-    global _pool_lock  # noqa: PLW0603
-    _pool_lock = threading.Lock()  # whoever held it isn't in the child
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Runtime:
@@ -62,8 +50,14 @@ class Runtime:
         self.config = config
         self.metrics = metrics
         self.states = states
-        self.tuners = TunerMemory()
+        self.renew_after_fork()
+        forks.renew_in_child(self)
         self.log: ErrorLog | None = None
+
+    def renew_after_fork(self) -> None:
+        """Have a lock that no thread holds, and tuners that none has left half-changed."""
+        self.tuners = TunerMemory()
+        self._lock = threading.Lock()
 
     def logging_to(self, log: ErrorLog | None) -> Runtime:
         """Return the same surroundings, whose failed rows are also added to a log."""
@@ -75,6 +69,7 @@ class Runtime:
         runtime = Runtime.__new__(Runtime)  # `copy` would ask how it is pickled
         runtime.__dict__.update(self.__dict__)
         runtime.log = log
+        forks.renew_in_child(runtime)
         return runtime
 
     @property
@@ -82,7 +77,7 @@ class Runtime:
         """Where output columns come from."""
         pool = self._pool
         if callable(pool):
-            with _pool_lock:
+            with self._lock:
                 pool = self._pool
                 if callable(pool):
                     pool = self._pool = pool()

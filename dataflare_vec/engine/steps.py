@@ -12,6 +12,7 @@ from dataflare_vec.annotations import likely_dtype
 from dataflare_vec.binding import bind
 from dataflare_vec.config import check_flag
 from dataflare_vec.definition import root_names
+from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.errors import BindingError, OutputNameError
 from dataflare_vec.hints import argument, near_matches
 
@@ -103,7 +104,7 @@ def bind_steps(
             found = registry.resolve(plugins)
             if output is not None:
                 _check_output(found, output)
-            return [BoundStep(found, bind(found, bindings), output, by=_keys(found, by), replace=replace)]
+            return [BoundStep(found, _bound(found, bindings), output, by=_keys(found, by), replace=replace)]
         plugins = [plugins]
     if not plugins:
         msg = "a pipeline needs at least one plugin, got an empty list"
@@ -124,11 +125,21 @@ def bind_steps(
     for item, found in zip(steps, found_all, strict=True):
         names = {parameter.name for parameter in found.parameters}
         shared = {name: value for name, value in bindings.items() if name in names}
-        binding = bind(found, {**shared, **item.bindings})
+        binding = _bound(found, {**shared, **item.bindings})
         keys = _keys(found, item.by)
         _check_output(found, item.output)
         result.append(BoundStep(found, binding, item.output, item.keep, keys, replace or item.replace))
     return result
+
+
+def _bound(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
+    """Return the binding of a call; that of one without any is made once."""
+    if given:
+        return bind(plugin, given)
+    known = remembered(plugin)
+    if known.binding is None:
+        known.binding = bind(plugin, {})
+    return known.binding
 
 
 def annotated_types(steps: Sequence[BoundStep]) -> dict[str, pl.DataType]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from dataflare_vec import interrupts
+from dataflare_vec import forks, interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +37,7 @@ def _after_fork() -> None:
     _executors.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+forks.call_in_child(_after_fork)
 
 
 def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threads: int) -> None:

@@ -15,7 +15,7 @@ from dataflare_vec.jit.decimals.types import I128, WideIntType, natural, widened
 from dataflare_vec.layouts import Bits, FixedWidth, Layout
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.slots import Buffers
+    from dataflare_vec.jit.buffers import Buffers
 
 _I8, _I64 = ir.IntType(8), ir.IntType(64)
 _BYTES = ir.PointerType(_I8)

@@ -18,11 +18,11 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from dataflare_vec.jit.bitmaps import pack, unpack, unpack_and
+from dataflare_vec.jit.buffers import Buffers
 from dataflare_vec.jit.decimals.types import I128, NaturalType
 from dataflare_vec.jit.elements import element_of
 from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, bools, nones, presence
 from dataflare_vec.jit.slots import (
-    Buffers,
     Input,
     Output,
     from_bits,

@@ -20,7 +20,7 @@ from dataflare_vec.layouts import Layout
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dataflare_vec.jit.slots import Buffers
+    from dataflare_vec.jit.buffers import Buffers
     from dataflare_vec.layouts import Slots
 
 _I1, _I8, _I32, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)

@@ -15,7 +15,8 @@ from dataflare_vec.jit.strings.arena import reset_function
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from dataflare_vec.jit.slots import Buffers, Input, Output
+    from dataflare_vec.jit.buffers import Buffers
+    from dataflare_vec.jit.slots import Input, Output
     from dataflare_vec.kernel import LoopVariant
 
 #: Vectors of rows that are computed side by side. A kernel of some hundred instructions is a chain in which

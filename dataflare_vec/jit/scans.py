@@ -39,7 +39,8 @@ from dataflare_vec.jit.strings.arena import uses_arena
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from dataflare_vec.jit.slots import Buffers, Output
+    from dataflare_vec.jit.buffers import Buffers
+    from dataflare_vec.jit.slots import Output
     from dataflare_vec.kernel import LoopVariant
 
 _I64 = ir.IntType(64)

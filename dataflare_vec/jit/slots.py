@@ -14,7 +14,7 @@ nobody asks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llvmlite import ir
 from numba.core import types
@@ -22,9 +22,6 @@ from numba.core import types
 from dataflare_vec.jit.decimals.types import NaturalType
 from dataflare_vec.jit.elements import kernel_type_of
 from dataflare_vec.jit.strings.types import ViewType
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _WORD = 64
 
@@ -51,13 +48,6 @@ class Output:
     type: types.Type  # as stored
     nullable: bool  # the kernel may return None for it
     dtype: Any  # Polars' of the column
-
-
-class Buffers:
-    """The pointers and offsets of one column, unpacked from the block; ``inner`` are those of its columns."""
-
-    def __init__(self, slots: Sequence[ir.Value]) -> None:
-        self.values, self.extra, self.validity, self.validity_offset, *self.inner = slots
 
 
 def scalar_leaves(ty: types.Type) -> list[types.Type]:

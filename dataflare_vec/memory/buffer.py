@@ -7,7 +7,7 @@ handle, an Arrow buffer, a memoryview. So the lease's finaliser is the one and o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
@@ -15,11 +15,10 @@ from dataflare_vec.memory.errors import PoolError
 from dataflare_vec.memory.exporter import BufferExporter
 
 if TYPE_CHECKING:
+    from collections import deque
     from types import TracebackType
 
     import pyarrow as pa
-
-    from dataflare_vec.memory.pool import MemoryPool
 
 _BYTE = np.dtype(np.uint8)
 _new_array = np.ndarray.__new__
@@ -39,6 +38,15 @@ class Block:
         self.idle_since = 0.0
 
 
+class Lender(Protocol):
+    """What a lease needs of the pool that its block belongs to."""
+
+    _returned: deque[Block]
+    _foreign_buffer: Any
+
+    def _settle(self) -> None: ...
+
+
 class Lease(np.ndarray[Any, Any]):
     """One lending of a block; its end brings the block back to the pool.
 
@@ -49,7 +57,7 @@ class Lease(np.ndarray[Any, Any]):
 
     __slots__ = ("_block", "_pool")
     _block: Block
-    _pool: MemoryPool
+    _pool: Lender
 
     def __del__(self) -> None:
         try:
@@ -61,7 +69,7 @@ class Lease(np.ndarray[Any, Any]):
         pool._settle()
 
 
-def lend(pool: MemoryPool, block: Block, nbytes: int) -> PooledBuffer:
+def lend(pool: Lender, block: Block, nbytes: int) -> PooledBuffer:
     """Make a lease on a block that is off its shelf, and the handle of it."""
     lease = _new_array(Lease, nbytes, _BYTE, block.bytes)
     lease._pool = pool

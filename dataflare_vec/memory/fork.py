@@ -9,16 +9,23 @@ child, because those threads never let go of it there.
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from dataflare_vec.memory.pool import MemoryPool
+from dataflare_vec import forks
+
+
+class Pool(Protocol):
+    """What a fork needs of a pool."""
+
+    _lock: Any
+
+    def _renew_lock(self) -> None: ...
+
 
 # Not a WeakSet: one can't be listed safely while another thread makes a pool.
-_pools: set[weakref.ref[MemoryPool]] = set()
+_pools: set[weakref.ref[Pool]] = set()
 
 # Nobody holds a pool's lock for long; but a fork must never hang, whatever happens.
 _PATIENCE = 1.0
@@ -34,12 +41,12 @@ class _Forking(threading.local):
 _forking = _Forking()
 
 
-def watch(pool: MemoryPool) -> None:
+def watch(pool: Pool) -> None:
     """Take care of a pool at each fork from now on."""
     _pools.add(weakref.ref(pool, _pools.discard))
 
 
-def _alive() -> list[MemoryPool]:
+def _alive() -> list[Pool]:
     return [pool for ref in list(_pools) if (pool := ref()) is not None]
 
 
@@ -61,5 +68,5 @@ def _after_in_child() -> None:
         pool._renew_lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
+forks.around(before=_before, in_parent=_after_in_parent)
+forks.call_in_child(_after_in_child)

@@ -51,7 +51,7 @@ def collect(
     tuners: Sequence[tuple[Hashable, TracedTuner]],
 ) -> dict[str, Any]:
     """Return all that a report says, as what JSON knows; durations are seconds."""
-    from dataflare_vec import __version__
+    from dataflare_vec._version import __version__
 
     pool = asdict(status.pool)
     for kind in pool["classes"]:

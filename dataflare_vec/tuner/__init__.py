@@ -1,10 +1,11 @@
 """The rows of a chunk, chosen from the latency and throughput of the chunks so far."""
 
-from dataflare_vec.tuner.base import TracedTuner, TraceEntry, Tuner
+from dataflare_vec.tuner.base import TracedTuner, Tuner
 from dataflare_vec.tuner.chunk import ChunkTuner
 from dataflare_vec.tuner.memory import TunerMemory, make_tuner
-from dataflare_vec.tuner.plot import plot_trace, trace_frame
+from dataflare_vec.tuner.plot import plot_trace
 from dataflare_vec.tuner.rules import CallableTuner, FixedTuner, RuleTuner
+from dataflare_vec.tuner.trace import TraceEntry, trace_frame
 
 __all__ = [
     "CallableTuner",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dataflare_vec.config import seconds as in_seconds
+from dataflare_vec.tuner.trace import TraceEntry, trace_frame
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,34 +34,6 @@ class Tuner(Protocol):
     def record(self, rows: int, seconds: float) -> None:
         """Take note of a chunk that is done."""
         ...
-
-
-class TraceEntry(NamedTuple):
-    """One chunk in a tuner's trace.
-
-    Attributes
-    ----------
-    index
-        Number of the chunk, from 0, in the order they were done.
-    size
-        Rows asked for.
-    rows
-        Rows it had; fewer at the end of a frame.
-    latency
-        Seconds it took.
-    throughput
-        Rows a second; 0 if there was no valid time.
-    reason
-        What it was for, or what followed from it: ``"explore"``, ``"hold"``, ``"latency"``,
-        ``"drift"``, ``"outlier ignored"``, ``"tail"``, ``"no measurement"`` …
-    """
-
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody misses here
-    size: int
-    rows: int
-    latency: float
-    throughput: float
-    reason: str
 
 
 def round_up(rows: int) -> int:
@@ -158,6 +131,4 @@ class TracedTuner:
             Columns ``index``, ``size``, ``rows`` (Int64), ``latency`` (s), ``throughput`` (rows/s)
             (Float64) and ``reason`` (String).
         """
-        from dataflare_vec.tuner.plot import trace_frame
-
         return trace_frame(self.trace)

@@ -1,4 +1,4 @@
-"""A tuner's trace as a frame and as a chart."""
+"""A tuner's trace as a chart."""
 
 from __future__ import annotations
 
@@ -6,24 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.tuner.trace import SCHEMA, trace_frame
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from dataflare_vec.tuner.base import TracedTuner, TraceEntry
-
-_SCHEMA = {
-    "index": pl.Int64,
-    "size": pl.Int64,
-    "rows": pl.Int64,
-    "latency": pl.Float64,
-    "throughput": pl.Float64,
-    "reason": pl.String,
-}
-
-
-def trace_frame(trace: Iterable[TraceEntry]) -> pl.DataFrame:
-    """Return a trace as a frame, a row per chunk: see `TracedTuner.trace_frame`."""
-    return pl.DataFrame(list(trace), schema=_SCHEMA, orient="row")
+    from dataflare_vec.tuner.base import TracedTuner
 
 
 def plot_trace(tuner: TracedTuner) -> Any:
@@ -57,7 +43,7 @@ def plot_trace(tuner: TracedTuner) -> Any:
         scale = alt.Scale(type="log", base=2) if column == "size" else alt.Scale(zero=True)
         y = alt.Y(f"{column}:Q", title=title, scale=scale)
         line = base.mark_line(interpolate="step-after", opacity=0.4).encode(y=y)
-        points = base.mark_point(filled=True).encode(y=y, color="reason:N", tooltip=list(_SCHEMA))
+        points = base.mark_point(filled=True).encode(y=y, color="reason:N", tooltip=list(SCHEMA))
         return (line + points).properties(width=600, height=140)
 
     limit = alt.Chart(pl.DataFrame({"target": [tuner.target * 1e3]})).mark_rule(strokeDash=[6, 4])

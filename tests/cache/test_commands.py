@@ -9,6 +9,7 @@ import dataflare_vec as dfv
 from dataflare_vec.cache.entry import kept_kernels
 from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cli import main
+from dataflare_vec.engine.remembered import remembered
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def test_compile_fills_the_cache_with_all_loops(margin, folder, capsys):
     again = dfv.register("margin", lambda price, cost: (price - cost) / price, replace=True)
     frame = pl.DataFrame({"price": [2.0, None], "cost": [1, 1]}, schema_overrides={"cost": pl.Int32})
     assert frame.pipe(dfv.apply, again)["margin"].to_list() == [0.5, None]
-    (prepared,) = again.kernels.values()
+    (prepared,) = remembered(again).made.kernels.values()
     assert prepared.kernel.from_cache
     assert prepared.kernel._compiled is None
 

@@ -15,6 +15,7 @@ import dataflare_vec as dfv
 from dataflare_vec.binding import bind
 from dataflare_vec.cache.key import key_of
 from dataflare_vec.definition import Form, PluginType, define
+from dataflare_vec.engine.remembered import remembered
 
 #: What can be edited, and what it can be.
 CHOICES = {
@@ -139,6 +140,6 @@ def test_edited_programs_give_the_results_of_python():
             expected = [float(plugin.function.py_func(np.float64(value))) for value in x]
         got = frame.pipe(dfv.apply, plugin)["edited"].to_list()
         assert np.allclose(got, expected, rtol=1e-12, atol=1e-12, equal_nan=True), state
-        (prepared,) = plugin.kernels.values()
+        (prepared,) = remembered(plugin).made.kernels.values()
         hits += prepared.kernel.from_cache
     assert hits >= len(states) - 2  # a program may come twice

@@ -17,6 +17,7 @@ from dataflare_vec.cache.cached import CachedKernel
 from dataflare_vec.cache.entry import kept_kernels
 from dataflare_vec.cache.folder import Folder, open_folder
 from dataflare_vec.engine import prepare as room
+from dataflare_vec.engine.remembered import remembered
 
 #: A program that applies a plain function, and prints what it got and what it has imported.
 PROGRAM = """
@@ -173,13 +174,14 @@ def test_kernels_of_numbas_runtime_are_kept_too(cache):
 import json, math, sys
 import polars as pl
 import dataflare_vec as dfv
+from dataflare_vec.engine.remembered import remembered
 
 @dfv.plugin
 def kernel(x):
     return math.frexp(x)[0]
 
 result = pl.DataFrame({{"x": [1.5, 4.0, {rows}.0]}}).pipe(dfv.apply, {plugins}, on_error="null")
-(prepared,) = kernel.kernels.values()
+(prepared,) = remembered(kernel).made.kernels.values()
 print(json.dumps([result["kernel"].to_list(), prepared.kernel.from_cache, bool({nulls})]))
 """
     cold, from_cache, _ = finish(start(cache, program=program))
@@ -203,7 +205,7 @@ def fresh(function, **about):
 
 
 def kernel_of(plugin):
-    (prepared,) = plugin.kernels.values()
+    (prepared,) = remembered(plugin).made.kernels.values()
     return prepared.kernel
 
 

@@ -8,8 +8,9 @@ import polars as pl
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from dataflare_vec.jit.buffers import Buffers
 from dataflare_vec.jit.elements import Element, element_of, register, store_bit
-from dataflare_vec.jit.slots import Buffers, Output
+from dataflare_vec.jit.slots import Output
 from dataflare_vec.layouts import Fields, Layout
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from numba.core import cgutils, types
 from numba.cpython.listobj import ListInstance
 from numba.np.arrayobj import make_array
 
+from dataflare_vec.jit.buffers import Buffers
 from dataflare_vec.jit.decimals.types import I128, NaturalType
 from dataflare_vec.jit.elements import element_of, register
 from dataflare_vec.jit.nested.texts import TextsType
-from dataflare_vec.jit.slots import Buffers
 from dataflare_vec.jit.strings import viewcode
 from dataflare_vec.jit.strings.column import ViewElement
 from dataflare_vec.jit.strings.types import StringType, ViewType, utf8_string

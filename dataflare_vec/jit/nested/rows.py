@@ -14,7 +14,7 @@ from dataflare_vec.jit.elements import Element, register
 from dataflare_vec.layouts import ArrayRows, Layout, ListRows
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.slots import Buffers
+    from dataflare_vec.jit.buffers import Buffers
 
 _I64 = ir.IntType(64)
 _BYTES = ir.PointerType(ir.IntType(8))

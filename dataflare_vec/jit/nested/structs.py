@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from dataflare_vec.jit.buffers import Buffers
 from dataflare_vec.jit.elements import CheckedElement, element_of, kernel_type_of, load_bit, register
-from dataflare_vec.jit.slots import Buffers
 from dataflare_vec.layouts import Fields, Layout
 from dataflare_vec.values import struct_fields, tuple_class
 

@@ -11,8 +11,8 @@ from numba.core.datamodel import models
 from numba.core.imputils import RefType, iternext_impl, lower_builtin
 from numba.extending import intrinsic, make_attribute_wrapper, overload_method, register_model
 
+from dataflare_vec.jit.buffers import Buffers
 from dataflare_vec.jit.elements import CheckedElement, element_of, register
-from dataflare_vec.jit.slots import Buffers
 from dataflare_vec.jit.strings.base import OPTIONS, operation
 from dataflare_vec.jit.strings.compare import comparable
 from dataflare_vec.jit.strings.types import byte_pointer

@@ -22,7 +22,7 @@ from dataflare_vec.layouts.categories import NOT_ASCII
 from dataflare_vec.layouts.views import INLINE_BYTES, VIEW_BYTES
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.slots import Buffers
+    from dataflare_vec.jit.buffers import Buffers
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _BYTES, _WORDS = ir.IntType(8).as_pointer(), _I64.as_pointer()

@@ -15,7 +15,7 @@ from dataflare_vec.layouts import FixedWidth, Layout
 from dataflare_vec.values import MOST_MICROSECONDS as MOST
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.slots import Buffers
+    from dataflare_vec.jit.buffers import Buffers
 
 _I64 = ir.IntType(64)
 # Units of a column by what of it makes a microsecond: nanoseconds are divided, milliseconds multiplied.
