@@ -544,10 +544,10 @@ MISTAKES = (
     ),
     Mistake(
         "!r in f-strings",
-        _ANY_CLASS + r"format spec in f-strings not supported",
+        _ANY_CLASS + r"(?:format spec in f-strings not supported|Use of unsupported opcode \(CONVERT_VALUE\))",
         "`!r` and `!a` aren't known to compiled code",
         "write `{{repr(x)}}` or `{{ascii(x)}}`, or the value itself, `{{x}}`",
-        code=r"f['\"]",
+        code=r"f['\"].*![ra]",
     ),
     Mistake(
         "methods of strings",
@@ -566,7 +566,8 @@ MISTAKES = (
     ),
     Mistake(
         "generator expressions",
-        _ANY_CLASS + r"The use of yield in a closure is unsupported",
+        # The second is from Python 3.13 on, where warnings are errors.
+        _ANY_CLASS + r"(?:The use of yield in a closure is unsupported|Assigning a code object of non-matching)",
         "generators aren't known to compiled code",
         "write a list, `sum([… for … in …])`, or a loop",
         code=r"\(.* for .* in |def ",

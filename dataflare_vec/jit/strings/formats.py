@@ -23,7 +23,8 @@ def _operator(symbol: str, name: str) -> tuple[str, int | None]:
 _FORMAT = _operator("@=", "INPLACE_MATRIX_MULTIPLY")
 _FORMAT_TEXT = _operator("@", "BINARY_MATRIX_MULTIPLY")
 
-# The argument of FORMAT_VALUE: how to convert the value first, and whether a specification is given.
+# The argument of FORMAT_VALUE: how to convert the value first, and whether a specification is given. From
+# Python 3.13 on these are three instructions: CONVERT_VALUE with the first, FORMAT_SIMPLE, FORMAT_WITH_SPEC.
 _AS_STR, _CONVERTED, _HAS_SPECIFICATION = 1, 3, 4
 
 
@@ -36,8 +37,10 @@ def mark_formats(bytecode: Any) -> bool:
     for i, item in enumerate(instructions):
         if item.opname == "FORMAT_VALUE" and item.arg & _CONVERTED and _is_raised(instructions[i:]):
             item.arg &= _HAS_SPECIFICATION
-        elif item.opname == "CONVERT_VALUE" and _is_raised(instructions[i:]):  # Python 3.13's
+        elif item.opname == "CONVERT_VALUE" and _is_raised(instructions[i:]):
             _become(item, ("NOP", None))
+        elif item.opname == "CONVERT_VALUE" and item.arg == _AS_STR:
+            _become(item, ("FORMAT_SIMPLE", None))  # `str` of it, whatever follows
         if item.opname == "FORMAT_VALUE" and item.arg == _AS_STR:
             item.arg = 0  # what happens without `!s`
         elif item.opname == "FORMAT_VALUE" and item.arg == _AS_STR | _HAS_SPECIFICATION:
