@@ -197,12 +197,25 @@ def _alternatives(annotation: Any, scope: Scope) -> list[Any]:
     if isinstance(annotation, typing.TypeVar):
         bounds = annotation.__constraints__ or (annotation.__bound__,)
         return [one for bound in bounds for one in (_alternatives(bound, scope) if bound else [Any])]
-    for inner in ("__supertype__", "__value__"):  # of a NewType, and of an alias made by `type`
-        if not isinstance(annotation, type) and hasattr(annotation, inner):
-            return _alternatives(getattr(annotation, inner), scope)
-    if origin is not None and hasattr(origin, "__value__"):  # such an alias with arguments
-        return _alternatives(origin.__value__, scope)
+    if not isinstance(annotation, type) and hasattr(annotation, "__supertype__"):  # a NewType
+        return _alternatives(annotation.__supertype__, scope)
+    alias = annotation if origin is None else origin
+    if type(alias).__name__ == "TypeAliasType":  # made by `type`, as NumPy's `NDArray` is from 2.5 on
+        return _alternatives(_aliased(alias, arguments), scope)
     return [annotation]
+
+
+def _aliased(alias: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return what an alias made by ``type`` stands for with some arguments."""
+    try:
+        value = alias.__value__  # evaluated only now
+    except NameError as error:  # a name for the type checker
+        return Unknown(error.name or alias.__name__, (), {})
+    given = dict(zip(alias.__type_params__, arguments, strict=False))
+    if isinstance(value, typing.TypeVar):
+        return given.get(value, value)
+    parameters = getattr(value, "__parameters__", ())
+    return value[tuple(given.get(one, one) for one in parameters)] if parameters else value
 
 
 def _read_one(annotation: Any, scope: Scope) -> Reading:

@@ -8,6 +8,7 @@ import __future__
 import collections.abc
 import datetime as dt
 import enum
+import sys
 import typing
 import warnings
 from decimal import Decimal
@@ -177,6 +178,52 @@ def test_kinds(annotation, expects, suits, other, said):
     assert mismatch(expects, pl.Series(dtype=suits).dtype) is None
     if other is not None:
         assert said in mismatch(expects, pl.Series(dtype=other).dtype)
+
+
+def aliases():
+    """Return what `type` makes, in the Pythons that have it."""
+    names = {"typing": typing, "np": np}
+    source = """
+type Whole = int
+type Maybe[T] = T | None
+type Itself[T] = T
+type Second[A, B] = tuple[B, ...]
+type Array[T] = np.ndarray[typing.Any, np.dtype[T]]
+type Nested = Maybe[Array[np.int64]]
+type Lost = Missing | None
+"""
+    exec(source, names)
+    return names
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="`type` is from Python 3.12 on")
+@pytest.mark.parametrize(
+    ("text", "expects", "nullable"),
+    [
+        ("Whole", int, False),
+        ("Maybe[str]", str, True),
+        ("Maybe", None, True),
+        ("Itself[bytes]", bytes, False),
+        ("Second[str, int]", list[int], False),
+        ("Array[np.float64]", list[float], False),
+        ("Nested", list[int], True),
+        ("Maybe[Maybe[Whole]]", int, True),
+    ],
+)
+def test_aliases_with_arguments(text, expects, nullable):
+    reading = read(text, Scope((aliases(),)))
+    assert (reading.expects, reading.nullable, reading.problem, reading.unknown) == (
+        expects,
+        nullable,
+        "",
+        "",
+    )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="`type` is from Python 3.12 on")
+def test_an_alias_of_what_only_type_checkers_know_says_nothing():
+    reading = read("Lost", Scope((aliases(),)))
+    assert (reading.expects, reading.unknown, reading.problem) == (None, "Missing", "")
 
 
 REFUSED = [

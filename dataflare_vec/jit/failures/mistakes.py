@@ -544,7 +544,7 @@ MISTAKES = (
     ),
     Mistake(
         "!r in f-strings",
-        _ANY_CLASS + r"(?:format spec in f-strings not supported|Use of unsupported opcode \(CONVERT_VALUE\))",
+        rf"(?:{_ANY_CLASS}format spec in f-strings not supported|{_OPCODE}\(CONVERT_VALUE\))",
         "`!r` and `!a` aren't known to compiled code",
         "write `{{repr(x)}}` or `{{ascii(x)}}`, or the value itself, `{{x}}`",
         code=r"f['\"].*![ra]",
@@ -567,7 +567,7 @@ MISTAKES = (
     Mistake(
         "generator expressions",
         # The second is from Python 3.13 on, where warnings are errors.
-        _ANY_CLASS + r"(?:The use of yield in a closure is unsupported|Assigning a code object of non-matching)",
+        _ANY_CLASS + r"(?:The use of yield in a closure is un|Assigning a code object of non-matching )",
         "generators aren't known to compiled code",
         "write a list, `sum([… for … in …])`, or a loop",
         code=r"\(.* for .* in |def ",

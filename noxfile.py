@@ -1,0 +1,46 @@
+"""The README's test command in each Python, and with the oldest dependencies that pyproject.toml allows.
+
+``nox`` runs all sessions, ``nox -s tests-3.12`` one; what follows ``--`` goes to pytest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nox
+from packaging.requirements import Requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+
+nox.options.error_on_missing_interpreters = True
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run the tests with the newest dependencies."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def oldest(session: nox.Session) -> None:
+    """Run the tests with each dependency at its lower bound."""
+    constraints = Path(session.create_tmp()) / "constraints.txt"
+    constraints.write_text("".join(f"{line}\n" for line in lower_bounds()))
+    session.install(".[test]", "--constraint", str(constraints))
+    session.run("pytest", *session.posargs)
+
+
+def lower_bounds() -> Iterator[str]:
+    """Yield each requirement of pyproject.toml that has a lower bound, pinned to it."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    for texts in (project["dependencies"], *project["optional-dependencies"].values()):
+        for requirement in map(Requirement, texts):
+            for bound in requirement.specifier:
+                if bound.operator == ">=":
+                    marker = f"; {requirement.marker}" if requirement.marker else ""
+                    yield f"{requirement.name}=={bound.version}{marker}"
