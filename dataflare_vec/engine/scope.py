@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.errors import UnsupportedDataError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -45,8 +47,21 @@ class Scope:
 
     @classmethod
     def of_schema(cls, schema: Mapping[str, Any]) -> Scope:
-        """Return the scope of columns that are known by name and dtype."""
-        return cls(list(schema), pl.DataFrame(schema=dict(schema)))
+        """Return the scope of columns that are known by name and dtype.
+
+        Raises
+        ------
+        UnsupportedDataError
+            If Polars knows a dtype, but can't hold it: decimals of 43 digits, of a file.
+        """
+        try:
+            frame = pl.DataFrame(schema=dict(schema))
+        except BaseException as error:  # a panic of Polars is none of Exception
+            if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
+                raise
+            msg = f"Polars can't hold the columns of the query: {str(error).splitlines()[0]}; leave them out"
+            raise UnsupportedDataError(msg) from error
+        return cls(list(schema), frame)
 
     def __contains__(self, name: object) -> bool:
         return name in self.data_names or name in self.new
