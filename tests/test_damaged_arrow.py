@@ -153,6 +153,16 @@ def test_in_calls(make):
     assert rows(dfv.apply(make(TABLE), HALF)) == 4  # the other column isn't read
 
 
+@pytest.mark.parametrize("make", [lambda t: t, lambda t: t.to_reader()], ids=["table", "reader"])
+def test_a_name_that_is_no_text(make):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, pa.schema({"abcdefgh": pa.int64(), "x": pa.int64()})) as writer:
+        writer.write_table(pa.table({"abcdefgh": [1], "x": [2]}))
+    content = sink.getvalue().to_pybytes().replace(b"abcdefgh", b"abc\xffefgh")
+    with pytest.raises(dfv.UnsupportedDataError, match="the name of a column isn't UTF-8"):
+        dfv.apply(make(pa.ipc.open_stream(content).read_all()), HALF)
+
+
 def test_in_a_later_batch():
     good = pa.table({"s": ["a", "b"], "x": [1.0, 2.0]})
     batches = [*good.to_batches(), *TABLE.to_batches()]

@@ -74,12 +74,16 @@ def column_names(data: Any) -> list[str]:
     Raises
     ------
     UnsupportedDataError
-        If ``data`` is nothing that has columns.
+        If ``data`` is nothing that has columns, or a name is no text.
     """
     if is_pandas(data):
         return [text_of(label) for label in data.columns]
     if is_pyarrow(data, "Table", "RecordBatch"):
-        return list(data.schema.names)
+        try:
+            return list(data.schema.names)
+        except UnicodeDecodeError as error:
+            msg = f"the name of a column isn't UTF-8, so the data is damaged: {error}"
+            raise UnsupportedDataError(msg) from error
     msg = (
         f"data must be a Polars, PyArrow or pandas frame or have `__arrow_c_stream__`, got "
         f"{type(data).__name__}; `pl.DataFrame(data)` makes a frame of dicts and lists"

@@ -68,10 +68,10 @@ class DataFile:
         SourceError
             If it is damaged; the message says in which row group.
         """
-        done = 0
+        done, names = 0, self.schema.names()
         try:
             for batch in self._frames(size, memory):
-                yield batch.select(self.schema.names())
+                yield batch if batch.columns == names else batch.select(names)
                 done += batch.height
         except GeneratorExit:
             raise

@@ -58,6 +58,15 @@ def test_a_length_that_asks_for_more_memory_than_there_is(tmp_path):
         list(dfv.stream(tmp_path / "a.arrows", "here"))
 
 
+@pytest.mark.parametrize("memory", [None, "128MiB"])
+def test_rows_without_columns(memory, tmp_path):
+    """As of a file whose schema is damaged: Polars keeps their number, and so does a stream."""
+    path = tmp_path / "a.arrow"
+    pl.DataFrame({"x": [1, 2, 3]}).drop("x").write_ipc(path)
+    (found,) = dfv.stream(path, "here", memory=memory)
+    assert pl.read_ipc(path).height == found.height == 3
+
+
 def messages(content: bytes) -> list[int]:
     """Where messages begin, and the marker of the end."""
     return [at for at in range(0, len(content) - 7, 8) if content[at : at + 4] == b"\xff" * 4]
