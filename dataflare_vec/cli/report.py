@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 
+#: Bytes of a report, at most: a device has no end.
+_LARGEST = 64 << 20
+
+
 def add(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
@@ -36,43 +40,73 @@ def run(options: Namespace) -> int:
     if options.output is not None:
         check_apart([Path(options.file)], [("the page", Path(options.output))])
     try:
-        content = json.loads(Path(options.file).read_text(encoding="utf-8"))
-        plugins = content["plugins"]
+        with open(options.file, "rb") as file:
+            text = file.read(_LARGEST + 1)
+        shown = _shown(text, as_page=options.output is not None)
     except OSError as error:
         msg = f"can't read `{options.file}`: {error.strerror}"
         raise SourceError(msg) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         msg = f"`{options.file}` is no performance report; write one with `run --report FILE.json`"
         raise SourceError(msg) from error
-    if options.output:
-        from dataflare_vec.report.page import page
-
-        try:
-            Path(options.output).write_text(page(content), encoding="utf-8")
-        except OSError as error:
-            msg = f"can't write `{options.output}`: {error.strerror}"
-            raise SinkError(msg) from error
+    if options.output is None:
+        sys.stdout.write(shown)
         return common.DONE
-    sys.stdout.write(f"{content['generated_at']}, {content['machine']}\n")
-    sys.stdout.write(f"{content['total_processed']:,} rows, {content['error_count']:,} failed\n\n")
-    heads = ("plugin", "rows", "failed", "rows/s", "p50 ms", "p99 ms")
-    sys.stdout.write(_line(heads))
-    for each in plugins:
-        if each.get("batches"):
-            sys.stdout.write(
-                _line(
-                    (
-                        each["plugin"],
-                        f"{each['total_processed']:,}",
-                        f"{each['error_count']:,}",
-                        f"{each['average_throughput']:,.0f}",
-                        f"{each['p50'] * 1e3:.2f}",
-                        f"{each['p99'] * 1e3:.2f}",
-                    )
-                )
-            )
+    try:
+        Path(options.output).write_text(shown, encoding="utf-8")
+    except OSError as error:
+        msg = f"can't write `{options.output}`: {error.strerror}"
+        raise SinkError(msg) from error
     return common.DONE
 
 
+def _shown(text: bytes, *, as_page: bool) -> str:
+    """Return a report as a table, or as a page.
+
+    Raises
+    ------
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
+        If it is none: it may be anybody's file.
+    """
+    from dataflare_vec.report.page import page
+
+    if len(text) > _LARGEST:
+        msg = "no report is that large"
+        raise ValueError(msg)
+    content = json.loads(text)
+    if not as_page:
+        return _table(content)
+    return page(content).encode(errors="replace").decode()  # JSON may hold half a character
+
+
+def _table(content: dict[str, Any]) -> str:
+    lines = [
+        f"{content['generated_at']}, {content['machine']}",
+        f"{content['total_processed']:,} rows, {content['error_count']:,} failed",
+        "",
+        _line(("plugin", "rows", "failed", "rows/s", "p50 ms", "p99 ms")),
+    ]
+    lines += [
+        _line(
+            (
+                each["plugin"],
+                f"{each['total_processed']:,}",
+                f"{each['error_count']:,}",
+                f"{each['average_throughput']:,.0f}",
+                f"{each['p50'] * 1e3:.2f}",
+                f"{each['p99'] * 1e3:.2f}",
+            )
+        )
+        for each in content["plugins"]
+        if each.get("batches")
+    ]
+    return "".join(f"{_printable(line)}\n" for line in lines)
+
+
 def _line(cells: tuple[str, ...]) -> str:
-    return f"{cells[0]:<24}" + "".join(f"{cell:>16}" for cell in cells[1:]) + "\n"
+    return f"{cells[0]:<24}" + "".join(f"{cell:>16}" for cell in cells[1:])
+
+
+def _printable(line: str) -> str:
+    """Return a line without what a terminal would obey."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)

@@ -76,8 +76,8 @@ def page(content: dict[str, Any]) -> str:
 
 def _head(content: dict[str, Any]) -> str:
     when = content["generated_at"].replace("T", " ").replace("+00:00", " UTC")
-    up = duration(content["uptime"])
-    return f'<header><h1>Performance report</h1><p class="note">{when} · manager up {up}</p></header>'
+    note = f"{when} · manager up {duration(content['uptime'])}"
+    return f'<header><h1>Performance report</h1><p class="note">{escape(note)}</p></header>'
 
 
 def _tiles(content: dict[str, Any]) -> str:
@@ -175,7 +175,7 @@ def _trace(tuner: dict[str, Any]) -> str:
     name = " → ".join(tuner["plugins"])
     key = _key(("c1", "trying"), ("c3", "holding"), ("c2", "reacting"), ("soft", "rest"))
     entries = tuner["trace"]
-    note = f"best {tuner['best_size']:,} (dashed) · {key}"
+    note = f"best {int(tuner['best_size']):,} (dashed) · {key}"
     if tuner["kind"] != "ChunkTuner":
         note += f" · {escape(tuner['kind'])}"
     if len(entries) > _SHOWN:
