@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from dataflare_vec.definition import Plugin, PluginInfo, PluginType
     from dataflare_vec.engine.errorlog import ErrorLog
     from dataflare_vec.engine.result import BatchResult
-    from dataflare_vec.errors import (
+    from dataflare_vec.exceptions import (
         AnnotationWarning,
+        ArgumentError,
         BindingError,
         ColumnNotFoundError,
         ColumnTypeError,
@@ -77,8 +78,9 @@ _HOMES = {
     "definition": ("Plugin", "PluginInfo", "PluginType"),
     "engine.errorlog": ("ErrorLog",),
     "engine.result": ("BatchResult",),
-    "errors": (
+    "exceptions": (
         "AnnotationWarning",
+        "ArgumentError",
         "BindingError",
         "ColumnNotFoundError",
         "ColumnTypeError",
@@ -95,9 +97,8 @@ _HOMES = {
         "RowError",
         "SinkError",
         "SourceError",
-        "StreamUsedError",
-        "StreamUsedError",
         "StateError",
+        "StreamUsedError",
         "UnsupportedDataError",
     ),
     "explanation": ("Explanation", "explain"),
@@ -118,6 +119,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AnnotationWarning",
+    "ArgumentError",
     "BatchConfig",
     "BatchResult",
     "BindingError",

@@ -11,7 +11,7 @@ from dataflare_vec.binding import bind
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.live import check
 from dataflare_vec.engine.prepare import prepare
-from dataflare_vec.errors import BindingError
+from dataflare_vec.exceptions import BindingError
 from dataflare_vec.native.conveyor import conveyor
 from dataflare_vec.native.support import releases
 from dataflare_vec.registry import default_registry

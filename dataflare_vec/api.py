@@ -11,7 +11,7 @@ from dataflare_vec.definition import Form
 from dataflare_vec.engine.expressions import named
 from dataflare_vec.engine.lazy import apply_lazily, as_aggregation, as_expression
 from dataflare_vec.engine.steps import Step, bind_steps
-from dataflare_vec.errors import BindingError
+from dataflare_vec.exceptions import BindingError
 from dataflare_vec.frames import assemble, is_pandas_series, is_stream, knowing_narwhals, text_of
 from dataflare_vec.manager import managed
 from dataflare_vec.readers import apply_to_reader

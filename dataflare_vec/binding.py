@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.definition import root_names
-from dataflare_vec.errors import BindingError, ColumnNotFoundError, OutputNameError
-from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.exceptions import BindingError, ColumnNotFoundError, OutputNameError
+from dataflare_vec.hints import Argument, Phrase, near_matches
 from dataflare_vec.subclasses import shown_by
 
 if TYPE_CHECKING:
@@ -83,12 +83,16 @@ class Binding:
         for item in self.columns:
             if isinstance(item.source, str) and item.source not in available:
                 parameter = item.parameter.name
-                msg = (
-                    f"plugin `{self.plugin.name}`: there is no column `{item.source}` for parameter "
-                    f"`{parameter}`; {near_matches(item.source, available)}; "
-                    f"bind another one with {argument(parameter, '…', parameter=True)}"
+                raise ColumnNotFoundError(
+                    problem=f"there is no column `{item.source}` for parameter `{parameter}`",
+                    plugin=self.plugin.name,
+                    parameter=parameter,
+                    column=item.source,
+                    hint=Phrase(
+                        f"{near_matches(item.source, available)}; bind another one with ",
+                        Argument(parameter, "…", parameter=True),
+                    ),
                 )
-                raise ColumnNotFoundError(msg)
 
 
 def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
@@ -104,8 +108,12 @@ def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
         known = {parameter.name for parameter in parameters}
         for name in given:
             if name not in known:
-                msg = f"plugin `{plugin.name}` has no parameter `{name}`; {near_matches(name, known)}"
-                raise BindingError(msg)
+                raise BindingError(
+                    problem=f"it has no parameter `{name}`",
+                    plugin=plugin.name,
+                    parameter=name,
+                    hint=near_matches(name, known),
+                )
     items = tuple(
         item
         for p in parameters
@@ -145,11 +153,13 @@ def _bind_column(plugin: Plugin, parameter: Parameter, value: Any) -> Column | C
     if isinstance(value, _SCALARS):
         return Constant(parameter, value)
     if isinstance(value, (pl.Series, list, tuple, dict, set)) or value is None:
-        msg = (
-            f"plugin `{plugin.name}`: parameter `{parameter.name}` must be a column name, a Polars "
-            f"expression or a number, got {type(value).__name__}; add it to the frame as a column first"
+        raise BindingError(
+            plugin=plugin.name,
+            parameter=parameter.name,
+            expected="a column name, a Polars expression or a number",
+            got=type(value).__name__,
+            hint="add it to the frame as a column first",
         )
-        raise BindingError(msg)
     return Column(parameter, pl.lit(value))  # a date, a timedelta, …: Polars knows its dtype
 
 
@@ -160,11 +170,13 @@ def _bind_constant(plugin: Plugin, parameter: Parameter, value: Any) -> Column |
     if isinstance(default, float) and type(value) is int:
         value = float(value)  # or `radius=6371` would compile a second kernel
     if isinstance(value, str) and not isinstance(default, str):
-        msg = (
-            f"plugin `{plugin.name}`: parameter `{parameter.name}` is a constant, got the string "
-            f'{value!r}; for a column write `{parameter.name}=pl.col("{value}")`'
+        raise BindingError(
+            problem=f"parameter `{parameter.name}` is a constant, got the string {value!r}",
+            plugin=plugin.name,
+            parameter=parameter.name,
+            got=repr(value),
+            hint=f'for a column write `{parameter.name}=pl.col("{value}")`',
         )
-        raise BindingError(msg)
     return Constant(parameter, value)
 
 
@@ -179,11 +191,11 @@ def series_bindings(plugin: Plugin, name: str, given: Mapping[str, Any]) -> dict
     free = [p.name for p in plugin.parameters if p.is_column and p.name not in given]
     if len(free) != 1:
         names = ", ".join(f"`{n}`" for n in free) or "nothing more"
-        msg = (
-            f"plugin `{plugin.name}` reads {names}, but a Series is one column; apply it to a DataFrame, or "
-            "bind the other parameters to numbers"
+        raise BindingError(
+            problem=f"it reads {names}, but a Series is one column",
+            plugin=plugin.name,
+            hint="apply it to a DataFrame, or bind the other parameters to numbers",
         )
-        raise BindingError(msg)
     return {**given, free[0]: name}
 
 
@@ -224,25 +236,36 @@ def output_names(
     elif isinstance(output, Mapping):
         for key in output:
             if key not in default:
-                msg = f"plugin `{name}` has no output `{key}` to rename; {near_matches(key, default)}"
-                raise OutputNameError(msg)
+                msg = f"it has no output `{key}` to rename"
+                raise OutputNameError(
+                    msg, plugin=name, argument="output", column=key, hint=near_matches(key, default)
+                )
         names = [output[n] if n in output else n for n in default]
     elif output is not None:
         names = list(output)
     if len(names) != count or not all(isinstance(n, str) for n in names):
-        msg = f"plugin `{name}` has {count} output columns ({', '.join(default)}), `output` names {names}"
-        raise OutputNameError(msg)
+        msg = f"it has {count} output columns ({', '.join(default)}), `output` names {names}"
+        raise OutputNameError(msg, plugin=name, argument="output", got=names)
     for i, wanted in enumerate(names):
         if wanted in taken:
-            msg = (
-                f"plugin `{name}`: the data has a column `{wanted}` already; name the output otherwise "
-                f"with {argument('output', '…')}, put it in the place of that with "
-                f"{argument('replace', True)}, or pass {argument('keep', False)}"
+            raise OutputNameError(
+                problem=f"the data has a column `{wanted}` already",
+                plugin=name,
+                column=wanted,
+                hint=Phrase(
+                    "name the output otherwise with ",
+                    Argument("output", "…"),
+                    ", put it in the place of that with ",
+                    Argument("replace", True),  # noqa: FBT003
+                    ", or pass ",
+                    Argument("keep", False),  # noqa: FBT003
+                ),
             )
-            raise OutputNameError(msg)
         if wanted in names[:i]:
-            msg = (
-                f"plugin `{name}`: two outputs would be named `{wanted}`; name them with {argument('output')}"
+            raise OutputNameError(
+                problem=f"two outputs would be named `{wanted}`",
+                plugin=name,
+                column=wanted,
+                hint=Phrase("name them with ", Argument("output")),
             )
-            raise OutputNameError(msg)
     return names

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.definition import Form, Parameter, Plugin, PluginInfo, PluginType, define
-from dataflare_vec.errors import PluginDefinitionError
+from dataflare_vec.exceptions import PluginDefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dataflare_vec import settings
-from dataflare_vec.hints import argument
+from dataflare_vec.exceptions import ArgumentError
+from dataflare_vec.hints import Argument, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,14 +134,14 @@ def as_timedelta(name: str, value: object) -> timedelta:
         try:
             value = timedelta(seconds=value)
         except (OverflowError, ValueError):
-            msg = f"{argument(name)} must be a finite number of seconds, got {value!r}"
-            raise ValueError(msg) from None
+            expected = "a finite number of seconds"
+            raise ArgumentError(argument=name, expected=expected, got=repr(value)) from None
     if not isinstance(value, timedelta):
-        msg = f"{argument(name)} must be a timedelta or a number of seconds, got {value!r}"
+        msg = f"`{name}` must be a timedelta or a number of seconds, got {value!r}"
         raise TypeError(msg)
     if value < timedelta(0):
-        msg = f"{argument(name)} must not be negative, got {value}"
-        raise ValueError(msg)
+        msg = Phrase(Argument(name), f" must not be negative, got {value}")
+        raise ArgumentError(msg, argument=name, expected="at least 0 seconds", got=value)
     return value
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from dataflare_vec import hooks
 from dataflare_vec.annotations import Reading, Result, parameter_problem, read_parameters, read_result
 from dataflare_vec.carry import check_state
-from dataflare_vec.errors import AnnotationWarning, PluginDefinitionError
+from dataflare_vec.exceptions import AnnotationWarning, PluginDefinitionError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.scopes import raw_annotations
 

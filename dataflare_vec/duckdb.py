@@ -16,9 +16,9 @@ from dataflare_vec.engine.lazy import answering, check_answers
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
-from dataflare_vec.errors import BindingError
+from dataflare_vec.exceptions import BindingError
+from dataflare_vec.foreign import first_line
 from dataflare_vec.frames.arrow import to_arrow
-from dataflare_vec.frames.columns import first_line
 from dataflare_vec.frames.sound import check
 from dataflare_vec.hints import near_matches
 from dataflare_vec.manager import managed

@@ -16,7 +16,7 @@ from dataflare_vec.engine.execute import run_steps
 from dataflare_vec.engine.runtime import Runtime
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import BoundStep, bind_steps
-from dataflare_vec.errors import PluginError
+from dataflare_vec.exceptions import PluginError
 from dataflare_vec.memory import MemoryPool, PoolError
 from dataflare_vec.states import is_own_fault
 
@@ -106,7 +106,7 @@ def check_plugin(
             if p.is_column
         }
         try:
-            message = _try(plugin, registry, dtypes)
+            status, message = _try(plugin, registry, dtypes)
         except Exception as error:  # noqa: BLE001  # whatever a plugin raises is what is to be known
             shown = f"{type(error).__name__}: {error}"
             if seen is not None:
@@ -117,16 +117,12 @@ def check_plugin(
             elif not message:
                 message = f"none of the types guessed for its columns suits it; with {guess} {shown}"
             continue
-        status = "unhealthy" if message.startswith(_LEAK) else "healthy"
         break
     return PluginHealth(status, message, perf_counter() - began)
 
 
-_LEAK = "memory isn't let go of"
-
-
-def _try(plugin: Plugin, registry: Registry, dtypes: Mapping[str, Any]) -> str:
-    """Run the plugin on three rows; return what was found."""
+def _try(plugin: Plugin, registry: Registry, dtypes: Mapping[str, Any]) -> tuple[str, str]:
+    """Run the plugin on three rows; return the status and what was found."""
     columns = {name: sample(dtype) for name, dtype in dtypes.items()}
     frame = pl.DataFrame([series.alias(name) for name, series in columns.items()])
     steps: list[BoundStep] = bind_steps(registry, plugin, None, {})
@@ -143,9 +139,9 @@ def _try(plugin: Plugin, registry: Registry, dtypes: Mapping[str, Any]) -> str:
             gc.collect()
         held = pool.get_stats().in_use_bytes
     if held:
-        return f"{_LEAK}: {held} bytes are in use after a run on ({shown})"
+        return "unhealthy", f"memory isn't let go of: {held} bytes are in use after a run on ({shown})"
     suffix = f", {failed} of them failed" if failed else ""
-    return f"answers on {frame.height} rows of ({shown}){suffix}"
+    return "healthy", f"answers on {frame.height} rows of ({shown}){suffix}"
 
 
 def sample(dtype: Any) -> pl.Series:

@@ -1,26 +1,18 @@
-"""What error messages are made of: what may have been meant, and what the user calls it."""
+"""What error messages are made of: what may have been meant, and the arguments that they mention."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 #: Arguments whose name in a message tells apart what Python calls the same.
 _IN_PYTHON = {"input_format": "format"}
 
-#: Says what an argument is called, given its name, the values and whether it is a plugin's parameter.
-Speaker = Callable[[str, tuple[Any, ...], bool], "str | None"]
 
-_speaker: Speaker | None = None
-
-
-def argument(name: str, *values: Any, parameter: bool = False, python: str | None = None) -> str:
-    """Return what a message calls an argument of a call: as Python has it, or as `speaking` says.
+class Argument:
+    """An argument of a call, as a message mentions it.
 
     Parameters
     ----------
@@ -32,36 +24,65 @@ def argument(name: str, *values: Any, parameter: bool = False, python: str | Non
         Whether it is one of the plugin's, not of the library's function.
     python
         What is said to those who write Python, if it isn't the argument.
+    """
+
+    def __init__(self, name: str, *values: Any, parameter: bool = False, python: str | None = None) -> None:
+        self.name = name
+        self.values = values
+        self.parameter = parameter
+        self.python = python
+
+
+def in_python(argument: Argument) -> str:
+    """Return an argument as it is written in a call.
 
     Examples
     --------
-    >>> argument("keep", False), argument("on_error", "null", "drop"), argument("by")
-    ('`keep=False`', '`on_error="null"` or `"drop"`', '`by`')
+    >>> in_python(Argument("keep", False)), in_python(Argument("by"))
+    ('`keep=False`', '`by`')
+    >>> in_python(Argument("on_error", "null", "drop"))
+    '`on_error="null"` or `"drop"`'
     """
-    said = None if _speaker is None else _speaker(name, values, parameter)
-    if said is not None:
-        return said
-    if python is not None:
-        return python
-    name = _IN_PYTHON.get(name, name)
-    if not values:
+    if argument.python is not None:
+        return argument.python
+    name = _IN_PYTHON.get(argument.name, argument.name)
+    if not argument.values:
         return f"`{name}`"
-    first, *others = (f'"{value}"' if isinstance(value, str) else repr(value) for value in values)
+    first, *others = (f'"{value}"' if isinstance(value, str) else repr(value) for value in argument.values)
     return " or ".join([f"`{name}={first}`", *(f"`{other}`" for other in others)])
 
 
-@contextmanager
-def speaking(speaker: Speaker) -> Iterator[None]:
-    """Let messages of this process call arguments as ``speaker`` does, where it doesn't return None.
+class Phrase(str):
+    """Text of a message that mentions arguments: they are spelled as in Python, or as `spelled` is told.
 
-    Not of this thread alone: messages of a stream come from its own threads.
+    Parameters
+    ----------
+    *parts
+        Text, and the arguments within it.
+
+    Examples
+    --------
+    >>> hint = Phrase("leave out ", Argument("by"))
+    >>> hint, spelled(hint, lambda argument: f"--{argument.name}")
+    ('leave out `by`', 'leave out --by')
     """
-    global _speaker  # noqa: PLW0603
-    before, _speaker = _speaker, speaker
-    try:
-        yield
-    finally:
-        _speaker = before
+
+    parts: tuple[str | Argument, ...]
+
+    def __new__(cls, *parts: str | Argument) -> Phrase:
+        """Return the text as Python spells it."""
+        self = super().__new__(cls, "".join(spelled(part, in_python) for part in parts))
+        self.parts = parts
+        return self
+
+
+def spelled(text: str | Argument, spell: Callable[[Argument], str]) -> str:
+    """Return a text with the arguments that it mentions spelled by ``spell``."""
+    if isinstance(text, Argument):
+        return spell(text)
+    if isinstance(text, Phrase):
+        return "".join(spelled(part, spell) for part in text.parts)
+    return str(text)
 
 
 def near_matches(name: str, known: Iterable[str]) -> str:
@@ -72,6 +93,8 @@ def near_matches(name: str, known: Iterable[str]) -> str:
     >>> near_matches("tunr", ["tuner", "parallelism"])
     'did you mean `tuner`?'
     """
+    import difflib
+
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     if near:

@@ -16,7 +16,7 @@ from dataflare_vec import pickling as pickling  # plugins can be pickled
 from dataflare_vec.config import PluginManagerConfig
 from dataflare_vec.definition import Form, Plugin, PluginInfo, PluginType, define
 from dataflare_vec.engine.runtime import Runtime
-from dataflare_vec.errors import PluginDefinitionError
+from dataflare_vec.exceptions import PluginDefinitionError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.metrics import Metrics, PluginMetrics
 from dataflare_vec.registry import Registry, default_registry

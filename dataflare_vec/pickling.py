@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from dataflare_vec.definition import Plugin, plain
-from dataflare_vec.errors import PluginNotFoundError
+from dataflare_vec.exceptions import PluginNotFoundError
 from dataflare_vec.registry import default_registry
 
 #: What a worker has under these names is another program.

@@ -8,10 +8,10 @@ from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.failures import of_all_rows
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
-from dataflare_vec.errors import RowError, UnsupportedDataError
+from dataflare_vec.exceptions import UnsupportedDataError
+from dataflare_vec.foreign import first_line
 from dataflare_vec.frames import assemble, column_names, to_polars
 from dataflare_vec.frames.arrow import empty_table, like
-from dataflare_vec.frames.columns import first_line
 from dataflare_vec.running import readers_of, run_data
 
 if TYPE_CHECKING:
@@ -38,12 +38,13 @@ def open_reader(data: Any) -> Any:
     try:
         return pa.RecordBatchReader.from_stream(data)
     except pa.ArrowInvalid as error:  # one column, as of a ChunkedArray; or a type that only Polars has
-        msg = (
-            f"data must be a frame or a stream of record batches, got {type(data).__name__} "
-            f"({first_line(error)}); `pl.Series(data)` makes a Series of one column, `pl.DataFrame(data)` "
-            "reads types that only Polars has, such as Int128"
-        )
-        raise UnsupportedDataError(msg) from error
+        raise UnsupportedDataError(
+            argument="data",
+            expected="a frame or a stream of record batches",
+            got=f"{type(data).__name__} ({first_line(error)})",
+            hint="`pl.Series(data)` makes a Series of one column, `pl.DataFrame(data)` reads types that only "
+            "Polars has, such as Int128",
+        ) from error
 
 
 def apply_to_reader(
@@ -77,10 +78,8 @@ def apply_to_reader(
     def batches() -> Iterator[Any]:
         row = 0
         for batch in reader:
-            try:
+            with of_all_rows(None, row):
                 outcome = outcome_of(batch, states)
-            except RowError as error:
-                raise of_all_rows(error, None, row) from error.__cause__
             row += len(batch)
             if not outcome.reduced:
                 yield _as(schema, assemble(batch, outcome, keep=keep))

@@ -12,7 +12,7 @@ import polars as pl
 from dataflare_vec.annotations import likely_dtype
 from dataflare_vec.engine.failures import explain
 from dataflare_vec.engine.steps import bind_steps
-from dataflare_vec.errors import ColumnNotFoundError, RowError
+from dataflare_vec.exceptions import ColumnNotFoundError, RowError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.running import run_data
 

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from dataflare_vec import forks
 from dataflare_vec.config import check_flag
 from dataflare_vec.definition import Plugin
-from dataflare_vec.errors import DuplicatePluginError, PluginNotFoundError
+from dataflare_vec.exceptions import DuplicatePluginError, PluginNotFoundError
 from dataflare_vec.hints import near_matches
 from dataflare_vec.origin import Place, is_autoreload, place_of, warn
 

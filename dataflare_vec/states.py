@@ -8,7 +8,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec import forks
-from dataflare_vec.errors import DataFlareError, KernelCompileError, KernelResultError, PluginDisabledError
+from dataflare_vec.exceptions import (
+    DataFlareError,
+    KernelCompileError,
+    KernelResultError,
+    PluginDisabledError,
+)
 from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
@@ -95,8 +100,8 @@ class States:
             entries = [self._entries.get(name) or self._new(name) for name in names]
             for name, entry in zip(names, entries, strict=True):
                 if entry.disabled:
-                    msg = f"plugin `{name}` is disabled; `manager.enable({name!r})` lets it run again"
-                    raise PluginDisabledError(msg)
+                    msg, hint = "it is disabled", f"`manager.enable({name!r})` lets it run again"
+                    raise PluginDisabledError(msg, plugin=name, hint=hint)
             for entry in entries:
                 entry.runs += 1
             self.running += 1
@@ -217,8 +222,7 @@ def is_own_fault(error: BaseException) -> bool:
 
 
 def _blamed(names: Sequence[str], error: BaseException) -> str | None:
-    """Return which plugin of a pipeline an error is about: messages begin with its name."""
+    """Return which plugin of a pipeline an error is about, if it says so."""
     if len(names) == 1:
         return names[0]
-    message = str(error)
-    return next((name for name in names if f"plugin `{name}`" in message), None)
+    return error.plugin if isinstance(error, DataFlareError) else None

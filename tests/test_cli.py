@@ -133,7 +133,7 @@ def test_a_pipe_that_nobody_reads():
         (("cli_share,", "in"), 2, "expected PLUGIN[,PLUGIN…]"),
         (("cli_share", "in", "--memory", "much"), 2, "--memory must be a number of bytes"),
         (("cli_share", "in", "-"), 2, "can't be read together with files"),
-        (("cli_share", "out"), 3, "there is no file `out`"),
+        (("cli_share", "out"), 3, "can't read `out`: there is no such file"),
         (("cli_share", "bad.parquet"), 3, "can't read `bad.parquet` as parquet"),
         (("cli_share", "in"), 5, "rows 0, 50 of `in/0.parquet` failed, the first with ZeroDivisionError"),
         (("cli_share", "in", "--errors", "e.parquet"), 2, "--on-error null or drop"),

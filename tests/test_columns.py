@@ -13,7 +13,7 @@ import pytest
 
 import dataflare_vec as dfv
 from dataflare_vec.definition import Form, define
-from dataflare_vec.errors import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
+from dataflare_vec.exceptions import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
 
 
 class Point(NamedTuple):

@@ -227,11 +227,11 @@ def test_a_filter_of_null_is_null_in_expressions_too(engine):
 
 def test_a_filter_has_to_answer(connection):
     with pytest.raises(
-        dfv.KernelResultError, match="filter plugin `same` must return a bool, it returns Float64"
+        dfv.KernelResultError, match="plugin `same`: a filter must return a bool, it returns Float64"
     ):
         dfv.duckdb.register(connection, plugin(same, FILTER))
     with pytest.raises(
-        dfv.KernelResultError, match="filter plugin `same` must return a bool, it returns Float64"
+        dfv.KernelResultError, match="plugin `same`: a filter must return a bool, it returns Float64"
     ):
         pl.DataFrame({"x": [1.0]}).select(dfv.expr(plugin(same, FILTER), "x"))
 

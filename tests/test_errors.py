@@ -193,7 +193,7 @@ def test_results_that_are_no_columns(df):
     def number(a):
         return a * 2.5
 
-    with pytest.raises(dfv.KernelResultError, match="`number` must return a bool"):
+    with pytest.raises(dfv.KernelResultError, match="`number`: a filter must return a bool"):
         df.pipe(dfv.apply, "number")
 
     @dfv.plugin(returns=pl.Int32)
@@ -290,7 +290,9 @@ def _column(function, returns):
 
 def test_an_expression_over_a_wrong_type_is_the_caller_s_mistake(df):
     plugin = dfv.register("shout", pl.col("a").str.to_uppercase())
-    with pytest.raises(dfv.BindingError, match=r"`shout` doesn't fit the columns \(a: Int64\)"):
+    with pytest.raises(
+        dfv.BindingError, match=r"`shout`: the expression doesn't fit the columns \(a: Int64\)"
+    ):
         df.pipe(dfv.apply, plugin)
     assert dfv.default_manager().get_state("shout") is not dfv.PluginState.FAILED
 

@@ -155,7 +155,7 @@ def test_at_the_end_of_a_pipeline(df):
     assert df.lazy().pipe(dfv.apply, steps).collect().rows() == wanted
     mean = define(pl.col("x").mean(), name="m", form=Form.EXPRESSION, plugin_type=dfv.PluginType.TRANSFORMER)
     assert dfv.apply(df, [mean, dfv.step(SPAN, x="m")]).rows() == [(5.0, 5.0)]
-    with pytest.raises(dfv.BindingError, match="`span` makes one row of many, so no step can follow it"):
+    with pytest.raises(dfv.BindingError, match="`span`: it makes one row of many, so no step can follow it"):
         dfv.apply(df, [SPAN, large])
 
 

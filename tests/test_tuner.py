@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflare_vec.config import BatchConfig
-from dataflare_vec.errors import PluginError
+from dataflare_vec.exceptions import PluginError
 from dataflare_vec.tuner import (
     CallableTuner,
     ChunkTuner,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.errors import KernelCompileError
+from dataflare_vec.exceptions import KernelCompileError
 from dataflare_vec.kernel import Kernel, LoopVariant, MachineCode
 from dataflare_vec.logs import get_logger
 

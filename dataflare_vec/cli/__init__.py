@@ -8,7 +8,6 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from dataflare_vec import hints
 from dataflare_vec._version import __version__
 from dataflare_vec.cli import (
     bench,
@@ -22,7 +21,6 @@ from dataflare_vec.cli import (
     report,
     run,
     show,
-    words,
 )
 
 if TYPE_CHECKING:
@@ -47,8 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add(commands)
     options = parser.parse_args(arguments)
     try:
-        with hints.speaking(words.option):
-            code: int = options.run(options)
+        code: int = options.run(options)
         sys.stdout.flush()
     except SystemExit as end:  # of SIGTERM
         return int(end.code or 0)

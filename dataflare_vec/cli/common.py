@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.cli.words import option
+
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
@@ -212,20 +214,21 @@ def _value(text: str) -> Any:
 
 def complain(error: BaseException) -> int:
     """Print what went wrong on standard error; return the exit code it stands for."""
-    from dataflare_vec import errors
+    from dataflare_vec import exceptions
 
     code = FAILED
-    if isinstance(error, errors.RowError):
+    if isinstance(error, exceptions.RowError):
         code = ROWS
-    elif isinstance(error, (errors.SourceError, errors.UnsupportedDataError)):
+    elif isinstance(error, (exceptions.SourceError, exceptions.UnsupportedDataError)):
         code = INPUT
-    elif isinstance(error, errors.SinkError):
+    elif isinstance(error, exceptions.SinkError):
         code = OUTPUT
-    elif isinstance(error, (errors.DataFlareError, ValueError)):
+    elif isinstance(error, (exceptions.DataFlareError, ValueError)):
         code = USAGE
     elif not isinstance(error, (OSError, RuntimeError)):
         raise error  # a mistake of ours or of a plugin's: the traceback says where
-    sys.stderr.write(f"dataflare-vec: {error}\n")
+    said = error.message(option) if isinstance(error, exceptions.DataFlareError) else str(error)
+    sys.stderr.write(f"dataflare-vec: {said}\n")
     return code
 
 

@@ -37,7 +37,7 @@ def run(options: Namespace) -> int:
     """Compile each plugin and say what it returns; 1 if there is no cache, 2 if a plugin or type is wrong."""
     from dataflare_vec.ahead import compile_ahead
     from dataflare_vec.cache.folder import open_folder
-    from dataflare_vec.errors import DataFlareError
+    from dataflare_vec.exceptions import DataFlareError
     from dataflare_vec.registry import default_registry
 
     folder = open_folder()
@@ -51,8 +51,8 @@ def run(options: Namespace) -> int:
             schema = _schema(plugin, options.types)
             outputs = compile_ahead(plugin, schema)
         except (DataFlareError, ValueError) as error:
-            sys.stderr.write(f"dataflare-vec: {error}\n")
-            return 2
+            common.complain(error)
+            return common.USAGE
         sys.stdout.write(f"{name}({_shown(schema)}) → {_shown(outputs)}\n")
     sys.stdout.write(f"in {folder.path}\n")
     return 0

@@ -139,7 +139,7 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Write the pack into a new folder."""
-    from dataflare_vec.errors import SinkError
+    from dataflare_vec.exceptions import SinkError
 
     folder = Path(options.name)
     name = folder.name

@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Print the report, or write the page."""
-    from dataflare_vec.errors import SinkError, SourceError
+    from dataflare_vec.exceptions import SinkError, SourceError
     from dataflare_vec.streams.paths import check_apart
 
     if options.output is not None and Path(options.output).suffix.lower() not in (".html", ".htm"):

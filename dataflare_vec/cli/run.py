@@ -107,7 +107,7 @@ def add(commands: Any) -> None:
 def run(options: Namespace) -> int:
     """Pass the input through the plugins; return the exit code."""
     from dataflare_vec.cli.progress import progress_for
-    from dataflare_vec.errors import SinkError
+    from dataflare_vec.exceptions import SinkError
     from dataflare_vec.manager import default_manager
     from dataflare_vec.streams import stream
 
@@ -180,7 +180,7 @@ def _plan(options: Namespace) -> Plan:
 
 
 def _check_report(path: Path) -> None:
-    from dataflare_vec.errors import SinkError
+    from dataflare_vec.exceptions import SinkError
 
     if path.suffix not in (".html", ".json"):
         msg = f"--report: the name must end in .html or .json, got `{path}`"
@@ -213,7 +213,7 @@ def _check_paths(plan: Plan, options: Namespace) -> None:
 def _standard_input() -> Any:
     import pyarrow as pa
 
-    from dataflare_vec.errors import DataFlareError, SourceError
+    from dataflare_vec.exceptions import DataFlareError, SourceError
     from dataflare_vec.streams.batches import Watched, check_end_of_stream
     from dataflare_vec.streams.reading import validated
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataflare_vec.hints import Argument, in_python
 
 #: Options that have no value, or whose value says nothing.
 _FLAGS = {
@@ -34,15 +34,16 @@ _OPTIONS = (
 )
 
 
-def option(name: str, values: tuple[Any, ...], parameter: bool) -> str | None:  # noqa: FBT001
-    """Return the option that is an argument here; None if there is none.
+def option(argument: Argument) -> str:
+    """Return the option that is an argument here; as Python has it, if there is none.
 
     Examples
     --------
-    >>> option("on_error", ("null", "drop"), False), option("lat", ("…",), True)
+    >>> option(Argument("on_error", "null", "drop")), option(Argument("lat", "…", parameter=True))
     ('--on-error null or drop', '--set lat=…')
     """
-    if parameter:
+    name, values = argument.name, argument.values
+    if argument.parameter:
         return f"--set {name}={' or '.join(map(str, values)) or '…'}"
     if name in _FLAGS:
         return _FLAGS[name]
@@ -51,5 +52,5 @@ def option(name: str, values: tuple[Any, ...], parameter: bool) -> str | None:  
     if name == "schema_overrides":
         return " ".join(["--dtype", *map(str, values)]) + " (if the file is CSV)"
     if name not in _OPTIONS:
-        return None
+        return in_python(argument)
     return " ".join([f"--{name.replace('_', '-')}", *([" or ".join(map(str, values))] if values else [])])

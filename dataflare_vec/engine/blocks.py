@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dataflare_vec.definition import plain
 from dataflare_vec.engine.reasons import Reason, cause_of
 from dataflare_vec.engine.state import StateColumn, States, packed
-from dataflare_vec.errors import RowError
+from dataflare_vec.exceptions import RowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,8 +116,7 @@ class BlockStates(States):
 
         states = [self.carry.unpack(record[0]) for record in (one, other)]
         cause = cause_of(plain(self._plugin.stateful.merge), states, compiled)
-        msg = f"plugin `{name}`: `merge` failed with {type(cause).__name__}: {cause}"
-        raise RowError(msg, plugin=name) from cause
+        raise RowError(problem="`merge` failed", plugin=name, cause=cause)
 
 
 def _block(one: np.ndarray[Any, Any], others: np.ndarray[Any, Any], last: tuple[int, ...]) -> array[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.errors import StateError
+from dataflare_vec.exceptions import StateError
 from dataflare_vec.hints import near_matches
 
 if TYPE_CHECKING:

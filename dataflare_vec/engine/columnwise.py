@@ -10,7 +10,7 @@ from dataflare_vec.binding import Column
 from dataflare_vec.engine.expressions import spread
 from dataflare_vec.engine.prepare import declared_dtype
 from dataflare_vec.engine.stage import Stage
-from dataflare_vec.errors import KernelResultError, RowError
+from dataflare_vec.exceptions import KernelResultError, RowError
 from dataflare_vec.hints import near_matches
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ def _call(
     try:
         result = binding.plugin.function(*arguments)
     except Exception as error:
-        msg = f"column plugin `{name}` failed on a chunk of {count} rows with {type(error).__name__}: {error}"
-        raise RowError(msg, plugin=name, count=count) from error
+        msg = f"it failed on a chunk of {count} rows"
+        raise RowError(msg, plugin=name, count=count, cause=error) from error
     if not isinstance(result, tuple):
         fields, result = None, (result,)
     else:

@@ -13,13 +13,12 @@ import polars as pl
 from dataflare_vec.engine import small
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.expressions import ExpressionStage
-from dataflare_vec.engine.failures import ROW, Failures, explain
+from dataflare_vec.engine.failures import GO_ON, ROW, Failures, explain
 from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.plan import Plan, plan_for
 from dataflare_vec.engine.run import Run
 from dataflare_vec.engine.threads import over_chunks
-from dataflare_vec.errors import RowError
-from dataflare_vec.hints import argument
+from dataflare_vec.exceptions import RowError
 from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
@@ -209,7 +208,7 @@ class _Execution:
                 over_chunks(run.compute, run.rows, tuner, threads)
             except RowError as error:  # of a column kernel: it says nothing about single rows
                 runtime.count(stages, run.times, run.failures)
-                if runtime.metrics is not None:
+                if runtime.metrics is not None and error.plugin is not None:
                     runtime.metrics.fail(error.plugin, error.count)
                 raise
             if _log.isEnabledFor(logging.DEBUG):
@@ -314,13 +313,4 @@ def _row_error(failures: Sequence[Failures], height: int) -> RowError:
     rows = sorted(row for shown, _ in firsts for row in shown[ROW])[:_SHOWN_ROWS]
     cause = next(explain(first.stage, sample.head(1)))
     name = first.stage.binding.plugin.name
-    shown = ", ".join(map(str, rows)) + (", …" if count > _SHOWN_ROWS else "")
-    what = "row" if count == 1 else "rows"
-    msg = (
-        f"plugin `{name}`: {count} of {height} rows failed, {what} {shown}; the "
-        f"first with {type(cause).__name__}: {cause}; pass {argument('on_error', 'null', 'drop')} to go on "
-        "without them"
-    )
-    error = RowError(msg, plugin=name, count=count, rows=tuple(rows))
-    error.__cause__ = cause
-    return error
+    return RowError(plugin=name, count=count, total=height, rows=rows, cause=cause, hint=GO_ON)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 from polars import selectors as cs
@@ -11,7 +11,8 @@ from polars import selectors as cs
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import mentions, root_names
 from dataflare_vec.engine.stage import Stage
-from dataflare_vec.errors import BindingError, KernelResultError, PluginDefinitionError
+from dataflare_vec.exceptions import BindingError, KernelResultError, PluginDefinitionError
+from dataflare_vec.foreign import without_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 _SHOWN_COLUMNS = 8
 
 
+class Owner(NamedTuple):
+    """Whose an expression is: a plugin's, or that of a parameter (or a key) that it is bound to."""
+
+    plugin: str
+    parameter: str | None = None
+
+    def __str__(self) -> str:
+        return "the expression" + ("" if self.parameter is None else f" for parameter `{self.parameter}`")
+
+
 class ExpressionStage(Stage):
     """A Polars expression.
 
@@ -33,8 +44,8 @@ class ExpressionStage(Stage):
     ----------
     plugin
         The plugin, None for an expression that a parameter is bound to.
-    what
-        What messages call it.
+    of
+        Whose it is.
     reads
         The columns of the data that it means.
     """
@@ -42,7 +53,7 @@ class ExpressionStage(Stage):
     def __init__(
         self,
         plugin: Plugin | None,
-        what: str,
+        of: Owner,
         expression: pl.Expr,
         reads: Sequence[str],
         writes: Mapping[str, Any],
@@ -55,7 +66,7 @@ class ExpressionStage(Stage):
         self.kept = kept
         self.is_filter = plugin is not None and plugin.is_filter
         self.whole = not is_row_separable(expression)
-        self._what = what
+        self._of = of
         self._error = KernelResultError if plugin is not None else BindingError
         self._expression = expression
 
@@ -90,14 +101,17 @@ class ExpressionStage(Stage):
             values = frame.select(self._expression).to_series()
         except pl.exceptions.PolarsError as error:
             types = ", ".join(f"{name}: {frame[name].dtype}" for name in frame.columns[:_SHOWN_COLUMNS])
-            msg = f"{self._what} doesn't fit the columns ({types}): {_short(error)}"
-            raise BindingError(msg) from error  # whose types or values they are: not the plugin's
+            msg = f"{self._of} doesn't fit the columns ({types}): {without_context(error)}"
+            # Whose types or values they are: not the plugin's.
+            raise BindingError(msg, plugin=self._of.plugin, parameter=self._of.parameter) from error
         if len(values) == height:
             return values
         if len(values) == 1:  # an aggregate or a literal, for each row as in `with_columns`
             return values.new_from_index(0, height)
-        msg = f"{self._what} has {len(values)} rows, the data has {height}; give one value for each row"
-        raise self._error(msg)
+        msg = f"{self._of} has {len(values)} rows, the data has {height}"
+        raise self._error(
+            msg, plugin=self._of.plugin, parameter=self._of.parameter, hint="give one value for each row"
+        )
 
 
 def spread(values: pl.Series, selected: pl.Series) -> pl.Series:
@@ -117,11 +131,11 @@ def build_expression(binding: Binding) -> pl.Expr:
     if not isinstance(target, pl.Expr):
         expression = target(*sources)
         if not isinstance(expression, pl.Expr):
-            msg = (
-                f"expression plugin `{binding.plugin.name}` must return a Polars expression, got "
-                f"{type(expression).__name__}"
+            got = type(expression).__name__
+            msg = f"it must return a Polars expression, got {got}"
+            raise PluginDefinitionError(
+                msg, plugin=binding.plugin.name, expected="a Polars expression", got=got
             )
-            raise PluginDefinitionError(msg)
         return expression
     renamed = {
         item.parameter.name: source
@@ -185,11 +199,6 @@ def _each_separable(expression: pl.Expr) -> bool:
         return False
 
 
-def _short(error: Exception) -> str:
-    """Return Polars' message without the query plan behind it."""
-    return str(error).partition("\n\nResolved plan")[0].partition("\n\nThis error occurred")[0]
-
-
 def named(columns: Sequence[pl.Series]) -> pl.DataFrame:
     """Return a frame of columns; in a list Polars would rename one that is called ``""``."""
     if all([column.name for column in columns]):
@@ -210,13 +219,13 @@ def columns_of(expression: pl.Expr, scope: Scope) -> Sequence[str]:
     return scope.names if names is None else names
 
 
-def expression_dtype(what: str, expression: pl.Expr, scope: Scope) -> Any:
+def expression_dtype(of: Owner, expression: pl.Expr, scope: Scope) -> Any:
     """Return the dtype of an expression over the columns of ``scope``.
 
     Raises
     ------
     BindingError
-        If Polars can't evaluate it; the message begins with ``what``.
+        If Polars can't evaluate it; the message says whose it is.
     """
     names = columns_of(expression, scope)
     if not all(name in scope for name in names):
@@ -224,5 +233,5 @@ def expression_dtype(what: str, expression: pl.Expr, scope: Scope) -> Any:
     try:
         return scope.empty(names).lazy().select(expression).collect_schema().dtypes()[0]
     except pl.exceptions.PolarsError as error:
-        msg = f"{what}: {_short(error)}"
-        raise BindingError(msg) from error
+        msg = f"{of}: {without_context(error)}"
+        raise BindingError(msg, plugin=of.plugin, parameter=of.parameter) from error

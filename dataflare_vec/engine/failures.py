@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.errors import RowError
-from dataflare_vec.hints import argument
+from dataflare_vec.exceptions import RowError
+from dataflare_vec.hints import Argument, Phrase
 from dataflare_vec.uses import TOO_LARGE
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.rows import RowStage
 
 ERROR_SCHEMA = {"row": pl.Int64, "plugin": pl.String, "error": pl.String, "message": pl.String}
+
+#: What to do about rows that fail.
+GO_ON = Phrase("pass ", Argument("on_error", "null", "drop"), " to go on without them")
 
 #: The row number in a sample; no parameter can be called so.
 ROW = "row number"
@@ -127,17 +130,11 @@ def in_batch(rows: int, of: str) -> Iterator[None]:
     try:
         yield
     except RowError as error:
-        cause = error.__cause__
-        if not error.rows:  # a column kernel says nothing about single rows
-            raise
-        shown = ", ".join(map(str, error.rows)) + (", …" if error.count > len(error.rows) else "")
-        what = "row" if error.count == 1 else "rows"
-        msg = (
-            f"plugin `{error.plugin}`: {error.count} of {rows} rows failed, {what} {shown} of a batch "
-            f"that {of} handed over, not of all data; the first with "
-            f'{type(cause).__name__}: {cause}; pass `on_error="null"` to go on without them'
-        )
-        raise RowError(msg, plugin=error.plugin, count=error.count) from cause
+        if error.rows:  # a column kernel says nothing about single rows
+            error.batch_of, error.total = of, rows
+            error.batch_rows, error.rows = error.rows, ()
+            error.hint = Phrase("pass ", Argument("on_error", "null"), " to go on without them")
+        raise
 
 
 def all_details(failures: Sequence[Failures], limit: int) -> pl.DataFrame:
@@ -157,17 +154,14 @@ def all_details(failures: Sequence[Failures], limit: int) -> pl.DataFrame:
     return wide.select(*ERROR_SCHEMA, pl.struct(fields).alias("inputs"))
 
 
-def of_all_rows(error: RowError, label: str | None, row: int) -> RowError:
-    """Return the error of a batch that begins at ``row``, with row numbers of the whole stream or file."""
-    rows = tuple(index + row for index in error.rows)
-    shown = ", ".join(map(str, rows)) + (", …" if error.count > len(rows) else "")
-    cause = error.__cause__
-    where = "" if label is None else f" of `{label}`"
-    msg = (
-        f"plugin `{error.plugin}`: {'row' if error.count == 1 else 'rows'} {shown}{where} failed"
-        f"{'' if error.count == 1 else ', the first'} with {type(cause).__name__}: {cause}; "
-        f"pass {argument('on_error', 'null', 'drop')} to go on without them"
-    )
-    if not rows:  # a column kernel says nothing about single rows
-        msg = f"{f'`{label}`, ' if label else ''}from row {row}: {error}"
-    return RowError(msg, plugin=error.plugin, count=error.count, rows=rows)
+@contextmanager
+def of_all_rows(label: str | None, row: int) -> Iterator[None]:
+    """Say of rows that fail which of the whole stream or file they are, as a batch begins at ``row``."""
+    try:
+        yield
+    except RowError as error:
+        error.file, error.total = label, None
+        error.rows = tuple(index + row for index in error.rows)
+        if not error.rows:  # a column kernel says nothing about single rows
+            error.start = row
+        raise

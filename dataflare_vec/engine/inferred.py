@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from dataflare_vec.engine.failures import physical_rows
-from dataflare_vec.errors import KernelResultError
+from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.interpreter import call_rows
 
 if TYPE_CHECKING:

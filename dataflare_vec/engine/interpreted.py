@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from copy import copy
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,13 @@ from dataflare_vec.engine.failures import ROW, physical_rows
 from dataflare_vec.engine.prepare import declared_dtype, expected_type, prepare
 from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.stage import Stage
-from dataflare_vec.errors import BindingError, InterpretedWarning, KernelCompileError, KernelResultError
+from dataflare_vec.exceptions import (
+    BindingError,
+    InterpretedWarning,
+    KernelCompileError,
+    KernelResultError,
+    PluginError,
+)
 from dataflare_vec.interpreter import call_rows
 from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.origin import warn
@@ -49,14 +56,14 @@ class Interpreted:
     is_tuple
         Whether it returns a tuple.
     undeclared
-        The message where the dtypes are needed and can't be told.
+        The error where the dtypes are needed and can't be told.
     """
 
     reason: str
     dtypes: tuple[Any, ...] | None
     fields: tuple[str, ...] | None
     is_tuple: bool
-    undeclared: str = ""
+    undeclared: KernelCompileError | None = None
 
     def field_names(self, plugin: Plugin) -> tuple[str, ...] | None:
         """Return the names of the outputs of a kernel that returns a tuple, None for one scalar."""
@@ -112,10 +119,8 @@ def _is_writable(plugin: Plugin, by_parameter: Mapping[str, Any]) -> bool:
 # -- what comes out ---------------------------------------------------------------------------------------
 
 
-def _interpret(plugin: Plugin, by_parameter: Mapping[str, Any], error: Exception) -> Interpreted:
-    reason = (
-        getattr(error, "reason", "") or str(error).removeprefix(f"plugin `{plugin.name}`: ").split(";")[0]
-    )
+def _interpret(plugin: Plugin, by_parameter: Mapping[str, Any], error: PluginError) -> Interpreted:
+    reason = error.said()
     if plugin.is_filter:
         return Interpreted(reason, (pl.Boolean(),), None, is_tuple=False)
     returns = plugin.returns
@@ -130,18 +135,28 @@ def _interpret(plugin: Plugin, by_parameter: Mapping[str, Any], error: Exception
         items = list(returns) if is_tuple else [returns]
     dtypes = [None if item is None else declared_dtype(plugin, item, by_parameter) for item in items]
     if any(isinstance(dtype, pl.Struct) and not dtype.fields for dtype in dtypes):
-        msg = f'{error}\n  `fallback="python"` needs to know the fields: declare `returns=pl.Struct({{…}})`'
-        raise KernelCompileError(msg) from error
+        raise _undeclared(error, "the fields: declare `returns=pl.Struct({…})`") from error
     if None in dtypes:
-        msg = (
-            f'{error}\n  `fallback="python"` needs to know what the kernel returns, which no compiler says; '
-            "declare it, as `returns=pl.Float64` or `def kernel(…) -> float` (it is told from values only "
-            "in the first step over a frame in memory that has rows)"
+        undeclared = _undeclared(
+            error,
+            "what the kernel returns, which no compiler says; declare it, as `returns=pl.Float64` or "
+            "`def kernel(…) -> float` (it is told from values only in the first step over a frame in memory "
+            "that has rows)",
         )
         if any(dtype is not None for dtype in dtypes):
-            raise KernelCompileError(msg) from error
-        return Interpreted(reason, None, None, is_tuple=False, undeclared=msg)
+            raise undeclared from error
+        return Interpreted(reason, None, None, is_tuple=False, undeclared=undeclared)
     return Interpreted(reason, tuple(dtypes), fields if is_tuple else None, is_tuple)
+
+
+def _undeclared(error: PluginError, what: str) -> KernelCompileError:
+    """Return why a kernel can be neither compiled nor interpreted."""
+    if isinstance(error, KernelCompileError):
+        made = copy(error)
+    else:
+        made = KernelCompileError(error.said(), plugin=error.plugin, reason=error.said(), hint=error.hint)
+    made.fallback = f'`fallback="python"` needs to know {what}'
+    return made
 
 
 def _dtype_of(kind: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from dataflare_vec.engine.tables import encode_bytes, encode_words, pair, plain_floats, rehash
-from dataflare_vec.errors import ColumnTypeError
+from dataflare_vec.exceptions import ColumnTypeError
 from dataflare_vec.native.hash_table import ABSENT, BYTES_ENTRY, COUNT, HEAP, NULL, NULL_CODE, WORD_ENTRY
 
 if TYPE_CHECKING:

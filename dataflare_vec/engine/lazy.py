@@ -17,7 +17,7 @@ from dataflare_vec.engine.failures import in_batch
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.scope import Scope
-from dataflare_vec.errors import DataFlareError, KernelResultError
+from dataflare_vec.exceptions import DataFlareError, KernelResultError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,8 +160,9 @@ def check_answers(plugin: Plugin, answers: Sequence[pl.Series]) -> None:
     """
     dtypes = [series.dtype for series in answers]
     if dtypes != [pl.Boolean]:
-        msg = f"filter plugin `{plugin.name}` must return a bool, it returns {', '.join(map(str, dtypes))}"
-        raise KernelResultError(msg)
+        got = ", ".join(map(str, dtypes))
+        msg = f"a filter must return a bool, it returns {got}"
+        raise KernelResultError(msg, plugin=plugin.name, expected="a bool", got=got)
 
 
 def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:

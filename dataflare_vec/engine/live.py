@@ -18,7 +18,7 @@ from typing import Any
 from dataflare_vec.cache.fingerprint import NotCacheable, Reader, fingerprint
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.engine.remembered import remembered
-from dataflare_vec.errors import PluginDefinitionError
+from dataflare_vec.exceptions import PluginDefinitionError
 from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.registry import on_redefined
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
@@ -9,21 +10,26 @@ import polars as pl
 from dataflare_vec.binding import output_names
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.columnwise import ColumnStage, column_kernel_schema
-from dataflare_vec.engine.expressions import ExpressionStage, build_expression, columns_of, expression_dtype
+from dataflare_vec.engine.expressions import (
+    ExpressionStage,
+    Owner,
+    build_expression,
+    columns_of,
+    expression_dtype,
+)
 from dataflare_vec.engine.inferred import infer_outputs
 from dataflare_vec.engine.interpreted import Interpreted, InterpretedStage, prepare_or_interpret
 from dataflare_vec.engine.live import check
 from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.rows import RowStage
-from dataflare_vec.errors import (
+from dataflare_vec.exceptions import (
     BindingError,
     ColumnNotFoundError,
-    KernelCompileError,
     KernelResultError,
     OutputNameError,
 )
-from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.hints import Argument, Phrase, near_matches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -133,11 +139,11 @@ class Plan:
             if isinstance(item.source, str)
         }
         if self.reduces is not None:
-            msg = (
-                f"plugin `{self.reduces.binding.plugin.name}` makes one row of many, so no step can follow "
-                f"it; apply `{plugin.name}` to its result"
+            raise BindingError(
+                problem="it makes one row of many, so no step can follow it",
+                plugin=self.reduces.binding.plugin.name,
+                hint=f"apply `{plugin.name}` to its result",
             )
-            raise BindingError(msg)
         stage: Stage
         check(plugin)
         if plugin.form is Form.EXPRESSION:
@@ -182,9 +188,12 @@ class Plan:
         keys = [self._key(step, key, scope) for key in step.by]
         shown = [key if isinstance(key, str) else key.meta.output_name() for key in step.by]
         if len(set(shown)) < len(shown):
-            what = f"two keys are named the same, {argument('by')} is {', '.join(map(str, shown))}"
-            msg = f"plugin `{plugin.name}`: {what}; name each once, or use `alias`"
-            raise BindingError(msg)
+            raise BindingError(
+                Phrase("two keys are named the same, ", Argument("by"), f" is {', '.join(map(str, shown))}"),
+                plugin=plugin.name,
+                argument="by",
+                hint="name each once, or use `alias`",
+            )
         by = {name: scope.dtype(key) for name, key in zip(shown, keys, strict=True)}
         dtypes = [scope.dtype(name) for name in reads]
         prepared = prepare(step.binding, dtypes)
@@ -208,9 +217,13 @@ class Plan:
         if isinstance(key, pl.Expr):
             return self._bound_expression(step, f"key {key.meta.output_name()}", key, scope)
         if key not in scope.names:
-            msg = f"plugin `{step.plugin.name}`: there is no column `{key}` to go by; "
-            msg += near_matches(key, scope.names)
-            raise ColumnNotFoundError(msg)
+            raise ColumnNotFoundError(
+                problem=f"there is no column `{key}` to go by",
+                plugin=step.plugin.name,
+                argument="by",
+                column=key,
+                hint=near_matches(key, scope.names),
+            )
         return key
 
     def _infer(
@@ -218,7 +231,8 @@ class Plan:
     ) -> tuple[Interpreted, Results]:
         """Tell from the values what a kernel returns, if they are all there already."""
         if self.stages or not reads or not scope.holds_all or not len(scope.column(reads[0])):
-            raise KernelCompileError(interpreted.undeclared)
+            assert interpreted.undeclared is not None
+            raise copy(interpreted.undeclared)  # another for each: it comes to hold a traceback
         self.is_reusable = False
         return infer_outputs(step.binding, interpreted, [scope.column(name) for name in reads])
 
@@ -235,16 +249,16 @@ class Plan:
     def _expression(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> ExpressionStage:
         plugin = step.plugin
         expression = build_expression(step.binding)
-        what = f"expression plugin `{plugin.name}`"
-        dtype = expression_dtype(what, expression, scope)
+        of = Owner(plugin.name)
+        dtype = expression_dtype(of, expression, scope)
         reads = columns_of(expression, scope)
         if plugin.is_filter:
             if dtype != pl.Boolean:
-                msg = f"filter plugin `{plugin.name}` must be Boolean, it is {dtype}"
-                raise KernelResultError(msg)
-            return ExpressionStage(plugin, what, expression, reads, {}, kept=True)
+                msg = f"a filter must be Boolean, it is {dtype}"
+                raise KernelResultError(msg, plugin=plugin.name, expected="Boolean", got=dtype)
+            return ExpressionStage(plugin, of, expression, reads, {}, kept=True)
         (name,) = self._names(step, None, 1, data_names)
-        return ExpressionStage(plugin, what, expression, reads, {name: dtype}, kept=step.keep)
+        return ExpressionStage(plugin, of, expression, reads, {name: dtype}, kept=step.keep)
 
     def _read(self, step: BoundStep, scope: Scope) -> list[str]:
         """Return the names of the columns that a kernel reads, one for each column parameter."""
@@ -262,11 +276,11 @@ class Plan:
     def _bound_expression(self, step: BoundStep, parameter: str, source: pl.Expr, scope: Scope) -> str:
         """Add a stage for an expression that a parameter is bound to; return the name of its column."""
         plugin = step.plugin
-        what = f"plugin `{plugin.name}`: the expression for parameter `{parameter}`"
-        dtype = expression_dtype(what, source, scope)
+        of = Owner(plugin.name, parameter)
+        dtype = expression_dtype(of, source, scope)
         name = f"{plugin.name}({parameter}) in stage {len(self.stages)}"  # no column is called so
         reads = columns_of(source, scope)
-        self._append(ExpressionStage(None, what, source, reads, {name: dtype}, kept=False), scope)
+        self._append(ExpressionStage(None, of, source, reads, {name: dtype}, kept=False), scope)
         scope.hide(name)
         return name
 
@@ -278,17 +292,18 @@ class Plan:
             return output_names(step.plugin, fields, count, step.output, taken)
         names = output_names(step.plugin, fields, count, step.output, ())
         for name in names:
-            problem = None
+            problem, hint = "", ""
             if list(data_names).count(name) > 1:
-                problem = f"the data has several columns `{name}`, so none can be replaced; rename them"
+                problem = f"the data has several columns `{name}`, so none can be replaced"
+                hint = "rename them"
             elif name in taken and not step.keep:
                 problem = (
                     f"`replace=True` puts `{name}` in the place of a column that stays, `keep=False` takes "
-                    "it away; name a column that is only for later steps otherwise"
+                    "it away"
                 )
+                hint = "name a column that is only for later steps otherwise"
             if problem:
-                msg = f"plugin `{step.plugin.name}`: {problem}"
-                raise OutputNameError(msg)
+                raise OutputNameError(problem, plugin=step.plugin.name, column=name, hint=hint)
         if not self.has_whole:
             for earlier in self.stages:
                 if earlier.writes and set(earlier.writes) <= set(names):

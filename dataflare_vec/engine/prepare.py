@@ -22,8 +22,8 @@ from dataflare_vec.cache.folder import open_folder
 from dataflare_vec.cache.key import key_of, part_of
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.remembered import remembered
-from dataflare_vec.errors import BindingError, ColumnTypeError, KernelResultError, PluginError
-from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.exceptions import BindingError, ColumnTypeError, KernelResultError, PluginError
+from dataflare_vec.hints import Argument, Phrase, near_matches
 from dataflare_vec.logs import get_logger
 from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.subclasses import is_plain
@@ -194,13 +194,13 @@ def _label(name: str, binding: Binding, dtypes: Sequence[Any]) -> str:
 def _check_constants(binding: Binding) -> None:
     for item in binding.items:
         if isinstance(item, Constant) and not _is_constant(item.value):
-            msg = (
-                f"plugin `{binding.plugin.name}`: constant `{item.parameter.name}` must be a number of 64 "
-                "bits, a bool, a string, bytes, a date or time without zone, a decimal of 18 digits, None or "
-                "a tuple of these, got "
-                f"{type(item.value).__name__} {item.value!r}"
+            raise BindingError(
+                plugin=binding.plugin.name,
+                parameter=item.parameter.name,
+                expected="a number of 64 bits, a bool, a string, bytes, a date or time without zone, a "
+                "decimal of 18 digits, None or a tuple of these",
+                got=f"{type(item.value).__name__} {item.value!r}",
             )
-            raise BindingError(msg)
 
 
 def _is_constant(value: object) -> bool:
@@ -279,10 +279,8 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         constants = tuple(item.value for item in binding.items if isinstance(item, Constant))
         check_members(plugin.function, members_in(constants))
     except PluginError as error:
-        if not isinstance(error, KernelResultError) or str(error).startswith("plugin"):
-            raise
-        msg = f"plugin `{plugin.name}`: {error}"
-        raise KernelResultError(msg) from None
+        error.plugin = plugin.name  # the compiler doesn't know whose function it is
+        raise
     except Exception as error:  # Numba's own, and whatever its passes stumble over
         raise explained(error) from inner_cause(error)
     kernel.explained = explained
@@ -290,8 +288,8 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     fields = _field_names(plugin, kernel)
     if plugin.is_filter and [field.shown for field in outputs] != [pl.Boolean]:
         shown = ", ".join(str(field.shown) for field in outputs)
-        msg = f"filter plugin `{plugin.name}` must return a bool, it returns {shown}"
-        raise KernelResultError(msg)
+        msg = f"a filter must return a bool, it returns {shown}"
+        raise KernelResultError(msg, plugin=plugin.name, expected="a bool", got=shown)
     return Prepared(
         kernel,
         tuple(layout_of(item.type) for item in inputs if item.is_column),
@@ -311,11 +309,8 @@ def _field_names(plugin: Plugin, kernel: CompiledKernel) -> tuple[str, ...] | No
     if returned is None and kernel.returns_tuple:
         return said
     got = "a single value" if returned is None else f"a named tuple of {', '.join(returned)}"
-    msg = (
-        f"plugin `{plugin.name}`: it returns {got}, but is annotated as a named tuple of {', '.join(said)}; "
-        "return that one"
-    )
-    raise KernelResultError(msg)
+    msg = f"it returns {got}, but is annotated as a named tuple of {', '.join(said)}"
+    raise KernelResultError(msg, plugin=plugin.name, got=got, hint="return that one")
 
 
 def _arguments(plugin: Plugin, inputs: Sequence[Any], groups: Sequence[int]) -> list[Any]:
@@ -368,9 +363,8 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
     if expected is None:
         try:
             numba_type = column_type(dtype, parameter.expects)
-        except ValueError as error:
-            expected, reason = error.args
-            reason = f" ({reason})"
+        except ColumnTypeError as error:  # of a field or an instant within it
+            expected, reason = error.expected, f" ({error.problem})"
     if expected is None and numba_type is None:
         expected = (
             "a number, a bool, a string, bytes, a date, a time or a duration, a list or an array of numbers "
@@ -378,12 +372,19 @@ def _column_type(plugin: Plugin, item: Column, dtype: Any) -> Any:
         )
     if expected:
         source = item.source if isinstance(item.source, str) else str(item.source)
-        msg = (
-            f"plugin `{plugin.name}`: column `{source}` must be {expected}, got {dtype}{reason}; bind "
-            f"another one with {argument(parameter.name, '…', parameter=True)}, or convert it with "
-            f"{argument('schema_overrides', f'{source}=…', python=_conversion(parameter, dtype))}"
+        raise ColumnTypeError(
+            plugin=plugin.name,
+            parameter=parameter.name,
+            column=source,
+            expected=expected,
+            got=f"{dtype}{reason}",
+            hint=Phrase(
+                "bind another one with ",
+                Argument(parameter.name, "…", parameter=True),
+                ", or convert it with ",
+                Argument("schema_overrides", f"{source}=…", python=_conversion(parameter, dtype)),
+            ),
         )
-        raise ColumnTypeError(msg)
     return numba_type
 
 
@@ -426,11 +427,8 @@ def by_field(plugin: Plugin, fields: Sequence[str] | None, by_parameter: dict[st
     assert isinstance(returns, dict)
     unknown = [name for name in returns if name not in (fields or ())]
     if unknown:
-        msg = (
-            f"plugin `{plugin.name}`: `returns` declares `{unknown[0]}`, which it doesn't return; "
-            f"{near_matches(unknown[0], fields or ())}"
-        )
-        raise KernelResultError(msg)
+        msg = f"`returns` declares `{unknown[0]}`, which it doesn't return"
+        raise KernelResultError(msg, plugin=plugin.name, hint=near_matches(unknown[0], fields or ()))
     return [declared_dtype(plugin, returns.get(name), by_parameter) for name in fields or ()]
 
 
@@ -438,11 +436,10 @@ def declared_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -
     """Return the dtype that an item of ``returns`` means."""
     if isinstance(item, str):
         if item not in by_parameter:
-            msg = (
-                f"plugin `{plugin.name}`: `returns` names the parameter `{item}`, which is no column; "
-                f"{near_matches(item, by_parameter)}"
+            msg = f"`returns` names the parameter `{item}`, which is no column"
+            raise KernelResultError(
+                msg, plugin=plugin.name, parameter=item, hint=near_matches(item, by_parameter)
             )
-            raise KernelResultError(msg)
         return by_parameter[item]
     if item is None or isinstance(item, pl.DataType):
         return item
@@ -450,5 +447,6 @@ def declared_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -
         return pl.Struct([])  # of the fields that the kernel returns
     if isinstance(item, type) and issubclass(item, pl.DataType):
         return item()
-    msg = f"plugin `{plugin.name}`: `returns` must be Polars dtypes or parameter names, got {item!r}"
-    raise KernelResultError(msg)
+    raise KernelResultError(
+        plugin=plugin.name, argument="returns", expected="Polars dtypes or parameter names", got=repr(item)
+    )

@@ -18,8 +18,8 @@ from dataflare_vec.engine.reasons import Reason, cause_of
 from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.state import KeyStates, StateColumn
-from dataflare_vec.errors import KernelResultError, OutputNameError, RowError
-from dataflare_vec.hints import argument
+from dataflare_vec.exceptions import KernelResultError, OutputNameError, RowError
+from dataflare_vec.hints import Argument, Phrase
 from dataflare_vec.native.numba import import_compiler
 
 if TYPE_CHECKING:
@@ -79,11 +79,12 @@ class ReduceStage(ScanStage):
         self._names = output_names(binding.plugin, fields, count, output, ())
         for name in self._names:
             if name in by:
-                msg = (
-                    f"plugin `{binding.plugin.name}`: {argument('by')} has a column `{name}` already; name "
-                    f"the output otherwise with {argument('output', '…')}"
+                raise OutputNameError(
+                    Phrase(Argument("by"), f" has a column `{name}` already"),
+                    plugin=binding.plugin.name,
+                    column=name,
+                    hint=Phrase("name the output otherwise with ", Argument("output", "…")),
                 )
-                raise OutputNameError(msg)
         self.schema = {**by, **dict(zip(self._names, self._result.dtypes, strict=True))}
 
     def open(self, given: Any) -> States:
@@ -165,11 +166,8 @@ class _State(_Result):
             declared = by_field(plugin, self.fields, dict(dtypes))
         if declared is not None:
             if len(declared) != len(self.dtypes):
-                msg = (
-                    f"plugin `{plugin.name}`: its state has {len(self.dtypes)} values, but `returns` "
-                    f"declares {len(declared)}"
-                )
-                raise KernelResultError(msg)
+                msg = f"its state has {len(self.dtypes)} values, but `returns` declares {len(declared)}"
+                raise KernelResultError(msg, plugin=plugin.name)
             pairs = zip(declared, self.dtypes, strict=True)
             self.dtypes = [dtype if wanted is None else wanted for wanted, dtype in pairs]
 
@@ -224,7 +222,6 @@ class _Finished(_Result):
             return
         first = int(which[0])
         state = self._carry.unpack(records[first])
-        name = self._plugin.name
         where = f" for key {keys.row(first)}" if keys.width else ""
 
         def compiled() -> Exception:
@@ -234,11 +231,13 @@ class _Finished(_Result):
             return reason.exception(self.dtypes)
 
         cause = cause_of(plain(self._plugin.stateful.finish), [state], compiled)
-        msg = (
-            f"plugin `{name}`: `finish` failed on {len(which)} of {count} states, the first{where} with "
-            f"{type(cause).__name__}: {cause}; pass {argument('on_error', 'null')} to have null for them"
+        raise RowError(
+            problem=f"`finish` failed on {len(which)} of {count} states, the first{where}",
+            plugin=self._plugin.name,
+            count=len(which),
+            cause=cause,
+            hint=Phrase("pass ", Argument("on_error", "null"), " to have null for them"),
         )
-        raise RowError(msg, plugin=name, count=len(which)) from cause
 
     def _block(
         self,
@@ -319,15 +318,14 @@ def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Cal
     function = plain(getattr(plugin.stateful, what))
 
     def explained(error: Exception) -> Exception:
-        heading = f"plugin `{plugin.name}`: `{what}` can't be compiled for its state"
-        return explain_function(plugin.name, function, heading, arguments, error)
+        return explain_function(plugin.name, function, arguments, error, part=what)
 
     try:
         kernel = compile_it()
         kernel.check()
     except KernelResultError as error:
-        msg = f"plugin `{plugin.name}`: `{what}`: {error}"
-        raise KernelResultError(msg) from None
+        error.plugin, error.problem = plugin.name, f"`{what}`: {error.problem}"
+        raise
     except Exception as error:  # Numba's own, and whatever its passes stumble over
         raise explained(error) from inner_cause(error)
     kernel.explained = explained

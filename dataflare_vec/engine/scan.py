@@ -11,7 +11,7 @@ from dataflare_vec.engine.failures import physical_rows
 from dataflare_vec.engine.keys import check_key_types
 from dataflare_vec.engine.rows import RowStage, pieces
 from dataflare_vec.engine.state import KeyStates, OneState, StateColumn
-from dataflare_vec.errors import StateError
+from dataflare_vec.exceptions import StateError
 from dataflare_vec.interpreter import call_rows
 
 if TYPE_CHECKING:

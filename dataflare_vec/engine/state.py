@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from dataflare_vec.engine.keys import Keys
-from dataflare_vec.errors import StateError
+from dataflare_vec.exceptions import StateError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from dataflare_vec.binding import bind
 from dataflare_vec.config import check_flag
 from dataflare_vec.definition import root_names
 from dataflare_vec.engine.remembered import remembered
-from dataflare_vec.errors import BindingError, OutputNameError
-from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.exceptions import BindingError, OutputNameError
+from dataflare_vec.hints import Argument, Phrase, near_matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -110,11 +110,11 @@ def bind_steps(
         msg = "a pipeline needs at least one plugin, got an empty list"
         raise BindingError(msg)
     if output is not None:
-        msg = "`output` names the columns of one plugin; in a pipeline write `dfv.step(plugin, output=…)`"
-        raise BindingError(msg)
+        msg, hint = "`output` names the columns of one plugin", "dfv.step(plugin, output=…)"
+        raise BindingError(msg, argument="output", hint=f"in a pipeline write `{hint}`")
     if by is not None:
-        msg = "`by` names the keys of one plugin; in a pipeline write `dfv.step(plugin, by=…)`"
-        raise BindingError(msg)
+        msg, hint = "`by` names the keys of one plugin", "dfv.step(plugin, by=…)"
+        raise BindingError(msg, argument="by", hint=f"in a pipeline write `{hint}`")
     steps = [item if isinstance(item, Step) else Step(item) for item in plugins]
     for item in steps:
         check_flag("keep", item.keep)
@@ -176,33 +176,32 @@ def _check_output(plugin: Plugin, output: Any) -> None:
         return
     names = output.values() if isinstance(output, Mapping) else output
     if not isinstance(output, (list, tuple, Mapping)) or not all(isinstance(name, str) for name in names):
-        msg = (
-            f"plugin `{plugin.name}`: `output` must be a name, a list of names or a dict from field to name, "
-            f"got {output!r}"
-        )
-        raise OutputNameError(msg)
+        expected = "a name, a list of names or a dict from field to name"
+        raise OutputNameError(plugin=plugin.name, argument="output", expected=expected, got=repr(output))
 
 
 def _keys(plugin: Plugin, by: By) -> tuple[str | pl.Expr, ...]:
     if by is None:
         return ()
     if plugin.stateful is None:
-        msg = (
-            f"plugin `{plugin.name}` carries no state, so it has no use for {argument('by')}; only a scan or "
-            "a reduce has"
+        raise BindingError(
+            Phrase("it carries no state, so it has no use for ", Argument("by")),
+            plugin=plugin.name,
+            argument="by",
+            hint="only a scan or a reduce has",
         )
-        raise BindingError(msg)
     keys = tuple(by) if isinstance(by, (list, tuple)) else (by,)
     for key in keys:
         if not isinstance(key, (str, pl.Expr)):
-            msg = (
-                f"plugin `{plugin.name}`: `by` must be a column name, a Polars expression or a list of "
-                f"these, got {type(key).__name__}"
+            raise BindingError(
+                plugin=plugin.name,
+                argument="by",
+                expected="a column name, a Polars expression or a list of these",
+                got=type(key).__name__,
             )
-            raise BindingError(msg)
     if not keys:
-        msg = f"plugin `{plugin.name}`: `by` is an empty list; leave it out for one state of all rows"
-        raise BindingError(msg)
+        hint = "leave it out for one state of all rows"
+        raise BindingError(problem="`by` is an empty list", plugin=plugin.name, argument="by", hint=hint)
     return keys
 
 
@@ -211,5 +210,5 @@ def _check_shared(plugins: Sequence[Plugin], bindings: Mapping[str, Any]) -> Non
     for name in bindings:
         if name not in known:
             shown = ", ".join(f"`{plugin.name}`" for plugin in plugins)
-            msg = f"none of the plugins {shown} has a parameter `{name}`; {near_matches(name, known)}"
-            raise BindingError(msg)
+            msg = f"none of the plugins {shown} has a parameter `{name}`"
+            raise BindingError(msg, parameter=name, hint=near_matches(name, known))

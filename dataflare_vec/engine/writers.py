@@ -11,7 +11,7 @@ from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.engine.columns import OutputColumn
-from dataflare_vec.errors import KernelResultError
+from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.layouts.packed import PackedRows, unpack
 
 if TYPE_CHECKING:

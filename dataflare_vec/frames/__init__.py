@@ -17,7 +17,7 @@ import polars as pl
 
 from dataflare_vec.engine.expressions import named
 from dataflare_vec.engine.result import BatchResult
-from dataflare_vec.errors import UnsupportedDataError
+from dataflare_vec.exceptions import UnsupportedDataError
 from dataflare_vec.frames.columns import text_of
 from dataflare_vec.frames.kinds import is_narwhals, is_pandas, is_pandas_series, is_pyarrow, is_stream
 
@@ -52,11 +52,8 @@ def knowing_narwhals(function: F) -> F:
         native = data.to_native()
         if not isinstance(native, (pl.DataFrame, pl.LazyFrame, pl.Series)):
             if is_stream(native) and not is_pandas_series(native):
-                msg = (
-                    f"Narwhals can't hold what comes of a {type(native).__name__}, as that is a reader; hand "
-                    "over `data.to_native()`, or collect it first"
-                )
-                raise UnsupportedDataError(msg)
+                msg = f"Narwhals can't hold what comes of a {type(native).__name__}, as that is a reader"
+                raise UnsupportedDataError(msg, hint="hand over `data.to_native()`, or collect it first")
         result = function(native, *args, **kwargs)
         # The stable interfaces have classes of their own.
         module = type(data).__module__
@@ -84,11 +81,12 @@ def column_names(data: Any) -> list[str]:
         except UnicodeDecodeError as error:
             msg = f"the name of a column isn't UTF-8, so the data is damaged: {error}"
             raise UnsupportedDataError(msg) from error
-    msg = (
-        f"data must be a Polars, PyArrow or pandas frame or have `__arrow_c_stream__`, got "
-        f"{type(data).__name__}; `pl.DataFrame(data)` makes a frame of dicts and lists"
+    raise UnsupportedDataError(
+        argument="data",
+        expected="a Polars, PyArrow or pandas frame or have `__arrow_c_stream__`",
+        got=type(data).__name__,
+        hint="`pl.DataFrame(data)` makes a frame of dicts and lists",
     )
-    raise UnsupportedDataError(msg)
 
 
 def to_polars(data: Any, readers: Mapping[str, str], optional: Collection[str] = ()) -> pl.DataFrame:

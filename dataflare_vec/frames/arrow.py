@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.engine.expressions import named
-from dataflare_vec.errors import KernelResultError
-from dataflare_vec.frames.columns import first_line, passing_over, position, refuse
+from dataflare_vec.exceptions import KernelResultError
+from dataflare_vec.foreign import first_line
+from dataflare_vec.frames.columns import passing_over, position, refuse
 from dataflare_vec.frames.sound import check
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _read_column(part: Any, kind: Any, name: str, readers: Mapping[str, str]) ->
             part = pa.table({name: _decoded(part.column(0))})
         return _to_frame(part).to_series()
     except TypeError as error:
-        refuse(name, readers, f"{what} ({first_line(error)}); cast it, or leave it out", error)
+        refuse(name, readers, f"{what} ({first_line(error)})", error, hint="cast it, or leave it out")
 
 
 def _to_frame(data: Any) -> pl.DataFrame:
@@ -172,8 +173,8 @@ def portable(series: pl.Series) -> pl.Series:
     try:
         return series.cast(dtype)
     except pl.exceptions.PolarsError as error:
-        msg = f"column `{series.name}` holds integers of more than 38 digits, which Arrow can't; cast it"
-        raise KernelResultError(msg) from error
+        msg = f"column `{series.name}` holds integers of more than 38 digits, which Arrow can't"
+        raise KernelResultError(msg, column=series.name, hint="cast it") from error
 
 
 def _portable(dtype: Any) -> Any:

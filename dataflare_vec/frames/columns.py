@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dataflare_vec.errors import BindingError, ColumnTypeError
+from dataflare_vec.exceptions import BindingError, ColumnTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,24 +33,26 @@ def position(labels: Sequence[Any], name: str) -> int | None:
         others = [(i, label) for i, label in enumerate(labels) if not isinstance(label, str)]
         found = [i for i, label in others if text_of(label) == name]
     if len(found) > 1:
-        msg = f"the data has {len(found)} columns `{name}`, so it can't be told which is meant; rename them"
-        raise BindingError(msg)
+        msg = f"the data has {len(found)} columns `{name}`, so it can't be told which is meant"
+        raise BindingError(msg, column=name, hint="rename them")
     return found[0] if found else None
 
 
-def refuse(name: str, readers: Mapping[str, str], what: str, error: BaseException | None = None) -> NoReturn:
+def refuse(
+    name: str, readers: Mapping[str, str], what: str, error: BaseException | None = None, hint: str = ""
+) -> NoReturn:
     """Raise that a column can't be read.
 
     Parameters
     ----------
     readers
         Plugins by the column that they read.
-    what
+    what, hint
         What is wrong with it, and what to do.
     """
-    of = f"plugin `{readers[name]}`: " if readers.get(name) else ""
-    msg = f"{of}column `{name}` {what}"
-    raise ColumnTypeError(msg) from error
+    raise ColumnTypeError(
+        problem=f"column `{name}` {what}", plugin=readers.get(name) or None, column=name, hint=hint
+    ) from error
 
 
 @contextmanager
@@ -61,8 +63,3 @@ def passing_over(is_optional: bool) -> Iterator[None]:  # noqa: FBT001
     except BindingError:
         if not is_optional:
             raise
-
-
-def first_line(error: BaseException) -> str:
-    """Return the message of an error of another library, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from dataflare_vec.foreign import first_line
 from dataflare_vec.frames.arrow import to_arrow
-from dataflare_vec.frames.columns import first_line, passing_over, position, refuse
+from dataflare_vec.frames.columns import passing_over, position, refuse
 from dataflare_vec.frames.sound import check
 
 if TYPE_CHECKING:

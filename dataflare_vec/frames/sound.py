@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.errors import UnsupportedDataError
-from dataflare_vec.frames.columns import first_line, refuse
+from dataflare_vec.exceptions import UnsupportedDataError
+from dataflare_vec.foreign import first_line
+from dataflare_vec.frames.columns import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,13 +46,13 @@ def check(column: Any, name: str, readers: Mapping[str, str]) -> None:
                 if getattr(part.type, "unit", None) == "s" and not pa.types.is_time(part.type):
                     _check_seconds(part, name, readers)
     except (pa.ArrowInvalid, pa.ArrowIndexError) as error:
-        of = f"plugin `{readers[name]}`: " if readers.get(name) else ""
-        msg = (
-            f"{of}column `{name}` holds Arrow data of type {column.type} that is damaged "
-            f"({first_line(error)}); PyArrow's `validate(full=True)` says so too; bytes that aren't UTF-8 "
-            "are `pa.binary()`"
-        )
-        raise UnsupportedDataError(msg) from error
+        said = first_line(error)
+        raise UnsupportedDataError(
+            problem=f"column `{name}` holds Arrow data of type {column.type} that is damaged ({said})",
+            plugin=readers.get(name) or None,
+            column=name,
+            hint="PyArrow's `validate(full=True)` says so too; bytes that aren't UTF-8 are `pa.binary()`",
+        ) from error
 
 
 def _check_seconds(array: Any, name: str, readers: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from dataflare_vec.cache.loading import ObjectCode
 from dataflare_vec.definition import plain
-from dataflare_vec.errors import DataFlareError
+from dataflare_vec.exceptions import DataFlareError
 from dataflare_vec.forks import wait_for_lock
 from dataflare_vec.interrupts import SYMBOL
 from dataflare_vec.jit import builtins as builtins  # registers them with Numba

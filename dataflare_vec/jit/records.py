@@ -12,7 +12,7 @@ from numba.np import numpy_support
 from numba.np.arrayobj import make_array, populate_array
 
 from dataflare_vec.carry import WIDE, Carry, Leaf, field_names
-from dataflare_vec.errors import KernelResultError
+from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.jit.decimals.types import I128, NaturalType, WideIntType, natural, wide_int, widened
 from dataflare_vec.jit.elements import Element, register
 from dataflare_vec.layouts import Layout
@@ -98,8 +98,9 @@ def join(given: types.Type, returned: types.Type, init: Any = None) -> types.Typ
 
 def _mismatch(given: types.Type, returned: types.Type) -> KernelResultError:
     return KernelResultError(
-        f"its state is `{given}`, and it returns `{returned}` as the next one; return a state that is "
-        "structured like `init` (an array: of the same number of dimensions, contiguous)"
+        f"its state is `{given}`, and it returns `{returned}` as the next one",
+        hint="return a state that is structured like `init` (an array: of the same number of dimensions, "
+        "contiguous)",
     )
 
 

@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.imputils import fix_returning_optional
 
-from dataflare_vec.errors import KernelResultError
+from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.jit.compiler import CompiledKernel, compile_form, compile_lock
 from dataflare_vec.jit.math.emit import Mode
 from dataflare_vec.jit.records import (
@@ -324,8 +324,8 @@ def compile_fold(
         if gives_values:
             returned, value = _state_and_value(returned)
         elif isinstance(returned, types.NoneType):
-            msg = "it returns None; a reduce returns its state: (state, row…) → state"
-            raise KernelResultError(msg)
+            msg = "it returns None"
+            raise KernelResultError(msg, hint="a reduce returns its state: (state, row…) → state")
         # The first round is for what a None may become: its guess isn't held against what is returned.
         joined = join(first if len(tried) == 1 else state, returned, init)
         if joined == state:
@@ -337,8 +337,8 @@ def compile_fold(
         tried.append(state)
         if len(tried) > _ROUNDS:
             shown = " → ".join(f"`{one}`" for one in tried)
-            msg = f"the type of its state doesn't settle: {shown}; give `init` the type that it returns"
-            raise KernelResultError(msg)
+            msg = f"the type of its state doesn't settle: {shown}"
+            raise KernelResultError(msg, hint="give `init` the type that it returns")
     outputs: tuple[Output, ...] = ()
     names, returns_tuple = None, False
     if value is not None:
@@ -355,5 +355,5 @@ def _state_and_value(returned: types.Type) -> tuple[types.Type, types.Type]:
     got = f"`{returned}`"
     if isinstance(returned, (types.Optional, types.NoneType)):
         got = "None on some path" if isinstance(returned, types.Optional) else "None"
-    msg = f"a scan returns (state, value), it returns {got}; for a null return `(state, None)`"
-    raise KernelResultError(msg)
+    msg = f"a scan returns (state, value), it returns {got}"
+    raise KernelResultError(msg, got=got, hint="for a null return `(state, None)`")

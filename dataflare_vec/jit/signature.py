@@ -10,7 +10,7 @@ import polars as pl
 from numba.core import types
 
 from dataflare_vec.annotations import Result, is_dtype, likely_dtype, mismatch, shown_kind
-from dataflare_vec.errors import KernelResultError
+from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.jit.decimals.column import DecimalColumn, WideIntColumn, decimal_result
 from dataflare_vec.jit.decimals.types import (
     DecimalType,
@@ -72,7 +72,7 @@ def column_type(dtype: pl.DataType, expects: Any = None) -> types.Type | None:
 
     Raises
     ------
-    ValueError
+    ColumnTypeError
         If the column doesn't suit the annotation: what is expected, and why it isn't so.
     """
     base = dtype.base_type()
@@ -172,8 +172,8 @@ def outputs_of(
         msg = f"it returns {len(items)} values, but {declares} {len(declared)}"
         raise KernelResultError(msg)
     if not items:
-        msg = "it returns an empty tuple; return at least one value"
-        raise KernelResultError(msg)
+        msg = "it returns an empty tuple"
+        raise KernelResultError(msg, hint="return at least one value")
     outputs = []
     for i, item in enumerate(items):
         wanted = declared[i] if declared is not None else None
@@ -201,13 +201,10 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
         and len(value)
         and (isinstance(wanted, pl.Struct) or position is not None)
     ):
-        try:
-            return made_struct(value, wanted, lambda item, dtype: _output(item, dtype, 0))
-        except ValueError as error:
-            raise KernelResultError(str(error)) from None
+        return made_struct(value, wanted, lambda item, dtype: _output(item, dtype, 0))
     if isinstance(wanted, pl.Struct):
-        msg = f"it returns `{plain_type(str(value))}`, but `returns` declares a struct; return a named tuple"
-        raise KernelResultError(msg)
+        msg = f"it returns `{plain_type(str(value))}`, but `returns` declares a struct"
+        raise KernelResultError(msg, hint="return a named tuple")
     if isinstance(value, TemporalType):
         found = result_column(value, wanted)
         if found is None:
@@ -219,14 +216,11 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
     if isinstance(value, WideIntType) and isinstance(number := _NUMBERS.get(_base(wanted)), types.Number):
         return number, wanted
     if isinstance(value, (types.Array, types.List, TextsType, DecimalType)):
-        try:
-            if isinstance(value, DecimalType):
-                return decimal_result(value, wanted)
-            return packed_column(value, wanted, _item_type, _ITEM_DTYPES.get)
-        except ValueError as error:
-            raise KernelResultError(str(error)) from None
+        if isinstance(value, DecimalType):
+            return decimal_result(value, wanted)
+        return packed_column(value, wanted, _item_type, _ITEM_DTYPES.get)
     if value not in _DTYPES:
-        raise KernelResultError(_not_a_column(value, position))
+        raise _not_a_column(value, position)
     if wanted is None:
         return value, polars_dtype(value)
     number = written_type(wanted)
@@ -271,46 +265,44 @@ def _annotated(value: types.Type, kind: Any) -> Any:
     else:
         shown = str(_DTYPES[value])
     said = shown_kind(kind)
-    msg = f"it returns {shown}, but is annotated `-> {said}`; convert in the kernel, or say what it returns"
-    raise KernelResultError(msg)
+    msg = f"it returns {shown}, but is annotated `-> {said}`"
+    raise KernelResultError(msg, hint="convert in the kernel, or say what it returns")
 
 
 def _base(dtype: Any) -> Any:
     return None if dtype is None else dtype.base_type()
 
 
-def _not_a_column(value: types.Type, position: int | None) -> str:
+def _not_a_column(value: types.Type, position: int | None) -> KernelResultError:
     where = "" if position is None else f" at position {position}"
+    got = f"`{plain_type(str(value))}`"
+    hint = "return a number, a bool, a string, bytes, a list or array of these, None, or a tuple of these"
     if isinstance(value, (types.Poison, types.LiteralList)):
-        return f"it returns a list of items of unlike types{where}; give them one type, or return a tuple"
-    if isinstance(value, (types.DictType, types.Set)):
-        return f"it returns a dict or set{where}; return a tuple, a named tuple (a struct) or a list"
-    if isinstance(value, types.NoneType):
-        return (
-            f"it returns None{where} for every row; return a value on at least one path "
-            "(a kernel without a `return` statement returns None)"
+        got, hint = "a list of items of unlike types", "give them one type, or return a tuple"
+    elif isinstance(value, (types.DictType, types.Set)):
+        got, hint = "a dict or set", "return a tuple, a named tuple (a struct) or a list"
+    elif isinstance(value, types.NoneType):
+        where += " for every row"
+        got, hint = (
+            "None",
+            "return a value on at least one path (a kernel without a `return` statement returns None)",
         )
-    if isinstance(value, types.Complex):
-        return f"it returns a complex number{where}; return `z.real, z.imag` as two columns, or `abs(z)`"
-    if isinstance(value, PiecesType):
-        return (
-            f'it returns all pieces of a `split`{where}; return them as `list(s.split(","))`, one, as '
-            '`s.split(",")[0]`, or several as a tuple'
-        )
-    return (
-        f"it returns `{plain_type(str(value))}`{where}; return a number, a bool, a string, bytes, a list or "
-        "array of these, None, or a tuple of these"
-    )
+    elif isinstance(value, types.Complex):
+        got, hint = "a complex number", "return `z.real, z.imag` as two columns, or `abs(z)`"
+    elif isinstance(value, PiecesType):
+        got = "all pieces of a `split`"
+        hint = 'return them as `list(s.split(","))`, one, as `s.split(",")[0]`, or several as a tuple'
+    return KernelResultError(f"it returns {got}{where}", got=got, hint=hint)
 
 
 def _check_declared(value: types.Type, wanted: types.Type) -> None:
-    problem = None
+    hint, why = "", ""
     if isinstance(value, types.Float) and not isinstance(wanted, types.Float):
-        problem = "which is stored as an integer; convert in the kernel, as `int(...)`"
+        hint, why = "convert in the kernel, as `int(...)`", ", which is stored as an integer"
     elif wanted == types.boolean and value != types.boolean:
-        problem = "compare in the kernel, as `x != 0`"
+        hint = "compare in the kernel, as `x != 0`"
     elif value != wanted and (isinstance(value, ViewType) or isinstance(wanted, ViewType)):
-        problem = "convert in the kernel, as `str(...)`, `s.encode()` or `int(s)`"
-    if problem:
-        msg = f"it returns {polars_dtype(value)}, but `returns` declares {polars_dtype(wanted)}; {problem}"
-        raise KernelResultError(msg)
+        hint = "convert in the kernel, as `str(...)`, `s.encode()` or `int(s)`"
+    if hint:
+        msg = f"it returns {polars_dtype(value)}, but `returns` declares {polars_dtype(wanted)}{why}"
+        raise KernelResultError(msg, hint=hint)

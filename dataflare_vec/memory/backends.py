@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dataflare_vec.memory.errors import PoolError
+from dataflare_vec.exceptions import PoolError
 
 if TYPE_CHECKING:
     import pyarrow as pa

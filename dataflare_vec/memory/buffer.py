@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
-from dataflare_vec.memory.errors import PoolError
+from dataflare_vec.exceptions import PoolError
 from dataflare_vec.memory.exporter import BufferExporter
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from threading import TIMEOUT_MAX, Lock, RLock
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.config import MemoryPoolConfig, seconds
+from dataflare_vec.exceptions import PoolError, PoolLimitError
 from dataflare_vec.memory import backends, fork
 from dataflare_vec.memory.buffer import GONE, Block, PooledBuffer, lend
-from dataflare_vec.memory.errors import PoolError, PoolLimitError
 from dataflare_vec.memory.shelves import Shelf, Shelves
 from dataflare_vec.memory.sizes import as_size
 from dataflare_vec.memory.stats import ClassStats, PoolStats, summarise
@@ -322,12 +322,11 @@ class MemoryPool:
                 self._gates.remove(gate)
 
     def _limit_error(self, shelf: Shelf, nbytes: int) -> PoolLimitError:
-        msg = (
+        return PoolLimitError(
             f"a buffer of {nbytes:,} bytes (size class {shelf.capacity:,}) would take the memory "
-            f"pool over `max_bytes={self.config.max_bytes:,}`: {self._shelves.in_use:,} bytes are in "
-            f"use; let go of results you no longer need, or raise `max_bytes`"
+            f"pool over `max_bytes={self.config.max_bytes:,}`: {self._shelves.in_use:,} bytes are in use",
+            hint="let go of results you no longer need, or raise `max_bytes`",
         )
-        return PoolLimitError(msg)
 
     def _allocate(self, shelf: Shelf) -> Block:
         try:

@@ -9,6 +9,8 @@ import mmap
 import struct
 from typing import TYPE_CHECKING
 
+from dataflare_vec.exceptions import SourceError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -47,10 +49,10 @@ def check_lengths(path: Path) -> None:
             for index, (rows, found) in enumerate(_lengths(data, blocks)):
                 if rows != found:
                     msg = f"batch {index} should have {rows} rows, its first column has {found}"
-                    raise ValueError(msg)
+                    raise SourceError(msg)
         except struct.error as error:
             msg = "its footer leads out of the file"
-            raise ValueError(msg) from error
+            raise SourceError(msg) from error
 
 
 class Watched:

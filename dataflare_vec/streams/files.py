@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.errors import SourceError
+from dataflare_vec.exceptions import SourceError
+from dataflare_vec.foreign import first_line, is_not_utf8
 from dataflare_vec.frames import to_polars
 from dataflare_vec.frames.arrow import empty_table
-from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.hints import Argument, Phrase, near_matches
 from dataflare_vec.streams.batches import check_lengths
 from dataflare_vec.streams.formats import is_packed_otherwise, named, names
 from dataflare_vec.streams.paths import Identity, identity, is_special
@@ -79,18 +80,18 @@ class DataFile:
             # Arrow's MemoryError tells of a length that the file says.
             if isinstance(error, (KeyboardInterrupt, SystemExit)) or type(error) is MemoryError:
                 raise
-            where = self._place(done)
-            msg = f"can't read `{self.path}`, {where}: {_first_line(error)}"
-            if self.format == "csv" and "utf-8" in msg:
-                msg += f"; if it isn't UTF-8, pass {argument('encoding')}"
-            raise SourceError(msg) from error
+            hint = ""
+            if self.format == "csv" and is_not_utf8(error):
+                hint = Phrase("if it isn't UTF-8, pass ", Argument("encoding"))
+            raise self._damaged(first_line(error), done, hint) from error
         if self.rows is not None and done != self.rows:
-            msg = f"can't read `{self.path}`, {self._place(done)}: of {self.rows} rows {done} were found"
-            raise SourceError(msg)
+            msg = f"of {self.rows} rows {done} were found"
+            raise self._damaged(msg, done)
 
-    def _place(self, done: int) -> str:
-        """Return where a file is damaged of which some rows could be read."""
-        return damaged_row_group(self.path, done) if self.format == "parquet" else f"after row {done}"
+    def _damaged(self, problem: str, done: int, hint: str = "") -> SourceError:
+        """Return what is wrong with the file, of which some rows could be read, and where."""
+        group, groups = damaged_row_group(self.path) if self.format == "parquet" else (None, None)
+        return SourceError(problem, file=self.path, row_group=group, row_groups=groups, row=done, hint=hint)
 
     def _frames(self, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
         if self.format == "ipc_stream":
@@ -138,17 +139,16 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
                 Path(name) for name in globbing.glob(text, recursive=True) if Path(name).is_file()
             )
         else:
-            msg = f"there is no file `{path}`"
             parent = Path(path).parent
-            if parent.is_dir():
-                msg += f"; {near_matches(Path(path).name, [p.name for p in parent.iterdir()])}"
-            raise SourceError(msg)
+            near = [p.name for p in parent.iterdir()] if parent.is_dir() else []
+            hint = near_matches(Path(path).name, near) if parent.is_dir() else ""
+            raise SourceError(problem="there is no such file", file=path, hint=hint)
         if not inside and not Path(path).is_dir():
-            msg = f"there is no file `{path}`: nothing matches the pattern"
-            raise SourceError(msg)
+            msg = "there is no file that matches the pattern"
+            raise SourceError(msg, file=path)
         if not inside:
-            msg = f"there are no files in `{path}` that can be read: their names must end in one of {names()}"
-            raise SourceError(msg)
+            msg = f"there are no files in it whose names end in one of {names()}"
+            raise SourceError(msg, file=path)
         for file in inside:
             real = os.path.realpath(file)
             if real not in seen:  # else it was named before, perhaps in other words
@@ -169,8 +169,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     links: list[Path] = []
 
     def refuse(error: OSError) -> None:
-        msg = f"can't read the folder `{error.filename}`: {error.strerror}"
-        raise SourceError(msg) from error
+        raise SourceError(error.strerror or str(error), file=error.filename) from error
 
     for above, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         there = identity(Path(above))
@@ -202,10 +201,8 @@ def _is_hidden(name: str) -> bool:
 
 def _is_data(path: Path, format: str | None) -> bool:  # noqa: A002
     if format is None and is_packed_otherwise(path):
-        msg = (
-            f"can't read `{path}`, packed as it is; unpack it, move it away, or name the others by a pattern"
-        )
-        raise SourceError(msg)
+        hint = "unpack it, move it away, or name the others by a pattern"
+        raise SourceError(problem="it is packed in a way that isn't known", file=path, hint=hint)
     return format is not None or named(path) is not None
 
 
@@ -236,13 +233,13 @@ def open_files(
     for path, inside in find(paths, format).items():
         says = named(path)
         if format is None and says is None:
-            msg = f"`{path}`: the name must end in one of {names()}; or pass {argument('input_format')}"
-            raise SourceError(msg)
+            hint = Phrase("or pass ", Argument("input_format"))
+            raise SourceError(problem=f"the name must end in one of {names()}", file=path, hint=hint)
         kind = format or says.format  # type: ignore[union-attr]
         first = files[0] if files else None
         file = _open(path, inside, kind, first, options_of(path, kind, options or {}), types or {})
         if first is not None:
-            check_same(file.schema, first.schema, f"`{path}`", f"in `{first.path}`")
+            check_same(file.schema, first.schema, f"in `{first.path}`", file=path)
             file = replace(file, schema=first.schema)
         files.append(file)
     return files
@@ -254,11 +251,11 @@ def _open(
     rows: int | None = None
     try:
         if is_special(path):
-            msg = "it is no file but a pipe or a device, which can be read once only; save it to a file"
-            raise ValueError(msg)  # noqa: TRY301
+            msg = "it is no file but a pipe or a device, which can be read once only"
+            raise SourceError(msg, hint="save it to a file")  # noqa: TRY301
         if path.stat().st_size == 0:
             msg = "the file is empty, 0 bytes"
-            raise ValueError(msg)  # noqa: TRY301
+            raise SourceError(msg)  # noqa: TRY301
         if kind in ("parquet", "ipc"):
             query = scan(path, kind, None, options)
             schema = query.collect_schema()
@@ -286,15 +283,17 @@ def _open(
                 new = [(name, dtype) for name, dtype in schema.items() if name not in first.schema]
                 schema = pl.Schema([*first.schema.items(), *new])
         schema.to_frame()  # a type may be read that Polars can't hold: decimals of 60 digits
+    except SourceError as error:
+        error.file, error.format = str(path), kind
+        raise
     except BaseException as error:  # a panic of Polars is none of Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
-        msg = f"can't read `{path}` as {kind}: {_first_line(error)}"
-        raise SourceError(msg) from error
+        raise SourceError(first_line(error), file=path, format=kind) from error
     for name in options.get("schema_overrides") or {}:
         if name not in schema:
-            msg = f"`{path}`: there is no column `{name}` to be given a type; {near_matches(name, schema)}"
-            raise SourceError(msg)
+            msg = f"there is no column `{name}` to be given a type"
+            raise SourceError(msg, file=path, column=name, hint=near_matches(name, schema))
     return DataFile(path, kind, schema, rows, inside, options)
 
 
@@ -314,8 +313,15 @@ def _fits(found: Any, expected: Any) -> bool:
     return bool(found.base_type() is expected.base_type())
 
 
-def check_same(schema: pl.Schema, expected: pl.Schema, what: str, where: str) -> None:
+def check_same(schema: pl.Schema, expected: pl.Schema, where: str, **place: Any) -> None:
     """Raise if the columns of a file or batch aren't those of the first one.
+
+    Parameters
+    ----------
+    where
+        Which others have the expected ones, as the message says it.
+    **place
+        The file, or the batch and its first row.
 
     Raises
     ------
@@ -326,17 +332,12 @@ def check_same(schema: pl.Schema, expected: pl.Schema, what: str, where: str) ->
         return
     for name, dtype in expected.items():
         if name not in schema:
-            msg = f"{what}: column `{name}` is missing, which is there {where}; {near_matches(name, schema)}"
-            raise SourceError(msg)
+            msg = f"column `{name}` is missing, which is there {where}"
+            raise SourceError(msg, column=name, hint=near_matches(name, schema), **place)
         if schema[name] != dtype:
-            msg = f"{what}: column `{name}` is {schema[name]}, but {dtype} {where}"
-            raise SourceError(msg)
+            msg = f"column `{name}` is {schema[name]}, but {dtype} {where}"
+            raise SourceError(msg, column=name, expected=str(dtype), got=schema[name], **place)
     for name in schema:
         if name not in expected:
-            msg = f"{what}: there is a column `{name}` that isn't {where}"
-            raise SourceError(msg)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]
+            msg = f"there is a column `{name}` that isn't {where}"
+            raise SourceError(msg, column=name, **place)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.hints import argument
+from dataflare_vec.exceptions import ArgumentError
+from dataflare_vec.hints import Argument, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,8 +113,8 @@ def check_format(argument_name: str, format: str | None, allowed: tuple[str, ...
         Saying which there are.
     """
     if format is not None and format not in allowed:
-        msg = f"{argument(argument_name)} must be one of {', '.join(allowed)}, got {format!r}"
-        raise ValueError(msg)
+        expected = f"one of {', '.join(allowed)}"
+        raise ArgumentError(argument=argument_name, expected=expected, got=repr(format))
 
 
 def output_format(path: str | Path, format: str | None) -> str:  # noqa: A002
@@ -129,11 +130,16 @@ def output_format(path: str | Path, format: str | None) -> str:  # noqa: A002
     if format is not None:
         return format
     if found is None:
-        msg = (
-            f"`{path}`: can't tell what to write; the name must end in one of {names()}; or pass "
-            f"{argument('format')} one of {', '.join(WRITABLE)}; a folder's name ends in `/`"
+        raise ArgumentError(
+            problem=f"`{path}`: can't tell what to write",
+            file=path,
+            argument="format",
+            hint=Phrase(
+                f"the name must end in one of {names()}; or pass ",
+                Argument("format"),
+                f" one of {', '.join(WRITABLE)}; a folder's name ends in `/`",
+            ),
         )
-        raise ValueError(msg)
     return found.format
 
 
@@ -149,13 +155,13 @@ def writer_options(path: str | Path, format: str, options: Mapping[str, Any]) ->
     codec = found.get("compression")
     if format not in CODECS:
         if codec is not None:
-            msg = f"{argument('compression')}: there is none to choose for {format}"
-            raise ValueError(msg)
+            msg = Phrase(Argument("compression"), f": there is none to choose for {format}")
+            raise ArgumentError(msg, argument="compression", got=codec)
         return found
     codecs = CODECS[format]
     if codec is not None and codec not in codecs:
-        msg = f"{argument('compression')} must be one of {', '.join(codecs)} for {format}, got {codec!r}"
-        raise ValueError(msg)
+        expected = f"one of {', '.join(codecs)} for {format}"
+        raise ArgumentError(argument="compression", expected=expected, got=repr(codec))
     if format in TEXT:
         says = named(path)
         if says is None or says.format != format:  # then the name is any
@@ -164,8 +170,10 @@ def writer_options(path: str | Path, format: str, options: Mapping[str, Any]) ->
         if codec is not None and codec != (by_name or "uncompressed"):
             ends = {codec: end for end, codec in COMPRESSED.items()}
             right = ENDS[format] + ends.get(codec, "")
-            msg = f"{argument('compression', codec)} goes with a name that ends in `{right}`, got `{path}`"
-            raise ValueError(msg)
+            msg = Phrase(
+                Argument("compression", codec), f" goes with a name that ends in `{right}`, got `{path}`"
+            )
+            raise ArgumentError(msg, argument="compression", file=path, got=codec)
         if by_name is not None:
             found["compression"] = by_name
         if format == "csv":

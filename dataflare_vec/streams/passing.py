@@ -15,8 +15,7 @@ from dataflare_vec.engine.failures import of_all_rows
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import annotated_types, bind_steps
-from dataflare_vec.errors import BindingError, RowError
-from dataflare_vec.hints import argument
+from dataflare_vec.exceptions import ArgumentError, BindingError
 from dataflare_vec.running import check_options, run_batch
 from dataflare_vec.streams.result import StreamResult
 
@@ -143,14 +142,15 @@ class Passing:
         for i, stage in enumerate(plan.stages):
             if stage.whole:
                 plugin = next(later.plugin for later in plan.stages[i:] if later.plugin is not None)
-                what = " "
+                what = "it "
                 if stage.plugin is None:
-                    what = " looks at neighbouring rows, or is bound to an expression of many: it "
-                msg = (
-                    f"plugin `{plugin.name}`{what}needs all rows at once, which a stream doesn't have; use "
-                    "`dfv.apply` on a frame or a LazyFrame, or `dfv.scan` with what it needs as its state"
+                    what = "it looks at neighbouring rows, or is bound to an expression of many: it "
+                raise BindingError(
+                    problem=f"{what}needs all rows at once, which a stream doesn't have",
+                    plugin=plugin.name,
+                    hint="use `dfv.apply` on a frame or a LazyFrame, or `dfv.scan` with what it needs as its "
+                    "state",
                 )
-                raise BindingError(msg)
         return plan
 
     @property
@@ -209,10 +209,8 @@ class Passing:
         config = self._config
         if self.on_failed is not None:  # all of them are wanted
             config = dataclasses.replace(config, max_error_details=max(batch.height, 1))
-        try:
+        with of_all_rows(label, row):
             result = self._run(batch, config, self._state)
-        except RowError as error:
-            raise of_all_rows(error, label, row) from error.__cause__
         if result.tuner is not None:
             self._best = result.tuner.best_size
         if result.error_count and self.on_failed is not None:
@@ -284,9 +282,9 @@ def parse_memory(memory: int | str | None) -> int | None:
             unit = round(1000 ** math.log(unit, 1024))
         size = int(float(match[1]) * unit)
     except ValueError:
-        msg = f"{argument('memory')} must be a number of bytes or a text as `512MiB` or `2GB`, got {memory!r}"
-        raise ValueError(msg) from None
+        expected = "a number of bytes or a text as `512MiB` or `2GB`"
+        raise ArgumentError(argument="memory", expected=expected, got=repr(memory)) from None
     if size < LEAST_MEMORY:
-        msg = f"{argument('memory')} must be at least {LEAST_MEMORY >> 20} MiB, got {memory!r}"
-        raise ValueError(msg)
+        expected = f"at least {LEAST_MEMORY >> 20} MiB"
+        raise ArgumentError(argument="memory", expected=expected, got=repr(memory))
     return size

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.exceptions import ArgumentError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -84,24 +86,24 @@ def check_apart(
     for what, path in writes:
         known = identity(path)
         if known in inputs:
-            msg = f"`{path}` is an input too; write to another file"
-            raise ValueError(msg)
+            msg = f"`{path}` is an input too"
+            raise ArgumentError(msg, file=path, hint="write to another file")
         if known in written and not _swallows(path):
             other = written[known][1]
             also = "" if other == path else f", which is `{other}`"
-            msg = f"{written[known][0]} and {what} would both be written to `{path}`{also}; name another file"
-            raise ValueError(msg)
+            msg = f"{written[known][0]} and {what} would both be written to `{path}`{also}"
+            raise ArgumentError(msg, file=path, hint="name another file")
         written[known] = (what, path)
     for folder in folders:
         known = identity(folder)
         for path in inputs.values():
             if _is_inside(path, known):
-                msg = f"the input `{path}` is in `{folder}`, which is written; write to another folder"
-                raise ValueError(msg)
+                msg = f"the input `{path}` is in `{folder}`, which is written"
+                raise ArgumentError(msg, file=path, hint="write to another folder")
         for what, path in written.values():
             if _is_inside(path, known):
-                msg = f"{what}, `{path}`, would be in `{folder}`, which is replaced; write to another folder"
-                raise ValueError(msg)
+                msg = f"{what}, `{path}`, would be in `{folder}`, which is replaced"
+                raise ArgumentError(msg, file=path, hint="write to another folder")
 
 
 def _swallows(path: Path) -> bool:

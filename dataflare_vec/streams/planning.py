@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.config import check_flag
-from dataflare_vec.errors import SinkError
-from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.exceptions import ArgumentError, SinkError
+from dataflare_vec.hints import Argument, Phrase, near_matches
 from dataflare_vec.streams.formats import ENDS, named, output_format, without_end, writer_options
 from dataflare_vec.streams.paths import check_apart, is_special
 
@@ -141,8 +141,8 @@ class Plan:
                 name = inside.with_name(without_end(inside.name) + ENDS[self.format])
             target = Path(self.target) / name
             if target in seen:
-                msg = f"two input files would be written to `{target}`; give their folder instead"
-                raise ValueError(msg)
+                msg = f"two input files would be written to `{target}`"
+                raise ArgumentError(msg, file=target, hint="give their folder instead")
             seen.add(target)
             failed = None if self.errors is None else _file(Path(self.errors) / name, self.format, {})
             found.append((_file(target, self.format, self.options), failed))
@@ -168,37 +168,41 @@ class Plan:
                 raise SinkError(msg) from error
         kind = self.kind
         if self.errors is not None and on_error == "raise":
-            msg = (
-                f"{argument('errors')} needs {argument('on_error', 'null', 'drop')}: "
-                'under "raise" the first failed row is the end'
+            msg = Phrase(
+                Argument("errors"),
+                " needs ",
+                Argument("on_error", "null", "drop"),
+                ': under "raise" the first failed row is the end',
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg, argument="errors")
         if self.resume and kind is not Kind.FOLDER:
-            msg = (
-                f"{argument('resume')} needs a folder of files as output, so that it can be told which are "
-                f"finished; the output is {kind.value}"
+            msg = Phrase(
+                Argument("resume"),
+                " needs a folder of files as output, so that it can be told which are finished; the output "
+                f"is {kind.value}",
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg, argument="resume", expected="a folder of files", got=kind.value)
         if self.partition_by and kind in (Kind.FUNCTION, Kind.HANDLE):
-            msg = f"{argument('partition_by')} makes folders; the output is {kind.value}"
-            raise ValueError(msg)
+            msg = Phrase(Argument("partition_by"), f" makes folders; the output is {kind.value}")
+            raise ArgumentError(msg, argument="partition_by", got=kind.value)
         if kind is Kind.FOLDER:
             self.sinks([Path("any.parquet")])
             if self.format == "delta" or (self.errors is not None and not _is_folder_name(self.errors)):
-                msg = (
-                    f"the output is a folder of files, so {argument('errors')} must be a folder too, "
-                    f"got `{self.errors}`"
+                msg = Phrase(
+                    "the output is a folder of files, so ",
+                    Argument("errors"),
+                    f" must be a folder too, got `{self.errors}`",
                 )
-                raise ValueError(msg)
+                raise ArgumentError(msg, argument="errors", expected="a folder", got=self.errors)
             return
         if kind is not Kind.FUNCTION:
             sink = self.sink
             if kind is Kind.PARTITIONS and sink.format == "ipc_stream":
-                msg = f"{argument('partition_by')} can't write {sink.format}; use parquet, ipc, csv or ndjson"
-                raise ValueError(msg)
+                msg = Phrase(Argument("partition_by"), f" can't write {sink.format}")
+                raise ArgumentError(msg, argument="partition_by", hint="use parquet, ipc, csv or ndjson")
             if kind is Kind.HANDLE and sink.format == "delta":
-                msg = f"{argument('format', 'delta')} needs a folder; the output is {kind.value}"
-                raise ValueError(msg)
+                msg = Phrase(Argument("format", "delta"), f" needs a folder; the output is {kind.value}")
+                raise ArgumentError(msg, argument="format", expected="a folder", got=kind.value)
         if kind is Kind.PARTITIONS:
             self.check_replaceable()
         _ = self.errors_sink
@@ -213,8 +217,9 @@ class Plan:
         """
         for name in self.partitions:
             if name not in schema:
-                msg = f"{argument('partition_by')}: there is no column `{name}`; {near_matches(name, schema)}"
-                raise ValueError(msg)
+                msg = Phrase(Argument("partition_by"), f": there is no column `{name}`")
+                hint = near_matches(name, schema)
+                raise ArgumentError(msg, argument="partition_by", column=name, hint=hint)
 
     def check_paths(
         self,
@@ -241,8 +246,8 @@ class Plan:
         writes = list(also_written)
         if kind is Kind.FOLDER:
             if files is None:
-                msg = f"`{self.target}` is a folder, which gets a file for each input file; name a file in it"
-                raise ValueError(msg)
+                msg = f"`{self.target}` is a folder, which gets a file for each input file"
+                raise ArgumentError(msg, file=self.target, hint="name a file in it")
             for sink, failed in self.sinks(files.values()):
                 writes.append(("the output", sink.target))
                 if failed is not None:
@@ -272,11 +277,9 @@ class Plan:
             Saying so.
         """
         if not self.makes_table:
-            msg = (
-                f"can't write `{self.target}`: another run has made it meanwhile; pass "
-                f"{argument('mode', 'append', 'overwrite')} to add to it or to replace it"
-            )
-            raise SinkError(msg)
+            mode = Argument("mode", "append", "overwrite")
+            hint = Phrase("pass ", mode, " to add to it or to replace it")
+            raise SinkError(problem="another run has made it meanwhile", file=self.target, hint=hint)
 
     def check_replaceable(self) -> None:
         """Raise if there is a folder that must not be replaced.
@@ -292,15 +295,12 @@ class Plan:
         except (FileNotFoundError, NotADirectoryError):
             return
         if inside and not self.overwrite:
-            msg = (
-                f"the folder `{folder}` isn't empty; remove it, or pass {argument('overwrite', True)} to "
-                "replace it"
-            )
-            raise SinkError(msg)
+            hint = Phrase("remove it, or pass ", Argument("overwrite", True), " to replace it")  # noqa: FBT003
+            raise SinkError(problem="the folder isn't empty", file=folder, hint=hint)
         for name in inside:
             if "=" not in name:
-                msg = f"won't replace the folder `{folder}`: `{name}` in it is no partition"
-                raise SinkError(msg)
+                msg = f"won't replace the folder: `{name}` in it is no partition"
+                raise SinkError(msg, file=folder)
 
 
 def _is_folder_name(path: str | Path) -> bool:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.errors import SourceError
+from dataflare_vec.exceptions import ArgumentError, SourceError
 from dataflare_vec.frames import to_polars
-from dataflare_vec.hints import argument, near_matches
+from dataflare_vec.hints import Argument, Phrase, near_matches
 from dataflare_vec.streams.ahead import Ahead, ClosedError
 from dataflare_vec.streams.batches import check_end_of_stream
 from dataflare_vec.streams.formats import named
@@ -81,21 +81,20 @@ def check_read_options(options: Mapping[str, Any]) -> None:
     known = READ_OPTIONS["csv"]
     for name in options:
         if name not in known:
-            msg = f"`read_options`: there is no `{name}`; {near_matches(name, known)}"
-            raise ValueError(msg)
+            msg = f"`read_options`: there is no `{name}`"
+            raise ArgumentError(msg, argument="read_options", got=name, hint=near_matches(name, known))
     encoding = options.get("encoding", "utf8")
     try:
         _is_utf8(encoding)
     except (LookupError, TypeError):
-        msg = (
-            f"{argument('encoding', encoding)}: Python knows no such encoding; as utf8, latin1, cp1252, utf16"
-        )
-        raise ValueError(msg) from None
+        msg = Phrase(Argument("encoding", encoding), ": Python knows no such encoding")
+        hint = "as utf8, latin1, cp1252, utf16"
+        raise ArgumentError(msg, argument="encoding", got=encoding, hint=hint) from None
     for name in ("separator", "quote_char", "eol_char"):
         value = options.get(name)
         if value is not None and (not isinstance(value, str) or len(value.encode()) != 1):
-            msg = f"{argument(name, value)}: it has to be one ASCII character"
-            raise ValueError(msg)
+            msg = Phrase(Argument(name, value), ": it has to be one ASCII character")
+            raise ArgumentError(msg, argument=name, expected="one ASCII character", got=repr(value))
 
 
 def _is_utf8(encoding: str) -> bool:
@@ -113,8 +112,8 @@ def options_of(path: Path, kind: str, options: Mapping[str, Any]) -> dict[str, A
     known = READ_OPTIONS.get(kind, ())
     for name in options:
         if name not in known:
-            msg = f"`{path}` is {kind}, which has no use for {argument(name, options[name])}"
-            raise SourceError(msg)
+            msg = Phrase(f"it is {kind}, which has no use for ", Argument(name, options[name]))
+            raise SourceError(msg, file=path, argument=name)
     return dict(options)
 
 
@@ -223,11 +222,11 @@ def validated(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def damaged_row_group(path: Path, done: int) -> str:
-    """Return the first row group of a Parquet file that can't be read, of which ``done`` rows were."""
+def damaged_row_group(path: Path) -> tuple[int | None, int | None]:
+    """Return the first row group of a Parquet file that can't be read and how many there are, if known."""
     groups = _row_groups(path)
     if not groups:
-        return f"after row {done}"
+        return None, None
     begin = 0
     for index, (rows, _) in enumerate(groups):
         try:
@@ -239,9 +238,9 @@ def damaged_row_group(path: Path, done: int) -> str:
                 raise
             found = -1
         if found != rows:
-            return f"row group {index} of {len(groups)}"
+            return index, len(groups)
         begin += rows
-    return f"one of its {len(groups)} row groups"
+    return None, len(groups)
 
 
 def _row_groups(path: Path) -> list[tuple[int, float]]:
@@ -323,8 +322,5 @@ def check_end(path: Path, columns: int, options: Mapping[str, Any]) -> None:
     found = len(next(csv.reader([line], delimiter=separator, quoting=csv.QUOTE_NONE)))
     comment = options.get("comment_prefix")
     if found < columns and not (comment and line.startswith(comment)):
-        msg = (
-            f"it is cut off: the last line has {found} of {columns} values, and no end; if it is whole, "
-            "end it with a line feed"
-        )
-        raise ValueError(msg)
+        msg = f"it is cut off: the last line has {found} of {columns} values, and no end"
+        raise SourceError(msg, hint="if it is whole, end it with a line feed")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from dataflare_vec.errors import SinkError
+from dataflare_vec.exceptions import SinkError
+from dataflare_vec.foreign import first_line, is_broken_pipe
 from dataflare_vec.frames.arrow import to_table
 
 if TYPE_CHECKING:
@@ -79,11 +80,10 @@ def write_frames(
                 _tear(target)  # no bytes at all would be no rows to gzip
             raise watched.error from watched.error.__cause__
         if isinstance(error, (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)):
-            text = str(error).splitlines()[0].replace(str(target), name)
-            msg = f"can't write `{name}`: {text}"
-            # Whoever reads a pipe may have had enough. Polars has no class for that.
-            is_left = "broken pipe" in text.lower() and not isinstance(target, (str, Path))
-            raise (BrokenPipeError if is_left else SinkError)(msg) from error
+            failed = SinkError(first_line(error).replace(str(target), name), file=name)
+            # Whoever reads a pipe may have had enough.
+            is_left = is_broken_pipe(error) and not isinstance(target, (str, Path))
+            raise (BrokenPipeError(str(failed)) if is_left else failed) from error
         raise
 
 
@@ -171,8 +171,8 @@ def _write_delta(
         from deltalake import write_deltalake
         from deltalake.exceptions import DeltaError
     except ModuleNotFoundError as error:
-        msg = "writing Delta tables needs `deltalake`: python -m pip install deltalake"
-        raise SinkError(msg) from error
+        msg, hint = "writing Delta tables needs `deltalake`", "python -m pip install deltalake"
+        raise SinkError(msg, hint=hint) from error
     import pyarrow as pa
 
     level = pl.CompatLevel.oldest()
@@ -186,4 +186,4 @@ def _write_delta(
     try:
         write_deltalake(str(target), reader, partition_by=list(partition_by) or None, **options)
     except DeltaError as error:  # as of a table that is there already
-        raise SinkError(str(error)) from error
+        raise SinkError(str(error), file=target) from error

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
-from dataflare_vec.errors import DataFlareError, SourceError, UnsupportedDataError
+from dataflare_vec.exceptions import ArgumentError, DataFlareError, SourceError, UnsupportedDataError
+from dataflare_vec.foreign import first_line
 from dataflare_vec.frames import (
     column_names,
     is_narwhals,
@@ -21,7 +22,7 @@ from dataflare_vec.frames import (
     to_polars,
 )
 from dataflare_vec.frames.arrow import empty_table
-from dataflare_vec.hints import argument
+from dataflare_vec.hints import Argument, Phrase
 from dataflare_vec.readers import open_reader
 from dataflare_vec.streams.ahead import ClosedError
 from dataflare_vec.streams.files import check_same, open_files
@@ -73,7 +74,7 @@ class Query:
         try:
             yield from rows_of(self.frame, size)
         except pl.exceptions.PanicException as error:  # which is none of Exception
-            msg = f"the query can't be read: {str(error).splitlines()[0][:300]}"
+            msg = f"the query can't be read: {first_line(error)}"
             raise SourceError(msg) from error
 
 
@@ -101,8 +102,8 @@ class Batches:
             try:
                 first = self._check(next(self._items))
             except StopIteration:
-                msg = "the iterator has no batches, so its columns aren't known; yield an empty frame"
-                raise SourceError(msg) from None
+                msg = "the iterator has no batches, so its columns aren't known"
+                raise SourceError(msg, hint="yield an empty frame") from None
             self._index = self._row = 0
             self._items = chain([first], self._items)
 
@@ -126,8 +127,8 @@ class Batches:
         frame = as_frame(item, self._needed)
         if self.schema is None:
             self.schema = frame.schema
-        what = f"batch {self._index} (from row {self._row})"
-        check_same(frame.schema, self.schema, what, "in the batches before")
+        place = {"batch": self._index, "row": self._row}
+        check_same(frame.schema, self.schema, "in the batches before", **place)
         self._index += 1
         self._row += frame.height
         names = self.schema.names()
@@ -208,9 +209,9 @@ def open_source(
     if isinstance(source, (list, tuple)) and source and all(isinstance(p, (str, Path)) for p in source):
         return list(open_files(source, format, options, types))
     if options:
-        said = ", ".join(argument(name) for name in options)
-        msg = f"{said}: only files are read in one way or another, got {type(source).__name__}"
-        raise ValueError(msg)
+        said = [part for name in options for part in (", ", Argument(name))][1:]
+        what = f": only files are read in one way or another, got {type(source).__name__}"
+        raise ArgumentError(Phrase(*said, what), argument=next(iter(options)), got=type(source).__name__)
     if is_narwhals(source):
         source = source.to_native()
     if isinstance(source, pl.LazyFrame):
@@ -248,7 +249,7 @@ def _schema_of(reader: Any, needed: Collection[str] | None) -> pl.Schema:
     except (DataFlareError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException as error:  # a panic of Polars is none of Exception
-        msg = f"Polars can't read the columns of the stream: {str(error).splitlines()[0][:300]}"
+        msg = f"Polars can't read the columns of the stream: {first_line(error)}"
         raise SourceError(msg) from error
     return schema
 
@@ -294,8 +295,9 @@ def as_frame(item: Any, needed: Collection[str] | None = None) -> pl.DataFrame:
         return to_polars(item, names, () if needed is None else names.keys() - set(needed))
     if hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__"):
         return _frame_of(item, needed)
-    msg = (
-        f"a stream is made of batches or frames, got {type(item).__name__}; collect records and hand over "
-        "`pl.DataFrame(records)`"
+    raise UnsupportedDataError(
+        problem=f"a stream is made of batches or frames, got {type(item).__name__}",
+        expected="a batch or a frame",
+        got=type(item).__name__,
+        hint="collect records and hand over `pl.DataFrame(records)`",
     )
-    raise UnsupportedDataError(msg)

@@ -7,9 +7,8 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.config import as_timedelta
-from dataflare_vec.errors import StreamUsedError
+from dataflare_vec.exceptions import ArgumentError, StreamUsedError
 from dataflare_vec.frames.arrow import to_table
-from dataflare_vec.hints import argument
 from dataflare_vec.manager import managed
 from dataflare_vec.streams.ahead import ClosedError
 from dataflare_vec.streams.flow import Flow
@@ -130,8 +129,7 @@ def stream(
     )
     latency = None if max_latency is None else as_timedelta("max_latency", max_latency).total_seconds()
     if latency is not None and latency <= 0:
-        msg = f"{argument('max_latency')} must be more than 0 seconds, got {max_latency!r}"
-        raise ValueError(msg)
+        raise ArgumentError(argument="max_latency", expected="more than 0 seconds", got=repr(max_latency))
     parts = open_source(source, format, read_options, passing.annotated, passing.needed)
     return Stream(parts, passing, latency)
 
@@ -191,11 +189,8 @@ class Stream:
         """
         with self._lock:
             if self._use is not None and (self._use != use or use != _ITERATED):
-                msg = (
-                    f"the stream was {self._use} already, and can be used once; make another one with "
-                    "`dfv.stream(…)`"
-                )
-                raise StreamUsedError(msg)
+                msg = f"the stream was {self._use} already, and can be used once"
+                raise StreamUsedError(msg, hint="make another one with `dfv.stream(…)`")
             self._use = use
 
     # -- taking frames --------------------------------------------------------------------------------------

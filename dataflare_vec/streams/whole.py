@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dataflare_vec.errors import SinkError
+from dataflare_vec.exceptions import SinkError
 from dataflare_vec.streams import disk
 from dataflare_vec.streams.paths import is_special
 
@@ -180,10 +180,10 @@ def _followed(path: Path) -> Path:
 
 
 def _refusal(path: Path, error: OSError) -> SinkError:
-    why = error.strerror or str(error)
+    hint = ""
     if error.errno in (errno.EXDEV, errno.EBUSY):
-        why += "; it is mounted there, or lies in a lower layer of an overlay: write to another name"
-    return SinkError(f"can't write `{path}`: {why}")
+        hint = "it is mounted there, or lies in a lower layer of an overlay: write to another name"
+    return SinkError(error.strerror or str(error), file=path, hint=hint)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.errors import SinkError
-from dataflare_vec.hints import argument
+from dataflare_vec.exceptions import ArgumentError, SinkError
+from dataflare_vec.hints import Argument, Phrase
 from dataflare_vec.streams.ahead import Ahead, ClosedError, run_interruptibly
 from dataflare_vec.streams.files import DataFile
 from dataflare_vec.streams.planning import Kind
@@ -111,9 +111,8 @@ class Writing:
             what = (
                 "a reduce makes rows of all files" if passing.reduces else "a scan needs all files in order"
             )
-            do = "name one file as output" if passing.reduces else f"leave out {argument('resume')}"
-            msg = f"{what}: {do}"
-            raise ValueError(msg)
+            hint = Phrase("leave out ", Argument("resume"))
+            raise ArgumentError(what, hint="name one file as output" if passing.reduces else hint)
         files = [part for part in self.flow.parts if isinstance(part, DataFile)]
         for file, (sink, failed) in zip(files, plan.sinks(file.inside for file in files), strict=True):
             wanted = [sink.target] if failed is None else [sink.target, failed.target]

@@ -6,7 +6,7 @@ import operator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from dataflare_vec.errors import PluginError
+from dataflare_vec.exceptions import PluginError
 from dataflare_vec.tuner.base import TracedTuner, is_measured
 
 if TYPE_CHECKING:

@@ -180,9 +180,11 @@ def test_which_files(folder):
     (folder / ".part 0.parquet.123-abc.partial").write_text("half")
     (folder / "notes.txt").write_text("")
     assert dfv.stream(folder, SHARE, on_error="null").result.total_count == 9000
-    with pytest.raises(dfv.SourceError, match=r"there is no file `.*part 10.parquet`; did you mean `part "):
+    with pytest.raises(
+        dfv.SourceError, match=r"can't read `.*part 10.parquet`: there is no such file; did you mean `part "
+    ):
         dfv.stream(folder / "part 10.parquet", SHARE)
-    with pytest.raises(dfv.SourceError, match=r"there is no file `.*nothing.*`: nothing matches"):
+    with pytest.raises(dfv.SourceError, match=r"can't read `.*nothing.*`: there is no file that matches"):
         dfv.stream(str(folder / "nothing*.parquet"), SHARE)
     with pytest.raises(dfv.SourceError, match=r"notes.txt`: the name must end in one of \.parquet"):
         dfv.stream(folder / "notes.txt", SHARE)

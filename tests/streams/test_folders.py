@@ -73,7 +73,7 @@ def test_a_folder_that_cannot_be_read_is_told(folder, monkeypatch):
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(dfv.SourceError, match=r"can't read the folder `.*deep er`: Permission denied"):
+    with pytest.raises(dfv.SourceError, match=r"can't read `.*deep er`: Permission denied"):
         dfv.stream(folder, SHARE)
 
 

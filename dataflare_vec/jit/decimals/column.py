@@ -8,6 +8,7 @@ import polars as pl
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.jit.decimals.types import I128, PRECISION, DecimalType, WideIntType, outside, widened
 from dataflare_vec.jit.elements import Element, register
 from dataflare_vec.layouts import FixedWidth, Layout
@@ -36,24 +37,21 @@ def decimal_result(value: DecimalType, declared: Any) -> tuple[types.Type, Any]:
 
     Raises
     ------
-    ValueError
+    KernelResultError
         If it is declared as something that doesn't hold them; the message says why.
     """
     if isinstance(value, WideIntType):
         if declared not in (None, pl.Int128):
-            msg = f"it returns Int128, but `returns` declares {declared}; cast the column afterwards"
-            raise ValueError(msg)
+            msg = f"it returns Int128, but `returns` declares {declared}"
+            raise KernelResultError(msg, hint="cast the column afterwards")
         return WideIntColumn(), pl.Int128()
     dtype = pl.Decimal(PRECISION, value.scale) if declared is None else declared
     if not isinstance(dtype, pl.Decimal):
-        msg = f"it returns a decimal, but `returns` declares {dtype}; convert in the kernel, as `float(x)`"
-        raise ValueError(msg)  # noqa: TRY004  # of the caller's, with the plugin's name
+        msg = f"it returns a decimal, but `returns` declares {dtype}"
+        raise KernelResultError(msg, hint="convert in the kernel, as `float(x)`")
     if dtype.scale < value.scale:
-        msg = (
-            f"it returns {value.scale} digits behind the point, but `returns` declares {dtype}; round in the "
-            f"kernel, as `round(x, {dtype.scale})`"
-        )
-        raise ValueError(msg)
+        msg = f"it returns {value.scale} digits behind the point, but `returns` declares {dtype}"
+        raise KernelResultError(msg, hint=f"round in the kernel, as `round(x, {dtype.scale})`")
     return DecimalColumn(dtype.precision or PRECISION, dtype.scale), dtype
 
 

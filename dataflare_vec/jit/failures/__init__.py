@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numba.core.errors import NumbaError
 
 from dataflare_vec.definition import plain
-from dataflare_vec.errors import KernelCompileError
+from dataflare_vec.exceptions import KernelCompileError
 from dataflare_vec.jit.failures.inferred import infer_names
 from dataflare_vec.jit.failures.mistakes import recognise
 from dataflare_vec.jit.failures.source import Source, place
@@ -50,9 +50,7 @@ def explain_failure(
     error
         What Numba raised.
     """
-    columns = ", ".join(f"{name}: {dtype}" for name, dtype in dtypes.items())
-    heading = f"plugin `{plugin.name}` can't be compiled for the columns ({columns})"
-    return explain_function(plugin.name, plain(plugin.function), heading, arguments, error)
+    return explain_function(plugin.name, plain(plugin.function), arguments, error, columns=dtypes)
 
 
 def inner_cause(error: Exception) -> Exception | None:
@@ -65,9 +63,15 @@ def inner_cause(error: Exception) -> Exception | None:
 
 
 def explain_function(
-    name: str, function: Callable[..., Any], heading: str, arguments: Sequence[Any], error: Exception
+    name: str,
+    function: Callable[..., Any],
+    arguments: Sequence[Any],
+    error: Exception,
+    *,
+    part: str | None = None,
+    columns: Mapping[str, Any] | None = None,
 ) -> KernelCompileError:
-    """Return such an error for one function of the plugin ``name``, which begins with ``heading``."""
+    """Return such an error for one function of the plugin ``name``: its kernel, or ``part`` of it."""
     text = _STEP.sub("", _ANSI.sub("", str(error))).strip()
     _log.debug("`%s`: Numba's own message\n%s: %s", name, type(error).__name__, text)
     called, line = _locate(text, function)
@@ -76,8 +80,7 @@ def explain_function(
     if found.node is not None:
         line = found.node.lineno
 
-    lines = [heading]
-    lines.append("  " + place(source.file, line or source.first, source.name))
+    lines = ["  " + place(source.file, line or source.first, source.name)]
     if line is not None:
         lines += source.mark(line, found.node)
     if called is function:
@@ -87,11 +90,15 @@ def explain_function(
         types = [f"{name} is {known[name]}" for name in here or variables]
         if types:
             lines.append(f"  where {', '.join(types)}")
-    lines.append(f"  reason: {found.reason}")
-    lines.append(f"  try: {found.advice}")
-    result = KernelCompileError("\n".join(lines))
-    result.reason, result.numba_message = found.reason, text
-    return result
+    return KernelCompileError(
+        plugin=name,
+        part=part,
+        columns=None if columns is None else {name: str(dtype) for name, dtype in columns.items()},
+        excerpt=lines,
+        reason=found.reason,
+        hint=found.advice,
+        numba_message=text,
+    )
 
 
 def _locate(text: str, function: Callable[..., Any]) -> tuple[Callable[..., Any], int | None]:

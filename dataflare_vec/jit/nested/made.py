@@ -8,6 +8,7 @@ import polars as pl
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.jit.buffers import Buffers
 from dataflare_vec.jit.elements import Element, element_of, register, store_bit
 from dataflare_vec.jit.slots import Output
@@ -58,22 +59,21 @@ def made_struct(
 
     Raises
     ------
-    ValueError
+    KernelResultError
         If it isn't what is declared; the message says why.
     """
     own = tuple(value.fields) if isinstance(value, types.BaseNamedTuple) else None
     declared = {field.name: field.dtype for field in wanted.fields} if wanted is not None else {}
     names = tuple(declared) or own
     if names is None:
-        msg = (
-            "it returns a plain tuple, and a struct's fields have names; return a named tuple, or declare "
-            "them, as `returns=pl.Struct({…})`"
+        msg = "it returns a plain tuple, and a struct's fields have names"
+        raise KernelResultError(
+            msg, hint="return a named tuple, or declare them, as `returns=pl.Struct({…})`"
         )
-        raise ValueError(msg)
     if len(names) != len(value) or (own is not None and set(own) != set(names)):
         fields = ", ".join(own) if own is not None else f"{len(value)} values"
         msg = f"it returns {fields}, but `returns` declares a struct of {', '.join(names)}"
-        raise ValueError(msg)
+        raise KernelResultError(msg)
     positions = tuple(range(len(names))) if own is None else tuple(own.index(name) for name in names)
     items = list(value)
     outputs = tuple(output_of(items[i], declared.get(name)) for name, i in zip(names, positions, strict=True))

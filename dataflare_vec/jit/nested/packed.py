@@ -13,6 +13,7 @@ from numba.core import cgutils, types
 from numba.cpython.listobj import ListInstance
 from numba.np.arrayobj import make_array
 
+from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.jit.buffers import Buffers
 from dataflare_vec.jit.decimals.types import I128, NaturalType
 from dataflare_vec.jit.elements import element_of, register
@@ -76,7 +77,7 @@ def packed_column(
 
     Raises
     ------
-    ValueError
+    KernelResultError
         If it can't be a column, or isn't what is declared; the message says why.
     """
     dtype = value.view if isinstance(value, TextsType) else types.unliteral(value.dtype)
@@ -84,25 +85,23 @@ def packed_column(
         dtype = utf8_string
     if isinstance(value, types.Array) and (value.ndim != 1 or value.layout != "C"):
         what = f"{value.ndim}-D" if value.ndim != 1 else "not contiguous"
-        msg = f"it returns an array that is {what}; return a 1-D one, as `np.ascontiguousarray(a)` makes it"
-        raise ValueError(msg)
+        msg = f"it returns an array that is {what}"
+        raise KernelResultError(msg, hint="return a 1-D one, as `np.ascontiguousarray(a)` makes it")
     if isinstance(dtype, NaturalType) and isinstance(value, types.List):
         dtype = types.uint64
     own = dtype_of(dtype)
     if own is None:
-        msg = f"it returns a list or array of `{dtype}`; its items must be numbers, bools or strings"
-        raise ValueError(msg)
+        msg = f"it returns a list or array of `{dtype}`"
+        raise KernelResultError(msg, hint="its items must be numbers, bools or strings")
     if wanted is None:
         return PackedType(dtype, None, value), pl.List(own)
     if not isinstance(wanted, (pl.List, pl.Array)) or isinstance(wanted.inner, (pl.List, pl.Array)):
         msg = f"it returns a list or array of {own}, but `returns` declares {wanted}"
-        raise ValueError(msg)
+        raise KernelResultError(msg)
     if item(wanted.inner) != dtype:
-        msg = (
-            f"it returns a list or array of {own}, but `returns` declares {wanted}; convert in the kernel, "
-            f"as `{'[str(x) for x in a]' if item(wanted.inner) == utf8_string else 'a.astype(np.float32)'}`"
-        )
-        raise ValueError(msg)
+        msg = f"it returns a list or array of {own}, but `returns` declares {wanted}"
+        how = "[str(x) for x in a]" if item(wanted.inner) == utf8_string else "a.astype(np.float32)"
+        raise KernelResultError(msg, hint=f"convert in the kernel, as `{how}`")
     return PackedType(dtype, wanted.size if isinstance(wanted, pl.Array) else None, value), wanted
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from dataflare_vec.exceptions import ColumnTypeError
 from dataflare_vec.jit.buffers import Buffers
 from dataflare_vec.jit.elements import CheckedElement, element_of, kernel_type_of, load_bit, register
 from dataflare_vec.layouts import Fields, Layout
@@ -73,7 +74,7 @@ def struct_type(dtype: Any, expects: type | None, column_type: Callable[..., Any
 
     Raises
     ------
-    ValueError
+    ColumnTypeError
         If an annotated field isn't there, or can't be read: what is expected, and why it isn't so.
     """
     dtypes = {field.name: field.dtype for field in dtype.fields}
@@ -83,11 +84,11 @@ def struct_type(dtype: Any, expects: type | None, column_type: Callable[..., Any
         if field.name not in dtypes:
             there = ", ".join(f"`{name}`" for name in dtypes)
             msg = f"there is no field `{field.name}`, there are {there}"
-            raise ValueError(expected, msg)
+            raise ColumnTypeError(msg, expected=expected)
         column = column_type(dtypes[field.name], field.expects)
         if column is None and expects is not None:
             msg = f"the field `{field.name}` is {dtypes[field.name]}, which a kernel can't read"
-            raise ValueError(expected, msg)
+            raise ColumnTypeError(msg, expected=expected)
         if column is not None:
             names.append(field.name)
             columns.append(column)

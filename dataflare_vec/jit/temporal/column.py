@@ -8,6 +8,7 @@ import polars as pl
 from llvmlite import ir
 from numba.core import types
 
+from dataflare_vec.exceptions import ColumnTypeError
 from dataflare_vec.jit.elements import CheckedElement, register
 from dataflare_vec.jit.temporal.civil import DAY, FIRST_DAY, LAST_DAY
 from dataflare_vec.jit.temporal.types import BY_CLASS, TemporalType, date, instant, span, time_of_day
@@ -58,7 +59,7 @@ def temporal_column(dtype: Any, expects: type | None) -> TemporalColumn:
 
     Raises
     ------
-    ValueError
+    ColumnTypeError
         If the column is of another kind, or has a time zone whose clock a kernel can't read: what is
         expected, and why it isn't so.
     """
@@ -67,7 +68,7 @@ def temporal_column(dtype: Any, expects: type | None) -> TemporalColumn:
     if dtype.base_type() is not kinds[value]:
         expected = kinds[value].__name__
         msg = f"it is annotated `{value}`"
-        raise ValueError(expected, msg)
+        raise ColumnTypeError(msg, expected=expected)
     zone = getattr(dtype, "time_zone", None)
     if zone not in (None, "UTC"):
         msg = (
@@ -75,7 +76,7 @@ def temporal_column(dtype: Any, expects: type | None) -> TemporalColumn:
             '`.dt.replace_time_zone(None)`, or `.dt.convert_time_zone("UTC")`'
         )
         expected = "a Datetime without time zone or in UTC"
-        raise ValueError(expected, msg)
+        raise ColumnTypeError(msg, expected=expected)
     return TemporalColumn(value, _unit(dtype))
 
 
