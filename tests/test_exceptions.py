@@ -54,9 +54,8 @@ def test_made_anew_of_its_message_it_says_the_same(kind):
 
 @named
 def test_the_docstring_lists_the_attributes(kind):
-    listed = re.findall(
-        r"^    ([a-z_, ]+?)(?: : .*)?$", kind.__doc__.partition("----------\n")[2], re.MULTILINE
-    )
+    section = kind.__doc__.partition("----------\n")[2]
+    listed = re.findall(r"^    ([a-z_, ]+?)(?: : .*)?$", section, re.MULTILINE)
     names = {name for line in listed for name in line.split(", ")}
     assert names
     assert names <= vars(kind("x")).keys()
@@ -72,7 +71,9 @@ def test_each_class_is_public():
 def failing(kind):
     @dfv.plugin
     def errors_ratio(a: float, b: float) -> float:
-        return a // b
+        if b == 0:
+            raise ZeroDivisionError("no parts")
+        return a / b
 
     frame = pl.DataFrame({"a": [1.0, 2.0, 3.0], "b": [1.0, 0.0, 0.0], "s": ["x", "y", "z"]})
     if kind == "row":
@@ -87,7 +88,7 @@ def test_rows_that_failed():
         failing("row")
     error = caught.value
     assert (error.plugin, error.count, error.total, error.rows) == ("errors_ratio", 2, 3, (1, 2))
-    assert error.reason == f"ZeroDivisionError: {error.__cause__}"
+    assert error.reason == f"ZeroDivisionError: {error.__cause__}" == "ZeroDivisionError: no parts"
     assert str(error).endswith('; pass `on_error="null"` or `"drop"` to go on without them')
     assert error.message(option).endswith("; pass --on-error null or drop to go on without them")
 
@@ -101,7 +102,7 @@ def test_a_column_of_another_type():
     assert error.message(option).startswith(
         "plugin `errors_ratio`: column `s` must be a number, got String; "
     )
-    assert error.hint == 'bind another one with `a="…"`, or convert it with `a=pl.col("…").cast(pl.Float64)`'
+    assert error.hint == 'bind another one with `a="…"`, or convert it with `a=pl.col("…").cast(…)`'
     assert "bind another one with --set a=…, or convert it with --dtype s=…" in error.message(option)
 
 
@@ -195,8 +196,9 @@ def test_what_polars_says_of_a_pipe_that_nobody_reads():
 def test_what_polars_puts_behind_what_is_wrong():
     with pytest.raises(pl.exceptions.ColumnNotFoundError) as caught:
         pl.LazyFrame({"a": [1]}).select(pl.col("a"), pl.col("b")).collect_schema()
-    assert "\n" in str(caught.value)
-    assert "\n" not in foreign.without_context(caught.value)
+    assert "Resolved plan" in str(caught.value)
+    assert "Resolved plan" not in foreign.without_context(caught.value)
+    assert '"b"' in foreign.without_context(caught.value)
 
 
 #: Where messages of other libraries are read: nowhere else.

@@ -202,7 +202,7 @@ def _is_hidden(name: str) -> bool:
 def _is_data(path: Path, format: str | None) -> bool:  # noqa: A002
     if format is None and is_packed_otherwise(path):
         hint = "unpack it, move it away, or name the others by a pattern"
-        raise SourceError(problem="it is packed in a way that isn't known", file=path, hint=hint)
+        raise SourceError(problem="it is packed in a way that isn't supported", file=path, hint=hint)
     return format is not None or named(path) is not None
 
 

@@ -220,7 +220,7 @@ def test_mistakes_are_told_before_anything_is_read(folder):
     def rise(x):
         return x[0] - x[-1]
 
-    with pytest.raises(dfv.BindingError, match=r"`rise` looks at neighbouring rows.*`dfv.scan`"):
+    with pytest.raises(dfv.BindingError, match=r"`rise`: it looks at neighbouring rows.*`dfv.scan`"):
         dfv.stream(folder, rise)
     with pytest.raises(dfv.SourceError, match="has no batches"):
         dfv.stream(iter([]), SHARE).schema  # noqa: B018
