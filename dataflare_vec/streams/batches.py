@@ -37,7 +37,7 @@ def check_lengths(path: Path) -> None:
 
     Raises
     ------
-    ValueError
+    SourceError
         Saying which batch; or that the file isn't of the format.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -45,7 +45,7 @@ def check_lengths(path: Path) -> None:
             blocks, end = _blocks(data)
             if blocks != list(_found(data, min(blocks, default=end), end)):
                 msg = "the batches of its footer aren't those that are there"
-                raise ValueError(msg)
+                raise SourceError(msg)
             for index, (rows, found) in enumerate(_lengths(data, blocks)):
                 if rows != found:
                     msg = f"batch {index} should have {rows} rows, its first column has {found}"
@@ -82,16 +82,13 @@ def check_end_of_stream(first: bytes, last: bytes) -> None:
 
     Raises
     ------
-    ValueError
+    SourceError
         With what to do if it is whole.
     """
     marker = _END if first == _CONTINUED else _END[4:]
     if not last.endswith(marker):
-        msg = (
-            "it has no end marker, so whoever wrote it may not have come to the end; if it is whole, append "
-            f"the bytes {marker.hex(' ')}"
-        )
-        raise ValueError(msg)
+        msg = "it has no end marker, so whoever wrote it may not have come to the end"
+        raise SourceError(msg, hint=f"if it is whole, append the bytes {marker.hex(' ')}")
 
 
 def _blocks(data: mmap.mmap) -> tuple[list[int], int]:

@@ -76,6 +76,9 @@ class DataFile:
                 done += batch.height
         except GeneratorExit:
             raise
+        except SourceError as error:
+            error.file, error.row = str(self.path), done
+            raise
         except BaseException as error:  # a panic of Polars is none of Exception
             # Arrow's MemoryError tells of a length that the file says.
             if isinstance(error, (KeyboardInterrupt, SystemExit)) or type(error) is MemoryError:
@@ -128,8 +131,7 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
         except (FileNotFoundError, NotADirectoryError):
             pass  # it may be a pattern
         except (OSError, ValueError) as error:  # of a name that is too long, or with a null in it
-            msg = f"can't read `{path}`: {getattr(error, 'strerror', error)}"
-            raise SourceError(msg) from error
+            raise SourceError(str(getattr(error, "strerror", error)), file=path) from error
         if Path(path).is_dir():
             inside = sorted(p for p in _walk(Path(path)) if _is_data(p, format))
         elif Path(path).exists():
