@@ -58,9 +58,7 @@ def test_a_file_that_is_named_twice_is_read_once(folder, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["a.csv.bz2", "b.parquet.gz", "c.NDJSON.zip", "d.arrow.zst"])
 def test_data_that_cannot_be_read_is_not_passed_over(name, folder):
     (folder / name).write_text("packed")
-    with pytest.raises(
-        dfv.SourceError, match=f"can't read `.*{name}`: it is packed in a way that isn't supported"
-    ):
+    with pytest.raises(dfv.SourceError, match=f"{name}`: it is packed in a way that isn't supported"):
         dfv.stream(folder, SHARE)
     (folder / name).rename(folder / "notes.txt.gz")
     assert len(names(folder)) == 9
