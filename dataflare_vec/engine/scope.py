@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.errors import UnsupportedDataError
+from dataflare_vec.exceptions import UnsupportedDataError
+from dataflare_vec.foreign import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,8 +60,8 @@ class Scope:
         except BaseException as error:  # a panic of Polars is none of Exception
             if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
                 raise
-            msg = f"Polars can't hold the columns of the query: {str(error).splitlines()[0]}; leave them out"
-            raise UnsupportedDataError(msg) from error
+            msg = f"Polars can't hold the columns of the query: {first_line(error)}"
+            raise UnsupportedDataError(msg, hint="leave them out") from error
         return cls(list(schema), frame)
 
     def __contains__(self, name: object) -> bool:
