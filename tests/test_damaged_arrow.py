@@ -93,6 +93,23 @@ ELSEWHERE = {
     ),
     "category": pa.DictionaryArray.from_arrays(pa.array([0, 1]), BAD[:2]),
 }
+
+
+def of_nulls(kind, said, *buffers, children=None):
+    """An array of three rows whose second one is null, with another number of nulls than that."""
+    buffers = [pa.py_buffer(b"\x05"), *map(pa.py_buffer, buffers)]
+    return pa.Array.from_buffers(kind, 3, buffers, null_count=said, children=children)
+
+
+THREE = pa.array([1, 2, 3])
+ELSEWHERE |= {
+    "nulls of numbers": of_nulls(pa.int64(), 3, bytes(24)),
+    "nulls of bools": of_nulls(pa.bool_(), 2, b"\7"),
+    "nulls of text": of_nulls(pa.string(), 3, bytes(16), b"a"),
+    "nulls of structs": of_nulls(pa.struct([("a", pa.int64())]), 3, children=[THREE]),
+    "nulls of lists": of_nulls(pa.list_(pa.int64()), 3, struct.pack("4i", 0, 1, 2, 3), children=[THREE]),
+    "nulls of fixed lists": of_nulls(pa.list_(pa.int64(), 1), 2, children=[THREE]),
+}
 SOUND = [
     text(b"ok", None, "größe 🦀".encode()),
     pa.Array.from_buffers(pa.string(), 2, [pa.py_buffer(b"\1"), *BAD[:2].buffers()[1:]]),  # behind a null
@@ -106,6 +123,8 @@ SOUND = [
     pa.Array.from_buffers(pa.decimal128(38), 1, [None, pa.py_buffer(b"\xff" * 15 + b"\x7f")]),  # a HUGEINT
     pa.chunked_array([], pa.string()),
     pa.nulls(3),
+    of_nulls(pa.int64(), 1, bytes(24)),
+    of_nulls(pa.int64(), -1, bytes(24))[1:],  # it is counted when it is asked for
 ]
 
 

@@ -42,7 +42,7 @@ def check(column: Any, name: str, readers: Mapping[str, str]) -> None:
             for part in _parts(chunk):
                 # Any bytes are a number: a decimal of too many digits hurts nobody.
                 is_number = pa.types.is_primitive(part.type) or pa.types.is_decimal(part.type)
-                part.validate(full=pa.types.is_time(part.type) or not is_number)
+                _check_shape(part, full=pa.types.is_time(part.type) or not is_number)
                 if getattr(part.type, "unit", None) == "s" and not pa.types.is_time(part.type):
                     _check_seconds(part, name, readers)
     except (pa.ArrowInvalid, pa.ArrowIndexError) as error:
@@ -53,6 +53,19 @@ def check(column: Any, name: str, readers: Mapping[str, str]) -> None:
             column=name,
             hint="PyArrow's `validate(full=True)` says so too; bytes that aren't UTF-8 are `pa.binary()`",
         ) from error
+
+
+def _check_shape(array: Any, *, full: bool = False) -> None:
+    """Raise if buffers are too short, or there are other nulls than it says: Polars believes the number."""
+    import pyarrow as pa
+
+    array.validate(full=full)
+    bits = None if full or pa.types.is_null(array.type) else array.buffers()[0]
+    if bits is not None:
+        valid = pa.Array.from_buffers(pa.bool_(), len(array), [None, bits], offset=array.offset)
+        if valid.true_count != len(array) - array.null_count:
+            msg = f"it says {array.null_count} nulls, and has {valid.false_count}"
+            raise pa.ArrowInvalid(msg)
 
 
 def _check_seconds(array: Any, name: str, readers: Mapping[str, str]) -> None:
@@ -77,19 +90,19 @@ def _parts(array: Any) -> Iterator[Any]:
     if isinstance(kind, pa.BaseExtensionType):
         array, kind = array.storage, kind.storage_type
     if pa.types.is_struct(kind):
-        array.validate()
+        _check_shape(array)
         for index in range(kind.num_fields):
             yield from _parts(array.field(index))
         return
     if pa.types.is_fixed_size_list(kind):
-        array.validate()
+        _check_shape(array)
         yield from _parts(array.values.slice(array.offset * kind.list_size, len(array) * kind.list_size))
         return
     is_large = pa.types.is_large_list(kind)
     if not (is_large or pa.types.is_list(kind) or pa.types.is_map(kind)) or not len(array):
         yield array
         return
-    array.validate()
+    _check_shape(array)
     values = array.values if not pa.types.is_map(kind) else _entries(array)
     hollow = (pa.large_list if is_large else pa.list_)(pa.null())
     yield pa.Array.from_buffers(

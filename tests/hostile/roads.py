@@ -99,6 +99,9 @@ def arrow(path, format, steps):  # noqa: A002
     new = [name for name in result.schema.names if name.startswith("hostile_")]
     for name in new:
         result.column(name).validate(full=True)
+    if len(result) != len(table):
+        msg = f"{len(result)} rows of {len(table)}"
+        raise AssertionError(msg)
     return result
 
 
@@ -185,8 +188,11 @@ def run(job: dict[str, Any], tell: Any) -> None:
         tell({"begin": road})
         steps = steps_for(schema_of(path, format) if reference is None else reference.schema)
         result, why = outcome(road, path, format, steps)
+        if road == "arrow":  # held against PyArrow's own rows
+            tell({"road": road, **dict(zip(("verdict", "about"), why or ("read", ""), strict=True))})
+            continue
         verdict, about = why or judge(road, result, reference, rows, job.get("rows"))
-        if reference is not None and road != "arrow":
+        if reference is not None:
             verdict = refused_alone(verdict, about, path, format, reference)
         tell({"road": road, "verdict": verdict, "about": about})
 
