@@ -12,7 +12,7 @@ from dataflare_vec.engine.execute import ON_ERROR, run_steps
 from dataflare_vec.engine.result import BatchResult
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
-from dataflare_vec.frames import assemble, column_names, is_stream, to_polars
+from dataflare_vec.frames import assemble, column_names, is_pandas_series, is_stream, to_polars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +128,7 @@ def run_batch(
     """Run a plugin or a pipeline over a frame, and say what became of its rows: see `dataflare_vec.run`."""
     started = time.perf_counter()
     check_options(on_error, keep=keep, config=config)
-    in_memory = isinstance(data, pl.DataFrame) or not is_stream(data)
+    in_memory = isinstance(data, pl.DataFrame) or not (is_stream(data) or is_pandas_series(data))
     if not in_memory or isinstance(data, (pl.LazyFrame, pl.Series)):
         msg = f"`run` needs a frame that is in memory, got {type(data).__name__}; use `apply`, or collect it"
         raise TypeError(msg)

@@ -53,7 +53,7 @@ UNREAD = {
     "binary_view": pa.array([b"a", None, b"c" * 20, b""], pa.binary_view()),
     "map": pa.array([[("a", 1)], None, [], []], pa.map_(pa.string(), pa.int64())),
     "null": pa.nulls(4),
-    "half_float": pa.array([1.0, 2.0, None, 3.0], pa.float16()),
+    "half_float": pa.array([1.0, 2.0, None, 3.0], pa.float32()).cast(pa.float16()),
     "seconds": pa.array([1, None, 2, 3], pa.timestamp("s", "Asia/Tokyo")),
     "date64": pa.array([86400000, None, 0, 0], pa.date64()),
     "dictionary": pa.array(["a", "b", None, "a"]).dictionary_encode(),

@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 import dataflare_vec as dfv
 from dataflare_vec.definition import Form, define
 
+#: What pandas takes strings as: objects before its third version.
+TEXT = str(pd.Series(["a"]).dtype)
+
 
 def same(x):
     return x
@@ -93,11 +96,11 @@ def test_the_input_of_integers_with_nulls():
         ([True, None], "boolean", "boolean"),
         ([True, None], object, "boolean"),
         ([2**63 - 1, None], object, "Int64"),
-        (["a", None], "str", "str"),
+        (["a", None], "str", TEXT),
         (["a", None], "string", "string"),
-        (["a", None], object, "str"),
-        (["a", float("nan")], object, "str"),
-        (["a", pd.NA], object, "str"),
+        (["a", None], object, TEXT),
+        (["a", float("nan")], object, TEXT),
+        (["a", pd.NA], object, TEXT),
         ([2**53 + 1, float("nan")], object, "Int64"),
         ([True, float("nan")], object, "boolean"),
         ([1.5, float("nan")], object, "float64"),

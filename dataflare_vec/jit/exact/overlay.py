@@ -40,7 +40,7 @@ class Overlay:
         self.names = names
         self.choose = choose
         self.__name__ = original.__name__
-        self.__module__ = original.__module__
+        self.__module__ = getattr(original, "__module__", "numpy")  # before NumPy 2.2 its ufuncs have none
 
     def chosen(self, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
         """Return what is called with arguments of these types."""
