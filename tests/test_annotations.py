@@ -35,7 +35,7 @@ FRAME = pl.DataFrame(
         "p": pl.Series([Decimal("1.25"), Decimal(2)], dtype=pl.Decimal(10, 2)),
         "n": [[1, 2], [3]],
         "l": [[1.0, 2.0], [3.0]],
-        "t": [{"start": dt.datetime(2020, 1, 1, 5), "fare": fare, "stops": [2]} for fare in (None, 2.5)],  # noqa: DTZ001
+        "t": [{"start": dt.datetime(2020, 1, 1, 5), "fare": fare, "stops": [2]} for fare in (None, 2.5)],
         "born": [None, dt.date(1990, 1, 1)],
         "pair": [{"left": HOUR, "right": 3}] * 2,
         "more": [None, HOUR],
@@ -90,7 +90,7 @@ def test_a_name_that_is_nowhere_is_said():
 def test_a_field_that_says_nothing_leaves_the_others():
     with pytest.warns(dfv.AnnotationWarning, match="no `Config`"):
         plugin = made(annotated.partly)
-    frame = FRAME.select(p=pl.struct(pl.lit(dt.datetime(2020, 1, 1, 5)).alias("start"), config=1))  # noqa: DTZ001
+    frame = FRAME.select(p=pl.struct(pl.lit(dt.datetime(2020, 1, 1, 5)).alias("start"), config=1))
     assert values(plugin, frame) == [(6,)]
 
 

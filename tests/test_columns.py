@@ -46,7 +46,7 @@ def assign(x):
     return x
 
 
-def zoned(x: dt.datetime, since=dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)):  # noqa: B008
+def zoned(x: dt.datetime, since=dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)):
     return x > since
 
 

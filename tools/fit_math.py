@@ -305,8 +305,6 @@ to the format one after the other. Each is a list from the constant term up; wha
 the script.
 """
 
-# ruff: noqa: E501
-
 from __future__ import annotations
 
 '''

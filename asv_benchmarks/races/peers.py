@@ -286,7 +286,7 @@ def race(entry: Race, size: Size) -> Iterator[Figure]:
     mine = ours()
     for name, peer in entry.peers.items():
         agree = same(mine, peer(df), entry.tolerance)
-        assert agree > 0.999, f"{entry.kernel} and {name} agree on {agree:.2%} of the rows"  # noqa: PLR2004
+        assert agree > 0.999, f"{entry.kernel} and {name} agree on {agree:.2%} of the rows"
         taken, theirs = timed([ours, lambda peer=peer: peer(df)], size.repeats)
         note = f"{taken / df.height * 1e9:.0f} ns a row against {theirs / df.height * 1e9:.0f}"
         if agree < 1:

@@ -35,7 +35,7 @@ _GLOBAL = 1
 _KINDS = {1: (8, False), 24: (8, True), 2: (4, True), 4: (4, True)}  # 64, PC64, PC32, PLT32
 
 
-class NotLoadable(Exception):  # noqa: N818  # not an error: the loop is compiled
+class NotLoadable(Exception):  # not an error: the loop is compiled
     """Object code that isn't understood here."""
 
 

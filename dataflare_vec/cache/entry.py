@@ -63,7 +63,7 @@ class Entry:
         try:
             # Safe as far as the folder is: it holds machine code as well.
             return pickle.loads(pickled)
-        except Exception as error:  # noqa: BLE001  # a class of the user's that isn't there any more
+        except Exception as error:  # a class of the user's that isn't there any more
             _log.debug("what is known of a kernel can't be read (%s): it is compiled again", error)
             return None
 
@@ -71,7 +71,7 @@ class Entry:
         """Keep what is known of the kernel, and how it is called in a list."""
         try:
             pickled = pickle.dumps(known)
-        except Exception as error:  # noqa: BLE001  # a class that is defined within a function
+        except Exception as error:  # a class that is defined within a function
             _log.debug("what is known of a kernel can't be written: %s", error)
             return
         self.folder.write(self.key + KERNEL, label.encode() + b"\0" + pickled)

@@ -52,7 +52,7 @@ _READS_ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 _SCALARS = (type(None), bool, int, float, str, bytes)
 
 
-class NotCacheable(Exception):  # noqa: N818  # not an error: the kernel is compiled each time
+class NotCacheable(Exception):  # not an error: the kernel is compiled each time
     """Something that a kernel depends on can't be hashed safely."""
 
 

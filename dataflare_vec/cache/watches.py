@@ -119,7 +119,7 @@ def _content(cell: Any) -> Any:
 def _attribute(owner: object, name: str) -> Any:
     try:
         return getattr(owner, name)
-    except Exception:  # noqa: BLE001  # whatever the user's function raises
+    except Exception:  # whatever the user's function raises
         return MISSING
 
 

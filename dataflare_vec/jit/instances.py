@@ -127,7 +127,7 @@ def replace_tests(func_ir: Any) -> None:
 
 def _tested(func_ir: Any, call: Any) -> Any:
     """Return the classes that an expression tests a value for; None if it is something else."""
-    if not isinstance(call, ir.Expr) or call.op != "call" or len(call.args) != 2 or call.kws:  # noqa: PLR2004
+    if not isinstance(call, ir.Expr) or call.op != "call" or len(call.args) != 2 or call.kws:
         return None
     if ir_utils.guard(ir_utils.find_outer_value, func_ir, call.func) is not isinstance:
         return None

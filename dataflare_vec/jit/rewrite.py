@@ -179,7 +179,7 @@ class _Notes:
     shows: set[str] = field(default_factory=set)
 
 
-class TryInFastForm(Exception):  # noqa: N818  # not an error: the kernel is compiled in its full form
+class TryInFastForm(Exception):  # not an error: the kernel is compiled in its full form
     """A ``try`` would catch the status of a large angle."""
 
 

@@ -258,7 +258,7 @@ class FoldKernel(CompiledKernel):
     def _code_for(self, result: Any, variant: LoopVariant) -> FoldCode:
         text = result.library.get_llvm_str()
         allocates = "NRT_Allocate" in text
-        narrow = any(getattr(output.type, "bitwidth", 64) < 64 for output in self.outputs)  # noqa: PLR2004
+        narrow = any(getattr(output.type, "bitwidth", 64) < 64 for output in self.outputs)
         return FoldCode(
             result.target_context,
             result.fndesc,
@@ -350,7 +350,7 @@ def compile_fold(
 
 
 def _state_and_value(returned: types.Type) -> tuple[types.Type, types.Type]:
-    if isinstance(returned, types.BaseTuple) and len(returned) == 2:  # noqa: PLR2004
+    if isinstance(returned, types.BaseTuple) and len(returned) == 2:
         return tuple(returned)
     got = f"`{returned}`"
     if isinstance(returned, (types.Optional, types.NoneType)):

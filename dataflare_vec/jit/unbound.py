@@ -14,7 +14,7 @@ from numba.core.compiler_machinery import FunctionPass, register_pass
 
 
 @numba.njit  # type: ignore[untyped-decorator]
-def _check(bound: bool) -> None:  # noqa: FBT001
+def _check(bound: bool) -> None:
     if not bound:
         raise UnboundLocalError
 
@@ -88,9 +88,9 @@ def _add_checks(func_ir: Any, doubtful: dict[int, set[str]]) -> None:
                 body += _check_of(block.scope, flags[name], statement.loc)
             body.append(statement)
             if (flag := flags.get(_assigned(statement))) is not None:
-                body.append(ir.Assign(ir.Const(True, statement.loc), flag, statement.loc))  # noqa: FBT003
+                body.append(ir.Assign(ir.Const(True, statement.loc), flag, statement.loc))
         block.body = body
-    first.body[:0] = [ir.Assign(ir.Const(False, first.loc), flag, first.loc) for flag in flags.values()]  # noqa: FBT003
+    first.body[:0] = [ir.Assign(ir.Const(False, first.loc), flag, first.loc) for flag in flags.values()]
 
 
 def _check_of(scope: Any, flag: Any, loc: Any) -> list[Any]:

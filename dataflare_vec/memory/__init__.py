@@ -22,7 +22,7 @@ def default_pool() -> MemoryPool:
 
     Its settings are those of the environment: see `PluginManagerConfig.from_environment`.
     """
-    global _default  # noqa: PLW0603
+    global _default
     if _default is None:
         _default = MemoryPool(PluginManagerConfig.from_environment().memory_pool_config)
     return _default

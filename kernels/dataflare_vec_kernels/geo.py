@@ -24,13 +24,13 @@ class Point(NamedTuple):
     lon: float
 
 
-def _wrapped(lon):  # type: ignore[no-untyped-def]
+def _wrapped(lon):
     """Longitude from -180 to 180 degrees."""
     return lon - 360.0 * float(np.floor((lon + 180.0) / 360.0))  # NaN for NaN, as of `math.floor` it isn't
 
 
 @dfv.plugin(author="dataflare_vec")
-def haversine(lat1, lon1, lat2, lon2, radius=EARTH_RADIUS_KM):  # type: ignore[no-untyped-def]
+def haversine(lat1, lon1, lat2, lon2, radius=EARTH_RADIUS_KM):
     """Great-circle distance between two points, on a sphere.
 
     Parameters
@@ -66,7 +66,7 @@ def haversine(lat1, lon1, lat2, lon2, radius=EARTH_RADIUS_KM):  # type: ignore[n
 
 
 @dfv.plugin(author="dataflare_vec")
-def equirectangular(lat1, lon1, lat2, lon2, radius=EARTH_RADIUS_KM):  # type: ignore[no-untyped-def]
+def equirectangular(lat1, lon1, lat2, lon2, radius=EARTH_RADIUS_KM):
     """Distance between two near points, as if the Earth were flat between them.
 
     Parameters
@@ -100,7 +100,7 @@ def equirectangular(lat1, lon1, lat2, lon2, radius=EARTH_RADIUS_KM):  # type: ig
 
 
 @dfv.plugin(author="dataflare_vec")
-def initial_bearing(lat1, lon1, lat2, lon2):  # type: ignore[no-untyped-def]
+def initial_bearing(lat1, lon1, lat2, lon2):
     """Direction in which a great circle leaves the first point for the second.
 
     Parameters
@@ -136,7 +136,7 @@ def initial_bearing(lat1, lon1, lat2, lon2):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def destination_point(lat1, lon1, bearing, distance, radius=EARTH_RADIUS_KM):  # type: ignore[no-untyped-def]
+def destination_point(lat1, lon1, bearing, distance, radius=EARTH_RADIUS_KM):
     """Where one arrives along a great circle.
 
     Parameters
@@ -180,7 +180,7 @@ def destination_point(lat1, lon1, bearing, distance, radius=EARTH_RADIUS_KM):  #
 
 
 @dfv.plugin(author="dataflare_vec")
-def midpoint(lat1, lon1, lat2, lon2):  # type: ignore[no-untyped-def]
+def midpoint(lat1, lon1, lat2, lon2):
     """Point half way along the great circle between two points.
 
     Parameters
@@ -215,7 +215,7 @@ def midpoint(lat1, lon1, lat2, lon2):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def vincenty(lat1, lon1, lat2, lon2):  # type: ignore[no-untyped-def]
+def vincenty(lat1, lon1, lat2, lon2):
     """Shortest distance between two points on the ellipsoid WGS 84, in kilometres.
 
     Parameters
@@ -279,11 +279,11 @@ def vincenty(lat1, lon1, lat2, lon2):  # type: ignore[no-untyped-def]
             return polar * a * (sigma - b * sin_sigma * (middle + 0.25 * b * part))
         if math.fabs(lam) > math.pi:
             break
-    raise ValueError("the points are nearly antipodal, where Vincenty's steps don't end")  # noqa: EM101
+    raise ValueError("the points are nearly antipodal, where Vincenty's steps don't end")
 
 
 @dfv.plugin(author="dataflare_vec")
-def point_in_polygon(x, y, polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))):  # type: ignore[no-untyped-def]
+def point_in_polygon(x, y, polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))):
     """Whether a point lies in a polygon.
 
     Parameters

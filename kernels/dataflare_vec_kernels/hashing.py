@@ -15,16 +15,16 @@ _LOW = 0xFFFFFFFF
 _FNV_OFFSET, _FNV_PRIME = 0xCBF29CE484222325, 0x100000001B3
 
 
-def _xx_round(lane, value):  # type: ignore[no-untyped-def]
+def _xx_round(lane, value):
     return multiply(rotate_left(add(lane, multiply(value, _XX2)), 31), _XX1)
 
 
-def _xx_merge(state, lane):  # type: ignore[no-untyped-def]
+def _xx_merge(state, lane):
     return add(multiply(state ^ _xx_round(word(0), lane), _XX1), _XX4)
 
 
 @dfv.plugin(author="dataflare_vec")
-def xxhash64(data, seed=0):  # type: ignore[no-untyped-def]
+def xxhash64(data, seed=0):
     """xxHash, 64 bits (XXH64): the fast one for partitioning, deduplication and checksums.
 
     Parameters
@@ -78,7 +78,7 @@ def xxhash64(data, seed=0):  # type: ignore[no-untyped-def]
     return state ^ (state >> 32)
 
 
-def _rest(view, at):  # type: ignore[no-untyped-def]
+def _rest(view, at):
     """The last bytes, fewer than eight, as a little-endian word."""
     rest = word(0)
     for i in range(at, len(view)):
@@ -86,14 +86,14 @@ def _rest(view, at):  # type: ignore[no-untyped-def]
     return rest
 
 
-def _murmur_scramble(block):  # type: ignore[no-untyped-def]
+def _murmur_scramble(block):
     block = (block * 0xCC9E2D51) & _LOW
     block = ((block << 15) | (block >> 17)) & _LOW
     return (block * 0x1B873593) & _LOW
 
 
 @dfv.plugin(author="dataflare_vec")
-def murmur3(data, seed=0):  # type: ignore[no-untyped-def]
+def murmur3(data, seed=0):
     """MurmurHash3 of 32 bits (x86_32), which Kafka, Iceberg and others choose partitions by.
 
     Parameters
@@ -137,7 +137,7 @@ def murmur3(data, seed=0):  # type: ignore[no-untyped-def]
     return state ^ (state >> 16)
 
 
-def _sip_round(a, b, c, d):  # type: ignore[no-untyped-def]
+def _sip_round(a, b, c, d):
     a, c = add(a, b), add(c, d)
     b, d = rotate_left(b, 13) ^ a, rotate_left(d, 16) ^ c
     a, c = add(rotate_left(a, 32), d), add(c, b)
@@ -146,7 +146,7 @@ def _sip_round(a, b, c, d):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def siphash(data, key0=0, key1=0):  # type: ignore[no-untyped-def]
+def siphash(data, key0=0, key1=0):
     """SipHash-2-4: a keyed hash, for buckets that nobody without the key can flood.
 
     Parameters
@@ -192,7 +192,7 @@ def siphash(data, key0=0, key1=0):  # type: ignore[no-untyped-def]
     return a ^ b ^ c ^ d
 
 
-def _crc_table():  # type: ignore[no-untyped-def]
+def _crc_table():
     """What each byte does to a CRC, by the reversed polynomial 0xEDB88320."""
     table = np.arange(256, dtype=np.int64)
     for _ in range(8):
@@ -204,7 +204,7 @@ _CRC = _crc_table()
 
 
 @dfv.plugin(author="dataflare_vec")
-def crc32(data):  # type: ignore[no-untyped-def]
+def crc32(data):
     """CRC-32 as in zip, gzip and PNG.
 
     Parameters
@@ -233,7 +233,7 @@ def crc32(data):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def fnv1a(data):  # type: ignore[no-untyped-def]
+def fnv1a(data):
     """Fowler–Noll–Vo hash FNV-1a, 64 bits: simple, and good for short keys.
 
     Parameters
@@ -262,7 +262,7 @@ def fnv1a(data):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def jump_bucket(key: int, buckets=16):  # type: ignore[no-untyped-def]
+def jump_bucket(key: int, buckets=16):
     """The bucket of a key, such that few keys move when buckets are added: jump consistent hash.
 
     Parameters

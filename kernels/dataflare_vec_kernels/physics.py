@@ -16,7 +16,7 @@ class SolarPosition(NamedTuple):
 
 
 @dfv.plugin(author="dataflare_vec")
-def solar_position(seconds, lat, lon):  # type: ignore[no-untyped-def]
+def solar_position(seconds, lat, lon):
     """Elevation and azimuth of the sun.
 
     Parameters
@@ -70,7 +70,7 @@ def solar_position(seconds, lat, lon):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def dew_point(temperature, humidity):  # type: ignore[no-untyped-def]
+def dew_point(temperature, humidity):
     """Temperature at which air of a given humidity is saturated.
 
     Parameters
@@ -104,7 +104,7 @@ def dew_point(temperature, humidity):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def heat_index(temperature, humidity):  # type: ignore[no-untyped-def]
+def heat_index(temperature, humidity):
     """Temperature that hot and humid air feels like in the shade.
 
     Parameters
@@ -150,7 +150,7 @@ def heat_index(temperature, humidity):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def wind_chill(temperature, wind):  # type: ignore[no-untyped-def]
+def wind_chill(temperature, wind):
     """Temperature that cold air in wind feels like.
 
     Parameters

@@ -40,7 +40,7 @@ NO_ROWS = Sums(Moments(0.0, 0.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 _FEW = 64
 
 
-def _with(s, x):  # type: ignore[no-untyped-def]
+def _with(s, x):
     """Sums with one more value."""
     shift = s.shift
     if s.n == 0.0:
@@ -51,7 +51,7 @@ def _with(s, x):  # type: ignore[no-untyped-def]
     return s if s.n < _FEW else Sums(_moments(s), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def _moments(s):  # type: ignore[no-untyped-def]
+def _moments(s):
     """Moments of all rows."""
     if s.n == 0.0:
         return s.before
@@ -62,7 +62,7 @@ def _moments(s):  # type: ignore[no-untyped-def]
     return _of_both(s.before, Moments(s.n, s.shift + m, m2, m3, m4))
 
 
-def _of_both(a, b):  # type: ignore[no-untyped-def]
+def _of_both(a, b):
     """Moments of two parts of the rows."""
     if a.n == 0.0:
         return b
@@ -83,7 +83,7 @@ def _of_both(a, b):  # type: ignore[no-untyped-def]
     return Moments(n, a.mean + part * b.n, m2, m3, m4)
 
 
-def _together(a, b):  # type: ignore[no-untyped-def]
+def _together(a, b):
     return Sums(_of_both(_moments(a), _moments(b)), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
@@ -95,14 +95,14 @@ class Spread(NamedTuple):
     variance: float
 
 
-def _spread(sums):  # type: ignore[no-untyped-def]
+def _spread(sums):
     s = _moments(sums)
     mean = s.mean if s.n > 0.0 else math.nan
     return Spread(int(s.n), mean, s.m2 / (s.n - 1.0) if s.n > 1.0 else math.nan)
 
 
 @dfv.reduce(init=NO_ROWS, merge=_together, finish=_spread, author="dataflare_vec")
-def welford(state, x):  # type: ignore[no-untyped-def]
+def welford(state, x):
     """Count, mean and variance in one pass, without the cancellation of sums of squares.
 
     Parameters
@@ -130,13 +130,13 @@ def welford(state, x):  # type: ignore[no-untyped-def]
     return _with(state, x)
 
 
-def _skewness(sums):  # type: ignore[no-untyped-def]
+def _skewness(sums):
     s = _moments(sums)
     return math.sqrt(s.n) * s.m3 / (s.m2 * math.sqrt(s.m2))
 
 
 @dfv.reduce(init=NO_ROWS, merge=_together, finish=_skewness, author="dataflare_vec")
-def skewness(state, x):  # type: ignore[no-untyped-def]
+def skewness(state, x):
     """Skewness: how much longer one tail is than the other.
 
     Parameters
@@ -157,13 +157,13 @@ def skewness(state, x):  # type: ignore[no-untyped-def]
     return _with(state, x)
 
 
-def _kurtosis(sums):  # type: ignore[no-untyped-def]
+def _kurtosis(sums):
     s = _moments(sums)
     return s.n * s.m4 / (s.m2 * s.m2) - 3.0
 
 
 @dfv.reduce(init=NO_ROWS, merge=_together, finish=_kurtosis, author="dataflare_vec")
-def kurtosis(state, x):  # type: ignore[no-untyped-def]
+def kurtosis(state, x):
     """Excess kurtosis: how heavy the tails are, 0 for a normal distribution.
 
     Parameters
@@ -188,7 +188,7 @@ def kurtosis(state, x):  # type: ignore[no-untyped-def]
 _INDEX_BITS = 12
 
 
-def _mixed(key):  # type: ignore[no-untyped-def]
+def _mixed(key):
     """A key's bits, well mixed (the finaliser of SplitMix64: G. Steele and others, OOPSLA 2014)."""
     state = add(word(key), 0x9E3779B97F4A7C15)
     state = multiply(state ^ (state >> 30), 0xBF58476D1CE4E5B9)
@@ -196,13 +196,13 @@ def _mixed(key):  # type: ignore[no-untyped-def]
     return state ^ (state >> 31)
 
 
-def _larger(a, b):  # type: ignore[no-untyped-def]
+def _larger(a, b):
     for i in range(len(a)):
         a[i] = max(a[i], b[i])
     return a
 
 
-def _estimate(registers):  # type: ignore[no-untyped-def]
+def _estimate(registers):
     size = len(registers)
     total, empty = 0.0, 0
     for rank in registers:
@@ -218,7 +218,7 @@ def _estimate(registers):  # type: ignore[no-untyped-def]
 @dfv.reduce(
     init=np.zeros(1 << _INDEX_BITS, np.uint8), merge=_larger, finish=_estimate, author="dataflare_vec"
 )
-def approx_distinct(state, key: int):  # type: ignore[no-untyped-def]
+def approx_distinct(state, key: int):
     """About how many different keys there are, by HyperLogLog in 4 KiB.
 
     Parameters
@@ -270,7 +270,7 @@ NO_SKETCH = Sketch(np.zeros(_BUCKETS), np.zeros(_BUCKETS), 0.0, 0.5)
 NO_COUNTS = Sketch(np.zeros(_BUCKETS, np.int64), np.zeros(_BUCKETS, np.int64), 0, 0.5)
 
 
-def _bucket(size):  # type: ignore[no-untyped-def]
+def _bucket(size):
     bits = float_bits(size)
     exponent = float(int(bits >> 52) - 1023)
     rest = float(int(bits & ((1 << 52) - 1))) * 2.0**-52
@@ -278,7 +278,7 @@ def _bucket(size):  # type: ignore[no-untyped-def]
     return min(max(int(level * _DENSITY + (_ONE + 1.0)), 0), _BUCKETS - 1)
 
 
-def _bound(bucket):  # type: ignore[no-untyped-def]
+def _bound(bucket):
     """The smallest value of a bucket."""
     level = (bucket - _ONE - 1.0) / _DENSITY
     exponent = math.floor(level)
@@ -293,13 +293,13 @@ def _bound(bucket):  # type: ignore[no-untyped-def]
     return (1.0 + low) * 2.0**exponent
 
 
-def _middle(bucket):  # type: ignore[no-untyped-def]
+def _middle(bucket):
     """The value that stands for a bucket, within the error of all its values."""
     low, high = _bound(bucket), _bound(bucket + 1)
     return 2.0 * low * high / (low + high)
 
 
-def _count(s, x, weight, quantile):  # type: ignore[no-untyped-def]
+def _count(s, x, weight, quantile):
     if x > 0.0:
         s.positive[_bucket(x)] += weight
     elif x < 0.0:
@@ -309,14 +309,14 @@ def _count(s, x, weight, quantile):  # type: ignore[no-untyped-def]
     return Sketch(s.positive, s.negative, s.zero, quantile)
 
 
-def _added(a, b):  # type: ignore[no-untyped-def]
+def _added(a, b):
     for i in range(_BUCKETS):
         a.positive[i] += b.positive[i]
         a.negative[i] += b.negative[i]
     return Sketch(a.positive, a.negative, a.zero + b.zero, b.quantile)
 
 
-def _quantile(s):  # type: ignore[no-untyped-def]
+def _quantile(s):
     total = s.zero
     for i in range(_BUCKETS):
         total += s.positive[i] + s.negative[i]
@@ -340,7 +340,7 @@ def _quantile(s):  # type: ignore[no-untyped-def]
 
 
 @dfv.reduce(init=NO_COUNTS, merge=_added, finish=_quantile, author="dataflare_vec")
-def approx_quantile(state, x, q=0.5):  # type: ignore[no-untyped-def]
+def approx_quantile(state, x, q=0.5):
     """A quantile within 1 % of its value, by DDSketch in 32 KiB.
 
     Parameters
@@ -364,7 +364,7 @@ def approx_quantile(state, x, q=0.5):  # type: ignore[no-untyped-def]
 
 
 @dfv.reduce(init=NO_SKETCH, merge=_added, finish=_quantile, author="dataflare_vec")
-def weighted_median(state, x, weight):  # type: ignore[no-untyped-def]
+def weighted_median(state, x, weight):
     """The value below and above which half of the weight lies, within 1 % of its value.
 
     Parameters
@@ -393,7 +393,7 @@ def weighted_median(state, x, weight):  # type: ignore[no-untyped-def]
 PLACES = 64
 
 
-def keep_smallest(items, ranks, count, size, item, rank):  # type: ignore[no-untyped-def]
+def keep_smallest(items, ranks, count, size, item, rank):
     """Put an item in if its rank is among the smallest, which are in order; return how many are there."""
     if count == size and not rank < ranks[size - 1]:
         return count
@@ -417,12 +417,12 @@ class Reservoir(NamedTuple):
 NO_VALUES = Reservoir(np.zeros(PLACES), np.zeros(PLACES), 0, 0)
 
 
-def _drawn(s):  # type: ignore[no-untyped-def]
+def _drawn(s):
     return s.values[: s.count].copy()
 
 
 @dfv.reduce(init=NO_VALUES, finish=_drawn, author="dataflare_vec")
-def reservoir(state, x, size=10, seed=0):  # type: ignore[no-untyped-def]
+def reservoir(state, x, size=10, seed=0):
     """A random sample: each value has the same chance to be in it, however many come.
 
     Parameters

@@ -7,12 +7,12 @@ import math
 import dataflare_vec as dfv
 
 
-def _normal_cdf(z):  # type: ignore[no-untyped-def]
+def _normal_cdf(z):
     return 0.5 * math.erfc(z * -math.sqrt(0.5))
 
 
 @dfv.plugin(author="dataflare_vec")
-def normal_pdf(x, mean=0.0, sd=1.0):  # type: ignore[no-untyped-def]
+def normal_pdf(x, mean=0.0, sd=1.0):
     """Density of the normal distribution.
 
     Parameters
@@ -43,7 +43,7 @@ def normal_pdf(x, mean=0.0, sd=1.0):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def normal_cdf(x, mean=0.0, sd=1.0):  # type: ignore[no-untyped-def]
+def normal_cdf(x, mean=0.0, sd=1.0):
     """Probability that a normally distributed number is at most x.
 
     Parameters
@@ -81,7 +81,7 @@ TAIL_BELOW = (1.78164387, 0.445566014, 0.0142610434)
 # fmt: on
 
 
-def _halley(z, excess):  # type: ignore[no-untyped-def]
+def _halley(z, excess):
     """Return z after a step, where the probability is too large by ``excess``."""
     root = math.exp(0.25 * z * z)  # its square would overflow
     error = excess * root * math.sqrt(2.0 * math.pi) * root
@@ -89,7 +89,7 @@ def _halley(z, excess):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def normal_quantile(p, mean=0.0, sd=1.0):  # type: ignore[no-untyped-def]
+def normal_quantile(p, mean=0.0, sd=1.0):
     """Quantile: the number that a normal one doesn't exceed with probability p.
 
     Parameters
@@ -136,7 +136,7 @@ def normal_quantile(p, mean=0.0, sd=1.0):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def expit(x):  # type: ignore[no-untyped-def]
+def expit(x):
     """Logistic function, 1 / (1 + exp(-x)).
 
     Parameters
@@ -165,7 +165,7 @@ def expit(x):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def logit(p):  # type: ignore[no-untyped-def]
+def logit(p):
     """Log-odds of a probability, log(p / (1 - p)).
 
     Parameters
@@ -197,7 +197,7 @@ def logit(p):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def softplus(x):  # type: ignore[no-untyped-def]
+def softplus(x):
     """Smooth maximum of 0 and x, log(1 + exp(x)).
 
     Parameters
@@ -226,7 +226,7 @@ def softplus(x):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def gelu(x):  # type: ignore[no-untyped-def]
+def gelu(x):
     """Gaussian error linear unit, x · normal_cdf(x); exact, not its approximation by tanh.
 
     Parameters

@@ -13,7 +13,7 @@ from dataflare_vec_kernels.sketches import PLACES, keep_smallest
 
 
 @dfv.plugin(author="dataflare_vec")
-def cosine(a, b):  # type: ignore[no-untyped-def]
+def cosine(a, b):
     """Cosine similarity of two vectors.
 
     Parameters
@@ -45,7 +45,7 @@ def cosine(a, b):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def dot(a, b):  # type: ignore[no-untyped-def]
+def dot(a, b):
     """Dot product of two vectors.
 
     Parameters
@@ -73,7 +73,7 @@ def dot(a, b):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def euclidean(a, b):  # type: ignore[no-untyped-def]
+def euclidean(a, b):
     """Euclidean distance of two vectors.
 
     Parameters
@@ -101,7 +101,7 @@ def euclidean(a, b):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def hamming_bits(a, b):  # type: ignore[no-untyped-def]
+def hamming_bits(a, b):
     """Bits in which two binary codes differ.
 
     Parameters
@@ -135,7 +135,7 @@ def hamming_bits(a, b):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def quantise(a):  # type: ignore[no-untyped-def]
+def quantise(a):
     """A vector in one byte an item: multiples of its largest size over 127.
 
     Parameters
@@ -184,19 +184,19 @@ class Nearest(NamedTuple):
 NONE_YET = Best(np.zeros(PLACES, np.int64), np.zeros(PLACES), 0, 0)
 
 
-def _best_of_both(a, b):  # type: ignore[no-untyped-def]
+def _best_of_both(a, b):
     count = a.count
     for i in range(b.count):
         count = keep_smallest(a.keys, a.distances, count, b.k, b.keys[i], b.distances[i])
     return Best(a.keys, a.distances, count, max(a.k, b.k))
 
 
-def _nearest(s):  # type: ignore[no-untyped-def]
+def _nearest(s):
     return Nearest(s.keys[: s.count].copy(), -s.distances[: s.count])
 
 
 @dfv.reduce(init=NONE_YET, merge=_best_of_both, finish=_nearest, author="dataflare_vec")
-def nearest(state, key: int, a, b, k=10):  # type: ignore[no-untyped-def]
+def nearest(state, key: int, a, b, k=10):
     """The rows whose vectors are most similar to a query's, by cosine.
 
     Parameters

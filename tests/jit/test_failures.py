@@ -289,7 +289,7 @@ def generator(x):
 
 
 def changes_global(x):
-    global TOTAL  # noqa: PLW0603
+    global TOTAL
     TOTAL += x
     return TOTAL
 
@@ -324,7 +324,7 @@ def function_arguments(x):
 
 
 def forgets(x):
-    global TOTAL  # noqa: PLW0603
+    global TOTAL
     del TOTAL
     return x
 

@@ -64,7 +64,7 @@ def caught(x, s):
     try:
         if x < 0:
             raise ValueError(f"{s!r}")
-    except Exception:  # noqa: BLE001
+    except Exception:
         return "caught"
     return s
 
@@ -80,7 +80,7 @@ def test_a_message_written_in_any_way(function):
     for row in FRAME.select(names).iter_rows():
         try:
             values.append(None if None in row else function(*row))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             values.append(None)
             messages.append(str(error))
     result = dfv.run(FRAME, plugin, keep=False, on_error="null")
@@ -93,7 +93,7 @@ def uncaught_before_try(x):
         raise ValueError("one")
     try:
         y = 10 // x
-    except Exception:  # noqa: BLE001
+    except Exception:
         return -1
     return y
 
@@ -112,7 +112,7 @@ def _in_a_helper(x):
         raise ValueError("one")
     try:
         return 10 // x
-    except Exception:  # noqa: BLE001
+    except Exception:
         return -1
 
 
@@ -121,7 +121,7 @@ def in_a_loop(x):
     for i in range(3):
         try:
             total += _in_a_helper(x + i)
-        except Exception:  # noqa: BLE001
+        except Exception:
             total += 100
     return total
 
@@ -133,7 +133,7 @@ def test_a_row_knows_nothing_of_the_exception_of_the_row_before(function):
     for value in values:
         try:
             expected.append(function(value))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             expected.append(type(error).__name__)
     frame = pl.DataFrame({"x": values})
     result = dfv.run(frame, dfv.plugin(function, replace=True), keep=False)

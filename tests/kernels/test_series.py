@@ -184,7 +184,7 @@ def test_cusum(check):
 
 
 def test_sessionise(check):
-    check("sessionise", polars((c.diff() > 1800).fill_null(False).cum_sum()), "time")  # noqa: FBT003
+    check("sessionise", polars((c.diff() > 1800).fill_null(False).cum_sum()), "time")
 
 
 def test_sessionise_counts_times_in_their_own_unit(df):

@@ -47,7 +47,7 @@ PAIRS = operands() if FOLDER.is_dir() else []
 
 def fits(value, scale):
     exponent = value.as_tuple().exponent
-    return exponent >= -scale and value.adjusted() + scale < 38 and exponent < 38  # noqa: PLR2004
+    return exponent >= -scale and value.adjusted() + scale < 38 and exponent < 38
 
 
 def arithmetic(x, y):
@@ -74,7 +74,7 @@ KERNELS = plugins(arithmetic, products, divisions, conversions)
 def test_operands(name, scale):
     plugin = KERNELS[name]
     rows = [pair for pair in PAIRS if all(fits(value, scale) for value in pair)]
-    assert len(rows) > 100  # noqa: PLR2004
+    assert len(rows) > 100
     dtype = pl.Decimal(38, scale)
     unit = Decimal(1).scaleb(-scale)
     # `-0` is no value of a column.

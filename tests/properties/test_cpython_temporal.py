@@ -38,7 +38,7 @@ def calls():
         try:
             arguments = [eval(compile(ast.Expression(a), "", "eval"), {}) for a in node.args]
             named = {k.arg: eval(compile(ast.Expression(k.value), "", "eval"), {}) for k in node.keywords}
-        except Exception:  # noqa: BLE001, S112  # of variables
+        except Exception:  # of variables
             continue
         if all(isinstance(value, (int, float)) for value in (*arguments, *named.values())):
             yield NAMES[name], arguments, named
@@ -50,7 +50,7 @@ CALLS = list(calls())
 def values_of(cls):
     found = set()
     for made, arguments, named in CALLS:
-        if cls is made or (cls is dt.datetime and made is dt.date and len(arguments) >= 3):  # noqa: PLR2004
+        if cls is made or (cls is dt.datetime and made is dt.date and len(arguments) >= 3):
             try:
                 found.add(cls(*arguments, **named))
             except (TypeError, ValueError, OverflowError):
@@ -101,7 +101,7 @@ DTYPES = {"s": pl.Duration("us"), "r": pl.Duration("us"), "t": pl.Datetime("us")
 
 
 def test_there_are_some():
-    assert min(map(len, (SPANS, DATES, INSTANTS, TIMES, CALLS))) > 5  # noqa: PLR2004
+    assert min(map(len, (SPANS, DATES, INSTANTS, TIMES, CALLS))) > 5
 
 
 @pytest.mark.parametrize("name", [name for name in KERNELS if name != "of_numbers"])

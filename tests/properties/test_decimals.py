@@ -16,7 +16,7 @@ import dataflare_vec as dfv
 VAT = Decimal("0.19")
 
 
-def sums(x, y, fee=Decimal("1.5")):  # noqa: B008
+def sums(x, y, fee=Decimal("1.5")):
     return x + y, x - y, x + fee, x * y, x * 3 - 1, -x, abs(y), x + round(x * VAT, 2)
 
 

@@ -28,12 +28,12 @@ def moved(t: dt.datetime, d: dt.timedelta | None):
 
 
 def since(t: dt.datetime, d: dt.timedelta):
-    start = dt.datetime(t.year, 1, 1)  # noqa: DTZ001
+    start = dt.datetime(t.year, 1, 1)
     gone = t - start
     return gone, gone.days, gone.seconds, gone.microseconds, gone >= d, -gone, abs(d), gone // 7, gone % d
 
 
-def spans(t: dt.datetime, d: dt.timedelta, hour=dt.timedelta(hours=1)):  # noqa: B008
+def spans(t: dt.datetime, d: dt.timedelta, hour=dt.timedelta(hours=1)):
     return d.total_seconds(), d / hour, d // hour, d * 3, d / 7, d + hour, d - hour, d == hour, min(d, hour)
 
 

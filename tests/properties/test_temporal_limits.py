@@ -16,7 +16,7 @@ import dataflare_vec as dfv
 
 MOST = (1 << 63) - 1
 MICROSECOND = dt.timedelta(microseconds=1)
-EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001
+EPOCH = dt.datetime(1970, 1, 1)
 ENDS = [
     (end - EPOCH) // MICROSECOND // divisor
     for end in (dt.datetime.min, dt.datetime.max)
@@ -146,7 +146,7 @@ def test_results_that_their_column_does_not_hold_fail():
 
 
 def test_constants_that_64_bits_do_not_hold_are_refused():
-    def longer(s: dt.timedelta, by=dt.timedelta(days=200_000_000)):  # noqa: B008
+    def longer(s: dt.timedelta, by=dt.timedelta(days=200_000_000)):
         return s + by
 
     plugin = dfv.register("longer", longer, replace=True)

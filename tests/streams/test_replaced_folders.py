@@ -75,7 +75,7 @@ def write_some(target, mark, exchanges, barrier, turns, problems) -> None:
         for _ in range(turns):
             with whole_folder(target) as temporary:
                 fill(temporary, mark)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         problems.put(repr(error))
 
 

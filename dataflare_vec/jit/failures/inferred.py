@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-class _Found(Exception):  # noqa: N818  # not an error: it ends the compilation
+class _Found(Exception):  # not an error: it ends the compilation
     def __init__(self, typemap: dict[str, Any]) -> None:
         super().__init__()
         self.typemap = typemap
@@ -52,7 +52,7 @@ def infer_names(function: Callable[..., Any], arguments: Sequence[Any]) -> dict[
             numba.njit(pipeline_class=_InferenceOnly)(function).compile(tuple(arguments))
     except _Found as found:
         typemap = found.typemap
-    except Exception:  # noqa: BLE001  # the failure that is being explained already
+    except Exception:  # the failure that is being explained already
         return {}
     known: dict[str, list[str]] = {}
     for name, kind in typemap.items():

@@ -185,7 +185,7 @@ def short_ratio(
 
 
 def _is_exact(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> ir.Value:
-    if isinstance(ty, types.Boolean) or value.type.width <= 32:  # noqa: PLR2004
+    if isinstance(ty, types.Boolean) or value.type.width <= 32:
         return cgutils.true_bit
     kind = value.type
     shifted = builder.add(value, kind(EXACT)) if is_signed(ty) else value
@@ -298,7 +298,7 @@ def compared_with_float(
         result.add_incoming(rare, rare_from)
         return result
     compare = builder.fcmp_unordered if sign == "!=" else builder.fcmp_ordered
-    if not isinstance(ty, WideIntType) and value.type.width <= 32:  # noqa: PLR2004
+    if not isinstance(ty, WideIntType) and value.type.width <= 32:
         return compare(sign, to_float(builder, value, ty), number)
     if isinstance(ty, WideIntType):
         rounded = to_float(builder, value, ty)

@@ -5,8 +5,6 @@ to the format one after the other. Each is a list from the constant term up; wha
 the script.
 """
 
-# ruff: noqa: E501
-
 from __future__ import annotations
 
 F64: dict[str, list[float]] = {

@@ -191,7 +191,7 @@ def _contains(texts, item):
         return None
 
     def contains(texts, item):
-        for i in range(texts._size):  # noqa: SIM110  # compiled as it stands
+        for i in range(texts._size):  # compiled as it stands
             if _item(texts, i) == item:
                 return True
         return False

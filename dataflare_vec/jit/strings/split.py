@@ -369,7 +369,7 @@ def _contains(pieces, item):
         return None
 
     def contains(pieces, item):
-        for piece in pieces:  # noqa: SIM110  # compiled as it stands
+        for piece in pieces:  # compiled as it stands
             if piece == item:
                 return True
         return False

@@ -20,7 +20,7 @@ from dataflare_vec.jit.temporal.types import (
 )
 
 #: As `datetime.date.isocalendar` returns; the class of Python's own can't be made by a kernel.
-IsoCalendarDate = namedtuple("IsoCalendarDate", "year week weekday")  # noqa: PYI024
+IsoCalendarDate = namedtuple("IsoCalendarDate", "year week weekday")
 
 _INLINE = {"forceinline": True}
 

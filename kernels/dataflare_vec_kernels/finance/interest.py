@@ -8,13 +8,13 @@ from typing import NamedTuple
 import dataflare_vec as dfv
 
 
-def _annuity(rate, periods):  # type: ignore[no-untyped-def]
+def _annuity(rate, periods):
     """Present value of 1 at the end of each period."""
     return periods if rate == 0.0 else -math.expm1(-periods * math.log1p(rate)) / rate
 
 
 @dfv.plugin(author="dataflare_vec")
-def annuity_payment(principal, rate, periods):  # type: ignore[no-untyped-def]
+def annuity_payment(principal, rate, periods):
     """Level payment at the end of each period that pays a loan off.
 
     Parameters
@@ -54,7 +54,7 @@ class Instalment(NamedTuple):
 
 
 @dfv.plugin(author="dataflare_vec")
-def amortisation(principal, rate, periods, period):  # type: ignore[no-untyped-def]
+def amortisation(principal, rate, periods, period):
     """What one of a loan's level payments consists of: interest, repayment, and the debt that is left.
 
     Parameters
@@ -89,7 +89,7 @@ def amortisation(principal, rate, periods, period):  # type: ignore[no-untyped-d
 
 
 @dfv.plugin(author="dataflare_vec")
-def bond_price(face, coupon, yield_, years, frequency=2.0):  # type: ignore[no-untyped-def]
+def bond_price(face, coupon, yield_, years, frequency=2.0):
     """Price of a bond on a coupon date.
 
     Parameters
@@ -126,7 +126,7 @@ def bond_price(face, coupon, yield_, years, frequency=2.0):  # type: ignore[no-u
 
 
 @dfv.plugin(author="dataflare_vec")
-def bond_yield(price, face, coupon, years, frequency=2.0):  # type: ignore[no-untyped-def]
+def bond_yield(price, face, coupon, years, frequency=2.0):
     """Yield to maturity of a bond on a coupon date.
 
     Parameters
@@ -159,7 +159,7 @@ def bond_yield(price, face, coupon, years, frequency=2.0):  # type: ignore[no-un
     0.11
     """
     if price <= 0.0 or face <= 0.0 or years <= 0.0 or coupon < 0.0:
-        raise ValueError("price, face and years must be positive, and the coupon not negative")  # noqa: EM101
+        raise ValueError("price, face and years must be positive, and the coupon not negative")
     paid, periods = coupon / frequency, years * frequency
     u = math.log1p((paid + (1.0 - price / face) / periods) / (0.5 + 0.5 * price / face))
     for _ in range(100):
@@ -177,10 +177,10 @@ def bond_yield(price, face, coupon, years, frequency=2.0):  # type: ignore[no-un
         u += step
         if math.fabs(step) <= 1e-15 + 1e-15 * math.fabs(u):
             return frequency * math.expm1(u)
-    raise ValueError("the yield's steps don't end")  # noqa: EM101
+    raise ValueError("the yield's steps don't end")
 
 
-def _present_value(amounts, days, u):  # type: ignore[no-untyped-def]
+def _present_value(amounts, days, u):
     """Value of payments on the first day at the rate exp(u) - 1, and its derivative."""
     value = slope = 0.0
     for i in range(len(amounts)):
@@ -196,7 +196,7 @@ _FARTHEST, _STEP = 8.0, 0.25
 
 
 @dfv.plugin(author="dataflare_vec")
-def xirr(amounts, days):  # type: ignore[no-untyped-def]
+def xirr(amounts, days):
     """Internal rate of return of payments on any days, as XIRR of spreadsheets.
 
     Parameters

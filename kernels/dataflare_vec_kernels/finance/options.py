@@ -40,15 +40,15 @@ TAIL_BELOW = (
 # fmt: on
 
 
-def _horner4(z, c):  # type: ignore[no-untyped-def]
+def _horner4(z, c):
     return c[0] + z * (c[1] + z * (c[2] + z * c[3]))
 
 
-def _horner5(z, c):  # type: ignore[no-untyped-def]
+def _horner5(z, c):
     return c[0] + z * _horner4(z, c[1:])
 
 
-def _tail(y):  # type: ignore[no-untyped-def]
+def _tail(y):
     """Φ(-y)·e^(y²/2) for y ≥ 0. Even and odd powers apart: two short chains instead of a long one."""
     y = 38.0 if y > 38.0 else y  # e^(-y²/2) is 0 from there on
     z = y * y
@@ -56,20 +56,20 @@ def _tail(y):  # type: ignore[no-untyped-def]
     return above / (_horner5(z, TAIL_BELOW[::2]) + y * _horner5(z, TAIL_BELOW[1::2]))
 
 
-def _part(whole, bell, d):  # type: ignore[no-untyped-def]
+def _part(whole, bell, d):
     """whole·Φ(d), where bell = whole·e^(-d²/2)."""
     rest = bell * _tail(math.fabs(d))
     return rest if d < 0.0 else whole - rest
 
 
-def _spread(volatility, years):  # type: ignore[no-untyped-def]
+def _spread(volatility, years):
     """σ·√T, never 0; NaN where the volatility or the time is negative."""
     spread = math.sqrt(volatility * volatility * years)
     spread = math.nan if volatility < 0.0 else spread
     return NO_SPREAD if spread == 0.0 else spread
 
 
-def _option(sign, spot, strike, years, rate, volatility, dividend):  # type: ignore[no-untyped-def]
+def _option(sign, spot, strike, years, rate, volatility, dividend):
     """Price of a call (sign 1) or a put (sign -1)."""
     spread = _spread(volatility, years)
     d1 = (math.log(spot / strike) + (rate - dividend) * years) / spread + 0.5 * spread
@@ -79,7 +79,7 @@ def _option(sign, spot, strike, years, rate, volatility, dividend):  # type: ign
 
 
 @dfv.plugin(author="dataflare_vec")
-def black_scholes_call(spot, strike, years, rate, volatility, dividend=0.0):  # type: ignore[no-untyped-def]
+def black_scholes_call(spot, strike, years, rate, volatility, dividend=0.0):
     """Price of a European call option.
 
     Parameters
@@ -115,7 +115,7 @@ def black_scholes_call(spot, strike, years, rate, volatility, dividend=0.0):  # 
 
 
 @dfv.plugin(author="dataflare_vec")
-def black_scholes_put(spot, strike, years, rate, volatility, dividend=0.0):  # type: ignore[no-untyped-def]
+def black_scholes_put(spot, strike, years, rate, volatility, dividend=0.0):
     """Price of a European put option.
 
     Parameters
@@ -143,7 +143,7 @@ def black_scholes_put(spot, strike, years, rate, volatility, dividend=0.0):  # t
 
 
 @dfv.plugin(author="dataflare_vec")
-def black_scholes(spot, strike, years, rate, volatility, dividend=0.0, call=True):  # type: ignore[no-untyped-def]
+def black_scholes(spot, strike, years, rate, volatility, dividend=0.0, call=True):
     """Price and sensitivities of a European option.
 
     Parameters
@@ -186,14 +186,14 @@ def black_scholes(spot, strike, years, rate, volatility, dividend=0.0, call=True
     )
 
 
-def _normalised(limit, ratio, s):  # type: ignore[no-untyped-def]
+def _normalised(limit, ratio, s):
     """Price of an out-of-the-money option over √(forward · strike), and its derivative by s; ratio = x/s."""
     upper, lower = ratio + 0.5 * s, ratio - 0.5 * s
     bell = limit * math.exp(-0.5 * upper * upper)
     return _part(limit, bell, upper) - bell * _tail(-lower), bell * PEAK
 
 
-def _nearer_spread(x, limit, s, wanted, is_low):  # type: ignore[no-untyped-def]
+def _nearer_spread(x, limit, s, wanted, is_low):
     """One step of Halley's, on the logarithm of the price or of what it lacks to its limit, e^(x/2)."""
     inverse = 1.0 / s
     ratio = x * inverse
@@ -212,7 +212,7 @@ def _nearer_spread(x, limit, s, wanted, is_low):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def implied_volatility(price, spot, strike, years, rate, dividend=0.0, call=True):  # type: ignore[no-untyped-def]
+def implied_volatility(price, spot, strike, years, rate, dividend=0.0, call=True):
     """Volatility at which Black and Scholes give a European option's price.
 
     Parameters
@@ -257,10 +257,10 @@ def implied_volatility(price, spot, strike, years, rate, dividend=0.0, call=True
     wanted = paid + (less + less / (1.0 + less) if inside else 0.0)  # 2·sinh(x/2)
     wanted = 0.0 if math.fabs(wanted) < 1e-15 * paid else wanted
     if wanted < 0.0:
-        raise ValueError("the price is below the option's intrinsic value")  # noqa: EM101
+        raise ValueError("the price is below the option's intrinsic value")
     limit = math.exp(0.5 * x)
     if wanted >= limit:
-        raise ValueError("the price is above what any volatility gives")  # noqa: EM101
+        raise ValueError("the price is above what any volatility gives")
     # Where the price as a function of the spread turns from convex to concave.
     turn = math.sqrt(-2.0 * x)
     spread = NO_SPREAD if turn == 0.0 else turn

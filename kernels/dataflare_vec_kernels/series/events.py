@@ -16,7 +16,7 @@ class Drift(NamedTuple):
 
 
 @dfv.scan(init=(0.0, 0.0), author="dataflare_vec")
-def cusum(state, x, target=0.0, slack=0.5, limit=5.0):  # type: ignore[no-untyped-def]
+def cusum(state, x, target=0.0, slack=0.5, limit=5.0):
     """Cumulative sums of a control chart: small lasting shifts of a mean become visible.
 
     Parameters
@@ -52,7 +52,7 @@ def cusum(state, x, target=0.0, slack=0.5, limit=5.0):  # type: ignore[no-untype
 
 
 @dfv.scan(init=(0, 0, False), author="dataflare_vec")
-def sessionise(state, time: int, gap=1800):  # type: ignore[no-untyped-def]
+def sessionise(state, time: int, gap=1800):
     """Number of the session that an event belongs to: a new one begins after a pause.
 
     Parameters
@@ -79,7 +79,7 @@ def sessionise(state, time: int, gap=1800):  # type: ignore[no-untyped-def]
 
 
 @dfv.scan(init=False, author="dataflare_vec")
-def hysteresis(state, x, low=0.0, high=1.0):  # type: ignore[no-untyped-def]
+def hysteresis(state, x, low=0.0, high=1.0):
     """A switch with two thresholds: on above the high one, off below the low one, else as it was.
 
     Parameters
@@ -108,7 +108,7 @@ def hysteresis(state, x, low=0.0, high=1.0):  # type: ignore[no-untyped-def]
 
 
 @dfv.scan(init=(0.0, 0.0, 0), author="dataflare_vec")
-def debounce(state, x, rows=3):  # type: ignore[no-untyped-def]
+def debounce(state, x, rows=3):
     """The value that a contact settled on: a new one counts when it was there for some rows in a row.
 
     Parameters

@@ -9,7 +9,7 @@ import dataflare_vec as dfv
 
 
 @dfv.scan(init=-math.inf, author="dataflare_vec")
-def drawdown(state, price):  # type: ignore[no-untyped-def]
+def drawdown(state, price):
     """How far a price is below its highest so far, as a share of that.
 
     Parameters
@@ -41,7 +41,7 @@ class Candle(NamedTuple):
 
 
 @dfv.scan(init=(0.0, 0.0, False), author="dataflare_vec")
-def heikin_ashi(state, open, high, low, close):  # type: ignore[no-untyped-def]
+def heikin_ashi(state, open, high, low, close):
     """Heikin-Ashi candles: trends without single rows' jumps.
 
     Parameters
@@ -69,7 +69,7 @@ def heikin_ashi(state, open, high, low, close):  # type: ignore[no-untyped-def]
     return (start, mean, True), Candle(start, max(high, start, mean), min(low, start, mean), mean)
 
 
-def _wilder(average, value, seen, period):  # type: ignore[no-untyped-def]
+def _wilder(average, value, seen, period):
     """Average after ``seen`` values before: the mean of the first ones, then smoothed by 1/period."""
     if seen < period:
         return average + value / period
@@ -77,7 +77,7 @@ def _wilder(average, value, seen, period):  # type: ignore[no-untyped-def]
 
 
 @dfv.scan(init=(0.0, 0.0, 0.0, -1), author="dataflare_vec")
-def rsi(state, price, period=14):  # type: ignore[no-untyped-def]
+def rsi(state, price, period=14):
     """Relative strength index: share of the gains in the last changes of a price, in percent.
 
     Parameters
@@ -119,7 +119,7 @@ class Macd(NamedTuple):
 
 
 @dfv.scan(init=(0.0, 0.0, 0.0, False), author="dataflare_vec")
-def macd(state, price, fast=12, slow=26, smooth=9):  # type: ignore[no-untyped-def]
+def macd(state, price, fast=12, slow=26, smooth=9):
     """Moving average convergence/divergence: a fast average of a price less a slow one.
 
     Parameters
@@ -151,7 +151,7 @@ def macd(state, price, fast=12, slow=26, smooth=9):  # type: ignore[no-untyped-d
 
 
 @dfv.scan(init=(0.0, 0.0, 0), author="dataflare_vec")
-def atr(state, high, low, close, period=14):  # type: ignore[no-untyped-def]
+def atr(state, high, low, close, period=14):
     """Average true range: how much a price moves in a row's time.
 
     Parameters

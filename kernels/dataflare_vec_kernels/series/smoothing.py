@@ -14,7 +14,7 @@ LONGEST_WINDOW = 64
 
 
 @dfv.scan(init=(0.0, 0.0), author="dataflare_vec")
-def ewma(state, x, alpha=0.1):  # type: ignore[no-untyped-def]
+def ewma(state, x, alpha=0.1):
     """Exponentially weighted moving average.
 
     Parameters
@@ -47,7 +47,7 @@ def ewma(state, x, alpha=0.1):  # type: ignore[no-untyped-def]
 
 
 @dfv.scan(init=(0.0, 0.0, False), author="dataflare_vec")
-def kalman(state, x, process=1e-3, noise=1.0):  # type: ignore[no-untyped-def]
+def kalman(state, x, process=1e-3, noise=1.0):
     """Kalman filter of a level that drifts: the best guess of it after each measurement.
 
     Parameters
@@ -93,7 +93,7 @@ def _window() -> Window:
     return Window(np.zeros(LONGEST_WINDOW), np.zeros(LONGEST_WINDOW), 0)
 
 
-def _slide(state, x, window):  # type: ignore[no-untyped-def]
+def _slide(state, x, window):
     """Put a value into the window, and the oldest one out of it; return how many are there."""
     if window < 1 or window > LONGEST_WINDOW:
         raise ValueError("the window must be 1 to 64")
@@ -116,13 +116,13 @@ def _slide(state, x, window):  # type: ignore[no-untyped-def]
     return count + 1
 
 
-def _middle(ordered, count):  # type: ignore[no-untyped-def]
+def _middle(ordered, count):
     half = count // 2
     return ordered[half] if count % 2 else 0.5 * (ordered[half - 1] + ordered[half])
 
 
 @dfv.scan(init=_window(), author="dataflare_vec")
-def rolling_median(state, x, window=5):  # type: ignore[no-untyped-def]
+def rolling_median(state, x, window=5):
     """Median of the last values, this one included: a smoother that single spikes don't get through.
 
     Parameters
@@ -162,7 +162,7 @@ class Hampel(NamedTuple):
     outlier: bool
 
 
-def _typical_distance(ordered, count, middle):  # type: ignore[no-untyped-def]
+def _typical_distance(ordered, count, middle):
     """Median of the distances from the median; they grow to both sides of it, and are merged."""
     left, right = count // 2 - 1, count // 2
     last = before = 0.0
@@ -180,7 +180,7 @@ def _typical_distance(ordered, count, middle):  # type: ignore[no-untyped-def]
 
 
 @dfv.scan(init=_window(), author="dataflare_vec")
-def hampel(state, x, window=7, limit=3.0):  # type: ignore[no-untyped-def]
+def hampel(state, x, window=7, limit=3.0):
     """Hampel filter: values far from the median of the last ones are outliers, and replaced by it.
 
     Parameters
@@ -235,7 +235,7 @@ class Forecast(NamedTuple):
 
 
 @dfv.scan(init=Season(0.0, 0.0, np.zeros(LONGEST_WINDOW), 0), author="dataflare_vec")
-def holt_winters(state, x, period=12, alpha=0.3, beta=0.1, gamma=0.1):  # type: ignore[no-untyped-def]
+def holt_winters(state, x, period=12, alpha=0.3, beta=0.1, gamma=0.1):
     """Holt–Winters smoothing with an additive season: what each row was expected to be.
 
     Parameters

@@ -8,7 +8,7 @@ _UUID_LENGTH = 36
 
 
 @dfv.plugin(author="dataflare_vec")
-def luhn(number: str):  # type: ignore[no-untyped-def]
+def luhn(number: str):
     """Whether a card number's check digit is right.
 
     Parameters
@@ -45,7 +45,7 @@ def luhn(number: str):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def iban_check(iban: str):  # type: ignore[no-untyped-def]
+def iban_check(iban: str):
     """Whether an IBAN has two letters, two digits and up to 30 more characters whose check digits are right.
 
     Parameters
@@ -90,7 +90,7 @@ def iban_check(iban: str):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def uuid_check(text: str):  # type: ignore[no-untyped-def]
+def uuid_check(text: str):
     """Whether a text is a UUID: 32 hexadecimal digits in groups of 8, 4, 4, 4 and 12, with hyphens between.
 
     Parameters

@@ -6,7 +6,7 @@ import dataflare_vec as dfv
 
 
 @dfv.plugin(author="dataflare_vec")
-def normalise(text: str):  # type: ignore[no-untyped-def]
+def normalise(text: str):
     """Case folded, punctuation and runs of whitespace replaced by single spaces.
 
     Parameters
@@ -37,7 +37,7 @@ def normalise(text: str):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def slugify(text: str):  # type: ignore[no-untyped-def]
+def slugify(text: str):
     """The part of an address that names a page: small letters a to z and digits, joined by hyphens.
 
     Parameters
@@ -68,7 +68,7 @@ def slugify(text: str):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def url_domain(url: str):  # type: ignore[no-untyped-def]
+def url_domain(url: str):
     """Host of a URL, in small letters, without user, port and a leading ``www.``.
 
     Parameters

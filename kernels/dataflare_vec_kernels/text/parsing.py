@@ -38,7 +38,7 @@ def _first_number(text: str) -> tuple[bool, float, int, int]:
 
 
 @dfv.plugin(author="dataflare_vec")
-def parse_number(text: str):  # type: ignore[no-untyped-def]
+def parse_number(text: str):
     """The first number in a text.
 
     Parameters
@@ -65,7 +65,7 @@ def parse_number(text: str):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def parse_money(text: str):  # type: ignore[no-untyped-def]
+def parse_money(text: str):
     """An amount of money as a number: ``"$1.2M"``, ``"(1,234.50)"``, ``"-€ 3k"``.
 
     Parameters
@@ -122,7 +122,7 @@ def _seconds_of(unit: str) -> float:
 
 
 @dfv.plugin(author="dataflare_vec")
-def parse_duration(text: str):  # type: ignore[no-untyped-def]
+def parse_duration(text: str):
     """A duration in seconds: ``"1h 30m"``, ``"2 days, 4 hours"``, ``"90"``, ``"01:02:03.5"``.
 
     Parameters

@@ -11,7 +11,7 @@ _FRONT = "EIY"
 
 
 @dfv.plugin(author="dataflare_vec")
-def soundex(word: str):  # type: ignore[no-untyped-def]
+def soundex(word: str):
     """American Soundex of a word: its first letter and three digits for what follows.
 
     Parameters
@@ -122,7 +122,7 @@ def _sound(word: str, i: int) -> str:
 
 
 @dfv.plugin(author="dataflare_vec")
-def metaphone(word: str):  # type: ignore[no-untyped-def]
+def metaphone(word: str):
     """Metaphone of a word: its consonants as they sound.
 
     Parameters

@@ -63,7 +63,7 @@ def _long_levenshtein(pattern: str, text: str) -> int:
 
 
 @dfv.plugin(author="dataflare_vec")
-def levenshtein(a: str, b: str):  # type: ignore[no-untyped-def]
+def levenshtein(a: str, b: str):
     """Fewest insertions, deletions and substitutions that turn one string into the other.
 
     Parameters
@@ -98,7 +98,7 @@ def levenshtein(a: str, b: str):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def levenshtein_similarity(a: str, b: str):  # type: ignore[no-untyped-def]
+def levenshtein_similarity(a: str, b: str):
     """`levenshtein` as a share of the longer string: 1 for equal strings, 0 for nothing in common.
 
     Parameters
@@ -147,7 +147,7 @@ def _short_alignment(pattern: str, text: str) -> int:
     return score
 
 
-def _codes(text: str):  # type: ignore[no-untyped-def]
+def _codes(text: str):
     """The code points of a string, for algorithms that go back and forth in it."""
     codes = np.empty(len(text), np.int32)
     for i, character in enumerate(text):
@@ -174,7 +174,7 @@ def _long_alignment(a: str, b: str) -> int:
 
 
 @dfv.plugin(author="dataflare_vec")
-def damerau_levenshtein(a: str, b: str):  # type: ignore[no-untyped-def]
+def damerau_levenshtein(a: str, b: str):
     """`levenshtein` in which swapping two neighbours counts as one: typing errors.
 
     Parameters
@@ -271,7 +271,7 @@ def _jaro(a: str, b: str) -> float:
 
 
 @dfv.plugin(author="dataflare_vec")
-def jaro(a: str, b: str):  # type: ignore[no-untyped-def]
+def jaro(a: str, b: str):
     """Jaro similarity: characters in common at nearly the same place. For names.
 
     Parameters
@@ -297,7 +297,7 @@ def jaro(a: str, b: str):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def jaro_winkler(a: str, b: str, weight=0.1, threshold=0.7):  # type: ignore[no-untyped-def]
+def jaro_winkler(a: str, b: str, weight=0.1, threshold=0.7):
     """`jaro`, raised for strings that begin alike.
 
     Parameters
@@ -336,7 +336,7 @@ def jaro_winkler(a: str, b: str, weight=0.1, threshold=0.7):  # type: ignore[no-
 
 
 @dfv.plugin(author="dataflare_vec")
-def hamming(a: str, b: str):  # type: ignore[no-untyped-def]
+def hamming(a: str, b: str):
     """Places at which two strings of the same length differ.
 
     Parameters
@@ -381,7 +381,7 @@ def _distinct_grams(text: str, n: int) -> int:
 
 
 @dfv.plugin(author="dataflare_vec")
-def ngram_jaccard(a: str, b: str, n=2):  # type: ignore[no-untyped-def]
+def ngram_jaccard(a: str, b: str, n=2):
     """Share of the distinct character n-grams of two strings that both have.
 
     Parameters
@@ -419,7 +419,7 @@ def ngram_jaccard(a: str, b: str, n=2):  # type: ignore[no-untyped-def]
 
 
 @dfv.plugin(author="dataflare_vec")
-def longest_common_substring(a: str, b: str):  # type: ignore[no-untyped-def]
+def longest_common_substring(a: str, b: str):
     """Length of the longest run of characters that both strings hold.
 
     Parameters

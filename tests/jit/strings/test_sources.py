@@ -54,8 +54,8 @@ def check(function, frame=FRAME, **constants):
         wanted = expected(function, rows, names, **constants)
         got = dfv.apply(rows, plugin, keep=False, on_error="null", **constants).rows()
         for place, (row, value) in enumerate(zip(got, wanted, strict=True)):
-            value = (None,) * len(row) if value is None else value  # noqa: PLW2901
-            value = value if isinstance(value, tuple) else (value,)  # noqa: PLW2901
+            value = (None,) * len(row) if value is None else value
+            value = value if isinstance(value, tuple) else (value,)
             assert row == value, rows.row(place)
 
 
@@ -97,7 +97,7 @@ def mask(uses, other, **names):
 
 def defined(source, name="kernel", **scope):
     scope = {**vars(named), **globals(), **scope}
-    exec(source, scope)  # noqa: S102
+    exec(source, scope)
     return scope[name]
 
 
