@@ -44,26 +44,45 @@ def can_exchange(tmp_path):
 
 
 @pytest.mark.usefixtures("can_exchange")
-def test_a_reader_always_sees_the_folder(tmp_path):
+def test_a_reader_always_sees_the_folder(monkeypatch, tmp_path):
     target = tmp_path / "out"
     with whole_folder(target) as temporary:
-        fill(temporary, "0")
-    polls, done = [], threading.Event()
+        fill(temporary, "old")
+    rename, seen = os.rename, []
 
-    def poll():
-        while not done.is_set():
-            polls.append(target.is_dir())
+    def looking(source, to):
+        try:
+            rename(source, to)
+        finally:
+            seen.append(target.is_dir())
 
-    reader = threading.Thread(target=poll)
-    reader.start()
-    try:
-        for turn in range(15):
+    monkeypatch.setattr(os, "rename", looking)
+    with whole_folder(target) as temporary:
+        fill(temporary, "new")
+    assert set(seen) == {True}
+    assert read(target) == {"new"}
+    assert names(tmp_path) == ["out"]
+
+
+def test_another_writer_comes_between_two_steps(monkeypatch, tmp_path):
+    """Where names can't be exchanged: the old folder has been moved away, the new one isn't there yet."""
+    target = tmp_path / "out"
+    with whole_folder(target) as temporary:
+        fill(temporary, "old")
+    monkeypatch.setattr(disk, "_exchange", lambda: None)
+    rename = os.rename
+
+    def first_another(source, to):
+        rename(source, to)
+        if source == target:
+            monkeypatch.setattr(os, "rename", rename)
             with whole_folder(target) as temporary:
-                fill(temporary, str(turn))
-    finally:
-        done.set()
-        reader.join()
-    assert set(polls) == {True}
+                fill(temporary, "another")
+
+    monkeypatch.setattr(os, "rename", first_another)
+    with whole_folder(target) as temporary:
+        fill(temporary, "new")
+    assert read(target) == {"new"}
     assert names(tmp_path) == ["out"]
 
 
