@@ -46,9 +46,14 @@ class MemoryPoolConfig:
         Limit in bytes on buffers in use and idle together; None for no limit. Idle buffers are
         freed before a request is refused.
     on_limit
-        At the limit, ``"raise"`` `PoolLimitError` at once, or ``"wait"`` for memory to come back.
+        At the limit, ``"raise"`` `PoolLimitError` at once, or ``"wait"`` for memory to come back. Runs then
+        take turns, in the order in which they came: a run whose results are of known size begins when all of
+        it is free; one that writes text, makes columns for later steps only, or mixes compiled and Python
+        steps begins when no other run is under way. So runs that each fit never wait for each other for ever.
     wait_timeout
-        How long ``"wait"`` waits before it raises; a `timedelta`, or seconds.
+        How long ``"wait"`` waits before it raises; a `timedelta`, or seconds. While a run of compiled plugins
+        is under way, whose memory will come back, the wait goes on. It ends at once for a run whose results
+        can never fit.
 
     Raises
     ------

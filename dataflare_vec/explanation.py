@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.annotations import likely_dtype
+from dataflare_vec.engine.admission import admitted
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.columnwise import ColumnStage
 from dataflare_vec.engine.interpreted import InterpretedStage
@@ -349,9 +350,10 @@ def _measure(plan: Plan, frame: pl.DataFrame, runtime: Runtime) -> dict[int, flo
         states = open_states(plan, None)
         for state in states.values():
             state.begin(frame.height)
-        run = Run(plan.stages, frame.height, frame.get_column, runtime.pool, 0, states=states)
-        for start in range(0, frame.height, _CHUNK):
-            run.compute(start, min(start + _CHUNK, frame.height))
+        with admitted(plan.stages, frame.height, runtime) as mine:
+            run = Run(plan.stages, frame.height, frame.get_column, mine.pool, 0, states=states)
+            for start in range(0, frame.height, _CHUNK):
+                run.compute(start, min(start + _CHUNK, frame.height))
         total: dict[int, list[float]] = {}
         for index, rows, seconds in run.times:
             sums = total.setdefault(index, [0.0, 0.0])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.engine import small
+from dataflare_vec.engine.admission import admitted
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.expressions import ExpressionStage
 from dataflare_vec.engine.failures import GO_ON, ROW, Failures, explain
@@ -99,19 +100,20 @@ def execute(
         series = small.compute_small(plan, frame.height, runtime)
         if series is not None:
             return Outcome(series, None, [], frame.height, 0)
-    execution = _Execution(plan, frame, runtime, on_error, config or runtime.config, states)
-    if not plan.has_whole:
-        execution.by_chunks(plan.stages)
+    with admitted(plan.stages, frame.height, runtime) as mine:
+        execution = _Execution(plan, frame, mine, on_error, config or runtime.config, states)
+        if not plan.has_whole:
+            execution.by_chunks(plan.stages)
+            return execution.finish()
+        for _, group in groupby(plan.stages, lambda stage: stage.index if stage.whole else -1):
+            stages = list(group)
+            if execution.started:
+                execution.move_on()
+            if stages[0].whole:
+                execution.whole(stages[0])
+            else:
+                execution.by_chunks(stages)
         return execution.finish()
-    for _, group in groupby(plan.stages, lambda stage: stage.index if stage.whole else -1):
-        stages = list(group)
-        if execution.started:
-            execution.move_on()
-        if stages[0].whole:
-            execution.whole(stages[0])
-        else:
-            execution.by_chunks(stages)
-    return execution.finish()
 
 
 def run_steps(
@@ -205,7 +207,7 @@ class _Execution:
             tuner = self._tuner = runtime.tuner(stages, config)
             try:
                 threads = 1 if all(stage.is_sequential for stage in stages) else config.threads
-                over_chunks(run.compute, run.rows, tuner, threads)
+                over_chunks(runtime.part(run.compute), run.rows, tuner, threads)
             except RowError as error:  # of a column kernel: it says nothing about single rows
                 runtime.count(stages, run.times, run.failures)
                 if runtime.metrics is not None and error.plugin is not None:

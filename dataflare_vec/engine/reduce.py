@@ -131,7 +131,8 @@ class ReduceStage(ScanStage):
             records = states.have(count)[:count]
         else:
             keys, records = pl.DataFrame(), states.records  # type: ignore[attr-defined]
-        columns = self._result.columns(records, pool, on_error, keys)
+        with pool.claim(None) as memory:
+            columns = self._result.columns(records, memory, on_error, keys)
         named = [series.alias(name) for series, name in zip(columns, self._names, strict=True)]
         return [*keys.get_columns(), *named]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataflare_vec import forks
 from dataflare_vec.engine.errorlog import ErrorLog
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.failures import Failures
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.memory import MemoryPool
+    from dataflare_vec.memory.claims import Claim
     from dataflare_vec.metrics import Metrics
     from dataflare_vec.states import States
     from dataflare_vec.tuner import TracedTuner
@@ -46,7 +47,7 @@ class Runtime:
         metrics: Metrics | None = None,
         states: States | None = None,
     ) -> None:
-        self._pool = pool
+        self._pool: MemoryPool | Claim | Callable[[], MemoryPool] = pool
         self.config = config
         self.metrics = metrics
         self.states = states
@@ -66,27 +67,42 @@ class Runtime:
         if not isinstance(log, ErrorLog):
             msg = f"`errors` must be a `dfv.ErrorLog`, got {log!r}"
             raise TypeError(msg)
-        runtime = Runtime.__new__(Runtime)  # `copy` would ask how it is pickled
-        runtime.__dict__.update(self.__dict__)
+        runtime = self._copy()
         runtime.log = log
         forks.renew_in_child(runtime)
         return runtime
 
+    def with_memory(self, memory: MemoryPool | Claim) -> Runtime:
+        """Return the same surroundings of a run whose memory has been claimed."""
+        runtime = self._copy()
+        runtime._pool = memory
+        return runtime
+
+    def _copy(self) -> Runtime:
+        runtime = Runtime.__new__(Runtime)  # `copy` would ask how it is pickled
+        runtime.__dict__.update(self.__dict__)
+        return runtime
+
+    def part(self, work: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        """Return what other threads are to do for a run, so that its memory is known to be claimed."""
+        within = getattr(self._pool, "within", None)
+        return work if within is None else within(work)
+
     @property
     def pool(self) -> MemoryPool:
-        """Where output columns come from."""
-        pool = self._pool
+        """Where output columns come from; within a run that has claimed its memory, that."""
+        pool: Any = self._pool
         if callable(pool):
             with self._lock:
                 pool = self._pool
                 if callable(pool):
                     pool = self._pool = pool()
-        return pool
+        return pool  # type: ignore[no-any-return]
 
     @property
     def is_closed(self) -> bool:
         """Whether the pool has been closed: then nothing runs any more."""
-        return not callable(self._pool) and self._pool.closed
+        return not callable(self._pool) and self.pool.closed
 
     def tuner(self, stages: Sequence[Stage], config: BatchConfig) -> TracedTuner:
         """Return the tuner of a pipeline over columns of the same types.

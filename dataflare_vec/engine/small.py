@@ -83,11 +83,17 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
     targets: Any
     if all(type(field.stored) in FORMATS for field in prepared.outputs):
         targets = [_Target(field, rows, nulls=nulls) for field in prepared.outputs]
-    else:
-        targets = stage.allocate(runtime.pool, rows, nulls=nulls)
-    loop = prepared.kernel.loop(nulls=nulls)  # compiled now, not in the time that is measured
+        return _compute(plan, stage, rows, runtime, Placement(columns, targets, 0, nulls))
+    with runtime.pool.claim(None) as memory:
+        targets = stage.allocate(memory, rows, nulls=nulls)
+        return _compute(plan, stage, rows, runtime, Placement(columns, targets, 0, nulls))
+
+
+def _compute(
+    plan: Plan, stage: RowStage, rows: int, runtime: Runtime, placement: Placement
+) -> list[pl.Series] | None:
+    loop = stage.kernel.loop(nulls=placement.nulls)  # compiled now, not in the time that is measured
     began = perf_counter()
-    placement = Placement(columns, targets, 0, nulls)
     block = stage.block(placement, 0, _NO_SELECTION)
     failed = loop(block.buffer_info()[0], rows)
     placement.check()
@@ -95,4 +101,4 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
         return None
     elapsed = perf_counter() - began
     runtime.count(plan.stages, [(0, rows, elapsed)], {})
-    return [target.to_series(name) for name, target in zip(stage.writes, targets, strict=True)]
+    return [target.to_series(name) for name, target in zip(stage.writes, placement.targets, strict=True)]

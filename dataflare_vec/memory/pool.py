@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from threading import TIMEOUT_MAX, Lock, RLock
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,18 @@ from dataflare_vec.config import MemoryPoolConfig, seconds
 from dataflare_vec.exceptions import PoolError, PoolLimitError
 from dataflare_vec.memory import backends, fork
 from dataflare_vec.memory.buffer import GONE, Block, PooledBuffer, lend
+from dataflare_vec.memory.claims import Claims, claim_memory, claim_of_thread
 from dataflare_vec.memory.shelves import Shelf, Shelves
 from dataflare_vec.memory.sizes import as_size
 from dataflare_vec.memory.stats import ClassStats, PoolStats, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
     from datetime import timedelta
     from types import TracebackType
+
+    from dataflare_vec.memory.claims import Claim
 
 
 class MemoryPool:
@@ -70,6 +74,9 @@ class MemoryPool:
         # Locked gates of those who wait at the limit. A plain lock, unlike a Condition or an Event,
         # can be opened from a finaliser that broke into the opening of the same lock.
         self._gates: deque[Any] = deque()
+        self._patience = seconds(config.wait_timeout) if config.on_limit == "wait" else 0.0
+        self._claims = Claims()
+        self.waits = config.on_limit == "wait" and config.max_bytes is not None
         # An attribute, because at interpreter exit module globals may go before the last lease.
         self._clock = time.monotonic
         self._backend: Any = None
@@ -108,12 +115,20 @@ class MemoryPool:
         if type(nbytes) is not int or nbytes < 0:
             nbytes = as_size(nbytes)
         with self._lock:
-            block = self._shelves.take(nbytes)
+            block = None if self._claims.inside else self._shelves.take(nbytes)
         if block is None:
             block = self._obtain(nbytes)
         elif self._returned:
             self._settle()
         return lend(self, block, nbytes)
+
+    def claim(
+        self, need: int | None, least: int = 0, *, calls_python: bool = False
+    ) -> AbstractContextManager[Any]:
+        """Return where a run has its memory from, when it is its turn: see `claims.claim_memory`."""
+        if not self.waits:
+            return nullcontext(self)
+        return claim_memory(self, need, least, calls_python=calls_python)
 
     def return_buffer(self, buffer: PooledBuffer) -> None:
         """Give a buffer back.
@@ -278,46 +293,70 @@ class MemoryPool:
         except IndexError:
             pass
 
-    def _obtain(self, nbytes: int, *, request: bool = True) -> Block:
+    def _obtain(self, nbytes: int, *, request: bool = True, claim: Claim | None = None) -> Block:
         """Get a block that isn't at hand: recycled, if one just came back, or a fresh one."""
         self._load_arrow()
         shelves = self._shelves
         shelf = shelves.shelf_for(nbytes)
-        timeout = seconds(self.config.wait_timeout) if self.config.on_limit == "wait" else 0.0
-        deadline = self._clock() + timeout
+        deadline = self._clock() + self._patience
         while True:
-            gate = None
+            gate = block = None
             try:
                 with self._lock:
-                    if shelves.closed:
-                        msg = "the memory pool is closed; make a new one"
-                        raise PoolError(msg)
+                    self._check_open()
                     dropped = self._shelve()
-                    block = shelves.take(nbytes) if request else shelves.take_uncounted(shelf)
-                    if block is None:
-                        if shelves.reserve(shelf, dropped):
-                            if request:
-                                shelves.miss(shelf, nbytes)
-                        else:
-                            gate = Lock()
-                            gate.acquire()
-                            self._gates.append(gate)
+                    promised = self._claims.promised(claim)
+                    if shelves.has_room(shelf, promised):
+                        block = shelves.take(nbytes) if request else shelves.take_uncounted(shelf)
+                    if block is not None or shelves.reserve(shelf, dropped, promised):
+                        if claim is not None:
+                            claim.left = max(claim.left - shelf.capacity, 0)
+                        if block is None and request:
+                            shelves.miss(shelf, nbytes)
+                    else:
+                        gate = self._new_gate()
             finally:
                 # What came back while this thread held the lock; it may open the gate.
                 self._settle()
             dropped.clear()
             if gate is None:
                 return block or self._allocate(shelf)
-            self._wait(gate, shelf, nbytes, deadline - self._clock())
-
-    def _wait(self, gate: Any, shelf: Shelf, nbytes: int, timeout: float) -> None:
-        """Wait for something to come back."""
-        try:
             # No waiting for what can't come: the request alone is over the limit.
             possible = shelf.capacity <= (self.config.max_bytes or 0)
-            if not possible or not gate.acquire(timeout=min(max(timeout, 0.0), TIMEOUT_MAX)):
+            deadline = self._wait(gate, deadline if possible else 0.0, claim)
+            if not deadline:
                 raise self._limit_error(shelf, nbytes)
+
+    def _check_open(self) -> None:
+        if self._shelves.closed:
+            msg = "the memory pool is closed; make a new one"
+            raise PoolError(msg)
+
+    def _new_gate(self) -> Any:
+        gate = Lock()
+        gate.acquire()
+        self._gates.append(gate)
+        return gate
+
+    def _wait(self, gate: Any, deadline: float, claim: Claim | None) -> float:
+        """Wait for something to come back; return until when to wait the next time, 0 for no longer.
+
+        While a run is at work whose memory will come back, that is put off.
+        """
+        claim = claim or claim_of_thread(self)
+        try:
+            if claim is not None:
+                with self._lock:
+                    claim.waiting += 1
+            timeout = deadline - self._clock()
+            if gate.acquire(timeout=min(max(timeout, 0.0), TIMEOUT_MAX)):
+                return deadline
+            is_put_off = deadline and self._patience and self._claims.will_end(claim)
+            return self._clock() + self._patience if is_put_off else 0.0
         finally:
+            if claim is not None:
+                with self._lock:
+                    claim.waiting -= 1
             with suppress(ValueError):
                 self._gates.remove(gate)
 
@@ -355,3 +394,4 @@ class MemoryPool:
         """Start over in the child of a fork, where the threads that held or wanted the lock aren't."""
         self._lock = RLock()
         self._gates.clear()
+        self._claims.after_fork()

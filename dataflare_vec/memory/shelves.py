@@ -119,10 +119,14 @@ class Shelves:
             shelf.requested += nbytes
             shelf.misses += 1
 
-    def reserve(self, shelf: Shelf, dropped: list[Block]) -> bool:
+    def has_room(self, shelf: Shelf, promised: int) -> bool:
+        """Whether the limit allows one more block in use of the shelf, beside what others were promised."""
+        return self._limit is None or self.in_use + shelf.capacity + promised <= self._limit
+
+    def reserve(self, shelf: Shelf, dropped: list[Block], promised: int) -> bool:
         """Make room for one more block of the shelf and lend it, if the limit allows it."""
         if self._limit is not None:
-            if self.in_use + shelf.capacity > self._limit:
+            if not self.has_room(shelf, promised):
                 return False
             self._drop_oldest(self.all(), self.held + shelf.capacity - self._limit, dropped)
         shelf.lent += 1

@@ -92,8 +92,8 @@ def test_what_comes_back_while_the_lock_is_held_wakes_too():
     buffer = pool.get_buffer(MB)
     reserve = pool._shelves.reserve
 
-    def returning(shelf, dropped):
-        possible = reserve(shelf, dropped)
+    def returning(*arguments):
+        possible = reserve(*arguments)
         if not possible:  # another thread lets go just now: it can't have the lock
             thread = threading.Thread(target=buffer.release)
             thread.start()
