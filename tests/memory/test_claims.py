@@ -69,7 +69,8 @@ def manager_of(max_bytes, wait_timeout=1.0, **settings):
     pool = dfv.MemoryPoolConfig(
         max_bytes=int(max_bytes), on_limit="wait", wait_timeout=wait_timeout, max_idle_bytes=0, **settings
     )
-    return dfv.PluginManager(dfv.PluginManagerConfig(memory_pool_config=pool))
+    batches = dfv.BatchConfig(parallelism=2)  # each thread has buffers of its own
+    return dfv.PluginManager(dfv.PluginManagerConfig(memory_pool_config=pool, batch_config=batches))
 
 
 def at_once(count, work) -> list:
