@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dataflare_vec.exceptions import SourceError
 
@@ -26,14 +26,31 @@ _CONTINUED = b"\xff\xff\xff\xff"
 _HEAD = b"ARROW1\0\0"
 #: What a stream ends with; in the first versions of the format with its second half.
 _END = _CONTINUED + b"\0\0\0\0"
-#: Fields of the tables `Footer`, `Message` and `RecordBatch`.
-_BATCHES, _KIND, _HEADER, _BODY, _LENGTH, _NODES = 3, 1, 2, 3, 0, 1
-#: The kind of a message that is a batch.
-_RECORD_BATCH = 3
+#: Fields of the tables `Footer`, `Message`, `RecordBatch` and `DictionaryBatch`.
+_BATCHES = 3
+_KIND, _HEADER, _BODY = 1, 2, 3
+_LENGTH, _NODES, _BUFFERS, _COMPRESSION = 0, 1, 2, 3
+_VALUES = 1
+#: The kinds of messages that hold columns.
+_DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
+#: A byte of Zstandard stands for 32,768 at most (128 KiB of one value take four), one of LZ4 for 255.
+_MOST = 1 << 16
+
+
+class _Message(NamedTuple):
+    """Where one begins, and its parts."""
+
+    at: int
+    kind: int
+    header: int
+    body: int
 
 
 def check_lengths(path: Path) -> None:
     """Raise if the footer of a file leaves out a batch, or one says other rows than its first column has.
+
+    Also if a buffer can't be as large as it says, once it is unpacked: Polars asks for that much memory, and
+    ends the process if there isn't any.
 
     Raises
     ------
@@ -43,13 +60,15 @@ def check_lengths(path: Path) -> None:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             blocks, end = _blocks(data)
-            if blocks != list(_found(data, min(blocks, default=end), end)):
+            messages = list(_messages(data, min(blocks, default=end), end))
+            batches = [message for message in messages if message.kind == _RECORD_BATCH]
+            if blocks != [batch.at for batch in batches]:
                 msg = "the batches of its footer aren't those that are there"
                 raise SourceError(msg)
-            for index, (rows, found) in enumerate(_lengths(data, blocks)):
-                if rows != found:
-                    msg = f"batch {index} should have {rows} rows, its first column has {found}"
-                    raise SourceError(msg)
+            for index, batch in enumerate(batches):
+                _check_rows(data, batch.header, index)
+            for message in messages:
+                _check_sizes(data, message)
         except struct.error as error:
             msg = "its footer leads out of the file"
             raise SourceError(msg) from error
@@ -103,13 +122,13 @@ def _blocks(data: mmap.mmap) -> tuple[list[int], int]:
     return [_BLOCK.unpack_from(data, first + 4 + i * _BLOCK.size)[0] for i in range(count)], begin
 
 
-def _found(data: mmap.mmap, first: int, end: int) -> Iterator[int]:
-    """Yield where batches are before the footer: a file is a stream as well.
+def _messages(data: mmap.mmap, first: int, end: int) -> Iterator[_Message]:
+    """Yield the messages before the footer: a file is a stream as well.
 
     Parameters
     ----------
     first, end
-        Where the first one is by the footer, and where that begins.
+        Where the first batch is by the footer, and where that begins.
     """
     at = len(_HEAD)
     is_old = first < end and data[first : first + 4] != _CONTINUED
@@ -122,25 +141,46 @@ def _found(data: mmap.mmap, first: int, end: int) -> Iterator[int]:
         if size <= 0:
             return
         message = _target(data, at + prefix)
-        kind, body = _field(data, message, _KIND), _field(data, message, _BODY)
-        if kind and struct.unpack_from("<B", data, kind)[0] == _RECORD_BATCH:
-            yield at
-        length = struct.unpack_from("<q", data, body)[0] if body else 0
-        if length < 0:
+        kind, length = _field(data, message, _KIND), _field(data, message, _BODY)
+        body = at + prefix + size
+        if kind:
+            (number,) = struct.unpack_from("<B", data, kind)
+            yield _Message(at, number, _target(data, _field(data, message, _HEADER)), body)
+        (more,) = struct.unpack_from("<q", data, length) if length else (0,)  # a zero may be left out
+        if more < 0:
             return
-        at += prefix + size + length
+        at = body + more
 
 
-def _lengths(data: mmap.mmap, blocks: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the rows of each batch, by itself and by its first column."""
-    for at in blocks:
-        message = _target(data, at + (8 if data[at : at + 4] == _CONTINUED else 4))
-        batch = _target(data, _field(data, message, _HEADER))
-        length = _field(data, batch, _LENGTH)
-        rows = struct.unpack_from("<q", data, length)[0] if length else 0  # a zero may be left out
-        nodes = _field(data, batch, _NODES)
-        if nodes and struct.unpack_from("<I", data, _target(data, nodes))[0]:  # there is a column
-            yield rows, struct.unpack_from("<q", data, _target(data, nodes) + 4)[0]
+def _check_rows(data: mmap.mmap, batch: int, index: int) -> None:
+    """Raise if a batch says other rows than its first column has."""
+    length, nodes = _field(data, batch, _LENGTH), _field(data, batch, _NODES)
+    (rows,) = struct.unpack_from("<q", data, length) if length else (0,)
+    if nodes and struct.unpack_from("<I", data, _target(data, nodes))[0]:  # there is a column
+        (found,) = struct.unpack_from("<q", data, _target(data, nodes) + 4)
+        if rows != found:
+            msg = f"batch {index} should have {rows} rows, its first column has {found}"
+            raise SourceError(msg)
+
+
+def _check_sizes(data: mmap.mmap, message: _Message) -> None:
+    """Raise if a compressed buffer says that it is larger than its bytes can tell."""
+    batch = message.header
+    if message.kind == _DICTIONARY_BATCH:
+        batch = _target(data, _field(data, batch, _VALUES))
+    elif message.kind != _RECORD_BATCH:
+        return
+    buffers = _field(data, batch, _BUFFERS)
+    if not buffers or not _field(data, batch, _COMPRESSION):
+        return
+    first = _target(data, buffers)
+    for index in range(struct.unpack_from("<I", data, first)[0]):
+        offset, length = struct.unpack_from("<qq", data, first + 4 + 16 * index)
+        if length >= 8:
+            (size,) = struct.unpack_from("<q", data, message.body + offset)  # -1: it isn't compressed
+            if not -1 <= size <= length * _MOST:
+                msg = f"{length} compressed bytes of a column should be {size} bytes"
+                raise SourceError(msg)
 
 
 def _field(data: mmap.mmap, table: int, index: int) -> int:

@@ -58,6 +58,28 @@ def test_a_length_that_asks_for_more_memory_than_there_is(tmp_path):
         list(dfv.stream(tmp_path / "a.arrows", "here"))
 
 
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+@pytest.mark.parametrize("where", ["values", "dictionary"])
+def test_a_file_that_asks_for_more_memory_than_there_is(where, codec, tmp_path):
+    """Polars ends the process over it."""
+    numbers = pa.array(range(1000))
+    table = pa.table({"x": numbers if where == "values" else numbers.cast(pa.string()).dictionary_encode()})
+    sink = io.BytesIO()
+    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=codec)) as writer:
+        writer.write_table(table)
+    content = bytearray(sink.getvalue())
+    path = tmp_path / "a.arrow"
+    path.write_bytes(content)
+    assert sum(frame.height for frame in dfv.stream(path, "here")) == 1000
+    at = content.index((8000 if where == "values" else 4004).to_bytes(8, "little"))
+    content[at : at + 8] = (1 << 50).to_bytes(8, "little")
+    path.write_bytes(content)
+    with pytest.raises(
+        dfv.SourceError, match=r"compressed bytes of a column should be 1125899906842624 bytes"
+    ):
+        list(dfv.stream(path, "here"))
+
+
 @pytest.mark.parametrize("memory", [None, "128MiB"])
 def test_rows_without_columns(memory, tmp_path):
     """As of a file whose schema is damaged: Polars keeps their number, and so does a stream."""
