@@ -27,7 +27,21 @@ os.environ["DATAFLARE_VEC_CACHE_DIR"] = _cache.name
 import chart
 import numba
 import polars as pl
-from races import batches, keys, manager, math, memory, peers, rows, start, streams, strings, tuning, vectors
+from races import (
+    batches,
+    bounds,
+    keys,
+    manager,
+    math,
+    memory,
+    peers,
+    rows,
+    start,
+    streams,
+    strings,
+    tuning,
+    vectors,
+)
 from races.common import Figure, Size
 
 README = Path(__file__).parent.parent / "README.md"
@@ -39,6 +53,7 @@ TOPICS = {
     "keys": keys,
     "batches": batches,
     "memory": memory,
+    "bounds": bounds,
     "tuning": tuning,
     "manager": manager,
     "streams": streams,

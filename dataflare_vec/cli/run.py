@@ -94,7 +94,7 @@ def add(commands: Any) -> None:
     files.add_argument("--overwrite", action="store_true", help="replace a folder of partitions")
     add_reading_options(parser)
     running = parser.add_argument_group("running and reporting")
-    running.add_argument("--memory", metavar="SIZE", help="what the run may take, such as 2GiB")
+    running.add_argument("--memory", metavar="SIZE", help="what data under way may take, such as 2GiB")
     running.add_argument(
         "--max-latency", metavar="SECONDS", type=float, help="pass a live stream's batches on within this"
     )

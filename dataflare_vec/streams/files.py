@@ -25,9 +25,11 @@ from dataflare_vec.streams.reading import (
     check_read_options,
     damaged_row_group,
     options_of,
+    read_ipc,
     read_ipc_stream,
     read_parquet,
-    rows_of,
+    read_text,
+    rows_to_infer,
     scan,
 )
 
@@ -62,7 +64,7 @@ class DataFile:
         size
             Rows of a frame, at most.
         memory
-            Bytes that the stream may take: row groups that are large for it are read in pieces, by PyArrow.
+            Bytes that the stream may take. What is read at a time is counted by them.
 
         Raises
         ------
@@ -100,10 +102,12 @@ class DataFile:
         if self.format == "ipc_stream":
             yield from read_ipc_stream(self.path, size)
         elif self.format == "parquet":
-            yield from read_parquet(self.path, self.rows or 0, size, memory)
+            yield from read_parquet(self.path, size, memory)
+        elif self.format == "ipc":
+            yield from read_ipc(self.path, self.rows or 0, size, memory)
         else:
             with as_utf8(self.path, self.format, self.options) as path:
-                yield from rows_of(scan(path, self.format, self.schema, self.options), size)
+                yield from read_text(path, self.format, self.schema, self.options, size, memory)
 
 
 def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, Path]:  # noqa: A002
@@ -271,6 +275,7 @@ def _open(
                 names = dict.fromkeys(reader.schema.names, "")
                 schema = to_polars(empty_table(reader.schema), names).schema
         elif kind == "csv":
+            options = rows_to_infer(path, options)
             with as_utf8(path, kind, options, lines=INFERRED + 1) as text:
                 schema = scan(text, kind, None, options).collect_schema()
             check_end(path, len(schema), options)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.streams.ahead import Ahead
+from dataflare_vec.streams.ahead import DEPTH, Ahead
+from dataflare_vec.streams.bounds import batch_bytes, cut
 from dataflare_vec.streams.joining import joined, stamped
 from dataflare_vec.streams.passing import MOST
 from dataflare_vec.streams.source import AsyncBatches, Batches
@@ -80,6 +82,7 @@ class Flow:
     def frames_of(self, parts: Sequence[Part]) -> Iterator[pl.DataFrame]:
         """Yield what comes out for some of the parts: computed as it is asked for, read a little ahead."""
         passing = self.passing
+        nbytes = inf if passing.memory is None else batch_bytes(passing.memory)
         passing.result.begin()
         for part in parts:
             schema = part.schema
@@ -87,7 +90,7 @@ class Flow:
             ahead, stop = self._read(part, most)
             row = 0
             try:
-                for batch in joined(ahead, partial(passing.wanted_rows, most), self.max_latency):
+                for batch in joined(ahead, partial(passing.wanted_rows, most), self.max_latency, nbytes):
                     self._schema_for(batch.schema)
                     frame = passing.compute(batch, part.label, row)
                     row += batch.height
@@ -103,14 +106,18 @@ class Flow:
 
     def _read(self, part: Part, most: int) -> tuple[Ahead, Callable[[], Any]]:
         """Return a queue that is filled with a part, and what ends that."""
-        ahead = Ahead()
+        memory = self.passing.memory
+        ahead = Ahead(DEPTH if memory is None else 1)
         self._open.append(ahead)
         if self.loop is not None and isinstance(part, AsyncBatches):
             import asyncio
 
             feeding = asyncio.run_coroutine_threadsafe(part.feed(ahead), self.loop)
             return ahead, feeding.cancel
-        ahead.fill(stamped(part.batches(most, self.passing.memory)))
+        frames = part.batches(most, memory)
+        if memory is not None:
+            frames = (piece for frame in frames for piece in cut(frame, most, batch_bytes(memory)))
+        ahead.fill(stamped(frames))
         return ahead, ahead.close
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ def stamped(frames: Iterable[pl.DataFrame]) -> Iterator[tuple[float, pl.DataFram
         yield monotonic(), frame
 
 
-def joined(items: Ahead, size: Callable[[], int], max_latency: float | None) -> Iterator[pl.DataFrame]:
-    """Join frames to at least ``size`` rows, in order.
+def joined(
+    items: Ahead, size: Callable[[], int], max_latency: float | None, nbytes: float = inf
+) -> Iterator[pl.DataFrame]:
+    """Join frames to at least ``size`` rows or ``nbytes``, in order.
 
     Parameters
     ----------
@@ -31,9 +34,12 @@ def joined(items: Ahead, size: Callable[[], int], max_latency: float | None) -> 
     max_latency
         Seconds after which a frame has to have passed the plugins. It waits for others a quarter as long at
         most; the rest is for computing it, also on a busy machine. None waits as long as it takes.
+    nbytes
+        How many are enough, whatever rows they are.
     """
     waiting: list[pl.DataFrame] = []
     rows = 0
+    held = 0.0
     due: float | None = None
     while True:
         try:
@@ -50,9 +56,10 @@ def joined(items: Ahead, size: Callable[[], int], max_latency: float | None) -> 
                 due = came + max_latency / 4
             waiting.append(frame)
             rows += frame.height
-        if waiting and (rows >= size() or item is None):
+            held += 0 if nbytes == inf else frame.estimated_size()
+        if waiting and (rows >= size() or held >= nbytes or item is None):
             yield _concat(waiting)
-            waiting, rows, due = [], 0, None
+            waiting, rows, held, due = [], 0, 0, None
 
 
 def _concat(frames: list[pl.DataFrame]) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import annotated_types, bind_steps
 from dataflare_vec.exceptions import ArgumentError, BindingError
 from dataflare_vec.running import check_options, run_batch
+from dataflare_vec.streams.bounds import batch_bytes
 from dataflare_vec.streams.result import StreamResult
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 #: Rows in a batch: fewer are joined if that costs no time, more are cut.
 FEWEST, MOST = 1 << 14, 1 << 18
-#: Bytes of a batch, its new columns included; a row of text may be long.
-_BYTES = 32 << 20
-#: Share of a memory limit that one batch may take: there are some at each stage of reading and writing.
-_SHARE = 1 / 64
 #: Bytes that a value of a type without a fixed width is taken for.
 _WIDTH = 32
 
@@ -189,8 +186,8 @@ class Passing:
     def most_rows(self, schema: pl.Schema, output: pl.Schema) -> int:
         """Return how many rows a batch may have at most."""
         width = sum(_width(dtype) for dtype in (*schema.values(), *output.values()))
-        limit = _BYTES if self.memory is None else min(_BYTES, int(self.memory * _SHARE))
-        return max(1 << 10, min(MOST, int(limit / max(width, 1))))
+        fewest = 1 << 10 if self.memory is None else 1
+        return max(fewest, min(MOST, int(batch_bytes(self.memory) / max(width, 1))))
 
     def wanted_rows(self, most: int) -> int:
         """Return how many rows a batch should have by what the tuner has found."""

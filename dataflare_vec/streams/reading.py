@@ -6,11 +6,9 @@ import codecs
 import csv
 import glob as globbing
 import io
-import math
 import os
 import shutil
 import tempfile
-import threading
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -21,9 +19,12 @@ import polars as pl
 from dataflare_vec.exceptions import ArgumentError, SourceError
 from dataflare_vec.frames import to_polars
 from dataflare_vec.hints import Argument, Phrase, near_matches
-from dataflare_vec.streams.ahead import Ahead, ClosedError
 from dataflare_vec.streams.batches import check_end_of_stream
+from dataflare_vec.streams.blocks import Rows
+from dataflare_vec.streams.bounds import block_bytes, piece_bytes
 from dataflare_vec.streams.formats import named
+from dataflare_vec.streams.pieces import Pieces
+from dataflare_vec.streams.queries import rows_of, slices_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
 
 #: Rows that the types of a CSV file are inferred from.
 INFERRED = 10_000
-#: Row groups of this share of the memory are few enough bytes for Polars to decode some of them at once.
-_ROW_GROUPS = 16
-#: Batches in a piece of a row group.
-_PIECE = 4
+#: Bytes that hold them, at most: more rows than that aren't looked at.
+_INFERRED_BYTES = 64 << 20
 #: Bytes at the end of a CSV file that are looked at.
 _TAIL = 1 << 16
 
@@ -66,6 +65,9 @@ READ_OPTIONS = {
     ),
     "ndjson": ("schema_overrides", "infer_schema_length", "ignore_errors"),
 }
+#: Those about the beginning of a CSV file.
+_SKIPPED = ("skip_rows", "skip_lines", "skip_rows_after_header")
+_OF_HEADS = (*_SKIPPED, "has_header", "new_columns", "schema_overrides")
 #: Encodings that Polars reads by itself.
 _UTF8 = ("utf8", "utf8-lossy")
 
@@ -117,8 +119,20 @@ def options_of(path: Path, kind: str, options: Mapping[str, Any]) -> dict[str, A
     return dict(options)
 
 
-def scan(path: Path, kind: str, schema: pl.Schema | None, options: Mapping[str, Any]) -> pl.LazyFrame:
-    """Return a query for the rows of a file; a CSV file of another encoding than UTF-8 by `as_utf8` first."""
+def scan(
+    path: Path,
+    kind: str,
+    schema: pl.Schema | None,
+    options: Mapping[str, Any],
+    content: bytes | None = None,
+) -> pl.LazyFrame:
+    """Return a query for the rows of a file; a CSV file of another encoding than UTF-8 by `as_utf8` first.
+
+    Parameters
+    ----------
+    content
+        Some of a text, which is read instead of the file.
+    """
     if kind == "parquet":
         return pl.scan_parquet(path, glob=False)
     if kind == "ipc":
@@ -135,58 +149,74 @@ def scan(path: Path, kind: str, schema: pl.Schema | None, options: Mapping[str, 
         if said.get("encoding") not in _UTF8:  # a copy is in UTF-8
             said.pop("encoding", None)
         overrides = {**(said.pop("schema_overrides", None) or {}), **(schema or {})}
-        return pl.scan_csv(path, glob=False, schema_overrides=overrides or None, **said)
+        text = path if content is None else content
+        return pl.scan_csv(text, glob=False, schema_overrides=overrides or None, **said)
     # All rows are looked at: Polars drops a key that it doesn't know of.
     said.setdefault("infer_schema_length", None)
     if schema is not None:
         said.pop("schema_overrides", None)
-    return pl.scan_ndjson(globbing.escape(str(path)), schema=schema, **said)
+    source = globbing.escape(str(path)) if content is None else content
+    return pl.scan_ndjson(source, schema=schema, **said)
 
 
-def rows_of(query: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
-    """Yield what a query gives, in frames of about ``size`` rows.
-
-    Not by Polars' own `collect_batches`: where its engine panics, as over damaged files, that ends as if all
-    rows had come. `sink_batches` raises.
-    """
-    ahead = Ahead(1)
-
-    def put(frame: pl.DataFrame) -> bool:
-        try:
-            ahead.put(frame)
-        except ClosedError:
-            return True  # no more are wanted
-        return False
-
-    def run() -> None:
-        try:
-            query.sink_batches(put, chunk_size=size)
-        except BaseException as error:  # it belongs to whoever takes the frames
-            ahead.finish(error)
-        else:
-            ahead.finish()
-
-    threading.Thread(target=run, name="dataflare_vec query", daemon=True).start()
-    try:
-        yield from ahead
-    finally:
-        ahead.close()
+def read_parquet(path: Path, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a Parquet file; where there is a limit, decoded in pieces of some bytes."""
+    if memory is None:
+        yield from rows_of(scan(path, "parquet", None, {}), size)
+    else:
+        yield from Pieces(path, piece_bytes(memory)).frames(size)
 
 
-def read_parquet(path: Path, rows: int, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a Parquet file; row groups that are large for ``memory`` in pieces."""
-    query = scan(path, "parquet", None, {})
-    groups = [] if memory is None else _row_groups(path) or [(rows, math.inf)]
-    if memory is None or max((nbytes for _, nbytes in groups), default=0) <= memory / _ROW_GROUPS:
-        yield from rows_of(query, size)
+def read_text(
+    path: Path, kind: str, schema: pl.Schema, options: Mapping[str, Any], size: int, memory: int | None
+) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a CSV or NDJSON file; where there is a limit, of some bytes of it at a time."""
+    if memory is None:
+        yield from rows_of(scan(path, kind, schema, options), size)
         return
-    # Polars decodes row groups as a whole, some at once; of a slice it decodes that alone. PyArrow could go
-    # page by page, but has other values for some types: another year for an INT96 of 9999.
-    begin = 0
-    for count, _ in groups:
-        for start in range(begin, begin + count, _PIECE * size):
-            yield from rows_of(query.slice(start, min(_PIECE * size, begin + count - start)), size)
-        begin += count
+    with _opened(path, named(path)) as file:
+        if kind == "csv":
+            yield from _csv_blocks(file, path, schema, options, size, block_bytes(memory))
+        else:
+            for block in Rows().blocks(file, block_bytes(memory)):
+                yield from rows_of(scan(path, kind, schema, options, block), size)
+
+
+def _csv_blocks(
+    file: Any, path: Path, schema: pl.Schema, options: Mapping[str, Any], size: int, nbytes: int
+) -> Iterator[pl.DataFrame]:
+    end, quote, comment = (
+        said.encode() if said else None
+        for said in (
+            options.get("eol_char", "\n"),
+            options.get("quote_char", '"'),
+            options.get("comment_prefix"),
+        )
+    )
+    skipped = sum(options.get(name, 0) for name in _SKIPPED)
+    blocks = Rows(end or b"\n", quote, comment).blocks(file, nbytes, 1 + skipped)
+    first = next(blocks, b"")
+    yield from rows_of(scan(path, "csv", schema, options, first), size)
+    # The others get a head, of which Polars takes how many columns there are, and not of their first row.
+    letter = "b" if comment is not None and comment.startswith(b"a") else "a"
+    columns = pl.Schema((f"{letter}{index}", dtype) for index, dtype in enumerate(schema.values()))
+    says = named(path)
+    separator = options.get("separator", "," if says is None else says.separator)
+    head = separator.join(columns).encode() + (end or b"\n")
+    said = {name: value for name, value in options.items() if name not in _OF_HEADS}
+    for block in blocks:
+        for frame in rows_of(scan(path, "csv", columns, said, head + block), size):
+            frame.columns = schema.names()
+            yield frame
+
+
+def read_ipc(path: Path, rows: int, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
+    """Yield the rows of an Arrow IPC file."""
+    query = scan(path, "ipc", None, {})
+    if memory is None:
+        yield from rows_of(query, size)
+    else:
+        yield from slices_of(query, 0, rows, size, piece_bytes(memory))
 
 
 def read_ipc_stream(path: Path, size: int) -> Iterator[pl.DataFrame]:
@@ -228,7 +258,7 @@ def damaged_row_group(path: Path) -> tuple[int | None, int | None]:
     if not groups:
         return None, None
     begin = 0
-    for index, (rows, _) in enumerate(groups):
+    for index, rows in enumerate(groups):
         try:
             found = sum(
                 f.height for f in rows_of(scan(path, "parquet", None, {}).slice(begin, rows), 1 << 16)
@@ -243,8 +273,8 @@ def damaged_row_group(path: Path) -> tuple[int | None, int | None]:
     return None, len(groups)
 
 
-def _row_groups(path: Path) -> list[tuple[int, float]]:
-    """Return rows and bytes of each row group by a file's footer; nothing if PyArrow can't read it."""
+def _row_groups(path: Path) -> list[int]:
+    """Return the rows of each row group by a file's footer; nothing if PyArrow can't read it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -252,8 +282,7 @@ def _row_groups(path: Path) -> list[tuple[int, float]]:
         metadata = pq.read_metadata(path)
     except (pa.ArrowException, OSError):  # as of integers of 128 bits
         return []
-    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
-    return [(group.num_rows, group.total_byte_size) for group in groups]
+    return [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
 
 
 # -- CSV ----------------------------------------------------------------------------------------------------
@@ -292,6 +321,18 @@ def _opened(path: Path, says: Named | None) -> Any:
     import pyarrow as pa
 
     return pa.input_stream(str(path), compression=says.compression)
+
+
+def rows_to_infer(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a CSV file, where rows are long with how many its types are inferred from."""
+    end = (options.get("eol_char") or "\n").encode()
+    found = read = 0
+    with _opened(path, named(path)) as file:
+        while found <= INFERRED and read < _INFERRED_BYTES and (data := file.read(1 << 20)):
+            found, read = found + data.count(end), read + len(data)
+    if found > INFERRED or read < _INFERRED_BYTES:
+        return dict(options)
+    return {"infer_schema_length": max(found, 1), **options}
 
 
 def check_end(path: Path, columns: int, options: Mapping[str, Any]) -> None:

@@ -13,6 +13,8 @@ from polars.io.plugins import register_io_source
 from dataflare_vec.exceptions import SinkError
 from dataflare_vec.foreign import first_line, is_broken_pipe
 from dataflare_vec.frames.arrow import to_table
+from dataflare_vec.streams.appending import append
+from dataflare_vec.streams.bounds import batch_bytes, piece_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +29,8 @@ _SINKS: dict[str, Callable[..., Any]] = {
     "csv": pl.LazyFrame.sink_csv,
     "ndjson": pl.LazyFrame.sink_ndjson,
 }
+#: What the sinks call the rows that they gather.
+_GATHERED = {"parquet": "row_group_size", "ipc": "record_batch_size"}
 
 
 def write_frames(
@@ -38,6 +42,7 @@ def write_frames(
     partition_by: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     name: str,
+    memory: int | None = None,
 ) -> None:
     """Write frames to a file, or to a folder of partitions.
 
@@ -49,6 +54,8 @@ def write_frames(
         What messages call it: the path that is meant, where ``target`` is a temporary one.
     options
         As the sink of Polars, or `deltalake.write_deltalake`, takes them.
+    memory
+        Bytes that the stream may take: rows are gathered to a row group of some bytes, not of some rows.
 
     Raises
     ------
@@ -65,7 +72,11 @@ def write_frames(
             _write_ipc_stream(watched, schema, target, **options)
         elif format == "delta":
             _write_delta(watched, schema, target, partition_by, **options)
+        elif memory is not None and format != "ipc" and not partition_by:
+            append(_SINKS[format], watched, schema, target, piece_bytes(memory), options)
         else:
+            if memory is not None and format in _GATHERED:
+                options.setdefault(_GATHERED[format], watched.rows(batch_bytes(memory)))
             # Polars takes the frames one by one while its threads encode and write earlier ones.
             query = register_io_source(lambda *_: watched, schema=schema)
             if partition_by:
@@ -76,7 +87,8 @@ def write_frames(
             _SINKS[format](query, sink, **options)
     except BaseException as error:
         if watched.error is not None:
-            if isinstance(sink, _Guarded) and options.get("compression") in ("gzip", "zstd"):
+            is_open = not isinstance(target, (str, Path)) and format != "ipc_stream"
+            if is_open and options.get("compression") in ("gzip", "zstd"):
                 _tear(target)  # no bytes at all would be no rows to gzip
             raise watched.error from watched.error.__cause__
         if isinstance(error, (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)):
@@ -92,12 +104,21 @@ class Watched:
 
     def __init__(self, frames: Iterator[pl.DataFrame]) -> None:
         self._frames = frames
+        self._first: list[pl.DataFrame] = []
         self.error: BaseException | None = None
+
+    def rows(self, nbytes: int) -> int:
+        """Return how many rows are about so many bytes, by those of the first frame."""
+        self._first = [frame for frame in (next(self, None),) if frame is not None]
+        size = sum(frame.estimated_size() for frame in self._first)
+        return max(1, int(nbytes * sum(frame.height for frame in self._first) / max(size, 1)))
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         return self
 
     def __next__(self) -> pl.DataFrame:
+        if self._first:
+            return self._first.pop()
         try:
             return next(self._frames)
         except StopIteration:

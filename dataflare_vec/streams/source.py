@@ -27,7 +27,7 @@ from dataflare_vec.readers import open_reader
 from dataflare_vec.streams.ahead import ClosedError
 from dataflare_vec.streams.files import check_same, open_files
 from dataflare_vec.streams.formats import READABLE, check_format
-from dataflare_vec.streams.reading import rows_of
+from dataflare_vec.streams.queries import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Mapping

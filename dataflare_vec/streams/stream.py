@@ -74,8 +74,10 @@ def stream(
         Seconds (or a `timedelta`) that a batch of a live feed may be under way. Small batches are joined
         while it lasts. None joins until there are enough rows for an efficient run.
     memory
-        Bytes, or a text as ``"1GiB"``, that reading, computing and writing may take, roughly. Smaller
-        batches hold less.
+        Bytes, or a text as ``"1GiB"``, that the data under way may take, at least ``"128MiB"``: what is read,
+        waits, is computed and is gathered for the writer, together. Bytes are counted, so long rows make
+        short batches; the values are the same. The interpreter and its libraries come on top, about 230 MiB
+        with Numba. See the notes for what it can't bound. None for batches of a fixed number of rows.
     format
         Of the files, if their names don't say it: ``"parquet"``, ``"ipc"``, ``"ipc_stream"``, ``"csv"``,
         ``"ndjson"``.
@@ -84,7 +86,8 @@ def stream(
         ``has_header``, ``new_columns``, ``null_values``, ``schema_overrides``, ``decimal_comma``,
         ``comment_prefix``, ``skip_rows``, …; and ``encoding``, any that Python knows (another than UTF-8
         needs room for a copy in the temporary folder). A CSV column whose parameter is annotated, as
-        ``zip: str``, is of that type; of the others it is inferred from the first 10,000 rows. An NDJSON
+        ``zip: str``, is of that type; of the others it is inferred from the first 10,000 rows, or those
+        in the first 64 MiB. An NDJSON
         file is looked through for its keys before, to the end or for ``infer_schema_length`` rows.
 
     Returns
@@ -99,6 +102,16 @@ def stream(
         beginnings or ends tell.
     PluginError
         If the plugins don't fit the columns.
+
+    Notes
+    -----
+    With `memory`, the least that is held at a time is one row, one page of a Parquet file (the least that can
+    be decompressed; PyArrow writes up to 1,024 rows to one), one chunk of a nested Parquet column, as it is in
+    the file, and one batch of a compressed IPC file or of an Arrow stream. Not bounded are a LazyFrame's own
+    query, frames and batches that the caller makes, states of scans and reduces, what a plugin allocates, and
+    the writers of Delta tables, and of IPC files and partitions: there, the first rows tell how many are
+    gathered. Row groups that have too many columns to be decoded at a time are decoded into the temporary
+    folder, which needs room for one. Parquet files that are written get smaller row groups.
 
     Examples
     --------

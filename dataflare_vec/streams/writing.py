@@ -95,6 +95,7 @@ class Writing:
                     partition_by=partitions,
                     options=sink.options,
                     name=sink.name,
+                    memory=self.flow.passing.memory,
                 ),
                 self.flow.close,
                 None if progress is None else lambda: progress(self.flow.passing.result),
@@ -141,7 +142,15 @@ class Writing:
 
             def write() -> None:
                 try:
-                    write_frames(queue, schema, temporary, sink.format, options=sink.options, name=sink.name)
+                    write_frames(
+                        queue,
+                        schema,
+                        temporary,
+                        sink.format,
+                        options=sink.options,
+                        name=sink.name,
+                        memory=passing.memory,
+                    )
                 except BaseException as error:  # it is raised where the stream is waited for
                     raised.append(error)
                     queue.close()

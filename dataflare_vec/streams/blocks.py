@@ -1,0 +1,80 @@
+"""Text in blocks of whole rows, so that what is held doesn't depend on how long rows are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass
+class Rows:
+    """What ends a row of a text.
+
+    Attributes
+    ----------
+    end : bytes
+        The byte that ends a row, unless it is in quotes.
+    quote : bytes or None
+        The byte that opens and closes quotes; None if there are none.
+    comment : bytes or None
+        What lines begin with in which quotes are none.
+    """
+
+    end: bytes = b"\n"
+    quote: bytes | None = None
+    comment: bytes | None = None
+
+    def blocks(self, file: Any, size: int, head: int = 0) -> Iterator[bytes]:
+        """Yield what an open file holds in blocks of about ``size`` bytes, each of whole rows.
+
+        A row may be larger than that. The first block has more than ``head`` lines, if there are as many.
+        """
+        waiting: list[bytes] = []
+        is_inside = False  # of quotes, where `waiting` ends
+        while data := file.read(size):
+            if self.quote is None or self.comment is None:
+                at, is_inside = self._last(data, is_inside)
+            else:
+                data = b"".join([*waiting, data])
+                waiting, at = [], self._last_among_comments(data)
+            if head and at >= 0:
+                lines = sum(each.count(self.end) for each in waiting) + data.count(self.end)
+                at, head = (at, 0) if lines > head else (-1, head)
+            if at < 0:
+                waiting.append(data)
+            else:
+                yield b"".join([*waiting, data[:at]])
+                waiting = [data[at:]]
+        rest = b"".join(waiting)
+        if rest:
+            yield rest
+
+    def _last(self, data: bytes, is_inside: bool) -> tuple[int, bool]:  # noqa: FBT001
+        """Return where the row begins that doesn't end in ``data``, -1 if none ends; and how it ends."""
+        if self.quote is None:
+            return data.rfind(self.end) + 1 or -1, False
+        ends_inside = inside = is_inside ^ bool(data.count(self.quote) & 1)
+        at = len(data)
+        while at >= 0:  # backwards: what lies between two quotes is all inside, or all outside
+            quote = data.rfind(self.quote, 0, at)
+            end = -1 if inside else data.rfind(self.end, quote + 1, at)
+            if end >= 0:
+                return end + 1, ends_inside
+            at, inside = quote, not inside
+        return -1, ends_inside
+
+    def _last_among_comments(self, data: bytes) -> int:
+        """Return the same for data that begins with a row."""
+        assert self.quote is not None
+        assert self.comment is not None
+        last, at, inside = -1, 0, False
+        while (end := data.find(self.end, at)) >= 0:
+            if inside or not data.startswith(self.comment, at):
+                inside ^= bool(data.count(self.quote, at, end) & 1)
+            at = end + 1
+            if not inside:
+                last = at
+        return last

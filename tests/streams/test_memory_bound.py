@@ -1,0 +1,239 @@
+"""`memory=` counts bytes, whatever rows they make, and changes no value."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from datetime import datetime
+from math import inf
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from polars.testing import assert_frame_equal
+from samples import SHARE, rows
+
+import dataflare_vec as dfv
+from dataflare_vec.streams.ahead import Ahead
+from dataflare_vec.streams.blocks import Rows
+from dataflare_vec.streams.bounds import cut
+from dataflare_vec.streams.joining import joined, stamped
+from dataflare_vec.streams.pieces import Pieces
+from dataflare_vec.streams.sinks import write_frames
+
+MEMORY = 128 << 20
+BATCH, PIECE = MEMORY // 64, MEMORY // 16
+
+
+def long_rows(count: int, length: int) -> pl.DataFrame:
+    """Rows with one long text each, of which every other is short."""
+    text = [f"{row:06}" + "ab" * (length // 2 if row % 2 else 1) for row in range(count)]
+    return pl.DataFrame({"x": range(1, count + 1), "text": text})
+
+
+def through(source, memory=MEMORY, **options) -> list[pl.DataFrame]:
+    return list(dfv.stream(source, SHARE, on_error="null", memory=memory, **options))
+
+
+def check_bounded(frames, row: int, bound: int = BATCH):
+    """Batches hold no more than the bound, and what is joined or added to it."""
+    assert max(frame.estimated_size() for frame in frames) <= 2 * bound + row
+
+
+@pytest.mark.parametrize("end", ["parquet", "arrow", "csv", "csv.gz", "ndjson", "arrows", "frames"])
+def test_batches_are_bounded_by_bytes(end, tmp_path):
+    frame = long_rows(120, 400_000)
+    path = tmp_path / f"long.{end}"
+    source = path
+    if end == "parquet":
+        frame.write_parquet(path)
+    elif end == "arrow":
+        frame.write_ipc(path)
+    elif end == "arrows":
+        frame.write_ipc_stream(path)
+    elif end == "ndjson":
+        frame.write_ndjson(path)
+    elif end == "frames":
+        source = iter([frame])
+    else:
+        text = frame.write_csv().encode()
+        path.write_bytes(gzip.compress(text, 1) if end == "csv.gz" else text)
+    frames = through(source)
+    check_bounded(frames, 400_020)
+    assert_frame_equal(pl.concat(frames).drop("share"), frame)
+
+
+def test_few_bytes_that_decode_to_many(tmp_path):
+    path = tmp_path / "runs.parquet"
+    frame = pl.DataFrame({"x": pl.int_range(2_000_000, eager=True) // 500_000})
+    frame = frame.with_columns(y=pl.lit(7), text=pl.lit("the same in each row"))
+    pq.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()), path, row_group_size=1 << 30)
+    assert path.stat().st_size < 100_000
+    pieces = list(Pieces(path, 1 << 20).frames(1 << 18))
+    assert max(piece.height for piece in pieces) <= (1 << 20) / 28
+    assert_frame_equal(pl.concat(pieces), frame)
+
+
+@pytest.mark.parametrize("nbytes", [1, 1000, 20_000, 1 << 20])
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_pieces_are_the_file(version, nbytes, tmp_path):
+    path = tmp_path / "a.parquet"
+    count = 100 if nbytes == 1 else 3000
+    frame = rows(0, count).with_columns(
+        gaps=pl.when(pl.col("id") % 3 > 0).then("id"),
+        text=pl.concat_str("s", "id", "id"),
+        real=pl.col("id") / 7,
+        yes=pl.col("id") % 2 == 0,
+        when=pl.lit(datetime(2024, 1, 2)) + pl.duration(seconds="id"),
+        list=pl.concat_list("x", "id"),
+        struct=pl.struct("x", "s"),
+        kind=pl.col("s").cast(pl.Categorical),
+    )
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    pq.write_table(
+        table, path, row_group_size=1700, data_page_size=2000, write_batch_size=64,
+        data_page_version=version, use_dictionary=["s", "x", "kind"],
+    )  # fmt: skip
+    assert_frame_equal(pl.concat(Pieces(path, nbytes).frames(700)), pl.read_parquet(path))
+
+
+def test_texts_that_share_their_beginnings(tmp_path):
+    """What is encoded says little about them, so pieces go by those before."""
+    path = tmp_path / "shared.parquet"
+    frame = pl.DataFrame({"text": ["ab" * 500 + f"{row:05}" for row in range(5000)]})
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    pq.write_table(table, path, use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY"})
+    pieces = list(Pieces(path, 300_000).frames(1 << 18))
+    assert max(piece.estimated_size() for piece in pieces) < 700_000
+    assert_frame_equal(pl.concat(pieces), frame)
+
+
+def test_many_columns(tmp_path):
+    path = tmp_path / "wide.parquet"
+    frame = pl.DataFrame({f"c{index}": [index / 7] * 500 for index in range(60)})
+    frame = frame.with_columns(pl.col("c1") + pl.int_range(500))
+    pq.write_table(frame.to_arrow(), path)
+    pieces = list(Pieces(path, 20_000).frames(1 << 18))
+    assert max(piece.height for piece in pieces) <= 45
+    assert_frame_equal(pl.concat(pieces), frame)
+
+
+def test_pages_that_say_other_numbers_of_rows(tmp_path):
+    path = tmp_path / "a.parquet"
+    frame = long_rows(40, 1000)
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    pq.write_table(table, path, use_dictionary=False, write_batch_size=1, data_page_size=1, compression=None)
+    content = path.read_bytes()
+    at = content.index(b"\x15\x02\x15", 100)  # the number of values of a later page: 1
+    path.write_bytes(content[: at + 1] + b"\x04" + content[at + 2 :])
+    with pytest.raises((ValueError, pl.exceptions.PanicException)):
+        list(Pieces(path, 5000).frames(100))
+
+
+# -- text ---------------------------------------------------------------------------------------------------
+
+TEXTS = {
+    "plain": ("x,s\n1,a\n2,b\n", {}),
+    "no end": ("x,s\n1,a\n2,b", {}),
+    "lines": ("x,s\r\n1,a\r\n2,b\r\n", {}),
+    "quotes": ('x,s\n1,"a\nb"\n2,"c""\n"\n3,""\n', {}),
+    "no quotes": ('x,s\n1,"a\n2,b\n', {"quote_char": None}),
+    "skipped": ("old\nolder\nx,s\n1,a\n2,b\n", {"skip_lines": 2}),
+    "skipped after": ("x,s\n?,?\n1,a\n2,b\n", {"skip_rows_after_header": 1}),
+    "comments": ('# "\nx,s\n1,a\n# it\'s "\n2,"b\n# c"\n3,d\n', {"comment_prefix": "#"}),
+    "no header": ("1,a\n2,b\n", {"has_header": False, "new_columns": ["x", "s"]}),
+    "ends": ("x;s|1;a|2;b|", {"eol_char": "|", "separator": ";"}),
+    "blank": ("x,s\n\n1,a\n\n\n2,\n", {}),
+    "short": ("x,s\n1,a\n2\n3\n4,d\n", {}),
+    "other names": ("x,s\n1,a\n2,b\n", {"new_columns": ["x", "t, u"], "comment_prefix": "a"}),
+    "nothing": ("x,s\n", {}),
+}
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+@pytest.mark.parametrize("name", TEXTS)
+def test_blocks_of_text(name, size, tmp_path, monkeypatch):
+    """Whole rows each, which give the same values as all at once."""
+    text, options = TEXTS[name]
+    monkeypatch.setattr("dataflare_vec.streams.reading.block_bytes", lambda memory: size)
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    parts = [
+        through(path, memory, read_options={"schema_overrides": {"x": pl.Int64}, **options})
+        for memory in (None, MEMORY)
+    ]
+    expected, found = (pl.concat(frames) if frames else pl.DataFrame() for frames in parts)
+    assert_frame_equal(found, expected)
+
+
+def test_blocks_end_where_rows_do():
+    text = b'1,"a\nb"\n2,c\n3,"d\n\n"\n'
+    for size in range(1, len(text) + 1):
+        blocks = list(Rows(quote=b'"').blocks(io.BytesIO(text), size))
+        assert b"".join(blocks) == text
+        assert all(block.count(b'"') % 2 == 0 for block in blocks)
+        assert all(block.endswith(b"\n") for block in blocks)
+    assert [len(block) for block in Rows().blocks(io.BytesIO(b"1\n2\n3\n"), 2, head=1)] == [4, 2]
+
+
+# -- batches and writers ------------------------------------------------------------------------------------
+
+
+def test_frames_are_cut_to_bytes():
+    frame = long_rows(100, 1000)
+    pieces = list(cut(frame, 30, 5000))
+    assert max(piece.height for piece in pieces) <= 30
+    assert max(piece.estimated_size() for piece in pieces) <= 5000
+    assert_frame_equal(pl.concat(pieces), frame)
+    assert [piece.height for piece in cut(frame.head(3), 30, 1)] == [1, 1, 1]
+
+
+def test_frames_are_joined_to_bytes():
+    frames = [long_rows(10, 1000)] * 8
+    size = frames[0].estimated_size()
+    for nbytes, heights in ((inf, [80]), (2 * size, [20] * 4)):
+        items = Ahead.of(stamped(frames))
+        assert [f.height for f in joined(items, lambda: 1000, None, nbytes)] == heights
+
+
+@pytest.mark.parametrize("end", ["parquet", "arrow", "csv", "csv.gz", "ndjson", "ndjson.zst"])
+def test_what_is_written_is_the_same(end, tmp_path):
+    frame = rows(1, 5000)
+    paths = [tmp_path / f"{name}.{end}" for name in ("free", "bound")]
+    for path, memory in zip(paths, (None, MEMORY), strict=True):
+        dfv.stream(frame, SHARE, on_error="null", memory=memory).write(path)
+    if end in ("csv", "ndjson"):
+        assert paths[0].read_bytes() == paths[1].read_bytes()
+    scan = getattr(pl, f"scan_{ {'arrow': 'ipc'}.get(end, end.partition('.')[0]) }")
+    free, bound = (scan(path).collect() for path in paths)
+    assert_frame_equal(free, bound)
+
+
+@pytest.mark.parametrize("end", ["parquet", "csv", "ndjson"])
+def test_nothing_is_written_as_before(end, tmp_path):
+    schema = pl.Schema({"x": pl.Int64, "s": pl.String})
+    contents = []
+    for memory in (None, MEMORY):
+        write_frames(iter([schema.to_frame()]), schema, tmp_path / "o", end, memory=memory)
+        contents.append((tmp_path / "o").read_bytes())
+    if end != "parquet":
+        assert contents[0] == contents[1]
+    elif end == "parquet":
+        assert pl.read_parquet(contents[1]).schema == schema
+
+
+def test_row_groups_are_bounded_by_bytes(tmp_path):
+    """Short rows, then long ones: nobody knows beforehand how many bytes some rows take."""
+    short, long = rows(0, 50_000), long_rows(100, 600_000)
+    frames = [short.select("x", text="s"), *long.iter_slices(2)]
+    path = tmp_path / "o.parquet"
+    options = {"compression": "uncompressed", "statistics": True}
+    write_frames(iter(frames), frames[0].schema, path, "parquet", options=options, memory=MEMORY)
+    metadata = pq.read_metadata(path)
+    sizes = [metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)]
+    assert len(sizes) > 2
+    assert max(sizes) < PIECE + 700_000
+    assert_frame_equal(pl.read_parquet(path), pl.concat(frames))
+    assert pq.read_table(path).num_rows == 50_100
+    found = pl.scan_parquet(path).filter(pl.col("x") == 100, pl.col("text").str.len_bytes() > 10).collect()
+    assert found.height == 1
