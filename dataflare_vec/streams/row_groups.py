@@ -316,6 +316,8 @@ class Joined:
         self._file = file
         self._at = file.write(MAGIC)
         self._footer: Struct | None = None
+        self._rows = 0
+        self._groups: list[bytes] = []  # encoded: of many columns, objects would take twenty times as much
 
     @property
     def is_empty(self) -> bool:
@@ -328,19 +330,18 @@ class Joined:
         self._file.write(content[len(MAGIC) : -size])
         by = self._at - len(MAGIC)
         self._at += len(content) - size - len(MAGIC)
-        for group in footer[_GROUPS][1][1]:
+        for group in footer.pop(_GROUPS)[1][1]:
             group.pop(_ORDINAL, None)
             _shift(group, by, (_GROUP_OFFSET,))
             for chunk in group[_CHUNKS][1][1]:
                 _shift(chunk, by, (_CHUNK_OFFSET, *_INDEX_OFFSETS))
                 _shift(chunk[_META][1], by)
-        if self._footer is None:
-            self._footer = footer
-        else:
-            self._footer[_ROWS] = I64, self._footer[_ROWS][1] + footer[_ROWS][1]
-            self._footer[_GROUPS][1][1].extend(footer[_GROUPS][1][1])
+            self._groups.append(encoded(group))
+        self._rows += footer[_ROWS][1]
+        self._footer = self._footer or footer
 
     def finish(self) -> None:
         """End the file, which nothing can read before."""
         assert self._footer is not None
-        self._file.write(_ending(self._footer))
+        footer = {**self._footer, _ROWS: (I64, self._rows), _GROUPS: (LIST, (STRUCT, self._groups))}
+        self._file.write(_ending(dict(sorted(footer.items()))))

@@ -105,13 +105,14 @@ def stream(
 
     Notes
     -----
-    With `memory`, the least that is held at a time is one row, one page of a Parquet file (the least that can
-    be decompressed; PyArrow writes up to 1,024 rows to one), one chunk of a nested Parquet column, as it is in
-    the file, and one batch of a compressed IPC file or of an Arrow stream. Not bounded are a LazyFrame's own
-    query, frames and batches that the caller makes, states of scans and reduces, what a plugin allocates, and
-    the writers of Delta tables, and of IPC files and partitions: there, the first rows tell how many are
-    gathered. Row groups that have too many columns to be decoded at a time are decoded into the temporary
-    folder, which needs room for one. Parquet files that are written get smaller row groups.
+    With `memory`, the least that is held at a time is one row, one page of a Parquet file (which can only be
+    decompressed as a whole; PyArrow writes up to 1,024 rows to one), one chunk of a nested Parquet column as
+    it is in the file, and one batch of a compressed IPC file or of an Arrow stream. Not bounded are a
+    LazyFrame's own query, frames and batches that the caller makes, states of scans and reduces, what a
+    plugin allocates, the search of an NDJSON file for its keys, and the writers of Delta tables, IPC files
+    and partitions: of the latter two, the first rows tell how many are gathered. Row groups of too many
+    columns to be decoded at a time are decoded into the temporary folder, which needs room for one. Parquet
+    files are written in smaller row groups.
 
     Examples
     --------

@@ -117,6 +117,8 @@ def _write(out: bytearray, kind: int, value: Any) -> None:
     elif kind == BINARY:
         _write_unsigned(out, len(value))
         out += value
+    elif kind == STRUCT and isinstance(value, bytes):  # encoded already
+        out += value
     elif kind == STRUCT:
         _write_struct(out, value)
     elif kind in (LIST, _SET):
