@@ -214,7 +214,7 @@ def test_nothing_is_written_as_before(end, tmp_path):
     schema = pl.Schema({"x": pl.Int64, "s": pl.String})
     contents = []
     for memory in (None, MEMORY):
-        write_frames(iter([schema.to_frame()]), schema, tmp_path / "o", end, memory=memory)
+        write_frames(iter([schema.to_frame()]), schema, tmp_path / "o", end, name="o", memory=memory)
         contents.append((tmp_path / "o").read_bytes())
     if end != "parquet":
         assert contents[0] == contents[1]
@@ -228,7 +228,7 @@ def test_row_groups_are_bounded_by_bytes(tmp_path):
     frames = [short.select("x", text="s"), *long.iter_slices(2)]
     path = tmp_path / "o.parquet"
     options = {"compression": "uncompressed", "statistics": True}
-    write_frames(iter(frames), frames[0].schema, path, "parquet", options=options, memory=MEMORY)
+    write_frames(iter(frames), frames[0].schema, path, "parquet", options=options, name="o", memory=MEMORY)
     metadata = pq.read_metadata(path)
     sizes = [metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)]
     assert len(sizes) > 2
