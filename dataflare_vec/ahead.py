@@ -60,20 +60,21 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, 
     """
     plugin = default_registry.resolve(plugin)
     if not isinstance(schema, Mapping):
-        msg = f"plugin `{plugin.name}`: the schema must be a dict from parameter to dtype, got {schema!r}"
-        raise BindingError(msg)
+        expected = "a dict from parameter to dtype"
+        raise BindingError(plugin=plugin.name, argument="schema", expected=expected, got=repr(schema))
     if plugin.form is not Form.ROW:
-        msg = f"plugin `{plugin.name}` is a {plugin.form.value}; only row kernels and filters are compiled"
-        raise BindingError(msg)
+        msg, hint = f"it is a {plugin.form.value}", "only row kernels and filters are compiled"
+        raise BindingError(msg, plugin=plugin.name, hint=hint)
     binding = bind(plugin, {})
     names = [item.parameter.name for item in binding.columns]
     missing = [name for name in names if name not in schema]
     if missing:
-        msg = (
-            f"plugin `{plugin.name}`: the schema has no type for parameter `{missing[0]}`; it needs "
-            f"{', '.join(f'`{name}`' for name in names)}"
+        raise BindingError(
+            problem=f"the schema has no type for parameter `{missing[0]}`",
+            plugin=plugin.name,
+            parameter=missing[0],
+            hint=f"it needs {', '.join(f'`{name}`' for name in names)}",
         )
-        raise BindingError(msg)
     check(plugin)
     prepared = prepare(binding, [_instance(plugin.name, name, schema[name]) for name in names])
     prepared.kernel.make_all()
@@ -87,6 +88,6 @@ def _instance(plugin: str, name: str, dtype: Any) -> Any:
     if isinstance(dtype, type) and issubclass(dtype, pl.DataType):
         return dtype()
     if not isinstance(dtype, pl.DataType):
-        msg = f"plugin `{plugin}`: the type of parameter `{name}` must be a Polars dtype, got {dtype!r}"
-        raise BindingError(msg)
+        msg = f"the type of parameter `{name}` must be a Polars dtype, got {dtype!r}"
+        raise BindingError(msg, plugin=plugin, parameter=name, expected="a Polars dtype", got=repr(dtype))
     return dtype

@@ -11,11 +11,13 @@ from dataflare_vec.definition import Form
 from dataflare_vec.engine.expressions import named
 from dataflare_vec.engine.lazy import apply_lazily, as_aggregation, as_expression
 from dataflare_vec.engine.steps import Step, bind_steps
-from dataflare_vec.exceptions import BindingError
+from dataflare_vec.exceptions import ArgumentError, BindingError
 from dataflare_vec.frames import assemble, is_pandas_series, is_stream, knowing_narwhals, text_of
 from dataflare_vec.manager import managed
 from dataflare_vec.readers import apply_to_reader
 from dataflare_vec.running import check_options, run_batch, run_data
+
+_TO_FRAME = "write `series.to_frame().pipe(dfv.apply, …)`"
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,8 +170,7 @@ def apply(
     check_options(on_error, keep=keep, config=config)
     if isinstance(data, pl.Series) or (not isinstance(data, pl.DataFrame) and is_pandas_series(data)):
         if by is not None:
-            msg = "`by` needs a frame, got a Series; write `series.to_frame().pipe(dfv.apply, …)`"
-            raise BindingError(msg)
+            raise BindingError(argument="by", problem="`by` needs a frame, got a Series", hint=_TO_FRAME)
         return _apply_to_series(data, plugin, manager, runtime, output, on_error, config, bindings, state)
     steps = bind_steps(manager.registry, plugin, output, bindings, by, replace=replace)
     if not isinstance(data, pl.DataFrame):
@@ -322,22 +323,19 @@ def expr(
     found = manager.registry.resolve(plugin)
     positional = [p.name for p in found.parameters if p.is_column]
     if len(columns) > len(positional):
-        msg = f"plugin `{found.name}` reads {len(positional)} columns, got {len(columns)}"
-        raise BindingError(msg)
+        msg = f"it reads {len(positional)} columns, got {len(columns)}"
+        raise BindingError(msg, plugin=found.name, got=len(columns))
     bindings = {**dict(zip(positional, columns)), **bindings}  # noqa: B905  # fewer may be given
     if on_error == "drop":
-        msg = 'an expression can\'t drop rows; use `on_error="null"`, or `apply`'
-        raise ValueError(msg)
+        msg, hint = "an expression can't drop rows", 'use `on_error="null"`, or `apply`'
+        raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
     check_options(on_error)
     (bound,) = bind_steps(manager.registry, found, None, bindings, by)
     if found.stateful is not None and not bound.by:
         return as_aggregation(bound, manager.runtime, on_error).alias(found.name)
     if found.form is Form.REDUCE:
-        msg = (
-            f"plugin `{found.name}` makes one row for each key, an expression can't; use "
-            f"`group_by(…).agg(dfv.expr(…))`, or `apply`"
-        )
-        raise BindingError(msg)
+        msg, hint = "it makes one row for each key, an expression can't", "`group_by(…).agg(dfv.expr(…))`"
+        raise BindingError(msg, plugin=found.name, hint=f"use {hint}, or `apply`")
     return as_expression(bound, None, manager.runtime, on_error).alias(found.name)
 
 
@@ -356,8 +354,7 @@ def _apply_to_series(
     state: Any,
 ) -> Any:
     if isinstance(plugin, (list, tuple, Step)):
-        msg = "a pipeline needs a frame, got a Series; write `series.to_frame().pipe(dfv.apply, …)`"
-        raise BindingError(msg)
+        raise BindingError(problem="a pipeline needs a frame, got a Series", hint=_TO_FRAME)
     found = manager.registry.resolve(plugin)
     frame = series.to_frame()
     bound = series_bindings(found, text_of(frame.columns[0]), bindings)

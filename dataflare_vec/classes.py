@@ -68,11 +68,11 @@ def define_class_plugin(target: Any, *, name: str | None = None, **about: Any) -
     info = _info_of(target)
     name = name or (info.name if info is not None else None)
     if name is None:
-        msg = (
-            f"a plugin of class {type(target).__name__} needs a name: give it a method `info` that returns a "
-            "`PluginInfo`, or register it as `register_plugin(name, object)`"
+        raise PluginDefinitionError(
+            problem=f"a plugin of class {type(target).__name__} needs a name",
+            hint="give it a method `info` that returns a `PluginInfo`, or register it as "
+            "`register_plugin(name, object)`",
         )
-        raise PluginDefinitionError(msg)
     if info is not None:
         own = {
             "plugin_type": info.plugin_type,
@@ -92,11 +92,8 @@ def define_class_plugin(target: Any, *, name: str | None = None, **about: Any) -
         return plugin
     _, *rest = plugin.parameters
     if not any(parameter.is_column for parameter in rest):
-        msg = (
-            f"plugin `{name}` reads no column; give `{method.__name__}` at least one parameter without "
-            "default after `self`"
-        )
-        raise PluginDefinitionError(msg)
+        hint = f"give `{method.__name__}` at least one parameter without default after `self`"
+        raise PluginDefinitionError(problem="it reads no column", plugin=name, hint=hint)
     if not by_row:
         return replace(plugin, function=_Bound(method), parameters=tuple(rest))
     this = Parameter("self", is_column=False, default=_snapshot(name, target, function))
@@ -120,7 +117,7 @@ def _info_of(target: Any) -> PluginInfo | None:
         info = info()
     if info is not None and not isinstance(info, PluginInfo):
         msg = f"`info` of a plugin of class {type(target).__name__} must return a PluginInfo, got {info!r}"
-        raise PluginDefinitionError(msg)
+        raise PluginDefinitionError(msg, expected="a PluginInfo", got=repr(info))
     return info
 
 
@@ -138,11 +135,12 @@ def _snapshot(name: str, target: Any, process: Any) -> Any:
             reason = type(value).__name__
             if _readable(value) is not None:
                 reason = "begins with an underscore" if attribute.startswith("_") else "a property"
-            msg = (
-                f"plugin `{name}`: `{process.__name__}` reads `self.{attribute}` ({reason}); compiled code "
-                "reads only numbers, booleans and tuples of these of `self`, under public names"
+            raise PluginDefinitionError(
+                problem=f"`{process.__name__}` reads `self.{attribute}` ({reason})",
+                plugin=name,
+                hint="compiled code reads only numbers, booleans and tuples of these of `self`, under public "
+                "names",
             )
-            raise PluginDefinitionError(msg)
     if not readable:
         return None
     return namedtuple(type(target).__name__, readable)(**readable)  # noqa: PYI024

@@ -256,11 +256,11 @@ def define(
         If it can't be one; the message says why.
     """
     if math not in MATH:
-        msg = f'`math` must be "precise", "fast" or "libm", got {math!r}'
-        raise PluginDefinitionError(msg)
+        expected = '"precise", "fast" or "libm"'
+        raise PluginDefinitionError(plugin=name, argument="math", expected=expected, got=repr(math))
     if fallback not in FALLBACKS:
-        msg = f'`fallback` must be None or "python", got {fallback!r}'
-        raise PluginDefinitionError(msg)
+        expected = 'None or "python"'
+        raise PluginDefinitionError(plugin=name, argument="fallback", expected=expected, got=repr(fallback))
     for what, given in (
         ("name", name),
         ("description", description),
@@ -269,19 +269,20 @@ def define(
     ):
         if given is not None and not isinstance(given, str):
             msg = f"`{what}` of a plugin must be a string, got {given!r}"
-            raise PluginDefinitionError(msg)
+            raise PluginDefinitionError(msg, argument=what, expected="a string", got=repr(given))
     if name == "":
         msg = "the name of a plugin must be a string that isn't empty, got ''"
-        raise PluginDefinitionError(msg)
+        raise PluginDefinitionError(msg, argument="name")
     kinds = [kind.value for kind in PluginType]
     if not isinstance(plugin_type, PluginType) and plugin_type not in kinds:
-        msg = f"`plugin_type` is {plugin_type!r}; {near_matches(str(plugin_type), kinds)}"
-        raise PluginDefinitionError(msg)
+        hint = near_matches(str(plugin_type), kinds)
+        msg = f"`plugin_type` is {plugin_type!r}"
+        raise PluginDefinitionError(msg, plugin=name, argument="plugin_type", got=plugin_type, hint=hint)
     if isinstance(target, pl.Expr):
         form = Form.EXPRESSION
         if name is None:
-            msg = "an expression has no name of its own; register it as `register(name, expr)`"
-            raise PluginDefinitionError(msg)
+            msg, hint = "an expression has no name of its own", "register it as `register(name, expr)`"
+            raise PluginDefinitionError(msg, hint=hint)
         parameters = tuple(Parameter(root, is_column=True) for root in root_names(target) or ())
     else:
         name = _name_of(target, name)
@@ -300,11 +301,12 @@ def define(
         author=author,
     )
     if optimize_batch_size is not None and not callable(optimize_batch_size):
-        msg = (
-            f"plugin `{name}`: `optimize_batch_size` must be a function of (current_size, latency, "
-            f"throughput), got {optimize_batch_size!r}"
+        raise PluginDefinitionError(
+            plugin=name,
+            argument="optimize_batch_size",
+            expected="a function of (current_size, latency, throughput)",
+            got=repr(optimize_batch_size),
         )
-        raise PluginDefinitionError(msg)
     stateful = None
     if form in (Form.SCAN, Form.REDUCE):
         stateful = _stateful(name, plain(target), init, merge, finish)
@@ -331,28 +333,26 @@ def _stateful(
             states = "two states" if count == 2 else "one state"  # noqa: PLR2004
             problem = f"`{what}` must take {states}, it takes `{inspect.signature(plain(given))}`"
     if problem:
-        msg = f"plugin `{name}`: {problem}"
-        raise PluginDefinitionError(msg)
+        raise PluginDefinitionError(problem, plugin=name)
     return Stateful(next(iter(inspect.signature(function).parameters)), init, merge, finish)
 
 
 def _name_of(target: Any, name: str | None) -> str:
     function = plain(target)
     shown = name or getattr(function, "__name__", None) or repr(target)
-    problem = None
+    problem, hint = None, ""
     if not callable(target) or isinstance(target, type):
-        problem = f"must be a function or a Polars expression, got {type(target).__name__}"
+        problem = f"it must be a function or a Polars expression, got {type(target).__name__}"
     elif inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        problem = "is async; a kernel computes, it can't wait: remove `async`"
+        problem, hint = "it is async", "a kernel computes, it can't wait: remove `async`"
     elif inspect.isgeneratorfunction(function):
-        problem = "is a generator; return one value for a row instead of `yield`"
+        problem, hint = "it is a generator", "return one value for a row instead of `yield`"
     elif name is None and shown == "<lambda>":
-        problem = "is a lambda without a name; give it one: `register(name, function)`"
+        problem, hint = "it is a lambda without a name", "give it one: `register(name, function)`"
     elif not inspect.isfunction(function):
-        problem = f"must be a Python function or a `numba.njit` one, got {type(function).__name__}"
+        problem = f"it must be a Python function or a `numba.njit` one, got {type(function).__name__}"
     if problem:
-        msg = f"plugin `{shown}` {problem}"
-        raise PluginDefinitionError(msg)
+        raise PluginDefinitionError(problem, plugin=shown, hint=hint)
     return str(shown)
 
 
@@ -361,23 +361,22 @@ def _parameters_of(name: str, function: Callable[..., Any], *, skip: bool) -> tu
     parameters = []
     for i, parameter in enumerate(inspect.signature(function).parameters.values()):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            msg = (
-                f"plugin `{name}` takes `{parameter}`; name each parameter, because each is bound to a "
-                "column by its name"
+            raise PluginDefinitionError(
+                problem=f"it takes `{parameter}`",
+                plugin=name,
+                parameter=parameter.name,
+                hint="name each parameter, because each is bound to a column by its name",
             )
-            raise PluginDefinitionError(msg)
         if skip and i == 0:
             continue
         is_column = parameter.default is parameter.empty
         default = None if is_column else parameter.default
         parameters.append(Parameter(parameter.name, is_column, default))
     if not any(parameter.is_column for parameter in parameters):
-        msg = (
-            f"plugin `{name}` reads no column; give it at least one parameter without default "
-            + ("after the state " if skip else "")
-            + "(a parameter with a default is a constant)"
-        )
-        raise PluginDefinitionError(msg)
+        after = "after the state " if skip else ""
+        hint = f"give it at least one parameter without default {after}"
+        hint += "(a parameter with a default is a constant)"
+        raise PluginDefinitionError(problem="it reads no column", plugin=name, hint=hint)
     return tuple(parameters)
 
 
@@ -389,16 +388,14 @@ def _with_neighbours(
     counts = given if isinstance(given, Mapping) else dict.fromkeys(columns, given)
     for parameter, count in counts.items():
         problem = None
+        hint = "a scan can look back further"
         if parameter not in columns:
-            problem = f"names `{parameter}`, which is no column; {near_matches(parameter, columns)}"
+            problem, hint = f"names `{parameter}`, which is no column", near_matches(parameter, columns)
         elif not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MOST_NEIGHBOURS:
-            problem = (
-                f"must be a number of rows from 0 to {MOST_NEIGHBOURS}, got {count!r}; "
-                "a scan can look back further"
-            )
+            problem = f"must be a number of rows from 0 to {MOST_NEIGHBOURS}, got {count!r}"
         if problem:
-            msg = f"plugin `{name}`: `{what}` {problem}"
-            raise PluginDefinitionError(msg)
+            msg = f"`{what}` {problem}"
+            raise PluginDefinitionError(msg, plugin=name, parameter=parameter, argument=what, hint=hint)
     if what == "lookback":
         return tuple(replace(p, lookback=counts.get(p.name, 0)) for p in parameters)
     return tuple(replace(p, lookahead=counts.get(p.name, 0)) for p in parameters)
@@ -442,5 +439,5 @@ def _check_annotation(name: str, parameter: str, function: Callable[..., Any], r
     if problem := parameter_problem(reading):
         shown = raw_annotations(function)[parameter]
         shown = shown if isinstance(shown, str) else inspect.formatannotation(shown)
-        msg = f"plugin `{name}`: parameter `{parameter}` is annotated `{shown}`: {problem}"
-        raise PluginDefinitionError(msg)
+        msg = f"parameter `{parameter}` is annotated `{shown}`: {problem}"
+        raise PluginDefinitionError(msg, plugin=name, parameter=parameter)

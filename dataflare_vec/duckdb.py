@@ -16,7 +16,7 @@ from dataflare_vec.engine.lazy import answering, check_answers
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
-from dataflare_vec.exceptions import BindingError
+from dataflare_vec.exceptions import ArgumentError, BindingError
 from dataflare_vec.foreign import first_line
 from dataflare_vec.frames.arrow import to_arrow
 from dataflare_vec.frames.sound import check
@@ -95,22 +95,27 @@ def register(
         msg = f"`connection` must be a connection of DuckDB, got {type(connection).__name__}"
         raise TypeError(msg)
     if on_error not in ("raise", "null"):
-        msg = f'`on_error` must be "raise" or "null", got {on_error!r}; a function can\'t drop rows'
-        raise ValueError(msg)
+        hint = "a function can't drop rows"
+        raise ArgumentError(argument="on_error", expected='"raise" or "null"', got=repr(on_error), hint=hint)
     found = manager.registry.resolve(plugin)
     left = _parameters(found, bindings)
     schema = _schema(found, left, types or {})
     (step,) = bind_steps(manager.registry, found, None, bindings)
     for item in step.binding.columns:
         if isinstance(item, Column) and item.parameter not in left:
-            msg = f"plugin `{found.name}`: `{item.parameter.name}` must be bound to a number, got a column"
-            raise BindingError(msg)
+            raise BindingError(
+                problem=f"`{item.parameter.name}` must be bound to a number, got a column",
+                plugin=found.name,
+                parameter=item.parameter.name,
+                expected="a number",
+                got="a column",
+            )
     if not left:
-        msg = f"plugin `{found.name}`: all its columns are bound to numbers; a function needs one at least"
-        raise BindingError(msg)
+        msg = "all its columns are bound to numbers"
+        raise BindingError(msg, plugin=found.name, hint="a function needs one at least")
     if any(stage.whole for stage in Plan([step], Scope.of_schema(schema), keep_data=False).stages):
-        msg = f"plugin `{found.name}` needs all rows at once, which a function of DuckDB doesn't get"
-        raise BindingError(msg)
+        msg = "it needs all rows at once, which a function of DuckDB doesn't get"
+        raise BindingError(msg, plugin=found.name)
     step = answering(step)  # of a null a filter says neither true nor false, as SQL has it
     empty = pl.DataFrame(schema=schema)
     result = _compute(step, empty, manager, on_error)
@@ -139,44 +144,50 @@ def register(
 def _parameters(plugin: Plugin, bindings: Mapping[str, Any]) -> list[Parameter]:
     """Return the parameters of a plugin that become the function's."""
     if plugin.stateful is not None:
-        msg = (
-            f"plugin `{plugin.name}` carries a state from row to row, and DuckDB calls a function on rows in "
-            "any order; use `dfv.apply` on its result"
-        )
-        raise BindingError(msg)
+        msg = "it carries a state from row to row, and DuckDB calls a function on rows in any order"
+        raise BindingError(msg, plugin=plugin.name, hint="use `dfv.apply` on its result")
     return [p for p in plugin.parameters if p.is_column and p.name not in bindings]
 
 
 def _schema(plugin: Plugin, parameters: Sequence[Parameter], types: Mapping[str, Any]) -> dict[str, Any]:
     """Return the dtypes of the function's parameters: as said, as annotated, or DOUBLE."""
     if not isinstance(types, Mapping):
-        msg = f"plugin `{plugin.name}`: `types` must be a dict from parameter to Polars dtype, got {types!r}"
-        raise BindingError(msg)
+        expected = "a dict from parameter to Polars dtype"
+        raise BindingError(plugin=plugin.name, argument="types", expected=expected, got=repr(types))
     names = [parameter.name for parameter in parameters]
     schema = {}
     for given, dtype in types.items():
         if given not in names:
-            known = near_matches(str(given), names)
-            msg = f"plugin `{plugin.name}`: `types` has `{given}`, which is no column it reads; {known}"
-            raise BindingError(msg)
+            msg = f"`types` has `{given}`, which is no column it reads"
+            raise BindingError(
+                msg,
+                plugin=plugin.name,
+                parameter=given,
+                argument="types",
+                hint=near_matches(str(given), names),
+            )
         if dtype is pl.Decimal or not _is_dtype(dtype):
             what = "with precision and scale" if dtype is pl.Decimal else "a Polars dtype"
-            msg = (
-                f"plugin `{plugin.name}`: `types` of `{given}` must be {what}, as `pl.Decimal(18, 2)`, got "
-                f"{dtype!r}"
+            raise BindingError(
+                problem=f"`types` of `{given}` must be {what}, as `pl.Decimal(18, 2)`, got {dtype!r}",
+                plugin=plugin.name,
+                parameter=given,
+                argument="types",
+                expected=what,
+                got=repr(dtype),
             )
-            raise BindingError(msg)
     for parameter in parameters:
         dtype = types.get(parameter.name)
         if dtype is None:
             dtype = _annotated(parameter.expects)
         if dtype is None:
             name = parameter.name
-            msg = (
-                f"plugin `{plugin.name}`: what `{name}` is annotated with doesn't say all of its type; pass "
-                f'`types={{"{name}": …}}`, as `pl.Decimal(18, 2)` or `pl.Struct({{…}})`'
+            raise BindingError(
+                problem=f"what `{name}` is annotated with doesn't say all of its type",
+                plugin=plugin.name,
+                parameter=name,
+                hint=f'pass `types={{"{name}": …}}`, as `pl.Decimal(18, 2)` or `pl.Struct({{…}})`',
             )
-            raise BindingError(msg)
         schema[parameter.name] = dtype
     return dict(pl.Schema(schema))
 
@@ -204,8 +215,8 @@ def _duckdb_type(connection: Any, plugin: Plugin, what: str, dtype: Any) -> Any:
         empty = pa.table({"x": pl.Series([], dtype=dtype).to_arrow()})
         return connection.from_arrow(empty).types[0]
     except (pl.exceptions.PolarsError, pa.ArrowException, NotImplementedException) as error:
-        msg = f"plugin `{plugin.name}`: {what} is {dtype}, for which DuckDB has no type ({first_line(error)})"
-        raise BindingError(msg) from error
+        msg = f"{what} is {dtype}, for which DuckDB has no type ({first_line(error)})"
+        raise BindingError(msg, plugin=plugin.name) from error
 
 
 def _compute(step: BoundStep, frame: pl.DataFrame, manager: PluginManager, on_error: str) -> pl.Series:
@@ -221,18 +232,17 @@ def _to_series(plugin: Plugin, name: str, dtype: Any, array: Any) -> pl.Series:
     """Return what DuckDB hands over for a parameter as a column of its dtype."""
     import pyarrow as pa
 
-    what = f"plugin `{plugin.name}`: parameter `{name}`"
     if pa.types.is_interval(array.type):
-        return _spans(what, array).cast(dtype).alias(name)
+        return _spans(plugin.name, name, array).cast(dtype).alias(name)
     check(array, name, {name: plugin.name})  # DuckDB looks at text of a table of Arrow after the function
     try:
         return pl.Series(name, array).cast(dtype)
     except pl.exceptions.PolarsError as error:
-        msg = f"{what} can't be read as {dtype}: {first_line(error)}"
-        raise BindingError(msg) from error
+        msg = f"parameter `{name}` can't be read as {dtype}: {first_line(error)}"
+        raise BindingError(msg, plugin=plugin.name, parameter=name) from error
 
 
-def _spans(what: str, array: Any) -> pl.Series:
+def _spans(plugin: str, parameter: str, array: Any) -> pl.Series:
     """Return intervals as durations; a day has 24 hours, and a month no length that is known."""
     import numpy as np
     import pyarrow as pa
@@ -244,13 +254,13 @@ def _spans(what: str, array: Any) -> pl.Series:
     days, microseconds = pl.col("days").cast(pl.Int128), pl.col("nanoseconds") // 1000
     spans = parts.select(months="months", span=days * _DAY + microseconds).with_columns(there=there)
     if spans.select((pl.col("there") & (pl.col("months") != 0)).any()).item():
-        msg = f"{what}: an interval with months or years has no length that is known; use days"
-        raise BindingError(msg)
+        msg = f"parameter `{parameter}`: an interval with months or years has no length that is known"
+        raise BindingError(msg, plugin=plugin, parameter=parameter, hint="use days")
     try:
         spans = spans.select(pl.when("there").then(pl.col("span").cast(pl.Int64)))
     except pl.exceptions.PolarsError as error:
-        msg = f"{what}: an interval doesn't fit 64 bits of microseconds"
-        raise BindingError(msg) from error
+        msg = f"parameter `{parameter}`: an interval doesn't fit 64 bits of microseconds"
+        raise BindingError(msg, plugin=plugin, parameter=parameter) from error
     return spans.to_series().cast(pl.Duration("us"))
 
 

@@ -144,7 +144,7 @@ class PluginManager:
             name, target = None, name
         if isinstance(target, str):
             msg = f"`register_plugin` needs what is to be registered as `{target}`: a function or an object"
-            raise PluginDefinitionError(msg)
+            raise PluginDefinitionError(msg, plugin=target)
         plugin = _define(name, target, **about)
         self.registry.add(plugin, replace=replace)
         self._forget(plugin.name)
@@ -453,15 +453,19 @@ def _define(name: str | None, target: Any, **about: Any) -> Plugin:
     """Make a plugin of whatever can be one."""
     unknown = [key for key in about if key not in _KEYWORDS]
     if unknown:
-        msg = f"`register_plugin` takes no `{unknown[0]}`; {near_matches(unknown[0], _KEYWORDS)}"
-        raise PluginDefinitionError(msg)
+        msg, hint = f"`register_plugin` takes no `{unknown[0]}`", near_matches(unknown[0], _KEYWORDS)
+        raise PluginDefinitionError(msg, plugin=name, argument=unknown[0], hint=hint)
     if "plugin_type" in about:
         try:
             about["plugin_type"] = PluginType(about["plugin_type"])
         except ValueError:
             known = ", ".join(f'"{each.value}"' for each in PluginType)
-            msg = f"`plugin_type` must be one of {known}, got {about['plugin_type']!r}"
-            raise PluginDefinitionError(msg) from None
+            raise PluginDefinitionError(
+                plugin=name,
+                argument="plugin_type",
+                expected=f"one of {known}",
+                got=repr(about["plugin_type"]),
+            ) from None
     if isinstance(target, Plugin):
         said = {key: about.pop(key) for key in _ABOUT if key in about}
         info = replace(target.info, name=name or target.name, **said)
@@ -471,8 +475,8 @@ def _define(name: str | None, target: Any, **about: Any) -> Plugin:
     if is_class_plugin(target):
         return define_class_plugin(target, name=name, **about)
     if isinstance(target, type) and any(hasattr(target, each) for each in ("process", "process_batch")):
-        msg = f"a plugin is an object, got the class `{target.__name__}`; register `{target.__name__}(…)`"
-        raise PluginDefinitionError(msg)
+        msg = f"a plugin is an object, got the class `{target.__name__}`"
+        raise PluginDefinitionError(msg, plugin=name, hint=f"register `{target.__name__}(…)`")
     about.setdefault("plugin_type", PluginType.TRANSFORMER)
     return define(target, name=name, form=Form.ROW, **about)
 

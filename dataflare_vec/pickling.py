@@ -126,5 +126,5 @@ def _imported(module: str, name: str) -> Plugin:
         found = getattr(found, part, None)
     if not isinstance(found, Plugin):
         msg = f"a pickle holds plugin `{name}` of module `{module}`, which has no plugin of that name here"
-        raise PluginNotFoundError(msg)
+        raise PluginNotFoundError(msg, plugin=name)
     return found

@@ -80,11 +80,12 @@ def run_record(
         own = [item.source for item in step.binding.columns if item.source in names]
         for column in dict.fromkeys([*own, *names]):  # in the order of parameters: a set has none
             if column not in record and len(steps) == 1:
-                msg = (
-                    f"plugin `{plugin.name}`: the record has no `{column}`; {near_matches(column, record)}; "
-                    'bind another field with `parameter="…"`'
+                raise ColumnNotFoundError(
+                    problem=f"the record has no `{column}`",
+                    plugin=plugin.name,
+                    column=column,
+                    hint=f'{near_matches(column, record)}; bind another field with `parameter="…"`',
                 )
-                raise ColumnNotFoundError(msg)
             if column in record and column not in {series.name for series in columns}:
                 columns.append(_as_series(column, record[column], by_column.get(column)))
     if runtime.states is not None:

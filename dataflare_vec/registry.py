@@ -97,11 +97,12 @@ class Registry:
                         )
                         warnings.warn(msg, UserWarning, stacklevel=2)
                     return
-                msg = (
-                    f"plugin `{name}` is registered already, as {before!r}; choose another name, or pass "
-                    f"`replace=True`\n  registered: {self._places[before]}\n  to be registered: {place}"
+                raise DuplicatePluginError(
+                    problem=f"it is registered already, as {before!r}",
+                    plugin=name,
+                    hint="choose another name, or pass `replace=True`\n"
+                    f"  registered: {self._places[before]}\n  to be registered: {place}",
                 )
-                raise DuplicatePluginError(msg)
             if not is_again:
                 self._from_packs.discard(name)
                 self._followers.pop(name, None)
@@ -121,10 +122,10 @@ class Registry:
         plugin = self.find(name)
         if plugin is None:
             names = [known.name for known in self.all()]
-            msg = f"there is no plugin `{name}`; {near_matches(name, names)}"
+            hint = near_matches(name, names)
             for pack, error in self._failed_packs().items():
-                msg += f"\n  pack `{pack}` can't be imported: {_short(error)}"
-            raise PluginNotFoundError(msg)
+                hint += f"\n  pack `{pack}` can't be imported: {_short(error)}"
+            raise PluginNotFoundError(plugin=name, hint=hint)
         return plugin
 
     def find(self, name: str) -> Plugin | None:
@@ -147,11 +148,11 @@ class Registry:
             return plugin
         if isinstance(plugin, str):
             return self.get(plugin)
-        msg = (
-            f"a plugin is named by a string or is a registered plugin, got {type(plugin).__name__}; "
-            "register a function first, with `@dfv.plugin` or `dfv.register(name, function)`"
+        raise PluginNotFoundError(
+            problem=f"a plugin is named by a string or is a registered plugin, got {type(plugin).__name__}",
+            got=type(plugin).__name__,
+            hint="register a function first, with `@dfv.plugin` or `dfv.register(name, function)`",
         )
-        raise PluginNotFoundError(msg)
 
     def remove(self, name: str) -> None:
         """Forget the plugin called ``name``; a parent's of that name is seen again.
@@ -164,11 +165,12 @@ class Registry:
         plugin = self.get(name)  # outside of the lock: it may import the packs
         with self._lock:
             if self._plugins.pop(name, None) is None:
-                msg = (
-                    f"plugin `{name}` isn't registered here but in the default registry, as {plugin!r}; "
-                    "`disable` keeps it from running"
+                raise PluginNotFoundError(
+                    problem=f"plugin `{name}` isn't registered here but in the default registry, as "
+                    f"{plugin!r}",
+                    plugin=name,
+                    hint="`disable` keeps it from running",
                 )
-                raise PluginNotFoundError(msg)
 
     def all(self) -> list[Plugin]:
         """Return all plugins by name, those of installed packs too."""

@@ -80,7 +80,7 @@ def test_wrong_column_type(df):
 
 def test_duplicate_registration():
     dfv.register("one", pl.col("a"))
-    with pytest.raises(dfv.DuplicatePluginError, match=r"`one` is registered already.*replace=True"):
+    with pytest.raises(dfv.DuplicatePluginError, match=r"`one`: it is registered already.*replace=True"):
         dfv.register("one", pl.col("b"))
     dfv.register("one", pl.col("b"), replace=True)
     assert [p.name for p in dfv.plugins()].count("one") == 1

@@ -167,7 +167,7 @@ def test_lists_of_records():
 def test_unregister_and_register_again():
     manager = dfv.PluginManager()
     manager.register_plugin("step", lambda x: x + 1)
-    with pytest.raises(dfv.DuplicatePluginError, match="`step` is registered already"):
+    with pytest.raises(dfv.DuplicatePluginError, match="`step`: it is registered already"):
         manager.register_plugin("step", lambda x: x + 2)
     assert manager.process_record("step", {"x": 1}).value == 2
     manager.unregister("step")

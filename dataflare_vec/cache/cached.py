@@ -69,10 +69,10 @@ def _compile_same(name: str, compile_: Compile, known: tuple[Any, ...]) -> Any:
     compiled, now = compile_()
     if now != known:
         msg = (
-            f"plugin `{name}`: a global or a function that it reads has changed since it was "
-            "loaded, and with it the types of its results; register the plugin anew"
+            "a global or a function that it reads has changed since it was loaded, and with it the types of "
+            "its results"
         )
-        raise KernelCompileError(msg)
+        raise KernelCompileError(msg, plugin=name, hint="register the plugin anew")
     return compiled
 
 

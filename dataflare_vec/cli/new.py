@@ -164,8 +164,7 @@ def run(options: Namespace) -> int:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text.format(**names), encoding="utf-8")
         except OSError as error:
-            msg = f"can't write `{target}`: {error.strerror}"
-            raise SinkError(msg) from error
+            raise SinkError(error.strerror or str(error), file=target) from error
         sys.stdout.write(f"{target}\n")
     sys.stdout.write(f'\nnow: cd {folder} && python -m pip install -e ".[test]" && pytest\n')
     return common.DONE

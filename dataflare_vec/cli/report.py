@@ -44,19 +44,17 @@ def run(options: Namespace) -> int:
             text = file.read(_LARGEST + 1)
         shown = _shown(text, as_page=options.output is not None)
     except OSError as error:
-        msg = f"can't read `{options.file}`: {error.strerror}"
-        raise SourceError(msg) from error
+        raise SourceError(error.strerror or str(error), file=options.file) from error
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        msg = f"`{options.file}` is no performance report; write one with `run --report FILE.json`"
-        raise SourceError(msg) from error
+        msg, hint = "it is no performance report", "write one with `run --report FILE.json`"
+        raise SourceError(msg, file=options.file, hint=hint) from error
     if options.output is None:
         sys.stdout.write(shown)
         return common.DONE
     try:
         Path(options.output).write_text(shown, encoding="utf-8")
     except OSError as error:
-        msg = f"can't write `{options.output}`: {error.strerror}"
-        raise SinkError(msg) from error
+        raise SinkError(error.strerror or str(error), file=options.output) from error
     return common.DONE
 
 

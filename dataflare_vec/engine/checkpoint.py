@@ -63,20 +63,20 @@ def open_states(plan: Plan, given: Any) -> OpenStates:
         by_name: Mapping[str, Any] = {}
     elif not stages:
         names = ", ".join(f"`{stage.plugin.name}`" for stage in plan.stages if stage.plugin is not None)
-        msg = f"`state` was given, but {names} carries none; only a scan or a reduce does"
-        raise StateError(msg)
+        msg = f"`state` was given, but {names} carries none"
+        raise StateError(msg, argument="state", hint="only a scan or a reduce does")
     elif not is_pipeline or not isinstance(given, dict):
         if len(stages) > 1:
             names = ", ".join(stages)
-            msg = f"`state` must be a dict by name of the plugin, of {names}; got {type(given).__name__}"
-            raise StateError(msg)
+            expected = f"a dict by name of the plugin, of {names}"
+            raise StateError(argument="state", expected=expected, got=type(given).__name__)
         by_name = {next(iter(stages)): given}
     else:
         by_name = given
     for name in by_name:
         if name not in stages:
-            msg = f"`state` has one for `{name}`; {near_matches(name, stages)}"
-            raise StateError(msg)
+            msg = f"`state` has one for `{name}`"
+            raise StateError(msg, plugin=None, argument="state", hint=near_matches(name, stages))
     states = OpenStates((stage.index, stage.open(by_name.get(name))) for name, stage in stages.items())
     states.names = tuple(stages)
     states.of_pipeline = is_pipeline

@@ -11,6 +11,7 @@ from dataflare_vec.engine.expressions import spread
 from dataflare_vec.engine.prepare import declared_dtype
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.exceptions import KernelResultError, RowError
+from dataflare_vec.foreign import without_context
 from dataflare_vec.hints import near_matches
 
 if TYPE_CHECKING:
@@ -45,11 +46,14 @@ class ColumnStage(Stage):
         outputs, _ = _call(self.binding, columns, len(columns[0]))
         for (name, dtype), values in zip(self.writes.items(), outputs, strict=True):
             if values.dtype != dtype:
-                msg = (
-                    f"column plugin `{self.binding.plugin.name}` returns {values.dtype} for `{name}`, and "
-                    f"{dtype} for an empty chunk; return the same type for each chunk"
+                raise KernelResultError(
+                    problem=f"it returns {values.dtype} for `{name}`, and {dtype} for an empty chunk",
+                    plugin=self.binding.plugin.name,
+                    column=name,
+                    expected=str(dtype),
+                    got=values.dtype,
+                    hint="return the same type for each chunk",
                 )
-                raise KernelResultError(msg)
             chunk.put(self, name, values if present is None else spread(values, present))
 
 
@@ -94,19 +98,17 @@ def _declared(
     if isinstance(returns, dict):
         for field in returns:
             if field not in (fields or ()):
-                msg = (
-                    f"column plugin `{plugin.name}`: `returns` declares `{field}`, which it doesn't return; "
-                    f"{near_matches(field, fields or ())}"
-                )
-                raise KernelResultError(msg)
+                msg = f"`returns` declares `{field}`, which it doesn't return"
+                hint = near_matches(field, fields or ())
+                raise KernelResultError(msg, plugin=plugin.name, argument="returns", hint=hint)
         items = [returns.get(field) for field in fields or ()]
     elif isinstance(returns, (tuple, list)):
         items = list(returns)
     else:
         items = [returns] * (count if returns is None else 1)
     if len(items) != count:
-        msg = f"column plugin `{plugin.name}` returns {count} arrays, but `returns` declares {len(items)}"
-        raise KernelResultError(msg)
+        msg = f"it returns {count} arrays, but `returns` declares {len(items)}"
+        raise KernelResultError(msg, plugin=plugin.name, argument="returns")
     names = [item.parameter.name for item in binding.columns]
     dtypes = {name: series.dtype for name, series in zip(names, columns, strict=True)}
     return [declared_dtype(plugin, item, dtypes) for item in items]
@@ -122,26 +124,30 @@ def _to_series(name: str, item: Any, count: int, declared: Any) -> pl.Series:
     import numpy as np
 
     if isinstance(item, pl.Series):
-        msg = (
-            f"column plugin `{name}` must return an array of {count} values, got a Polars Series; return "
-            "`series.to_numpy()`, or let an expression plugin do this, which works on Series"
+        raise _not_an_array(
+            name,
+            count,
+            "a Polars Series",
+            "return `series.to_numpy()`, or let an expression plugin do this, which works on Series",
         )
-        raise KernelResultError(msg)
     if not isinstance(item, np.ndarray) or item.shape != (count,):
         got = f"{type(item).__name__} of shape {getattr(item, 'shape', '()')}"
-        msg = f"column plugin `{name}` must return an array of {count} values, got {got}"
-        raise KernelResultError(msg)
+        raise _not_an_array(name, count, got)
     series = pl.Series("", item)
     if declared is None or series.dtype == declared:
         return series
     if (series.dtype.is_float() and not declared.is_float()) or declared == pl.Boolean:
-        msg = (
-            f"column plugin `{name}` returns {series.dtype}, but `returns` declares {declared}; convert in "
-            "the kernel, as `values.astype(…)`"
-        )
-        raise KernelResultError(msg)
+        msg = f"it returns {series.dtype}, but `returns` declares {declared}"
+        hint = "convert in the kernel, as `values.astype(…)`"
+        raise KernelResultError(msg, plugin=name, expected=str(declared), got=series.dtype, hint=hint)
     try:
         return series.cast(declared)
     except pl.exceptions.PolarsError as error:
-        msg = f"column plugin `{name}` returns what doesn't fit {declared}, which `returns` declares: {error}"
-        raise KernelResultError(msg) from error
+        msg = f"it returns what doesn't fit {declared}, which `returns` declares: {without_context(error)}"
+        raise KernelResultError(msg, plugin=name, expected=str(declared)) from error
+
+
+def _not_an_array(plugin: str, count: int, got: str, hint: str = "") -> KernelResultError:
+    expected = f"an array of {count} values"
+    msg = f"a column kernel must return {expected}, got {got}"
+    return KernelResultError(msg, plugin=plugin, expected=expected, got=got, hint=hint)

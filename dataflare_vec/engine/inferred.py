@@ -49,8 +49,8 @@ def infer_outputs(
     returned = [one for one in results if not isinstance(one, Exception) and not _is_none(one)]
     shapes = {(len(one), getattr(one, "_fields", None)) for one in returned}
     if len(shapes) > 1:
-        msg = f"plugin `{name}` returns tuples of different lengths or fields; return the same on every path"
-        raise KernelResultError(msg)
+        msg, hint = "it returns tuples of different lengths or fields", "return the same on every path"
+        raise KernelResultError(msg, plugin=name, hint=hint)
     count, fields = shapes.pop() if shapes else (1, None)
     dtypes = tuple(_dtype_of(name, [one[i] for one in returned]) for i in range(count))
     _check_decimals(binding.plugin, dtypes)
@@ -63,11 +63,9 @@ def _check_decimals(plugin: Plugin, dtypes: tuple[Any, ...]) -> None:
     said = () if plugin.returns is not None or plugin.result is None else plugin.result.items
     for kind, dtype in zip(said, dtypes, strict=False):
         if kind is Decimal and not isinstance(dtype, (pl.Decimal, pl.Null)):
-            msg = (
-                f"plugin `{plugin.name}`: it returns {dtype}, but is annotated `-> Decimal`; convert in the "
-                "kernel, or say what it returns"
-            )
-            raise KernelResultError(msg)
+            msg = f"it returns {dtype}, but is annotated `-> Decimal`"
+            hint = "convert in the kernel, or say what it returns"
+            raise KernelResultError(msg, plugin=plugin.name, expected="Decimal", got=dtype, hint=hint)
 
 
 def _is_none(result: tuple[Any, ...]) -> bool:
@@ -93,5 +91,5 @@ def _dtype_of(name: str, values: list[Any]) -> Any:
         return pl.Series(values, strict=True).dtype
     except (TypeError, pl.exceptions.PolarsError):
         shown = " and ".join(sorted(kind.__name__ for kind in kinds))
-        msg = f"plugin `{name}` returns values of different types: {shown}; return one type on every path"
-        raise KernelResultError(msg) from None
+        msg, hint = f"it returns values of different types: {shown}", "return one type on every path"
+        raise KernelResultError(msg, plugin=name, got=shown, hint=hint) from None

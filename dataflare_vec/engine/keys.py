@@ -34,11 +34,14 @@ def check_key_types(plugin: str, schema: Mapping[str, Any]) -> None:
     """
     for name, dtype in schema.items():
         if not (_is_word(dtype) or dtype in (pl.String, pl.Binary, *_LONG) or dtype.is_decimal()):
-            msg = (
-                f"plugin `{plugin}`: key column `{name}` is {dtype}, which can't be a key; a key is a "
-                "number, bool, string, binary, category, date, time or decimal"
+            raise ColumnTypeError(
+                problem=f"key column `{name}` is {dtype}, which can't be a key",
+                plugin=plugin,
+                column=name,
+                expected="a number, bool, string, binary, category, date, time or decimal",
+                got=dtype,
+                hint="a key is a number, bool, string, binary, category, date, time or decimal",
             )
-            raise ColumnTypeError(msg)
 
 
 def _is_word(dtype: Any) -> bool:

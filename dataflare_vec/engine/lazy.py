@@ -17,7 +17,7 @@ from dataflare_vec.engine.failures import in_batch
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.scope import Scope
-from dataflare_vec.exceptions import DataFlareError, KernelResultError
+from dataflare_vec.exceptions import ArgumentError, DataFlareError, KernelResultError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -207,8 +207,8 @@ def apply_lazily(
 ) -> pl.LazyFrame:
     """Add plugins to a query. Its schema is known without running it."""
     if on_error == "drop":
-        msg = 'a lazy query can\'t drop failed rows; use `on_error="null"` and filter'
-        raise ValueError(msg)
+        msg, hint = "a lazy query can't drop failed rows", 'use `on_error="null"` and filter'
+        raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
     plan = Plan(steps, Scope.of_schema(frame.collect_schema()), keep_data=keep)
     states = open_states(plan, state)  # or what is wrong with it would come out when the query runs
     given = states.given

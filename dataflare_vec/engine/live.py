@@ -69,11 +69,12 @@ def _check_parameters(plugin: Plugin) -> None:
             default = now[parameter.name].default
             if _is_same(default, inspect.Parameter.empty if parameter.is_column else parameter.default):
                 continue
-        msg = (
-            f"plugin `{plugin.name}`: parameter `{parameter.name}` of its function isn't what it was when "
-            "the plugin was registered; register it anew, or bind the constant in the call"
+        raise PluginDefinitionError(
+            problem=f"parameter `{parameter.name}` of its function isn't what it was when it was registered",
+            plugin=plugin.name,
+            parameter=parameter.name,
+            hint="register it anew, or bind the constant in the call",
         )
-        raise PluginDefinitionError(msg)
 
 
 def _take_over(old: Plugin, new: Plugin) -> None:

@@ -92,12 +92,14 @@ class ScanStage(RowStage):
             If they lie in memory as this kernel can't read them.
         """
         if states.carry != self.carry:
-            msg = (
-                f"plugin `{self.binding.plugin.name}`: what it captures has changed since its state was "
-                f"begun, and with it the state's type: it was {states.carry.dtype}, now it is "
-                f"{self.carry.dtype}; begin with a new state"
+            raise StateError(
+                problem="what it captures has changed since its state was begun, and with it the state's "
+                f"type: it was {states.carry.dtype}, now it is {self.carry.dtype}",
+                plugin=self.binding.plugin.name,
+                expected=str(self.carry.dtype),
+                got=states.carry.dtype,
+                hint="begin with a new state",
             )
-            raise StateError(msg)
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""

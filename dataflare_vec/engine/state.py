@@ -191,26 +191,24 @@ def packed(plugin: str, carry: Carry, given: Any) -> Any:
         If it doesn't fit.
     """
     if isinstance(given, KeyedState):
-        msg = (
-            f"plugin `{plugin}`: `state` holds one state for each key of {given.keys_frame.columns}; "
-            "pass the same `by=`"
-        )
-        raise StateError(msg)
+        msg = f"`state` holds one state for each key of {given.keys_frame.columns}"
+        raise StateError(msg, plugin=plugin, argument="state", hint="pass the same `by=`")
     try:
         return carry.pack(given)
     except ValueError as error:
-        msg = f"plugin `{plugin}`: `state` doesn't fit: {error}; it must be like `init`, {carry.init!r}"
-        raise StateError(msg) from None
+        msg, hint = f"`state` doesn't fit: {error}", f"it must be like `init`, {carry.init!r}"
+        raise StateError(msg, plugin=plugin, argument="state", hint=hint) from None
 
 
 def _check_keyed(plugin: str, carry: Carry, schema: Mapping[str, Any], given: Any) -> None:
     if not isinstance(given, KeyedState):
-        msg = (
-            f"plugin `{plugin}`: with `by=`, `state` must be the `state` of a result that had the same "
-            f"`by=`, got {type(given).__name__}"
+        raise StateError(
+            plugin=plugin,
+            argument="state",
+            expected="the `state` of a result that had the same `by=`",
+            got=type(given).__name__,
         )
-        raise StateError(msg)
-    problem = None
+    problem, hint = None, ""
     if given.plugin != plugin:
         problem = f"`state` is of plugin `{given.plugin}`"
     elif given.keys_frame.columns != list(schema):
@@ -218,9 +216,9 @@ def _check_keyed(plugin: str, carry: Carry, schema: Mapping[str, Any], given: An
     elif given.keys_frame.schema != schema:
         had = ", ".join(f"{k}: {v}" for k, v in given.keys_frame.schema.items())
         has = ", ".join(f"{k}: {v}" for k, v in schema.items())
-        problem = f"the keys of `state` are ({had}), those of this run ({has}); cast them"
+        problem = f"the keys of `state` are ({had}), those of this run ({has})"
+        hint = "cast them"
     elif given.records.dtype != carry.dtype:
         problem = f"`state` holds {given.records.dtype}, the plugin's state is {carry.dtype}"
     if problem:
-        msg = f"plugin `{plugin}`: {problem}"
-        raise StateError(msg)
+        raise StateError(problem, plugin=plugin, argument="state", hint=hint)
