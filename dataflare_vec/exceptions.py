@@ -53,7 +53,6 @@ class DataFlareError(Exception):
         got: object = None,
         hint: str = "",
     ) -> None:
-        super().__init__(problem)
         self.problem = problem
         self.plugin = plugin
         self.parameter = parameter
@@ -63,6 +62,12 @@ class DataFlareError(Exception):
         self.expected = expected
         self.got = None if got is None else str(got)
         self.hint = hint
+        super().__init__(self.message())
+
+    def fill(self, **fields: Any) -> None:
+        """Set fields that only a caller of what raised it knows."""
+        self.__dict__.update(fields)
+        self.args = (self.message(),)
 
     def message(self, spell: Spell = in_python) -> str:
         """Return the fields in words.
@@ -259,13 +264,13 @@ class KernelCompileError(PluginError, TypeError):
         fallback: str = "",
         hint: str = "",
     ) -> None:
-        super().__init__(problem, plugin=plugin, hint=hint)
         self.reason = reason
         self.part = part
         self.columns = None if columns is None else dict(columns)
         self.excerpt = tuple(excerpt)
         self.numba_message = numba_message
         self.fallback = fallback
+        super().__init__(problem, plugin=plugin, hint=hint)
 
     def said(self, spell: Spell = in_python) -> str:
         """Return what is wrong, without whose it is and what to do."""
@@ -351,7 +356,6 @@ class RowError(PluginError):
         cause: BaseException | None = None,
         hint: str = "",
     ) -> None:
-        super().__init__(problem, plugin=plugin, hint=hint)
         self.count = count
         self.total = total
         self.rows = tuple(rows)
@@ -361,6 +365,7 @@ class RowError(PluginError):
         self.reason = "" if cause is None else f"{type(cause).__name__}: {cause}"
         if cause is not None:
             self.__cause__ = cause
+        super().__init__(problem, plugin=plugin, hint=hint)
 
     def _where(self) -> str:
         if self.start is None:
@@ -416,14 +421,14 @@ class SourceError(DataFlareError, ValueError):
         got: object = None,
         hint: str = "",
     ) -> None:
-        super().__init__(
-            problem, file=file, column=column, argument=argument, expected=expected, got=got, hint=hint
-        )
         self.format = format
         self.row_group = row_group
         self.row_groups = row_groups
         self.batch = batch
         self.row = row
+        super().__init__(
+            problem, file=file, column=column, argument=argument, expected=expected, got=got, hint=hint
+        )
 
     def _where(self) -> str:
         if self.batch is not None:

@@ -302,7 +302,7 @@ def test_other_objects_are_refused():
             return {"name": "wrong"}
 
     assert refusal("nothing", Nothing()).startswith(
-        "plugin `nothing` reads no column; give `process` at least"
+        "plugin `nothing`: it reads no column; give `process` at least"
     )
     assert refusal("nobody", Nobody()).startswith("plugin `nobody` takes `*rest`")
     assert "must return a PluginInfo, got {'name': 'wrong'}" in refusal(Wrong())

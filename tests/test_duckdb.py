@@ -109,5 +109,7 @@ def test_what_carries_a_state_is_refused(connection, form):
 
     kind = dfv.PluginType.AGGREGATOR if form is Form.REDUCE else dfv.PluginType.TRANSFORMER
     plugin = define(kernel, name="kernel", form=form, plugin_type=kind, init=0.0)
-    with pytest.raises(dfv.BindingError, match="`kernel` carries a state from row to row, and DuckDB calls"):
+    with pytest.raises(
+        dfv.BindingError, match="`kernel`: it carries a state from row to row, and DuckDB calls"
+    ):
         dfv.duckdb.register(connection, plugin)

@@ -261,7 +261,7 @@ def test_what_a_column_kernel_declares_holds(df):
 
     assert df.pipe(dfv.apply, "doubled").schema["doubled"] == pl.Int8
     big = pl.DataFrame({"a": [100]})
-    with pytest.raises(dfv.KernelResultError, match="`doubled` returns what doesn't fit Int8"):
+    with pytest.raises(dfv.KernelResultError, match="`doubled`: it returns what doesn't fit Int8"):
         big.pipe(dfv.apply, "doubled")
 
     @dfv.column(returns=(None, "a"))

@@ -208,7 +208,7 @@ def test_a_plugin_registered_again_under_another_name():
     ("arguments", "about", "message"),
     [
         (("name",), {}, "`register_plugin` needs what is to be registered as `name`"),
-        (("name", 5), {}, "plugin `name` must be a function or a Polars expression, got int"),
+        (("name", 5), {}, "plugin `name`: it must be a function or a Polars expression, got int"),
         ((lambda x: x,), {}, "is a lambda without a name"),
         ((pl.col("x"),), {}, "an expression has no name of its own"),
         (("name", lambda x: x), {"versio": "1"}, "takes no `versio`; did you mean `version`"),

@@ -155,7 +155,7 @@ def test_managers():
 
 
 def test_compiling_ahead():
-    with pytest.raises(dfv.BindingError, match="the schema must be a dict from parameter to dtype, got 3"):
+    with pytest.raises(dfv.BindingError, match="`schema` must be a dict from parameter to dtype, got 3"):
         dfv.compile_ahead(HALF, 3)
     with pytest.raises(dfv.BindingError, match="the type of parameter `x` must be a Polars dtype, got 'f64'"):
         dfv.compile_ahead(HALF, {"x": "f64"})

@@ -339,7 +339,7 @@ STATE_MISTAKES = {
     ),
     "several": (
         lambda df: dfv.run(df, [TOTAL, dfv.step(scan(other, 0))], state=1.0),
-        "must be a dict by name of the plugin, of total, other; got float",
+        "must be a dict by name of the plugin, of total, other, got float",
     ),
     "unknown name": (
         lambda df: dfv.run(df, [TOTAL, dfv.step(scan(other, 0))], state={"totl": 1.0}),
@@ -373,7 +373,7 @@ def test_a_stream_of_files_carries_the_state(tmp_path):
 
 def test_duckdb_gets_no_scan():
     duckdb = pytest.importorskip("duckdb")
-    with pytest.raises(dfv.BindingError, match="`total` carries a state from row to row"):
+    with pytest.raises(dfv.BindingError, match="`total`: it carries a state from row to row"):
         dfv.duckdb.register(duckdb.connect(), TOTAL)
 
 

@@ -229,7 +229,7 @@ def _standard_input() -> Any:
             yield from validated(reader)
             check_end_of_stream(watched.first, watched.last)
         except SourceError as error:
-            error.problem = f"standard input breaks off, or is damaged: {error.problem}"
+            error.fill(problem=f"standard input breaks off, or is damaged: {error.problem}")
             raise
         except (pa.ArrowException, DataFlareError, OSError, ValueError) as error:
             msg = f"standard input breaks off, or is damaged: {error}"

@@ -131,9 +131,8 @@ def in_batch(rows: int, of: str) -> Iterator[None]:
         yield
     except RowError as error:
         if error.rows:  # a column kernel says nothing about single rows
-            error.batch_of, error.total = of, rows
-            error.batch_rows, error.rows = error.rows, ()
-            error.hint = Phrase("pass ", Argument("on_error", "null"), " to go on without them")
+            hint = Phrase("pass ", Argument("on_error", "null"), " to go on without them")
+            error.fill(batch_of=of, total=rows, batch_rows=error.rows, rows=(), hint=hint)
         raise
 
 
@@ -160,8 +159,7 @@ def of_all_rows(label: str | None, row: int) -> Iterator[None]:
     try:
         yield
     except RowError as error:
-        error.file, error.total = label, None
-        error.rows = tuple(index + row for index in error.rows)
-        if not error.rows:  # a column kernel says nothing about single rows
-            error.start = row
+        rows = tuple(index + row for index in error.rows)
+        start = None if rows else row  # a column kernel says nothing about single rows
+        error.fill(file=label, total=None, rows=rows, start=start)
         raise

@@ -155,7 +155,7 @@ def _undeclared(error: PluginError, what: str) -> KernelCompileError:
         made = copy(error)
     else:
         made = KernelCompileError(error.said(), plugin=error.plugin, reason=error.said(), hint=error.hint)
-    made.fallback = f'`fallback="python"` needs to know {what}'
+    made.fill(fallback=f'`fallback="python"` needs to know {what}')
     return made
 
 

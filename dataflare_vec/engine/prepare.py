@@ -279,7 +279,7 @@ def _compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         constants = tuple(item.value for item in binding.items if isinstance(item, Constant))
         check_members(plugin.function, members_in(constants))
     except PluginError as error:
-        error.plugin = plugin.name  # the compiler doesn't know whose function it is
+        error.fill(plugin=plugin.name)  # the compiler doesn't know whose function it is
         raise
     except Exception as error:  # Numba's own, and whatever its passes stumble over
         raise explained(error) from inner_cause(error)

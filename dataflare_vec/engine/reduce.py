@@ -325,7 +325,7 @@ def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Cal
         kernel = compile_it()
         kernel.check()
     except KernelResultError as error:
-        error.plugin, error.problem = plugin.name, f"`{what}`: {error.problem}"
+        error.fill(plugin=plugin.name, problem=f"`{what}`: {error.problem}")
         raise
     except Exception as error:  # Numba's own, and whatever its passes stumble over
         raise explained(error) from inner_cause(error)

@@ -79,7 +79,7 @@ class DataFile:
         except GeneratorExit:
             raise
         except SourceError as error:
-            error.file, error.row = str(self.path), done
+            error.fill(file=str(self.path), row=done)
             raise
         except BaseException as error:  # a panic of Polars is none of Exception
             # Arrow's MemoryError tells of a length that the file says.
@@ -291,7 +291,7 @@ def _open(
                 schema = pl.Schema([*first.schema.items(), *new])
         schema.to_frame()  # a type may be read that Polars can't hold: decimals of 60 digits
     except SourceError as error:
-        error.file, error.format = str(path), kind
+        error.fill(file=str(path), format=kind)
         raise
     except BaseException as error:  # a panic of Polars is none of Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
