@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import dataflare_vec.starting  # noqa: F401  # first of all, for what it does
 from dataflare_vec import forks as forks
 from dataflare_vec import hooks, namespaces, text, vectors, words
 from dataflare_vec._version import __version__ as __version__

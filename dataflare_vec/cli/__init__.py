@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,6 +16,7 @@ from dataflare_vec.cli import (
     explain,
     listing,
     new,
+    process,
     report,
     run,
     show,
@@ -46,33 +45,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
-        sys.stdout.flush()
-    except SystemExit as end:  # of SIGTERM
-        return int(end.code or 0)
-    except KeyboardInterrupt:
-        sys.stderr.write("dataflare-vec: interrupted; nothing half-written is left\n")
-        return common.INTERRUPTED
+    except SystemExit as end:
+        if end.code != common.TERMINATED:  # of a plugin
+            return common.complain(end)
+        return common.TERMINATED
     except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it closes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return common.BROKEN_PIPE
-    except Exception as error:
-        return common.complain(error)
+        code = common.BROKEN_PIPE
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of Polars, which is none of Exception
-            raise
-        sys.stderr.write(f"dataflare-vec: Polars failed: {error}\n")
-        return common.FAILED
-    return code
+        if process.is_interrupted(error):
+            sys.stderr.write("dataflare-vec: interrupted; nothing half-written is left\n")
+            return common.INTERRUPTED
+        code = common.complain(error)
+    return process.flushed(code)
 
 
 def command() -> None:
     """Run the command line of this process, and end it."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(common.TERMINATED))
-    code = main()
-    if code in (common.INTERRUPTED, common.TERMINATED):
-        # A thread may be waiting for input that never comes; Python would wait for it, or abort.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    try:
+        process.prepare()
+        code = main()
+    except SystemExit as end:  # of the help, or wrong usage
+        code = process.flushed(int(end.code or 0))
+    except KeyboardInterrupt:
+        sys.stderr.write("dataflare-vec: interrupted before anything was done\n")
+        code = common.INTERRUPTED
+    process.end(code)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cli.words import option
+from dataflare_vec.starting import INTERRUPTED as INTERRUPTED
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Exit codes, in the order of ``--help``.
 DONE, FAILED, USAGE, INPUT, OUTPUT, ROWS = range(6)
-INTERRUPTED, TERMINATED, BROKEN_PIPE = 130, 143, 141
+TERMINATED, BROKEN_PIPE = 143, 141
 
 EXIT_CODES = """\
 exit codes:
@@ -91,8 +92,10 @@ def load_plugins(paths: Sequence[str]) -> None:
         sys.modules[name] = module  # what kernels are found by when they are explained
         try:
             spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
-            del sys.modules[name]
+        except BaseException as error:  # whatever a file raises
+            if isinstance(error, (KeyboardInterrupt, MemoryError)):
+                raise
+            sys.modules.pop(name, None)
             msg = f"--plugins: `{path}` raised {type(error).__name__}: {error}"
             raise ValueError(msg) from error
 
@@ -225,6 +228,12 @@ def complain(error: BaseException) -> int:
         code = OUTPUT
     elif isinstance(error, (exceptions.DataFlareError, ValueError)):
         code = USAGE
+    elif type(error).__name__ == "PanicException":  # of Polars, which is none of Exception
+        error = RuntimeError(f"Polars failed: {error}")
+    elif isinstance(error, MemoryError):
+        error = RuntimeError(f"there isn't enough memory{f': {error}' if str(error) else ''}")
+    elif isinstance(error, SystemExit):
+        error = RuntimeError(f"a plugin ended the program, with {error.code!r}")
     elif not isinstance(error, (OSError, RuntimeError)):
         raise error  # a mistake of ours or of a plugin's: the traceback says where
     said = error.message(option) if isinstance(error, exceptions.DataFlareError) else str(error)

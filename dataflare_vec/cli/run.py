@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,6 +148,7 @@ def run(options: Namespace) -> int:
 
 def _plan(options: Namespace) -> Plan:
     """Return what is to be written, if the options fit each other: told before any work."""
+    from dataflare_vec.exceptions import SinkError
     from dataflare_vec.streams.formats import TEXT
     from dataflare_vec.streams.passing import parse_memory
     from dataflare_vec.streams.planning import Plan
@@ -157,6 +159,9 @@ def _plan(options: Namespace) -> Plan:
     if options.inputs == ["-"] and options.input_format not in (None, "ipc_stream"):
         msg = f"--input-format {options.input_format} is for files; standard input is an Arrow IPC stream"
         raise ValueError(msg)
+    if options.output == "-" and sys.__stdout__ is None:
+        msg = "-o - writes to the standard output, which is closed"
+        raise SinkError(msg)
     if options.output == "-" and options.format not in TEXT and sys.stdout.isatty():
         msg = "-o - writes binary data, and standard output is a terminal; send it to a pipe or a file"
         raise ValueError(msg)
@@ -185,7 +190,16 @@ def _check_report(path: Path) -> None:
     if path.suffix not in (".html", ".json"):
         msg = f"--report: the name must end in .html or .json, got `{path}`"
         raise ValueError(msg)
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+    real = Path(os.path.realpath(path))
+    try:
+        os.stat(f"{real.parent}/.")  # a link may lead where nothing is
+        with suppress(FileNotFoundError):
+            real.lstat()
+        is_free = os.access(real if real.exists() else real.parent, os.W_OK) and not real.is_dir()
+    except OSError as error:
+        msg = f"--report: can't write `{path}`: {error.strerror}"
+        raise SinkError(msg) from error
+    if not is_free:
         msg = f"--report: can't write `{path}`"
         raise SinkError(msg)
 
@@ -217,6 +231,9 @@ def _standard_input() -> Any:
     from dataflare_vec.streams.batches import Watched, check_end_of_stream
     from dataflare_vec.streams.reading import validated
 
+    if sys.stdin is None:
+        msg = "the standard input is closed"
+        raise SourceError(msg)
     watched = Watched(sys.stdin.buffer)
     try:
         reader = pa.ipc.open_stream(watched)

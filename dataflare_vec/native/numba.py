@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from dataflare_vec.exceptions import KernelCompileError
+
 
 def import_compiler() -> None:
     """Import Numba and what of it is imported only when it is needed, or wait until another thread has.
@@ -12,6 +14,21 @@ def import_compiler() -> None:
     module, and the process can't compile any more. Importing a module of a package doesn't wait until the
     package itself is imported, so ``import dataflare_vec.jit.compiler`` alone isn't enough; nor is our
     package where a thread of the user's is importing Numba.
+
+    Raises
+    ------
+    KernelCompileError
+        If Numba is told not to compile, or can't be imported as its environment variables are.
     """
-    import_module("numba")
+    try:
+        config = import_module("numba.core.config")
+    except ValueError as error:  # as of NUMBA_NUM_THREADS=0
+        msg = f"Numba can't be imported: {error} Look at the environment variables that begin with `NUMBA_`"
+        raise KernelCompileError(msg) from error
+    if config.DISABLE_JIT:
+        msg = (
+            "Numba is told not to compile, by `NUMBA_DISABLE_JIT`; unset it. To step through a kernel in the "
+            "interpreter, call its plain function, such as `kernel.py_func(1.0)`"
+        )
+        raise KernelCompileError(msg)
     import_module("dataflare_vec.jit")
