@@ -16,7 +16,7 @@ from dataflare_vec.frames import to_polars
 from dataflare_vec.frames.arrow import empty_table
 from dataflare_vec.hints import Argument, Phrase, near_matches
 from dataflare_vec.streams.batches import check_lengths
-from dataflare_vec.streams.formats import is_packed_otherwise, named, names
+from dataflare_vec.streams.formats import TEXT, is_packed_otherwise, named, names
 from dataflare_vec.streams.paths import Identity, identity, is_special
 from dataflare_vec.streams.reading import (
     INFERRED,
@@ -72,6 +72,7 @@ class DataFile:
             If it is damaged; the message says in which row group.
         """
         done, names = 0, self.schema.names()
+        before = _state(self.path)
         try:
             for batch in self._frames(size, memory):
                 yield batch if batch.columns == names else batch.select(names)
@@ -92,6 +93,12 @@ class DataFile:
         if self.rows is not None and done != self.rows:
             msg = f"of {self.rows} rows {done} were found"
             raise self._damaged(msg, done)
+        if _state(self.path) != before and not (self.format in TEXT and _has_grown(self.path, before)):
+            msg = (
+                f"`{self.path}` was changed while it was read, so its rows may be of both; write a new file "
+                "and rename it over the old one"
+            )
+            raise SourceError(msg)
 
     def _damaged(self, problem: str, done: int, hint: str = "") -> SourceError:
         """Return what is wrong with the file, of which some rows could be read, and where."""
@@ -108,6 +115,21 @@ class DataFile:
         else:
             with as_utf8(self.path, self.format, self.options) as path:
                 yield from read_text(path, self.format, self.schema, self.options, size, memory)
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Return the file, the size and the time that a path has now; None if it has gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _has_grown(path: Path, before: tuple[int, int, int] | None) -> bool:
+    """Whether lines may have come to the end of a text, as of a log that is being written."""
+    now = _state(path)
+    return now is not None and before is not None and now[0] == before[0] and now[1] > before[1]
 
 
 def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, Path]:  # noqa: A002
