@@ -253,15 +253,15 @@ def _default_path() -> Path:
 
 
 def _unsafe(status: os.stat_result) -> str | None:
-    """Say why a folder isn't the user's alone; None if it is."""
+    """Say why others may write to a folder; None if the user alone may. Its files are the user's alone."""
     if not stat.S_ISDIR(status.st_mode):
         return "is no folder"
     if not hasattr(os, "geteuid"):  # Windows: what is below the user's profile is the user's
         return None
     if status.st_uid != os.geteuid():
         return f"belongs to another user ({status.st_uid})"
-    if status.st_mode & 0o077:
-        return f"is open to others (mode {stat.S_IMODE(status.st_mode):o}, expected 700)"
+    if status.st_mode & 0o022:
+        return f"can be written to by others (mode {stat.S_IMODE(status.st_mode):o}, expected 700)"
     return None
 
 

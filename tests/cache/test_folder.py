@@ -106,11 +106,17 @@ def test_a_new_folder_is_the_users_alone(opened):
     assert open_folder() is folder
 
 
-@pytest.mark.parametrize("mode", [0o755, 0o770, 0o777, 0o701])
-def test_a_folder_open_to_others_is_refused_with_one_warning(opened, tmp_path, mode):
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o701])
+def test_a_folder_that_others_may_only_read_is_taken(opened, tmp_path, mode):
+    tmp_path.chmod(mode)  # as `mkdir` makes them; the files are the user's alone
+    assert opened(tmp_path) is not None
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o770, 0o777, 0o702])
+def test_a_folder_that_others_may_write_to_is_refused_with_one_warning(opened, tmp_path, mode):
     tmp_path.chmod(mode)
     with pytest.warns(
-        CacheWarning, match=r"is open to others \(mode 7.., expected 700\).*DATAFLARE_VEC_CACHE=0"
+        CacheWarning, match=r"can be written to by others \(mode 7.., expected 700\).*DATAFLARE_VEC_CACHE=0"
     ):
         assert opened(tmp_path) is None
     with warnings.catch_warnings():
