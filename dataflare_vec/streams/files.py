@@ -109,7 +109,7 @@ class DataFile:
         if self.format == "ipc_stream":
             yield from read_ipc_stream(self.path, size)
         elif self.format == "parquet":
-            yield from read_parquet(self.path, size, memory)
+            yield from read_parquet(self.path, self.rows or 0, size, memory)
         elif self.format == "ipc":
             yield from read_ipc(self.path, self.rows or 0, size, memory)
         else:

@@ -23,16 +23,16 @@ class Pieces:
 
     Parameters
     ----------
-    path
-        The file.
+    layout
+        Of the file.
     nbytes
         What a piece may take, decoded, unless a row is larger.
     """
 
-    def __init__(self, path: Path, nbytes: int) -> None:
+    def __init__(self, layout: Layout, nbytes: int) -> None:
         self._nbytes = nbytes
-        self._query = pl.scan_parquet(path, glob=False)
-        self._layout = Layout(path)
+        self._query = pl.scan_parquet(layout.path, glob=False)
+        self._layout = layout
 
     def frames(self, size: int) -> Iterator[pl.DataFrame]:
         """Yield them in frames of at most ``size`` rows."""
@@ -52,7 +52,13 @@ class Pieces:
             yield from self._slice(start, rows, size)
 
     def _slice(self, start: int, rows: int, size: int) -> Iterator[pl.DataFrame]:
-        return rows_of(self._query.slice(start, rows), size)
+        found = 0
+        for frame in rows_of(self._query.slice(start, rows), size):
+            yield frame
+            found += frame.height
+        if found != rows:
+            msg = f"of {rows} rows from row {start} on {found} were found"
+            raise ValueError(msg)
 
     def _parts(self, group: RowGroup, size: int) -> Iterator[pl.DataFrame]:
         """Yield a row group that is too large to be decoded at a time."""

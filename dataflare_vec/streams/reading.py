@@ -25,6 +25,7 @@ from dataflare_vec.streams.bounds import block_bytes, piece_bytes
 from dataflare_vec.streams.formats import named
 from dataflare_vec.streams.pieces import Pieces
 from dataflare_vec.streams.queries import rows_of, slices_of
+from dataflare_vec.streams.row_groups import layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -159,12 +160,15 @@ def scan(
     return pl.scan_ndjson(source, schema=schema, **said)
 
 
-def read_parquet(path: Path, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
+def read_parquet(path: Path, rows: int, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
     """Yield the rows of a Parquet file; where there is a limit, decoded in pieces of some bytes."""
+    query = scan(path, "parquet", None, {})
     if memory is None:
-        yield from rows_of(scan(path, "parquet", None, {}), size)
-    else:
-        yield from Pieces(path, piece_bytes(memory)).frames(size)
+        yield from rows_of(query, size)
+    elif (layout := layout_of(path, rows)) is not None:
+        yield from Pieces(layout, piece_bytes(memory)).frames(size)
+    else:  # Polars may be able to read it all the same
+        yield from slices_of(query, 0, rows, size, piece_bytes(memory))
 
 
 def read_text(

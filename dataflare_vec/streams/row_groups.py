@@ -24,6 +24,9 @@ _HEADER = 1 << 10
 _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 _DELTA_TEXT = 7
 
+#: What comes of bytes that aren't what they should be.
+_MALFORMED = (AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+
 # Fields of `FileMetaData`.
 _SCHEMA, _ROWS, _GROUPS = 2, 3, 4
 # Of `SchemaElement`.
@@ -192,14 +195,21 @@ class Layout:
         row, at = 0, begin
         with self.path.open("rb") as file:
             while at < begin + size and row < group.rows:
-                header, length = _page_header(file, at)
-                length += header[3][1]
-                kind = header[1][1]
+                try:
+                    header, length = _page_header(file, at)
+                    length += header[3][1]
+                    kind, is_data = header[1][1], header[1][1] in (_DATA, _DATA_V2)
+                    rows = header[5 if kind == _DATA else 8][1][1][1] if is_data else 0
+                    if rows < 0 or not 0 < length <= begin + size - at:
+                        raise ValueError
+                    decoded = max(header[2][1], rows * width)
+                except _MALFORMED as error:
+                    msg = f"column `{column.name}` has a malformed page"
+                    raise ValueError(msg) from error
                 if kind == _DICTIONARY:
                     dictionary = at, length
-                elif kind in (_DATA, _DATA_V2):
-                    rows = header[5 if kind == _DATA else 8][1][1][1]
-                    found.append(Page(at, length, max(header[2][1], rows * width), row, rows))
+                elif is_data and rows:
+                    found.append(Page(at, length, decoded, row, rows))
                     row += rows
                 at += length
         if row != group.rows:
@@ -240,6 +250,23 @@ class Layout:
         one = {_CHUNKS: (LIST, (STRUCT, chunks)), _GROUP_BYTES: (I64, len(content)), _GROUP_ROWS: (I64, rows)}
         footer = {**self._footer, _ROWS: (I64, rows), _GROUPS: (LIST, (STRUCT, [one]))}
         return bytes(content) + _ending(footer)
+
+
+def layout_of(path: Path, rows: int) -> Layout | None:
+    """Return the layout of a file; None if it contradicts itself, or the rows that Polars finds in it."""
+    try:
+        layout = Layout(path)
+        size = path.stat().st_size
+        for group in layout.groups:
+            needed = group.decoded, group.compressed, group.is_known
+            if group.rows < 0 or min(needed) < 0:
+                return None
+            for begin, length in (_range(meta) for column in group.columns for meta in column.metas):
+                if not 0 <= begin <= begin + length <= size:
+                    return None
+    except _MALFORMED:
+        return None
+    return layout if sum(group.rows for group in layout.groups) == rows else None
 
 
 @dataclass(frozen=True)

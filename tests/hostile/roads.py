@@ -14,6 +14,7 @@ from verdicts import judge, refused_alone, steps_for
 
 import dataflare_vec as dfv
 from dataflare_vec import cli
+from dataflare_vec.streams import passing
 
 
 @dfv.plugin
@@ -36,8 +37,9 @@ def backwards(s: str):
 
 dfv.register("here", pl.lit(1))
 
-#: Bytes for `memory=`: the least that it takes.
-MEMORY = "128MiB"
+#: Small files are read in pieces, too, where a limit may be small.
+passing.LEAST_MEMORY = 0
+LEAST = 16_000
 #: What a road may raise: whatever else comes out of it is a mistake of ours.
 REFUSALS = (dfv.DataFlareError,)
 
@@ -111,7 +113,7 @@ def stream(path, format, steps, memory=None):  # noqa: A002
 
 
 def stream_in_memory(path, format, steps):  # noqa: A002
-    return stream(path, format, steps, MEMORY)
+    return stream(path, format, steps, max(LEAST, 2 * path.stat().st_size))
 
 
 def command(path, format, steps):  # noqa: A002

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-from plain import arrow_table
+from plain import arrow_table, footer_rows
 
 #: What the library refuses though Polars reads it: as rows may be missing, for what it says otherwise itself.
 STRICTER = (
@@ -102,6 +102,9 @@ def through_parquet(frame: pl.DataFrame) -> pl.DataFrame:
 def refused_alone(verdict: str, about: str, path: Path, format: str, reference: pl.DataFrame) -> str:  # noqa: A002
     """Return the verdict on a road that refuses a file which Polars reads."""
     if verdict == "refused":
+        counted = footer_rows(path, format)
+        if counted not in (None, reference.height):  # Polars has lost rows
+            return "refused on purpose"
         if any(reason in about for reason in STRICTER) or not _arrow_reads(path, format):
             return "refused on purpose"
         return "refused alone"

@@ -19,7 +19,9 @@ from dataflare_vec.streams.blocks import Rows
 from dataflare_vec.streams.bounds import cut
 from dataflare_vec.streams.joining import joined, stamped
 from dataflare_vec.streams.pieces import Pieces
+from dataflare_vec.streams.row_groups import Layout, footer_of, layout_of
 from dataflare_vec.streams.sinks import write_frames
+from dataflare_vec.streams.thrift import Decoder, encoded
 
 MEMORY = 128 << 20
 BATCH, PIECE = MEMORY // 64, MEMORY // 16
@@ -69,7 +71,7 @@ def test_few_bytes_that_decode_to_many(tmp_path):
     frame = frame.with_columns(y=pl.lit(7), text=pl.lit("the same in each row"))
     pq.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()), path, row_group_size=1 << 30)
     assert path.stat().st_size < 100_000
-    pieces = list(Pieces(path, 1 << 20).frames(1 << 18))
+    pieces = list(Pieces(Layout(path), 1 << 20).frames(1 << 18))
     assert max(piece.height for piece in pieces) <= (1 << 20) / 28
     assert_frame_equal(pl.concat(pieces), frame)
 
@@ -94,7 +96,7 @@ def test_pieces_are_the_file(version, nbytes, tmp_path):
         table, path, row_group_size=1700, data_page_size=2000, write_batch_size=64,
         data_page_version=version, use_dictionary=["s", "x", "kind"],
     )  # fmt: skip
-    assert_frame_equal(pl.concat(Pieces(path, nbytes).frames(700)), pl.read_parquet(path))
+    assert_frame_equal(pl.concat(Pieces(Layout(path), nbytes).frames(700)), pl.read_parquet(path))
 
 
 def test_texts_that_share_their_beginnings(tmp_path):
@@ -103,7 +105,7 @@ def test_texts_that_share_their_beginnings(tmp_path):
     frame = pl.DataFrame({"text": ["ab" * 500 + f"{row:05}" for row in range(5000)]})
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     pq.write_table(table, path, use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY"})
-    pieces = list(Pieces(path, 300_000).frames(1 << 18))
+    pieces = list(Pieces(Layout(path), 300_000).frames(1 << 18))
     assert max(piece.estimated_size() for piece in pieces) < 700_000
     assert_frame_equal(pl.concat(pieces), frame)
 
@@ -113,7 +115,7 @@ def test_many_columns(tmp_path):
     frame = pl.DataFrame({f"c{index}": [index / 7] * 500 for index in range(60)})
     frame = frame.with_columns(pl.col("c1") + pl.int_range(500))
     pq.write_table(frame.to_arrow(), path)
-    pieces = list(Pieces(path, 20_000).frames(1 << 18))
+    pieces = list(Pieces(Layout(path), 20_000).frames(1 << 18))
     assert max(piece.height for piece in pieces) <= 45
     assert_frame_equal(pl.concat(pieces), frame)
 
@@ -127,7 +129,62 @@ def test_pages_that_say_other_numbers_of_rows(tmp_path):
     at = content.index(b"\x15\x02\x15", 100)  # the number of values of a later page: 1
     path.write_bytes(content[: at + 1] + b"\x04" + content[at + 2 :])
     with pytest.raises((ValueError, pl.exceptions.PanicException)):
-        list(Pieces(path, 5000).frames(100))
+        list(Pieces(Layout(path), 5000).frames(100))
+
+
+def rebuilt(content: bytes, change) -> bytes:
+    """Return a Parquet file whose footer was changed."""
+    footer, size = footer_of(content)
+    change(footer)
+    data = encoded(footer)
+    return content[:-size] + data + len(data).to_bytes(4, "little") + b"PAR1"
+
+
+def _group(footer):
+    return footer[4][1][1][0]
+
+
+def _meta(footer):
+    """The metadata of the first column chunk."""
+    return _group(footer)[1][1][1][0][3][1]
+
+
+FOOTERS = {
+    "no encodings": lambda footer: _meta(footer).pop(2),
+    "a chunk that leads out of the file": lambda footer: _meta(footer).update({7: (6, 1 << 40)}),
+    "a group of other rows": lambda footer: _group(footer).update({3: (6, 1 << 50)}),
+    "rows that are less than none": lambda footer: _group(footer).update({3: (6, -1)}),
+}
+
+
+@pytest.mark.parametrize("change", FOOTERS.values(), ids=FOOTERS)
+def test_a_malformed_footer(change, tmp_path):
+    """What Polars reads is read, and what it doesn't is an error with the file's name, at once."""
+    path = tmp_path / "a.parquet"
+    rows(0, 3000).write_parquet(path, row_group_size=1000)
+    path.write_bytes(rebuilt(path.read_bytes(), change))
+    assert layout_of(path, 3000) is None
+    outcomes = []
+    for memory in (None, MEMORY):
+        try:
+            outcomes.append(pl.concat(through(path, memory)).height)
+        except dfv.SourceError:
+            outcomes.append("refused")
+    assert outcomes in ([3000, 3000], ["refused", "refused"])
+
+
+@pytest.mark.parametrize("size", [-1, 1 << 30])
+def test_a_page_of_an_impossible_size(size, tmp_path):
+    """Less than nothing led back to the same page for ever."""
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"x": range(3000)}).write_parquet(path, compression="uncompressed")
+    content = path.read_bytes()
+    page = Decoder(content, 4)
+    header = page.struct()
+    header[3] = header[3][0], -(page.at - 4) if size < 0 else size
+    path.write_bytes(content[:4] + encoded(header) + content[page.at :])
+    with pytest.raises(ValueError, match="column `x` has a malformed page"):
+        list(Pieces(Layout(path), 500).frames(100))
 
 
 # -- text ---------------------------------------------------------------------------------------------------
