@@ -116,8 +116,7 @@ def check_count(name: str, value: object, *, least: int) -> None:
         msg = f"`{name}` must be an integer, got {value!r}"
         raise TypeError(msg)
     if value < least:
-        msg = f"`{name}` must be {least} or more, got {value}"
-        raise ValueError(msg)
+        raise ArgumentError(argument=name, expected=f"{least} or more", got=value)
 
 
 def check_flag(name: str, value: object) -> None:
@@ -129,8 +128,9 @@ def check_flag(name: str, value: object) -> None:
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        msg = f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}"
-        raise ValueError(msg)
+        expected = f"one of {', '.join(map(repr, choices))}"
+        msg = f"`{name}` must be {expected}; got {value!r}"
+        raise ArgumentError(msg, argument=name, expected=expected, got=repr(value))
 
 
 def as_timedelta(name: str, value: object) -> timedelta:
@@ -228,11 +228,10 @@ class BatchConfig:
                 f"`max_batch_size` must not be below `min_batch_size` ({self.min_batch_size}), "
                 f"got {self.max_batch_size}"
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg, argument="max_batch_size", got=self.max_batch_size)
         latency = as_timedelta("target_latency", self.target_latency)
         if not latency:
-            msg = f"`target_latency` must be more than 0, got {latency}"
-            raise ValueError(msg)
+            raise ArgumentError(argument="target_latency", expected="more than 0", got=latency)
         object.__setattr__(self, "target_latency", latency)
         object.__setattr__(self, "min_throughput", _as_rate("min_throughput", self.min_throughput))
         _check_choice("tuner", self.tuner, _TUNERS)
@@ -267,8 +266,7 @@ def _as_rate(name: str, value: object) -> float:
         msg = f"`{name}` must be a number, got {value!r}"
         raise TypeError(msg)
     if not 0 <= value < float("inf"):
-        msg = f"`{name}` must be finite and not negative, got {value!r}"
-        raise ValueError(msg)
+        raise ArgumentError(argument=name, expected="finite and not negative", got=repr(value))
     return float(value)
 
 

@@ -162,8 +162,8 @@ class PooledBuffer(BufferExporter):
         """
         lease = self._lease
         if lease is GONE:
-            msg = "the buffer has been returned to its pool; call `to_arrow` before returning it"
-            raise PoolError(msg)
+            msg = "the buffer has been returned to its pool"
+            raise PoolError(msg, hint="call `to_arrow` before returning it")
         buffer: pa.Buffer = lease._pool._foreign_buffer(lease._block.address, lease.nbytes, lease)
         return buffer
 

@@ -329,8 +329,8 @@ class MemoryPool:
 
     def _check_open(self) -> None:
         if self._shelves.closed:
-            msg = "the memory pool is closed; make a new one"
-            raise PoolError(msg)
+            msg = "the memory pool is closed"
+            raise PoolError(msg, hint="make a new one")
 
     def _new_gate(self) -> Any:
         gate = Lock()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from enum import IntEnum
 
+from dataflare_vec.exceptions import ArgumentError
+
 
 class BufferSize(IntEnum):
     """The fixed size classes, in bytes.
@@ -56,6 +58,5 @@ def as_size(nbytes: object) -> int:
         msg = f"`nbytes` must be an integer, got {nbytes!r}"
         raise TypeError(msg) from None
     if size < 0:
-        msg = f"`nbytes` must be 0 or more, got {size}"
-        raise ValueError(msg)
+        raise ArgumentError(argument="nbytes", expected="0 or more", got=size)
     return size

@@ -164,8 +164,7 @@ class Plan:
             except (FileNotFoundError, NotADirectoryError):
                 pass  # the latter is told where it is made
             except (OSError, ValueError) as error:  # of a name that is too long, or with a null in it
-                msg = f"can't write `{path}`: {getattr(error, 'strerror', error)}"
-                raise SinkError(msg) from error
+                raise SinkError(str(getattr(error, "strerror", error)), file=path) from error
         kind = self.kind
         if self.errors is not None and on_error == "raise":
             msg = Phrase(

@@ -239,8 +239,8 @@ def read_ipc_stream(path: Path, size: int) -> Iterator[pl.DataFrame]:
         end = file.tell()
         check_end_of_stream(file.read_at(4, 0), file.read_at(8, max(0, end - 8)))
         if end < file.size():
-            msg = f"{file.size() - end} bytes follow its end; one file for each stream can be read"
-            raise ValueError(msg)
+            msg = f"{file.size() - end} bytes follow its end"
+            raise SourceError(msg, hint="one file for each stream can be read")
 
 
 def validated(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

@@ -56,8 +56,7 @@ def whole_file(path: Path) -> Iterator[Path | BinaryIO]:
         return
     path = _followed(path)
     if path.is_dir():
-        msg = f"can't write `{path}`: it is a folder"
-        raise SinkError(msg)
+        raise SinkError(problem="it is a folder", file=path)
     with _claim(path, folder=False) as temporary:
         yield temporary
         with _refusing(path):
@@ -86,11 +85,10 @@ def whole_folder(path: Path, may_replace: Callable[[], None] | None = None) -> I
     """
     path = _followed(path)
     if path.exists() and not path.is_dir():
-        msg = f"can't write a folder `{path}`: it is a file"
-        raise SinkError(msg)
+        raise SinkError(problem="a folder is to be written, and it is a file", file=path)
     if os.path.ismount(path):
-        msg = f"can't replace `{path}`: a file system is mounted there; write to a folder in it"
-        raise SinkError(msg)
+        msg = "a file system is mounted there, so it can't be replaced"
+        raise SinkError(msg, file=path, hint="write to a folder in it")
     with _claim(path, folder=True) as temporary:
         yield temporary
         with _refusing(path):
