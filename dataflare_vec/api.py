@@ -22,6 +22,7 @@ _TO_FRAME = "write `series.to_frame().pipe(dfv.apply, …)`"
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dataflare_vec._typing import OnError
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.errorlog import ErrorLog
@@ -44,7 +45,7 @@ def apply(
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,
     keep: bool = True,
-    on_error: str = "raise",
+    on_error: OnError = "raise",
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
     errors: ErrorLog | None = None,
@@ -61,7 +62,7 @@ def apply(
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,
     keep: bool = True,
-    on_error: str = "raise",
+    on_error: OnError = "raise",
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
     errors: ErrorLog | None = None,
@@ -80,7 +81,7 @@ def apply(
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,
     keep: bool = True,
-    on_error: str = "raise",
+    on_error: OnError = "raise",
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
     errors: ErrorLog | None = None,
@@ -190,7 +191,7 @@ def run(
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,
     keep: bool = True,
-    on_error: str = "null",
+    on_error: OnError = "null",
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
     by: By = None,
@@ -279,7 +280,7 @@ def step(
 def expr(
     plugin: str | Plugin,
     *columns: str | pl.Expr,
-    on_error: str = "raise",
+    on_error: OnError = "raise",
     manager: PluginManager | None = None,
     by: By = None,
     **bindings: Any,
@@ -348,7 +349,7 @@ def _apply_to_series(
     manager: PluginManager,
     runtime: Runtime,
     output: Any,
-    on_error: str,
+    on_error: OnError,
     config: BatchConfig | None,
     bindings: Mapping[str, Any],
     state: Any,

@@ -28,6 +28,7 @@ from dataflare_vec.values import struct_fields
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataflare_vec._typing import OnError
     from dataflare_vec.definition import Parameter, Plugin
     from dataflare_vec.engine.steps import BoundStep
     from dataflare_vec.manager import PluginManager
@@ -45,7 +46,7 @@ def register(
     *,
     name: str | None = None,
     types: Mapping[str, Any] | None = None,
-    on_error: str = "raise",
+    on_error: OnError = "raise",
     manager: PluginManager | None = None,
     **bindings: Any,
 ) -> None:
@@ -219,7 +220,7 @@ def _duckdb_type(connection: Any, plugin: Plugin, what: str, dtype: Any) -> Any:
         raise BindingError(msg, plugin=plugin.name) from error
 
 
-def _compute(step: BoundStep, frame: pl.DataFrame, manager: PluginManager, on_error: str) -> pl.Series:
+def _compute(step: BoundStep, frame: pl.DataFrame, manager: PluginManager, on_error: OnError) -> pl.Series:
     # DuckDB has threads of its own.
     config = replace(manager.runtime.config, enable_parallel=False)
     outcome = run_data(frame, [step], manager.runtime, keep=False, on_error=on_error, config=config)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from dataflare_vec._typing import OnError
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.engine.result import BatchResult
     from dataflare_vec.engine.steps import By
@@ -233,7 +234,7 @@ class PluginManager:
         *,
         output: str | Sequence[str] | Mapping[str, str] | None = None,
         keep: bool = True,
-        on_error: str = "null",
+        on_error: OnError = "null",
         config: BatchConfig | None = None,
         by: By = None,
         state: Any = None,

@@ -17,6 +17,7 @@ from dataflare_vec.running import readers_of, run_data
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dataflare_vec._typing import OnError
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.engine.execute import Outcome
     from dataflare_vec.engine.runtime import Runtime
@@ -52,7 +53,7 @@ def apply_to_reader(
     steps: Sequence[BoundStep],
     runtime: Runtime,
     keep: bool,  # noqa: FBT001
-    on_error: str,
+    on_error: OnError,
     config: BatchConfig | None,
     state: Any,
 ) -> Any:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._typing import ON_ERROR
 from dataflare_vec.config import BatchConfig, check_flag
-from dataflare_vec.engine.execute import ON_ERROR, run_steps
+from dataflare_vec.engine.execute import run_steps
 from dataflare_vec.engine.result import BatchResult
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
+from dataflare_vec.exceptions import ArgumentError
 from dataflare_vec.frames import assemble, column_names, is_pandas_series, is_stream, to_polars
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ def check_options(on_error: object, *, keep: object = True, config: object = Non
         Saying what it may be.
     """
     if on_error not in ON_ERROR:
-        msg = f'`on_error` must be "raise", "null" or "drop", got {on_error!r}'
-        raise ValueError(msg)
+        expected = '"raise", "null" or "drop"'
+        raise ArgumentError(argument="on_error", expected=expected, got=repr(on_error))
     if keep is not True:  # most are: a call takes microseconds
         check_flag("keep", keep)
     if config is not None and not isinstance(config, BatchConfig):

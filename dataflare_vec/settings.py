@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from dataflare_vec.exceptions import ArgumentError
 from dataflare_vec.hints import near_matches
 
 PREFIX = "DATAFLARE_VEC_"
@@ -127,6 +128,9 @@ def build(cls: Any, values: Mapping[str, Any], sections: Mapping[str, type], whe
             arguments[name] = value
     try:
         return cls(**arguments)
+    except ArgumentError as error:
+        error.fill(problem=f"{where}: {error.said()}")
+        raise
     except (TypeError, ValueError) as error:
         msg = f"{where}: {error}"
         raise type(error)(msg) from None

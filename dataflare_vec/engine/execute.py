@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-ON_ERROR = ("raise", "null", "drop")
 
 #: Failed rows that an error message names.
 _SHOWN_ROWS = 5

@@ -23,6 +23,7 @@ from dataflare_vec.streams.result import StreamResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from dataflare_vec._typing import OnError
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.engine.steps import By
     from dataflare_vec.manager import PluginManager
@@ -76,7 +77,7 @@ class Passing:
         *,
         output: Any,
         keep: bool,
-        on_error: str,
+        on_error: OnError,
         config: BatchConfig | None,
         memory: int | None,
         by: By,

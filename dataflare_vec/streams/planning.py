@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from dataflare_vec._typing import OnError
+
 
 class Kind(Enum):
     """What a target is."""
@@ -148,7 +150,7 @@ class Plan:
             found.append((_file(target, self.format, self.options), failed))
         return found
 
-    def check(self, on_error: str) -> None:
+    def check(self, on_error: OnError) -> None:
         """Raise if the arguments don't fit each other, or what is there already.
 
         Raises

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from dataflare_vec._typing import OnError
     from dataflare_vec.api import Plugins
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.engine.steps import By
@@ -45,7 +46,7 @@ def stream(
     *,
     output: str | Sequence[str] | Mapping[str, str] | None = None,
     keep: bool = True,
-    on_error: str = "raise",
+    on_error: OnError = "raise",
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
     by: By = None,
