@@ -162,8 +162,9 @@ def _read_of_self(process: Any) -> list[str]:
     this = code.co_varnames[0]
     found = []
     for before, instruction in pairwise(dis.get_instructions(code)):
-        loaded = before.argval if isinstance(before.argval, tuple) else (before.argval,)  # 3.13 loads pairs
-        if before.opname.startswith("LOAD_FAST") and loaded[-1] == this:
+        # Python 3.13 loads two in one, or stores one and loads the next.
+        loaded = before.argval if isinstance(before.argval, tuple) else (before.argval,)
+        if "LOAD_FAST" in before.opname and loaded[-1] == this:
             if instruction.opname in ("LOAD_ATTR", "LOAD_METHOD"):
                 found.append(str(instruction.argval))
     return found

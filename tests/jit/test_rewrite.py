@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec.jit.rewrite import _has_for, _has_try
 
 sys.path.insert(0, str(Path(__file__).parent / "math"))
 from evaluate import compiled, evaluate, run
@@ -236,3 +237,43 @@ def test_integer_division_is_not_speculated():
         pl.when(pl.col("b") != 0).then("b").alias("b")
     )
     assert dfv.apply(frame, plugin)["division"].to_list() == [None, 4]
+
+
+def looping(x):
+    while x > 1.0:
+        x -= 1.0
+    while True:
+        x += 0.25
+        if x < 0.5:
+            continue
+        return x
+
+
+def for_each(x):
+    for i in range(3):
+        x += i
+    return x
+
+
+def tried(x):
+    try:
+        return 1 / x
+    except ZeroDivisionError:
+        return 0.0
+
+
+def branches(x, y):
+    if x and (y or x):
+        x += 1
+    return x + 1 if y else 3
+
+
+def comprehension(x):
+    return sum([i for i in range(x)])
+
+
+def test_for_and_try_are_found_in_each_python():
+    assert _has_for(for_each)
+    assert not any(map(_has_for, (looping, tried, branches)))
+    assert _has_try(tried)
+    assert not any(map(_has_try, (looping, for_each, branches, comprehension)))
