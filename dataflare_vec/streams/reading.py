@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from dataflare_vec.streams.formats import Named
 
 #: Rows that the types of a CSV file are inferred from.
 INFERRED = 10_000
@@ -69,6 +68,8 @@ READ_OPTIONS = {
 #: Those about the beginning of a CSV file.
 _SKIPPED = ("skip_rows", "skip_lines", "skip_rows_after_header")
 _OF_HEADS = (*_SKIPPED, "has_header", "new_columns", "schema_overrides")
+#: What packed texts begin with.
+_PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 #: Encodings that Polars reads by itself.
 _UTF8 = ("utf8", "utf8-lossy")
 
@@ -178,7 +179,7 @@ def read_text(
     if memory is None:
         yield from rows_of(scan(path, kind, schema, options), size)
         return
-    with _opened(path, named(path)) as file:
+    with _opened(path) as file:
         if kind == "csv":
             yield from _csv_blocks(file, path, schema, options, size, block_bytes(memory))
         else:
@@ -309,7 +310,7 @@ def as_utf8(path: Path, kind: str, options: Mapping[str, Any], lines: int | None
     with tempfile.TemporaryDirectory(prefix="dataflare_vec-") as folder:
         copy = Path(folder, f"copy{'.csv' if says is None else says.end.split('.gz')[0].split('.zst')[0]}")
         with (
-            io.TextIOWrapper(_opened(path, says), encoding=encoding, newline="") as source,
+            io.TextIOWrapper(_opened(path), encoding=encoding, newline="") as source,
             copy.open("w", encoding="utf-8", newline="") as target,
         ):
             if lines is None:
@@ -319,19 +320,27 @@ def as_utf8(path: Path, kind: str, options: Mapping[str, Any], lines: int | None
         yield copy
 
 
-def _opened(path: Path, says: Named | None) -> Any:
-    if says is None or says.compression is None:
+def _opened(path: Path) -> Any:
+    """Open a text, unpacked. As for Polars, its bytes say how it is packed, not its name."""
+    codec = _codec(path)
+    if codec is None:
         return path.open("rb")
     import pyarrow as pa
 
-    return pa.input_stream(str(path), compression=says.compression)
+    return pa.input_stream(str(path), compression=codec)
+
+
+def _codec(path: Path) -> str | None:
+    with path.open("rb") as file:
+        first = file.read(4)
+    return next((codec for magic, codec in _PACKED.items() if first.startswith(magic)), None)
 
 
 def rows_to_infer(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of a CSV file, where rows are long with how many its types are inferred from."""
     end = (options.get("eol_char") or "\n").encode()
     found = read = 0
-    with _opened(path, named(path)) as file:
+    with _opened(path) as file:
         while found <= INFERRED and read < _INFERRED_BYTES and (data := file.read(1 << 20)):
             found, read = found + data.count(end), read + len(data)
     if found > INFERRED or read < _INFERRED_BYTES:
@@ -348,7 +357,7 @@ def check_end(path: Path, columns: int, options: Mapping[str, Any]) -> None:
         If the last line has no end, and too few values.
     """
     says = named(path)
-    if (says is not None and says.compression) or options.get("eol_char", "\n") != "\n":
+    if _codec(path) is not None or options.get("eol_char", "\n") != "\n":
         return  # what is compressed has an end of its own
     encoding = options.get("encoding", "utf8")
     if not _is_utf8(encoding) and ",\n".encode(encoding) != b",\n":

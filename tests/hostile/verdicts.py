@@ -15,6 +15,7 @@ STRICTER = (
     "it is cut off",
     "no end marker",
     "bytes follow its end",
+    "its footer leads out of the file",
     "the batches of its footer aren't those that are there",
     "which Polars lets",
 )

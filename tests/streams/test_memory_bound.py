@@ -294,3 +294,23 @@ def test_row_groups_are_bounded_by_bytes(tmp_path):
     assert pq.read_table(path).num_rows == 50_100
     found = pl.scan_parquet(path).filter(pl.col("x") == 100, pl.col("text").str.len_bytes() > 10).collect()
     assert found.height == 1
+
+
+@pytest.mark.parametrize("end", ["csv", "ndjson"])
+@pytest.mark.parametrize("how", ["packed, unnamed", "named, unpacked", "twice"])
+def test_texts_are_packed_as_their_bytes_say(how, end, tmp_path):
+    """Polars looks at these, not at the name."""
+    frame = rows(1, 3000)
+    text = (frame.write_csv() if end == "csv" else frame.write_ndjson()).encode()
+    half = text.index(b"\n", len(text) // 2) + 1
+    path = tmp_path / (f"a.{end}.gz" if how == "named, unpacked" else f"a.{end}")
+    path.write_bytes(
+        {
+            "packed, unnamed": gzip.compress(text, 1),
+            "named, unpacked": text,
+            "twice": gzip.compress(text[:half], 1) + gzip.compress(text[half:], 1),
+        }[how]
+    )
+    found = [pl.concat(through(path, memory)) for memory in (None, MEMORY)]
+    assert found[0].height == 2999
+    assert_frame_equal(*found)
