@@ -227,7 +227,7 @@ def test_report(capsys, tmp_path):
     assert main(["report", "report.json", "-o", "page.html"]) == 0
     assert "cli_share" in (tmp_path / "page.html").read_text()
     assert main(["report", "kernels.py"]) == 3
-    assert "`kernels.py` is no performance report" in capsys.readouterr().err
+    assert "`kernels.py`: it is no performance report" in capsys.readouterr().err
     assert main(["report", "nothing.json"]) == 3
 
 

@@ -288,7 +288,7 @@ def test_compile_report_cache_and_new(capsys):
         ("compile opt_share --for i64 --plugins k.py", 2, "reads 2 columns (part, whole), got 1 types"),
         ("compile opt_share --for i64,foo --plugins k.py", 2, "--for: `foo` is no type"),
         ("compile opt_share --for 'datetime[xx],i64' --plugins k.py", 2, "--for: `datetime[xx]` is no type"),
-        ("compile opt_running --plugins k.py", 2, "`opt_running` is a scan"),
+        ("compile opt_running --plugins k.py", 2, "`opt_running`: it is a scan"),
         ("cache list", 0, "opt_share(part: Int64, whole: Int64)"),
         ("cache size", 0, "kernels, "),
         ("cache clear", 0, "freed in"),
