@@ -62,8 +62,9 @@ ROADS = {
     "ndjson": ["eager", "lazy", "stream", "memory", "command"],
 }
 
-#: Verdicts that are a mistake of the library's.
-BAD = ("lost", "differs", "other count", "crash", "hangs", "not clear", "otherwise refused", "refused alone")
+#: Verdicts that are a mistake of the library's; and of files that nobody has damaged.
+BAD = ("lost", "differs", "other count", "crash", "hangs", "not clear", "otherwise refused")
+BAD_OF_WHOLE = (*BAD, "refused alone")
 
 
 def format_of(path: Path) -> str | None:
@@ -90,11 +91,11 @@ def files(folders: list[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
 class Tally:
     """Counts of verdicts by format and road, and the cases that are worth a look."""
 
-    def __init__(self, log: Any) -> None:
+    def __init__(self, log: Any, bad: tuple[str, ...]) -> None:
         self.counts: Counter[tuple[str, str, str]] = Counter()
         self.crashes: Counter[str] = Counter()
         self.bad = self.files = 0
-        self._log = log
+        self._log, self._bad = log, bad
 
     def add(self, label: str, kind: str, said: dict[str, Any]) -> None:
         """Count a verdict."""
@@ -103,8 +104,8 @@ class Tally:
         self.files += said["road"] == "reference"
         if verdict == "crash upstream":
             self.crashes[f"{kind}: {said['about']}"] += 1
-        self.bad += verdict in BAD
-        if verdict in BAD or verdict == "crash upstream":
+        self.bad += verdict in self._bad
+        if verdict in (*BAD_OF_WHOLE, "crash upstream"):
             self._log.write(f"{verdict}: {label} ({kind}, {said['road']}): {said['about']}\n")
             self._log.flush()
 
@@ -120,7 +121,7 @@ class Tally:
 
 def take_files(folders: list[Path], log: Any) -> Tally:
     """Take the files of folders through all roads; each as a copy in a folder of its own."""
-    tally = Tally(log)
+    tally = Tally(log, BAD_OF_WHOLE)
     with tempfile.TemporaryDirectory() as place, Worker() as worker:
         for label, job in files(folders):
             copy = Path(place, Path(job["path"]).name.replace("*", "_"))
@@ -135,7 +136,7 @@ def take_mutations(
     count: int, seed: int, log: Any, formats: tuple[str, ...] = FORMATS, keep: Path | None = None
 ) -> Tally:
     """Take ``count`` damaged files of each format through all roads."""
-    tally = Tally(log)
+    tally = Tally(log, BAD)
     with tempfile.TemporaryDirectory() as place, Worker() as worker:
         for mutation in mutations(count, seed, formats):
             path = Path(place, f"mutated{mutation.end}")

@@ -40,6 +40,8 @@ dfv.register("here", pl.lit(1))
 #: Small files are read in pieces, too, where a limit may be small.
 passing.LEAST_MEMORY = 0
 LEAST = 16_000
+#: What the command can't do for the columns: Parquet has no such type.
+UNWRITABLE = "Unable to write struct type with no child field to Parquet"
 #: What a road may raise: whatever else comes out of it is a mistake of ours.
 REFUSALS = (dfv.DataFlareError,)
 
@@ -152,7 +154,10 @@ def outcome(road: str, path: Path, format: str, steps: Any) -> tuple[Any, Any]: 
     except Upstream as error:
         return None, ("upstream", _said(error.__cause__))
     except Failed as error:
-        return None, ("refused" if str(error).startswith("code 3") else "otherwise refused", str(error)[:300])
+        said = str(error)[:300]
+        if UNWRITABLE in said:
+            return None, ("upstream", said)
+        return None, ("refused" if said.startswith("code 3") else "otherwise refused", said)
     except REFUSALS as error:
         return None, ("refused", _said(error))
     except BaseException as error:

@@ -17,7 +17,7 @@ STRICTER = (
     "bytes follow its end",
     "its footer leads out of the file",
     "the batches of its footer aren't those that are there",
-    "which Polars lets",
+    "doesn't fit 64 bits of milliseconds",
 )
 
 
@@ -102,19 +102,14 @@ def through_parquet(frame: pl.DataFrame) -> pl.DataFrame:
 
 def refused_alone(verdict: str, about: str, path: Path, format: str, reference: pl.DataFrame) -> str:  # noqa: A002
     """Return the verdict on a road that refuses a file which Polars reads."""
-    if verdict == "refused":
-        counted = footer_rows(path, format)
-        if counted not in (None, reference.height):  # Polars has lost rows
-            return "refused on purpose"
-        if any(reason in about for reason in STRICTER) or not _arrow_reads(path, format):
-            return "refused on purpose"
-        return "refused alone"
-    if verdict == "otherwise refused" and about.startswith("code 4"):
-        try:
-            through_parquet(reference)
-        except BaseException:  # Parquet can't hold it
-            return "upstream"
-    return verdict
+    if verdict != "refused":
+        return verdict
+    counted = footer_rows(path, format)
+    if counted not in (None, reference.height):  # Polars has lost rows
+        return "refused on purpose"
+    if any(reason in about for reason in STRICTER) or not _arrow_reads(path, format):
+        return "refused on purpose"
+    return "refused alone"
 
 
 def _arrow_reads(path: Path, format: str) -> bool:  # noqa: A002
