@@ -12,7 +12,7 @@ from dataflare_vec.definition import Form
 from dataflare_vec.engine.live import check
 from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.exceptions import BindingError
-from dataflare_vec.native.conveyor import conveyor
+from dataflare_vec.native.fused import fused_loop
 from dataflare_vec.native.support import releases
 from dataflare_vec.registry import default_registry
 
@@ -78,7 +78,7 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, 
     check(plugin)
     prepared = prepare(binding, [_instance(plugin.name, name, schema[name]) for name in names])
     prepared.kernel.make_all()
-    conveyor()
+    fused_loop()
     releases()
     outputs = prepared.field_names(plugin) or (plugin.name,)
     return {name: field.shown for name, field in zip(outputs, prepared.outputs, strict=True)}

@@ -388,6 +388,11 @@ def likely_dtype(kind: Kind) -> Any:
     return _DTYPES.get(kind)
 
 
+def assumed_dtype(kind: Kind) -> Any:
+    """Return the dtype of a column of which nothing else is known: what is annotated, or Float64."""
+    return likely_dtype(kind) or pl.Float64()
+
+
 # -- results ----------------------------------------------------------------------------------------------
 
 

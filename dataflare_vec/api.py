@@ -10,12 +10,13 @@ from dataflare_vec.binding import series_bindings
 from dataflare_vec.definition import Form
 from dataflare_vec.engine.expressions import named
 from dataflare_vec.engine.lazy import apply_lazily, as_aggregation, as_expression
-from dataflare_vec.engine.steps import Step, bind_steps
+from dataflare_vec.engine.request import ask
+from dataflare_vec.engine.steps import Step
 from dataflare_vec.exceptions import ArgumentError, BindingError
 from dataflare_vec.frames import assemble, is_pandas_series, is_stream, knowing_narwhals, text_of
 from dataflare_vec.manager import managed
 from dataflare_vec.readers import apply_to_reader
-from dataflare_vec.running import check_options, run_batch, run_data
+from dataflare_vec.running import apply_to, run_batch, run_data
 
 _TO_FRAME = "write `series.to_frame().pipe(dfv.apply, …)`"
 
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from dataflare_vec.config import BatchConfig
     from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.errorlog import ErrorLog
+    from dataflare_vec.engine.request import Request
     from dataflare_vec.engine.result import BatchResult
-    from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import By
     from dataflare_vec.manager import PluginManager
+    from dataflare_vec.registry import Registry
     from dataflare_vec.typed import Frame, Table
 
     #: A plugin or its name, or a pipeline: a list of these and of steps. In a call by `pipe` a type checker
@@ -168,19 +170,30 @@ def apply(
     """
     manager = managed(manager)
     runtime = manager.runtime.logging_to(errors)
-    check_options(on_error, keep=keep, config=config)
-    if isinstance(data, pl.Series) or (not isinstance(data, pl.DataFrame) and is_pandas_series(data)):
-        if by is not None:
-            raise BindingError(argument="by", problem="`by` needs a frame, got a Series", hint=_TO_FRAME)
-        return _apply_to_series(data, plugin, manager, runtime, output, on_error, config, bindings, state)
-    steps = bind_steps(manager.registry, plugin, output, bindings, by, replace=replace)
+    is_series = isinstance(data, pl.Series) or (not isinstance(data, pl.DataFrame) and is_pandas_series(data))
+    if is_series:
+        plugin, bindings = _of_one_column(manager.registry, data, plugin, by, bindings)
+    request = ask(
+        manager.registry,
+        runtime,
+        plugin,
+        output=output,
+        keep=keep,
+        on_error=on_error,
+        config=config,
+        by=by,
+        state=state,
+        replace=replace,
+        bindings=bindings,
+    )
     if not isinstance(data, pl.DataFrame):
+        if is_series:
+            return _apply_to_series(data, request)
         if isinstance(data, pl.LazyFrame):
-            return apply_lazily(data, steps, runtime, keep=keep, on_error=on_error, state=state)
+            return apply_lazily(data, request)
         if is_stream(data):
-            return apply_to_reader(data, steps, runtime, keep, on_error, config, state)
-    outcome = run_data(data, steps, runtime, keep, on_error, config, state=state)
-    return assemble(data, outcome, keep=keep)
+            return apply_to_reader(data, request)
+    return apply_to(data, request)
 
 
 @knowing_narwhals
@@ -330,37 +343,34 @@ def expr(
     if on_error == "drop":
         msg, hint = "an expression can't drop rows", 'use `on_error="null"`, or `apply`'
         raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
-    check_options(on_error)
-    (bound,) = bind_steps(manager.registry, found, None, bindings, by)
-    if found.stateful is not None and not bound.by:
-        return as_aggregation(bound, manager.runtime, on_error).alias(found.name)
+    request = ask(manager.registry, manager.runtime, found, on_error=on_error, by=by, bindings=bindings)
+    if found.stateful is not None and by is None:
+        return as_aggregation(request).alias(found.name)
     if found.form is Form.REDUCE:
         msg, hint = "it makes one row for each key, an expression can't", "`group_by(…).agg(dfv.expr(…))`"
         raise BindingError(msg, plugin=found.name, hint=f"use {hint}, or `apply`")
-    return as_expression(bound, None, manager.runtime, on_error).alias(found.name)
+    return as_expression(request, None).alias(found.name)
 
 
 # -- other kinds ------------------------------------------------------------------------------------------
 
 
-def _apply_to_series(
-    series: Any,
-    plugin: Plugins,
-    manager: PluginManager,
-    runtime: Runtime,
-    output: Any,
-    on_error: OnError,
-    config: BatchConfig | None,
-    bindings: Mapping[str, Any],
-    state: Any,
-) -> Any:
+def _of_one_column(
+    registry: Registry, series: Any, plugin: Plugins, by: By, bindings: Mapping[str, Any]
+) -> tuple[Plugin, dict[str, Any]]:
+    """Return the plugin that is called with a Series, and its bindings with that as its column."""
+    if by is not None:
+        raise BindingError(argument="by", problem="`by` needs a frame, got a Series", hint=_TO_FRAME)
     if isinstance(plugin, (list, tuple, Step)):
         raise BindingError(problem="a pipeline needs a frame, got a Series", hint=_TO_FRAME)
-    found = manager.registry.resolve(plugin)
+    found = registry.resolve(plugin)
+    return found, series_bindings(found, text_of(series.to_frame().columns[0]), bindings)
+
+
+def _apply_to_series(series: Any, request: Request) -> Any:
+    found = request.steps[0].plugin
     frame = series.to_frame()
-    bound = series_bindings(found, text_of(frame.columns[0]), bindings)
-    steps = bind_steps(manager.registry, found, output, bound)
-    outcome = run_data(frame, steps, runtime, False, on_error, config, state=state)  # noqa: FBT003
+    outcome = run_data(frame, request._replace(keep=False))
     if not isinstance(series, pl.Series):
         if found.is_filter:
             return series if outcome.keep is None else series[outcome.keep.to_numpy()]

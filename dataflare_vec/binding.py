@@ -199,6 +199,23 @@ def series_bindings(plugin: Plugin, name: str, given: Mapping[str, Any]) -> dict
     return {**given, free[0]: name}
 
 
+def field_names(
+    plugin: Plugin, fields: tuple[str, ...] | None, count: int, *, is_tuple: bool
+) -> tuple[str, ...] | None:
+    """Return the names of the fields that a kernel returns; None if it returns one value.
+
+    Parameters
+    ----------
+    fields
+        Those of a named tuple; None for anything else. A plain tuple has numbers.
+    count, is_tuple
+        How many outputs there are, and whether it returns a tuple.
+    """
+    if is_tuple and fields is None:
+        return tuple(f"{plugin.name}_{i}" for i in range(count))
+    return fields
+
+
 def output_names(
     plugin: Plugin,
     fields: Sequence[str] | None,
@@ -227,9 +244,7 @@ def output_names(
     name = plugin.name
     if output is None and count == 1 and not fields and name not in taken:
         return [name]
-    default = list(fields) if fields else [f"{name}_{i}" for i in range(count)]
-    if count == 1 and not fields:
-        default = [name]
+    default = list(field_names(plugin, tuple(fields or ()) or None, count, is_tuple=count > 1) or (name,))
     names = default
     if isinstance(output, str):
         names = [output] if count == 1 else [f"{output}_{field}" for field in fields or range(count)]

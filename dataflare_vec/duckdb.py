@@ -14,6 +14,7 @@ from dataflare_vec.binding import Column
 from dataflare_vec.engine.failures import in_batch
 from dataflare_vec.engine.lazy import answering, check_answers
 from dataflare_vec.engine.plan import Plan
+from dataflare_vec.engine.request import Request
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.exceptions import ArgumentError, BindingError
@@ -223,7 +224,7 @@ def _duckdb_type(connection: Any, plugin: Plugin, what: str, dtype: Any) -> Any:
 def _compute(step: BoundStep, frame: pl.DataFrame, manager: PluginManager, on_error: OnError) -> pl.Series:
     # DuckDB has threads of its own.
     config = replace(manager.runtime.config, enable_parallel=False)
-    outcome = run_data(frame, [step], manager.runtime, keep=False, on_error=on_error, config=config)
+    outcome = run_data(frame, Request([step], manager.runtime, keep=False, on_error=on_error, config=config))
     if len(outcome.series) == 1:
         return outcome.series[0]
     return pl.DataFrame(outcome.series).to_struct()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.annotations import likely_dtype
+from dataflare_vec.annotations import assumed_dtype
 from dataflare_vec.engine.admission import admitted
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.columnwise import ColumnStage
@@ -33,7 +33,6 @@ from dataflare_vec.running import readers_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.definition import Parameter
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.engine.steps import BoundStep
@@ -273,16 +272,11 @@ def _assumed(steps: Sequence[BoundStep]) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     for step in steps:
         for item in step.binding.columns:
-            dtype = assumed_dtype(item.parameter)
+            dtype = assumed_dtype(item.parameter.expects)
             names = [item.source] if isinstance(item.source, str) else item.source.meta.root_names()
             for name in names:
                 schema.setdefault(name, dtype)
     return schema
-
-
-def assumed_dtype(parameter: Parameter) -> Any:
-    """Return the dtype of a column that nothing is known of: what is annotated, or Float64."""
-    return likely_dtype(parameter.expects) or pl.Float64()
 
 
 def _explain(

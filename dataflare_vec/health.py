@@ -13,6 +13,7 @@ import polars as pl
 from dataflare_vec.annotations import likely_dtype
 from dataflare_vec.config import BatchConfig, MemoryPoolConfig
 from dataflare_vec.engine.execute import run_steps
+from dataflare_vec.engine.request import Request
 from dataflare_vec.engine.runtime import Runtime
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import BoundStep, bind_steps
@@ -132,7 +133,7 @@ def _try(plugin: Plugin, registry: Registry, dtypes: Mapping[str, Any]) -> tuple
         runtime = Runtime(pool, config)
         scope = Scope.of_frame(frame)
         scope.holds_all = True
-        outcome = run_steps(steps, scope, frame, runtime, keep_data=False, on_error="null")
+        outcome = run_steps(Request(steps, runtime, keep=False, on_error="null"), scope, frame)
         failed = outcome.failed
         del outcome
         if pool.get_stats().in_use_bytes:

@@ -1,9 +1,8 @@
 """A kernel as the engine sees it: loops to call, whatever they come from, without Numba.
 
 A loop is a C function ``int64 loop(const int64 *block, int64 rows)``; what lies in the block is said in
-`jit.slots`. It returns whether the kernel raised for some row. All loops share this signature, so one
-``ctypes`` prototype calls them all, and calling one costs the same for any kernel. ``ctypes`` releases the
-GIL meanwhile.
+`jit.slots`, and what it returns at `Loop`. All loops share this signature, so one ``ctypes`` prototype calls
+them all, and calling one costs the same for any kernel. ``ctypes`` releases the GIL meanwhile.
 """
 
 from __future__ import annotations
@@ -11,19 +10,32 @@ from __future__ import annotations
 import ctypes
 import threading
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from dataflare_vec import forks
 from dataflare_vec.interrupts import watched
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
 
 
 # So many chunks go to the full form at once, after one that it turned out to be needed for.
 _STAY_IN_FULL = 15
+
+
+class Loop(Protocol):
+    """A compiled loop as it is called."""
+
+    def __call__(self, block: int, rows: int, /) -> int:
+        """Run over the rows of a block that lies at an address.
+
+        Returns
+        -------
+        int
+            0 if all rows went through. Else a loop that carries a state has stopped at the first row that
+            failed, and returns that row's number, counted from 1. Any other, and the careful variant of all,
+            has gone on to the end, and returns 1.
+        """
+        ...
 
 
 class LoopVariant(NamedTuple):
@@ -64,8 +76,8 @@ class Kernel(ABC):
     def __init__(self) -> None:
         self.renew_after_fork()
         forks.renew_in_child(self)
-        self._callables: dict[tuple[bool, bool], Callable[[int, int], int]] = {}
-        self._loops: dict[LoopVariant, Callable[[int, int], int]] = {}
+        self._callables: dict[tuple[bool, bool], Loop] = {}
+        self._loops: dict[LoopVariant, Loop] = {}
         self._code: dict[LoopVariant, MachineCode] = {}
         self._full_turns = 0  # how many more chunks don't try the fast form first
 
@@ -73,8 +85,8 @@ class Kernel(ABC):
         """Have a lock that no thread holds."""
         self._lock = threading.RLock()
 
-    def loop(self, *, nulls: bool, careful: bool = False) -> Callable[[int, int], int]:
-        """Return the loop ``(address of the block, rows) -> whether some row raised``.
+    def loop(self, *, nulls: bool, careful: bool = False) -> Loop:
+        """Return a loop.
 
         Parameters
         ----------
@@ -116,7 +128,7 @@ class Kernel(ABC):
     def _obtain(self, variant: LoopVariant) -> MachineCode:
         """Return a loop that isn't in memory yet. Under the kernel's lock."""
 
-    def _callable(self, variant: LoopVariant) -> Callable[[int, int], int]:
+    def _callable(self, variant: LoopVariant) -> Loop:
         if not self.has_full_form:
             return self._loop(variant)
         if variant.careful:
@@ -138,7 +150,7 @@ class Kernel(ABC):
 
         return loop
 
-    def _loop(self, variant: LoopVariant) -> Callable[[int, int], int]:
+    def _loop(self, variant: LoopVariant) -> Loop:
         loop = self._loops.get(variant)
         if loop is None:
             with self._lock:

@@ -21,7 +21,7 @@ from dataflare_vec.hints import near_matches
 from dataflare_vec.metrics import Metrics, PluginMetrics
 from dataflare_vec.registry import Registry, default_registry
 from dataflare_vec.running import run_batch
-from dataflare_vec.states import PluginState, States
+from dataflare_vec.states import PluginState, PluginStates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +95,7 @@ class PluginManager:
             raise TypeError(msg)
         self.registry = Registry(default_registry) if registry is None else registry
         self._own_pool = pool is None
-        self._states = States(config.max_plugin_instances)
+        self._states = PluginStates(config.max_plugin_instances)
         metrics = Metrics() if config.enable_metrics else None
         self.runtime = Runtime(pool or partial(_make_pool, config), config.run_config, metrics, self._states)
         self._began = monotonic()

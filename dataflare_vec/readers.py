@@ -12,16 +12,12 @@ from dataflare_vec.exceptions import UnsupportedDataError
 from dataflare_vec.foreign import first_line
 from dataflare_vec.frames import assemble, column_names, to_polars
 from dataflare_vec.frames.arrow import empty_table, like
-from dataflare_vec.running import readers_of, run_data
+from dataflare_vec.running import apply_to, readers_of, run_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from dataflare_vec._typing import OnError
-    from dataflare_vec.config import BatchConfig
-    from dataflare_vec.engine.execute import Outcome
-    from dataflare_vec.engine.runtime import Runtime
-    from dataflare_vec.engine.steps import BoundStep
+    from dataflare_vec.engine.request import Request
 
 
 def open_reader(data: Any) -> Any:
@@ -48,39 +44,28 @@ def open_reader(data: Any) -> Any:
         ) from error
 
 
-def apply_to_reader(
-    data: Any,
-    steps: Sequence[BoundStep],
-    runtime: Runtime,
-    keep: bool,  # noqa: FBT001
-    on_error: OnError,
-    config: BatchConfig | None,
-    state: Any,
-) -> Any:
+def apply_to_reader(data: Any, request: Request) -> Any:
     """Return a reader of what comes of the batches; columns that aren't read are handed on as they are."""
     import pyarrow as pa
 
     reader = open_reader(data)
-
-    def outcome_of(part: Any, state: Any) -> Outcome:
-        return run_data(part, steps, runtime, keep, on_error, config, state=state)
-
+    steps, keep = request.steps, request.keep
     empty = empty_table(reader.schema)
-    schema = assemble(empty, outcome_of(empty, state), keep=keep).schema
+    schema = apply_to(empty, request).schema
     names = column_names(empty)
     scope = Scope(names, to_polars(empty, readers_of(steps, names)))
     plan = Plan(steps, scope, keep_data=keep)
     if any(stage.whole for stage in plan.stages):
         # It needs all rows at once, whoever hands them over one batch at a time.
-        table = reader.read_all()
-        return assemble(table, outcome_of(table, state), keep=keep).to_reader()
-    states = open_states(plan, state)  # carried from batch to batch
+        return apply_to(reader.read_all(), request).to_reader()
+    states = open_states(plan, request.state)  # carried from batch to batch
+    of_batch = request._replace(state=states)
 
     def batches() -> Iterator[Any]:
         row = 0
         for batch in reader:
             with of_all_rows(None, row):
-                outcome = outcome_of(batch, states)
+                outcome = run_data(batch, of_batch)
             row += len(batch)
             if not outcome.reduced:
                 yield _as(schema, assemble(batch, outcome, keep=keep))
@@ -88,7 +73,7 @@ def apply_to_reader(
             # Its `finish` may have changed since the reader was opened.
             reduces = Plan(steps, scope, keep_data=keep).reduces
             assert reduces is not None
-            columns = reduces.result(states[reduces.index], runtime.pool, on_error)
+            columns = reduces.result(states[reduces.index], request.runtime.pool, request.on_error)
             yield from _as(schema, like(empty, columns)).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())

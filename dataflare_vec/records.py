@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.annotations import likely_dtype
+from dataflare_vec.annotations import assumed_dtype
 from dataflare_vec.engine.failures import explain
+from dataflare_vec.engine.request import Request
 from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.exceptions import ColumnNotFoundError, RowError
 from dataflare_vec.hints import near_matches
@@ -94,7 +95,7 @@ def run_record(
         )
     frame = pl.DataFrame(columns)
     try:
-        outcome = run_data(frame, steps, runtime, False, "null", None, of_record=True)  # noqa: FBT003
+        outcome = run_data(frame, Request(steps, runtime, keep=False, on_error="null", of_record=True))
     except RowError as failed:  # of a column kernel, which fails as a whole
         cause = failed.__cause__ if isinstance(failed.__cause__, Exception) else failed
         return PluginResult(False, {}, False, cause, timedelta(seconds=perf_counter() - began))  # noqa: FBT003
@@ -149,7 +150,9 @@ def as_frame(
         seen = known.get(step.plugin.name, {})
         for item in step.binding.columns:
             if isinstance(item.source, str) and item.source not in written:
-                schema.setdefault(item.source, seen.get(item.parameter.name) or _likely(item))
+                schema.setdefault(
+                    item.source, seen.get(item.parameter.name) or assumed_dtype(item.parameter.expects)
+                )
         output = step.output or step.plugin.name
         names = output.values() if isinstance(output, dict) else output
         written.update([names] if isinstance(names, str) else names)
@@ -158,11 +161,7 @@ def as_frame(
 
 def _unseen(item: Column, record: Mapping[str, Any]) -> Any:
     """Return the dtype of a column whose first value is null, None if there is one to tell it."""
-    return _likely(item) if record.get(str(item.source)) is None else None
-
-
-def _likely(item: Column) -> Any:
-    return likely_dtype(item.parameter.expects) or pl.Float64()
+    return assumed_dtype(item.parameter.expects) if record.get(str(item.source)) is None else None
 
 
 def _as_series(name: str, value: Any, dtype: Any) -> pl.Series:

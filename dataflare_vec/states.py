@@ -60,7 +60,7 @@ class _Entry:
         self.message = ""
 
 
-class States:
+class PluginStates:
     """The states of plugins, and the column types they were run on. Safe from any thread.
 
     Parameters

@@ -7,7 +7,7 @@ import platform
 import pytest
 from hypothesis import HealthCheck, settings
 
-from dataflare_vec.engine import small
+from dataflare_vec.engine import fast_path
 
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # kernels compile
 # The same examples on each run: a change is judged by what it changes. The deep profile searches.
@@ -28,7 +28,7 @@ def _own_cache(tmp_path_factory):
 def _both_roads():
     """Let frames of some rows take the short road, and those of a few more the one with chunks."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(small, "SMALL", 10)
+        patch.setattr(fast_path, "FEW_ROWS", 10)
         yield
 
 

@@ -59,6 +59,21 @@ def test_the_layers_are_those_of_the_contracts_in_pyproject():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def between_circles(imports):
+    """Leave out the modules that import nothing any more, again and again."""
+    left = dict(imports)
+    while ends := [module for module, others in left.items() if left.keys().isdisjoint(others)]:
+        for module in ends:
+            del left[module]
+    return left
+
+
+def test_modules_import_each_other_in_no_circle(graph):
+    upwards = between_circles({one: graph.find_modules_directly_imported_by(one) for one in graph.modules})
+    circles = between_circles({one: graph.find_modules_that_directly_import(one) for one in upwards})
+    assert not circles, {one: sorted(circles.keys() & upwards[one]) for one in sorted(circles)}
+
+
 def test_nobody_imports_the_root(graph):
     """It imports everything: whoever asks it for a name closes a circle."""
     assert not graph.find_modules_that_directly_import("dataflare_vec")

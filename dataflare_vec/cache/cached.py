@@ -1,4 +1,4 @@
-"""A kernel whose loops come from the cache; one that isn't there is compiled, and kept."""
+"""A kernel whose loops come from the cache, or are kept there once they are compiled."""
 
 from __future__ import annotations
 
@@ -20,34 +20,45 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 
 
-def load_or_compile(
-    name: str, label: str, entry: Entry | None, compile_: Compile
-) -> tuple[Kernel, tuple[Any, ...]]:
-    """Return a kernel and what is known of it, from the cache if it is there.
+def load(name: str, entry: Entry, compile_: Compile) -> tuple[Kernel, tuple[Any, ...]] | None:
+    """Return a kernel and what is known of it from the cache; None if it isn't there.
 
     Parameters
     ----------
     name
         Of the plugin, for messages.
+    entry
+        Its place in the cache.
+    compile_
+        Called for a loop that isn't there, or because somebody wants to look at it.
+    """
+    stored = entry.read()
+    if stored is None:
+        return None
+    has_full_form, known = stored
+    same = partial(_compile_same, name, compile_, known)
+    return CachedKernel(name, entry, same, has_full_form=has_full_form), known
+
+
+def keep(
+    name: str, label: str, entry: Entry, compile_: Compile, compiled: Kernel, known: tuple[Any, ...]
+) -> Kernel:
+    """Return a kernel that has just been compiled as one with a place in the cache, if it may be kept.
+
+    Parameters
+    ----------
+    name, entry, compile_
+        See `load`.
     label
         What the kernel is called in a list of the cache.
-    entry
-        Its place in the cache; None if there is none.
-    compile_
-        Called if it isn't there.
+    compiled, known
+        What was compiled, and what is known of it.
     """
-    stored = None if entry is None else entry.read()
-    if entry is not None and stored is not None:
-        has_full_form, known = stored
-        same = partial(_compile_same, name, compile_, known)
-        return CachedKernel(name, entry, same, has_full_form=has_full_form), known
-    compiled, known = compile_()
-    if entry is None or not _may_keep(name, compiled, entry):
-        return compiled, known
+    if not _may_keep(name, compiled, entry):
+        return compiled
     entry.write(label, (compiled.has_full_form, known))
     same = partial(_compile_same, name, compile_, known)
-    has_full_form = compiled.has_full_form
-    return CachedKernel(name, entry, same, has_full_form=has_full_form, compiled=compiled), known
+    return CachedKernel(name, entry, same, has_full_form=compiled.has_full_form, compiled=compiled)
 
 
 def _may_keep(name: str, compiled: Any, entry: Entry) -> bool:

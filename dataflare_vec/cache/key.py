@@ -11,13 +11,17 @@ from dataflare_vec.annotations import fields_of, is_named_tuple
 from dataflare_vec.binding import Column
 from dataflare_vec.cache.entry import digest
 from dataflare_vec.cache.environment import environment
-from dataflare_vec.cache.fingerprint import fingerprint
+from dataflare_vec.cache.fingerprint import NotCacheable, fingerprint
+from dataflare_vec.logs import get_logger
 from dataflare_vec.subclasses import shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dataflare_vec.binding import Binding
+    from dataflare_vec.cache.entry import Entry
+
+_log = get_logger(__name__)
 
 
 def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
@@ -59,6 +63,24 @@ def part_of(key: str, what: str, function: Callable[..., Any]) -> str:
         If it depends on something that can't be described.
     """
     return digest(key.encode(), what.encode(), fingerprint(function))
+
+
+def kernel_key(binding: Binding, dtypes: Sequence[Any]) -> str | None:
+    """Return the key as `key_of` does, None if there is none."""
+    try:
+        return key_of(binding, dtypes)
+    except NotCacheable as reason:
+        _log.debug("`%s`: isn't kept in the cache: %s", binding.plugin.name, reason)
+        return None
+
+
+def part_key(of: Entry, name: str, what: str, function: Callable[..., Any]) -> str | None:
+    """Return the key of ``what`` of plugin ``name`` as `part_of` does, None if there is none any more."""
+    try:
+        return part_of(of.key, what, function) if of.is_current() else None
+    except NotCacheable as reason:
+        _log.debug("`%s`: `%s` isn't kept in the cache: %s", name, what, reason)
+        return None
 
 
 def _expected(kind: Any) -> Any:

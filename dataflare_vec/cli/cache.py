@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.html import size
+
 if TYPE_CHECKING:
     from argparse import Namespace
 
@@ -37,24 +39,17 @@ def run(options: Namespace) -> int:
         )
         return 1
     if options.action == "clear":
-        sys.stdout.write(f"{_size(folder.clear())} freed in {folder.path}\n")
+        sys.stdout.write(f"{size(folder.clear())} freed in {folder.path}\n")
         return 0
     kernels = kept_kernels(folder)
     if options.action == "list":
         for kernel in kernels:
             loops = "1 loop" if kernel.loops == 1 else f"{kernel.loops} loops"
-            sys.stdout.write(f"{kernel.label}  {loops}, {_size(kernel.size)}, used {_ago(kernel.used)} ago\n")
+            sys.stdout.write(f"{kernel.label}  {loops}, {size(kernel.size)}, used {_ago(kernel.used)} ago\n")
     total = sum(file.size for file in folder.files())
     count = "1 kernel" if len(kernels) == 1 else f"{len(kernels)} kernels"
-    sys.stdout.write(f"{count}, {_size(total)} of at most {_size(folder.max_bytes)}, in {folder.path}\n")
+    sys.stdout.write(f"{count}, {size(total)} of at most {size(folder.max_bytes)}, in {folder.path}\n")
     return 0
-
-
-def _size(nbytes: int) -> str:
-    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if nbytes >= factor:
-            return f"{nbytes / factor:.1f} {unit}"
-    return f"{nbytes} B"
 
 
 def _ago(moment: float) -> str:

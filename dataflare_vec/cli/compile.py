@@ -72,9 +72,9 @@ def _schema(plugin: Plugin, types: str | None) -> dict[str, Any]:
     """
     columns = [parameter for parameter in plugin.parameters if parameter.is_column]
     if types is None:
-        from dataflare_vec.explanation import assumed_dtype
+        from dataflare_vec.annotations import assumed_dtype
 
-        return {parameter.name: assumed_dtype(parameter) for parameter in columns}
+        return {parameter.name: assumed_dtype(parameter.expects) for parameter in columns}
     found = [dtype_of(text, "--for") for text in split_types(types)]
     if len(found) != len(columns):
         names = ", ".join(parameter.name for parameter in columns)

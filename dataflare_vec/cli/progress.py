@@ -6,7 +6,9 @@ import os
 import sys
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dataflare_vec.html import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,14 +121,3 @@ def resident_memory() -> int:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
-
-
-def size(count: Any) -> str:
-    """Return bytes as a person reads them.
-
-    Examples
-    --------
-    >>> size(1_610_612_736)
-    '1.5 GiB'
-    """
-    return f"{count / (1 << 30):.1f} GiB" if count >= 1 << 30 else f"{count / (1 << 20):.0f} MiB"

@@ -270,7 +270,7 @@ def _summary(result: StreamResult) -> dict[str, Any]:
 
 
 def _sentence(result: StreamResult, options: Namespace) -> str:
-    from dataflare_vec.cli.progress import size
+    from dataflare_vec.html import size
 
     parts = [f"{result.processed_count:,} rows in {result.processing_time:.1f} s"]
     parts.append(f"{result.throughput_per_second:,.0f} rows/s, peak memory {size(peak_memory())}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec.definition import plain
 from dataflare_vec.engine.reasons import Reason, cause_of
-from dataflare_vec.engine.state import StateColumn, States, packed
+from dataflare_vec.engine.state import StateColumn, StateStore, packed
 from dataflare_vec.exceptions import RowError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Part(NamedTuple):
     stop: int
 
 
-class BlockStates(States):
+class BlockStates(StateStore):
     """The states of blocks.
 
     Between runs of a stream the last block stays open: the next run's first rows belong to it, so that the

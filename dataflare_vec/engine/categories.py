@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.layouts import Categories
 
 if TYPE_CHECKING:
-    from dataflare_vec.engine.rows import RowStage
-    from dataflare_vec.engine.stage import Chunk
+    from collections.abc import Sequence
+
+    from dataflare_vec.engine.specialise import Prepared
+    from dataflare_vec.engine.stage import Chunk, Surroundings
 
 # It takes at least so many rows for each category: some categories may not occur, and gathering isn't free.
 _ROWS_EACH = 4
@@ -51,14 +54,31 @@ class GatherStage(Stage):
             chunk.put(self, name, values)
 
 
-def gathering(stage: RowStage, series: pl.Series) -> pl.Series | None:
-    """Return the categories that a kernel is to be run for, once each, in the order of codes, and null.
+class CategoryStage(RowStage):
+    """A row kernel whose one column is Categorical or Enum, and is read as text."""
 
-    None if it isn't to be: it reads another column, or codes, or there are too many categories.
-    """
+    @staticmethod
+    def fits(prepared: Prepared, reads: Sequence[str]) -> bool:
+        """Whether a kernel reads such a column, and no other."""
+        return len(reads) == 1 and isinstance(prepared.layouts[0], Categories)
+
+    def open(self, run: Surroundings) -> Stage:
+        """Return a stage that gathers the kernel's results, computed here; itself if it has to see the rows.
+
+        So it has to if the column isn't of the data, has few rows, or if the kernel fails for some category:
+        that one may not occur, and failed rows are to be told.
+        """
+        if self.reads[0] not in run.written:
+            categories = _categories(run.column(self.reads[0]))
+            results = None if categories is None else run.alone(self.alone(), categories)
+            if results is not None:
+                return GatherStage(self, results)
+        return super().open(run)
+
+
+def _categories(series: pl.Series) -> pl.Series | None:
+    """Return the categories of a column once each, in the order of codes, and null; None for too many."""
     dtype = series.dtype
-    if stage.in_order or len(stage.reads) > 1 or not isinstance(stage.prepared.layouts[0], Categories):
-        return None
     codes = series.to_physical()
     if isinstance(dtype, pl.Enum):
         count = len(dtype.categories)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from dataflare_vec.engine.plan import Plan
     from dataflare_vec.engine.scan import ScanStage
-    from dataflare_vec.engine.state import States
+    from dataflare_vec.engine.state import StateStore
 
 
-class OpenStates(dict[int, "States"]):
+class OpenStates(dict[int, "StateStore"]):
     """States that runs go on with, by index of the stage.
 
     Attributes
@@ -77,7 +77,7 @@ def open_states(plan: Plan, given: Any) -> OpenStates:
         if name not in stages:
             msg = f"`state` has one for `{name}`"
             raise StateError(msg, plugin=None, argument="state", hint=near_matches(name, stages))
-    states = OpenStates((stage.index, stage.open(by_name.get(name))) for name, stage in stages.items())
+    states = OpenStates((stage.index, stage.open_state(by_name.get(name))) for name, stage in stages.items())
     states.names = tuple(stages)
     states.of_pipeline = is_pipeline
     states.given = {stages[name].index: one for name, one in by_name.items()}

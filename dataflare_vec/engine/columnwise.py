@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.binding import Column
+from dataflare_vec.binding import Column, field_names
+from dataflare_vec.engine.declared import declared_dtype
 from dataflare_vec.engine.expressions import spread
-from dataflare_vec.engine.prepare import declared_dtype
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.exceptions import KernelResultError, RowError
 from dataflare_vec.foreign import without_context
@@ -79,10 +79,10 @@ def _call(
     except Exception as error:
         msg = f"it failed on a chunk of {count} rows"
         raise RowError(msg, plugin=name, count=count, cause=error) from error
-    if not isinstance(result, tuple):
-        fields, result = None, (result,)
-    else:
-        fields = getattr(result, "_fields", None) or tuple(f"{name}_{i}" for i in range(len(result)))
+    is_tuple = isinstance(result, tuple)
+    result = result if is_tuple else (result,)
+    named = getattr(result, "_fields", None)
+    fields = field_names(binding.plugin, named, len(result), is_tuple=is_tuple)
     declared = _declared(binding, columns, fields, len(result))
     return [
         _to_series(name, item, count, dtype) for item, dtype in zip(result, declared, strict=True)

@@ -6,16 +6,14 @@ import logging
 from dataclasses import dataclass
 from itertools import groupby
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from dataflare_vec.engine import small
+from dataflare_vec.engine import fast_path
 from dataflare_vec.engine.admission import admitted
 from dataflare_vec.engine.checkpoint import open_states
-from dataflare_vec.engine.expressions import ExpressionStage
 from dataflare_vec.engine.failures import GO_ON, ROW, Failures, explain
-from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.plan import Plan, plan_for
 from dataflare_vec.engine.run import Run
 from dataflare_vec.engine.threads import over_chunks
@@ -25,16 +23,13 @@ from dataflare_vec.logs import get_logger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.config import BatchConfig
     from dataflare_vec.engine.checkpoint import OpenStates
-    from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.engine.request import Request
     from dataflare_vec.engine.scope import Scope
     from dataflare_vec.engine.stage import Stage
-    from dataflare_vec.engine.steps import BoundStep
     from dataflare_vec.tuner import TracedTuner
 
 _log = get_logger(__name__)
-
 
 #: Failed rows that an error message names.
 _SHOWN_ROWS = 5
@@ -80,27 +75,43 @@ class Outcome:
         return sum(one.count for one in self.failures)
 
 
-def execute(
-    plan: Plan,
-    frame: pl.DataFrame,
-    runtime: Runtime,
-    on_error: str,
-    config: BatchConfig | None = None,
-    states: OpenStates | None = None,
-) -> Outcome:
-    """Run a plan over a frame, with the states of an earlier run or with new ones.
+def run_steps(request: Request, scope: Scope, frame: pl.DataFrame) -> Outcome:
+    """Plan the steps of a request and run them over a frame, under the eyes of the runtime's states.
 
     Raises
     ------
     RowError
         If rows failed and ``on_error="raise"``.
+    PluginError
+        If something doesn't fit, or a plugin is disabled.
     """
-    if frame.height <= small.SMALL:
-        series = small.compute_small(plan, frame.height, runtime)
+    states = request.runtime.states
+    if states is None:
+        return _execute(plan_for(request.steps, scope, keep_data=request.keep), frame, request)
+    names = request.names
+    states.begin(names)
+    try:
+        plan = plan_for(request.steps, scope, keep_data=request.keep)
+        for name in names:
+            states.see(name, plan.dtypes[name], of_record=request.of_record)
+        outcome = _execute(plan, frame, request)
+    except BaseException as error:
+        states.end(names, error)
+        raise
+    states.end(names)
+    return outcome
+
+
+def _execute(plan: Plan, frame: pl.DataFrame, request: Request) -> Outcome:
+    states = None if request.state is None else open_states(plan, request.state)
+    if frame.height <= fast_path.FEW_ROWS:
+        series = fast_path.compute(plan, frame.height, request.runtime)
         if series is not None:
             return Outcome(series, None, [], frame.height, 0)
-    with admitted(plan.stages, frame.height, runtime) as mine:
-        execution = _Execution(plan, frame, mine, on_error, config or runtime.config, states)
+    if states is None:
+        states = open_states(plan, None)
+    with admitted(plan.stages, frame.height, request.runtime) as mine:
+        execution = _Execution(plan, frame, request._replace(runtime=mine), states)
         if not plan.has_whole:
             execution.by_chunks(plan.stages)
             return execution.finish()
@@ -115,67 +126,20 @@ def execute(
         return execution.finish()
 
 
-def run_steps(
-    steps: Sequence[BoundStep],
-    scope: Scope,
-    frame: pl.DataFrame,
-    runtime: Runtime,
-    *,
-    keep_data: bool,
-    on_error: str,
-    config: BatchConfig | None = None,
-    state: Any = None,
-    of_record: bool = False,
-) -> Outcome:
-    """Plan steps and run them over a frame, under the eyes of the runtime's states.
-
-    Raises
-    ------
-    RowError
-        If rows failed and ``on_error="raise"``.
-    PluginError
-        If something doesn't fit, or a plugin is disabled.
-    """
-    states = runtime.states
-    if states is None:
-        plan = plan_for(steps, scope, keep_data=keep_data)
-        return execute(plan, frame, runtime, on_error, config, open_states(plan, state))
-    names = [step.plugin.name for step in steps]
-    states.begin(names)
-    try:
-        plan = plan_for(steps, scope, keep_data=keep_data)
-        for name in names:
-            states.see(name, plan.dtypes[name], of_record=of_record)
-        outcome = execute(plan, frame, runtime, on_error, config, open_states(plan, state))
-    except BaseException as error:
-        states.end(names, error)
-        raise
-    states.end(names)
-    return outcome
-
-
 class _Execution:
     """The state between two segments of a plan: stages by chunks, or one that has to see all rows."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        frame: pl.DataFrame,
-        runtime: Runtime,
-        on_error: str,
-        config: BatchConfig,
-        states: OpenStates | None,
-    ) -> None:
-        self._states = open_states(plan, None) if states is None else states
+    def __init__(self, plan: Plan, frame: pl.DataFrame, request: Request, states: OpenStates) -> None:
+        self._states = states
         self.started = False
         self._plan = plan
         self._rows = frame.height
         self._frame = frame
         self._column = plan.scope.column
         self._rows_now = frame.height
-        self._runtime = runtime
-        self._on_error = on_error
-        self._config = config
+        self._runtime = request.runtime
+        self._on_error = request.on_error
+        self._config = request.settings
         self._new: dict[str, pl.Series] = {}
         self._failures: list[Failures] = []
         self._tuner: TracedTuner | None = None
@@ -221,7 +185,6 @@ class _Execution:
 
     def whole(self, stage: Stage) -> None:
         """Run a stage on all rows at once."""
-        assert isinstance(stage, ExpressionStage)
         began = perf_counter()
         selected = self._selected
         values = stage.evaluate(self._frame)
@@ -264,8 +227,7 @@ class _Execution:
         if self._failures and self._on_error == "raise":
             raise _row_error(self._failures, self._rows)
         for stage in self._plan.stages:
-            if isinstance(stage, InterpretedStage):
-                stage.warn()
+            stage.close()
         reduces = self._plan.reduces
         if reduces is not None:
             series = reduces.result(self._states[reduces.index], self._runtime.pool, self._on_error)

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dataflare_vec.engine.columns import Bitmap
-    from dataflare_vec.engine.interpreted import InterpretedStage
-    from dataflare_vec.engine.rows import RowStage
+    from dataflare_vec.engine.stage import Replayable
 
 ERROR_SCHEMA = {"row": pl.Int64, "plugin": pl.String, "error": pl.String, "message": pl.String}
 
@@ -44,7 +43,7 @@ class Failures:
 
     __slots__ = ("_bound", "_kept", "_origin", "_samples", "bitmap", "count", "limit", "often", "stage")
 
-    def __init__(self, stage: RowStage | InterpretedStage, limit: int, origin: pl.Series | None) -> None:
+    def __init__(self, stage: Replayable, limit: int, origin: pl.Series | None) -> None:
         self.stage = stage
         self.limit = limit
         self.count = 0
@@ -98,7 +97,7 @@ def physical_rows(inputs: pl.DataFrame) -> list[tuple[Any, ...]]:
     return inputs.select(pl.all().to_physical()).rows()
 
 
-def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterator[Exception]:
+def explain(stage: Replayable, sample: pl.DataFrame) -> Iterator[Exception]:
     """Yield the exception of the plain Python function, or else of compiled code, for each row."""
     inputs = sample.drop(ROW)
     if stage.overruns:
@@ -111,7 +110,7 @@ def explain(stage: RowStage | InterpretedStage, sample: pl.DataFrame) -> Iterato
         yield from _explained(stage, inputs)
 
 
-def _explained(stage: RowStage | InterpretedStage, inputs: pl.DataFrame) -> Iterator[Exception]:
+def _explained(stage: Replayable, inputs: pl.DataFrame) -> Iterator[Exception]:
     for i, result in enumerate(stage.replay(inputs)):
         yield result if isinstance(result, Exception) else stage.misfit(result, inputs[i : i + 1])
 

@@ -5,13 +5,14 @@ All rows, because the types must not depend on how they are cut into chunks.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from dataflare_vec.binding import field_names
 from dataflare_vec.engine.failures import physical_rows
 from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.interpreter import call_rows
@@ -21,7 +22,36 @@ if TYPE_CHECKING:
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Plugin
-    from dataflare_vec.engine.interpreted import Interpreted
+    from dataflare_vec.exceptions import KernelCompileError
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreted:
+    """What is known of a kernel that isn't compiled, for the types of one call.
+
+    Attributes
+    ----------
+    reason
+        Why it isn't.
+    dtypes
+        Of its outputs; None as long as they are neither declared nor told from values.
+    fields
+        Names of its outputs if it returns a named tuple.
+    is_tuple
+        Whether it returns a tuple.
+    undeclared
+        The error where the dtypes are needed and can't be told.
+    """
+
+    reason: str
+    dtypes: tuple[Any, ...] | None
+    fields: tuple[str, ...] | None
+    is_tuple: bool
+    undeclared: KernelCompileError | None = None
+
+    def field_names(self, plugin: Plugin) -> tuple[str, ...] | None:
+        """Return the names of the outputs of a kernel that returns a tuple, None for one scalar."""
+        return field_names(plugin, self.fields, len(self.dtypes or ()), is_tuple=self.is_tuple)
 
 
 class Results(NamedTuple):

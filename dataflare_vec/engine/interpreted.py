@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import threading
 from copy import copy
-from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dataflare_vec.annotations import TEMPORAL, Result, is_dtype, likely_dtype
+from dataflare_vec.engine.declared import declared_dtype
 from dataflare_vec.engine.expressions import spread
 from dataflare_vec.engine.failures import ROW, physical_rows
-from dataflare_vec.engine.prepare import declared_dtype, expected_type, prepare
+from dataflare_vec.engine.inferred import Interpreted
+from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.engine.remembered import remembered
+from dataflare_vec.engine.specialise import expected_type
 from dataflare_vec.engine.stage import Stage
 from dataflare_vec.exceptions import (
     BindingError,
@@ -34,42 +36,11 @@ if TYPE_CHECKING:
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.inferred import Results
-    from dataflare_vec.engine.prepare import Prepared
-    from dataflare_vec.engine.stage import Chunk
+    from dataflare_vec.engine.specialise import Prepared
+    from dataflare_vec.engine.stage import Chunk, Surroundings
 
 #: Nanoseconds that a compiled kernel takes for a row, from arithmetic to a dozen mathematical functions.
 _COMPILED = (1, 10)
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreted:
-    """What is known of a kernel that isn't compiled, for the types of one call.
-
-    Attributes
-    ----------
-    reason
-        Why it isn't.
-    dtypes
-        Of its outputs; None as long as they are neither declared nor told from values.
-    fields
-        Names of its outputs if it returns a named tuple.
-    is_tuple
-        Whether it returns a tuple.
-    undeclared
-        The error where the dtypes are needed and can't be told.
-    """
-
-    reason: str
-    dtypes: tuple[Any, ...] | None
-    fields: tuple[str, ...] | None
-    is_tuple: bool
-    undeclared: KernelCompileError | None = None
-
-    def field_names(self, plugin: Plugin) -> tuple[str, ...] | None:
-        """Return the names of the outputs of a kernel that returns a tuple, None for one scalar."""
-        if self.is_tuple and self.fields is None:
-            return tuple(f"{plugin.name}_{i}" for i in range(len(self.dtypes or ())))
-        return self.fields
 
 
 def prepare_or_interpret(binding: Binding, dtypes: Sequence[Any]) -> Prepared | Interpreted:
@@ -176,6 +147,7 @@ class InterpretedStage(Stage):
         What it returned, if it was called for all rows already to tell its types.
     """
 
+    is_compiled = False
     overruns = False  # it has been called for the row before
 
     def __init__(
@@ -202,6 +174,11 @@ class InterpretedStage(Stage):
         # The interpreter runs one thread at a time, and the author didn't think of several.
         self._lock = threading.Lock()
         self.rows, self.seconds = 0, 0.0 if results is None else results.seconds
+
+    def open(self, run: Surroundings) -> Stage:
+        """Have a record of the rows that fail."""
+        run.expect(self)
+        return self
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""
@@ -307,7 +284,7 @@ class InterpretedStage(Stage):
             return converted
         return RuntimeError("it failed when it was run, and not when it was called again to say why")
 
-    def warn(self) -> None:
+    def close(self) -> None:
         """Say once for each plugin that it isn't compiled, and how slow that was."""
         made = remembered(self.plugin).made
         if not self.rows or made.is_told:

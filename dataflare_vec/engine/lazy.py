@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.execute import Outcome
-    from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.engine.request import Request
     from dataflare_vec.engine.steps import BoundStep
 
 #: Name of the key in an aggregation; no parameter can be called so.
 _GROUP = "number of the group"
 
 
-def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, state: Any = None) -> pl.Expr:
-    """Return the plugin as an expression: of its column, a struct of its columns, or its mask.
+def as_expression(request: Request, dtype: Any) -> pl.Expr:
+    """Return the one plugin of a request as an expression: its column, a struct of several, or its mask.
 
     A scan's is of all rows at once, in their order.
 
@@ -41,6 +41,7 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
     dtype
         Of the result; None where it is known only when Polars knows the columns.
     """
+    (step,) = request.steps
     plugin = step.plugin
     if plugin.form is Form.EXPRESSION:
         return build_expression(step.binding)
@@ -48,7 +49,7 @@ def as_expression(step: BoundStep, dtype: Any, runtime: Runtime, on_error: str, 
     sources = _sources(step)
     if dtype is None:
         dtype = _Typed(inner, names).of(sources)
-    compute = _Compute(plugin, inner, names, runtime, on_error, state)
+    compute = _Compute(plugin, _of_one(request, inner), names)
     return pl.map_batches(sources, compute, dtype, is_elementwise=plugin.stateful is None)
 
 
@@ -57,11 +58,8 @@ class _Compute:
     """What Polars calls for a plugin, from its own threads, several at once. An object can be pickled."""
 
     plugin: Plugin
-    step: BoundStep  # of the same, or of what a filter answers
+    request: Request  # of the same, or of what a filter answers
     names: Sequence[str]
-    runtime: Runtime
-    on_error: str
-    state: Any
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
         height = max(len(s) for s in series)
@@ -72,7 +70,7 @@ class _Compute:
             ]
         )
         plugin = self.plugin
-        outcome = _run(self.step, frame, self.runtime, self.on_error, self.state)
+        outcome = _run(self.request, frame)
         if plugin.is_filter:
             check_answers(plugin, outcome.series)
         if len(outcome.series) == 1:
@@ -80,18 +78,15 @@ class _Compute:
         return named(outcome.series).to_struct(plugin.name)
 
 
-def _run(step: BoundStep, frame: pl.DataFrame, runtime: Runtime, on_error: str, state: Any) -> Outcome:
+def _of_one(request: Request, step: BoundStep) -> Request:
+    """Return what is asked of one step, whose columns alone come back."""
+    return request._replace(steps=(step,), keep=False)
+
+
+def _run(request: Request, frame: pl.DataFrame) -> Outcome:
+    config = replace(request.settings, enable_parallel=False)  # Polars has threads of its own
     with in_batch(frame.height, "Polars"):
-        return run_steps(
-            [step],
-            Scope.of_frame(frame),
-            frame,
-            runtime,
-            keep_data=False,
-            on_error=on_error,
-            config=replace(runtime.config, enable_parallel=False),
-            state=state,
-        )
+        return run_steps(request._replace(config=config), Scope.of_frame(frame), frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,39 +191,31 @@ def _column(source: str | pl.Expr) -> pl.Expr:
     return exactly(source) if isinstance(source, str) else source
 
 
-def apply_lazily(
-    frame: pl.LazyFrame,
-    steps: Sequence[BoundStep],
-    runtime: Runtime,
-    *,
-    keep: bool,
-    on_error: str,
-    state: Any = None,
-) -> pl.LazyFrame:
+def apply_lazily(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
     """Add plugins to a query. Its schema is known without running it."""
-    if on_error == "drop":
+    if request.on_error == "drop":
         msg, hint = "a lazy query can't drop failed rows", 'use `on_error="null"` and filter'
         raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
+    steps, keep = request.steps, request.keep
     plan = Plan(steps, Scope.of_schema(frame.collect_schema()), keep_data=keep)
-    states = open_states(plan, state)  # or what is wrong with it would come out when the query runs
-    given = states.given
+    states = open_states(plan, request.state)  # or what is wrong would come out when the query runs
     stages = [stage for stage in plan.stages if stage.plugin is not None]
     temporary: list[str] = []
     for step, stage in zip(steps, stages, strict=True):
+        one = _of_one(request, step)._replace(state=states.given.get(stage.index))
         if stage.is_filter:
-            frame = frame.filter(as_expression(step, pl.Boolean, runtime, on_error))
+            frame = frame.filter(as_expression(one, pl.Boolean))
             continue
         if stage is plan.reduces:
-            return _reduced(frame, step, runtime, on_error, given.get(stage.index), plan)
-        before = given.get(stage.index)
+            return _reduced(frame, one, plan)
         names, dtypes = list(stage.writes), list(stage.writes.values())
         if len(names) == 1:
-            column = as_expression(step, dtypes[0], runtime, on_error, before).alias(names[0])
+            column = as_expression(one, dtypes[0]).alias(names[0])
         else:
             scope = Scope.of_schema(frame.collect_schema())
             inner = Plan([replace(step, output=None)], scope, keep_data=False)
             struct = pl.Struct(dict(zip(inner.new, dtypes, strict=True)))
-            column = as_expression(step, struct, runtime, on_error, before)
+            column = as_expression(one, struct)
             column = column.struct.rename_fields(names).struct.unnest()
         frame = frame.with_columns(column)
         if not step.keep:
@@ -238,50 +225,39 @@ def apply_lazily(
     return frame.drop(cs.by_name(*temporary)) if temporary else frame
 
 
-def _reduced(
-    frame: pl.LazyFrame, step: BoundStep, runtime: Runtime, on_error: str, state: Any, plan: Plan
-) -> pl.LazyFrame:
+def _reduced(frame: pl.LazyFrame, request: Request, plan: Plan) -> pl.LazyFrame:
     """Add a reduce to a query: its rows are others than the data's."""
+    (step,) = request.steps
     names = step.column_names
     if names is not None:
         frame = frame.select(exactly(name) for name in frame.collect_schema().names() if name in names)
-    return frame.map_batches(_Reduce(step, runtime, on_error, state), schema=plan.new)
+    return frame.map_batches(_Reduce(request), schema=plan.new)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reduce:
     """What Polars calls for a reduce, with all rows."""
 
-    step: BoundStep
-    runtime: Runtime
-    on_error: str
-    state: Any
+    request: Request
 
     def __call__(self, data: pl.DataFrame) -> pl.DataFrame:
         with in_batch(data.height, "Polars"):
-            outcome = run_steps(
-                [self.step],
-                Scope.of_frame(data),
-                data,
-                self.runtime,
-                keep_data=False,
-                on_error=self.on_error,
-                state=self.state,
-            )
+            outcome = run_steps(self.request, Scope.of_frame(data), data)
         return named(outcome.series)
 
 
-def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
-    """Return a scan or a reduce as an expression that has a state for each group of Polars'.
+def as_aggregation(request: Request) -> pl.Expr:
+    """Return the one scan or reduce of a request as an expression that has a state for each group of Polars'.
 
     Polars would call a function that sees rows once for each group. But what is made of the lists of all
     groups it calls once, in ``select``, ``agg`` and ``over`` alike: so the columns come as lists, and each
     row's key is the number of its list.
     """
+    (step,) = request.steps
     inner, names = _inner(replace(step, by=(pl.lit(0).alias(_GROUP),)))
     sources = [source.implode() for source in _sources(step)]
     dtype = _Typed(inner, names, in_groups=True).of(sources)
-    compute = _Aggregate(inner, names, runtime, on_error)
+    compute = _Aggregate(_of_one(request, inner), names)
     expression = pl.map_batches(sources, compute, dtype, is_elementwise=True)
     return expression if step.plugin.form is Form.REDUCE else expression.explode(empty_as_null=False)
 
@@ -290,10 +266,8 @@ def as_aggregation(step: BoundStep, runtime: Runtime, on_error: str) -> pl.Expr:
 class _Aggregate:
     """What Polars calls for a plugin that has a state for each group, with the lists of all groups."""
 
-    step: BoundStep
+    request: Request
     names: Sequence[str]
-    runtime: Runtime
-    on_error: str
 
     def __call__(self, lists: Sequence[pl.Series]) -> pl.Series:
         from dataflare_vec.engine.state import KeyStates  # with NumPy, which row kernels do without
@@ -307,14 +281,14 @@ class _Aggregate:
             _flat(one, sizes, of_row).alias(name) for one, name in zip(lists, self.names, strict=False)
         ]
         frame = pl.DataFrame([*columns, of_row])
-        states = open_states(Plan([self.step], Scope.of_frame(frame), keep_data=False), None)
+        states = open_states(Plan(self.request.steps, Scope.of_frame(frame), keep_data=False), None)
         for one in states.values():
             assert isinstance(one, KeyStates)
             one.encode([groups], None)  # a group without rows has a state too
-        outcome = _run(self.step, frame, self.runtime, self.on_error, states)
+        outcome = _run(self.request._replace(state=states), frame)
         series = [one for one in outcome.series if one.name != _GROUP]
         result = series[0] if len(series) == 1 else pl.DataFrame(series).to_struct()
-        return (result if outcome.reduced else _as_lists(result, sizes)).alias(self.step.plugin.name)
+        return (result if outcome.reduced else _as_lists(result, sizes)).alias(*self.request.names)
 
 
 def _flat(lists: pl.Series, sizes: pl.Series, groups: pl.Series) -> pl.Series:

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.capsules import Owned
 from dataflare_vec.engine.columns import Bitmap, OutputColumn
 from dataflare_vec.engine.writers import ListColumn, ViewColumn
-from dataflare_vec.layouts import Fields, PackedRows, Views
+from dataflare_vec.layouts import Bits, Fields, PackedRows, Views
+from dataflare_vec.native.support import releases
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.engine.prepare import OutputField
+    from dataflare_vec.engine.specialise import OutputField
     from dataflare_vec.layouts import Layout, Slots
     from dataflare_vec.memory import MemoryPool
 
@@ -102,3 +104,28 @@ class StructColumn(OutputColumn):
             return struct
         there = self._bitmap.slice(start, stop)
         return pl.select(pl.when(there).then(struct)).to_series().alias(name)
+
+
+class OwnedColumn:
+    """An output column of few rows, in memory of its own: a pool would need PyArrow, and save nothing."""
+
+    __slots__ = ("_dtype", "_memory", "_slots")
+
+    def __init__(self, field: OutputField, rows: int, *, nulls: bool) -> None:
+        width = 0 if isinstance(field.layout, Bits) else field.layout.row_bytes
+        nulls = nulls or field.nullable
+        self._dtype = field.dtype
+        memory = self._memory = Owned(field.stored, rows, width=width, nulls=nulls, releases=releases())
+        self._slots: Slots = (memory.values, 0, memory.validity, 0)
+
+    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
+        """Return the slots of all rows."""
+        return self._slots
+
+    def check(self) -> None:
+        """Do nothing: numbers always fit."""
+
+    def to_series(self, name: str) -> pl.Series:
+        """Return the column, named."""
+        series = self._memory.to_series(name)
+        return series if self._dtype is None else series.cast(self._dtype)

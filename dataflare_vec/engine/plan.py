@@ -9,6 +9,7 @@ import polars as pl
 
 from dataflare_vec.binding import output_names
 from dataflare_vec.definition import Form
+from dataflare_vec.engine.categories import CategoryStage
 from dataflare_vec.engine.columnwise import ColumnStage, column_kernel_schema
 from dataflare_vec.engine.expressions import (
     ExpressionStage,
@@ -17,8 +18,8 @@ from dataflare_vec.engine.expressions import (
     columns_of,
     expression_dtype,
 )
-from dataflare_vec.engine.inferred import infer_outputs
-from dataflare_vec.engine.interpreted import Interpreted, InterpretedStage, prepare_or_interpret
+from dataflare_vec.engine.inferred import Interpreted, infer_outputs
+from dataflare_vec.engine.interpreted import InterpretedStage, prepare_or_interpret
 from dataflare_vec.engine.live import check
 from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.engine.remembered import remembered
@@ -164,7 +165,8 @@ class Plan:
                     step.binding, prepared, reads, writes, kept=step.keep, results=results
                 )
             else:
-                stage = RowStage(step.binding, prepared, reads, writes, kept=step.keep)
+                kind = CategoryStage if CategoryStage.fits(prepared, reads) else RowStage
+                stage = kind(step.binding, prepared, reads, writes, kept=step.keep)
         elif plugin.stateful is not None:
             stage = self._stateful(step, scope, data_names)
         else:

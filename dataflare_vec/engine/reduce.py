@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.binding import output_names
+from dataflare_vec.binding import field_names, output_names
 from dataflare_vec.definition import plain
 from dataflare_vec.engine.blocks import BlockStates
 from dataflare_vec.engine.columns import Bitmap
+from dataflare_vec.engine.declared import by_field, declared_dtypes
 from dataflare_vec.engine.outputs import allocate
-from dataflare_vec.engine.prepare import by_field, declared_dtypes, load_or_compile_part, output_fields
+from dataflare_vec.engine.prepare import load_or_compile_part
 from dataflare_vec.engine.reasons import Reason, cause_of
 from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.scan import ScanStage
+from dataflare_vec.engine.specialise import output_fields
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.exceptions import KernelResultError, OutputNameError, RowError
 from dataflare_vec.hints import Argument, Phrase
@@ -30,9 +32,9 @@ if TYPE_CHECKING:
     from dataflare_vec.binding import Binding
     from dataflare_vec.carry import Carry
     from dataflare_vec.engine.columns import OutputColumn
-    from dataflare_vec.engine.prepare import OutputField, Prepared
+    from dataflare_vec.engine.specialise import OutputField, Prepared
     from dataflare_vec.engine.stage import Chunk
-    from dataflare_vec.engine.state import States
+    from dataflare_vec.engine.state import StateStore
     from dataflare_vec.kernel import Kernel
     from dataflare_vec.memory import MemoryPool
 
@@ -87,13 +89,13 @@ class ReduceStage(ScanStage):
                 )
         self.schema = {**by, **dict(zip(self._names, self._result.dtypes, strict=True))}
 
-    def open(self, given: Any) -> States:
+    def open_state(self, given: Any) -> StateStore:
         """Return the state before the first row: a given one, or the initial one."""
         if self._merge is None:
-            return super().open(given)
+            return super().open_state(given)
         return BlockStates(self.binding.plugin, self.carry, self._merge, given)
 
-    def take_up(self, states: States) -> None:
+    def take_up(self, states: StateStore) -> None:
         """Go on with states, and from now on merge them with the ``merge`` of now."""
         super().take_up(states)
         if isinstance(states, BlockStates):
@@ -109,14 +111,14 @@ class ReduceStage(ScanStage):
         head, *others = states.parts(chunk.start, chunk.stop)
         # A block that begins in an earlier chunk comes last: until then its first part may be done.
         for part in (*others, head):
-            with run.turns.take((self.index, part.block), part.start, part.stop, part.first):
+            with run.sequencer.turn((self.index, part.block), part.start, part.stop, part.first):
                 self.fold(run, placement, states.column(part.block), part.start, part.stop)
 
     def _take_apart(self, result: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the next state; there is no value."""
         return (result if isinstance(self.carry.init, tuple) else result[0]), ()
 
-    def result(self, states: States, pool: MemoryPool, on_error: str) -> list[pl.Series]:
+    def result(self, states: StateStore, pool: MemoryPool, on_error: str) -> list[pl.Series]:
         """Return the columns of the one row, or of a row for each key.
 
         Raises
@@ -186,9 +188,8 @@ class _Finished(_Result):
         self._plugin = plugin
         assert prepared.carry is not None
         self._carry = prepared.carry
-        self._kernel, self.fields, self._outputs, is_tuple = _compiled_finish(plugin, prepared, dict(dtypes))
-        if is_tuple and self.fields is None:
-            self.fields = [f"{plugin.name}_{i}" for i in range(len(self._outputs))]
+        self._kernel, fields, self._outputs, is_tuple = _compiled_finish(plugin, prepared, dict(dtypes))
+        self.fields = field_names(plugin, fields, len(self._outputs), is_tuple=is_tuple)
         self.dtypes = [field.shown for field in self._outputs]
 
     def columns(
@@ -254,7 +255,7 @@ class _Finished(_Result):
 
 def _compiled_finish(
     plugin: Any, prepared: Prepared, dtypes: dict[str, Any]
-) -> tuple[Kernel, Sequence[str] | None, tuple[OutputField, ...], bool]:
+) -> tuple[Kernel, tuple[str, ...] | None, tuple[OutputField, ...], bool]:
     """Return the kernel, names of its fields, its outputs, and whether it returns a tuple."""
     key = ("finish", prepared.kernel, *dtypes.values())
     kernels = remembered(plugin).made.kernels

@@ -8,7 +8,7 @@ from array import array
 from copy import copy
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -20,8 +20,9 @@ from dataflare_vec.engine.columns import InputColumn
 from dataflare_vec.engine.failures import ROW, physical_rows
 from dataflare_vec.engine.outputs import allocate
 from dataflare_vec.engine.reasons import Reason
-from dataflare_vec.engine.stage import Stage
+from dataflare_vec.engine.stage import Placement, Stage
 from dataflare_vec.interpreter import call_rows
+from dataflare_vec.layouts import Fields, PackedRows
 from dataflare_vec.logs import get_logger
 from dataflare_vec.uses import raises_to_powers
 from dataflare_vec.values import digits_of, is_naive, ticks_in, ticks_of
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.engine.columns import OutputColumn
-    from dataflare_vec.engine.prepare import Prepared
-    from dataflare_vec.engine.run import Run
-    from dataflare_vec.engine.stage import Chunk, Placed
+    from dataflare_vec.engine.specialise import Prepared
+    from dataflare_vec.engine.stage import Chunk, Fusable, Placed, Surroundings
     from dataflare_vec.memory import MemoryPool
 
 _log = get_logger(__name__)
@@ -42,20 +42,6 @@ _log = get_logger(__name__)
 _SHOWN_BITS = 512
 _NO_FAILED = (0, 0, 0)  # no bitmap of failed rows, and nobody who asks why
 _NO_MOVES = (0, 0, 0, 0)
-
-
-class Placement(NamedTuple):
-    """Where a stage's loop reads and writes for one chunk."""
-
-    columns: Sequence[Placed]
-    targets: Sequence[OutputColumn]
-    shift: int  # the row of the frame that the targets' first row stands for
-    nulls: bool  # which loop it takes
-
-    def check(self) -> None:
-        """Raise what went wrong while the loop wrote."""
-        for target in self.targets:
-            target.check()
 
 
 class RowStage(Stage):
@@ -78,6 +64,7 @@ class RowStage(Stage):
         self.writes = writes
         self.kept = kept
         self.is_filter = binding.plugin.is_filter
+        self.column_types = id(prepared)
         self._texts: list[Any] = []  # what constants have the addresses of
         self._constants = _constant_bits(binding, self._texts) if binding.constant_key else None
 
@@ -90,6 +77,27 @@ class RowStage(Stage):
     def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
         """Return memory for the outputs of some rows."""
         return [] if self.is_filter else allocate(self.prepared.outputs, pool, rows, nulls=nulls)
+
+    def open(self, run: Surroundings) -> Stage:
+        """Have the columns that its loop reads and writes."""
+        known = [
+            (run.input(name, layout), 0)
+            for name, layout in zip(self.reads, self.prepared.layouts, strict=True)
+            if name not in run.written
+        ]
+        nulls = run.is_selecting(self.index) or any(column.has_nulls for column, _ in known)
+        if len(known) == len(self.reads):
+            run.placed[self.index] = [*known]
+        self.kernel.loop(nulls=nulls)  # compiled now, not in the time of the first chunk
+        run.expect(self)
+        if self.is_filter or self.kept:
+            run.outputs[self.index] = self.allocate(run.pool, run.rows, nulls=nulls)
+        return self
+
+    def fusable(self) -> Fusable | None:
+        """Return itself, unless later stages don't read what it writes as it is written."""
+        nested = any(isinstance(field.layout, (PackedRows, Fields)) for field in self.prepared.outputs)
+        return None if self.in_order or nested else self
 
     def place(self, chunk: Chunk) -> Placement:
         """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
@@ -209,7 +217,7 @@ class RowStage(Stage):
         layouts = self.prepared.layouts
         return [(InputColumn(series, layout), 0) for series, layout in zip(inputs, layouts, strict=True)]
 
-    def _careful(self, run: Run, placement: Placement, first: int, last: int) -> None:
+    def _careful(self, run: Surroundings, placement: Placement, first: int, last: int) -> None:
         """Run rows of which some raise: write down which ones, and take them out of the selection."""
         failures = run.failures[self.index]
         bitmap = run.expect_failures(self, placement.targets)

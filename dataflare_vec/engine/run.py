@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.engine.categories import GatherStage, gathering
-from dataflare_vec.engine.columns import Bitmap, InputColumn, OutputColumn
-from dataflare_vec.engine.conveyor import Belt, conveys
+from dataflare_vec.engine.columns import Bitmap, InputColumn
 from dataflare_vec.engine.failures import Failures
-from dataflare_vec.engine.interpreted import InterpretedStage
-from dataflare_vec.engine.rows import RowStage
+from dataflare_vec.engine.fused import FusedPipeline
+from dataflare_vec.engine.sequencer import Sequencer, Stopped
 from dataflare_vec.engine.stage import Chunk
-from dataflare_vec.engine.turns import Stopped, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from dataflare_vec.engine.stage import Placed, Stage
+    from dataflare_vec.engine.columns import OutputColumn
+    from dataflare_vec.engine.stage import Placed, Replayable, Stage
     from dataflare_vec.layouts import Layout
     from dataflare_vec.memory import MemoryPool
 
@@ -37,7 +35,7 @@ class Run:
         Stages that can be run chunk by chunk, at least one.
     rows
         How many there are.
-    column_of
+    column
         Returns a column of the data.
     pool
         Where outputs come from.
@@ -52,14 +50,8 @@ class Run:
 
     Attributes
     ----------
-    columns : dict
-        The frame's columns that compiled loops read, by name and layout.
-    placed : dict
-        The same by index of the stage, for stages that read nothing else.
-    outputs : dict
-        The columns that compiled loops write, by index of the stage.
-    failures : dict
-        The failed rows, by index of the stage.
+    pool, lock, sequencer, states, rows, written, placed, outputs, failures
+        See `Surroundings`.
     version : int
         Changes with what loops have to be told: bitmaps that came into being, stages that see a selection.
     times : list of tuple
@@ -70,7 +62,7 @@ class Run:
         self,
         stages: Sequence[Stage],
         rows: int,
-        column_of: Callable[[str], pl.Series],
+        column: Callable[[str], pl.Series],
         pool: MemoryPool,
         max_error_details: int,
         *,
@@ -80,82 +72,59 @@ class Run:
     ) -> None:
         self.pool = pool
         self.states = states or {}
-        self.turns = Turns()
+        self.sequencer = Sequencer()
         self.lock = threading.Lock()
         self.rows = rows
-        self.stages = list(stages)
-        self.columns: dict[tuple[str, Layout], InputColumn] = {}
+        self.column = column
+        self.written: set[str] = set()
         self.placed: dict[int, list[Placed]] = {}
         self.outputs: dict[int, list[OutputColumn]] = {}
         self.failures: dict[int, Failures] = {}
         self.times: list[tuple[int, int, float]] = []
-        self._column_of = column_of
-        self._collected: dict[str, dict[int, pl.Series]] = {}
         self.version = 0
+        self._max_error_details = max_error_details
+        self._origin = origin
+        self._columns: dict[tuple[str, Layout], InputColumn] = {}
+        self._collected: dict[str, dict[int, pl.Series]] = {}
         self._selection: Bitmap | None = None
         self._selecting_from = stages[-1].index + 1  # the first stage that may see unselected rows
         if selected is not None:
             self._select_from(stages[0].index).put(0, selected)
-        written: set[str] = set()
-        for i, stage in enumerate(stages):
-            if isinstance(stage, RowStage):
-                gathered = None
-                if stage.reads and stage.reads[0] not in written:
-                    gathered = self._by_category(stage)
-                if gathered is None:
-                    self._open(stage, written, max_error_details, origin)
-                else:
-                    self.stages[i] = gathered
-                    if stage.is_filter:
-                        self._select_from(stage.index + 1)
-            elif isinstance(stage, InterpretedStage):
-                self.failures[stage.index] = Failures(stage, max_error_details, origin)
-                if stage.is_filter:
-                    self._select_from(stage.index + 1)
-            written.update(stage.writes)
-        self._conveys = conveys(self.stages, self.columns.values())
-        self._belts: dict[int, Belt] = {}
+        self._stages: list[Stage] = []
+        for stage in stages:
+            self._stages.append(stage.open(self))
+            if stage.is_filter:
+                self._select_from(stage.index + 1)
+            self.written.update(stage.writes)
+        fusable = [part for stage in self._stages if (part := stage.fusable()) is not None]
+        contiguous = all(len(column.starts) == 1 for column in self._columns.values())
+        self._fusable = fusable if contiguous and len(fusable) == len(stages) else None
+        self._fused: dict[int, FusedPipeline] = {}  # by thread
 
-    def _by_category(self, stage: RowStage) -> GatherStage | None:
-        """Return a stage that gathers a kernel's results, computed here; None if it has to be run on rows.
+    def expect(self, stage: Replayable) -> None:
+        """Keep a record of the rows that a stage fails on."""
+        self.failures[stage.index] = Failures(stage, self._max_error_details, self._origin)
 
-        So it has to be if it fails for some category: that may not occur, and failed rows are to be told.
+    def input(self, name: str, layout: Layout) -> InputColumn:
+        """Return a column of the data for compiled loops, the same for all that read it so."""
+        column = self._columns.get((name, layout))
+        if column is None:
+            column = self._columns[name, layout] = InputColumn(self.column(name), layout)
+        return column
+
+    def alone(self, stage: Stage, column: pl.Series) -> list[pl.Series] | None:
+        """Return what a stage that reads one column makes of another; None if it fails for some row.
+
+        Of a filter that is which rows it keeps.
         """
-        series = self._column_of(stage.reads[0])
-        categories = gathering(stage, series)
-        if categories is None:
-            return None
-        alone = stage.alone()
-        run = Run([alone], len(categories), lambda _: categories, self.pool, 0)
+        run = Run([stage], len(column), lambda _: column, self.pool, 0)
         run.compute(0, run.rows)
         if any(failures.count for failures in run.failures.values()):
             return None
+        if not stage.is_filter:
+            return run.results(stage)
         selected = run.selected()
-        if stage.is_filter:
-            return GatherStage(stage, [] if selected is None else [selected])
-        return GatherStage(stage, run.results(alone))
-
-    def _open(
-        self, stage: RowStage, written: set[str], max_error_details: int, origin: pl.Series | None
-    ) -> None:
-        nulls = self.is_selecting(stage.index)
-        placed: list[Placed] = []
-        for name, layout in zip(stage.reads, stage.prepared.layouts, strict=True):
-            if name not in written:
-                column = self.columns.get((name, layout))
-                if column is None:
-                    column = self.columns[name, layout] = InputColumn(self._column_of(name), layout)
-                nulls = nulls or column.has_nulls
-                placed.append((column, 0))
-        if len(placed) == len(stage.reads):
-            self.placed[stage.index] = placed
-        stage.kernel.loop(nulls=nulls)  # compiled now, not in the time of the first chunk
-        self.failures[stage.index] = Failures(stage, max_error_details, origin)
-        if stage.is_filter:
-            self._select_from(stage.index + 1)
-            self.outputs[stage.index] = []
-        elif stage.kept:
-            self.outputs[stage.index] = stage.allocate(self.pool, self.rows, nulls=nulls)
+        return [] if selected is None else [selected]
 
     def compute(self, start: int, stop: int) -> None:
         """Pass a range of rows through all stages, while it is in cache."""
@@ -164,33 +133,33 @@ class Run:
         except Stopped:
             return  # the thread that failed says why
         except BaseException:
-            self.turns.stop()
+            self.sequencer.stop()
             raise
 
     def _compute(self, start: int, stop: int) -> None:
         done = start
-        if self._conveys and not any(failures.often for failures in self.failures.values()):
+        if self._fusable is not None and not any(failures.often for failures in self.failures.values()):
             me = threading.get_ident()
-            belt = self._belts.get(me)
-            if belt is None or belt.version != self.version:
-                belt = self._belts[me] = Belt(self, start)
-            done = belt.convey(self, start, stop)
+            fused = self._fused.get(me)
+            if fused is None or fused.version != self.version:
+                fused = self._fused[me] = FusedPipeline(self, self._fusable, start)
+            done = fused.run(self, start, stop)
         if done < stop:
             self._stage_by_stage(done, stop)
 
     def _stage_by_stage(self, start: int, stop: int) -> None:
         chunk = Chunk(self, start, stop)
         began = perf_counter()
-        for stage in self.stages:
-            rows = self.count_selected(stage, start, stop)
+        for stage in self._stages:
+            rows = self.count_selected(stage.index, start, stop)
             stage.run(chunk)
             ended = perf_counter()
-            self.times.append((stage.index, rows, ended - began - self.turns.pop_waited()))
+            self.times.append((stage.index, rows, ended - began - self.sequencer.pop_waited()))
             began = ended
 
     def series(self, name: str, start: int, stop: int) -> pl.Series:
         """Return some rows of a column of the data."""
-        return self._column_of(name)[start:stop]
+        return self.column(name)[start:stop]
 
     def collect(self, name: str, start: int, values: pl.Series) -> None:
         """Keep what a stage computed for a chunk."""
@@ -215,9 +184,9 @@ class Run:
         """Whether a stage may see rows that it isn't to compute."""
         return index >= self._selecting_from
 
-    def count_selected(self, stage: Stage, start: int, stop: int) -> int:
+    def count_selected(self, index: int, start: int, stop: int) -> int:
         """Return how many rows a stage is to compute."""
-        selection = self.selection(stage.index, start, stop)
+        selection = self.selection(index, start, stop)
         return stop - start if selection is None else int(selection.sum())
 
     def selection(self, index: int, start: int, stop: int) -> pl.Series | None:
@@ -278,7 +247,7 @@ class Run:
         isn't true.
         """
         selected = self.selected()
-        filters = [stage.index for stage in self.stages if stage.is_filter]
+        filters = [stage.index for stage in self._stages if stage.is_filter]
         if selected is None or (on_error == "null" and not filters):
             return None
         if on_error == "null":

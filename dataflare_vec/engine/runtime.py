@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec import forks
 from dataflare_vec.engine.errorlog import ErrorLog
-from dataflare_vec.engine.interpreted import InterpretedStage
-from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.tuner import TunerMemory
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from dataflare_vec.memory import MemoryPool
     from dataflare_vec.memory.claims import Claim
     from dataflare_vec.metrics import Metrics
-    from dataflare_vec.states import States
+    from dataflare_vec.states import PluginStates
     from dataflare_vec.tuner import TracedTuner
 
 
@@ -45,7 +43,7 @@ class Runtime:
         pool: MemoryPool | Callable[[], MemoryPool],
         config: BatchConfig,
         metrics: Metrics | None = None,
-        states: States | None = None,
+        states: PluginStates | None = None,
     ) -> None:
         self._pool: MemoryPool | Claim | Callable[[], MemoryPool] = pool
         self.config = config
@@ -114,8 +112,7 @@ class Runtime:
         for stage in stages:
             plugin = stage.plugin
             if plugin is not None:
-                # A prepared kernel stands for the types of its columns. The name is for reports.
-                key.append((plugin.name, id(stage.prepared) if isinstance(stage, RowStage) else 0))
+                key.append((plugin.name, stage.column_types))  # the name is for reports
                 rule = rule or plugin.optimize_batch_size
         return self.tuners.get(tuple(key), config, rule)
 
@@ -136,5 +133,4 @@ class Runtime:
                 index = stage.index
                 mine = [(rows, seconds) for of, rows, seconds in times if of == index]
                 failed = failures[index].count if index in failures else 0
-                interpreted = isinstance(stage, InterpretedStage)
-                metrics.count(stage.plugin.name, mine, failed, interpreted=interpreted)
+                metrics.count(stage.plugin.name, mine, failed, interpreted=not stage.is_compiled)

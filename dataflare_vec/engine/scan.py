@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     from dataflare_vec.binding import Binding
     from dataflare_vec.cache.cached import CachedKernel
     from dataflare_vec.carry import Carry
-    from dataflare_vec.engine.prepare import Prepared
-    from dataflare_vec.engine.rows import Placement
-    from dataflare_vec.engine.run import Run
-    from dataflare_vec.engine.stage import Chunk, Placed
-    from dataflare_vec.engine.state import States
+    from dataflare_vec.engine.specialise import Prepared
+    from dataflare_vec.engine.stage import Chunk, Placed, Placement, Surroundings
+    from dataflare_vec.engine.state import StateStore
     from dataflare_vec.jit.scans import FoldKernel
 
 #: Name of the state in a sample of failed rows, as the bytes of its record; no parameter can be called so.
@@ -70,7 +68,7 @@ class ScanStage(RowStage):
         if self._constants is not None:
             self._constants = [None, *self._constants]
 
-    def open(self, given: Any) -> States:
+    def open_state(self, given: Any) -> StateStore:
         """Return the state before the first row: a given one, or the initial one.
 
         Raises
@@ -83,7 +81,7 @@ class ScanStage(RowStage):
             return KeyStates(name, self.carry, self.by, given)
         return OneState(name, self.carry, given)
 
-    def take_up(self, states: States) -> None:
+    def take_up(self, states: StateStore) -> None:
         """Go on with states that may have been opened by the plan of an earlier run.
 
         Raises
@@ -107,17 +105,19 @@ class ScanStage(RowStage):
         states = run.states[self.index]
         placement = self.place(chunk)
         if isinstance(states, OneState):
-            with run.turns.take(self.index, start, stop):
+            with run.sequencer.turn(self.index, start, stop):
                 self.fold(run, placement, StateColumn(states.records), start, stop)
             return
         assert isinstance(states, KeyStates)
         columns = [chunk.series(name) for name in self.keys]
-        with run.turns.take((self.index, "keys"), start, stop):
+        with run.sequencer.turn((self.index, "keys"), start, stop):
             codes, count = states.encode(columns, chunk.selection(self))
-        with run.turns.take(self.index, start, stop):
+        with run.sequencer.turn(self.index, start, stop):
             self.fold(run, placement, StateColumn(states.have(count), codes, start), start, stop)
 
-    def fold(self, run: Run, placement: Placement, state: StateColumn, start: int, stop: int) -> None:
+    def fold(
+        self, run: Surroundings, placement: Placement, state: StateColumn, start: int, stop: int
+    ) -> None:
         """Run the loop over some rows, with their state."""
         placement = placement._replace(columns=[(cast("Any", state), 0), *placement.columns])
         loop = self.kernel.loop(nulls=placement.nulls)
@@ -126,15 +126,15 @@ class ScanStage(RowStage):
             row = first
             while row < last and failures.count < failures.limit:
                 block = self.block(placement, row, run.selection_slots(row))
-                done = loop(block.buffer_info()[0], last - row)
+                stopped = loop(block.buffer_info()[0], last - row)
                 placement.check()
-                if not done:
+                if not stopped:
                     row = last
                     break
                 if state.is_one and self.carry.has_arrays:
-                    loop(block.buffer_info()[0], done - 1)  # it stands where the loop began
+                    loop(block.buffer_info()[0], stopped - 1)  # it stands where the loop began
                 # This row alone in the careful loop: then the state is still the one that it saw.
-                row += done
+                row += stopped
                 self._careful(run, placement, row - 1, row)
             if row < last:
                 self._careful(run, placement, row, last)

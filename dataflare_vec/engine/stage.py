@@ -1,24 +1,217 @@
-"""What the stages of a pipeline have in common, and the chunk that they are run on."""
+"""What a run and its stages know of each other, and no more: neither asks for the other's class.
+
+A `Stage` opens itself in a run (`Stage.open`), and computes one `Chunk` after the other. What it may ask of
+the run is `Surroundings`; what it is asked when some of its rows have failed is `Replayable`.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import polars as pl
 
 from dataflare_vec.engine.columns import InputColumn, OutputColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from array import array
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Plugin
-    from dataflare_vec.engine.run import Run
-    from dataflare_vec.engine.state import States
+    from dataflare_vec.engine.columns import Bitmap
+    from dataflare_vec.engine.sequencer import Sequencer
+    from dataflare_vec.engine.specialise import Prepared
+    from dataflare_vec.engine.state import StateStore
     from dataflare_vec.layouts import Layout
+    from dataflare_vec.memory import MemoryPool
 
 #: A column and the row of the frame that its first row stands for.
 Placed = tuple[InputColumn | OutputColumn, int]
+
+
+class Failed(Protocol):
+    """What a stage does with the record of its failed rows; see `Failures`."""
+
+    count: int
+    limit: int
+    often: bool
+
+    def wants(self, row: int) -> bool:
+        """Whether rows from ``row`` on may be among the lowest."""
+        ...
+
+    def keep(self, sample: pl.DataFrame) -> None:
+        """Keep failed rows: their `ROW` and what the kernel read."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What a stage needs of the run that it is part of; see `Run`.
+
+    Attributes
+    ----------
+    rows : int
+        How many rows the run has.
+    pool : MemoryPool
+        Where outputs come from.
+    lock : Lock
+        Held while something is changed that other threads see.
+    sequencer : Sequencer
+        Lets chunks wait for the one before them.
+    states : mapping
+        What stages carry from row to row, by index of the stage.
+    written : set of str
+        The columns that earlier stages write.
+    placed : dict
+        Input columns by index of the stage, for stages that read nothing else.
+    outputs : dict
+        The columns that compiled loops write, by index of the stage.
+    failures : mapping
+        The failed rows, by index of the stage.
+    """
+
+    rows: int
+    pool: MemoryPool
+    lock: Any
+    sequencer: Sequencer
+    written: set[str]
+    placed: dict[int, list[Placed]]
+    outputs: dict[int, list[OutputColumn]]
+
+    @property
+    def states(self) -> Mapping[int, StateStore]: ...  # noqa: D102
+
+    @property
+    def failures(self) -> Mapping[int, Failed]: ...  # noqa: D102
+
+    def expect(self, stage: Replayable) -> None:
+        """Keep a record of the rows that a stage fails on."""
+        ...
+
+    def column(self, name: str) -> pl.Series:
+        """Return a column of the data."""
+        ...
+
+    def input(self, name: str, layout: Layout) -> InputColumn:
+        """Return a column of the data for compiled loops, the same for all that read it so."""
+        ...
+
+    def series(self, name: str, start: int, stop: int) -> pl.Series:
+        """Return some rows of a column of the data."""
+        ...
+
+    def collect(self, name: str, start: int, values: pl.Series) -> None:
+        """Keep what a stage computed for a chunk."""
+        ...
+
+    def alone(self, stage: Stage, column: pl.Series) -> list[pl.Series] | None:
+        """Return what a stage that reads one column makes of another; None if it fails for some row."""
+        ...
+
+    def is_selecting(self, index: int) -> bool:
+        """Whether a stage may see rows that it isn't to compute."""
+        ...
+
+    def selection(self, index: int, start: int, stop: int) -> pl.Series | None:
+        """Return which rows a stage is to compute; None for all."""
+        ...
+
+    def selection_slots(self, row: int) -> tuple[int, int]:
+        """Return address and bit offset of the selection, for a loop that starts at ``row``."""
+        ...
+
+    def select(self, stage: Stage, start: int, mask: pl.Series) -> None:
+        """Take rows out of the selection: those for which ``mask`` isn't true."""
+        ...
+
+    def need_validity(self, targets: Sequence[OutputColumn]) -> None:
+        """Have validity bitmaps for the outputs of a stage."""
+        ...
+
+    def expect_failures(self, stage: Stage, targets: Sequence[OutputColumn]) -> Bitmap:
+        """Have all that a careful loop writes to; return the bitmap of failed rows."""
+        ...
+
+
+class Replayable(Protocol):
+    """What can say of rows that have failed why they did: a stage that calls a function for each row.
+
+    Attributes
+    ----------
+    index : int
+        Its place in the pipeline.
+    binding : Binding
+        The plugin and its parameters.
+    overruns : bool
+        Whether calling the plain function may end the process.
+    """
+
+    index: int
+    binding: Binding
+
+    @property
+    def overruns(self) -> bool: ...  # noqa: D102
+
+    def replay(self, inputs: pl.DataFrame) -> Iterable[tuple[Any, ...] | Exception]:
+        """Yield what the plain Python function makes of such rows, one for each."""
+        ...
+
+    def misfit(self, values: Sequence[Any], inputs: pl.DataFrame) -> Exception:
+        """Return why a row failed whose function returned ``values``."""
+        ...
+
+    def compiled_error(self, inputs: pl.DataFrame) -> Exception:
+        """Return what compiled code raises for a row."""
+        ...
+
+    def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
+        """Return such rows as they are shown to the user."""
+        ...
+
+
+class Placement(NamedTuple):
+    """Where a stage's loop reads and writes for one chunk."""
+
+    columns: Sequence[Placed]
+    targets: Sequence[OutputColumn]
+    shift: int  # the row of the frame that the targets' first row stands for
+    nulls: bool  # which loop it takes
+
+    def check(self) -> None:
+        """Raise what went wrong while the loop wrote."""
+        for target in self.targets:
+            target.check()
+
+
+class Fusable(Protocol):
+    """A stage whose loop can be part of a fused pipeline; see `RowStage`."""
+
+    index: int
+    reads: Sequence[str]
+    writes: Mapping[str, Any]
+    kept: bool
+    is_filter: bool
+    prepared: Prepared
+
+    def place(self, chunk: Chunk) -> Placement:
+        """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
+        ...
+
+    def block(
+        self,
+        placement: Placement,
+        row: int,
+        selection: tuple[int, int],
+        *,
+        scratch: Collection[InputColumn | OutputColumn],
+    ) -> array[int]:
+        """Return the addresses and constants for a range of rows that starts at ``row``, on this thread."""
+        ...
+
+    def moves(self, placement: Placement, scratch: Collection[InputColumn | OutputColumn]) -> array[int]:
+        """Return by how much each slot of a block changes from row to row; not at all for ``scratch``."""
+        ...
 
 
 class Stage(ABC):
@@ -44,6 +237,10 @@ class Stage(ABC):
         Whether a chunk has to wait for the one before it.
     is_sequential : bool
         Whether it is in order so strictly that a second thread would only wait.
+    is_compiled : bool
+        Whether it is anything but Python, row by row.
+    column_types : int
+        Stands for the types of its columns, where it takes another time for others.
     """
 
     plugin: Plugin | None
@@ -55,13 +252,30 @@ class Stage(ABC):
     is_filter: bool = False
     in_order: bool = False
     is_sequential: bool = False
+    is_compiled: bool = True
+    column_types: int = 0
 
-    def take_up(self, states: States) -> None:  # noqa: B027  # most carry none
+    def open(self, run: Surroundings) -> Stage:
+        """Have all that it needs in a run; return the stage that takes its part there, most often itself."""
+        return self
+
+    def take_up(self, states: StateStore) -> None:  # noqa: B027  # most carry none
         """Go on with states that may have been opened by the plan of an earlier run."""
+
+    def fusable(self) -> Fusable | None:
+        """Return what a fused pipeline needs of it; None if it can't be part of one."""
+        return None
 
     @abstractmethod
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""
+
+    def evaluate(self, frame: pl.DataFrame) -> pl.Series:
+        """Return the values for all rows of a frame; asked only of one that has to see them at once."""
+        raise NotImplementedError
+
+    def close(self) -> None:  # noqa: B027  # most have nothing to say
+        """Be told that all runs of a call are over."""
 
 
 class Chunk:
@@ -69,7 +283,7 @@ class Chunk:
 
     __slots__ = ("_columns", "local", "run", "start", "stop")
 
-    def __init__(self, run: Run, start: int, stop: int) -> None:
+    def __init__(self, run: Surroundings, start: int, stop: int) -> None:
         self.run = run
         self.start = start
         self.stop = stop
@@ -80,7 +294,7 @@ class Chunk:
         """Return a column for a compiled loop."""
         local = self.local.get(name)
         if local is None:
-            return self.run.columns[name, layout], 0
+            return self.run.input(name, layout), 0
         if not isinstance(local, pl.Series) and local[0].layout == layout:
             return local
         column = self._columns.get((name, layout))

@@ -112,7 +112,7 @@ class StateColumn:
         return self._records[0 if self._codes is None else self._codes[row - self._start]]
 
 
-class States(ABC):
+class StateStore(ABC):
     """What a stage carries through a run, and from run to run of a stream.
 
     Attributes
@@ -131,7 +131,7 @@ class States(ABC):
         """Return the state as it is now."""
 
 
-class OneState(States):
+class OneState(StateStore):
     """One state for all rows."""
 
     def __init__(self, plugin: str, carry: Carry, given: Any = None) -> None:
@@ -145,7 +145,7 @@ class OneState(States):
         return self.carry.unpack(self.records[0])
 
 
-class KeyStates(States):
+class KeyStates(StateStore):
     """One state for each key."""
 
     def __init__(

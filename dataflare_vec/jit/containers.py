@@ -17,8 +17,8 @@ from numba.core import ir, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import NumbaTypeSafetyWarning, TypingError
 
-from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.strings.types import ViewType
+from dataflare_vec.jit.wide import WideIntType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

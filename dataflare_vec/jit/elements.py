@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from dataflare_vec.jit.decimals.types import I128, WideIntType, natural, widened
+from dataflare_vec.jit.wide import I128, WideIntType, natural, widened
 from dataflare_vec.layouts import Bits, FixedWidth, Layout
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from numba.core.errors import TypingError
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import overload
 
-from dataflare_vec.jit.decimals.types import DecimalType, WideIntType
 from dataflare_vec.jit.strings.types import BytesType, StringType
 from dataflare_vec.jit.temporal.types import TemporalType
+from dataflare_vec.jit.wide import DecimalType, WideIntType
 
 
 class Classes:

@@ -19,7 +19,6 @@ from numba.core import cgutils, types
 
 from dataflare_vec.jit.bitmaps import pack, unpack, unpack_and
 from dataflare_vec.jit.buffers import Buffers
-from dataflare_vec.jit.decimals.types import I128, NaturalType
 from dataflare_vec.jit.elements import element_of
 from dataflare_vec.jit.rows import FAILED, SELECTED, VALID, KernelCode, bools, nones, presence
 from dataflare_vec.jit.slots import (
@@ -30,6 +29,7 @@ from dataflare_vec.jit.slots import (
 )
 from dataflare_vec.jit.strings.arena import release_function
 from dataflare_vec.jit.strings.types import ViewType
+from dataflare_vec.jit.wide import I128, NaturalType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from numba.np.arrayobj import make_array, populate_array
 
 from dataflare_vec.carry import WIDE, Carry, Leaf, field_names
 from dataflare_vec.exceptions import KernelResultError
-from dataflare_vec.jit.decimals.types import I128, NaturalType, WideIntType, natural, wide_int, widened
 from dataflare_vec.jit.elements import Element, register
+from dataflare_vec.jit.wide import I128, NaturalType, WideIntType, natural, wide_int, widened
 from dataflare_vec.layouts import Layout
 
 if TYPE_CHECKING:

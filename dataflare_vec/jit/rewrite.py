@@ -35,7 +35,6 @@ from dataflare_vec.cache.watches import Watches
 from dataflare_vec.calls import may_recurse
 from dataflare_vec.definition import Form, Plugin, plain
 from dataflare_vec.jit.containers import check_items
-from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.exact.overlay import OVERLAYS
 from dataflare_vec.jit.instances import replace_tests
 from dataflare_vec.jit.integers.exact import compute_exactly
@@ -53,6 +52,7 @@ from dataflare_vec.jit.strings.constants import constant, replace_strings
 from dataflare_vec.jit.strings.formats import mark_formats
 from dataflare_vec.jit.strings.members import kept_members, refuse, shows
 from dataflare_vec.jit.unbound import CheckUnbound
+from dataflare_vec.jit.wide import WideIntType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

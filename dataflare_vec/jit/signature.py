@@ -12,14 +12,6 @@ from numba.core import types
 from dataflare_vec.annotations import Result, is_dtype, likely_dtype, mismatch, shown_kind
 from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.jit.decimals.column import DecimalColumn, WideIntColumn, decimal_result
-from dataflare_vec.jit.decimals.types import (
-    DecimalType,
-    NaturalType,
-    WideIntType,
-    has_point,
-    natural,
-    wide_int,
-)
 from dataflare_vec.jit.failures.inferred import plain_type
 from dataflare_vec.jit.nested.made import MadeStructType, made_struct
 from dataflare_vec.jit.nested.packed import PackedType, packed_column
@@ -32,6 +24,14 @@ from dataflare_vec.jit.strings.split import PiecesType
 from dataflare_vec.jit.strings.types import StringType, ViewType, ascii_string, bytes_view, utf8_string
 from dataflare_vec.jit.temporal.column import TemporalColumn, result_column, temporal_column
 from dataflare_vec.jit.temporal.types import BY_CLASS, TemporalType
+from dataflare_vec.jit.wide import (
+    DecimalType,
+    NaturalType,
+    WideIntType,
+    has_point,
+    natural,
+    wide_int,
+)
 from dataflare_vec.values import digits_of
 
 if TYPE_CHECKING:

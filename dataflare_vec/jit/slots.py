@@ -19,9 +19,9 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from dataflare_vec.jit.decimals.types import NaturalType
 from dataflare_vec.jit.elements import kernel_type_of
 from dataflare_vec.jit.strings.types import ViewType
+from dataflare_vec.jit.wide import NaturalType
 
 _WORD = 64
 

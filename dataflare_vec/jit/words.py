@@ -11,8 +11,8 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
 from dataflare_vec import words
-from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.integers.emit import to_float
+from dataflare_vec.jit.wide import WideIntType
 
 if TYPE_CHECKING:
     from collections.abc import Callable

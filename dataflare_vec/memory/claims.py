@@ -15,17 +15,39 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from dataflare_vec.exceptions import PoolLimitError
-from dataflare_vec.memory.buffer import lend
+from dataflare_vec.memory.buffer import Lender, lend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from dataflare_vec.memory.buffer import PooledBuffer
-    from dataflare_vec.memory.pool import MemoryPool
+    from dataflare_vec.config import MemoryPoolConfig
+    from dataflare_vec.memory.buffer import Block, PooledBuffer
+    from dataflare_vec.memory.shelves import Shelves
+
+
+class Limited(Lender, Protocol):
+    """What claims need of the pool that they are on."""
+
+    config: MemoryPoolConfig
+    _claims: Claims
+    _shelves: Shelves
+    _lock: Any
+    _patience: float
+    _clock: Callable[[], float]
+
+    def _obtain(self, nbytes: int, *, request: bool = True, claim: Claim | None = None) -> Block: ...
+    def _check_open(self) -> None: ...
+    def _shelve(self) -> list[Block]: ...
+    def _new_gate(self) -> Any: ...
+    def _wait(self, gate: Any, deadline: float, claim: Claim | None) -> float: ...
+    def _wake(self) -> None: ...
+
+
+_Pool = TypeVar("_Pool", bound=Limited)
 
 
 class _Within(threading.local):
@@ -54,7 +76,7 @@ class Claim:
 
     __slots__ = ("_pool", "calls_python", "is_alone", "left", "waiting")
 
-    def __init__(self, pool: MemoryPool, need: int | None, *, calls_python: bool) -> None:
+    def __init__(self, pool: Limited, need: int | None, *, calls_python: bool) -> None:
         self._pool = pool
         self.is_alone = need is None
         self.left = need or 0
@@ -127,7 +149,7 @@ class Claims:
             claim.waiting = 0
 
 
-def claim_of_thread(pool: MemoryPool) -> Claim | None:
+def claim_of_thread(pool: Limited) -> Claim | None:
     """Return the run of a pool that this thread is in."""
     for claim in _within.claims:
         if claim._pool is pool:
@@ -139,8 +161,8 @@ def claim_of_thread(pool: MemoryPool) -> Claim | None:
 
 @contextmanager
 def claim_memory(
-    pool: MemoryPool, need: int | None, least: int = 0, *, calls_python: bool = False
-) -> Iterator[MemoryPool | Claim]:
+    pool: _Pool, need: int | None, least: int = 0, *, calls_python: bool = False
+) -> Iterator[_Pool | Claim]:
     """Wait for a run's turn; it gets its memory from what this gives.
 
     Parameters
@@ -184,7 +206,7 @@ def claim_memory(
         pool._wake()
 
 
-def _let_in(pool: MemoryPool, claim: Claim) -> None:
+def _let_in(pool: Limited, claim: Claim) -> None:
     """Wait until a run may begin."""
     claims, shelves = pool._claims, pool._shelves
     limit = pool.config.max_bytes or 0

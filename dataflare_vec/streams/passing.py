@@ -13,10 +13,11 @@ from dataflare_vec.engine.checkpoint import OpenStates, open_states
 from dataflare_vec.engine.expressions import named
 from dataflare_vec.engine.failures import of_all_rows
 from dataflare_vec.engine.plan import Plan
+from dataflare_vec.engine.request import check_options
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import annotated_types, bind_steps
 from dataflare_vec.exceptions import ArgumentError, BindingError
-from dataflare_vec.running import check_options, run_batch
+from dataflare_vec.running import run_batch
 from dataflare_vec.streams.bounds import batch_bytes
 from dataflare_vec.streams.result import StreamResult
 

@@ -85,7 +85,7 @@ def test_without_a_cache_there_is_nothing_to_compile_into(margin, monkeypatch, c
 
 def test_cache_shows_and_clears(margin, folder, capsys):
     assert main(["cache"]) == 0
-    assert capsys.readouterr().out == f"0 kernels, 0 B of at most 256.0 MiB, in {folder.path}\n"
+    assert capsys.readouterr().out == f"0 kernels, 0 B of at most 256 MiB, in {folder.path}\n"
     margin.compile({"price": pl.Float64, "cost": pl.Float64})
     assert main(["cache", "list"]) == 0
     line, total = capsys.readouterr().out.splitlines()

@@ -272,6 +272,6 @@ def test_what_the_compiler_imports_is_part_of_every_key():
         names = set(re.findall(r"from dataflare_vec\.(\w+)", text))
         for line in re.findall(r"from dataflare_vec import (.+)", text):
             names |= {item.split()[0] for item in line.split(",")}
-        for name in names - {"cache", "errors", "forks", "hints", "jit", "logs"}:
+        for name in names - {"cache", "exceptions", "forks", "hints", "jit", "logs"}:
             found = {package / f"{name}.py", *(package / name).glob("*.py")}
             assert found & sources, f"{path.name} imports `{name}`"

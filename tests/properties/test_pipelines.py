@@ -11,7 +11,7 @@ from polars.testing.parametric import column, dataframes
 
 import dataflare_vec as dfv
 from dataflare_vec.definition import Form, define
-from dataflare_vec.engine import conveyor
+from dataflare_vec.engine import fused
 
 
 def add(a, b):
@@ -68,10 +68,10 @@ PLUGINS = [
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_blocks():
-    """Let even small frames go through the compiled conveyor in several blocks."""
+    """Let even small frames go through the fused pipeline in several blocks."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("_SMALLEST", "_LARGEST", "_BLOCK_BYTES"):
-            patch.setattr(conveyor, name, 64)
+            patch.setattr(fused, name, 64)
         yield
 
 
@@ -96,7 +96,7 @@ frames = dataframes(
 def pipelines(draw):
     """Up to five steps, each reading the data's columns or those of steps before it, or replacing them."""
     steps, names = [], ["x", "y"]
-    # Row kernels alone go through the conveyor.
+    # Row kernels alone are fused.
     some = draw(st.sampled_from([PLUGINS, ROW_ONLY]))
     for i, plugin in enumerate(draw(st.lists(st.sampled_from(some), min_size=1, max_size=5))):
         bindings = {name: draw(st.sampled_from(names)) for name in ("a", "b")}

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal, assert_series_equal
 
 import dataflare_vec as dfv
 from dataflare_vec.definition import Form, define
-from dataflare_vec.engine import conveyor, writers
+from dataflare_vec.engine import fused, writers
 
 
 class Pair(NamedTuple):
@@ -121,7 +121,7 @@ def _small_blocks():
     """Let small frames go through several blocks, and columns through several data buffers."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("_SMALLEST", "_LARGEST", "_BLOCK_BYTES"):
-            patch.setattr(conveyor, name, 64)
+            patch.setattr(fused, name, 64)
         patch.setattr(writers, "_FIRST_BYTES", 1)
         yield
 

@@ -13,7 +13,7 @@ from numba.extending import overload, register_jitable, type_callable
 from dataflare_vec.jit.builtins import value_of
 from dataflare_vec.jit.decimals.division import divided
 from dataflare_vec.jit.decimals.floats import magnitude_of, order_of, to_float
-from dataflare_vec.jit.decimals.types import (
+from dataflare_vec.jit.wide import (
     I128,
     PRECISION,
     DecimalType,

@@ -9,8 +9,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from dataflare_vec.exceptions import KernelResultError
-from dataflare_vec.jit.decimals.types import I128, PRECISION, DecimalType, WideIntType, outside, widened
 from dataflare_vec.jit.elements import Element, register
+from dataflare_vec.jit.wide import I128, PRECISION, DecimalType, WideIntType, outside, widened
 from dataflare_vec.layouts import FixedWidth, Layout
 
 _I64 = ir.IntType(64)

@@ -7,7 +7,7 @@ from numba.core import types
 from numba.extending import intrinsic, register_jitable
 
 from dataflare_vec.jit.decimals.floats import magnitude_of
-from dataflare_vec.jit.decimals.types import I128, DecimalType, rescaled, widened
+from dataflare_vec.jit.wide import I128, DecimalType, rescaled, widened
 
 _I1, _I64 = ir.IntType(1), ir.IntType(64)
 _PAIR = ir.LiteralStructType([I128, I128])

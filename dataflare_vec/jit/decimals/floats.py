@@ -8,8 +8,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from dataflare_vec.jit.decimals.types import I128
 from dataflare_vec.jit.ratios import EXACT, ratio_function
+from dataflare_vec.jit.wide import I128
 
 if TYPE_CHECKING:
     from collections.abc import Callable

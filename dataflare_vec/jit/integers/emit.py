@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from dataflare_vec.jit.decimals.types import I128, NaturalType, WideIntType, wide_int, widened
+from dataflare_vec.jit.wide import I128, NaturalType, WideIntType, wide_int, widened
 
 _I1, _I32, _I64, _F64 = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.DoubleType()
 #: Integers up to here, and below zero down to here, are floats.

@@ -13,13 +13,6 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import infer_global, signature
 from numba.extending import overload, overload_method, typeof_impl
 
-from dataflare_vec.jit.decimals.types import (
-    WideIntType,
-    is_natural,
-    natural,
-    wide_int,
-    widened,
-)
 from dataflare_vec.jit.integers import emit
 from dataflare_vec.jit.integers.operators import (
     Args,
@@ -31,6 +24,13 @@ from dataflare_vec.jit.integers.operators import (
     returned,
 )
 from dataflare_vec.jit.integers.words import low_word
+from dataflare_vec.jit.wide import (
+    WideIntType,
+    is_natural,
+    natural,
+    wide_int,
+    widened,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

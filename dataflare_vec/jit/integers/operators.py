@@ -15,7 +15,9 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_cast
 
-from dataflare_vec.jit.decimals.types import (
+from dataflare_vec.jit.integers import emit
+from dataflare_vec.jit.integers.emit import is_integer, is_signed
+from dataflare_vec.jit.wide import (
     I128,
     WideIntType,
     checked,
@@ -26,8 +28,6 @@ from dataflare_vec.jit.decimals.types import (
     wide_int,
     widened,
 )
-from dataflare_vec.jit.integers import emit
-from dataflare_vec.jit.integers.emit import is_integer, is_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

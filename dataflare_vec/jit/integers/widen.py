@@ -16,7 +16,6 @@ from numba.core import ir, ir_utils, types
 from numba.core.typing import signature as make_signature
 from numba.extending import intrinsic, overload
 
-from dataflare_vec.jit.decimals.types import WideIntType, natural
 from dataflare_vec.jit.integers.arrays import (
     beside_arrays,
     beside_words,
@@ -26,6 +25,7 @@ from dataflare_vec.jit.integers.arrays import (
 )
 from dataflare_vec.jit.integers.functions import Large
 from dataflare_vec.jit.integers.words import FITTING
+from dataflare_vec.jit.wide import WideIntType, natural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

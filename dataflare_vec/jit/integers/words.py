@@ -10,7 +10,7 @@ from numba.core import types
 from numba.extending import box, intrinsic
 from numba.np.numpy_support import from_dtype
 
-from dataflare_vec.jit.decimals.types import WideIntType
+from dataflare_vec.jit.wide import WideIntType
 
 
 @intrinsic  # type: ignore[untyped-decorator]

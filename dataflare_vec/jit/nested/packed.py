@@ -15,12 +15,12 @@ from numba.np.arrayobj import make_array
 
 from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.jit.buffers import Buffers
-from dataflare_vec.jit.decimals.types import I128, NaturalType
 from dataflare_vec.jit.elements import element_of, register
 from dataflare_vec.jit.nested.texts import TextsType
 from dataflare_vec.jit.strings import viewcode
 from dataflare_vec.jit.strings.column import ViewElement
 from dataflare_vec.jit.strings.types import StringType, ViewType, utf8_string
+from dataflare_vec.jit.wide import I128, NaturalType
 from dataflare_vec.layouts.packed import PackedRows
 from dataflare_vec.layouts.views import VIEW_BYTES
 

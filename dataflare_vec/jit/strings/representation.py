@@ -7,7 +7,6 @@ from numba.core import types
 from numba.core.errors import TypingError
 
 from dataflare_vec.jit.builtins import value_of
-from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.strings.arena import allocate
 from dataflare_vec.jit.strings.base import helper, is_ascii, is_bytes, is_string, operation
 from dataflare_vec.jit.strings.codepoints import decode_at, encode_to, width_of
@@ -15,6 +14,7 @@ from dataflare_vec.jit.strings.constants import REPLACED
 from dataflare_vec.jit.strings.symbols import symbol, table
 from dataflare_vec.jit.strings.text import text_of
 from dataflare_vec.jit.strings.types import StringConstant, ascii_string, make_view, utf8_string
+from dataflare_vec.jit.wide import WideIntType
 
 _POINTS = 0x110000
 

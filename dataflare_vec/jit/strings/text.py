@@ -7,7 +7,6 @@ from numba.core import types
 from numba.core.errors import TypingError
 
 from dataflare_vec.jit.builtins import value_of
-from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.strings.arena import allocate
 from dataflare_vec.jit.strings.base import helper, is_bytes, is_string, operation
 from dataflare_vec.jit.strings.codepoints import decode_at, encode_to, offset_of
@@ -32,6 +31,7 @@ from dataflare_vec.jit.strings.types import (
     offset_by,
     utf8_string,
 )
+from dataflare_vec.jit.wide import WideIntType
 
 _EMPTY = StringConstant("")
 

@@ -9,7 +9,6 @@ from numba.core.imputils import lower_builtin
 from numba.extending import overload, register_jitable, type_callable
 
 from dataflare_vec.jit.builtins import value_of
-from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.ratios import ratio
 from dataflare_vec.jit.temporal.civil import DAY, FIRST_DAY, LAST_DAY
 from dataflare_vec.jit.temporal.spans import (
@@ -33,6 +32,7 @@ from dataflare_vec.jit.temporal.types import (
     as_span,
     ticks,
 )
+from dataflare_vec.jit.wide import WideIntType
 
 _INLINE = {"forceinline": True}
 

@@ -9,10 +9,10 @@ import numpy as np
 from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
-from dataflare_vec.jit.decimals.types import WideIntType
 from dataflare_vec.jit.temporal.civil import DAY, SECOND, days_of, month_length
 from dataflare_vec.jit.temporal.spans import product, total, whole
 from dataflare_vec.jit.temporal.types import as_date, as_instant, as_span, as_time
+from dataflare_vec.jit.wide import WideIntType
 from dataflare_vec.values import TOO_LONG
 
 _INLINE = {"forceinline": True}

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic, overload, register_jitable
 
-from dataflare_vec.jit.decimals.types import NaturalType, WideIntType
+from dataflare_vec.jit.wide import NaturalType, WideIntType
 from dataflare_vec.values import TOO_LONG
 
 _I1, _I64, _I128 = ir.IntType(1), ir.IntType(64), ir.IntType(128)

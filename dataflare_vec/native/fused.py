@@ -1,6 +1,6 @@
 """Several compiled loops over small blocks of rows: what one writes, the next reads from the nearest cache.
 
-The conveyor is a C function ``int64 convey(program, stages, skip, rows, step)``. It moves each stage's block
+The fused loop is a C function ``int64 fused(program, stages, skip, rows, step)``. It moves each stage's block
 of slots (see `jit.loops`) on by ``skip`` rows. Then, for each ``step`` of ``rows``, it calls the loop of each
 stage and moves its block on to the next rows. It returns how many rows went through all stages: fewer than
 ``rows`` if a loop said that one of the next ``step`` failed.
@@ -57,7 +57,7 @@ done:
   ret void
 }}
 
-define i64 @dfv.convey(ptr %program, i64 %stages, i64 %skip, i64 %rows, i64 %step) {{
+define i64 @dfv.fused(ptr %program, i64 %stages, i64 %skip, i64 %rows, i64 %step) {{
 entry:
   br label %begin
 
@@ -179,13 +179,13 @@ done:
 
 
 @cache
-def conveyor(*, looks: bool = False) -> Callable[[int, int, int, int, int], int]:
-    """Return ``convey(address of the program, stages, skip, rows, step) -> rows that went through``.
+def fused_loop(*, looks: bool = False) -> Callable[[int, int, int, int, int], int]:
+    """Return ``fused(address of the program, stages, skip, rows, step) -> rows that went through``.
 
     Parameters
     ----------
     looks
         Whether Ctrl-C is to end the loops.
     """
-    address = address_of("dfv.convey", _CODE)
+    address = address_of("dfv.fused", _CODE)
     return watched(address, 5) if looks else _PROTOTYPE(address)

@@ -1,4 +1,4 @@
-"""Turns: what has to see the rows in order, while threads work on several chunks."""
+"""What has to see the rows in order, while threads work on several chunks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Stopped(BaseException):
     """Another thread has failed: the turn that one waits for will never come."""
 
 
-class Turns:
+class Sequencer:
     """For each thing that is done in order, up to which row it is done.
 
     Threads take chunks in order, so the chunk that is waited for is always in work.
@@ -25,10 +25,10 @@ class Turns:
         self._changed = threading.Condition()
         self._done: dict[Hashable, int] = {}
         self._stopped = False
-        self.waited = threading.local()
+        self._waited = threading.local()
 
     @contextmanager
-    def take(self, what: Hashable, start: int, stop: int, first: int = 0) -> Iterator[None]:
+    def turn(self, what: Hashable, start: int, stop: int, first: int = 0) -> Iterator[None]:
         """Wait until ``what`` is done for rows from ``first`` to ``start``; then it's done up to ``stop``.
 
         Raises
@@ -42,7 +42,7 @@ class Turns:
                 if self._stopped:
                     raise Stopped
                 self._changed.wait()
-        self.waited.seconds = getattr(self.waited, "seconds", 0.0) + perf_counter() - began
+        self._waited.seconds = getattr(self._waited, "seconds", 0.0) + perf_counter() - began
         yield
         with self._changed:
             self._done[what] = stop
@@ -56,6 +56,6 @@ class Turns:
 
     def pop_waited(self) -> float:
         """Return for how many seconds this thread has waited since it was last asked."""
-        seconds: float = getattr(self.waited, "seconds", 0.0)
-        self.waited.seconds = 0.0
+        seconds: float = getattr(self._waited, "seconds", 0.0)
+        self._waited.seconds = 0.0
         return seconds

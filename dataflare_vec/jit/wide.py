@@ -1,4 +1,4 @@
-"""The Numba type of decimals: an integer of 128 bits, and how many of its digits are behind the point.
+"""The Numba types of decimals: an integer of 128 bits, and how many of its digits are behind the point.
 
 The scale is part of the type, as it is part of a column's dtype: sums take the larger of two scales, products
 their sum. Nothing is rounded; what has more than 38 digits is an OverflowError. Integers of 128 bits are a

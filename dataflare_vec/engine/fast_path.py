@@ -1,4 +1,4 @@
-"""The straight road for a few rows: one row kernel, one chunk, nothing that another thread could see.
+"""The fast path for a few rows: one row kernel, one chunk, nothing that another thread could see.
 
 A call on a few rows is mostly the Python round it. What a run of many chunks has to keep ready (a selection,
 failed rows, tuners) takes longer to make than the rows take to compute.
@@ -11,52 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.capsules import FORMATS, Owned
+from dataflare_vec.capsules import FORMATS
 from dataflare_vec.engine.columns import InputColumn
-from dataflare_vec.engine.rows import Placement, RowStage
-from dataflare_vec.layouts import Bits
+from dataflare_vec.engine.outputs import OwnedColumn
+from dataflare_vec.engine.rows import RowStage
+from dataflare_vec.engine.stage import Placement
 from dataflare_vec.native import watch as watch  # provides it to `interrupts`
-from dataflare_vec.native.support import releases
 
 if TYPE_CHECKING:
     from dataflare_vec.engine.plan import Plan
-    from dataflare_vec.engine.prepare import OutputField
     from dataflare_vec.engine.runtime import Runtime
-    from dataflare_vec.layouts import Slots
 
 #: Rows that are never cut into chunks.
-SMALL = 1024
+FEW_ROWS = 1024
 
 _NO_SELECTION = (0, 0)
 
 
-class _Target:
-    """An output column of few rows, in memory of its own: a pool would need PyArrow, and save nothing."""
-
-    __slots__ = ("_dtype", "_memory", "_slots")
-
-    def __init__(self, field: OutputField, rows: int, *, nulls: bool) -> None:
-        width = 0 if isinstance(field.layout, Bits) else field.layout.row_bytes
-        nulls = nulls or field.nullable
-        self._dtype = field.dtype
-        memory = self._memory = Owned(field.stored, rows, width=width, nulls=nulls, releases=releases())
-        self._slots: Slots = (memory.values, 0, memory.validity, 0)
-
-    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
-        """Return the slots of all rows."""
-        return self._slots
-
-    def check(self) -> None:
-        """Do nothing: numbers always fit."""
-
-    def to_series(self, name: str) -> pl.Series:
-        """Return the column, named."""
-        series = self._memory.to_series(name)
-        return series if self._dtype is None else series.cast(self._dtype)
-
-
-def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | None:
-    """Return the new columns of a plan over few rows; None if it has to take the long road.
+def compute(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | None:
+    """Return the new columns of a plan over few rows; None if it needs a `Run`.
 
     That is a plan of several steps or with a filter, or one of whose rows failed.
     """
@@ -65,7 +38,7 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
         return None
     if stage.is_filter or stage.in_order:
         return None
-    if runtime.is_closed:  # the long road says so
+    if runtime.is_closed:  # a `Run` says so
         return None
     if not rows:  # streams ask so for the types of what comes out
         runtime.count(plan.stages, [], {})
@@ -82,7 +55,7 @@ def compute_small(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | 
         nulls = nulls or column.has_nulls
     targets: Any
     if all(type(field.stored) in FORMATS for field in prepared.outputs):
-        targets = [_Target(field, rows, nulls=nulls) for field in prepared.outputs]
+        targets = [OwnedColumn(field, rows, nulls=nulls) for field in prepared.outputs]
         return _compute(plan, stage, rows, runtime, Placement(columns, targets, 0, nulls))
     with runtime.pool.claim(None) as memory:
         targets = stage.allocate(memory, rows, nulls=nulls)

@@ -1,21 +1,21 @@
-"""A run of row kernels as one program: blocks of a few thousand rows go through all of them at once."""
+"""A fused pipeline: row kernels as one program, so that blocks of a few thousand rows go through all at once.
+
+A block stays in the second-level cache from the first kernel to the last (cache blocking).
+"""
 
 from __future__ import annotations
 
 from array import array
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from dataflare_vec.engine.rows import Placement, RowStage
-from dataflare_vec.engine.stage import Chunk
-from dataflare_vec.layouts import Fields, PackedRows
+from dataflare_vec.engine.stage import Chunk, Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from dataflare_vec.engine.columns import InputColumn, OutputColumn
-    from dataflare_vec.engine.run import Run
-    from dataflare_vec.engine.stage import Stage
+    from dataflare_vec.engine.stage import Fusable, Placement
     from dataflare_vec.layouts import Layout
 
 # What all columns of a block take together: it fits into the second-level cache of any machine.
@@ -23,33 +23,41 @@ _BLOCK_BYTES = 256 << 10
 _SMALLEST, _LARGEST = 1024, 16384
 
 
-def conveys(stages: Sequence[Stage], columns: Iterable[InputColumn]) -> bool:
-    """Whether a run can be put on a `Belt`: row kernels on columns that are contiguous."""
-    return all(
-        isinstance(stage, RowStage) and not stage.in_order and not _writes_nested(stage) for stage in stages
-    ) and all(len(column.starts) == 1 for column in columns)
+class Fusing(Surroundings, Protocol):
+    """What a fused pipeline needs of its run."""
+
+    version: int
+    times: list[tuple[int, int, float]]
+
+    def count_selected(self, index: int, start: int, stop: int) -> int:
+        """Return how many rows a stage is to compute."""
+        ...
 
 
-def _writes_nested(stage: RowStage) -> bool:
-    """Whether what a stage writes isn't what a later one reads."""
-    return any(isinstance(field.layout, (PackedRows, Fields)) for field in stage.prepared.outputs)
-
-
-class Belt:
+class FusedPipeline:
     """One thread's program of a run: addresses and constants of all its loops, moved on from chunk to chunk.
+
+    Parameters
+    ----------
+    run
+        The run.
+    stages
+        All its stages.
+    start
+        The row that it begins with.
 
     Attributes
     ----------
     version : int
-        The run's version that it was made for; the run makes a new belt when that changes.
+        The run's version that it was made for; the run makes another when that changes.
     """
 
-    def __init__(self, run: Run, start: int) -> None:
-        from dataflare_vec.native.conveyor import PROGRAM_WORDS, conveyor
+    def __init__(self, run: Fusing, stages: Sequence[Fusable], start: int) -> None:
+        from dataflare_vec.native.fused import PROGRAM_WORDS, fused_loop
 
         self.version = run.version
         self._words_each = PROGRAM_WORDS
-        self._stages = stages = [stage for stage in run.stages if isinstance(stage, RowStage)]
+        self._stages = stages
         self._step = _block_rows(stages) if len(stages) > 1 else 0
         self._at = start  # the row where the blocks stand
         self._placements: list[Placement] = []
@@ -70,9 +78,9 @@ class Belt:
             words += (address, block.buffer_info()[0], moves.buffer_info()[0], len(block), 0)
             words += (selection + start // 8 if stage.is_filter else 0, 0)
         self._words = array("q", words)
-        self._convey = conveyor(looks=any(stage.prepared.kernel.looks for stage in stages))
+        self._run = fused_loop(looks=any(stage.prepared.kernel.looks for stage in stages))
 
-    def convey(self, run: Run, start: int, stop: int) -> int:
+    def run(self, run: Fusing, start: int, stop: int) -> int:
         """Pass rows through all stages.
 
         Parameters
@@ -87,10 +95,10 @@ class Belt:
         """
         began = perf_counter()
         stages, words = self._stages, self._words
-        rows = run.count_selected(stages[0], start, stop)
+        rows = run.count_selected(stages[0].index, start, stop)
         step = self._step or stop - start
         address = words.buffer_info()[0]
-        done = start + self._convey(address, len(stages), start - self._at, stop - start, step)
+        done = start + self._run(address, len(stages), start - self._at, stop - start, step)
         self._at = done
         for placement in self._placements:
             placement.check()
@@ -112,13 +120,13 @@ class Belt:
         return done
 
 
-def _block_rows(stages: Sequence[RowStage]) -> int:
+def _block_rows(stages: Sequence[Fusable]) -> int:
     """Return how many rows go through all stages at once, a multiple of 64."""
     layouts = {name: layout for stage in stages for name, layout in _layouts(stage)}
     row_bytes = sum(layout.row_bytes for layout in layouts.values())
     return max(_SMALLEST, min(_LARGEST, _BLOCK_BYTES // max(row_bytes, 1) // 64 * 64))
 
 
-def _layouts(stage: RowStage) -> list[tuple[str, Layout]]:
+def _layouts(stage: Fusable) -> list[tuple[str, Layout]]:
     written = zip(stage.writes, [field.layout for field in stage.prepared.outputs], strict=False)
     return [*zip(stage.reads, stage.prepared.layouts, strict=True), *written]
