@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import dataflare_vec.starting  # noqa: F401  # first of all, for what it does
 from dataflare_vec import forks as forks
 from dataflare_vec import hooks, namespaces, text, vectors, words
-from dataflare_vec._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dataflare_vec import duckdb
+    from dataflare_vec._version import __version__ as __version__
     from dataflare_vec.ahead import compile_ahead
     from dataflare_vec.api import apply, expr, run, step
     from dataflare_vec.config import BatchConfig, MemoryPoolConfig, PluginManagerConfig
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
 # Where each public name lives. Modules are imported with the first name asked of them, so that importing
 # the package costs a millisecond or two on top of Polars.
 _HOMES = {
+    "_version": ("__version__",),
     "ahead": ("compile_ahead",),
     "api": ("apply", "expr", "run", "step"),
     "config": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),

@@ -10,32 +10,35 @@ from __future__ import annotations
 import ctypes
 import threading
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec import forks
 from dataflare_vec.interrupts import watched
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Loop(Protocol):
+        """A compiled loop as it is called."""
+
+        def __call__(self, block: int, rows: int, /) -> int:
+            """Run over the rows of a block that lies at an address.
+
+            Returns
+            -------
+            int
+                0 if all rows went through. Else a loop that carries a state has stopped at the first row that
+                failed, and returns that row's number, counted from 1. Any other, and the careful variant of
+                all, has gone on to the end, and returns 1.
+            """
+            ...
+
 
 PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
 
 
 # So many chunks go to the full form at once, after one that it turned out to be needed for.
 _STAY_IN_FULL = 15
-
-
-class Loop(Protocol):
-    """A compiled loop as it is called."""
-
-    def __call__(self, block: int, rows: int, /) -> int:
-        """Run over the rows of a block that lies at an address.
-
-        Returns
-        -------
-        int
-            0 if all rows went through. Else a loop that carries a state has stopped at the first row that
-            failed, and returns that row's number, counted from 1. Any other, and the careful variant of all,
-            has gone on to the end, and returns 1.
-        """
-        ...
 
 
 class LoopVariant(NamedTuple):

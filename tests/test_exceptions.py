@@ -18,7 +18,7 @@ import dataflare_vec as dfv
 from dataflare_vec import exceptions, foreign
 from dataflare_vec.cli.words import option
 from dataflare_vec.hints import Argument, Phrase
-from dataflare_vec.states import States
+from dataflare_vec.states import PluginStates
 
 ERRORS = sorted(
     (each for each in vars(exceptions).values() if isinstance(each, type) and issubclass(each, Exception)),
@@ -162,7 +162,7 @@ def test_a_file_and_its_row_group(tmp_path):
 
 def test_which_plugin_is_to_blame_is_no_matter_of_words():
     """A message may mention any plugin, its own words or those of a user's exception."""
-    states = States()
+    states = PluginStates()
     states.begin(["first", "second"])
     states.end(["first", "second"], dfv.KernelResultError("as plugin `first` does", plugin="second"))
     assert [states.get(name).value for name in ("first", "second")] == ["registered", "failed"]

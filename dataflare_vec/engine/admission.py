@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from dataflare_vec.engine.reduce import ReduceStage
+from dataflare_vec.definition import Form
 from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.layouts import Bits, Categories, Fields, PackedRows, Views
 
@@ -49,7 +49,7 @@ def _needs(stages: Sequence[RowStage], rows: int) -> tuple[int | None, int]:
     bits = class_capacity((rows + 7) // 8)
     most, least, is_known = bits, 0, True  # which rows are selected
     for stage in stages:
-        if not stage.kept or isinstance(stage, ReduceStage) or _has_categories(stage):
+        if not stage.kept or stage.binding.plugin.form is Form.REDUCE or _has_categories(stage):
             is_known = False  # memory for a chunk, for keys, for categories
             continue
         most += bits  # which rows failed

@@ -7,31 +7,32 @@ from __future__ import annotations
 
 from array import array
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from dataflare_vec.engine.stage import Chunk, Surroundings
+from dataflare_vec.engine.stage import Chunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
     from dataflare_vec.engine.columns import InputColumn, OutputColumn
-    from dataflare_vec.engine.stage import Fusable, Placement
+    from dataflare_vec.engine.stage import Fusable, Placement, Surroundings
     from dataflare_vec.layouts import Layout
+
+    class Fusing(Surroundings, Protocol):
+        """What a fused pipeline needs of its run."""
+
+        version: int
+        times: list[tuple[int, int, float]]
+
+        def count_selected(self, index: int, start: int, stop: int) -> int:
+            """Return how many rows a stage is to compute."""
+            ...
+
 
 # What all columns of a block take together: it fits into the second-level cache of any machine.
 _BLOCK_BYTES = 256 << 10
 _SMALLEST, _LARGEST = 1024, 16384
-
-
-class Fusing(Surroundings, Protocol):
-    """What a fused pipeline needs of its run."""
-
-    version: int
-    times: list[tuple[int, int, float]]
-
-    def count_selected(self, index: int, start: int, stop: int) -> int:
-        """Return how many rows a stage is to compute."""
-        ...
 
 
 class FusedPipeline:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec._typing import ON_ERROR
 from dataflare_vec.config import BatchConfig, check_flag
@@ -12,11 +12,24 @@ from dataflare_vec.exceptions import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import TypedDict
 
     from dataflare_vec._typing import OnError
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import BoundStep, By
     from dataflare_vec.registry import Registry
+
+    class Options(TypedDict, total=False):
+        """What a call says beside data and plugins: the parameters of `ask`."""
+
+        output: str | Sequence[str] | Mapping[str, str] | None
+        keep: bool
+        on_error: OnError
+        config: BatchConfig | None
+        by: By
+        state: Any
+        replace: bool
+        bindings: Mapping[str, Any]
 
 
 class Request(NamedTuple):
@@ -57,19 +70,6 @@ class Request(NamedTuple):
     def names(self) -> list[str]:
         """Names of the plugins."""
         return [step.plugin.name for step in self.steps]
-
-
-class Options(TypedDict, total=False):
-    """What a call says beside data and plugins: the parameters of `ask`."""
-
-    output: str | Sequence[str] | Mapping[str, str] | None
-    keep: bool
-    on_error: OnError
-    config: BatchConfig | None
-    by: By
-    state: Any
-    replace: bool
-    bindings: Mapping[str, Any]
 
 
 def ask(

@@ -92,35 +92,38 @@ def _is_constant(value: object) -> bool:
     return plain or (is_naive(value) and not is_long(value)) or is_short_decimal(value)
 
 
-class _Inputs(NamedTuple):
-    """What a kernel is compiled for."""
+class _Inputs:
+    """What a kernel is compiled for: a plugin whose columns are of some dtypes.
 
-    inputs: Sequence[Input]  # of the loop
-    groups: Sequence[int]  # how many of them each parameter of the function receives
-    by_parameter: dict[str, Any]  # dtypes of the columns
+    Attributes
+    ----------
+    inputs : list of Input
+        What its loop reads.
+    groups : list of int
+        How many of these each parameter of the function receives.
+    by_parameter : dict
+        The dtypes of the columns.
+    """
 
-    @classmethod
-    def of(cls, binding: Binding, dtypes: Sequence[Any]) -> _Inputs:
-        """Return those of a plugin whose columns are of ``dtypes``."""
+    def __init__(self, binding: Binding, dtypes: Sequence[Any]) -> None:
         import_compiler()
         from dataflare_vec.jit.loops import Input
         from dataflare_vec.jit.signature import constant_type
 
-        inputs: list[Input] = []
-        by_parameter: dict[str, Any] = {}
+        self.inputs: list[Input] = []
+        self.by_parameter: dict[str, Any] = {}
         left = iter(dtypes)
         for item in binding.items:
             parameter = item.parameter
             if isinstance(item, Column):
-                dtype = by_parameter[parameter.name] = next(left)
+                dtype = self.by_parameter[parameter.name] = next(left)
                 numba_type = _column_type(binding.plugin, item, dtype)
-                inputs.append(Input(numba_type, is_column=True, nullable=parameter.nullable))
+                self.inputs.append(Input(numba_type, is_column=True, nullable=parameter.nullable))
             else:
-                inputs.append(Input(constant_type(item.value), is_column=False))
-        groups = [
+                self.inputs.append(Input(constant_type(item.value), is_column=False))
+        self.groups = [
             len(i.parameter.offsets) if isinstance(i, Column) else 1 for i in binding.items if not _follows(i)
         ]
-        return cls(inputs, groups, by_parameter)
 
 
 def specialise(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
@@ -138,7 +141,7 @@ def specialise(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     from dataflare_vec.jit.strings.members import members_in
 
     plugin = binding.plugin
-    given = _Inputs.of(binding, dtypes)
+    given = _Inputs(binding, dtypes)
 
     def explained(error: Exception) -> Exception:
         return explain_failure(plugin, given.by_parameter, _arguments(plugin, given), error)

@@ -7,15 +7,16 @@ the run is `Surroundings`; what it is asked when some of its rows have failed is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from dataflare_vec.engine.columns import InputColumn, OutputColumn
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would take half a millisecond
     from array import array
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from typing import Protocol
 
     from dataflare_vec.binding import Binding
     from dataflare_vec.definition import Plugin
@@ -26,148 +27,174 @@ if TYPE_CHECKING:
     from dataflare_vec.layouts import Layout
     from dataflare_vec.memory import MemoryPool
 
-#: A column and the row of the frame that its first row stands for.
-Placed = tuple[InputColumn | OutputColumn, int]
+    #: A column and the row of the frame that its first row stands for.
+    Placed = tuple[InputColumn | OutputColumn, int]
 
+    class Failed(Protocol):
+        """What a stage does with the record of its failed rows; see `Failures`."""
 
-class Failed(Protocol):
-    """What a stage does with the record of its failed rows; see `Failures`."""
+        count: int
+        limit: int
+        often: bool
 
-    count: int
-    limit: int
-    often: bool
+        def wants(self, row: int) -> bool:
+            """Whether rows from ``row`` on may be among the lowest."""
+            ...
 
-    def wants(self, row: int) -> bool:
-        """Whether rows from ``row`` on may be among the lowest."""
-        ...
+        def keep(self, sample: pl.DataFrame) -> None:
+            """Keep failed rows: their `ROW` and what the kernel read."""
+            ...
 
-    def keep(self, sample: pl.DataFrame) -> None:
-        """Keep failed rows: their `ROW` and what the kernel read."""
-        ...
+    class Surroundings(Protocol):
+        """What a stage needs of the run that it is part of; see `Run`.
 
+        Attributes
+        ----------
+        rows : int
+            How many rows the run has.
+        pool : MemoryPool
+            Where outputs come from.
+        lock : Lock
+            Held while something is changed that other threads see.
+        sequencer : Sequencer
+            Lets chunks wait for the one before them.
+        states : mapping
+            What stages carry from row to row, by index of the stage.
+        written : set of str
+            The columns that earlier stages write.
+        placed : dict
+            Input columns by index of the stage, for stages that read nothing else.
+        outputs : dict
+            The columns that compiled loops write, by index of the stage.
+        failures : mapping
+            The failed rows, by index of the stage.
+        """
 
-class Surroundings(Protocol):
-    """What a stage needs of the run that it is part of; see `Run`.
+        rows: int
+        pool: MemoryPool
+        lock: Any
+        sequencer: Sequencer
+        written: set[str]
+        placed: dict[int, list[Placed]]
+        outputs: dict[int, list[OutputColumn]]
 
-    Attributes
-    ----------
-    rows : int
-        How many rows the run has.
-    pool : MemoryPool
-        Where outputs come from.
-    lock : Lock
-        Held while something is changed that other threads see.
-    sequencer : Sequencer
-        Lets chunks wait for the one before them.
-    states : mapping
-        What stages carry from row to row, by index of the stage.
-    written : set of str
-        The columns that earlier stages write.
-    placed : dict
-        Input columns by index of the stage, for stages that read nothing else.
-    outputs : dict
-        The columns that compiled loops write, by index of the stage.
-    failures : mapping
-        The failed rows, by index of the stage.
-    """
+        @property
+        def states(self) -> Mapping[int, StateStore]: ...  # noqa: D102
 
-    rows: int
-    pool: MemoryPool
-    lock: Any
-    sequencer: Sequencer
-    written: set[str]
-    placed: dict[int, list[Placed]]
-    outputs: dict[int, list[OutputColumn]]
+        @property
+        def failures(self) -> Mapping[int, Failed]: ...  # noqa: D102
 
-    @property
-    def states(self) -> Mapping[int, StateStore]: ...  # noqa: D102
+        def expect(self, stage: Replayable) -> None:
+            """Keep a record of the rows that a stage fails on."""
+            ...
 
-    @property
-    def failures(self) -> Mapping[int, Failed]: ...  # noqa: D102
+        def column(self, name: str) -> pl.Series:
+            """Return a column of the data."""
+            ...
 
-    def expect(self, stage: Replayable) -> None:
-        """Keep a record of the rows that a stage fails on."""
-        ...
+        def input(self, name: str, layout: Layout) -> InputColumn:
+            """Return a column of the data for compiled loops, the same for all that read it so."""
+            ...
 
-    def column(self, name: str) -> pl.Series:
-        """Return a column of the data."""
-        ...
+        def series(self, name: str, start: int, stop: int) -> pl.Series:
+            """Return some rows of a column of the data."""
+            ...
 
-    def input(self, name: str, layout: Layout) -> InputColumn:
-        """Return a column of the data for compiled loops, the same for all that read it so."""
-        ...
+        def collect(self, name: str, start: int, values: pl.Series) -> None:
+            """Keep what a stage computed for a chunk."""
+            ...
 
-    def series(self, name: str, start: int, stop: int) -> pl.Series:
-        """Return some rows of a column of the data."""
-        ...
+        def alone(self, stage: Stage, column: pl.Series) -> list[pl.Series] | None:
+            """Return what a stage that reads one column makes of another; None if it fails for some row."""
+            ...
 
-    def collect(self, name: str, start: int, values: pl.Series) -> None:
-        """Keep what a stage computed for a chunk."""
-        ...
+        def is_selecting(self, index: int) -> bool:
+            """Whether a stage may see rows that it isn't to compute."""
+            ...
 
-    def alone(self, stage: Stage, column: pl.Series) -> list[pl.Series] | None:
-        """Return what a stage that reads one column makes of another; None if it fails for some row."""
-        ...
+        def selection(self, index: int, start: int, stop: int) -> pl.Series | None:
+            """Return which rows a stage is to compute; None for all."""
+            ...
 
-    def is_selecting(self, index: int) -> bool:
-        """Whether a stage may see rows that it isn't to compute."""
-        ...
+        def selection_slots(self, row: int) -> tuple[int, int]:
+            """Return address and bit offset of the selection, for a loop that starts at ``row``."""
+            ...
 
-    def selection(self, index: int, start: int, stop: int) -> pl.Series | None:
-        """Return which rows a stage is to compute; None for all."""
-        ...
+        def select(self, stage: Stage, start: int, mask: pl.Series) -> None:
+            """Take rows out of the selection: those for which ``mask`` isn't true."""
+            ...
 
-    def selection_slots(self, row: int) -> tuple[int, int]:
-        """Return address and bit offset of the selection, for a loop that starts at ``row``."""
-        ...
+        def need_validity(self, targets: Sequence[OutputColumn]) -> None:
+            """Have validity bitmaps for the outputs of a stage."""
+            ...
 
-    def select(self, stage: Stage, start: int, mask: pl.Series) -> None:
-        """Take rows out of the selection: those for which ``mask`` isn't true."""
-        ...
+        def expect_failures(self, stage: Stage, targets: Sequence[OutputColumn]) -> Bitmap:
+            """Have all that a careful loop writes to; return the bitmap of failed rows."""
+            ...
 
-    def need_validity(self, targets: Sequence[OutputColumn]) -> None:
-        """Have validity bitmaps for the outputs of a stage."""
-        ...
+    class Replayable(Protocol):
+        """What can say of rows that have failed why they did: a stage that calls a function for each row.
 
-    def expect_failures(self, stage: Stage, targets: Sequence[OutputColumn]) -> Bitmap:
-        """Have all that a careful loop writes to; return the bitmap of failed rows."""
-        ...
+        Attributes
+        ----------
+        index : int
+            Its place in the pipeline.
+        binding : Binding
+            The plugin and its parameters.
+        overruns : bool
+            Whether calling the plain function may end the process.
+        """
 
+        index: int
+        binding: Binding
 
-class Replayable(Protocol):
-    """What can say of rows that have failed why they did: a stage that calls a function for each row.
+        @property
+        def overruns(self) -> bool: ...  # noqa: D102
 
-    Attributes
-    ----------
-    index : int
-        Its place in the pipeline.
-    binding : Binding
-        The plugin and its parameters.
-    overruns : bool
-        Whether calling the plain function may end the process.
-    """
+        def replay(self, inputs: pl.DataFrame) -> Iterable[tuple[Any, ...] | Exception]:
+            """Yield what the plain Python function makes of such rows, one for each."""
+            ...
 
-    index: int
-    binding: Binding
+        def misfit(self, values: Sequence[Any], inputs: pl.DataFrame) -> Exception:
+            """Return why a row failed whose function returned ``values``."""
+            ...
 
-    @property
-    def overruns(self) -> bool: ...  # noqa: D102
+        def compiled_error(self, inputs: pl.DataFrame) -> Exception:
+            """Return what compiled code raises for a row."""
+            ...
 
-    def replay(self, inputs: pl.DataFrame) -> Iterable[tuple[Any, ...] | Exception]:
-        """Yield what the plain Python function makes of such rows, one for each."""
-        ...
+        def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
+            """Return such rows as they are shown to the user."""
+            ...
 
-    def misfit(self, values: Sequence[Any], inputs: pl.DataFrame) -> Exception:
-        """Return why a row failed whose function returned ``values``."""
-        ...
+    class Fusable(Protocol):
+        """A stage whose loop can be part of a fused pipeline; see `RowStage`."""
 
-    def compiled_error(self, inputs: pl.DataFrame) -> Exception:
-        """Return what compiled code raises for a row."""
-        ...
+        index: int
+        reads: Sequence[str]
+        writes: Mapping[str, Any]
+        kept: bool
+        is_filter: bool
+        prepared: Prepared
 
-    def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
-        """Return such rows as they are shown to the user."""
-        ...
+        def place(self, chunk: Chunk) -> Placement:
+            """Return the columns that the loop reads and writes for a chunk, which gets those it writes."""
+            ...
+
+        def block(
+            self,
+            placement: Placement,
+            row: int,
+            selection: tuple[int, int],
+            *,
+            scratch: Collection[InputColumn | OutputColumn],
+        ) -> array[int]:
+            """Return addresses and constants for rows from ``row`` on, on this thread."""
+            ...
+
+        def moves(self, placement: Placement, scratch: Collection[InputColumn | OutputColumn]) -> array[int]:
+            """Return by how much each slot of a block changes from row to row; not at all for ``scratch``."""
+            ...
 
 
 class Placement(NamedTuple):
@@ -182,36 +209,6 @@ class Placement(NamedTuple):
         """Raise what went wrong while the loop wrote."""
         for target in self.targets:
             target.check()
-
-
-class Fusable(Protocol):
-    """A stage whose loop can be part of a fused pipeline; see `RowStage`."""
-
-    index: int
-    reads: Sequence[str]
-    writes: Mapping[str, Any]
-    kept: bool
-    is_filter: bool
-    prepared: Prepared
-
-    def place(self, chunk: Chunk) -> Placement:
-        """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
-        ...
-
-    def block(
-        self,
-        placement: Placement,
-        row: int,
-        selection: tuple[int, int],
-        *,
-        scratch: Collection[InputColumn | OutputColumn],
-    ) -> array[int]:
-        """Return the addresses and constants for a range of rows that starts at ``row``, on this thread."""
-        ...
-
-    def moves(self, placement: Placement, scratch: Collection[InputColumn | OutputColumn]) -> array[int]:
-        """Return by how much each slot of a block changes from row to row; not at all for ``scratch``."""
-        ...
 
 
 class Stage(ABC):
