@@ -6,10 +6,13 @@ what is left over goes bit by bit, so that no byte outside of the bitmap is ever
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import cgutils
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 _BYTES = ir.PointerType(_I8)
@@ -30,12 +33,12 @@ def _helper(module: ir.Module, name: str, scratch_at: int) -> tuple[ir.Function,
     return function, ir.IRBuilder(function.append_basic_block("entry"))
 
 
-def _bit_address(builder: ir.IRBuilder, bitmap: ir.Value, position: ir.Value) -> tuple[Any, Any]:
+def _bit_address(builder: Builder, bitmap: ir.Value, position: ir.Value) -> tuple[Any, Any]:
     byte = builder.gep(bitmap, [builder.lshr(position, _I64(3))])
     return byte, builder.and_(position, _I64(7))
 
 
-def _load_word(builder: ir.IRBuilder, bitmap: ir.Value, position: ir.Value) -> ir.Value:
+def _load_word(builder: Builder, bitmap: ir.Value, position: ir.Value) -> ir.Value:
     """64 bits from any bit position on; reads the ninth byte only where bits of it are wanted."""
     byte, shift = _bit_address(builder, bitmap, position)
     low = builder.load(builder.bitcast(byte, ir.PointerType(_I64)), align=1)
@@ -47,7 +50,7 @@ def _load_word(builder: ir.IRBuilder, bitmap: ir.Value, position: ir.Value) -> i
     return builder.or_(builder.lshr(low, shift), high)
 
 
-def _words_and_rest(builder: ir.IRBuilder, rows: ir.Value, word: Any, bit: Any) -> None:
+def _words_and_rest(builder: Builder, rows: ir.Value, word: Any, bit: Any) -> None:
     """Call ``word(row)`` for each 64 rows and ``bit(row)`` for each of the rest."""
     whole = builder.and_(rows, _I64(-_WORD))
     with cgutils.for_range_slice(builder, _I64(0), whole, _I64(_WORD), _I64) as (row, _):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba.core import types
 from numba.extending import intrinsic, overload
 
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+
 
 @intrinsic  # type: ignore[untyped-decorator]
-def value_of(typing_context: Any, optional: Any) -> Any:
+def value_of(typing_context: TypingContext, optional: Any) -> Any:
     """Return what an optional holds; raise TypeError if it is None."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         return context.cast(builder, arguments[0], optional, optional.type)
 
     return optional.type(optional), generate

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dataflare_vec.annotations import Result
+    from dataflare_vec.jit.numba_types import Builder
 
 _OWN_PACKAGES = ("numba", "dataflare_vec")
 
@@ -60,7 +61,7 @@ class _ErrorModel(callconv.ErrorModel):  # type: ignore[misc]
     raise_on_fp_zero_division = True
 
     def fp_zero_division(
-        self, builder: Any, exc_args: tuple[str, ...] | None = None, loc: Any = None
+        self, builder: Builder, exc_args: tuple[str, ...] | None = None, loc: Any = None
     ) -> bool:
         if not exc_args or not exc_args[0].startswith("integer"):
             return False

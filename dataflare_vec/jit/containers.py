@@ -23,6 +23,8 @@ from dataflare_vec.jit.wide import WideIntType
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dataflare_vec.jit.numba_types import FunctionIR
+
 _KINDS = (types.List, types.Set, types.DictType, types.ListType)
 _INTEGERS = (types.Integer, types.Boolean, WideIntType)
 
@@ -38,7 +40,7 @@ def no_cast_warnings() -> Iterator[None]:
         yield
 
 
-def check_items(func_ir: Any, typemap: Any, calltypes: Any) -> None:
+def check_items(func_ir: FunctionIR, typemap: Any, calltypes: Any) -> None:
     """Raise TypingError where a container would hold, or be asked for, another value than the one given."""
     for block in func_ir.blocks.values():
         for statement in block.body:

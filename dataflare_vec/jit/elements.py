@@ -16,6 +16,7 @@ from dataflare_vec.layouts import Bits, FixedWidth, Layout
 
 if TYPE_CHECKING:
     from dataflare_vec.jit.buffers import Buffers
+    from dataflare_vec.jit.numba_types import Builder, Context
 
 _I8, _I64 = ir.IntType(8), ir.IntType(64)
 _BYTES = ir.PointerType(_I8)
@@ -37,7 +38,7 @@ class Element:
         return [context.get_data_type(ty).as_pointer(), _I64, _BYTES, _I64]
 
     def load(
-        self, context: Any, builder: ir.IRBuilder, ty: types.Type, column: Buffers, row: ir.Value
+        self, context: Context, builder: Builder, ty: types.Type, column: Buffers, row: ir.Value
     ) -> ir.Value:
         """Return the value of ``row``, a Numba value of type ``ty``."""
         pointer = builder.gep(column.values, [row])
@@ -46,8 +47,8 @@ class Element:
 
     def load_checked(
         self,
-        context: Any,
-        builder: ir.IRBuilder,
+        context: Context,
+        builder: Builder,
         ty: types.Type,
         column: Buffers,
         row: ir.Value,
@@ -71,8 +72,8 @@ class Element:
 
     def store(
         self,
-        context: Any,
-        builder: ir.IRBuilder,
+        context: Context,
+        builder: Builder,
         ty: types.Type,
         value: ir.Value,
         target: Buffers,
@@ -82,7 +83,7 @@ class Element:
         builder.store(value, builder.gep(target.values, [row]), align=1)
 
     def convert(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: types.Type
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: types.Type
     ) -> ir.Value:
         """Return a result of the kernel, of type ``given``, as it is stored."""
         if isinstance(given, WideIntType) and isinstance(ty, types.Integer):
@@ -90,7 +91,7 @@ class Element:
         return context.cast(builder, value, given, ty)
 
     def outside(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: types.Type
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: types.Type
     ) -> ir.Value | None:
         """Whether a result doesn't fit the column; None where each does."""
         if isinstance(given, WideIntType) and isinstance(ty, types.Integer):
@@ -108,11 +109,11 @@ class Element:
             outside = builder.or_(outside, compare(">", value, value.type(ty.maxval)))
         return outside
 
-    def begin(self, builder: ir.IRBuilder, target: Buffers) -> ir.Value | None:
+    def begin(self, builder: Builder, target: Buffers) -> ir.Value | None:
         """Write what a loop does to an output before its first row; return what `undo` needs, if anything."""
         return None
 
-    def undo(self, builder: ir.IRBuilder, target: Buffers, mark: ir.Value) -> None:
+    def undo(self, builder: Builder, target: Buffers, mark: ir.Value) -> None:
         """Write how a loop takes back what it has stored: rows failed, and all will be stored again."""
 
     def zero(self, context: Any, ty: types.Type) -> ir.Value:
@@ -124,7 +125,7 @@ class CheckedElement(Element):
     """Values that have a `load_checked` of their own."""
 
     def load(
-        self, context: Any, builder: ir.IRBuilder, ty: types.Type, column: Buffers, row: ir.Value
+        self, context: Context, builder: Builder, ty: types.Type, column: Buffers, row: ir.Value
     ) -> ir.Value:
         """Return the value of ``row``, which counts and is one of its type."""
         return self.load_checked(context, builder, ty, column, row, None)[0]
@@ -138,20 +139,20 @@ class _Boolean(Element):
         return [_BYTES, _I64, _BYTES, _I64]
 
     def load(
-        self, context: Any, builder: ir.IRBuilder, ty: types.Type, column: Buffers, row: ir.Value
+        self, context: Context, builder: Builder, ty: types.Type, column: Buffers, row: ir.Value
     ) -> ir.Value:
         # Only of a field of a struct: a column's bits were unpacked before.
         return load_bit(builder, column.values, builder.add(column.extra, row))
 
 
-def load_bit(builder: ir.IRBuilder, bits: ir.Value, position: ir.Value) -> ir.Value:
+def load_bit(builder: Builder, bits: ir.Value, position: ir.Value) -> ir.Value:
     """Return one bit of a bitmap."""
     byte = builder.load(builder.gep(bits, [builder.ashr(position, _I64(3))]))
     shift = builder.trunc(builder.and_(position, _I64(7)), _I8)
     return builder.trunc(builder.lshr(byte, shift), ir.IntType(1))
 
 
-def store_bit(builder: ir.IRBuilder, bits: ir.Value, position: ir.Value, bit: ir.Value) -> None:
+def store_bit(builder: Builder, bits: ir.Value, position: ir.Value, bit: ir.Value) -> None:
     """Write one bit of a bitmap; of its byte no other thread may write one."""
     address = builder.gep(bits, [builder.ashr(position, _I64(3))])
     shift = builder.trunc(builder.and_(position, _I64(7)), _I8)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from decimal import Decimal
 from types import UnionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba.core import ir, ir_utils, types
@@ -22,6 +22,9 @@ from numba.extending import overload
 from dataflare_vec.jit.strings.types import BytesType, StringType
 from dataflare_vec.jit.temporal.types import TemporalType
 from dataflare_vec.jit.wide import DecimalType, WideIntType
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import FunctionIR
 
 
 class Classes:
@@ -102,7 +105,7 @@ def _is_instance(value, classes):  # type: ignore[no-untyped-def]  # as its impl
     return lambda value, classes: value is None
 
 
-def replace_tests(func_ir: Any) -> None:
+def replace_tests(func_ir: FunctionIR) -> None:
     """Replace `isinstance` in the IR of a function where the classes are known, before its types are."""
     sources: set[str] = set()
     for block in func_ir.blocks.values():
@@ -125,7 +128,7 @@ def replace_tests(func_ir: Any) -> None:
     _drop(func_ir, sources)
 
 
-def _tested(func_ir: Any, call: Any) -> Any:
+def _tested(func_ir: FunctionIR, call: Any) -> Any:
     """Return the classes that an expression tests a value for; None if it is something else."""
     if not isinstance(call, ir.Expr) or call.op != "call" or len(call.args) != 2 or call.kws:
         return None
@@ -134,7 +137,7 @@ def _tested(func_ir: Any, call: Any) -> Any:
     return _classes(func_ir, call.args[1])
 
 
-def _drop(func_ir: Any, names: set[str]) -> None:
+def _drop(func_ir: FunctionIR, names: set[str]) -> None:
     """Drop what made classes, and nothing uses any more: Numba doesn't know all of them."""
     while names:
         statements = [statement for block in func_ir.blocks.values() for statement in block.body]
@@ -159,7 +162,7 @@ def _read(statement: Any) -> set[str]:
     return read - {statement.target.name} if isinstance(statement, ir.Assign) else read
 
 
-def _classes(func_ir: Any, var: Any) -> Any:
+def _classes(func_ir: FunctionIR, var: Any) -> Any:
     """Return the classes that a variable holds; None if they aren't known."""
     outer = ir_utils.guard(ir_utils.find_outer_value, func_ir, var)
     if isinstance(outer, (type, UnionType, tuple)):

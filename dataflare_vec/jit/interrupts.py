@@ -5,7 +5,7 @@ A `for` has an end, and its loops are those that vectorise: they don't look.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir as llvm_ir
 from numba.core import analysis, ir, ir_utils, types
@@ -13,6 +13,9 @@ from numba.extending import intrinsic
 
 from dataflare_vec.interrupts import SYMBOL, words
 from dataflare_vec.jit.strings.symbols import external, symbol
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
 
 _I64 = llvm_ir.IntType(64)
 
@@ -23,10 +26,10 @@ def _words() -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _look(typing_context: Any) -> Any:
+def _look(typing_context: TypingContext) -> Any:
     """Raise KeyboardInterrupt if Ctrl-C was pressed."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         # Atomic: else it would be read once, before the loop.
         word = builder.load_atomic(external(builder.module, SYMBOL, _I64), "monotonic", 8)
         with builder.if_then(builder.icmp_unsigned("!=", word, _I64(0)), likely=False):
@@ -36,7 +39,7 @@ def _look(typing_context: Any) -> Any:
     return types.none(), generate
 
 
-def look_in_loops(func_ir: Any) -> bool:
+def look_in_loops(func_ir: FunctionIR) -> bool:
     """Have the `while` loops of a function look; whether there are any."""
     loops = analysis.compute_cfg_from_blocks(func_ir.blocks).loops().values()
     headers = [func_ir.blocks[loop.header] for loop in loops]

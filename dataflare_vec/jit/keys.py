@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dataflare_vec.cache.loading import ObjectCode
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
 
 _I64 = ir.IntType(64)
 
@@ -36,10 +37,10 @@ _compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=Fals
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _word_at(typing_context: Any, address: Any) -> Any:
+def _word_at(typing_context: TypingContext, address: Any) -> Any:
     """Load the 8 bytes at an address."""
 
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def code(context: Context, builder: Builder, signature: Signature, args: Any) -> Any:
         pointer = builder.inttoptr(args[0], ir.PointerType(ir.IntType(64)))
         return builder.load(pointer, align=1)
 
@@ -47,10 +48,10 @@ def _word_at(typing_context: Any, address: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _byte_at(typing_context: Any, address: Any) -> Any:
+def _byte_at(typing_context: TypingContext, address: Any) -> Any:
     """Load the byte at an address."""
 
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def code(context: Context, builder: Builder, signature: Signature, args: Any) -> Any:
         pointer = builder.inttoptr(args[0], ir.PointerType(ir.IntType(8)))
         return builder.zext(builder.load(pointer), ir.IntType(64))
 
@@ -278,12 +279,12 @@ def compile_function(name: str) -> ObjectCode:
         return object_code(library, function.name)
 
 
-def _slots(builder: ir.IRBuilder, block: ir.Value) -> Iterator[ir.Value]:
+def _slots(builder: Builder, block: ir.Value) -> Iterator[ir.Value]:
     for i in count():
         yield builder.load(builder.gep(block, [_I64(i)]))
 
 
-def _argument(context: Any, builder: ir.IRBuilder, ty: types.Type, slots: Iterator[ir.Value]) -> ir.Value:
+def _argument(context: Context, builder: Builder, ty: types.Type, slots: Iterator[ir.Value]) -> ir.Value:
     if not isinstance(ty, types.Array):
         return next(slots)
     made = make_array(ty)(context, builder)

@@ -8,15 +8,18 @@ from __future__ import annotations
 from contextlib import suppress
 from enum import Enum, EnumMeta
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba.core import ir, ir_utils
 
 from dataflare_vec.attributes import NotReadable, attribute, is_value
 from dataflare_vec.jit.strings.constants import constant
 
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import FunctionIR
 
-def read_attributes(func_ir: Any) -> bool:
+
+def read_attributes(func_ir: FunctionIR) -> bool:
     """Replace attributes that are values by these, in the IR of one function; whether there were any."""
     found = []
     for block in func_ir.blocks.values():
@@ -37,7 +40,7 @@ def read_attributes(func_ir: Any) -> bool:
     return bool(found)
 
 
-def _named(func_ir: Any, variable: Any) -> Any:
+def _named(func_ir: FunctionIR, variable: Any) -> Any:
     """Return what a variable stands for that is a global, a closure's, or an attribute of such a thing."""
     definition = ir_utils.get_definition(func_ir, variable)
     if isinstance(definition, ir.Global | ir.FreeVar):
@@ -52,7 +55,7 @@ def _is_ours(owner: Any, result: Any) -> bool:
     return constant(result) is not result or not isinstance(owner, ModuleType | Enum | EnumMeta)
 
 
-def drop_unused(func_ir: Any, names: set[str]) -> None:
+def drop_unused(func_ir: FunctionIR, names: set[str]) -> None:
     """Drop look-ups like ``math.fmod`` that nothing uses any more: Numba doesn't know all of them."""
     while names:
         statements = [statement for block in func_ir.blocks.values() for statement in block.body]

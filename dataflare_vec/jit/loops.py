@@ -34,6 +34,7 @@ from dataflare_vec.jit.wide import I128, NaturalType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataflare_vec.jit.numba_types import Builder
     from dataflare_vec.kernel import LoopVariant
 
 __all__ = ["Input", "LoopBuilder", "Output", "scalar_leaves"]
@@ -155,7 +156,7 @@ class LoopBuilder:
         writer.write(builder, columns, constants, targets, scratches, base, rows)
         return function
 
-    def _take_apart(self, builder: ir.IRBuilder, args: Sequence[ir.Value]) -> Any:
+    def _take_apart(self, builder: Builder, args: Sequence[ir.Value]) -> Any:
         """Sort arguments into columns, constants, outputs, bitmaps and the address of the reason."""
         left = list(args)
         columns: dict[int, Buffers] = {}
@@ -174,7 +175,7 @@ class LoopBuilder:
             targets.append(Buffers(taken))
         return columns, constants, targets, (tuple(left[:2]), tuple(left[2:4])), left[4]
 
-    def _pack_constant(self, builder: ir.IRBuilder, ty: types.Type, leaves: list[ir.Value]) -> ir.Value:
+    def _pack_constant(self, builder: Builder, ty: types.Type, leaves: list[ir.Value]) -> ir.Value:
         if isinstance(ty, types.NoneType):
             return self.context.get_dummy_value()
         if isinstance(ty, ViewType):

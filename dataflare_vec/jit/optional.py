@@ -21,6 +21,8 @@ from dataflare_vec.jit.integers.exact import plain_kind, sign_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature
+
 _BOOL = llvm.IntType(1)
 
 
@@ -46,7 +48,7 @@ def _code(function: Any, lower: Callable[..., Any], arity: int) -> _Code:
     return key
 
 
-def _held(context: Any, builder: Any, kind: Any, value: Any) -> tuple[Any, Any]:
+def _held(context: Context, builder: Builder, kind: Any, value: Any) -> tuple[Any, Any]:
     """Return whether there is a value, and the value."""
     if not isinstance(kind, types.Optional):
         return _BOOL(not isinstance(kind, types.NoneType)), value
@@ -57,7 +59,7 @@ def _held(context: Any, builder: Any, kind: Any, value: Any) -> tuple[Any, Any]:
 def _answer(function: Any, if_absent: Callable[..., Any]) -> Callable[..., Any]:
     """Return what emits the code of a function for values, and ``if_absent(builder, flags)`` without them."""
 
-    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    def lower(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
         kinds = [kind.type if isinstance(kind, types.Optional) else kind for kind in sig.args]
         pairs = [_held(context, builder, kind, value) for kind, value in zip(sig.args, args, strict=True)]
         flags = [flag for flag, _ in pairs]
@@ -85,15 +87,15 @@ def _inner(function: Any, kinds: tuple[types.Type, ...]) -> tuple[Any, Any]:
     return called, called.get_call_type(context, plain, {})
 
 
-def _both_absent(builder: Any, flags: Any, kinds: Any) -> Any:
+def _both_absent(builder: Builder, flags: Any, kinds: Any) -> Any:
     return builder.not_(builder.or_(*flags))
 
 
-def _one_absent(builder: Any, flags: Any, kinds: Any) -> Any:
+def _one_absent(builder: Builder, flags: Any, kinds: Any) -> Any:
     return builder.xor(*flags)
 
 
-def _none_within(builder: Any, flags: Any, kinds: Any) -> Any:
+def _none_within(builder: Builder, flags: Any, kinds: Any) -> Any:
     items = kinds[0] if isinstance(kinds[0], types.BaseTuple) else ()
     return _BOOL(any(isinstance(item, types.NoneType) for item in items))
 
@@ -110,7 +112,7 @@ _TRUE = _code(bool, _answer(bool, lambda builder, flags, kinds: _BOOL(0)), 1)
 _NOT = _code(operator.not_, _answer(operator.not_, lambda builder, flags, kinds: _BOOL(1)), 1)
 
 
-def compare_none(func_ir: Any, typemap: Any, calltypes: Any) -> bool:
+def compare_none(func_ir: FunctionIR, typemap: Any, calltypes: Any) -> bool:
     """Change a typed function so; whether there was anything to change."""
     context = cpu_target.typing_context
     changed = False
@@ -138,7 +140,7 @@ def compare_none(func_ir: Any, typemap: Any, calltypes: Any) -> bool:
     return changed
 
 
-def _replacement(func_ir: Any, value: Any) -> tuple[_Code | None, tuple[Any, ...]]:
+def _replacement(func_ir: FunctionIR, value: Any) -> tuple[_Code | None, tuple[Any, ...]]:
     """Return what stands for an expression with an optional, and its operands."""
     if value.op == "binop":
         return _OF_TWO.get(value.fn), (value.lhs, value.rhs)
@@ -163,7 +165,7 @@ def _is_for(code: _Code, kinds: tuple[types.Type, ...]) -> bool:
 
 
 @lower_builtin("static_getitem", types.Optional, types.IntegerLiteral)  # type: ignore[untyped-decorator]
-def _item_of_tuple(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _item_of_tuple(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
     """Take an item of a tuple that may be None: Numba has a type for that, and no code."""
     optional, index = sig.args
     value = context.cast(builder, args[0], optional, optional.type)

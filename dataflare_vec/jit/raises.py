@@ -8,18 +8,21 @@ which in a loop still holds that of the last row that failed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba.core import cgutils, ir, ir_utils, types
 from numba.core.unsafe import eh
 from numba.extending import intrinsic
 
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
+
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _forget_exception(typing_context: Any) -> Any:
+def _forget_exception(typing_context: TypingContext) -> Any:
     """Set the caller's variable for an exception to none."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         variable = context.call_conv._get_excinfo_argument(builder.function)
         builder.store(cgutils.get_null_value(variable.type.pointee), variable)
         return context.get_dummy_value()
@@ -27,7 +30,7 @@ def _forget_exception(typing_context: Any) -> Any:
     return types.none(), generate
 
 
-def forget_exceptions(func_ir: Any) -> bool:
+def forget_exceptions(func_ir: FunctionIR) -> bool:
     """Have a function with a `try` begin without an exception; whether it has one."""
     values = (s.value for block in func_ir.blocks.values() for s in block.find_insts(ir.Assign))
     if not any(isinstance(v, ir.Global | ir.Const) and v.value is eh.mark_try_block for v in values):
@@ -42,7 +45,7 @@ def forget_exceptions(func_ir: Any) -> bool:
     return True
 
 
-def drop_arguments(func_ir: Any) -> bool:
+def drop_arguments(func_ir: FunctionIR) -> bool:
     """Drop the arguments of the exceptions that leave a function; whether there were any."""
     changed = False
     for block in func_ir.blocks.values():
@@ -54,7 +57,7 @@ def drop_arguments(func_ir: Any) -> bool:
     return changed
 
 
-def _drop_instance(func_ir: Any, block: Any, exception: type) -> None:
+def _drop_instance(func_ir: FunctionIR, block: Any, exception: type) -> None:
     """Drop the instances that a block makes for its `raise`, and what it computes for nothing else."""
     read = {
         var.name
@@ -77,7 +80,7 @@ def _drop_instance(func_ir: Any, block: Any, exception: type) -> None:
     block.body = kept[::-1]
 
 
-def _makes(func_ir: Any, value: Any, exception: type) -> bool:
+def _makes(func_ir: FunctionIR, value: Any, exception: type) -> bool:
     """Whether an expression is a call of the class."""
     if not isinstance(value, ir.Expr) or value.op != "call":
         return False

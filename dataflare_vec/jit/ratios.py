@@ -6,12 +6,15 @@ are made one by one, with 128 bits for each of the two integers: a call, which o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic, register_jitable
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
 
 I128 = ir.IntType(128)
 #: Integers up to here are floats exactly.
@@ -59,7 +62,7 @@ def ratio_function(module: ir.Module) -> ir.Function:
     return function
 
 
-def _at_top(builder: ir.IRBuilder, value: ir.Value) -> tuple[ir.Value, ir.Value]:
+def _at_top(builder: Builder, value: ir.Value) -> tuple[ir.Value, ir.Value]:
     """Return an integer moved so that bit 126 is its highest, and by how far to the left; 0 stays 0."""
     distance = builder.sub(builder.ctlz(value, _I1(0)), I128(127 - _TOP))
     is_highest = builder.icmp_signed("<", distance, I128(0))  # 2^127, of which no bit is lost
@@ -70,10 +73,10 @@ def _at_top(builder: ir.IRBuilder, value: ir.Value) -> tuple[ir.Value, ir.Value]
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _long_ratio(typing_context: Any, numerator: Any, denominator: Any) -> Any:
+def _long_ratio(typing_context: TypingContext, numerator: Any, denominator: Any) -> Any:
     """Return the quotient of two unsigned integers of 64 bits."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         wide = [builder.zext(argument, I128) for argument in arguments]
         return builder.call(ratio_function(builder.module), wide)
 

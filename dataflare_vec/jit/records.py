@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dataflare_vec.jit.buffers import Buffers
+    from dataflare_vec.jit.numba_types import Builder, Context
     from dataflare_vec.layouts import Slots
 
 _I1, _I8, _I32, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -193,7 +194,7 @@ class _StateElement(Element):
         return [_BYTES, ir.PointerType(_I32), _BYTES, _I64]
 
     def load(
-        self, context: Any, builder: ir.IRBuilder, ty: StateType, column: Buffers, row: ir.Value
+        self, context: Context, builder: Builder, ty: StateType, column: Buffers, row: ir.Value
     ) -> ir.Value:
         address = builder.gep(column.values, [builder.mul(row, _I64(ty.carry.size))])
         return load(context, builder, ty, address)
@@ -203,7 +204,7 @@ register(StateType, _StateElement())
 
 
 def load(
-    context: Any, builder: ir.IRBuilder, ty: StateType, address: ir.Value, *, in_place: bool = False
+    context: Context, builder: Builder, ty: StateType, address: ir.Value, *, in_place: bool = False
 ) -> ir.Value:
     """Return the state of a record. A kernel may change its arrays: copies, or the record's own."""
     left = iter(ty.carry.leaves)
@@ -230,8 +231,8 @@ def load(
 
 
 def store(
-    context: Any,
-    builder: ir.IRBuilder,
+    context: Context,
+    builder: Builder,
     ty: StateType,
     address: ir.Value,
     state: ir.Value,
@@ -284,7 +285,7 @@ def store(
 
 
 def has_room(
-    context: Any, builder: ir.IRBuilder, ty: StateType, state: ir.Value, given: types.Type
+    context: Context, builder: Builder, ty: StateType, state: ir.Value, given: types.Type
 ) -> ir.Value:
     """Return whether a state fits its record: the shapes of its arrays, and numbers of 64 bits."""
     left = iter(ty.carry.leaves)
@@ -311,7 +312,7 @@ def has_room(
 
 
 def _is_short(
-    context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, of: types.Type
+    context: Context, builder: Builder, value: ir.Value, given: types.Type, of: types.Type
 ) -> ir.Value | None:
     """Whether a natural number fits 64 bits, or there is none; None if what is stored is something else."""
     of = of.type if isinstance(of, types.Optional) else of
@@ -325,11 +326,11 @@ def _is_short(
     return builder.or_(absent, low)
 
 
-def _typed(context: Any, builder: ir.IRBuilder, ty: types.Type, address: ir.Value) -> ir.Value:
+def _typed(context: Context, builder: Builder, ty: types.Type, address: ir.Value) -> ir.Value:
     return builder.bitcast(address, context.get_data_type(ty).as_pointer())
 
 
-def _load_scalar(context: Any, builder: ir.IRBuilder, ty: types.Type, address: ir.Value) -> ir.Value:
+def _load_scalar(context: Context, builder: Builder, ty: types.Type, address: ir.Value) -> ir.Value:
     if isinstance(ty, WideIntType):
         value = builder.load(builder.bitcast(address, _stored(ty).as_pointer()), align=8)
         return builder.zext(value, I128) if isinstance(ty, NaturalType) else value
@@ -341,7 +342,7 @@ def _stored(ty: WideIntType) -> ir.Type:
 
 
 def _store_scalar(
-    context: Any, builder: ir.IRBuilder, value: ir.Value, ty: types.Type, address: ir.Value
+    context: Context, builder: Builder, value: ir.Value, ty: types.Type, address: ir.Value
 ) -> None:
     if isinstance(ty, WideIntType):
         if isinstance(ty, NaturalType):
@@ -351,7 +352,7 @@ def _store_scalar(
     context.pack_value(builder, ty, value, _typed(context, builder, ty, address))
 
 
-def _presence(context: Any, builder: ir.IRBuilder, ty: types.Type, address: ir.Value) -> ir.Value:
+def _presence(context: Context, builder: Builder, ty: types.Type, address: ir.Value) -> ir.Value:
     size = _dtype_of(ty).itemsize
     return builder.gep(address, [_I64(size)])
 
@@ -363,7 +364,7 @@ def _count(leaf: Leaf) -> int:
     return count
 
 
-def _scratch(context: Any, builder: ir.IRBuilder, dtype: types.Type, leaf: Leaf) -> ir.Value:
+def _scratch(context: Context, builder: Builder, dtype: types.Type, leaf: Leaf) -> ir.Value:
     with builder.goto_entry_block():
         scratch = builder.alloca(context.get_data_type(dtype), _I64(max(_count(leaf), 1)))
         scratch.align = 32
@@ -371,7 +372,7 @@ def _scratch(context: Any, builder: ir.IRBuilder, dtype: types.Type, leaf: Leaf)
 
 
 def _copied_array(
-    context: Any, builder: ir.IRBuilder, ty: types.Array, leaf: Leaf, address: ir.Value
+    context: Context, builder: Builder, ty: types.Array, leaf: Leaf, address: ir.Value
 ) -> ir.Value:
     scratch = _scratch(context, builder, ty.dtype, leaf)
     source = _typed(context, builder, ty.dtype, address)
@@ -379,7 +380,7 @@ def _copied_array(
     return _array(context, builder, ty, leaf, scratch)
 
 
-def _array(context: Any, builder: ir.IRBuilder, ty: types.Array, leaf: Leaf, data: ir.Value) -> ir.Value:
+def _array(context: Context, builder: Builder, ty: types.Array, leaf: Leaf, data: ir.Value) -> ir.Value:
     itemsize = context.get_abi_sizeof(data.type.pointee)
     shape = [_I64(length) for length in leaf.shape]
     strides: list[ir.Value] = []
@@ -393,8 +394,8 @@ def _array(context: Any, builder: ir.IRBuilder, ty: types.Array, leaf: Leaf, dat
 
 
 def _put_aside(
-    context: Any,
-    builder: ir.IRBuilder,
+    context: Context,
+    builder: Builder,
     given: types.Type,
     wanted: types.Type,
     leaf: Leaf,
@@ -416,8 +417,8 @@ def _put_aside(
 
 
 def _copy_array(
-    context: Any,
-    builder: ir.IRBuilder,
+    context: Context,
+    builder: Builder,
     given: types.Type,
     wanted: types.Type,
     leaf: Leaf,

@@ -8,7 +8,7 @@ nothing has to be counted down again, however a call ends.
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir as llvm_ir
 from numba.core import ir, ir_utils, types
@@ -16,6 +16,9 @@ from numba.extending import intrinsic
 
 from dataflare_vec.calls import may_recurse
 from dataflare_vec.jit.strings.symbols import external, symbol
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
 
 KEY_SYMBOL = "dfv_depth_key"
 
@@ -36,7 +39,7 @@ def _make_key() -> ctypes.c_uint:
     return key
 
 
-def _call(builder: Any, name: str, returned: Any, arguments: list[Any]) -> Any:
+def _call(builder: Builder, name: str, returned: Any, arguments: list[Any]) -> Any:
     """Call a function of the C library with the thread's key."""
     module = builder.module
     key = builder.load(external(module, KEY_SYMBOL, _I32))
@@ -46,10 +49,10 @@ def _call(builder: Any, name: str, returned: Any, arguments: list[Any]) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _enter(typing_context: Any) -> Any:
+def _enter(typing_context: TypingContext) -> Any:
     """Return one more than the caller's depth; raise RecursionError if that is too deep."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         before = builder.ptrtoint(_call(builder, "pthread_getspecific", _BYTES, []), _I64)
         depth = builder.add(before, _I64(1))
         with builder.if_then(builder.icmp_signed(">", depth, _I64(LIMIT)), likely=False):
@@ -60,10 +63,10 @@ def _enter(typing_context: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _leave_depth(typing_context: Any, depth: Any) -> Any:
+def _leave_depth(typing_context: TypingContext, depth: Any) -> Any:
     """Leave a depth for the function that is called next."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         _call(builder, "pthread_setspecific", _I32, [builder.inttoptr(arguments[0], _BYTES)])
         return context.get_dummy_value()
 
@@ -73,7 +76,7 @@ def _leave_depth(typing_context: Any, depth: Any) -> Any:
 class Depth:
     """The depth of one function while its calls are rewritten."""
 
-    def __init__(self, func_ir: Any) -> None:
+    def __init__(self, func_ir: FunctionIR) -> None:
         self._func_ir = func_ir
         first = func_ir.blocks[min(func_ir.blocks)]
         self._var = ir.Var(first.scope, ir_utils.mk_unique_var("$dfv_depth"), first.loc)

@@ -57,6 +57,7 @@ from dataflare_vec.jit.wide import WideIntType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
     from dataflare_vec.jit.strings.types import StringConstant
 
 #: Name of our error model (see `compiler`).
@@ -87,7 +88,7 @@ class StandInType(types.Callable, types.Opaque):  # type: ignore[misc]
         module = getattr(original, "__module__", None) or "numpy"
         super().__init__(f"dfv.{stand_in.function.name}.{module}.{original.__name__}.{stand_in.mode}")
 
-    def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
+    def get_call_type(self, context: TypingContext, args: Any, kws: Any) -> Any:
         """Return our signature where we have one, else that of the original."""
         ours = None if kws else _own_signature(self.stand_in.function, args)
         return ours or context.resolve_value_type(self.stand_in.original).get_call_type(context, args, kws)
@@ -140,7 +141,7 @@ def _own_signature(function: MathFunction, args: tuple[types.Type, ...]) -> Any:
 def _lower(stand_in: StandIn) -> Callable[..., Any]:
     """Return Numba's lowering of one stand-in."""
 
-    def call(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    def call(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
         function, mode = stand_in.function, stand_in.mode
         fmt = F32 if sig.args[0] == types.float32 else F64
         result = emit.call(context, builder, function, fmt, mode, args)
@@ -190,7 +191,7 @@ _helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKe
 _watches: weakref.WeakKeyDictionary[Dispatcher, Watches] = weakref.WeakKeyDictionary()
 
 
-def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
+def _replace_calls(func_ir: FunctionIR, mode: emit.Mode | None) -> bool:
     function = func_ir.func_id.func
     # What depends on types is noted later, and not again where an earlier compilation for them is used.
     before = _notes.get(function, _Notes())
@@ -231,7 +232,7 @@ def _replace_calls(func_ir: Any, mode: emit.Mode | None) -> bool:
     return changed
 
 
-def _replace_values(func_ir: Any, mode: emit.Mode | None, notes: _Notes) -> bool:
+def _replace_values(func_ir: FunctionIR, mode: emit.Mode | None, notes: _Notes) -> bool:
     """Replace compiled functions that aren't called here but handed on, as a ``key=`` of `sorted`."""
     changed = False
     for block in func_ir.blocks.values():
@@ -260,7 +261,7 @@ def _is_foreign(value: Any) -> bool:
     return isinstance(value, Dispatcher) and value._compiler.pipeline_class not in _pipelines.values()
 
 
-def _called(func_ir: Any, value: Any) -> tuple[Any, tuple[Any, ...]]:
+def _called(func_ir: FunctionIR, value: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return what an expression calls, and with what; an operator of ours is a call."""
     if value.op == "call":
         found = _outer_value(func_ir, value.func)
@@ -270,7 +271,7 @@ def _called(func_ir: Any, value: Any) -> tuple[Any, tuple[Any, ...]]:
     return None, ()
 
 
-def _outer_value(func_ir: Any, var: Any) -> Any:
+def _outer_value(func_ir: FunctionIR, var: Any) -> Any:
     """Return the global object that a variable names, None if it isn't one.
 
     The body of a `try` occurs several times, so that a variable has several definitions, all of them alike.
@@ -288,7 +289,9 @@ def _outer_value(func_ir: Any, var: Any) -> Any:
     return found[0] if found and all(one is found[0] for one in found) else None
 
 
-def _replacement(func_ir: Any, found: Any, arguments: Any, mode: emit.Mode | None, notes: _Notes) -> Any:
+def _replacement(
+    func_ir: FunctionIR, found: Any, arguments: Any, mode: emit.Mode | None, notes: _Notes
+) -> Any:
     """Return what stands in for a called object, or None."""
     if isinstance(found, Plugin) and found.form is Form.ROW:
         found = found.function
@@ -320,7 +323,7 @@ def _is_plain(found: Any) -> bool:
     return False
 
 
-def _is_kernel(found: Any, func_ir: Any) -> bool:
+def _is_kernel(found: Any, func_ir: FunctionIR) -> bool:
     """Whether a kernel calls itself, which Numba can't infer the types of; helpers may."""
     return found is func_ir.func_id.func and found not in _helpers
 

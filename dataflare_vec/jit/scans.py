@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.jit.buffers import Buffers
+    from dataflare_vec.jit.numba_types import Builder
     from dataflare_vec.jit.slots import Output
     from dataflare_vec.kernel import LoopVariant
 
@@ -89,7 +90,7 @@ class FoldWriter(RowsWriter):
 
     def write(
         self,
-        builder: ir.IRBuilder,
+        builder: Builder,
         columns: Mapping[int, Buffers],
         constants: Mapping[int, ir.Value],
         targets: Sequence[Buffers],

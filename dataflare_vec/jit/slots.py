@@ -14,7 +14,7 @@ nobody asks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import types
@@ -22,6 +22,9 @@ from numba.core import types
 from dataflare_vec.jit.elements import kernel_type_of
 from dataflare_vec.jit.strings.types import ViewType
 from dataflare_vec.jit.wide import NaturalType
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder
 
 _WORD = 64
 
@@ -63,7 +66,7 @@ def scalar_leaves(ty: types.Type) -> list[types.Type]:
     return [ty]
 
 
-def from_bits(builder: ir.IRBuilder, raw: ir.Value, ty: ir.Type) -> ir.Value:
+def from_bits(builder: Builder, raw: ir.Value, ty: ir.Type) -> ir.Value:
     """Return a slot of the block as a value of LLVM type ``ty``."""
     if isinstance(ty, ir.PointerType):
         return builder.inttoptr(raw, ty)

@@ -6,11 +6,14 @@ flag beside it, which its assignments set and its doubtful reads check. Where al
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 from numba.core import analysis, ir, untyped_passes
 from numba.core.compiler_machinery import FunctionPass, register_pass
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import FunctionIR
 
 
 @numba.njit  # type: ignore[untyped-decorator]
@@ -42,7 +45,7 @@ def _assigned(statement: Any) -> str:
     return statement.target.name if isinstance(statement, ir.Assign) else ""
 
 
-def _doubtful_reads(func_ir: Any) -> dict[int, set[str]]:
+def _doubtful_reads(func_ir: FunctionIR) -> dict[int, set[str]]:
     """Return for statements, by identity, the variables they read that may be unbound there."""
     blocks = func_ir.blocks
     names = set(func_ir.func_id.code.co_varnames)
@@ -77,7 +80,7 @@ def _read(statement: Any) -> list[Any]:
     return [value] if isinstance(value, ir.Var) else list(getattr(value, "list_vars", list)())
 
 
-def _add_checks(func_ir: Any, doubtful: dict[int, set[str]]) -> None:
+def _add_checks(func_ir: FunctionIR, doubtful: dict[int, set[str]]) -> None:
     names = set().union(*doubtful.values())
     first = func_ir.blocks[min(func_ir.blocks)]
     flags = {name: first.scope.define(f"$dfv.bound.{name}", first.loc) for name in sorted(names)}

@@ -17,13 +17,15 @@ from dataflare_vec.vectors import DIFFER
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
 class _Arithmetic:
     """Addition, subtraction and multiplication of vectors of one type."""
 
-    def __init__(self, builder: ir.IRBuilder, kind: types.Type) -> None:
+    def __init__(self, builder: Builder, kind: types.Type) -> None:
         floats = isinstance(kind, types.Float)
         self.add = builder.fadd if floats else builder.add
         self.sub = builder.fsub if floats else builder.sub
@@ -55,8 +57,8 @@ def _all_products(op: _Arithmetic, loaded: Sequence[ir.Value]) -> list[ir.Value]
 
 
 def _lane_sums(
-    context: Any,
-    builder: ir.IRBuilder,
+    context: Context,
+    builder: Builder,
     arrays: Sequence[tuple[types.Array, ir.Value]],
     kind: types.Type,
     terms: Callable[[_Arithmetic, Sequence[ir.Value]], list[ir.Value]],
@@ -92,8 +94,8 @@ class _Reader:
 
     def __init__(
         self,
-        context: Any,
-        builder: ir.IRBuilder,
+        context: Context,
+        builder: Builder,
         ty: types.Array,
         value: ir.Value,
         kind: types.Type,
@@ -137,13 +139,13 @@ class _Reader:
         return (builder.sext if signed else builder.zext)(loaded, self._wide)
 
 
-def _splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
+def _splat(builder: Builder, value: ir.Value, lanes: int) -> ir.Value:
     wide = ir.VectorType(value.type, lanes)
     one = builder.insert_element(ir.Constant(wide, ir.Undefined), value, _I32(0))
     return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, lanes), [_I32(0)] * lanes))
 
 
-def _fold(builder: ir.IRBuilder, op: _Arithmetic, value: ir.Value, lanes: int) -> ir.Value:
+def _fold(builder: Builder, op: _Arithmetic, value: ir.Value, lanes: int) -> ir.Value:
     """Return the sum of a vector's lanes, added in halves."""
     while lanes > 1:
         lanes //= 2
@@ -167,10 +169,10 @@ def _sums(terms: Any, count: int) -> Any:
     """Return an intrinsic ``(*arrays) -> tuple of sums``."""
 
     @intrinsic  # type: ignore[untyped-decorator]
-    def sums(typing_context: Any, arrays: Any) -> Any:
+    def sums(typing_context: TypingContext, arrays: Any) -> Any:
         kind = _common(*arrays)
 
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
             values = cgutils.unpack_tuple(builder, arguments[0], len(arrays))
             found = _lane_sums(context, builder, list(zip(arrays, values, strict=True)), kind, terms, count)
             return context.make_tuple(builder, signature.return_type, found)

@@ -8,7 +8,7 @@ kind of their own: they have no point, and end where 128 bits do (`jit.integers`
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -19,6 +19,9 @@ from numba.core.typing.typeof import typeof_impl
 from numba.extending import intrinsic, lower_cast, register_model
 
 from dataflare_vec.values import TOO_LARGE, digits_of
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
 
 I128 = ir.IntType(128)
 NEGATIVE = "a negative integer where only others can be; begin with one that is negative, as -1, not with 0"
@@ -34,17 +37,17 @@ class DecimalType(types.Type):  # type: ignore[misc]
         self.scale = scale
         super().__init__(name=name or f"decimal({scale})")
 
-    def can_convert_to(self, typing_context: Any, other: types.Type) -> Conversion | None:
+    def can_convert_to(self, typing_context: TypingContext, other: types.Type) -> Conversion | None:
         """More digits behind the point hold the same value."""
         if not isinstance(other, DecimalType) or isinstance(other, WideIntType):
             return None
         return Conversion.promote if other.scale >= self.scale else None
 
-    def can_convert_from(self, typing_context: Any, other: types.Type) -> Conversion | None:
+    def can_convert_from(self, typing_context: TypingContext, other: types.Type) -> Conversion | None:
         """Integers are decimals without a point: a sum may begin with 0."""
         return Conversion.promote if isinstance(other, (types.Integer, types.Boolean)) else None
 
-    def unify(self, typing_context: Any, other: types.Type) -> types.Type | None:
+    def unify(self, typing_context: TypingContext, other: types.Type) -> types.Type | None:
         """Return the type that holds values of both."""
         other = types.unliteral(other)
         if isinstance(other, types.Integer):
@@ -60,13 +63,13 @@ class WideIntType(DecimalType, types.Hashable):  # type: ignore[misc]
     def __init__(self, name: str = "int128") -> None:
         super().__init__(0, name)
 
-    def can_convert_from(self, typing_context: Any, other: types.Type) -> Conversion | None:
+    def can_convert_from(self, typing_context: TypingContext, other: types.Type) -> Conversion | None:
         """Any integer is one."""
         if isinstance(other, NaturalType):
             return Conversion.promote
         return super().can_convert_from(typing_context, other)
 
-    def unify(self, typing_context: Any, other: types.Type) -> types.Type | None:
+    def unify(self, typing_context: TypingContext, other: types.Type) -> types.Type | None:
         """Return the type that holds values of both: a float with a float, as for any integer."""
         if isinstance(types.unliteral(other), (types.Boolean, WideIntType)):
             return wide_int
@@ -84,17 +87,17 @@ class NaturalType(WideIntType):
     def __init__(self) -> None:
         super().__init__("natural")
 
-    def can_convert_from(self, typing_context: Any, other: types.Type) -> Conversion | None:
+    def can_convert_from(self, typing_context: TypingContext, other: types.Type) -> Conversion | None:
         """Integers are that are known not to be negative."""
         return Conversion.promote if is_natural(other) else None
 
-    def can_convert_to(self, typing_context: Any, other: types.Type) -> Conversion | None:
+    def can_convert_to(self, typing_context: TypingContext, other: types.Type) -> Conversion | None:
         """Return that it is an integer of 128 bits."""
         if other == wide_int:
             return Conversion.promote
         return super().can_convert_to(typing_context, other)
 
-    def unify(self, typing_context: Any, other: types.Type) -> types.Type | None:
+    def unify(self, typing_context: TypingContext, other: types.Type) -> types.Type | None:
         """Return the type that holds values of both: with an integer that may be negative one of 128 bits."""
         if is_natural(other):
             return self
@@ -121,7 +124,7 @@ def is_natural(ty: types.Type) -> bool:
 class _Wide(models.PrimitiveModel):  # type: ignore[misc]
     """An integer of 128 bits."""
 
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
+    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
         super().__init__(dmm, fe_type, I128)
 
 
@@ -134,12 +137,12 @@ def _typeof(value: Decimal, context: Any) -> DecimalType | None:
 
 
 @lower_constant(DecimalType)
-def _constant(context: Any, builder: Any, ty: DecimalType, value: Decimal | int) -> ir.Constant:
+def _constant(context: Context, builder: Builder, ty: DecimalType, value: Decimal | int) -> ir.Constant:
     return I128(value if isinstance(value, int) else digits_of(value)[0])
 
 
 @lower_cast(DecimalType, DecimalType)
-def _cast(context: Any, builder: Any, given: DecimalType, wanted: DecimalType, value: Any) -> Any:
+def _cast(context: Context, builder: Builder, given: DecimalType, wanted: DecimalType, value: Any) -> Any:
     if isinstance(wanted, NaturalType) and not isinstance(given, NaturalType):
         return not_negative(context, builder, value)
     if isinstance(given, WideIntType):
@@ -151,7 +154,9 @@ def _cast(context: Any, builder: Any, given: DecimalType, wanted: DecimalType, v
 
 @lower_cast(types.Integer, DecimalType)
 @lower_cast(types.Boolean, DecimalType)
-def _cast_integer(context: Any, builder: Any, given: types.Type, wanted: DecimalType, value: Any) -> Any:
+def _cast_integer(
+    context: Context, builder: Builder, given: types.Type, wanted: DecimalType, value: Any
+) -> Any:
     value = rescaled(context, builder, widened(builder, value, given), 0, wanted.scale)
     if isinstance(wanted, NaturalType) and not is_natural(given):
         return not_negative(context, builder, value)
@@ -159,25 +164,25 @@ def _cast_integer(context: Any, builder: Any, given: types.Type, wanted: Decimal
 
 
 @lower_cast(types.IntegerLiteral, DecimalType)
-def _cast_literal(context: Any, builder: Any, given: Any, wanted: DecimalType, value: Any) -> Any:
+def _cast_literal(context: Context, builder: Builder, given: Any, wanted: DecimalType, value: Any) -> Any:
     return rescaled(context, builder, I128(given.literal_value), 0, wanted.scale)
 
 
-def not_negative(context: Any, builder: Any, value: ir.Value) -> ir.Value:
+def not_negative(context: Context, builder: Builder, value: ir.Value) -> ir.Value:
     """Return an integer of 128 bits, if it is no negative one; else raise."""
     with builder.if_then(builder.icmp_signed("<", value, I128(0)), likely=False):
         context.call_conv.return_user_exc(builder, OverflowError, (NEGATIVE,))
     return value
 
 
-def rescaled(context: Any, builder: Any, value: ir.Value, given: int, wanted: int) -> ir.Value:
+def rescaled(context: Context, builder: Builder, value: ir.Value, given: int, wanted: int) -> ir.Value:
     """Return the digits of a decimal at a larger scale."""
     if wanted == given:
         return value
     return checked(context, builder, builder.smul_with_overflow(value, I128(10 ** (wanted - given))))
 
 
-def checked(context: Any, builder: Any, pair: ir.Value, kind: DecimalType | None = None) -> ir.Value:
+def checked(context: Context, builder: Builder, pair: ir.Value, kind: DecimalType | None = None) -> ir.Value:
     """Return a result of 128 bits, if it didn't overflow and a decimal has at most 38 digits; else raise."""
     value, wrong = builder.extract_value(pair, 0), builder.extract_value(pair, 1)
     if not isinstance(kind, WideIntType):
@@ -187,13 +192,13 @@ def checked(context: Any, builder: Any, pair: ir.Value, kind: DecimalType | None
     return value
 
 
-def overflowing(builder: Any, value: ir.Value, wrong: ir.Value) -> ir.Value:
+def overflowing(builder: Builder, value: ir.Value, wrong: ir.Value) -> ir.Value:
     """Return what `checked` takes: a value, and whether it overflowed."""
     pair = ir.Constant(ir.LiteralStructType([I128, ir.IntType(1)]), ir.Undefined)
     return builder.insert_value(builder.insert_value(pair, value, 0), wrong, 1)
 
 
-def outside(builder: Any, value: ir.Value, limit: int) -> ir.Value:
+def outside(builder: Builder, value: ir.Value, limit: int) -> ir.Value:
     """Whether digits are ``limit`` or more, or as far below zero."""
     shifted = builder.add(value, I128(limit - 1))
     return builder.icmp_unsigned(">", shifted, I128(2 * (limit - 1)))
@@ -207,11 +212,11 @@ def operation(make: Any) -> Any:
     """
 
     @intrinsic
-    def function(typing_context: Any, arguments: Any) -> Any:
+    def function(typing_context: TypingContext, arguments: Any) -> Any:
         scales = [ty.scale if isinstance(ty, DecimalType) else 0 for ty in arguments]
         result, body = make(*scales)
 
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, values: Any) -> Any:
             items = cgutils.unpack_tuple(builder, values[0], len(arguments))
             digits = [widened(builder, v, ty) for v, ty in zip(items, arguments, strict=True)]
             value = body(context, builder, *digits)
@@ -231,7 +236,7 @@ def _is_pair(value: ir.Value) -> bool:
     return isinstance(value.type, ir.LiteralStructType)
 
 
-def widened(builder: Any, value: ir.Value, ty: types.Type) -> ir.Value:
+def widened(builder: Builder, value: ir.Value, ty: types.Type) -> ir.Value:
     """Return the digits of a decimal or an integer."""
     if isinstance(ty, DecimalType):
         return value

@@ -17,6 +17,8 @@ from dataflare_vec.jit.wide import WideIntType
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature
+
 _I64 = ir.IntType(64)
 
 
@@ -42,10 +44,10 @@ def _offer(
 ) -> None:
     infer_global(function)(type(f"_{function.__name__}", (template,), {"key": function}))
 
-    def lower(context: Any, builder: ir.IRBuilder, sig: Any, args: list[ir.Value]) -> ir.Value:
+    def lower(context: Context, builder: Builder, sig: Signature, args: list[ir.Value]) -> ir.Value:
         return emit(builder, *(_word(builder, *one) for one in zip(args, sig.args, strict=True)))
 
-    def _word(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> ir.Value:
+    def _word(builder: Builder, value: ir.Value, ty: types.Type) -> ir.Value:
         if not isinstance(ty, WideIntType):
             return value
         return builder.trunc(value, _I64) if template.word == types.uint64 else to_float(builder, value, ty)
@@ -54,13 +56,13 @@ def _offer(
         lower_builtin(function, *kinds)(lower)
 
 
-def _rotate_left(builder: ir.IRBuilder, value: ir.Value, count: ir.Value) -> ir.Value:
+def _rotate_left(builder: Builder, value: ir.Value, count: ir.Value) -> ir.Value:
     function_type = ir.FunctionType(_I64, [_I64] * 3)
     funnel = builder.module.declare_intrinsic("llvm.fshl", [_I64], function_type)
     return builder.call(funnel, [value, value, count])
 
 
-def _count_ones(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+def _count_ones(builder: Builder, value: ir.Value) -> ir.Value:
     return builder.ctpop(value)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from llvmlite import ir
@@ -12,6 +12,9 @@ from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.jit.elements import Element, register
 from dataflare_vec.jit.wide import I128, PRECISION, DecimalType, WideIntType, outside, widened
 from dataflare_vec.layouts import FixedWidth, Layout
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context
 
 _I64 = ir.IntType(64)
 
@@ -68,12 +71,12 @@ class _Decimal(Element):
 
 class _Result(_Decimal):
     def convert(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: DecimalColumn
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: DecimalColumn
     ) -> ir.Value:
         return builder.mul(value, I128(10 ** (ty.scale - given.scale)))
 
     def outside(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: DecimalColumn
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: DecimalColumn
     ) -> ir.Value | None:
         limit = 10 ** (ty.precision - ty.scale + given.scale)
         return outside(builder, value, limit) if limit < 10**PRECISION else cgutils.false_bit
@@ -81,7 +84,7 @@ class _Result(_Decimal):
 
 class _WideResult(_Decimal):
     def convert(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: types.Type
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: types.Type
     ) -> ir.Value:
         return widened(builder, value, given)
 

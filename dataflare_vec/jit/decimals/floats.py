@@ -14,6 +14,8 @@ from dataflare_vec.jit.wide import I128
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+
 _I1, _I64, _F64 = ir.IntType(1), ir.IntType(64), ir.DoubleType()
 #: The largest power of ten that a float holds.
 _MOST_POWER = 22
@@ -30,7 +32,7 @@ def to_float(scale: int) -> tuple[types.Type, Callable[..., ir.Value]]:
     right one (the idea of D. Lemire, "Number parsing at a gigabyte per second", 2021). Else all bits count.
     """
 
-    def body(context: Any, builder: Any, value: ir.Value) -> ir.Value:
+    def body(context: Context, builder: Builder, value: ir.Value) -> ir.Value:
         magnitude, negative = magnitude_of(builder, value)
         if not scale:
             return _with_sign(builder, _rounded(builder, magnitude), negative)
@@ -51,7 +53,7 @@ def to_float(scale: int) -> tuple[types.Type, Callable[..., ir.Value]]:
     return types.float64, body
 
 
-def _long_quotient(builder: Any, magnitude: ir.Value, scale: int) -> ir.Value:
+def _long_quotient(builder: Builder, magnitude: ir.Value, scale: int) -> ir.Value:
     """Return the float next to digits divided by a power of ten."""
     bits = (10**scale).bit_length()
     reciprocal = I128((1 << (bits + 63)) // 10**scale)  # 64 bits, cut off
@@ -74,17 +76,17 @@ def _long_quotient(builder: Any, magnitude: ir.Value, scale: int) -> ir.Value:
     return result
 
 
-def magnitude_of(builder: Any, value: ir.Value) -> tuple[ir.Value, ir.Value]:
+def magnitude_of(builder: Builder, value: ir.Value) -> tuple[ir.Value, ir.Value]:
     """Return the absolute value, and whether the value is negative."""
     negative = builder.icmp_signed("<", value, I128(0))
     return builder.select(negative, builder.sub(I128(0), value), value), negative
 
 
-def _with_sign(builder: Any, value: ir.Value, negative: ir.Value) -> ir.Value:
+def _with_sign(builder: Builder, value: ir.Value, negative: ir.Value) -> ir.Value:
     return builder.select(negative, builder.fneg(value), value)
 
 
-def _rounded(builder: Any, magnitude: ir.Value) -> ir.Value:
+def _rounded(builder: Builder, magnitude: ir.Value) -> ir.Value:
     """Return an absolute value as a float, rounded once: its highest 64 bits, and whether any are below."""
     high = builder.trunc(builder.lshr(magnitude, I128(64)), _I64)
     shift = builder.zext(builder.sub(_I64(64), builder.ctlz(high, _I1(0))), I128)
@@ -96,7 +98,7 @@ def _rounded(builder: Any, magnitude: ir.Value) -> ir.Value:
 
 
 @intrinsic
-def order_of(typing_context: Any, decimal: Any, number: Any) -> Any:
+def order_of(typing_context: TypingContext, decimal: Any, number: Any) -> Any:
     """Return a number below, at or above 0, as a decimal is below, at or above a float; NaN is above all.
 
     Notes
@@ -107,7 +109,7 @@ def order_of(typing_context: Any, decimal: Any, number: Any) -> Any:
     """
     nearest = to_float(decimal.scale)[1]
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         value = arguments[0]
         wide = context.cast(builder, arguments[1], number, types.float64)
         near = nearest(context, builder, value)
@@ -133,7 +135,7 @@ def order_of(typing_context: Any, decimal: Any, number: Any) -> Any:
     return types.int64(decimal, number), generate
 
 
-def _shifted(builder: Any, value: ir.Value, distance: ir.Value) -> ir.Value:
+def _shifted(builder: Builder, value: ir.Value, distance: ir.Value) -> ir.Value:
     """Return a value shifted to the left, modulo 2^128; as it is where the distance is negative."""
     far = builder.icmp_signed(">", distance, _I64(127))
     none = builder.icmp_signed("<", distance, _I64(0))

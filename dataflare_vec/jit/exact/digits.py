@@ -7,7 +7,7 @@ decimal, half to even; of an integer always an integer. `numpy.round` multiplies
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import ir
@@ -33,6 +33,9 @@ from dataflare_vec.jit.strings.numbers.powers import (
 from dataflare_vec.jit.strings.numbers.words import bits_of, float_of
 from dataflare_vec.jit.strings.numbers.write import magnitude
 
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+
 # -- floats -----------------------------------------------------------------------------------------------
 
 #: Powers of ten up to this are floats, exactly.
@@ -48,8 +51,8 @@ _TO_TENS = MathFunction("round_to_tens", bodies.round_to_tens, (), 0.5, 0.5, 2)
 
 def _by_power(function: MathFunction) -> Any:
     @intrinsic
-    def by_power(typing_context: Any, x: Any, power: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def by_power(typing_context: TypingContext, x: Any, power: Any) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
             return emit.call(context, builder, function, v.F64, emit.Mode(), arguments)
 
         return types.float64(types.float64, types.float64), generate
@@ -61,13 +64,13 @@ _to_places, _to_tens = _by_power(_TO_PLACES), _by_power(_TO_TENS)
 
 
 @intrinsic(prefer_literal=True)
-def _to_constant(typing_context: Any, number: Any, ndigits: Any) -> Any:
+def _to_constant(typing_context: TypingContext, number: Any, ndigits: Any) -> Any:
     """Round a float to a constant number of digits, of no more than 22."""
     if not isinstance(ndigits, types.IntegerLiteral):
         return None
     digits = ndigits.literal_value
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         x = context.cast(builder, arguments[0], number, types.float64)
         power = ir.Constant(ir.DoubleType(), 10.0 ** abs(digits))
         function = _TO_PLACES if digits >= 0 else _TO_TENS
@@ -78,11 +81,11 @@ def _to_constant(typing_context: Any, number: Any, ndigits: Any) -> Any:
 
 
 @intrinsic
-def _multiple(typing_context: Any, significand: Any, high: Any, low: Any, shift: Any) -> Any:
+def _multiple(typing_context: TypingContext, significand: Any, high: Any, low: Any, shift: Any) -> Any:
     """Return ``significand * (high, low) / 2**shift`` to the nearest integer, half to even (shift < 256)."""
     wide = ir.IntType(256)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         significand, high, low, shift = (builder.zext(argument, wide) for argument in arguments)
         power = builder.or_(builder.shl(high, wide(64)), low)
         product = builder.mul(significand, power)

@@ -17,6 +17,8 @@ from numba.core.typing.typeof import typeof_impl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dataflare_vec.jit.numba_types import TypingContext
+
 #: Python's function → its overlay.
 OVERLAYS: dict[Any, Overlay] = {}
 
@@ -66,7 +68,7 @@ class OverlayType(types.Callable, types.Opaque):  # type: ignore[misc]
         self.overlay = value
         super().__init__(f"dfv.{value.__module__}.{value.__name__}")
 
-    def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
+    def get_call_type(self, context: TypingContext, args: Any, kws: Any) -> Any:
         """Return the signature of what is called."""
         # Numba casts the arguments to the signature's types; that of None raises.
         held = tuple(map(_held, args)), {name: _held(ty) for name, ty in kws.items()}
@@ -93,5 +95,5 @@ def _typeof_overlay(value: Overlay, context: Any) -> OverlayType:
     return OverlayType(value)
 
 
-def _held(ty: Any) -> Any:
+def _held(ty: types.Type) -> Any:
     return ty.type if isinstance(ty, types.Optional) else ty

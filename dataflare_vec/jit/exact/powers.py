@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import ir
@@ -21,6 +21,9 @@ from dataflare_vec.jit.math import emit, values
 from dataflare_vec.jit.math.table import REPLACED, constant_power
 from dataflare_vec.jit.strings.base import helper
 from dataflare_vec.uses import TOO_LARGE
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
 
 _I64 = ir.IntType(64)
 _NEGATIVE = "a negative power of an integer is no integer; write `float(x) ** n`"
@@ -44,7 +47,7 @@ def _largest_base(exponent: int, limit: int) -> int:
 
 
 @intrinsic(prefer_literal=True)
-def _to_constant(typing_context: Any, base: Any, exp: Any) -> Any:
+def _to_constant(typing_context: TypingContext, base: Any, exp: Any) -> Any:
     """Return a power whose exponent is a constant of 0 or more; the base tells whether it fits."""
     if not isinstance(exp, types.IntegerLiteral):
         return None
@@ -52,7 +55,7 @@ def _to_constant(typing_context: Any, base: Any, exp: Any) -> Any:
     kind = _kind(base)
     unsigned = kind == types.uint64
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         x = arguments[0]
         if exponent > 1:
             if unsigned:
@@ -75,7 +78,7 @@ def _to_constant(typing_context: Any, base: Any, exp: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def _fraction(typing_context: Any, base: Any, exp: Any) -> Any:
+def _fraction(typing_context: TypingContext, base: Any, exp: Any) -> Any:
     """Return a power whose exponent is a negative constant."""
     if not isinstance(exp, types.IntegerLiteral):
         return None
@@ -83,7 +86,7 @@ def _fraction(typing_context: Any, base: Any, exp: Any) -> Any:
     fmt = values.F64
     kind = _kind(base)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         x = context.cast(builder, arguments[0], kind, types.float64)
         with builder.if_then(builder.fcmp_ordered("==", x, ir.Constant(fmt.type, 0.0)), likely=False):
             context.call_conv.return_user_exc(builder, ZeroDivisionError, (_OF_ZERO,))
@@ -96,11 +99,11 @@ def _fraction(typing_context: Any, base: Any, exp: Any) -> Any:
 
 
 @intrinsic
-def _times(typing_context: Any, a: Any, b: Any) -> Any:
+def _times(typing_context: TypingContext, a: Any, b: Any) -> Any:
     """Return a product of integers, and whether it doesn't fit."""
     unsigned = a == types.uint64
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         multiply = builder.umul_with_overflow if unsigned else builder.smul_with_overflow
         pair = multiply(*arguments)
         parts = [builder.extract_value(pair, i) for i in range(2)]

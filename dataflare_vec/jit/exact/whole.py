@@ -6,7 +6,7 @@ NaN, infinities and what has more than 64 bits are no integers.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import ir
@@ -16,6 +16,9 @@ from numba.extending import intrinsic
 from dataflare_vec.jit.exact.overlay import overlay
 from dataflare_vec.jit.math import values as v
 from dataflare_vec.jit.strings.base import helper
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
 
 #: What is rounded, and what is an integer already.
 FLOATS = (types.float64, types.float32)
@@ -27,7 +30,7 @@ def _whole(name: str) -> Any:
     """Return what makes an integer of a float by one of the roundings of `math.values`."""
     function = getattr(v, name)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         fmt = v.F32 if signature.args[0] == types.float32 else v.F64
         x = function(v.Value(builder, arguments[0], fmt))
         limit = 2.0**63
@@ -44,7 +47,7 @@ def _whole(name: str) -> Any:
         return x.to_int(ir.IntType(64)).raw
 
     @intrinsic
-    def whole(typing_context: Any, number: Any) -> Any:
+    def whole(typing_context: TypingContext, number: Any) -> Any:
         return types.int64(number), generate
 
     return whole

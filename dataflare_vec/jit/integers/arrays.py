@@ -16,6 +16,8 @@ from dataflare_vec.jit.integers.emit import fail
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
+
 _SEARCHES = {operator.is_, operator.is_not, operator.contains}
 _ARITHMETIC = ("add", "sub", "mul", "floordiv", "mod", "and_", "or_", "xor")
 _ARITHMETIC_OF_TWO = {getattr(operator, name) for name in _ARITHMETIC}
@@ -23,18 +25,18 @@ _ARITHMETIC_OF_TWO |= {getattr(operator, "i" + name.rstrip("_")) for name in _AR
 _NEGATIVE_BESIDE = "a negative integer meets an array of UInt64; convert it, as `a.astype(np.int64)`"
 
 
-def cast_first(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def cast_first(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
     """Write a call of one of these: its first argument as what it returns."""
     result = context.cast(builder, arguments[0], signature.args[0], signature.return_type)
     return impl_ret_borrowed(context, builder, signature.return_type, result)
 
 
-def _is_signed(ty: Any) -> bool:
+def _is_signed(ty: types.Type) -> bool:
     return isinstance(ty, types.Integer) and bool(ty.signed)
 
 
 @intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
-def _beside(typing_context: Any, value: Any, other: Any) -> Any:
+def _beside(typing_context: TypingContext, value: Any, other: Any) -> Any:
     """Return a signed integer that meets an array of unsigned ones as one of these, as NumPy does.
 
     Numba would compute with both in 64 bits with a sign, and make floats of that. A negative one raises, as
@@ -47,7 +49,7 @@ def _beside(typing_context: Any, value: Any, other: Any) -> Any:
     if isinstance(value, types.Array) and value.dtype == types.uint64 and isinstance(other, types.Array):
         kind = types.Array(types.float64, value.ndim, "C") if _is_signed(other.dtype) else value
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         if kind == value:
             return cast_first(context, builder, signature, arguments)
         if isinstance(kind, types.Array):
@@ -64,7 +66,7 @@ def _beside(typing_context: Any, value: Any, other: Any) -> Any:
     return kind(value, other), generate
 
 
-def beside_arrays(func_ir: Any, value: Any, tainted: set[str]) -> Iterator[Any]:
+def beside_arrays(func_ir: FunctionIR, value: Any, tainted: set[str]) -> Iterator[Any]:
     """Yield the operands of what may compute with an array of unsigned integers, item by item."""
     if value.op == "call":
         found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
@@ -82,13 +84,13 @@ def beside_arrays(func_ir: Any, value: Any, tainted: set[str]) -> Iterator[Any]:
             yield place, _beside, (operand, other)
 
 
-def beside_words(func_ir: Any, value: Any, tainted: set[str]) -> Iterator[Any]:
+def beside_words(func_ir: FunctionIR, value: Any, tainted: set[str]) -> Iterator[Any]:
     """Yield the operands of what may compute with a `np.uint64`."""
     if value.op in ("binop", "inplace_binop") and value.fn in _ARITHMETIC_OF_TWO:
         yield from beside_arrays(func_ir, value, tainted)
 
 
-def is_word(func_ir: Any, value: Any) -> bool:
+def is_word(func_ir: FunctionIR, value: Any) -> bool:
     """Whether something in a kernel is `np.uint64`, or a number that has been made by it."""
     if isinstance(value, ir.Global | ir.FreeVar | ir.Const):
         return value.value is np.uint64 or isinstance(value.value, np.uint64)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
 
 from dataflare_vec.jit.wide import I128, NaturalType, WideIntType, wide_int, widened
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context
 
 _I1, _I32, _I64, _F64 = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.DoubleType()
 #: Integers up to here, and below zero down to here, are floats.
@@ -19,7 +22,7 @@ Operands = tuple[tuple[ir.Value, types.Type], ...]
 TOO_LARGE_FOR_64 = "the result does not fit a 64-bit integer; compute with floats, or with Int128 columns"
 
 
-def fail(context: Any, builder: ir.IRBuilder, when: ir.Value, kind: type[Exception], message: str) -> None:
+def fail(context: Context, builder: Builder, when: ir.Value, kind: type[Exception], message: str) -> None:
     """Raise an exception where a condition holds."""
     with builder.if_then(when, likely=False):
         context.call_conv.return_user_exc(builder, kind, (message,))
@@ -37,7 +40,7 @@ def is_signed(ty: types.Type) -> bool:
     return isinstance(ty, types.Integer) and bool(ty.signed)
 
 
-def apart(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> tuple[ir.Value, ir.Value]:
+def apart(builder: Builder, value: ir.Value, ty: types.Type) -> tuple[ir.Value, ir.Value]:
     """Return an integer's absolute value, of 128 bits, and whether it is negative.
 
     That of 64 bits is taken in 64, so that LLVM sees that nothing is above them.
@@ -50,7 +53,7 @@ def apart(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> tuple[ir.Va
     return (magnitude if isinstance(ty, WideIntType) else builder.zext(magnitude, I128)), negative
 
 
-def fits_64(builder: ir.IRBuilder, *magnitudes: ir.Value) -> ir.Value:
+def fits_64(builder: Builder, *magnitudes: ir.Value) -> ir.Value:
     """Whether absolute values are all below 2^64."""
     both = magnitudes[0]
     for other in magnitudes[1:]:
@@ -59,8 +62,8 @@ def fits_64(builder: ir.IRBuilder, *magnitudes: ir.Value) -> ir.Value:
 
 
 def divided(
-    context: Any,
-    builder: ir.IRBuilder,
+    context: Context,
+    builder: Builder,
     operands: Operands,
     message: str,
 ) -> tuple[ir.Value, ir.Value]:
@@ -83,7 +86,7 @@ def divided(
     return quotient, builder.select(b_negative, builder.sub(I128(0), rest), rest)
 
 
-def _divide(builder: ir.IRBuilder, a: ir.Value, b: ir.Value) -> tuple[ir.Value, ir.Value]:
+def _divide(builder: Builder, a: ir.Value, b: ir.Value) -> tuple[ir.Value, ir.Value]:
     """Return quotient and remainder of absolute values: by one instruction where they have 64 bits."""
     with builder.if_else(fits_64(builder, a, b), likely=True) as (short, long):
         with short:
@@ -131,7 +134,7 @@ def _division(module: ir.Module) -> ir.Function:
     return function
 
 
-def _next_bit(builder: ir.IRBuilder, left: ir.Value, quotient: ir.Value, rest: ir.Value, b: ir.Value) -> None:
+def _next_bit(builder: Builder, left: ir.Value, quotient: ir.Value, rest: ir.Value, b: ir.Value) -> None:
     """Bring the highest bit that is left down to the rest, and write the quotient's next one."""
     bits = builder.load(left)
     builder.store(builder.shl(bits, I128(1)), left)
@@ -143,8 +146,8 @@ def _next_bit(builder: ir.IRBuilder, left: ir.Value, quotient: ir.Value, rest: i
 
 
 def ratio(
-    context: Any,
-    builder: ir.IRBuilder,
+    context: Context,
+    builder: Builder,
     operands: Operands,
 ) -> ir.Value:
     """Return the float nearest to the quotient of two integers. A division by 0 is the floats' own."""
@@ -167,8 +170,8 @@ def ratio(
 
 
 def short_ratio(
-    context: Any,
-    builder: ir.IRBuilder,
+    context: Context,
+    builder: Builder,
     operands: Operands,
 ) -> tuple[ir.Value, list[ir.Value]]:
     """Return whether two integers are floats, so that those only need to be divided, and these."""
@@ -184,7 +187,7 @@ def short_ratio(
     return quick, numbers
 
 
-def _is_exact(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> ir.Value:
+def _is_exact(builder: Builder, value: ir.Value, ty: types.Type) -> ir.Value:
     if isinstance(ty, types.Boolean) or value.type.width <= 32:
         return cgutils.true_bit
     kind = value.type
@@ -192,7 +195,7 @@ def _is_exact(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> ir.Valu
     return builder.icmp_unsigned("<=", shifted, kind(2 * EXACT if is_signed(ty) else EXACT))
 
 
-def _short_float(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> ir.Value:
+def _short_float(builder: Builder, value: ir.Value, ty: types.Type) -> ir.Value:
     """Return an integer as a float, of those of 128 bits only one of the lower 64."""
     if isinstance(ty, WideIntType):
         value = builder.trunc(value, _I64)
@@ -232,7 +235,7 @@ def _ratio(module: ir.Module) -> ir.Function:
     return function
 
 
-def to_float(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> ir.Value:
+def to_float(builder: Builder, value: ir.Value, ty: types.Type) -> ir.Value:
     """Return the float nearest to an integer."""
     if not isinstance(ty, WideIntType):
         return (builder.sitofp if is_signed(ty) else builder.uitofp)(value, _F64)
@@ -248,7 +251,7 @@ def to_float(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> ir.Value
     return builder.select(negative, builder.fneg(number), number) if is_signed(ty) else number
 
 
-def compared(builder: ir.IRBuilder, sign: str, x: tuple[ir.Value, types.Type], y: Any) -> ir.Value:
+def compared(builder: Builder, sign: str, x: tuple[ir.Value, types.Type], y: Any) -> ir.Value:
     """Return whether a comparison of two integers of any types holds."""
     (a, a_type), (b, b_type) = x, y
     if isinstance(a_type, WideIntType) and not isinstance(b_type, WideIntType) and not is_signed(a_type):
@@ -262,7 +265,7 @@ MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
 def _compared_natural(
-    builder: ir.IRBuilder, sign: str, natural: ir.Value, other: tuple[ir.Value, types.Type]
+    builder: Builder, sign: str, natural: ir.Value, other: tuple[ir.Value, types.Type]
 ) -> ir.Value:
     """Compare with an integer of at most 64 bits, so that LLVM can do so in 64 bits too."""
     value, ty = other
@@ -276,7 +279,7 @@ def _compared_natural(
 
 
 def compared_with_float(
-    builder: ir.IRBuilder, sign: str, x: tuple[ir.Value, types.Type], number: ir.Value
+    builder: Builder, sign: str, x: tuple[ir.Value, types.Type], number: ir.Value
 ) -> ir.Value:
     """Return whether a comparison of an integer with a float holds, exactly.
 
@@ -316,7 +319,7 @@ def compared_with_float(
     return builder.select(large, exact, usual)
 
 
-def _halves(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> tuple[ir.Value, ir.Value]:
+def _halves(builder: Builder, value: ir.Value, ty: types.Type) -> tuple[ir.Value, ir.Value]:
     """Return floats of the upper and of the lower 32 bits, whose sum is an integer of 64."""
     upper = builder.trunc(builder.lshr(value, _I64(32)), _I32)
     number = (builder.sitofp if is_signed(ty) else builder.uitofp)(upper, _F64)
@@ -324,7 +327,7 @@ def _halves(builder: ir.IRBuilder, value: ir.Value, ty: types.Type) -> tuple[ir.
     return builder.fmul(number, _F64(float(1 << 32))), lower
 
 
-def _whole(builder: ir.IRBuilder, number: ir.Value) -> ir.Value:
+def _whole(builder: Builder, number: ir.Value) -> ir.Value:
     """Return a float of 2^53 to 2^127, or as far below zero, as an integer."""
     bits = builder.bitcast(number, _I64)
     digits = builder.or_(builder.and_(bits, _I64(EXACT // 2 - 1)), _I64(EXACT // 2))
@@ -338,7 +341,7 @@ def _intrinsic(module: ir.Module, name: str, returned: ir.Type, arguments: list[
     return module.globals.get(name) or ir.Function(module, ir.FunctionType(returned, arguments), name)
 
 
-def shift_count(context: Any, builder: ir.IRBuilder, count: ir.Value, ty: types.Type, most: int) -> ir.Value:
+def shift_count(context: Context, builder: Builder, count: ir.Value, ty: types.Type, most: int) -> ir.Value:
     """Return by how much to shift, of ``count``'s width and at most ``most``; raise if it is negative."""
     kind = count.type
     if isinstance(ty, types.Boolean):
@@ -350,14 +353,14 @@ def shift_count(context: Any, builder: ir.IRBuilder, count: ir.Value, ty: types.
     return builder.select(far, kind(most), count)
 
 
-def resized(builder: ir.IRBuilder, value: ir.Value, kind: ir.IntType) -> ir.Value:
+def resized(builder: Builder, value: ir.Value, kind: ir.IntType) -> ir.Value:
     """Return an integer that isn't negative, and fits, in another width."""
     if value.type.width > kind.width:
         return builder.trunc(value, kind)
     return builder.zext(value, kind) if value.type.width < kind.width else value
 
 
-def shifted_left(context: Any, builder: ir.IRBuilder, value: ir.Value, count: Any) -> tuple[Any, Any]:
+def shifted_left(context: Context, builder: Builder, value: ir.Value, count: Any) -> tuple[Any, Any]:
     """Return ``value << count`` in the width of ``value``, and whether it doesn't fit."""
     kind = value.type
     amount, ty = count
@@ -372,7 +375,7 @@ def shifted_left(context: Any, builder: ir.IRBuilder, value: ir.Value, count: An
     return result, lost
 
 
-def shifted_right(context: Any, builder: ir.IRBuilder, value: ir.Value, count: Any) -> ir.Value:
+def shifted_right(context: Context, builder: Builder, value: ir.Value, count: Any) -> ir.Value:
     """Return ``value >> count`` in the width of ``value``."""
     amount, ty = count
     amount = shift_count(context, builder, amount, ty, value.type.width - 1)

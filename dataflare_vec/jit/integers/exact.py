@@ -25,6 +25,8 @@ from dataflare_vec.jit.math import emit as math_emit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature
+
 _LOWEST = -(1 << 63)
 
 
@@ -55,50 +57,50 @@ def _returned(name: str, args: Any) -> types.Type:
     return types.boolean if name in ("in", *COMPARISONS.values()) else types.int64
 
 
-def _shift_left(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _shift_left(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
     result, lost = emit.shifted_left(context, builder, args[0], (args[1], sig.args[1]))
     emit.fail(context, builder, lost, OverflowError, emit.TOO_LARGE_FOR_64)
     return result
 
 
-def _shift_right(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _shift_right(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
     return emit.shifted_right(context, builder, args[0], (args[1], sig.args[1]))
 
 
-def _unless_lowest(context: Any, builder: Any, value: Any, divisor: Any = None) -> None:
+def _unless_lowest(context: Context, builder: Builder, value: Any, divisor: Any = None) -> None:
     lowest = builder.icmp_signed("==", value, value.type(_LOWEST))
     if divisor is not None:
         lowest = builder.and_(lowest, builder.icmp_signed("==", divisor, value.type(-1)))
     emit.fail(context, builder, lowest, OverflowError, emit.TOO_LARGE_FOR_64)
 
 
-def _quotient(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _quotient(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
     _unless_lowest(context, builder, *args)
     function = context.typing_context.resolve_value_type(operator.floordiv)
     found = function.get_call_type(context.typing_context, sig.args, {})
     return context.get_function(function, found)(builder, args)
 
 
-def _negative(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _negative(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
     _unless_lowest(context, builder, args[0])
     return builder.neg(args[0])
 
 
-def _absolute(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _absolute(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
     _unless_lowest(context, builder, args[0])
     negative = builder.icmp_signed("<", args[0], args[0].type(0))
     return builder.select(negative, builder.neg(args[0]), args[0])
 
 
-def _itself(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _itself(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
     return args[0]
 
 
-def _ratio(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _ratio(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
     return emit.ratio(context, builder, tuple(zip(args, sig.args, strict=True)))
 
 
-def _fast_ratio(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _fast_ratio(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
     """Divide integers that are floats; others are left to the full form (see `math.emit`)."""
     quick, numbers = emit.short_ratio(context, builder, tuple(zip(args, sig.args, strict=True)))
     with builder.if_then(builder.not_(quick), likely=False):
@@ -106,7 +108,7 @@ def _fast_ratio(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.fdiv(*numbers)
 
 
-def _is_among(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+def _is_among(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
     """Whether a number is among others, of which some are integers and some are floats, compared exactly."""
     numbers, sought = args
     many, kind = sig.args
@@ -126,7 +128,7 @@ def _is_among(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.load(found)
 
 
-def are_equal(context: Any, builder: Any, item: tuple[Any, Any], sought: tuple[Any, Any]) -> Any:
+def are_equal(context: Context, builder: Builder, item: tuple[Any, Any], sought: tuple[Any, Any]) -> Any:
     """Return whether two values, each with its type, are equal; integers and floats are compared exactly."""
     kinds = tuple(types.unliteral(ty) for _, ty in (item, sought))
     values = (item[0], sought[0])
@@ -179,7 +181,7 @@ _OF_ONE = {
 }
 
 
-def compute_exactly(func_ir: Any, typemap: Any, calltypes: Any, *, full: bool) -> tuple[bool, bool]:
+def compute_exactly(func_ir: FunctionIR, typemap: Any, calltypes: Any, *, full: bool) -> tuple[bool, bool]:
     """Change a typed function so.
 
     Returns
@@ -255,7 +257,9 @@ def _compares_as_floats(kinds: tuple[types.Type, ...]) -> bool:
     )
 
 
-def _change_call(func_ir: Any, block: Any, body: list[Any], value: Any, typemap: Any, calltypes: Any) -> bool:
+def _change_call(
+    func_ir: FunctionIR, block: Any, body: list[Any], value: Any, typemap: Any, calltypes: Any
+) -> bool:
     if not _is_int(typemap[value.args[0].name]):
         return False
     found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)

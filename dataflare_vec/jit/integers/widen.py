@@ -30,6 +30,8 @@ from dataflare_vec.jit.wide import WideIntType, natural
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
+
 _COMPARISONS = {operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge}
 _NOT_ARITHMETIC = {operator.not_, operator.is_, operator.is_not, operator.contains, *_COMPARISONS}
 _COMPUTING = ("binop", "inplace_binop", "unary")
@@ -45,7 +47,7 @@ _OF_ITEMS = {np.diff, np.ptp}
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _widened(typing_context: Any, value: Any, other: Any) -> Any:
+def _widened(typing_context: TypingContext, value: Any, other: Any) -> Any:
     """Return an integer of fewer than 64 bits as one of 64, and anything else as it is.
 
     So too if the other operand is a float: those of 32 bits are computed with in single precision.
@@ -57,7 +59,7 @@ def _widened(typing_context: Any, value: Any, other: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _widened_items(typing_context: Any, value: Any, other: Any) -> Any:
+def _widened_items(typing_context: TypingContext, value: Any, other: Any) -> Any:
     """Return an array of such integers as one of 64 bits, a scalar as `_widened`."""
     held, wide = _held(value), value
     if isinstance(held, types.Array) and _is_narrow(held.dtype) and not _is_floating(other):
@@ -67,7 +69,7 @@ def _widened_items(typing_context: Any, value: Any, other: Any) -> Any:
     elif _is_narrow(held) and not _is_floating(other):
         wide = types.Optional(types.int64) if isinstance(value, types.Optional) else types.int64
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         if not isinstance(wide, types.Array) or wide == value:
             return cast_first(context, builder, signature, arguments)
 
@@ -80,7 +82,7 @@ def _widened_items(typing_context: Any, value: Any, other: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _item(typing_context: Any, value: Any) -> Any:
+def _item(typing_context: TypingContext, value: Any) -> Any:
     """Return an unsigned integer of 64 bits as a natural number, and anything else as it is."""
     kind = value
     if _held(value) == types.uint64:
@@ -89,7 +91,7 @@ def _item(typing_context: Any, value: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _number(typing_context: Any, value: Any) -> Any:
+def _number(typing_context: TypingContext, value: Any) -> Any:
     """Return a bool as an integer, and anything else as it is."""
     kind = types.int64 if isinstance(value, types.Boolean) else value
     return kind(value), cast_first
@@ -137,7 +139,7 @@ def _within(numbers, sought):  # type: ignore[no-untyped-def]
 # -- the pass ---------------------------------------------------------------------------------------------
 
 
-def compute_wide(func_ir: Any, argument_types: Sequence[Any]) -> bool:
+def compute_wide(func_ir: FunctionIR, argument_types: Sequence[Any]) -> bool:
     """Change a function's IR so; return whether there was anything to change."""
     large = _replace_large(func_ir)
     changed = large | _wrap(func_ir, _inverted)
@@ -159,35 +161,35 @@ def compute_wide(func_ir: Any, argument_types: Sequence[Any]) -> bool:
     return changed
 
 
-def _held(ty: Any) -> Any:
+def _held(ty: types.Type) -> Any:
     return ty.type if isinstance(ty, types.Optional) else ty
 
 
-def _is_narrow(ty: Any) -> bool:
+def _is_narrow(ty: types.Type) -> bool:
     return isinstance(ty, types.Integer) and not isinstance(ty, types.Literal) and ty.bitwidth < 64
 
 
-def _is_wide(ty: Any) -> bool:
+def _is_wide(ty: types.Type) -> bool:
     return isinstance(ty, WideIntType)
 
 
-def _is_floating(ty: Any) -> bool:
+def _is_floating(ty: types.Type) -> bool:
     ty = _held(ty)
     return isinstance(ty.dtype if isinstance(ty, types.Array) else ty, types.Float)
 
 
-def _is_unsigned_column(ty: Any) -> bool:
+def _is_unsigned_column(ty: types.Type) -> bool:
     """Whether a type is that of a row of a column: an array that can't be changed."""
     return isinstance(ty, types.Array) and ty.dtype == types.uint64 and not ty.mutable
 
 
-def _constants(func_ir: Any) -> Iterator[Any]:
+def _constants(func_ir: FunctionIR) -> Iterator[Any]:
     for block in func_ir.blocks.values():
         for statement in block.find_insts(ir.Assign):
             yield statement.value
 
 
-def _holds(ty: Any, test: Callable[[Any], bool]) -> bool:
+def _holds(ty: types.Type, test: Callable[[Any], bool]) -> bool:
     """Whether a type is such an integer, a tuple with one in it, or a row of a column of them."""
     ty = _held(ty)
     if isinstance(ty, types.BaseTuple):
@@ -197,7 +199,9 @@ def _holds(ty: Any, test: Callable[[Any], bool]) -> bool:
     return test(ty)
 
 
-def _reached(func_ir: Any, arguments: set[int], *, computed: bool = False, words: Any = ()) -> set[str]:
+def _reached(
+    func_ir: FunctionIR, arguments: set[int], *, computed: bool = False, words: Any = ()
+) -> set[str]:
     """Return the variables that may hold what one of the arguments does, or also what is computed from it."""
     assigned = [s for block in func_ir.blocks.values() for s in block.find_insts(ir.Assign)]
     reached: set[str] = set()
@@ -223,7 +227,7 @@ def _reached(func_ir: Any, arguments: set[int], *, computed: bool = False, words
     return reached
 
 
-def _narrow_operands(func_ir: Any, value: Any, tainted: set[str]) -> Iterator[Any]:
+def _narrow_operands(func_ir: FunctionIR, value: Any, tainted: set[str]) -> Iterator[Any]:
     if value.op == "call":
         found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
         wrap = _widened_items if isinstance(found, np.ufunc) or _is_in(found, _OF_ITEMS) else _widened
@@ -262,7 +266,7 @@ def _inverted(value: Any) -> Iterator[Any]:
         yield "value", _number, (value.value,)
 
 
-def _converted(func_ir: Any, value: Any) -> Iterator[Any]:
+def _converted(func_ir: FunctionIR, value: Any) -> Iterator[Any]:
     """Yield the arguments of what takes an integer of at most 64 bits."""
     if value.op != "call":
         return
@@ -276,12 +280,12 @@ def _converted(func_ir: Any, value: Any) -> Iterator[Any]:
             yield (name,), FITTING[np.int64], (argument,)
 
 
-def _is_method_of_text(func_ir: Any, value: Any) -> bool:
+def _is_method_of_text(func_ir: FunctionIR, value: Any) -> bool:
     method = ir_utils.guard(ir_utils.get_definition, func_ir, value.func)
     return getattr(method, "op", "") == "getattr" and method.attr in _TEXT_METHODS
 
 
-def _wrap(func_ir: Any, operands: Callable[[Any], Iterable[Any]]) -> bool:
+def _wrap(func_ir: FunctionIR, operands: Callable[[Any], Iterable[Any]]) -> bool:
     """Put a call around operands: `operands` names their place, what is called, and with what."""
     changed = False
     for block in func_ir.blocks.values():
@@ -303,7 +307,7 @@ def _wrap(func_ir: Any, operands: Callable[[Any], Iterable[Any]]) -> bool:
     return changed
 
 
-def _call(func_ir: Any, block: Any, body: list[Any], function: Any, arguments: Any, loc: Any) -> Any:
+def _call(func_ir: FunctionIR, block: Any, body: list[Any], function: Any, arguments: Any, loc: Any) -> Any:
     """Add the call of a function to a block; return the variable that gets its result."""
     name, result = (ir.Var(block.scope, ir_utils.mk_unique_var("$dfv"), loc) for _ in range(2))
     called = ir.Global(function.__name__, function, loc)
@@ -314,7 +318,7 @@ def _call(func_ir: Any, block: Any, body: list[Any], function: Any, arguments: A
     return result
 
 
-def _lift(func_ir: Any, tainted: set[str]) -> bool:
+def _lift(func_ir: FunctionIR, tainted: set[str]) -> bool:
     """Make natural numbers of the items of rows of unsigned integers, and of what NumPy picks of them."""
     changed = False
     for block in func_ir.blocks.values():
@@ -342,7 +346,7 @@ def _lift(func_ir: Any, tainted: set[str]) -> bool:
     return changed
 
 
-def _stand_in(func_ir: Any, value: Any, tainted: set[str]) -> tuple[Any, tuple[Any, ...]]:
+def _stand_in(func_ir: FunctionIR, value: Any, tainted: set[str]) -> tuple[Any, tuple[Any, ...]]:
     """Return what is called instead of something that has a row as its argument, and with what."""
     if value.op == "binop" and value.fn is operator.contains and value.lhs.name in tainted:
         return _is_within, (value.lhs, value.rhs)
@@ -353,7 +357,7 @@ def _stand_in(func_ir: Any, value: Any, tainted: set[str]) -> tuple[Any, tuple[A
     return None, ()
 
 
-def _picks(func_ir: Any, value: Any, tainted: set[str]) -> bool:
+def _picks(func_ir: FunctionIR, value: Any, tainted: set[str]) -> bool:
     """Whether an expression may be an item of a row."""
     if value.op in _ITEMS:
         return value.value.name in tainted
@@ -374,7 +378,7 @@ _WORDS = range(-(1 << 63), 1 << 63)
 _LARGE = range(-(1 << 64), (1 << 64) + 1)
 
 
-def _replace_large(func_ir: Any) -> bool:
+def _replace_large(func_ir: FunctionIR) -> bool:
     """Mark the constants beyond 64 bits with a sign; return whether there were any."""
     changed = False
     for block in func_ir.blocks.values():

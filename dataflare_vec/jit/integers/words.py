@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import ir
@@ -12,12 +12,15 @@ from numba.np.numpy_support import from_dtype
 
 from dataflare_vec.jit.wide import WideIntType
 
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+
 
 @intrinsic  # type: ignore[untyped-decorator]
-def low_word(typing_context: Any, value: Any) -> Any:
+def low_word(typing_context: TypingContext, value: Any) -> Any:
     """Return the low 64 bits of an integer of 128."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         return builder.trunc(arguments[0], ir.IntType(64))
 
     return types.uint64(value), generate
@@ -25,12 +28,12 @@ def low_word(typing_context: Any, value: Any) -> Any:
 
 def _fitting(wanted: types.Type) -> Any:
     @intrinsic  # type: ignore[untyped-decorator]
-    def fitting(typing_context: Any, value: Any) -> Any:
+    def fitting(typing_context: TypingContext, value: Any) -> Any:
         """Return an integer of 128 bits as one of a class of NumPy's, which it must fit; else the value."""
         held = value.type if isinstance(value, types.Optional) else value
         kind = wanted if isinstance(held, WideIntType) else value
 
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
             return context.cast(builder, arguments[0], value, kind)
 
         return kind(value), generate

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dataflare_vec.jit.math.table import MathFunction
+    from dataflare_vec.jit.numba_types import Builder, Context
 
 #: Status of a kernel in whose fast form an angle or a quotient was too large. Numba's own are -3 …, and above
 #: 0 for exceptions.
@@ -147,8 +148,8 @@ def library(codegen: Any, function: MathFunction, fmt: Format, mode: Mode) -> An
 
 
 def call(
-    context: Any,
-    builder: ir.IRBuilder,
+    context: Context,
+    builder: Builder,
     function: MathFunction,
     fmt: Format,
     mode: Mode,

@@ -9,11 +9,14 @@ Functions, 3rd edition, section 11.3), so 140 of them are significant.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 
 from dataflare_vec.jit.math.coefficients import F64, TWO_OVER_PI, TWO_OVER_PI_SCALE
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder
 
 NAME = "dfv.math.payne_hanek"
 
@@ -65,7 +68,7 @@ def _table(module: ir.Module) -> ir.GlobalVariable:
     return table
 
 
-def _window(b: ir.IRBuilder, table: ir.GlobalVariable, exponent: ir.Value) -> ir.Value:
+def _window(b: Builder, table: ir.GlobalVariable, exponent: ir.Value) -> ir.Value:
     """256 bits: (2/π)·2^exponent mod 4, in units of 2^-254."""
     start = b.sub(_I64(TWO_OVER_PI_SCALE - _FRACTION), exponent)
     address = b.gep(table, [_I64(0), b.lshr(start, _I64(3))])
@@ -75,7 +78,7 @@ def _window(b: ir.IRBuilder, table: ir.GlobalVariable, exponent: ir.Value) -> ir
     return b.trunc(shifted, _WIDE)
 
 
-def _to_doubles(b: ir.IRBuilder, fraction: ir.Value) -> tuple[Any, Any]:
+def _to_doubles(b: Builder, fraction: ir.Value) -> tuple[Any, Any]:
     """Return the fraction in two doubles: its first 53 significant bits, and the 53 after them."""
     negative = b.icmp_signed("<", fraction, _WIDE(0))
     size = b.select(negative, b.neg(fraction), fraction)
@@ -92,7 +95,7 @@ def _to_doubles(b: ir.IRBuilder, fraction: ir.Value) -> tuple[Any, Any]:
     return parts[0], parts[1]
 
 
-def _leading_zeros(b: ir.IRBuilder, size: ir.Value) -> ir.Value:
+def _leading_zeros(b: Builder, size: ir.Value) -> ir.Value:
     """Leading zeros of 256 bits that aren't all 0, word by word (a rare path needn't be fast)."""
     result = _I64(0)
     found = ir.Constant(ir.IntType(1), 0)
@@ -104,7 +107,7 @@ def _leading_zeros(b: ir.IRBuilder, size: ir.Value) -> ir.Value:
     return result
 
 
-def _times_half_pi(b: ir.IRBuilder, high: ir.Value, low: ir.Value) -> tuple[Any, Any]:
+def _times_half_pi(b: Builder, high: ir.Value, low: ir.Value) -> tuple[Any, Any]:
     first, second = (ir.Constant(_DOUBLE, part) for part in F64["HALF_PI"][:2])
     product = b.fmul(high, first)
     lost = b.fma(high, first, b.fneg(product))

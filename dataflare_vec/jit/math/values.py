@@ -21,6 +21,8 @@ from llvmlite import ir
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataflare_vec.jit.numba_types import Builder
+
 Number = float | int
 
 
@@ -89,7 +91,7 @@ class Value:
     __hash__ = None  # type: ignore[assignment]  # `==` makes an instruction
     __slots__ = ("builder", "fmt", "raw")
 
-    def __init__(self, builder: ir.IRBuilder, raw: ir.Value, fmt: Format) -> None:
+    def __init__(self, builder: Builder, raw: ir.Value, fmt: Format) -> None:
         self.builder = builder
         self.raw = raw
         self.fmt = fmt

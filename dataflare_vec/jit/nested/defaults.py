@@ -12,8 +12,10 @@ from numba.core import ir, ir_utils
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dataflare_vec.jit.numba_types import FunctionIR
 
-def give_defaults(func_ir: Any, outer_value: Callable[[Any, Any], Any]) -> bool:
+
+def give_defaults(func_ir: FunctionIR, outer_value: Callable[[Any, Any], Any]) -> bool:
     """Write the defaults into the calls of a function; whether there were any.
 
     Parameters

@@ -17,6 +17,8 @@ from dataflare_vec.layouts import Fields, Layout
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from dataflare_vec.jit.numba_types import Builder, Context
+
 _I1, _I64 = ir.IntType(1), ir.IntType(64)
 _BYTES = ir.PointerType(ir.IntType(8))
 
@@ -98,7 +100,7 @@ class _MadeStruct(Element):
         return ir.Constant(ir.LiteralStructType(kinds), None)
 
     def convert(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: MadeStructType
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: MadeStructType
     ) -> ir.Value:
         made = self.zero(context, ty)
         for i, (field, item, item_type, there) in enumerate(_items(context, builder, value, given, ty)):
@@ -109,7 +111,7 @@ class _MadeStruct(Element):
         return made
 
     def outside(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: MadeStructType
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: MadeStructType
     ) -> ir.Value | None:
         any_outside = cgutils.false_bit
         for field, item, item_type, there in _items(context, builder, value, given, ty):
@@ -120,8 +122,8 @@ class _MadeStruct(Element):
 
     def store(
         self,
-        context: Any,
-        builder: ir.IRBuilder,
+        context: Context,
+        builder: Builder,
         ty: MadeStructType,
         value: ir.Value,
         target: Buffers,
@@ -146,7 +148,7 @@ def _zero(context: Any, field: Output) -> ir.Value:
 
 
 def _items(
-    context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.BaseTuple, ty: MadeStructType
+    context: Context, builder: Builder, value: ir.Value, given: types.BaseTuple, ty: MadeStructType
 ) -> Iterator[tuple[Output, ir.Value, types.Type, ir.Value]]:
     """Yield each field, its value in the kernel's tuple, the value's type, and whether it isn't None."""
     items = cgutils.unpack_tuple(builder, value, len(given))

@@ -6,13 +6,16 @@ or of none.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba.core import cgutils, types
 from numba.extending import lower_cast
 
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, TypingContext
 
-def _unify(self: Any, typing_context: Any, other: Any) -> Any:
+
+def _unify(self: Any, typing_context: TypingContext, other: Any) -> Any:
     """Return the type that holds values of both."""
     if not isinstance(other, types.BaseNamedTuple) or other.instance_class is not self.instance_class:
         return None
@@ -20,7 +23,7 @@ def _unify(self: Any, typing_context: Any, other: Any) -> Any:
     return None if None in items else types.BaseTuple.from_types(items, self.instance_class)
 
 
-def _can_convert_to(self: Any, typing_context: Any, other: Any) -> Any:
+def _can_convert_to(self: Any, typing_context: TypingContext, other: Any) -> Any:
     """Return the worst of its items' conversions."""
     if not isinstance(other, types.BaseNamedTuple) or other.instance_class is not self.instance_class:
         return None
@@ -33,7 +36,7 @@ for _kind in (types.NamedTuple, types.NamedUniTuple):
 
 
 @lower_cast(types.BaseNamedTuple, types.BaseNamedTuple)  # type: ignore[untyped-decorator]
-def _cast(context: Any, builder: Any, given: Any, wanted: Any, value: Any) -> Any:
+def _cast(context: Context, builder: Builder, given: Any, wanted: Any, value: Any) -> Any:
     items = [
         context.cast(builder, item, one, another)
         for item, one, another in zip(cgutils.unpack_tuple(builder, value), given, wanted, strict=True)

@@ -27,6 +27,7 @@ from dataflare_vec.layouts.views import VIEW_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dataflare_vec.jit.numba_types import Builder, Context
     from dataflare_vec.layouts import Layout
 
 _I64 = ir.IntType(64)
@@ -113,7 +114,7 @@ class _Packed(ViewElement):
         return ir.Constant(_VALUE, None)
 
     def convert(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: PackedType
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: PackedType
     ) -> ir.Value:
         if isinstance(given, types.List):
             return self._of_list(context, builder, value, given, ty)
@@ -124,7 +125,7 @@ class _Packed(ViewElement):
         return _packed(builder, ty, texts.views, texts.size, _BYTES(None), texts.table)
 
     def _of_list(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: PackedType
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: PackedType
     ) -> ir.Value:
         # A list is a pointer to all it is, and none where the kernel returned None.
         found = ListInstance(context, builder, given, value)
@@ -138,7 +139,7 @@ class _Packed(ViewElement):
         return builder.load(packed)
 
     def outside(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: PackedType
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: PackedType
     ) -> ir.Value | None:
         if isinstance(given, types.List) and isinstance(given.dtype, NaturalType):
             return _too_large(context, builder, value, given, ty)
@@ -149,8 +150,8 @@ class _Packed(ViewElement):
 
     def store(
         self,
-        context: Any,
-        builder: ir.IRBuilder,
+        context: Context,
+        builder: Builder,
         ty: PackedType,
         value: ir.Value,
         target: Buffers,
@@ -166,7 +167,7 @@ class _Packed(ViewElement):
 
 
 def _too_large(
-    context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: PackedType
+    context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: PackedType
 ) -> ir.Value:
     """Whether a list of natural numbers doesn't fit a column of UInt64, or isn't of the right length."""
     found = ListInstance(context, builder, given, value)
@@ -182,7 +183,7 @@ def _too_large(
     return builder.load(wrong)
 
 
-def _shorten(builder: ir.IRBuilder, found: Any) -> None:
+def _shorten(builder: Builder, found: Any) -> None:
     """Move the numbers of a list together, where they lie, as ones of 64 bits: nobody else has the list."""
     short = builder.bitcast(found.data, _I64.as_pointer())
     with cgutils.for_range(builder, found.size, intp=_I64) as loop:
@@ -191,7 +192,7 @@ def _shorten(builder: ir.IRBuilder, found: Any) -> None:
 
 
 def _packed(
-    builder: ir.IRBuilder, ty: PackedType, data: ir.Value, items: ir.Value, memory: ir.Value, table: ir.Value
+    builder: Builder, ty: PackedType, data: ir.Value, items: ir.Value, memory: ir.Value, table: ir.Value
 ) -> ir.Value:
     value = ir.Constant(_VALUE, ir.Undefined)
     nbytes = builder.mul(items, _I64(ty.width))
@@ -201,8 +202,8 @@ def _packed(
 
 
 def _put_items(
-    context: Any,
-    builder: ir.IRBuilder,
+    context: Context,
+    builder: Builder,
     ty: PackedType,
     view: ir.Value,
     writer: ir.Value,

@@ -15,6 +15,7 @@ from dataflare_vec.layouts import ArrayRows, Layout, ListRows
 
 if TYPE_CHECKING:
     from dataflare_vec.jit.buffers import Buffers
+    from dataflare_vec.jit.numba_types import Builder, Context
 
 _I64 = ir.IntType(64)
 _BYTES = ir.PointerType(ir.IntType(8))
@@ -83,7 +84,7 @@ class _Rows(Element):
         return [items, _I64, _BYTES, _I64]
 
     def load(
-        self, context: Any, builder: ir.IRBuilder, ty: RowsType, column: Buffers, row: ir.Value
+        self, context: Context, builder: Builder, ty: RowsType, column: Buffers, row: ir.Value
     ) -> ir.Value:
         size = prod(ty.shape)
         shape = [_I64(length) for length in ty.shape]

@@ -16,6 +16,8 @@ from dataflare_vec.values import struct_fields, tuple_class
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dataflare_vec.jit.numba_types import Builder, Context
+
 _I64 = ir.IntType(64)
 _BYTES = ir.PointerType(ir.IntType(8))
 
@@ -114,8 +116,8 @@ class _Struct(CheckedElement):
 
     def load_checked(
         self,
-        context: Any,
-        builder: ir.IRBuilder,
+        context: Context,
+        builder: Builder,
         ty: StructType,
         column: Buffers,
         row: ir.Value,
@@ -140,7 +142,7 @@ class _Struct(CheckedElement):
         return context.make_tuple(builder, self.kernel_type(ty), values), fits
 
 
-def _valid(builder: ir.IRBuilder, buffers: Buffers, row: ir.Value) -> ir.Value:
+def _valid(builder: Builder, buffers: Buffers, row: ir.Value) -> ir.Value:
     """Whether a field isn't null; all are if it has no bitmap."""
     there = builder.icmp_unsigned("!=", buffers.validity, _BYTES(None))
     valid = cgutils.alloca_once_value(builder, cgutils.true_bit)

@@ -20,6 +20,7 @@ from dataflare_vec.layouts import Layout, TextRows
 from dataflare_vec.layouts.views import VIEW_BYTES
 
 if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature
     from dataflare_vec.jit.strings.types import ViewType
 
 _I64 = ir.IntType(64)
@@ -51,14 +52,14 @@ class TextsIterator(types.SimpleIteratorType):  # type: ignore[misc]
 class _TextsModel(models.StructModel):  # type: ignore[misc]
     """Where the views of the items lie and the table of their buffers, and how many there are."""
 
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
+    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
         members = [("views", byte_pointer), ("table", types.int64), ("size", types.int64)]
         super().__init__(dmm, fe_type, members)
 
 
 @register_model(TextsIterator)
 class _IteratorModel(models.StructModel):  # type: ignore[misc]
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
+    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
         members = [("texts", fe_type.texts), ("index", types.EphemeralPointer(types.int64))]
         super().__init__(dmm, fe_type, members)
 
@@ -90,8 +91,8 @@ class _TextRows(CheckedElement):
 
     def load_checked(
         self,
-        context: Any,
-        builder: ir.IRBuilder,
+        context: Context,
+        builder: Builder,
         ty: TextRowsType,
         column: Buffers,
         row: ir.Value,
@@ -116,7 +117,7 @@ register(TextRowsType, _TextRows())
 # -- what Python does with lists --------------------------------------------------------------------------
 
 
-def _load(context: Any, builder: ir.IRBuilder, ty: TextsType, texts: Any, index: ir.Value) -> ir.Value:
+def _load(context: Context, builder: Builder, ty: TextsType, texts: Any, index: ir.Value) -> ir.Value:
     buffers = Buffers([texts.views, texts.table, None, None])
     return element_of(ty.view).load(context, builder, ty.view, buffers, index)
 
@@ -125,7 +126,7 @@ def _load(context: Any, builder: ir.IRBuilder, ty: TextsType, texts: Any, index:
 def _item(typing_context, texts, index):
     """Return the item at an index that the caller knows to be there."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         given = context.make_helper(builder, texts, value=arguments[0])
         return _load(context, builder, texts, given, arguments[1])
 
@@ -136,7 +137,7 @@ def _item(typing_context, texts, index):
 def _stretch(typing_context, texts, start, size):
     """Return ``size`` items from ``start`` on, which are there."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         made = context.make_helper(builder, texts, value=arguments[0])
         made.views = builder.gep(made.views, [builder.mul(arguments[1], _I64(VIEW_BYTES))])
         made.size = arguments[2]
@@ -229,7 +230,7 @@ def _index(texts, item):
 
 
 @lower_builtin("getiter", TextsType)
-def _getiter(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+def _getiter(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
     iterator = context.make_helper(builder, signature.return_type)
     iterator.texts = arguments[0]
     iterator.index = cgutils.alloca_once_value(builder, _I64(0))
@@ -238,7 +239,7 @@ def _getiter(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 @lower_builtin("iternext", TextsIterator)
 @iternext_impl(RefType.UNTRACKED)
-def _iternext(context: Any, builder: Any, signature: Any, arguments: Any, result: Any) -> None:
+def _iternext(context: Context, builder: Builder, signature: Signature, arguments: Any, result: Any) -> None:
     ty = signature.args[0].texts
     iterator = context.make_helper(builder, signature.args[0], value=arguments[0])
     texts = context.make_helper(builder, ty, value=iterator.texts)

@@ -12,7 +12,7 @@ one symbol of ours, `KEY_SYMBOL`: the address of that key.
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import types
@@ -20,6 +20,9 @@ from numba.extending import intrinsic
 
 from dataflare_vec.jit.strings.symbols import external, symbol
 from dataflare_vec.jit.strings.types import byte_pointer
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
 
 KEY_SYMBOL = "dfv_arena_key"
 
@@ -51,7 +54,7 @@ def _function(module: ir.Module, name: str, returned: ir.Type, arguments: list[i
     return found or ir.Function(module, ir.FunctionType(returned, arguments), name)
 
 
-def _arena(builder: ir.IRBuilder) -> ir.Value:
+def _arena(builder: Builder) -> ir.Value:
     """Return the thread's arena; null if it has none."""
     module = builder.module
     get = _function(module, "pthread_getspecific", _BYTES, [_I32])
@@ -59,7 +62,7 @@ def _arena(builder: ir.IRBuilder) -> ir.Value:
     return builder.bitcast(builder.call(get, [builder.load(key)]), _WORDS)
 
 
-def _word(builder: ir.IRBuilder, arena: ir.Value, index: int) -> ir.Value:
+def _word(builder: Builder, arena: ir.Value, index: int) -> ir.Value:
     return builder.gep(arena, [_I64(index)])
 
 
@@ -166,7 +169,7 @@ def _grow_function(module: ir.Module) -> ir.Function:
     return function
 
 
-def _free_blocks(builder: ir.IRBuilder, newest: ir.Value) -> None:
+def _free_blocks(builder: Builder, newest: ir.Value) -> None:
     """Free a block and all before it."""
     function = builder.function
     free = _function(builder.module, "free", ir.VoidType(), [_BYTES])
@@ -225,7 +228,7 @@ def uses_arena(library: Any) -> bool:
     return KEY_SYMBOL in library.get_llvm_str()
 
 
-def _room(context: Any, builder: Any, arguments: list[Any]) -> Any:
+def _room(context: Context, builder: Builder, arguments: list[Any]) -> Any:
     room = builder.call(allocate_function(builder.module), arguments)
     with builder.if_then(builder.icmp_unsigned("==", room, _BYTES(None)), likely=False):
         context.call_conv.return_user_exc(builder, MemoryError, (TOO_MUCH,))
@@ -233,20 +236,20 @@ def _room(context: Any, builder: Any, arguments: list[Any]) -> Any:
 
 
 @intrinsic
-def allocate(typing_context: Any, nbytes: Any) -> Any:
+def allocate(typing_context: TypingContext, nbytes: Any) -> Any:
     """Return room for ``nbytes`` bytes; raise MemoryError if there is none."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         return _room(context, builder, [arguments[0], _BYTES(None), _I64(0)])
 
     return byte_pointer(types.int64), generate
 
 
 @intrinsic
-def allocate_after(typing_context: Any, before: Any, size: Any, nbytes: Any) -> Any:
+def allocate_after(typing_context: TypingContext, before: Any, size: Any, nbytes: Any) -> Any:
     """Return room for ``nbytes`` bytes: ``before`` itself if it can grow from ``size`` bytes."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         before, size, nbytes = arguments
         return _room(context, builder, [nbytes, before, size])
 
@@ -255,8 +258,8 @@ def allocate_after(typing_context: Any, before: Any, size: Any, nbytes: Any) -> 
 
 def _void(make: Any) -> Any:
     @intrinsic
-    def call(typing_context: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def call(typing_context: TypingContext) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
             builder.call(make(builder.module), [])
             return context.get_dummy_value()
 

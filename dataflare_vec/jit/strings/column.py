@@ -23,6 +23,7 @@ from dataflare_vec.layouts.views import INLINE_BYTES, VIEW_BYTES
 
 if TYPE_CHECKING:
     from dataflare_vec.jit.buffers import Buffers
+    from dataflare_vec.jit.numba_types import Builder, Context
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _BYTES, _WORDS = ir.IntType(8).as_pointer(), _I64.as_pointer()
@@ -43,8 +44,8 @@ class ViewElement(CheckedElement):
 
     def load_checked(
         self,
-        context: Any,
-        builder: ir.IRBuilder,
+        context: Context,
+        builder: Builder,
         ty: types.Type,
         column: Buffers,
         row: ir.Value,
@@ -85,8 +86,8 @@ class ViewElement(CheckedElement):
 
     def store(
         self,
-        context: Any,
-        builder: ir.IRBuilder,
+        context: Context,
+        builder: Builder,
         ty: types.Type,
         value: ir.Value,
         target: Buffers,
@@ -99,11 +100,11 @@ class ViewElement(CheckedElement):
             viewcode.put(builder.module), [view, _words(builder, target), string.data, string.nbytes]
         )
 
-    def begin(self, builder: ir.IRBuilder, target: Buffers) -> ir.Value:
+    def begin(self, builder: Builder, target: Buffers) -> ir.Value:
         """Write what a loop does before its first row; return where the next byte goes, for `undo`."""
         return viewcode.begin(builder, _words(builder, target))
 
-    def undo(self, builder: ir.IRBuilder, target: Buffers, mark: ir.Value) -> None:
+    def undo(self, builder: Builder, target: Buffers, mark: ir.Value) -> None:
         """Write how a loop gives back the room of all it wrote."""
         viewcode.undo(builder, _words(builder, target), mark)
 
@@ -137,8 +138,8 @@ class _Category(CheckedElement):
 
     def load_checked(
         self,
-        context: Any,
-        builder: ir.IRBuilder,
+        context: Context,
+        builder: Builder,
         ty: CategoryType,
         column: Buffers,
         row: ir.Value,
@@ -187,18 +188,18 @@ def _may_be_wider(ty: types.Type) -> bool:
     return isinstance(ty, StringType) and ty.ascii
 
 
-def _value(context: Any, builder: ir.IRBuilder, ty: types.Type, data: ir.Value, nbytes: ir.Value) -> ir.Value:
+def _value(context: Context, builder: Builder, ty: types.Type, data: ir.Value, nbytes: ir.Value) -> ir.Value:
     value = cgutils.create_struct_proxy(ty)(context, builder)
     value.data, value.nbytes = data, nbytes
     return value._getvalue()
 
 
-def _words(builder: ir.IRBuilder, column: Buffers) -> ir.Value:
+def _words(builder: Builder, column: Buffers) -> ir.Value:
     """Return the table of an input column, or the writer of an output column."""
     return builder.inttoptr(column.extra, _WORDS)
 
 
-def _view(builder: ir.IRBuilder, column: Buffers, row: ir.Value) -> ir.Value:
+def _view(builder: Builder, column: Buffers, row: ir.Value) -> ir.Value:
     return builder.gep(column.values, [builder.mul(row, _I64(VIEW_BYTES))])
 
 

@@ -18,6 +18,8 @@ from dataflare_vec.subclasses import is_plain
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dataflare_vec.jit.numba_types import FunctionIR
+
 #: Built-in functions that Numba gives its own strings → ours; filled by the files that implement them.
 REPLACED: dict[Any, Any] = {}
 
@@ -62,7 +64,7 @@ def _wide(value: Any) -> Any:
     return WideConstant.of(value) if isinstance(value, StringConstant) else value
 
 
-def replace_strings(func_ir: Any) -> bool:
+def replace_strings(func_ir: FunctionIR) -> bool:
     """Replace strings and what makes them in the IR of one function; whether there were any."""
     changed = False
     for block in func_ir.blocks.values():
@@ -98,14 +100,14 @@ def _built_in(value: Any) -> Any:
         return value
 
 
-def _is_format(func_ir: Any, value: Any) -> bool:
+def _is_format(func_ir: FunctionIR, value: Any) -> bool:
     """Whether an expression is an operator that stands for a format."""
     if not getattr(func_ir.func_id, "dfv_formats", False) or not isinstance(value, ir.Expr):
         return False
     return value.op in ("binop", "inplace_binop") and value.fn in (operator.matmul, operator.imatmul)
 
 
-def _format_call(func_ir: Any, block: Any, statement: Any) -> list[Any]:
+def _format_call(func_ir: FunctionIR, block: Any, statement: Any) -> list[Any]:
     """Turn an operator that stands for a format (see `mark_formats`) into a call; return what goes before."""
     old = statement.value
     before: list[Any] = []

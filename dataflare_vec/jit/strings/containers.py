@@ -5,7 +5,7 @@ What a view points to outlives the row (`arena.py`), and so does none of these: 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -15,8 +15,11 @@ from numba.extending import box, lower_cast
 from dataflare_vec.jit.strings.base import is_string
 from dataflare_vec.jit.strings.types import BytesType, StringType, ascii_string, utf8_string
 
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context
 
-def widened(ty: Any) -> Any:
+
+def widened(ty: types.Type) -> Any:
     """Return a type that also takes strings which aren't ASCII, in tuples too; others as they are."""
     if is_string(ty):
         return utf8_string
@@ -60,14 +63,14 @@ class _Iterated(AbstractTemplate):  # type: ignore[misc]
 
 
 @lower_cast(types.List(ascii_string), types.List(utf8_string))
-def _widen_list(context: Any, builder: Any, given: Any, wanted: Any, value: Any) -> Any:
+def _widen_list(context: Context, builder: Builder, given: Any, wanted: Any, value: Any) -> Any:
     """Take a list of ASCII text, which goes on as one of any text: its items are views of one form."""
     return value
 
 
 @box(StringType)
 @box(BytesType)
-def _box(ty: Any, value: Any, c: Any) -> Any:
+def _box(ty: types.Type, value: Any, c: Any) -> Any:
     """Make Python's own of a view: Numba wants to know how where it raises KeyError for one."""
     view = c.context.make_helper(c.builder, ty, value)
     name = "PyBytes_FromStringAndSize" if isinstance(ty, BytesType) else "PyUnicode_FromStringAndSize"

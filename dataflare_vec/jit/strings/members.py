@@ -6,7 +6,7 @@ string, so that a kernel may compare and return such members, or show strings, n
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba.core import ir, ir_utils
 from numba.core.errors import TypingError
@@ -15,11 +15,14 @@ from dataflare_vec.jit.strings.base import is_string
 from dataflare_vec.jit.strings.constants import REPLACED, constant
 from dataflare_vec.jit.strings.types import StringConstant
 
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import FunctionIR
+
 #: What shows a value as text → which of a class's ways that takes.
 _SHOWS = {str: "str", format: "str", repr: "repr"}
 
 
-def kept_members(func_ir: Any) -> list[StringConstant]:
+def kept_members(func_ir: FunctionIR) -> list[StringConstant]:
     """Return the constants shown otherwise that a function keeps, gives away, or returns.
 
     In a comparison, a concatenation or the like only what they are counts.
@@ -54,7 +57,7 @@ def members_in(value: Any) -> list[StringConstant]:
     return [value] if isinstance(value, StringConstant) and value.shown else []
 
 
-def shows(func_ir: Any, typemap: Any) -> set[str]:
+def shows(func_ir: FunctionIR, typemap: Any) -> set[str]:
     """Return how a function shows strings, once types are inferred."""
     functions = {REPLACED[one]: way for one, way in _SHOWS.items() if one in REPLACED}
     found = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from llvmlite import ir
@@ -15,6 +15,9 @@ from dataflare_vec.jit.strings.base import is_ascii, is_bytes, is_string, operat
 from dataflare_vec.jit.strings.codepoints import width_at
 from dataflare_vec.jit.strings.types import byte_pointer, bytes_view, make_view
 
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 #: A vector of bytes that gives one bit each of a word.
 _LANES = 64
@@ -22,14 +25,14 @@ _PAGE = 4096
 
 
 @intrinsic
-def _equal_bytes(typing_context: Any, data: Any, nbytes: Any, byte: Any) -> Any:
+def _equal_bytes(typing_context: TypingContext, data: Any, nbytes: Any, byte: Any) -> Any:
     """Return which of the first 63 bytes are ``byte``, as bits.
 
     64 bytes are compared at once. They are read past the end of the string, unless that could be on another
     page, which might not be there: then they are copied first.
     """
 
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> ir.Value:
         data, nbytes, byte = arguments
         vector = ir.VectorType(_I8, _LANES)
         copy = cgutils.alloca_once(builder, vector)
@@ -102,8 +105,8 @@ def _utf8(value):
 
 def _load(width: int) -> Any:
     @intrinsic
-    def load(typing_context: Any, data: Any, at: Any) -> Any:
-        def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+    def load(typing_context: TypingContext, data: Any, at: Any) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> ir.Value:
             pointer = builder.gep(arguments[0], [arguments[1]])
             word = ir.IntType(width)
             value = builder.load(builder.bitcast(pointer, word.as_pointer()), align=1)

@@ -20,6 +20,8 @@ from dataflare_vec.subclasses import name_of, shown_by
 if TYPE_CHECKING:
     from numba.core.types import Type
 
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+
 #: A byte's address: ``pointer[i]`` reads and writes without a check.
 byte_pointer = types.CPointer(types.uint8)
 
@@ -55,11 +57,11 @@ class StringType(ViewType):
         self.ascii = ascii
         super().__init__(name="string[ascii]" if ascii else "string")
 
-    def can_convert_to(self, typing_context: Any, other: Type) -> Conversion | None:
+    def can_convert_to(self, typing_context: TypingContext, other: Type) -> Conversion | None:
         """ASCII text is text."""
         return Conversion.promote if self.ascii and other is utf8_string else None
 
-    def unify(self, typing_context: Any, other: Type) -> Type | None:
+    def unify(self, typing_context: TypingContext, other: Type) -> Type | None:
         """Return the type that holds values of both."""
         other = types.unliteral(other)
         if isinstance(other, StringType):
@@ -102,16 +104,16 @@ for _type in (StringType, BytesType):
 
 
 @lower_cast(StringType, StringType)
-def _cast(context: Any, builder: Any, given: Type, wanted: Type, value: Any) -> Any:
+def _cast(context: Context, builder: Builder, given: Type, wanted: Type, value: Any) -> Any:
     return value
 
 
 @intrinsic
-def make_view(typing_context: Any, kind: Any, data: Any, nbytes: Any) -> Any:
+def make_view(typing_context: TypingContext, kind: Any, data: Any, nbytes: Any) -> Any:
     """Return the view of type ``kind`` (the type, or a value of it) at an address."""
     wanted = kind.instance_type if isinstance(kind, types.TypeRef) else types.unliteral(kind)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         view = cgutils.create_struct_proxy(wanted)(context, builder)
         view.data, view.nbytes = arguments[1], arguments[2]
         return view._getvalue()
@@ -120,10 +122,10 @@ def make_view(typing_context: Any, kind: Any, data: Any, nbytes: Any) -> Any:
 
 
 @intrinsic
-def offset_by(typing_context: Any, data: Any, distance: Any) -> Any:
+def offset_by(typing_context: TypingContext, data: Any, distance: Any) -> Any:
     """Return the address ``distance`` bytes further on."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
         return builder.gep(arguments[0], [arguments[1]])
 
     return byte_pointer(byte_pointer, types.int64), generate
@@ -168,14 +170,14 @@ class BytesConstant(bytes):
 class StringConstantType(types.Literal):  # type: ignore[misc]
     """Type of one constant, for what has to know its value while compiling: an encoding, a format."""
 
-    def can_convert_to(self, typing_context: Any, other: Type) -> Conversion | None:
+    def can_convert_to(self, typing_context: TypingContext, other: Type) -> Conversion | None:
         """Return as its own type does."""
         own = self.literal_type
         if own == other:
             return Conversion.exact
         return own.can_convert_to(typing_context, other) if isinstance(other, StringType) else None
 
-    def unify(self, typing_context: Any, other: Type) -> Type | None:
+    def unify(self, typing_context: TypingContext, other: Type) -> Type | None:
         """Return the type that holds values of both."""
         return self.literal_type.unify(typing_context, other)
 
@@ -198,7 +200,7 @@ def _typeof_bytes(value: BytesConstant, context: Any) -> BytesType:
     return bytes_view
 
 
-def constant_view(context: Any, builder: Any, kind: Type, value: bytes) -> Any:
+def constant_view(context: Context, builder: Builder, kind: Type, value: bytes) -> Any:
     """Return a view on bytes in the machine code's constants."""
     array = ir.Constant(ir.ArrayType(ir.IntType(8), len(value)), bytearray(value))
     name = f".dfv.text.{value.hex()}"
@@ -212,19 +214,19 @@ def _register_constants() -> None:
     from numba.core.imputils import lower_constant
 
     @lower_constant(StringType)
-    def lower_string(context: Any, builder: Any, kind: Type, value: str) -> Any:
+    def lower_string(context: Context, builder: Builder, kind: Type, value: str) -> Any:
         return constant_view(context, builder, kind, value.encode())
 
     @lower_constant(BytesType)
-    def lower_bytes(context: Any, builder: Any, kind: Type, value: bytes) -> Any:
+    def lower_bytes(context: Context, builder: Builder, kind: Type, value: bytes) -> Any:
         return constant_view(context, builder, kind, bytes(value))
 
     @lower_constant(StringConstantType)
-    def lower_nothing(context: Any, builder: Any, kind: Type, value: str) -> Any:
+    def lower_nothing(context: Context, builder: Builder, kind: Type, value: str) -> Any:
         return context.get_dummy_value()
 
     @lower_cast(StringConstantType, StringType)
-    def cast_constant(context: Any, builder: Any, given: Type, wanted: Type, value: Any) -> Any:
+    def cast_constant(context: Context, builder: Builder, given: Type, wanted: Type, value: Any) -> Any:
         return constant_view(context, builder, wanted, given.literal_value.encode())
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from llvmlite import ir
 from numba.core import cgutils
 
 from dataflare_vec.layouts.views import INLINE_BYTES
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder
 
 _I1, _I8, _I32, _I64, _I128 = (ir.IntType(bits) for bits in (1, 8, 32, 64, 128))
 _BYTES, _WORDS = _I8.as_pointer(), _I64.as_pointer()
@@ -16,13 +21,13 @@ NEXT, END, START, INDEX, RESTART, OBJECT, ROOM = range(7)
 _ROOM_FUNCTION = ir.FunctionType(_I64, [_I64, _I64]).as_pointer()
 
 
-def load(builder: ir.IRBuilder, address: ir.Value, offset: int | ir.Value, ty: ir.Type) -> ir.Value:
+def load(builder: Builder, address: ir.Value, offset: int | ir.Value, ty: ir.Type) -> ir.Value:
     """Return what lies ``offset`` bytes behind an address, aligned or not."""
     at = builder.gep(address, [offset if isinstance(offset, ir.Value) else _I64(offset)])
     return builder.load(builder.bitcast(at, ty.as_pointer()), align=1)
 
 
-def _store(builder: ir.IRBuilder, value: ir.Value, address: ir.Value, offset: int | ir.Value) -> None:
+def _store(builder: Builder, value: ir.Value, address: ir.Value, offset: int | ir.Value) -> None:
     at = builder.gep(address, [offset if isinstance(offset, ir.Value) else _I64(offset)])
     builder.store(value, builder.bitcast(at, value.type.as_pointer()), align=1)
 
@@ -92,7 +97,7 @@ def put(module: ir.Module) -> ir.Function:
     return function
 
 
-def _copy(builder: ir.IRBuilder, target: ir.Value, data: ir.Value, nbytes: ir.Value) -> None:
+def _copy(builder: Builder, target: ir.Value, data: ir.Value, nbytes: ir.Value) -> None:
     """Copy at least 8 bytes. Up to 32 in line: a call of the C library takes longer than the copy."""
     for least, ty in ((8, _I64), (16, _LANES)):
         with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(2 * least))):
@@ -134,15 +139,15 @@ def _inline_payload(module: ir.Module) -> ir.Function:
 # -- the thread's writer ------------------------------------------------------------------------------------
 
 
-def _at(builder: ir.IRBuilder, writer: ir.Value, word: int) -> ir.Value:
+def _at(builder: Builder, writer: ir.Value, word: int) -> ir.Value:
     return builder.gep(writer, [_I64(word)])
 
 
-def _word(builder: ir.IRBuilder, writer: ir.Value, word: int) -> ir.Value:
+def _word(builder: Builder, writer: ir.Value, word: int) -> ir.Value:
     return builder.load(_at(builder, writer, word))
 
 
-def begin(builder: ir.IRBuilder, writer: ir.Value) -> ir.Value:
+def begin(builder: Builder, writer: ir.Value) -> ir.Value:
     """Start the writer over if it wants that; return where its next byte goes."""
     restart = builder.icmp_unsigned("!=", _word(builder, writer, RESTART), _I64(0))
     start, following = _word(builder, writer, START), _word(builder, writer, NEXT)
@@ -151,7 +156,7 @@ def begin(builder: ir.IRBuilder, writer: ir.Value) -> ir.Value:
     return following
 
 
-def undo(builder: ir.IRBuilder, writer: ir.Value, mark: ir.Value) -> None:
+def undo(builder: Builder, writer: ir.Value, mark: ir.Value) -> None:
     """Give back the room that was used since `begin`, as far as it is in the buffer that is there now."""
     start, end = _word(builder, writer, START), _word(builder, writer, END)
     after = builder.icmp_unsigned(">=", mark, start)

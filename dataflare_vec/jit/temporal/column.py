@@ -17,6 +17,7 @@ from dataflare_vec.values import MOST_MICROSECONDS as MOST
 
 if TYPE_CHECKING:
     from dataflare_vec.jit.buffers import Buffers
+    from dataflare_vec.jit.numba_types import Builder, Context
 
 _I64 = ir.IntType(64)
 # Units of a column by what of it makes a microsecond: nanoseconds are divided, milliseconds multiplied.
@@ -109,8 +110,8 @@ class _Temporal(CheckedElement):
 
     def load_checked(
         self,
-        context: Any,
-        builder: ir.IRBuilder,
+        context: Context,
+        builder: Builder,
         ty: TemporalColumn,
         column: Buffers,
         row: ir.Value,
@@ -131,7 +132,7 @@ class _Temporal(CheckedElement):
         return builder.mul(raw, _I64(1000)) if ty.unit == _MILLISECONDS else raw, fits
 
     def convert(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: TemporalColumn
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: TemporalColumn
     ) -> ir.Value:
         if not ty.unit:
             return builder.trunc(value, ir.IntType(32))
@@ -140,7 +141,7 @@ class _Temporal(CheckedElement):
         return _floor_thousandth(builder, value) if ty.unit == _MILLISECONDS else value
 
     def outside(
-        self, context: Any, builder: ir.IRBuilder, value: ir.Value, given: types.Type, ty: TemporalColumn
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: TemporalColumn
     ) -> ir.Value | None:
         if ty.unit != _NANOSECONDS or ty.value is time_of_day:
             return None
@@ -151,7 +152,7 @@ class _Temporal(CheckedElement):
         return ir.IntType(ty.bitwidth)(0)
 
 
-def _floor_thousandth(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+def _floor_thousandth(builder: Builder, value: ir.Value) -> ir.Value:
     quotient = builder.sdiv(value, _I64(1000))
     rest = builder.sub(value, builder.mul(quotient, _I64(1000)))
     below = builder.icmp_signed("<", rest, _I64(0))

@@ -7,7 +7,7 @@ what its plain Python function would. Instants have no time zone; of a column in
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numba.core import types
 from numba.core.datamodel import models
@@ -16,6 +16,9 @@ from numba.core.typing.typeof import typeof_impl
 from numba.extending import intrinsic, register_model
 
 from dataflare_vec.values import is_long, is_naive, ticks_of
+
+if TYPE_CHECKING:
+    from dataflare_vec.jit.numba_types import Builder, Context, TypingContext
 
 
 class TemporalType(types.Type):  # type: ignore[misc]
@@ -54,7 +57,7 @@ BY_CLASS: dict[Any, TemporalType] = {ty.python: ty for ty in (date, instant, spa
 class _Ticks(models.PrimitiveModel):  # type: ignore[misc]
     """A 64-bit integer."""
 
-    def __init__(self, dmm: Any, fe_type: Any) -> None:
+    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
         super().__init__(dmm, fe_type, dmm.lookup(types.int64).get_value_type())
 
 
@@ -70,7 +73,7 @@ def _constant(python: type, kind: type) -> None:
         return None if is_long(value) or not is_naive(value) else BY_CLASS[python]
 
     @lower_constant(kind)
-    def lower(context: Any, builder: Any, ty: Any, value: Any) -> Any:
+    def lower(context: Context, builder: Builder, ty: types.Type, value: Any) -> Any:
         return context.get_constant(types.int64, ticks_of(value))
 
 
@@ -79,7 +82,7 @@ for _kind, _type in zip((DateType, DatetimeType, TimedeltaType, TimeType), BY_CL
 
 
 @intrinsic
-def ticks(typing_context: Any, value: Any) -> Any:
+def ticks(typing_context: TypingContext, value: Any) -> Any:
     """Return a value's days or microseconds."""
     if not isinstance(value, TemporalType):
         return None
@@ -88,7 +91,7 @@ def ticks(typing_context: Any, value: Any) -> Any:
 
 def _maker(kind: TemporalType) -> Any:
     @intrinsic
-    def make(typing_context: Any, value: Any) -> Any:
+    def make(typing_context: TypingContext, value: Any) -> Any:
         return kind(types.int64), lambda context, builder, signature, arguments: arguments[0]
 
     return make
