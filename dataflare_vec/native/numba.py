@@ -23,12 +23,12 @@ def import_compiler() -> None:
     try:
         config = import_module("numba.core.config")
     except ValueError as error:  # as of NUMBA_NUM_THREADS=0
-        msg = f"Numba can't be imported: {error} Look at the environment variables that begin with `NUMBA_`"
-        raise KernelCompileError(msg) from error
+        msg, hint = f"Numba can't be imported: {error}", "look at the environment variables `NUMBA_…`"
+        raise KernelCompileError(msg, hint=hint) from error
     if config.DISABLE_JIT:
-        msg = (
-            "Numba is told not to compile, by `NUMBA_DISABLE_JIT`; unset it. To step through a kernel in the "
-            "interpreter, call its plain function, such as `kernel.py_func(1.0)`"
+        raise KernelCompileError(
+            problem="Numba is told not to compile, by `NUMBA_DISABLE_JIT`",
+            hint="unset it; to step through a kernel in the interpreter, call its plain function, such as "
+            "`kernel.py_func(1.0)`",
         )
-        raise KernelCompileError(msg)
     import_module("dataflare_vec.jit")

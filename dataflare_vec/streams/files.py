@@ -94,11 +94,9 @@ class DataFile:
             msg = f"of {self.rows} rows {done} were found"
             raise self._damaged(msg, done)
         if _state(self.path) != before and not (self.format in TEXT and _has_grown(self.path, before)):
-            msg = (
-                f"`{self.path}` was changed while it was read, so its rows may be of both; write a new file "
-                "and rename it over the old one"
-            )
-            raise SourceError(msg)
+            msg = "it was changed while it was read, so its rows may be of both"
+            hint = "write a new file and rename it over the old one"
+            raise SourceError(msg, file=self.path, row=done, hint=hint)
 
     def _damaged(self, problem: str, done: int, hint: str = "") -> SourceError:
         """Return what is wrong with the file, of which some rows could be read, and where."""

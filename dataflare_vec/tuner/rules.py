@@ -116,7 +116,9 @@ class CallableTuner(TracedTuner):
             after = operator.index(answer)
         except TypeError:
             msg = f"`optimize_batch_size` must return a whole number of rows, got {answer!r}"
-            raise PluginError(msg) from None
+            raise PluginError(
+                msg, argument="optimize_batch_size", expected="a whole number of rows", got=repr(answer)
+            ) from None
         self._exact = self._within(after)
         self._size = self._clamp(self._exact)
         reason = "hold" if after == before else "grow" if after > before else "shrink"
