@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from dataflare_vec._typing import OnError
     from dataflare_vec.binding import Binding
     from dataflare_vec.carry import Carry
     from dataflare_vec.engine.columns import OutputColumn
@@ -118,7 +119,7 @@ class ReduceStage(ScanStage):
         """Return the next state; there is no value."""
         return (result if isinstance(self.carry.init, tuple) else result[0]), ()
 
-    def result(self, states: StateStore, pool: MemoryPool, on_error: str) -> list[pl.Series]:
+    def result(self, states: StateStore, pool: MemoryPool, on_error: OnError) -> list[pl.Series]:
         """Return the columns of the one row, or of a row for each key.
 
         Raises
@@ -147,7 +148,7 @@ class _Result(ABC):
 
     @abstractmethod
     def columns(
-        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: str, keys: pl.DataFrame
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame
     ) -> list[pl.Series]:
         """Return the columns that records come to."""
 
@@ -175,7 +176,7 @@ class _State(_Result):
             self.dtypes = [dtype if wanted is None else wanted for wanted, dtype in pairs]
 
     def columns(
-        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: str, keys: pl.DataFrame
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame
     ) -> list[pl.Series]:
         columns = [self._carry.series(leaf, records) for leaf in self._carry.leaves]
         return [series.cast(dtype) for series, dtype in zip(columns, self.dtypes, strict=True)]
@@ -193,7 +194,7 @@ class _Finished(_Result):
         self.dtypes = [field.shown for field in self._outputs]
 
     def columns(
-        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: str, keys: pl.DataFrame
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame
     ) -> list[pl.Series]:
         count = len(records)
         targets = allocate(self._outputs, pool, count, nulls=False)
@@ -210,7 +211,7 @@ class _Finished(_Result):
         records: np.ndarray[Any, Any],
         targets: Sequence[OutputColumn],
         pool: MemoryPool,
-        on_error: str,
+        on_error: OnError,
         keys: pl.DataFrame,
     ) -> None:
         count = len(records)

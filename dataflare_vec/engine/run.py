@@ -17,6 +17,7 @@ from dataflare_vec.engine.stage import Chunk
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from dataflare_vec._typing import OnError
     from dataflare_vec.engine.columns import OutputColumn
     from dataflare_vec.engine.stage import Placed, Replayable, Stage
     from dataflare_vec.layouts import Layout
@@ -240,7 +241,7 @@ class Run:
         """Return which rows went through all stages; None for all."""
         return None if self._selection is None else self._selection.slice(0, self.rows)
 
-    def kept(self, on_error: str) -> pl.Series | None:
+    def kept(self, on_error: OnError) -> pl.Series | None:
         """Return which rows there are in the result; None for all.
 
         A failed row stays under ``on_error="null"``, unless there is a filter at its stage or after: its null
