@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from dataflare_vec.engine import fast_path
+from dataflare_vec.registry import default_registry
 
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # kernels compile
 # The same examples on each run: a change is judged by what it changes. The deep profile searches.
@@ -30,6 +31,17 @@ def _both_roads():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fast_path, "FEW_ROWS", 10)
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_plugins():
+    """Forget by which names a file's tests registered plugins: those of the next may use them too."""
+    before = dict(default_registry._plugins)
+    yield
+    names = default_registry._from_packs & default_registry._plugins.keys()
+    packs = {name: default_registry._plugins[name] for name in names}
+    default_registry._plugins.clear()
+    default_registry._plugins.update({**packs, **before})
 
 
 #: What loops are compiled for where a test says what becomes of them. Not the processor at hand: that may
