@@ -271,9 +271,9 @@ def output_names(
                     "name the output otherwise with ",
                     Argument("output", "…"),
                     ", put it in the place of that with ",
-                    Argument("replace", True),  # noqa: FBT003
+                    Argument("replace", True),
                     ", or pass ",
-                    Argument("keep", False),  # noqa: FBT003
+                    Argument("keep", False),
                 ),
             )
         if wanted in names[:i]:

@@ -143,7 +143,7 @@ def _snapshot(name: str, target: Any, process: Any) -> Any:
             )
     if not readable:
         return None
-    return namedtuple(type(target).__name__, readable)(**readable)  # noqa: PYI024
+    return namedtuple(type(target).__name__, readable)(**readable)
 
 
 def _attributes(target: Any) -> Iterator[tuple[str, Any]]:

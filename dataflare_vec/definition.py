@@ -330,7 +330,7 @@ def _stateful(
         if not callable(given):
             problem = f"`{what}` must be a function, got {type(given).__name__}"
         elif len(inspect.signature(plain(given)).parameters) != count:
-            states = "two states" if count == 2 else "one state"  # noqa: PLR2004
+            states = "two states" if count == 2 else "one state"
             problem = f"`{what}` must take {states}, it takes `{inspect.signature(plain(given))}`"
     if problem:
         raise PluginDefinitionError(problem, plugin=name)

@@ -410,7 +410,7 @@ class SourceError(DataFlareError, ValueError):
         problem: str = "",
         *,
         file: object = None,
-        format: str | None = None,  # noqa: A002
+        format: str | None = None,
         row_group: int | None = None,
         row_groups: int | None = None,
         batch: int | None = None,

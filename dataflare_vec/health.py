@@ -108,7 +108,7 @@ def check_plugin(
         }
         try:
             status, message = _try(plugin, registry, dtypes)
-        except Exception as error:  # noqa: BLE001  # whatever a plugin raises is what is to be known
+        except Exception as error:  # whatever a plugin raises is what is to be known
             shown = f"{type(error).__name__}: {error}"
             if seen is not None:
                 status = "unhealthy" if is_own_fault(error) or not isinstance(error, PluginError) else status
@@ -155,7 +155,7 @@ def sample(dtype: Any) -> pl.Series:
     """
     values = pl.Series([1, 2, 3])
     if dtype == pl.Boolean:
-        return values == 2  # noqa: PLR2004
+        return values == 2
     try:
         return (values.cast(pl.String) if dtype == pl.Categorical else values).cast(dtype)
     except pl.exceptions.PolarsError:

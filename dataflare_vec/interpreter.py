@@ -61,7 +61,7 @@ def call_rows(
                     yield (None,)
                     continue
                 result = function(*arguments) if states is None else function(states[i], *arguments)
-            except Exception as error:  # noqa: BLE001  # whatever the user's function raises
+            except Exception as error:  # whatever the user's function raises
                 yield error
                 continue
             yield result if isinstance(result, tuple) else (result,)

@@ -70,7 +70,7 @@ def watched(address: int, arguments: int) -> Callable[..., int]:
 @cache
 def _watch(arguments: int) -> Callable[..., int]:
     of_two, of_five = _makers[0]()
-    address = of_two if arguments == 2 else of_five  # noqa: PLR2004
+    address = of_two if arguments == 2 else of_five
     return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * (2 + arguments))(address)
 
 

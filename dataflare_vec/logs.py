@@ -23,7 +23,7 @@ def get_logger(module: str) -> logging.Logger:
 
 def start_debugging() -> None:
     """Let debug messages through, to stderr unless the application has set up logging itself."""
-    global _debuggers, _before, _handler  # noqa: PLW0603
+    global _debuggers, _before, _handler
     with _lock:
         _debuggers += 1
         if _debuggers > 1:
@@ -40,7 +40,7 @@ def start_debugging() -> None:
 
 def stop_debugging() -> None:
     """Take back one `start_debugging`."""
-    global _debuggers, _handler  # noqa: PLW0603
+    global _debuggers, _handler
     with _lock:
         _debuggers -= 1
         if _debuggers:

@@ -499,7 +499,7 @@ _default_lock = threading.Lock()
 
 
 def _after_fork() -> None:
-    global _default_lock  # noqa: PLW0603
+    global _default_lock
     _default_lock = threading.Lock()  # whoever held it isn't in the child
 
 
@@ -508,7 +508,7 @@ forks.call_in_child(_after_fork)
 
 def default_manager() -> PluginManager:
     """Return the manager that `apply` uses unless another is given; the environment has its settings."""
-    global _default  # noqa: PLW0603
+    global _default
     if _default is None:
         with _default_lock:
             if _default is None:

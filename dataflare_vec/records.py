@@ -98,7 +98,7 @@ def run_record(
         outcome = run_data(frame, Request(steps, runtime, keep=False, on_error="null", of_record=True))
     except RowError as failed:  # of a column kernel, which fails as a whole
         cause = failed.__cause__ if isinstance(failed.__cause__, Exception) else failed
-        return PluginResult(False, {}, False, cause, timedelta(seconds=perf_counter() - began))  # noqa: FBT003
+        return PluginResult(False, {}, False, cause, timedelta(seconds=perf_counter() - began))
     error = None
     if outcome.failures:
         first = outcome.failures[0]

@@ -80,8 +80,8 @@ class Scope:
             if not isinstance(text, str):
                 return annotation
             try:
-                annotation = eval(text, {}, _Names(self._value_of))  # noqa: S307  # the author's own
-            except Exception:  # noqa: BLE001  # whatever it does, it says nothing
+                annotation = eval(text, {}, _Names(self._value_of))  # the author's own
+            except Exception:  # whatever it does, it says nothing
                 return Unknown(text, (), {})
         return annotation
 

@@ -33,7 +33,7 @@ _PER_MICROSECOND = {"ns": 1000}
 _MICROSECONDS = {"ms": 1000}
 
 _MICROSECOND = datetime.timedelta(microseconds=1)
-_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  # the clock of a column without zone
+_EPOCH = datetime.datetime(1970, 1, 1)  # the clock of a column without zone
 _DAY = 86_400_000_000
 
 
@@ -63,10 +63,10 @@ def digits_of(value: Decimal) -> tuple[int, int]:
 
 def is_short_decimal(value: Any) -> bool:
     """Whether a value is a decimal whose digits fit an integer of 64 bits."""
-    if not isinstance(value, Decimal) or not value.is_finite() or value.adjusted() > 18:  # noqa: PLR2004
+    if not isinstance(value, Decimal) or not value.is_finite() or value.adjusted() > 18:
         return False
     number, scale = digits_of(value)
-    return -(1 << 63) <= number < 1 << 63 and scale <= 38  # noqa: PLR2004
+    return -(1 << 63) <= number < 1 << 63 and scale <= 38
 
 
 def is_naive(value: Any) -> bool:
@@ -89,7 +89,7 @@ def is_field(name: str) -> bool:
 @cache
 def tuple_class(names: tuple[str, ...]) -> type:
     """Return the class of named tuples for structs with these fields."""
-    return namedtuple("Struct", names)  # noqa: PYI024
+    return namedtuple("Struct", names)
 
 
 def ticks_in(value: Any, dtype: Any) -> int:
@@ -212,7 +212,7 @@ def integer_rows() -> type:
         def __iter__(self) -> Iterator[Any]:
             return iter(self.tolist() if self.ndim == 1 else [self[i] for i in range(len(self))])
 
-        def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:  # noqa: FBT001, FBT002  # NumPy's
+        def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
             integers = array.dtype.kind in "iub"
             if array.ndim == 0:
                 return array.item() if integers else array[()]

@@ -393,7 +393,7 @@ def test_progress_in_words(total, done, failed, begins, ends):
 def test_progress_on_a_terminal(monkeypatch):
     pytest.importorskip("rich")
     screen = io.StringIO()
-    screen.isatty = lambda: True  # type: ignore[method-assign]
+    screen.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "200")

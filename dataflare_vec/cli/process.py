@@ -21,10 +21,10 @@ _signals: int | None = None
 
 def prepare() -> None:
     """Make the streams and the signals what the commands take them for."""
-    global _signals  # noqa: PLW0603
+    global _signals
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it is closed; `sys.__stdout__` still says so
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
     # The name of a file may be no text, and a terminal may know fewer signs than we write.
     out: io.TextIOWrapper = sys.stdout  # type: ignore[assignment]
     out.reconfigure(errors="backslashreplace")

@@ -213,7 +213,7 @@ class _Execution:
             else:
                 still = self._keep.arg_true().filter(kept)
                 none = pl.Series([False]).new_from_index(0, self._rows)
-                self._keep = none.scatter(still, True)  # noqa: FBT003
+                self._keep = none.scatter(still, True)
         self._selected = selected
 
     def move_on(self) -> None:

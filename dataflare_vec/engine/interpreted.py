@@ -247,7 +247,7 @@ class InterpretedStage(Stage):
                 None if value is None else convert(value)
                 for value, convert in zip(result, self._convert, strict=True)
             ]
-        except Exception as error:  # noqa: BLE001  # whatever a value raises when it is read
+        except Exception as error:  # whatever a value raises when it is read
             return error
 
     def _report(self, chunk: Chunk, places: pl.Series, sample: pl.DataFrame) -> None:
@@ -255,7 +255,7 @@ class InterpretedStage(Stage):
         run = chunk.run
         bitmap = run.expect_failures(self, [])
         none = pl.Series([False]).new_from_index(0, chunk.stop - chunk.start)
-        mask = none.scatter(places, True)  # noqa: FBT003
+        mask = none.scatter(places, True)
         bitmap.put(chunk.start, mask)
         if not self.is_filter:
             run.select(self, chunk.start, ~mask)

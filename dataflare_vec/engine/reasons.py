@@ -72,7 +72,7 @@ def cause_of(
         return error
     try:
         function(*arguments)
-    except Exception as error:  # noqa: BLE001  # whatever the user's function raises
+    except Exception as error:  # whatever the user's function raises
         return error
     return compiled()
 
@@ -84,7 +84,7 @@ def _exception(pickled: bytes) -> Exception:
     """
     try:
         kind, arguments, place = pickle.loads(pickled)
-    except Exception as error:  # noqa: BLE001  # a class that isn't there any more
+    except Exception as error:  # a class that isn't there any more
         return RuntimeError(f"compiled code raised an exception that can't be read ({error}), {_ADVICE}")
     if not arguments:
         # One of the kernel's own: what it is made of isn't compiled.
@@ -92,6 +92,6 @@ def _exception(pickled: bytes) -> Exception:
         arguments = (f"compiled code raised it{where}, {_ADVICE}",)
     try:
         made = kind(*arguments)
-    except Exception:  # noqa: BLE001  # a class that takes other arguments
+    except Exception:  # a class that takes other arguments
         made = None
     return made if isinstance(made, Exception) else RuntimeError(f"{kind.__name__}: {arguments[0]}")

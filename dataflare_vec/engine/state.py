@@ -81,7 +81,7 @@ def _plain_key(key: Any) -> Any:
     """Return a key that equals itself: NaN doesn't."""
     if isinstance(key, tuple):
         return tuple(map(_plain_key, key))
-    return "NaN" if isinstance(key, float) and key != key else key  # noqa: PLR0124
+    return "NaN" if isinstance(key, float) and key != key else key
 
 
 class StateColumn:

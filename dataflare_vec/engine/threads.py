@@ -32,7 +32,7 @@ def _executor(helpers: int) -> ThreadPoolExecutor:
 
 def _after_fork() -> None:
     # A child has the parent's executors but none of their threads.
-    global _lock  # noqa: PLW0603
+    global _lock
     _lock = threading.Lock()
     _executors.clear()
 
@@ -86,7 +86,7 @@ def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threa
     futures = [executor.submit(_help, jobs, errors) for _ in jobs]
     try:
         take()
-    except BaseException as error:  # noqa: BLE001  # raised below
+    except BaseException as error:  # raised below
         errors.insert(0, error)
     finally:
         # Buffers are written by these threads: nobody may leave before all are done. One that hasn't begun
@@ -117,5 +117,5 @@ def _help(jobs: list[Callable[[], None]], errors: list[BaseException]) -> None:
     # and neither the job nor an exception, which hold buffers.
     try:
         jobs.pop()()
-    except BaseException as error:  # noqa: BLE001  # raised by `over_chunks`
+    except BaseException as error:  # raised by `over_chunks`
         errors.append(error)

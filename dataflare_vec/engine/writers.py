@@ -127,7 +127,7 @@ def _room(writer: Writer, nbytes: int) -> int:
         return 1
     try:
         writer.move_on(nbytes)
-    except BaseException as error:  # noqa: BLE001  # there are no exceptions in a compiled loop: `check` raises it
+    except BaseException as error:  # there are no exceptions in a compiled loop: `check` raises it
         writer.error = error.with_traceback(None)  # which holds the writer
         return 1
     return 0

@@ -56,7 +56,7 @@ def refuse(
 
 
 @contextmanager
-def passing_over(is_optional: bool) -> Iterator[None]:  # noqa: FBT001
+def passing_over(is_optional: bool) -> Iterator[None]:
     """Go on without a column that can't be read, if nobody needs it."""
     try:
         yield

@@ -64,7 +64,7 @@ def _read_column(column: Any, name: str, readers: Mapping[str, str]) -> pl.Serie
     try:
         if column is None:
             msg = "values of unlike types aren't converted silently"
-            raise TypeError(msg)  # noqa: TRY301
+            raise TypeError(msg)
         return pl.Series(pl.from_pandas(column, nan_to_null=False))
     except Exception as error:
         refuse(name, readers, f"{what} ({first_line(error)}); convert it, as `df[…].astype(…)`", error)
@@ -170,7 +170,7 @@ def _to_array(series: pl.Series, family: Family, *, dates: bool) -> Any:
         nulls = series.is_null()
         if family == "numpy" and not nulls.any():
             return series.to_numpy(writable=True)
-        values = series.fill_null(False if dtype == pl.Boolean else 0).to_numpy(writable=True)  # noqa: FBT003
+        values = series.fill_null(False if dtype == pl.Boolean else 0).to_numpy(writable=True)
         kind: Any = pd.arrays.FloatingArray if dtype.is_float() else pd.arrays.IntegerArray
         if dtype == pl.Boolean:
             kind = pd.arrays.BooleanArray

@@ -52,7 +52,7 @@ class Rows:
         if rest:
             yield rest
 
-    def _last(self, data: bytes, is_inside: bool) -> tuple[int, bool]:  # noqa: FBT001
+    def _last(self, data: bytes, is_inside: bool) -> tuple[int, bool]:
         """Return where the row begins that doesn't end in ``data``, -1 if none ends; and how it ends."""
         if self.quote is None:
             return data.rfind(self.end) + 1 or -1, False

@@ -130,7 +130,7 @@ def _has_grown(path: Path, before: tuple[int, int, int] | None) -> bool:
     return now is not None and before is not None and now[0] == before[0] and now[1] > before[1]
 
 
-def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, Path]:  # noqa: A002
+def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, Path]:
     """Return the files that paths, folders and patterns mean, those of a folder sorted by name.
 
     Returns
@@ -225,7 +225,7 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
-def _is_data(path: Path, format: str | None) -> bool:  # noqa: A002
+def _is_data(path: Path, format: str | None) -> bool:
     if format is None and is_packed_otherwise(path):
         hint = "unpack it, move it away, or name the others by a pattern"
         raise SourceError(problem="it is packed in a way that isn't supported", file=path, hint=hint)
@@ -234,7 +234,7 @@ def _is_data(path: Path, format: str | None) -> bool:  # noqa: A002
 
 def open_files(
     paths: Sequence[str | Path],
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     options: Mapping[str, Any] | None = None,
     types: Types | None = None,
 ) -> list[DataFile]:
@@ -278,10 +278,10 @@ def _open(
     try:
         if is_special(path):
             msg = "it is no file but a pipe or a device, which can be read once only"
-            raise SourceError(msg, hint="save it to a file")  # noqa: TRY301
+            raise SourceError(msg, hint="save it to a file")
         if path.stat().st_size == 0:
             msg = "the file is empty, 0 bytes"
-            raise SourceError(msg)  # noqa: TRY301
+            raise SourceError(msg)
         if kind in ("parquet", "ipc"):
             query = scan(path, kind, None, options)
             schema = query.collect_schema()

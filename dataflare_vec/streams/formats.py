@@ -104,7 +104,7 @@ def names() -> str:
     return f"{', '.join(FORMATS)}; CSV and NDJSON also with {' or '.join(COMPRESSED)} after it"
 
 
-def check_format(argument_name: str, format: str | None, allowed: tuple[str, ...]) -> None:  # noqa: A002
+def check_format(argument_name: str, format: str | None, allowed: tuple[str, ...]) -> None:
     """Raise if a format isn't one, given as an argument.
 
     Raises
@@ -117,7 +117,7 @@ def check_format(argument_name: str, format: str | None, allowed: tuple[str, ...
         raise ArgumentError(argument=argument_name, expected=expected, got=repr(format))
 
 
-def output_format(path: str | Path, format: str | None) -> str:  # noqa: A002
+def output_format(path: str | Path, format: str | None) -> str:
     """Return the format to write: as given, or as the name says.
 
     Raises
@@ -143,7 +143,7 @@ def output_format(path: str | Path, format: str | None) -> str:  # noqa: A002
     return found.format
 
 
-def writer_options(path: str | Path, format: str, options: Mapping[str, Any]) -> dict[str, Any]:  # noqa: A002
+def writer_options(path: str | Path, format: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the writer of a file has to be told, by the file's name and by ``options``.
 
     Raises

@@ -296,7 +296,7 @@ class Plan:
         except (FileNotFoundError, NotADirectoryError):
             return
         if inside and not self.overwrite:
-            hint = Phrase("remove it, or pass ", Argument("overwrite", True), " to replace it")  # noqa: FBT003
+            hint = Phrase("remove it, or pass ", Argument("overwrite", True), " to replace it")
             raise SinkError(problem="the folder isn't empty", file=folder, hint=hint)
         for name in inside:
             if "=" not in name:
@@ -310,9 +310,9 @@ def _is_folder_name(path: str | Path) -> bool:
     return str(path).endswith(("/", os.sep)) or (named(path) is None and not Path(path).suffix)
 
 
-def _file(path: Path, format: str | None, options: Mapping[str, Any]) -> Sink:  # noqa: A002
+def _file(path: Path, format: str | None, options: Mapping[str, Any]) -> Sink:
     says = named(path)
     if format is None and says is None and is_special(path):
-        format = "ipc_stream"  # noqa: A001  # as on standard output
+        format = "ipc_stream"  # as on standard output
     kind = output_format(path, format)
     return Sink(path, kind, writer_options(path, kind, options))

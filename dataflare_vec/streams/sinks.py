@@ -37,7 +37,7 @@ def write_frames(
     frames: Iterator[pl.DataFrame],
     schema: pl.Schema,
     target: Any,
-    format: str,  # noqa: A002
+    format: str,
     *,
     partition_by: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,

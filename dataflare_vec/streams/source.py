@@ -180,7 +180,7 @@ def _in_own_loop(items: AsyncIterable[Any]) -> Iterator[Any]:
 
 def open_source(
     source: Any,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     options: Mapping[str, Any] | None = None,
     types: Types | None = None,
     needed: Collection[str] | None = None,

@@ -53,7 +53,7 @@ def stream(
     state: Any = None,
     max_latency: float | timedelta | None = None,
     memory: int | str | None = None,
-    format: str | None = None,  # noqa: A002
+    format: str | None = None,
     read_options: Mapping[str, Any] | None = None,
     replace: bool = False,
     **bindings: Any,
@@ -263,7 +263,7 @@ class Stream:
         self,
         target: str | Path | Callable[[pl.DataFrame], Any] | BinaryIO,
         *,
-        format: str | None = None,  # noqa: A002
+        format: str | None = None,
         partition_by: str | Sequence[str] = (),
         errors: str | Path | None = None,
         resume: bool = False,

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 INFERRED = 10_000
 
 
-def read(path: Path, format: str) -> pl.DataFrame:  # noqa: A002
+def read(path: Path, format: str) -> pl.DataFrame:
     """Return a file as Polars reads it, as it is read by default by the library."""
     if format == "parquet":
         return pl.read_parquet(path, glob=False, hive_partitioning=False)
@@ -27,7 +27,7 @@ def read(path: Path, format: str) -> pl.DataFrame:  # noqa: A002
     return pl.read_ndjson(path, infer_schema_length=None)
 
 
-def scan(path: Path, format: str) -> pl.LazyFrame:  # noqa: A002
+def scan(path: Path, format: str) -> pl.LazyFrame:
     """Return a query for a file."""
     if format == "parquet":
         return pl.scan_parquet(path, glob=False)
@@ -43,7 +43,7 @@ def _said_of_csv(path: Path) -> dict[str, Any]:
     return {"separator": separator, "try_parse_dates": True, "infer_schema_length": INFERRED}
 
 
-def footer_rows(path: Path, format: str) -> int | None:  # noqa: A002
+def footer_rows(path: Path, format: str) -> int | None:
     """Return how many rows a Parquet file says that it has, None if it doesn't."""
     if format != "parquet":
         return None
@@ -53,14 +53,14 @@ def footer_rows(path: Path, format: str) -> int | None:  # noqa: A002
         return None
 
 
-def arrow_table(path: Path, format: str) -> pa.Table:  # noqa: A002
+def arrow_table(path: Path, format: str) -> pa.Table:
     """Return an Arrow file or stream as PyArrow reads it, which looks at neither offsets nor text."""
     with pa.OSFile(str(path)) as file:
         opened = pa.ipc.open_file(file) if format == "ipc" else pa.ipc.open_stream(file)
         return opened.read_all()
 
 
-def schema_of(path: Path, format: str) -> pl.Schema:  # noqa: A002
+def schema_of(path: Path, format: str) -> pl.Schema:
     """Return the columns of a file, none if Polars can't tell."""
     try:
         if format == "ipc_stream":
@@ -71,7 +71,7 @@ def schema_of(path: Path, format: str) -> pl.Schema:  # noqa: A002
         return pl.Schema()
 
 
-def alone(path: Path, format: str, road: str) -> None:  # noqa: A002
+def alone(path: Path, format: str, road: str) -> None:
     """Do what a road does, without the library: if that ends the process too, it isn't to blame."""
     if road == "arrow":
         arrow_table(path, format).validate(full=True)

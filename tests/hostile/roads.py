@@ -71,7 +71,7 @@ class Failed(Exception):
     """The command's exit code is another than 0."""
 
 
-def eager(path, format, steps):  # noqa: A002
+def eager(path, format, steps):
     try:
         frame = read(path, format)
     except BaseException as error:
@@ -79,7 +79,7 @@ def eager(path, format, steps):  # noqa: A002
     return dfv.apply(frame, _steps(steps))
 
 
-def lazy(path, format, steps):  # noqa: A002
+def lazy(path, format, steps):
     try:
         query = scan(path, format)
         query.collect_schema()
@@ -94,7 +94,7 @@ def lazy(path, format, steps):  # noqa: A002
         raise Upstream from error
 
 
-def arrow(path, format, steps):  # noqa: A002
+def arrow(path, format, steps):
     try:
         table = arrow_table(path, format)
     except BaseException as error:
@@ -109,16 +109,16 @@ def arrow(path, format, steps):  # noqa: A002
     return result
 
 
-def stream(path, format, steps, memory=None):  # noqa: A002
+def stream(path, format, steps, memory=None):
     flow = dfv.stream(path, _steps(steps), format=format, memory=memory)
     return pl.concat([flow.schema.to_frame(), *flow])
 
 
-def stream_in_memory(path, format, steps):  # noqa: A002
+def stream_in_memory(path, format, steps):
     return stream(path, format, steps, max(LEAST, 2 * path.stat().st_size))
 
 
-def command(path, format, steps):  # noqa: A002
+def command(path, format, steps):
     target = path.with_name("out.parquet")
     target.unlink(missing_ok=True)
     streams = io.StringIO(), io.StringIO()
@@ -147,7 +147,7 @@ ROADS = {
 }
 
 
-def outcome(road: str, path: Path, format: str, steps: Any) -> tuple[Any, Any]:  # noqa: A002
+def outcome(road: str, path: Path, format: str, steps: Any) -> tuple[Any, Any]:
     """Return what comes out of a road, or None and why nothing does."""
     try:
         return ROADS[road](path, format, steps), None
@@ -170,7 +170,7 @@ def _said(error: BaseException | None) -> str:
 
 def run(job: dict[str, Any], tell: Any) -> None:
     """Take a file through its roads; tell what comes of each, and before which one it is."""
-    path, format = Path(job["path"]), job["format"]  # noqa: A001
+    path, format = Path(job["path"]), job["format"]
     if "alone" in job:
         tell({"begin": "alone"})
         try:

@@ -155,7 +155,7 @@ def _ndjson() -> Iterator[tuple[str, bytes]]:
     yield "keys that come later", "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
-def seeds(format: str) -> list[Seed]:  # noqa: A002
+def seeds(format: str) -> list[Seed]:
     """Return the seeds of a format."""
     made, end = {
         "parquet": (_parquet, ".parquet"),

@@ -100,7 +100,7 @@ def through_parquet(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.read_parquet(io.BytesIO(file.getvalue()))
 
 
-def refused_alone(verdict: str, about: str, path: Path, format: str, reference: pl.DataFrame) -> str:  # noqa: A002
+def refused_alone(verdict: str, about: str, path: Path, format: str, reference: pl.DataFrame) -> str:
     """Return the verdict on a road that refuses a file which Polars reads."""
     if verdict != "refused":
         return verdict
@@ -112,7 +112,7 @@ def refused_alone(verdict: str, about: str, path: Path, format: str, reference: 
     return "refused alone"
 
 
-def _arrow_reads(path: Path, format: str) -> bool:  # noqa: A002
+def _arrow_reads(path: Path, format: str) -> bool:
     if format in ("ipc", "ipc_stream"):
         try:
             arrow_table(path, format).validate(full=True)

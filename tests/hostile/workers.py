@@ -30,7 +30,7 @@ class Worker:
         self._memory, self._seconds = memory, seconds
         self._child: subprocess.Popen[bytes] | None = None
         self._taken = self.started = 0
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115
+        self._log = tempfile.TemporaryFile()
 
     def take(self, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield ``road``, ``verdict`` and ``about`` for each of the job's roads.
@@ -96,7 +96,7 @@ class Worker:
         while b"\n" not in self._buffer:
             if not self._selector.select(max(0.0, until - time.monotonic())):
                 return None
-            more = os.read(self._child.stdout.fileno(), 1 << 16)  # type: ignore[union-attr]
+            more = os.read(self._child.stdout.fileno(), 1 << 16)
             if not more:
                 return b""
             self._buffer += more
@@ -115,7 +115,7 @@ class Worker:
             env={**os.environ, "RUST_BACKTRACE": "0"},
         )
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._child.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]
+        self._selector.register(self._child.stdout, selectors.EVENT_READ)
         self._buffer = b""
         self._taken, self.started = 0, self.started + 1
         if not self._line():
@@ -145,7 +145,7 @@ class Worker:
             self._child.kill()
             self._child.wait()
             for pipe in (self._child.stdin, self._child.stdout):
-                pipe.close()  # type: ignore[union-attr]
+                pipe.close()
             self._selector.close()
             self._child = None
 
