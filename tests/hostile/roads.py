@@ -115,7 +115,7 @@ def stream(path, format, steps, memory=None):
 
 
 def stream_in_memory(path, format, steps):
-    return stream(path, format, steps, max(LEAST, 2 * path.stat().st_size))
+    return stream(path, format, steps, max(LEAST, 8 * path.stat().st_size))
 
 
 def command(path, format, steps):
