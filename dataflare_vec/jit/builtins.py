@@ -8,14 +8,14 @@ from numba.core import types
 from numba.extending import intrinsic, overload
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def value_of(typing_context: TypingContext, optional: Any) -> Any:
     """Return what an optional holds; raise TypeError if it is None."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         return context.cast(builder, arguments[0], optional, optional.type)
 
     return optional.type(optional), generate

@@ -6,7 +6,7 @@ Booleans are no concern of this file: loops see them as bytes that were unpacked
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -33,7 +33,7 @@ class Element:
         """Return how such a column lies in memory."""
         return FixedWidth(ty.bitwidth // 8)
 
-    def slot_types(self, context: Any, ty: types.Type) -> list[ir.Type]:
+    def slot_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
         """Return the LLVM types of the column's four slots."""
         return [context.get_data_type(ty).as_pointer(), _I64, _BYTES, _I64]
 
@@ -116,7 +116,7 @@ class Element:
     def undo(self, builder: Builder, target: Buffers, mark: ir.Value) -> None:
         """Write how a loop takes back what it has stored: rows failed, and all will be stored again."""
 
-    def zero(self, context: Any, ty: types.Type) -> ir.Value:
+    def zero(self, context: Context, ty: types.Type) -> ir.Value:
         """Return what stands under a null."""
         return cgutils.get_null_value(context.get_value_type(ty))
 
@@ -135,7 +135,7 @@ class _Boolean(Element):
     def layout(self, ty: types.Type) -> Layout:
         return Bits()
 
-    def slot_types(self, context: Any, ty: types.Type) -> list[ir.Type]:
+    def slot_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
         return [_BYTES, _I64, _BYTES, _I64]
 
     def load(

@@ -15,7 +15,7 @@ from dataflare_vec.interrupts import SYMBOL, words
 from dataflare_vec.jit.strings.symbols import external, symbol
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext, Values
 
 _I64 = llvm_ir.IntType(64)
 
@@ -29,7 +29,7 @@ def _words() -> Any:
 def _look(typing_context: TypingContext) -> Any:
     """Raise KeyboardInterrupt if Ctrl-C was pressed."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         # Atomic: else it would be read once, before the loop.
         word = builder.load_atomic(external(builder.module, SYMBOL, _I64), "monotonic", 8)
         with builder.if_then(builder.icmp_unsigned("!=", word, _I64(0)), likely=False):

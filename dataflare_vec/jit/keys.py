@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dataflare_vec.cache.loading import ObjectCode
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 _I64 = ir.IntType(64)
 
@@ -40,7 +40,7 @@ _compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=Fals
 def _word_at(typing_context: TypingContext, address: Any) -> Any:
     """Load the 8 bytes at an address."""
 
-    def code(context: Context, builder: Builder, signature: Signature, args: Any) -> Any:
+    def code(context: Context, builder: Builder, signature: Signature, args: Values) -> Any:
         pointer = builder.inttoptr(args[0], ir.PointerType(ir.IntType(64)))
         return builder.load(pointer, align=1)
 
@@ -51,7 +51,7 @@ def _word_at(typing_context: TypingContext, address: Any) -> Any:
 def _byte_at(typing_context: TypingContext, address: Any) -> Any:
     """Load the byte at an address."""
 
-    def code(context: Context, builder: Builder, signature: Signature, args: Any) -> Any:
+    def code(context: Context, builder: Builder, signature: Signature, args: Values) -> Any:
         pointer = builder.inttoptr(args[0], ir.PointerType(ir.IntType(8)))
         return builder.zext(builder.load(pointer), ir.IntType(64))
 

@@ -21,7 +21,7 @@ from dataflare_vec.jit.integers.exact import plain_kind, sign_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, Values
 
 _BOOL = llvm.IntType(1)
 
@@ -48,7 +48,7 @@ def _code(function: Any, lower: Callable[..., Any], arity: int) -> _Code:
     return key
 
 
-def _held(context: Context, builder: Builder, kind: Any, value: Any) -> tuple[Any, Any]:
+def _held(context: Context, builder: Builder, kind: Any, value: ir.Value) -> tuple[Any, Any]:
     """Return whether there is a value, and the value."""
     if not isinstance(kind, types.Optional):
         return _BOOL(not isinstance(kind, types.NoneType)), value
@@ -59,7 +59,7 @@ def _held(context: Context, builder: Builder, kind: Any, value: Any) -> tuple[An
 def _answer(function: Any, if_absent: Callable[..., Any]) -> Callable[..., Any]:
     """Return what emits the code of a function for values, and ``if_absent(builder, flags)`` without them."""
 
-    def lower(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+    def lower(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
         kinds = [kind.type if isinstance(kind, types.Optional) else kind for kind in sig.args]
         pairs = [_held(context, builder, kind, value) for kind, value in zip(sig.args, args, strict=True)]
         flags = [flag for flag, _ in pairs]
@@ -165,7 +165,7 @@ def _is_for(code: _Code, kinds: tuple[types.Type, ...]) -> bool:
 
 
 @lower_builtin("static_getitem", types.Optional, types.IntegerLiteral)  # type: ignore[untyped-decorator]
-def _item_of_tuple(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+def _item_of_tuple(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     """Take an item of a tuple that may be None: Numba has a type for that, and no code."""
     optional, index = sig.args
     value = context.cast(builder, args[0], optional, optional.type)

@@ -15,14 +15,14 @@ from numba.core.unsafe import eh
 from numba.extending import intrinsic
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext, Values
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _forget_exception(typing_context: TypingContext) -> Any:
     """Set the caller's variable for an exception to none."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         variable = context.call_conv._get_excinfo_argument(builder.function)
         builder.store(cgutils.get_null_value(variable.type.pointee), variable)
         return context.get_dummy_value()

@@ -14,7 +14,7 @@ from numba.core import types
 from numba.extending import intrinsic, register_jitable
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 I128 = ir.IntType(128)
 #: Integers up to here are floats exactly.
@@ -76,7 +76,7 @@ def _at_top(builder: Builder, value: ir.Value) -> tuple[ir.Value, ir.Value]:
 def _long_ratio(typing_context: TypingContext, numerator: Any, denominator: Any) -> Any:
     """Return the quotient of two unsigned integers of 64 bits."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         wide = [builder.zext(argument, I128) for argument in arguments]
         return builder.call(ratio_function(builder.module), wide)
 

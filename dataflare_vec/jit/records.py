@@ -190,7 +190,7 @@ class _StateElement(Element):
     def layout(self, ty: StateType) -> Layout:
         return Records(ty.carry.size)
 
-    def slot_types(self, context: Any, ty: StateType) -> list[ir.Type]:
+    def slot_types(self, context: Context, ty: StateType) -> list[ir.Type]:
         return [_BYTES, ir.PointerType(_I32), _BYTES, _I64]
 
     def load(

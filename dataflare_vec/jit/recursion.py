@@ -18,7 +18,7 @@ from dataflare_vec.calls import may_recurse
 from dataflare_vec.jit.strings.symbols import external, symbol
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext, Values
 
 KEY_SYMBOL = "dfv_depth_key"
 
@@ -52,7 +52,7 @@ def _call(builder: Builder, name: str, returned: Any, arguments: list[Any]) -> A
 def _enter(typing_context: TypingContext) -> Any:
     """Return one more than the caller's depth; raise RecursionError if that is too deep."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         before = builder.ptrtoint(_call(builder, "pthread_getspecific", _BYTES, []), _I64)
         depth = builder.add(before, _I64(1))
         with builder.if_then(builder.icmp_signed(">", depth, _I64(LIMIT)), likely=False):
@@ -66,7 +66,7 @@ def _enter(typing_context: TypingContext) -> Any:
 def _leave_depth(typing_context: TypingContext, depth: Any) -> Any:
     """Leave a depth for the function that is called next."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         _call(builder, "pthread_setspecific", _I32, [builder.inttoptr(arguments[0], _BYTES)])
         return context.get_dummy_value()
 

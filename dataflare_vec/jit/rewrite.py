@@ -57,7 +57,7 @@ from dataflare_vec.jit.wide import WideIntType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext, Values
     from dataflare_vec.jit.strings.types import StringConstant
 
 #: Name of our error model (see `compiler`).
@@ -141,7 +141,7 @@ def _own_signature(function: MathFunction, args: tuple[types.Type, ...]) -> Any:
 def _lower(stand_in: StandIn) -> Callable[..., Any]:
     """Return Numba's lowering of one stand-in."""
 
-    def call(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+    def call(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
         function, mode = stand_in.function, stand_in.mode
         fmt = F32 if sig.args[0] == types.float32 else F64
         result = emit.call(context, builder, function, fmt, mode, args)

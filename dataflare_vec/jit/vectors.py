@@ -17,7 +17,7 @@ from dataflare_vec.vectors import DIFFER
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
@@ -172,7 +172,7 @@ def _sums(terms: Any, count: int) -> Any:
     def sums(typing_context: TypingContext, arrays: Any) -> Any:
         kind = _common(*arrays)
 
-        def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
             values = cgutils.unpack_tuple(builder, arguments[0], len(arrays))
             found = _lane_sums(context, builder, list(zip(arrays, values, strict=True)), kind, terms, count)
             return context.make_tuple(builder, signature.return_type, found)

@@ -142,7 +142,9 @@ def _constant(context: Context, builder: Builder, ty: DecimalType, value: Decima
 
 
 @lower_cast(DecimalType, DecimalType)
-def _cast(context: Context, builder: Builder, given: DecimalType, wanted: DecimalType, value: Any) -> Any:
+def _cast(
+    context: Context, builder: Builder, given: DecimalType, wanted: DecimalType, value: ir.Value
+) -> Any:
     if isinstance(wanted, NaturalType) and not isinstance(given, NaturalType):
         return not_negative(context, builder, value)
     if isinstance(given, WideIntType):
@@ -155,7 +157,7 @@ def _cast(context: Context, builder: Builder, given: DecimalType, wanted: Decima
 @lower_cast(types.Integer, DecimalType)
 @lower_cast(types.Boolean, DecimalType)
 def _cast_integer(
-    context: Context, builder: Builder, given: types.Type, wanted: DecimalType, value: Any
+    context: Context, builder: Builder, given: types.Type, wanted: DecimalType, value: ir.Value
 ) -> Any:
     value = rescaled(context, builder, widened(builder, value, given), 0, wanted.scale)
     if isinstance(wanted, NaturalType) and not is_natural(given):
@@ -164,7 +166,9 @@ def _cast_integer(
 
 
 @lower_cast(types.IntegerLiteral, DecimalType)
-def _cast_literal(context: Context, builder: Builder, given: Any, wanted: DecimalType, value: Any) -> Any:
+def _cast_literal(
+    context: Context, builder: Builder, given: Any, wanted: DecimalType, value: ir.Value
+) -> Any:
     return rescaled(context, builder, I128(given.literal_value), 0, wanted.scale)
 
 

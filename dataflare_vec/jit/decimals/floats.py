@@ -14,7 +14,7 @@ from dataflare_vec.jit.wide import I128
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 _I1, _I64, _F64 = ir.IntType(1), ir.IntType(64), ir.DoubleType()
 #: The largest power of ten that a float holds.
@@ -109,7 +109,7 @@ def order_of(typing_context: TypingContext, decimal: Any, number: Any) -> Any:
     """
     nearest = to_float(decimal.scale)[1]
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         value = arguments[0]
         wide = context.cast(builder, arguments[1], number, types.float64)
         near = nearest(context, builder, value)

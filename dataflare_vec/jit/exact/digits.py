@@ -34,7 +34,7 @@ from dataflare_vec.jit.strings.numbers.words import bits_of, float_of
 from dataflare_vec.jit.strings.numbers.write import magnitude
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 # -- floats -----------------------------------------------------------------------------------------------
 
@@ -52,7 +52,7 @@ _TO_TENS = MathFunction("round_to_tens", bodies.round_to_tens, (), 0.5, 0.5, 2)
 def _by_power(function: MathFunction) -> Any:
     @intrinsic
     def by_power(typing_context: TypingContext, x: Any, power: Any) -> Any:
-        def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
             return emit.call(context, builder, function, v.F64, emit.Mode(), arguments)
 
         return types.float64(types.float64, types.float64), generate
@@ -70,7 +70,7 @@ def _to_constant(typing_context: TypingContext, number: Any, ndigits: Any) -> An
         return None
     digits = ndigits.literal_value
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         x = context.cast(builder, arguments[0], number, types.float64)
         power = ir.Constant(ir.DoubleType(), 10.0 ** abs(digits))
         function = _TO_PLACES if digits >= 0 else _TO_TENS
@@ -85,7 +85,7 @@ def _multiple(typing_context: TypingContext, significand: Any, high: Any, low: A
     """Return ``significand * (high, low) / 2**shift`` to the nearest integer, half to even (shift < 256)."""
     wide = ir.IntType(256)
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         significand, high, low, shift = (builder.zext(argument, wide) for argument in arguments)
         power = builder.or_(builder.shl(high, wide(64)), low)
         product = builder.mul(significand, power)

@@ -23,7 +23,7 @@ from dataflare_vec.jit.strings.base import helper
 from dataflare_vec.uses import TOO_LARGE
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 _I64 = ir.IntType(64)
 _NEGATIVE = "a negative power of an integer is no integer; write `float(x) ** n`"
@@ -55,7 +55,7 @@ def _to_constant(typing_context: TypingContext, base: Any, exp: Any) -> Any:
     kind = _kind(base)
     unsigned = kind == types.uint64
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         x = arguments[0]
         if exponent > 1:
             if unsigned:
@@ -86,7 +86,7 @@ def _fraction(typing_context: TypingContext, base: Any, exp: Any) -> Any:
     fmt = values.F64
     kind = _kind(base)
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         x = context.cast(builder, arguments[0], kind, types.float64)
         with builder.if_then(builder.fcmp_ordered("==", x, ir.Constant(fmt.type, 0.0)), likely=False):
             context.call_conv.return_user_exc(builder, ZeroDivisionError, (_OF_ZERO,))
@@ -103,7 +103,7 @@ def _times(typing_context: TypingContext, a: Any, b: Any) -> Any:
     """Return a product of integers, and whether it doesn't fit."""
     unsigned = a == types.uint64
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         multiply = builder.umul_with_overflow if unsigned else builder.smul_with_overflow
         pair = multiply(*arguments)
         parts = [builder.extract_value(pair, i) for i in range(2)]

@@ -18,7 +18,7 @@ from dataflare_vec.jit.math import values as v
 from dataflare_vec.jit.strings.base import helper
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 #: What is rounded, and what is an integer already.
 FLOATS = (types.float64, types.float32)
@@ -30,7 +30,7 @@ def _whole(name: str) -> Any:
     """Return what makes an integer of a float by one of the roundings of `math.values`."""
     function = getattr(v, name)
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         fmt = v.F32 if signature.args[0] == types.float32 else v.F64
         x = function(v.Value(builder, arguments[0], fmt))
         limit = 2.0**63

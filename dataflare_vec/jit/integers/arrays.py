@@ -16,7 +16,7 @@ from dataflare_vec.jit.integers.emit import fail
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext, Values
 
 _SEARCHES = {operator.is_, operator.is_not, operator.contains}
 _ARITHMETIC = ("add", "sub", "mul", "floordiv", "mod", "and_", "or_", "xor")
@@ -25,7 +25,7 @@ _ARITHMETIC_OF_TWO |= {getattr(operator, "i" + name.rstrip("_")) for name in _AR
 _NEGATIVE_BESIDE = "a negative integer meets an array of UInt64; convert it, as `a.astype(np.int64)`"
 
 
-def cast_first(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+def cast_first(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
     """Write a call of one of these: its first argument as what it returns."""
     result = context.cast(builder, arguments[0], signature.args[0], signature.return_type)
     return impl_ret_borrowed(context, builder, signature.return_type, result)
@@ -49,7 +49,7 @@ def _beside(typing_context: TypingContext, value: Any, other: Any) -> Any:
     if isinstance(value, types.Array) and value.dtype == types.uint64 and isinstance(other, types.Array):
         kind = types.Array(types.float64, value.ndim, "C") if _is_signed(other.dtype) else value
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         if kind == value:
             return cast_first(context, builder, signature, arguments)
         if isinstance(kind, types.Array):

@@ -25,7 +25,7 @@ from dataflare_vec.jit.math import emit as math_emit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, Values
 
 _LOWEST = -(1 << 63)
 
@@ -57,13 +57,13 @@ def _returned(name: str, args: Any) -> types.Type:
     return types.boolean if name in ("in", *COMPARISONS.values()) else types.int64
 
 
-def _shift_left(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+def _shift_left(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     result, lost = emit.shifted_left(context, builder, args[0], (args[1], sig.args[1]))
     emit.fail(context, builder, lost, OverflowError, emit.TOO_LARGE_FOR_64)
     return result
 
 
-def _shift_right(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+def _shift_right(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     return emit.shifted_right(context, builder, args[0], (args[1], sig.args[1]))
 
 
@@ -74,33 +74,33 @@ def _unless_lowest(context: Context, builder: Builder, value: Any, divisor: Any 
     emit.fail(context, builder, lowest, OverflowError, emit.TOO_LARGE_FOR_64)
 
 
-def _quotient(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+def _quotient(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     _unless_lowest(context, builder, *args)
     function = context.typing_context.resolve_value_type(operator.floordiv)
     found = function.get_call_type(context.typing_context, sig.args, {})
     return context.get_function(function, found)(builder, args)
 
 
-def _negative(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+def _negative(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     _unless_lowest(context, builder, args[0])
     return builder.neg(args[0])
 
 
-def _absolute(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+def _absolute(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     _unless_lowest(context, builder, args[0])
     negative = builder.icmp_signed("<", args[0], args[0].type(0))
     return builder.select(negative, builder.neg(args[0]), args[0])
 
 
-def _itself(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+def _itself(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     return args[0]
 
 
-def _ratio(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+def _ratio(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     return emit.ratio(context, builder, tuple(zip(args, sig.args, strict=True)))
 
 
-def _fast_ratio(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+def _fast_ratio(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     """Divide integers that are floats; others are left to the full form (see `math.emit`)."""
     quick, numbers = emit.short_ratio(context, builder, tuple(zip(args, sig.args, strict=True)))
     with builder.if_then(builder.not_(quick), likely=False):
@@ -108,7 +108,7 @@ def _fast_ratio(context: Context, builder: Builder, sig: Signature, args: Any) -
     return builder.fdiv(*numbers)
 
 
-def _is_among(context: Context, builder: Builder, sig: Signature, args: Any) -> Any:
+def _is_among(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     """Whether a number is among others, of which some are integers and some are floats, compared exactly."""
     numbers, sought = args
     many, kind = sig.args

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from llvmlite import ir
 
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, Values
 
 _INLINE = {"forceinline": True}
 
@@ -74,7 +74,7 @@ class _Choice(WideTemplate):
 
 
 def _choice(sign: str) -> Any:
-    def lower(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+    def lower(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
         best, best_type = args[0], sig.args[0]
         wide = widened(builder, best, best_type)
         for value, ty in zip(args[1:], sig.args[1:], strict=True):
@@ -126,7 +126,7 @@ class _Contains(WideTemplate):
 
 
 @lower_builtin(_Contains, types.BaseTuple, types.Any)  # type: ignore[untyped-decorator]
-def _contains(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+def _contains(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
     found = cgutils.false_bit
     for item, ty in zip(cgutils.unpack_tuple(builder, args[0]), sig.args[0], strict=True):
         plain = types.unliteral(ty)
@@ -197,7 +197,7 @@ class _SetItem(WideTemplate):
 # -- math and NumPy ---------------------------------------------------------------------------------------
 
 
-def _itself(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+def _itself(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
     return args[0]
 
 

@@ -32,7 +32,7 @@ from dataflare_vec.jit.wide import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 NEGATIVE_EXPONENT = "a negative exponent makes a float; write `float(x) ** n`"
 
@@ -149,7 +149,7 @@ def returned(builder: Builder, value: ir.Value, ty: types.Type) -> ir.Value:
 def _of_wide(body: Callable[..., ir.Value]) -> Any:
     """Return code that has both operands in 128 bits; a pair is checked for an overflow."""
 
-    def lower(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+    def lower(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
         a, b = (widened(builder, arg, ty) for arg, ty in zip(args, sig.args, strict=True))
         value = body(builder, a, b)
         if isinstance(value.type, ir.LiteralStructType):
@@ -160,18 +160,18 @@ def _of_wide(body: Callable[..., ir.Value]) -> Any:
 
 
 def _division(position: int, message: str) -> Any:
-    def lower(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+    def lower(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
         operands = tuple(zip(args, sig.args, strict=True))
         return returned(builder, emit.divided(context, builder, operands, message)[position], sig.return_type)
 
     return lower
 
 
-def _ratio(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+def _ratio(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
     return emit.ratio(context, builder, tuple(zip(args, sig.args, strict=True)))
 
 
-def _left(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+def _left(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
     value = args[0] if is_wide(sig.return_type) or sig.args[0] == types.int64 else None
     if value is None:
         value = builder.trunc(widened(builder, args[0], sig.args[0]), _I64)
@@ -180,14 +180,14 @@ def _left(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.V
     return result
 
 
-def _right(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+def _right(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
     value = args[0]
     if not is_wide(sig.args[0]):
         value = builder.trunc(widened(builder, value, sig.args[0]), _I64)
     return emit.shifted_right(context, builder, value, (args[1], sig.args[1]))
 
 
-def _power(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+def _power(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
     def power(base, exponent, result):  # type: ignore[no-untyped-def]
         if exponent < 0:
             raise ValueError(NEGATIVE_EXPONENT)
@@ -247,7 +247,7 @@ class _Comparison(WideTemplate):
 def comparison(sign: str) -> Any:
     """Return the code of a comparison of two integers, or of one with a float."""
 
-    def lower(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+    def lower(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
         (a, a_type), (b, b_type) = zip(args, sig.args, strict=True)
         if isinstance(b_type, types.Float):
             b = context.cast(builder, b, b_type, types.float64)
@@ -289,11 +289,11 @@ def _same(args: Args) -> types.Type:
     return args[0]
 
 
-def _minus(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+def _minus(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
     return checked(context, builder, builder.ssub_with_overflow(I128(0), args[0]), wide_int)
 
 
-def _absolute(context: Context, builder: Builder, sig: Signature, args: Any) -> ir.Value:
+def _absolute(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
     magnitude, _ = emit.apart(builder, args[0], sig.args[0])
     if not is_signed(sig.args[0]):
         return magnitude
@@ -327,7 +327,7 @@ offer_unary(int, _same, lambda context, builder, sig, args: args[0])
 
 @lower_cast(WideIntType, types.Integer)  # type: ignore[untyped-decorator]
 def _to_integer(
-    context: Context, builder: Builder, given: WideIntType, wanted: types.Integer, value: Any
+    context: Context, builder: Builder, given: WideIntType, wanted: types.Integer, value: ir.Value
 ) -> Any:
     wrong = beyond(builder, value, wanted)
     emit.fail(context, builder, wrong, OverflowError, f"the integer does not fit {wanted.bitwidth} bits")
@@ -341,12 +341,14 @@ def beyond(builder: Builder, value: ir.Value, wanted: types.Integer) -> ir.Value
 
 
 @lower_cast(WideIntType, types.Float)  # type: ignore[untyped-decorator]
-def _to_float(context: Context, builder: Builder, given: WideIntType, wanted: types.Float, value: Any) -> Any:
+def _to_float(
+    context: Context, builder: Builder, given: WideIntType, wanted: types.Float, value: ir.Value
+) -> Any:
     return context.cast(builder, emit.to_float(builder, value, given), types.float64, wanted)
 
 
 @lower_cast(WideIntType, types.Boolean)  # type: ignore[untyped-decorator]
 def _to_bool(
-    context: Context, builder: Builder, given: WideIntType, wanted: types.Boolean, value: Any
+    context: Context, builder: Builder, given: WideIntType, wanted: types.Boolean, value: ir.Value
 ) -> Any:
     return builder.icmp_unsigned("!=", value, I128(0))

@@ -30,7 +30,7 @@ from dataflare_vec.jit.wide import WideIntType, natural
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, FunctionIR, Signature, TypingContext, Values
 
 _COMPARISONS = {operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge}
 _NOT_ARITHMETIC = {operator.not_, operator.is_, operator.is_not, operator.contains, *_COMPARISONS}
@@ -69,7 +69,7 @@ def _widened_items(typing_context: TypingContext, value: Any, other: Any) -> Any
     elif _is_narrow(held) and not _is_floating(other):
         wide = types.Optional(types.int64) if isinstance(value, types.Optional) else types.int64
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         if not isinstance(wide, types.Array) or wide == value:
             return cast_first(context, builder, signature, arguments)
 

@@ -13,14 +13,14 @@ from numba.np.numpy_support import from_dtype
 from dataflare_vec.jit.wide import WideIntType
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def low_word(typing_context: TypingContext, value: Any) -> Any:
     """Return the low 64 bits of an integer of 128."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         return builder.trunc(arguments[0], ir.IntType(64))
 
     return types.uint64(value), generate
@@ -33,7 +33,7 @@ def _fitting(wanted: types.Type) -> Any:
         held = value.type if isinstance(value, types.Optional) else value
         kind = wanted if isinstance(held, WideIntType) else value
 
-        def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
             return context.cast(builder, arguments[0], value, kind)
 
         return kind(value), generate

@@ -91,11 +91,11 @@ class _MadeStruct(Element):
         nullable = frozenset(name for name, field in zip(ty.names, ty.fields, strict=True) if field.nullable)
         return Fields(ty.names, layouts, nullable)
 
-    def slot_types(self, context: Any, ty: MadeStructType) -> list[ir.Type]:
+    def slot_types(self, context: Context, ty: MadeStructType) -> list[ir.Type]:
         inner = [slot for field in ty.fields for slot in _slot_types(context, field)]
         return [_BYTES, _I64, _BYTES, _I64, *inner]
 
-    def zero(self, context: Any, ty: MadeStructType) -> ir.Value:
+    def zero(self, context: Context, ty: MadeStructType) -> ir.Value:
         kinds = [kind for field in ty.fields for kind in (_zero(context, field).type, _I1)]
         return ir.Constant(ir.LiteralStructType(kinds), None)
 
@@ -139,11 +139,11 @@ class _MadeStruct(Element):
                 store_bit(builder, buffers.validity, builder.add(buffers.validity_offset, row), there)
 
 
-def _slot_types(context: Any, field: Output) -> list[ir.Type]:
+def _slot_types(context: Context, field: Output) -> list[ir.Type]:
     return element_of(field.type).slot_types(context, field.type)
 
 
-def _zero(context: Any, field: Output) -> ir.Value:
+def _zero(context: Context, field: Output) -> ir.Value:
     return element_of(field.type).zero(context, field.type)
 
 
@@ -162,7 +162,7 @@ def _items(
         yield field, context.cast(builder, item, kind, plain), plain, there
 
 
-def _columns(context: Any, ty: MadeStructType, target: Buffers) -> Iterator[tuple[Output, Buffers]]:
+def _columns(context: Context, ty: MadeStructType, target: Buffers) -> Iterator[tuple[Output, Buffers]]:
     left = list(target.inner)
     for field in ty.fields:
         count = len(_slot_types(context, field))

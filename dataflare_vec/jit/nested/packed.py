@@ -110,7 +110,7 @@ class _Packed(ViewElement):
     def layout(self, ty: PackedType) -> Layout:
         return PackedRows(ty.width)
 
-    def zero(self, context: Any, ty: PackedType) -> ir.Value:
+    def zero(self, context: Context, ty: PackedType) -> ir.Value:
         return ir.Constant(_VALUE, None)
 
     def convert(

@@ -110,7 +110,7 @@ class _Struct(CheckedElement):
         nullable = frozenset(name for name, null in zip(ty.names, ty.nullable, strict=True) if null)
         return Fields(ty.names, layouts, nullable)
 
-    def slot_types(self, context: Any, ty: StructType) -> list[ir.Type]:
+    def slot_types(self, context: Context, ty: StructType) -> list[ir.Type]:
         inner = [slot for column in ty.columns for slot in element_of(column).slot_types(context, column)]
         return [_BYTES, _I64, _BYTES, _I64, *inner]
 

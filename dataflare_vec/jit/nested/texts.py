@@ -20,7 +20,7 @@ from dataflare_vec.layouts import Layout, TextRows
 from dataflare_vec.layouts.views import VIEW_BYTES
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, Values
     from dataflare_vec.jit.strings.types import ViewType
 
 _I64 = ir.IntType(64)
@@ -86,7 +86,7 @@ class _TextRows(CheckedElement):
     def layout(self, ty: TextRowsType) -> Layout:
         return TextRows()
 
-    def slot_types(self, context: Any, ty: TextRowsType) -> list[ir.Type]:
+    def slot_types(self, context: Context, ty: TextRowsType) -> list[ir.Type]:
         return [_I64.as_pointer(), _I64, _BYTES, _I64, _BYTES, _I64]
 
     def load_checked(
@@ -126,7 +126,7 @@ def _load(context: Context, builder: Builder, ty: TextsType, texts: Any, index: 
 def _item(typing_context, texts, index):
     """Return the item at an index that the caller knows to be there."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         given = context.make_helper(builder, texts, value=arguments[0])
         return _load(context, builder, texts, given, arguments[1])
 
@@ -137,7 +137,7 @@ def _item(typing_context, texts, index):
 def _stretch(typing_context, texts, start, size):
     """Return ``size`` items from ``start`` on, which are there."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         made = context.make_helper(builder, texts, value=arguments[0])
         made.views = builder.gep(made.views, [builder.mul(arguments[1], _I64(VIEW_BYTES))])
         made.size = arguments[2]
@@ -230,7 +230,7 @@ def _index(texts, item):
 
 
 @lower_builtin("getiter", TextsType)
-def _getiter(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+def _getiter(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
     iterator = context.make_helper(builder, signature.return_type)
     iterator.texts = arguments[0]
     iterator.index = cgutils.alloca_once_value(builder, _I64(0))
@@ -239,7 +239,9 @@ def _getiter(context: Context, builder: Builder, signature: Signature, arguments
 
 @lower_builtin("iternext", TextsIterator)
 @iternext_impl(RefType.UNTRACKED)
-def _iternext(context: Context, builder: Builder, signature: Signature, arguments: Any, result: Any) -> None:
+def _iternext(
+    context: Context, builder: Builder, signature: Signature, arguments: Values, result: Any
+) -> None:
     ty = signature.args[0].texts
     iterator = context.make_helper(builder, signature.args[0], value=arguments[0])
     texts = context.make_helper(builder, ty, value=iterator.texts)

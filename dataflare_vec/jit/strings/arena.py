@@ -22,7 +22,7 @@ from dataflare_vec.jit.strings.symbols import external, symbol
 from dataflare_vec.jit.strings.types import byte_pointer
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 KEY_SYMBOL = "dfv_arena_key"
 
@@ -239,7 +239,7 @@ def _room(context: Context, builder: Builder, arguments: list[Any]) -> Any:
 def allocate(typing_context: TypingContext, nbytes: Any) -> Any:
     """Return room for ``nbytes`` bytes; raise MemoryError if there is none."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         return _room(context, builder, [arguments[0], _BYTES(None), _I64(0)])
 
     return byte_pointer(types.int64), generate
@@ -249,7 +249,7 @@ def allocate(typing_context: TypingContext, nbytes: Any) -> Any:
 def allocate_after(typing_context: TypingContext, before: Any, size: Any, nbytes: Any) -> Any:
     """Return room for ``nbytes`` bytes: ``before`` itself if it can grow from ``size`` bytes."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         before, size, nbytes = arguments
         return _room(context, builder, [nbytes, before, size])
 
@@ -259,7 +259,7 @@ def allocate_after(typing_context: TypingContext, before: Any, size: Any, nbytes
 def _void(make: Any) -> Any:
     @intrinsic
     def call(typing_context: TypingContext) -> Any:
-        def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
             builder.call(make(builder.module), [])
             return context.get_dummy_value()
 

@@ -63,7 +63,7 @@ class _Iterated(AbstractTemplate):  # type: ignore[misc]
 
 
 @lower_cast(types.List(ascii_string), types.List(utf8_string))
-def _widen_list(context: Context, builder: Builder, given: Any, wanted: Any, value: Any) -> Any:
+def _widen_list(context: Context, builder: Builder, given: Any, wanted: Any, value: ir.Value) -> Any:
     """Take a list of ASCII text, which goes on as one of any text: its items are views of one form."""
     return value
 

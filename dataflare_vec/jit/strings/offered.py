@@ -16,7 +16,7 @@ from dataflare_vec.jit.strings.codepoints import width_at
 from dataflare_vec.jit.strings.types import byte_pointer, bytes_view, make_view
 
 if TYPE_CHECKING:
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 #: A vector of bytes that gives one bit each of a word.
@@ -32,7 +32,7 @@ def _equal_bytes(typing_context: TypingContext, data: Any, nbytes: Any, byte: An
     page, which might not be there: then they are copied first.
     """
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> ir.Value:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> ir.Value:
         data, nbytes, byte = arguments
         vector = ir.VectorType(_I8, _LANES)
         copy = cgutils.alloca_once(builder, vector)
@@ -106,7 +106,7 @@ def _utf8(value):
 def _load(width: int) -> Any:
     @intrinsic
     def load(typing_context: TypingContext, data: Any, at: Any) -> Any:
-        def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> ir.Value:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> ir.Value:
             pointer = builder.gep(arguments[0], [arguments[1]])
             word = ir.IntType(width)
             value = builder.load(builder.bitcast(pointer, word.as_pointer()), align=1)

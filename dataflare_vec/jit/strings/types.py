@@ -20,7 +20,7 @@ from dataflare_vec.subclasses import name_of, shown_by
 if TYPE_CHECKING:
     from numba.core.types import Type
 
-    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext
+    from dataflare_vec.jit.numba_types import Builder, Context, Signature, TypingContext, Values
 
 #: A byte's address: ``pointer[i]`` reads and writes without a check.
 byte_pointer = types.CPointer(types.uint8)
@@ -104,7 +104,7 @@ for _type in (StringType, BytesType):
 
 
 @lower_cast(StringType, StringType)
-def _cast(context: Context, builder: Builder, given: Type, wanted: Type, value: Any) -> Any:
+def _cast(context: Context, builder: Builder, given: Type, wanted: Type, value: ir.Value) -> Any:
     return value
 
 
@@ -113,7 +113,7 @@ def make_view(typing_context: TypingContext, kind: Any, data: Any, nbytes: Any) 
     """Return the view of type ``kind`` (the type, or a value of it) at an address."""
     wanted = kind.instance_type if isinstance(kind, types.TypeRef) else types.unliteral(kind)
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         view = cgutils.create_struct_proxy(wanted)(context, builder)
         view.data, view.nbytes = arguments[1], arguments[2]
         return view._getvalue()
@@ -125,7 +125,7 @@ def make_view(typing_context: TypingContext, kind: Any, data: Any, nbytes: Any) 
 def offset_by(typing_context: TypingContext, data: Any, distance: Any) -> Any:
     """Return the address ``distance`` bytes further on."""
 
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Any) -> Any:
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         return builder.gep(arguments[0], [arguments[1]])
 
     return byte_pointer(byte_pointer, types.int64), generate
@@ -226,7 +226,7 @@ def _register_constants() -> None:
         return context.get_dummy_value()
 
     @lower_cast(StringConstantType, StringType)
-    def cast_constant(context: Context, builder: Builder, given: Type, wanted: Type, value: Any) -> Any:
+    def cast_constant(context: Context, builder: Builder, given: Type, wanted: Type, value: ir.Value) -> Any:
         return constant_view(context, builder, wanted, given.literal_value.encode())
 
 

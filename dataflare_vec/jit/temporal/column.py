@@ -104,7 +104,7 @@ class _Temporal(CheckedElement):
     def layout(self, ty: TemporalColumn) -> Layout:
         return FixedWidth(ty.bitwidth // 8)
 
-    def slot_types(self, context: Any, ty: TemporalColumn) -> list[ir.Type]:
+    def slot_types(self, context: Context, ty: TemporalColumn) -> list[ir.Type]:
         pointer = ir.IntType(ty.bitwidth).as_pointer()
         return [pointer, _I64, ir.IntType(8).as_pointer(), _I64]
 
@@ -148,7 +148,7 @@ class _Temporal(CheckedElement):
         most = _I64((1 << 63) // 1000)
         return builder.icmp_unsigned(">", builder.add(value, most), _I64(2 * most.constant))
 
-    def zero(self, context: Any, ty: TemporalColumn) -> ir.Value:
+    def zero(self, context: Context, ty: TemporalColumn) -> ir.Value:
         return ir.IntType(ty.bitwidth)(0)
 
 
