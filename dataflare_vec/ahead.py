@@ -63,7 +63,9 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, 
         expected = "a dict from parameter to dtype"
         raise BindingError(plugin=plugin.name, argument="schema", expected=expected, got=repr(schema))
     if plugin.form is not Form.ROW:
-        msg, hint = f"it is a {plugin.form.value}", "only row kernels and filters are compiled"
+        kind = plugin.form.value
+        msg = f"it is {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+        hint = "only row kernels and filters are compiled"
         raise BindingError(msg, plugin=plugin.name, hint=hint)
     binding = bind(plugin, {})
     names = [item.parameter.name for item in binding.columns]

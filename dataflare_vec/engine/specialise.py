@@ -70,13 +70,13 @@ def check_constants(binding: Binding) -> None:
     """
     for item in binding.items:
         if isinstance(item, Constant) and not _is_constant(item.value):
-            raise BindingError(
-                plugin=binding.plugin.name,
-                parameter=item.parameter.name,
-                expected="a number of 64 bits, a bool, a string, bytes, a date or time without zone, a "
-                "decimal of 18 digits, None or a tuple of these",
-                got=f"{type(item.value).__name__} {item.value!r}",
+            name, got = item.parameter.name, f"{type(item.value).__name__} {item.value!r}"
+            expected = (
+                "a number of 64 bits, a bool, a string, bytes, a date or time without zone, a decimal of 18 "
+                "digits, None or a tuple of these"
             )
+            msg = f"constant `{name}` must be {expected}, got {got}"
+            raise BindingError(msg, plugin=binding.plugin.name, parameter=name, expected=expected, got=got)
 
 
 def _is_constant(value: object) -> bool:

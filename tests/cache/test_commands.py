@@ -67,7 +67,7 @@ def test_types_are_assumed(capsys):
         (["margin", "--for", "f64"], "`margin` reads 2 columns (price, cost), got 1 types"),
         (["margin", "--for", "f64,complex"], "--for: `complex` is no type; use i8"),
         (["margins"], "there is no plugin `margins`; did you mean `margin`"),
-        (["total"], "plugin `total` is a expression; only row kernels and filters are compiled"),
+        (["total"], "plugin `total`: it is an expression; only row kernels and filters are compiled"),
     ],
 )
 def test_mistakes_are_said(margin, arguments, message, capsys):
