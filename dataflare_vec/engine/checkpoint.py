@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dataflare_vec.engine.plan import Plan
-    from dataflare_vec.engine.scan import ScanStage
     from dataflare_vec.engine.state import StateStore
 
 
@@ -57,8 +56,7 @@ def open_states(plan: Plan, given: Any) -> OpenStates:
     """
     if isinstance(given, OpenStates):
         return given
-    stages = stateful_stages(plan)
-    is_pipeline = sum(stage.plugin is not None for stage in plan.stages) > 1
+    stages, is_pipeline = plan.stateful, plan.is_pipeline
     if given is None:
         by_name: Mapping[str, Any] = {}
     elif not stages:
@@ -80,18 +78,6 @@ def open_states(plan: Plan, given: Any) -> OpenStates:
     states = OpenStates((stage.index, stage.open_state(by_name.get(name))) for name, stage in stages.items())
     states.names = tuple(stages)
     states.of_pipeline = is_pipeline
-    states.given = {stages[name].index: one for name, one in by_name.items()}
+    if by_name:
+        states.given = {stages[name].index: one for name, one in by_name.items()}
     return states
-
-
-def stateful_stages(plan: Plan) -> dict[str, ScanStage]:
-    """Return the stages that carry a state, by name of the plugin; a second use of one is ``name (2)``."""
-    found: dict[str, Any] = {}
-    for stage in plan.stages:
-        if stage.in_order and stage.plugin is not None:
-            name, count = stage.plugin.name, 1
-            while name in found:
-                count += 1
-                name = f"{stage.plugin.name} ({count})"
-            found[name] = stage
-    return found

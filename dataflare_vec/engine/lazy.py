@@ -142,7 +142,7 @@ def answering(step: BoundStep) -> BoundStep:
     if plugin is None:
         info = replace(step.plugin.info, plugin_type=PluginType.TRANSFORMER)
         plugin = made.answers = replace(step.plugin, info=info)
-    return replace(step, plugin=plugin, binding=replace(step.binding, plugin=plugin))
+    return step._replace(plugin=plugin, binding=replace(step.binding, plugin=plugin))
 
 
 def check_answers(plugin: Plugin, answers: Sequence[pl.Series]) -> None:
@@ -175,7 +175,7 @@ def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
     )
     columns = tuple(item for item in items if isinstance(item, Column))
     binding = replace(step.binding, items=items, columns=columns)
-    return replace(step, binding=binding, output=None, keep=True, by=tuple(keys)), [*names, *keys]
+    return step._replace(binding=binding, output=None, keep=True, by=tuple(keys)), [*names, *keys]
 
 
 def _sources(step: BoundStep) -> list[pl.Expr]:
@@ -213,7 +213,7 @@ def apply_lazily(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
             column = as_expression(one, dtypes[0]).alias(names[0])
         else:
             scope = Scope.of_schema(frame.collect_schema())
-            inner = Plan([replace(step, output=None)], scope, keep_data=False)
+            inner = Plan([step._replace(output=None)], scope, keep_data=False)
             struct = pl.Struct(dict(zip(inner.new, dtypes, strict=True)))
             column = as_expression(one, struct)
             column = column.struct.rename_fields(names).struct.unnest()
@@ -254,7 +254,7 @@ def as_aggregation(request: Request) -> pl.Expr:
     row's key is the number of its list.
     """
     (step,) = request.steps
-    inner, names = _inner(replace(step, by=(pl.lit(0).alias(_GROUP),)))
+    inner, names = _inner(step._replace(by=(pl.lit(0).alias(_GROUP),)))
     sources = [source.implode() for source in _sources(step)]
     dtype = _Typed(inner, names, in_groups=True).of(sources)
     compute = _Aggregate(_of_one(request, inner), names)

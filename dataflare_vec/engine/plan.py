@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.engine.inferred import Results
     from dataflare_vec.engine.reduce import ReduceStage
+    from dataflare_vec.engine.scan import ScanStage
     from dataflare_vec.engine.scope import Scope
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.engine.steps import BoundStep
@@ -105,11 +106,25 @@ class Plan:
         Whether it also is the plan of other data of the same schema.
     reduces : ReduceStage or None
         The last stage, if it makes one row of many.
+    stateful : dict
+        The stages that carry a state, by name of the plugin.
+    is_pipeline : bool
+        Whether it has several plugins.
     dtypes : dict
         By name of the plugin the dtypes of the columns that parameters are bound to by name.
     """
 
-    __slots__ = ("dtypes", "has_whole", "is_reusable", "new", "reduces", "scope", "stages")
+    __slots__ = (
+        "dtypes",
+        "has_whole",
+        "is_pipeline",
+        "is_reusable",
+        "new",
+        "reduces",
+        "scope",
+        "stages",
+        "stateful",
+    )
 
     def __init__(self, steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> None:
         self.scope = scope
@@ -121,12 +136,15 @@ class Plan:
         self.dtypes: dict[str, dict[str, Any]] = {}
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
+        self.stateful = _carrying(self.stages)
+        self.is_pipeline = len(steps) > 1
 
     def over(self, scope: Scope | None) -> Plan:
         """Return the same plan for other data of the same schema."""
         plan = Plan.__new__(Plan)
         plan.stages, plan.new, plan.dtypes = self.stages, self.new, self.dtypes
         plan.has_whole, plan.reduces = self.has_whole, self.reduces
+        plan.stateful, plan.is_pipeline = self.stateful, self.is_pipeline
         plan.is_reusable = True
         plan.scope = scope  # type: ignore[assignment]  # None only while it is remembered
         return plan
@@ -311,3 +329,16 @@ class Plan:
                 if earlier.writes and set(earlier.writes) <= set(names):
                     earlier.kept = False  # nobody sees it any more but the steps between
         return names
+
+
+def _carrying(stages: Sequence[Stage]) -> dict[str, ScanStage]:
+    """Return those that carry a state, by name of the plugin; a second use of one is ``name (2)``."""
+    found: dict[str, Any] = {}
+    for stage in stages:
+        if stage.in_order and stage.plugin is not None:
+            name, count = stage.plugin.name, 1
+            while name in found:
+                count += 1
+                name = f"{stage.plugin.name} ({count})"
+            found[name] = stage
+    return found

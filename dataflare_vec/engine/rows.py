@@ -65,6 +65,9 @@ class RowStage(Stage):
         self.kept = kept
         self.is_filter = binding.plugin.is_filter
         self.column_types = id(prepared)
+        self._writes_nested = any(
+            isinstance(field.layout, (PackedRows, Fields)) for field in prepared.outputs
+        )
         self._texts: list[Any] = []  # what constants have the addresses of
         self._constants = _constant_bits(binding, self._texts) if binding.constant_key else None
 
@@ -96,8 +99,7 @@ class RowStage(Stage):
 
     def fusable(self) -> Fusable | None:
         """Return itself, unless later stages don't read what it writes as it is written."""
-        nested = any(isinstance(field.layout, (PackedRows, Fields)) for field in self.prepared.outputs)
-        return None if self.in_order or nested else self
+        return None if self.in_order or self._writes_nested else self
 
     def place(self, chunk: Chunk) -> Placement:
         """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
