@@ -26,6 +26,7 @@ from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.frames import column_names, to_polars
 from dataflare_vec.layouts.views import INLINE_BYTES, VIEW_BYTES
+from dataflare_vec.layouts.widths import value_bytes
 from dataflare_vec.manager import managed
 from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.running import readers_of
@@ -330,11 +331,7 @@ def _size(dtype: Any, series: pl.Series | None = None) -> float:
     if dtype in (pl.String, pl.Binary) and series is not None:
         sizes = series.cast(pl.Binary).bin.size()
         return VIEW_BYTES + float(sizes.filter(sizes > INLINE_BYTES).sum()) / max(len(series), 1)
-    if dtype == pl.Boolean:
-        return 1 / 8
-    physical = pl.Series(dtype=dtype).to_physical().dtype
-    digits = "".join(c for c in str(physical) if c.isdigit())
-    return int(digits) / 8 if physical.is_numeric() and digits else 16.0
+    return value_bytes(dtype) or VIEW_BYTES
 
 
 def _measure(plan: Plan, frame: pl.DataFrame, runtime: Runtime) -> dict[int, float]:

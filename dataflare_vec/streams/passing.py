@@ -17,6 +17,7 @@ from dataflare_vec.engine.request import check_options
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import annotated_types, bind_steps
 from dataflare_vec.exceptions import ArgumentError, BindingError
+from dataflare_vec.layouts.widths import value_bytes
 from dataflare_vec.running import run_batch
 from dataflare_vec.streams.bounds import batch_bytes
 from dataflare_vec.streams.result import StreamResult
@@ -247,11 +248,7 @@ def _width(dtype: Any) -> float:
         return sum(_width(field.dtype) for field in dtype.fields)
     if isinstance(dtype, pl.Array):
         return dtype.size * _width(dtype.inner)
-    if dtype.is_integer() or dtype.is_float():
-        return int("".join(filter(str.isdigit, str(dtype)))) / 8
-    if dtype.is_temporal():
-        return 8
-    return 1 / 8 if dtype == pl.Boolean else _WIDTH
+    return value_bytes(dtype) or _WIDTH
 
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
