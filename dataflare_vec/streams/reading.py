@@ -7,6 +7,7 @@ import csv
 import glob as globbing
 import io
 import os
+import re
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -209,10 +210,21 @@ def _csv_blocks(
     separator = options.get("separator", "," if says is None else says.separator)
     head = separator.join(columns).encode() + (end or b"\n")
     said = {name: value for name, value in options.items() if name not in _OF_HEADS}
+    nulls = said.get("null_values")
+    if isinstance(nulls, dict):
+        said["null_values"] = {
+            column: nulls[name] for name, column in zip(schema, columns, strict=True) if name in nulls
+        }
     for block in blocks:
-        for frame in rows_of(scan(path, "csv", columns, said, head + block), size):
-            frame.columns = schema.names()
-            yield frame
+        try:
+            for frame in rows_of(scan(path, "csv", columns, said, head + block), size):
+                frame.columns = schema.names()
+                yield frame
+        except pl.exceptions.PolarsError as error:  # which names a column as the head does
+            text = re.sub(
+                rf"(?<=column '){letter}(\d+)(?=')", lambda at: schema.names()[int(at[1])], str(error)
+            )
+            raise type(error)(text) from error
 
 
 def read_ipc(path: Path, rows: int, size: int, memory: int | None) -> Iterator[pl.DataFrame]:

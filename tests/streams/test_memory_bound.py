@@ -203,6 +203,7 @@ TEXTS = {
     "blank": ("x,s\n\n1,a\n\n\n2,\n", {}),
     "short": ("x,s\n1,a\n2\n3\n4,d\n", {}),
     "other names": ("x,s\n1,a\n2,b\n", {"new_columns": ["x", "t, u"], "comment_prefix": "a"}),
+    "nulls of a column": ("x,s\n1,1\n2,NA\n3,NA\n", {"null_values": {"s": "NA"}}),
     "nothing": ("x,s\n", {}),
 }
 
@@ -221,6 +222,15 @@ def test_blocks_of_text(name, size, tmp_path, monkeypatch):
     ]
     expected, found = (pl.concat(frames) if frames else pl.DataFrame() for frames in parts)
     assert_frame_equal(found, expected)
+
+
+def test_a_value_that_is_no_number_is_told_with_the_name_of_its_column(tmp_path, monkeypatch):
+    monkeypatch.setattr("dataflare_vec.streams.reading.block_bytes", lambda memory: 4)
+    (tmp_path / "a.csv").write_text("x,s\n1,a\n2,b\n?,c\n")
+    options = {"schema_overrides": {"x": pl.Int64}}
+    for memory in (None, MEMORY):
+        with pytest.raises(dfv.SourceError, match=r"parse `\?` .* column 'x'"):
+            through(tmp_path / "a.csv", memory, read_options=options)
 
 
 def test_blocks_end_where_rows_do():
