@@ -253,7 +253,13 @@ class Layout:
 
 
 def layout_of(path: Path, rows: int) -> Layout | None:
-    """Return the layout of a file; None if it contradicts itself, or the rows that Polars finds in it."""
+    """Return the layout of a file that has so many rows by Polars' count; None if it contradicts itself.
+
+    Raises
+    ------
+    ValueError
+        If its row groups have others: Polars would leave out those that the count doesn't know of.
+    """
     try:
         layout = Layout(path)
         size = path.stat().st_size
@@ -266,7 +272,11 @@ def layout_of(path: Path, rows: int) -> Layout | None:
                     return None
     except _MALFORMED:
         return None
-    return layout if sum(group.rows for group in layout.groups) == rows else None
+    found = sum(group.rows for group in layout.groups)
+    if found != rows:
+        msg = f"of {rows} rows {found} were found"
+        raise ValueError(msg)
+    return layout
 
 
 @dataclass(frozen=True)

@@ -152,7 +152,6 @@ def _meta(footer):
 FOOTERS = {
     "no encodings": lambda footer: _meta(footer).pop(2),
     "a chunk that leads out of the file": lambda footer: _meta(footer).update({7: (6, 1 << 40)}),
-    "a group of other rows": lambda footer: _group(footer).update({3: (6, 1 << 50)}),
     "rows that are less than none": lambda footer: _group(footer).update({3: (6, -1)}),
 }
 
@@ -171,6 +170,26 @@ def test_a_malformed_footer(change, tmp_path):
         except dfv.SourceError:
             outcomes.append("refused")
     assert outcomes in ([3000, 3000], ["refused", "refused"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda footer: footer.update({3: (6, 2900)}),
+        lambda footer: footer.update({3: (6, 3100)}),
+        lambda footer: _group(footer).update({3: (6, 900)}),
+        lambda footer: _group(footer).update({3: (6, 1 << 50)}),
+    ],
+    ids=["fewer", "more", "fewer in a group", "more in a group"],
+)
+def test_row_groups_of_other_rows_than_the_footer_says(change, tmp_path):
+    """Polars ends a slice where the footer says, whatever follows."""
+    path = tmp_path / "a.parquet"
+    rows(0, 3000).write_parquet(path, row_group_size=1000)
+    path.write_bytes(rebuilt(path.read_bytes(), change))
+    for memory in (None, MEMORY):
+        with pytest.raises(dfv.SourceError, match=r"a\.parquet"):
+            through(path, memory)
 
 
 @pytest.mark.parametrize("size", [-1, 1 << 30])
