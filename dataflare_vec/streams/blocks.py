@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.exceptions import SourceError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass
@@ -78,3 +82,40 @@ class Rows:
             if not inside:
                 last = at
         return last
+
+
+def check_last_line(tail: bytes, columns: int, separator: str, options: Mapping[str, Any]) -> None:
+    """Raise if a CSV text ends amid a row: Polars takes what is missing for null, or closes a quote itself.
+
+    Parameters
+    ----------
+    tail
+        The end of it.
+    columns
+        How many values a row has.
+    options
+        How it is read, as `read_options` calls it.
+
+    Raises
+    ------
+    SourceError
+        If the last line has no end, and too few values or a quote that is open.
+    """
+    end = (options.get("eol_char") or "\n").encode()
+    start = tail.rfind(end) + 1
+    comment, quote = options.get("comment_prefix"), options.get("quote_char", '"')
+    line = tail[start:].decode("utf-8", "replace")
+    if start in (0, len(tail)) or (comment and line.startswith(comment)):
+        return
+    if quote and quote in line:
+        # It may be the end of a value of several lines, of which only this can be told:
+        ends_inside = (
+            rf"{re.escape(separator)}{re.escape(quote)}([^{re.escape(quote)}]|{re.escape(quote)}{{2}})*"
+        )
+        problem = "a quote that is open" if re.search(f"{ends_inside}$", line) else ""
+    else:
+        found = len(next(csv.reader([line], delimiter=separator, quoting=csv.QUOTE_NONE)))
+        problem = f"{found} of {columns} values" if found < columns else ""
+    if problem:
+        msg = f"it is cut off: the last line has {problem}, and no end"
+        raise SourceError(msg, hint="if it is whole, end it with a line feed")

@@ -26,9 +26,9 @@ def piece_bytes(memory: int) -> int:
     return memory // 16
 
 
-def block_bytes(memory: int) -> int:
+def block_bytes(memory: int | None) -> int:
     """Return the bytes of text that are read at a time: values may take some times as many."""
-    return memory // 64
+    return _BATCH if memory is None else memory // 64
 
 
 def cut(frame: pl.DataFrame, rows: int, nbytes: int) -> Iterator[pl.DataFrame]:

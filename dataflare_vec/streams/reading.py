@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import glob as globbing
 import io
 import os
@@ -21,7 +20,7 @@ from dataflare_vec.exceptions import ArgumentError, SourceError
 from dataflare_vec.frames import to_polars
 from dataflare_vec.hints import Argument, Phrase, near_matches
 from dataflare_vec.streams.batches import check_end_of_stream
-from dataflare_vec.streams.blocks import Rows
+from dataflare_vec.streams.blocks import Rows, check_last_line
 from dataflare_vec.streams.bounds import block_bytes, piece_bytes
 from dataflare_vec.streams.formats import named
 from dataflare_vec.streams.pieces import Pieces
@@ -142,9 +141,8 @@ def scan(
         return pl.scan_ipc(path, glob=False)
     said = dict(options)
     if kind == "csv":
-        says = named(path)
         said = {
-            "separator": "," if says is None else says.separator,
+            "separator": _separator(path, options),
             "try_parse_dates": True,
             "infer_schema_length": INFERRED,
             **said,
@@ -176,8 +174,13 @@ def read_parquet(path: Path, rows: int, size: int, memory: int | None) -> Iterat
 def read_text(
     path: Path, kind: str, schema: pl.Schema, options: Mapping[str, Any], size: int, memory: int | None
 ) -> Iterator[pl.DataFrame]:
-    """Yield the rows of a CSV or NDJSON file; where there is a limit, of some bytes of it at a time."""
-    if memory is None:
+    """Yield the rows of a CSV or NDJSON file; where there is a limit, of some bytes of it at a time.
+
+    So also those of a compressed CSV file, whose end nothing but reading it tells.
+    """
+    if memory is None and (kind != "csv" or _codec(path) is None):
+        if kind == "csv":
+            check_end(path, len(schema), {**options, "encoding": "utf8"})
         yield from rows_of(scan(path, kind, schema, options), size)
         return
     with _opened(path) as file:
@@ -201,13 +204,13 @@ def _csv_blocks(
     )
     skipped = sum(options.get(name, 0) for name in _SKIPPED)
     blocks = Rows(end or b"\n", quote, comment).blocks(file, nbytes, 1 + skipped)
+    separator = _separator(path, options)
     first = next(blocks, b"")
+    check_last_line(first[-_TAIL:], len(schema), separator, options)
     yield from rows_of(scan(path, "csv", schema, options, first), size)
     # The others get a head, of which Polars takes how many columns there are, and not of their first row.
     letter = "b" if comment is not None and comment.startswith(b"a") else "a"
     columns = pl.Schema((f"{letter}{index}", dtype) for index, dtype in enumerate(schema.values()))
-    says = named(path)
-    separator = options.get("separator", "," if says is None else says.separator)
     head = separator.join(columns).encode() + (end or b"\n")
     said = {name: value for name, value in options.items() if name not in _OF_HEADS}
     nulls = said.get("null_values")
@@ -215,16 +218,17 @@ def _csv_blocks(
         said["null_values"] = {
             column: nulls[name] for name, column in zip(schema, columns, strict=True) if name in nulls
         }
+    names = schema.names()
     for block in blocks:
+        text = head + block
+        check_last_line(text[-_TAIL:], len(schema), separator, options)
         try:
-            for frame in rows_of(scan(path, "csv", columns, said, head + block), size):
-                frame.columns = schema.names()
+            for frame in rows_of(scan(path, "csv", columns, said, text), size):
+                frame.columns = names
                 yield frame
         except pl.exceptions.PolarsError as error:  # which names a column as the head does
-            text = re.sub(
-                rf"(?<=column '){letter}(\d+)(?=')", lambda at: schema.names()[int(at[1])], str(error)
-            )
-            raise type(error)(text) from error
+            told = re.sub(rf"(?<=column '){letter}(\d+)(?=')", lambda at: names[int(at[1])], str(error))
+            raise type(error)(told) from error
 
 
 def read_ipc(path: Path, rows: int, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
@@ -361,32 +365,22 @@ def rows_to_infer(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_end(path: Path, columns: int, options: Mapping[str, Any]) -> None:
-    """Raise if a CSV file ends amid a row: Polars takes the values that are missing for null.
+    """Raise if a CSV file ends amid a row, as far as its last bytes tell.
 
     Raises
     ------
-    ValueError
-        If the last line has no end, and too few values.
+    SourceError
+        Saying how its last line ends.
     """
-    says = named(path)
-    if _codec(path) is not None or options.get("eol_char", "\n") != "\n":
-        return  # what is compressed has an end of its own
     encoding = options.get("encoding", "utf8")
-    if not _is_utf8(encoding) and ",\n".encode(encoding) != b",\n":
-        return
+    if _codec(path) is not None or not (_is_utf8(encoding) or ",\n".encode(encoding) == b",\n"):
+        return  # it is looked at when it is read
     with path.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-        tail = file.read()
-    start = tail.rfind(b"\n") + 1
-    if start in (0, len(tail)):
-        return
-    line = tail[start:].decode("utf-8", "replace")
-    separator = options.get("separator", "," if says is None else says.separator)
-    quote = options.get("quote_char", '"')
-    if quote and quote in line:
-        return  # it may be the end of a value of several lines; Polars looks for the quote that closes it
-    found = len(next(csv.reader([line], delimiter=separator, quoting=csv.QUOTE_NONE)))
-    comment = options.get("comment_prefix")
-    if found < columns and not (comment and line.startswith(comment)):
-        msg = f"it is cut off: the last line has {found} of {columns} values, and no end"
-        raise SourceError(msg, hint="if it is whole, end it with a line feed")
+        check_last_line(file.read(), columns, _separator(path, options), options)
+
+
+def _separator(path: Path, options: Mapping[str, Any]) -> str:
+    says = named(path)
+    separator: str = options.get("separator", "," if says is None else says.separator)
+    return separator

@@ -115,6 +115,33 @@ def test_an_end_that_only_looks_cut(tmp_path):
         read(path)
 
 
+@pytest.mark.parametrize("memory", [None, "128MiB"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gz"])
+@pytest.mark.parametrize("encoding", ["utf8", "utf16"])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("x,s\n1,a\n2", "1 of 2 values"),
+        ('x,s\n1,a\n2,"b', "a quote that is open"),
+        ('x,s\n1,a\n2,"b, ""c', "a quote that is open"),
+        ('x,s\n1,"a"\n2,"b"', None),
+        ('x,s\n1,a\n2,5"', None),
+        ('x,s\n1,a\n2,"b\nc"', None),
+        ("x,s\n1,a\n2,", None),
+    ],
+)
+def test_a_csv_text_that_is_cut(text, problem, encoding, pack, memory, tmp_path):
+    """Also where whoever compressed it was handed no more, so that the compressed file is whole."""
+    path = tmp_path / f"a.csv{'' if pack is bytes else '.gz'}"
+    path.write_bytes(pack(text.encode(encoding)))
+    options = {"memory": memory, "read_options": {"encoding": encoding}}
+    if problem is None:
+        assert sum(frame.height for frame in dfv.stream(path, SHARE, **options)) == 2
+    else:
+        with pytest.raises(dfv.SourceError, match=f"a.csv.*it is cut off: the last line has {problem}"):
+            list(dfv.stream(path, SHARE, **options))
+
+
 def test_memory_changes_no_value(tmp_path):
     """One reader for all row groups: PyArrow's made 1816-03-29 of the year 9999, and refused Int128."""
     path = tmp_path / "times.parquet"
