@@ -251,6 +251,9 @@ def _standard_input() -> Any:
         except (pa.ArrowException, DataFlareError, OSError, ValueError) as error:
             msg = f"standard input breaks off, or is damaged: {error}"
             raise SourceError(msg) from error
+        if watched.read(1):
+            msg = "standard input goes on after the end of its Arrow IPC stream"
+            raise SourceError(msg, hint="send one stream; several files one after the other are none")
 
     return pa.RecordBatchReader.from_batches(reader.schema, batches())
 

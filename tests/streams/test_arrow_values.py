@@ -124,6 +124,14 @@ def test_a_stream_that_ends_between_two_batches(tmp_path, monkeypatch, capsys):
     assert pl.read_parquet(target).height == 100
 
 
+def test_two_streams_one_after_the_other(tmp_path, monkeypatch, capsys):
+    """As `cat` makes them: PyArrow reads the first one, and says nothing of what follows."""
+    target = tmp_path / "o.parquet"
+    assert run_piped(2 * in_batches(pa.ipc.new_stream), target, monkeypatch) == 3
+    assert "standard input goes on after the end of its Arrow IPC stream" in capsys.readouterr().err
+    assert not target.exists()
+
+
 def test_a_stream_of_the_first_versions_of_the_format(tmp_path, monkeypatch):
     """Its end marker is a zero of 32 bits."""
     whole = in_batches(pa.ipc.new_stream, legacy=True)
