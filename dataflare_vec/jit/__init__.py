@@ -1,5 +1,8 @@
 """Kernels compiled onto Arrow memory. Importing this imports all of Numba (see `native.numba`)."""
 
+# Before anything in it: a thread that imports a module of a package holds the module's lock and waits for the
+# package's, and another thread that imports the package waits the other way round.
+import numba  # noqa: F401
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
