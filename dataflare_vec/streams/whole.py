@@ -149,21 +149,72 @@ def clean_up(path: Path) -> None:
 @contextmanager
 def _claim(path: Path, *, folder: bool) -> Iterator[Path]:
     clean_up(path)
-    with _refusing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            path.lstat()  # its name may be too long, though the temporary one isn't
-        temporary, lock = _create(path, folder=folder)
-    try:
+    partial = _Partial(path, is_folder=folder)
+    try:  # Ctrl-C may come between any two steps, also before there is a name to give
+        with _refusing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                path.lstat()  # its name may be too long, though the temporary one isn't
+            temporary = partial.create()
         yield temporary
-    finally:
-        if lock is not None:
-            os.close(lock)
-        if folder:
-            shutil.rmtree(temporary, ignore_errors=True)
+    except BaseException:
+        partial.remove()
+        raise
+    try:
+        partial.remove()
+    except BaseException:  # Ctrl-C comes while an old folder of many files is removed
+        partial.remove()
+        raise
+
+
+class _Partial:
+    """A temporary file or folder, locked by this process; known by its name from before it is there."""
+
+    def __init__(self, path: Path, *, is_folder: bool) -> None:
+        self._target = path
+        self._is_folder = is_folder
+        self._path: Path | None = None
+        self._lock: int | None = None
+
+    def create(self) -> Path:
+        """Make it, and return it."""
+        mark = ""
+        while True:
+            name = f"{_begin(self._target)}{os.getpid()}-{os.urandom(8).hex()}{mark}{SUFFIX}"
+            path = self._path = self._target.with_name(name)
+            if self._is_folder:
+                path.mkdir()
+            else:
+                path.touch(exist_ok=False)
+            if mark:
+                return path
+            try:
+                self._lock = disk.lock(path)
+            except FileNotFoundError:  # another run took it for a dead one's
+                continue
+            if self._lock is None:  # under this name it would be a dead one's to whoever has locks
+                mark = UNLOCKED
+                path.rmdir() if self._is_folder else path.unlink()
+            elif path.exists():
+                return path
+            else:  # taken for a dead one's between the two calls
+                self._unlock()
+
+    def remove(self) -> None:
+        """Remove what is there under its name, perhaps a folder that it has changed places with."""
+        if self._path is None:
+            return
+        self._unlock()
+        if self._is_folder:
+            shutil.rmtree(self._path, ignore_errors=True)
         else:
             with suppress(OSError):  # as there is none if all went well; what didn't is being raised
-                temporary.unlink()
+                self._path.unlink()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            lock, self._lock = self._lock, None
+            os.close(lock)
 
 
 def _begin(path: Path) -> str:
@@ -192,27 +243,3 @@ def _refusing(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise _refusal(path, error) from error
-
-
-def _create(path: Path, *, folder: bool) -> tuple[Path, int | None]:
-    """Make a file or folder that this process has locked; return it and what holds the lock."""
-    mark = ""
-    while True:
-        temporary = path.with_name(f"{_begin(path)}{os.getpid()}-{os.urandom(8).hex()}{mark}{SUFFIX}")
-        if folder:
-            temporary.mkdir()
-        else:
-            temporary.touch(exist_ok=False)
-        if mark:
-            return temporary, None
-        try:
-            lock = disk.lock(temporary)
-        except FileNotFoundError:  # another run took it for a dead one's
-            continue
-        if lock is None:  # under this name it would be a dead one's to whoever has locks, as another host
-            mark = UNLOCKED
-            temporary.rmdir() if folder else temporary.unlink()
-        elif temporary.exists():
-            return temporary, lock
-        else:
-            os.close(lock)  # taken for a dead one's between the two calls
