@@ -14,6 +14,7 @@ import os
 import threading
 import time
 import weakref
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # each class of a protocol would add a tenth of a millisecond to the package's import
@@ -39,7 +40,7 @@ _PAUSE = 0.001
 
 
 _locks: list[Lock] = []
-_held: list[Lock] = []  # by the thread that forks
+_forking = threading.local()  # `held`: locks that this thread took for its fork; two may be forking at once
 
 
 def wait_for_lock(lock: Lock) -> None:
@@ -49,6 +50,7 @@ def wait_for_lock(lock: Lock) -> None:
 
 # Not a WeakSet: one can't be listed safely while another thread makes something.
 _renewed: set[weakref.ref[Renewed]] = set()
+_around: list[tuple[Callable[[], None], Callable[[], None]]] = []
 _in_child: list[Callable[[], None]] = []
 
 
@@ -66,33 +68,47 @@ def call_in_child(function: Callable[[], None]) -> None:
 
 
 def around(*, before: Callable[[], None], in_parent: Callable[[], None]) -> None:
-    """Let the thread that forks call something before and after, in the parent."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=before, after_in_parent=in_parent)
+    """Let the thread that forks call something before, when all waiting is over, and after, in the parent."""
+    _around.append((before, in_parent))
 
 
 def _before() -> None:
+    _wait()
+    for before, _ in _around:
+        before()
+
+
+def _wait() -> None:
     until = time.monotonic() + PATIENCE
     own = threading.get_ident()
     while True:
         while _is_importing(own) and time.monotonic() < until:
             time.sleep(_PAUSE)
+        held: list[Lock] = []
+        _forking.held = held
         for lock in tuple(_locks):
             if lock.acquire(timeout=max(until - time.monotonic(), 0)):
-                _held.append(lock)
+                held.append(lock)
         # What is imported may take one of the locks, so it comes first; but it may have begun since.
         if not _is_importing(own) or time.monotonic() >= until:
             return
-        _after()
+        _let_go()
 
 
-def _after() -> None:
-    while _held:
-        _held.pop().release()
+def _let_go() -> None:
+    held = getattr(_forking, "held", [])
+    while held:
+        held.pop().release()
+
+
+def _after_in_parent() -> None:
+    for _, in_parent in _around:
+        in_parent()
+    _let_go()
 
 
 def _after_in_child() -> None:
-    _after()
+    _let_go()
     for function in _in_child:
         function()
     for reference in list(_renewed):
@@ -113,4 +129,7 @@ def _is_importing(own: int) -> bool:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after_in_child)
+    # What is registered last is called first. These take locks, which whoever we wait for may need.
+    for _name in ("logging", "concurrent.futures.thread"):
+        import_module(_name)
+    os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)

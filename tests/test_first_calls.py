@@ -95,3 +95,65 @@ def test_a_thread_of_the_users_imports_numba_meanwhile(delay, tmp_path):
 @pytest.mark.parametrize("delay", [0.02, 0.1, 0.3])
 def test_a_fork_during_the_first_call(delay, tmp_path):
     run(FORK.format(delay=delay), tmp_path)
+
+
+WAITING = """
+import logging
+from dataflare_vec import forks
+from dataflare_vec.jit.compiler import compile_lock
+forks.PATIENCE = 5.0
+holds = threading.Event()
+
+def compile_and_log():
+    with compile_lock:
+        holds.set()
+        time.sleep(0.3)  # the other thread forks
+        logging.getLogger("first asked for here").isEnabledFor(logging.DEBUG)
+        from concurrent.futures import ThreadPoolExecutor
+        ThreadPoolExecutor(1).submit(int).result()
+        dfv.default_manager().get_memory_pool_stats()
+
+dfv.default_manager().get_memory_pool_stats()
+thread = threading.Thread(target=compile_and_log)
+thread.start()
+holds.wait()
+child = os.fork()
+if not child:
+    os._exit(0 if compile_lock._lock.acquire(timeout=0) else 1)
+thread.join()
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_that_waits_holds_nothing_that_the_other_thread_needs(tmp_path):
+    """As the locks of logging, executors and pools, which are taken for a fork too."""
+    run(WAITING, tmp_path)
+
+
+FORKS = """
+from dataflare_vec import forks
+locks = [threading.RLock() for _ in range(20)]
+for lock in locks: forks.wait_for_lock(lock)
+
+def fork():
+    try:
+        for _ in range(30):
+            forks._before()
+            held = [lock._is_owned() for lock in locks]
+            time.sleep(0.0005)
+            forks._after_in_parent()
+            assert all(held)
+    except BaseException:
+        failed.append(traceback.format_exc())
+
+threads = [threading.Thread(target=fork) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert not failed, failed[0]
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_threads_that_fork_at_once_let_go_of_their_own_locks(tmp_path):
+    run(FORKS, tmp_path)
