@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -119,3 +120,22 @@ def check_last_line(tail: bytes, columns: int, separator: str, options: Mapping[
     if problem:
         msg = f"it is cut off: the last line has {problem}, and no end"
         raise SourceError(msg, hint="if it is whole, end it with a line feed")
+
+
+def check_last_record(tail: bytes) -> None:
+    """Raise if an NDJSON text ends amid a record: Polars doesn't say in which line it met one.
+
+    Raises
+    ------
+    SourceError
+        If the last line has no end, and is no JSON.
+    """
+    start = tail.rfind(b"\n") + 1
+    line = tail[start:]
+    if not start or not line.strip() or b"\0" in line:
+        return
+    try:
+        json.loads(line.decode("utf-8", "replace"))
+    except ValueError as error:
+        msg = f"it is cut off: its last line, of {len(line)} bytes, is no whole record"
+        raise SourceError(msg) from error

@@ -298,12 +298,13 @@ def _open(
             options = rows_to_infer(path, options)
             with as_utf8(path, kind, options, lines=INFERRED + 1) as text:
                 schema = scan(text, kind, None, options).collect_schema()
-            check_end(path, len(schema), options)
+            check_end(path, kind, len(schema), options)
             schema = _typed(schema, options.get("schema_overrides") or {}, types if first is None else {})
             if first is not None:
                 # The first file's types hold for all: by its own a column of blanks would be text.
                 schema = pl.Schema([(name, first.schema.get(name, pl.String())) for name in schema])
         else:
+            check_end(path, kind, 0, options)
             schema = scan(path, kind, None, options).collect_schema()
             if first is not None:
                 # A key may be missing in any record, so in a file too; but there are no new ones.

@@ -20,7 +20,7 @@ from dataflare_vec.exceptions import ArgumentError, SourceError
 from dataflare_vec.frames import to_polars
 from dataflare_vec.hints import Argument, Phrase, near_matches
 from dataflare_vec.streams.batches import check_end_of_stream
-from dataflare_vec.streams.blocks import Rows, check_last_line
+from dataflare_vec.streams.blocks import Rows, check_last_line, check_last_record
 from dataflare_vec.streams.bounds import block_bytes, piece_bytes
 from dataflare_vec.streams.formats import named
 from dataflare_vec.streams.pieces import Pieces
@@ -180,7 +180,7 @@ def read_text(
     """
     if memory is None and (kind != "csv" or _codec(path) is None):
         if kind == "csv":
-            check_end(path, len(schema), {**options, "encoding": "utf8"})
+            check_end(path, kind, len(schema), {**options, "encoding": "utf8"})
         yield from rows_of(scan(path, kind, schema, options), size)
         return
     with _opened(path) as file:
@@ -364,8 +364,8 @@ def rows_to_infer(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     return {"infer_schema_length": max(found, 1), **options}
 
 
-def check_end(path: Path, columns: int, options: Mapping[str, Any]) -> None:
-    """Raise if a CSV file ends amid a row, as far as its last bytes tell.
+def check_end(path: Path, kind: str, columns: int, options: Mapping[str, Any]) -> None:
+    """Raise if a CSV or NDJSON file ends amid a row, as far as its last bytes tell.
 
     Raises
     ------
@@ -377,7 +377,11 @@ def check_end(path: Path, columns: int, options: Mapping[str, Any]) -> None:
         return  # it is looked at when it is read
     with path.open("rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-        check_last_line(file.read(), columns, _separator(path, options), options)
+        tail = file.read()
+    if kind == "csv":
+        check_last_line(tail, columns, _separator(path, options), options)
+    elif not options.get("ignore_errors"):
+        check_last_record(tail)
 
 
 def _separator(path: Path, options: Mapping[str, Any]) -> str:

@@ -142,6 +142,18 @@ def test_a_csv_text_that_is_cut(text, problem, encoding, pack, memory, tmp_path)
             list(dfv.stream(path, SHARE, **options))
 
 
+@pytest.mark.parametrize("line", ['{"x": 2', '{"x": 2, "s', "{", '{"x": 2, "s": "}'])
+def test_an_ndjson_text_that_is_cut(line, tmp_path):
+    path = tmp_path / "a.ndjson"
+    path.write_text('{"x": 1, "s": "a"}\n' + line)
+    with pytest.raises(
+        dfv.SourceError, match=rf"a\.ndjson.*its last line, of {len(line)} bytes, is no whole"
+    ):
+        read(path)
+    path.write_text('{"x": 1, "s": "a"}\n{"x": 2, "s": "b"}')
+    assert read(path) == 2
+
+
 def test_memory_changes_no_value(tmp_path):
     """One reader for all row groups: PyArrow's made 1816-03-29 of the year 9999, and refused Int128."""
     path = tmp_path / "times.parquet"
