@@ -305,7 +305,7 @@ def test_other_objects_are_refused():
     assert refusal("nothing", Nothing()).startswith(
         "plugin `nothing`: it reads no column; give `process` at least"
     )
-    assert refusal("nobody", Nobody()).startswith("plugin `nobody` takes `*rest`")
+    assert refusal("nobody", Nobody()).startswith("plugin `nobody`: it takes `*rest`")
     assert "must return a PluginInfo, got {'name': 'wrong'}" in refusal(Wrong())
     assert re.match("a plugin of class Scaled needs a name: give it a method `info`", refusal(Scaled()))
     assert refusal("scaled", Scaled) == "a plugin is an object, got the class `Scaled`; register `Scaled(…)`"

@@ -318,13 +318,13 @@ def test_it_says_where_a_kernel_comes_from(own_cache, caplog):
 
 def test_many_threads_at_once_compile_once(own_cache, monkeypatch):
     compiled = []
-    compile_ = room._compile
+    compile_ = room.specialise
 
     def count(binding, dtypes):
         compiled.append(dtypes)
         return compile_(binding, dtypes)
 
-    monkeypatch.setattr(room, "_compile", count)
+    monkeypatch.setattr(room, "specialise", count)
     plugin = fresh(lambda x: x * 11.0)
     barrier = threading.Barrier(8)
 
@@ -341,7 +341,7 @@ def test_many_threads_at_once_compile_once(own_cache, monkeypatch):
 def test_other_plugins_run_while_one_is_compiled(own_cache, monkeypatch):
     running = dfv.register("running", lambda x: x + 1.0, replace=True)
     DATA.pipe(dfv.apply, running)
-    compile_ = room._compile
+    compile_ = room.specialise
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(binding, dtypes):
@@ -349,7 +349,7 @@ def test_other_plugins_run_while_one_is_compiled(own_cache, monkeypatch):
         assert go_on.wait(60)
         return compile_(binding, dtypes)
 
-    monkeypatch.setattr(room, "_compile", slow)
+    monkeypatch.setattr(room, "specialise", slow)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(lambda: DATA.pipe(dfv.apply, fresh(lambda x: x * 13.0)))
         assert begun.wait(60)
