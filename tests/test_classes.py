@@ -308,7 +308,7 @@ def test_other_objects_are_refused():
     assert refusal("nobody", Nobody()).startswith("plugin `nobody`: it takes `*rest`")
     assert "must return a PluginInfo, got {'name': 'wrong'}" in refusal(Wrong())
     assert re.match("a plugin of class Scaled needs a name; give it a method `info`", refusal(Scaled()))
-    assert refusal("scaled", Scaled) == "a plugin is an object, got the class `Scaled`; register `Scaled(…)`"
+    assert "a plugin is an object, got the class `Scaled`; register `Scaled(…)`" in refusal("scaled", Scaled)
     assert "`optimize_batch_size` must be a function of" in refusal(
         "odd", type("Odd", (Scaled,), {"optimize_batch_size": 5})()
     )

@@ -15,9 +15,6 @@ from samples import SHARE, rows
 
 import dataflare_vec as dfv
 
-#: Public files that break readers; used where they are.
-BAD_DATA = sorted(Path("/work/shared/data/parquet-testing/bad_data").glob("*.parquet"))
-
 
 def write(folder: Path, target: Path) -> None:
     dfv.stream(folder, SHARE, on_error="null").write(target)
@@ -102,23 +99,6 @@ def test_garbled_bytes_never_crash_and_never_leave_half_a_file(seed, folder, tmp
     else:
         assert pl.read_parquet(target).height == 9000
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
-
-
-@pytest.mark.parametrize("path", BAD_DATA, ids=lambda path: path.name)
-def test_public_malformed_files(path, tmp_path):
-    target = tmp_path / "out.parquet"
-    try:
-        column = pl.col(pq.read_schema(path).names[0])
-    except (pa.ArrowException, OSError):
-        column = pl.col("unknown")
-    plugin = dfv.register("anything", column.is_null(), replace=True)
-    try:
-        result = dfv.stream(path, plugin).write(target)
-    except dfv.SourceError as error:
-        assert path.name in str(error)  # noqa: PT017
-        assert list(tmp_path.iterdir()) == []
-    else:
-        assert pl.read_parquet(target).height == result.output_count
 
 
 @pytest.mark.parametrize("cut", [0.3, 0.9])
