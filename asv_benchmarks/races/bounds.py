@@ -119,8 +119,8 @@ def wide_rows(path: Path, rows: int = 100_000, columns: int = 3000) -> None:
 
     def pieces() -> Iterator[pl.DataFrame]:
         numbers = np.random.default_rng(0)
-        values = numbers.random((columns, rows)).round(4)
-        yield pl.DataFrame({f"c{index}" if index else "x": column for index, column in enumerate(values)})
+        values = [pl.Series(numbers.random(rows).round(4)) for _ in range(100)]  # each in thirty columns
+        yield pl.DataFrame({f"c{index}" if index else "x": values[index % 100] for index in range(columns)})
 
     _write(path, pieces())
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Rows of a row group, at most: as many as Polars makes it of.
 _ROWS = 1 << 18
+#: Frames that wait while others are written.
+_AHEAD = 3
 
 
 def append(
@@ -38,13 +40,13 @@ def append(
     target
         A path, or a binary file that is open.
     """
-    groups = Ahead.of(_gathered(frames, nbytes), 1)  # made while earlier ones are written
+    ahead = Ahead.of(frames, _AHEAD)  # made while earlier ones are written
     writer = _append_row_groups if sink is pl.LazyFrame.sink_parquet else _append_text
     try:
         with _opened(target) as file:
-            writer(sink, groups, schema, file, options)
+            writer(sink, _gathered(ahead, nbytes), schema, file, options)
     finally:
-        groups.close()
+        ahead.close()
 
 
 def _gathered(frames: Iterable[pl.DataFrame], nbytes: int) -> Iterator[pl.DataFrame]:

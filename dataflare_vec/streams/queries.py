@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 #: Rows of a first slice, of which nobody knows the bytes, and how many times as many the next one may have.
-_FIRST, GROWTH = 256, 4
+_FIRST, _GROWTH = 256, 4
 
 
 def rows_of(query: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
@@ -56,4 +56,4 @@ def slices_of(query: pl.LazyFrame, start: int, rows: int, size: int, nbytes: int
             found += frame.estimated_size()
             yield frame
         start += wanted
-        wanted = max(1, min(GROWTH * wanted, int(wanted * nbytes / max(found, 1))))
+        wanted = max(1, min(_GROWTH * wanted, int(wanted * nbytes / max(found, 1))))

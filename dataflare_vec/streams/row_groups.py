@@ -42,9 +42,12 @@ _NEEDED = (1, 2, 3, 4, _VALUES, _UNCOMPRESSED, _COMPRESSED, _FIRST_PAGE, _FIRST_
 
 
 def footer_of(data: bytes | memoryview) -> tuple[Struct, int]:
-    """Return the metadata at the end of a file's bytes, and how many bytes they are with what follows."""
+    """Return the metadata at the end of a file's bytes, and how many bytes they are with what follows.
+
+    The row groups in it are left encoded: of many columns, objects would take twenty times as much.
+    """
     size = int.from_bytes(data[-8:-4], "little") + 8
-    return Decoder(bytes(data[-size:])).struct(), size
+    return Decoder(bytes(data[-size:])).struct(kept=_GROUPS), size
 
 
 @dataclass(frozen=True)
@@ -153,21 +156,24 @@ class Layout:
                 raise ValueError(msg)
             file.seek(-8 - int.from_bytes(end[:4], "little"), 2)
             self._footer, _ = footer_of(file.read())
-        leaves = list(self._leaves())
-        self.groups: list[RowGroup] = []
+        self._leaves = list(self._find_leaves())
+
+    def groups(self) -> Iterator[RowGroup]:
+        """Yield the row groups in order, each of which is decoded when it is asked for."""
         start = 0
-        for group in self._footer[_GROUPS][1][1]:
-            chunks = group[_CHUNKS][1][1]
+        for data in self._footer[_GROUPS][1][1]:
+            group = Decoder(data).struct()
             columns: list[Column] = []
-            for chunk, (index, name, is_nested) in zip(chunks, leaves, strict=True):
+            chunks = group[_CHUNKS][1][1]
+            for chunk, (index, name, is_nested) in zip(chunks, self._leaves, strict=True):
                 if index == len(columns):
                     columns.append(Column(name, [], is_nested))
                 columns[index].chunks.append(chunk)
             rows = group[_GROUP_ROWS][1]
-            self.groups.append(RowGroup(start, rows, columns))
+            yield RowGroup(start, rows, columns)
             start += rows
 
-    def _leaves(self) -> Iterator[tuple[int, str, bool]]:
+    def _find_leaves(self) -> Iterator[tuple[int, str, bool]]:
         """Yield for each leaf the index and the name of the top-level column, and whether that is nested."""
         elements = iter(self._footer[_SCHEMA][1][1])
 
@@ -263,7 +269,9 @@ def layout_of(path: Path, rows: int) -> Layout | None:
     try:
         layout = Layout(path)
         size = path.stat().st_size
-        for group in layout.groups:
+        found = 0
+        for group in layout.groups():
+            found += group.rows
             needed = group.decoded, group.compressed, group.is_known
             if group.rows < 0 or min(needed) < 0:
                 return None
@@ -272,7 +280,6 @@ def layout_of(path: Path, rows: int) -> Layout | None:
                     return None
     except _MALFORMED:
         return None
-    found = sum(group.rows for group in layout.groups)
     if found != rows:
         msg = f"of {rows} rows {found} were found"
         raise ValueError(msg)
@@ -286,25 +293,15 @@ class Pages:
     dictionary: tuple[int, int] | None
     pages: list[Page]
 
-    def decoded(self, first: int, end: int) -> float:
-        """Return the bytes that some rows take in memory, about."""
-        return sum(
-            page.decoded * (min(end, page.end) - max(first, page.first)) / page.rows
-            for page in self._of(first, end)
-        )
-
     def span(self, column: Column, first: int, end: int) -> Span:
         """Return the pages in which some rows are."""
         if column.is_nested:
             return Span(0, self.pages[0].rows, tuple(_range(meta) for meta in column.metas))
-        pages = self._of(first, end)
-        begin = pages[0].at
-        size = pages[-1].at + pages[-1].size - begin
-        return Span(pages[0].first, pages[-1].end, ((begin, size),), self.dictionary)
-
-    def _of(self, first: int, end: int) -> list[Page]:
         begin = bisect_right(self.pages, first, key=lambda page: page.end)
-        return self.pages[begin : bisect_left(self.pages, end, key=lambda page: page.first)]
+        last = bisect_left(self.pages, end, key=lambda page: page.first) - 1
+        at, end_of_last = self.pages[begin].at, self.pages[last].at + self.pages[last].size
+        ranges = ((at, end_of_last - at),)
+        return Span(self.pages[begin].first, self.pages[last].end, ranges, self.dictionary)
 
 
 def _range(meta: Struct) -> tuple[int, int]:
@@ -354,7 +351,8 @@ class Joined:
         self._at = file.write(MAGIC)
         self._footer: Struct | None = None
         self._rows = 0
-        self._groups: list[bytes] = []  # encoded: of many columns, objects would take twenty times as much
+        self._groups = bytearray()  # encoded, one after the other
+        self._count = 0
 
     @property
     def is_empty(self) -> bool:
@@ -367,18 +365,25 @@ class Joined:
         self._file.write(content[len(MAGIC) : -size])
         by = self._at - len(MAGIC)
         self._at += len(content) - size - len(MAGIC)
-        for group in footer.pop(_GROUPS)[1][1]:
+        for data in footer.pop(_GROUPS)[1][1]:
+            group = Decoder(data).struct()
             group.pop(_ORDINAL, None)
             _shift(group, by, (_GROUP_OFFSET,))
             for chunk in group[_CHUNKS][1][1]:
                 _shift(chunk, by, (_CHUNK_OFFSET, *_INDEX_OFFSETS))
                 _shift(chunk[_META][1], by)
-            self._groups.append(encoded(group))
+            self._groups += encoded(group)
+            self._count += 1
         self._rows += footer[_ROWS][1]
         self._footer = self._footer or footer
 
     def finish(self) -> None:
         """End the file, which nothing can read before."""
         assert self._footer is not None
-        footer = {**self._footer, _ROWS: (I64, self._rows), _GROUPS: (LIST, (STRUCT, self._groups))}
-        self._file.write(_ending(dict(sorted(footer.items()))))
+        footer = {**self._footer, _ROWS: (I64, self._rows), _GROUPS: (LIST, (STRUCT, [b""] * self._count))}
+        begin = encoded({number: footer[number] for number in sorted(footer) if number <= _GROUPS})[:-1]
+        end = encoded({number: footer[number] for number in sorted(footer) if number > _GROUPS}, _GROUPS)
+        size = 0
+        for part in (begin, self._groups, end):
+            size += self._file.write(part)
+        self._file.write(size.to_bytes(4, "little") + MAGIC)

@@ -22,15 +22,32 @@ class Decoder:
         self._data = data
         self.at = at
 
-    def struct(self) -> Struct:
-        """Return the struct that is next."""
+    def struct(self, kept: int = 0) -> Struct:
+        """Return the struct that is next.
+
+        Parameters
+        ----------
+        kept
+            The number of a field that is a list of structs, which are left encoded.
+        """
         found: Struct = {}
         number = 0
         while header := self._byte():
             kind = header & 15
             number = number + (header >> 4) if header >> 4 else self._integer()
-            found[number] = kind, (kind == _TRUE if kind <= _FALSE else self._value(kind))
+            if kind <= _FALSE:
+                found[number] = kind, kind == _TRUE
+            elif number == kept and kind == LIST:
+                inner, count = self._list()
+                found[number] = kind, (inner, [self._skipped() for _ in range(count)])
+            else:
+                found[number] = kind, self._value(kind)
         return found
+
+    def _skipped(self) -> bytes:
+        at = self.at
+        self.struct()
+        return self._data[at : self.at]
 
     def _byte(self) -> int:
         byte = self._data[self.at]
@@ -56,6 +73,11 @@ class Decoder:
         self.at += size
         return self._data[self.at - size : self.at]
 
+    def _list(self) -> tuple[int, int]:
+        """Return the type of the items of a list, and how many there are."""
+        header = self._byte()
+        return header & 15, header >> 4 if header >> 4 < 15 else self._unsigned()
+
     def _value(self, kind: int) -> Any:
         if kind in (_I16, I32, I64):
             return self._integer()
@@ -64,9 +86,8 @@ class Decoder:
         if kind == STRUCT:
             return self.struct()
         if kind in (LIST, _SET):
-            header = self._byte()
-            count = header >> 4 if header >> 4 < 15 else self._unsigned()
-            return header & 15, [self._value(header & 15) for _ in range(count)]
+            inner, count = self._list()
+            return inner, [self._value(inner) for _ in range(count)]
         if kind <= _BYTE:  # of a list; booleans too are bytes there
             return self._byte()
         if kind == _DOUBLE:
@@ -75,15 +96,14 @@ class Decoder:
         raise ValueError(msg)
 
 
-def encoded(value: Struct) -> bytes:
-    """Return a struct in bytes."""
+def encoded(value: Struct, last: int = 0) -> bytes:
+    """Return a struct in bytes, or its end: the fields after the one of the number ``last``."""
     out = bytearray()
-    _write_struct(out, value)
+    _write_struct(out, value, last)
     return bytes(out)
 
 
-def _write_struct(out: bytearray, fields: Struct) -> None:
-    last = 0
+def _write_struct(out: bytearray, fields: Struct, last: int = 0) -> None:
     for number, (kind, value) in fields.items():
         if 0 < number - last < 16:
             out.append((number - last) << 4 | _kind(kind, value))
