@@ -17,6 +17,7 @@ from dataflare_vec.frames.arrow import empty_table
 from dataflare_vec.hints import Argument, Phrase, near_matches
 from dataflare_vec.streams.batches import check_lengths
 from dataflare_vec.streams.formats import TEXT, is_packed_otherwise, named, names
+from dataflare_vec.streams.inferring import ndjson_schema, rows_to_infer
 from dataflare_vec.streams.paths import Identity, identity, is_special
 from dataflare_vec.streams.reading import (
     INFERRED,
@@ -29,7 +30,6 @@ from dataflare_vec.streams.reading import (
     read_ipc_stream,
     read_parquet,
     read_text,
-    rows_to_infer,
     scan,
 )
 
@@ -305,7 +305,7 @@ def _open(
                 schema = pl.Schema([(name, first.schema.get(name, pl.String())) for name in schema])
         else:
             check_end(path, kind, 0, options)
-            schema = scan(path, kind, None, options).collect_schema()
+            schema = ndjson_schema(path, options)
             if first is not None:
                 # A key may be missing in any record, so in a file too; but there are no new ones.
                 new = [(name, dtype) for name, dtype in schema.items() if name not in first.schema]

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 #: Rows that the types of a CSV file are inferred from.
 INFERRED = 10_000
-#: Bytes that hold them, at most: more rows than that aren't looked at.
-_INFERRED_BYTES = 64 << 20
 #: Bytes at the end of a CSV file that are looked at.
 _TAIL = 1 << 16
 
@@ -152,8 +150,6 @@ def scan(
         overrides = {**(said.pop("schema_overrides", None) or {}), **(schema or {})}
         text = path if content is None else content
         return pl.scan_csv(text, glob=False, schema_overrides=overrides or None, **said)
-    # All rows are looked at: Polars drops a key that it doesn't know of.
-    said.setdefault("infer_schema_length", None)
     if schema is not None:
         said.pop("schema_overrides", None)
     source = globbing.escape(str(path)) if content is None else content
@@ -183,7 +179,7 @@ def read_text(
             check_end(path, kind, len(schema), {**options, "encoding": "utf8"})
         yield from rows_of(scan(path, kind, schema, options), size)
         return
-    with _opened(path) as file:
+    with opened(path) as file:
         if kind == "csv":
             yield from _csv_blocks(file, path, schema, options, size, block_bytes(memory))
         else:
@@ -326,7 +322,7 @@ def as_utf8(path: Path, kind: str, options: Mapping[str, Any], lines: int | None
     with tempfile.TemporaryDirectory(prefix="dataflare_vec-") as folder:
         copy = Path(folder, f"copy{'.csv' if says is None else says.end.split('.gz')[0].split('.zst')[0]}")
         with (
-            io.TextIOWrapper(_opened(path), encoding=encoding, newline="") as source,
+            io.TextIOWrapper(opened(path), encoding=encoding, newline="") as source,
             copy.open("w", encoding="utf-8", newline="") as target,
         ):
             if lines is None:
@@ -336,7 +332,7 @@ def as_utf8(path: Path, kind: str, options: Mapping[str, Any], lines: int | None
         yield copy
 
 
-def _opened(path: Path) -> Any:
+def opened(path: Path) -> Any:
     """Open a text, unpacked. As for Polars, its bytes say how it is packed, not its name."""
     codec = _codec(path)
     if codec is None:
@@ -350,18 +346,6 @@ def _codec(path: Path) -> str | None:
     with path.open("rb") as file:
         first = file.read(4)
     return next((codec for magic, codec in _PACKED.items() if first.startswith(magic)), None)
-
-
-def rows_to_infer(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a CSV file, where rows are long with how many its types are inferred from."""
-    end = (options.get("eol_char") or "\n").encode()
-    found = read = 0
-    with _opened(path) as file:
-        while found <= INFERRED and read < _INFERRED_BYTES and (data := file.read(1 << 20)):
-            found, read = found + data.count(end), read + len(data)
-    if found > INFERRED or read < _INFERRED_BYTES:
-        return dict(options)
-    return {"infer_schema_length": max(found, 1), **options}
 
 
 def check_end(path: Path, kind: str, columns: int, options: Mapping[str, Any]) -> None:

@@ -110,10 +110,9 @@ def stream(
     decompressed as a whole; PyArrow writes up to 1,024 rows to one), one chunk of a nested Parquet column as
     it is in the file, and one batch of a compressed IPC file or of an Arrow stream. Not bounded are a
     LazyFrame's own query, frames and batches that the caller makes, states of scans and reduces, what a
-    plugin allocates, the search of an NDJSON file for its keys, and the writers of Delta tables, IPC files
-    and partitions: of the latter two, the first rows tell how many are gathered. Row groups of too many
-    columns to be decoded at a time are decoded into the temporary folder, which needs room for one. Parquet
-    files are written in smaller row groups.
+    plugin allocates, and the writers of Delta tables, IPC files and partitions: of the latter two, the first
+    rows tell how many are gathered. Row groups of too many columns to be decoded at a time are decoded into
+    the temporary folder, which needs room for one. Parquet files are written in smaller row groups.
 
     Examples
     --------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 from datetime import datetime
 from math import inf
 
@@ -17,9 +18,10 @@ import dataflare_vec as dfv
 from dataflare_vec.streams.ahead import Ahead
 from dataflare_vec.streams.blocks import Rows
 from dataflare_vec.streams.bounds import cut
+from dataflare_vec.streams.inferring import ndjson_schema
 from dataflare_vec.streams.joining import joined, stamped
 from dataflare_vec.streams.pieces import Pieces
-from dataflare_vec.streams.row_groups import Layout, footer_of, layout_of
+from dataflare_vec.streams.row_groups import Layout, layout_of
 from dataflare_vec.streams.sinks import write_frames
 from dataflare_vec.streams.thrift import Decoder, encoded
 
@@ -120,6 +122,19 @@ def test_many_columns(tmp_path):
     assert_frame_equal(pl.concat(pieces), frame)
 
 
+def test_a_large_column_among_many(tmp_path):
+    """It alone is more than is decoded at a time; its rows are where those of the others are."""
+    path = tmp_path / "wide.parquet"
+    frame = pl.DataFrame({f"c{index}": [index / 7] * 500 for index in range(60)})
+    text = ["ab" * (4000 if row < 100 else 20) + str(row) for row in range(500)]
+    frame = frame.with_columns(pl.Series("text", text), list=pl.concat_list(pl.lit("x"), pl.lit("y")))
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    pq.write_table(table, path, use_dictionary=False, write_batch_size=5, data_page_size=10_000)
+    pieces = list(Pieces(Layout(path), 20_000).frames(1 << 18))
+    assert max(piece.estimated_size() for piece in pieces) <= 60_000
+    assert_frame_equal(pl.concat(pieces), frame)
+
+
 def test_pages_that_say_other_numbers_of_rows(tmp_path):
     path = tmp_path / "a.parquet"
     frame = long_rows(40, 1000)
@@ -134,7 +149,8 @@ def test_pages_that_say_other_numbers_of_rows(tmp_path):
 
 def rebuilt(content: bytes, change) -> bytes:
     """Return a Parquet file whose footer was changed."""
-    footer, size = footer_of(content)
+    size = int.from_bytes(content[-8:-4], "little") + 8
+    footer = Decoder(content[-size:]).struct()
     change(footer)
     data = encoded(footer)
     return content[:-size] + data + len(data).to_bytes(4, "little") + b"PAR1"
@@ -260,6 +276,28 @@ def test_blocks_end_where_rows_do():
         assert all(block.count(b'"') % 2 == 0 for block in blocks)
         assert all(block.endswith(b"\n") for block in blocks)
     assert [len(block) for block in Rows().blocks(io.BytesIO(b"1\n2\n3\n"), 2, head=1)] == [4, 2]
+
+
+RECORDS = {
+    "numbers": [{"x": 1}, {"x": 0.5}],
+    "texts": [{"x": True}, {"x": "a"}],
+    "late keys": [{"x": 1}, {"y": None}, {"z": "a", "x": 2}],
+    "nothing": [{"x": None}, {}, {"x": []}, {"x": [1]}],
+    "lists": [{"x": []}, {"x": [[1]]}, {"x": [[0.5], None]}],
+    "structs": [{"x": {"p": 1}}, {"x": {"q": ["a"]}}, {"x": {}}, {"x": {"p": 0.5}}],
+    "unlike": [{"x": {"p": 1}}, {"x": 2}],
+}
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize("name", RECORDS)
+def test_keys_are_found_in_blocks(name, size, tmp_path, monkeypatch):
+    monkeypatch.setattr("dataflare_vec.streams.inferring._BLOCK", size)
+    path = tmp_path / "a.ndjson"
+    path.write_text("\n\n".join(map(json.dumps, RECORDS[name])) + "\n\n")
+    expected = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()
+    found = ndjson_schema(path, {})
+    assert list(found.items()) == list(expected.items())
 
 
 # -- batches and writers ------------------------------------------------------------------------------------
