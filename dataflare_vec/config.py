@@ -76,7 +76,7 @@ class MemoryPoolConfig:
     >>> MemoryPoolConfig(max_tiny_buffers=-1)
     Traceback (most recent call last):
     ...
-    ValueError: `max_tiny_buffers` must be 0 or more, got -1
+    dataflare_vec.exceptions.ArgumentError: `max_tiny_buffers` must be 0 or more, got -1
     """
 
     max_tiny_buffers: int = 1000
@@ -205,7 +205,7 @@ class BatchConfig:
     >>> BatchConfig(target_latency=0)
     Traceback (most recent call last):
     ...
-    ValueError: `target_latency` must be more than 0, got 0:00:00
+    dataflare_vec.exceptions.ArgumentError: `target_latency` must be more than 0, got 0:00:00
     """
 
     # Large enough that the few microseconds of Python for a chunk don't show in a light kernel.
