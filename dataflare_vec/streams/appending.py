@@ -7,7 +7,7 @@ these will take. So each row group is written as a file of its own, in memory, a
 from __future__ import annotations
 
 import io
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,12 +97,12 @@ def _append_row_groups(
     file: Any,
     options: dict[str, Any],
 ) -> None:
-    joined = Joined(file)
-    for frame in frames:
-        joined.add(_written(sink, frame, options))
-    if joined.is_empty:
-        joined.add(_written(sink, schema.to_frame(), options))
-    joined.finish()
+    with closing(Joined(file)) as joined:
+        for frame in frames:
+            joined.add(_written(sink, frame, options))
+        if joined.is_empty:
+            joined.add(_written(sink, schema.to_frame(), options))
+        joined.finish()
 
 
 def _append_text(

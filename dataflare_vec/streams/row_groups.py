@@ -8,6 +8,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.streams.thrift import I32, I64, LIST, STRUCT, Decoder, Struct, encoded
@@ -343,6 +345,10 @@ def _ending(footer: Struct) -> bytes:
     return data + len(data).to_bytes(4, "little") + MAGIC
 
 
+#: Bytes of a footer that are held in memory: with thousands of columns and many row groups it grows large.
+_SPOOLED = 1 << 20
+
+
 class Joined:
     """A file that is made of others of the same columns, one row group after the other."""
 
@@ -351,7 +357,7 @@ class Joined:
         self._at = file.write(MAGIC)
         self._footer: Struct | None = None
         self._rows = 0
-        self._groups = bytearray()  # encoded, one after the other
+        self._groups = SpooledTemporaryFile(max_size=_SPOOLED)  # encoded, one after the other
         self._count = 0
 
     @property
@@ -372,10 +378,14 @@ class Joined:
             for chunk in group[_CHUNKS][1][1]:
                 _shift(chunk, by, (_CHUNK_OFFSET, *_INDEX_OFFSETS))
                 _shift(chunk[_META][1], by)
-            self._groups += encoded(group)
+            self._groups.write(encoded(group))
             self._count += 1
         self._rows += footer[_ROWS][1]
         self._footer = self._footer or footer
+
+    def close(self) -> None:
+        """Let go of what was noted of the row groups."""
+        self._groups.close()
 
     def finish(self) -> None:
         """End the file, which nothing can read before."""
@@ -384,6 +394,8 @@ class Joined:
         begin = encoded({number: footer[number] for number in sorted(footer) if number <= _GROUPS})[:-1]
         end = encoded({number: footer[number] for number in sorted(footer) if number > _GROUPS}, _GROUPS)
         size = 0
-        for part in (begin, self._groups, end):
+        self._groups.seek(0)
+        groups = iter(lambda: self._groups.read(_SPOOLED), b"")
+        for part in chain([begin], groups, [end]):
             size += self._file.write(part)
         self._file.write(size.to_bytes(4, "little") + MAGIC)
