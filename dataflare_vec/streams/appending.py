@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 #: Rows of a row group, at most: as many as Polars makes it of.
 _ROWS = 1 << 18
-#: Frames that wait while others are written.
-_AHEAD = 3
+#: Frames that wait while others are written: of rows of 10 MB each counts.
+_AHEAD = 1
 
 
 def append(
