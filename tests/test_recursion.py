@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numba
 import polars as pl
 import pytest
@@ -114,3 +116,27 @@ def test_a_runaway_fails_its_row_and_nothing_else(threads):
     merge = dfv.reduce(lambda total, x: total + 1, merge=lambda a, b: a + runaway(b), **fold)
     with pytest.raises(dfv.RowError, match="with RecursionError: compiled code goes 1000 calls deep"):
         dfv.run(pl.DataFrame({"x": [1] * 150_000}), merge)
+
+
+def gcd(x, n):
+    return math.gcd(x, n)
+
+
+def test_how_deep_an_earlier_row_went_is_not_asked_by_a_kernel():
+    """A kernel of the name of what it calls may seem to call itself."""
+    too_deep = dfv.plugin(lambda x: runaway(x), name="away", replace=True)
+    frame = pl.DataFrame({"x": [12, 5], "n": [18, 7]})
+    assert dfv.run(frame, too_deep, keep=False).error_count == 2
+    outcome = dfv.run(frame, dfv.plugin(gcd, name="common", replace=True), keep=False)
+    assert outcome.frame["common"].to_list() == [6, 1]
+
+
+@numba.njit
+def steps(n):
+    return 0 if n < 1 else 1 + steps(n - 1)
+
+
+def test_a_helper_that_is_handed_on_begins_anew_in_each_call():
+    plugin = dfv.plugin(lambda values: sorted([v for v in values], key=steps)[0], name="least", replace=True)
+    frame = pl.DataFrame({"values": [[7.0, 3.0, 5.0] * 400] * 2})
+    assert dfv.run(frame, plugin, keep=False).frame["least"].to_list() == [3.0, 3.0]

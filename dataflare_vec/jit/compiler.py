@@ -327,7 +327,7 @@ def compile_form(
     options.setdefault("error_model", ERROR_MODEL)
     if relaxed:
         options.setdefault("fastmath", {"reassoc", "nsz", "arcp", "contract"})
-    options["pipeline_class"] = pipeline(mode)
+    options["pipeline_class"] = pipeline(mode, is_outermost=True)
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     with no_cast_warnings():

@@ -74,10 +74,15 @@ def _leave_depth(typing_context: TypingContext, depth: Any) -> Any:
 
 
 class Depth:
-    """The depth of one function while its calls are rewritten."""
+    """The depth of one function while its calls are rewritten.
 
-    def __init__(self, func_ir: FunctionIR) -> None:
+    An outermost one is at 0: it is called by a loop, or by a library that knows nothing of depths (as a
+    ``key=`` of `sorted`), and what the thread says is of an earlier call.
+    """
+
+    def __init__(self, func_ir: FunctionIR, *, is_outermost: bool) -> None:
         self._func_ir = func_ir
+        self._is_outermost = is_outermost
         first = func_ir.blocks[min(func_ir.blocks)]
         self._var = ir.Var(first.scope, ir_utils.mk_unique_var("$dfv_depth"), first.loc)
         self._is_needed = False
@@ -91,7 +96,7 @@ class Depth:
     def begin(self) -> None:
         """Put at the beginning of the function what says how deep it is, if that is of interest."""
         first = self._func_ir.blocks[min(self._func_ir.blocks)]
-        if may_recurse(self._func_ir.func_id.func):
+        if not self._is_outermost and may_recurse(self._func_ir.func_id.func):
             first.body[:0] = self._call(_enter, (), self._var)
         elif self._is_needed:
             first.body[:0] = [self._assign(ir.Const(0, first.loc), self._var)]

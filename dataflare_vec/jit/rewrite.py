@@ -191,13 +191,13 @@ _helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKe
 _watches: weakref.WeakKeyDictionary[Dispatcher, Watches] = weakref.WeakKeyDictionary()
 
 
-def _replace_calls(func_ir: FunctionIR, mode: emit.Mode | None) -> bool:
+def _replace_calls(func_ir: FunctionIR, mode: emit.Mode | None, *, is_outermost: bool) -> bool:
     function = func_ir.func_id.func
     # What depends on types is noted later, and not again where an earlier compilation for them is used.
     before = _notes.get(function, _Notes())
     notes = _Notes(before.has_angles, members=kept_members(func_ir), shows=before.shows)
     _notes[function] = notes
-    depth = Depth(func_ir)
+    depth = Depth(func_ir, is_outermost=is_outermost)
     changed = False
     replaced: set[str] = set()
     for block in func_ir.blocks.values():
@@ -249,7 +249,7 @@ def _handed_on(value: Any, mode: emit.Mode | None, notes: _Notes) -> Any:
     """Return what stands in for a compiled function, or a tuple of some; else the value itself."""
     if _is_foreign(value):
         notes.helpers.append(plain(value))
-        return _helper(value, mode)
+        return _helper(value, mode, is_outermost=may_recurse(plain(value)))  # nobody leaves a depth for it
     if type(value) is tuple:
         items = tuple(_handed_on(item, mode, notes) for item in value)
         return value if all(new is old for new, old in zip(items, value, strict=True)) else items
@@ -341,15 +341,15 @@ def options_of(function: Any) -> dict[str, Any]:
     return options
 
 
-def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
+def _helper(called: Any, mode: emit.Mode | None, *, is_outermost: bool = False) -> Dispatcher:
     """Return the dispatcher of the same function whose calls are replaced too."""
     made = _helpers.setdefault(called, {})
     # Numba reads a global once, and it may have changed since: a kernel gets what there is now.
     reader = Reader()
     reader.root(called)
-    key = mode, bytes(reader.found) if reader.reason is None else b""
+    key = mode, is_outermost, bytes(reader.found) if reader.reason is None else b""
     if key not in made or (reader.reason is not None and _watches[made[key]].changed()):
-        function = plain(called)
+        function = _passed_on(called) if is_outermost else plain(called)
         options = options_of(called)
         # LLVM thinks a polynomial too large to inline; the loop only vectorises if it is. And a `while`:
         # with it inlined, numbers are parsed and windows sorted in 15 % less time.
@@ -357,12 +357,24 @@ def _helper(called: Any, mode: emit.Mode | None) -> Dispatcher:
         if not isinstance(called, Dispatcher):  # divides as the kernel does
             options["error_model"] = ERROR_MODEL
         compile_ = numba.njit(
-            pipeline_class=pipeline(mode), no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
+            pipeline_class=pipeline(mode, is_outermost=is_outermost),
+            no_cpython_wrapper=True,
+            no_cfunc_wrapper=True,
+            **options,
         )
         made[key] = compile_(function)
         _watches[made[key]] = reader.watches
         _take_defaults(made[key])
     return made[key]
+
+
+def _passed_on(called: Dispatcher) -> Callable[..., Any]:
+    """Return a function that does nothing but call one: Numba can't compile one that calls itself as two."""
+
+    def call(*arguments):  # type: ignore[no-untyped-def]
+        return called(*arguments)
+
+    return call
 
 
 def _take_defaults(dispatcher: Dispatcher) -> None:
@@ -456,20 +468,30 @@ class _Translate(TranslateByteCode):  # type: ignore[misc]
         return True
 
 
-_pipelines: dict[emit.Mode | None, type[compiler.CompilerBase]] = {}
+_pipelines: dict[tuple[emit.Mode | None, bool], type[compiler.CompilerBase]] = {}
 
 
-def pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
-    """Return Numba's default compiler with our pass, for one form of the functions (None: libm's)."""
-    if mode not in _pipelines:
-        _pipelines[mode] = _make_pipeline(mode)
-    return _pipelines[mode]
+def pipeline(mode: emit.Mode | None, *, is_outermost: bool) -> type[compiler.CompilerBase]:
+    """Return Numba's default compiler with our passes.
+
+    Parameters
+    ----------
+    mode
+        The form of the mathematical functions (None: libm's).
+    is_outermost
+        Whether what is compiled is called by a loop, or by a library that it is handed to, and not by name in
+        another function: see `jit.recursion`.
+    """
+    key = mode, is_outermost
+    if key not in _pipelines:
+        _pipelines[key] = _make_pipeline(mode, is_outermost)
+    return _pipelines[key]
 
 
-def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
+def _make_pipeline(mode: emit.Mode | None, is_outermost: bool) -> type[compiler.CompilerBase]:
     @register_pass(mutates_CFG=False, analysis_only=False)
     class ReplaceCalls(FunctionPass):  # type: ignore[misc]
-        _name = f"dfv_replace_calls_{mode}"
+        _name = f"dfv_replace_calls_{mode}_{is_outermost}"
 
         def __init__(self) -> None:
             FunctionPass.__init__(self)
@@ -484,11 +506,11 @@ def _make_pipeline(mode: emit.Mode | None) -> type[compiler.CompilerBase]:
             changed |= read_attributes(state.func_ir)
             changed |= give_defaults(state.func_ir, _outer_value)
             changed |= replace_strings(state.func_ir)
-            return _replace_calls(state.func_ir, mode) or changed
+            return _replace_calls(state.func_ir, mode, is_outermost=is_outermost) or changed
 
     @register_pass(mutates_CFG=False, analysis_only=False)
     class ComputeExactly(FunctionPass):  # type: ignore[misc]
-        _name = f"dfv_compute_exactly_{mode}"
+        _name = f"dfv_compute_exactly_{mode}_{is_outermost}"
 
         def __init__(self) -> None:
             FunctionPass.__init__(self)
