@@ -133,7 +133,7 @@ def pipeline(frame: pl.DataFrame, _: Path) -> Any:
 def scans(frame: pl.DataFrame, _: Path) -> Any:
     first = dfv.run(frame[:1000], "running", by="key", config=SMALL)  # a checkpoint, and on from there
     second = dfv.run(frame[1000:], "running", by="key", state=first.state, config=SMALL)
-    return pl.concat([first.frame, second.frame])
+    return first.frame, second.frame  # not put together: `concat` waits for Polars' pool in a child
 
 
 def reduces(frame: pl.DataFrame, _: Path) -> Any:
@@ -176,22 +176,27 @@ def left_early(frame: pl.DataFrame, _: Path) -> Any:
     return None
 
 
+def own_name(name: str) -> str:
+    """Return a name that no other thread uses."""
+    return f"{name}_{threading.current_thread().name.replace(' ', '_')}"
+
+
 def defining(frame: pl.DataFrame, _: Path) -> Any:
     """Replace a plugin of one's own, and one that all threads replace, by others that do the same."""
     function: dict[str, Any] = {}
     exec(random.choice(DEFINITIONS), function)
-    own = f"changing_{threading.get_ident() % 64}"
+    own = own_name("changing")
     dfv.plugin(function["changing"], name=own, replace=True)
     dfv.plugin(function["changing"], name="changing", replace=True)
     return [dfv.apply(frame[:600], name, output="z")["z"] for name in (own, "changing")]
 
 
 def managing(frame: pl.DataFrame, folder: Path) -> Any:
-    name = f"double_{threading.get_ident() % 64}"
+    name = own_name("double")
     with dfv.PluginManager(dfv.PluginManagerConfig(batch_config=SMALL)) as manager:
         manager.register_plugin(name, lambda x: x * 2, replace=True)
         result = manager.process_batch(name, frame, output="z").frame
-        record = manager.process_record(name, {"x": 21}, output="z").values
+        record = list(manager.process_record(name, {"x": 21}).values.values())
         manager.disable(name)
         state = manager.get_state(name)
         manager.enable(name)
@@ -209,9 +214,12 @@ def explaining(frame: pl.DataFrame, _: Path) -> Any:
     return bool(str(dfv.explain("weigh", frame)))
 
 
-EAGER = (rows, strings, failing, scans, reduces, pipeline)  # what a child of a fork may do
+#: What a child of a fork may do: nothing that Polars filters, groups or collects.
+EAGER = (rows, strings, scans, reduces)
 JOBS = (
     *EAGER,
+    failing,
+    pipeline,
     raising,
     lazy,
     expressions,
@@ -469,7 +477,7 @@ class Load:
 
 def slope_of(points: list[tuple[float, float]]) -> float:
     """Return the slope of the line of least squares."""
-    if len(points) < 2:  # noqa: PLR2004
+    if len(points) < 2:
         return 0.0
     mean_x = sum(x for x, _ in points) / len(points)
     mean_y = sum(y for _, y in points) / len(points)
