@@ -140,6 +140,7 @@ def take_mutations(
     with tempfile.TemporaryDirectory() as place, Worker() as worker:
         for mutation in mutations(count, seed, formats):
             path = Path(place, f"mutated{mutation.end}")
+            path.unlink(missing_ok=True)  # the child may have mapped the one before: it isn't to be cut
             path.write_bytes(mutation.content)
             job = {
                 "path": str(path),
