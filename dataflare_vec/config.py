@@ -50,8 +50,9 @@ class MemoryPoolConfig:
         take turns, in the order in which they came: a run whose results are of known size begins when all of
         it is free; one that writes text, makes columns for later steps only, or mixes compiled and Python
         steps begins when no other run is under way. So runs that each fit never wait for each other for ever.
-        A lazy query is many runs, one for each batch that Polars hands over, and keeps their results: two of
-        them may hold half each and both fail, so run those one after the other.
+        Lazy queries take no turns: a query is many runs, one for each batch that Polars hands over, and keeps
+        their results, so two at once may hold half each and both fail, though either fits. Collect those of
+        one manager one after the other, or give each a manager with its share of the memory.
     wait_timeout
         How long ``"wait"`` waits before it raises; a `timedelta`, or seconds. While a run of compiled plugins
         is under way, whose memory will come back, the wait goes on. It ends at once for a run whose results

@@ -485,4 +485,10 @@ class PoolLimitError(PoolError, MemoryError):
     ----------
     problem, hint
         As in `DataFlareError`.
+    waited : bool
+        Whether it waited in vain for memory that others hold.
     """
+
+    def __init__(self, problem: str = "", *, waited: bool = False, **fields: Any) -> None:
+        self.waited = waited
+        super().__init__(problem, **fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,22 @@ from dataflare_vec.engine.failures import in_batch
 from dataflare_vec.engine.plan import Plan
 from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.scope import Scope
-from dataflare_vec.exceptions import ArgumentError, DataFlareError, KernelResultError
+from dataflare_vec.exceptions import ArgumentError, DataFlareError, KernelResultError, PoolLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.execute import Outcome
     from dataflare_vec.engine.request import Request
     from dataflare_vec.engine.steps import BoundStep
+
+#: What to do where queries wait for each other's memory.
+_ONE_BY_ONE = (
+    "let go of results you no longer need, or raise `max_bytes`; a lazy query keeps its results while it "
+    "runs, so collect the queries of one manager one after the other, or give each a manager with its share "
+    "of the memory"
+)
 
 #: Name of the key in an aggregation; no parameter can be called so.
 _GROUP = "number of the group"
@@ -85,8 +93,20 @@ def _of_one(request: Request, step: BoundStep) -> Request:
 
 def _run(request: Request, frame: pl.DataFrame) -> Outcome:
     config = replace(request.settings, enable_parallel=False)  # Polars has threads of its own
-    with in_batch(frame.height, "Polars"):
+    with _in_query(frame.height):
         return run_steps(request._replace(config=config), Scope.of_frame(frame), frame)
+
+
+@contextmanager
+def _in_query(rows: int) -> Iterator[None]:
+    """Say in errors that it is a batch of a query which fails."""
+    try:
+        with in_batch(rows, "Polars"):
+            yield
+    except PoolLimitError as error:
+        if error.waited:
+            error.fill(hint=_ONE_BY_ONE)
+        raise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,7 +261,7 @@ class _Reduce:
     request: Request
 
     def __call__(self, data: pl.DataFrame) -> pl.DataFrame:
-        with in_batch(data.height, "Polars"):
+        with _in_query(data.height):
             outcome = run_steps(self.request, Scope.of_frame(data), data)
         return named(outcome.series)
 

@@ -9,6 +9,10 @@ end with what it was promised, or waits for nobody but readers of results.
 A run inside a run, as of a kernel in Python that calls `dataflare_vec.apply`, shares what the outer one has.
 It is known by its thread; or it runs in a thread of Polars, while a run is in that calls Python. One inside a
 run of another pool doesn't wait for its turn: two such runs could wait for each other.
+
+Lazy queries take no turns. What Polars calls for a batch isn't told which query the batch is of: one that
+runs several plugins, or joins two frames, would wait for itself, and two collections of one query would share
+a turn. Nor is anybody told when a query ends. So each batch is a run, and an error says what to do.
 """
 
 from __future__ import annotations
@@ -191,9 +195,10 @@ def claim_memory(
     if least > limit:
         msg = (
             f"the new columns take {least:,} bytes at least, more than `max_bytes={limit:,}` of the memory "
-            "pool ever allows; raise it, or pass the data on in smaller parts, as `dfv.stream` does"
+            "pool ever allows"
         )
-        raise PoolLimitError(msg)
+        hint = "raise it, or pass the data on in smaller parts, as `dfv.stream` does"
+        raise PoolLimitError(msg, hint=hint)
     claim = Claim(pool, need, calls_python=calls_python)
     try:
         _let_in(pool, claim)
@@ -231,10 +236,10 @@ def _let_in(pool: Limited, claim: Claim) -> None:
             if not deadline:
                 msg = (
                     f"a run waited for its turn, and for {pool._patience:g} seconds nothing came back to the "
-                    f"memory pool, of whose `max_bytes={limit:,}` {shelves.in_use:,} bytes are in use; let "
-                    "go of results you no longer need, or raise `max_bytes` or `wait_timeout`"
+                    f"memory pool, of whose `max_bytes={limit:,}` {shelves.in_use:,} bytes are in use"
                 )
-                raise PoolLimitError(msg)
+                hint = "let go of results you no longer need, or raise `max_bytes` or `wait_timeout`"
+                raise PoolLimitError(msg, waited=True, hint=hint)
     finally:
         claims.queue.remove(claim)
         pool._settle()

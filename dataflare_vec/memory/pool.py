@@ -325,7 +325,7 @@ class MemoryPool:
             possible = shelf.capacity <= (self.config.max_bytes or 0)
             deadline = self._wait(gate, deadline if possible else 0.0, claim)
             if not deadline:
-                raise self._limit_error(shelf, nbytes)
+                raise self._limit_error(shelf, nbytes, waited=possible and self.waits)
 
     def _check_open(self) -> None:
         if self._shelves.closed:
@@ -360,10 +360,11 @@ class MemoryPool:
             with suppress(ValueError):
                 self._gates.remove(gate)
 
-    def _limit_error(self, shelf: Shelf, nbytes: int) -> PoolLimitError:
+    def _limit_error(self, shelf: Shelf, nbytes: int, *, waited: bool) -> PoolLimitError:
         return PoolLimitError(
             f"a buffer of {nbytes:,} bytes (size class {shelf.capacity:,}) would take the memory "
             f"pool over `max_bytes={self.config.max_bytes:,}`: {self._shelves.in_use:,} bytes are in use",
+            waited=waited,
             hint="let go of results you no longer need, or raise `max_bytes`",
         )
 

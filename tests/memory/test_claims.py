@@ -35,6 +35,11 @@ def both(x):
 
 
 @plugin
+def more(x):
+    return x + 1.0
+
+
+@plugin
 def upper(s):
     return s.upper()
 
@@ -130,8 +135,9 @@ def test_runs_that_fit_go_side_by_side(frame, monkeypatch):
 def test_what_can_never_fit_is_refused_before_it_begins(frame):
     manager = manager_of(1.5 * COLUMN, wait_timeout=1e6)
     message = r"the new columns take 2,097,152 bytes at least, more than `max_bytes=1,572,864`.*`dfv.stream`"
-    with pytest.raises(PoolLimitError, match=message):
+    with pytest.raises(PoolLimitError, match=message) as caught:
         dfv.apply(frame, both, x="x", manager=manager)
+    assert not caught.value.waited
     assert manager.get_memory_pool_stats().in_use_bytes == 0
     assert dfv.apply(frame[:1000], both, x="x", manager=manager).height == 1000
 
@@ -139,8 +145,10 @@ def test_what_can_never_fit_is_refused_before_it_begins(frame):
 def test_results_that_are_held_end_the_wait(frame):
     manager = manager_of(2.5 * COLUMN, wait_timeout=0.1)
     held = dfv.apply(frame, both, x="x", manager=manager)
-    with pytest.raises(PoolLimitError, match="let go of results you no longer need"):
+    message = "let go of results you no longer need, or raise `max_bytes`$"
+    with pytest.raises(PoolLimitError, match=message) as caught:
         dfv.apply(frame, both, x="x", manager=manager)
+    assert caught.value.waited
     del held
     assert dfv.apply(frame, both, x="x", manager=manager).height == ROWS
     assert manager.runtime.pool._claims.inside == manager.runtime.pool._claims.queue == []
@@ -239,6 +247,45 @@ def test_lazy_engines(engine, frame):
     )
     totals = at_once(3, lambda: query.collect(engine=engine).item())
     assert totals == [frame["s"].str.len_bytes().sum()] * 3
+
+
+def test_lazy_queries_that_hold_half_each(frame):
+    """Nobody knows which query a batch is of, so they take no turns: the error says what to do."""
+    manager = manager_of(2.5 * COLUMN, wait_timeout=0.05)
+    errors = []
+
+    def query(between):
+        meeting = pl.col("more").map_batches(between, pl.Float64, is_elementwise=True)
+        first = frame.lazy().pipe(dfv.apply, more, x="x", manager=manager).with_columns(met=meeting)
+        return first.pipe(dfv.apply, more, x="met", output="again", manager=manager)
+
+    inner = query(lambda series: series)
+
+    def hold_half(series):
+        try:
+            inner.collect(engine="in-memory")
+        except PoolLimitError as error:  # what would keep it would keep the memory too
+            errors.append(str(error))
+        return series
+
+    assert query(hold_half).collect(engine="in-memory").height == ROWS
+    assert inner.collect(engine="in-memory").height == ROWS
+    assert len(errors) == 1
+    assert "collect the queries of one manager one after the other, or give each a manager" in errors[0]
+
+
+@pytest.mark.parametrize("form", ["expression", "grouped"])
+def test_whatever_polars_calls_says_what_to_do_at_the_limit(form, frame):
+    manager = manager_of(8 * MB, wait_timeout=0.01)
+    held = manager.runtime.pool.get_buffer(8 * MB)
+    if form == "expression":
+        query = frame.lazy().select(dfv.expr(more, x="x", manager=manager))
+    else:
+        query = frame.lazy().select(dfv.expr(more, x="x", manager=manager).sum().over("i"))
+    with pytest.raises(PoolLimitError, match="one after the other"):
+        query.collect()
+    del held
+    assert query.collect().height == ROWS
 
 
 def test_streams_at_once(frame, tmp_path):
