@@ -489,6 +489,6 @@ class PoolLimitError(PoolError, MemoryError):
         Whether it waited in vain for memory that others hold.
     """
 
-    def __init__(self, problem: str = "", *, waited: bool = False, **fields: Any) -> None:
+    def __init__(self, problem: str = "", *, waited: bool = False, hint: str = "") -> None:
         self.waited = waited
-        super().__init__(problem, **fields)
+        super().__init__(problem, hint=hint)
