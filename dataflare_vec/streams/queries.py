@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 #: Rows of a first slice, of which nobody knows the bytes, and how many times as many the next one may have.
-_FIRST, _GROWTH = 256, 4
+FIRST, _GROWTH = 256, 4
 
 
 def rows_of(query: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
@@ -46,9 +46,11 @@ def rows_of(query: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
         ahead.close()
 
 
-def slices_of(query: pl.LazyFrame, start: int, rows: int, size: int, nbytes: int) -> Iterator[pl.DataFrame]:
+def slices_of(
+    query: pl.LazyFrame, start: int, rows: int, size: int, nbytes: int, first: int = FIRST
+) -> Iterator[pl.DataFrame]:
     """Yield some of its rows: of so many that they take about ``nbytes``, by those before, at a time."""
-    stop, wanted = start + rows, _FIRST
+    stop, wanted = start + rows, first
     while start < stop:
         wanted = min(wanted, stop - start)
         found = 0.0

@@ -24,7 +24,7 @@ from dataflare_vec.streams.blocks import Rows, check_last_line, check_last_recor
 from dataflare_vec.streams.bounds import block_bytes, piece_bytes
 from dataflare_vec.streams.formats import named
 from dataflare_vec.streams.pieces import Pieces
-from dataflare_vec.streams.queries import rows_of, slices_of
+from dataflare_vec.streams.queries import FIRST, rows_of, slices_of
 from dataflare_vec.streams.row_groups import layout_of
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def read_parquet(path: Path, rows: int, size: int, memory: int | None) -> Iterat
     elif (layout := layout_of(path, rows)) is not None:
         yield from Pieces(layout, piece_bytes(memory)).frames(size)
     else:  # Polars may be able to read it all the same
-        yield from slices_of(query, 0, rows, size, piece_bytes(memory))
+        yield from _slices(query, path, rows, size, piece_bytes(memory))
 
 
 def read_text(
@@ -227,13 +227,19 @@ def _csv_blocks(
             raise type(error)(told) from error
 
 
+def _slices(query: pl.LazyFrame, path: Path, rows: int, size: int, nbytes: int) -> Iterator[pl.DataFrame]:
+    """Yield the rows in slices, of which the first is by the file's size: more bytes, if it is compressed."""
+    first = max(1, min(FIRST, rows * nbytes // max(1, path.stat().st_size)))
+    yield from slices_of(query, 0, rows, size, nbytes, first)
+
+
 def read_ipc(path: Path, rows: int, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
     """Yield the rows of an Arrow IPC file."""
     query = scan(path, "ipc", None, {})
     if memory is None:
         yield from rows_of(query, size)
     else:
-        yield from slices_of(query, 0, rows, size, piece_bytes(memory))
+        yield from _slices(query, path, rows, size, piece_bytes(memory))
 
 
 def read_ipc_stream(path: Path, size: int) -> Iterator[pl.DataFrame]:

@@ -108,7 +108,7 @@ def stream(
     -----
     With `memory`, the least that is held at a time is one row, one page of a Parquet file (which can only be
     decompressed as a whole; PyArrow writes up to 1,024 rows to one), one chunk of a nested Parquet column as
-    it is in the file, and one batch of a compressed IPC file or of an Arrow stream. Not bounded are a
+    it is in the file, and one batch of an Arrow IPC file or stream. Not bounded are a
     LazyFrame's own query, frames and batches that the caller makes, states of scans and reduces, what a
     plugin allocates, and the writers of Delta tables, IPC files and partitions: of the latter two, the first
     rows tell how many are gathered. Row groups of too many columns to be decoded at a time are decoded into

@@ -21,6 +21,7 @@ from dataflare_vec.streams.bounds import cut
 from dataflare_vec.streams.inferring import ndjson_schema
 from dataflare_vec.streams.joining import joined, stamped
 from dataflare_vec.streams.pieces import Pieces
+from dataflare_vec.streams.reading import read_ipc
 from dataflare_vec.streams.row_groups import Layout, layout_of
 from dataflare_vec.streams.sinks import write_frames
 from dataflare_vec.streams.thrift import Decoder, encoded
@@ -381,3 +382,11 @@ def test_texts_are_packed_as_their_bytes_say(how, end, tmp_path):
     found = [pl.concat(through(path, memory)) for memory in (None, MEMORY)]
     assert found[0].height == 2999
     assert_frame_equal(*found)
+
+
+def test_the_first_slice_of_an_ipc_file_is_bounded(tmp_path):
+    frame = long_rows(120, 800_000)
+    frame.write_ipc(tmp_path / "long.arrow")
+    frames = list(read_ipc(tmp_path / "long.arrow", frame.height, 1 << 16, MEMORY))
+    check_bounded(frames, 800_000, PIECE)
+    assert_frame_equal(pl.concat(frames), frame)

@@ -22,7 +22,7 @@ from dataflare_vec.jit.strings import arena
 from dataflare_vec.jit.strings.types import BytesType, StringType, ascii_string, bytes_view, utf8_string
 
 OPTIONS = {
-    "pipeline_class": pipeline(Mode(full=True)),
+    "pipeline_class": pipeline(Mode(full=True), is_outermost=True),
     "error_model": ERROR_MODEL,
     "no_cpython_wrapper": True,
 }
