@@ -44,18 +44,20 @@ def append(
     writer = _append_row_groups if sink is pl.LazyFrame.sink_parquet else _append_text
     try:
         with _opened(target) as file:
-            writer(sink, _gathered(ahead, nbytes), schema, file, options)
+            writer(sink, _gathered(ahead, nbytes, schema), file, options)
     finally:
         ahead.close()
 
 
-def _gathered(frames: Iterable[pl.DataFrame], nbytes: int) -> Iterator[pl.DataFrame]:
-    """Yield frames joined to as many bytes as make a row group."""
+def _gathered(frames: Iterable[pl.DataFrame], nbytes: int, schema: pl.Schema) -> Iterator[pl.DataFrame]:
+    """Yield frames joined to as many bytes as make a row group; if there are no rows, one frame without."""
     waiting: list[pl.DataFrame] = []
     rows, held = 0, 0.0
+    is_empty = True
     for frame in frames:
         if not frame.height:
             continue
+        is_empty = False
         size = frame.estimated_size()
         if waiting and (held + size > nbytes or rows + frame.height > _ROWS):
             yield pl.concat(waiting)
@@ -64,6 +66,8 @@ def _gathered(frames: Iterable[pl.DataFrame], nbytes: int) -> Iterator[pl.DataFr
         rows, held = rows + frame.height, held + size
     if waiting:
         yield pl.concat(waiting)
+    if is_empty:
+        yield schema.to_frame()
 
 
 @contextmanager
@@ -93,22 +97,18 @@ class _Whole:
 def _append_row_groups(
     sink: Callable[..., Any],
     frames: Iterable[pl.DataFrame],
-    schema: pl.Schema,
     file: Any,
     options: dict[str, Any],
 ) -> None:
     with closing(Joined(file)) as joined:
         for frame in frames:
             joined.add(_written(sink, frame, options))
-        if joined.is_empty:
-            joined.add(_written(sink, schema.to_frame(), options))
         joined.finish()
 
 
 def _append_text(
     sink: Callable[..., Any],
     frames: Iterable[pl.DataFrame],
-    schema: pl.Schema,
     file: Any,
     options: dict[str, Any],
 ) -> None:
@@ -118,8 +118,6 @@ def _append_text(
         if is_first and sink is pl.LazyFrame.sink_csv:
             options = {**options, "include_header": False, "include_bom": False}
         is_first = False
-    if is_first:
-        file.write(_written(sink, schema.to_frame(), options))
 
 
 def _written(sink: Callable[..., Any], frame: pl.DataFrame, options: dict[str, Any]) -> memoryview:

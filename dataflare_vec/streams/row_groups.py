@@ -360,11 +360,6 @@ class Joined:
         self._groups = SpooledTemporaryFile(max_size=_SPOOLED)  # encoded, one after the other
         self._count = 0
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was added yet."""
-        return self._footer is None
-
     def add(self, content: memoryview) -> None:
         """Append the row groups of a Parquet file."""
         footer, size = footer_of(content)
