@@ -45,16 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
-    except SystemExit as end:
-        if end.code != common.TERMINATED:  # of a plugin
-            return common.complain(end)
-        return common.TERMINATED
     except BrokenPipeError:
         code = common.BROKEN_PIPE
     except BaseException as error:
-        if process.is_interrupted(error):
-            sys.stderr.write("dataflare-vec: interrupted; nothing half-written is left\n")
-            return common.INTERRUPTED
+        stopped = process.stopped(error)
+        if stopped is not None:
+            sys.stderr.write(f"dataflare-vec: {common.STOPPED[stopped]}; nothing half-written is left\n")
+            return stopped
         code = common.complain(error)
     return process.flushed(code)
 
@@ -66,7 +63,7 @@ def command() -> None:
         code = main()
     except SystemExit as end:  # of the help, or wrong usage
         code = process.flushed(int(end.code or 0))
-    except KeyboardInterrupt:
-        sys.stderr.write("dataflare-vec: interrupted before anything was done\n")
-        code = common.INTERRUPTED
+    except KeyboardInterrupt as error:
+        code = process.stopped(error) or common.INTERRUPTED
+        sys.stderr.write(f"dataflare-vec: {common.STOPPED[code]} before anything was done\n")
     process.end(code)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE, INPUT, OUTPUT, ROWS = range(6)
 TERMINATED, BROKEN_PIPE = 143, 141
 
+#: What a signal did to the command, by the exit code.
+STOPPED = {INTERRUPTED: "interrupted", TERMINATED: "terminated"}
+
 EXIT_CODES = """\
 exit codes:
   0    done

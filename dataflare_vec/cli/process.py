@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 _signals: int | None = None
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: whoever lets Ctrl-C through lets this through; a SystemExit could be a plugin's."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise Terminated
+
+
 def prepare() -> None:
     """Make the streams and the signals what the commands take them for."""
     global _signals
@@ -28,7 +36,7 @@ def prepare() -> None:
     # The name of a file may be no text, and a terminal may know fewer signs than we write.
     out: io.TextIOWrapper = sys.stdout  # type: ignore[assignment]
     out.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(common.TERMINATED))
+    signal.signal(signal.SIGTERM, _terminate)
     if os.name == "posix":
         _signals, writing = os.pipe()
         os.set_blocking(_signals, False)
@@ -40,21 +48,24 @@ def prepare() -> None:
 
 
 def _unraisable(args: Any) -> None:
-    """Raise a Ctrl-C again that came amid a destructor; Python would print it, and go on."""
-    if args.exc_type is KeyboardInterrupt:
-        threading.Timer(0.01, _thread.interrupt_main).start()  # now it would come up in here
+    """Raise a signal again that came amid a destructor; Python would print it, and go on."""
+    number = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}.get(args.exc_type)
+    if number is not None:
+        threading.Timer(0.01, _thread.interrupt_main, [number]).start()  # now it would come up in here
     else:
         sys.__unraisablehook__(args)
 
 
-def is_interrupted(error: BaseException) -> bool:
-    """Whether an error is of Ctrl-C: also where a module that was being imported made another one of it."""
+def stopped(error: BaseException) -> int | None:
+    """Return the exit code if an error is of a signal: also one that a half-imported module made of it."""
     if isinstance(error, KeyboardInterrupt):
-        return True
+        return common.TERMINATED if isinstance(error, Terminated) else common.INTERRUPTED
     try:
-        return _signals is not None and signal.SIGINT in os.read(_signals, 1 << 12)
+        came = b"" if _signals is None else os.read(_signals, 1 << 12)
     except BlockingIOError:
-        return False
+        return None
+    codes = {signal.SIGTERM: common.TERMINATED, signal.SIGINT: common.INTERRUPTED}
+    return next((code for number, code in codes.items() if number in came), None)
 
 
 def flushed(code: int) -> int:
