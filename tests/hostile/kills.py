@@ -64,8 +64,7 @@ IMPORTED = (
 #: Calls of the system that make, rename, sync, lock or remove something.
 STEPS = ("open", "fsync", "replace", "rename", "mkdir", "unlink", "rmdir")
 KILL, ENDS = signal.SIGKILL, (signal.SIGINT, signal.SIGTERM)
-#: Exit codes of a run that has ended by itself, or by a signal.
-#: How a killed run may end: SIGTERM before the command has begun is what it is to any process.
+#: Exit codes of a run that has ended by itself, or by a signal: SIGTERM is one until the command has begun.
 FINE = {0, 130, 143, -signal.SIGTERM, -signal.SIGKILL}
 #: Seconds until a run counts as hung; a busy machine may take its time.
 PATIENCE = 240.0
