@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -133,17 +135,49 @@ def test_import_is_light():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_wheel_holds_the_two_packages_and_nothing_else(tmp_path):
+#: What the package reads at run time; some of it looks like modules, and none of it is one.
+DATA = {
+    path.relative_to(ROOT).as_posix()
+    for path in PACKAGE.rglob("*")
+    if path.is_file() and "__pycache__" not in path.parts
+    if path.suffix != ".py" or "templates" in path.parts
+}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Return the wheel and the source distribution."""
     pytest.importorskip("hatchling")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return wheel, sdist
+
+
+def test_wheel_holds_the_two_packages_and_nothing_else(built):
+    names = set(zipfile.ZipFile(built[0]).namelist())
     tops = {name.split("/")[0] for name in names}
     assert tops == {"dataflare_vec", "dataflare_vec_kernels", "dataflare_vec-0.1.0.dist-info"}
-    assert "dataflare_vec/py.typed" in names
-    assert not [name for name in names if "test" in name]
+    assert {"dataflare_vec/py.typed", "dataflare_vec/cli/templates/pyproject.toml"} <= DATA <= names
+    assert not [name for name in names - DATA if "test" in name]
+
+
+def test_source_distribution_holds_the_data_files(built):
+    with tarfile.open(built[1]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert DATA <= names
+
+
+def test_a_pack_out_of_the_wheel_is_that_of_the_source_tree(built, tmp_path):
+    code = "from dataflare_vec.cli import main; raise SystemExit(main(['new', 'my-kernels']))"
+    packs = []
+    for name, source in {"wheel": built[0], "tree": ROOT}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        environment = {**os.environ, "PYTHONPATH": str(source)}
+        subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, check=True)
+        packs.append({path.relative_to(folder): path.read_text() for path in folder.rglob("*.*")})
+    assert packs[0] == packs[1]
+    assert len(packs[0]) == 5
+    assert not [path for path, text in packs[0].items() if "MY_" in text or "MY_" in str(path)]
