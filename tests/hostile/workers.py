@@ -20,7 +20,7 @@ _ROADS = Path(__file__).with_name("roads.py")
 #: Bytes of data that a child may have, and seconds that a road may take.
 MEMORY, SECONDS = 3 << 30, 120.0
 #: Files after which a child is started anew: what Polars leaks in panics adds up.
-_MOST = 500
+_MOST = 100
 
 
 class Worker:
