@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition import Plugin, PluginInfo, PluginType
     from dataflare_vec.engine.errorlog import ErrorLog
     from dataflare_vec.engine.result import BatchResult
+    from dataflare_vec.engine.state import KeyedState
     from dataflare_vec.exceptions import (
         AnnotationWarning,
         ArgumentError,
@@ -80,6 +81,7 @@ _HOMES = {
     "definition": ("Plugin", "PluginInfo", "PluginType"),
     "engine.errorlog": ("ErrorLog",),
     "engine.result": ("BatchResult",),
+    "engine.state": ("KeyedState",),
     "exceptions": (
         "AnnotationWarning",
         "ArgumentError",
@@ -137,6 +139,7 @@ __all__ = [
     "InterpretedWarning",
     "KernelCompileError",
     "KernelResultError",
+    "KeyedState",
     "MemoryPool",
     "MemoryPoolConfig",
     "OutputNameError",

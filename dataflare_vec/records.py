@@ -43,6 +43,8 @@ class PluginResult:
         Compilation included.
     """
 
+    __module__ = "dataflare_vec"  # which its pickles name, wherever this file is
+
     success: bool
     values: Mapping[str, Any]
     filtered: bool

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import copy
+import io
+import math
 import multiprocessing
 import pickle
 import subprocess
@@ -341,3 +343,33 @@ def test_a_scripts_plugins_in_another_program(tmp_path, by):
         )
         assert done.returncode == 0, done.stderr
     assert done.stdout == "done\n"
+
+
+@pytest.mark.parametrize("by", [["k"], ["k", "x"]], ids=str)
+def test_pickles_of_results_name_public_classes_only(by):
+    """So that later versions can read them, wherever their files are."""
+    frame = pl.DataFrame({"k": ["a", "b", None], "x": [1.0, 2.0, math.nan]})
+    carry = dfv.scan(lambda s, x: ((s[0] + 1, x, s[2]), x), name="carried", init=(0, None, np.zeros(2)))
+    result = dfv.run(frame, carry, by=by)
+    assert result.state.to_frame().equals(pickle.loads(pickle.dumps(result.state)).to_frame())
+    again = pickle.loads(pickle.dumps(result))
+    assert list(map(repr, again.state)) == list(map(repr, result.state))
+    assert dfv.run(frame, carry, by=by, state=again.state).frame.equals(
+        dfv.run(frame, carry, by=by, state=result.state).frame
+    )
+    for value in (result, result.state, copy.deepcopy(result.state)):
+        ours = {module for module in named_in(pickle.dumps(value)) if module.startswith("dataflare_vec")}
+        assert ours == {"dataflare_vec"}
+
+
+def named_in(pickled):
+    """Return the modules that a pickle names."""
+    found = set()
+
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module, name):
+            found.add(module)
+            return super().find_class(module, name)
+
+    Unpickler(io.BytesIO(pickled)).load()
+    return found

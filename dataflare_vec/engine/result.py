@@ -42,6 +42,8 @@ class BatchResult:
         latency in seconds, throughput in rows a second, and the reason.
     """
 
+    __module__ = "dataflare_vec"  # which its pickles name, wherever this file is
+
     frame: Any
     processed_count: int
     success_count: int

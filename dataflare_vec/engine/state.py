@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from dataflare_vec.carry import Carry, Leaf
 from dataflare_vec.engine.keys import Keys
 from dataflare_vec.exceptions import StateError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.carry import Carry
     from dataflare_vec.engine.keys import Codes
     from dataflare_vec.layouts import Slots
 
@@ -33,6 +34,8 @@ class KeyedState(Mapping[Any, Any]):
     keys_frame : polars.DataFrame
         The keys, one row each.
     """
+
+    __module__ = "dataflare_vec"  # which its pickles name, wherever this file is
 
     def __init__(self, plugin: str, keys: pl.DataFrame, records: np.ndarray[Any, Any], carry: Carry) -> None:
         self.plugin = plugin
@@ -67,9 +70,18 @@ class KeyedState(Mapping[Any, Any]):
         renamed = [c.alias(f"state.{c.name}") if c.name in taken else c for c in columns]
         return self.keys_frame.hstack(renamed)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled."""
-        return {**self.__dict__, "_rows": None}
+    def __reduce__(self) -> Any:
+        """Return what is pickled: nothing of ours but this class, so that later versions can read it."""
+        leaves = [astuple(leaf) for leaf in self.carry.leaves]
+        carry = (self.carry.init, leaves, self.carry.size)
+        return KeyedState._restored, (self.plugin, self.keys_frame, self.records, carry)
+
+    @classmethod
+    def _restored(
+        cls, plugin: str, keys: pl.DataFrame, records: np.ndarray[Any, Any], carry: Any
+    ) -> KeyedState:
+        init, leaves, size = carry
+        return cls(plugin, keys, records, Carry(init, tuple(Leaf(*leaf) for leaf in leaves), size))
 
     def __repr__(self) -> str:
         """Say what it is."""

@@ -34,6 +34,8 @@ class StreamResult:
         Files that were written, and with ``resume=True`` those that were there already.
     """
 
+    __module__ = "dataflare_vec"  # which its pickles name, wherever this file is
+
     total_count: int | None = None
     processed_count: int = 0
     error_count: int = 0
