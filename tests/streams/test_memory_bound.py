@@ -287,6 +287,10 @@ RECORDS = {
     "lists": [{"x": []}, {"x": [[1]]}, {"x": [[0.5], None]}],
     "structs": [{"x": {"p": 1}}, {"x": {"q": ["a"]}}, {"x": {}}, {"x": {"p": 0.5}}],
     "unlike": [{"x": {"p": 1}}, {"x": 2}],
+    # Polars keeps the order of an object's keys up to 32 of them; each of these has one.
+    "many keys": [{f"k{i}": i} for i in range(70)],
+    "many fields": [{"x": {f"k{i}": {f"l{i % 40}": 0.5}}} for i in range(70)],
+    "many in lists": [{"x": [{f"k{i}": None}, {f"k{i}": 1}]} for i in range(70)],
 }
 
 
