@@ -13,9 +13,8 @@ from dataflare_vec.annotations import is_named_tuple, likely_dtype
 from dataflare_vec.binding import Column
 from dataflare_vec.engine.failures import in_batch
 from dataflare_vec.engine.lazy import answering, check_answers
-from dataflare_vec.engine.plan import Plan
+from dataflare_vec.engine.plan import RepeatedPlan
 from dataflare_vec.engine.request import Request
-from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
 from dataflare_vec.exceptions import ArgumentError, BindingError
 from dataflare_vec.foreign import first_line
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec._typing import OnError
     from dataflare_vec.definition import Parameter, Plugin
-    from dataflare_vec.engine.steps import BoundStep
+    from dataflare_vec.engine.plan import Plan
     from dataflare_vec.manager import PluginManager
 
 #: DuckDB's types where it has one that Arrow's wouldn't lead to.
@@ -115,12 +114,12 @@ def register(
     if not left:
         msg = "all its columns are bound to numbers"
         raise BindingError(msg, plugin=found.name, hint="a function needs one at least")
-    if any(stage.whole for stage in Plan([step], Scope.of_schema(schema), keep_data=False).stages):
-        msg = "it needs all rows at once, which a function of DuckDB doesn't get"
-        raise BindingError(msg, plugin=found.name)
     step = answering(step)  # of a null a filter says neither true nor false, as SQL has it
-    empty = pl.DataFrame(schema=schema)
-    result = _compute(step, empty, manager, on_error)
+    # DuckDB has threads of its own.
+    config = replace(manager.runtime.config, enable_parallel=False)
+    request = Request([step], manager.runtime, keep=False, on_error=on_error, config=config)
+    plan = RepeatedPlan(_refuse_whole)
+    result = _compute(pl.DataFrame(schema=schema), request, plan)
     if found.is_filter:
         check_answers(found, [result])
 
@@ -128,7 +127,7 @@ def register(
         columns = zip(schema.items(), arrays, strict=True)
         frame = pl.DataFrame([_to_series(found, one, dtype, array) for (one, dtype), array in columns])
         with in_batch(frame.height, "DuckDB"):
-            return _to_arrow(_compute(step, frame, manager, on_error))
+            return _to_arrow(_compute(frame, request, plan))
 
     # DuckDB counts the parameters.
     parameters = [inspect.Parameter(p.name, inspect.Parameter.POSITIONAL_ONLY) for p in left]
@@ -221,10 +220,14 @@ def _duckdb_type(connection: Any, plugin: Plugin, what: str, dtype: Any) -> Any:
         raise BindingError(msg, plugin=plugin.name) from error
 
 
-def _compute(step: BoundStep, frame: pl.DataFrame, manager: PluginManager, on_error: OnError) -> pl.Series:
-    # DuckDB has threads of its own.
-    config = replace(manager.runtime.config, enable_parallel=False)
-    outcome = run_data(frame, Request([step], manager.runtime, keep=False, on_error=on_error, config=config))
+def _refuse_whole(plan: Plan) -> None:
+    if plan.has_whole:
+        msg = "it needs all rows at once, which a function of DuckDB doesn't get"
+        raise BindingError(msg, plugin=next(iter(plan.dtypes)))
+
+
+def _compute(frame: pl.DataFrame, request: Request, plan: RepeatedPlan) -> pl.Series:
+    outcome = run_data(frame, request, plan)
     if len(outcome.series) == 1:
         return outcome.series[0]
     return pl.DataFrame(outcome.series).to_struct()

@@ -6,7 +6,7 @@ Not called ``explain``, because the module would hide the function of that name 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from time import perf_counter
@@ -17,10 +17,7 @@ import polars as pl
 from dataflare_vec.annotations import assumed_dtype
 from dataflare_vec.engine.admission import admitted
 from dataflare_vec.engine.checkpoint import open_states
-from dataflare_vec.engine.columnwise import ColumnStage
-from dataflare_vec.engine.interpreted import InterpretedStage
 from dataflare_vec.engine.plan import Plan
-from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.run import Run
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.engine.steps import bind_steps
@@ -28,7 +25,6 @@ from dataflare_vec.frames import column_names, to_polars
 from dataflare_vec.layouts.views import INLINE_BYTES, VIEW_BYTES
 from dataflare_vec.layouts.widths import value_bytes
 from dataflare_vec.manager import managed
-from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.running import readers_of
 
 if TYPE_CHECKING:
@@ -240,11 +236,10 @@ def explain(
     plan = Plan(steps, scope, keep_data=False)
     seconds: dict[int, float] = {}
     if frame is not None and not plan.has_whole and frame.height >= _FEWEST_ROWS:
-        interpreted = False
         for stage in plan.stages:
-            if isinstance(stage, InterpretedStage):
-                interpreted, stage.results = True, None  # or looking them up would be measured
-        seconds = _measure(plan, frame.head(_FEWEST_ROWS if interpreted else _ROWS), manager.runtime)
+            stage.forget_results()  # or looking them up would be measured
+        rows = _ROWS if all(stage.is_compiled for stage in plan.stages) else _FEWEST_ROWS
+        seconds = _measure(plan, frame.head(rows), manager.runtime)
     stages = tuple(_explain(stage, scope, frame, seconds.get(stage.index)) for stage in plan.stages)
     return Explanation(stages, manager.runtime.config.threads, assumed=data_or_schema is None)
 
@@ -289,40 +284,19 @@ def _explain(
     there = {name: frame[name] for name in reads if frame is not None and name in frame.columns}
     read = sum(_size(dtype, there.get(name)) + validity for name, dtype in reads.items())
     written = sum(_size(dtype) + validity for dtype in stage.writes.values()) if stage.writes else 1 / 8
-    kind, loop, separable, interpreted, from_cache = "expression", None, None, None, None
-    if isinstance(stage, RowStage):
-        import_compiler()
-        from dataflare_vec.jit.facts import loop_facts
-
-        kind = "filter" if stage.is_filter else stage.binding.plugin.form.value
-        from_cache = stage.prepared.kernel.from_cache
-        loop = loop_facts(stage.kernel.compiled, nulls=nulls)
-        if stage.in_order:
-            reasons = ("each row needs the state that the one before it has left",)
-            loop = replace(loop, reasons=reasons, remarks=(), branches_on_null=True)
-    elif isinstance(stage, InterpretedStage):
-        kind = "filter" if stage.is_filter else "row kernel"
-        interpreted = stage.interpreted.reason
-    elif isinstance(stage, ColumnStage):
-        kind = "column kernel"
-    else:
-        separable = not stage.whole
+    facts = stage.facts(nulls=nulls)
     share = None
     if seconds and frame is not None and frame.height * (read + written) > _CACHE_BYTES:
         share = (read + written) / seconds / _bandwidth()
     return StageExplanation(
         name=stage.plugin.name if stage.plugin is not None else "expression",
-        kind=kind,
         reads=reads,
         writes=stage.writes,
         bytes_read=read,
         bytes_written=written,
-        loop=loop,
-        row_separable=separable,
-        interpreted=interpreted,
         nanoseconds=seconds * 1e9 if seconds else None,
         bandwidth=share,
-        from_cache=from_cache,
+        **facts._asdict(),
     )
 
 

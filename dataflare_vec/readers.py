@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.engine.checkpoint import open_states
-from dataflare_vec.engine.failures import of_all_rows
-from dataflare_vec.engine.plan import Plan
-from dataflare_vec.engine.scope import Scope
+from dataflare_vec.batch_runner import BatchRunner
 from dataflare_vec.exceptions import UnsupportedDataError
 from dataflare_vec.foreign import first_line
-from dataflare_vec.frames import assemble, column_names, to_polars
+from dataflare_vec.frames import assemble
 from dataflare_vec.frames.arrow import empty_table, like
-from dataflare_vec.running import apply_to, readers_of, run_data
+from dataflare_vec.running import apply_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,32 +46,20 @@ def apply_to_reader(data: Any, request: Request) -> Any:
     import pyarrow as pa
 
     reader = open_reader(data)
-    steps, keep = request.steps, request.keep
     empty = empty_table(reader.schema)
-    schema = apply_to(empty, request).schema
-    names = column_names(empty)
-    scope = Scope(names, to_polars(empty, readers_of(steps, names)))
-    plan = Plan(steps, scope, keep_data=keep)
-    if any(stage.whole for stage in plan.stages):
-        # It needs all rows at once, whoever hands them over one batch at a time.
+    runner = BatchRunner(request, empty)
+    if runner.plan.has_whole:  # it needs all rows at once, whoever hands them over one batch at a time
         return apply_to(reader.read_all(), request).to_reader()
-    states = open_states(plan, request.state)  # carried from batch to batch
-    of_batch = request._replace(state=states)
+    schema = runner.output.schema
 
     def batches() -> Iterator[Any]:
-        row = 0
         for batch in reader:
-            with of_all_rows(None, row):
-                outcome = run_data(batch, of_batch)
-            row += len(batch)
+            outcome = runner.run(batch)
             if not outcome.reduced:
-                yield _as(schema, assemble(batch, outcome, keep=keep))
-        if plan.reduces is not None:
-            # Its `finish` may have changed since the reader was opened.
-            reduces = Plan(steps, scope, keep_data=keep).reduces
-            assert reduces is not None
-            columns = reduces.result(states[reduces.index], request.runtime.pool, request.on_error)
-            yield from _as(schema, like(empty, columns)).to_batches()
+                yield _as(schema, assemble(batch, outcome, keep=request.keep))
+        rows = runner.finish()
+        if rows is not None:
+            yield from _as(schema, like(empty, rows)).to_batches()
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 

@@ -8,49 +8,63 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.engine.execute import run_steps
+from dataflare_vec.engine.plan import plan_for
 from dataflare_vec.engine.request import ask
 from dataflare_vec.engine.result import BatchResult
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.frames import assemble, column_names, is_pandas_series, is_stream, to_polars
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from typing_extensions import Unpack
 
-    from dataflare_vec.engine.execute import Outcome
+    from dataflare_vec.engine.execute import Outcome, Planner
     from dataflare_vec.engine.request import Options, Request
     from dataflare_vec.engine.runtime import Runtime
     from dataflare_vec.engine.steps import BoundStep
     from dataflare_vec.registry import Registry
 
 
-def run_data(data: Any, request: Request) -> Outcome:
-    """Run the steps of a request over a frame of any kind that is in memory, when it is its turn."""
+def run_data(data: Any, request: Request, planner: Planner = plan_for) -> Outcome:
+    """Run the steps of a request over a frame of any kind that is in memory, when it is its turn.
+
+    Parameters
+    ----------
+    planner
+        As of `run_steps`.
+    """
     states = request.runtime.states
     if states is not None and states.of_records and not request.of_record:
         states.see_frame(request.names)
     if states is None or not states.is_limited:
-        return _run(data, request)
+        return _run(data, request, planner)
     with states.turn():
-        return _run(data, request)
+        return _run(data, request, planner)
 
 
-def _run(data: Any, request: Request) -> Outcome:
-    if isinstance(data, pl.DataFrame):
-        scope = Scope.of_frame(data)
-        scope.holds_all = True
-        return run_steps(request, scope, data)
-    # Only columns that are read go to Polars; names are checked against all of them.
-    names = column_names(data)
-    readers = readers_of(request.steps, names)
-    frame = to_polars(data, readers)
-    scope = Scope(names, frame)
-    scope.holds_all = True
-    outcome = run_steps(request, scope, frame)
-    if readers:
-        outcome.reads = tuple(readers)
+def _run(data: Any, request: Request, planner: Planner) -> Outcome:
+    scope, frame, reads = scope_of(data, request.steps)
+    outcome = run_steps(request, scope, frame, planner)
+    outcome.reads = reads
     return outcome
+
+
+def scope_of(data: Any, steps: Sequence[BoundStep]) -> tuple[Scope, pl.DataFrame, Collection[str]]:
+    """Return the columns that steps can read of a frame of any kind, and those that they do, for Polars.
+
+    Of a frame that isn't Polars' only the latter are converted, and named; plugins, and names that are given,
+    are checked against all of them.
+    """
+    if isinstance(data, pl.DataFrame):
+        scope, frame, readers = Scope.of_frame(data), data, {}
+    else:
+        names = column_names(data)
+        readers = readers_of(steps, names)
+        frame = to_polars(data, readers)
+        scope = Scope(names, frame)
+    scope.holds_all = True
+    return scope, frame, readers
 
 
 def apply_to(data: Any, request: Request) -> Any:

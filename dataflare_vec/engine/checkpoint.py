@@ -15,29 +15,24 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.state import StateStore
 
 
-class OpenStates(dict[int, "StateStore"]):
-    """States that runs go on with, by index of the stage.
+class OpenStates(dict[str, "StateStore"]):
+    """States that runs go on with, by the name that each has in its plan; see `Plan.stateful`.
 
     Attributes
     ----------
-    names
-        The plugin's name for each; a second use of one is ``name (2)``.
     of_pipeline
         Whether they are of a pipeline, which may have several.
     given
-        What the user gave, by index of the stage.
+        What the user gave, by the same names.
     """
 
-    names: tuple[str, ...] = ()
-    given: Mapping[int, Any] = MappingProxyType({})
+    given: Mapping[str, Any] = MappingProxyType({})
     of_pipeline: bool = False
 
     def value(self) -> Any:
         """Return the state as the user sees it: of one plugin its own, of a pipeline a dict by name."""
-        values = [states.value() for states in self.values()]
-        if not self.of_pipeline:
-            return values[0] if values else None
-        return dict(zip(self.names, values, strict=True))
+        values = {name: states.value() for name, states in self.items()}
+        return values if self.of_pipeline else next(iter(values.values()), None)
 
 
 def open_states(plan: Plan, given: Any) -> OpenStates:
@@ -75,9 +70,7 @@ def open_states(plan: Plan, given: Any) -> OpenStates:
         if name not in stages:
             msg = f"`state` has one for `{name}`"
             raise StateError(msg, plugin=None, argument="state", hint=near_matches(name, stages))
-    states = OpenStates((stage.index, stage.open_state(by_name.get(name))) for name, stage in stages.items())
-    states.names = tuple(stages)
+    states = OpenStates((name, stage.open_state(by_name.get(name))) for name, stage in stages.items())
     states.of_pipeline = is_pipeline
-    if by_name:
-        states.given = {stages[name].index: one for name, one in by_name.items()}
+    states.given = by_name
     return states

@@ -9,7 +9,7 @@ import polars as pl
 from dataflare_vec.binding import Column, field_names
 from dataflare_vec.engine.declared import declared_dtype
 from dataflare_vec.engine.expressions import spread
-from dataflare_vec.engine.stage import Stage
+from dataflare_vec.engine.stage import Facts, Stage
 from dataflare_vec.exceptions import KernelResultError, RowError
 from dataflare_vec.foreign import without_context
 from dataflare_vec.hints import near_matches
@@ -32,6 +32,10 @@ class ColumnStage(Stage):
         self.reads = reads
         self.writes = writes
         self.kept = kept
+
+    def facts(self, *, nulls: bool) -> Facts:
+        """Return what it is: its loop is the author's own."""
+        return Facts("column kernel")
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows that hold no nulls; the others are null."""

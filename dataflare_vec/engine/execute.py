@@ -14,20 +14,23 @@ from dataflare_vec.engine import fast_path
 from dataflare_vec.engine.admission import admitted
 from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.failures import GO_ON, ROW, Failures, explain
-from dataflare_vec.engine.plan import Plan, plan_for
+from dataflare_vec.engine.plan import plan_for
 from dataflare_vec.engine.run import Run
 from dataflare_vec.engine.threads import over_chunks
 from dataflare_vec.exceptions import RowError
 from dataflare_vec.logs import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from dataflare_vec.engine.checkpoint import OpenStates
+    from dataflare_vec.engine.plan import Plan
     from dataflare_vec.engine.request import Request
     from dataflare_vec.engine.scope import Scope
     from dataflare_vec.engine.stage import Stage
     from dataflare_vec.tuner import TracedTuner
+
+    Planner = Callable[[Request, Scope], Plan]
 
 _log = get_logger(__name__)
 
@@ -67,7 +70,7 @@ class Outcome:
     tuner: TracedTuner | None = None
     reduced: bool = False
     states: OpenStates | None = None
-    reads: Sequence[str] = ()
+    reads: Collection[str] = ()
 
     @property
     def failed(self) -> int:
@@ -75,8 +78,13 @@ class Outcome:
         return sum(one.count for one in self.failures)
 
 
-def run_steps(request: Request, scope: Scope, frame: pl.DataFrame) -> Outcome:
+def run_steps(request: Request, scope: Scope, frame: pl.DataFrame, planner: Planner = plan_for) -> Outcome:
     """Plan the steps of a request and run them over a frame, under the eyes of the runtime's states.
+
+    Parameters
+    ----------
+    planner
+        What makes the plan, or knows it: a `RepeatedPlan` for one batch of many.
 
     Raises
     ------
@@ -87,14 +95,14 @@ def run_steps(request: Request, scope: Scope, frame: pl.DataFrame) -> Outcome:
     """
     states = request.runtime.states
     if states is None:
-        return _execute(plan_for(request.steps, scope, keep_data=request.keep), frame, request)
+        return _execute(planner(request, scope), scope, frame, request)
     names = request.names
     states.begin(names)
     try:
-        plan = plan_for(request.steps, scope, keep_data=request.keep)
+        plan = planner(request, scope)
         for name in names:
             states.see(name, plan.dtypes[name], of_record=request.of_record)
-        outcome = _execute(plan, frame, request)
+        outcome = _execute(plan, scope, frame, request)
     except BaseException as error:
         states.end(names, error)
         raise
@@ -102,16 +110,16 @@ def run_steps(request: Request, scope: Scope, frame: pl.DataFrame) -> Outcome:
     return outcome
 
 
-def _execute(plan: Plan, frame: pl.DataFrame, request: Request) -> Outcome:
+def _execute(plan: Plan, scope: Scope, frame: pl.DataFrame, request: Request) -> Outcome:
     states = None if request.state is None else open_states(plan, request.state)
     if frame.height <= fast_path.FEW_ROWS:
-        series = fast_path.compute(plan, frame.height, request.runtime)
+        series = fast_path.compute(plan, scope, frame.height, request.runtime)
         if series is not None:
             return Outcome(series, None, [], frame.height, 0)
     if states is None:
         states = open_states(plan, None)
     with admitted(plan.stages, frame.height, request.runtime) as mine:
-        execution = _Execution(plan, frame, request._replace(runtime=mine), states)
+        execution = _Execution(plan, scope, frame, request._replace(runtime=mine), states)
         if not plan.has_whole:
             execution.by_chunks(plan.stages)
             return execution.finish()
@@ -129,13 +137,15 @@ def _execute(plan: Plan, frame: pl.DataFrame, request: Request) -> Outcome:
 class _Execution:
     """The state between two segments of a plan: stages by chunks, or one that has to see all rows."""
 
-    def __init__(self, plan: Plan, frame: pl.DataFrame, request: Request, states: OpenStates) -> None:
+    def __init__(
+        self, plan: Plan, scope: Scope, frame: pl.DataFrame, request: Request, states: OpenStates
+    ) -> None:
         self._states = states
         self.started = False
         self._plan = plan
         self._rows = frame.height
         self._frame = frame
-        self._column = plan.scope.column
+        self._column = scope.column
         self._rows_now = frame.height
         self._runtime = request.runtime
         self._on_error = request.on_error
@@ -162,10 +172,7 @@ class _Execution:
             states=self._states,
         )
         for stage in stages:
-            if stage.in_order:
-                states = self._states[stage.index]
-                stage.take_up(states)
-                states.begin(run.rows)
+            stage.take_up(self._states, run.rows)
         if run.rows:
             tuner = self._tuner = runtime.tuner(stages, config)
             try:
@@ -230,7 +237,7 @@ class _Execution:
             stage.close()
         reduces = self._plan.reduces
         if reduces is not None:
-            series = reduces.result(self._states[reduces.index], self._runtime.pool, self._on_error)
+            series = reduces.result(self._states, self._runtime.pool, self._on_error)
         else:
             series = [self._new[name] for name in self._plan.new]
         failed = sum(one.count for one in self._failures)

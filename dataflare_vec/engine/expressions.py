@@ -10,7 +10,7 @@ from polars import selectors as cs
 
 from dataflare_vec.binding import Column
 from dataflare_vec.definition import mentions, root_names
-from dataflare_vec.engine.stage import Stage
+from dataflare_vec.engine.stage import Facts, Stage
 from dataflare_vec.exceptions import BindingError, KernelResultError, PluginDefinitionError
 from dataflare_vec.foreign import without_context
 
@@ -48,6 +48,8 @@ class ExpressionStage(Stage):
         Whose it is.
     reads
         The columns of the data that it means.
+    binding
+        Of a plugin what its parameters are bound to.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ExpressionStage(Stage):
         writes: Mapping[str, Any],
         *,
         kept: bool,
+        binding: Binding | None = None,
     ) -> None:
         self.plugin = plugin
         self.reads = reads
@@ -69,10 +72,15 @@ class ExpressionStage(Stage):
         self._of = of
         self._error = KernelResultError if plugin is not None else BindingError
         self._expression = expression
+        self._made_by = None if plugin is None or isinstance(plugin.function, pl.Expr) else binding
 
-    def is_of(self, expression: pl.Expr) -> bool:
-        """Whether it computes an expression like this one."""
-        return self._expression.meta.eq(expression)
+    def is_current(self) -> bool:
+        """Whether a function that returns the expression still returns it."""
+        return self._made_by is None or self._expression.meta.eq(build_expression(self._made_by))
+
+    def facts(self, *, nulls: bool) -> Facts:
+        """Return whether it runs chunk by chunk."""
+        return Facts("expression", row_separable=not self.whole)
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""

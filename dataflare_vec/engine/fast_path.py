@@ -14,13 +14,14 @@ import polars as pl
 from dataflare_vec.capsules import FORMATS
 from dataflare_vec.engine.columns import InputColumn
 from dataflare_vec.engine.outputs import OwnedColumn
-from dataflare_vec.engine.rows import RowStage
 from dataflare_vec.engine.stage import Placement
 from dataflare_vec.native import watch as watch  # provides it to `interrupts`
 
 if TYPE_CHECKING:
     from dataflare_vec.engine.plan import Plan
     from dataflare_vec.engine.runtime import Runtime
+    from dataflare_vec.engine.scope import Scope
+    from dataflare_vec.engine.stage import Direct
 
 #: Rows that are never cut into chunks.
 FEW_ROWS = 1024
@@ -28,22 +29,20 @@ FEW_ROWS = 1024
 _NO_SELECTION = (0, 0)
 
 
-def compute(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | None:
+def compute(plan: Plan, scope: Scope, rows: int, runtime: Runtime) -> list[pl.Series] | None:
     """Return the new columns of a plan over few rows; None if it needs a `Run`.
 
     That is a plan of several steps or with a filter, or one of whose rows failed.
     """
-    stage = plan.stages[0]
-    if len(plan.stages) > 1 or not isinstance(stage, RowStage):
-        return None
-    if stage.is_filter or stage.in_order:
+    stage = plan.direct
+    if stage is None:
         return None
     if runtime.is_closed:  # a `Run` says so
         return None
     if not rows:  # streams ask so for the types of what comes out
         runtime.count(plan.stages, [], {})
         return [pl.Series(name, [], dtype=dtype) for name, dtype in stage.writes.items()]
-    prepared, column_of = stage.prepared, plan.scope.column
+    prepared, column_of = stage.prepared, scope.column
     columns = [
         (InputColumn(column_of(name), layout), 0)
         for name, layout in zip(stage.reads, prepared.layouts, strict=True)
@@ -63,9 +62,9 @@ def compute(plan: Plan, rows: int, runtime: Runtime) -> list[pl.Series] | None:
 
 
 def _compute(
-    plan: Plan, stage: RowStage, rows: int, runtime: Runtime, placement: Placement
+    plan: Plan, stage: Direct, rows: int, runtime: Runtime, placement: Placement
 ) -> list[pl.Series] | None:
-    loop = stage.kernel.loop(nulls=placement.nulls)  # compiled now, not in the time that is measured
+    loop = stage.prepared.kernel.loop(nulls=placement.nulls)  # compiled now, not in the time that is measured
     began = perf_counter()
     block = stage.block(placement, 0, _NO_SELECTION)
     failed = loop(block.buffer_info()[0], rows)

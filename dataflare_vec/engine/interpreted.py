@@ -17,7 +17,7 @@ from dataflare_vec.engine.inferred import Interpreted
 from dataflare_vec.engine.prepare import prepare
 from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.specialise import expected_type
-from dataflare_vec.engine.stage import Stage
+from dataflare_vec.engine.stage import Facts, Stage
 from dataflare_vec.exceptions import (
     BindingError,
     InterpretedWarning,
@@ -138,6 +138,16 @@ def _dtype_of(kind: Any) -> Any:
 # -- the stage --------------------------------------------------------------------------------------------
 
 
+class _Pace:
+    """How many rows were run, and how long that took."""
+
+    __slots__ = ("rows", "seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self.rows = 0
+        self.seconds = seconds
+
+
 class InterpretedStage(Stage):
     """A row kernel or filter as the plain Python function that it is.
 
@@ -173,12 +183,26 @@ class InterpretedStage(Stage):
         self._convert = [_converter(dtype, strict=annotated) for dtype in self._dtypes]
         # The interpreter runs one thread at a time, and the author didn't think of several.
         self._lock = threading.Lock()
-        self.rows, self.seconds = 0, 0.0 if results is None else results.seconds
+        self._pace = _Pace(0.0 if results is None else results.seconds)
 
     def open(self, run: Surroundings) -> Stage:
-        """Have a record of the rows that fail."""
-        run.expect(self)
-        return self
+        """Have a record of the rows that fail; return the same stage with a lock of this run's own.
+
+        Runs of one plan don't wait for each other: a function may ask Polars for something, and wait for
+        threads of Polars that are about to run the plan's next batch.
+        """
+        stage = copy(self)
+        stage._lock = threading.Lock()
+        run.expect(stage)
+        return stage
+
+    def facts(self, *, nulls: bool) -> Facts:
+        """Return why it isn't compiled."""
+        return Facts("filter" if self.is_filter else "row kernel", interpreted=self.interpreted.reason)
+
+    def forget_results(self) -> None:
+        """Call the function for each row, whatever is known of it."""
+        self.results = None
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""
@@ -191,7 +215,7 @@ class InterpretedStage(Stage):
             columns = [series.filter(selected) for series in columns]
         with self._lock:
             outputs, failed = self._compute(self._results(chunk, pl.DataFrame(columns), height))
-            self.rows += height
+            self._pace.rows += height
         if selected is not None:
             outputs = [spread(values, selected) for values in outputs]
         if failed:
@@ -226,7 +250,7 @@ class InterpretedStage(Stage):
                 values = [None] * len(columns)
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
-        self.seconds += perf_counter() - began
+        self._pace.seconds += perf_counter() - began
         pairs = zip(columns, self._dtypes, strict=True)
         return [_series(values, dtype) for values, dtype in pairs], failed
 
@@ -287,13 +311,14 @@ class InterpretedStage(Stage):
     def close(self) -> None:
         """Say once for each plugin that it isn't compiled, and how slow that was."""
         made = remembered(self.plugin).made
-        if not self.rows or made.is_told:
+        rows, seconds = self._pace.rows, self._pace.seconds
+        if not rows or made.is_told:
             return
         made.is_told = True
-        each = self.seconds / self.rows * 1e9
+        each = seconds / rows * 1e9
         few, many = (max(1, round(each / compiled)) for compiled in reversed(_COMPILED))
         warn(
-            f"plugin `{self.plugin.name}` ran in the Python interpreter at {self.rows / self.seconds:,.0f} "
+            f"plugin `{self.plugin.name}` ran in the Python interpreter at {rows / seconds:,.0f} "
             f"rows/s, {each:,.0f} ns a row; compiled kernels take {_COMPILED[0]} to {_COMPILED[1]} ns, so "
             f"that is about {few:,} to {many:,} times slower. It isn't compiled: {self.interpreted.reason}",
             InterpretedWarning,

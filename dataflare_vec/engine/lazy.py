@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,7 +15,7 @@ from dataflare_vec.engine.checkpoint import open_states
 from dataflare_vec.engine.execute import run_steps
 from dataflare_vec.engine.expressions import build_expression, exactly, named
 from dataflare_vec.engine.failures import in_batch
-from dataflare_vec.engine.plan import Plan
+from dataflare_vec.engine.plan import Plan, RepeatedPlan
 from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.scope import Scope
 from dataflare_vec.exceptions import ArgumentError, DataFlareError, KernelResultError, PoolLimitError
@@ -68,6 +68,7 @@ class _Compute:
     plugin: Plugin
     request: Request  # of the same, or of what a filter answers
     names: Sequence[str]
+    plan: RepeatedPlan = field(default_factory=RepeatedPlan)
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
         height = max(len(s) for s in series)
@@ -78,7 +79,7 @@ class _Compute:
             ]
         )
         plugin = self.plugin
-        outcome = _run(self.request, frame)
+        outcome = _run(self.request, frame, self.plan)
         if plugin.is_filter:
             check_answers(plugin, outcome.series)
         if len(outcome.series) == 1:
@@ -91,10 +92,10 @@ def _of_one(request: Request, step: BoundStep) -> Request:
     return request._replace(steps=(step,), keep=False)
 
 
-def _run(request: Request, frame: pl.DataFrame) -> Outcome:
+def _run(request: Request, frame: pl.DataFrame, plan: RepeatedPlan) -> Outcome:
     config = replace(request.settings, enable_parallel=False)  # Polars has threads of its own
     with _in_query(frame.height):
-        return run_steps(request._replace(config=config), Scope.of_frame(frame), frame)
+        return run_steps(request._replace(config=config), Scope.of_frame(frame), frame, plan)
 
 
 @contextmanager
@@ -222,7 +223,7 @@ def apply_lazily(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
     stages = [stage for stage in plan.stages if stage.plugin is not None]
     temporary: list[str] = []
     for step, stage in zip(steps, stages, strict=True):
-        one = _of_one(request, step)._replace(state=states.given.get(stage.index))
+        one = _of_one(request, step)._replace(state=states.given.get(stage.state_name))
         if stage.is_filter:
             frame = frame.filter(as_expression(one, pl.Boolean))
             continue
@@ -288,6 +289,7 @@ class _Aggregate:
 
     request: Request
     names: Sequence[str]
+    plan: RepeatedPlan = field(default_factory=RepeatedPlan)
 
     def __call__(self, lists: Sequence[pl.Series]) -> pl.Series:
         from dataflare_vec.engine.state import KeyStates  # with NumPy, which row kernels do without
@@ -301,11 +303,11 @@ class _Aggregate:
             _flat(one, sizes, of_row).alias(name) for one, name in zip(lists, self.names, strict=False)
         ]
         frame = pl.DataFrame([*columns, of_row])
-        states = open_states(Plan(self.request.steps, Scope.of_frame(frame), keep_data=False), None)
+        states = open_states(self.plan(self.request, Scope.of_frame(frame)), None)
         for one in states.values():
             assert isinstance(one, KeyStates)
             one.encode([groups], None)  # a group without rows has a state too
-        outcome = _run(self.request._replace(state=states), frame)
+        outcome = _run(self.request._replace(state=states), frame, self.plan)
         series = [one for one in outcome.series if one.name != _GROUP]
         result = series[0] if len(series) == 1 else pl.DataFrame(series).to_struct()
         return (result if outcome.reduced else _as_lists(result, sizes)).alias(*self.request.names)

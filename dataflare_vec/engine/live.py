@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.cache.fingerprint import NotCacheable, Reader, fingerprint
 from dataflare_vec.definition import Form, Plugin, plain
@@ -22,9 +22,17 @@ from dataflare_vec.exceptions import PluginDefinitionError
 from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.registry import on_redefined
 
+if TYPE_CHECKING:
+    from dataflare_vec.engine.remembered import Made
 
-def check(plugin: Plugin) -> None:
+
+def check(plugin: Plugin) -> Made:
     """Forget what was compiled of a plugin if something that it captures has changed.
+
+    Returns
+    -------
+    Made
+        What is still good; another one than before if it was forgotten.
 
     Raises
     ------
@@ -35,7 +43,7 @@ def check(plugin: Plugin) -> None:
     captured = known.captured
     if captured is not None:
         if not captured.changed():
-            return
+            return known.made
         captured.recompile()
         known.forget()
         known.captured = Captured(plugin)
@@ -45,6 +53,7 @@ def check(plugin: Plugin) -> None:
         if old is not None:
             _take_over(old, plugin)
     _check_parameters(plugin)
+    return known.made
 
 
 def _follow(old: Plugin, new: Plugin) -> None:

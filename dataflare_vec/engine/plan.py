@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -33,25 +33,28 @@ from dataflare_vec.exceptions import (
 from dataflare_vec.hints import Argument, Phrase, near_matches
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
+    from dataflare_vec.definition import Plugin
     from dataflare_vec.engine.inferred import Results
     from dataflare_vec.engine.reduce import ReduceStage
+    from dataflare_vec.engine.remembered import Made
+    from dataflare_vec.engine.request import Request
     from dataflare_vec.engine.scan import ScanStage
     from dataflare_vec.engine.scope import Scope
-    from dataflare_vec.engine.stage import Stage
+    from dataflare_vec.engine.stage import Direct, Stage
     from dataflare_vec.engine.steps import BoundStep
 
 
-def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Plan:
+def plan_for(request: Request, scope: Scope) -> Plan:
     """Return the plan of a call, remembered if it is like the last call of its plugin.
 
     That is a call of one plugin without bindings, over data with the same columns of the same types. Planning
     it anew would take as long as computing a thousand rows.
     """
+    steps, keep_data = request.steps, request.keep
     step = steps[0]
-    plugin = step.plugin
-    known = remembered(plugin)
+    known = remembered(step.plugin)
     if (
         len(steps) > 1
         or step.binding is not known.binding
@@ -61,36 +64,55 @@ def plan_for(steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> Pl
         or step.replace
     ):
         return Plan(steps, scope, keep_data=keep_data)
-    if known.captured is not None:
-        check(plugin)
-    made = known.made  # if something changes meanwhile, the plugin gets another one
-    if made.plan is not None:
-        names, kept, dtypes, last = made.plan
-        if kept is keep_data and names == scope.data_names and _is_still(step, last):
-            for name, dtype in dtypes:
-                if scope.column(name).dtype != dtype:
-                    break
-            else:
-                return last.over(scope)  # type: ignore[no-any-return]
+    last: Plan | None = known.made.plan
+    if last is not None and last.fits(scope, keep_data=keep_data):
+        return last
     plan = Plan(steps, scope, keep_data=keep_data)
-    if not plan.is_reusable:
-        return plan
-    reads = {name for stage in plan.stages for name in stage.reads if name not in scope.new}
-    dtypes = [(name, scope.column(name).dtype) for name in reads]
-    made.plan = list(scope.data_names), keep_data, dtypes, plan.over(None)
+    if plan.is_reusable:
+        _, made = plan.made_of[0]
+        made.plan = plan
     return plan
 
 
-def _is_still(step: BoundStep, plan: Plan) -> bool:
-    """Whether a function that returns an expression still returns that of the plan."""
-    plugin = step.plugin
-    if plugin.form is not Form.EXPRESSION or isinstance(plugin.function, pl.Expr):
-        return True
-    return cast("ExpressionStage", plan.stages[-1]).is_of(build_expression(step.binding))
+class RepeatedPlan:
+    """The plan of a request over batch after batch, made for the first of them.
+
+    It is made again only for data of other columns, or where something that a plugin captures has changed.
+    Several threads may ask for it; one that comes out of a pickle begins with nothing.
+
+    Parameters
+    ----------
+    check
+        Called with each plan that is made; it raises if that isn't one for batches.
+
+    Attributes
+    ----------
+    last : Plan or None
+        The plan of the last batch; None before the first one.
+    """
+
+    __slots__ = ("_check", "last")
+
+    def __init__(self, check: Callable[[Plan], None] | None = None) -> None:
+        self._check = check
+        self.last: Plan | None = None
+
+    def __call__(self, request: Request, scope: Scope) -> Plan:
+        """Return the plan of a request, always the same one, for a batch."""
+        plan = self.last
+        if plan is None or not plan.is_reusable or not plan.fits(scope, keep_data=request.keep):
+            plan = Plan(request.steps, scope, keep_data=request.keep)
+            if self._check is not None:
+                self._check(plan)
+            self.last = plan
+        return plan
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RepeatedPlan, (self._check,)
 
 
 class Plan:
-    """The stages of a pipeline over data of a known schema.
+    """The stages of a pipeline over data of a known schema. It holds nothing of the data itself.
 
     Attributes
     ----------
@@ -98,8 +120,6 @@ class Plan:
         In order; an expression that a parameter is bound to is a stage of its own.
     new : dict
         The columns that come back, by name with their dtypes.
-    scope : Scope
-        The data's columns, and those of the stages.
     has_whole : bool
         Whether a stage has to see all rows at once.
     is_reusable : bool
@@ -107,47 +127,64 @@ class Plan:
     reduces : ReduceStage or None
         The last stage, if it makes one row of many.
     stateful : dict
-        The stages that carry a state, by name of the plugin.
+        The stages that carry a state, by name of the plugin; a second use of one is ``name (2)``.
     is_pipeline : bool
         Whether it has several plugins.
+    direct : Direct or None
+        The only stage, if few rows don't need a `Run`.
     dtypes : dict
         By name of the plugin the dtypes of the columns that parameters are bound to by name.
+    made_of : list of tuple
+        The plugins, each with what was made of it when this plan was.
     """
 
     __slots__ = (
+        "_data_names",
+        "_keeps_data",
+        "_needs",
+        "direct",
         "dtypes",
         "has_whole",
         "is_pipeline",
         "is_reusable",
+        "made_of",
         "new",
         "reduces",
-        "scope",
         "stages",
         "stateful",
     )
 
     def __init__(self, steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> None:
-        self.scope = scope
         self.has_whole = False
         self.reduces: ReduceStage | None = None
         self.is_reusable = True
         self.stages: list[Stage] = []
         self.new: dict[str, Any] = {}
         self.dtypes: dict[str, dict[str, Any]] = {}
+        self.stateful: dict[str, ScanStage] = {}
+        self.made_of: list[tuple[Plugin, Made]] = []
+        self.is_pipeline = len(steps) > 1
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
-        self.stateful = _carrying(self.stages)
-        self.is_pipeline = len(steps) > 1
+        self.direct: Direct | None = self.stages[0].direct() if len(self.stages) == 1 else None
+        self._keeps_data = keep_data
+        self._data_names = list(scope.data_names)
+        self._needs = [(name, column.dtype) for name, column in scope.columns.items()]
 
-    def over(self, scope: Scope | None) -> Plan:
-        """Return the same plan for other data of the same schema."""
-        plan = Plan.__new__(Plan)
-        plan.stages, plan.new, plan.dtypes = self.stages, self.new, self.dtypes
-        plan.has_whole, plan.reduces = self.has_whole, self.reduces
-        plan.stateful, plan.is_pipeline = self.stateful, self.is_pipeline
-        plan.is_reusable = True
-        plan.scope = scope  # type: ignore[assignment]  # None only while it is remembered
-        return plan
+    def fits(self, scope: Scope, *, keep_data: bool) -> bool:
+        """Whether a new plan over some data would be like this one: same columns, nothing has changed."""
+        if self._keeps_data is not keep_data or self._data_names != scope.data_names:
+            return False
+        for name, dtype in self._needs:
+            if scope.column(name).dtype != dtype:
+                return False
+        for plugin, made in self.made_of:
+            if check(plugin) is not made:
+                return False
+        for stage in self.stages:
+            if not stage.is_current():
+                return False
+        return True
 
     def _add(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> None:
         step.binding.check_columns(scope.names)
@@ -164,7 +201,8 @@ class Plan:
                 hint=f"apply `{plugin.name}` to its result",
             )
         stage: Stage
-        check(plugin)
+        # If something changes meanwhile, the plugin gets another one, and this plan doesn't fit any more.
+        self.made_of.append((plugin, check(plugin)))
         if plugin.form is Form.EXPRESSION:
             stage = self._expression(step, scope, data_names)
         elif plugin.form is Form.ROW:
@@ -217,6 +255,7 @@ class Plan:
         by = {name: scope.dtype(key) for name, key in zip(shown, keys, strict=True)}
         dtypes = [scope.dtype(name) for name in reads]
         prepared = prepare(step.binding, dtypes)
+        stage: ScanStage
         if plugin.form is Form.REDUCE:
             by_parameter = {
                 item.parameter.name: dtype for item, dtype in zip(step.binding.columns, dtypes, strict=True)
@@ -227,10 +266,17 @@ class Plan:
             if not self.has_whole:
                 for earlier in self.stages:
                     earlier.kept = False  # its rows don't come back
-            return stage
-        names = self._names(step, prepared.field_names(plugin), len(prepared.outputs), data_names)
-        writes = dict(zip(names, prepared.dtypes, strict=True))
-        return ScanStage(step.binding, prepared, reads, writes, kept=step.keep, by=by, keys=keys)
+        else:
+            names = self._names(step, prepared.field_names(plugin), len(prepared.outputs), data_names)
+            writes = dict(zip(names, prepared.dtypes, strict=True))
+            stage = ScanStage(step.binding, prepared, reads, writes, kept=step.keep, by=by, keys=keys)
+        name, uses = plugin.name, 1
+        while name in self.stateful:
+            uses += 1
+            name = f"{plugin.name} ({uses})"
+        stage.state_name = name
+        self.stateful[name] = stage
+        return stage
 
     def _key(self, step: BoundStep, key: str | pl.Expr, scope: Scope) -> str:
         """Return the name of the column that holds a key."""
@@ -276,9 +322,10 @@ class Plan:
             if dtype != pl.Boolean:
                 msg = f"a filter must be Boolean, it is {dtype}"
                 raise KernelResultError(msg, plugin=plugin.name, expected="Boolean", got=dtype)
-            return ExpressionStage(plugin, of, expression, reads, {}, kept=True)
+            return ExpressionStage(plugin, of, expression, reads, {}, kept=True, binding=step.binding)
         (name,) = self._names(step, None, 1, data_names)
-        return ExpressionStage(plugin, of, expression, reads, {name: dtype}, kept=step.keep)
+        writes = {name: dtype}
+        return ExpressionStage(plugin, of, expression, reads, writes, kept=step.keep, binding=step.binding)
 
     def _read(self, step: BoundStep, scope: Scope) -> list[str]:
         """Return the names of the columns that a kernel reads, one for each column parameter."""
@@ -329,16 +376,3 @@ class Plan:
                 if earlier.writes and set(earlier.writes) <= set(names):
                     earlier.kept = False  # nobody sees it any more but the steps between
         return names
-
-
-def _carrying(stages: Sequence[Stage]) -> dict[str, ScanStage]:
-    """Return those that carry a state, by name of the plugin; a second use of one is ``name (2)``."""
-    found: dict[str, Any] = {}
-    for stage in stages:
-        if stage.in_order and stage.plugin is not None:
-            name, count = stage.plugin.name, 1
-            while name in found:
-                count += 1
-                name = f"{stage.plugin.name} ({count})"
-            found[name] = stage
-    return found

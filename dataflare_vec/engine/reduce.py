@@ -19,6 +19,7 @@ from dataflare_vec.engine.reasons import Reason, cause_of
 from dataflare_vec.engine.remembered import remembered
 from dataflare_vec.engine.scan import ScanStage
 from dataflare_vec.engine.specialise import output_fields
+from dataflare_vec.engine.stage import Needs
 from dataflare_vec.engine.state import KeyStates, StateColumn
 from dataflare_vec.exceptions import KernelResultError, OutputNameError, RowError
 from dataflare_vec.hints import Argument, Phrase
@@ -96,15 +97,19 @@ class ReduceStage(ScanStage):
             return super().open_state(given)
         return BlockStates(self.binding.plugin, self.carry, self._merge, given)
 
-    def take_up(self, states: StateStore) -> None:
+    def needs(self, rows: int) -> Needs:
+        """Return that nothing is known: what it takes is for keys."""
+        return Needs(None, 0)
+
+    def adopt(self, states: StateStore) -> None:
         """Go on with states, and from now on merge them with the ``merge`` of now."""
-        super().take_up(states)
+        super().adopt(states)
         if isinstance(states, BlockStates):
             states.merge = self._merge
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""
-        states = chunk.run.states[self.index]
+        states = chunk.run.states[self.state_name]
         if not isinstance(states, BlockStates):
             super().run(chunk)
             return
@@ -119,15 +124,18 @@ class ReduceStage(ScanStage):
         """Return the next state; there is no value."""
         return (result if isinstance(self.carry.init, tuple) else result[0]), ()
 
-    def result(self, states: StateStore, pool: MemoryPool, on_error: OnError) -> list[pl.Series]:
-        """Return the columns of the one row, or of a row for each key.
+    def result(
+        self, carried: Mapping[str, StateStore], pool: MemoryPool, on_error: OnError
+    ) -> list[pl.Series]:
+        """Return the columns of the one row, or of a row for each key, by the state among those carried.
 
         Raises
         ------
         RowError
             If ``finish`` fails, under ``on_error="raise"``.
         """
-        self.take_up(states)
+        states = carried[self.state_name]
+        self.adopt(states)
         if isinstance(states, KeyStates):
             count = states.keys.count
             keys = states.keys.frame()

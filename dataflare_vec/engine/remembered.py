@@ -27,8 +27,8 @@ class Made:
     ----------
     kernels : dict
         Prepared kernels, by the types of constants and columns.
-    plan : tuple or None
-        The plan of the last call without bindings, with what it holds for; see `plan_for`.
+    plan : Plan or None
+        The plan of the last call without bindings; see `plan_for`.
     answers : Plugin or None
         Of a filter the plugin whose column is what it answers.
     is_told : bool
@@ -39,7 +39,7 @@ class Made:
 
     def __init__(self) -> None:
         self.kernels: dict[Any, Any] = {}
-        self.plan: tuple[Any, ...] | None = None
+        self.plan: Any = None
         self.answers: Plugin | None = None
         self.is_told = False
 

@@ -20,10 +20,11 @@ from dataflare_vec.engine.columns import InputColumn
 from dataflare_vec.engine.failures import ROW, physical_rows
 from dataflare_vec.engine.outputs import allocate
 from dataflare_vec.engine.reasons import Reason
-from dataflare_vec.engine.stage import Placement, Stage
+from dataflare_vec.engine.stage import Facts, Needs, Placement, Stage
 from dataflare_vec.interpreter import call_rows
-from dataflare_vec.layouts import Fields, PackedRows
+from dataflare_vec.layouts import Bits, Categories, Fields, PackedRows, Views
 from dataflare_vec.logs import get_logger
+from dataflare_vec.native.numba import import_compiler
 from dataflare_vec.uses import raises_to_powers
 from dataflare_vec.values import digits_of, is_naive, ticks_in, ticks_of
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from dataflare_vec.binding import Binding
     from dataflare_vec.engine.columns import OutputColumn
     from dataflare_vec.engine.specialise import Prepared
-    from dataflare_vec.engine.stage import Chunk, Fusable, Placed, Surroundings
+    from dataflare_vec.engine.stage import Chunk, Direct, Fusable, Placed, Surroundings
+    from dataflare_vec.layouts import Layout
     from dataflare_vec.memory import MemoryPool
 
 _log = get_logger(__name__)
@@ -46,6 +48,8 @@ _NO_MOVES = (0, 0, 0, 0)
 
 class RowStage(Stage):
     """A row kernel or filter, compiled for its columns."""
+
+    uses_pool = True
 
     def __init__(
         self,
@@ -99,7 +103,38 @@ class RowStage(Stage):
 
     def fusable(self) -> Fusable | None:
         """Return itself, unless later stages don't read what it writes as it is written."""
-        return None if self.in_order or self._writes_nested else self
+        return None if self._writes_nested else self
+
+    def direct(self) -> Direct | None:
+        """Return itself, unless rows are selected."""
+        return None if self.is_filter else self
+
+    def needs(self, rows: int) -> Needs:
+        """Return how much memory it takes for some rows; that isn't known of what is made for a chunk."""
+        from dataflare_vec.memory.sizes import class_capacity
+
+        if not self.kept or any(isinstance(layout, Categories) for layout in self.prepared.layouts):
+            return Needs(None, 0)
+        bits = class_capacity((rows + 7) // 8)
+        most, least, is_known = bits, 0, True  # which rows failed
+        for layout in [] if self.is_filter else _leaves(field.layout for field in self.prepared.outputs):
+            if layout is None:
+                most += bits
+                continue
+            values = bits if isinstance(layout, Bits) else class_capacity(rows * layout.moves[0])
+            least += values
+            most += values + bits
+            is_known = is_known and not isinstance(layout, (Views, PackedRows))
+        return Needs(most if is_known else None, least)
+
+    def facts(self, *, nulls: bool) -> Facts:
+        """Return what became of its loop."""
+        import_compiler()
+        from dataflare_vec.jit.facts import loop_facts
+
+        plugin, kernel = self.binding.plugin, self.prepared.kernel
+        kind = "filter" if self.is_filter else plugin.form.value
+        return Facts(kind, loop_facts(self.kernel.compiled, nulls=nulls), from_cache=kernel.from_cache)
 
     def place(self, chunk: Chunk) -> Placement:
         """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
@@ -262,6 +297,16 @@ class RowStage(Stage):
     def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
         """Return such rows as they are shown to the user."""
         return inputs
+
+
+def _leaves(layouts: Iterable[Layout]) -> Iterator[Layout | None]:
+    """Yield the layouts that have values; for a struct those of its fields, and None for its validity."""
+    for layout in layouts:
+        if isinstance(layout, Fields):
+            yield None
+            yield from _leaves(layout.layouts)
+        else:
+            yield layout
 
 
 def _misfit(value: Any, dtype: Any) -> Exception | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dataflare_vec._typing import OnError
     from dataflare_vec.engine.columns import OutputColumn
     from dataflare_vec.engine.stage import Placed, Replayable, Stage
+    from dataflare_vec.engine.state import StateStore
     from dataflare_vec.layouts import Layout
     from dataflare_vec.memory import MemoryPool
 
@@ -47,7 +48,7 @@ class Run:
     origin
         Which rows of the input the frame's rows are, if they aren't the same.
     states
-        What stages carry from row to row, by index of the stage.
+        What stages carry from row to row, by the names that they have in the plan.
 
     Attributes
     ----------
@@ -69,7 +70,7 @@ class Run:
         *,
         selected: pl.Series | None = None,
         origin: pl.Series | None = None,
-        states: Mapping[int, Any] | None = None,
+        states: Mapping[str, StateStore] | None = None,
     ) -> None:
         self.pool = pool
         self.states = states or {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from dataflare_vec.cache.cached import CachedKernel
     from dataflare_vec.carry import Carry
     from dataflare_vec.engine.specialise import Prepared
-    from dataflare_vec.engine.stage import Chunk, Placed, Placement, Surroundings
+    from dataflare_vec.engine.stage import Chunk, Direct, Facts, Fusable, Placed, Placement, Surroundings
     from dataflare_vec.engine.state import StateStore
+    from dataflare_vec.jit.facts import LoopFacts
     from dataflare_vec.jit.scans import FoldKernel
 
 #: Name of the state in a sample of failed rows, as the bytes of its record; no parameter can be called so.
@@ -42,8 +44,6 @@ class ScanStage(RowStage):
     keys : sequence of str
         The columns that hold them.
     """
-
-    in_order = True
 
     def __init__(
         self,
@@ -81,14 +81,19 @@ class ScanStage(RowStage):
             return KeyStates(name, self.carry, self.by, given)
         return OneState(name, self.carry, given)
 
-    def take_up(self, states: StateStore) -> None:
-        """Go on with states that may have been opened by the plan of an earlier run.
+    def take_up(self, states: Mapping[str, StateStore], rows: int) -> None:
+        """Go on with the state that is its own among ``states``, for a run of some rows.
 
         Raises
         ------
         StateError
-            If they lie in memory as this kernel can't read them.
+            If it lies in memory as this kernel can't read it.
         """
+        self.adopt(states[self.state_name])
+        states[self.state_name].begin(rows)
+
+    def adopt(self, states: StateStore) -> None:
+        """Look whether it can go on with states that an earlier plan may have opened; see `take_up`."""
         if states.carry != self.carry:
             raise StateError(
                 problem="what it captures has changed since its state was begun, and with it the state's "
@@ -102,7 +107,7 @@ class ScanStage(RowStage):
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""
         run, start, stop = chunk.run, chunk.start, chunk.stop
-        states = run.states[self.index]
+        states = run.states[self.state_name]
         placement = self.place(chunk)
         if isinstance(states, OneState):
             with run.sequencer.turn(self.index, start, stop):
@@ -114,6 +119,21 @@ class ScanStage(RowStage):
             codes, count = states.encode(columns, chunk.selection(self))
         with run.sequencer.turn(self.index, start, stop):
             self.fold(run, placement, StateColumn(states.have(count), codes, start), start, stop)
+
+    def fusable(self) -> Fusable | None:
+        """Return nothing: a chunk has to wait for the one before it."""
+        return None
+
+    def direct(self) -> Direct | None:
+        """Return nothing: its state belongs to a run."""
+        return None
+
+    def facts(self, *, nulls: bool) -> Facts:
+        """Return what became of its loop, which the state keeps from being vector code."""
+        facts = super().facts(nulls=nulls)
+        reasons = ("each row needs the state that the one before it has left",)
+        loop = replace(cast("LoopFacts", facts.loop), reasons=reasons, remarks=(), branches_on_null=True)
+        return facts._replace(loop=loop)
 
     def fold(
         self, run: Surroundings, placement: Placement, state: StateColumn, start: int, stop: int

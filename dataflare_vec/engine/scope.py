@@ -53,16 +53,9 @@ class Scope:
         Raises
         ------
         UnsupportedDataError
-            If Polars knows a dtype, but can't hold it: decimals of 43 digits, of a file.
+            As `empty_frame`.
         """
-        try:
-            frame = pl.DataFrame(schema=dict(schema))
-        except BaseException as error:  # a panic of Polars is none of Exception
-            if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
-                raise
-            msg = f"Polars can't hold the columns of the query: {first_line(error)}"
-            raise UnsupportedDataError(msg, hint="leave them out") from error
-        return cls(list(schema), frame)
+        return cls(list(schema), empty_frame(schema))
 
     def __contains__(self, name: object) -> bool:
         return name in self.data_names or name in self.new
@@ -95,3 +88,20 @@ class Scope:
     def empty(self, names: Sequence[str]) -> pl.DataFrame:
         """Return a frame of some of the columns, without rows."""
         return pl.DataFrame(schema={name: self.dtype(name) for name in names})
+
+
+def empty_frame(schema: Mapping[str, Any]) -> pl.DataFrame:
+    """Return a frame without rows.
+
+    Raises
+    ------
+    UnsupportedDataError
+        If Polars knows a dtype, but can't hold it: decimals of 43 digits, of a file.
+    """
+    try:
+        return pl.DataFrame(schema=dict(schema))
+    except BaseException as error:  # a panic of Polars is none of Exception
+        if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
+            raise
+        msg = f"Polars can't hold the columns of the query: {first_line(error)}"
+        raise UnsupportedDataError(msg, hint="leave them out") from error

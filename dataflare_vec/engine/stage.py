@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
     from dataflare_vec.engine.sequencer import Sequencer
     from dataflare_vec.engine.specialise import Prepared
     from dataflare_vec.engine.state import StateStore
+    from dataflare_vec.jit.facts import LoopFacts
     from dataflare_vec.layouts import Layout
     from dataflare_vec.memory import MemoryPool
 
@@ -59,7 +60,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
         sequencer : Sequencer
             Lets chunks wait for the one before them.
         states : mapping
-            What stages carry from row to row, by index of the stage.
+            What stages carry from row to row, each under the name that its stage knows.
         written : set of str
             The columns that earlier stages write.
         placed : dict
@@ -79,7 +80,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
         outputs: dict[int, list[OutputColumn]]
 
         @property
-        def states(self) -> Mapping[int, StateStore]: ...  # noqa: D102
+        def states(self) -> Mapping[str, StateStore]: ...  # noqa: D102
 
         @property
         def failures(self) -> Mapping[int, Failed]: ...  # noqa: D102
@@ -167,6 +168,21 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
             """Return such rows as they are shown to the user."""
             ...
 
+    class Direct(Protocol):
+        """A stage that can compute few rows by itself, without a run; see `fast_path`."""
+
+        reads: Sequence[str]
+        writes: Mapping[str, Any]
+        prepared: Prepared
+
+        def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
+            """Return memory for the outputs of some rows."""
+            ...
+
+        def block(self, placement: Placement, row: int, selection: tuple[int, int]) -> array[int]:
+            """Return the addresses and constants for a range of rows that starts at ``row``."""
+            ...
+
     class Fusable(Protocol):
         """A stage whose loop can be part of a fused pipeline; see `RowStage`."""
 
@@ -195,6 +211,23 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
         def moves(self, placement: Placement, scratch: Collection[InputColumn | OutputColumn]) -> array[int]:
             """Return by how much each slot of a block changes from row to row; not at all for ``scratch``."""
             ...
+
+
+class Needs(NamedTuple):
+    """How many bytes of the memory pool a stage takes: at most (None if that can't be said), and at least."""
+
+    most: int | None
+    least: int
+
+
+class Facts(NamedTuple):
+    """What a stage says of itself to the user; see `StageExplanation`."""
+
+    kind: str
+    loop: LoopFacts | None = None
+    row_separable: bool | None = None
+    interpreted: str | None = None
+    from_cache: bool | None = None
 
 
 class Placement(NamedTuple):
@@ -230,12 +263,14 @@ class Stage(ABC):
         Whether it has to see all rows at once.
     is_filter : bool
         Whether it selects rows instead of adding columns.
-    in_order : bool
-        Whether a chunk has to wait for the one before it.
+    state_name : str
+        What the state that it carries is called in the plan; empty if it carries none.
     is_sequential : bool
-        Whether it is in order so strictly that a second thread would only wait.
+        Whether chunks have to wait for the one before so strictly that a second thread would only wait.
     is_compiled : bool
         Whether it is anything but Python, row by row.
+    uses_pool : bool
+        Whether it takes more of the memory pool than a bit for each row, and calls no Python.
     column_types : int
         Stands for the types of its columns, where it takes another time for others.
     """
@@ -247,21 +282,41 @@ class Stage(ABC):
     kept: bool
     whole: bool = False
     is_filter: bool = False
-    in_order: bool = False
+    state_name: str = ""
     is_sequential: bool = False
     is_compiled: bool = True
+    uses_pool: bool = False
     column_types: int = 0
 
     def open(self, run: Surroundings) -> Stage:
         """Have all that it needs in a run; return the stage that takes its part there, most often itself."""
         return self
 
-    def take_up(self, states: StateStore) -> None:  # noqa: B027  # most carry none
-        """Go on with states that may have been opened by the plan of an earlier run."""
+    def is_current(self) -> bool:
+        """Whether a new plan would have the same stage, if nothing that its plugin captures has changed."""
+        return True
+
+    def take_up(self, states: Mapping[str, StateStore], rows: int) -> None:  # noqa: B027  # most carry none
+        """Go on with the state that is its own among ``states``, for a run of some rows."""
 
     def fusable(self) -> Fusable | None:
         """Return what a fused pipeline needs of it; None if it can't be part of one."""
         return None
+
+    def direct(self) -> Direct | None:
+        """Return what computes few rows by itself; None if it has to be run."""
+        return None
+
+    def needs(self, rows: int) -> Needs:
+        """Return how much memory it takes for some rows; asked only of one that uses the pool."""
+        raise NotImplementedError
+
+    def facts(self, *, nulls: bool) -> Facts:
+        """Return what there is to say of it, over columns with or without nulls; asked of a plan's stages."""
+        raise NotImplementedError
+
+    def forget_results(self) -> None:  # noqa: B027  # most know none
+        """Compute each row from now on, also those whose results are known already."""
 
     @abstractmethod
     def run(self, chunk: Chunk) -> None:

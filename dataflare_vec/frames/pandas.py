@@ -14,7 +14,7 @@ from dataflare_vec.frames.columns import passing_over, position, refuse
 from dataflare_vec.frames.sound import check
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from dataflare_vec.engine.execute import Outcome
 
@@ -128,7 +128,7 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
     return result
 
 
-def _family(data: Any, reads: Sequence[str]) -> tuple[Family, bool]:
+def _family(data: Any, reads: Collection[str]) -> tuple[Family, bool]:
     """Return whose dtypes the columns that were read have, and whether objects, as dates, were among them."""
     import pandas as pd
 

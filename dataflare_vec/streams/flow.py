@@ -86,14 +86,15 @@ class Flow:
         passing.result.begin()
         for part in parts:
             schema = part.schema
-            most = MOST if schema is None else passing.most_rows(schema, self.schema)
+            most = MOST
+            if schema is not None:  # of an iterator, which is the only part, it comes with the first batch
+                most = passing.most_rows(schema, self.schema)
+                passing.begin(part.label)
             ahead, stop = self._read(part, most)
-            row = 0
             try:
                 for batch in joined(ahead, partial(passing.wanted_rows, most), self.max_latency, nbytes):
                     self._schema_for(batch.schema)
-                    frame = passing.compute(batch, part.label, row)
-                    row += batch.height
+                    frame = passing.compute(batch)
                     if not passing.reduces:
                         yield frame
             finally:

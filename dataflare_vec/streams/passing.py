@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.engine.checkpoint import OpenStates, open_states
+from dataflare_vec.batch_runner import BatchRunner
 from dataflare_vec.engine.expressions import named
-from dataflare_vec.engine.failures import of_all_rows
-from dataflare_vec.engine.plan import Plan
-from dataflare_vec.engine.request import check_options
-from dataflare_vec.engine.scope import Scope
-from dataflare_vec.engine.steps import annotated_types, bind_steps
+from dataflare_vec.engine.failures import all_details
+from dataflare_vec.engine.request import ask
+from dataflare_vec.engine.scope import empty_frame
+from dataflare_vec.engine.steps import annotated_types
 from dataflare_vec.exceptions import ArgumentError, BindingError
+from dataflare_vec.frames import assemble
 from dataflare_vec.layouts.widths import value_bytes
-from dataflare_vec.running import run_batch
 from dataflare_vec.streams.bounds import batch_bytes
 from dataflare_vec.streams.result import StreamResult
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec._typing import OnError
     from dataflare_vec.config import BatchConfig
+    from dataflare_vec.engine.plan import Plan
     from dataflare_vec.engine.steps import By
     from dataflare_vec.manager import PluginManager
 
@@ -87,26 +87,25 @@ class Passing:
         replace: bool,
         bindings: Mapping[str, Any],
     ) -> None:
-        check_options(on_error, keep=keep, config=config)
-        self._manager = manager
-        self._plugin = plugin
-        self._arguments: dict[str, Any] = {
-            "output": output,
-            "keep": keep,
-            "bindings": bindings,
-            "by": by,
-            "replace": replace,
-        }
-        self._state = state  # what the next batch goes on from
-        self._schema = pl.Schema()  # of what comes in, once it is known
-        self._plan: Plan | None = None
-        self.on_error = on_error
-        self._config = config or manager.runtime.config
+        self._request = ask(
+            manager.registry,
+            manager.runtime,
+            plugin,
+            output=output,
+            keep=keep,
+            on_error=on_error,
+            config=config,
+            by=by,
+            state=state,
+            replace=replace,
+            bindings=bindings,
+        )
+        self._runner: BatchRunner | None = None  # there is one as soon as the columns are known
         self.memory = memory
         self._best = 0
         self.result = StreamResult()
         self.on_failed: Callable[[pl.DataFrame], None] | None = None
-        steps = bind_steps(manager.registry, plugin, output, bindings, by, replace=replace)
+        steps = self._request.steps
         self.annotated = annotated_types(steps)
         reads = [step.column_names for step in steps]
         self.needed: set[str] | None = None
@@ -114,69 +113,41 @@ class Passing:
             self.needed = {name for names in reads for name in names or ()}
 
     def output_schema(self, schema: pl.Schema) -> pl.Schema:
-        """Return the columns that come out for those that come in.
+        """Return the columns that come out for those that come in, which don't change from now on.
 
         Raises
         ------
         PluginError
             If the plugins don't fit the columns, or one of them needs all rows at once.
         """
-        if self._plan is None:
-            self._schema = schema
-            self._plan = self._plan_for(schema)
-            self._state = open_states(self._plan, self._state)
-        # Not of the open states: a plan over no rows may look at them, and must not change them.
-        return self._run(schema.to_frame(), self._config, None).frame.schema  # type: ignore[no-any-return]
+        self._runner = BatchRunner(self._request, empty_frame(schema), _refuse_whole)
+        return self._runner.output.schema  # type: ignore[no-any-return]
 
-    def _plan_for(self, schema: pl.Schema) -> Plan:
-        arguments = self._arguments
-        steps = bind_steps(
-            self._manager.registry,
-            self._plugin,
-            arguments["output"],
-            arguments["bindings"],
-            arguments["by"],
-            replace=arguments["replace"],
-        )
-        plan = Plan(steps, Scope.of_schema(schema), keep_data=arguments["keep"])
-        for i, stage in enumerate(plan.stages):
-            if stage.whole:
-                plugin = next(later.plugin for later in plan.stages[i:] if later.plugin is not None)
-                what = "it "
-                if stage.plugin is None:
-                    what = "it looks at neighbouring rows, or is bound to an expression of many: it "
-                raise BindingError(
-                    problem=f"{what}needs all rows at once, which a stream doesn't have",
-                    plugin=plugin.name,
-                    hint="use `dfv.apply` on a frame or a LazyFrame, or `dfv.scan` with what it needs as its "
-                    "state",
-                )
-        return plan
+    @property
+    def on_error(self) -> OnError:
+        """What becomes of failed rows."""
+        return self._request.on_error
 
     @property
     def carries_state(self) -> bool:
         """Whether what comes out depends on the rows before."""
-        return bool(self._state)
+        return self._runner is not None and bool(self._runner.plan.stateful)
 
     @property
     def reduces(self) -> bool:
         """Whether the rows that come out are made of all that come in."""
-        return self._plan is not None and self._plan.reduces is not None
+        return self._runner is not None and self._runner.plan.reduces is not None
 
     @property
     def state(self) -> Any:
         """What scans and reduces carry after the last row so far."""
-        return self._state.value() if isinstance(self._state, OpenStates) else self._state
+        return self._request.state if self._runner is None else self._runner.state
 
     def reduced(self) -> pl.DataFrame | None:
         """Return the rows of a reduce after the last batch; None if there is none."""
-        if self._plan is None or self._plan.reduces is None:
+        columns = None if self._runner is None else self._runner.finish()
+        if columns is None:
             return None
-        # Its `finish` may have changed since the stream was opened.
-        reduces = self._plan_for(self._schema).reduces
-        assert reduces is not None
-        states = self._state[reduces.index]
-        columns = reduces.result(states, self._manager.runtime.pool, self.on_error)
         frame = named(columns)
         self.result.output_count += frame.height
         return frame
@@ -194,10 +165,15 @@ class Passing:
 
     def wanted_rows(self, most: int) -> int:
         """Return how many rows a batch should have by what the tuner has found."""
-        return min(max(self._best * self._config.threads, FEWEST), most)
+        return min(max(self._best * self._request.settings.threads, FEWEST), most)
 
-    def compute(self, batch: pl.DataFrame, label: str | None, row: int) -> pl.DataFrame:
-        """Pass a batch through the plugins; it begins at ``row`` of ``label``.
+    def begin(self, label: str | None) -> None:
+        """Count the rows to come from 0: those of a file, or of all there are."""
+        assert self._runner is not None
+        self._runner.begin(label)
+
+    def compute(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """Pass the next batch through the plugins.
 
         Of a reduce it gives what the rows so far come to, which `reduced` gives in the end.
 
@@ -206,29 +182,38 @@ class Passing:
         RowError
             If rows failed under ``on_error="raise"``; the message says which of the file.
         """
-        config = self._config
+        runner, config = self._runner, self._request.settings
+        assert runner is not None
+        row, limit = runner.row, config.max_error_details
         if self.on_failed is not None:  # all of them are wanted
             config = dataclasses.replace(config, max_error_details=max(batch.height, 1))
-        with of_all_rows(label, row):
-            result = self._run(batch, config, self._state)
-        if result.tuner is not None:
-            self._best = result.tuner.best_size
-        if result.error_count and self.on_failed is not None:
-            self.on_failed(_failed_rows(batch, result.errors, label, row))
-        self.result.add(result, label, row, self._config.max_error_details, comes_out=not self.reduces)
-        return result.frame  # type: ignore[no-any-return]
+        outcome = runner.run(batch, config)
+        frame: pl.DataFrame = assemble(batch, outcome, keep=self._request.keep)
+        if outcome.tuner is not None:
+            self._best = outcome.tuner.best_size
+        self.result.add(outcome, 0 if outcome.reduced else frame.height)
+        if outcome.failed and (self.on_failed is not None or self.result.has_room(limit)):
+            errors = all_details(outcome.failures, config.max_error_details)
+            if self.on_failed is not None:
+                self.on_failed(_failed_rows(batch, errors, runner.label, row))
+            self.result.add_errors(errors, runner.label, row, limit)
+        return frame
 
-    def _run(self, batch: pl.DataFrame, config: BatchConfig, state: Any) -> Any:
-        return run_batch(
-            batch,
-            self._plugin,
-            self._manager.registry,
-            self._manager.runtime,
-            on_error=self.on_error,
-            config=config,
-            state=state,
-            **self._arguments,
-        )
+
+def _refuse_whole(plan: Plan) -> None:
+    """Raise if a stage needs all rows at once."""
+    for i, stage in enumerate(plan.stages):
+        if stage.whole:
+            plugin = next(later.plugin for later in plan.stages[i:] if later.plugin is not None)
+            what = "it "
+            if stage.plugin is None:
+                what = "it looks at neighbouring rows, or is bound to an expression of many: it "
+            raise BindingError(
+                problem=f"{what}needs all rows at once, which a stream doesn't have",
+                plugin=plugin.name,
+                hint="use `dfv.apply` on a frame or a LazyFrame, or `dfv.scan` with what it needs as its "
+                "state",
+            )
 
 
 def _failed_rows(batch: pl.DataFrame, errors: pl.DataFrame, label: str | None, row: int) -> pl.DataFrame:

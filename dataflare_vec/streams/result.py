@@ -11,7 +11,7 @@ import polars as pl
 from dataflare_vec.engine.failures import ERROR_SCHEMA
 
 if TYPE_CHECKING:
-    from dataflare_vec.engine.result import BatchResult
+    from dataflare_vec.engine.execute import Outcome
 
 _SCHEMA = {"file": pl.String, **ERROR_SCHEMA}
 
@@ -58,20 +58,26 @@ class StreamResult:
         """Stop the clock."""
         self._ended = perf_counter()
 
-    def add(
-        self, result: BatchResult, label: str | None, row: int, limit: int, *, comes_out: bool = True
-    ) -> None:
-        """Count a batch from ``row`` of file ``label`` on; keep details of ``limit`` failed rows."""
-        self.processed_count += result.processed_count
-        self.error_count += result.error_count
-        self.filtered_count += result.filtered_count
-        self.output_count += result.frame.height if comes_out else 0
+    def add(self, outcome: Outcome, output: int) -> None:
+        """Count a batch of which ``output`` rows come out."""
+        self.processed_count += outcome.rows
+        self.error_count += outcome.failed
+        self.filtered_count += outcome.filtered
+        self.output_count += output
         self.batches += 1
-        if result.error_count and self._kept < limit:
-            details = result.errors.head(limit - self._kept)
-            file = pl.lit(label, pl.String).alias("file")
-            self._details.append(details.select(file, pl.col("row") + row, pl.all().exclude("row")))
-            self._kept += details.height
+
+    def has_room(self, limit: int) -> bool:
+        """Whether there are details of fewer than ``limit`` failed rows."""
+        return self._kept < limit
+
+    def add_errors(self, errors: pl.DataFrame, label: str | None, row: int, limit: int) -> None:
+        """Keep details of failed rows, ``limit`` in all; their batch begins at ``row`` of file ``label``."""
+        if not self.has_room(limit):
+            return
+        details = errors.head(limit - self._kept)
+        file = pl.lit(label, pl.String).alias("file")
+        self._details.append(details.select(file, pl.col("row") + row, pl.all().exclude("row")))
+        self._kept += details.height
 
     @property
     def success_count(self) -> int:
