@@ -135,7 +135,7 @@ def test_a_function_of_duckdb_is_planned_once(counted):
     duckdb = pytest.importorskip("duckdb")
     with duckdb.connect() as connection:
         dfv.duckdb.register(connection, "batches_weighted", weight=3.0)
-        rows = connection.sql("select sum(batches_weighted(range, 1)) from range(10000)").fetchone()
+        rows = connection.execute("select sum(batches_weighted(range, 1)) from range(10000)").fetchone()
     assert rows == (3.0 * sum(range(10000)) + 10000,)
     assert counted["planned"] == 1
 
