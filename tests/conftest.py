@@ -1,20 +1,93 @@
-"""Hypothesis profiles: a fast one for each run, a deep one by name (``--hypothesis-profile=deep``)."""
+"""Hypothesis profiles: a fast one for each run, a deep one by name (``--hypothesis-profile=deep``).
+
+Examples are those of the day, and ``--hypothesis-seed`` repeats a day's. The deep profile takes each property
+through round after round of examples, each of the next seed, until its share of ``--deep-minutes`` is spent.
+"""
 
 from __future__ import annotations
 
+import datetime
+import os
 import platform
+import sys
+from pathlib import Path
+from time import monotonic
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, seed, settings
 
 from dataflare_vec.engine import fast_path
 from dataflare_vec.registry import default_registry
 
-_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # kernels compile
-# The same examples on each run: a change is judged by what it changes. The deep profile searches.
-settings.register_profile("fast", max_examples=20, derandomize=True, **_COMMON)
-settings.register_profile("deep", max_examples=5_000, **_COMMON)
+# `testing` is found in the checkout. Appended: where the library is installed, that is what is tested.
+sys.path.append(str(Path(__file__).parent.parent))
+
+_COMMON = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+    "print_blob": True,
+}  # compilation
+settings.register_profile("fast", max_examples=20, **_COMMON)
+settings.register_profile("deep", max_examples=100, **_COMMON)  # of one round
 settings.load_profile("fast")
+
+#: Rounds of the deep profile, at most: 5,000 examples of each property.
+_ROUNDS = 50
+_SHARE = pytest.StashKey[float]()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--deep-minutes", type=float, default=60, help="what all properties of the deep profile take together"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)  # Hypothesis reads the option in its own hook; workers of xdist are given it
+def pytest_configure(config):
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = f"{datetime.date.today():%Y%m%d}"
+
+
+def _seed_in_words(config):
+    return f"hypothesis: the same examples again with --hypothesis-seed={config.option.hypothesis_seed}"
+
+
+def pytest_report_header(config):
+    return _seed_in_words(config)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if terminalreporter.stats.get("failed"):
+        terminalreporter.write_line(_seed_in_words(config))
+
+
+def pytest_collection_finish(session):
+    """Share out the time of the deep profile among the properties, which the workers run side by side."""
+    if settings.get_current_profile_name() == "deep":
+        properties = sum(is_hypothesis_test(getattr(item, "obj", None)) for item in session.items)
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        seconds = 60 * session.config.option.deep_minutes
+        session.config.stash[_SHARE] = seconds * workers / max(1, properties)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Under the deep profile, run a property with seed after seed until its share of the time is spent."""
+    config, test = pyfuncitem.config, pyfuncitem.obj
+    if _SHARE not in config.stash or not is_hypothesis_test(test):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    first, stop = int(config.option.hypothesis_seed), monotonic() + config.stash[_SHARE]
+    for number in range(first, first + _ROUNDS):
+        try:
+            seed(number)(test)(**arguments)
+        except BaseException:
+            again = f"--hypothesis-profile=deep --hypothesis-seed={number}"
+            pyfuncitem.add_report_section("call", "hypothesis", f"the same examples again with {again}")
+            raise
+        if monotonic() > stop:
+            break
+    return True
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -25,11 +98,12 @@ def _own_cache(tmp_path_factory):
         yield
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _both_roads():
-    """Let frames of some rows take the short road, and those of a few more the one with chunks."""
+@pytest.fixture(scope="module", params=["fast path", "chunks"])
+def both_roads(request):
+    """Take the tests of a file through the fast path, where frames are small enough, and then without it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fast_path, "FEW_ROWS", 10)
+        if request.param == "chunks":
+            patch.setattr(fast_path, "FEW_ROWS", -1)
         yield
 
 

@@ -397,7 +397,8 @@ def test_the_result_is_what_its_annotation_says(function):
 
 
 def test_duckdb_gets_what_the_annotation_says():
-    duckdb = pytest.importorskip("duckdb")
+    import duckdb
+
     with duckdb.connect() as connection:
         dfv.duckdb.register(connection, made(integer_as_float), types={"i": pl.Int64})
         assert connection.execute("select integer_as_float(2)").fetchone() == (3.0,)

@@ -380,7 +380,6 @@ def test_what_a_shell_has_opened_is_not_overwritten(capsys, monkeypatch):
     ],
 )
 def test_progress_on_a_terminal(monkeypatch, total, done, shown):
-    pytest.importorskip("rich")
     screen = io.StringIO()
     screen.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", screen)

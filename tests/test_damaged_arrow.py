@@ -204,7 +204,8 @@ def test_series():
 
 
 def test_in_duckdb():
-    duckdb = pytest.importorskip("duckdb")
+    import duckdb
+
     with duckdb.connect() as connection:
         dfv.duckdb.register(connection, BACK, types={"s": pl.String})
         connection.register("t", TABLE)
@@ -213,7 +214,7 @@ def test_in_duckdb():
 
 
 def test_the_widest_integer_of_duckdb():
-    duckdb = pytest.importorskip("duckdb")
+    import duckdb
 
     def last_digit(x):
         return x % 10

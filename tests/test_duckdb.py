@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import duckdb
 import polars as pl
 import pytest
 
 import dataflare_vec as dfv
 from dataflare_vec.definition import Form, define
-
-duckdb = pytest.importorskip("duckdb")
 
 
 def share(x: int, whole: int, scale: float = 1.0) -> float:

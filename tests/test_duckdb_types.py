@@ -6,13 +6,12 @@ import datetime
 import decimal
 from typing import NamedTuple
 
+import duckdb
 import polars as pl
 import pytest
 
 import dataflare_vec as dfv
 from dataflare_vec.definition import Form, define
-
-duckdb = pytest.importorskip("duckdb")
 
 Decimal = decimal.Decimal
 UTC = datetime.timezone.utc

@@ -147,7 +147,6 @@ DATA = {
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """Return the wheel and the source distribution."""
-    pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)

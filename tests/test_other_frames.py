@@ -91,7 +91,8 @@ def test_a_lazy_narwhals_frame_stays_lazy():
 
 
 def test_duckdb_relations():
-    duckdb = pytest.importorskip("duckdb")
+    import duckdb
+
     with duckdb.connect() as connection:
         reader = dfv.apply(connection.sql("select 3.0::double as x"), HALF)
         assert reader.read_all().to_pydict() == {"x": [3.0], "half": [1.5]}
@@ -107,7 +108,8 @@ def test_a_series_of_narwhals(native):
 
 
 def test_what_narwhals_can_not_hold():
-    duckdb = pytest.importorskip("duckdb")
+    import duckdb
+
     with duckdb.connect() as connection:
         data = nw.from_native(connection.sql("select 3.0::double as x"))
         with pytest.raises(

@@ -204,7 +204,6 @@ print("done")
 
 
 def test_autoreload(tmp_path):
-    pytest.importorskip("IPython")
     (tmp_path / "reloaded_module.py").write_text(SOURCE)
     (tmp_path / "shell.py").write_text(AUTORELOAD)
     done = subprocess.run(

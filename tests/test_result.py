@@ -69,7 +69,6 @@ def test_the_trace_says_how_chunks_were_chosen():
 
 
 def test_the_trace_can_be_plotted():
-    pytest.importorskip("altair")
     chart = dfv.run(frame(3000), HALF, config=CONFIG).plot_trace().to_dict()
     assert len(chart["vconcat"]) == 3
 

@@ -372,7 +372,8 @@ def test_a_stream_of_files_carries_the_state(tmp_path):
 
 
 def test_duckdb_gets_no_scan():
-    duckdb = pytest.importorskip("duckdb")
+    import duckdb
+
     with pytest.raises(dfv.BindingError, match="`total`: it carries a state from row to row"):
         dfv.duckdb.register(duckdb.connect(), TOTAL)
 

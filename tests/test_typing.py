@@ -129,7 +129,6 @@ x: pl.LazyFrame = pl.DataFrame().pipe(dfv.apply, bare)  # assignment, arg-type
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory):
     """Return what mypy says of all three programs, as lines, by file; it takes some ten seconds."""
-    pytest.importorskip("mypy")
     folder = tmp_path_factory.mktemp("typing")
     first, *rest = BLOCKS
     imports, _, body = first.partition("\n\n\n")

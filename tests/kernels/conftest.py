@@ -1,16 +1,23 @@
-"""Kernels over columns; hypothesis profile as of the laws."""
+"""Kernels over columns."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 import dataflare_vec as dfv
 
-settings.register_profile("fast", max_examples=60, derandomize=True, deadline=None)
-settings.load_profile("fast")
+_more: set = set()
+
+
+def pytest_itemcollected(item):
+    """Draw more examples than elsewhere: they cost little where nothing is compiled for them."""
+    test = item.obj
+    if is_hypothesis_test(test) and test not in _more:
+        _more.add(test)
+        settings(max_examples=max(60, settings().max_examples))(test)
 
 
 def _over_columns(name, outputs=None, bindings=None, **columns):

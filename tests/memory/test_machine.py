@@ -128,4 +128,4 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 TestPool = PoolMachine.TestCase
-TestPool.settings = settings(max_examples=30, stateful_step_count=25, deadline=None, derandomize=True)
+TestPool.settings = settings(max_examples=max(30, settings().max_examples), stateful_step_count=25)

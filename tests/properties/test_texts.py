@@ -97,7 +97,6 @@ def test_a_list_of_strings_is_read_by_the_next_step():
 
 
 def test_nothing_is_copied():
-    pytest.importorskip("pyarrow")
     from dataflare_vec.layouts import TextRows
 
     series = pl.Series([["a", "b" * 20], ["c" * 30]])

@@ -191,7 +191,6 @@ def test_killed_between_two_steps(how, tmp_path):
 
 
 def test_of_three_that_make_a_delta_table_two_are_told(tmp_path):
-    pytest.importorskip("deltalake")
     target = tmp_path / "table"
     told, barrier = [], threading.Barrier(3)
 

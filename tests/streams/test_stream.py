@@ -55,12 +55,14 @@ def test_any_source_gives_what_apply_gives(kind):
 
 
 def test_duckdb_and_adbc():
-    duckdb = pytest.importorskip("duckdb")
+    import duckdb
+
     with duckdb.connect() as connection:
         relation = connection.sql("select range as x from range(1, 5000)")
         stream = dfv.stream(relation, SHARE)
         assert pl.concat(list(stream))["share"].sum() == sum(100 // x for x in range(1, 5000))
-    adbc = pytest.importorskip("adbc_driver_sqlite.dbapi")
+    from adbc_driver_sqlite import dbapi as adbc
+
     with adbc.connect() as connection, connection.cursor() as cursor:
         cursor.execute("select 7 as x union all select 8")
         assert [f["share"].to_list() for f in dfv.stream(cursor, SHARE)] == [[14, 12]]

@@ -89,7 +89,6 @@ def test_partitions(folder, tmp_path):
 
 
 def test_delta(folder, tmp_path):
-    pytest.importorskip("deltalake")
     stream = dfv.stream(folder, SHARE, on_error="null")
     stream.write(tmp_path / "table", format="delta")
     stream = dfv.stream(folder / "part 0.parquet", SHARE, on_error="null")

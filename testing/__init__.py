@@ -1,0 +1,1 @@
+"""What the tests and the benchmarks share: the oracle, strategies, peers. It isn't shipped."""
