@@ -13,21 +13,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import dataflare_vec.starting  # noqa: F401  # first of all, for what it does
-from dataflare_vec import forks as forks
-from dataflare_vec import hooks, namespaces, text, vectors, words
+import dataflare_vec._util.starting  # noqa: F401  # first of all, for what it does
+from dataflare_vec._util import forks as forks
+from dataflare_vec._util import hooks
+from dataflare_vec.api import namespaces
 
 if TYPE_CHECKING:
-    from dataflare_vec import duckdb
+    from dataflare_vec import bits, duckdb, prometheus, text, vectors
     from dataflare_vec._version import __version__ as __version__
-    from dataflare_vec.ahead import compile_ahead
-    from dataflare_vec.api import apply, expr, run, step
-    from dataflare_vec.config import BatchConfig, MemoryPoolConfig, PluginManagerConfig
-    from dataflare_vec.decorators import column, expression, filter, plugin, plugins, reduce, register, scan
-    from dataflare_vec.definition import Plugin, PluginInfo, PluginType
-    from dataflare_vec.engine.errorlog import ErrorLog
-    from dataflare_vec.engine.result import BatchResult
-    from dataflare_vec.engine.state import KeyedState
+    from dataflare_vec.api.apply import apply, expr, run, step
+    from dataflare_vec.api.explain import Explanation, explain
+    from dataflare_vec.api.precompile import compile_ahead
+    from dataflare_vec.config.settings import BatchConfig, MemoryPoolConfig, PluginManagerConfig
+    from dataflare_vec.definition.decorators import (
+        column,
+        expression,
+        filter,
+        plugin,
+        plugins,
+        reduce,
+        register,
+        scan,
+    )
+    from dataflare_vec.definition.plugin import Plugin, PluginInfo, PluginType
+    from dataflare_vec.engine.context.errorlog import ErrorLog
+    from dataflare_vec.engine.context.lifecycle import PluginState
+    from dataflare_vec.engine.context.metrics import PluginMetrics
+    from dataflare_vec.engine.execution.result import BatchResult
+    from dataflare_vec.engine.state.store import KeyedState
+    from dataflare_vec.engine.tuner import ChunkTuner, RuleTuner, plot_trace
     from dataflare_vec.exceptions import (
         AnnotationWarning,
         ArgumentError,
@@ -51,9 +65,6 @@ if TYPE_CHECKING:
         StreamUsedError,
         UnsupportedDataError,
     )
-    from dataflare_vec.explanation import Explanation, explain
-    from dataflare_vec.health import HealthReport
-    from dataflare_vec.manager import PluginManager, default_manager
     from dataflare_vec.memory import (
         BufferSize,
         MemoryPool,
@@ -62,26 +73,38 @@ if TYPE_CHECKING:
         PoolLimitError,
         PoolStats,
     )
-    from dataflare_vec.metrics import PluginMetrics
-    from dataflare_vec.records import PluginResult
-    from dataflare_vec.states import PluginState
-    from dataflare_vec.status import SystemStatus
+    from dataflare_vec.service.health import HealthReport
+    from dataflare_vec.service.manager import PluginManager, default_manager
+    from dataflare_vec.service.single_record import PluginResult
+    from dataflare_vec.service.status import SystemStatus
     from dataflare_vec.streams.result import StreamResult
     from dataflare_vec.streams.stream import Stream, stream
-    from dataflare_vec.tuner import ChunkTuner, RuleTuner, plot_trace
 
 # Where each public name lives. Modules are imported with the first name asked of them, so that importing
 # the package costs a millisecond or two on top of Polars.
 _HOMES = {
     "_version": ("__version__",),
-    "ahead": ("compile_ahead",),
-    "api": ("apply", "expr", "run", "step"),
-    "config": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
-    "decorators": ("column", "expression", "filter", "plugin", "plugins", "reduce", "register", "scan"),
-    "definition": ("Plugin", "PluginInfo", "PluginType"),
-    "engine.errorlog": ("ErrorLog",),
-    "engine.result": ("BatchResult",),
-    "engine.state": ("KeyedState",),
+    "api.apply": ("apply", "expr", "run", "step"),
+    "api.explain": ("Explanation", "explain"),
+    "api.precompile": ("compile_ahead",),
+    "config.settings": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
+    "definition.decorators": (
+        "column",
+        "expression",
+        "filter",
+        "plugin",
+        "plugins",
+        "reduce",
+        "register",
+        "scan",
+    ),
+    "definition.plugin": ("Plugin", "PluginInfo", "PluginType"),
+    "engine.context.errorlog": ("ErrorLog",),
+    "engine.context.lifecycle": ("PluginState",),
+    "engine.context.metrics": ("PluginMetrics",),
+    "engine.execution.result": ("BatchResult",),
+    "engine.state.store": ("KeyedState",),
+    "engine.tuner": ("ChunkTuner", "RuleTuner", "plot_trace"),
     "exceptions": (
         "AnnotationWarning",
         "ArgumentError",
@@ -105,20 +128,16 @@ _HOMES = {
         "StreamUsedError",
         "UnsupportedDataError",
     ),
-    "explanation": ("Explanation", "explain"),
-    "health": ("HealthReport",),
-    "manager": ("PluginManager", "default_manager"),
     "memory": ("BufferSize", "MemoryPool", "PoolError", "PoolLimitError", "PoolStats", "PooledBuffer"),
-    "metrics": ("PluginMetrics",),
-    "records": ("PluginResult",),
-    "states": ("PluginState",),
-    "status": ("SystemStatus",),
+    "service.health": ("HealthReport",),
+    "service.manager": ("PluginManager", "default_manager"),
+    "service.single_record": ("PluginResult",),
+    "service.status": ("SystemStatus",),
     "streams.result": ("StreamResult",),
     "streams.stream": ("Stream", "stream"),
-    "tuner": ("ChunkTuner", "RuleTuner", "plot_trace"),
 }
 #: Modules whose functions are called by their names.
-_MODULES = ("duckdb",)
+_MODULES = ("bits", "duckdb", "prometheus", "text", "vectors")
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -170,6 +189,7 @@ __all__ = [
     "SystemStatus",
     "UnsupportedDataError",
     "apply",
+    "bits",
     "column",
     "compile_ahead",
     "default_manager",
@@ -181,6 +201,7 @@ __all__ = [
     "plot_trace",
     "plugin",
     "plugins",
+    "prometheus",
     "reduce",
     "register",
     "run",
@@ -189,7 +210,6 @@ __all__ = [
     "stream",
     "text",
     "vectors",
-    "words",
 ]
 
 
@@ -214,7 +234,7 @@ def __dir__() -> list[str]:
 
 
 def _compile_ahead(plugin: Any, schema: Any) -> dict[str, Any]:
-    from dataflare_vec.ahead import compile_ahead
+    from dataflare_vec.api.precompile import compile_ahead
 
     return compile_ahead(plugin, schema)
 

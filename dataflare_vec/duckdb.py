@@ -9,29 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.annotations import is_named_tuple, likely_dtype
-from dataflare_vec.binding import Column
-from dataflare_vec.engine.failures import in_batch
-from dataflare_vec.engine.lazy import answering, check_answers
-from dataflare_vec.engine.plan import RepeatedPlan
-from dataflare_vec.engine.request import Request
-from dataflare_vec.engine.steps import bind_steps
+from dataflare_vec._util.foreign_errors import first_line
+from dataflare_vec._util.suggestions import near_matches
+from dataflare_vec.definition.annotations import is_named_tuple, likely_dtype
+from dataflare_vec.definition.binding import Column
+from dataflare_vec.definition.python_values import struct_fields
+from dataflare_vec.engine.execution.lazy import answering, check_answers
+from dataflare_vec.engine.planning.plan import RepeatedPlan
+from dataflare_vec.engine.planning.request import Request
+from dataflare_vec.engine.planning.steps import bind_steps
+from dataflare_vec.engine.stages.failures import in_batch
 from dataflare_vec.exceptions import ArgumentError, BindingError
-from dataflare_vec.foreign import first_line
-from dataflare_vec.frames.arrow import to_arrow
-from dataflare_vec.frames.sound import check
-from dataflare_vec.hints import near_matches
-from dataflare_vec.manager import managed
-from dataflare_vec.running import run_data
-from dataflare_vec.values import struct_fields
+from dataflare_vec.interop.arrow import to_arrow
+from dataflare_vec.interop.runner import run_data
+from dataflare_vec.interop.sound import check
+from dataflare_vec.service.manager import managed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dataflare_vec._typing import OnError
-    from dataflare_vec.definition import Parameter, Plugin
-    from dataflare_vec.engine.plan import Plan
-    from dataflare_vec.manager import PluginManager
+    from dataflare_vec.definition.plugin import Parameter, Plugin
+    from dataflare_vec.engine.planning.plan import Plan
+    from dataflare_vec.service.manager import PluginManager
 
 #: DuckDB's types where it has one that Arrow's wouldn't lead to.
 _NAMES: dict[Any, str] = {pl.Int128: "HUGEINT", pl.Time: "TIME"}

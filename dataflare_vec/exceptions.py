@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.hints import Argument, in_python, spelled
+from dataflare_vec._util.suggestions import Argument, in_python, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

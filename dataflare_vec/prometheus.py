@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.states import PluginState
+from dataflare_vec.engine.context.lifecycle import PluginState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dataflare_vec.manager import PluginManager
+    from dataflare_vec.service.manager import PluginManager
 
 #: Upper ends of the latency histogram, seconds. Chunks are put there to 1 %.
 _BOUNDS = (1e-5, 1e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)

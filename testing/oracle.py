@@ -13,14 +13,14 @@ import polars as pl
 from polars.datatypes.classes import IntegerType
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
+from dataflare_vec.definition.plugin import Form, define
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from polars._typing import PolarsDataType
 
-    from dataflare_vec.definition import Plugin
+    from dataflare_vec.definition.plugin import Plugin
 
 # A kernel's arguments and what it returns are of any type.
 Arguments = tuple[Any, ...]

@@ -16,8 +16,8 @@ from time import monotonic
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, seed, settings
 
-from dataflare_vec.engine import fast_path
-from dataflare_vec.registry import default_registry
+from dataflare_vec.definition.registry import default_registry
+from dataflare_vec.engine.execution import fast_path
 
 # `testing` is found in the checkout. Appended: where the library is installed, that is what is tested.
 sys.path.append(str(Path(__file__).parent.parent))

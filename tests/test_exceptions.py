@@ -15,10 +15,11 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from dataflare_vec import exceptions, foreign
+from dataflare_vec import exceptions
+from dataflare_vec._util import foreign_errors
+from dataflare_vec._util.suggestions import Argument, Phrase
 from dataflare_vec.cli.words import option
-from dataflare_vec.hints import Argument, Phrase
-from dataflare_vec.states import PluginStates
+from dataflare_vec.engine.context.lifecycle import PluginStates
 
 ERRORS = sorted(
     (each for each in vars(exceptions).values() if isinstance(each, type) and issubclass(each, Exception)),
@@ -176,8 +177,8 @@ def test_what_polars_says_of_bytes_that_are_no_text(tmp_path):
     path.write_bytes("a\nä\n".encode("latin1") * 3)
     with pytest.raises(pl.exceptions.PolarsError) as caught:
         pl.scan_csv(path).collect()
-    assert foreign.is_not_utf8(caught.value)
-    assert not foreign.is_not_utf8(pl.exceptions.ComputeError("could not parse `x`"))
+    assert foreign_errors.is_not_utf8(caught.value)
+    assert not foreign_errors.is_not_utf8(pl.exceptions.ComputeError("could not parse `x`"))
 
 
 def test_what_polars_says_of_a_pipe_that_nobody_reads():
@@ -190,19 +191,23 @@ def test_what_polars_says_of_a_pipe_that_nobody_reads():
 
     with pytest.raises((OSError, pl.exceptions.PolarsError)) as caught:
         pl.LazyFrame({"a": [1]}).sink_csv(Left())
-    assert foreign.is_broken_pipe(caught.value)
+    assert foreign_errors.is_broken_pipe(caught.value)
 
 
 def test_what_polars_puts_behind_what_is_wrong():
     with pytest.raises(pl.exceptions.ColumnNotFoundError) as caught:
         pl.LazyFrame({"a": [1]}).select(pl.col("a"), pl.col("b")).collect_schema()
     assert "Resolved plan" in str(caught.value)
-    assert "Resolved plan" not in foreign.without_context(caught.value)
-    assert '"b"' in foreign.without_context(caught.value)
+    assert "Resolved plan" not in foreign_errors.without_context(caught.value)
+    assert '"b"' in foreign_errors.without_context(caught.value)
 
 
 #: Where messages of other libraries are read: nowhere else.
-EDGES = {"foreign.py", "jit/failures/__init__.py", "jit/failures/mistakes.py"}
+EDGES = {
+    "_util/foreign_errors.py",
+    "compiler/jit/diagnostics/__init__.py",
+    "compiler/jit/diagnostics/mistakes.py",
+}
 _READS = ("in", "startswith", "endswith", "removeprefix", "removesuffix", "replace", "split", "partition")
 
 

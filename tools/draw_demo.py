@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dataflare_vec.demo import run_demo
+from dataflare_vec.cli.flights import run_demo
 
 PICTURE = Path(__file__).parent.parent / "docs" / "demo.svg"
 

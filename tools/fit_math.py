@@ -1,4 +1,4 @@
-"""Fit the polynomials of `dataflare_vec/jit/math` and write `coefficients.py`.
+"""Fit the polynomials of `dataflare_vec/compiler/jit/lowering/math` and write `coefficients.py`.
 
 Each polynomial P minimises the largest weighted error max |w(x)·(P(x) - f(x))| over an interval: Remez's
 exchange algorithm (E. Remez, 1934; see J.-M. Muller, Elementary Functions, 3rd edition, chapter 3), in 60
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 mp.mp.dps = 60
-TARGET = Path(__file__).parent.parent / "dataflare_vec" / "jit" / "math" / "coefficients.py"
+TARGET = Path(__file__).parent.parent / "dataflare_vec/compiler/jit/lowering/math/coefficients.py"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 import dataflare_vec as dfv
-from dataflare_vec.manager import default_manager
+from dataflare_vec.service.manager import default_manager
 from races.batches import blend_or_fail
 from races.common import Figure, Size, numbers, timed
 from races.rows import axpy

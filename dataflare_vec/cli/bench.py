@@ -65,8 +65,8 @@ def measure(frame: Any, plugins: Any, bindings: dict[str, Any]) -> dict[str, Any
     """Return times of plugins over a frame: the best of some runs, compilation apart."""
     from dataclasses import replace
 
-    from dataflare_vec.api import run as run_plugins
-    from dataflare_vec.manager import default_manager
+    from dataflare_vec.api.apply import run as run_plugins
+    from dataflare_vec.service.manager import default_manager
 
     config = default_manager().runtime.config
     alone = replace(config, enable_parallel=False)
@@ -88,10 +88,10 @@ def _python(frame: Any, plugins: Any, bindings: dict[str, Any]) -> float | None:
     """Return nanoseconds a row of the plain function; None for a pipeline or what is no row kernel."""
     import polars as pl
 
-    from dataflare_vec.definition import Form
-    from dataflare_vec.engine.steps import bind_steps
-    from dataflare_vec.interpreter import call_rows
-    from dataflare_vec.registry import default_registry
+    from dataflare_vec.definition.interpreter import call_rows
+    from dataflare_vec.definition.plugin import Form
+    from dataflare_vec.definition.registry import default_registry
+    from dataflare_vec.engine.planning.steps import bind_steps
 
     (step, *others) = bind_steps(default_registry, plugins, None, bindings)
     sources = [item.source for item in step.binding.columns]

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.html import size
+from dataflare_vec._util.html import size
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -29,8 +29,8 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Print or remove what is in the cache; 1 if there is none."""
-    from dataflare_vec.cache.entry import kept_kernels
-    from dataflare_vec.cache.folder import VARIABLE_ENABLED, open_folder
+    from dataflare_vec.compiler.cache.entry import kept_kernels
+    from dataflare_vec.compiler.cache.folder import VARIABLE_ENABLED, open_folder
 
     folder = open_folder()
     if folder is None:

@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec._util.starting import INTERRUPTED as INTERRUPTED
 from dataflare_vec.cli.words import option
-from dataflare_vec.starting import INTERRUPTED as INTERRUPTED
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Sequence
 
-    from dataflare_vec.engine.steps import Step
+    from dataflare_vec.engine.planning.steps import Step
 
 #: Exit codes, in the order of ``--help``.
 DONE, FAILED, USAGE, INPUT, OUTPUT, ROWS = range(6)
@@ -145,7 +145,7 @@ def parse_plugins(
     ValueError
         If a text isn't of that form.
     """
-    from dataflare_vec.engine.steps import Step
+    from dataflare_vec.engine.planning.steps import Step
 
     own: dict[str, dict[str, Any]] = {}
     shared: dict[str, Any] = {}
@@ -180,7 +180,7 @@ def _with_keys(steps: list[Step], texts: Sequence[str]) -> list[Step]:
     """
     from dataclasses import replace
 
-    from dataflare_vec.registry import default_registry
+    from dataflare_vec.definition.registry import default_registry
 
     names = [step.plugin for step in steps]
     own: dict[Any, list[str]] = {}
@@ -255,9 +255,9 @@ def read_rows(
     import polars as pl
 
     from dataflare_vec.cli.reading import read_options
-    from dataflare_vec.engine.steps import annotated_types, bind_steps
-    from dataflare_vec.registry import default_registry
-    from dataflare_vec.streams.files import open_files
+    from dataflare_vec.definition.registry import default_registry
+    from dataflare_vec.engine.planning.steps import annotated_types, bind_steps
+    from dataflare_vec.streams.sources.files import open_files
 
     types = annotated_types(bind_steps(default_registry, plugins, None, bindings))
     files = open_files([path], options.input_format, read_options(options), types)

@@ -11,7 +11,7 @@ from dataflare_vec.cli.dtypes import dtype_of, split_types
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from dataflare_vec.definition import Plugin
+    from dataflare_vec.definition.plugin import Plugin
 
 
 def add(commands: Any) -> None:
@@ -35,10 +35,10 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Compile each plugin and say what it returns; 1 if there is no cache, 2 if a plugin or type is wrong."""
-    from dataflare_vec.ahead import compile_ahead
-    from dataflare_vec.cache.folder import open_folder
+    from dataflare_vec.api.precompile import compile_ahead
+    from dataflare_vec.compiler.cache.folder import open_folder
+    from dataflare_vec.definition.registry import default_registry
     from dataflare_vec.exceptions import DataFlareError
-    from dataflare_vec.registry import default_registry
 
     folder = open_folder()
     if folder is None:
@@ -72,7 +72,7 @@ def _schema(plugin: Plugin, types: str | None) -> dict[str, Any]:
     """
     columns = [parameter for parameter in plugin.parameters if parameter.is_column]
     if types is None:
-        from dataflare_vec.annotations import assumed_dtype
+        from dataflare_vec.definition.annotations import assumed_dtype
 
         return {parameter.name: assumed_dtype(parameter.expects) for parameter in columns}
     found = [dtype_of(text, "--for") for text in split_types(types)]

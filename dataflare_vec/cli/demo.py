@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
 def run(options: Namespace) -> int:
     """Run the demo; 1 if what it needs isn't installed."""
     try:
-        from dataflare_vec.demo import run_demo
+        from dataflare_vec.cli.flights import run_demo
     except ModuleNotFoundError as error:
         sys.stderr.write(f'the demo needs `{error.name}`: python -m pip install "dataflare_vec[demo]"\n')
         return 1

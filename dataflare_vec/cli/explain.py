@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Print the explanation."""
-    from dataflare_vec.explanation import explain
+    from dataflare_vec.api.explain import explain
 
     if options.by and options.file is None:
         msg = "--by needs FILE, which tells what the keys are"

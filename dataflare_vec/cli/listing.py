@@ -11,7 +11,7 @@ from dataflare_vec.cli import common
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from dataflare_vec.definition import Plugin
+    from dataflare_vec.definition.plugin import Plugin
 
 #: Where the ready-made kernels are: a module or a folder for each family.
 PACK = "dataflare_vec_kernels."
@@ -27,13 +27,13 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Print the families of the pack by name, then the user's own."""
-    from dataflare_vec.decorators import plugins
+    from dataflare_vec.definition.decorators import plugins
 
     common.load_plugins(options.plugins)
     families: dict[str, list[Plugin]] = {}
     for plugin in plugins():
         module = plugin.__module__
-        own = module in ("__main__", "dataflare_vec.definition")  # the latter: an expression has no module
+        own = module in ("__main__", "dataflare_vec.definition.plugin")  # the latter: of an expression
         family = "registered here" if own else _family(module)
         families.setdefault(family, []).append(plugin)
     if options.json:

@@ -66,7 +66,7 @@ def _shown(text: bytes, *, as_page: bool) -> str:
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
         If it is none: it may be anybody's file.
     """
-    from dataflare_vec.report.page import page
+    from dataflare_vec.service.report.page import page
 
     if len(text) > _LARGEST:
         msg = "no report is that large"

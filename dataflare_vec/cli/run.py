@@ -109,7 +109,7 @@ def run(options: Namespace) -> int:
     """Pass the input through the plugins; return the exit code."""
     from dataflare_vec.cli.progress import progress_for
     from dataflare_vec.exceptions import SinkError
-    from dataflare_vec.manager import default_manager
+    from dataflare_vec.service.manager import default_manager
     from dataflare_vec.streams import stream
 
     common.load_plugins(options.plugins)
@@ -150,7 +150,7 @@ def _plan(options: Namespace) -> Plan:
     """Return what is to be written, if the options fit each other: told before any work."""
     from dataflare_vec.exceptions import SinkError
     from dataflare_vec.streams.formats import TEXT
-    from dataflare_vec.streams.passing import parse_memory
+    from dataflare_vec.streams.passage import parse_memory
     from dataflare_vec.streams.planning import Plan
 
     if "-" in options.inputs and len(options.inputs) > 1:
@@ -206,8 +206,8 @@ def _check_report(path: Path) -> None:
 
 def _check_paths(plan: Plan, options: Namespace) -> None:
     """Raise if something that is written is read too, by whatever name, or written twice."""
-    from dataflare_vec.streams.files import find
     from dataflare_vec.streams.paths import is_same
+    from dataflare_vec.streams.sources.files import find
 
     files = None if options.inputs == ["-"] else find(options.inputs, options.input_format)
     report = [] if options.report is None else [("the report", Path(options.report))]
@@ -228,8 +228,8 @@ def _standard_input() -> Any:
     import pyarrow as pa
 
     from dataflare_vec.exceptions import DataFlareError, SourceError
-    from dataflare_vec.streams.batches import Watched, check_end_of_stream
-    from dataflare_vec.streams.reading import validated
+    from dataflare_vec.streams.sources.batches import Watched, check_end_of_stream
+    from dataflare_vec.streams.sources.scanners import validated
 
     if sys.stdin is None:
         msg = "the standard input is closed"
@@ -273,7 +273,7 @@ def _summary(result: StreamResult) -> dict[str, Any]:
 
 
 def _sentence(result: StreamResult, options: Namespace) -> str:
-    from dataflare_vec.html import size
+    from dataflare_vec._util.html import size
 
     parts = [f"{result.processed_count:,} rows in {result.processing_time:.1f} s"]
     parts.append(f"{result.throughput_per_second:,.0f} rows/s, peak memory {size(peak_memory())}")

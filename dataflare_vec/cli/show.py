@@ -6,13 +6,13 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.annotations import shown_kind
 from dataflare_vec.cli import common
+from dataflare_vec.definition.annotations import shown_kind
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from dataflare_vec.definition import Plugin
+    from dataflare_vec.definition.plugin import Plugin
 
 
 def add(commands: Any) -> None:
@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Print what a plugin says about itself."""
-    from dataflare_vec.registry import default_registry
+    from dataflare_vec.definition.registry import default_registry
 
     common.load_plugins(options.plugins)
     facts = facts_of(default_registry.get(options.plugin))
@@ -50,7 +50,7 @@ def facts_of(plugin: Plugin) -> dict[str, Any]:
     """Return all that is known about a plugin without data."""
     import inspect
 
-    from dataflare_vec.definition import plain
+    from dataflare_vec.definition.plugin import plain
 
     function = plain(plugin.function)
     is_function = inspect.isfunction(function)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataflare_vec.hints import Argument, in_python
+from dataflare_vec._util.suggestions import Argument, in_python
 
 #: Options that have no value, or whose value says nothing.
 _FLAGS = {

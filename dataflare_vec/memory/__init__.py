@@ -7,11 +7,11 @@ allocation, not before.
 
 from __future__ import annotations
 
-from dataflare_vec.config import PluginManagerConfig
+from dataflare_vec.config.settings import PluginManagerConfig
 from dataflare_vec.exceptions import PoolError, PoolLimitError
 from dataflare_vec.memory.buffer import PooledBuffer
 from dataflare_vec.memory.pool import MemoryPool
-from dataflare_vec.memory.sizes import BufferSize
+from dataflare_vec.memory.size_classes import BufferSize
 from dataflare_vec.memory.stats import ClassStats, PoolStats
 
 _default: MemoryPool | None = None

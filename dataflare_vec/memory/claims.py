@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from dataflare_vec.config import MemoryPoolConfig
+    from dataflare_vec.config.settings import MemoryPoolConfig
     from dataflare_vec.memory.buffer import Block, PooledBuffer
-    from dataflare_vec.memory.shelves import Shelves
+    from dataflare_vec.memory.free_lists import Shelves
 
 
 class Limited(Lender, Protocol):

@@ -13,7 +13,7 @@ import threading
 import weakref
 from typing import Any, Protocol
 
-from dataflare_vec import forks
+from dataflare_vec._util import forks
 
 
 class Pool(Protocol):

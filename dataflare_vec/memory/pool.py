@@ -8,13 +8,14 @@ from contextlib import nullcontext, suppress
 from threading import TIMEOUT_MAX, Lock, RLock
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.config import MemoryPoolConfig, seconds
+from dataflare_vec._util.durations import seconds
+from dataflare_vec.config.settings import MemoryPoolConfig
 from dataflare_vec.exceptions import PoolError, PoolLimitError
 from dataflare_vec.memory import backends, fork
 from dataflare_vec.memory.buffer import GONE, Block, PooledBuffer, lend
 from dataflare_vec.memory.claims import Claims, claim_memory, claim_of_thread
-from dataflare_vec.memory.shelves import Shelf, Shelves
-from dataflare_vec.memory.sizes import as_size
+from dataflare_vec.memory.free_lists import Shelf, Shelves
+from dataflare_vec.memory.size_classes import as_size
 from dataflare_vec.memory.stats import ClassStats, PoolStats, summarise
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dataflare_vec.memory.sizes import BufferSize
+    from dataflare_vec.memory.size_classes import BufferSize
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class PoolStats:
     classes: tuple[ClassStats, ...]
 
     def _repr_html_(self) -> str:
-        from dataflare_vec.html import amount, card, percent, size
+        from dataflare_vec._util.html import amount, card, percent, size
 
         rows = [
             (size(c.capacity), amount(c.in_use), amount(c.idle), amount(c.hits), amount(c.misses))

@@ -11,11 +11,11 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.streams.ahead import DEPTH, Ahead
 from dataflare_vec.streams.bounds import batch_bytes, cut
-from dataflare_vec.streams.joining import joined, stamped
-from dataflare_vec.streams.passing import MOST
-from dataflare_vec.streams.source import AsyncBatches, Batches
+from dataflare_vec.streams.coalesce import joined, stamped
+from dataflare_vec.streams.passage import MOST
+from dataflare_vec.streams.prefetch import DEPTH, Ahead
+from dataflare_vec.streams.sources.source import AsyncBatches, Batches
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from dataflare_vec.streams.passing import Passing
-    from dataflare_vec.streams.source import Part
+    from dataflare_vec.streams.passage import Passing
+    from dataflare_vec.streams.sources.source import Part
 
 
 @dataclass

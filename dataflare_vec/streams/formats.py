@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec._util.suggestions import Argument, Phrase
 from dataflare_vec.exceptions import ArgumentError
-from dataflare_vec.hints import Argument, Phrase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

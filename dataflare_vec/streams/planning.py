@@ -8,9 +8,9 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.config import check_flag
+from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
+from dataflare_vec.config.settings import check_flag
 from dataflare_vec.exceptions import ArgumentError, SinkError
-from dataflare_vec.hints import Argument, Phrase, near_matches
 from dataflare_vec.streams.formats import ENDS, named, output_format, without_end, writer_options
 from dataflare_vec.streams.paths import check_apart, is_special
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from dataflare_vec.engine.failures import ERROR_SCHEMA
+from dataflare_vec.engine.stages.failures import ERROR_SCHEMA
 
 if TYPE_CHECKING:
-    from dataflare_vec.engine.execute import Outcome
+    from dataflare_vec.engine.execution.execute import Outcome
 
 _SCHEMA = {"file": pl.String, **ERROR_SCHEMA}
 

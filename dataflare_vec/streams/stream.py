@@ -6,16 +6,16 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.config import as_timedelta
+from dataflare_vec.config.settings import as_timedelta
 from dataflare_vec.exceptions import ArgumentError, StreamUsedError
-from dataflare_vec.frames.arrow import to_table
-from dataflare_vec.manager import managed
-from dataflare_vec.streams.ahead import ClosedError
+from dataflare_vec.interop.arrow import to_table
+from dataflare_vec.service.manager import managed
 from dataflare_vec.streams.flow import Flow
-from dataflare_vec.streams.passing import Passing, parse_memory
+from dataflare_vec.streams.passage import Passing, parse_memory
 from dataflare_vec.streams.planning import Plan
-from dataflare_vec.streams.source import open_source
-from dataflare_vec.streams.writing import Writing
+from dataflare_vec.streams.prefetch import ClosedError
+from dataflare_vec.streams.sinks.write import Writing
+from dataflare_vec.streams.sources.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     import polars as pl
 
     from dataflare_vec._typing import OnError
-    from dataflare_vec.api import Plugins
-    from dataflare_vec.config import BatchConfig
-    from dataflare_vec.engine.steps import By
-    from dataflare_vec.manager import PluginManager
+    from dataflare_vec.api.apply import Plugins
+    from dataflare_vec.config.settings import BatchConfig
+    from dataflare_vec.engine.planning.steps import By
+    from dataflare_vec.service.manager import PluginManager
     from dataflare_vec.streams.result import StreamResult
-    from dataflare_vec.streams.source import Part
+    from dataflare_vec.streams.sources.source import Part
 
 
 #: The use that may go on, from several threads too.

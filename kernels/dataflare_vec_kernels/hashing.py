@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import dataflare_vec as dfv
+from dataflare_vec.bits import add, load32, load64, multiply, rotate_left, word
 from dataflare_vec.text import utf8
-from dataflare_vec.words import add, load32, load64, multiply, rotate_left, word
 
 _XX1, _XX2, _XX3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
 _XX4, _XX5 = 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 import dataflare_vec as dfv
-from dataflare_vec.words import add, float_bits, leading_zeros, multiply, word
+from dataflare_vec.bits import add, float_bits, leading_zeros, multiply, word
 
 
 class Moments(NamedTuple):

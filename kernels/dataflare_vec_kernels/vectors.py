@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 import dataflare_vec as dfv
-from dataflare_vec.words import count_ones
+from dataflare_vec.bits import count_ones
 from dataflare_vec_kernels.sketches import PLACES, keep_smallest
 
 

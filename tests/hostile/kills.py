@@ -54,12 +54,12 @@ IMPORTED = (
     "pyarrow.compute",
     "numba",
     "dataflare_vec.cli.progress",
-    "dataflare_vec.manager",
-    "dataflare_vec.jit",
-    "dataflare_vec.jit.compiler",
-    "dataflare_vec.jit.runtime",
+    "dataflare_vec.service.manager",
+    "dataflare_vec.compiler.jit",
+    "dataflare_vec.compiler.jit.codegen.driver",
+    "dataflare_vec.compiler.jit.codegen.runtime_symbols",
     "dataflare_vec.memory.pool",
-    "dataflare_vec.streams.writing",
+    "dataflare_vec.streams.sinks.write",
 )
 #: Calls of the system that make, rename, sync, lock or remove something.
 STEPS = ("open", "fsync", "replace", "rename", "mkdir", "unlink", "rmdir")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
-from dataflare_vec import words
+from dataflare_vec import bits
 
 blobs = st.lists(st.binary(max_size=100), min_size=1, max_size=6)
 
@@ -87,37 +87,37 @@ def test_words_are_the_same_compiled(a, b, count):
     low = 2**64 - 1
     expected = {"add": (a + b) & low, "multiply": (a * b) & low}
     for name, value in expected.items():
-        function = getattr(words, name)
+        function = getattr(bits, name)
         assert function(a, b) == value
         assert (
             df.pipe(dfv.apply, dfv.register("words_op", _KERNELS[name], replace=True))["words_op"][0] == value
         )
-    for function, kernel in ((words.leading_zeros, _leading), (words.float_bits, _bits)):
-        value = a / 7 if function is words.float_bits else a
+    for function, kernel in ((bits.leading_zeros, _leading), (bits.float_bits, _bits)):
+        value = a / 7 if function is bits.float_bits else a
         got = pl.DataFrame({"a": [value]}).pipe(dfv.apply, dfv.register("words_op", kernel, replace=True))
         assert got["words_op"][0] == function(value)
     rotated = df.pipe(dfv.apply, dfv.register("words_op", _rotated, replace=True), count=count)["words_op"][0]
-    assert rotated == words.rotate_left(words.word(a), count)
+    assert rotated == bits.rotate_left(bits.word(a), count)
 
 
 def _added(a, b):
-    return words.add(a, b)
+    return bits.add(a, b)
 
 
 def _multiplied(a, b):
-    return words.multiply(a, b)
+    return bits.multiply(a, b)
 
 
 def _leading(a):
-    return words.leading_zeros(a)
+    return bits.leading_zeros(a)
 
 
 def _bits(a):
-    return words.float_bits(a)
+    return bits.float_bits(a)
 
 
 def _rotated(a, count=1):
-    return words.rotate_left(words.word(a), count)
+    return bits.rotate_left(bits.word(a), count)
 
 
 _KERNELS = {"add": _added, "multiply": _multiplied}
@@ -126,4 +126,4 @@ _KERNELS = {"add": _added, "multiply": _multiplied}
 @pytest.mark.parametrize("at", [-1, 1, 8])
 def test_words_are_loaded_within_the_data_only(at):
     with pytest.raises(IndexError, match="word out of range"):
-        words.load64(b"12345678", at)
+        bits.load64(b"12345678", at)

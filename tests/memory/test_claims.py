@@ -13,11 +13,11 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
-from dataflare_vec.engine import outputs
+from dataflare_vec.definition.plugin import Form, define
+from dataflare_vec.engine.stages import builders
 from dataflare_vec.memory import MemoryPool, PoolLimitError
 from dataflare_vec.memory.claims import Claim
-from dataflare_vec.memory.sizes import class_capacity
+from dataflare_vec.memory.size_classes import class_capacity
 
 MB = 1 << 20
 ROWS = 120_000
@@ -87,7 +87,7 @@ def at_once(count, work) -> list:
 
 def test_two_runs_that_hold_half_each(frame, monkeypatch):
     manager = manager_of(2.5 * COLUMN)
-    barrier, column = threading.Barrier(2), outputs._column
+    barrier, column = threading.Barrier(2), builders._column
     taken = threading.local()
 
     def one_each(*arguments, **more):
@@ -97,7 +97,7 @@ def test_two_runs_that_hold_half_each(frame, monkeypatch):
         taken.one = True
         return column(*arguments, **more)
 
-    monkeypatch.setattr(outputs, "_column", one_each)
+    monkeypatch.setattr(builders, "_column", one_each)
     heights = at_once(2, lambda: dfv.apply(frame, both, x="x", manager=manager).height)
     assert heights == [ROWS, ROWS]
     assert manager.get_memory_pool_stats().peak_bytes <= 2.5 * COLUMN
@@ -121,14 +121,14 @@ def test_runs_that_write_text_go_one_by_one(steps, frame):
 
 def test_runs_that_fit_go_side_by_side(frame, monkeypatch):
     manager = manager_of(8 * COLUMN)
-    barrier, column = threading.Barrier(2), outputs._column
+    barrier, column = threading.Barrier(2), builders._column
 
     def together(*arguments, **more):
         barrier.wait(10)
         return column(*arguments, **more)
 
     dfv.apply(frame, both, x="x", manager=manager)
-    monkeypatch.setattr(outputs, "_column", together)
+    monkeypatch.setattr(builders, "_column", together)
     assert at_once(2, lambda: dfv.apply(frame, both, x="x", manager=manager).width) == [5, 5]
 
 

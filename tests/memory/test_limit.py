@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dataflare_vec.config import MemoryPoolConfig
+from dataflare_vec.config.settings import MemoryPoolConfig
 from dataflare_vec.exceptions import DataFlareError
 from dataflare_vec.memory import MemoryPool, PoolError, PoolLimitError
 

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dataflare_vec.config import MemoryPoolConfig
+from dataflare_vec.config.settings import MemoryPoolConfig
 from dataflare_vec.memory import MemoryPool
 
 SHARES = {

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
-from dataflare_vec.config import MemoryPoolConfig
+from dataflare_vec.config.settings import MemoryPoolConfig
 from dataflare_vec.memory import BufferSize, MemoryPool, PooledBuffer, PoolError
 
 COLUMN = 5 << 20  # its own class, and served exactly

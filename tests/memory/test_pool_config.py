@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from dataflare_vec.config import MemoryPoolConfig
+from dataflare_vec.config.settings import MemoryPoolConfig
 from dataflare_vec.memory import MemoryPool, PoolError
 
 COUNTS = [

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from dataflare_vec.config import MemoryPoolConfig
+from dataflare_vec.config.settings import MemoryPoolConfig
 from dataflare_vec.memory import MemoryPool
 
 HEAD = """

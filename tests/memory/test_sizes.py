@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataflare_vec.memory import BufferSize, MemoryPool
-from dataflare_vec.memory.sizes import class_capacity
+from dataflare_vec.memory.size_classes import class_capacity
 
 
 def test_the_guide_s_classes():

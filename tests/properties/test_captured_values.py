@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import plain
+from dataflare_vec.definition.plugin import plain
 
 FRAME = pl.DataFrame({"x": [1.5, -2.0, 4.0, None, 0.25]})
 ROWS = [x for x in FRAME["x"] if x is not None]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
+from dataflare_vec.definition.plugin import Form, define
 
 
 def mark(zip: str):

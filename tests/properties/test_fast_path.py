@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
-from dataflare_vec.engine import fast_path
+from dataflare_vec.engine.execution import fast_path
 from testing.oracle import as_numpy, check, identical, interpret, plugin, plugins
 from testing.strategies import MOST, WORDS, configs, frames, odd_text
 

@@ -19,7 +19,7 @@ from oracle import configs, frames, plugins
 from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
+from dataflare_vec.definition.plugin import Form, define
 
 LOW, HIGH = -(2**63), 2**63 - 1
 EDGES = [

@@ -16,7 +16,7 @@ from polars.testing import assert_frame_equal, assert_series_equal
 from polars.testing.parametric import column, dataframes
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
+from dataflare_vec.definition.plugin import Form, define
 
 INTEGERS = [pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64]
 FLOATS = [pl.Float32, pl.Float64]

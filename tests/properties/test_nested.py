@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oracle import call, check, configs, frames, plugins
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
+from dataflare_vec.definition.plugin import Form, define
 
 # Integers are computed in 64 bits, as said in the README.
 NUMPY = {

@@ -10,8 +10,8 @@ from polars.testing import assert_frame_equal
 from polars.testing.parametric import column, dataframes
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
-from dataflare_vec.engine import fused
+from dataflare_vec.definition.plugin import Form, define
+from dataflare_vec.engine.stages import fused
 
 
 def add(a, b):

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal, assert_series_equal
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
-from dataflare_vec.engine import blocks
+from dataflare_vec.definition.plugin import Form, define
+from dataflare_vec.engine.stages import partitioned
 
 
 class Track(NamedTuple):
@@ -295,8 +295,8 @@ def test_reduce_is_the_plain_function_row_by_row(frame, key, name, config):
 @given(frames(size=400), configs, st.data())
 def test_blocks_are_the_same_for_any_chunks_threads_and_batches(name, frame, config, data):
     reduce = REDUCES[name]
-    rows = blocks.BLOCK_ROWS
-    blocks.BLOCK_ROWS = data.draw(st.sampled_from([1, 7, 64, 100]))
+    rows = partitioned.BLOCK_ROWS
+    partitioned.BLOCK_ROWS = data.draw(st.sampled_from([1, 7, 64, 100]))
     try:
         wanted = dfv.run(frame, reduce, config=dfv.BatchConfig(enable_parallel=False)).frame
         assert_frame_equal(dfv.run(frame, reduce, config=config).frame, wanted, check_exact=True)
@@ -304,7 +304,7 @@ def test_blocks_are_the_same_for_any_chunks_threads_and_batches(name, frame, con
         streamed = pl.from_arrow(dfv.apply(reader, reduce, on_error="null").read_all())
         assert_frame_equal(streamed, wanted, check_exact=True)
     finally:
-        blocks.BLOCK_ROWS = rows
+        partitioned.BLOCK_ROWS = rows
 
 
 @given(frames(), st.sampled_from(list(REDUCES)))

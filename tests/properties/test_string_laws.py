@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal, assert_series_equal
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
-from dataflare_vec.engine import fused, writers
+from dataflare_vec.arrow import string_builders
+from dataflare_vec.definition.plugin import Form, define
+from dataflare_vec.engine.stages import fused
 
 
 class Pair(NamedTuple):
@@ -122,7 +123,7 @@ def _small_blocks():
     with pytest.MonkeyPatch.context() as patch:
         for name in ("_SMALLEST", "_LARGEST", "_BLOCK_BYTES"):
             patch.setattr(fused, name, 64)
-        patch.setattr(writers, "_FIRST_BYTES", 1)
+        patch.setattr(string_builders, "_FIRST_BYTES", 1)
         yield
 
 

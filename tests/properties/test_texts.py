@@ -97,7 +97,7 @@ def test_a_list_of_strings_is_read_by_the_next_step():
 
 
 def test_nothing_is_copied():
-    from dataflare_vec.layouts import TextRows
+    from dataflare_vec.arrow.layouts import TextRows
 
     series = pl.Series([["a", "b" * 20], ["c" * 30]])
     array = series.to_arrow(compat_level=pl.CompatLevel.newest())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
+from dataflare_vec.definition.plugin import Form, define
 
 
 def share(x):

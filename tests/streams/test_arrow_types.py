@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
 from dataflare_vec.cli import main
-from dataflare_vec.definition import Form, define
+from dataflare_vec.definition.plugin import Form, define
 
 
 def inc(n: int) -> int:

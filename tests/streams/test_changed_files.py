@@ -6,7 +6,7 @@ import pytest
 from samples import SHARE, rows
 
 import dataflare_vec as dfv
-from dataflare_vec.streams.files import open_files
+from dataflare_vec.streams.sources.files import open_files
 
 
 def test_a_file_that_is_replaced_is_told(tmp_path):

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
+from dataflare_vec.definition.plugin import Form, define
 
 
 def plugin(function, name="out"):

@@ -51,11 +51,11 @@ def test_a_query_over_which_polars_panics(tmp_path):
 
 def test_fewer_rows_than_the_footer_says(tmp_path, monkeypatch):
     """Whatever the reason: what was read is counted."""
-    from dataflare_vec.streams import reading
+    from dataflare_vec.streams.sources import scanners
 
     rows(0, 1000).write_parquet(tmp_path / "a.parquet", row_group_size=100)
     rows(0, 1000).write_ipc(tmp_path / "a.arrow")
-    monkeypatch.setattr(reading, "rows_of", lambda query, size: iter([query.head(300).collect()]))
+    monkeypatch.setattr(scanners, "rows_of", lambda query, size: iter([query.head(300).collect()]))
     with pytest.raises(dfv.SourceError, match=r"a.parquet`, .*: of 1000 rows 300 were found"):
         read(tmp_path / "a.parquet")
     with pytest.raises(dfv.SourceError, match=r"a.arrow`, after row 300: of 1000 rows 300 were found"):

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from dataflare_vec.streams.whole import whole_file, whole_folder
+from dataflare_vec.streams.sinks.atomic_write import whole_file, whole_folder
 
 #: Calls that make, rename, sync or remove something.
 STEPS = ("open", "fsync", "replace", "rename", "mkdir", "unlink", "rmdir")

@@ -10,7 +10,7 @@ import pytest
 from samples import SHARE, rows
 
 import dataflare_vec as dfv
-from dataflare_vec.streams.files import find
+from dataflare_vec.streams.sources.files import find
 
 
 def names(folder: Path) -> list[str]:

@@ -15,16 +15,16 @@ from polars.testing import assert_frame_equal
 from samples import SHARE, rows
 
 import dataflare_vec as dfv
-from dataflare_vec.streams.ahead import Ahead
-from dataflare_vec.streams.blocks import Rows
 from dataflare_vec.streams.bounds import cut
-from dataflare_vec.streams.inferring import ndjson_schema
-from dataflare_vec.streams.joining import joined, stamped
-from dataflare_vec.streams.pieces import Pieces
-from dataflare_vec.streams.reading import read_ipc
-from dataflare_vec.streams.row_groups import Layout, layout_of
-from dataflare_vec.streams.sinks import write_frames
-from dataflare_vec.streams.thrift import Decoder, encoded
+from dataflare_vec.streams.coalesce import joined, stamped
+from dataflare_vec.streams.parquet.row_groups import Layout, layout_of
+from dataflare_vec.streams.parquet.thrift import Decoder, encoded
+from dataflare_vec.streams.prefetch import Ahead
+from dataflare_vec.streams.sinks.targets import write_frames
+from dataflare_vec.streams.sources.parquet_pieces import Pieces
+from dataflare_vec.streams.sources.scanners import read_ipc
+from dataflare_vec.streams.sources.schema_inference import ndjson_schema
+from dataflare_vec.streams.sources.text_blocks import Rows
 
 MEMORY = 128 << 20
 BATCH, PIECE = MEMORY // 64, MEMORY // 16
@@ -249,7 +249,7 @@ TEXTS = {
 def test_blocks_of_text(name, size, tmp_path, monkeypatch):
     """Whole rows each, which give the same values as all at once."""
     text, options = TEXTS[name]
-    monkeypatch.setattr("dataflare_vec.streams.reading.block_bytes", lambda memory: size)
+    monkeypatch.setattr("dataflare_vec.streams.sources.scanners.block_bytes", lambda memory: size)
     path = tmp_path / "a.csv"
     path.write_text(text)
     parts = [
@@ -261,7 +261,7 @@ def test_blocks_of_text(name, size, tmp_path, monkeypatch):
 
 
 def test_a_value_that_is_no_number_is_told_with_the_name_of_its_column(tmp_path, monkeypatch):
-    monkeypatch.setattr("dataflare_vec.streams.reading.block_bytes", lambda memory: 4)
+    monkeypatch.setattr("dataflare_vec.streams.sources.scanners.block_bytes", lambda memory: 4)
     (tmp_path / "a.csv").write_text("x,s\n1,a\n2,b\n?,c\n")
     options = {"schema_overrides": {"x": pl.Int64}}
     for memory in (None, MEMORY):
@@ -297,7 +297,7 @@ RECORDS = {
 @pytest.mark.parametrize("size", [1, 1000])
 @pytest.mark.parametrize("name", RECORDS)
 def test_keys_are_found_in_blocks(name, size, tmp_path, monkeypatch):
-    monkeypatch.setattr("dataflare_vec.streams.inferring._BLOCK", size)
+    monkeypatch.setattr("dataflare_vec.streams.sources.schema_inference._BLOCK", size)
     path = tmp_path / "a.ndjson"
     path.write_text("\n\n".join(map(json.dumps, RECORDS[name])) + "\n\n")
     expected = pl.scan_ndjson(path, infer_schema_length=None).collect_schema()

@@ -10,8 +10,8 @@ import pytest
 from samples import SHARE, ordered, rows
 
 import dataflare_vec as dfv
-from dataflare_vec.streams import disk, whole
-from dataflare_vec.streams.whole import whole_file, whole_folder
+from dataflare_vec.streams.sinks import atomic_write, file_systems
+from dataflare_vec.streams.sinks.atomic_write import whole_file, whole_folder
 
 UNSUPPORTED = ["EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"]
 FULL = ["ENOSPC", "EDQUOT", "EROFS", "EIO"]
@@ -41,14 +41,14 @@ def write_both(folder) -> None:
 
 @pytest.mark.parametrize("code", [*UNSUPPORTED, "ENOLCK", "EBADF"])
 def test_without_locks(code, monkeypatch, tmp_path):
-    monkeypatch.setattr(disk.fcntl, "flock", failing(code))
+    monkeypatch.setattr(file_systems.fcntl, "flock", failing(code))
     write_both(tmp_path)
 
 
 def test_without_any_of_posix(monkeypatch, tmp_path):
     """As on Windows, where no folder can be opened, nor what is open be renamed."""
-    monkeypatch.setattr(disk, "fcntl", None)
-    monkeypatch.setattr(disk, "_exchange", lambda: None)
+    monkeypatch.setattr(file_systems, "fcntl", None)
+    monkeypatch.setattr(file_systems, "_exchange", lambda: None)
 
     class Windows:
         def __getattr__(self, name):
@@ -59,20 +59,20 @@ def test_without_any_of_posix(monkeypatch, tmp_path):
                 raise PermissionError(errno.EACCES, "Permission denied")
             return os.open(path, flags)
 
-    monkeypatch.setattr(disk, "os", Windows())
+    monkeypatch.setattr(file_systems, "os", Windows())
     write_both(tmp_path)
 
 
 def test_what_can_t_be_told_to_be_dead_stays(monkeypatch, tmp_path):
     """Where it has no lock, it isn't taken for a dead run's: neither there nor by a host that has locks."""
     with whole_file(tmp_path / "a") as locked:
-        monkeypatch.setattr(disk.fcntl, "flock", failing("ENOLCK"))
-        whole.clean_up(tmp_path / "a")
+        monkeypatch.setattr(file_systems.fcntl, "flock", failing("ENOLCK"))
+        atomic_write.clean_up(tmp_path / "a")
         assert locked.exists()
         with whole_file(tmp_path / "a") as unlocked:
             unlocked.write_text("mine")
             monkeypatch.undo()
-            whole.clean_up(tmp_path / "a")
+            atomic_write.clean_up(tmp_path / "a")
             assert unlocked.exists()
         locked.write_text("last")
     assert (tmp_path / "a").read_text() == "last"
@@ -115,7 +115,7 @@ def test_a_folder_whose_second_step_fails_gets_its_old_name_back(code, monkeypat
         rename(source, to)
 
     monkeypatch.setattr(os, "rename", only_once)
-    monkeypatch.setattr(disk, "_exchange", lambda: None)
+    monkeypatch.setattr(file_systems, "_exchange", lambda: None)
     with pytest.raises(dfv.SinkError, match="can't write"), whole_folder(target) as temporary:
         (temporary / "x").write_text("new")
     assert (target / "x").read_text() == "old"
@@ -128,7 +128,7 @@ def test_a_folder_that_can_t_be_renamed_stays(code, monkeypatch, tmp_path):
     with whole_folder(target) as temporary:
         (temporary / "x").write_text("old")
     monkeypatch.setattr(os, "rename", failing(code))  # which is below Path.rename
-    monkeypatch.setattr(disk, "_exchange", lambda: None)
+    monkeypatch.setattr(file_systems, "_exchange", lambda: None)
     why = os.strerror(getattr(errno, code))
     with (
         pytest.raises(dfv.SinkError, match=f"can't write `{target}`: {why}"),
@@ -158,9 +158,9 @@ def test_places_that_can_t_be_replaced_are_refused_at_once(monkeypatch, tmp_path
 
 
 def test_partitions_on_the_poorest_file_system(monkeypatch, tmp_path):
-    monkeypatch.setattr(disk.fcntl, "flock", failing("ENOLCK"))
+    monkeypatch.setattr(file_systems.fcntl, "flock", failing("ENOLCK"))
     monkeypatch.setattr(os, "fsync", failing("EINVAL"))
-    monkeypatch.setattr(disk, "_exchange", lambda: None)
+    monkeypatch.setattr(file_systems, "_exchange", lambda: None)
     rows(1, 50).write_parquet(tmp_path / "in.parquet")
     for overwrite in (False, True):
         stream = dfv.stream(tmp_path / "in.parquet", SHARE)

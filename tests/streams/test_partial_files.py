@@ -11,7 +11,7 @@ import pytest
 from samples import SHARE, rows
 
 import dataflare_vec as dfv
-from dataflare_vec.streams.whole import whole_file, whole_folder
+from dataflare_vec.streams.sinks.atomic_write import whole_file, whole_folder
 
 
 def plant(path, kind: str) -> None:

@@ -14,8 +14,8 @@ import pytest
 from samples import SHARE, rows
 
 import dataflare_vec as dfv
-from dataflare_vec.streams import disk
-from dataflare_vec.streams.whole import whole_folder
+from dataflare_vec.streams.sinks import file_systems
+from dataflare_vec.streams.sinks.atomic_write import whole_folder
 
 
 def names(folder) -> list[str]:
@@ -36,7 +36,7 @@ def read(folder) -> set[str]:
 def can_exchange(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    can = disk.exchange(tmp_path / "a", tmp_path / "b")
+    can = file_systems.exchange(tmp_path / "a", tmp_path / "b")
     (tmp_path / "a").rmdir()
     (tmp_path / "b").rmdir()
     if not can:
@@ -69,7 +69,7 @@ def test_another_writer_comes_between_two_steps(monkeypatch, tmp_path):
     target = tmp_path / "out"
     with whole_folder(target) as temporary:
         fill(temporary, "old")
-    monkeypatch.setattr(disk, "_exchange", lambda: None)
+    monkeypatch.setattr(file_systems, "_exchange", lambda: None)
     rename = os.rename
 
     def first_another(source, to):
@@ -88,7 +88,7 @@ def test_another_writer_comes_between_two_steps(monkeypatch, tmp_path):
 
 def write_some(target, mark, exchanges, barrier, turns, problems) -> None:
     if not exchanges:
-        disk._exchange = lambda: None
+        file_systems._exchange = lambda: None
     barrier.wait()
     try:
         for _ in range(turns):

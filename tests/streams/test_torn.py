@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import dataflare_vec as dfv
-from dataflare_vec.definition import Form, define
+from dataflare_vec.definition.plugin import Form, define
 
 
 def inverse(x):

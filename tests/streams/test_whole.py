@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from samples import rows
 
-from dataflare_vec.streams.whole import whole_file, whole_folder
+from dataflare_vec.streams.sinks.atomic_write import whole_file, whole_folder
 
 
 def names(folder) -> list[str]:

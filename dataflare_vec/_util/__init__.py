@@ -1,0 +1,1 @@
+"""What all rooms use, and which knows nothing of data frames."""

@@ -1,0 +1,1 @@
+"""What users call: plugins over data, explained, and compiled ahead of time."""

@@ -1,0 +1,383 @@
+"""`apply`, `run`, `expr` and `step`: plugins over data of any kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+import polars as pl
+
+from dataflare_vec.definition.binding import series_bindings
+from dataflare_vec.definition.plugin import Form
+from dataflare_vec.engine.execution.lazy import apply_lazily, as_aggregation, as_expression
+from dataflare_vec.engine.planning.request import ask
+from dataflare_vec.engine.planning.steps import Step
+from dataflare_vec.engine.stages.expression import named
+from dataflare_vec.exceptions import ArgumentError, BindingError
+from dataflare_vec.interop import assemble, is_pandas_series, is_stream, knowing_narwhals, text_of
+from dataflare_vec.interop.readers import apply_to_reader
+from dataflare_vec.interop.runner import apply_to, run_batch, run_data
+from dataflare_vec.service.manager import managed
+
+_TO_FRAME = "write `series.to_frame().pipe(dfv.apply, …)`"
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataflare_vec._typing import OnError
+    from dataflare_vec.config.settings import BatchConfig
+    from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.definition.registry import Registry
+    from dataflare_vec.definition.signatures import Frame, Table
+    from dataflare_vec.engine.context.errorlog import ErrorLog
+    from dataflare_vec.engine.execution.result import BatchResult
+    from dataflare_vec.engine.planning.request import Request
+    from dataflare_vec.engine.planning.steps import By
+    from dataflare_vec.service.manager import PluginManager
+
+    #: A plugin or its name, or a pipeline: a list of these and of steps. In a call by `pipe` a type checker
+    #: takes a list of them for one of objects.
+    Plugins = str | Plugin | Step | Sequence[Any]
+
+
+@overload
+def apply(
+    data: Frame,
+    /,
+    plugin: Plugins,
+    *,
+    output: str | Sequence[str] | Mapping[str, str] | None = None,
+    keep: bool = True,
+    on_error: OnError = "raise",
+    manager: PluginManager | None = None,
+    config: BatchConfig | None = None,
+    errors: ErrorLog | None = None,
+    by: By = None,
+    state: Any = None,
+    replace: bool = False,
+    **bindings: Any,
+) -> Frame: ...
+@overload
+def apply(
+    data: Table,
+    /,
+    plugin: Plugins,
+    *,
+    output: str | Sequence[str] | Mapping[str, str] | None = None,
+    keep: bool = True,
+    on_error: OnError = "raise",
+    manager: PluginManager | None = None,
+    config: BatchConfig | None = None,
+    errors: ErrorLog | None = None,
+    by: By = None,
+    state: Any = None,
+    replace: bool = False,
+    **bindings: Any,
+) -> Table: ...
+@overload  # of libraries that the type checker knows nothing of
+def apply(data: Any, /, plugin: Plugins, **arguments: Any) -> Any: ...
+@knowing_narwhals
+def apply(
+    data: Any,
+    /,
+    plugin: Plugins,
+    *,
+    output: str | Sequence[str] | Mapping[str, str] | None = None,
+    keep: bool = True,
+    on_error: OnError = "raise",
+    manager: PluginManager | None = None,
+    config: BatchConfig | None = None,
+    errors: ErrorLog | None = None,
+    by: By = None,
+    state: Any = None,
+    replace: bool = False,
+    **bindings: Any,
+) -> Any:
+    """Apply a plugin, or a pipeline of them, to a frame: add columns, keep the rows that filters keep.
+
+    Parameters
+    ----------
+    data
+        A Polars DataFrame, LazyFrame or Series, a PyArrow Table, RecordBatch or RecordBatchReader, a
+        pandas DataFrame or Series, a Narwhals frame around one of these, or any object with
+        ``__arrow_c_stream__``. Columns that no plugin reads may be of any type and name.
+    plugin
+        Its name, or the plugin itself. Or a list of these, and of `step`: each chunk passes through all of
+        them while it is in cache, and later ones see the columns of earlier ones.
+    output
+        Name of the output column; for several a list, or a dict from field to name.
+    keep
+        Keep the data's own columns; with False only the new ones come back. For filters without effect.
+    on_error
+        What becomes of rows whose kernel raises: ``"raise"`` an error that names them, make their
+        result ``"null"``, or ``"drop"`` them. A failed row isn't passed to later plugins; under
+        ``"null"`` their results are null too.
+    manager
+        Whose plugins, memory pool and metrics to use; by default those of the process.
+    config
+        Chunk size and threads of this call.
+    errors
+        A log that collects the rows that fail, also those of a lazy query, once it is run.
+    by
+        Of a scan or a reduce: one state for each key. A column name, an expression, or a list of these, of
+        any hashable dtype; a null is a key of its own, NaN equals NaN.
+    state
+        Of a scan or a reduce: the state to go on from, the ``state`` of an earlier `run`. Of a pipeline a
+        dict by name of the plugin.
+    replace
+        Let an output take the place of a column that is called so, as with ``output="x", replace=True``: the
+        kernel and earlier steps read the old values, later steps the new ones. In a pipeline it holds for
+        each step; `step` has one of its own.
+    **bindings
+        For a column parameter the name of a column (by default its own name), a Polars expression or a
+        number; for a constant its value, or an expression to have one value for each row.
+
+    Returns
+    -------
+    same kind as ``data``
+        A LazyFrame stays lazy, a stream is read batch by batch as the result is (as a
+        `pyarrow.RecordBatchReader`). The input isn't changed.
+
+    Notes
+    -----
+    In pandas a label that isn't a string is read by its text, ``"0"`` for ``0`` and ``"('a', 1)"`` for one of
+    several levels. New columns are of pandas' nullable dtypes or Arrow's if columns that are read are, else
+    of NumPy's; one with nulls is nullable where NumPy's dtype knows none.
+
+    Raises
+    ------
+    PluginError
+        If plugin, columns, types or names don't fit; before any work is done.
+    RowError
+        If rows failed, under ``on_error="raise"``.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> df = pl.DataFrame({"lat": [52.5], "lon": [13.4]})
+    >>> paris = {"lat1": "lat", "lon1": "lon", "lat2": 48.9, "lon2": 2.4}
+    >>> km = df.pipe(dfv.apply, "haversine", output="km", **paris)
+    >>> round(km["km"][0])
+    871
+
+    A pipeline:
+
+    >>> @dfv.filter
+    ... def near(km, most=1000.0):
+    ...     return km < most
+    >>> df.pipe(dfv.apply, [dfv.step("haversine", output="km", **paris), "near"], most=100).height
+    0
+    """
+    manager = managed(manager)
+    runtime = manager.runtime.logging_to(errors)
+    is_series = isinstance(data, pl.Series) or (not isinstance(data, pl.DataFrame) and is_pandas_series(data))
+    if is_series:
+        plugin, bindings = _of_one_column(manager.registry, data, plugin, by, bindings)
+    request = ask(
+        manager.registry,
+        runtime,
+        plugin,
+        output=output,
+        keep=keep,
+        on_error=on_error,
+        config=config,
+        by=by,
+        state=state,
+        replace=replace,
+        bindings=bindings,
+    )
+    if not isinstance(data, pl.DataFrame):
+        if is_series:
+            return _apply_to_series(data, request)
+        if isinstance(data, pl.LazyFrame):
+            return apply_lazily(data, request)
+        if is_stream(data):
+            return apply_to_reader(data, request)
+    return apply_to(data, request)
+
+
+@knowing_narwhals
+def run(
+    data: Any,
+    /,
+    plugin: Plugins,
+    *,
+    output: str | Sequence[str] | Mapping[str, str] | None = None,
+    keep: bool = True,
+    on_error: OnError = "null",
+    manager: PluginManager | None = None,
+    config: BatchConfig | None = None,
+    by: By = None,
+    state: Any = None,
+    replace: bool = False,
+    **bindings: Any,
+) -> BatchResult:
+    """Apply a plugin, or a pipeline of them, and say what became of the rows.
+
+    Parameters
+    ----------
+    data
+        A frame that is in memory: Polars, PyArrow or pandas.
+    plugin, output, keep, manager, config, by, state, replace, **bindings
+        As in `apply`.
+    on_error
+        As in `apply`, but by default ``"null"``: failed rows are in the result's ``errors``.
+
+    Returns
+    -------
+    BatchResult
+        The frame, the failed rows, counts, time and throughput.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def share(part, whole):
+    ...     return part // whole
+    >>> result = dfv.run(pl.DataFrame({"part": [6, 1], "whole": [3, 0]}), "share")
+    >>> result.frame["share"].to_list(), result.error_count
+    ([2, None], 1)
+    >>> result.errors.select("row", "error").rows()
+    [(1, 'ZeroDivisionError')]
+    """
+    manager = managed(manager)
+    return run_batch(
+        data,
+        plugin,
+        manager.registry,
+        manager.runtime,
+        output=output,
+        keep=keep,
+        on_error=on_error,
+        config=config,
+        bindings=bindings,
+        by=by,
+        state=state,
+        replace=replace,
+    )
+
+
+def step(
+    plugin: str | Plugin,
+    *,
+    output: str | Sequence[str] | Mapping[str, str] | None = None,
+    keep: bool = True,
+    by: By = None,
+    replace: bool = False,
+    **bindings: Any,
+) -> Step:
+    """Return a plugin with its own bindings, for a pipeline.
+
+    Parameters
+    ----------
+    plugin, output, by, replace, **bindings
+        As in `apply`.
+    keep
+        With False its columns are there for later steps, and don't come back.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def half(x):
+    ...     return x / 2
+    >>> steps = [dfv.step("half", keep=False), dfv.step("half", x="half", output="quarter")]
+    >>> pl.DataFrame({"x": [4.0]}).pipe(dfv.apply, steps).rows()
+    [(4.0, 1.0)]
+    """
+    return Step(plugin, output, keep, bindings, by, replace)
+
+
+def expr(
+    plugin: str | Plugin,
+    *columns: str | pl.Expr,
+    on_error: OnError = "raise",
+    manager: PluginManager | None = None,
+    by: By = None,
+    **bindings: Any,
+) -> pl.Expr:
+    """Return a plugin as a Polars expression.
+
+    Parameters
+    ----------
+    plugin
+        Its name, or the plugin itself.
+    *columns
+        Columns for its column parameters, in their order.
+    on_error
+        ``"raise"`` or ``"null"``; an expression can't drop rows.
+    manager
+        As in `apply`.
+    by
+        Of a scan: its keys, as in `apply`. Without it there is a state for each group of ``over`` or
+        ``group_by``; with it Polars hands over whole columns, which takes less.
+    **bindings
+        Further parameters by name, as in `apply`.
+
+    Returns
+    -------
+    polars.Expr
+        Named like the plugin. A kernel with several outputs gives a Struct; a filter gives its Boolean, null
+        for a null.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def hypotenuse(a, b):
+    ...     return (a * a + b * b) ** 0.5
+    >>> df = pl.DataFrame({"x": [3.0], "y": [4.0]})
+    >>> df.select(dfv.expr("hypotenuse", "x", "y")).item()
+    5.0
+    """
+    manager = managed(manager)
+    found = manager.registry.resolve(plugin)
+    positional = [p.name for p in found.parameters if p.is_column]
+    if len(columns) > len(positional):
+        msg = f"it reads {len(positional)} columns, got {len(columns)}"
+        raise BindingError(msg, plugin=found.name, got=len(columns))
+    bindings = {**dict(zip(positional, columns)), **bindings}  # noqa: B905  # fewer may be given
+    if on_error == "drop":
+        msg, hint = "an expression can't drop rows", 'use `on_error="null"`, or `apply`'
+        raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
+    request = ask(manager.registry, manager.runtime, found, on_error=on_error, by=by, bindings=bindings)
+    if found.stateful is not None and by is None:
+        return as_aggregation(request).alias(found.name)
+    if found.form is Form.REDUCE:
+        msg, hint = "it makes one row for each key, an expression can't", "`group_by(…).agg(dfv.expr(…))`"
+        raise BindingError(msg, plugin=found.name, hint=f"use {hint}, or `apply`")
+    return as_expression(request, None).alias(found.name)
+
+
+# -- other kinds ------------------------------------------------------------------------------------------
+
+
+def _of_one_column(
+    registry: Registry, series: Any, plugin: Plugins, by: By, bindings: Mapping[str, Any]
+) -> tuple[Plugin, dict[str, Any]]:
+    """Return the plugin that is called with a Series, and its bindings with that as its column."""
+    if by is not None:
+        raise BindingError(argument="by", problem="`by` needs a frame, got a Series", hint=_TO_FRAME)
+    if isinstance(plugin, (list, tuple, Step)):
+        raise BindingError(problem="a pipeline needs a frame, got a Series", hint=_TO_FRAME)
+    found = registry.resolve(plugin)
+    return found, series_bindings(found, text_of(series.to_frame().columns[0]), bindings)
+
+
+def _apply_to_series(series: Any, request: Request) -> Any:
+    found = request.steps[0].plugin
+    frame = series.to_frame()
+    outcome = run_data(frame, request._replace(keep=False))
+    if not isinstance(series, pl.Series):
+        if found.is_filter:
+            return series if outcome.keep is None else series[outcome.keep.to_numpy()]
+        result = assemble(frame, outcome, keep=False)
+        return result.iloc[:, 0] if result.shape[1] == 1 else result
+    if found.is_filter:
+        return series if outcome.keep is None else series.filter(outcome.keep)
+    if len(outcome.series) == 1:
+        return outcome.series[0]
+    return named(outcome.series).to_struct(found.name)

@@ -1,0 +1,1 @@
+"""Columns as they lie in memory; nothing here knows Numba."""

@@ -1,0 +1,66 @@
+"""Struct columns: a column for each field that is read, and a validity of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.arrow.layouts.base import Layout
+from dataflare_vec.arrow.layouts.nested_nulls import fill_with_null
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from dataflare_vec.arrow.layouts.base import Slots
+
+
+class StructArray:
+    """The arrays of a struct's fields, and where its validity lies."""
+
+    __slots__ = ("array", "fields")
+
+    def __init__(self, array: Any, fields: list[Any]) -> None:
+        self.array = array
+        self.fields = fields
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields(Layout):
+    """The fields ``names`` of a struct, each in its own layout; those in ``nullable`` may be null."""
+
+    names: tuple[str, ...]
+    layouts: tuple[Layout, ...]
+    nullable: frozenset[str] = frozenset()
+
+    @property
+    def moves(self) -> Slots:
+        """By how much each slot changes from row to row."""
+        return (0, 0, 0, 1, *(move for layout in self.layouts for move in layout.moves))
+
+    @property
+    def row_bytes(self) -> int:
+        """About how many bytes a row takes."""
+        return max(sum(layout.row_bytes for layout in self.layouts), 1)
+
+    def settle(self, series: pl.Series) -> pl.Series:
+        """Return a Series in which rows are null of which a field is null that must not be."""
+        names = [field.name for field in series.dtype.fields]  # type: ignore[attr-defined]
+        return fill_with_null(series, self.nullable | {name for name in names if name not in self.names})
+
+    def to_arrow(self, series: pl.Series) -> StructArray:
+        """Return a Series of one chunk as Arrow arrays, without a copy."""
+        fields = [
+            layout.to_arrow(series.struct.field(name))
+            for name, layout in zip(self.names, self.layouts, strict=True)
+        ]
+        return StructArray(series.is_not_null().to_arrow(), fields)
+
+    def slots(self, array: StructArray, *, nulls: bool) -> Slots:
+        """Return the slots of a struct's arrays."""
+        slots = [0, 0, array.array.buffers()[1].address if nulls else 0, array.array.offset]
+        for name, layout, field in zip(self.names, self.layouts, array.fields, strict=True):
+            slots += layout.slots(field, nulls=name in self.nullable)
+        return tuple(slots)

@@ -1,0 +1,1 @@
+"""From a function to machine code: specialised for columns' types, kept on disk, anew when edited."""

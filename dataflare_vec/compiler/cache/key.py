@@ -1,0 +1,115 @@
+"""The key of a kernel: a digest of everything its machine code depends on."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec._util.logs import get_logger
+from dataflare_vec.compiler.cache.entry import digest
+from dataflare_vec.compiler.cache.environment import environment
+from dataflare_vec.compiler.cache.fingerprint import NotCacheable, fingerprint
+from dataflare_vec.definition.annotations import fields_of, is_named_tuple
+from dataflare_vec.definition.binding import Column
+from dataflare_vec.definition.text_subclasses import shown_by
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dataflare_vec.compiler.cache.entry import Entry
+    from dataflare_vec.definition.binding import Binding
+
+_log = get_logger(__name__)
+
+
+def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
+    """Return the key of a plugin's kernel for columns of some types.
+
+    Raises
+    ------
+    NotCacheable
+        If it depends on something that can't be described.
+    """
+    plugin = binding.plugin
+    left = iter(dtypes)
+    inputs = [
+        (repr(next(left)), item.parameter.nullable, _expected(item.parameter.expects), item.parameter.offsets)
+        if isinstance(item, Column)
+        else _constant(item.value)
+        for item in binding.items
+    ]
+    state = None if plugin.stateful is None else _state(plugin.stateful.init)
+    about = (
+        plugin.returns,
+        plugin.result,
+        plugin.math,
+        plugin.form.value,
+        plugin.is_filter,
+        state,
+        pl.__version__,
+    )
+    types = repr((inputs, *about))
+    return digest(environment(), fingerprint(plugin.function), types.encode())
+
+
+def part_of(key: str, what: str, function: Callable[..., Any]) -> str:
+    """Return the key of another kernel of a plugin, which works on the state of the one with ``key``.
+
+    Raises
+    ------
+    NotCacheable
+        If it depends on something that can't be described.
+    """
+    return digest(key.encode(), what.encode(), fingerprint(function))
+
+
+def kernel_key(binding: Binding, dtypes: Sequence[Any]) -> str | None:
+    """Return the key as `key_of` does, None if there is none."""
+    try:
+        return key_of(binding, dtypes)
+    except NotCacheable as reason:
+        _log.debug("`%s`: isn't kept in the cache: %s", binding.plugin.name, reason)
+        return None
+
+
+def part_key(of: Entry, name: str, what: str, function: Callable[..., Any]) -> str | None:
+    """Return the key of ``what`` of plugin ``name`` as `part_of` does, None if there is none any more."""
+    try:
+        return part_of(of.key, what, function) if of.is_current() else None
+    except NotCacheable as reason:
+        _log.debug("`%s`: `%s` isn't kept in the cache: %s", name, what, reason)
+        return None
+
+
+def _expected(kind: Any) -> Any:
+    """Return what a parameter is annotated as; of a named tuple its fields too."""
+    if not is_named_tuple(kind):
+        return str(kind)
+    fields = [(name, nullable, _expected(expects)) for name, nullable, expects in fields_of(kind)]
+    return kind.__qualname__, fields
+
+
+def _constant(value: Any) -> Any:
+    """Return the type of a constant; named tuples are read by the names of their fields."""
+    if isinstance(value, tuple):
+        return type(value).__name__, getattr(value, "_fields", None), *map(_constant, value)
+    if isinstance(value, str):
+        return "str", value.isascii(), *sorted(shown_by(value))  # two types of strings
+    if isinstance(value, Decimal):
+        return "Decimal", value.as_tuple().exponent  # the scale is part of the type
+    if type(value) is int:
+        return "int", value >= 1 << 63  # without a sign, then
+    return type(value).__name__
+
+
+def _state(value: Any) -> Any:
+    """Return the structure of an initial state, and its types."""
+    if isinstance(value, tuple):
+        return type(value).__qualname__, getattr(value, "_fields", None), *map(_state, value)
+    if hasattr(value, "dtype"):
+        return "array", value.dtype.str, value.shape
+    if type(value) is int:
+        return "int", value >= 0, value >= 1 << 63  # whether it may stay an integer without a sign
+    return type(value).__name__

@@ -1,0 +1,1 @@
+"""How loops are called, and how values lie in Arrow's buffers."""

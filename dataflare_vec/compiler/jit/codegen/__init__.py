@@ -1,0 +1,1 @@
+"""The loops round a kernel."""

@@ -1,0 +1,374 @@
+"""From a Python function and column dtypes to compiled chunk loops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numba
+from numba.core import callconv, types
+from numba.core.compiler_lock import global_compiler_lock
+
+from dataflare_vec._util.forks import wait_for_lock
+from dataflare_vec._util.interrupts import SYMBOL
+from dataflare_vec.compiler.cache.loading import ObjectCode
+from dataflare_vec.compiler.jit.codegen.loops import Input, LoopBuilder, Output
+from dataflare_vec.compiler.jit.codegen.rows import KernelCode, group
+from dataflare_vec.compiler.jit.codegen.signature import outputs_of
+from dataflare_vec.compiler.jit.lowering import bits as bits  # likewise
+from dataflare_vec.compiler.jit.lowering import builtins as builtins  # registers them with Numba
+from dataflare_vec.compiler.jit.lowering import decimals as decimals  # likewise
+from dataflare_vec.compiler.jit.lowering import exact as exact  # likewise
+from dataflare_vec.compiler.jit.lowering import integers as integers  # likewise
+from dataflare_vec.compiler.jit.lowering import temporal as temporal  # likewise
+from dataflare_vec.compiler.jit.lowering import vectors as vectors  # likewise
+from dataflare_vec.compiler.jit.lowering.containers import no_cast_warnings
+from dataflare_vec.compiler.jit.lowering.math.emit import Mode
+from dataflare_vec.compiler.jit.lowering.nested import named as named  # likewise
+from dataflare_vec.compiler.jit.lowering.strings import methods as methods  # registers them with Numba
+from dataflare_vec.compiler.jit.lowering.strings.arena import uses_arena
+from dataflare_vec.compiler.jit.lowering.strings.column import narrow
+from dataflare_vec.compiler.jit.passes.pipeline import (
+    ERROR_MODEL,
+    TryInFastForm,
+    check_members,
+    has_angles,
+    options_of,
+    pipeline,
+)
+from dataflare_vec.compiler.jit.passes.speculation import may_speculate
+from dataflare_vec.compiler.kernel import Kernel, LoopVariant, MachineCode
+from dataflare_vec.compiler.native.support import external_names
+from dataflare_vec.definition.plugin import plain
+from dataflare_vec.exceptions import DataFlareError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dataflare_vec.compiler.jit.types.numba_types import Builder
+    from dataflare_vec.definition.annotations import Result
+
+_OWN_PACKAGES = ("numba", "dataflare_vec")
+
+
+class _ErrorModel(callconv.ErrorModel):  # type: ignore[misc]
+    """Floats divide as IEEE 754 says (x / 0 is infinite, as in Polars); integers raise, as in Python.
+
+    Numba's own models are all or nothing: "numpy" makes ``7 // 0`` a silent 0.
+    """
+
+    raise_on_fp_zero_division = True
+
+    def fp_zero_division(
+        self, builder: Builder, exc_args: tuple[str, ...] | None = None, loc: Any = None
+    ) -> bool:
+        if not exc_args or not exc_args[0].startswith("integer"):
+            return False
+        self.call_conv.return_user_exc(builder, ZeroDivisionError, exc_args, loc)
+        return True
+
+
+callconv.error_models[ERROR_MODEL] = _ErrorModel
+
+# Numba's own: its code generator asserts that it is held.
+compile_lock = global_compiler_lock
+
+# In the child LLVM would be half-way through a compilation for ever.
+wait_for_lock(compile_lock._lock)
+
+
+@dataclass(frozen=True)
+class FullForm:
+    """The form of a kernel that takes the rows which its fast form reports as failed.
+
+    Attributes
+    ----------
+    inputs
+        Of wider types than the fast form's: any string, where that takes ASCII.
+    compile
+        Compiles it, so that it can also reduce large angles; called when it is first needed.
+    """
+
+    inputs: tuple[Input, ...]
+    compile: Callable[[], Any]
+
+
+class CompiledKernel(Kernel):
+    """A function that Numba has compiled, and what it made of it.
+
+    Attributes
+    ----------
+    inputs, outputs
+        What the loops read and write, in the order of the block's slots.
+    field_names
+        Names of the fields if the kernel returns a named tuple, else None.
+    is_filter
+        Whether its loops write the selection instead of a column.
+    explained
+        Returns the error to raise for one that comes up while a loop is compiled: whoever knows the plugin
+        sets it.
+    """
+
+    explained: Callable[[Exception], Exception] | None = None
+    _mark = ""  # tells apart symbols of loops that only a subclass knows
+
+    def __init__(
+        self,
+        inputs: tuple[Input, ...],
+        outputs: tuple[Output, ...],
+        field_names: tuple[str, ...] | None,
+        result: Any,
+        full: FullForm | None,
+        *,
+        returns_tuple: bool,
+        is_filter: bool,
+        groups: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.outputs = outputs
+        self.field_names = field_names
+        self.returns_tuple = returns_tuple
+        self.is_filter = is_filter
+        self._groups = None if groups is None else tuple(groups)
+        self.has_full_form = full is not None
+        self._result = result  # Numba's CompileResult
+        self._full = full
+        self._full_result: Any = None
+        self._libraries: dict[LoopVariant, Any] = {}
+
+    @property
+    def compiled(self) -> CompiledKernel:
+        """Itself."""
+        return self
+
+    @property
+    def library(self) -> Any:
+        """Numba's code library of the kernel itself."""
+        return self._result.library
+
+    @property
+    def symbol(self) -> str:
+        """Name of the kernel's function in `library`."""
+        return str(self._result.fndesc.llvm_func_name)
+
+    def llvm_ir(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
+        """Return the optimised LLVM IR of a loop."""
+        variant = LoopVariant(nulls or careful, careful, full)
+        return str(self.library_of(variant).get_llvm_str())
+
+    def assembly(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
+        """Return the machine code of a loop, as assembly."""
+        variant = LoopVariant(nulls or careful, careful, full)
+        return str(self.library_of(variant).get_asm_str())
+
+    def library_of(self, variant: LoopVariant) -> Any:
+        """Return Numba's code library of a loop."""
+        library = self._libraries.get(variant)
+        if library is None:
+            with compile_lock:
+                library = self._libraries.get(variant)
+                if library is None:
+                    try:
+                        library = self._libraries[variant] = self._compile_loop(variant)
+                    except DataFlareError:
+                        raise
+                    except Exception as error:  # whatever Numba and LLVM stumble over
+                        if self.explained is None:
+                            raise
+                        raise self.explained(error) from error
+        return library
+
+    def check(self) -> None:
+        """Write the loop that does all that the others do, and throw it away: errors come up now."""
+        with compile_lock:
+            context = self._result.target_context
+            library = context.codegen().create_library("dfv.check")
+            module = library.create_ir_module("dfv.check")
+            variant = LoopVariant(nulls=True, careful=True)
+            with context.push_code_library(library):
+                LoopBuilder(self._code_for(self._result, variant), variant).build(module, "dfv.check")
+
+    def machine_code(self, variant: LoopVariant) -> MachineCode:
+        """Return a loop where it lies in memory."""
+        library = self.library_of(variant)
+        address = library.get_pointer_to_function(library.name)
+        return MachineCode(address, library, SYMBOL in library.get_llvm_str())
+
+    def object_code(self, variant: LoopVariant) -> ObjectCode:
+        """Return the object file of a loop."""
+        return object_code(self.library_of(variant))
+
+    def foreign_code(self) -> str | None:
+        """Return the name of a function that was given to Numba by an ``overload`` of the user's.
+
+        Which one Numba takes isn't to be seen in the kernel itself. None if there isn't any.
+        """
+        return _foreign_code(self._result, set())
+
+    def _obtain(self, variant: LoopVariant) -> MachineCode:
+        return self.machine_code(variant)
+
+    def _result_for(self, variant: LoopVariant) -> Any:
+        if not variant.full or self._full is None:
+            return self._result
+        if self._full_result is None:
+            self._full_result = self._full.compile()
+        return self._full_result
+
+    def _code_for(self, result: Any, variant: LoopVariant) -> KernelCode:
+        return KernelCode(
+            result.target_context,
+            result.fndesc,
+            result.signature,
+            self._full.inputs if variant.full and self._full is not None else self.inputs,
+            self.outputs,
+            is_filter=self.is_filter,
+            returns_tuple=self.returns_tuple,
+            frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
+            speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
+            groups=self._groups,
+            makes_strings=uses_arena(result.library),
+        )
+
+    def _compile_loop(self, variant: LoopVariant) -> Any:
+        result = self._result_for(variant)
+        context = result.target_context
+        name = f"dfv.{result.fndesc.mangled_name}.{variant.label}{self._mark}"
+        code = self._code_for(result, variant)
+        library = context.codegen().create_library(name)
+        library.enable_object_caching()  # keeps the object code for ours
+        library.add_linking_library(result.library)
+        module = library.create_ir_module(name)
+        with context.push_code_library(library):  # some of Numba's casts add to it
+            LoopBuilder(code, variant).build(module, name)
+        library.add_ir_module(module)
+        library.finalize()
+        return library
+
+
+def compile_kernel(
+    function: Callable[..., Any],
+    inputs: Sequence[Input],
+    declared: Sequence[Any] | Result | None = None,
+    math: str = "precise",
+    *,
+    is_filter: bool = False,
+    groups: Sequence[int] | None = None,
+) -> CompiledKernel:
+    """Compile ``function`` for the given inputs.
+
+    Parameters
+    ----------
+    function
+        A plain Python function or a Numba dispatcher; a dispatcher's options are kept.
+    inputs
+        One for each parameter, in order.
+    declared
+        Polars dtypes of the outputs where the author declared them, or what his annotation says.
+    math
+        ``"precise"``: mathematical functions are ours, which vectorise, within the error bounds of
+        `math.table`. ``"fast"``: the same, and LLVM may reorder and fuse the kernel's own arithmetic, so that
+        last bits may depend on the chunks. ``"libm"``: Numba's, one call a row.
+    is_filter
+        Whether its one output, a bool, selects rows.
+    groups
+        How many inputs each argument of the function takes; several are passed as a tuple. One for each by
+        default.
+
+    Raises
+    ------
+    numba.core.errors.TypingError
+        If Numba can't compile it for these types.
+    KernelResultError
+        If what it returns can't be a column.
+    """
+    # Strings are taken for ASCII; a chunk with one that isn't goes to the full form.
+    narrowed = tuple(replace(item, type=narrow(item.type)) if item.is_column else item for item in inputs)
+    argument_types, narrow_types = (
+        group(groups, [item.kernel_type for item in some], types.BaseTuple.from_types)
+        for some in (inputs, narrowed)
+    )
+    needs_full = narrow_types != argument_types
+    relaxed = math == "fast"
+    with compile_lock:
+        if math == "libm":
+            result = compile_form(function, narrow_types, None)
+        else:
+            try:
+                result = compile_form(function, narrow_types, Mode(full=False), relaxed=relaxed)
+            except TryInFastForm:
+                result = compile_form(function, narrow_types, Mode(full=True), relaxed=relaxed)
+            else:
+                needs_full = needs_full or has_angles(plain(function))
+        outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
+    full = None
+    if needs_full:
+        mode = None if math == "libm" else Mode(full=True)
+        full = FullForm(tuple(inputs), partial(compile_form, function, argument_types, mode, relaxed=relaxed))
+    return CompiledKernel(
+        narrowed,
+        outputs,
+        field_names,
+        result,
+        full,
+        returns_tuple=returns_tuple,
+        is_filter=is_filter,
+        groups=groups,
+    )
+
+
+def compile_form(
+    function: Callable[..., Any], argument_types: Any, mode: Mode | None, *, relaxed: bool = False
+) -> Any:
+    """Return Numba's result for one form of the mathematical functions (None: libm's)."""
+    options = options_of(function)
+    options.setdefault("error_model", ERROR_MODEL)
+    if relaxed:
+        options.setdefault("fastmath", {"reassoc", "nsz", "arcp", "contract"})
+    options["pipeline_class"] = pipeline(mode, is_outermost=True)
+    # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
+    dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
+    with no_cast_warnings():
+        dispatcher.compile(argument_types)
+    check_members(function)
+    return dispatcher.overloads[argument_types]
+
+
+def object_code(library: Any, name: str | None = None) -> ObjectCode:
+    """Return the object file that one of Numba's code libraries was compiled to.
+
+    The function to be called has the library's name, if it isn't given.
+    """
+    name = name or library.name
+    library.get_pointer_to_function(name)  # LLVM writes it at the first look
+    module = library._final_module
+    return ObjectCode(name, bytes(library._get_compiled_object()), external_names(module))
+
+
+def _foreign_code(result: Any, seen: set[int]) -> str | None:
+    for ty in result.type_annotation.typemap.values():
+        for template in getattr(ty, "templates", ()):
+            function = _author_of(template)
+            # A wrapper that lost its module still has its globals; some of Numba's own are made by `exec`.
+            module = function.__module__ or function.__globals__.get("__name__", "numba")
+            if module.partition(".")[0] not in _OWN_PACKAGES:
+                return str(function.__qualname__)
+        if isinstance(ty, types.Dispatcher) and id(ty.dispatcher) not in seen:
+            seen.add(id(ty.dispatcher))
+            for overload in ty.dispatcher.overloads.values():
+                found = _foreign_code(overload, seen)
+                if found:
+                    return found
+    return None
+
+
+def _author_of(template: Any) -> Any:
+    """Return the function that a template of Numba's was made of; the template itself if it is a class."""
+    function = getattr(template, "_overload_func", None) or getattr(template, "_definition_func", None)
+    if function is None and template.__module__ == "abc":  # `type_callable` keeps the function in a closure
+        function = getattr(template, "generic", template)
+        cells = getattr(function, "__closure__", None)
+        return cells[0].cell_contents if cells else function
+    return function or template

@@ -1,0 +1,442 @@
+"""Records of a state in memory: their Numba types, and how compiled code loads and stores them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.registry import cpu_target
+from numba.np import numpy_support
+from numba.np.arrayobj import make_array, populate_array
+
+from dataflare_vec.arrow.layouts import Layout
+from dataflare_vec.compiler.jit.abi.elements import Element, register
+from dataflare_vec.compiler.jit.types.wide_integers import (
+    I128,
+    NaturalType,
+    WideIntType,
+    natural,
+    wide_int,
+    widened,
+)
+from dataflare_vec.definition.state_layout import WIDE, Carry, Leaf, field_names
+from dataflare_vec.exceptions import KernelResultError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dataflare_vec.arrow.layouts import Slots
+    from dataflare_vec.compiler.jit.abi.buffers import Buffers
+    from dataflare_vec.compiler.jit.types.numba_types import Builder, Context
+
+_I1, _I8, _I32, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_BYTES = ir.PointerType(_I8)
+
+
+def type_of(value: Any) -> types.Type:
+    """Return the type of an initial state; None in it has no type yet."""
+    if value is None:
+        return types.none
+    if isinstance(value, bool):
+        return types.boolean
+    if isinstance(value, int):
+        return types.int64 if value < 1 << 63 else natural
+    if isinstance(value, float):
+        return types.float64
+    if isinstance(value, tuple):
+        kind = type(value) if hasattr(value, "_fields") else None
+        return types.BaseTuple.from_types([type_of(item) for item in value], kind)
+    dtype = numpy_support.from_dtype(value.dtype)
+    return types.Array(dtype, value.ndim, "C") if value.ndim else dtype
+
+
+def guess(ty: types.Type, inputs: Sequence[types.Type] = ()) -> types.Type:
+    """Return the type of a state with a number where it may be None: a kernel that handles both compiles.
+
+    A float, unless all numbers that the kernel gets are integers: they would become floats with it.
+    """
+    if isinstance(ty, types.BaseTuple):
+        items = [guess(item, inputs) for item in ty]
+        return types.BaseTuple.from_types(items, getattr(ty, "instance_class", None))
+    if not isinstance(ty, types.NoneType):
+        return ty
+    values = [one.type if isinstance(one, types.Optional) else one for one in inputs]
+    if values and all(isinstance(one, types.Boolean) for one in values):
+        return types.Optional(types.boolean)
+    integers = [isinstance(one, (types.Integer, WideIntType)) for one in values]
+    if not any(integers) or any(isinstance(one, types.Float) for one in values):
+        return types.Optional(types.float64)
+    return types.Optional(natural if all(one == natural for one in values) else types.int64)
+
+
+def join(given: types.Type, returned: types.Type, init: Any = None) -> types.Type:
+    """Return the type that holds a state of either type, structured as ``given``.
+
+    Of an integer that begins with ``init``, 0 or more, and becomes one of 128 bits, it is first tried whether
+    it stays one that isn't negative.
+
+    Raises
+    ------
+    KernelResultError
+        If there is none.
+    """
+    if isinstance(given, types.BaseTuple):
+        if not isinstance(returned, types.BaseTuple) or len(returned) != len(given):
+            raise _mismatch(given, returned)
+        inits = init if isinstance(init, tuple) else [None] * len(given)
+        items = [join(*each) for each in zip(given, returned, inits, strict=True)]
+        return types.BaseTuple.from_types(items, getattr(given, "instance_class", None))
+    if isinstance(given, types.Array):
+        if not isinstance(returned, types.Array) or returned.ndim != given.ndim or returned.layout != "C":
+            raise _mismatch(given, returned)
+        return types.Array(join(given.dtype, returned.dtype), given.ndim, "C")
+    joined = types.unliteral(
+        cpu_target.typing_context.unify_types(types.unliteral(given), types.unliteral(returned))
+        or types.undefined
+    )
+    inner = joined.type if isinstance(joined, types.Optional) else joined
+    if joined == wide_int and given == types.int64 and type(init) is int and init >= 0:
+        return natural
+    if not isinstance(inner, (types.Number, types.Boolean, types.NoneType, WideIntType)):
+        raise _mismatch(given, returned)
+    return joined
+
+
+def _mismatch(given: types.Type, returned: types.Type) -> KernelResultError:
+    return KernelResultError(
+        f"its state is `{given}`, and it returns `{returned}` as the next one",
+        hint="return a state that is structured like `init` (an array: of the same number of dimensions, "
+        "contiguous)",
+    )
+
+
+def carry_of(init: Any, ty: types.Type) -> Carry:
+    """Return how states of a type lie in memory."""
+    leaves: list[Leaf] = []
+    size = 0
+    for name, shape, leaf_type in _leaves(init, ty, "state"):
+        optional = isinstance(leaf_type, types.Optional)
+        dtype = _dtype_of(leaf_type.type if optional else leaf_type)
+        size = -(-size // dtype.alignment) * dtype.alignment
+        leaves.append(Leaf(name, dtype.str, shape, optional, size))
+        count = 1
+        for length in shape:
+            count *= length
+        size += dtype.itemsize * count + optional
+    return Carry(init, tuple(leaves), max(-(-size // 8) * 8, 8))
+
+
+def _dtype_of(ty: types.Type) -> Any:
+    """Return how a scalar lies in a record: a natural number as UInt64, which it has to fit."""
+    if isinstance(ty, WideIntType):
+        return np.dtype(np.uint64 if isinstance(ty, NaturalType) else WIDE)
+    return numpy_support.as_dtype(ty)
+
+
+def _leaves(init: Any, ty: types.Type, name: str) -> Iterator[tuple[str, tuple[int, ...], types.Type]]:
+    if isinstance(ty, types.BaseTuple):
+        for field, item, item_type in zip(field_names(init), init, ty, strict=True):
+            yield from _leaves(item, item_type, field if name == "state" else f"{name}.{field}")
+    elif isinstance(ty, types.Array):
+        yield name, init.shape, ty.dtype
+    else:
+        yield name, (), types.Optional(types.boolean) if isinstance(ty, types.NoneType) else ty
+
+
+def has_natural(ty: types.Type) -> bool:
+    """Whether a state has a number that may not fit its record."""
+    if isinstance(ty, types.BaseTuple):
+        return any(map(has_natural, ty))
+    return isinstance(ty.type if isinstance(ty, types.Optional) else ty, NaturalType)
+
+
+class StateType(types.Type):  # type: ignore[misc]
+    """A state in a record. Kernels see ``inner``, the state itself."""
+
+    def __init__(self, carry: Carry, inner: types.Type) -> None:
+        self.carry = carry
+        self.inner = inner
+        super().__init__(f"State({inner}, {carry.leaves})")
+
+
+class Records(Layout):
+    """Records one after the other. The second slot is the address of int32 codes, or 0.
+
+    With codes, row ``i`` has the record of its code; without, each row has its own.
+    """
+
+    __slots__ = ("size",)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    @property
+    def moves(self) -> Slots:
+        """By how much each slot changes from row to row, without codes."""
+        return (self.size, 0, 0, 0)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a record."""
+        return self.size
+
+    def to_arrow(self, series: Any) -> Any:
+        """Raise: records are no Series."""
+        raise TypeError(series)
+
+    def slots(self, array: Any, *, nulls: bool) -> Slots:
+        """Return the slots of a NumPy array of records."""
+        return (array.ctypes.data, 0, 0, 0)
+
+
+class _StateElement(Element):
+    """One record for each row, as a kernel's argument."""
+
+    def layout(self, ty: StateType) -> Layout:
+        return Records(ty.carry.size)
+
+    def slot_types(self, context: Context, ty: StateType) -> list[ir.Type]:
+        return [_BYTES, ir.PointerType(_I32), _BYTES, _I64]
+
+    def load(
+        self, context: Context, builder: Builder, ty: StateType, column: Buffers, row: ir.Value
+    ) -> ir.Value:
+        address = builder.gep(column.values, [builder.mul(row, _I64(ty.carry.size))])
+        return load(context, builder, ty, address)
+
+
+register(StateType, _StateElement())
+
+
+def load(
+    context: Context, builder: Builder, ty: StateType, address: ir.Value, *, in_place: bool = False
+) -> ir.Value:
+    """Return the state of a record. A kernel may change its arrays: copies, or the record's own."""
+    left = iter(ty.carry.leaves)
+
+    def value(of: types.Type) -> ir.Value:
+        if isinstance(of, types.BaseTuple):
+            return context.make_tuple(builder, of, [value(item) for item in of])
+        leaf = next(left)
+        at = builder.gep(address, [_I64(leaf.offset)])
+        if isinstance(of, types.Array):
+            if in_place:
+                return _array(context, builder, of, leaf, _typed(context, builder, of.dtype, at))
+            return _copied_array(context, builder, of, leaf, at)
+        if isinstance(of, types.Optional):
+            optional = context.make_helper(builder, of)
+            optional.data = _load_scalar(context, builder, of.type, at)
+            optional.valid = builder.trunc(builder.load(_presence(context, builder, of.type, at)), _I1)
+            return optional._getvalue()
+        if isinstance(of, types.NoneType):
+            return context.get_dummy_value()
+        return _load_scalar(context, builder, of, at)
+
+    return value(ty.inner)
+
+
+def store(
+    context: Context,
+    builder: Builder,
+    ty: StateType,
+    address: ir.Value,
+    state: ir.Value,
+    given: types.Type,
+) -> None:
+    """Write a state of the type ``given`` into a record; arrays are of the right shape.
+
+    An array that lies in its place already, changed by the kernel, isn't copied. Any other is put aside
+    first: it may be one that lies in another's place.
+    """
+    left = iter(ty.carry.leaves)
+    aside: list[Callable[[], None]] = []
+
+    def put(value: ir.Value, value_type: types.Type, of: types.Type) -> None:
+        if isinstance(of, types.BaseTuple):
+            items = cgutils.unpack_tuple(builder, value, len(of))
+            for item, item_type, wanted in zip(items, value_type, of, strict=True):
+                put(item, item_type, wanted)
+            return
+        leaf = next(left)
+        at = builder.gep(address, [_I64(leaf.offset)])
+        if isinstance(of, types.Array):
+            array = make_array(value_type)(context, builder, value)
+            aside.append(_put_aside(context, builder, value_type.dtype, of.dtype, leaf, array.data, at))
+        elif isinstance(of, types.Optional):
+            there = _put_optional(value, value_type, of, at)
+            builder.store(builder.zext(there, _I8), _presence(context, builder, of.type, at))
+        elif not isinstance(of, types.NoneType):
+            _store_scalar(context, builder, _cast(value, value_type, of), of, at)
+
+    def _cast(value: ir.Value, value_type: types.Type, of: types.Type) -> ir.Value:
+        if isinstance(of, WideIntType):  # no check: `has_room` was asked
+            literal = types.unliteral(value_type)
+            return widened(builder, context.cast(builder, value, value_type, literal), literal)
+        return context.cast(builder, value, value_type, of)
+
+    def _put_optional(value: ir.Value, value_type: types.Type, of: types.Optional, at: ir.Value) -> ir.Value:
+        if isinstance(value_type, types.NoneType):
+            return cgutils.false_bit
+        there = cgutils.true_bit
+        if isinstance(value_type, types.Optional):
+            optional = context.make_helper(builder, value_type, value=value)
+            value, there, value_type = optional.data, optional.valid, value_type.type
+        _store_scalar(context, builder, _cast(value, value_type, of.type), of.type, at)
+        return there
+
+    put(state, given, ty.inner)
+    for move_in in aside:
+        move_in()
+
+
+def has_room(
+    context: Context, builder: Builder, ty: StateType, state: ir.Value, given: types.Type
+) -> ir.Value:
+    """Return whether a state fits its record: the shapes of its arrays, and numbers of 64 bits."""
+    left = iter(ty.carry.leaves)
+    right = cgutils.true_bit
+
+    def check(value: ir.Value, value_type: types.Type, of: types.Type) -> None:
+        nonlocal right
+        if isinstance(value_type, types.BaseTuple):
+            items = cgutils.unpack_tuple(builder, value)
+            for item, item_type, wanted in zip(items, value_type, of, strict=True):
+                check(item, item_type, wanted)
+            return
+        leaf = next(left)
+        if isinstance(of, (types.Optional, NaturalType)):
+            fits = _is_short(context, builder, value, value_type, of)
+            right = right if fits is None else builder.and_(right, fits)
+        if isinstance(value_type, types.Array):
+            shape = cgutils.unpack_tuple(builder, make_array(value_type)(context, builder, value).shape)
+            for length, wanted in zip(shape, leaf.shape, strict=True):
+                right = builder.and_(right, builder.icmp_signed("==", length, length.type(wanted)))
+
+    check(state, given, ty.inner)
+    return right
+
+
+def _is_short(
+    context: Context, builder: Builder, value: ir.Value, given: types.Type, of: types.Type
+) -> ir.Value | None:
+    """Whether a natural number fits 64 bits, or there is none; None if what is stored is something else."""
+    of = of.type if isinstance(of, types.Optional) else of
+    absent = cgutils.false_bit
+    if isinstance(given, types.Optional):
+        optional = context.make_helper(builder, given, value=value)
+        value, given, absent = optional.data, given.type, builder.not_(optional.valid)
+    if not isinstance(of, NaturalType) or not isinstance(given, NaturalType):
+        return None
+    low = builder.icmp_unsigned("==", builder.lshr(value, I128(64)), I128(0))
+    return builder.or_(absent, low)
+
+
+def _typed(context: Context, builder: Builder, ty: types.Type, address: ir.Value) -> ir.Value:
+    return builder.bitcast(address, context.get_data_type(ty).as_pointer())
+
+
+def _load_scalar(context: Context, builder: Builder, ty: types.Type, address: ir.Value) -> ir.Value:
+    if isinstance(ty, WideIntType):
+        value = builder.load(builder.bitcast(address, _stored(ty).as_pointer()), align=8)
+        return builder.zext(value, I128) if isinstance(ty, NaturalType) else value
+    return context.unpack_value(builder, ty, _typed(context, builder, ty, address))
+
+
+def _stored(ty: WideIntType) -> ir.Type:
+    return _I64 if isinstance(ty, NaturalType) else I128
+
+
+def _store_scalar(
+    context: Context, builder: Builder, value: ir.Value, ty: types.Type, address: ir.Value
+) -> None:
+    if isinstance(ty, WideIntType):
+        if isinstance(ty, NaturalType):
+            value = builder.trunc(value, _I64)
+        builder.store(value, builder.bitcast(address, _stored(ty).as_pointer()), align=8)
+        return
+    context.pack_value(builder, ty, value, _typed(context, builder, ty, address))
+
+
+def _presence(context: Context, builder: Builder, ty: types.Type, address: ir.Value) -> ir.Value:
+    size = _dtype_of(ty).itemsize
+    return builder.gep(address, [_I64(size)])
+
+
+def _count(leaf: Leaf) -> int:
+    count = 1
+    for length in leaf.shape:
+        count *= length
+    return count
+
+
+def _scratch(context: Context, builder: Builder, dtype: types.Type, leaf: Leaf) -> ir.Value:
+    with builder.goto_entry_block():
+        scratch = builder.alloca(context.get_data_type(dtype), _I64(max(_count(leaf), 1)))
+        scratch.align = 32
+    return scratch
+
+
+def _copied_array(
+    context: Context, builder: Builder, ty: types.Array, leaf: Leaf, address: ir.Value
+) -> ir.Value:
+    scratch = _scratch(context, builder, ty.dtype, leaf)
+    source = _typed(context, builder, ty.dtype, address)
+    _copy_array(context, builder, ty.dtype, ty.dtype, leaf, source, scratch)
+    return _array(context, builder, ty, leaf, scratch)
+
+
+def _array(context: Context, builder: Builder, ty: types.Array, leaf: Leaf, data: ir.Value) -> ir.Value:
+    itemsize = context.get_abi_sizeof(data.type.pointee)
+    shape = [_I64(length) for length in leaf.shape]
+    strides: list[ir.Value] = []
+    step = itemsize
+    for length in reversed(leaf.shape):
+        strides.insert(0, _I64(step))
+        step *= length
+    array = make_array(ty)(context, builder)
+    populate_array(array, data=data, shape=shape, strides=strides, itemsize=_I64(itemsize), meminfo=None)
+    return array._getvalue()
+
+
+def _put_aside(
+    context: Context,
+    builder: Builder,
+    given: types.Type,
+    wanted: types.Type,
+    leaf: Leaf,
+    source: ir.Value,
+    address: ir.Value,
+) -> Callable[[], None]:
+    """Copy an array that isn't in its place; return what writes the code that moves it there."""
+    target = _typed(context, builder, wanted, address)
+    scratch = _scratch(context, builder, wanted, leaf)
+    elsewhere = builder.icmp_unsigned("!=", builder.ptrtoint(source, _I64), builder.ptrtoint(target, _I64))
+    with builder.if_then(elsewhere):
+        _copy_array(context, builder, given, wanted, leaf, source, scratch)
+
+    def move_in() -> None:
+        with builder.if_then(elsewhere):
+            _copy_array(context, builder, wanted, wanted, leaf, scratch, target)
+
+    return move_in
+
+
+def _copy_array(
+    context: Context,
+    builder: Builder,
+    given: types.Type,
+    wanted: types.Type,
+    leaf: Leaf,
+    source: ir.Value,
+    target: ir.Value,
+) -> None:
+    count = _I64(_count(leaf))
+    if given == wanted:
+        cgutils.raw_memcpy(builder, target, source, count, context.get_abi_sizeof(target.type.pointee))
+        return
+    with cgutils.for_range(builder, count, intp=_I64) as loop:
+        value = context.unpack_value(builder, given, builder.gep(source, [loop.index]))
+        value = context.cast(builder, value, given, wanted)
+        context.pack_value(builder, wanted, value, builder.gep(target, [loop.index]))

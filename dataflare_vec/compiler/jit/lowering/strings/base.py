@@ -1,0 +1,69 @@
+"""How methods are registered, and the few steps that most of them are made of."""
+
+from __future__ import annotations
+
+from numba.core import cgutils, types
+from numba.extending import intrinsic, overload, overload_method, register_jitable
+
+from dataflare_vec.compiler.jit.lowering.strings.compiler import LinkedCompiler
+from dataflare_vec.compiler.jit.types.strings import BytesType, StringType, byte_pointer, make_view, offset_by
+
+# No wrappers for Python: nobody calls these from there, and they'd be most of the compilation.
+OPTIONS = {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": LinkedCompiler,
+}
+
+
+def is_string(value):
+    """Whether a Numba type is one of our strings or a constant of them."""
+    return isinstance(types.unliteral(value), StringType)
+
+
+def is_bytes(value):
+    """Whether a Numba type is ours of bytes."""
+    return isinstance(value, BytesType)
+
+
+def is_ascii(*kinds):
+    """Whether all are known to be ASCII, or bytes: one byte is one character."""
+    return all(is_bytes(kind) or types.unliteral(kind).ascii for kind in kinds)
+
+
+def method(name, *, text=True, data=False):
+    """Register a method of strings (``text``) and of bytes (``data``)."""
+
+    def register(function):
+        if text:
+            overload_method(StringType, name, jit_options=OPTIONS)(function)
+        if data:
+            overload_method(BytesType, name, jit_options=OPTIONS)(function)
+        return function
+
+    return register
+
+
+def operation(function, **options):
+    """Register what a function or an operator of Python does with ours."""
+    return overload(function, jit_options=OPTIONS, **options)
+
+
+helper = register_jitable(**OPTIONS)
+
+
+@intrinsic
+def copy_bytes(typing_context, to, source, nbytes):
+    """Copy bytes that don't overlap."""
+
+    def generate(context, builder, signature, arguments):
+        cgutils.raw_memcpy(builder, *arguments, 1)
+        return context.get_dummy_value()
+
+    return types.none(byte_pointer, byte_pointer, types.int64), generate
+
+
+@helper
+def part(view, start, stop):
+    """Return the bytes from ``start`` to ``stop``; the caller knows that they are there."""
+    return make_view(view, offset_by(view._data, start), stop - start)

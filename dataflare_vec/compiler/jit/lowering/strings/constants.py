@@ -1,0 +1,129 @@
+"""A kernel's string constants become ours, and what makes Numba's strings calls ours.
+
+Works on Numba's IR before types are inferred, so that no string of Numba's own kind comes up: constants in
+the code, in globals and in closures, alone and in tuples; the built-in functions that return strings;
+format specifications. The kernel's Python function stays as it is.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+from numba.core import ir, ir_utils
+
+from dataflare_vec.compiler.jit.types.strings import BytesConstant, StringConstant, WideConstant
+from dataflare_vec.definition.text_subclasses import is_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
+
+#: Built-in functions that Numba gives its own strings → ours; filled by the files that implement them.
+REPLACED: dict[Any, Any] = {}
+
+
+def constant(value: Any) -> Any:
+    """Return a constant with its strings as ours; the value itself if there are none.
+
+    Members of a ``class Status(str, Enum)`` are strings, as they are in Python; a class that has another
+    ``==`` or `upper`, say, isn't.
+    """
+    if isinstance(value, StringConstant | BytesConstant):
+        return value
+    if isinstance(value, str):
+        return StringConstant.of(value) if is_plain(value) else value
+    if isinstance(value, bytes):
+        return BytesConstant(value) if is_plain(value) else value
+    if isinstance(value, frozenset):
+        items = constant(tuple(sorted(value, key=repr)))  # `x in {"a", "b"}`
+        return items if any(True for _ in _texts(items)) else value
+    if isinstance(value, tuple):
+        items = [constant(item) for item in value]
+        if all(new is old for new, old in zip(items, value, strict=True)):
+            return value
+        if not all(text.isascii() for text in _texts(tuple(items)) if isinstance(text, str)):
+            items = list(map(_wide, items))
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return value
+
+
+def _texts(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, StringConstant | BytesConstant):
+        yield value
+
+
+def _wide(value: Any) -> Any:
+    if isinstance(value, tuple):
+        items = map(_wide, value)
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    return WideConstant.of(value) if isinstance(value, StringConstant) else value
+
+
+def replace_strings(func_ir: FunctionIR) -> bool:
+    """Replace strings and what makes them in the IR of one function; whether there were any."""
+    changed = False
+    for block in func_ir.blocks.values():
+        body = []
+        for statement in block.body:
+            if isinstance(statement, ir.DynamicRaise | ir.DynamicTryRaise):
+                # A message made at run time costs an allocation, and the row is run again in Python for it.
+                kind = ir.StaticRaise if isinstance(statement, ir.DynamicRaise) else ir.StaticTryRaise
+                statement = kind(statement.exc_class, (), statement.loc)
+                changed = True
+            elif isinstance(statement, ir.Assign):
+                value = statement.value
+                if isinstance(value, ir.Const | ir.Global | ir.FreeVar):
+                    new = constant(value.value)
+                    if new is value.value:
+                        new = _built_in(value.value)
+                    if new is not value.value:
+                        value.value = new
+                        value.use_literal_type = not isinstance(new, tuple)
+                        changed = True
+                elif _is_format(func_ir, value):
+                    body += _format_call(func_ir, block, statement)
+                    changed = True
+            body.append(statement)
+        block.body = body
+    return changed
+
+
+def _built_in(value: Any) -> Any:
+    try:
+        return REPLACED.get(value, value)
+    except TypeError:  # not hashable
+        return value
+
+
+def _is_format(func_ir: FunctionIR, value: Any) -> bool:
+    """Whether an expression is an operator that stands for a format."""
+    if not getattr(func_ir.func_id, "dfv_formats", False) or not isinstance(value, ir.Expr):
+        return False
+    return value.op in ("binop", "inplace_binop") and value.fn in (operator.matmul, operator.imatmul)
+
+
+def _format_call(func_ir: FunctionIR, block: Any, statement: Any) -> list[Any]:
+    """Turn an operator that stands for a format (see `mark_formats`) into a call; return what goes before."""
+    old = statement.value
+    before: list[Any] = []
+
+    def assigned(value: Any) -> Any:
+        name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_format"), old.loc)
+        func_ir._definitions[name.name].append(value)
+        before.append(ir.Assign(value, name, old.loc))
+        return name
+
+    value = old.lhs
+    if old.fn is operator.matmul:
+        to_text = assigned(ir.Global("str", REPLACED[str], old.loc))
+        value = assigned(ir.Expr.call(to_text, (value,), (), old.loc))
+    function = assigned(ir.Global("format", REPLACED[format], old.loc))
+    statement.value = ir.Expr.call(function, (value, old.rhs), (), old.loc)
+    definitions = func_ir._definitions[statement.target.name]
+    definitions[:] = [statement.value if item is old else item for item in definitions]
+    return before

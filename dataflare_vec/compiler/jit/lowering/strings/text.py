@@ -1,0 +1,381 @@
+"""``str``, ``format`` and f-strings, ``ord``, ``chr``."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba.core import types
+from numba.core.errors import TypingError
+
+from dataflare_vec.compiler.jit.lowering.builtins import value_of
+from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
+from dataflare_vec.compiler.jit.lowering.strings.base import helper, is_bytes, is_string, operation
+from dataflare_vec.compiler.jit.lowering.strings.codepoints import decode_at, encode_to, offset_of
+from dataflare_vec.compiler.jit.lowering.strings.constants import REPLACED
+from dataflare_vec.compiler.jit.lowering.strings.numbers.digits import (
+    fixed_text,
+    float_text,
+    is_special,
+    put_exponent,
+    significant_digits,
+    special_text,
+)
+from dataflare_vec.compiler.jit.lowering.strings.numbers.layout import lay_out
+from dataflare_vec.compiler.jit.lowering.strings.numbers.specification import specification
+from dataflare_vec.compiler.jit.lowering.strings.numbers.words import bits_of
+from dataflare_vec.compiler.jit.lowering.strings.numbers.write import (
+    magnitude,
+    write_decimal,
+    write_digits,
+    write_wide,
+)
+from dataflare_vec.compiler.jit.lowering.strings.pad import padded
+from dataflare_vec.compiler.jit.types.strings import (
+    StringConstant,
+    ascii_string,
+    make_view,
+    offset_by,
+    utf8_string,
+)
+from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
+
+_EMPTY = StringConstant("")
+
+
+@helper
+def int_text(value):
+    """Return an integer in decimal."""
+    room = allocate(20)
+    begin = write_decimal(room, 20, magnitude(value))
+    if value < 0:
+        begin -= 1
+        room[begin] = np.uint8(45)
+    return make_view(ascii_string, offset_by(room, begin), 20 - begin)
+
+
+@helper
+def wide_text(value):
+    """Return an integer of 128 bits in decimal."""
+    room = allocate(40)
+    begin = write_wide(room, 40, abs(value), 10, 0)
+    if value < 0:
+        begin -= 1
+        room[begin] = np.uint8(45)
+    return make_view(ascii_string, offset_by(room, begin), 40 - begin)
+
+
+def text_of(value=""):
+    """Return a value as text; stands for `str` in kernels."""
+    return str(value)
+
+
+@operation(text_of)
+def _text_of(value=_EMPTY):
+    value = getattr(value, "value", value)
+    if is_string(value):
+        return lambda value=_EMPTY: value
+    if isinstance(value, str):
+        return lambda value=_EMPTY: _EMPTY
+    if isinstance(value, types.Boolean):
+        true, false = StringConstant("True"), StringConstant("False")
+        return lambda value=_EMPTY: true if value else false
+    if isinstance(value, types.Integer):
+        return lambda value=_EMPTY: int_text(value)
+    if isinstance(value, WideIntType):
+        return lambda value=_EMPTY: wide_text(value)
+    if value == types.float64:
+        return lambda value=_EMPTY: float_text(value)
+    if isinstance(value, types.Float):  # NumPy's str of a narrow float is its own
+        return lambda value=_EMPTY: float_text(np.float64(value))
+    if isinstance(value, types.NoneType):
+        none = StringConstant("None")
+        return lambda value=_EMPTY: none
+    if isinstance(value, types.Optional):
+        none = StringConstant("None")
+        return lambda value=_EMPTY: none if value is None else text_of(value_of(value))
+    return None
+
+
+# -- format -----------------------------------------------------------------------------------------------
+
+_PREFIXES = {"b": "0b", "o": "0o", "x": "0x", "X": "0X"}
+_BASES = {"b": 2, "o": 8, "x": 16, "X": 16}
+
+
+def format_of(value, spec=""):
+    """Return a value in a format; stands for `format` in kernels."""
+    return format(value, spec)
+
+
+@operation(format_of, prefer_literal=True)
+def _format_of(value, spec=_EMPTY):
+    wanted = getattr(spec, "value", getattr(spec, "literal_value", spec))
+    if isinstance(wanted, types.Type):
+        if is_string(wanted):
+            msg = "a kernel's format has to be a constant"
+            raise TypingError(msg)
+        return None
+    value = types.unliteral(value)
+    if wanted == "":
+        return lambda value, spec=_EMPTY: text_of(value)
+    if is_string(value):
+        return _format_string(value, specification(wanted, "text"))
+    if isinstance(value, types.Integer | types.Boolean | WideIntType):
+        made = specification(wanted, "integer")
+        if made.kind not in tuple("eEfFgG%"):
+            return _format_wide(made) if isinstance(value, WideIntType) else _format_integer(made)
+        return _format_float(made)
+    if isinstance(value, types.Float):
+        return _format_float(specification(wanted, "float"))
+    return None
+
+
+def _kind_for(fill):
+    return ascii_string if fill.isascii() else utf8_string
+
+
+def _format_string(value, made):
+    fill, width, precision = StringConstant(made.fill), made.width, made.precision
+    kind = value if made.fill.isascii() else utf8_string
+    share = {"<": 0, ">": 2, "^": 1}[made.align]
+
+    def format_string(value, spec=_EMPTY):
+        text = text_of(value)  # of a constant, too
+        nbytes = text._nbytes
+        if precision >= 0:
+            nbytes = min(offset_of(text, precision), nbytes)
+        shown = make_view(kind, text._data, nbytes)
+        missing = max(width - len(shown), 0)
+        before = missing * share // 2
+        return padded(kind, shown, before, missing - before, fill) if missing else shown
+
+    return format_string
+
+
+@helper
+def head_of(negative, sign, prefix):
+    """Return sign and prefix; ``sign`` is the byte before what isn't negative, 0 for none."""
+    room = allocate(1 + prefix._nbytes)
+    at = 0
+    if negative or sign:
+        room[0] = np.uint8(45 if negative else sign)
+        at = 1
+    for i in range(prefix._nbytes):
+        room[at + i] = prefix._data[i]
+    return make_view(ascii_string, room, at + prefix._nbytes)
+
+
+def _common(made):
+    kind = _kind_for(made.fill)
+    sign = ord(made.sign) if made.sign in ("+", " ") else 0
+    return kind, sign, StringConstant(made.fill), ord(made.align), made.width
+
+
+def _integer(made):
+    """Return base, letters, prefix, and how digits are grouped."""
+    base = _BASES.get(made.kind, 10)
+    letters = ord("A" if made.kind == "X" else "a") - 10
+    prefix = StringConstant(_PREFIXES.get(made.kind, "") if made.alternate else "")
+    group = ord(made.group) if made.group else 0
+    return base, letters, prefix, group, (4 if base != 10 else 3) if made.group else 0
+
+
+def _format_integer(made):
+    kind, sign, fill, align, width = _common(made)
+    base, letters, prefix, group, group_size = _integer(made)
+
+    def format_integer(value, spec=_EMPTY):
+        number = np.int64(value)
+        room = allocate(64)
+        begin = write_digits(room, 64, magnitude(number), base, letters)
+        head = head_of(number < 0, sign, prefix)
+        tail = make_view(ascii_string, room, 0)
+        return lay_out(
+            kind, head, offset_by(room, begin), 64 - begin, tail, group, group_size, fill, align, width
+        )
+
+    return format_integer
+
+
+def _format_wide(made):
+    kind, sign, fill, align, width = _common(made)
+    base, letters, prefix, group, group_size = _integer(made)
+
+    def format_wide(value, spec=_EMPTY):
+        room = allocate(128)
+        begin = write_wide(room, 128, abs(value), base, letters)
+        head = head_of(value < 0, sign, prefix)
+        tail = make_view(ascii_string, room, 0)
+        return lay_out(
+            kind, head, offset_by(room, begin), 128 - begin, tail, group, group_size, fill, align, width
+        )
+
+    return format_wide
+
+
+def _format_float(made):
+    kind, sign, fill, align, width = _common(made)
+    form = made.kind.lower()
+    body = {"f": _fixed, "%": _percent, "e": _scientific, "g": _general, "": _general_or_shortest}[form]
+    precision = made.precision
+    if form and precision < 0:
+        precision = 6
+    capital = int(made.kind.isupper())
+    group = ord(made.group) if made.group else 0
+    group_size = 3 if made.group else 0
+    nothing = StringConstant("")
+    factor, mark = (100.0, StringConstant("%")) if form == "%" else (1.0, nothing)
+
+    def format_float(value, spec=_EMPTY):
+        x = value * 1.0
+        negative = bits_of(x) >> np.uint64(63) != 0 and x == x
+        x = abs(x) * factor
+        head = head_of(negative, sign, nothing)
+        if is_special(x):
+            text = special_text(x, 32 - 32 * capital)
+            return lay_out(kind, head, text._data, 3, mark, 0, 0, fill, align, width)
+        digits, count, tail = body(x, precision, capital)
+        return lay_out(kind, head, digits, count, tail, group, group_size, fill, align, width)
+
+    return format_float
+
+
+@helper
+def _with_point(digits, whole, count, extra):
+    """Return what is behind ``whole`` of ``count`` digits: the point if there are any, and room for more."""
+    room = allocate(count - whole + 1 + extra)
+    at = 0
+    if count > whole:
+        room[0] = np.uint8(46)
+        at = 1
+        for i in range(whole, count):
+            room[at] = digits[i]
+            at += 1
+    return room, at
+
+
+@helper
+def _fixed(x, precision, capital):
+    digits, whole = fixed_text(x, precision)
+    room, at = _with_point(digits, whole, whole + precision, 0)
+    return digits, whole, make_view(ascii_string, room, at)
+
+
+@helper
+def _percent(x, precision, capital):
+    digits, whole = fixed_text(x, precision)
+    room, at = _with_point(digits, whole, whole + precision, 1)
+    room[at] = np.uint8(37)
+    return digits, whole, make_view(ascii_string, room, at + 1)
+
+
+@helper
+def _scientific(x, precision, capital):
+    digits, point = significant_digits(x, precision + 1)
+    room, at = _with_point(digits, 1, precision + 1, 5)
+    at = put_exponent(room, at, point - 1 if x else 0, capital)
+    return digits, 1, make_view(ascii_string, room, at)
+
+
+@helper
+def _general(x, precision, capital):
+    keep = max(precision, 1)
+    digits, point = significant_digits(x, keep)
+    count = keep
+    while count > 1 and digits[count - 1] == 48:
+        count -= 1
+    return _plain_or_scientific(digits, count, point, keep, capital, False)
+
+
+@helper
+def _plain_or_scientific(digits, count, point, keep, capital, keeps_point):
+    """Return digits as the format g lays them out.
+
+    With an exponent if it is below -4, or ``keep`` or more.
+    """
+    if point > -4 and point <= keep:
+        if point <= 0:
+            moved = allocate(count + 1 - point)
+            for i in range(1 - point):
+                moved[i] = np.uint8(48)
+            for i in range(count):
+                moved[1 - point + i] = digits[i]
+            digits, count, point = moved, count + 1 - point, 1
+        elif count < point or (keeps_point and count == point):
+            longer = allocate(point + 1)
+            for i in range(point + 1):
+                longer[i] = digits[i] if i < count else np.uint8(48)
+            digits, count = longer, point + np.int64(keeps_point)
+        room, at = _with_point(digits, point, count, 0)
+        return digits, point, make_view(ascii_string, room, at)
+    room, at = _with_point(digits, 1, count, 5)
+    at = put_exponent(room, at, point - 1, capital)
+    return digits, 1, make_view(ascii_string, room, at)
+
+
+@helper
+def _general_or_shortest(x, precision, capital):
+    if precision < 0:
+        text = float_text(x)
+        whole = 0
+        while whole < text._nbytes and text._data[whole] >= 48:
+            if text._data[whole] > 57:
+                break
+            whole += 1
+        tail = make_view(ascii_string, offset_by(text._data, whole), text._nbytes - whole)
+        return text._data, whole, tail
+    keep = max(precision, 1)
+    digits, point = significant_digits(x, keep)
+    count = keep
+    while count > 1 and digits[count - 1] == 48:
+        count -= 1
+    # Without a type there is always a digit behind the point, so an exponent is needed one digit earlier.
+    return _plain_or_scientific(digits, count, point, keep - 1, capital, True)
+
+
+# -- characters -------------------------------------------------------------------------------------------
+
+
+@operation(ord)
+def _ord(character):
+    if is_bytes(character):
+
+        def ord_byte(character):
+            if character._nbytes != 1:
+                raise TypeError("ord() expected a character")
+            return np.int64(character._data[0])
+
+        return ord_byte
+    if not is_string(character):
+        return None
+
+    def ord_of(character):
+        if len(character) != 1:
+            raise TypeError("ord() expected a character")
+        return decode_at(character._data, 0)
+
+    return ord_of
+
+
+def character_of(point):
+    """Return the character of a code point; stands for `chr` in kernels."""
+    return chr(point)
+
+
+@operation(character_of)
+def _character_of(point):
+    if not isinstance(point, types.Integer | types.Boolean):
+        return None
+
+    def character(point):
+        number = np.int64(point)
+        if number < 0 or number > 0x10FFFF:
+            raise ValueError("chr() arg not in range(0x110000)")
+        if number >= 0xD800 and number < 0xE000:
+            raise ValueError("a string of Arrow can't hold a surrogate, U+D800 to U+DFFF; leave them out")
+        room = allocate(4)
+        return make_view(utf8_string, room, encode_to(room, 0, number))
+
+    return character
+
+
+REPLACED.update({str: text_of, format: format_of, chr: character_of})

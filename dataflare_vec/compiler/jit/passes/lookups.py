@@ -1,0 +1,83 @@
+"""Attributes of modules, classes and their like are looked up before types are inferred.
+
+Numba knows attributes of modules, as strings of its own kind, and knows nothing of classes and instances.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from enum import Enum, EnumMeta
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from numba.core import ir, ir_utils
+
+from dataflare_vec.compiler.jit.lowering.strings.constants import constant
+from dataflare_vec.definition.attributes import NotReadable, attribute, is_value
+
+if TYPE_CHECKING:
+    from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
+
+
+def read_attributes(func_ir: FunctionIR) -> bool:
+    """Replace attributes that are values by these, in the IR of one function; whether there were any."""
+    found = []
+    for block in func_ir.blocks.values():
+        for statement in block.body:
+            value = getattr(statement, "value", None)
+            if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr) and value.op == "getattr":
+                with suppress(ir_utils.GuardException, NotReadable):
+                    owner = _named(func_ir, value.value)
+                    result = attribute(owner, value.attr)
+                    if is_value(result) and _is_ours(owner, result):
+                        found.append((statement, result))
+    for statement, result in found:
+        old = statement.value
+        statement.value = ir.Global(old.attr, result, old.loc)
+        definitions = func_ir._definitions[statement.target.name]
+        definitions[:] = [statement.value if item is old else item for item in definitions]
+        drop_unused(func_ir, {old.value.name})
+    return bool(found)
+
+
+def _named(func_ir: FunctionIR, variable: Any) -> Any:
+    """Return what a variable stands for that is a global, a closure's, or an attribute of such a thing."""
+    definition = ir_utils.get_definition(func_ir, variable)
+    if isinstance(definition, ir.Global | ir.FreeVar):
+        return definition.value
+    if isinstance(definition, ir.Expr) and definition.op == "getattr":
+        return attribute(_named(func_ir, definition.value), definition.attr)
+    raise ir_utils.GuardException
+
+
+def _is_ours(owner: Any, result: Any) -> bool:
+    """Whether Numba doesn't know the value: it does numbers of modules and enumerations."""
+    return constant(result) is not result or not isinstance(owner, ModuleType | Enum | EnumMeta)
+
+
+def drop_unused(func_ir: FunctionIR, names: set[str]) -> None:
+    """Drop look-ups like ``math.fmod`` that nothing uses any more: Numba doesn't know all of them."""
+    while names:
+        statements = [statement for block in func_ir.blocks.values() for statement in block.body]
+        targets = {id(s): s.target.name for s in statements if isinstance(s, ir.Assign)}
+        used = {
+            var.name
+            for s in statements
+            for var in s.list_vars()
+            if not isinstance(s, ir.Del) and var.name != targets.get(id(s))
+        }
+        dropped = [s for s in statements if targets.get(id(s)) in names - used and _looks_up(s.value)]
+        gone = set(map(id, dropped))
+        for block in func_ir.blocks.values():
+            block.body = [s for s in block.body if id(s) not in gone]
+        names = {name for s in dropped if (name := _read_by(s.value))}
+
+
+def _looks_up(value: Any) -> bool:
+    return isinstance(value, ir.Global | ir.FreeVar | ir.Var) or getattr(value, "op", "") == "getattr"
+
+
+def _read_by(value: Any) -> str | None:
+    """Return the variable that a look-up reads: what it copies, or takes an attribute of."""
+    variable = value.value if isinstance(value, ir.Expr) else value
+    return variable.name if isinstance(variable, ir.Var) else None

@@ -1,0 +1,173 @@
+"""After Numba has inferred types: None is equal to nothing but None, in no set of texts, and false.
+
+Numba takes what an optional holds and raises TypeError where that is None: also for ``x == 1``,
+``x in (1, 2)`` and ``if x:``, which in Python are False then. These get code of ours.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir as llvm
+from numba.core import cgutils, ir, ir_utils, types
+from numba.core.errors import NumbaError
+from numba.core.imputils import lower_builtin
+from numba.core.registry import cpu_target
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+
+from dataflare_vec.compiler.jit.passes.exact_integers import plain_kind, sign_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataflare_vec.compiler.jit.types.numba_types import Builder, Context, FunctionIR, Signature, Values
+
+_BOOL = llvm.IntType(1)
+
+
+class _Code:
+    """What stands for an operator: a key of Numba's registries."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.__name__ = function.__name__
+
+
+def _code(function: Any, lower: Callable[..., Any], arity: int) -> _Code:
+    key = _Code(function)
+
+    class Template(AbstractTemplate):  # type: ignore[misc]
+        def generic(self, args: Any, kws: Any) -> Any:
+            """Return the one signature there is: the types have been inferred."""
+            return signature(types.boolean, *args)
+
+    Template.key = key
+    infer_global(key, types.Function(Template))
+    lower_builtin(key, *[types.Any] * arity)(lower)
+    return key
+
+
+def _held(context: Context, builder: Builder, kind: Any, value: ir.Value) -> tuple[Any, Any]:
+    """Return whether there is a value, and the value."""
+    if not isinstance(kind, types.Optional):
+        return _BOOL(not isinstance(kind, types.NoneType)), value
+    optional = context.make_helper(builder, kind, value=value)
+    return cgutils.as_bool_bit(builder, optional.valid), optional.data
+
+
+def _answer(function: Any, if_absent: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what emits the code of a function for values, and ``if_absent(builder, flags)`` without them."""
+
+    def lower(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
+        kinds = [kind.type if isinstance(kind, types.Optional) else kind for kind in sig.args]
+        pairs = [_held(context, builder, kind, value) for kind, value in zip(sig.args, args, strict=True)]
+        flags = [flag for flag, _ in pairs]
+        result = cgutils.alloca_once_value(builder, if_absent(builder, flags, sig.args))
+        present = flags[0] if len(flags) == 1 else builder.and_(*flags)
+        with builder.if_then(present):
+            called, found = _inner(function, tuple(kinds))
+            values = [
+                context.cast(builder, value, kind, wanted)
+                for (_, value), kind, wanted in zip(pairs, kinds, found.args, strict=True)
+            ]
+            answer = context.get_function(called, found)(builder, values)
+            builder.store(context.cast(builder, answer, found.return_type, types.boolean), result)
+        return builder.load(result)
+
+    return lower
+
+
+def _inner(function: Any, kinds: tuple[types.Type, ...]) -> tuple[Any, Any]:
+    """Return the function for values that are there, and its signature."""
+    context = cpu_target.typing_context
+    plain = tuple(map(plain_kind, kinds))
+    own = sign_for(function, plain)
+    called = context.resolve_value_type(own or function)
+    return called, called.get_call_type(context, plain, {})
+
+
+def _both_absent(builder: Builder, flags: Any, kinds: Any) -> Any:
+    return builder.not_(builder.or_(*flags))
+
+
+def _one_absent(builder: Builder, flags: Any, kinds: Any) -> Any:
+    return builder.xor(*flags)
+
+
+def _none_within(builder: Builder, flags: Any, kinds: Any) -> Any:
+    items = kinds[0] if isinstance(kinds[0], types.BaseTuple) else ()
+    return _BOOL(any(isinstance(item, types.NoneType) for item in items))
+
+
+_OF_TWO = {
+    function: _code(function, _answer(function, if_absent), 2)
+    for function, if_absent in (
+        (operator.eq, _both_absent),
+        (operator.ne, _one_absent),
+        (operator.contains, _none_within),
+    )
+}
+_TRUE = _code(bool, _answer(bool, lambda builder, flags, kinds: _BOOL(0)), 1)
+_NOT = _code(operator.not_, _answer(operator.not_, lambda builder, flags, kinds: _BOOL(1)), 1)
+
+
+def compare_none(func_ir: FunctionIR, typemap: Any, calltypes: Any) -> bool:
+    """Change a typed function so; whether there was anything to change."""
+    context = cpu_target.typing_context
+    changed = False
+    for block in func_ir.blocks.values():
+        body: list[Any] = []
+        for statement in block.body:
+            value = getattr(statement, "value", None)
+            if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr):
+                code, operands = _replacement(func_ir, value)
+                kinds = tuple(typemap[var.name] for var in operands)
+                if code is not None and _is_for(code, kinds):
+                    function = context.resolve_value_type(code)
+                    if value.op == "call":
+                        name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv"), value.loc)
+                        body.append(ir.Assign(ir.Global("dfv_none", code, value.loc), name, value.loc))
+                        typemap[name.name] = function
+                        value.func = name
+                    else:
+                        value.fn = value.immutable_fn = code
+                    del calltypes[value]  # which takes no key twice
+                    calltypes[value] = function.get_call_type(context, kinds, {})
+                    changed = True
+            body.append(statement)
+        block.body = body
+    return changed
+
+
+def _replacement(func_ir: FunctionIR, value: Any) -> tuple[_Code | None, tuple[Any, ...]]:
+    """Return what stands for an expression with an optional, and its operands."""
+    if value.op == "binop":
+        return _OF_TWO.get(value.fn), (value.lhs, value.rhs)
+    if value.op == "unary":
+        return (_NOT if value.fn is operator.not_ else None), (value.value,)
+    if value.op == "call" and len(value.args) == 1 and not value.kws:
+        found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
+        return (_TRUE if found is bool else None), tuple(value.args)
+    return None, ()
+
+
+def _is_for(code: _Code, kinds: tuple[types.Type, ...]) -> bool:
+    """Whether one of the operands may be None, and the values that are there have such an operator."""
+    looked_for = kinds[1:] if code.function is operator.contains else kinds
+    if not any(isinstance(kind, types.Optional) for kind in looked_for) or types.none in kinds:
+        return False
+    try:
+        inner = tuple(kind.type if isinstance(kind, types.Optional) else kind for kind in kinds)
+        return _inner(code.function, inner)[1] is not None
+    except NumbaError:
+        return False
+
+
+@lower_builtin("static_getitem", types.Optional, types.IntegerLiteral)  # type: ignore[untyped-decorator]
+def _item_of_tuple(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
+    """Take an item of a tuple that may be None: Numba has a type for that, and no code."""
+    optional, index = sig.args
+    value = context.cast(builder, args[0], optional, optional.type)
+    inner = signature(sig.return_type, optional.type, index)
+    return context.get_function("static_getitem", inner)(builder, (value, args[1]))

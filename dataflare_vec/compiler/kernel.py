@@ -1,0 +1,165 @@
+"""A kernel as the engine sees it: loops to call, whatever they come from, without Numba.
+
+A loop is a C function ``int64 loop(const int64 *block, int64 rows)``; what lies in the block is said in
+`jit.slots`, and what it returns at `Loop`. All loops share this signature, so one ``ctypes`` prototype calls
+them all, and calling one costs the same for any kernel. ``ctypes`` releases the GIL meanwhile.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dataflare_vec._util import forks
+from dataflare_vec._util.interrupts import watched
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Loop(Protocol):
+        """A compiled loop as it is called."""
+
+        def __call__(self, block: int, rows: int, /) -> int:
+            """Run over the rows of a block that lies at an address.
+
+            Returns
+            -------
+            int
+                0 if all rows went through. Else a loop that carries a state has stopped at the first row that
+                failed, and returns that row's number, counted from 1. Any other, and the careful variant of
+                all, has gone on to the end, and returns 1.
+            """
+            ...
+
+
+PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
+
+
+# So many chunks go to the full form at once, after one that it turned out to be needed for.
+_STAY_IN_FULL = 15
+
+
+class LoopVariant(NamedTuple):
+    """Which of a kernel's loops: each is made when it is first needed."""
+
+    nulls: bool  # some column of the chunk has nulls, or some rows aren't selected
+    careful: bool  # write down which rows raised, and take them out of the selection; goes with nulls
+    full: bool = False  # the kernel's full form (see `jit.math.emit`)
+
+    @property
+    def label(self) -> str:
+        """Three digits, for names of symbols and files."""
+        return f"{self.nulls:d}{self.careful:d}{self.full:d}"
+
+
+class MachineCode(NamedTuple):
+    """A loop in memory."""
+
+    address: int
+    owner: object  # the code is there as long as this lives
+    looks: bool = False  # whether it has loops of unknown length, which Ctrl-C ends
+
+
+class Kernel(ABC):
+    """A function compiled for one set of argument types, with its loops.
+
+    Attributes
+    ----------
+    has_full_form : bool
+        Whether its loops are tried in a fast form first, which may fail for rows that have a result.
+    from_cache : bool
+        Whether it was loaded, instead of compiled.
+    """
+
+    has_full_form: bool
+    from_cache: bool = False
+
+    def __init__(self) -> None:
+        self.renew_after_fork()
+        forks.renew_in_child(self)
+        self._callables: dict[tuple[bool, bool], Loop] = {}
+        self._loops: dict[LoopVariant, Loop] = {}
+        self._code: dict[LoopVariant, MachineCode] = {}
+        self._full_turns = 0  # how many more chunks don't try the fast form first
+
+    def renew_after_fork(self) -> None:
+        """Have a lock that no thread holds."""
+        self._lock = threading.RLock()
+
+    def loop(self, *, nulls: bool, careful: bool = False) -> Loop:
+        """Return a loop.
+
+        Parameters
+        ----------
+        nulls
+            Whether there are nulls, or rows that aren't selected.
+        careful
+            Whether to write down which rows raised; goes with ``nulls``.
+        """
+        loop = self._callables.get((nulls, careful))
+        if loop is None:
+            loop = self._callables[nulls, careful] = self._callable(LoopVariant(nulls or careful, careful))
+        return loop
+
+    def address(self, *, nulls: bool) -> int:
+        """Return the address of the loop that is tried first; it may say that a row failed which didn't."""
+        variant = LoopVariant(nulls, careful=False, full=self._full_turns > 0)
+        self._loop(variant)
+        return self._code[variant].address
+
+    @property
+    def looks(self) -> bool:
+        """Whether a loop at hand has loops of unknown length within, which Ctrl-C ends."""
+        return any(code.looks for code in self._code.values())
+
+    def make_all(self) -> None:
+        """Have all its loops at hand."""
+        for nulls, careful in ((False, False), (True, False), (True, True)):
+            self.loop(nulls=nulls, careful=careful)
+        if self.has_full_form:
+            for nulls in (False, True):
+                self._loop(LoopVariant(nulls, careful=False, full=True))
+
+    @property
+    @abstractmethod
+    def compiled(self) -> Any:
+        """What Numba made of it; compiled now if it comes from elsewhere."""
+
+    @abstractmethod
+    def _obtain(self, variant: LoopVariant) -> MachineCode:
+        """Return a loop that isn't in memory yet. Under the kernel's lock."""
+
+    def _callable(self, variant: LoopVariant) -> Loop:
+        if not self.has_full_form:
+            return self._loop(variant)
+        if variant.careful:
+            return self._loop(variant._replace(full=True))
+        fast = self._loop(variant)
+
+        def loop(block: int, rows: int) -> int:
+            if self._full_turns > 0:
+                self._full_turns -= 1
+                return self._loop(variant._replace(full=True))(block, rows)
+            if not fast(block, rows):
+                return 0
+            # An angle was too large for the fast form, a string wasn't ASCII, or a row raised; only the full
+            # form can tell.
+            failed = self._loop(variant._replace(full=True))(block, rows)
+            if not failed:
+                self._full_turns = _STAY_IN_FULL
+            return failed
+
+        return loop
+
+    def _loop(self, variant: LoopVariant) -> Loop:
+        loop = self._loops.get(variant)
+        if loop is None:
+            with self._lock:
+                loop = self._loops.get(variant)
+                if loop is None:
+                    code = self._code[variant] = self._obtain(variant)
+                    loop = watched(code.address, 2) if code.looks else PROTOTYPE(code.address)
+                    self._loops[variant] = loop
+        return loop

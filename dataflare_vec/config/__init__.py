@@ -1,0 +1,1 @@
+"""Settings: frozen dataclasses, and where their values come from."""

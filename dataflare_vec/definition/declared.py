@@ -1,0 +1,55 @@
+"""What the author of a plugin declares it to return: ``returns``, as dtypes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec._util.suggestions import near_matches
+from dataflare_vec.exceptions import KernelResultError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataflare_vec.definition.plugin import Plugin
+
+
+def declared_dtypes(plugin: Plugin, by_parameter: dict[str, Any]) -> list[Any] | None:
+    """Return the dtypes that `returns` declares in order; None if it doesn't, or names fields."""
+    returns = plugin.returns
+    if returns is None or isinstance(returns, dict):
+        return None
+    items = returns if isinstance(returns, (tuple, list)) else [returns]
+    return [declared_dtype(plugin, item, by_parameter) for item in items]
+
+
+def by_field(plugin: Plugin, fields: Sequence[str] | None, by_parameter: dict[str, Any]) -> list[Any]:
+    """Return the dtypes that `returns` declares by field name."""
+    returns = plugin.returns
+    assert isinstance(returns, dict)
+    unknown = [name for name in returns if name not in (fields or ())]
+    if unknown:
+        msg = f"`returns` declares `{unknown[0]}`, which it doesn't return"
+        raise KernelResultError(msg, plugin=plugin.name, hint=near_matches(unknown[0], fields or ()))
+    return [declared_dtype(plugin, returns.get(name), by_parameter) for name in fields or ()]
+
+
+def declared_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -> Any:
+    """Return the dtype that an item of ``returns`` means."""
+    if isinstance(item, str):
+        if item not in by_parameter:
+            msg = f"`returns` names the parameter `{item}`, which is no column"
+            raise KernelResultError(
+                msg, plugin=plugin.name, parameter=item, hint=near_matches(item, by_parameter)
+            )
+        return by_parameter[item]
+    if item is None or isinstance(item, pl.DataType):
+        return item
+    if item is pl.Struct:
+        return pl.Struct([])  # of the fields that the kernel returns
+    if isinstance(item, type) and issubclass(item, pl.DataType):
+        return item()
+    raise KernelResultError(
+        plugin=plugin.name, argument="returns", expected="Polars dtypes or parameter names", got=repr(item)
+    )

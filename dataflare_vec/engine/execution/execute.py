@@ -1,0 +1,286 @@
+"""A plan over one Polars frame: columns out, rows kept, rows failed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from itertools import groupby
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from dataflare_vec._util.logs import get_logger
+from dataflare_vec.engine.execution import fast_path
+from dataflare_vec.engine.execution.admission import admitted
+from dataflare_vec.engine.execution.resume import open_states
+from dataflare_vec.engine.execution.run import Run
+from dataflare_vec.engine.execution.threads import over_chunks
+from dataflare_vec.engine.planning.plan import plan_for
+from dataflare_vec.engine.stages.failures import GO_ON, ROW, Failures, explain
+from dataflare_vec.exceptions import RowError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from dataflare_vec.engine.execution.resume import OpenStates
+    from dataflare_vec.engine.planning.plan import Plan
+    from dataflare_vec.engine.planning.request import Request
+    from dataflare_vec.engine.stages.protocols import Stage
+    from dataflare_vec.engine.stages.scope import Scope
+    from dataflare_vec.engine.tuner import TracedTuner
+
+    Planner = Callable[[Request, Scope], Plan]
+
+_log = get_logger(__name__)
+
+#: Failed rows that an error message names.
+_SHOWN_ROWS = 5
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a plan made of a frame.
+
+    Attributes
+    ----------
+    series
+        The new columns, named; of the rows that are kept.
+    keep
+        Which rows of the data stay: a Boolean Series, or None for all.
+    failures
+        The stages on which rows failed, with those rows.
+    rows, filtered
+        Rows that came in, and those that filters took out (failed ones not counted).
+    tuner
+        What chose the chunk sizes; None if nothing was cut.
+    reduced
+        Whether the columns stand for all rows together, or for keys, and not for the rows of the data.
+    states
+        What stages have carried.
+    reads
+        The columns of the data that were read, where that isn't a Polars frame.
+    """
+
+    series: list[pl.Series]
+    keep: pl.Series | None
+    failures: list[Failures]
+    rows: int
+    filtered: int
+    tuner: TracedTuner | None = None
+    reduced: bool = False
+    states: OpenStates | None = None
+    reads: Collection[str] = ()
+
+    @property
+    def failed(self) -> int:
+        """How many rows failed."""
+        return sum(one.count for one in self.failures)
+
+
+def run_steps(request: Request, scope: Scope, frame: pl.DataFrame, planner: Planner = plan_for) -> Outcome:
+    """Plan the steps of a request and run them over a frame, under the eyes of the runtime's states.
+
+    Parameters
+    ----------
+    planner
+        What makes the plan, or knows it: a `RepeatedPlan` for one batch of many.
+
+    Raises
+    ------
+    RowError
+        If rows failed and ``on_error="raise"``.
+    PluginError
+        If something doesn't fit, or a plugin is disabled.
+    """
+    states = request.runtime.states
+    if states is None:
+        return _execute(planner(request, scope), scope, frame, request)
+    names = request.names
+    states.begin(names)
+    try:
+        plan = planner(request, scope)
+        for name in names:
+            states.see(name, plan.dtypes[name], of_record=request.of_record)
+        outcome = _execute(plan, scope, frame, request)
+    except BaseException as error:
+        states.end(names, error)
+        raise
+    states.end(names)
+    return outcome
+
+
+def _execute(plan: Plan, scope: Scope, frame: pl.DataFrame, request: Request) -> Outcome:
+    states = None if request.state is None else open_states(plan, request.state)
+    if frame.height <= fast_path.FEW_ROWS:
+        series = fast_path.compute(plan, scope, frame.height, request.runtime)
+        if series is not None:
+            return Outcome(series, None, [], frame.height, 0)
+    if states is None:
+        states = open_states(plan, None)
+    with admitted(plan.stages, frame.height, request.runtime) as mine:
+        execution = _Execution(plan, scope, frame, request._replace(runtime=mine), states)
+        if not plan.has_whole:
+            execution.by_chunks(plan.stages)
+            return execution.finish()
+        for _, group in groupby(plan.stages, lambda stage: stage.index if stage.whole else -1):
+            stages = list(group)
+            if execution.started:
+                execution.move_on()
+            if stages[0].whole:
+                execution.whole(stages[0])
+            else:
+                execution.by_chunks(stages)
+        return execution.finish()
+
+
+class _Execution:
+    """The state between two segments of a plan: stages by chunks, or one that has to see all rows."""
+
+    def __init__(
+        self, plan: Plan, scope: Scope, frame: pl.DataFrame, request: Request, states: OpenStates
+    ) -> None:
+        self._states = states
+        self.started = False
+        self._plan = plan
+        self._rows = frame.height
+        self._frame = frame
+        self._column = scope.column
+        self._rows_now = frame.height
+        self._runtime = request.runtime
+        self._on_error = request.on_error
+        self._config = request.settings
+        self._new: dict[str, pl.Series] = {}
+        self._failures: list[Failures] = []
+        self._tuner: TracedTuner | None = None
+        self._keep: pl.Series | None = None  # which rows of the input are still there
+        self._kept: pl.Series | None = None  # the same, of the rows before the last segment
+        self._selected: pl.Series | None = None  # which of those that are still there haven't failed
+
+    def by_chunks(self, stages: Sequence[Stage]) -> None:
+        """Run stages chunk by chunk."""
+        config, runtime = self._config, self._runtime
+        origin = None if self._keep is None else self._keep.arg_true()
+        run = Run(
+            stages,
+            self._rows_now,
+            self._column,
+            runtime.pool,
+            config.max_error_details,
+            selected=self._selected,
+            origin=origin,
+            states=self._states,
+        )
+        for stage in stages:
+            stage.take_up(self._states, run.rows)
+        if run.rows:
+            tuner = self._tuner = runtime.tuner(stages, config)
+            try:
+                threads = 1 if all(stage.is_sequential for stage in stages) else config.threads
+                over_chunks(runtime.part(run.compute), run.rows, tuner, threads)
+            except RowError as error:  # of a column kernel: it says nothing about single rows
+                runtime.count(stages, run.times, run.failures)
+                if runtime.metrics is not None and error.plugin is not None:
+                    runtime.metrics.fail(error.plugin, error.count)
+                raise
+            if _log.isEnabledFor(logging.DEBUG):
+                _log_chunks(stages, run, tuner)
+        self._failures += [one for one in run.failures.values() if one.count]
+        results = {s.name: s for stage in stages if stage.kept for s in run.results(stage)}
+        self._settle(results, run.kept(self._on_error), run.selected())
+        runtime.count(stages, run.times, run.failures)
+
+    def whole(self, stage: Stage) -> None:
+        """Run a stage on all rows at once."""
+        began = perf_counter()
+        selected = self._selected
+        values = stage.evaluate(self._frame)
+        if stage.is_filter:
+            values = values.fill_null(value=False)
+            kept = values if selected is None else values & selected
+            self._settle({}, kept, selected)
+        else:
+            if selected is not None:
+                values = pl.select(pl.when(selected).then(values)).to_series()
+            self._settle({name: values.alias(name) for name in stage.writes}, None, selected)
+        elapsed = perf_counter() - began
+        self._runtime.count([stage], [(stage.index, self._frame.height, elapsed)], {})
+
+    def _settle(
+        self, results: dict[str, pl.Series], kept: pl.Series | None, selected: pl.Series | None
+    ) -> None:
+        self.started = True
+        self._new.update(results)
+        self._kept = kept
+        if kept is not None:
+            self._new = {name: series.filter(kept) for name, series in self._new.items()}
+            selected = None if selected is None else selected.filter(kept)
+            if self._keep is None:
+                self._keep = kept
+            else:
+                still = self._keep.arg_true().filter(kept)
+                none = pl.Series([False]).new_from_index(0, self._rows)
+                self._keep = none.scatter(still, True)
+        self._selected = selected
+
+    def move_on(self) -> None:
+        """Make the frame that the next segment sees."""
+        frame = self._frame if self._kept is None else self._frame.filter(self._kept)
+        self._frame = frame = frame.with_columns(*self._new.values())
+        self._column, self._rows_now = frame.get_column, frame.height
+
+    def finish(self) -> Outcome:
+        """Say what became of the rows."""
+        if self._failures and self._on_error == "raise":
+            raise _row_error(self._failures, self._rows)
+        for stage in self._plan.stages:
+            stage.close()
+        reduces = self._plan.reduces
+        if reduces is not None:
+            series = reduces.result(self._states, self._runtime.pool, self._on_error)
+        else:
+            series = [self._new[name] for name in self._plan.new]
+        failed = sum(one.count for one in self._failures)
+        filtered = 0
+        if self._keep is not None:
+            there = int(self._keep.sum())
+            shown_failed = 0 if self._selected is None else there - int(self._selected.sum())
+            filtered = self._rows - there - (failed - shown_failed)
+        return Outcome(
+            series,
+            self._keep,
+            self._failures,
+            self._rows,
+            filtered,
+            self._tuner,
+            reduces is not None,
+            self._states,
+        )
+
+
+def _log_chunks(stages: Sequence[Stage], run: Run, tuner: TracedTuner) -> None:
+    sizes = [rows for index, rows, _ in run.times if index == stages[0].index]
+    busy = sum(elapsed for _, _, elapsed in run.times)
+    names = " → ".join(f"`{stage.plugin.name}`" for stage in stages if stage.plugin is not None)
+    _log.debug(
+        "%s: %d rows in %d chunks of %d to %d rows, %.3f ms in all; best size %d rows (%s)",
+        names,
+        run.rows,
+        len(sizes),
+        min(sizes),
+        max(sizes),
+        busy * 1e3,
+        tuner.best_size,
+        type(tuner).__name__,
+    )
+
+
+def _row_error(failures: Sequence[Failures], height: int) -> RowError:
+    """Return the error that names the stage of the lowest failed row, and the first rows."""
+    firsts = [(one.first(_SHOWN_ROWS), one) for one in failures]
+    sample, first = min(firsts, key=lambda pair: pair[0][ROW][0])
+    count = sum(one.count for one in failures)
+    rows = sorted(row for shown, _ in firsts for row in shown[ROW])[:_SHOWN_ROWS]
+    cause = next(explain(first.stage, sample.head(1)))
+    name = first.stage.binding.plugin.name
+    return RowError(plugin=name, count=count, total=height, rows=rows, cause=cause, hint=GO_ON)

@@ -1,0 +1,332 @@
+"""Plugins inside a Polars query: expressions that Polars' own engines call, batch by batch."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from polars import selectors as cs
+
+from dataflare_vec.compiler.remembered import remembered
+from dataflare_vec.definition.binding import Column
+from dataflare_vec.definition.plugin import Form, PluginType
+from dataflare_vec.engine.execution.execute import run_steps
+from dataflare_vec.engine.execution.resume import open_states
+from dataflare_vec.engine.planning.plan import Plan, RepeatedPlan
+from dataflare_vec.engine.stages.expression import build_expression, exactly, named
+from dataflare_vec.engine.stages.failures import in_batch
+from dataflare_vec.engine.stages.scope import Scope
+from dataflare_vec.exceptions import ArgumentError, DataFlareError, KernelResultError, PoolLimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.engine.execution.execute import Outcome
+    from dataflare_vec.engine.planning.request import Request
+    from dataflare_vec.engine.planning.steps import BoundStep
+
+#: What to do where queries wait for each other's memory.
+_ONE_BY_ONE = (
+    "let go of results you no longer need, or raise `max_bytes`; a lazy query keeps its results while it "
+    "runs, so collect the queries of one manager one after the other, or give each a manager with its share "
+    "of the memory"
+)
+
+#: Name of the key in an aggregation; no parameter can be called so.
+_GROUP = "number of the group"
+
+
+def as_expression(request: Request, dtype: Any) -> pl.Expr:
+    """Return the one plugin of a request as an expression: its column, a struct of several, or its mask.
+
+    A scan's is of all rows at once, in their order.
+
+    Parameters
+    ----------
+    dtype
+        Of the result; None where it is known only when Polars knows the columns.
+    """
+    (step,) = request.steps
+    plugin = step.plugin
+    if plugin.form is Form.EXPRESSION:
+        return build_expression(step.binding)
+    inner, names = _inner(answering(step))
+    sources = _sources(step)
+    if dtype is None:
+        dtype = _Typed(inner, names).of(sources)
+    compute = _Compute(plugin, _of_one(request, inner), names)
+    return pl.map_batches(sources, compute, dtype, is_elementwise=plugin.stateful is None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Compute:
+    """What Polars calls for a plugin, from its own threads, several at once. An object can be pickled."""
+
+    plugin: Plugin
+    request: Request  # of the same, or of what a filter answers
+    names: Sequence[str]
+    plan: RepeatedPlan = field(default_factory=RepeatedPlan)
+
+    def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
+        height = max(len(s) for s in series)
+        frame = pl.DataFrame(
+            [
+                (s if len(s) == height else s.new_from_index(0, height)).alias(name)
+                for s, name in zip(series, self.names, strict=True)
+            ]
+        )
+        plugin = self.plugin
+        outcome = _run(self.request, frame, self.plan)
+        if plugin.is_filter:
+            check_answers(plugin, outcome.series)
+        if len(outcome.series) == 1:
+            return outcome.series[0].alias(plugin.name)
+        return named(outcome.series).to_struct(plugin.name)
+
+
+def _of_one(request: Request, step: BoundStep) -> Request:
+    """Return what is asked of one step, whose columns alone come back."""
+    return request._replace(steps=(step,), keep=False)
+
+
+def _run(request: Request, frame: pl.DataFrame, plan: RepeatedPlan) -> Outcome:
+    config = replace(request.settings, enable_parallel=False)  # Polars has threads of its own
+    with _in_query(frame.height):
+        return run_steps(request._replace(config=config), Scope.of_frame(frame), frame, plan)
+
+
+@contextmanager
+def _in_query(rows: int) -> Iterator[None]:
+    """Say in errors that it is a batch of a query which fails."""
+    try:
+        with in_batch(rows, "Polars"):
+            yield
+    except PoolLimitError as error:
+        if error.waited:
+            error.fill(hint=_ONE_BY_ONE)
+        raise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Typed:
+    """What Polars calls for the dtype of a result, with columns that hold nothing.
+
+    Polars itself would try the function with two rows of values of its own, ``""`` or 1, on which a kernel
+    may well fail.
+
+    Attributes
+    ----------
+    in_groups
+        Whether the columns come as lists, one for each group.
+    """
+
+    step: BoundStep
+    names: Sequence[str]
+    in_groups: bool = False
+
+    def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
+        dtypes: list[Any] = [one.dtype for one in series]
+        if self.in_groups:
+            dtypes = [*(one.inner for one in dtypes), pl.UInt32()]
+        try:
+            dtype = _result(self.step, self.names, dtypes)
+        except DataFlareError:
+            dtype = pl.Null()  # Polars would hide the error, which comes again when it has the rows
+        if self.in_groups and self.step.plugin.form is not Form.REDUCE:
+            dtype = pl.List(dtype)
+        return pl.Series([None] * len(series[0]), dtype=dtype)
+
+    def of(self, sources: Sequence[pl.Expr]) -> pl.DataTypeExpr:
+        """Return a dtype that Polars asks for, by those of the sources, when it knows these."""
+        return pl.dtype_of(pl.map_batches(sources, self, None, is_elementwise=True))
+
+
+def _result(step: BoundStep, names: Sequence[str], dtypes: Sequence[Any]) -> Any:
+    """Return the dtype of a step's result over columns of some dtypes: of its column, or a struct of them."""
+    plan = Plan([step], Scope.of_schema(dict(zip(names, dtypes, strict=True))), keep_data=False)
+    columns = {name: dtype for name, dtype in plan.new.items() if name != _GROUP}
+    return next(iter(columns.values())) if len(columns) == 1 else pl.Struct(columns)
+
+
+def answering(step: BoundStep) -> BoundStep:
+    """Return a filter's step as one whose column is its answers: of a null it has none.
+
+    The plugin of that is made once, so that it is compiled once. What is no filter is its own.
+    """
+    if not step.plugin.is_filter:
+        return step
+    made = remembered(step.plugin).made
+    plugin = made.answers
+    if plugin is None:
+        info = replace(step.plugin.info, plugin_type=PluginType.TRANSFORMER)
+        plugin = made.answers = replace(step.plugin, info=info)
+    return step._replace(plugin=plugin, binding=replace(step.binding, plugin=plugin))
+
+
+def check_answers(plugin: Plugin, answers: Sequence[pl.Series]) -> None:
+    """Raise if a filter gives something else than a bool.
+
+    Raises
+    ------
+    KernelResultError
+        Saying what.
+    """
+    dtypes = [series.dtype for series in answers]
+    if dtypes != [pl.Boolean]:
+        got = ", ".join(map(str, dtypes))
+        msg = f"a filter must return a bool, it returns {got}"
+        raise KernelResultError(msg, plugin=plugin.name, expected="a bool", got=got)
+
+
+def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
+    """Return a step that reads columns by names of its own, whatever expressions they come from.
+
+    Those are the names of the parameters, and the keys' own, which a state is checked against.
+    """
+    keys = [key if isinstance(key, str) else key.meta.output_name() for key in step.by]
+    names = [item.label for item in step.binding.columns]
+    names = [f"{name} (column)" if name in keys else name for name in names]
+    left = iter(names)
+    items = tuple(
+        Column(item.parameter, next(left), item.offset, is_there=True) if isinstance(item, Column) else item
+        for item in step.binding.items
+    )
+    columns = tuple(item for item in items if isinstance(item, Column))
+    binding = replace(step.binding, items=items, columns=columns)
+    return step._replace(binding=binding, output=None, keep=True, by=tuple(keys)), [*names, *keys]
+
+
+def _sources(step: BoundStep) -> list[pl.Expr]:
+    """Return the expressions for the names of `_inner`."""
+    columns = [
+        _column(item.source) if not item.offset else _column(item.source).shift(-item.offset)
+        for item in step.binding.columns
+    ]
+    return [*columns, *map(_column, step.by)]
+
+
+def _column(source: str | pl.Expr) -> pl.Expr:
+    return exactly(source) if isinstance(source, str) else source
+
+
+def apply_lazily(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
+    """Add plugins to a query. Its schema is known without running it."""
+    if request.on_error == "drop":
+        msg, hint = "a lazy query can't drop failed rows", 'use `on_error="null"` and filter'
+        raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
+    steps, keep = request.steps, request.keep
+    plan = Plan(steps, Scope.of_schema(frame.collect_schema()), keep_data=keep)
+    states = open_states(plan, request.state)  # or what is wrong would come out when the query runs
+    stages = [stage for stage in plan.stages if stage.plugin is not None]
+    temporary: list[str] = []
+    for step, stage in zip(steps, stages, strict=True):
+        one = _of_one(request, step)._replace(state=states.given.get(stage.state_name))
+        if stage.is_filter:
+            frame = frame.filter(as_expression(one, pl.Boolean))
+            continue
+        if stage is plan.reduces:
+            return _reduced(frame, one, plan)
+        names, dtypes = list(stage.writes), list(stage.writes.values())
+        if len(names) == 1:
+            column = as_expression(one, dtypes[0]).alias(names[0])
+        else:
+            scope = Scope.of_schema(frame.collect_schema())
+            inner = Plan([step._replace(output=None)], scope, keep_data=False)
+            struct = pl.Struct(dict(zip(inner.new, dtypes, strict=True)))
+            column = as_expression(one, struct)
+            column = column.struct.rename_fields(names).struct.unnest()
+        frame = frame.with_columns(column)
+        if not step.keep:
+            temporary += [name for name in names if name not in plan.new]
+    if not keep and plan.new:
+        return frame.select(map(exactly, plan.new))
+    return frame.drop(cs.by_name(*temporary)) if temporary else frame
+
+
+def _reduced(frame: pl.LazyFrame, request: Request, plan: Plan) -> pl.LazyFrame:
+    """Add a reduce to a query: its rows are others than the data's."""
+    (step,) = request.steps
+    names = step.column_names
+    if names is not None:
+        frame = frame.select(exactly(name) for name in frame.collect_schema().names() if name in names)
+    return frame.map_batches(_Reduce(request), schema=plan.new)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reduce:
+    """What Polars calls for a reduce, with all rows."""
+
+    request: Request
+
+    def __call__(self, data: pl.DataFrame) -> pl.DataFrame:
+        with _in_query(data.height):
+            outcome = run_steps(self.request, Scope.of_frame(data), data)
+        return named(outcome.series)
+
+
+def as_aggregation(request: Request) -> pl.Expr:
+    """Return the one scan or reduce of a request as an expression that has a state for each group of Polars'.
+
+    Polars would call a function that sees rows once for each group. But what is made of the lists of all
+    groups it calls once, in ``select``, ``agg`` and ``over`` alike: so the columns come as lists, and each
+    row's key is the number of its list.
+    """
+    (step,) = request.steps
+    inner, names = _inner(step._replace(by=(pl.lit(0).alias(_GROUP),)))
+    sources = [source.implode() for source in _sources(step)]
+    dtype = _Typed(inner, names, in_groups=True).of(sources)
+    compute = _Aggregate(_of_one(request, inner), names)
+    expression = pl.map_batches(sources, compute, dtype, is_elementwise=True)
+    return expression if step.plugin.form is Form.REDUCE else expression.explode(empty_as_null=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Aggregate:
+    """What Polars calls for a plugin that has a state for each group, with the lists of all groups."""
+
+    request: Request
+    names: Sequence[str]
+    plan: RepeatedPlan = field(default_factory=RepeatedPlan)
+
+    def __call__(self, lists: Sequence[pl.Series]) -> pl.Series:
+        from dataflare_vec.engine.state.store import KeyStates  # with NumPy, which row kernels do without
+
+        count = max(len(one) for one in lists)
+        lists = [one if len(one) == count else one.new_from_index(0, count) for one in lists]
+        sizes = max((one.list.len() for one in lists), key=lambda lengths: lengths.sum())
+        groups = pl.Series(_GROUP, range(count), dtype=pl.UInt32)
+        of_row = groups.repeat_by(sizes).explode(empty_as_null=False).alias(_GROUP)
+        columns = [
+            _flat(one, sizes, of_row).alias(name) for one, name in zip(lists, self.names, strict=False)
+        ]
+        frame = pl.DataFrame([*columns, of_row])
+        states = open_states(self.plan(self.request, Scope.of_frame(frame)), None)
+        for one in states.values():
+            assert isinstance(one, KeyStates)
+            one.encode([groups], None)  # a group without rows has a state too
+        outcome = _run(self.request._replace(state=states), frame, self.plan)
+        series = [one for one in outcome.series if one.name != _GROUP]
+        result = series[0] if len(series) == 1 else pl.DataFrame(series).to_struct()
+        return (result if outcome.reduced else _as_lists(result, sizes)).alias(*self.request.names)
+
+
+def _flat(lists: pl.Series, sizes: pl.Series, groups: pl.Series) -> pl.Series:
+    """Return the values of all lists; a list of one value stands for as many as the group has rows."""
+    values = lists.explode(empty_as_null=False)
+    if len(values) == len(groups) or (lists.list.len() == sizes).all():
+        return values
+    return values.gather(groups)
+
+
+def _as_lists(values: pl.Series, sizes: pl.Series) -> pl.Series:
+    """Cut values into lists of given sizes."""
+    import pyarrow as pa
+
+    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), sizes.cast(pl.Int64).cum_sum()])
+    array = values.rechunk().to_arrow()
+    lists = pl.from_arrow(pa.LargeListArray.from_arrays(offsets.to_arrow(), array))
+    assert isinstance(lists, pl.Series)
+    return lists.cast(pl.List(values.dtype))

@@ -1,0 +1,113 @@
+"""What a run gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.config.settings import BatchConfig
+from dataflare_vec.engine.stages.failures import Failures, all_details
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from dataflare_vec.engine.execution.resume import OpenStates
+    from dataflare_vec.engine.tuner import TracedTuner
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of a frame, and of its rows that failed.
+
+    Attributes
+    ----------
+    frame
+        The data with the plugin's columns, of the kind that came in.
+    errors : polars.DataFrame
+        One line for each failed row (the first `max_error_details` of them): its index in the input, the
+        plugin, the exception's type and message, and the values that the kernel was given, as a struct.
+        Made when it is first looked at, by calling the plain Python function on those rows.
+    processed_count, success_count, error_count, filtered_count : int
+        Rows that came in, were computed, failed, and were filtered out:
+        ``processed_count == success_count + error_count``, and filtered rows are successes.
+    processing_time : float
+        Seconds, compilation included.
+    throughput_per_second : float
+        Rows per second.
+    trace : polars.DataFrame
+        How the chunk size was chosen: a line for each chunk of the plugin lately, with its size, rows,
+        latency in seconds, throughput in rows a second, and the reason.
+    """
+
+    __module__ = "dataflare_vec"  # which its pickles name, wherever this file is
+
+    frame: Any
+    processed_count: int
+    success_count: int
+    error_count: int
+    filtered_count: int
+    processing_time: float
+    max_error_details: int = field(repr=False)
+    failures: Sequence[Failures] = field(repr=False)
+    tuner: TracedTuner | None = field(default=None, repr=False)
+    states: OpenStates | None = field(default=None, repr=False)
+
+    @cached_property
+    def errors(self) -> pl.DataFrame:
+        """The failed rows, with why they failed and on what."""
+        return all_details(self.failures, self.max_error_details)
+
+    @cached_property
+    def state(self) -> Any:
+        """What a scan or a reduce carries after the last row, to be given to a later run as ``state=``.
+
+        Without ``by=`` it is of the kind of ``init``; with it, a mapping from key to state in first-seen
+        order (`KeyedState`). Of a pipeline a dict by name of the plugin; None where nothing carries a state.
+        """
+        return None if self.states is None else self.states.value()
+
+    @cached_property
+    def trace(self) -> pl.DataFrame:
+        """The chunks, as `TracedTuner.trace_frame` gives them."""
+        from dataflare_vec.engine.tuner import trace_frame
+
+        return trace_frame([]) if self.tuner is None else self.tuner.trace_frame()
+
+    def plot_trace(self) -> Any:
+        """Draw size, throughput and latency over the chunks, with Altair; see `dataflare_vec.plot_trace`."""
+        from dataflare_vec.engine.tuner import FixedTuner, plot_trace
+
+        return plot_trace(self.tuner or FixedTuner(BatchConfig()))
+
+    @property
+    def throughput_per_second(self) -> float:
+        """Rows per second."""
+        return self.processed_count / self.processing_time if self.processing_time else 0.0
+
+    @property
+    def results(self) -> Any:
+        """The guide's name for `frame`."""
+        return self.frame
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: errors, state and trace as they are, and not what they are made from."""
+        known = {"errors": self.errors, "state": self.state, "trace": self.trace}
+        return {**self.__dict__, **known, "failures": (), "tuner": None, "states": None}
+
+    def _repr_html_(self) -> str:
+        from dataflare_vec._util.html import amount, card, duration, percent
+
+        share = self.error_count / self.processed_count if self.processed_count else 0.0
+        rows = [
+            ("rows processed", amount(self.processed_count)),
+            ("succeeded", amount(self.success_count)),
+            ("failed", f"{amount(self.error_count)} ({percent(share)})"),
+            ("filtered out", amount(self.filtered_count)),
+            ("time", duration(self.processing_time)),
+            ("throughput", f"{amount(self.throughput_per_second)} rows/s"),
+        ]
+        frame = getattr(self.frame, "_repr_html_", None)
+        return card("batch", rows) + (frame() if frame is not None else "")

@@ -1,0 +1,378 @@
+"""From steps to stages: everything that can be known, and refused, before any row is touched."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
+from dataflare_vec.compiler.hot_reload import check
+from dataflare_vec.compiler.prepare import prepare
+from dataflare_vec.compiler.remembered import remembered
+from dataflare_vec.definition.binding import output_names
+from dataflare_vec.definition.plugin import Form
+from dataflare_vec.engine.stages.column import ColumnStage, column_kernel_schema
+from dataflare_vec.engine.stages.dictionary import CategoryStage
+from dataflare_vec.engine.stages.expression import (
+    ExpressionStage,
+    Owner,
+    build_expression,
+    columns_of,
+    expression_dtype,
+)
+from dataflare_vec.engine.stages.inferred import Interpreted, infer_outputs
+from dataflare_vec.engine.stages.interpreted import InterpretedStage, prepare_or_interpret
+from dataflare_vec.engine.stages.row import RowStage
+from dataflare_vec.exceptions import (
+    BindingError,
+    ColumnNotFoundError,
+    KernelResultError,
+    OutputNameError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from dataflare_vec.compiler.remembered import Made
+    from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.engine.planning.request import Request
+    from dataflare_vec.engine.planning.steps import BoundStep
+    from dataflare_vec.engine.stages.inferred import Results
+    from dataflare_vec.engine.stages.protocols import Direct, Stage
+    from dataflare_vec.engine.stages.reduce import ReduceStage
+    from dataflare_vec.engine.stages.scan import ScanStage
+    from dataflare_vec.engine.stages.scope import Scope
+
+
+def plan_for(request: Request, scope: Scope) -> Plan:
+    """Return the plan of a call, remembered if it is like the last call of its plugin.
+
+    That is a call of one plugin without bindings, over data with the same columns of the same types. Planning
+    it anew would take as long as computing a thousand rows.
+    """
+    steps, keep_data = request.steps, request.keep
+    step = steps[0]
+    known = remembered(step.plugin)
+    if (
+        len(steps) > 1
+        or step.binding is not known.binding
+        or step.output is not None
+        or not step.keep
+        or step.by
+        or step.replace
+    ):
+        return Plan(steps, scope, keep_data=keep_data)
+    last: Plan | None = known.made.plan
+    if last is not None and last.fits(scope, keep_data=keep_data):
+        return last
+    plan = Plan(steps, scope, keep_data=keep_data)
+    if plan.is_reusable:
+        _, made = plan.made_of[0]
+        made.plan = plan
+    return plan
+
+
+class RepeatedPlan:
+    """The plan of a request over batch after batch, made for the first of them.
+
+    It is made again only for data of other columns, or where something that a plugin captures has changed.
+    Several threads may ask for it; one that comes out of a pickle begins with nothing.
+
+    Parameters
+    ----------
+    check
+        Called with each plan that is made; it raises if that isn't one for batches.
+
+    Attributes
+    ----------
+    last : Plan or None
+        The plan of the last batch; None before the first one.
+    """
+
+    __slots__ = ("_check", "last")
+
+    def __init__(self, check: Callable[[Plan], None] | None = None) -> None:
+        self._check = check
+        self.last: Plan | None = None
+
+    def __call__(self, request: Request, scope: Scope) -> Plan:
+        """Return the plan of a request, always the same one, for a batch."""
+        plan = self.last
+        if plan is None or not plan.is_reusable or not plan.fits(scope, keep_data=request.keep):
+            plan = Plan(request.steps, scope, keep_data=request.keep)
+            if self._check is not None:
+                self._check(plan)
+            self.last = plan
+        return plan
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RepeatedPlan, (self._check,)
+
+
+class Plan:
+    """The stages of a pipeline over data of a known schema. It holds nothing of the data itself.
+
+    Attributes
+    ----------
+    stages : list of Stage
+        In order; an expression that a parameter is bound to is a stage of its own.
+    new : dict
+        The columns that come back, by name with their dtypes.
+    has_whole : bool
+        Whether a stage has to see all rows at once.
+    is_reusable : bool
+        Whether it also is the plan of other data of the same schema.
+    reduces : ReduceStage or None
+        The last stage, if it makes one row of many.
+    stateful : dict
+        The stages that carry a state, by name of the plugin; a second use of one is ``name (2)``.
+    is_pipeline : bool
+        Whether it has several plugins.
+    direct : Direct or None
+        The only stage, if few rows don't need a `Run`.
+    dtypes : dict
+        By name of the plugin the dtypes of the columns that parameters are bound to by name.
+    made_of : list of tuple
+        The plugins, each with what was made of it when this plan was.
+    """
+
+    __slots__ = (
+        "_data_names",
+        "_keeps_data",
+        "_needs",
+        "direct",
+        "dtypes",
+        "has_whole",
+        "is_pipeline",
+        "is_reusable",
+        "made_of",
+        "new",
+        "reduces",
+        "stages",
+        "stateful",
+    )
+
+    def __init__(self, steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> None:
+        self.has_whole = False
+        self.reduces: ReduceStage | None = None
+        self.is_reusable = True
+        self.stages: list[Stage] = []
+        self.new: dict[str, Any] = {}
+        self.dtypes: dict[str, dict[str, Any]] = {}
+        self.stateful: dict[str, ScanStage] = {}
+        self.made_of: list[tuple[Plugin, Made]] = []
+        self.is_pipeline = len(steps) > 1
+        for step in steps:
+            self._add(step, scope, scope.data_names if keep_data else ())
+        self.direct: Direct | None = self.stages[0].direct() if len(self.stages) == 1 else None
+        self._keeps_data = keep_data
+        self._data_names = list(scope.data_names)
+        self._needs = [(name, column.dtype) for name, column in scope.columns.items()]
+
+    def fits(self, scope: Scope, *, keep_data: bool) -> bool:
+        """Whether a new plan over some data would be like this one: same columns, nothing has changed."""
+        if self._keeps_data is not keep_data or self._data_names != scope.data_names:
+            return False
+        for name, dtype in self._needs:
+            if scope.column(name).dtype != dtype:
+                return False
+        for plugin, made in self.made_of:
+            if check(plugin) is not made:
+                return False
+        for stage in self.stages:
+            if not stage.is_current():
+                return False
+        return True
+
+    def _add(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> None:
+        step.binding.check_columns(scope.names)
+        plugin = step.plugin
+        self.dtypes[plugin.name] = {
+            item.parameter.name: scope.dtype(item.source)
+            for item in step.binding.columns
+            if isinstance(item.source, str)
+        }
+        if self.reduces is not None:
+            raise BindingError(
+                problem="it makes one row of many, so no step can follow it",
+                plugin=self.reduces.binding.plugin.name,
+                hint=f"apply `{plugin.name}` to its result",
+            )
+        stage: Stage
+        # If something changes meanwhile, the plugin gets another one, and this plan doesn't fit any more.
+        self.made_of.append((plugin, check(plugin)))
+        if plugin.form is Form.EXPRESSION:
+            stage = self._expression(step, scope, data_names)
+        elif plugin.form is Form.ROW:
+            reads = self._read(step, scope)
+            prepared = prepare_or_interpret(step.binding, [scope.dtype(name) for name in reads])
+            results = None
+            if isinstance(prepared, Interpreted) and prepared.dtypes is None:
+                prepared, results = self._infer(step, prepared, reads, scope)
+            writes = {}
+            if not plugin.is_filter:
+                known = prepared.dtypes or ()
+                names = self._names(step, prepared.field_names(plugin), len(known), data_names)
+                writes = dict(zip(names, known, strict=True))
+            if isinstance(prepared, Interpreted):
+                stage = InterpretedStage(
+                    step.binding, prepared, reads, writes, kept=step.keep, results=results
+                )
+            else:
+                kind = CategoryStage if CategoryStage.fits(prepared, reads) else RowStage
+                stage = kind(step.binding, prepared, reads, writes, kept=step.keep)
+        elif plugin.stateful is not None:
+            stage = self._stateful(step, scope, data_names)
+        else:
+            reads = self._read(step, scope)
+            empty = [pl.Series(dtype=scope.dtype(name)) for name in reads]
+            fields, dtypes = column_kernel_schema(step.binding, empty)
+            names = self._names(step, fields, len(dtypes), data_names)
+            stage = ColumnStage(step.binding, reads, dict(zip(names, dtypes, strict=True)), kept=step.keep)
+        self._append(stage, scope)
+        if self.reduces is not None:
+            self.new = self.reduces.schema
+        elif step.keep:
+            self.new.update(stage.writes)
+
+    def _stateful(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> Stage:
+        from dataflare_vec.engine.stages.reduce import ReduceStage
+        from dataflare_vec.engine.stages.scan import ScanStage
+
+        plugin = step.plugin
+        reads = self._read(step, scope)
+        keys = [self._key(step, key, scope) for key in step.by]
+        shown = [key if isinstance(key, str) else key.meta.output_name() for key in step.by]
+        if len(set(shown)) < len(shown):
+            raise BindingError(
+                Phrase("two keys are named the same, ", Argument("by"), f" is {', '.join(map(str, shown))}"),
+                plugin=plugin.name,
+                argument="by",
+                hint="name each once, or use `alias`",
+            )
+        by = {name: scope.dtype(key) for name, key in zip(shown, keys, strict=True)}
+        dtypes = [scope.dtype(name) for name in reads]
+        prepared = prepare(step.binding, dtypes)
+        stage: ScanStage
+        if plugin.form is Form.REDUCE:
+            by_parameter = {
+                item.parameter.name: dtype for item, dtype in zip(step.binding.columns, dtypes, strict=True)
+            }
+            self.reduces = stage = ReduceStage(
+                step.binding, prepared, reads, by=by, keys=keys, dtypes=by_parameter, output=step.output
+            )
+            if not self.has_whole:
+                for earlier in self.stages:
+                    earlier.kept = False  # its rows don't come back
+        else:
+            names = self._names(step, prepared.field_names(plugin), len(prepared.outputs), data_names)
+            writes = dict(zip(names, prepared.dtypes, strict=True))
+            stage = ScanStage(step.binding, prepared, reads, writes, kept=step.keep, by=by, keys=keys)
+        name, uses = plugin.name, 1
+        while name in self.stateful:
+            uses += 1
+            name = f"{plugin.name} ({uses})"
+        stage.state_name = name
+        self.stateful[name] = stage
+        return stage
+
+    def _key(self, step: BoundStep, key: str | pl.Expr, scope: Scope) -> str:
+        """Return the name of the column that holds a key."""
+        if isinstance(key, pl.Expr):
+            return self._bound_expression(step, f"key {key.meta.output_name()}", key, scope)
+        if key not in scope.names:
+            raise ColumnNotFoundError(
+                problem=f"there is no column `{key}` to go by",
+                plugin=step.plugin.name,
+                argument="by",
+                column=key,
+                hint=near_matches(key, scope.names),
+            )
+        return key
+
+    def _infer(
+        self, step: BoundStep, interpreted: Interpreted, reads: Sequence[str], scope: Scope
+    ) -> tuple[Interpreted, Results]:
+        """Tell from the values what a kernel returns, if they are all there already."""
+        if self.stages or not reads or not scope.holds_all or not len(scope.column(reads[0])):
+            assert interpreted.undeclared is not None
+            raise copy(interpreted.undeclared)  # another for each: it comes to hold a traceback
+        self.is_reusable = False
+        return infer_outputs(step.binding, interpreted, [scope.column(name) for name in reads])
+
+    def _append(self, stage: Stage, scope: Scope) -> None:
+        stage.index = len(self.stages)
+        if stage.whole:
+            self.has_whole = True
+            # It, and what comes after, sees frames: nothing may live in chunks only.
+            for earlier in (*self.stages, stage):
+                earlier.kept = True
+        self.stages.append(stage)
+        scope.new.update(stage.writes)
+
+    def _expression(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> ExpressionStage:
+        plugin = step.plugin
+        expression = build_expression(step.binding)
+        of = Owner(plugin.name)
+        dtype = expression_dtype(of, expression, scope)
+        reads = columns_of(expression, scope)
+        if plugin.is_filter:
+            if dtype != pl.Boolean:
+                msg = f"a filter must be Boolean, it is {dtype}"
+                raise KernelResultError(msg, plugin=plugin.name, expected="Boolean", got=dtype)
+            return ExpressionStage(plugin, of, expression, reads, {}, kept=True, binding=step.binding)
+        (name,) = self._names(step, None, 1, data_names)
+        writes = {name: dtype}
+        return ExpressionStage(plugin, of, expression, reads, writes, kept=step.keep, binding=step.binding)
+
+    def _read(self, step: BoundStep, scope: Scope) -> list[str]:
+        """Return the names of the columns that a kernel reads, one for each column parameter."""
+        reads = []
+        for item in step.binding.columns:
+            source = item.source
+            if item.offset and not item.is_there:
+                column = pl.col(source) if isinstance(source, str) else source
+                source = column.shift(-item.offset)
+            if not isinstance(source, str):
+                source = self._bound_expression(step, item.label, source, scope)
+            reads.append(source)
+        return reads
+
+    def _bound_expression(self, step: BoundStep, parameter: str, source: pl.Expr, scope: Scope) -> str:
+        """Add a stage for an expression that a parameter is bound to; return the name of its column."""
+        plugin = step.plugin
+        of = Owner(plugin.name, parameter)
+        dtype = expression_dtype(of, source, scope)
+        name = f"{plugin.name}({parameter}) in stage {len(self.stages)}"  # no column is called so
+        reads = columns_of(source, scope)
+        self._append(ExpressionStage(None, of, source, reads, {name: dtype}, kept=False), scope)
+        scope.hide(name)
+        return name
+
+    def _names(
+        self, step: BoundStep, fields: Sequence[str] | None, count: int, data_names: Collection[str]
+    ) -> list[str]:
+        taken = [*data_names, *self.new] if self.new else data_names
+        if not step.replace:
+            return output_names(step.plugin, fields, count, step.output, taken)
+        names = output_names(step.plugin, fields, count, step.output, ())
+        for name in names:
+            problem, hint = "", ""
+            if list(data_names).count(name) > 1:
+                problem = f"the data has several columns `{name}`, so none can be replaced"
+                hint = "rename them"
+            elif name in taken and not step.keep:
+                problem = (
+                    f"`replace=True` puts `{name}` in the place of a column that stays, `keep=False` takes "
+                    "it away"
+                )
+                hint = "name a column that is only for later steps otherwise"
+            if problem:
+                raise OutputNameError(problem, plugin=step.plugin.name, column=name, hint=hint)
+        if not self.has_whole:
+            for earlier in self.stages:
+                if earlier.writes and set(earlier.writes) <= set(names):
+                    earlier.kept = False  # nobody sees it any more but the steps between
+        return names

@@ -1,0 +1,213 @@
+"""One use of a plugin: its bindings, the names of its outputs, and whether they come back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
+from dataflare_vec.compiler.remembered import remembered
+from dataflare_vec.config.settings import check_flag
+from dataflare_vec.definition.annotations import likely_dtype
+from dataflare_vec.definition.binding import bind
+from dataflare_vec.definition.plugin import root_names
+from dataflare_vec.exceptions import BindingError, OutputNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dataflare_vec.definition.binding import Binding
+    from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.definition.registry import Registry
+
+    #: Key columns: a name, an expression, or a list of these.
+    By = str | pl.Expr | Sequence[str | pl.Expr] | None
+
+#: What no text is read as.
+_NO_TEXT = (pl.Duration, pl.List, pl.Binary)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A plugin in a pipeline, with everything that is said about this use of it; made by `step`.
+
+    Attributes
+    ----------
+    plugin : str or Plugin
+        Its name, or the plugin itself.
+    output
+        Names of its output columns, as in `apply`.
+    keep : bool
+        Whether its columns come back; with False they are only for later steps of the pipeline.
+    bindings : dict
+        Columns and constants by parameter.
+    by
+        Key columns of a scan or a reduce, as in `apply`.
+    replace : bool
+        Whether its columns may take the place of others.
+    """
+
+    plugin: str | Plugin
+    output: str | Sequence[str] | Mapping[str, str] | None = None
+    keep: bool = True
+    bindings: Mapping[str, Any] = field(default_factory=dict)
+    by: By = None
+    replace: bool = False
+
+
+class BoundStep(NamedTuple):
+    """A `Step` whose plugin is found and whose parameters are bound."""
+
+    plugin: Plugin
+    binding: Binding
+    output: str | Sequence[str] | Mapping[str, str] | None = None
+    keep: bool = True
+    by: tuple[str | pl.Expr, ...] = ()
+    replace: bool = False
+
+    @property
+    def column_names(self) -> set[str] | None:
+        """Names of the data's columns that are read, keys included; None if they may be any."""
+        names = self.binding.column_names
+        for key in self.by:
+            roots = [key] if isinstance(key, str) else root_names(key)
+            if names is None or roots is None:
+                return None
+            names = {*names, *roots}
+        return names
+
+
+def bind_steps(
+    registry: Registry,
+    plugins: Any,
+    output: str | Sequence[str] | Mapping[str, str] | None,
+    bindings: Mapping[str, Any],
+    by: By = None,
+    *,
+    replace: bool = False,
+) -> list[BoundStep]:
+    """Return the steps that a call names: one plugin, or a list of plugins and steps.
+
+    Raises
+    ------
+    PluginError
+        If a plugin isn't known, or the bindings don't fit.
+    """
+    if replace is not False:
+        check_flag("replace", replace)
+    if not isinstance(plugins, (list, tuple)):
+        if not isinstance(plugins, Step):
+            found = registry.resolve(plugins)
+            if output is not None:
+                _check_output(found, output)
+            return [BoundStep(found, _bound(found, bindings), output, by=_keys(found, by), replace=replace)]
+        plugins = [plugins]
+    if not plugins:
+        msg = "a pipeline needs at least one plugin, got an empty list"
+        raise BindingError(msg)
+    if output is not None:
+        msg, hint = "`output` names the columns of one plugin", "dfv.step(plugin, output=…)"
+        raise BindingError(msg, argument="output", hint=f"in a pipeline write `{hint}`")
+    if by is not None:
+        msg, hint = "`by` names the keys of one plugin", "dfv.step(plugin, by=…)"
+        raise BindingError(msg, argument="by", hint=f"in a pipeline write `{hint}`")
+    steps = [item if isinstance(item, Step) else Step(item) for item in plugins]
+    for item in steps:
+        check_flag("keep", item.keep)
+        check_flag("replace", item.replace)
+    found_all = [registry.resolve(item.plugin) for item in steps]
+    _check_shared(found_all, bindings)
+    result = []
+    for item, found in zip(steps, found_all, strict=True):
+        names = {parameter.name for parameter in found.parameters}
+        shared = {name: value for name, value in bindings.items() if name in names}
+        binding = _bound(found, {**shared, **item.bindings})
+        keys = _keys(found, item.by)
+        _check_output(found, item.output)
+        result.append(BoundStep(found, binding, item.output, item.keep, keys, replace or item.replace))
+    return result
+
+
+def _bound(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
+    """Return the binding of a call; that of one without any is made once."""
+    if given:
+        return bind(plugin, given)
+    known = remembered(plugin)
+    if known.binding is None:
+        known.binding = bind(plugin, {})
+    return known.binding
+
+
+def annotated_types(steps: Sequence[BoundStep]) -> dict[str, pl.DataType]:
+    """Return what columns have to be by the annotations of the parameters that read them.
+
+    Only those that a text can be read as; none of a column that is annotated in two ways. A step after one
+    that has replaced a column says nothing about what the data holds.
+    """
+    found: dict[str, set[pl.DataType]] = {}
+    replaced: set[str] = set()
+    for step in steps:
+        for item in step.binding.columns:
+            dtype = likely_dtype(item.parameter.expects)
+            if not isinstance(item.source, str) or item.source in replaced:
+                continue
+            if dtype is not None and not isinstance(dtype, _NO_TEXT):
+                found.setdefault(item.source, set()).add(dtype)
+        if step.replace:
+            replaced.update(_output_names(step))
+    return {name: types.pop() for name, types in found.items() if len(types) == 1}
+
+
+def _output_names(step: BoundStep) -> Iterable[str]:
+    """Return the names that a step's columns are given, by itself or by whoever calls it."""
+    if step.output is None:
+        return [step.plugin.name]
+    if isinstance(step.output, str):
+        return [step.output]
+    return step.output.values() if isinstance(step.output, Mapping) else step.output
+
+
+def _check_output(plugin: Plugin, output: Any) -> None:
+    if output is None or isinstance(output, str):
+        return
+    names = output.values() if isinstance(output, Mapping) else output
+    if not isinstance(output, (list, tuple, Mapping)) or not all(isinstance(name, str) for name in names):
+        expected = "a name, a list of names or a dict from field to name"
+        raise OutputNameError(plugin=plugin.name, argument="output", expected=expected, got=repr(output))
+
+
+def _keys(plugin: Plugin, by: By) -> tuple[str | pl.Expr, ...]:
+    if by is None:
+        return ()
+    if plugin.stateful is None:
+        raise BindingError(
+            Phrase("it carries no state, so it has no use for ", Argument("by")),
+            plugin=plugin.name,
+            argument="by",
+            hint="only a scan or a reduce has",
+        )
+    keys = tuple(by) if isinstance(by, (list, tuple)) else (by,)
+    for key in keys:
+        if not isinstance(key, (str, pl.Expr)):
+            raise BindingError(
+                plugin=plugin.name,
+                argument="by",
+                expected="a column name, a Polars expression or a list of these",
+                got=type(key).__name__,
+            )
+    if not keys:
+        hint = "leave it out for one state of all rows"
+        raise BindingError(problem="`by` is an empty list", plugin=plugin.name, argument="by", hint=hint)
+    return keys
+
+
+def _check_shared(plugins: Sequence[Plugin], bindings: Mapping[str, Any]) -> None:
+    known = {parameter.name for plugin in plugins for parameter in plugin.parameters}
+    for name in bindings:
+        if name not in known:
+            shown = ", ".join(f"`{plugin.name}`" for plugin in plugins)
+            msg = f"none of the plugins {shown} has a parameter `{name}`"
+            raise BindingError(msg, parameter=name, hint=near_matches(name, known))

@@ -1,0 +1,131 @@
+"""Memory for a kernel's outputs, of the kind that their layouts need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.arrow.c_data import Owned
+from dataflare_vec.arrow.columns import Bitmap, OutputColumn
+from dataflare_vec.arrow.layouts import Bits, Fields, PackedRows, Views
+from dataflare_vec.arrow.string_builders import ListColumn, ViewColumn
+from dataflare_vec.compiler.native.support import releases
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataflare_vec.arrow.layouts import Layout, Slots
+    from dataflare_vec.compiler.specialise import OutputField
+    from dataflare_vec.memory import MemoryPool
+
+
+def allocate(
+    fields: Sequence[OutputField], pool: MemoryPool, rows: int, *, nulls: bool
+) -> list[OutputColumn]:
+    """Return memory for some rows of the outputs of a kernel."""
+    return [
+        _column(pool, field.stored, field.dtype, rows, field.layout, nulls=field.nullable or nulls)
+        for field in fields
+    ]
+
+
+def _column(
+    pool: MemoryPool, stored: Any, dtype: Any, rows: int, layout: Layout, *, nulls: bool
+) -> OutputColumn:
+    kind: type[OutputColumn] = OutputColumn
+    if isinstance(layout, Fields):
+        kind = StructColumn
+    elif isinstance(layout, PackedRows):
+        kind = ListColumn
+    elif isinstance(layout, Views):
+        kind = ViewColumn
+    return kind(pool, stored, dtype, rows, layout=layout, nulls=nulls)
+
+
+class StructColumn(OutputColumn):
+    """A column for each field, and a validity of their own."""
+
+    __slots__ = ("_bitmap", "fields")
+
+    def __init__(
+        self, pool: MemoryPool, stored: Any, dtype: Any, rows: int, *, layout: Layout, nulls: bool
+    ) -> None:
+        assert isinstance(layout, Fields)
+        self._pool = pool
+        self.rows, self.dtype, self.layout = rows, dtype, layout
+        self._bitmap: Bitmap | None = None
+        shown = stored if dtype is None else dtype
+        self.fields = {
+            field.name: _column(
+                pool,
+                field.dtype,
+                None if to.dtype == field.dtype else to.dtype,
+                rows,
+                inner,
+                nulls=field.name in layout.nullable,
+            )
+            for field, to, inner in zip(stored.fields, shown.fields, layout.layouts, strict=True)
+        }
+        self.slots = (0, 0, 0, 0, *(slot for field in self.fields.values() for slot in field.slots))
+        if nulls:
+            self.need_validity()
+
+    @property
+    def has_nulls(self) -> bool:
+        """Whether some of its rows may be null."""
+        return self._bitmap is not None
+
+    def need_validity(self) -> None:
+        """Have a validity bitmap from now on; all rows so far are valid. Not to be called by two threads."""
+        if self._bitmap is None:
+            bitmap = Bitmap(self._pool, self.rows, ones=True)
+            self.slots = (*self.slots[:2], bitmap.address, *self.slots[3:])
+            self._bitmap = bitmap
+
+    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
+        """Return the slots of a loop on this thread that writes from ``row`` on."""
+        slots = self.at(row)[:4]
+        for field in self.fields.values():
+            slots += field.for_writing(row, restarts=restarts)
+        return slots
+
+    def check(self) -> None:
+        """Raise what went wrong while loops wrote."""
+        for field in self.fields.values():
+            field.check()
+
+    def slice(self, start: int, stop: int, name: str = "") -> pl.Series:
+        """Return some of its rows; the pool gets its memory back when the last reader lets go."""
+        struct = pl.DataFrame(
+            [field.slice(start, stop, field_name) for field_name, field in self.fields.items()]
+        ).to_struct(name)
+        if self._bitmap is None:
+            return struct
+        there = self._bitmap.slice(start, stop)
+        return pl.select(pl.when(there).then(struct)).to_series().alias(name)
+
+
+class OwnedColumn:
+    """An output column of few rows, in memory of its own: a pool would need PyArrow, and save nothing."""
+
+    __slots__ = ("_dtype", "_memory", "_slots")
+
+    def __init__(self, field: OutputField, rows: int, *, nulls: bool) -> None:
+        width = 0 if isinstance(field.layout, Bits) else field.layout.row_bytes
+        nulls = nulls or field.nullable
+        self._dtype = field.dtype
+        memory = self._memory = Owned(field.stored, rows, width=width, nulls=nulls, releases=releases())
+        self._slots: Slots = (memory.values, 0, memory.validity, 0)
+
+    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
+        """Return the slots of all rows."""
+        return self._slots
+
+    def check(self) -> None:
+        """Do nothing: numbers always fit."""
+
+    def to_series(self, name: str) -> pl.Series:
+        """Return the column, named."""
+        series = self._memory.to_series(name)
+        return series if self._dtype is None else series.cast(self._dtype)

@@ -1,0 +1,245 @@
+"""Expression plugins: chunk by chunk where rows are separate, on the whole frame where they aren't."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+from polars import selectors as cs
+
+from dataflare_vec._util.foreign_errors import without_context
+from dataflare_vec.definition.binding import Column
+from dataflare_vec.definition.plugin import mentions, root_names
+from dataflare_vec.engine.stages.protocols import Facts, Stage
+from dataflare_vec.exceptions import BindingError, KernelResultError, PluginDefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataflare_vec.definition.binding import Binding, Constant
+    from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.engine.stages.protocols import Chunk
+    from dataflare_vec.engine.stages.scope import Scope
+
+
+#: Columns that a message names.
+_SHOWN_COLUMNS = 8
+
+
+class Owner(NamedTuple):
+    """Whose an expression is: a plugin's, or that of a parameter (or a key) that it is bound to."""
+
+    plugin: str
+    parameter: str | None = None
+
+    def __str__(self) -> str:
+        return "the expression" + ("" if self.parameter is None else f" for parameter `{self.parameter}`")
+
+
+class ExpressionStage(Stage):
+    """A Polars expression.
+
+    Parameters
+    ----------
+    plugin
+        The plugin, None for an expression that a parameter is bound to.
+    of
+        Whose it is.
+    reads
+        The columns of the data that it means.
+    binding
+        Of a plugin what its parameters are bound to.
+    """
+
+    def __init__(
+        self,
+        plugin: Plugin | None,
+        of: Owner,
+        expression: pl.Expr,
+        reads: Sequence[str],
+        writes: Mapping[str, Any],
+        *,
+        kept: bool,
+        binding: Binding | None = None,
+    ) -> None:
+        self.plugin = plugin
+        self.reads = reads
+        self.writes = writes
+        self.kept = kept
+        self.is_filter = plugin is not None and plugin.is_filter
+        self.whole = not is_row_separable(expression)
+        self._of = of
+        self._error = KernelResultError if plugin is not None else BindingError
+        self._expression = expression
+        self._made_by = None if plugin is None or isinstance(plugin.function, pl.Expr) else binding
+
+    def is_current(self) -> bool:
+        """Whether a function that returns the expression still returns it."""
+        return self._made_by is None or self._expression.meta.eq(build_expression(self._made_by))
+
+    def facts(self, *, nulls: bool) -> Facts:
+        """Return whether it runs chunk by chunk."""
+        return Facts("expression", row_separable=not self.whole)
+
+    def run(self, chunk: Chunk) -> None:
+        """Compute the chunk's rows."""
+        height = chunk.stop - chunk.start
+        selected = chunk.selection(self)
+        frame = pl.DataFrame({name: chunk.series(name) for name in self.reads})
+        if selected is not None:
+            frame = frame.filter(selected) if self.reads else frame
+            height = int(selected.sum())
+        values = self._values(frame, height)
+        if selected is not None:
+            values = spread(values, selected)
+        if self.is_filter:
+            chunk.run.select(self, chunk.start, values)
+        else:
+            for name in self.writes:
+                chunk.put(self, name, values)
+
+    def evaluate(self, frame: pl.DataFrame) -> pl.Series:
+        """Return the values for all rows of a frame."""
+        # Without columns a frame has no rows, and ``pl.len()`` reads none.
+        return self._values(frame.select(map(exactly, self.reads)) if self.reads else frame, frame.height)
+
+    def _values(self, frame: pl.DataFrame, height: int) -> pl.Series:
+        try:
+            values = frame.select(self._expression).to_series()
+        except pl.exceptions.PolarsError as error:
+            types = ", ".join(f"{name}: {frame[name].dtype}" for name in frame.columns[:_SHOWN_COLUMNS])
+            msg = f"{self._of} doesn't fit the columns ({types}): {without_context(error)}"
+            # Whose types or values they are: not the plugin's.
+            raise BindingError(msg, plugin=self._of.plugin, parameter=self._of.parameter) from error
+        if len(values) == height:
+            return values
+        if len(values) == 1:  # an aggregate or a literal, for each row as in `with_columns`
+            return values.new_from_index(0, height)
+        msg = f"{self._of} has {len(values)} rows, the data has {height}"
+        raise self._error(
+            msg, plugin=self._of.plugin, parameter=self._of.parameter, hint="give one value for each row"
+        )
+
+
+def spread(values: pl.Series, selected: pl.Series) -> pl.Series:
+    """Return values of the selected rows at their places among all rows, null elsewhere."""
+    if len(values) == len(selected):
+        return values
+    if not len(values):
+        return pl.Series([None], dtype=values.dtype).new_from_index(0, len(selected))
+    places = pl.select(pl.when(selected).then(selected.cum_sum() - 1)).to_series()
+    return values.gather(places)
+
+
+def build_expression(binding: Binding) -> pl.Expr:
+    """Return the plugin's expression over the data's columns."""
+    target = binding.plugin.function
+    sources = [_source(item) for item in binding.items]
+    if not isinstance(target, pl.Expr):
+        expression = target(*sources)
+        if not isinstance(expression, pl.Expr):
+            got = type(expression).__name__
+            msg = f"it must return a Polars expression, got {got}"
+            raise PluginDefinitionError(
+                msg, plugin=binding.plugin.name, expected="a Polars expression", got=got
+            )
+        return expression
+    renamed = {
+        item.parameter.name: source
+        for item, source in zip(binding.items, sources, strict=True)
+        if not _is_own_name(item)
+    }
+    return _substitute(target, renamed) if renamed else target
+
+
+def _is_own_name(item: Column | Constant) -> bool:
+    return isinstance(item, Column) and isinstance(item.source, str) and item.source == item.parameter.name
+
+
+def _source(item: Any) -> Any:
+    if not isinstance(item, Column):
+        return item.value
+    return pl.col(item.source) if isinstance(item.source, str) else item.source
+
+
+def _substitute(expression: pl.Expr, renamed: dict[str, Any]) -> pl.Expr:
+    """Return ``expression`` with columns replaced, by way of its serialised tree."""
+    tree = json.loads(expression.meta.serialize(format="json"))
+    replacements = {
+        name: json.loads(
+            (value if isinstance(value, pl.Expr) else pl.lit(value)).meta.serialize(format="json")
+        )
+        for name, value in renamed.items()
+    }
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, dict):
+            if len(node) == 1 and node.get("Column") in replacements:
+                return replacements[node["Column"]]
+            return {key: walk(value) for key, value in node.items()}
+        return [walk(item) for item in node] if isinstance(node, list) else node
+
+    return pl.Expr.deserialize(json.dumps(walk(tree)).encode(), format="json")
+
+
+def is_row_separable(expression: pl.Expr) -> bool:
+    """Whether each row of the result depends on that row alone, as far as Polars can tell.
+
+    Polars' own `is_row_separable` looks at the outermost operation: it says yes to
+    ``col("a") - col("a").mean()`` (Polars 2.1). So each operation inside is asked too, and has to keep the
+    number of rows. An exception means no, and so does a Series inside, whose rows belong to the whole.
+    """
+    names = root_names(expression)
+    if names is None or mentions(expression, "Series"):
+        return False
+    return (bool(names) or expression.meta.is_literal()) and _each_separable(expression)
+
+
+def _each_separable(expression: pl.Expr) -> bool:
+    meta = expression.meta
+    try:
+        if meta.is_literal():
+            return True
+        own = meta.is_row_separable() and meta.is_length_preserving()
+        return own and all(_each_separable(part) for part in meta.pop())
+    except Exception:  # whatever Polars raises, it doesn't say yes
+        return False
+
+
+def named(columns: Sequence[pl.Series]) -> pl.DataFrame:
+    """Return a frame of columns; in a list Polars would rename one that is called ``""``."""
+    if all([column.name for column in columns]):
+        return pl.DataFrame(columns)
+    return pl.DataFrame({column.name: column for column in columns})
+
+
+def exactly(name: str) -> pl.Expr:
+    """Return the column of a name, also of one that Polars would take for a pattern."""
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
+        return cs.by_name(name).as_expr()
+    return pl.col(name)
+
+
+def columns_of(expression: pl.Expr, scope: Scope) -> Sequence[str]:
+    """Return the columns that an expression reads; all there are if it means them by a pattern."""
+    names = root_names(expression)
+    return scope.names if names is None else names
+
+
+def expression_dtype(of: Owner, expression: pl.Expr, scope: Scope) -> Any:
+    """Return the dtype of an expression over the columns of ``scope``.
+
+    Raises
+    ------
+    BindingError
+        If Polars can't evaluate it; the message says whose it is.
+    """
+    names = columns_of(expression, scope)
+    if not all(name in scope for name in names):
+        names = scope.names  # for Polars' message
+    try:
+        return scope.empty(names).lazy().select(expression).collect_schema().dtypes()[0]
+    except pl.exceptions.PolarsError as error:
+        msg = f"{of}: {without_context(error)}"
+        raise BindingError(msg, plugin=of.plugin, parameter=of.parameter) from error

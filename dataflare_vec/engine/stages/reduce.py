@@ -1,0 +1,343 @@
+"""Reduces as a stage: many rows become one, or one for each key."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from array import array
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec._util.suggestions import Argument, Phrase
+from dataflare_vec.arrow.columns import Bitmap
+from dataflare_vec.compiler.native.numba import import_compiler
+from dataflare_vec.compiler.prepare import load_or_compile_part
+from dataflare_vec.compiler.remembered import remembered
+from dataflare_vec.compiler.specialise import output_fields
+from dataflare_vec.definition.binding import field_names, output_names
+from dataflare_vec.definition.declared import by_field, declared_dtypes
+from dataflare_vec.definition.plugin import plain
+from dataflare_vec.engine.stages.builders import allocate
+from dataflare_vec.engine.stages.partitioned import BlockStates
+from dataflare_vec.engine.stages.protocols import Needs
+from dataflare_vec.engine.stages.reasons import Reason, cause_of
+from dataflare_vec.engine.stages.scan import ScanStage
+from dataflare_vec.engine.state.store import KeyStates, StateColumn
+from dataflare_vec.exceptions import KernelResultError, OutputNameError, RowError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+
+    from dataflare_vec._typing import OnError
+    from dataflare_vec.arrow.columns import OutputColumn
+    from dataflare_vec.compiler.kernel import Kernel
+    from dataflare_vec.compiler.specialise import OutputField, Prepared
+    from dataflare_vec.definition.binding import Binding
+    from dataflare_vec.definition.state_layout import Carry
+    from dataflare_vec.engine.stages.protocols import Chunk
+    from dataflare_vec.engine.state.store import StateStore
+    from dataflare_vec.memory import MemoryPool
+
+_NO_BITMAPS = (0, 0, 0, 0, 0)
+
+
+class ReduceStage(ScanStage):
+    """A kernel that makes one state of many rows, and what is made of the state in the end.
+
+    Without keys and with ``merge``, threads work on blocks of rows of a fixed size, each from the initial
+    state on; the states of the blocks are merged in order. Where blocks begin depends on nothing but the
+    rows, so the bits don't depend on chunks and threads.
+
+    Attributes
+    ----------
+    schema : dict
+        Names and dtypes of the one row, or of a row for each key.
+    """
+
+    def __init__(
+        self,
+        binding: Binding,
+        prepared: Prepared,
+        reads: Sequence[str],
+        *,
+        by: Mapping[str, Any],
+        keys: Sequence[str],
+        dtypes: Mapping[str, Any],
+        output: Any,
+    ) -> None:
+        super().__init__(binding, prepared, reads, {}, kept=True, by=by, keys=keys)
+        stateful = binding.plugin.stateful
+        assert stateful is not None
+        self._merge = None
+        if stateful.merge is not None and not by:
+            self._merge = _compiled_merge(binding.plugin, prepared)
+            self.is_sequential = False
+        self._result: _Result = (
+            _State(binding.plugin, self.carry, dtypes)
+            if stateful.finish is None
+            else _Finished(binding.plugin, prepared, dtypes)
+        )
+        fields, count = self._result.fields, len(self._result.dtypes)
+        self._names = output_names(binding.plugin, fields, count, output, ())
+        for name in self._names:
+            if name in by:
+                raise OutputNameError(
+                    Phrase(Argument("by"), f" has a column `{name}` already"),
+                    plugin=binding.plugin.name,
+                    column=name,
+                    hint=Phrase("name the output otherwise with ", Argument("output", "…")),
+                )
+        self.schema = {**by, **dict(zip(self._names, self._result.dtypes, strict=True))}
+
+    def open_state(self, given: Any) -> StateStore:
+        """Return the state before the first row: a given one, or the initial one."""
+        if self._merge is None:
+            return super().open_state(given)
+        return BlockStates(self.binding.plugin, self.carry, self._merge, given)
+
+    def needs(self, rows: int) -> Needs:
+        """Return that nothing is known: what it takes is for keys."""
+        return Needs(None, 0)
+
+    def adopt(self, states: StateStore) -> None:
+        """Go on with states, and from now on merge them with the ``merge`` of now."""
+        super().adopt(states)
+        if isinstance(states, BlockStates):
+            states.merge = self._merge
+
+    def run(self, chunk: Chunk) -> None:
+        """Compute the chunk's rows."""
+        states = chunk.run.states[self.state_name]
+        if not isinstance(states, BlockStates):
+            super().run(chunk)
+            return
+        run, placement = chunk.run, self.place(chunk)
+        head, *others = states.parts(chunk.start, chunk.stop)
+        # A block that begins in an earlier chunk comes last: until then its first part may be done.
+        for part in (*others, head):
+            with run.sequencer.turn((self.index, part.block), part.start, part.stop, part.first):
+                self.fold(run, placement, states.column(part.block), part.start, part.stop)
+
+    def _take_apart(self, result: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Return the next state; there is no value."""
+        return (result if isinstance(self.carry.init, tuple) else result[0]), ()
+
+    def result(
+        self, carried: Mapping[str, StateStore], pool: MemoryPool, on_error: OnError
+    ) -> list[pl.Series]:
+        """Return the columns of the one row, or of a row for each key, by the state among those carried.
+
+        Raises
+        ------
+        RowError
+            If ``finish`` fails, under ``on_error="raise"``.
+        """
+        states = carried[self.state_name]
+        self.adopt(states)
+        if isinstance(states, KeyStates):
+            count = states.keys.count
+            keys = states.keys.frame()
+            records = states.have(count)[:count]
+        else:
+            keys, records = pl.DataFrame(), states.records  # type: ignore[attr-defined]
+        with pool.claim(None) as memory:
+            columns = self._result.columns(records, memory, on_error, keys)
+        named = [series.alias(name) for series, name in zip(columns, self._names, strict=True)]
+        return [*keys.get_columns(), *named]
+
+
+class _Result(ABC):
+    """What comes of a state: names of fields (None for one value) and dtypes."""
+
+    fields: Sequence[str] | None
+    dtypes: Sequence[Any]
+
+    @abstractmethod
+    def columns(
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame
+    ) -> list[pl.Series]:
+        """Return the columns that records come to."""
+
+
+class _State(_Result):
+    """The state itself."""
+
+    def __init__(self, plugin: Any, carry: Carry, dtypes: Mapping[str, Any]) -> None:
+        self._carry = carry
+        init = carry.init
+        self.fields = None
+        if isinstance(init, tuple):
+            named = hasattr(init, "_fields")
+            self.fields = [leaf.name if named else f"{plugin.name}_{leaf.name}" for leaf in carry.leaves]
+        empty = carry.records(0)
+        self.dtypes = [carry.series(leaf, empty).dtype for leaf in carry.leaves]
+        declared = declared_dtypes(plugin, dict(dtypes))
+        if isinstance(plugin.returns, dict):
+            declared = by_field(plugin, self.fields, dict(dtypes))
+        if declared is not None:
+            if len(declared) != len(self.dtypes):
+                msg = f"its state has {len(self.dtypes)} values, but `returns` declares {len(declared)}"
+                raise KernelResultError(msg, plugin=plugin.name)
+            pairs = zip(declared, self.dtypes, strict=True)
+            self.dtypes = [dtype if wanted is None else wanted for wanted, dtype in pairs]
+
+    def columns(
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame
+    ) -> list[pl.Series]:
+        columns = [self._carry.series(leaf, records) for leaf in self._carry.leaves]
+        return [series.cast(dtype) for series, dtype in zip(columns, self.dtypes, strict=True)]
+
+
+class _Finished(_Result):
+    """What ``finish`` makes of the state."""
+
+    def __init__(self, plugin: Any, prepared: Prepared, dtypes: Mapping[str, Any]) -> None:
+        self._plugin = plugin
+        assert prepared.carry is not None
+        self._carry = prepared.carry
+        self._kernel, fields, self._outputs, is_tuple = _compiled_finish(plugin, prepared, dict(dtypes))
+        self.fields = field_names(plugin, fields, len(self._outputs), is_tuple=is_tuple)
+        self.dtypes = [field.shown for field in self._outputs]
+
+    def columns(
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame
+    ) -> list[pl.Series]:
+        count = len(records)
+        targets = allocate(self._outputs, pool, count, nulls=False)
+        state = StateColumn(records)
+        block = self._block(state, targets, _NO_BITMAPS)
+        if count and self._kernel.loop(nulls=False)(block.buffer_info()[0], count):
+            self._careful(records, targets, pool, on_error, keys)
+        for target in targets:
+            target.check()
+        return [target.to_series("") for target in targets]
+
+    def _careful(
+        self,
+        records: np.ndarray[Any, Any],
+        targets: Sequence[OutputColumn],
+        pool: MemoryPool,
+        on_error: OnError,
+        keys: pl.DataFrame,
+    ) -> None:
+        count = len(records)
+        selected, failed = Bitmap(pool, count, ones=True), Bitmap(pool, count, ones=False)
+        for target in targets:
+            target.need_validity()
+        block = self._block(StateColumn(records), targets, (selected.address, 0, failed.address, 0, 0))
+        self._kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], count)
+        which = failed.slice(0, count).arg_true()
+        if on_error != "raise" or not len(which):
+            return
+        first = int(which[0])
+        state = self._carry.unpack(records[first])
+        where = f" for key {keys.row(first)}" if keys.width else ""
+
+        def compiled() -> Exception:
+            reason = Reason()
+            block = self._block(StateColumn(records[first : first + 1]), targets, reason.slots)
+            self._kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], 1)
+            return reason.exception(self.dtypes)
+
+        cause = cause_of(plain(self._plugin.stateful.finish), [state], compiled)
+        raise RowError(
+            problem=f"`finish` failed on {len(which)} of {count} states, the first{where}",
+            plugin=self._plugin.name,
+            count=len(which),
+            cause=cause,
+            hint=Phrase("pass ", Argument("on_error", "null"), " to have null for them"),
+        )
+
+    def _block(
+        self,
+        state: StateColumn,
+        targets: Sequence[OutputColumn],
+        last: tuple[int, ...],  # bitmaps, and the address of the reason
+    ) -> array[int]:
+        slots = list(state.at(0))
+        for target in targets:
+            slots += target.for_writing(0)
+        return array("q", [*slots, *last])
+
+
+def _compiled_finish(
+    plugin: Any, prepared: Prepared, dtypes: dict[str, Any]
+) -> tuple[Kernel, tuple[str, ...] | None, tuple[OutputField, ...], bool]:
+    """Return the kernel, names of its fields, its outputs, and whether it returns a tuple."""
+    key = ("finish", prepared.kernel, *dtypes.values())
+    kernels = remembered(plugin).made.kernels
+    if key not in kernels:
+
+        def compile_() -> tuple[Any, tuple[Any, ...]]:
+            import_compiler()
+            from dataflare_vec.compiler.jit.codegen.driver import compile_kernel
+            from dataflare_vec.compiler.jit.codegen.scans import StateInput
+
+            inputs = [StateInput(prepared.kernel.compiled.state_type, is_column=True)]
+
+            def compiled(declared: list[Any] | None) -> Any:
+                return _explained(
+                    plugin,
+                    "finish",
+                    [inputs[0].kernel_type],
+                    lambda: compile_kernel(plugin.stateful.finish, inputs, declared, math=plugin.math),
+                )
+
+            kernel = compiled(declared_dtypes(plugin, dtypes))
+            if isinstance(plugin.returns, dict):
+                kernel = compiled(by_field(plugin, kernel.field_names, dtypes))
+            return kernel, (kernel.field_names, output_fields(kernel), kernel.returns_tuple)
+
+        kernel, known = load_or_compile_part(plugin, prepared, "finish", compile_)
+        kernels[key] = kernel, *known
+    return kernels[key]  # type: ignore[no-any-return]
+
+
+def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
+    key = ("merge", prepared.kernel)
+    kernels = remembered(plugin).made.kernels
+    if key not in kernels:
+
+        def compile_() -> tuple[Any, tuple[Any, ...]]:
+            import_compiler()
+            from dataflare_vec.compiler.jit.codegen.scans import StateInput, compile_fold
+
+            ty = prepared.kernel.compiled.state_type
+            function, init = plugin.stateful.merge, plugin.stateful.init
+            inputs = [StateInput(ty, is_column=True)]
+            kernel = _explained(
+                plugin,
+                "merge",
+                [ty.inner, ty.inner],
+                lambda: compile_fold(
+                    function, init, inputs, math=plugin.math, gives_values=False, state=ty.inner
+                ),
+            )
+            return kernel, ()
+
+        kernels[key], _ = load_or_compile_part(plugin, prepared, "merge", compile_)
+    return kernels[key]  # type: ignore[no-any-return]
+
+
+def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Callable[[], Any]) -> Any:
+    """Return what is compiled; or raise an error that names the function."""
+    import_compiler()
+    from dataflare_vec.compiler.jit.diagnostics import explain_function, inner_cause
+
+    function = plain(getattr(plugin.stateful, what))
+
+    def explained(error: Exception) -> Exception:
+        return explain_function(plugin.name, function, arguments, error, part=what)
+
+    try:
+        kernel = compile_it()
+        kernel.check()
+    except KernelResultError as error:
+        error.fill(plugin=plugin.name, problem=f"`{what}`: {error.problem}")
+        raise
+    except Exception as error:  # Numba's own, and whatever its passes stumble over
+        raise explained(error) from inner_cause(error)
+    kernel.explained = explained
+    return kernel

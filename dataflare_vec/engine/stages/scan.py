@@ -1,0 +1,217 @@
+"""Scans as a stage: row kernels that carry a state from row to row, chunk after chunk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import polars as pl
+
+from dataflare_vec.definition.interpreter import call_rows
+from dataflare_vec.engine.stages.failures import physical_rows
+from dataflare_vec.engine.stages.row import RowStage, pieces
+from dataflare_vec.engine.state.keys import check_key_types
+from dataflare_vec.engine.state.store import KeyStates, OneState, StateColumn
+from dataflare_vec.exceptions import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dataflare_vec.compiler.cache.cached import CachedKernel
+    from dataflare_vec.compiler.jit.codegen.loop_report import LoopFacts
+    from dataflare_vec.compiler.jit.codegen.scans import FoldKernel
+    from dataflare_vec.compiler.specialise import Prepared
+    from dataflare_vec.definition.binding import Binding
+    from dataflare_vec.definition.state_layout import Carry
+    from dataflare_vec.engine.stages.protocols import (
+        Chunk,
+        Direct,
+        Facts,
+        Fusable,
+        Placed,
+        Placement,
+        Surroundings,
+    )
+    from dataflare_vec.engine.state.store import StateStore
+
+#: Name of the state in a sample of failed rows, as the bytes of its record; no parameter can be called so.
+STATE = "state before the row"
+
+
+class ScanStage(RowStage):
+    """A kernel that carries a state, one for all rows or one for each key.
+
+    Rows go through it in order. With keys there are two turns, finding the codes of a chunk and the loop over
+    it, so that two threads find codes for one chunk while the loop runs over another.
+
+    Attributes
+    ----------
+    by : dict
+        Names and dtypes of the keys; empty for one state.
+    keys : sequence of str
+        The columns that hold them.
+    """
+
+    def __init__(
+        self,
+        binding: Binding,
+        prepared: Prepared,
+        reads: Sequence[str],
+        writes: Mapping[str, Any],
+        *,
+        kept: bool,
+        by: Mapping[str, Any],
+        keys: Sequence[str],
+    ) -> None:
+        super().__init__(binding, prepared, reads, writes, kept=kept)
+        check_key_types(binding.plugin.name, by)
+        self.by = by
+        self.keys = keys
+        self.is_sequential = not by
+        assert prepared.carry is not None
+        self.carry: Carry = prepared.carry
+        kernel = cast("FoldKernel | CachedKernel", prepared.kernel)
+        self.kernel = kernel.by_key if by else kernel
+        if self._constants is not None:
+            self._constants = [None, *self._constants]
+
+    def open_state(self, given: Any) -> StateStore:
+        """Return the state before the first row: a given one, or the initial one.
+
+        Raises
+        ------
+        StateError
+            If the given one doesn't fit.
+        """
+        name = self.binding.plugin.name
+        if self.by:
+            return KeyStates(name, self.carry, self.by, given)
+        return OneState(name, self.carry, given)
+
+    def take_up(self, states: Mapping[str, StateStore], rows: int) -> None:
+        """Go on with the state that is its own among ``states``, for a run of some rows.
+
+        Raises
+        ------
+        StateError
+            If it lies in memory as this kernel can't read it.
+        """
+        self.adopt(states[self.state_name])
+        states[self.state_name].begin(rows)
+
+    def adopt(self, states: StateStore) -> None:
+        """Look whether it can go on with states that an earlier plan may have opened; see `take_up`."""
+        if states.carry != self.carry:
+            raise StateError(
+                problem="what it captures has changed since its state was begun, and with it the state's "
+                f"type: it was {states.carry.dtype}, now it is {self.carry.dtype}",
+                plugin=self.binding.plugin.name,
+                expected=str(self.carry.dtype),
+                got=states.carry.dtype,
+                hint="begin with a new state",
+            )
+
+    def run(self, chunk: Chunk) -> None:
+        """Compute the chunk's rows."""
+        run, start, stop = chunk.run, chunk.start, chunk.stop
+        states = run.states[self.state_name]
+        placement = self.place(chunk)
+        if isinstance(states, OneState):
+            with run.sequencer.turn(self.index, start, stop):
+                self.fold(run, placement, StateColumn(states.records), start, stop)
+            return
+        assert isinstance(states, KeyStates)
+        columns = [chunk.series(name) for name in self.keys]
+        with run.sequencer.turn((self.index, "keys"), start, stop):
+            codes, count = states.encode(columns, chunk.selection(self))
+        with run.sequencer.turn(self.index, start, stop):
+            self.fold(run, placement, StateColumn(states.have(count), codes, start), start, stop)
+
+    def fusable(self) -> Fusable | None:
+        """Return nothing: a chunk has to wait for the one before it."""
+        return None
+
+    def direct(self) -> Direct | None:
+        """Return nothing: its state belongs to a run."""
+        return None
+
+    def facts(self, *, nulls: bool) -> Facts:
+        """Return what became of its loop, which the state keeps from being vector code."""
+        facts = super().facts(nulls=nulls)
+        reasons = ("each row needs the state that the one before it has left",)
+        loop = replace(cast("LoopFacts", facts.loop), reasons=reasons, remarks=(), branches_on_null=True)
+        return facts._replace(loop=loop)
+
+    def fold(
+        self, run: Surroundings, placement: Placement, state: StateColumn, start: int, stop: int
+    ) -> None:
+        """Run the loop over some rows, with their state."""
+        placement = placement._replace(columns=[(cast("Any", state), 0), *placement.columns])
+        loop = self.kernel.loop(nulls=placement.nulls)
+        failures = run.failures[self.index]
+        for first, last in pieces(placement.columns, start, stop):
+            row = first
+            while row < last and failures.count < failures.limit:
+                block = self.block(placement, row, run.selection_slots(row))
+                stopped = loop(block.buffer_info()[0], last - row)
+                placement.check()
+                if not stopped:
+                    row = last
+                    break
+                if state.is_one and self.carry.has_arrays:
+                    loop(block.buffer_info()[0], stopped - 1)  # it stands where the loop began
+                # This row alone in the careful loop: then the state is still the one that it saw.
+                row += stopped
+                self._careful(run, placement, row - 1, row)
+            if row < last:
+                self._careful(run, placement, row, last)
+
+    def inputs(self, placement: Placement, first: int, last: int, within: pl.Series) -> list[pl.Series]:
+        """Return what the kernel read for some of the rows from ``first`` to ``last``, with the state."""
+        (first_column, _), *columns = placement.columns
+        state = cast("StateColumn", first_column)
+        record = np.array([state.record(first + i) for i in within], self.carry.dtype)
+        size = self.carry.size
+        raw = record.tobytes()
+        states = pl.Series(STATE, [raw[i : i + size] for i in range(0, len(raw), size)], dtype=pl.Binary)
+        return [states, *super().inputs(placement._replace(columns=columns), first, last, within)]
+
+    def replay(self, inputs: pl.DataFrame) -> Iterator[tuple[Any, ...] | Exception]:
+        """Yield what the plain Python function makes of such rows, one for each."""
+        states = [self.carry.unpack(record) for record in self._records(inputs)]
+        inputs = inputs.drop(STATE)
+        for result in call_rows(self.binding, physical_rows(inputs), inputs.dtypes, states):
+            if isinstance(result, Exception):
+                yield result
+                continue
+            state, value = self._take_apart(result)
+            try:
+                self.carry.pack(state)
+            except ValueError as error:
+                yield ValueError(f"the next state isn't like the one before: {error}")
+            else:
+                yield value if isinstance(value, tuple) else (value,)
+
+    def _placed(self, inputs: pl.DataFrame) -> list[Placed]:
+        """Return a row of a sample as a loop reads it: its state, and what it read."""
+        records = self._records(inputs).copy()  # the loop writes to it
+        state = StateColumn(records, np.zeros(1, np.int32))
+        return [(cast("Any", state), 0), *super()._placed(inputs.drop(STATE))]
+
+    def _take_apart(self, result: tuple[Any, ...]) -> tuple[Any, Any]:
+        """Return the next state and the value of what the plain function has returned."""
+        return result[0], result[1]
+
+    def shown(self, inputs: pl.DataFrame) -> pl.DataFrame:
+        """Return such rows as they are shown to the user: with the state under its parameter's name."""
+        stateful = self.binding.plugin.stateful
+        assert stateful is not None
+        records = self._records(inputs)
+        columns = [self.carry.series(leaf, records) for leaf in self.carry.leaves]
+        single = len(columns) == 1 and not isinstance(self.carry.init, tuple)
+        state = columns[0] if single else pl.DataFrame(columns).to_struct()
+        return pl.DataFrame([state.alias(stateful.parameter), *inputs.drop(STATE).get_columns()])
+
+    def _records(self, inputs: pl.DataFrame) -> np.ndarray[Any, Any]:
+        return np.frombuffer(b"".join(inputs[STATE].to_list()), self.carry.dtype)

@@ -1,0 +1,107 @@
+"""The columns that a step can read: the data's own, and those of the steps before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec._util.foreign_errors import first_line
+from dataflare_vec.exceptions import UnsupportedDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Scope:
+    """Names and dtypes, the data's looked up only when asked for, and once.
+
+    Parameters
+    ----------
+    names
+        The data's columns.
+    frame
+        Those that can be read, at least.
+
+    Attributes
+    ----------
+    columns : dict
+        Those of the data that were looked up.
+    new : dict
+        Dtypes of the columns of earlier steps.
+    holds_all : bool
+        Whether the frame has all rows that there are, not just a part or none.
+    """
+
+    def __init__(self, names: Sequence[str], frame: pl.DataFrame) -> None:
+        self.data_names = names
+        self._frame = frame
+        self.columns: dict[str, pl.Series] = {}
+        self.new: dict[str, Any] = {}
+        self._hidden: set[str] = set()
+        self.holds_all = False
+
+    @classmethod
+    def of_frame(cls, frame: pl.DataFrame) -> Scope:
+        """Return the scope of a frame's columns."""
+        return cls(frame.columns, frame)
+
+    @classmethod
+    def of_schema(cls, schema: Mapping[str, Any]) -> Scope:
+        """Return the scope of columns that are known by name and dtype.
+
+        Raises
+        ------
+        UnsupportedDataError
+            As `empty_frame`.
+        """
+        return cls(list(schema), empty_frame(schema))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.data_names or name in self.new
+
+    @property
+    def names(self) -> Sequence[str]:
+        """All names that can be read, without those of `hide`."""
+        if not self.new:
+            return self.data_names
+        return [name for name in dict.fromkeys([*self.data_names, *self.new]) if name not in self._hidden]
+
+    def hide(self, name: str) -> None:
+        """Leave a new column out of `names`: a pattern such as ``pl.all()`` doesn't mean it."""
+        self._hidden.add(name)
+
+    def dtype(self, name: str) -> Any:
+        """Return the dtype of a column."""
+        if name in self.new:
+            return self.new[name]
+        column = self.columns.get(name)
+        return (self.column(name) if column is None else column).dtype
+
+    def column(self, name: str) -> pl.Series:
+        """Return a column of the data."""
+        column = self.columns.get(name)
+        if column is None:
+            column = self.columns[name] = self._frame.get_column(name)
+        return column
+
+    def empty(self, names: Sequence[str]) -> pl.DataFrame:
+        """Return a frame of some of the columns, without rows."""
+        return pl.DataFrame(schema={name: self.dtype(name) for name in names})
+
+
+def empty_frame(schema: Mapping[str, Any]) -> pl.DataFrame:
+    """Return a frame without rows.
+
+    Raises
+    ------
+    UnsupportedDataError
+        If Polars knows a dtype, but can't hold it: decimals of 43 digits, of a file.
+    """
+    try:
+        return pl.DataFrame(schema=dict(schema))
+    except BaseException as error:  # a panic of Polars is none of Exception
+        if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
+            raise
+        msg = f"Polars can't hold the columns of the query: {first_line(error)}"
+        raise UnsupportedDataError(msg, hint="leave them out") from error

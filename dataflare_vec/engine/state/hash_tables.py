@@ -1,0 +1,110 @@
+"""The functions of hash tables, to be called without Numba: from the cache, or compiled."""
+
+from __future__ import annotations
+
+from array import array
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.compiler.kernel import PROTOTYPE
+from dataflare_vec.compiler.native.numba import import_compiler
+from dataflare_vec.compiler.native.support import address_of_compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    #: uint64, of keys, entries and views.
+    Words = NDArray[np.uint64]
+    #: uint8, of marks and copies of keys.
+    Bytes = NDArray[np.uint8]
+    #: int32, one for each row.
+    Codes = NDArray[np.int32]
+    #: int64, of counts and rows.
+    Counts = NDArray[np.int64]
+
+
+def encode_words(
+    words: Words, marks: Bytes, start: int, entries: Words, counts: Counts, codes: Codes, fresh: Counts
+) -> int:
+    """Write the code of each row from ``start`` on; return the row that there was no room for.
+
+    Parameters
+    ----------
+    words
+        uint64: equal where the keys are.
+    marks
+        uint8, `NULL`, `ABSENT` or 0 (see `native.hash_table`); empty if all are 0.
+    entries
+        uint64 entries of the table, a power of two of them.
+    counts
+        int64: see `native.hash_table.COUNT`.
+    codes
+        int32, one a row: written.
+    fresh
+        int64: the row of each new key is written, in order.
+    """
+    return _call("encode_words", words, marks, start, entries, counts, codes, fresh)
+
+
+def encode_bytes(
+    views: Words,
+    buffers: Words,
+    marks: Bytes,
+    start: int,
+    entries: Words,
+    counts: Counts,
+    heap: Bytes,
+    codes: Codes,
+    fresh: Counts,
+) -> int:
+    """Write the code of each row from ``start`` on; return the row that there was no room for.
+
+    Parameters as in `encode_words`, and:
+
+    Parameters
+    ----------
+    views
+        uint64, two a row: Arrow's string views.
+    buffers
+        uint64: addresses of the buffers that longer strings lie in.
+    heap
+        uint8: copies of the keys that are longer than a view holds.
+    """
+    return _call("encode_bytes", views, buffers, marks, start, entries, counts, heap, codes, fresh)
+
+
+def rehash(old: Words, new: Words, width: int) -> None:
+    """Put the entries of a table, ``width`` words each, into a larger one that is empty."""
+    _call("rehash", old, new, width)
+
+
+def pair(first: Codes, second: Codes, words: Words) -> None:
+    """Write words that are equal where both codes are."""
+    _call("pair", first, second, words)
+
+
+def plain_floats(bits: Words, words: Words) -> None:
+    """Write the bits of 64-bit floats, one NaN for all and one zero for both."""
+    _call("plain_floats", bits, bits, words)
+
+
+def _call(name: str, *arguments: Any) -> int:
+    slots: list[int] = []
+    for argument in arguments:
+        slots += (argument,) if isinstance(argument, int) else (argument.ctypes.data, len(argument))
+    block = array("q", slots)
+    return _function(name)(block.buffer_info()[0], 0)
+
+
+@cache
+def _function(name: str) -> Callable[[int, int], int]:
+    def compile_() -> Any:
+        import_compiler()
+        from dataflare_vec.compiler.jit.codegen.hash_tables import compile_function
+
+        return compile_function(name)
+
+    return PROTOTYPE(address_of_compiled(f"keys.{name}", compile_))

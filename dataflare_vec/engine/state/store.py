@@ -1,0 +1,236 @@
+"""States while a run goes on, and what is left of them when it is over."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from dataflare_vec.definition.state_layout import Carry, Leaf
+from dataflare_vec.engine.state.keys import Keys
+from dataflare_vec.exceptions import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataflare_vec.arrow.layouts import Slots
+    from dataflare_vec.engine.state.keys import Codes
+
+_FIRST_RECORDS = 1 << 10
+
+
+class KeyedState(Mapping[Any, Any]):
+    """The states of a run with ``by=``, one for each key, in first-seen order.
+
+    A mapping from key (a tuple, if there are several key columns) to state. It can be pickled, and given to a
+    later run as ``state=``.
+
+    Attributes
+    ----------
+    keys_frame : polars.DataFrame
+        The keys, one row each.
+    """
+
+    __module__ = "dataflare_vec"  # which its pickles name, wherever this file is
+
+    def __init__(self, plugin: str, keys: pl.DataFrame, records: np.ndarray[Any, Any], carry: Carry) -> None:
+        self.plugin = plugin
+        self.keys_frame = keys
+        self.records = records
+        self.carry = carry
+        self._rows: dict[Any, int] | None = None
+
+    def _row_of(self) -> dict[Any, int]:
+        if self._rows is None:
+            self._rows = {_plain_key(key): i for i, key in enumerate(self)}
+        return self._rows
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return the state of a key."""
+        return self.carry.unpack(self.records[self._row_of()[_plain_key(key)]])
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the keys in first-seen order."""
+        if self.keys_frame.width == 1:
+            return iter(self.keys_frame.to_series().to_list())
+        return self.keys_frame.iter_rows()
+
+    def __len__(self) -> int:
+        """Return how many keys there are."""
+        return self.keys_frame.height
+
+    def to_frame(self) -> pl.DataFrame:
+        """Return keys and states as a frame: a column for each scalar or array of the state."""
+        taken = set(self.keys_frame.columns)
+        columns = [self.carry.series(leaf, self.records) for leaf in self.carry.leaves]
+        renamed = [c.alias(f"state.{c.name}") if c.name in taken else c for c in columns]
+        return self.keys_frame.hstack(renamed)
+
+    def __reduce__(self) -> Any:
+        """Return what is pickled: nothing of ours but this class, so that later versions can read it."""
+        leaves = [astuple(leaf) for leaf in self.carry.leaves]
+        carry = (self.carry.init, leaves, self.carry.size)
+        return KeyedState._restored, (self.plugin, self.keys_frame, self.records, carry)
+
+    @classmethod
+    def _restored(
+        cls, plugin: str, keys: pl.DataFrame, records: np.ndarray[Any, Any], carry: Any
+    ) -> KeyedState:
+        init, leaves, size = carry
+        return cls(plugin, keys, records, Carry(init, tuple(Leaf(*leaf) for leaf in leaves), size))
+
+    def __repr__(self) -> str:
+        """Say what it is."""
+        names = ", ".join(f"`{name}`" for name in self.keys_frame.columns)
+        return f"<state of `{self.plugin}` for {len(self)} keys of {names}>"
+
+
+def _plain_key(key: Any) -> Any:
+    """Return a key that equals itself: NaN doesn't."""
+    if isinstance(key, tuple):
+        return tuple(map(_plain_key, key))
+    return "NaN" if isinstance(key, float) and key != key else key
+
+
+class StateColumn:
+    """Records as a loop reads and writes them: what `InputColumn` is to a column of the data."""
+
+    has_nulls = False
+    starts = (0,)
+
+    def __init__(self, records: np.ndarray[Any, Any], codes: Codes | None = None, start: int = 0) -> None:
+        self._records = records
+        self._codes = codes
+        self._start = start
+
+    @property
+    def is_one(self) -> bool:
+        """Whether all rows have the same."""
+        return self._codes is None
+
+    def at(self, row: int) -> Slots:
+        """Return the slots for a range of rows that starts at ``row``."""
+        address = self._records.ctypes.data
+        if self._codes is None:
+            return (address, 0, 0, 0)
+        return (address, self._codes.ctypes.data + 4 * (row - self._start), 0, 0)
+
+    def record(self, row: int) -> Any:
+        """Return the record of a row."""
+        return self._records[0 if self._codes is None else self._codes[row - self._start]]
+
+
+class StateStore(ABC):
+    """What a stage carries through a run, and from run to run of a stream.
+
+    Attributes
+    ----------
+    carry : Carry
+        How it lies in memory.
+    """
+
+    carry: Carry
+
+    def begin(self, rows: int) -> None:  # noqa: B027  # most don't care
+        """Be told how many rows the next run has."""
+
+    @abstractmethod
+    def value(self) -> Any:
+        """Return the state as it is now."""
+
+
+class OneState(StateStore):
+    """One state for all rows."""
+
+    def __init__(self, plugin: str, carry: Carry, given: Any = None) -> None:
+        self.carry = carry
+        self.records = carry.records(1)
+        if given is not None:
+            self.records[0] = packed(plugin, carry, given)
+
+    def value(self) -> Any:
+        """Return the state as it is now."""
+        return self.carry.unpack(self.records[0])
+
+
+class KeyStates(StateStore):
+    """One state for each key."""
+
+    def __init__(
+        self, plugin: str, carry: Carry, schema: Mapping[str, Any], given: KeyedState | None = None
+    ) -> None:
+        self._plugin = plugin
+        self.carry = carry
+        self.keys = Keys(schema)
+        self._filled = 0
+        self.records = np.empty(0, carry.dtype)
+        if given is not None:
+            _check_keyed(plugin, carry, schema, given)
+            self.keys = Keys(schema, given.keys_frame)
+            self.records = given.records.copy()
+            self._filled = len(self.records)
+
+    def encode(self, columns: Sequence[pl.Series], selected: pl.Series | None) -> tuple[Codes, int]:
+        """Return the code of each row, and how many codes there are now."""
+        return self.keys.encode(columns, selected), self.keys.count
+
+    def have(self, count: int) -> np.ndarray[Any, Any]:
+        """Return records for at least ``count`` keys; new ones hold the initial state."""
+        if count > len(self.records):
+            larger = np.empty(max(_FIRST_RECORDS, 2 * count), self.carry.dtype)
+            larger[: self._filled] = self.records[: self._filled]
+            larger[self._filled :] = self.carry.pack(self.carry.init)
+            self.records = larger
+        self._filled = max(self._filled, count)
+        return self.records
+
+    def value(self) -> KeyedState:
+        """Return the states as they are now."""
+        count = self.keys.count
+        return KeyedState(self._plugin, self.keys.frame(), self.have(count)[:count].copy(), self.carry)
+
+
+def packed(plugin: str, carry: Carry, given: Any) -> Any:
+    """Return the record of a state that a user gave.
+
+    Raises
+    ------
+    StateError
+        If it doesn't fit.
+    """
+    if isinstance(given, KeyedState):
+        msg = f"`state` holds one state for each key of {given.keys_frame.columns}"
+        raise StateError(msg, plugin=plugin, argument="state", hint="pass the same `by=`")
+    try:
+        return carry.pack(given)
+    except ValueError as error:
+        msg, hint = f"`state` doesn't fit: {error}", f"it must be like `init`, {carry.init!r}"
+        raise StateError(msg, plugin=plugin, argument="state", hint=hint) from None
+
+
+def _check_keyed(plugin: str, carry: Carry, schema: Mapping[str, Any], given: Any) -> None:
+    if not isinstance(given, KeyedState):
+        raise StateError(
+            plugin=plugin,
+            argument="state",
+            expected="the `state` of a result that had the same `by=`",
+            got=type(given).__name__,
+        )
+    problem, hint = None, ""
+    if given.plugin != plugin:
+        problem = f"`state` is of plugin `{given.plugin}`"
+    elif given.keys_frame.columns != list(schema):
+        problem = f"`state` is by {given.keys_frame.columns}, this run by {list(schema)}"
+    elif given.keys_frame.schema != schema:
+        had = ", ".join(f"{k}: {v}" for k, v in given.keys_frame.schema.items())
+        has = ", ".join(f"{k}: {v}" for k, v in schema.items())
+        problem = f"the keys of `state` are ({had}), those of this run ({has})"
+        hint = "cast them"
+    elif given.records.dtype != carry.dtype:
+        problem = f"`state` holds {given.records.dtype}, the plugin's state is {carry.dtype}"
+    if problem:
+        raise StateError(problem, plugin=plugin, argument="state", hint=hint)

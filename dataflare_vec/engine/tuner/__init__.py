@@ -1,0 +1,22 @@
+"""The rows of a chunk, chosen from the latency and throughput of the chunks so far."""
+
+from dataflare_vec.engine.tuner.base import TracedTuner, Tuner
+from dataflare_vec.engine.tuner.chunk import ChunkTuner
+from dataflare_vec.engine.tuner.memory import TunerMemory, make_tuner
+from dataflare_vec.engine.tuner.plot import plot_trace
+from dataflare_vec.engine.tuner.rules import CallableTuner, FixedTuner, RuleTuner
+from dataflare_vec.engine.tuner.trace import TraceEntry, trace_frame
+
+__all__ = [
+    "CallableTuner",
+    "ChunkTuner",
+    "FixedTuner",
+    "RuleTuner",
+    "TraceEntry",
+    "TracedTuner",
+    "Tuner",
+    "TunerMemory",
+    "make_tuner",
+    "plot_trace",
+    "trace_frame",
+]

@@ -1,0 +1,186 @@
+"""pandas' frames: columns out of them for Polars, and new ones into them, in dtypes that lose nothing."""
+
+from __future__ import annotations
+
+import datetime
+from numbers import Number
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from dataflare_vec._util.foreign_errors import first_line
+from dataflare_vec.interop.arrow import to_arrow
+from dataflare_vec.interop.columns import passing_over, position, refuse
+from dataflare_vec.interop.sound import check
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from dataflare_vec.engine.execution.execute import Outcome
+
+    #: Whose dtypes new columns get: NumPy's, pandas' own that know nulls, or Arrow's.
+    Family = Literal["numpy", "nullable", "arrow"]
+
+#: Types of Python objects that a message names.
+_SHOWN_TYPES = 4
+
+
+def read(data: Any, readers: Mapping[str, str], optional: Collection[str]) -> pl.DataFrame:
+    """Return the columns that are read as a Polars frame.
+
+    Raises
+    ------
+    BindingError
+        If there are several of a name, or what they hold can't be read.
+    UnsupportedDataError
+        If one is of Arrow and damaged.
+    """
+    labels = list(data.columns)
+    columns = {}
+    for name in readers:
+        with passing_over(name in optional):
+            at = position(labels, name)
+            assert at is not None
+            columns[name] = _read_column(data.iloc[:, at], name, readers)
+    return pl.DataFrame(columns)
+
+
+def _read_column(column: Any, name: str, readers: Mapping[str, str]) -> pl.Series:
+    """Return one column. NaN stays NaN: a null of pandas' own is one that its dtype knows."""
+    import pandas as pd
+    import pyarrow as pa
+
+    what = f"is of pandas' dtype {column.dtype}, which Polars can't read"
+    is_category = isinstance(column.dtype, pd.CategoricalDtype)
+    values = column.dtype.categories.array if is_category else column.array
+    if isinstance(values.dtype, pd.ArrowDtype) or getattr(values.dtype, "storage", None) == "pyarrow":
+        check(values.__arrow_array__(), name, readers)
+    elif getattr(values, "unit", None) == "s":
+        check(pa.array(values, from_pandas=True), name, readers)
+    if pd.api.types.is_object_dtype(column.dtype):
+        column, kinds = _plain_objects(column)
+        shown = ", ".join(kinds[:_SHOWN_TYPES]) + (", …" if len(kinds) > _SHOWN_TYPES else "")
+        what = f"holds Python objects ({shown}) that no one type holds"
+    try:
+        if column is None:
+            msg = "values of unlike types aren't converted silently"
+            raise TypeError(msg)
+        return pl.Series(pl.from_pandas(column, nan_to_null=False))
+    except Exception as error:
+        refuse(name, readers, f"{what} ({first_line(error)}); convert it, as `df[…].astype(…)`", error)
+
+
+def _plain_objects(column: Any) -> tuple[Any, list[str]]:
+    """Return a column of Python objects with None where it has no value, and the names of their types.
+
+    NaN is what pandas puts among other objects for a null; among floats it is a number. In place of the
+    column None if its objects are of unlike types: what Arrow makes of an instant and an integer is a guess.
+    """
+    import pandas as pd
+
+    missing = column.isna()
+    kinds = {type(value) for value in column[~missing]}
+    has_floats = any(issubclass(kind, float) for kind in kinds) or not kinds
+    pairs = zip(column, missing, strict=True)
+    values = [
+        None if is_missing and not (has_floats and isinstance(value, float)) else value
+        for value, is_missing in pairs
+    ]
+    plain = pd.Series(values, dtype=object)
+    alike = len({_likeness(kind) for kind in kinds}) <= 1
+    return plain if alike else None, sorted(kind.__name__ for kind in kinds)
+
+
+def _likeness(kind: type) -> type:
+    """Return what a type of objects is like: those of one likeness can share a column."""
+    import numpy as np
+
+    for like in (bool, Number, str, bytes, datetime.datetime, datetime.date, datetime.timedelta):
+        if issubclass(kind, like):
+            return like
+    if issubclass(kind, np.bool_):
+        return bool
+    return list if issubclass(kind, (list, tuple, np.ndarray)) else kind
+
+
+def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
+    """Return ``data`` with new columns and the rows that are kept; its other columns are what they were."""
+    import pandas as pd
+
+    family, has_dates = _family(data, outcome.reads)
+    new = {series.name: _to_array(series, family, dates=has_dates) for series in outcome.series}
+    if outcome.reduced:
+        return pd.DataFrame(new)
+    result = data if outcome.keep is None else data[outcome.keep.to_numpy()]
+    if not new:
+        return result
+    if not keep:
+        return pd.DataFrame(new, index=result.index).__finalize__(data)
+    result = result.copy(deep=False)
+    for name, values in new.items():
+        at = position(list(result.columns), name)
+        if at is None:
+            levels = result.columns.nlevels
+            label = name if levels == 1 else (name, *[""] * (levels - 1))
+            result.insert(result.shape[1], label, values)
+        else:
+            result.isetitem(at, values)
+    return result
+
+
+def _family(data: Any, reads: Collection[str]) -> tuple[Family, bool]:
+    """Return whose dtypes the columns that were read have, and whether objects, as dates, were among them."""
+    import pandas as pd
+
+    labels = list(data.columns)
+    places = [position(labels, name) for name in reads]
+    dtypes = [data.dtypes.iloc[at] for at in places if at is not None]
+    has_objects = any(map(pd.api.types.is_object_dtype, dtypes))
+    if any(isinstance(dtype, pd.ArrowDtype) for dtype in dtypes):
+        return "arrow", has_objects
+    nullable = any(getattr(dtype, "na_value", None) is pd.NA for dtype in dtypes)
+    return "nullable" if nullable else "numpy", has_objects
+
+
+def _to_array(series: pl.Series, family: Family, *, dates: bool) -> Any:
+    """Return a column as an array of pandas, or of NumPy where that loses nothing.
+
+    Parameters
+    ----------
+    family
+        Whose dtypes are wanted. NumPy's numbers and booleans know no null: where there is one, it is a dtype
+        of pandas' own.
+    dates
+        Whether dates are objects, as in a column that was read; else they are NumPy's instants.
+    """
+    import pandas as pd
+
+    series = series.alias("")  # Polars takes a name as `^…$` for a pattern, also in methods of a Series
+    dtype = series.dtype
+    if family == "arrow" or (dtype == pl.Time and (series.to_physical() % 1000 != 0).any()):
+        array = to_arrow(series)
+        return pd.arrays.ArrowExtensionArray(array)
+    if dtype in (pl.Int128, pl.UInt128) or dtype.is_nested() or (dates and dtype == pl.Date):
+        if dtype.is_nested() and _is_plain(series):
+            return series.to_pandas().array
+        return pd.Series(series.to_list(), dtype=object).array
+    if dtype == pl.String and family == "nullable":
+        return pd.array(series.to_list(), dtype="string")
+    if dtype.is_integer() or dtype in (pl.Float32, pl.Float64, pl.Boolean):
+        nulls = series.is_null()
+        if family == "numpy" and not nulls.any():
+            return series.to_numpy(writable=True)
+        values = series.fill_null(False if dtype == pl.Boolean else 0).to_numpy(writable=True)
+        kind: Any = pd.arrays.FloatingArray if dtype.is_float() else pd.arrays.IntegerArray
+        if dtype == pl.Boolean:
+            kind = pd.arrays.BooleanArray
+        return kind(values, nulls.to_numpy(writable=True))
+    return series.to_pandas().array
+
+
+def _is_plain(series: pl.Series) -> bool:
+    """Whether lists hold numbers and no nulls, so that NumPy's arrays hold them as they are."""
+    if not isinstance(series.dtype, (pl.List, pl.Array)) or not series.dtype.inner.is_numeric():
+        return False
+    lists = series.arr.to_list() if isinstance(series.dtype, pl.Array) else series
+    return not lists.list.eval(pl.element().is_null().any()).list.first().any()

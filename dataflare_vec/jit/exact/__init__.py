@@ -1,6 +1,0 @@
-"""Python's arithmetic in compiled code, where Numba's own is another: integers of floats, digits, powers."""
-
-from dataflare_vec.jit.exact import digits as digits  # registers it
-from dataflare_vec.jit.exact import library as library
-from dataflare_vec.jit.exact import powers as powers
-from dataflare_vec.jit.exact import whole as whole

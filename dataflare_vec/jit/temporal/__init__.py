@@ -1,5 +1,0 @@
-"""Python's `datetime` in kernels: integers that know that they are dates, instants, spans or times."""
-
-from dataflare_vec.jit.temporal import arithmetic as arithmetic
-from dataflare_vec.jit.temporal import attributes as attributes
-from dataflare_vec.jit.temporal import constructors as constructors

@@ -1,5 +1,0 @@
-"""The performance report: what a manager knows, as JSON or as a page with charts."""
-
-from dataflare_vec.report.export import collect, export_report
-
-__all__ = ["collect", "export_report"]

@@ -1,0 +1,1 @@
+"""What a long-running program asks for: a manager of plugins, their health, metrics, reports."""

@@ -1,0 +1,1 @@
+"""Parquet files below their values: footers, row groups, pages."""

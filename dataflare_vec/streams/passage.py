@@ -1,0 +1,271 @@
+"""The plugins of a stream, and its batches one after the other through them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.arrow.layouts.item_sizes import value_bytes
+from dataflare_vec.engine.planning.request import ask
+from dataflare_vec.engine.planning.steps import annotated_types
+from dataflare_vec.engine.stages.expression import named
+from dataflare_vec.engine.stages.failures import all_details
+from dataflare_vec.engine.stages.scope import empty_frame
+from dataflare_vec.exceptions import ArgumentError, BindingError
+from dataflare_vec.interop import assemble
+from dataflare_vec.interop.batch_runner import BatchRunner
+from dataflare_vec.streams.bounds import batch_bytes
+from dataflare_vec.streams.result import StreamResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dataflare_vec._typing import OnError
+    from dataflare_vec.config.settings import BatchConfig
+    from dataflare_vec.engine.planning.plan import Plan
+    from dataflare_vec.engine.planning.steps import By
+    from dataflare_vec.service.manager import PluginManager
+
+#: Rows in a batch: fewer are joined if that costs no time, more are cut.
+FEWEST, MOST = 1 << 14, 1 << 18
+#: Bytes that a value of a type without a fixed width is taken for.
+_WIDTH = 32
+
+#: Less memory than that isn't enough for the interpreter and the libraries.
+LEAST_MEMORY = 128 << 20
+
+#: What is added to a failed row in the file of failed rows.
+FAILURE_COLUMNS = {
+    "error_file": pl.String,
+    "error_row": pl.Int64,
+    "error_plugin": pl.String,
+    "error_type": pl.String,
+    "error_message": pl.String,
+}
+
+
+class Passing:
+    """Plugins, what they are bound to, and what became of the rows so far.
+
+    Parameters
+    ----------
+    manager
+        Whose plugins, memory and metrics are used.
+    plugin, output, keep, on_error, config, by, state, replace, bindings
+        As in `dataflare_vec.apply`.
+    memory
+        Bytes that the stream may take; None for no limit.
+
+    Attributes
+    ----------
+    annotated : dict
+        What columns have to be, by the plugins' annotations.
+    result : StreamResult
+        The counts.
+    needed : set of str or None
+        Columns without which it can't run; None for all, as they come out.
+    on_failed : callable or None
+        Told of failed rows: a frame of `failed_schema`.
+    """
+
+    def __init__(
+        self,
+        manager: PluginManager,
+        plugin: Any,
+        *,
+        output: Any,
+        keep: bool,
+        on_error: OnError,
+        config: BatchConfig | None,
+        memory: int | None,
+        by: By,
+        state: Any,
+        replace: bool,
+        bindings: Mapping[str, Any],
+    ) -> None:
+        self._request = ask(
+            manager.registry,
+            manager.runtime,
+            plugin,
+            output=output,
+            keep=keep,
+            on_error=on_error,
+            config=config,
+            by=by,
+            state=state,
+            replace=replace,
+            bindings=bindings,
+        )
+        self._runner: BatchRunner | None = None  # there is one as soon as the columns are known
+        self.memory = memory
+        self._best = 0
+        self.result = StreamResult()
+        self.on_failed: Callable[[pl.DataFrame], None] | None = None
+        steps = self._request.steps
+        self.annotated = annotated_types(steps)
+        reads = [step.column_names for step in steps]
+        self.needed: set[str] | None = None
+        if not keep and not any(names is None for names in reads):
+            self.needed = {name for names in reads for name in names or ()}
+
+    def output_schema(self, schema: pl.Schema) -> pl.Schema:
+        """Return the columns that come out for those that come in, which don't change from now on.
+
+        Raises
+        ------
+        PluginError
+            If the plugins don't fit the columns, or one of them needs all rows at once.
+        """
+        self._runner = BatchRunner(self._request, empty_frame(schema), _refuse_whole)
+        return self._runner.output.schema  # type: ignore[no-any-return]
+
+    @property
+    def on_error(self) -> OnError:
+        """What becomes of failed rows."""
+        return self._request.on_error
+
+    @property
+    def carries_state(self) -> bool:
+        """Whether what comes out depends on the rows before."""
+        return self._runner is not None and bool(self._runner.plan.stateful)
+
+    @property
+    def reduces(self) -> bool:
+        """Whether the rows that come out are made of all that come in."""
+        return self._runner is not None and self._runner.plan.reduces is not None
+
+    @property
+    def state(self) -> Any:
+        """What scans and reduces carry after the last row so far."""
+        return self._request.state if self._runner is None else self._runner.state
+
+    def reduced(self) -> pl.DataFrame | None:
+        """Return the rows of a reduce after the last batch; None if there is none."""
+        columns = None if self._runner is None else self._runner.finish()
+        if columns is None:
+            return None
+        frame = named(columns)
+        self.result.output_count += frame.height
+        return frame
+
+    def failed_schema(self, schema: pl.Schema) -> pl.Schema:
+        """Return the columns of failed rows: those that came in, and why they failed."""
+        added = [(name, dtype()) for name, dtype in FAILURE_COLUMNS.items()]
+        return pl.Schema([*((n, t) for n, t in schema.items() if n not in FAILURE_COLUMNS), *added])
+
+    def most_rows(self, schema: pl.Schema, output: pl.Schema) -> int:
+        """Return how many rows a batch may have at most."""
+        width = sum(_width(dtype) for dtype in (*schema.values(), *output.values()))
+        fewest = 1 << 10 if self.memory is None else 1
+        return max(fewest, min(MOST, int(batch_bytes(self.memory) / max(width, 1))))
+
+    def wanted_rows(self, most: int) -> int:
+        """Return how many rows a batch should have by what the tuner has found."""
+        return min(max(self._best * self._request.settings.threads, FEWEST), most)
+
+    def begin(self, label: str | None) -> None:
+        """Count the rows to come from 0: those of a file, or of all there are."""
+        assert self._runner is not None
+        self._runner.begin(label)
+
+    def compute(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """Pass the next batch through the plugins.
+
+        Of a reduce it gives what the rows so far come to, which `reduced` gives in the end.
+
+        Raises
+        ------
+        RowError
+            If rows failed under ``on_error="raise"``; the message says which of the file.
+        """
+        runner, config = self._runner, self._request.settings
+        assert runner is not None
+        row, limit = runner.row, config.max_error_details
+        if self.on_failed is not None:  # all of them are wanted
+            config = dataclasses.replace(config, max_error_details=max(batch.height, 1))
+        outcome = runner.run(batch, config)
+        frame: pl.DataFrame = assemble(batch, outcome, keep=self._request.keep)
+        if outcome.tuner is not None:
+            self._best = outcome.tuner.best_size
+        self.result.add(outcome, 0 if outcome.reduced else frame.height)
+        if outcome.failed and (self.on_failed is not None or self.result.has_room(limit)):
+            errors = all_details(outcome.failures, config.max_error_details)
+            if self.on_failed is not None:
+                self.on_failed(_failed_rows(batch, errors, runner.label, row))
+            self.result.add_errors(errors, runner.label, row, limit)
+        return frame
+
+
+def _refuse_whole(plan: Plan) -> None:
+    """Raise if a stage needs all rows at once."""
+    for i, stage in enumerate(plan.stages):
+        if stage.whole:
+            plugin = next(later.plugin for later in plan.stages[i:] if later.plugin is not None)
+            what = "it "
+            if stage.plugin is None:
+                what = "it looks at neighbouring rows, or is bound to an expression of many: it "
+            raise BindingError(
+                problem=f"{what}needs all rows at once, which a stream doesn't have",
+                plugin=plugin.name,
+                hint="use `dfv.apply` on a frame or a LazyFrame, or `dfv.scan` with what it needs as its "
+                "state",
+            )
+
+
+def _failed_rows(batch: pl.DataFrame, errors: pl.DataFrame, label: str | None, row: int) -> pl.DataFrame:
+    rows = batch[errors["row"]].drop(FAILURE_COLUMNS, strict=False)  # of an earlier run
+    return rows.with_columns(
+        pl.lit(label, pl.String).alias("error_file"),
+        (errors["row"] + row).alias("error_row"),
+        errors["plugin"].alias("error_plugin"),
+        errors["error"].alias("error_type"),
+        errors["message"].alias("error_message"),
+    )
+
+
+def _width(dtype: Any) -> float:
+    """Return the bytes of a value, about."""
+    if isinstance(dtype, pl.Struct):
+        return sum(_width(field.dtype) for field in dtype.fields)
+    if isinstance(dtype, pl.Array):
+        return dtype.size * _width(dtype.inner)
+    return value_bytes(dtype) or _WIDTH
+
+
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def parse_memory(memory: int | str | None) -> int | None:
+    """Return a number of bytes, given as such or as a text.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or nothing can be done with so little.
+
+    Examples
+    --------
+    >>> parse_memory("1.5GiB"), parse_memory("512MB")
+    (1610612736, 512000000)
+    """
+    if memory is None:
+        return None
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?)(i?)(b?)\s*", str(memory).lower())
+    try:
+        if match is None:
+            raise ValueError
+        unit = _UNITS[match[2]]
+        if match[4] and not match[3]:
+            unit = round(1000 ** math.log(unit, 1024))
+        size = int(float(match[1]) * unit)
+    except ValueError:
+        expected = "a number of bytes or a text as `512MiB` or `2GB`"
+        raise ArgumentError(argument="memory", expected=expected, got=repr(memory)) from None
+    if size < LEAST_MEMORY:
+        expected = f"at least {LEAST_MEMORY >> 20} MiB"
+        raise ArgumentError(argument="memory", expected=expected, got=repr(memory))
+    return size

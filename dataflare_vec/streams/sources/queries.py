@@ -1,0 +1,61 @@
+"""What a Polars query gives, in frames of which none goes missing."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from dataflare_vec.streams.prefetch import Ahead, ClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+#: Rows of a first slice, of which nobody knows the bytes, and how many times as many the next one may have.
+FIRST, _GROWTH = 256, 4
+
+
+def rows_of(query: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
+    """Yield what a query gives, in frames of about ``size`` rows.
+
+    Not by Polars' own `collect_batches`: where its engine panics, as over damaged files, that ends as if all
+    rows had come. `sink_batches` raises.
+    """
+    ahead = Ahead(1)
+
+    def put(frame: pl.DataFrame) -> bool:
+        try:
+            ahead.put(frame)
+        except ClosedError:
+            return True  # no more are wanted
+        return False
+
+    def run() -> None:
+        try:
+            query.sink_batches(put, chunk_size=size)
+        except BaseException as error:  # it belongs to whoever takes the frames
+            ahead.finish(error)
+        else:
+            ahead.finish()
+
+    threading.Thread(target=run, name="dataflare_vec query", daemon=True).start()
+    try:
+        yield from ahead
+    finally:
+        ahead.close()
+
+
+def slices_of(
+    query: pl.LazyFrame, start: int, rows: int, size: int, nbytes: int, first: int = FIRST
+) -> Iterator[pl.DataFrame]:
+    """Yield some of its rows: of so many that they take about ``nbytes``, by those before, at a time."""
+    stop, wanted = start + rows, first
+    while start < stop:
+        wanted = min(wanted, stop - start)
+        found = 0.0
+        for frame in rows_of(query.slice(start, wanted), size):
+            found += frame.estimated_size()
+            yield frame
+        start += wanted
+        wanted = max(1, min(_GROWTH * wanted, int(wanted * nbytes / max(found, 1))))

@@ -1,0 +1,641 @@
+"""Each mistake of the table is made by a kernel, and the message says what is to be known."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import json
+import keyword
+import logging
+import math
+import random
+import re
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from statistics import mean
+
+import numba
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import dataflare_vec as dfv
+from dataflare_vec.compiler.jit.diagnostics.mistakes import MISTAKES
+from dataflare_vec.definition.plugin import Form, define
+
+RATES = {"EUR": 1.0}
+LIMITS = [1.0, 2.0]
+RATE = Decimal("0.19")
+WEIGHTS = np.ones(3)
+TOTAL = 0.0
+NAMES = np.array(["1.0", "2.0"])
+logger = logging.getLogger("kernel")
+
+
+class Money:
+    def __init__(self, cents):
+        self.cents = cents
+
+
+class Level(str, Enum):
+    LOW = "low"
+
+
+@numba.njit
+def added(a, b):
+    return a + b
+
+
+@numba.njit
+def inner(value):
+    return value.mean()
+
+
+@dfv.column
+def neighbour_plugin(x):
+    return x
+
+
+def unknown_name(price):
+    return prcie * 2  # noqa: F821
+
+
+def calls_itself(x):
+    return 1 if x < 2 else x * calls_itself(x - 1)
+
+
+def library_function(x):
+    return mean(x)
+
+
+def other_plugin(x):
+    return neighbour_plugin(x)
+
+
+def decimal(x):
+    return Decimal("1.5") * x
+
+
+def date_name(x):
+    return date(x, 1, 1)
+
+
+def class_(x):
+    return Money(x).cents
+
+
+def builtin(x):
+    return all([x > 1, x < 2])
+
+
+def global_dict(x):
+    return RATES["EUR"] * x
+
+
+def counts(x):
+    tally[x] += 1
+    return x
+
+
+tally = collections.Counter()
+
+
+def global_list(x):
+    return LIMITS[0] * x
+
+
+def global_object(x):
+    logger.info("row")
+    return x
+
+
+def pandas_function(x):
+    return pd.isna(x)
+
+
+def datetime_module(x):
+    return datetime.timezone.utc
+
+
+def divided_decimal(x):
+    return float(RATE / 2) * x
+
+
+def written_array(x):
+    WEIGHTS[0] = x
+    return x
+
+
+def regular_expression(x):
+    return 1 if re.match("a", "b") else x
+
+
+def random_module(x):
+    return random.choice((1, 2)) * x
+
+
+def math_function(x):
+    return math.prod((x, x))
+
+
+def module_attribute(x):
+    return np.absolut(x)
+
+
+def other_module(x):
+    return json.loads("1") + x
+
+
+def numpy_function(x):
+    return np.vectorize(abs)(x)
+
+
+def column_method(x):
+    return x - x.mean()
+
+
+def null_method(x):
+    return x.fillna(0.0)
+
+
+def function_method(x):
+    return x.round(2)
+
+
+def date_part(x):
+    return x.year
+
+
+def number_attribute(x):
+    return x.upper()
+
+
+def index(x):
+    return x[0]
+
+
+def length(x):
+    return len(x)
+
+
+def loop(x):
+    total = 0.0
+    for value in x:
+        total += value
+    return total
+
+
+def two_results(x):
+    if x > 1:
+        return 1
+    return "no"
+
+
+def two_types(x):
+    label = "low"
+    if x > 1:
+        label = 1
+    return len(str(label))
+
+
+def walrus(x):
+    if (y := x * 2) > 3:
+        return y
+    return 0.0
+
+
+def empty_list(x):
+    seen = []
+    return x + len(seen)
+
+
+def text_and_number(x):
+    return x < "1"
+
+
+def bits(x):
+    return (x > 1) & x
+
+
+def tuple_arithmetic(x):
+    return ((x, x) / 2)[0]
+
+
+def large(x):
+    return 123456789012345678901234567890
+
+
+def arguments(x):
+    return added(x)
+
+
+def starred(x):
+    both = [x, 1.0]
+    return max(*both)
+
+
+def keywords(x):
+    options = {"a": 1.0, "b": x}
+    return added(**options)
+
+
+def printed(x):
+    print(x, end="")  # noqa: T201
+    return x
+
+
+def caught_class(x):
+    try:
+        return 1 / x
+    except ZeroDivisionError:
+        return 0.0
+
+
+def caught_value(x):
+    try:
+        return 1 / x
+    except Exception as error:
+        return float(len(str(error)))
+
+
+def raised_again(x):
+    try:
+        return 1 / x
+    except Exception:
+        raise
+
+
+def percent(x):
+    return len("%.2f" % x)  # noqa: UP031
+
+
+def repr_in_text(x):
+    return len(f"<{x!r}>")
+
+
+def string_method(x):
+    return len("{}".format(x))  # noqa: UP032
+
+
+def with_(x):
+    with open("rates.csv") as file:
+        return len(file.read())
+
+
+def generator(x):
+    return sum(i * x for i in range(3))
+
+
+def changes_global(x):
+    global TOTAL
+    TOTAL += x
+    return TOTAL
+
+
+def imports(x):
+    import math as own_math
+
+    return own_math.sin(x)
+
+
+def match_pattern(x):
+    match (x, x):
+        case (1, y):
+            return y
+        case _:
+            return 20
+
+
+def unpacked(x):
+    first, *others = (x, x, x)
+    return first + len(others)
+
+
+def deleted(x):
+    values = [1, 2]
+    del values[0]
+    return values[0]
+
+
+def function_arguments(x):
+    return math.sin(x, x)
+
+
+def forgets(x):
+    global TOTAL
+    del TOTAL
+    return x
+
+
+# mistake, kernel, what is marked, words of the reason, words of the advice
+def caught_classes(x):
+    try:
+        return 1 // x
+    except (ValueError, ZeroDivisionError):
+        return 0.0
+
+
+def interrupted(x):
+    if x > 1:
+        raise KeyboardInterrupt
+    return x
+
+
+def returns_empty(x):
+    return []
+
+
+def unlike_dict(x):
+    return len({1: 2, "b": 3}) + x
+
+
+def unlike_loop(x):
+    count = 0
+    for _ in (1, "a", x):
+        count += 1
+    return count
+
+
+def unlike_item(x):
+    return (1, "a", x)[int(x)]
+
+
+def class_attribute(x):
+    return float.fromhex("1") + x
+
+
+def set_comprehension(x):
+    return len({i % 2 for i in range(int(x))})
+
+
+def type_as_value(x):
+    return type(x) == float  # noqa: E721
+
+
+def inner_recursion(x):
+    def product(n):
+        return 1.0 if n < 2 else n * product(n - 1)
+
+    return product(x)
+
+
+def numpy_string(x):
+    return NAMES[0] == str(x)
+
+
+def shown_member(x):
+    return f"{Level.LOW}"
+
+
+def module_s_list(x):
+    return str(x) in keyword.kwlist
+
+
+def changed_item(x):
+    items = [1, 2]
+    items[0] = x
+    return items[0]
+
+
+TEXT = "größe"
+
+
+def counts_by_get(x):
+    counts = {}
+    for digit in str(x):
+        counts[digit] = counts.get(digit, 0) + 1
+    return len(counts)
+
+
+def replaces_constant(x):
+    items = ["a", "b"]
+    items[0] = TEXT
+    return items[0]
+
+
+CASES = [
+    (
+        "other text in a list of constants",
+        replaces_constant,
+        "items[0] = TEXT",
+        "holds ASCII text",
+        "a new list",
+    ),
+    ("a dict that only grows", counts_by_get, "counts.get(digit, 0)", "an empty dict", "`if key in counts"),
+    ("an item that would be changed", changed_item, "items[0] = x", "here int64: float64", "one type"),
+    ("a string of another kind", numpy_string, "NAMES[0] == str(x)", "outside of compiled code", "tuple of"),
+    ("a member shown as text", shown_member, "Level.LOW", "`Level.LOW` is a string", "`.value`"),
+    ("a list or set of a module", module_s_list, "", "outside of the kernel", "a frozenset"),
+    ("unknown name", unknown_name, "prcie", "no name `prcie`", "did you mean `price`"),
+    ("a kernel that calls itself", calls_itself, "calls_itself(x - 1)", "can't call itself", "as a loop"),
+    ("a function of a library", library_function, "mean(x)", "is a library's", "of your own"),
+    (
+        "a plugin that is no row kernel",
+        other_plugin,
+        "neighbour_plugin(x)",
+        "more than a row",
+        "one after the other",
+    ),
+    (
+        "division of decimals",
+        divided_decimal,
+        "RATE / 2",
+        "`/` of decimals isn't exact",
+        "float(a) / float(b)",
+    ),
+    ("an array that can't be written", written_array, "WEIGHTS[0] = x", "read-only", "a.copy()"),
+    ("Decimal", decimal, 'Decimal("1.5")', "can't make a `Decimal`", "as a global or a default"),
+    ("a class", class_, "Money(x)", "`Money` is a class", "NamedTuple"),
+    ("a built-in that Numba lacks", builtin, "all([x > 1, x < 2])", "built-in `all`", "write a loop"),
+    ("a global dict", global_dict, "RATES", "`RATES` is a dict", "with a join"),
+    ("a global dict", counts, "tally", "`tally` is a dict", "keeps no counts"),
+    ("a global list or set", global_list, "LIMITS", "`LIMITS` is a list", "`LIMITS = (…)`"),
+    ("a global object", global_object, "logger", "class logging.Logger", "as a constant"),
+    ("a data frame library", pandas_function, "pd.isna", "works on whole columns", "`x: float | None`"),
+    ("dates by module", datetime_module, "datetime.timezone", "`datetime`", "annotate the parameter"),
+    ("dates by name", date_name, "date(x, 1, 1)", "takes whole numbers", "smaller one"),
+    ("regular expressions", regular_expression, "re.match", "regular", "str.contains"),
+    ("random numbers", random_module, "random.choice", "random.choice", "seeded generator"),
+    (
+        "a function that a known module lacks in Numba",
+        math_function,
+        "math.prod",
+        "`math.prod` isn't known to Numba",
+        "arithmetic",
+    ),
+    (
+        "an attribute that a module doesn't have",
+        module_attribute,
+        "np.absolut",
+        "has no `absolut`",
+        "did you mean `absolute`",
+    ),
+    ("another module", other_module, "json.loads", "module `json`", 'fallback="python"'),
+    (
+        "an unsupported NumPy function",
+        numpy_function,
+        "np.vectorize",
+        "numpy.vectorize",
+        "dfv.column",
+    ),
+    ("a method of columns", column_method, "x.mean", "sees one row: `mean`", "pl.col(…).mean()"),
+    ("nulls by method", null_method, "x.fillna", "a null arrives as None", "`x is None`"),
+    ("a method that is a function", function_method, "x.round", "not a column", "`round(x, 2)`"),
+    ("parts of dates", date_part, "x.year", "dates as integers", "annotate the parameter"),
+    ("an attribute of a number", number_attribute, "x.upper", "float64 is a number", "bind a column"),
+    ("a number as a sequence", index, "x[0]", "nothing to index", "shift(1)"),
+    ("functions of sequences", length, "len(x)", "`len` takes a sequence", "pl.col(…).sum()"),
+    ("a loop over a number", loop, "for value in x:", "nothing to loop over", "leave the loop out"),
+    ("results of two types", two_results, "", "different types: ", "on every path"),
+    ("a variable of two types", two_types, "label = 1", "'low' on one path and 1", "two variables"),
+    ("a condition with walrus", walrus, "y := x * 2", "within a condition", "on a line of its own"),
+    ("an empty list or dict", empty_list, "seen = []", "`seen` is empty", "begin with a value"),
+    ("text and numbers", text_and_number, 'x < "1"', "text and numbers", "values of one kind"),
+    ("bits of floats", bits, "(x > 1) & x", "work on integers and bools, got bool, float64", "`and`"),
+    (
+        "arithmetic with a tuple or list",
+        tuple_arithmetic,
+        "(x, x) / 2",
+        "tuple of 2 float64",
+        "each item",
+    ),
+    ("a number that is too large", large, "123456789012345678901234567890", "64 bits", "as a float"),
+    (
+        "arguments that don't fit",
+        arguments,
+        "added(x)",
+        r"`(a, b)`: missing a required argument: 'b'",
+        "each",
+    ),
+    ("starred list", starred, "*both", "takes a tuple", "a tuple instead of the list"),
+    ("keywords from a dict", keywords, "added(**options)", "`**` in a call", "one by one"),
+    ("print with options", printed, 'print(x, end="")', "`print` takes no", "leave them out"),
+    ("exceptions by class", caught_class, "try:", "all exceptions or none", "`except Exception:`"),
+    ("exceptions by class", caught_classes, "try:", "all exceptions or none", "`except Exception:`"),
+    ("no error", interrupted, "raise KeyboardInterrupt", "derive from `Exception`", "`raise ValueError(…)`"),
+    ("an empty list that is nothing but empty", returns_empty, "[]", "has no type", "`[0][:0]`"),
+    ("a dict of unlike items", unlike_dict, "", "keys of a dict are of one type", "`if` and `elif`"),
+    ("unlike items one after the other", unlike_loop, "", "(1, 'a', float64) are unlike", "one by one"),
+    ("an item of a tuple by number", unlike_item, "", "(1, 'a', float64) are unlike", "pair[0]"),
+    ("an attribute of a class", class_attribute, "float.fromhex", "of a class", "methods on values"),
+    ("a set by comprehension", set_comprehension, "", "by a comprehension", "set([… for"),
+    ("types as values", type_as_value, "", "a type isn't a value", "isinstance(x, int)"),
+    ("a function within that calls itself", inner_recursion, "", "can't call itself", "top of the file"),
+    ("the exception as a value", caught_value, "try:", "can't be kept as `error`", "leave out `as error`"),
+    ("raise within except", raised_again, "raise", "raised again", "the row is reported"),
+    ("formats with %", percent, '"%.2f" % x', "formatting with `%`", 'as `f"{x:.2f}"`'),
+    ("!r in f-strings", repr_in_text, 'f"<{x!r}>"', "aren't known", "write `{repr(x)}`"),
+    ("methods of strings", string_method, '"{}".format', "strings have no `format`", "pl.format"),
+    ("with", with_, 'with open("rates.csv") as file:', "`with` opens", "read files before"),
+    ("generator expressions", generator, "(i * x for i in range(3))", "generators", "sum([… for"),
+    ("global variables that change", changes_global, "TOTAL += x", "global variable", "`@dfv.reduce`"),
+    (
+        "a class or import inside",
+        imports,
+        "import math as own_math",
+        "classes and imports",
+        "top of the file",
+    ),
+    ("patterns of match", match_pattern, "match (x, x):", "only plain values", "`if` and `elif`"),
+    ("unpacking", unpacked, "first, *others = (x, x, x)", "names on the left", "as many names"),
+    ("deleted names and items", deleted, "del values[0]", "`del`", "leave it out"),
+    ("wrong arguments of a function", function_arguments, "math.sin(x, x)", "(float64, float64)", "number"),
+    ("another construct", forgets, "", "can't do this", "simpler statements"),
+]
+
+
+def message_of(kernel):
+    plugin = define(kernel, name=None, form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER)
+    with pytest.raises(dfv.KernelCompileError) as caught:
+        dfv.apply(pl.DataFrame({plugin.parameters[0].name: [1.0, 2.0]}), plugin, keep=False)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("mistake", "kernel", "marked", "reason", "advice"), CASES, ids=[case[1].__name__ for case in CASES]
+)
+def test_mistakes_are_explained(mistake, kernel, marked, reason, advice):
+    error = message_of(kernel)
+    head, place, *marks = str(error).splitlines()
+    column = kernel.__code__.co_varnames[0]
+    assert head == f"plugin `{kernel.__name__}` can't be compiled for the columns ({column}: Float64)"
+    assert re.fullmatch(rf'  File "{re.escape(__file__)}", line \d+, in {kernel.__name__}', place)
+    if marked:
+        source, mark = marks[:2]
+        start, stop = mark.index("^"), mark.rindex("^") + 1
+        assert source[start:stop] == marked
+        number = int(source.split("|")[0])
+        assert f"line {number}," in place
+        assert number in range(kernel.__code__.co_firstlineno, kernel.__code__.co_firstlineno + 8)
+    assert any(line.startswith("  reason: ") and reason in line for line in marks)
+    assert any(line.startswith("  try: ") and advice in line for line in marks)
+    assert len(str(error).splitlines()) <= 7
+
+
+def test_each_mistake_of_the_table_is_tested():
+    assert {case[0] for case in CASES} == {mistake.name for mistake in MISTAKES}
+    assert len(MISTAKES) >= 30
+
+
+def test_numba_s_own_words_are_kept_but_not_shown():
+    error = message_of(column_method)
+    assert "Unknown attribute 'mean' of type float64" in error.numba_message
+    assert "During: typing of get attribute" in error.numba_message
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    for internal in ("nopython", "numba/", "During", "<source elided>", "site-packages", "\x1b"):
+        assert internal not in str(error)
+
+
+def test_numba_s_own_words_are_logged(caplog):
+    with caplog.at_level(logging.DEBUG, logger="dataflare_vec"):
+        message_of(column_method)
+    assert "Unknown attribute 'mean' of type float64" in caplog.text
+
+
+def test_types_of_parameters_and_locals_are_shown():
+    def mixed(x, limit=2):
+        half = x / 2
+        note = "high"
+        return half.note(limit, note)
+
+    lines = str(message_of(mixed)).splitlines()
+    assert "  where limit is int64, half is float64, note is 'high'" in lines
+
+
+def test_neighbouring_lines_are_left_out():
+    def long(x):
+        secret = 1.0
+        return x.nothing + secret
+
+    assert "secret = 1.0" not in str(message_of(long))
+
+
+def test_a_helper_that_fails_is_named():
+    def calls_helper(x):
+        return inner(x) + 1
+
+    lines = str(message_of(calls_helper)).splitlines()
+    assert lines[1].endswith(", in inner")
+    assert "return value.mean()" in lines[2]
+    assert "sees one row" in lines[-2]
+
+
+def test_without_source_there_is_no_mark():
+    namespace: dict = {}
+    exec("def unseen(x):\n    return x.mean()\n", namespace)
+    error = message_of(namespace["unseen"])
+    assert 'File "<string>", line 2, in unseen' in str(error)
+    assert "sees one row" in str(error)
+
+
+def test_a_lambda_with_characters_of_several_bytes():
+    plugin = define(
+        lambda größe: größe + größe.mean(), name="λ", form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER
+    )
+    with pytest.raises(dfv.KernelCompileError) as caught:
+        dfv.apply(pl.DataFrame({"größe": [1.0]}), plugin)
+    source, mark = str(caught.value).splitlines()[2:4]
+    assert source[mark.index("^") : mark.rindex("^") + 1] == "größe.mean"

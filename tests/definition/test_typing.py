@@ -1,0 +1,199 @@
+"""A user's program checks under ``mypy --strict``, and mypy knows what comes back."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dataflare_vec as dfv
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+#: What the README takes for given, and its functions' types, which it leaves out.
+GIVEN = """
+from collections.abc import Iterator
+from typing import Any
+
+feed: Iterator[pl.DataFrame] = iter([])
+
+def publish(frame: pl.DataFrame) -> None: ...
+"""
+ANNOTATED = {
+    "def fare(distance, minutes, base=2.5):": (
+        "def fare(distance: float, minutes: float, base: float = 2.5) -> float:"
+    ),
+    "def square_feet(listing: str):": "def square_feet(listing: str) -> int | None:",
+    "def spent(state, fare):": "def spent(state: float, fare: float) -> tuple[float, float]:",
+}  # fmt: skip
+
+#: Lines, and the type that mypy must reveal of the expression in each comment's place.
+REVEALED = """
+import io
+from datetime import timedelta
+from typing import Any, NamedTuple
+import numba
+import polars as pl
+import dataflare_vec as dfv
+
+@dfv.plugin
+def bare(x: float, k: int = 2) -> float:
+    return x * k
+
+@dfv.plugin(name="other", replace=True, returns=pl.Float32, math="fast", lookback=1, fallback="python")
+def called(x: tuple[float, float]) -> float | None:
+    return x[0]
+
+@dfv.filter
+def kept(x: float) -> bool:
+    return x > 0
+
+@dfv.scan(init=0.0)
+def scanned(s: float, x: float) -> tuple[float, float]:
+    return s + x, s
+
+@dfv.reduce(init=0.0, merge=lambda a, b: a + b, finish=lambda s: s)
+def reduced(s: float, x: float) -> float:
+    return s + x
+
+@dfv.expression
+def net(gross: pl.Expr, tax: pl.Expr) -> pl.Expr:
+    return gross - tax
+
+@dfv.column
+def whole(x: Any) -> Any:
+    return x
+
+@dfv.plugin
+@numba.njit
+def compiled(x: float) -> float:
+    return x
+
+@dfv.plugin(replace=True)
+@numba.njit(fastmath=True)
+def fast(x: float) -> float:
+    return x
+
+@dfv.scan(init=0.0)
+@numba.njit
+def compiled_scan(s: float, x: float) -> tuple[float, float]:
+    return s + x, s
+
+df = pl.DataFrame({"x": [1.0]})
+reveal_type(bare(1.0))  # float
+reveal_type(bare(1.0, k=3))  # float
+reveal_type(called((1.0, 2.0)))  # float | None
+reveal_type(kept(1.0))  # bool
+reveal_type(scanned(0.0, 1.0))  # tuple[float, float]
+reveal_type(reduced(0.0, 1.0))  # float
+reveal_type(net(pl.col("a"), pl.col("b")))  # polars.expr.expr.Expr
+reveal_type(compiled(1.0))  # Any
+reveal_type(fast(1.0))  # float
+reveal_type(compiled_scan(0.0, 1.0))  # Any
+reveal_type(bare.name)  # str
+reveal_type(dfv.register("name", lambda x: x))  # dataflare_vec.definition.plugin.Plugin
+reveal_type(df.pipe(dfv.apply, "bare"))  # polars.dataframe.frame.DataFrame
+reveal_type(df.pipe(dfv.apply, bare, k=3, output="o", keep=False))  # polars.dataframe.frame.DataFrame
+reveal_type(df.pipe(dfv.apply, [bare, "kept", dfv.step(scanned, by="k")]))  # polars.dataframe.frame.DataFrame
+reveal_type(df.lazy().pipe(dfv.apply, compiled, on_error="null"))  # polars.lazyframe.frame.LazyFrame
+reveal_type(dfv.apply(df["x"], bare))  # polars.series.series.Series
+reveal_type(dfv.apply(object(), bare))  # Any
+reveal_type(df.pipe(dfv.run, bare, by="k"))  # dataflare_vec.engine.execution.result.BatchResult
+reveal_type(dfv.expr(bare, "x", k=1).over("k"))  # polars.expr.expr.Expr
+reveal_type(dfv.step(bare))  # dataflare_vec.engine.planning.steps.Step
+reveal_type([frame for frame in dfv.stream([df], bare, max_latency=timedelta(seconds=1))])  # list[polars.dataframe.frame.DataFrame]
+"""  # noqa: E501
+WRONG = """
+import polars as pl
+import dataflare_vec as dfv
+
+@dfv.plugin
+def bare(x: float) -> float:
+    return x
+
+bare("text")  # arg-type
+bare()  # call-arg
+dfv.plugin(bare, nam="x")  # call-overload
+pl.DataFrame().pipe(dfv.run, 5)  # arg-type
+x: pl.LazyFrame = pl.DataFrame().pipe(dfv.apply, bare)  # assignment, arg-type
+"""
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory):
+    """Return what mypy says of all three programs, as lines, by file; it takes some ten seconds."""
+    folder = tmp_path_factory.mktemp("typing")
+    first, *rest = BLOCKS
+    imports, _, body = first.partition("\n\n\n")
+    readme = "\n".join([imports, GIVEN, body, *rest])
+    for plain, annotated in ANNOTATED.items():
+        assert plain in readme
+        readme = readme.replace(plain, annotated)
+    sources = {"readme.py": readme, "revealed.py": REVEALED, "wrong.py": WRONG}
+    for name, source in sources.items():
+        (folder / name).write_text(source)
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-pretty", "--config-file=", *sources]
+    command.append("--allow-redefinition")  # each block of the README has a `result` of its own
+    paths = {"MYPYPATH": f"{ROOT}", "PATH": ""}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=paths)
+    assert done.returncode in (0, 1), done.stderr
+    lines = done.stdout.splitlines()
+    return {name: [line for line in lines if line.startswith(f"{name}:")] for name in sources}
+
+
+def test_the_readme_is_strictly_typed(checked):
+    assert checked["readme.py"] == []
+
+
+def test_kinds_and_functions_are_known(checked):
+    revealed = {}
+    for line in checked["revealed.py"]:
+        number, _, text = line.removeprefix("revealed.py:").partition(": ")
+        assert "Revealed type" in text, line
+        revealed[int(number)] = re.findall(r'"(.*)"', text)[0].replace("builtins.", "")
+    expected = {
+        number: line.partition("  # ")[2]
+        for number, line in enumerate(REVEALED.splitlines(), 1)
+        if line.startswith("reveal_type")
+    }
+    assert revealed == expected
+
+
+def declared(tree, name):
+    """Return the fields of a class that is there for type checkers only, those of its bases too."""
+    node = next(one for one in ast.walk(tree) if isinstance(one, ast.ClassDef) and one.name == name)
+    bases = [base.id for base in node.bases if base.id != "TypedDict"]
+    own = {one.target.id for one in node.body if isinstance(one, ast.AnnAssign)}
+    return own.union(*(declared(tree, base) for base in bases))
+
+
+@pytest.mark.parametrize("name", ["plugin", "filter", "column", "scan", "reduce", "expression"])
+def test_the_options_of_decorators_are_those_they_take(name):
+    kinds = {"plugin": "Row", "filter": "Filter", "column": "Column", "expression": ""}
+    tree = ast.parse((ROOT / "dataflare_vec/definition/signatures.py").read_text())
+    takes = set(inspect.signature(getattr(dfv, name)).parameters)
+    options = declared(tree, f"{kinds.get(name, 'State')}Options")
+    assert options == takes - {"function", "init", "merge", "finish"}
+
+
+def test_the_overloads_of_apply_take_what_it_takes():
+    tree = ast.parse((ROOT / "dataflare_vec/api/apply.py").read_text())
+    functions = [one for one in tree.body if isinstance(one, ast.FunctionDef)]
+    *overloads, _, apply = [one for one in functions if one.name == "apply"]
+    for one in overloads:
+        assert [arg.arg for arg in one.args.kwonlyargs] == [arg.arg for arg in apply.args.kwonlyargs]
+
+
+def test_what_is_wrong_is_told(checked):
+    for number, line in enumerate(WRONG.splitlines(), 1):
+        codes = line.partition("  # ")[2].split(", ") if "  # " in line else []
+        told = [one for one in checked["wrong.py"] if one.startswith(f"wrong.py:{number}: error")]
+        assert bool(told) == bool(codes), (line, told)
+        assert all(any(f"[{code}]" in one for code in codes) for one in told), told
