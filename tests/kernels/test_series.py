@@ -1,4 +1,4 @@
-"""Series kernels against Polars, NumPy and plain loops; with keys and for any chunk size."""
+"""Series kernels against plain loops and NumPy; with keys and for any chunk size."""
 
 from __future__ import annotations
 
@@ -68,19 +68,6 @@ def check(df):
     return compare
 
 
-def polars(expression):
-    """An oracle that is a Polars expression of one column ``c``."""
-    return lambda values: pl.DataFrame({"c": values}).select(expression).to_series().to_list()
-
-
-c = pl.col("c")
-
-
-def test_ewma(check):
-    check("ewma", polars(c.ewm_mean(alpha=0.1)), "x")
-    check("ewma", polars(c.ewm_mean(alpha=0.5)), "x", bindings={"alpha": 0.5})
-
-
 def test_ewma_passes_over_nulls():
     df = pl.DataFrame({"x": [1.0, None, 3.0]})
     expected = df.select(pl.col("x").ewm_mean(alpha=0.1, ignore_nulls=True))["x"].to_list()
@@ -107,17 +94,6 @@ def local_level(process, noise):
 
 def test_kalman(check):
     check("kalman", local_level(0.05, 1.0), "x", bindings={"process": 0.05}, rtol=1e-6)
-
-
-def test_rolling_median(check):
-    check("rolling_median", polars(c.rolling_median(5, min_samples=1)), "x")
-    check(
-        "rolling_median",
-        polars(c.rolling_median(64, min_samples=1)),
-        "price",
-        bindings={"window": 64, "x": "price"},
-    )
-    check("rolling_median", polars(c.rolling_median(2, min_samples=1)), "x", bindings={"window": 2})
 
 
 def test_a_nan_stays_out_of_the_window():
@@ -183,18 +159,9 @@ def test_cusum(check):
     check("cusum", oracle, "x", bindings={"slack": 0.25, "limit": 2.0})
 
 
-def test_sessionise(check):
-    check("sessionise", polars((c.diff() > 1800).fill_null(False).cum_sum()), "time")
-
-
 def test_sessionise_counts_times_in_their_own_unit(df):
     times = df.select(time=pl.col("time").cast(pl.Datetime("us")))
     assert run(times, "sessionise").equals(run(df, "sessionise"))
-
-
-def test_hysteresis(check):
-    marks = pl.when(c > 1.0).then(1).when(c < 0.0).then(0)
-    check("hysteresis", polars(marks.forward_fill().fill_null(0).cast(bool)), "x")
 
 
 def test_debounce(check):
@@ -207,10 +174,6 @@ def test_debounce(check):
         return out
 
     check("debounce", oracle, "level", bindings={"x": "level", "rows": 2})
-
-
-def test_drawdown(check):
-    check("drawdown", polars(c / c.cum_max() - 1), "price")
 
 
 def test_heikin_ashi(check):
@@ -246,18 +209,6 @@ def test_rsi(check):
 def test_rsi_of_a_price_that_stands_still():
     df = pl.DataFrame({"price": [1.0] * 4})
     assert run(df, "rsi", period=2).to_series().to_list() == [None, None, 50.0, 50.0]
-
-
-def test_macd(check):
-    def oracle(values):
-        def average(values, span):
-            return pl.Series(values).ewm_mean(span=span, adjust=False).to_numpy()
-
-        line = average(values, 12) - average(values, 26)
-        signal = average(line, 9)
-        return line, signal, line - signal
-
-    check("macd", oracle, "price")
 
 
 def test_atr(check):

@@ -1,4 +1,4 @@
-"""Sketches against Polars, SciPy and NumPy: one state, one for each key, merged from blocks."""
+"""Sketches: few rows, limits, states that are merged, and what can be told of random ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ def df():
         {
             "key": random.integers(0, 50_000, ROWS),
             "x": random.gamma(2.0, 3.0, ROWS) - 1.0,
-            "weight": random.uniform(size=ROWS),
             "group": random.choice([1, 2], ROWS),
         }
     )
@@ -34,13 +33,6 @@ def one(df, name, **bindings):
     config = dfv.BatchConfig(min_batch_size=30_001, max_batch_size=30_001)
     assert dfv.apply(df, name, config=config, **bindings).equals(whole)
     return whole.row(0)
-
-
-def test_welford(df):
-    count, mean, variance = one(df, "welford")
-    assert count == ROWS
-    assert mean == pytest.approx(df["x"].mean(), rel=1e-12)
-    assert variance == pytest.approx(df["x"].var(), rel=1e-12)
 
 
 def test_welford_does_not_cancel():
@@ -55,12 +47,6 @@ def test_welford_of_few_rows():
     assert math.isnan(mean)
     assert math.isnan(variance)
     assert one(pl.DataFrame({"x": [None, 2.0]}), "welford")[:2] == (1, 2.0)
-
-
-def test_skewness_and_kurtosis(df):
-    assert one(df, "skewness")[0] == pytest.approx(df["x"].skew(), rel=1e-9)
-    assert one(df, "kurtosis")[0] == pytest.approx(df["x"].kurtosis(), rel=1e-9)
-    assert one(df, "kurtosis")[0] == pytest.approx(stats.kurtosis(df["x"].to_numpy()), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["skewness", "kurtosis"])
@@ -111,12 +97,6 @@ def test_approx_distinct_of_strings(df):
     assert got == pytest.approx(names["name"].n_unique(), rel=0.05)
 
 
-@pytest.mark.parametrize("q", [0.0, 0.01, 0.25, 0.5, 0.9, 0.999, 1.0])
-def test_approx_quantile(df, q):
-    expected = np.quantile(df["x"].to_numpy(), q, method="inverted_cdf")
-    assert one(df, "approx_quantile", q=q)[0] == pytest.approx(expected, rel=0.0101)
-
-
 def test_approx_quantile_of_few_values():
     def quantile(*x, q=0.5):
         return one(pl.DataFrame({"x": x}, schema={"x": pl.Float64}), "approx_quantile", q=q)[0]
@@ -127,13 +107,6 @@ def test_approx_quantile_of_few_values():
     assert quantile(-5.0, 0.0, 3.0) == 0.0
     assert quantile(-5.0, 0.0, 3.0, q=0.0) == pytest.approx(-5, rel=0.01)
     assert quantile(1e300) == pytest.approx(6.2e8, rel=0.1)  # beyond the last bucket
-
-
-def test_weighted_median(df):
-    order = np.argsort(df["x"].to_numpy())
-    x, weight = df["x"].to_numpy()[order], df["weight"].to_numpy()[order]
-    expected = x[np.searchsorted(weight.cumsum(), weight.sum() / 2)]
-    assert one(df, "weighted_median")[0] == pytest.approx(expected, rel=0.0101)
 
 
 def test_weighted_median_refuses_negative_weights():
