@@ -24,13 +24,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from races.common import Figure, Size
+from races.common import Figure, Size, at_most
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 MEMORY = "256MiB"
-AIM = 512
+LIMIT = 512
 
 KERNELS = "import dataflare_vec as dfv\n@dfv.plugin\ndef twice(x):\n    return x * 2.0\n"
 
@@ -210,7 +210,9 @@ def peaks(folder: Path, names: Iterable[str], child: str = CHILD) -> Iterator[Fi
             FILES[name](path)
         found = peak(folder, name, "out.parquet", child=child)
         note = f"memory={MEMORY}; {found['seconds']:.1f} s, a file of {path.stat().st_size / 2**20:.0f} MiB"
-        yield Figure(f"{name} → plugin → Parquet: peak memory, MiB", found["peak"] / 2**20, f"≤ {AIM}", note)
+        yield Figure(
+            f"{name} → plugin → Parquet: peak memory, MiB", found["peak"] / 2**20, at_most(LIMIT), note
+        )
 
 
 def race_peaks(size: Size) -> Iterator[Figure]:

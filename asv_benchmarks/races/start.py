@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from dataflare_vec.cli import COMMANDS
-from races.common import Figure
+from races.common import Figure, at_most
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,7 +103,7 @@ def warm_start(size: Size) -> Iterator[Figure]:
     yield Figure(
         "new process, a cached kernel on 1,000 rows: time above an expression's / import numba",
         (ours - expression) / (numba - nothing),
-        "≤ 0.2",
+        at_most(0.45, aim=0.2),
         f"{(ours - expression) * 1e3:.0f} ms against {(numba - nothing) * 1e3:.0f}",
     )
 
@@ -130,7 +130,7 @@ def command_line(size: Size) -> Iterator[Figure]:
     yield Figure(
         "dataflare-vec run on a small Parquet file, whole process: time / Polars by expression",
         ours / theirs,
-        "≤ 1.5",
+        at_most(2.2, aim=1.5),
         f"{ours * 1e3:.0f} ms against {theirs * 1e3:.0f}",
     )
 
@@ -145,11 +145,11 @@ def first_compile(size: Size) -> Iterator[Figure]:
                 done = subprocess.run(python(code), check=True, env=variables, capture_output=True)
                 if turn:
                     best[name] = min(best[name], float(done.stdout))
-    yield Figure("first compile of a 4-column row kernel, s", best["ours"], "≤ 1.2")
+    yield Figure("first compile of a 4-column row kernel, s", best["ours"], at_most(2, aim=1.2))
     yield Figure(
         "first compile of a 4-column row kernel: time / numba.njit of the same loop",
         best["ours"] / best["numba"],
-        "≤ 1.5",
+        at_most(2, aim=1.5),
         f"{best['ours'] * 1e3:.0f} ms against {best['numba'] * 1e3:.0f}",
     )
 

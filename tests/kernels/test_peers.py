@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
-from testing import inputs
+from testing import inputs, readme
 from testing.comparison import Peer
 from testing.peers import TABLE
 
@@ -96,3 +96,7 @@ def test_what_agrees():
     assert Peer("", lambda df: df["a"] + 1.0, where=pl.col("a").is_null()).agreement(df, df) == 1.0
     with pytest.raises(ValueError, match="4 values of the kernel, 3 of SciPy"):
         Peer("SciPy", lambda df: df["a"][:3]).agreement(df, df)
+
+
+def test_the_readme_has_the_table():
+    assert "\n".join(readme.peers()) in readme.README.read_text(), "python -m testing.readme writes it"
