@@ -44,11 +44,12 @@ def _said_of_csv(path: Path) -> dict[str, Any]:
 
 
 def footer_rows(path: Path, format: str) -> int | None:
-    """Return how many rows a Parquet file says that it has, None if it doesn't."""
+    """Return how many rows a Parquet file's row groups say that it has, None if they don't."""
     if format != "parquet":
         return None
     try:
-        return pq.read_metadata(path).num_rows
+        metadata = pq.read_metadata(path)
+        return sum(metadata.row_group(index).num_rows for index in range(metadata.num_row_groups))
     except (pa.ArrowException, OSError, UnicodeDecodeError):
         return None
 

@@ -158,6 +158,10 @@ def scan(
 
 def read_parquet(path: Path, rows: int, size: int, memory: int | None) -> Iterator[pl.DataFrame]:
     """Yield the rows of a Parquet file; where there is a limit, decoded in pieces of some bytes."""
+    groups = _row_groups(path)
+    if groups and sum(groups) != rows:  # Polars reads as many as the footer says
+        msg = f"its footer counts {rows} rows, its row groups {sum(groups)}"
+        raise SourceError(msg)
     query = scan(path, "parquet", None, {})
     if memory is None:
         yield from rows_of(query, size)
