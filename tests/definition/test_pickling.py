@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import concurrent.futures
 import copy
 import io
@@ -11,6 +12,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import zlib
 from typing import NamedTuple
 
 import cloudpickle
@@ -373,3 +375,24 @@ def named_in(pickled):
 
     Unpickler(io.BytesIO(pickled)).load()
     return found
+
+
+#: The state of a scan by `k`, pickled before the files moved into their rooms.
+EARLIER = """
+eNqlUs9rE0EUfptN6TZWWauUgAdbTxuQJRFBD4VWK7W4JUgrXqSE3c3WDTY/2EyEgGI9NE1gbnmC+Bf4J/kX9ORBxJuCfjObynbp
+RRyYeW/e931v3sy8o+KHU5P0kFYwaB2KVqfPcv5lJHwhEp6yvNz0hX9w6CdR43UUsix50TBq7gGPFLzQSKK+6CZRk0e8y46cD/0k
+aWErl3tdyPquTpD47cjVKzSPENnS/pQr7/nhF4PoN8Zn1FHE/A7/uvYBUIkukYW1qOPbiNi64hItao6lWUr3A3gZVsUtrApT13tR
+3acF2MbTncbWzoPHe/DPNF+huQ27gqm0RlnlXwJm01Xo02xEv8Arzip6RWm9HzM5jtJnpLRuE6prOo+q4hT47JnpGaYz4xFdwZlF
+cGwdMej8KGT8M2xjZqs5zMzxftL/DZXHz+2Df9Cr91GWA7ncGbR7Q7cRok3c9gBNhhbxhywX0Txht9MXySAUqpvmNBMN2GmmlCl7
+dMybRsAnqrs8wzOPOV6Sc00x7OkGNJ/fucuTcQqb0njDdWlUWRo1loXaOnRv2YlX4huy0LqfJa5xvV5/osrUi0eCA49GHK8q7kGG
+GzsXMC0wbylmUMswb17AtEc88Moo3cZusrl9/pe/rRu18ad77yj/+xtG7kfTYf+Nsy64PuJ9dnBDaa7hgpWJOtSJV7HFHSpjzxIc
+eeUTsHfZ/QP4MPH6
+"""
+
+
+def test_a_state_that_an_earlier_version_pickled():
+    state = pickle.loads(zlib.decompress(base64.b64decode(EARLIER)))
+    assert dict(state) == {"a": (1, 1.0), "b": (1, 2.0), None: (1, 4.0)}
+    carry = dfv.scan(lambda s, x: ((s[0] + 1, x), x), name="carried", init=(0, None), replace=True)
+    again = dfv.run(pl.DataFrame({"k": ["b", "c"], "x": [8.0, 9.0]}), carry, by="k", state=state)
+    assert dict(again.state) == {"a": (1, 1.0), "b": (2, 8.0), None: (1, 4.0), "c": (1, 9.0)}
