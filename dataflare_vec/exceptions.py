@@ -113,6 +113,25 @@ def _restored(kind: type[DataFlareError], arguments: tuple[Any, ...], fields: di
     return error
 
 
+class MissingDependencyError(DataFlareError, ImportError):
+    """A library that comes with an extra is needed, and isn't installed.
+
+    Attributes
+    ----------
+    problem, hint
+        As in `DataFlareError`: what needs it, and the command that installs it.
+    library : str
+        The library, as it is imported.
+    extra : str
+        The extra of dataflare_vec.
+    """
+
+    def __init__(self, problem: str = "", *, library: str = "", extra: str = "", hint: str = "") -> None:
+        self.library = library
+        self.extra = extra
+        super().__init__(problem, hint=hint)
+
+
 class ArgumentError(DataFlareError, ValueError):
     """An argument of a call has a value that it can't have, there or together with others.
 

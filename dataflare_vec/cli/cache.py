@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec._util.html import size
+from dataflare_vec._util.formatting import size
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -229,6 +229,8 @@ def complain(error: BaseException) -> int:
         code = INPUT
     elif isinstance(error, exceptions.SinkError):
         code = OUTPUT
+    elif isinstance(error, exceptions.MissingDependencyError):
+        code = FAILED  # the usage is right
     elif isinstance(error, (exceptions.DataFlareError, ValueError)):
         code = USAGE
     elif type(error).__name__ == "PanicException":  # of Polars, which is none of Exception

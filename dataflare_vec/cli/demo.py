@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.cli import common
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -16,11 +17,11 @@ def add(commands: Any) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Run the demo; 1 if what it needs isn't installed."""
-    try:
-        from dataflare_vec.cli.flights import run_demo
-    except ModuleNotFoundError as error:
-        sys.stderr.write(f'the demo needs `{error.name}`: python -m pip install "dataflare_vec[demo]"\n')
-        return 1
+    """Run the demo."""
+    from dataflare_vec.config.extras import require
+
+    require("demo", "the demo")
+    from dataflare_vec.cli.flights import run_demo
+
     run_demo()
-    return 0
+    return common.DONE

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dataflare_vec._util.html import size
+from dataflare_vec._util.formatting import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec._util.formatting import printable
 from dataflare_vec.cli import common
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Print the report, or write the page."""
+    from dataflare_vec.config.extras import require
     from dataflare_vec.exceptions import SinkError, SourceError
     from dataflare_vec.streams.paths import check_apart
 
@@ -38,6 +40,7 @@ def run(options: Namespace) -> int:
         msg = f"-o: the page's name must end in .html, got `{options.output}`"
         raise ValueError(msg)
     if options.output is not None:
+        require("report", "-o: a report as a page")
         check_apart([Path(options.file)], [("the page", Path(options.output))])
     try:
         with open(options.file, "rb") as file:
@@ -66,14 +69,14 @@ def _shown(text: bytes, *, as_page: bool) -> str:
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
         If it is none: it may be anybody's file.
     """
-    from dataflare_vec.service.report.page import page
-
     if len(text) > _LARGEST:
         msg = "no report is that large"
         raise ValueError(msg)
     content = json.loads(text)
     if not as_page:
         return _table(content)
+    from dataflare_vec.service.report.page import page
+
     return page(content).encode(errors="replace").decode()  # JSON may hold half a character
 
 
@@ -98,13 +101,8 @@ def _table(content: dict[str, Any]) -> str:
         for each in content["plugins"]
         if each.get("batches")
     ]
-    return "".join(f"{_printable(line)}\n" for line in lines)
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def _line(cells: tuple[str, ...]) -> str:
     return f"{cells[0]:<24}" + "".join(f"{cell:>16}" for cell in cells[1:])
-
-
-def _printable(line: str) -> str:
-    """Return a line without what a terminal would obey."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)

@@ -185,11 +185,14 @@ def _plan(options: Namespace) -> Plan:
 
 
 def _check_report(path: Path) -> None:
+    from dataflare_vec.config.extras import require
     from dataflare_vec.exceptions import SinkError
 
     if path.suffix not in (".html", ".json"):
         msg = f"--report: the name must end in .html or .json, got `{path}`"
         raise ValueError(msg)
+    if path.suffix == ".html":
+        require("report", "--report: a report as a page")
     real = Path(os.path.realpath(path))
     try:
         os.stat(f"{real.parent}/.")  # a link may lead where nothing is
@@ -273,7 +276,7 @@ def _summary(result: StreamResult) -> dict[str, Any]:
 
 
 def _sentence(result: StreamResult, options: Namespace) -> str:
-    from dataflare_vec._util.html import size
+    from dataflare_vec._util.formatting import size
 
     parts = [f"{result.processed_count:,} rows in {result.processing_time:.1f} s"]
     parts.append(f"{result.throughput_per_second:,.0f} rows/s, peak memory {size(peak_memory())}")

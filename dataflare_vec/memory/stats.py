@@ -75,7 +75,8 @@ class PoolStats:
     classes: tuple[ClassStats, ...]
 
     def _repr_html_(self) -> str:
-        from dataflare_vec._util.html import amount, card, percent, size
+        from dataflare_vec._util.formatting import amount, percent, size
+        from dataflare_vec._util.html import card
 
         rows = [
             (size(c.capacity), amount(c.in_use), amount(c.idle), amount(c.hits), amount(c.misses))

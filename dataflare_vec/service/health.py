@@ -72,7 +72,8 @@ class HealthReport:
         return all(one.status != "unhealthy" for one in (*self.plugins.values(), self.pool))
 
     def _repr_html_(self) -> str:
-        from dataflare_vec._util.html import card, duration
+        from dataflare_vec._util.formatting import duration
+        from dataflare_vec._util.html import card
 
         checks = [("memory pool", self.pool), *self.plugins.items()]
         rows = [

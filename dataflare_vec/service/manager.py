@@ -358,6 +358,8 @@ class PluginManager:
         ------
         ValueError
             If the suffix is neither.
+        MissingDependencyError
+            If a page needs a library that isn't installed; ``pip install "dataflare_vec[report]"`` does.
         """
         from dataflare_vec.service.report import export_report
 

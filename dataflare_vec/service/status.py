@@ -59,7 +59,7 @@ class SystemStatus:
         return sum(one.error_count for one in self.metrics.values())
 
     def __str__(self) -> str:
-        from dataflare_vec._util.html import amount, duration, size
+        from dataflare_vec._util.formatting import amount, duration, size
 
         lines = [
             f"up {duration(self.uptime)}, {self.running} running, {amount(self.total_processed)} rows, "
@@ -73,7 +73,8 @@ class SystemStatus:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        from dataflare_vec._util.html import amount, card, duration, percent, size
+        from dataflare_vec._util.formatting import amount, duration, percent, size
+        from dataflare_vec._util.html import card
 
         rows = []
         for name, state in self.states.items():

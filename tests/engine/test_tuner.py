@@ -508,10 +508,12 @@ def test_trace_is_bounded():
 
 
 def test_plot():
-    chart = plot_trace(settled(MEMORY)).to_dict()
+    tuner = settled(MEMORY)
+    chart = plot_trace(tuner).to_dict()
     titles = [panel["layer"][0]["encoding"]["y"]["title"] for panel in chart["vconcat"][:2]]
     assert titles == ["rows asked for", "million rows/s"]
-    assert any(rows == [{"target": 100.0}] for rows in chart["datasets"].values())
+    limits = [rows[0]["limit"] for rows in chart["datasets"].values() if "limit" in rows[0]]
+    assert limits == [tuner.best_size, 100.0]
 
 
 def test_plot_says_what_to_install(monkeypatch):

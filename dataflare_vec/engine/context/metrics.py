@@ -139,7 +139,8 @@ class PluginMetrics:
         return self.error_count / self.total_processed if self.total_processed else 0.0
 
     def _repr_html_(self) -> str:
-        from dataflare_vec._util.html import amount, card, duration, percent
+        from dataflare_vec._util.formatting import amount, duration, percent
+        from dataflare_vec._util.html import card
 
         rows = [
             ("rows processed", amount(self.total_processed)),

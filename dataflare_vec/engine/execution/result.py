@@ -98,7 +98,8 @@ class BatchResult:
         return {**self.__dict__, **known, "failures": (), "tuner": None, "states": None}
 
     def _repr_html_(self) -> str:
-        from dataflare_vec._util.html import amount, card, duration, percent
+        from dataflare_vec._util.formatting import amount, duration, percent
+        from dataflare_vec._util.html import card
 
         share = self.error_count / self.processed_count if self.processed_count else 0.0
         rows = [

@@ -11,6 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.config.extras import require
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
@@ -35,6 +37,8 @@ def export_report(
     if kind not in (".json", ".html", ".htm"):
         msg = f"a report is written to a file that ends in `.json` or `.html`, got `{path.name}`"
         raise ValueError(msg)
+    if kind != ".json":
+        require("report", "a report as a page")
     content = collect(status, config, tuners)
     if kind == ".json":
         text = json.dumps(content, indent=2, ensure_ascii=False)
