@@ -30,7 +30,7 @@ class Block:
 
     __slots__ = ("address", "bytes", "capacity", "idle_since")
 
-    # It doesn't refer to its shelf: without cycles, a pool that is dropped is freed at once.
+    # It doesn't refer to its size class: without cycles, a pool that is dropped is freed at once.
     def __init__(self, memory: pa.Buffer) -> None:
         self.bytes = memoryview(memory)
         self.address: int = memory.address
@@ -70,7 +70,7 @@ class Lease(np.ndarray[Any, Any]):
 
 
 def lend(pool: Lender, block: Block, nbytes: int) -> PooledBuffer:
-    """Make a lease on a block that is off its shelf, and the handle of it."""
+    """Make a lease on a block that is off its free list, and the handle of it."""
     lease = _new_array(Lease, nbytes, _BYTE, block.bytes)
     lease._pool = pool
     lease._block = block

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.config.settings import MemoryPoolConfig
     from dataflare_vec.memory.buffer import Block, PooledBuffer
-    from dataflare_vec.memory.free_lists import Shelves
+    from dataflare_vec.memory.free_lists import FreeLists
 
 
 class Limited(Lender, Protocol):
@@ -38,14 +38,14 @@ class Limited(Lender, Protocol):
 
     config: MemoryPoolConfig
     _claims: Claims
-    _shelves: Shelves
+    _free_lists: FreeLists
     _lock: Any
     _patience: float
     _clock: Callable[[], float]
 
     def _obtain(self, nbytes: int, *, request: bool = True, claim: Claim | None = None) -> Block: ...
     def _check_open(self) -> None: ...
-    def _shelve(self) -> list[Block]: ...
+    def _recycle(self) -> list[Block]: ...
     def _new_gate(self) -> Any: ...
     def _wait(self, gate: Any, deadline: float, claim: Claim | None) -> float: ...
     def _wake(self) -> None: ...
@@ -213,7 +213,7 @@ def claim_memory(
 
 def _let_in(pool: Limited, claim: Claim) -> None:
     """Wait until a run may begin."""
-    claims, shelves = pool._claims, pool._shelves
+    claims, free_lists = pool._claims, pool._free_lists
     limit = pool.config.max_bytes or 0
     deadline = pool._clock() + pool._patience
     claims.queue.append(claim)
@@ -221,8 +221,8 @@ def _let_in(pool: Limited, claim: Claim) -> None:
         while True:
             with pool._lock:
                 pool._check_open()
-                dropped = pool._shelve()
-                if claims.may_enter(claim, limit - shelves.in_use - claims.promised(None)):
+                dropped = pool._recycle()
+                if claims.may_enter(claim, limit - free_lists.in_use - claims.promised(None)):
                     claims.inside.append(claim)
                     return
                 gate = pool._new_gate()
@@ -236,7 +236,7 @@ def _let_in(pool: Limited, claim: Claim) -> None:
             if not deadline:
                 msg = (
                     f"a run waited for its turn, and for {pool._patience:g} seconds nothing came back to the "
-                    f"memory pool, of whose `max_bytes={limit:,}` {shelves.in_use:,} bytes are in use"
+                    f"memory pool, of whose `max_bytes={limit:,}` {free_lists.in_use:,} bytes are in use"
                 )
                 hint = "let go of results you no longer need, or raise `max_bytes` or `wait_timeout`"
                 raise PoolLimitError(msg, waited=True, hint=hint)

@@ -14,7 +14,7 @@ from dataflare_vec.exceptions import PoolError, PoolLimitError
 from dataflare_vec.memory import backends, fork
 from dataflare_vec.memory.buffer import GONE, Block, PooledBuffer, lend
 from dataflare_vec.memory.claims import Claims, claim_memory, claim_of_thread
-from dataflare_vec.memory.free_lists import Shelf, Shelves
+from dataflare_vec.memory.free_lists import FreeLists, SizeClass
 from dataflare_vec.memory.size_classes import as_size
 from dataflare_vec.memory.stats import ClassStats, PoolStats, summarise
 
@@ -61,15 +61,15 @@ class MemoryPool:
 
     # How the lock is used. Leases end in finalisers, which run wherever the last reference goes:
     # on one of Polars' threads, or inside a garbage collection that broke into this very class
-    # while it holds the lock. So a finaliser never waits for the lock. It puts its block on
-    # `_returned` (a deque's append is atomic) and shelves it if the lock is free; if not, whoever
-    # holds the lock looks at `_returned` once more after letting go of it (`_settle`), so nothing is
-    # left lying. The lock is reentrant for the finaliser or signal handler that itself wants a
-    # buffer; `Shelves` is fit for that. Arrow is never called under the lock.
+    # while it holds the lock. So a finaliser never waits for the lock. It leaves its block in
+    # `_returned` (a deque's append is atomic) and, if the lock is free, puts it on its free list; if
+    # not, whoever holds the lock looks at `_returned` once more after letting go of it (`_settle`), so
+    # nothing is left lying. The lock is reentrant for the finaliser or signal handler that itself wants
+    # a buffer; `FreeLists` is fit for that. Arrow is never called under the lock.
 
     def __init__(self, config: MemoryPoolConfig | None = None) -> None:
         self.config = config = config or MemoryPoolConfig()
-        self._shelves = Shelves(config, time.monotonic())
+        self._free_lists = FreeLists(config, time.monotonic())
         self._lock = RLock()
         self._returned: deque[Block] = deque()
         # Locked gates of those who wait at the limit. A plain lock, unlike a Condition or an Event,
@@ -116,7 +116,7 @@ class MemoryPool:
         if type(nbytes) is not int or nbytes < 0:
             nbytes = as_size(nbytes)
         with self._lock:
-            block = None if self._claims.inside else self._shelves.take(nbytes)
+            block = None if self._claims.inside else self._free_lists.take(nbytes)
         if block is None:
             block = self._obtain(nbytes)
         elif self._returned:
@@ -182,7 +182,7 @@ class MemoryPool:
         import ctypes
 
         if sizes is None:
-            sizes = [s.capacity for s in self._shelves.all() if s.size for _ in range(s.keep)]
+            sizes = [s.capacity for s in self._free_lists.all() if s.size for _ in range(s.max_idle)]
         buffers = []
         for nbytes in map(as_size, sizes):
             buffers.append(lend(self, self._obtain(nbytes, request=False), nbytes))
@@ -201,17 +201,17 @@ class MemoryPool:
         with self._lock:
             classes = tuple(
                 ClassStats(
-                    size=shelf.size,
-                    capacity=shelf.capacity,
-                    in_use=shelf.lent,
-                    idle=len(shelf.idle),
-                    hits=shelf.hits,
-                    misses=shelf.misses,
-                    requested_bytes=shelf.requested,
+                    size=size_class.size,
+                    capacity=size_class.capacity,
+                    in_use=size_class.lent,
+                    idle=len(size_class.idle),
+                    hits=size_class.hits,
+                    misses=size_class.misses,
+                    requested_bytes=size_class.requested,
                 )
-                for shelf in self._shelves.all()
+                for size_class in self._free_lists.all()
             )
-            peak_bytes = self._shelves.peak
+            peak_bytes = self._free_lists.peak
         self._settle()
         return summarise(classes, peak_bytes=peak_bytes)
 
@@ -231,7 +231,7 @@ class MemoryPool:
         self._settle()
         dropped: list[Block] = []
         with self._lock:
-            self._shelves.drop_idle_since(self._clock() - seconds(max_idle_time), dropped)
+            self._free_lists.drop_idle_since(self._clock() - seconds(max_idle_time), dropped)
         self._settle()
         nbytes = sum(block.capacity for block in dropped)
         dropped.clear()
@@ -244,14 +244,14 @@ class MemoryPool:
 
         Buffers in use stay valid, and are freed when their last reader lets go.
         """
-        self._shelves.closed = True
+        self._free_lists.closed = True
         self.trim()
         self._wake()
 
     @property
     def closed(self) -> bool:
         """Whether it has been closed."""
-        return self._shelves.closed
+        return self._free_lists.closed
 
     def __enter__(self) -> MemoryPool:
         return self
@@ -265,23 +265,25 @@ class MemoryPool:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed, " if self._shelves.closed else ""
-        return f"<MemoryPool: {state}{self._shelves.in_use:,} bytes in use, {self._shelves.held:,} held>"
+        state = "closed, " if self._free_lists.closed else ""
+        return (
+            f"<MemoryPool: {state}{self._free_lists.in_use:,} bytes in use, {self._free_lists.held:,} held>"
+        )
 
     def _settle(self) -> None:
-        """Shelve what came back, unless somebody holds the lock and so will do it."""
+        """Put what came back on its free list, unless somebody holds the lock and so will do it."""
         lock = self._lock
         while self._returned and lock.acquire(False):
             try:
-                dropped = self._shelve()
+                dropped = self._recycle()
             finally:
                 lock.release()
             del dropped
 
-    def _shelve(self) -> list[Block]:
-        """Put what came back on its shelf; return the blocks that are to be freed. Under the lock."""
+    def _recycle(self) -> list[Block]:
+        """Put what came back on its free list; return the blocks that are to be freed. Under the lock."""
         came_back = bool(self._returned)
-        dropped = self._shelves.take_back(self._returned, self._clock())
+        dropped = self._free_lists.take_back(self._returned, self._clock())
         if came_back and self._gates:  # or those who wait would wake each other for ever
             self._wake()
         return dropped
@@ -297,23 +299,23 @@ class MemoryPool:
     def _obtain(self, nbytes: int, *, request: bool = True, claim: Claim | None = None) -> Block:
         """Get a block that isn't at hand: recycled, if one just came back, or a fresh one."""
         self._load_arrow()
-        shelves = self._shelves
-        shelf = shelves.shelf_for(nbytes)
+        free_lists = self._free_lists
+        size_class = free_lists.class_for(nbytes)
         deadline = self._clock() + self._patience
         while True:
             gate = block = None
             try:
                 with self._lock:
                     self._check_open()
-                    dropped = self._shelve()
+                    dropped = self._recycle()
                     promised = self._claims.promised(claim)
-                    if shelves.has_room(shelf, promised):
-                        block = shelves.take(nbytes) if request else shelves.take_uncounted(shelf)
-                    if block is not None or shelves.reserve(shelf, dropped, promised):
+                    if free_lists.has_room(size_class, promised):
+                        block = free_lists.take(nbytes) if request else free_lists.take_uncounted(size_class)
+                    if block is not None or free_lists.reserve(size_class, dropped, promised):
                         if claim is not None:
-                            claim.left = max(claim.left - shelf.capacity, 0)
+                            claim.left = max(claim.left - size_class.capacity, 0)
                         if block is None and request:
-                            shelves.miss(shelf, nbytes)
+                            free_lists.miss(size_class, nbytes)
                     else:
                         gate = self._new_gate()
             finally:
@@ -321,15 +323,15 @@ class MemoryPool:
                 self._settle()
             dropped.clear()
             if gate is None:
-                return block or self._allocate(shelf)
+                return block or self._allocate(size_class)
             # No waiting for what can't come: the request alone is over the limit.
-            possible = shelf.capacity <= (self.config.max_bytes or 0)
+            possible = size_class.capacity <= (self.config.max_bytes or 0)
             deadline = self._wait(gate, deadline if possible else 0.0, claim)
             if not deadline:
-                raise self._limit_error(shelf, nbytes, waited=possible and self.waits)
+                raise self._limit_error(size_class, nbytes, waited=possible and self.waits)
 
     def _check_open(self) -> None:
-        if self._shelves.closed:
+        if self._free_lists.closed:
             msg = "the memory pool is closed"
             raise PoolError(msg, hint="make a new one")
 
@@ -361,25 +363,25 @@ class MemoryPool:
             with suppress(ValueError):
                 self._gates.remove(gate)
 
-    def _limit_error(self, shelf: Shelf, nbytes: int, *, waited: bool) -> PoolLimitError:
+    def _limit_error(self, size_class: SizeClass, nbytes: int, *, waited: bool) -> PoolLimitError:
         return PoolLimitError(
-            f"a buffer of {nbytes:,} bytes (size class {shelf.capacity:,}) would take the memory "
-            f"pool over `max_bytes={self.config.max_bytes:,}`: {self._shelves.in_use:,} bytes are in use",
+            f"a buffer of {nbytes:,} bytes (size class {size_class.capacity:,}) would take the memory "
+            f"pool over `max_bytes={self.config.max_bytes:,}`: {self._free_lists.in_use:,} bytes are in use",
             waited=waited,
             hint="let go of results you no longer need, or raise `max_bytes`",
         )
 
-    def _allocate(self, shelf: Shelf) -> Block:
+    def _allocate(self, size_class: SizeClass) -> Block:
         try:
             try:
-                memory = self._allocate_buffer(shelf.capacity, memory_pool=self._backend)
+                memory = self._allocate_buffer(size_class.capacity, memory_pool=self._backend)
             except MemoryError:
                 self.trim()
-                memory = self._allocate_buffer(shelf.capacity, memory_pool=self._backend)
+                memory = self._allocate_buffer(size_class.capacity, memory_pool=self._backend)
             return Block(memory)
         except BaseException:
             with self._lock:
-                self._shelves.forget(shelf)
+                self._free_lists.forget(size_class)
             self._wake()
             self._settle()
             raise

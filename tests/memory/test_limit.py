@@ -44,7 +44,7 @@ def test_idle_buffers_make_room_but_not_in_vain():
     assert pool.get_stats().idle_bytes == 3 * MB
     small = pool.get_buffer(1)
     assert pool.get_stats().idle_bytes == 2 * MB
-    assert pool._shelves.held <= 4 * MB
+    assert pool._free_lists.held <= 4 * MB
     del kept, small
 
 
@@ -90,7 +90,7 @@ def test_all_who_wait_are_woken():
 def test_what_comes_back_while_the_lock_is_held_wakes_too():
     pool = make(1, on_limit="wait", wait_timeout=30)
     buffer = pool.get_buffer(MB)
-    reserve = pool._shelves.reserve
+    reserve = pool._free_lists.reserve
 
     def returning(*arguments):
         possible = reserve(*arguments)
@@ -100,7 +100,7 @@ def test_what_comes_back_while_the_lock_is_held_wakes_too():
             thread.join()
         return possible
 
-    pool._shelves.reserve = returning
+    pool._free_lists.reserve = returning
     start = time.monotonic()
     assert pool.get_buffer(100).size == 100
     assert time.monotonic() - start < 10

@@ -120,8 +120,8 @@ class PoolMachine(RuleBasedStateMachine):
     def the_books_are_right(self):
         stats = self.pool.get_stats()
         assert stats.in_use_buffers == len(self.lent)
-        assert stats.in_use_bytes == sum(x.capacity for x in self.lent) == self.pool._shelves.in_use
-        assert stats.in_use_bytes + stats.idle_bytes == self.pool._shelves.held
+        assert stats.in_use_bytes == sum(x.capacity for x in self.lent) == self.pool._free_lists.in_use
+        assert stats.in_use_bytes + stats.idle_bytes == self.pool._free_lists.held
         assert stats.hits + stats.misses == self.requests
         assert stats.classes[0].idle <= 2
         assert sum(c.capacity * c.idle for c in stats.classes if c.size is None) <= 12 << 20

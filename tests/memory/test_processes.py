@@ -94,8 +94,8 @@ def test_eight_threads(settings):
     pile.clear()
     stats = pool.get_stats()
     assert (stats.in_use_buffers, stats.hits + stats.misses) == (0, 8 * 300)
-    assert pool._shelves.held == stats.idle_bytes
-    assert pool._shelves.in_use == 0
+    assert pool._free_lists.held == stats.idle_bytes
+    assert pool._free_lists.in_use == 0
     assert not pool._returned
 
 

@@ -191,4 +191,4 @@ def test_collections_that_break_into_the_pool():
     assert len(log) == made
     stats = pool.get_stats()
     assert stats.in_use_buffers == 0
-    assert pool._shelves.held == stats.idle_bytes
+    assert pool._free_lists.held == stats.idle_bytes
