@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from datetime import datetime
 from math import inf
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
@@ -210,6 +212,26 @@ def test_row_groups_of_other_rows_than_the_footer_says(change, tmp_path):
             dfv.SourceError, match=r"a\.parquet`.*: its footer counts \d+ rows, its row groups \d+"
         ):
             through(path, memory)
+
+
+@pytest.mark.parametrize("count", [0, 1, 1236, 1 << 40])
+def test_batches_of_other_rows_than_they_say(count, tmp_path):
+    """Polars passes over a batch that says it has none, where it is asked for a slice."""
+    path = tmp_path / "a.arrow"
+    table = rows(0, 3 * 1237).to_arrow()
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_table(table, max_chunksize=1237)
+    whole = path.read_bytes()
+    places = [found.start() for found in re.finditer(re.escape((1237).to_bytes(8, "little")), whole)]
+    assert len(places) > 6  # of batches and of their columns
+    for place in places:
+        path.write_bytes(whole[:place] + count.to_bytes(8, "little") + whole[place + 8 :])
+        for memory in (None, MEMORY):
+            try:
+                frames = through(path, memory)
+            except dfv.SourceError:
+                continue
+            assert sum(frame.height for frame in frames) == table.num_rows, (place, memory)
 
 
 @pytest.mark.parametrize("size", [-1, 1 << 30])
