@@ -58,6 +58,7 @@ class BatchRunner:
         self.output = assemble(empty, outcome, keep=request.keep)
         self._empty = empty
         self._states = open_states(self.plan, request.state)
+        self._states.more_follows = True
         self._request = request._replace(state=self._states)
         self.label: str | None = None
         self.row = 0
@@ -79,7 +80,7 @@ class BatchRunner:
         self.label, self.row = label, 0
 
     def run(self, batch: Any, config: BatchConfig | None = None) -> Outcome:
-        """Run the steps over the next batch.
+        """Run the steps over the next batch; a reduce gives no rows yet, see `finish`.
 
         Parameters
         ----------

@@ -173,9 +173,7 @@ class Passing:
         self._runner.begin(label)
 
     def compute(self, batch: pl.DataFrame) -> pl.DataFrame:
-        """Pass the next batch through the plugins.
-
-        Of a reduce it gives what the rows so far come to, which `reduced` gives in the end.
+        """Pass the next batch through the plugins; of a reduce nothing comes out before `reduced`.
 
         Raises
         ------
@@ -191,7 +189,7 @@ class Passing:
         frame: pl.DataFrame = assemble(batch, outcome, keep=self._request.keep)
         if outcome.tuner is not None:
             self._best = outcome.tuner.best_size
-        self.result.add(outcome, 0 if outcome.reduced else frame.height)
+        self.result.add(outcome, frame.height)
         if outcome.failed and (self.on_failed is not None or self.result.has_room(limit)):
             errors = all_details(outcome.failures, config.max_error_details)
             if self.on_failed is not None:

@@ -156,3 +156,13 @@ def test_what_a_pipeline_carries_is_named_in_each_batch():
     expected = dfv.run(FRAME, PIPELINE)
     assert stream.state == expected.state
     assert list(stream.state) == ["batches_total", "batches_total (2)"]
+
+
+@pytest.mark.parametrize("road", [from_reader, from_stream])
+def test_a_reduce_is_finished_after_the_last_batch_and_not_before(road):
+    @dfv.reduce(init=0, finish=lambda state: 100 // (state - 10), replace=True)
+    def batches_late(state, x):
+        return state + x
+
+    frame = road(batches_late)  # after the first batch, of 0 to 4, it would fail
+    assert_frame_equal(frame, dfv.apply(FRAME, batches_late))

@@ -236,10 +236,12 @@ class _Execution:
         for stage in self._plan.stages:
             stage.close()
         reduces = self._plan.reduces
-        if reduces is not None:
-            series = reduces.result(self._states, self._runtime.pool, self._on_error)
-        else:
+        if reduces is None:
             series = [self._new[name] for name in self._plan.new]
+        elif self._states.more_follows:
+            series = []  # `finish` may well fail on the state of some of the rows
+        else:
+            series = reduces.result(self._states, self._runtime.pool, self._on_error)
         failed = sum(one.count for one in self._failures)
         filtered = 0
         if self._keep is not None:

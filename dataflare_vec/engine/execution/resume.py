@@ -24,10 +24,13 @@ class OpenStates(dict[str, "StateStore"]):
         Whether they are of a pipeline, which may have several.
     given
         What the user gave, by the same names.
+    more_follows
+        Whether they are of a stream, so that a reduce's rows are made after the last batch.
     """
 
     given: Mapping[str, Any] = MappingProxyType({})
     of_pipeline: bool = False
+    more_follows: bool = False
 
     def value(self) -> Any:
         """Return the state as the user sees it: of one plugin its own, of a pipeline a dict by name."""
