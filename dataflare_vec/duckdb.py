@@ -12,7 +12,6 @@ import polars as pl
 from dataflare_vec._util.foreign_errors import first_line
 from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.definition.annotations import is_named_tuple, likely_dtype
-from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.python_values import struct_fields
 from dataflare_vec.engine.execution.lazy import answering, check_answers
 from dataflare_vec.engine.planning.plan import RepeatedPlan
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from dataflare_vec._typing import OnError
     from dataflare_vec.definition.plugin import Parameter, Plugin
     from dataflare_vec.engine.planning.plan import Plan
+    from dataflare_vec.engine.planning.steps import BoundStep
     from dataflare_vec.service.manager import PluginManager
 
 #: DuckDB's types where it has one that Arrow's wouldn't lead to.
@@ -102,18 +102,7 @@ def register(
     left = _parameters(found, bindings)
     schema = _schema(found, left, types or {})
     (step,) = bind_steps(manager.registry, found, None, bindings)
-    for item in step.binding.columns:
-        if isinstance(item, Column) and item.parameter not in left:
-            raise BindingError(
-                problem=f"`{item.parameter.name}` must be bound to a number, got a column",
-                plugin=found.name,
-                parameter=item.parameter.name,
-                expected="a number",
-                got="a column",
-            )
-    if not left:
-        msg = "all its columns are bound to numbers"
-        raise BindingError(msg, plugin=found.name, hint="a function needs one at least")
+    _check_columns(step, left)
     step = answering(step)  # of a null a filter says neither true nor false, as SQL has it
     # DuckDB has threads of its own.
     config = replace(manager.runtime.config, enable_parallel=False)
@@ -148,6 +137,22 @@ def _parameters(plugin: Plugin, bindings: Mapping[str, Any]) -> list[Parameter]:
         msg = "it carries a state from row to row, and DuckDB calls a function on rows in any order"
         raise BindingError(msg, plugin=plugin.name, hint="use `dfv.apply` on its result")
     return [p for p in plugin.parameters if p.is_column and p.name not in bindings]
+
+
+def _check_columns(step: BoundStep, left: Sequence[Parameter]) -> None:
+    """Raise if a column is read that is none of the function's parameters, or if there are none."""
+    for item in step.binding.columns:
+        if item.parameter not in left:
+            raise BindingError(
+                problem=f"`{item.parameter.name}` must be bound to a number, got a column",
+                plugin=step.plugin.name,
+                parameter=item.parameter.name,
+                expected="a number",
+                got="a column",
+            )
+    if not left:
+        msg = "all its columns are bound to numbers"
+        raise BindingError(msg, plugin=step.plugin.name, hint="a function needs one at least")
 
 
 def _schema(plugin: Plugin, parameters: Sequence[Parameter], types: Mapping[str, Any]) -> dict[str, Any]:

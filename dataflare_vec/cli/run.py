@@ -61,7 +61,15 @@ def add(commands: Any) -> None:
     )
     common.add_plugins_option(parser)
     common.add_set_option(parser)
-    rows = parser.add_argument_group("rows")
+    _add_rows(parser.add_argument_group("rows"))
+    _add_files(parser.add_argument_group("files"))
+    add_reading_options(parser)
+    _add_running(parser.add_argument_group("running and reporting"))
+    parser.set_defaults(run=run)
+
+
+def _add_rows(rows: Any) -> None:
+    """Add the options that say which rows and columns come out."""
     common.add_by_option(rows)
     rows.add_argument("--only-new", action="store_true", help="leave out the input's own columns")
     rows.add_argument(
@@ -80,7 +88,10 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help="a file (a folder, where the output is one) for the rows that failed, with the reason",
     )
-    files = parser.add_argument_group("files")
+
+
+def _add_files(files: Any) -> None:
+    """Add the options that say how the output is written."""
     files.add_argument(
         "--format",
         metavar="FORMAT",
@@ -93,8 +104,10 @@ def add(commands: Any) -> None:
     files.add_argument("--compression", metavar="CODEC", help="of the output, such as zstd, lz4, snappy")
     files.add_argument("--resume", action="store_true", help="leave out files that are finished")
     files.add_argument("--overwrite", action="store_true", help="replace a folder of partitions")
-    add_reading_options(parser)
-    running = parser.add_argument_group("running and reporting")
+
+
+def _add_running(running: Any) -> None:
+    """Add the options that say how much it takes, and what it tells."""
     running.add_argument("--memory", metavar="SIZE", help="what data under way may take, such as 2GiB")
     running.add_argument(
         "--max-latency", metavar="SECONDS", type=float, help="pass a live stream's batches on within this"
@@ -102,7 +115,6 @@ def add(commands: Any) -> None:
     running.add_argument("--report", metavar="FILE", help="write a performance report, .html or .json")
     running.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
     running.add_argument("--json", action="store_true", help="the summary as JSON, and no progress")
-    parser.set_defaults(run=run)
 
 
 def run(options: Namespace) -> int:

@@ -261,11 +261,17 @@ def output_names(
     if len(names) != count or not all(isinstance(n, str) for n in names):
         msg = f"it has {count} output columns ({', '.join(default)}), `output` names {names}"
         raise OutputNameError(msg, plugin=name, argument="output", got=names)
+    _check_free(name, names, taken)
+    return names
+
+
+def _check_free(plugin: str, names: Sequence[str], taken: Collection[str]) -> None:
+    """Raise if a name is there already, or twice."""
     for i, wanted in enumerate(names):
         if wanted in taken:
             raise OutputNameError(
                 problem=f"the data has a column `{wanted}` already",
-                plugin=name,
+                plugin=plugin,
                 column=wanted,
                 hint=Phrase(
                     "name the output otherwise with ",
@@ -279,8 +285,7 @@ def output_names(
         if wanted in names[:i]:
             raise OutputNameError(
                 problem=f"two outputs would be named `{wanted}`",
-                plugin=name,
+                plugin=plugin,
                 column=wanted,
                 hint=Phrase("name them with ", Argument("output")),
             )
-    return names

@@ -261,29 +261,8 @@ def define(
     PluginDefinitionError
         If it can't be one; the message says why.
     """
-    if math not in MATH:
-        expected = '"precise", "fast" or "libm"'
-        raise PluginDefinitionError(plugin=name, argument="math", expected=expected, got=repr(math))
-    if fallback not in FALLBACKS:
-        expected = 'None or "python"'
-        raise PluginDefinitionError(plugin=name, argument="fallback", expected=expected, got=repr(fallback))
-    for what, given in (
-        ("name", name),
-        ("description", description),
-        ("version", version),
-        ("author", author),
-    ):
-        if given is not None and not isinstance(given, str):
-            msg = f"`{what}` of a plugin must be a string, got {given!r}"
-            raise PluginDefinitionError(msg, argument=what, expected="a string", got=repr(given))
-    if name == "":
-        msg = "the name of a plugin must be a string that isn't empty, got ''"
-        raise PluginDefinitionError(msg, argument="name")
-    kinds = [kind.value for kind in PluginType]
-    if not isinstance(plugin_type, PluginType) and plugin_type not in kinds:
-        hint = near_matches(str(plugin_type), kinds)
-        msg = f"`plugin_type` is {plugin_type!r}"
-        raise PluginDefinitionError(msg, plugin=name, argument="plugin_type", got=plugin_type, hint=hint)
+    _check_texts(name=name, description=description, version=version, author=author)
+    _check_choices(name, plugin_type, math, fallback)
     if isinstance(target, pl.Expr):
         form = Form.EXPRESSION
         if name is None:
@@ -320,6 +299,32 @@ def define(
     if form is Form.ROW and returns is None and not plugin.is_filter:
         return replace(plugin, result=read_result(plain(target)))
     return plugin
+
+
+def _check_choices(name: str | None, plugin_type: object, math: object, fallback: object) -> None:
+    """Raise if what is said of a plugin means nothing."""
+    if math not in MATH:
+        expected = '"precise", "fast" or "libm"'
+        raise PluginDefinitionError(plugin=name, argument="math", expected=expected, got=repr(math))
+    if fallback not in FALLBACKS:
+        expected = 'None or "python"'
+        raise PluginDefinitionError(plugin=name, argument="fallback", expected=expected, got=repr(fallback))
+    kinds = [kind.value for kind in PluginType]
+    if not isinstance(plugin_type, PluginType) and plugin_type not in kinds:
+        hint = near_matches(str(plugin_type), kinds)
+        msg = f"`plugin_type` is {plugin_type!r}"
+        raise PluginDefinitionError(msg, plugin=name, argument="plugin_type", got=plugin_type, hint=hint)
+
+
+def _check_texts(**said: object) -> None:
+    """Raise if the name of a plugin, or what else is text, isn't."""
+    for what, given in said.items():
+        if given is not None and not isinstance(given, str):
+            msg = f"`{what}` of a plugin must be a string, got {given!r}"
+            raise PluginDefinitionError(msg, argument=what, expected="a string", got=repr(given))
+    if said["name"] == "":
+        msg = "the name of a plugin must be a string that isn't empty, got ''"
+        raise PluginDefinitionError(msg, argument="name")
 
 
 def _stateful(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dataflare_vec.compiler.kernel import MachineCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
@@ -89,6 +89,15 @@ def load(code: bytes, name: str, runtime: Callable[[str], int | None]) -> Machin
         raise NotLoadable(msg) from None
 
 
+class _Layout(NamedTuple):
+    """Where everything comes to lie, from the beginning of the memory on."""
+
+    sections: dict[int, int]
+    commons: dict[int, int]  # by symbol
+    read_only: int  # up to where nothing is written to
+    size: int
+
+
 def _load(code: bytes, name: bytes, runtime: Callable[[str], int | None]) -> MachineCode:
     if code[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<HH", code, 16) != (1, 62):
         msg = "it is no relocatable ELF file for x86-64"
@@ -97,10 +106,34 @@ def _load(code: bytes, name: bytes, runtime: Callable[[str], int | None]) -> Mac
     each, count = struct.unpack_from("<HH", code, 58)
     sections = [_Section(*_SECTION.unpack_from(code, start + i * each)) for i in range(count)]
     symbols = list(_symbols(code, sections))
+    layout = _lay_out(sections, symbols)
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    memory = mmap.mmap(-1, max(layout.size, mmap.PAGESIZE), flags=flags)
+    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
-    # Constants and code first, which become read-only, then what may be written to.
+    def address(index: int) -> int:
+        symbol = symbols[index]
+        if symbol.section == _UNDEFINED:
+            return resolve(symbol.name.decode(), runtime)
+        if symbol.section == _ABSOLUTE:
+            return symbol.value
+        if symbol.section == _COMMON:
+            return base + layout.commons[index]
+        return base + layout.sections[symbol.section] + symbol.value
+
+    _fill(memory, base, code, sections, layout, address)
+    for index, symbol in enumerate(symbols):
+        if symbol.binding == _GLOBAL and symbol.section != _UNDEFINED and symbol.name == name:
+            _protect(base, layout.read_only)
+            return MachineCode(address(index), memory)
+    msg = f"it has no function `{name.decode()}`"
+    raise NotLoadable(msg)
+
+
+def _lay_out(sections: Sequence[_Section], symbols: Sequence[_Symbol]) -> _Layout:
+    """Find places: for constants and code first, which become read-only, then for what may be written to."""
     places: dict[int, int] = {}
-    end = 0
+    end = read_only = 0
     kept = [i for i, section in enumerate(sections) if section.flags & _ALLOC]
     for writable in (0, _WRITE):
         for i in kept:
@@ -114,43 +147,30 @@ def _load(code: bytes, name: bytes, runtime: Callable[[str], int | None]) -> Mac
         if symbol.section == _COMMON:  # its value is its alignment
             commons[i] = _align(end, symbol.value)
             end = commons[i] + symbol.size
+    return _Layout(places, commons, read_only, end)
 
-    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    memory = mmap.mmap(-1, max(end, mmap.PAGESIZE), flags=flags)
-    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    for i, place in places.items():
+
+def _fill(
+    memory: mmap.mmap,
+    base: int,
+    code: bytes,
+    sections: Sequence[_Section],
+    layout: _Layout,
+    address: Callable[[int], int],
+) -> None:
+    """Copy sections to their places, and write into them where symbols are."""
+    for i, place in layout.sections.items():
         section = sections[i]
         if section.kind != _NOBITS:
             memory[place : place + section.size] = code[section.offset : section.offset + section.size]
-
-    def address(index: int) -> int:
-        symbol = symbols[index]
-        if symbol.section == _UNDEFINED:
-            return resolve(symbol.name.decode(), runtime)
-        if symbol.section == _ABSOLUTE:
-            return symbol.value
-        if symbol.section == _COMMON:
-            return base + commons[index]
-        return base + places[symbol.section] + symbol.value
-
     for section in sections:
-        if section.kind == _RELA and section.info in places:
+        if section.kind == _RELA and section.info in layout.sections:
             for at in range(section.offset, section.offset + section.size, _RELOCATION.size):
                 offset, info, addend = _RELOCATION.unpack_from(code, at)
-                place = places[section.info] + offset
+                place = layout.sections[section.info] + offset
                 width, relative = _kind_of(info & 0xFFFFFFFF)
                 value = address(info >> 32) + addend - (base + place if relative else 0)
                 memory[place : place + width] = _bytes(value, width)
-    entries = [
-        i
-        for i, symbol in enumerate(symbols)
-        if symbol.binding == _GLOBAL and symbol.section != _UNDEFINED and symbol.name == name
-    ]
-    if not entries:
-        msg = f"it has no function `{name.decode()}`"
-        raise NotLoadable(msg)
-    _protect(base, read_only)
-    return MachineCode(address(entries[0]), memory)
 
 
 def _symbols(code: bytes, sections: list[_Section]) -> Iterator[_Symbol]:

@@ -80,17 +80,30 @@ def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threa
     if threads <= 1:
         take()
         return
-    jobs = [take] * (threads - 1)
+
+    def end() -> None:
+        nonlocal stop
+        stop = True
+
+    _share(take, end, threads - 1)
+
+
+def _share(take: Callable[[], None], end: Callable[[], None], helpers: int) -> None:
+    """Call ``take`` on this thread and on some others, until all are done; ``end`` has them end early.
+
+    Buffers are written by these threads: nobody may leave before.
+    """
+    jobs = [take] * helpers
     errors: list[BaseException] = []
-    executor = _executor(threads - 1)
+    executor = _executor(helpers)
     futures = [executor.submit(_help, jobs, errors) for _ in jobs]
     try:
         take()
     except BaseException as error:  # raised below
         errors.insert(0, error)
     finally:
-        # Buffers are written by these threads: nobody may leave before all are done. One that hasn't begun
-        # isn't waited for: it may stand behind this very run, if a column kernel applies a plugin.
+        # One that hasn't begun isn't waited for: it may stand behind this very run, if a column kernel
+        # applies a plugin.
         pressed = False
         for future in futures:
             while not (future.cancel() or future.done()):
@@ -100,7 +113,7 @@ def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threa
                 try:
                     wait([future], _PATIENCE if pressed else None)
                 except KeyboardInterrupt as error:
-                    stop = True
+                    end()
                     errors.append(error)
         if pressed:
             interrupts.let_go()

@@ -13,10 +13,9 @@ from dataflare_vec.compiler.native.numba import import_compiler
 from dataflare_vec.compiler.prepare import prepare
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.compiler.specialise import expected_type
-from dataflare_vec.definition.annotations import TEMPORAL, Result, is_dtype, likely_dtype
+from dataflare_vec.definition.annotations import Result, is_dtype, likely_dtype
 from dataflare_vec.definition.declared import declared_dtype
 from dataflare_vec.definition.interpreter import call_rows
-from dataflare_vec.definition.python_values import is_naive, ticks_in
 from dataflare_vec.definition.stack_level import warn
 from dataflare_vec.engine.stages.expression import spread
 from dataflare_vec.engine.stages.failures import ROW, physical_rows
@@ -31,7 +30,7 @@ from dataflare_vec.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.binding import Binding
@@ -170,6 +169,10 @@ class InterpretedStage(Stage):
         kept: bool,
         results: Results | None = None,
     ) -> None:
+        from dataflare_vec.engine.stages.converters import (
+            converter,
+        )  # with NumPy, which row kernels do without
+
         self.results = results
         self.plugin: Plugin = binding.plugin
         self.binding = binding
@@ -180,7 +183,7 @@ class InterpretedStage(Stage):
         self.is_filter = binding.plugin.is_filter
         self._dtypes = interpreted.dtypes or ()
         annotated = binding.plugin.returns is None  # then an integer isn't a date
-        self._convert = [_converter(dtype, strict=annotated) for dtype in self._dtypes]
+        self._convert = [converter(dtype, strict=annotated) for dtype in self._dtypes]
         # The interpreter runs one thread at a time, and the author didn't think of several.
         self._lock = threading.Lock()
         self._pace = _Pace(0.0 if results is None else results.seconds)
@@ -323,79 +326,6 @@ class InterpretedStage(Stage):
             f"that is about {few:,} to {many:,} times slower. It isn't compiled: {self.interpreted.reason}",
             InterpretedWarning,
         )
-
-
-# -- values -----------------------------------------------------------------------------------------------
-
-
-def _converter(dtype: Any, *, strict: bool) -> Callable[[Any], Any]:
-    """Return the function that makes a value of Python one of a column, as compiled code would, or raises.
-
-    An integer may be days or ticks, unless it is to be ``strict``.
-    """
-    import numpy as np
-
-    def refuse(value: Any) -> TypeError:
-        return TypeError(f"it returned {value!r} ({type(value).__name__}), {dtype} is declared")
-
-    if dtype == pl.Boolean:
-
-        def convert(value: Any) -> Any:
-            if not isinstance(value, (bool, np.bool_)):
-                raise refuse(value)
-            return bool(value)
-
-    elif isinstance(dtype, pl.Struct):
-        fields = [(field.name, _converter(field.dtype, strict=strict)) for field in dtype.fields]
-
-        def convert(value: Any) -> Any:
-            if not isinstance(value, (dict, tuple)) or len(value) != len(fields):
-                raise refuse(value)
-            if isinstance(value, tuple):
-                value = dict(zip(getattr(value, "_fields", dict(fields)), value, strict=True))
-            return {name: None if (v := value[name]) is None else to(v) for name, to in fields}
-
-    elif dtype.is_integer():
-        low, high = pl.select(dtype.min().alias("low"), dtype.max().alias("high")).row(0)
-
-        def convert(value: Any) -> Any:
-            if not isinstance(value, (int, np.integer, np.bool_)):
-                raise refuse(value)
-            value = int(value)
-            if not low <= value <= high:
-                msg = f"{value} does not fit {dtype}"
-                raise OverflowError(msg)
-            return value
-
-    elif dtype.is_float():
-
-        def convert(value: Any) -> Any:
-            if not isinstance(value, (int, float, np.number, np.bool_)):
-                raise refuse(value)
-            return float(value)
-
-    elif dtype.is_temporal():
-
-        def convert(value: Any) -> Any:
-            if isinstance(value, (int, np.integer)):
-                if strict:
-                    raise refuse(value)
-                return int(value)
-            if is_naive(value):
-                if TEMPORAL[type(value)] is not dtype.base_type():
-                    raise refuse(value)
-                return ticks_in(value, dtype)
-            return pl.Series([value], dtype=dtype, strict=True).to_physical()[0]
-
-    else:
-
-        def convert(value: Any) -> Any:
-            try:
-                return pl.Series([value], dtype=dtype, strict=True)[0]
-            except (TypeError, pl.exceptions.PolarsError):
-                raise refuse(value) from None
-
-    return convert
 
 
 def _series(values: list[Any], dtype: Any) -> pl.Series:

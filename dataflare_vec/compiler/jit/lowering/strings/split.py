@@ -229,68 +229,68 @@ def _first_offset(pieces):
     return lambda pieces: 0
 
 
+def _next_word_right(pieces, offset, left):
+    view, cut = pieces._text, pieces._limit
+    if offset < cut:
+        return offset, end_of_words(view, cut), skip_spaces(view, cut)
+    stop = offset
+    while stop < view._nbytes and not space_at(view, stop):
+        stop = next_offset(view, stop)
+    return offset, stop, skip_spaces(view, stop)
+
+
+def _next_part_right(pieces, offset, left):
+    view, separator = pieces._text, pieces._separator
+    found = first_separator(view, separator, max(offset, pieces._limit))
+    if found < 0:
+        return offset, view._nbytes, -1
+    return offset, found, found + separator._nbytes
+
+
+def _next_word(pieces, offset, left):
+    view = pieces._text
+    if left == 0:
+        return offset, view._nbytes, -1
+    stop = offset
+    while stop < view._nbytes and not space_at(view, stop):
+        stop = next_offset(view, stop)
+    return offset, stop, skip_spaces(view, stop)
+
+
+def _next_line(pieces, offset, left):
+    view = pieces._text
+    stop = offset
+    while stop < view._nbytes:
+        size = line_end(view, stop)
+        if size:
+            following = stop + size
+            kept = following if pieces._limit else stop
+            return offset, kept, following if following < view._nbytes else -1
+        stop = next_offset(view, stop)
+    return offset, stop, -1
+
+
+def _next_part(pieces, offset, left):
+    view, separator = pieces._text, pieces._separator
+    found = -1
+    if left != 0:
+        found = find_bytes(view._data, offset, view._nbytes, separator._data, separator._nbytes)
+    if found < 0:
+        return offset, view._nbytes, -1
+    return offset, found, found + separator._nbytes
+
+
 @operation(next_piece)
 def _next_piece(pieces, offset, left):
     if pieces.at is None and pieces.from_right:
-
-        def next_word_right(pieces, offset, left):
-            view, cut = pieces._text, pieces._limit
-            if offset < cut:
-                return offset, end_of_words(view, cut), skip_spaces(view, cut)
-            stop = offset
-            while stop < view._nbytes and not space_at(view, stop):
-                stop = next_offset(view, stop)
-            return offset, stop, skip_spaces(view, stop)
-
-        return next_word_right
+        return _next_word_right
     if pieces.from_right:
-
-        def next_part_right(pieces, offset, left):
-            view, separator = pieces._text, pieces._separator
-            found = first_separator(view, separator, max(offset, pieces._limit))
-            if found < 0:
-                return offset, view._nbytes, -1
-            return offset, found, found + separator._nbytes
-
-        return next_part_right
+        return _next_part_right
     if pieces.at is None:
-
-        def next_word(pieces, offset, left):
-            view = pieces._text
-            if left == 0:
-                return offset, view._nbytes, -1
-            stop = offset
-            while stop < view._nbytes and not space_at(view, stop):
-                stop = next_offset(view, stop)
-            return offset, stop, skip_spaces(view, stop)
-
-        return next_word
+        return _next_word
     if pieces.at == "lines":
-
-        def next_line(pieces, offset, left):
-            view = pieces._text
-            stop = offset
-            while stop < view._nbytes:
-                size = line_end(view, stop)
-                if size:
-                    following = stop + size
-                    kept = following if pieces._limit else stop
-                    return offset, kept, following if following < view._nbytes else -1
-                stop = next_offset(view, stop)
-            return offset, stop, -1
-
-        return next_line
-
-    def next_part(pieces, offset, left):
-        view, separator = pieces._text, pieces._separator
-        found = -1
-        if left != 0:
-            found = find_bytes(view._data, offset, view._nbytes, separator._data, separator._nbytes)
-        if found < 0:
-            return offset, view._nbytes, -1
-        return offset, found, found + separator._nbytes
-
-    return next_part
+        return _next_line
+    return _next_part
 
 
 def line_end(view, offset):
