@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from html import escape
-from math import ceil, log10
 from pathlib import Path
+
+import altair as alt
 
 README = Path(__file__).parent.parent / "README.md"
 CHART = Path(__file__).parent / "figures.svg"
-_ROW, _LABELS, _WIDTH, _RIGHT = 19, 470, 900, 60
-_COLOURS = {"held": "#2f8f5b", "missed": "#d9a521", "lost": "#c8453b"}
+_COLOURS = {"aim held": "#2f8f5b", "faster, aim missed": "#d9a521", "slower": "#c8453b"}
 
 
 @dataclass
@@ -25,8 +24,8 @@ class Race:
     @property
     def kind(self) -> str:
         if self.ratio < 1:
-            return "lost"
-        return "held" if self.ratio >= self.aim else "missed"
+            return "slower"
+        return "aim held" if self.ratio >= self.aim else "faster, aim missed"
 
 
 def races(text: str) -> list[Race]:
@@ -41,52 +40,42 @@ def races(text: str) -> list[Race]:
     return sorted(found, key=lambda race: -race.ratio)
 
 
-def svg(found: list[Race]) -> str:
-    """Return the chart: a bar from 1 (as fast as the peer) to the ratio, on a logarithmic axis."""
-    low = min(0.5, *(race.ratio for race in found)) if found else 0.5
-    high = 10.0 ** ceil(log10(max([10.0, *(max(race.ratio, race.aim) for race in found)])))
-    bottom = 44 + len(found) * _ROW
-
-    def at(ratio: float) -> float:
-        share = (log10(ratio) - log10(low)) / (log10(high) - log10(low))
-        return _LABELS + share * (_WIDTH - _LABELS - _RIGHT)
-
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {bottom + 26}" role="img" '
-        'font-family="system-ui, sans-serif" font-size="11" fill="#444">',
-        "<title>Times faster than peers</title>",
-        f'<rect width="{_WIDTH}" height="{bottom + 26}" fill="#fff"/>',
-        f'<text x="{_LABELS}" y="16" font-size="13" font-weight="600">times faster than the peer</text>',
+def chart(found: list[Race]) -> alt.LayerChart:
+    """Return a bar for each race, from 1 (as fast as the peer) to the ratio, and a mark at its aim."""
+    rows = [
+        {"race": race.what, "kind": race.kind, "ratio": race.ratio, "aim": race.aim, "told": told(race.ratio)}
+        for race in found
     ]
-    legend = (("held", "aim held"), ("missed", "faster, aim missed"), ("lost", "slower"))
-    for i, (kind, label) in enumerate(legend):
-        x = 8 + i * 140
-        out.append(f'<rect x="{x}" y="7" width="11" height="11" rx="2" fill="{_COLOURS[kind]}"/>')
-        out.append(f'<text x="{x + 16}" y="16">{label}</text>')
-    out.append('<path d="M428 6V19" stroke="#222" stroke-width="2"/><text x="434" y="16">aim</text>')
-    for mark in (tick for power in range(3) for tick in (10**power, 2 * 10**power, 5 * 10**power)):
-        if mark <= high:
-            width = 1.5 if mark == 1 else 0.5
-            out.append(f'<path d="M{at(mark):.1f} 28V{bottom}" stroke="#999" stroke-width="{width}"/>')
-            out.append(f'<text x="{at(mark):.1f}" y="{bottom + 16}" text-anchor="middle">{mark}×</text>')
-    for i, race in enumerate(found):
-        y = 34 + i * _ROW
-        left, right = sorted((at(1.0), at(race.ratio)))
-        out.append(f'<text x="{_LABELS - 8}" y="{y + 11}" text-anchor="end">{escape(race.what)}</text>')
-        out.append(
-            f'<rect x="{left:.1f}" y="{y}" width="{max(right - left, 1):.1f}" height="14" '
-            f'fill="{_COLOURS[race.kind]}"/>'
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        y=alt.Y(
+            "race:N",
+            sort=None,
+            title=None,
+            axis=alt.Axis(labelLimit=500, ticks=False, domain=False, labelPadding=8),
         )
-        out.append(f'<path d="M{at(race.aim):.1f} {y - 2}v18" stroke="#222" stroke-width="2"/>')
-        end = max(right, at(race.aim)) + 6
-        told = f"{race.ratio:,.0f}" if race.ratio >= 10 else f"{race.ratio:.1f}"
-        out.append(f'<text x="{end:.1f}" y="{y + 11}">{told}×</text>')
-    return "\n".join([*out, "</svg>\n"])
+    )
+    marks = [mark * 10.0**power for power in range(-1, 3) for mark in (1, 2, 5)]
+    axis = alt.Axis(values=marks, labelExpr="datum.value + '×'", labelOverlap=False, orient="top")
+    scale = alt.Scale(type="log", nice=False)
+    x = alt.X("ratio:Q", scale=scale, axis=axis, title="times faster than the peer")
+    kinds = alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values()))
+    colour = alt.Color("kind:N", scale=kinds, legend=alt.Legend(title="bar of the ratio, mark at the aim"))
+    bars = base.mark_bar(height=14).encode(x=x, x2=alt.datum(1), color=colour)
+    aims = base.mark_tick(color="#222", thickness=2, height=18).encode(x="aim:Q")
+    ends = base.transform_calculate(end="max(datum.ratio, datum.aim, 1)").mark_text(align="left", dx=6)
+    layers = alt.layer(bars, aims, ends.encode(x="end:Q", text="told:N"))
+    return layers.properties(width=360, height=alt.Step(19), background="white").configure(
+        axis={"labelFontSize": 11}, legend={"orient": "top"}, text={"fontSize": 11}, view={"stroke": None}
+    )
+
+
+def told(ratio: float) -> str:
+    return f"{ratio:,.0f}×" if ratio >= 10 else f"{ratio:.1f}×"
 
 
 def draw() -> None:
     """Write the chart of the table that the README has."""
-    CHART.write_text(svg(races(README.read_text())))
+    chart(races(README.read_text())).save(CHART)
 
 
 if __name__ == "__main__":

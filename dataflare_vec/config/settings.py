@@ -1,4 +1,7 @@
-"""Settings as frozen dataclasses that refuse what makes no sense."""
+"""Settings as frozen dataclasses that refuse what makes no sense.
+
+Checked by hand: importing pydantic takes about a hundred times as long as this package does on top of Polars.
+"""
 
 from __future__ import annotations
 

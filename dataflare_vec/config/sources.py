@@ -1,4 +1,7 @@
-"""Settings out of TOML files and environment variables, checked name by name against dataclasses."""
+"""Settings out of TOML files and environment variables, checked name by name against dataclasses.
+
+Read by hand for the same reason that `config.settings` has.
+"""
 
 from __future__ import annotations
 
