@@ -46,11 +46,16 @@ class _Message(NamedTuple):
     body: int
 
 
-def check_lengths(path: Path) -> None:
+def check_lengths(path: Path, columns: int) -> None:
     """Raise if the footer of a file leaves out a batch, or one says other rows than its first column has.
 
     Also if a buffer can't be as large as it says, once it is unpacked: Polars asks for that much memory, and
     ends the process if there isn't any.
+
+    Parameters
+    ----------
+    columns
+        How many the file has: a batch that leaves some out may say that it has no rows, and isn't looked at.
 
     Raises
     ------
@@ -66,7 +71,7 @@ def check_lengths(path: Path) -> None:
                 msg = "the batches of its footer aren't those that are there"
                 raise SourceError(msg)
             for index, batch in enumerate(batches):
-                _check_rows(data, batch.header, index)
+                _check_rows(data, batch.header, index, columns)
             for message in messages:
                 _check_sizes(data, message)
         except struct.error as error:
@@ -152,12 +157,17 @@ def _messages(data: mmap.mmap, first: int, end: int) -> Iterator[_Message]:
         at = body + more
 
 
-def _check_rows(data: mmap.mmap, batch: int, index: int) -> None:
-    """Raise if a batch says other rows than its first column has."""
+def _check_rows(data: mmap.mmap, batch: int, index: int, columns: int) -> None:
+    """Raise if a batch leaves out columns, or says other rows than its first one has."""
     length, nodes = _field(data, batch, _LENGTH), _field(data, batch, _NODES)
     (rows,) = struct.unpack_from("<q", data, length) if length else (0,)
-    if nodes and struct.unpack_from("<I", data, _target(data, nodes))[0]:  # there is a column
-        (found,) = struct.unpack_from("<q", data, _target(data, nodes) + 4)
+    first = _target(data, nodes) if nodes else 0
+    (described,) = struct.unpack_from("<I", data, first) if nodes else (0,)
+    if described < columns:  # a nested one has more than one node
+        msg = f"batch {index} describes {described} of {columns} columns"
+        raise SourceError(msg)
+    if columns:
+        (found,) = struct.unpack_from("<q", data, first + 4)
         if rows != found:
             msg = f"batch {index} should have {rows} rows, its first column has {found}"
             raise SourceError(msg)

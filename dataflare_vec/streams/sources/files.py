@@ -287,7 +287,7 @@ def _open(
             schema = query.collect_schema()
             rows = query.select(pl.len()).collect().item()
             if kind == "ipc":
-                check_lengths(path)
+                check_lengths(path, len(schema))
         elif kind == "ipc_stream":
             import pyarrow as pa
 

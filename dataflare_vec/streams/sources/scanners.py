@@ -11,14 +11,12 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from itertools import islice
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
-from dataflare_vec.arrow.layouts.item_sizes import value_bytes
 from dataflare_vec.exceptions import ArgumentError, SourceError
 from dataflare_vec.interop import to_polars
 from dataflare_vec.streams.bounds import block_bytes, piece_bytes
@@ -245,24 +243,7 @@ def read_ipc(path: Path, rows: int, size: int, memory: int | None) -> Iterator[p
     if memory is None:
         yield from rows_of(query, size)
     else:
-        _check_batches(query, rows, size)
         yield from _slices(query, path, rows, size, piece_bytes(memory))
-
-
-def _check_batches(query: pl.LazyFrame, rows: int, size: int) -> None:
-    """Read the smallest column of all batches: slices pass over one that says it has no rows.
-
-    Raises
-    ------
-    SourceError
-        If they have other rows than they count.
-    """
-    schema = query.collect_schema()
-    smallest = sorted(schema, key=lambda name: value_bytes(schema[name]) or inf)[:1]
-    found = sum(frame.height for frame in rows_of(query.select(smallest), size))
-    if smallest and found != rows:
-        msg = f"its batches count {rows} rows, but have {found}"
-        raise SourceError(msg)
 
 
 def read_ipc_stream(path: Path, size: int) -> Iterator[pl.DataFrame]:
