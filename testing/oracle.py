@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,9 +16,10 @@ from polars.datatypes.classes import IntegerType
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
+from dataflare_vec.engine.execution import fast_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from polars._typing import PolarsDataType
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 Arguments = tuple[Any, ...]
 
 WHOLE = dfv.BatchConfig(default_batch_size=1 << 20, enable_parallel=False)
+
+#: The value of a row that fails though Python has one for it, as one of more than 64 bits.
+FAILED = object()
 
 
 class Outcome(NamedTuple):
@@ -50,11 +56,16 @@ def plugins(*functions: Callable[..., Any]) -> dict[str, Plugin]:
 
 
 def interpret(
-    plugin: Plugin, rows: Iterable[Sequence[Any]], context: AbstractContextManager[object] | None = None
+    plugin: Plugin,
+    rows: Iterable[Sequence[Any]],
+    *,
+    fails: Callable[..., bool] | None = None,
+    context: AbstractContextManager[object] | None = None,
+    **constants: Any,
 ) -> list[Outcome]:
-    """Call the plain function with each row of arguments.
+    """Call the plain function with each row of arguments, and the constants.
 
-    None skips the row, unless the parameter may be None.
+    None skips the row, unless the parameter may be None; the function isn't asked for a row that ``fails``.
     """
     outcomes = []
     columns = [parameter for parameter in plugin.parameters if parameter.is_column]
@@ -64,11 +75,71 @@ def interpret(
             if any(value is None and not parameter.nullable for value, parameter in pairs):
                 outcomes.append(Outcome(None))
                 continue
+            if fails is not None and fails(*row):
+                outcomes.append(Outcome(FAILED))
+                continue
             try:
-                outcomes.append(Outcome(plugin.function(*row)))
+                outcomes.append(Outcome(plugin.function(*row, **constants)))
             except Exception as error:  # whatever it raises is what is to be seen
                 outcomes.append(Outcome(None, error))
     return outcomes
+
+
+class Folded(NamedTuple):
+    """What the plain function of a scan or a reduce made of all rows.
+
+    Attributes
+    ----------
+    values
+        A scan's values; None in rows that were skipped or failed.
+    failed
+        The rows that failed; they leave the state as it was.
+    states
+        By key, in first-seen order.
+    """
+
+    values: list[Any]
+    failed: list[int]
+    states: dict[Hashable, Any]
+
+
+def fold(
+    plugin: Plugin,
+    rows: Iterable[Sequence[Any]],
+    keys: Iterable[Hashable] | None = None,
+    fits: Callable[[Any], bool] = lambda state: True,
+) -> Folded:
+    """Call the plain function with each row's state and arguments; a state that doesn't fit fails the row."""
+    values: list[Any] = []
+    failed: list[int] = []
+    states: dict[Hashable, Any] = {}
+    stateful = plugin.stateful
+    assert stateful is not None
+    columns = [parameter for parameter in plugin.parameters if parameter.is_column]
+    for row, (arguments, key) in enumerate(zip(rows, repeat(()) if keys is None else keys, strict=False)):
+        state = states.setdefault(key, stateful.init)
+        values.append(None)
+        if any(v is None and not c.nullable for v, c in zip(arguments, columns, strict=True)):
+            continue
+        try:
+            # A row that fails leaves an array as it was.
+            after = plugin.function(state.copy() if isinstance(state, np.ndarray) else state, *arguments)
+        except Exception:
+            failed.append(row)
+            continue
+        value = None
+        if plugin.form is Form.SCAN:
+            after, value = after
+        if fits(after):
+            states[key], values[-1] = after, value
+        else:
+            failed.append(row)
+    return Folded(values, failed, states)
+
+
+def key_of(values: Iterable[Any]) -> Hashable:
+    """Return what a row of keys is told from others by: NaN is one key, and both zeros are."""
+    return tuple("NaN" if isinstance(value, float) and value != value else value for value in values)
 
 
 def as_numpy(frame: pl.DataFrame) -> Iterator[Arguments]:
@@ -76,27 +147,24 @@ def as_numpy(frame: pl.DataFrame) -> Iterator[Arguments]:
 
     Dates and times are the integers that they are stored as. A list with a null inside is null.
     """
-    kinds = [_numpy_type(dtype) for dtype in frame.dtypes]
+    converters = [_converter(dtype) for dtype in frame.dtypes]
     for row in frame.select(pl.all().to_physical()).iter_rows():
-        yield tuple(_as_numpy(value, kind) if kind else value for value, kind in zip(row, kinds, strict=True))
+        yield tuple(
+            None if value is None else convert(value) for value, convert in zip(row, converters, strict=True)
+        )
 
 
-def _numpy_type(dtype: pl.DataType) -> type[np.generic] | None:
+def _converter(dtype: pl.DataType) -> Callable[[Any], Any]:
     if isinstance(dtype, (pl.List, pl.Array)):
-        inner: Any = dtype.inner
+        inner = _dtype(dtype.inner)
         # Integers are computed in 64 bits.
-        return np.int64 if inner.is_integer() else np.bool_ if inner == pl.Boolean else _numpy_type(inner)
-    if dtype.is_float():
-        return np.float32 if dtype == pl.Float32 else np.float64
-    return None
+        kind = np.int64 if inner.is_integer() else np.bool_ if inner == pl.Boolean else _float_type(inner)
+        return lambda value: None if None in value else value if kind is None else np.array(value, kind)
+    return _float_type(dtype) or (lambda value: value)
 
 
-def _as_numpy(value: Any, kind: type[np.generic]) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, list):
-        return None if None in value else np.array(value, kind)
-    return kind(value)
+def _float_type(dtype: pl.DataType) -> type[np.floating[Any]] | None:
+    return np.float32 if dtype == pl.Float32 else np.float64 if dtype == pl.Float64 else None
 
 
 # -- what a column has of it ------------------------------------------------------------------------------
@@ -123,13 +191,21 @@ def stored(value: Any, dtype: pl.DataType) -> Any:
     if dtype.is_float():
         return single(value) if dtype == pl.Float32 else float(value)
     if isinstance(dtype, IntegerType):
-        low, high = pl.select(low=dtype.min(), high=dtype.max()).row(0)
+        low, high = _limits(dtype)
         if not low <= value <= high:
             raise OverflowError(value)
         return int(value)
+    if dtype.is_temporal() and isinstance(value, int):
+        return pl.Series([value]).cast(dtype).item()
     if isinstance(value, dt.timedelta) and abs(value // dt.timedelta(microseconds=1)) >= 1 << 63:
         raise OverflowError(value)
     return value
+
+
+@cache
+def _limits(dtype: IntegerType) -> tuple[int, int]:
+    low, high = pl.select(low=dtype.min(), high=dtype.max()).row(0)
+    return low, high
 
 
 def _dtype(dtype: PolarsDataType) -> pl.DataType:
@@ -147,7 +223,7 @@ def single(value: float) -> float:
 
 def same(a: Any, b: Any) -> bool:
     """Tell whether two values are the same, bit for bit: NaN is NaN, 0.0 isn't -0.0, and True isn't 1."""
-    if isinstance(a, list) and isinstance(b, list):
+    if isinstance(a, (list, tuple)) and type(a) is type(b):
         return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict) and isinstance(b, dict):
         return list(a) == list(b) and all(map(same, a.values(), b.values()))
@@ -159,6 +235,17 @@ def same(a: Any, b: Any) -> bool:
 # -- both compared ----------------------------------------------------------------------------------------
 
 
+@contextmanager
+def in_chunks() -> Iterator[None]:
+    """Take frames of however few rows through the road with chunks."""
+    rows = fast_path.FEW_ROWS
+    fast_path.FEW_ROWS = -1
+    try:
+        yield
+    finally:
+        fast_path.FEW_ROWS = rows
+
+
 def check(
     plugin: Plugin,
     frame: pl.DataFrame,
@@ -168,8 +255,9 @@ def check(
     fails: Callable[..., bool] | None = None,
     may_fail: Callable[..., bool] | None = None,
     context: AbstractContextManager[object] | None = None,
+    **constants: Any,
 ) -> dfv.BatchResult:
-    """Run a row kernel over a frame and compare each row with the plain function, and both runs' bits.
+    """Run a row kernel over a frame and compare each row with the plain function, however the frame is cut.
 
     Parameters
     ----------
@@ -181,6 +269,8 @@ def check(
         Called with a row of which the plain function has a value: whether it fails all the same, or may.
     context
         Entered while Python computes.
+    **constants
+        What parameters are bound to that aren't columns.
 
     Returns
     -------
@@ -189,19 +279,20 @@ def check(
     """
     frame = frame.select(parameter.name for parameter in plugin.parameters if parameter.is_column)
     arguments = [tuple(row) for row in (frame.iter_rows() if rows is None else rows)]
-    outcomes = interpret(plugin, arguments, context)
-    config = replace(config or dfv.BatchConfig(), max_error_details=frame.height + 1)
-    result = dfv.run(frame, plugin, keep=False, on_error="null", config=config)
-    compare(result, outcomes, arguments, fails=fails, may_fail=may_fail)
-    again = dfv.run(
-        frame.rechunk(),
-        plugin,
-        keep=False,
-        on_error="null",
-        config=replace(WHOLE, max_error_details=frame.height + 1),
-    )
-    assert identical(again.frame, result.frame)
-    assert again.errors.equals(result.errors)
+    outcomes = interpret(plugin, arguments, fails=fails, context=context, **constants)
+    settings = replace(config or dfv.BatchConfig(), max_error_details=frame.height + 1)
+    whole = replace(WHOLE, max_error_details=frame.height + 1)
+
+    def run(frame: pl.DataFrame, config: dfv.BatchConfig) -> dfv.BatchResult:
+        return dfv.run(frame, plugin, keep=False, on_error="null", config=config, **constants)
+
+    result = run(frame, settings)
+    compare(result, outcomes, arguments, may_fail=may_fail)
+    with in_chunks():
+        chunks = run(frame, settings)
+    for again in (chunks, run(frame.rechunk(), whole)):
+        assert identical(again.frame, result.frame)
+        assert again.errors.equals(result.errors)
     return result
 
 
@@ -210,33 +301,34 @@ def compare(
     outcomes: Sequence[Outcome],
     arguments: Sequence[Arguments],
     *,
-    fails: Callable[..., bool] | None = None,
     may_fail: Callable[..., bool] | None = None,
 ) -> None:
     """Compare a run with ``keep=False, on_error="null"`` with what the plain function gave for each row."""
     dtypes = result.frame.dtypes
     found = {row: what for row, *what in result.errors.select("row", "error", "message").iter_rows()}
     assert len(found) == result.error_count
-    for row, (got, outcome, given) in enumerate(
-        zip(result.frame.iter_rows(), outcomes, arguments, strict=True)
-    ):
-        where = f"row {row}, {given}: {got} and not {outcome}, {found.get(row)}"
-        wanted = _wanted(outcome, dtypes)
+    assert result.frame.height == len(outcomes) == len(arguments)
+    for row, got in enumerate(result.frame.iter_rows()):
+        outcome, given, failure = outcomes[row], arguments[row], found.get(row)
+        where = (row, given, got, outcome, failure)
+        assert failure is None or set(got) == {None}, where
         if outcome.error is not None:
-            assert found.get(row) == [type(outcome.error).__name__, str(outcome.error)], where
-        elif wanted is None or (outcome.value is not None and fails is not None and fails(*given)):
-            assert found.get(row, [None])[0] == "OverflowError", where
-        elif row in found:
+            assert failure == [type(outcome.error).__name__, str(outcome.error)], where
+        elif outcome.value is FAILED:
+            assert failure is not None, where
+        elif (wanted := _wanted(outcome.value, dtypes)) is None:
+            assert failure is not None, where
+            assert failure[0] == "OverflowError", where
+        elif failure is not None:
             assert may_fail is not None, where
             assert may_fail(*given), where
         else:
             assert same(list(got), wanted), where
-        assert row not in found or set(got) == {None}, where
 
 
-def _wanted(outcome: Outcome, dtypes: Sequence[pl.DataType]) -> list[Any] | None:
-    """Return a value for each column; None where one has no place there."""
-    value, count = outcome.value, len(dtypes)
+def _wanted(value: Any, dtypes: Sequence[pl.DataType]) -> list[Any] | None:
+    """Return what each column has of a value; None where one has no place for it."""
+    count = len(dtypes)
     if value is None:
         return [None] * count
     alone = not isinstance(value, tuple) or (count == 1 and isinstance(dtypes[0], pl.Struct))

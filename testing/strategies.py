@@ -28,7 +28,7 @@ WORDS = (7, 8, 9, 63, 64, 65, 127, 128)
 MOST = (1023, 1024, 1025)
 
 #: Columns of up to so many rows are drawn value by value: they shrink well. Longer ones repeat some values.
-_DRAWN_ROWS = 70
+_DRAWN_ROWS = 32
 
 #: Configurations that cut frames into chunks of any size, for one thread and for several.
 configs = st.builds(
@@ -49,20 +49,21 @@ odd_text = st.sampled_from(
 
 @st.composite
 def columns(draw: DrawFn, /, column: Column, rows: int) -> pl.Series:
-    """Draw a column of so many rows, some of them null."""
-    drawn = rows if rows <= _DRAWN_ROWS else draw(st.integers(2, 20))
+    """Draw a column of so many rows; some are null, or none is."""
+    drawn, nulls = rows if rows <= _DRAWN_ROWS else draw(st.integers(2, 20)), draw(st.booleans())
     if isinstance(column, tuple):
         values, dtype = column
-        some = pl.Series(draw(st.lists(st.none() | values, min_size=drawn, max_size=drawn)), dtype=dtype)
+        each = st.none() | values if nulls else values
+        some = pl.Series(draw(st.lists(each, min_size=drawn, max_size=drawn)), dtype=dtype)
     else:
-        some = draw(series_of(dtype=column, min_size=drawn, max_size=drawn, allow_null=True))
+        some = draw(series_of(dtype=column, min_size=drawn, max_size=drawn, allow_null=nulls))
     if drawn == rows:
         return some
     return some.gather(Random(draw(st.integers(0, 1 << 30))).choices(range(drawn), k=rows))
 
 
-#: Numbers of rows that are drawn value by value.
-few_rows = st.integers(0, _DRAWN_ROWS)
+#: Numbers of rows up to beyond a bitmap's word.
+few_rows = st.integers(0, 70)
 
 
 @st.composite

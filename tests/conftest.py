@@ -10,6 +10,7 @@ import datetime
 import os
 import platform
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from time import monotonic
 
@@ -17,16 +18,14 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, seed, settings
 
 from dataflare_vec.definition.registry import default_registry
-from dataflare_vec.engine.execution import fast_path
 
 # `testing` is found in the checkout. Appended: where the library is installed, that is what is tested.
 sys.path.append(str(Path(__file__).parent.parent))
 
-_COMMON = {
-    "deadline": None,
-    "suppress_health_check": [HealthCheck.too_slow],
-    "print_blob": True,
-}  # compilation
+from testing.oracle import in_chunks
+
+# Each kernel is compiled in the time of an example.
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
 settings.register_profile("fast", max_examples=20, **_COMMON)
 settings.register_profile("deep", max_examples=100, **_COMMON)  # of one round
 settings.load_profile("fast")
@@ -101,9 +100,7 @@ def _own_cache(tmp_path_factory):
 @pytest.fixture(scope="module", params=["fast path", "chunks"])
 def both_roads(request):
     """Take the tests of a file through the fast path, where frames are small enough, and then without it."""
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "chunks":
-            patch.setattr(fast_path, "FEW_ROWS", -1)
+    with in_chunks() if request.param == "chunks" else nullcontext():
         yield
 
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from testing.oracle import interpret, plugin
 
 FRAME = pl.DataFrame({"x": [5, 10, 850, 5000, 20]})
 
@@ -63,16 +64,6 @@ def runaway(n):
     return 0 if n == -1 else 1 + runaway(n + 1)
 
 
-def reference(function, values):
-    results = []
-    for value in values:
-        try:
-            results.append(function(value))
-        except RecursionError:
-            results.append(None)
-    return results
-
-
 @pytest.mark.parametrize(
     "kernel",
     [
@@ -85,8 +76,10 @@ def reference(function, values):
     ],
 )
 def test_as_in_python(kernel):
-    outcome = dfv.run(FRAME, dfv.plugin(kernel, name="recursive", replace=True), keep=False)
-    assert outcome.frame.to_series().to_list() == reference(kernel, FRAME["x"])
+    recursive = plugin(kernel, name="recursive")
+    outcome = dfv.run(FRAME, recursive, keep=False)
+    wanted = [outcome.value for outcome in interpret(recursive, FRAME.iter_rows())]
+    assert outcome.frame.to_series().to_list() == wanted
     assert set(outcome.errors["error"]) <= {"RecursionError"}
 
 

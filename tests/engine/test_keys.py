@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from dataflare_vec.engine.state.keys import Keys
+from testing.oracle import key_of
 
 ROWS = 2000
 _random = random.Random(1)
@@ -51,11 +52,7 @@ CASES = [
 
 def codes_by_dict(frame):
     seen = {}
-    codes = []
-    for row in frame.iter_rows():
-        key = tuple("NaN" if isinstance(v, float) and v != v else v for v in row)
-        codes.append(seen.setdefault(key, len(seen)))
-    return codes
+    return [seen.setdefault(key_of(row), len(seen)) for row in frame.iter_rows()]
 
 
 @pytest.mark.parametrize("names", CASES, ids="-".join)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from oracle import exact_or_failed, plugins
+
+from testing.oracle import check, plugins
 
 SPEC = importlib.util.find_spec("test")
 FOLDER = (
@@ -92,4 +93,4 @@ def test_operands(name, scale):
         places = 2 * scale if name == "products" else scale
         return any(abs(v) >= Decimal(10) ** (38 - places) for v in chain(wide))
 
-    exact_or_failed(frame, plugin, may_fail, context=localcontext(WIDE))
+    check(plugin, frame, may_fail=may_fail, context=localcontext(WIDE))

@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import call, check, configs, exact_or_failed, frames, plugins
 
 import dataflare_vec as dfv
+from testing.oracle import check, plugins
+from testing.strategies import configs, frames
 
 VAT = Decimal("0.19")
+WIDE = Context(prec=100)
 
 
 def sums(x, y, fee=Decimal("1.5")):
@@ -43,16 +45,10 @@ COLUMNS = {
 }
 
 
-def same(got, wanted):
-    assert got.to_list() == wanted
-
-
 @pytest.mark.parametrize("name", KERNELS)
 @given(frame=frames(**COLUMNS), config=configs)
 def test_compiled_is_python(name, frame, config):
-    with localcontext(Context(prec=100)):
-        expected = call(KERNELS[name], frame.iter_rows())
-    check(frame, KERNELS[name], config, expected, same)
+    check(KERNELS[name], frame, config=config, context=localcontext(WIDE))
 
 
 def divided(x, y):
@@ -78,7 +74,6 @@ def ordered(x, y):
 EXACT = plugins(ordered, divided, compared_with_floats, single, coarse)
 
 SCALES = st.sampled_from([0, 1, 2, 7, 18, 22, 23, 37, 38])
-WIDE = Context(prec=100)
 
 
 @st.composite
@@ -101,7 +96,7 @@ def column(data, values, dtype, rows):
 @given(data=st.data(), scale=SCALES)
 def test_floats_are_rounded_once(data, scale):
     x = column(data, numbers(scale), pl.Decimal(38, scale), data.draw(st.integers(0, 40)))
-    exact_or_failed(pl.DataFrame({"x": x}), EXACT["single"], context=localcontext(WIDE))
+    check(EXACT["single"], pl.DataFrame({"x": x}), context=localcontext(WIDE))
 
 
 @given(data=st.data(), scale=st.sampled_from([0, 2, 18, 38]))
@@ -112,7 +107,7 @@ def test_comparisons_with_floats_are_exact(data, scale):
     others = data.draw(st.lists(st.none() | st.floats(), min_size=rows, max_size=rows))
     f = [value if other is None else other for value, other in zip(near, others, strict=True)]
     frame = pl.DataFrame({"x": x, "f": pl.Series(f, dtype=pl.Float64)})
-    exact_or_failed(frame, EXACT["compared_with_floats"], context=localcontext(WIDE))
+    check(EXACT["compared_with_floats"], frame, context=localcontext(WIDE))
 
 
 @pytest.mark.parametrize("name", ["divided", "coarse", "ordered"])
@@ -127,7 +122,7 @@ def test_long_decimals(name, data, scales):
         # Both have as many digits behind the point on the way, and rounding to tens may need one more.
         return max(abs(x), abs(y)).scaleb(max(scales), WIDE) * 10 >= 10**38 and name != "ordered"
 
-    exact_or_failed(pl.DataFrame(columns), plugin, may_fail, context=localcontext(WIDE))
+    check(plugin, pl.DataFrame(columns), may_fail=may_fail, context=localcontext(WIDE))
 
 
 def test_globals_that_have_no_place_are_refused():

@@ -15,6 +15,8 @@ from dataflare_vec.engine.execution import fast_path
 from testing.oracle import as_numpy, check, identical, interpret, plugin, plugins
 from testing.strategies import MOST, WORDS, configs, frames, odd_text
 
+pytestmark = pytest.mark.usefixtures("both_roads")
+
 
 class Both(NamedTuple):
     low: float

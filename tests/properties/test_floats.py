@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import configs, frames, plugins
-from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
+from testing.oracle import check, fold, identical, interpret, plugin, plugins, same
+from testing.strategies import configs, frames
 
 LOW, HIGH = -(2**63), 2**63 - 1
 EDGES = [
@@ -103,75 +102,32 @@ COLUMNS = {
 SINGLE = {"x": (singles, pl.Float32), "n": (digits, pl.Int64)}
 
 
-def single(value):
-    """Return the single-precision number next to a float; fail where there is none."""
-    with np.errstate(over="ignore"):
-        near = float(np.float32(value))
-    if math.isinf(near) and not math.isinf(value):
-        raise OverflowError
-    return near
-
-
-def on_the_way(name, row):
-    """Return integers that the kernel computes on the way."""
+def has_no_place(name):
+    """Return what tells in which rows Python's value, or one on the way to it, has more than 64 bits."""
+    if name == "power":
+        return lambda n, k: k < 0 or (abs(n) > 1 and k > 63)
     if name == "remainders":
-        return [int(row[0]), round(row[0])]
-    return []
-
-
-def expected(name, row, width):
-    """Return the row of values, or None where it fails."""
-    if any(value is None for value in row):
-        return (None,) * width
-    if name == "power" and (row[1] < 0 or (abs(row[0]) > 1 and row[1] > 63)):
-        return None
-    try:
-        values = KERNELS[name].function(*row)
-        values = values if isinstance(values, tuple) else (values,)
-        between = on_the_way(name, row)
-    except (ValueError, ArithmeticError):
-        return None
-    fits = all(LOW <= v <= HIGH for v in (*values, *between) if isinstance(v, int))
-    return values if fits else None
-
-
-def check(frame, name, config, *, in_single=False):
-    plugin = KERNELS[name]
-    columns = plugin.function.__code__.co_varnames[: len(frame.columns)]
-    result = dfv.run(frame.select(columns), plugin, keep=False, config=config, on_error="null")
-    rows = [expected(name, row, result.frame.width) for row in frame.select(columns).iter_rows()]
-    if in_single:
-        for i, row in enumerate(rows):
-            try:
-                rows[i] = row and tuple(single(v) if isinstance(v, float) else v for v in row)
-            except OverflowError:
-                rows[i] = None
-    failed = [i for i, row in enumerate(rows) if row is None]
-    assert result.errors["row"].to_list() == failed
-    got = [row for row in result.frame.iter_rows()]
-    for i, row in enumerate(rows):
-        if row is not None:
-            assert repr(got[i]) == repr(row), frame.row(i)
-    again = dfv.run(frame.select(columns).rechunk(), plugin, keep=False, on_error="null")
-    assert_frame_equal(again.frame, result.frame, check_exact=True)
+        return lambda x: math.isfinite(x) and not all(LOW <= v <= HIGH for v in (int(x), round(x)))
+    return None
 
 
 @pytest.mark.parametrize("name", [name for name in KERNELS if name != "power"])
 @given(data=st.data(), config=configs)
 def test_as_python(name, data, config):
-    check(data.draw(frames(**COLUMNS.get(name, WHOLE))), name, config)
+    frame = data.draw(frames(**COLUMNS.get(name, WHOLE)))
+    check(KERNELS[name], frame, config=config, fails=has_no_place(name))
 
 
 @given(frame=frames(**WHOLE), config=configs)
 def test_powers(frame, config):
-    check(frame, "power", config)
+    check(KERNELS["power"], frame, config=config, fails=has_no_place("power"))
 
 
 @pytest.mark.parametrize("name", ["whole", "places"])
 @given(data=st.data(), config=configs)
 def test_single_precision(name, data, config):
-    columns = {key: SINGLE[key] for key in COLUMNS[name]}
-    check(data.draw(frames(**columns)), name, config, in_single=True)
+    frame = data.draw(frames(**{key: SINGLE[key] for key in COLUMNS[name]}))
+    check(KERNELS[name], frame, config=config)
 
 
 def keep(x):
@@ -182,20 +138,21 @@ def add(state, x):
     return state + math.floor(x), round(x, 1)
 
 
-KEEP = define(keep, name="keep", form=Form.ROW, plugin_type=dfv.PluginType.FILTER)
+KEEP = plugin(keep, "filter")
 ADD = define(add, name="add", form=Form.SCAN, plugin_type=dfv.PluginType.TRANSFORMER, init=0)
 modest = {"x": (doubles.filter(lambda x: not 1e15 < abs(x) < math.inf), pl.Float64)}
 
 
 @given(frame=frames(**modest), config=configs)
 def test_filters_and_states(frame, config):
-    values = frame["x"].to_list()
-    bad = [i for i, x in enumerate(values) if x is not None and not math.isfinite(x)]
-    good = [x for i, x in enumerate(values) if x is not None and i not in bad]
+    outcomes = interpret(KEEP, frame.iter_rows())
+    bad = [row for row, outcome in enumerate(outcomes) if outcome.error]
     kept = dfv.run(frame, KEEP, on_error="drop", config=config)
     assert kept.errors["row"].to_list() == bad
-    assert kept.frame["x"].to_list() == [x for x in good if int(x) % 2 == 0]
+    assert identical(kept.frame, frame[[row for row, outcome in enumerate(outcomes) if outcome.value]])
+    values, failed, states = fold(ADD, frame.iter_rows())
     scanned = dfv.run(frame, ADD, keep=False, on_error="null", config=config)
+    assert failed == bad
     assert scanned.errors["row"].to_list() == bad
-    assert scanned.state == sum(math.floor(x) for x in good)
-    assert [v for v in scanned.frame["add"].to_list() if v is not None] == [round(x, 1) for x in good]
+    assert same(scanned.frame.to_series().to_list(), values)
+    assert scanned.state == states.get((), 0)

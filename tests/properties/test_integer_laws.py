@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import configs, frames, plugins
 
 import dataflare_vec as dfv
+from testing.oracle import check, fold, plugins
+from testing.strategies import configs, frames
 
 EDGES = sorted(
     {s * ((1 << k) + d) for s in (1, -1) for k in (0, 7, 8, 31, 32, 53, 63, 64) for d in (-1, 0, 1)}
@@ -153,40 +154,14 @@ ROWS = plugins(
 )
 
 
-def fits(value, dtype):
-    if not dtype.is_integer() or value is None:
-        return True
-    low, high = pl.select(dtype.min().alias("low"), dtype.max().alias("high")).row(0)
-    return low <= value <= high
-
-
-def outcome(function, row):
-    try:
-        result = function(*row)
-    except (ValueError, ZeroDivisionError, OverflowError):
-        return None
-    return result if isinstance(result, tuple) else (result,)
+def columns_of(plugin, strategies):
+    return {parameter.name: strategies[parameter.name] for parameter in plugin.parameters}
 
 
 @pytest.mark.parametrize("name", ROWS)
 @given(data=st.data())
 def test_exact_or_failed(name, data):
-    plugin = ROWS[name]
-    names = [parameter.name for parameter in plugin.parameters]
-    frame = data.draw(frames(**{column: COLUMNS[column] for column in names}))
-    result = dfv.run(frame, plugin, keep=False, config=data.draw(configs), on_error="null")
-    failed = set(result.errors["row"].to_list())
-    dtypes = result.frame.dtypes
-    for row, (arguments, got) in enumerate(zip(frame.iter_rows(), result.frame.rows(), strict=True)):
-        if None in arguments:
-            assert got == (None,) * len(got)
-            continue
-        expected = outcome(plugin.function, arguments)
-        if expected is None or not all(map(fits, expected, dtypes)):
-            assert row in failed
-        else:
-            assert row not in failed, (arguments, expected)
-            assert got == expected, arguments
+    check(ROWS[name], data.draw(frames(**columns_of(ROWS[name], COLUMNS))), config=data.draw(configs))
 
 
 # -- lists, and states ------------------------------------------------------------------------------------
@@ -231,11 +206,7 @@ LIST_COLUMNS = {
 @pytest.mark.parametrize("name", LISTS)
 @given(data=st.data())
 def test_items_of_lists(name, data):
-    plugin = LISTS[name]
-    names = [parameter.name for parameter in plugin.parameters]
-    frame = data.draw(frames(**{column: LIST_COLUMNS[column] for column in names})).drop_nulls()
-    got = dfv.apply(frame, plugin, keep=False, config=data.draw(configs))
-    assert got.rows() == [tuple(plugin.function(*row)) for row in frame.iter_rows()]
+    check(LISTS[name], data.draw(frames(**columns_of(LISTS[name], LIST_COLUMNS))), config=data.draw(configs))
 
 
 def summed(s, u):
@@ -272,16 +243,9 @@ STATES = [
 @given(frame=frames(u=COLUMNS["u"], i=COLUMNS["i"]), config=configs)
 def test_states(function, init, frame, config):
     plugin = dfv.reduce(function, init=init, name=f"{function.__name__} {init}", replace=True)
-    count = function.__code__.co_argcount - 1
-    frame = frame.drop_nulls()
-    state = init
-    failed = []
-    for row, arguments in enumerate(frame.iter_rows()):
-        after = function(state, *arguments[:count])
-        if function is summed and after >= 1 << 64:
-            failed.append(row)
-        else:
-            state = after
+    frame = frame.select(parameter.name for parameter in plugin.parameters)
+    _, failed, states = fold(plugin, frame.iter_rows(), fits=lambda s: function is not summed or s < 1 << 64)
     result = dfv.run(frame, plugin, keep=False, config=config, on_error="null")
     assert result.errors["row"].to_list() == failed
+    state = states.get((), init)
     assert result.frame.row(0) == (state if isinstance(state, tuple) else (state,))

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from polars.testing.parametric import column, dataframes
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
 from dataflare_vec.engine.stages import fused
+from testing.strategies import configs, frames
+
+pytestmark = pytest.mark.usefixtures("both_roads")
 
 
 def add(a, b):
@@ -75,21 +77,9 @@ def _small_blocks():
         yield
 
 
-configs = st.builds(
-    dfv.BatchConfig,
-    default_batch_size=st.sampled_from([1, 64, 128, 1 << 17]),
-    parallelism=st.sampled_from([1, 3]),
-    tuner=st.sampled_from(["chunk", "rule", "fixed"]),
-)
-
 # Whole numbers, so that sums are exact in whatever order.
-numbers = st.integers(-200, 1200).map(float)
-frames = dataframes(
-    [column(name, pl.Float64, strategy=numbers, allow_null=True) for name in "xy"],
-    min_size=0,
-    max_size=300,
-    allow_chunks=True,
-).map(lambda frame: frame.with_row_index("row"))
+numbers = st.integers(-200, 1200).map(float), pl.Float64
+numbered = frames(st.integers(0, 300), x=numbers, y=numbers).map(lambda frame: frame.with_row_index("row"))
 
 
 @st.composite
@@ -108,7 +98,7 @@ def pipelines(draw):
     return steps
 
 
-@given(frame=frames, steps=pipelines(), config=configs)
+@given(frame=numbered, steps=pipelines(), config=configs)
 def test_a_pipeline_is_its_steps_one_after_the_other(frame, steps, config):
     """Laws 1 and 4, with failed rows dropped."""
     got = dfv.run(frame, steps, on_error="drop", config=config)
@@ -128,7 +118,7 @@ def test_a_pipeline_is_its_steps_one_after_the_other(frame, steps, config):
     assert got.errors["row"].is_sorted()
 
 
-@given(frame=frames, steps=pipelines(), config=configs)
+@given(frame=numbered, steps=pipelines(), config=configs)
 def test_a_failed_row_is_null_from_there_on(frame, steps, config):
     """With `null`, the other rows are as with `drop`, and a failed one is there unless a filter follows."""
     separate = [step for step in steps if step.plugin.name not in ("whole", "upper")] or [PLUGINS[1]]

@@ -16,6 +16,8 @@ from polars.testing import assert_frame_equal, assert_series_equal
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
 from dataflare_vec.engine.stages import partitioned
+from testing.oracle import as_numpy, fold, key_of
+from testing.strategies import configs, frames
 
 
 class Track(NamedTuple):
@@ -92,11 +94,6 @@ REDUCES = {
     "merged": plugin(moments, Form.REDUCE, init=Moments(0, 0.0, 0.0), finish=deviation, merge=merged),
 }
 
-configs = st.builds(
-    dfv.BatchConfig,
-    default_batch_size=st.sampled_from([1, 64, 128, 1 << 17]),
-    parallelism=st.sampled_from([1, 2, 5]),
-)
 KEYS = {
     "none": None,
     "int": "i",
@@ -107,63 +104,27 @@ KEYS = {
 keys = st.sampled_from(list(KEYS))
 
 
-@st.composite
-def frames(draw, size=300):
-    """Values with nulls, and keys with nulls, NaN and both zeros; sliced, in several chunks."""
-    rows = draw(st.integers(0, size))
-    seed = draw(st.integers(0, 1 << 30))
-    random = np.random.default_rng(seed)
+texts = ["", "a", "twelve bytes", "thirteen more", "thirteen less", "é" * 30]
 
-    def pick(values, dtype):
-        return pl.Series([values[i] for i in random.integers(0, len(values), rows)], dtype=dtype)
 
-    texts = ["", "a", "twelve bytes", "thirteen more", None, "thirteen less", "é" * 30]
-    frame = pl.DataFrame(
-        {
-            "x": pl.Series(random.integers(0, 100, rows) * 0.5 + random.integers(0, 2, rows) * 45.5),
-            "y": pick([1.5, -2.0, None], pl.Float64),
-            "i": pick([1, 2, None, -7, 1 << 40], pl.Int64),
-            "s": pick(texts, pl.String),
-            "f": pick([0.0, -0.0, float("nan"), None, 2.5], pl.Float64),
-        }
+def frames_of(size=300):
+    """Values, and keys with NaN and both zeros."""
+    x = st.builds(lambda n, much: n * 0.5 + much * 45.5, st.integers(0, 99), st.integers(0, 1))
+    return frames(
+        st.integers(0, size),
+        x=(x, pl.Float64),
+        y=(st.sampled_from([1.5, -2.0]), pl.Float64),
+        i=(st.sampled_from([1, 2, -7, 1 << 40]), pl.Int64),
+        s=(st.sampled_from(texts), pl.String),
+        f=(st.sampled_from([0.0, -0.0, math.nan, 2.5]), pl.Float64),
     )
-    hole = pl.Series(random.random(rows) < draw(st.sampled_from([0.0, 0.2])))
-    frame = frame.with_columns(pl.when(~hole).then("x"))
-    frame = frame[draw(st.integers(0, max(0, rows - 1))) :]
-    if draw(st.booleans()):
-        cut = draw(st.integers(0, frame.height))
-        frame = pl.concat([frame[cut:], frame[:cut]], rechunk=False)
-    return frame
 
 
-def key_of(values):
-    same = ["NaN" if isinstance(v, float) and v != v else v for v in values]
-    return tuple(0.0 if isinstance(v, float) and v == 0 else v for v in same)
-
-
-def interpret(plugin, frame, by):
-    """The plain function, row by row: its values (None where there is none), failed rows, states by key."""
-    reads = ["x", "y"][: sum(p.is_column for p in plugin.parameters)]
-    state_keys = [()] * frame.height
-    if by is not None:
-        state_keys = [key_of(k) for k in frame.select(by).iter_rows()]
-    states, values, failed = {}, [], []
-    for row, (key, arguments) in enumerate(zip(state_keys, frame.select(reads).iter_rows(), strict=True)):
-        state = states.setdefault(key, plugin.stateful.init)
-        values.append(None)
-        if arguments[0] is None:
-            continue
-        given = state.copy() if isinstance(state, np.ndarray) else state
-        try:
-            result = plugin.function(given, *[np.float64(a) if a is not None else None for a in arguments])
-        except ValueError:
-            failed.append(row)
-            continue
-        if plugin.form is Form.SCAN:
-            states[key], values[-1] = result
-        else:
-            states[key] = result
-    return values, failed, states
+def folded(plugin, frame, by):
+    """What the plain function makes of the rows, with NumPy's floats."""
+    reads = [parameter.name for parameter in plugin.parameters if parameter.is_column]
+    keys = None if by is None else map(key_of, frame.select(by).iter_rows())
+    return fold(plugin, as_numpy(frame.select(reads)), keys)
 
 
 def columns_of(values, count):
@@ -172,11 +133,11 @@ def columns_of(values, count):
     return [[None if row[i] is None else float(row[i]) for row in rows] for i in range(count)]
 
 
-@given(frames(), keys, st.sampled_from(list(SCANS)), configs)
+@given(frames_of(), keys, st.sampled_from(list(SCANS)), configs)
 def test_scan_is_the_plain_function_row_by_row(frame, key, name, config):
     by, scan = KEYS[key], SCANS[name]
     before = frame.clone()
-    values, failed, states = interpret(scan, frame, by)
+    values, failed, states = folded(scan, frame, by)
     result = dfv.run(frame, scan, by=by, config=config)
     new = result.frame.drop(frame.columns)
     expected = columns_of(values, new.width)
@@ -196,7 +157,7 @@ def test_scan_is_the_plain_function_row_by_row(frame, key, name, config):
     assert_frame_equal(frame, before)
 
 
-@given(frames(), keys, st.sampled_from(list(SCANS)), configs, configs)
+@given(frames_of(), keys, st.sampled_from(list(SCANS)), configs, configs)
 def test_chunks_and_threads_never_show(frame, key, name, one, other):
     by, scan = KEYS[key], SCANS[name]
     first = dfv.run(frame, scan, by=by, config=one)
@@ -205,7 +166,7 @@ def test_chunks_and_threads_never_show(frame, key, name, one, other):
     assert_frame_equal(first.errors, second.errors)
 
 
-@given(frames(), keys, st.sampled_from(list(SCANS)), st.data())
+@given(frames_of(), keys, st.sampled_from(list(SCANS)), st.data())
 def test_going_on_is_as_if_there_had_been_no_break(frame, key, name, data):
     by, scan = KEYS[key], SCANS[name]
     cuts = sorted(data.draw(st.lists(st.integers(0, frame.height), max_size=3)))
@@ -221,7 +182,7 @@ def test_going_on_is_as_if_there_had_been_no_break(frame, key, name, data):
         assert_frame_equal(state.to_frame(), whole.state.to_frame(), check_exact=True)
 
 
-@given(frames(), keys, st.sampled_from(list(SCANS)), st.integers(1, 100))
+@given(frames_of(), keys, st.sampled_from(list(SCANS)), st.integers(1, 100))
 def test_a_stream_carries_the_state_from_batch_to_batch(frame, key, name, size):
     by, scan = KEYS[key], SCANS[name]
     reader = pl_reader(frame, size)
@@ -236,7 +197,7 @@ def pl_reader(frame, size):
     return pa.RecordBatchReader.from_batches(table.schema, table.to_batches(max_chunksize=size))
 
 
-@given(frames(), keys, st.sampled_from(list(SCANS)))
+@given(frames_of(), keys, st.sampled_from(list(SCANS)))
 def test_lazily_too(frame, key, name):
     by, scan = KEYS[key], SCANS[name]
     lazy = frame.lazy().pipe(dfv.apply, scan, by=by, on_error="null")
@@ -245,7 +206,7 @@ def test_lazily_too(frame, key, name):
     assert_frame_equal(lazy.collect(engine="streaming"), eager, check_exact=True)
 
 
-@given(frames(), st.sampled_from(list(SCANS)))
+@given(frames_of(), st.sampled_from(list(SCANS)))
 def test_over_has_a_state_for_each_group(frame, name):
     scan = SCANS[name]
     columns = ["x", "y"][: sum(p.is_column for p in scan.parameters)]
@@ -263,7 +224,7 @@ def dropped(x):
 KEEP = define(dropped, name="dropped", form=Form.ROW, plugin_type=dfv.PluginType.FILTER)
 
 
-@given(frames(), keys, st.sampled_from(list(SCANS)), configs)
+@given(frames_of(), keys, st.sampled_from(list(SCANS)), configs)
 def test_rows_that_were_filtered_out_are_not_seen(frame, key, name, config):
     by, scan = KEYS[key], SCANS[name]
     got = dfv.run(frame, [KEEP, dfv.step(scan, by=by)], config=config)
@@ -273,10 +234,10 @@ def test_rows_that_were_filtered_out_are_not_seen(frame, key, name, config):
     assert repr(got.state[name]) == repr(wanted.state)
 
 
-@given(frames(), keys, st.sampled_from(list(REDUCES)), configs)
+@given(frames_of(), keys, st.sampled_from(list(REDUCES)), configs)
 def test_reduce_is_the_plain_function_row_by_row(frame, key, name, config):
     by, reduce = KEYS[key], REDUCES[name]
-    _, failed, states = interpret(reduce, frame, by)
+    _, failed, states = folded(reduce, frame, by)
     if by is None:
         states = states or {(): reduce.stateful.init}
     result = dfv.run(frame, reduce, by=by, config=config)
@@ -292,7 +253,7 @@ def test_reduce_is_the_plain_function_row_by_row(frame, key, name, config):
 
 
 @pytest.mark.parametrize("name", REDUCES)
-@given(frames(size=400), configs, st.data())
+@given(frames_of(400), configs, st.data())
 def test_blocks_are_the_same_for_any_chunks_threads_and_batches(name, frame, config, data):
     reduce = REDUCES[name]
     rows = partitioned.BLOCK_ROWS
@@ -307,7 +268,7 @@ def test_blocks_are_the_same_for_any_chunks_threads_and_batches(name, frame, con
         partitioned.BLOCK_ROWS = rows
 
 
-@given(frames(), st.sampled_from(list(REDUCES)))
+@given(frames_of(), st.sampled_from(list(REDUCES)))
 def test_aggregations_are_reduces_by_key(frame, name):
     reduce = REDUCES[name]
     wanted = frame.pipe(dfv.run, reduce, by=["i", "s"]).frame

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import call, check, configs, frames, plugins
 
 import dataflare_vec as dfv
+from testing.oracle import check, plugins
+from testing.strategies import configs, frames
 
 
 def parts(t: dt.datetime, d: dt.timedelta | None):
@@ -49,16 +50,12 @@ near = st.datetimes(dt.datetime(1677, 9, 22), dt.datetime(2262, 4, 10))
 deltas = st.timedeltas(dt.timedelta(days=-100_000), dt.timedelta(days=100_000))
 
 
-def same(got, wanted):
-    assert got.to_list() == wanted
-
-
 @pytest.mark.parametrize("name", KERNELS)
 @given(data=st.data(), unit=st.sampled_from(["ms", "us", "ns"]), config=configs)
 def test_compiled_is_python(name, data, unit, config):
     values = near if unit == "ns" else instants
     frame = data.draw(frames(t=(values, pl.Datetime(unit)), d=(deltas, pl.Duration(unit))))
-    check(frame, KERNELS[name], config, call(KERNELS[name], frame.iter_rows()), same)
+    check(KERNELS[name], frame, config=config)
 
 
 def dates(day: dt.date, other: dt.date | None):
@@ -77,12 +74,12 @@ OTHERS = plugins(dates, times)
 
 @given(frame=frames(day=(st.dates(), pl.Date), other=(st.dates(), pl.Date)), config=configs)
 def test_dates(frame, config):
-    check(frame, OTHERS["dates"], config, call(OTHERS["dates"], frame.iter_rows()), same)
+    check(OTHERS["dates"], frame, config=config)
 
 
 @given(frame=frames(at=(st.times(), pl.Time)), config=configs)
 def test_times(frame, config):
-    check(frame, OTHERS["times"], config, call(OTHERS["times"], frame.iter_rows()), same)
+    check(OTHERS["times"], frame, config=config)
 
 
 @given(st.data())

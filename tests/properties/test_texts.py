@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import call, check, configs, frames, plugins
 
 import dataflare_vec as dfv
-
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=16)
+from testing.oracle import as_numpy, check, plugins
+from testing.strategies import configs, frames
+from testing.strategies import text as texts
 
 
 def read(items, s):
@@ -45,27 +45,18 @@ def split(items, s):
 KERNELS = plugins(read, picked, found, parts, made, split)
 
 
-def rows_of(frame):
-    return ([None if items is None or None in items else items, s] for items, s in frame.iter_rows())
-
-
-def same(got, wanted):
-    assert got.to_list() == wanted
-
-
 @pytest.mark.parametrize("name", KERNELS)
 @given(data=st.data(), config=configs)
 def test_lists(name, data, config):
     few = st.sampled_from(["", "a", "ab", "é", "a string of more than twelve"])
     lists = st.lists(few | texts, max_size=5) | st.lists(st.none() | few, max_size=3)
     frame = data.draw(frames(items=(lists, pl.List(pl.String)), s=(few | texts, pl.String)))
-    check(frame, KERNELS[name], config, call(KERNELS[name], rows_of(frame)), same)
+    check(KERNELS[name], frame, rows=as_numpy(frame), config=config)
 
 
 @given(frame=frames(items=(st.lists(st.binary(max_size=20), max_size=4), pl.List(pl.Binary))), config=configs)
 def test_bytes(frame, config):
-    plugin = BYTES["backwards"]
-    check(frame, plugin, config, call(plugin, frame.iter_rows()), same)
+    check(BYTES["backwards"], frame, config=config)
 
 
 def backwards(items):
@@ -77,8 +68,7 @@ BYTES = plugins(backwards)
 
 @given(frame=frames(items=(st.lists(texts, min_size=2, max_size=2), pl.Array(pl.String, 2))), config=configs)
 def test_arrays(frame, config):
-    rows = ([None if items is None else list(items)] for (items,) in frame.iter_rows())
-    check(frame, PAIR, config, call(PAIR, rows), same)
+    check(PAIR, frame, config=config)
 
 
 def joined(items):

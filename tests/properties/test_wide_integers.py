@@ -6,9 +6,10 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import call, configs, frames, plugins
 
 import dataflare_vec as dfv
+from testing.oracle import check, plugins
+from testing.strategies import configs, frames
 
 LOW, HIGH = -(1 << 127), (1 << 127) - 1
 
@@ -47,18 +48,11 @@ def on_the_way(name, x, y):
 @pytest.mark.parametrize("name", KERNELS)
 @given(frame=frames(**COLUMNS), config=configs)
 def test_exact_or_failed(name, frame, config):
-    result = dfv.run(frame, KERNELS[name], keep=False, config=config, on_error="null")
-    expected = [value for value, _ in call(KERNELS[name], frame.iter_rows())]
-    failed = [
-        i
-        for i, (x, y) in enumerate(frame.iter_rows())
-        if x is not None and y is not None and not all(LOW <= v <= HIGH for v in on_the_way(name, x, y))
-    ]
-    assert result.errors["row"].to_list() == failed
+    def fails(x, y):
+        return not all(LOW <= value <= HIGH for value in on_the_way(name, x, y))
+
+    result = check(KERNELS[name], frame, config=config, fails=fails)
     assert set(result.errors["error"]) <= {"OverflowError"}
-    width = result.frame.width
-    for i, (value, got) in enumerate(zip(expected, result.frame.rows(), strict=True)):
-        assert got == ((None,) * width if value is None or i in failed else tuple(value))
 
 
 def divided(x, y):
@@ -74,12 +68,7 @@ divisors = numbers.filter(bool)
     config=configs,
 )
 def test_division(frame, config):
-    result = dfv.run(frame, DIVISIONS["divided"], keep=False, config=config, on_error="null")
-    expected = [value for value, _ in call(DIVISIONS["divided"], frame.iter_rows())]
-    failed = [i for i, (x, y) in enumerate(frame.iter_rows()) if (x, y) == (LOW, -1)]
-    assert result.errors["row"].to_list() == failed
-    for i, (value, got) in enumerate(zip(expected, result.frame.rows(), strict=True)):
-        assert got == ((None,) * 7 if value is None or i in failed else tuple(value))
+    check(DIVISIONS["divided"], frame, config=config, fails=lambda x, y: (x, y) == (LOW, -1))
 
 
 def doubled(y):

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from testing.oracle import check, plugin
 
 TOP = 2**64 - 1
 U = [[0, TOP], [2**63, 1], [2**53 + 1, 7], [10, 2**63 - 1]]
@@ -73,13 +74,11 @@ DTYPES = {"w": np.uint64, "r": np.uint64, "m": np.int64}
 @pytest.mark.parametrize("function", ROWS)
 def test_rows_are_numpys(function: Any) -> None:
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    plugin = dfv.plugin(function, name=f"array_{function.__name__}", replace=True)
-    got = dfv.apply(DF, plugin).drop(DF.columns)
-    for row, found in zip(DF.select(names).iter_rows(), got.iter_rows(), strict=True):
-        values = [np.array(x, DTYPES[n]) if n in DTYPES else x for n, x in zip(names, row, strict=True)]
-        right = function(*values)
-        right = right if isinstance(right, tuple) else (right,)
-        assert list(found) == [value.tolist() for value in right]
+    rows = (
+        [np.array(x, DTYPES[n]) if n in DTYPES else x for n, x in zip(names, row, strict=True)]
+        for row in DF.select(names).iter_rows()
+    )
+    assert check(plugin(function), DF, rows=rows).error_count == 0
 
 
 def test_items_of_what_is_computed_are_pythons_integers() -> None:
@@ -105,8 +104,7 @@ def sought(f, i):
 
 
 def test_a_number_is_sought_exactly() -> None:
-    got = dfv.apply(DF, dfv.plugin(sought, name="array_sought", replace=True)).drop(DF.columns).rows()
-    assert got == [sought(*row) for row in DF.select("f", "i").iter_rows()]
+    assert check(plugin(sought), DF).error_count == 0
 
 
 def test_large_integers_are_shown_as_text() -> None:
@@ -130,12 +128,10 @@ def looked_up_whole(i):
 
 
 def test_arrays_that_a_kernel_names_are_the_same() -> None:
-    got = dfv.apply(DF, dfv.plugin(looked_up, name="array_named", replace=True)).drop(DF.columns).rows()
+    got = dfv.apply(DF, plugin(looked_up), keep=False).rows()
     total = sum(int(number) % 10 for number in TABLE)
     assert got == [(int(TABLE[u % 3]) % 10, 2**62, total, u == TOP, 2**63 - 1) for u in DF["u"].to_list()]
-    whole = dfv.plugin(looked_up_whole, name="array_named_whole", replace=True)
-    got = dfv.apply(DF, whole).drop(DF.columns).rows()
-    assert [list(row) for row in got] == [[v.tolist() for v in looked_up_whole(i)] for i in DF["i"]]
+    assert check(plugin(looked_up_whole), DF).error_count == 0
 
 
 WORD = np.uint64(TOP)
@@ -149,7 +145,4 @@ def words(u, i):
 
 
 def test_numpys_unsigned_integers_stay_so_beside_others() -> None:
-    with np.errstate(over="ignore"):
-        right = [tuple(map(int, words(*row))) for row in DF.select("u", "i").iter_rows()]
-    got = dfv.apply(DF, dfv.plugin(words, name="array_words", replace=True)).drop(DF.columns).rows()
-    assert got == right
+    assert check(plugin(words), DF).error_count == 0

@@ -6,15 +6,13 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from dataflare_vec.definition.plugin import Form, define
+from testing.oracle import check, plugin
 
 NARROW = [pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Int32, pl.UInt32]
 
 
 def result(function, df, **options):
-    kind = dfv.PluginType.TRANSFORMER
-    plugin = define(function, name=function.__name__, form=Form.ROW, plugin_type=kind, **options)
-    return dfv.run(df, plugin, keep=False).frame.to_series()
+    return dfv.run(df, plugin(function, **options), keep=False).frame.to_series()
 
 
 def frame(dtype):
@@ -70,9 +68,7 @@ def by_helper(x, y):
     "function", [negative, inverted, minus, of_sums, by_branch, nullable, bits, by_helper]
 )
 def test_narrow_integers_are_computed_with_64_bits(function, dtype):
-    df = frame(dtype)
-    columns = ["x", "y"][: function.__code__.co_argcount]
-    assert result(function, df).to_list() == [function(*row) for row in df.select(columns).iter_rows()]
+    check(plugin(function), frame(dtype))
 
 
 def step(x):
@@ -119,6 +115,4 @@ def floating(h):
 
 @pytest.mark.parametrize("function", [buckets, halves, floating])
 def test_a_large_unsigned_integer_is_no_negative_one(function):
-    values = [0, 5, 2**63, 2**64 - 1]
-    df = pl.DataFrame({"h": values}, schema={"h": pl.UInt64})
-    assert result(function, df).to_list() == [function(value) for value in values]
+    check(plugin(function), pl.DataFrame({"h": [0, 5, 2**63, 2**64 - 1]}, schema={"h": pl.UInt64}))

@@ -10,15 +10,13 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from dataflare_vec.definition.plugin import Form, define
+from testing.oracle import check, fold, plugin
 
 MOST = (1 << 64) - 1
 
 
 def run(function, frame, **options):
-    kind = dfv.PluginType.TRANSFORMER
-    plugin = define(function, name=function.__name__, form=Form.ROW, plugin_type=kind, **options)
-    return dfv.run(frame, plugin, keep=False, on_error="null")
+    return dfv.run(frame, plugin(function, **options), keep=False, on_error="null")
 
 
 UNSIGNED = pl.DataFrame({"u": [5, 2**63, MOST]}, schema={"u": pl.UInt64})
@@ -53,15 +51,12 @@ def by_constant(u, k=3):
 
 @pytest.mark.parametrize("k", [7, -7, 2**63, MOST])
 def test_constants_of_a_call(k):
-    plugin = dfv.plugin(by_constant, name="by_constant", replace=True)
-    rows = dfv.apply(UNSIGNED, plugin, keep=False, k=k).rows()
-    assert rows == [by_constant(u, k) for u in UNSIGNED["u"]]
+    check(plugin(by_constant), UNSIGNED, k=k)
 
 
 def test_a_constant_that_is_too_large():
-    plugin = dfv.plugin(by_constant, name="by_constant", replace=True)
     with pytest.raises(dfv.BindingError, match="must be a number of 64 bits"):
-        dfv.apply(UNSIGNED, plugin, k=1 << 64)
+        dfv.apply(UNSIGNED, plugin(by_constant), k=1 << 64)
 
 
 def words(u):
@@ -91,12 +86,10 @@ def positions(s, u):
 
 
 def test_where_integers_are_taken():
-    got = run(halves_and_more, UNSIGNED).frame.to_series()
-    assert got.dtype == pl.List(pl.UInt64)
-    assert got.to_list() == [halves_and_more(u) for u in UNSIGNED["u"]]
+    assert check(plugin(halves_and_more), UNSIGNED).frame.dtypes == [pl.List(pl.UInt64)]
     assert run(found, UNSIGNED).frame.to_series().to_list() == [3, 3, 3]
     frame = pl.DataFrame({"s": ["abc"] * 3, "u": [0, 1, 2]}, schema_overrides={"u": pl.UInt64})
-    assert run(positions, frame).frame.rows() == [positions(*row) for row in frame.iter_rows()]
+    check(plugin(positions), frame)
 
 
 def numpys(a, t, u):
@@ -137,10 +130,8 @@ def test_quotients_are_rounded_once():
         (5, 3),
         (1, 2**62 + 1),
     ]
-    frame = pl.DataFrame(pairs, schema={"i": pl.Int64, "j": pl.Int64}, orient="row")
-    assert run(ratio, frame).frame.to_series().to_list() == [i / j for i, j in pairs]
-    frame = pl.DataFrame({"i": [1152921504606846985, -(2**63), 2**63 - 1]})
-    assert run(cut, frame).frame.rows() == [cut(i) for i in frame["i"]]
+    check(plugin(ratio), pl.DataFrame(pairs, schema={"i": pl.Int64, "j": pl.Int64}, orient="row"))
+    check(plugin(cut), pl.DataFrame({"i": [1152921504606846985, -(2**63), 2**63 - 1]}))
 
 
 def shift(x, n):
@@ -165,17 +156,11 @@ def test_int128_can_be_the_state(careful):
             raise ValueError
         return s + u * 3 - i, s
 
-    plugin = dfv.scan(step, init=0, name=f"step {careful}", replace=True)
-    result = dfv.run(frame, plugin, keep=False, on_error="null")
-    state, expected = 0, []
-    for u, i in frame.iter_rows():
-        if careful and u == 5:
-            expected.append(None)
-            continue
-        expected.append(state)
-        state += u * 3 - i
-    assert result.frame.to_series().to_list() == expected
-    assert result.state == state
+    scan = dfv.scan(step, init=0, name=f"step {careful}", replace=True)
+    result = dfv.run(frame, scan, keep=False, on_error="null")
+    values, _, states = fold(scan, frame.iter_rows())
+    assert result.frame.to_series().to_list() == values
+    assert result.state == states[()]
 
 
 # -- CPython's own tables ---------------------------------------------------------------------------------
@@ -209,4 +194,4 @@ def test_cpythons_values(function, x, y):
         (a, b) for a in left for b in right if (a, b) != (-(2**63), -1) and (b or function is not quotients)
     ]
     frame = pl.DataFrame(pairs, schema={"x": x, "y": y}, orient="row")
-    assert run(function, frame).frame.rows() == [function(*pair) for pair in pairs]
+    check(plugin(function), frame)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from dataflare_vec.definition.plugin import Form, define
+from testing.oracle import check, compare, interpret, plugin
 
 FRAME = pl.DataFrame(
     {
@@ -74,18 +74,7 @@ def caught(x, s):
     [as_repr, by_percent, by_format, of_a_date, of_a_decimal, used_otherwise, caught],
 )
 def test_a_message_written_in_any_way(function):
-    plugin = define(function, name=function.__name__, form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER)
-    names = [parameter.name for parameter in plugin.parameters]
-    values, messages = [], []
-    for row in FRAME.select(names).iter_rows():
-        try:
-            values.append(None if None in row else function(*row))
-        except Exception as error:
-            values.append(None)
-            messages.append(str(error))
-    result = dfv.run(FRAME, plugin, keep=False, on_error="null")
-    assert result.frame.to_series().to_list() == values
-    assert result.errors["message"].to_list() == messages
+    check(plugin(function), FRAME)
 
 
 def uncaught_before_try(x):
@@ -128,21 +117,12 @@ def in_a_loop(x):
 
 @pytest.mark.parametrize("function", [uncaught_before_try, finally_lets_through, in_a_loop])
 def test_a_row_knows_nothing_of_the_exception_of_the_row_before(function):
-    values = [5, 1, 2, 3, 0, 4, 2, 1, -1]
-    expected = []
-    for value in values:
-        try:
-            expected.append(function(value))
-        except Exception as error:
-            expected.append(type(error).__name__)
-    frame = pl.DataFrame({"x": values})
-    result = dfv.run(frame, dfv.plugin(function, replace=True), keep=False)
-    errors = dict(result.errors.select("row", "error").rows())
-    assert [errors.get(i, value) for i, value in enumerate(result.frame.to_series())] == expected
+    frame = pl.DataFrame({"x": [5, 1, 2, 3, 0, 4, 2, 1, -1]})
+    kernel = plugin(function)
+    check(kernel, frame)
 
     def summed(total, x):
         return total + 1, function(x)
 
     result = dfv.run(frame, dfv.scan(summed, init=0, name="summed", replace=True), keep=False)
-    errors = dict(result.errors.select("row", "error").rows())
-    assert [errors.get(i, value) for i, value in enumerate(result.frame.to_series())] == expected
+    compare(result, interpret(kernel, frame.iter_rows()), frame.rows())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-import dataflare_vec as dfv
+from testing.oracle import check, plugin
 
 
 def by_branch(x):
@@ -70,20 +70,7 @@ def always(x):
 )
 def test_compiled_is_python(kernel):
     frame = pl.DataFrame({"x": [0.0, 2.0, 1.0, 3.0, 0.0, -1.0]})
-    plugin = dfv.register(f"unbound {kernel.__name__}", kernel, replace=True)
-    result = dfv.run(frame, plugin, keep=False, on_error="null")
-    failed = {}
-    for i, (x,) in enumerate(frame.iter_rows()):
-        got = result.frame.row(i)
-        try:
-            wanted = kernel(x)
-        except (UnboundLocalError, ValueError) as error:
-            failed[i] = (type(error).__name__, str(error))
-            assert set(got) == {None}
-        else:
-            assert got == (wanted if isinstance(wanted, tuple) else (wanted,))
-    reported = result.errors.select("row", "error", "message").rows()
-    assert reported == [(i, *what) for i, what in failed.items()]
+    check(plugin(kernel), frame)
 
 
 def test_nothing_is_checked_where_all_is_assigned():

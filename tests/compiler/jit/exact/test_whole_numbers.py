@@ -6,10 +6,11 @@ import math
 
 import polars as pl
 import pytest
-from columns import FAILED, check, computed, floats, run
+from columns import check, computed, floats, run
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
+from testing.oracle import FAILED
 
 EDGE = 2.0**63
 VALUES = [0.0, -0.0, 0.5, 1.5, 2.5, -0.5, -1.5, 5e-324, -5e-324, 0.49999999999999994, 4503599627370497.5]

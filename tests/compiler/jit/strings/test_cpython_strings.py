@@ -13,8 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import settings
 
-import dataflare_vec as dfv
-from dataflare_vec.definition.plugin import Form, define
+from testing.oracle import check, plugin
 
 string_tests = pytest.importorskip("test.string_tests", reason="the interpreter has no tests of its own")
 
@@ -112,7 +111,7 @@ def expression(kind, name, args):
     return f"{between}.join({call})"
 
 
-FEWEST = 1 if settings().max_examples > 100 else 25
+FEWEST = 1 if settings.get_current_profile_name() == "deep" else 25
 TAKEN = [signature for signature, (_, rows) in CALLS.items() if len(rows) >= FEWEST]
 
 
@@ -131,11 +130,4 @@ def test_calls(signature):
     dtypes = [TYPES[kind.__name__], *(TYPES[one] for one in kinds if one != "NoneType")]
     values = [[value for value in row if value is not None] for row in rows]
     frame = pl.DataFrame(values, schema=dict(zip(columns, dtypes, strict=True)), orient="row")
-    plugin = define(kernel, name="kernel", form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER)
-    got = dfv.apply(frame, plugin, keep=False, on_error="null")
-    for row, result in zip(values, got.rows(), strict=True):
-        try:
-            expected = kernel(*row)
-        except ValueError:
-            expected = (None,) * len(names)
-        assert dict(zip(names, result, strict=True)) == dict(zip(names, expected, strict=True)), row
+    check(plugin(kernel), frame)

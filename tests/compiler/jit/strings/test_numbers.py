@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 from decimal import Decimal, localcontext
 
 import pytest
@@ -14,6 +13,7 @@ from numba.core.errors import NumbaError
 from texts import any_text, ascii_text, compiled, outcome
 
 from dataflare_vec.compiler.jit.types.strings import ascii_string, bytes_view, utf8_string
+from testing.oracle import same
 
 integers = st.integers(-(2**63), 2**63 - 1) | st.integers(-1000, 1000)
 floats = (
@@ -22,12 +22,6 @@ floats = (
     | st.decimals(-(10**6), 10**6, places=3).map(float)
 )
 floats |= st.sampled_from([0.5, 1.5, 2.5, 9.995, 0.125, 999999.5, 1e16, 1e22, 1e-5, 5e-324, 2.0**-1074, -0.0])
-
-
-def same(a, b):
-    if isinstance(a, float) and isinstance(b, float):
-        return struct.pack("d", a) == struct.pack("d", b) or (math.isnan(a) and math.isnan(b))
-    return a == b
 
 
 # -- reading ----------------------------------------------------------------------------------------------
