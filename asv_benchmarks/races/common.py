@@ -33,8 +33,7 @@ class Size:
 class Bar:
     """What a figure is held against: the aim is wanted, the limit must be kept to.
 
-    Limits have a reserve: they are a third or so beyond the worst figure that a machine like the README's has
-    given, busy ones included.
+    Limits lie a third to a half beyond the worst figure that machines like the README's have given.
     """
 
     sign: Literal["≥", "≤"]

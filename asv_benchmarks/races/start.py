@@ -40,7 +40,7 @@ FIRST = {
     + FRAME
     + """
 import numba, time
-from dataflare_vec.jit import compiler
+from dataflare_vec.compiler.jit.codegen import driver
 began = time.perf_counter()
 df.pipe(dfv.apply, "score")
 print(time.perf_counter() - began)
