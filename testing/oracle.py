@@ -343,7 +343,7 @@ def identical(a: pl.DataFrame, b: pl.DataFrame) -> bool:
     """Tell whether two frames have the same schema and the same values, bit for bit."""
     if a.schema != b.schema or not a.equals(b):
         return False
-    inverse = 1 / selectors.float()  # of -0.0 isn't that of 0.0, which it equals
+    inverse = (1 / selectors.float()).name.keep()  # of -0.0 isn't that of 0.0, which it equals
     nested = a.select(selectors.nested()).columns
     return a.select(inverse).equals(b.select(inverse)) and all(
         same(a[name].to_list(), b[name].to_list()) for name in nested
