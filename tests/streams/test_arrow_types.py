@@ -19,6 +19,7 @@ from polars.testing import assert_frame_equal
 import dataflare_vec as dfv
 from dataflare_vec.cli import main
 from dataflare_vec.definition.plugin import Form, define
+from dataflare_vec.definition.registry import default_registry
 
 
 def inc(n: int) -> int:
@@ -159,7 +160,7 @@ def passed(content: bytes, tmp_path, monkeypatch) -> bytes:
         patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
         arguments = ["-", "-o", str(tmp_path / "out.arrows"), "-q", "--replace"]
         code = main(["run", "inc", *arguments, "--plugins", str(tmp_path / "inc.py")])
-    dfv.registry.default_registry.remove("inc")
+    default_registry.remove("inc")
     return (tmp_path / "out.arrows").read_bytes() if code == 0 else code
 
 

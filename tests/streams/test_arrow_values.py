@@ -44,18 +44,35 @@ def test_values_that_hurt_nobody(column, tmp_path, monkeypatch):
     assert pl.read_parquet(tmp_path / "o.parquet", columns=["x"]).equals(wanted)
 
 
-def test_a_length_that_asks_for_more_memory_than_there_is(tmp_path):
-    """PyArrow's error is a MemoryError; it is the file that is to blame."""
+@pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
+@pytest.mark.parametrize("what", ["values", "metadata", "body", "buffer"])
+def test_a_length_that_asks_for_more_memory_than_there_is(what, compression, tmp_path):
+    """PyArrow would ask for it first, and then see that the file has ended."""
     sink = io.BytesIO()
     table = pa.table({"x": [1] * 1000})
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
     content = bytearray(sink.getvalue())
-    at = content.index((8000).to_bytes(8, "little"))  # the size of what is compressed
-    content[at : at + 8] = (1 << 50).to_bytes(8, "little")
+    batch = content.index(b"\xff\xff\xff\xff", 4)
+    (size,) = struct.unpack_from("<i", content, batch + 4)
+    body = batch + 8 + size
+    length = len(content) - 8 - body
+    if what == "metadata":
+        struct.pack_into("<i", content, batch + 4, 1 << 30)
+    elif what == "values" and compression:
+        content[body : body + 8] = (1 << 40).to_bytes(8, "little")
+    elif what == "body":
+        at = content.index(length.to_bytes(8, "little"), batch)
+        content[at : at + 8] = (1 << 40).to_bytes(8, "little")
+    else:
+        sizes = [(length - padding).to_bytes(8, "little") for padding in range(64)]
+        at = max(content.rfind(size, batch + 8, body) for size in sizes)
+        content[at : at + 8] = (1 << 40).to_bytes(8, "little")
     (tmp_path / "a.arrows").write_bytes(content)
-    with pytest.raises(dfv.SourceError, match=r"can't read `.*a.arrows`, after row 0: malloc of size"):
-        list(dfv.stream(tmp_path / "a.arrows", "here"))
+    for memory in (None, "128MiB"):
+        with pytest.raises(dfv.SourceError, match=r"can't read `.*a.arrows` as ipc_stream: .*\d+ bytes"):
+            list(dfv.stream(tmp_path / "a.arrows", "here", memory=memory))
 
 
 @pytest.mark.parametrize("codec", ["lz4", "zstd"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from dataflare_vec.exceptions import SourceError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _TAIL = struct.Struct("<i6s")
 #: A block of the footer: where a message is, the size of what describes it, the size of the rest.
 _BLOCK = struct.Struct("<qi4xq")
+#: A buffer of a batch: where it is in the message's body, and its size.
+_BUFFER = struct.Struct("<qq")
 #: What a message begins with, but for one of the first versions of the format.
 _CONTINUED = b"\xff\xff\xff\xff"
 #: What a file begins with, its schema after it.
@@ -38,12 +41,13 @@ _MOST = 1 << 16
 
 
 class _Message(NamedTuple):
-    """Where one begins, and its parts."""
+    """Where one begins, its parts, and where it ends."""
 
     at: int
     kind: int
     header: int
     body: int
+    end: int
 
 
 def check_lengths(path: Path, columns: int) -> None:
@@ -65,7 +69,7 @@ def check_lengths(path: Path, columns: int) -> None:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             blocks, end = _blocks(data)
-            messages = list(_messages(data, min(blocks, default=end), end))
+            messages = list(_messages(data, _first_message(data, min(blocks, default=end), end), end))
             batches = [message for message in messages if message.kind == _RECORD_BATCH]
             if blocks != [batch.at for batch in batches]:
                 msg = "the batches of its footer aren't those that are there"
@@ -77,6 +81,24 @@ def check_lengths(path: Path, columns: int) -> None:
         except struct.error as error:
             msg = "its footer leads out of the file"
             raise SourceError(msg) from error
+
+
+def check_stream(path: Path) -> None:
+    """Raise if a message of a stream can't be as large as it says: PyArrow would ask for that much memory.
+
+    Raises
+    ------
+    SourceError
+        Saying which message. What is wrong otherwise PyArrow says.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with suppress(struct.error):
+            for index, message in enumerate(_messages(data, 0, len(data))):
+                if message.end > len(data):
+                    size, there = message.end - message.body, max(0, len(data) - message.body)
+                    msg = f"message {index} should have {size} bytes, {there} are there"
+                    raise SourceError(msg)
+                _check_sizes(data, message)
 
 
 class Watched:
@@ -127,8 +149,8 @@ def _blocks(data: mmap.mmap) -> tuple[list[int], int]:
     return [_BLOCK.unpack_from(data, first + 4 + i * _BLOCK.size)[0] for i in range(count)], begin
 
 
-def _messages(data: mmap.mmap, first: int, end: int) -> Iterator[_Message]:
-    """Yield the messages before the footer: a file is a stream as well.
+def _first_message(data: mmap.mmap, first: int, end: int) -> int:
+    """Return where the messages of a file begin: it is a stream as well.
 
     Parameters
     ----------
@@ -140,18 +162,26 @@ def _messages(data: mmap.mmap, first: int, end: int) -> Iterator[_Message]:
     if data[at : at + 4] != _CONTINUED and not is_old:
         # The schema, which in files of Polars doesn't begin as a message: on with what comes after it.
         at = max(at, data.find(_CONTINUED, at, end))
+    return at
+
+
+def _messages(data: mmap.mmap, at: int, end: int) -> Iterator[_Message]:
+    """Yield the messages between two places."""
     while at < end:
         prefix = 8 if data[at : at + 4] == _CONTINUED else 4
         (size,) = struct.unpack_from("<i", data, at + prefix - 4)
         if size <= 0:
             return
+        if size > end - at - prefix:  # what follows says nothing
+            yield _Message(at, 0, 0, at + prefix, at + prefix + size)
+            return
         message = _target(data, at + prefix)
         kind, length = _field(data, message, _KIND), _field(data, message, _BODY)
         body = at + prefix + size
+        (more,) = struct.unpack_from("<q", data, length) if length else (0,)  # a zero may be left out
         if kind:
             (number,) = struct.unpack_from("<B", data, kind)
-            yield _Message(at, number, _target(data, _field(data, message, _HEADER)), body)
-        (more,) = struct.unpack_from("<q", data, length) if length else (0,)  # a zero may be left out
+            yield _Message(at, number, _target(data, _field(data, message, _HEADER)), body, body + more)
         if more < 0:
             return
         at = body + more
@@ -174,19 +204,23 @@ def _check_rows(data: mmap.mmap, batch: int, index: int, columns: int) -> None:
 
 
 def _check_sizes(data: mmap.mmap, message: _Message) -> None:
-    """Raise if a compressed buffer says that it is larger than its bytes can tell."""
+    """Raise if a buffer leads out of its message, or a compressed one says more than its bytes can tell."""
     batch = message.header
     if message.kind == _DICTIONARY_BATCH:
         batch = _target(data, _field(data, batch, _VALUES))
     elif message.kind != _RECORD_BATCH:
         return
     buffers = _field(data, batch, _BUFFERS)
-    if not buffers or not _field(data, batch, _COMPRESSION):
+    if not buffers:
         return
-    first = _target(data, buffers)
-    for index in range(struct.unpack_from("<I", data, first)[0]):
-        offset, length = struct.unpack_from("<qq", data, first + 4 + 16 * index)
-        if length >= 8:
+    is_compressed = _field(data, batch, _COMPRESSION)
+    first = _target(data, buffers) + 4
+    (count,) = struct.unpack_from("<I", data, first - 4)
+    for offset, length in _BUFFER.iter_unpack(data[first : first + count * _BUFFER.size]):
+        if not 0 <= offset <= offset + length <= message.end - message.body:
+            msg = f"{length} bytes of a column lead out of the {message.end - message.body} of its message"
+            raise SourceError(msg)
+        if is_compressed and length >= 8:
             (size,) = struct.unpack_from("<q", data, message.body + offset)  # -1: it isn't compressed
             if not -1 <= size <= length * _MOST:
                 msg = f"{length} compressed bytes of a column should be {size} bytes"

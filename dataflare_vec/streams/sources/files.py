@@ -17,7 +17,7 @@ from dataflare_vec.interop import to_polars
 from dataflare_vec.interop.arrow import empty_table
 from dataflare_vec.streams.formats import TEXT, is_packed_otherwise, named, names
 from dataflare_vec.streams.paths import Identity, identity, is_special
-from dataflare_vec.streams.sources.batches import check_lengths
+from dataflare_vec.streams.sources.batches import check_lengths, check_stream
 from dataflare_vec.streams.sources.scanners import (
     INFERRED,
     as_utf8,
@@ -291,6 +291,7 @@ def _open(
         elif kind == "ipc_stream":
             import pyarrow as pa
 
+            check_stream(path)
             with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as reader:
                 names = dict.fromkeys(reader.schema.names, "")
                 schema = to_polars(empty_table(reader.schema), names).schema
