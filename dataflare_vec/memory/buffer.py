@@ -16,7 +16,6 @@ from dataflare_vec.memory.exporter import BufferExporter
 
 if TYPE_CHECKING:
     from collections import deque
-    from types import TracebackType
 
     import pyarrow as pa
 
@@ -174,12 +173,7 @@ class PooledBuffer(BufferExporter):
     def __enter__(self) -> PooledBuffer:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def __reduce__(self) -> NoReturn:

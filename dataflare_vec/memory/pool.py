@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
     from datetime import timedelta
-    from types import TracebackType
 
     from dataflare_vec.memory.claims import Claim
 
@@ -256,12 +255,7 @@ class MemoryPool:
     def __enter__(self) -> MemoryPool:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

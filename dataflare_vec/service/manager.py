@@ -26,7 +26,6 @@ from dataflare_vec.interop.runner import run_batch
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from dataflare_vec._typing import OnError
     from dataflare_vec.config.settings import BatchConfig
@@ -410,12 +409,7 @@ class PluginManager:
         """Have a lock that no thread holds."""
         self._lock = threading.Lock()
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from numba.core import types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic, lower_builtin, overload, type_callable
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import (
@@ -48,3 +48,15 @@ def _true(x):  # type: ignore[no-untyped-def]
     if isinstance(x, types.Optional) and isinstance(x.type, types.Number | types.Boolean):
         return lambda x: x is not None and bool(value_of(x))
     return None
+
+
+def true_unless_zero(kind: type[types.Type]) -> None:
+    """Let Numba call `bool` on the values of a type that are integers to the machine."""
+
+    @type_callable(bool)  # type: ignore[untyped-decorator]
+    def truth(context: TypingContext) -> Any:
+        return lambda value: types.boolean if isinstance(value, kind) else None
+
+    @lower_builtin(bool, kind)  # type: ignore[untyped-decorator]
+    def is_true(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        return builder.icmp_signed("!=", arguments[0], arguments[0].type(0))

@@ -7,10 +7,9 @@ import operator
 
 from llvmlite import ir
 from numba.core import errors, types
-from numba.core.imputils import lower_builtin
-from numba.extending import overload, register_jitable, type_callable
+from numba.extending import overload, register_jitable
 
-from dataflare_vec.compiler.jit.lowering.builtins import value_of
+from dataflare_vec.compiler.jit.lowering.builtins import true_unless_zero, value_of
 from dataflare_vec.compiler.jit.lowering.decimals.division import divided
 from dataflare_vec.compiler.jit.lowering.decimals.floats import magnitude_of, order_of, to_float
 from dataflare_vec.compiler.jit.types.wide_integers import (
@@ -171,17 +170,7 @@ _negated, _absolute = operation(_negation), operation(_absolute_value)
 _as_int, _as_float, _as_nearest = operation(_cut), operation(to_float), operation(_nearest)
 
 
-@type_callable(bool)
-def _truth(context):
-    def typer(value):
-        return types.boolean if isinstance(value, DecimalType) else None
-
-    return typer
-
-
-@lower_builtin(bool, DecimalType)
-def _is_true(context, builder, signature, arguments):
-    return builder.icmp_signed("!=", arguments[0], I128(0))
+true_unless_zero(DecimalType)
 
 
 @overload(operator.not_, jit_options=_INLINE)

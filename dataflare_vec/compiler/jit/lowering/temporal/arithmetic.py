@@ -5,10 +5,9 @@ from __future__ import annotations
 import operator
 
 from numba.core import types
-from numba.core.imputils import lower_builtin
-from numba.extending import overload, register_jitable, type_callable
+from numba.extending import overload, register_jitable
 
-from dataflare_vec.compiler.jit.lowering.builtins import value_of
+from dataflare_vec.compiler.jit.lowering.builtins import true_unless_zero, value_of
 from dataflare_vec.compiler.jit.lowering.ratios import ratio
 from dataflare_vec.compiler.jit.lowering.temporal.civil import DAY, FIRST_DAY, LAST_DAY
 from dataflare_vec.compiler.jit.lowering.temporal.spans import (
@@ -162,17 +161,7 @@ _unary(operator.pos, lambda value: value)
 _unary(abs, lambda value: as_span(abs(ticks(value))))
 
 
-@type_callable(bool)
-def _truth(context):
-    def typer(value):
-        return types.boolean if isinstance(value, TimedeltaType) else None
-
-    return typer
-
-
-@lower_builtin(bool, TimedeltaType)
-def _is_true(context, builder, signature, arguments):
-    return builder.icmp_signed("!=", arguments[0], arguments[0].type(0))
+true_unless_zero(TimedeltaType)
 
 
 @overload(operator.not_, jit_options=_INLINE)
