@@ -132,7 +132,8 @@ def test_an_expression_is_planned_for_other_types_too():
 
 
 def test_a_function_of_duckdb_is_planned_once(counted):
-    duckdb = pytest.importorskip("duckdb")
+    import duckdb
+
     with duckdb.connect() as connection:
         dfv.duckdb.register(connection, "batches_weighted", weight=3.0)
         rows = connection.execute("select sum(batches_weighted(range, 1)) from range(10000)").fetchone()
