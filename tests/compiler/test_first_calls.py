@@ -100,7 +100,7 @@ def test_a_fork_during_the_first_call(delay, tmp_path):
 WAITING = """
 import logging
 from dataflare_vec import forks
-from dataflare_vec.jit.compiler import compile_lock
+from dataflare_vec.compiler.jit.codegen.driver import compile_lock
 forks.PATIENCE = 5.0
 holds = threading.Event()
 

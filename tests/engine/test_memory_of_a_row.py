@@ -12,7 +12,7 @@ import textwrap
 PROGRAM = """
     import json
     import polars as pl
-    from dataflare_vec.jit.strings import arena
+    from dataflare_vec.compiler.jit.lowering.strings import arena
 
     arena.LIMIT = 1 << 20
     import dataflare_vec as dfv

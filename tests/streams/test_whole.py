@@ -49,7 +49,7 @@ def test_a_folder_appears_when_it_is_whole(tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from dataflare_vec.streams.whole import whole_file
+from dataflare_vec.streams.sinks.atomic_write import whole_file
 with whole_file(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print("ready", flush=True)

@@ -174,7 +174,7 @@ def test_kernels_of_numbas_runtime_are_kept_too(cache):
 import json, math, sys
 import polars as pl
 import dataflare_vec as dfv
-from dataflare_vec.engine.remembered import remembered
+from dataflare_vec.compiler.remembered import remembered
 
 @dfv.plugin
 def kernel(x):
