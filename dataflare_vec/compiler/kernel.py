@@ -28,8 +28,8 @@ if TYPE_CHECKING:
             -------
             int
                 0 if all rows went through. Else a loop that carries a state has stopped at the first row that
-                failed, and returns that row's number, counted from 1. Any other, and the careful variant of
-                all, has gone on to the end, and returns 1.
+                failed, and returns that row's number, counted from 1. Any other, and the error-recording
+                variant of all, has gone on to the end, and returns 1.
             """
             ...
 
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
 PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
 
 
-# So many chunks go to the full form at once, after one that it turned out to be needed for.
-_STAY_IN_FULL = 15
+# So many chunks go to the general variant at once, after one that it turned out to be needed for.
+_STAY_GENERAL = 15
 
 
 class LoopVariant(NamedTuple):
     """Which of a kernel's loops: each is made when it is first needed."""
 
     nulls: bool  # some column of the chunk has nulls, or some rows aren't selected
-    careful: bool  # write down which rows raised, and take them out of the selection; goes with nulls
-    full: bool = False  # the kernel's full form (see `jit.math.emit`)
+    records_errors: bool  # record which rows raised, and take them out of the selection; goes with nulls
+    general: bool = False  # the kernel's general variant (see `jit.math.emit`)
 
     @property
     def label(self) -> str:
         """Three digits, for names of symbols and files."""
-        return f"{self.nulls:d}{self.careful:d}{self.full:d}"
+        return f"{self.nulls:d}{self.records_errors:d}{self.general:d}"
 
 
 class MachineCode(NamedTuple):
@@ -67,13 +67,13 @@ class Kernel(ABC):
 
     Attributes
     ----------
-    has_full_form : bool
-        Whether its loops are tried in a fast form first, which may fail for rows that have a result.
+    has_general_variant : bool
+        Whether its loops are tried in a guarded variant first, which may fail for rows that have a result.
     from_cache : bool
         Whether it was loaded, instead of compiled.
     """
 
-    has_full_form: bool
+    has_general_variant: bool
     from_cache: bool = False
 
     def __init__(self) -> None:
@@ -82,30 +82,32 @@ class Kernel(ABC):
         self._callables: dict[tuple[bool, bool], Loop] = {}
         self._loops: dict[LoopVariant, Loop] = {}
         self._code: dict[LoopVariant, MachineCode] = {}
-        self._full_turns = 0  # how many more chunks don't try the fast form first
+        self._general_calls = 0  # how many more chunks don't try the guarded variant first
 
     def renew_after_fork(self) -> None:
         """Have a lock that no thread holds."""
         self._lock = threading.RLock()
 
-    def loop(self, *, nulls: bool, careful: bool = False) -> Loop:
+    def loop(self, *, nulls: bool, records_errors: bool = False) -> Loop:
         """Return a loop.
 
         Parameters
         ----------
         nulls
             Whether there are nulls, or rows that aren't selected.
-        careful
+        records_errors
             Whether to write down which rows raised; goes with ``nulls``.
         """
-        loop = self._callables.get((nulls, careful))
+        loop = self._callables.get((nulls, records_errors))
         if loop is None:
-            loop = self._callables[nulls, careful] = self._callable(LoopVariant(nulls or careful, careful))
+            loop = self._callables[nulls, records_errors] = self._callable(
+                LoopVariant(nulls or records_errors, records_errors)
+            )
         return loop
 
     def address(self, *, nulls: bool) -> int:
         """Return the address of the loop that is tried first; it may say that a row failed which didn't."""
-        variant = LoopVariant(nulls, careful=False, full=self._full_turns > 0)
+        variant = LoopVariant(nulls, records_errors=False, general=self._general_calls > 0)
         self._loop(variant)
         return self._code[variant].address
 
@@ -116,11 +118,11 @@ class Kernel(ABC):
 
     def make_all(self) -> None:
         """Have all its loops at hand."""
-        for nulls, careful in ((False, False), (True, False), (True, True)):
-            self.loop(nulls=nulls, careful=careful)
-        if self.has_full_form:
+        for nulls, records_errors in ((False, False), (True, False), (True, True)):
+            self.loop(nulls=nulls, records_errors=records_errors)
+        if self.has_general_variant:
             for nulls in (False, True):
-                self._loop(LoopVariant(nulls, careful=False, full=True))
+                self._loop(LoopVariant(nulls, records_errors=False, general=True))
 
     @property
     @abstractmethod
@@ -132,23 +134,23 @@ class Kernel(ABC):
         """Return a loop that isn't in memory yet. Under the kernel's lock."""
 
     def _callable(self, variant: LoopVariant) -> Loop:
-        if not self.has_full_form:
+        if not self.has_general_variant:
             return self._loop(variant)
-        if variant.careful:
-            return self._loop(variant._replace(full=True))
+        if variant.records_errors:
+            return self._loop(variant._replace(general=True))
         fast = self._loop(variant)
 
         def loop(block: int, rows: int) -> int:
-            if self._full_turns > 0:
-                self._full_turns -= 1
-                return self._loop(variant._replace(full=True))(block, rows)
+            if self._general_calls > 0:
+                self._general_calls -= 1
+                return self._loop(variant._replace(general=True))(block, rows)
             if not fast(block, rows):
                 return 0
-            # An angle was too large for the fast form, a string wasn't ASCII, or a row raised; only the full
-            # form can tell.
-            failed = self._loop(variant._replace(full=True))(block, rows)
+            # An angle was too large for the guarded variant, a string wasn't ASCII, or a row raised; only the
+            # general variant can tell.
+            failed = self._loop(variant._replace(general=True))(block, rows)
             if not failed:
-                self._full_turns = _STAY_IN_FULL
+                self._general_calls = _STAY_GENERAL
             return failed
 
         return loop

@@ -477,8 +477,8 @@ def test_one_character_beyond_ascii_is_enough(manager):
     for before in range(34):
         for behind in (0, 1, 7, 30):
             text = "a" * before + "é" + "b" * behind
-            # Enough chunks of ASCII between them that the fast form is tried again.
-            chunks = [["a"]] * kernel._STAY_IN_FULL + [[text]]
+            # Enough chunks of ASCII between them that the guarded variant is tried again.
+            chunks = [["a"]] * kernel._STAY_GENERAL + [[text]]
             for rows in chunks:
                 got = dfv.apply(pl.DataFrame({"s": rows}), "turned", manager=manager)
                 assert got["turned"][0] == rows[0][::-1]

@@ -50,7 +50,7 @@ WORKLOADS = {
     "memory-bound": (MEMORY, MEMORY, 0.04),
     "compute-bound": (linear(47e-9), linear(47e-9), 0.04),
     "pipeline of 5": (cached(2e-9, 3e-9, 2e5, 5 * CHUNK), cached(2e-9, 3e-9, 2e5, 5 * CHUNK), 0.04),
-    # The chunk is run again in the careful loop, each failing row in Python up to a limit.
+    # The chunk is run again in the error-recording loop, each failing row in Python up to a limit.
     "raising 1 %": (linear(8e-9, 3 * CHUNK), linear(8e-9, 3 * CHUNK), 0.04),
     "strings": (linear(30e-9), linear(30e-9), 0.1),
     "slower half-way": (MEMORY, linear(50e-9), 0.04),

@@ -539,7 +539,7 @@ def test_debug_mode_says_what_is_decided(caplog):
         manager.process_batch("ratio", pl.DataFrame({"part": [-1] + [1] * 2999, "whole": 1}))
         assert logger.level == logging.DEBUG
     assert "`ratio`: compiled for (Int64, Int32) -> (Int64) in " in caplog.text
-    assert re.search(r"`ratio`: rows 0 to \d+ ran in the careful loop, 1 failed", caplog.text)
+    assert re.search(r"`ratio`: rows 0 to \d+ ran in the error-recording loop, 1 failed", caplog.text)
     assert "`ratio`: 3000 rows in 3 chunks of 952 to 1024 rows, " in caplog.text
     assert "best size 1024 rows (FixedTuner)" in caplog.text
     assert logger.level == before

@@ -35,9 +35,9 @@ def load(name: str, entry: Entry, compile_: Compile) -> tuple[Kernel, tuple[Any,
     stored = entry.read()
     if stored is None:
         return None
-    has_full_form, known = stored
+    has_general_variant, known = stored
     same = partial(_compile_same, name, compile_, known)
-    return CachedKernel(name, entry, same, has_full_form=has_full_form), known
+    return CachedKernel(name, entry, same, has_general_variant=has_general_variant), known
 
 
 def keep(
@@ -56,9 +56,11 @@ def keep(
     """
     if not _may_keep(name, compiled, entry):
         return compiled
-    entry.write(label, (compiled.has_full_form, known))
+    entry.write(label, (compiled.has_general_variant, known))
     same = partial(_compile_same, name, compile_, known)
-    return CachedKernel(name, entry, same, has_full_form=compiled.has_full_form, compiled=compiled)
+    return CachedKernel(
+        name, entry, same, has_general_variant=compiled.has_general_variant, compiled=compiled
+    )
 
 
 def _may_keep(name: str, compiled: Any, entry: Entry) -> bool:
@@ -96,7 +98,7 @@ class CachedKernel(Kernel):
         Of the plugin, for messages.
     entry
         Its files.
-    has_full_form
+    has_general_variant
         See `Kernel`.
     compile_
         Compiles it: for a loop that isn't in the cache, or because somebody wants to look at it. Raises if
@@ -113,12 +115,12 @@ class CachedKernel(Kernel):
         entry: Entry,
         compile_: Callable[[], Any],
         *,
-        has_full_form: bool,
+        has_general_variant: bool,
         compiled: Any = None,
         mark: str = "",
     ) -> None:
         super().__init__()
-        self.has_full_form = has_full_form
+        self.has_general_variant = has_general_variant
         self.from_cache = compiled is None
         self._name = name
         self._entry: Entry | None = entry
@@ -142,7 +144,7 @@ class CachedKernel(Kernel):
             self._name,
             self._entry,
             lambda: self.compiled.by_key,
-            has_full_form=False,
+            has_general_variant=False,
             compiled=None if self._compiled is None else self._compiled.by_key,
             mark="keyed.",
         )
@@ -163,7 +165,7 @@ class CachedKernel(Kernel):
             self._entry = None
             self._retired.append(self._code)
             self._code, self._loops, self._callables = {}, {}, {}
-            self.has_full_form = compiled.has_full_form
+            self.has_general_variant = compiled.has_general_variant
         return compiled
 
     def _obtain(self, variant: LoopVariant) -> MachineCode:
@@ -177,7 +179,7 @@ class CachedKernel(Kernel):
         code = compiled.machine_code(variant)
         entry = self._entry
         if entry is not None:
-            # Its full form is compiled only now: from what it reads now.
+            # Its general variant is compiled only now: from what it reads now.
             if entry.is_current():
                 entry.store(label, compiled.object_code(variant))
             else:

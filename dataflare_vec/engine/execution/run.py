@@ -225,7 +225,7 @@ class Run:
                     target.need_validity()
 
     def expect_failures(self, stage: Stage, targets: Sequence[OutputColumn]) -> Bitmap:
-        """Have all that a careful loop writes to; return the bitmap of failed rows."""
+        """Have all that an error-recording loop writes to; return the bitmap of failed rows."""
         with self.lock:
             failures = self.failures[stage.index]
             if failures.bitmap is None:

@@ -111,7 +111,7 @@ class BlockStates(StateStore):
         def compiled() -> Exception:
             reason = Reason()
             block = _block(one, other, reason.slots)
-            self.merge.loop(nulls=True, careful=True)(block.buffer_info()[0], 1)
+            self.merge.loop(nulls=True, records_errors=True)(block.buffer_info()[0], 1)
             return reason.exception()
 
         states = [self.carry.unpack(record[0]) for record in (one, other)]

@@ -130,7 +130,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
             ...
 
         def expect_failures(self, stage: Stage, targets: Sequence[OutputColumn]) -> Bitmap:
-            """Have all that a careful loop writes to; return the bitmap of failed rows."""
+            """Have all that an error-recording loop writes to; return the bitmap of failed rows."""
             ...
 
     class Replayable(Protocol):

@@ -1,4 +1,4 @@
-"""Why a row failed that only compiled code fails on: what a careful loop said of it."""
+"""Why a row failed that only compiled code fails on: what an error-recording loop said of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ADVICE = (
 
 
 class Reason:
-    """Two words where a careful loop writes why the last row failed (see `jit.rows.RowsWriter`).
+    """Two words where an error-recording loop writes why the last row failed (see `jit.rows.RowsWriter`).
 
     A loop over one row also gets a word for each of two bitmaps: its selection, and whether it failed.
     """

@@ -209,12 +209,12 @@ class _Finished(_Result):
         state = StateColumn(records)
         block = self._block(state, targets, _NO_BITMAPS)
         if count and self._kernel.loop(nulls=False)(block.buffer_info()[0], count):
-            self._careful(records, targets, pool, on_error, keys)
+            self._record_errors(records, targets, pool, on_error, keys)
         for target in targets:
             target.check()
         return [target.to_series("") for target in targets]
 
-    def _careful(
+    def _record_errors(
         self,
         records: np.ndarray[Any, Any],
         targets: Sequence[OutputColumn],
@@ -227,7 +227,7 @@ class _Finished(_Result):
         for target in targets:
             target.need_validity()
         block = self._block(StateColumn(records), targets, (selected.address, 0, failed.address, 0, 0))
-        self._kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], count)
+        self._kernel.loop(nulls=True, records_errors=True)(block.buffer_info()[0], count)
         which = failed.slice(0, count).arg_true()
         if on_error != "raise" or not len(which):
             return
@@ -238,7 +238,7 @@ class _Finished(_Result):
         def compiled() -> Exception:
             reason = Reason()
             block = self._block(StateColumn(records[first : first + 1]), targets, reason.slots)
-            self._kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], 1)
+            self._kernel.loop(nulls=True, records_errors=True)(block.buffer_info()[0], 1)
             return reason.exception(self.dtypes)
 
         cause = cause_of(plain(self._plugin.stateful.finish), [state], compiled)

@@ -169,7 +169,7 @@ class RowStage(Stage):
                 placement.check()
                 if not failed:
                     continue
-            self._careful(run, placement, first, last)
+            self._record_errors(run, placement, first, last)
 
     def block(
         self,
@@ -246,7 +246,7 @@ class RowStage(Stage):
         columns = self._placed(inputs)
         placement = Placement(columns, self.allocate(default_pool(), 1, nulls=True), 0, nulls=True)
         block = self.block(placement, 0, reason.selected, reason.failed)
-        self.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], 1)
+        self.kernel.loop(nulls=True, records_errors=True)(block.buffer_info()[0], 1)
         return reason.exception(self.prepared.dtypes)
 
     def _placed(self, inputs: pl.DataFrame) -> list[Placed]:
@@ -254,18 +254,18 @@ class RowStage(Stage):
         layouts = self.prepared.layouts
         return [(InputColumn(series, layout), 0) for series, layout in zip(inputs, layouts, strict=True)]
 
-    def _careful(self, run: Surroundings, placement: Placement, first: int, last: int) -> None:
+    def _record_errors(self, run: Surroundings, placement: Placement, first: int, last: int) -> None:
         """Run rows of which some raise: write down which ones, and take them out of the selection."""
         failures = run.failures[self.index]
         bitmap = run.expect_failures(self, placement.targets)
         block = self.block(placement, first, run.selection_slots(first), (bitmap.address, first, 0))
-        self.kernel.loop(nulls=True, careful=True)(block.buffer_info()[0], last - first)
+        self.kernel.loop(nulls=True, records_errors=True)(block.buffer_info()[0], last - first)
         placement.check()
         failed_here = bitmap.slice(first, last)
         count = int(failed_here.sum())
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug(
-                "`%s`: rows %d to %d ran in the careful loop, %d failed",
+                "`%s`: rows %d to %d ran in the error-recording loop, %d failed",
                 self.binding.plugin.name,
                 first,
                 last,

@@ -161,11 +161,11 @@ class ScanStage(RowStage):
                     break
                 if state.is_one and self.carry.has_arrays:
                     loop(block.buffer_info()[0], stopped - 1)  # it stands where the loop began
-                # This row alone in the careful loop: then the state is still the one that it saw.
+                # This row alone in the error-recording loop: then the state is still the one that it saw.
                 row += stopped
-                self._careful(run, placement, row - 1, row)
+                self._record_errors(run, placement, row - 1, row)
             if row < last:
-                self._careful(run, placement, row, last)
+                self._record_errors(run, placement, row, last)
 
     def inputs(self, placement: Placement, first: int, last: int, within: pl.Series) -> list[pl.Series]:
         """Return what the kernel read for some of the rows from ``first`` to ``last``, with the state."""

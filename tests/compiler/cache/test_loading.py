@@ -68,7 +68,7 @@ def call(address, x):
 @pytest.mark.parametrize("nulls", [False, True])
 def test_loaders_agree(name, math_mode, nulls):
     kernel = compile_kernel(KERNELS[name], [Input(types.float64, is_column=True)], math=math_mode)
-    variant = LoopVariant(nulls, careful=False)
+    variant = LoopVariant(nulls, records_errors=False)
     expected = kernel.machine_code(variant)
     code = ObjectCode.from_bytes(kernel.object_code(variant).to_bytes())
     assert code == kernel.object_code(variant)

@@ -7,8 +7,8 @@ A column takes four slots: values, what else they need (of booleans: the bit off
 validity; a column that is made of columns has the slots of those behind its own. A constant takes one slot
 for each of its scalars, a string two: address and bytes. Inputs come first, then outputs, then two bitmaps
 with their bit offsets: the selection (which rows are still wanted; absent means all) and the failed rows. The
-last slot has the address of the words where a careful loop says why a row failed (see `rows.REASON`); 0 if
-nobody asks.
+last slot has the address of the words where an error-recording loop says why a row failed (see
+`rows.REASON`); 0 if nobody asks.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Element:
         -------
         tuple
             The second is None if any value is of its type. A row with one that isn't fails in the kernel's
-            fast form, and goes to the full form, whose type is wider.
+            guarded variant, and goes to the general variant, whose type is wider.
         """
         return self.load(context, builder, ty, column, row), None
 

@@ -31,7 +31,7 @@ from dataflare_vec.compiler.jit.lowering.strings.arena import uses_arena
 from dataflare_vec.compiler.jit.lowering.strings.column import narrow
 from dataflare_vec.compiler.jit.passes.pipeline import (
     ERROR_MODEL,
-    TryInFastForm,
+    TryInGuardedVariant,
     check_members,
     has_angles,
     options_of,
@@ -79,13 +79,13 @@ wait_for_lock(compile_lock._lock)
 
 
 @dataclass(frozen=True)
-class FullForm:
-    """The form of a kernel that takes the rows which its fast form reports as failed.
+class GeneralVariant:
+    """The variant of a kernel that takes the rows which its guarded variant reports as failed.
 
     Attributes
     ----------
     inputs
-        Of wider types than the fast form's: any string, where that takes ASCII.
+        Of wider types than the guarded variant's: any string, where that takes ASCII.
     compile
         Compiles it, so that it can also reduce large angles; called when it is first needed.
     """
@@ -119,7 +119,7 @@ class CompiledKernel(Kernel):
         outputs: tuple[Output, ...],
         field_names: tuple[str, ...] | None,
         result: Any,
-        full: FullForm | None,
+        general: GeneralVariant | None,
         *,
         returns_tuple: bool,
         is_filter: bool,
@@ -132,10 +132,10 @@ class CompiledKernel(Kernel):
         self.returns_tuple = returns_tuple
         self.is_filter = is_filter
         self._groups = None if groups is None else tuple(groups)
-        self.has_full_form = full is not None
+        self.has_general_variant = general is not None
         self._result = result  # Numba's CompileResult
-        self._full = full
-        self._full_result: Any = None
+        self._general = general
+        self._general_result: Any = None
         self._libraries: dict[LoopVariant, Any] = {}
 
     @property
@@ -153,14 +153,14 @@ class CompiledKernel(Kernel):
         """Name of the kernel's function in `library`."""
         return str(self._result.fndesc.llvm_func_name)
 
-    def llvm_ir(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
+    def llvm_ir(self, *, nulls: bool = False, records_errors: bool = False, general: bool = False) -> str:
         """Return the optimised LLVM IR of a loop."""
-        variant = LoopVariant(nulls or careful, careful, full)
+        variant = LoopVariant(nulls or records_errors, records_errors, general)
         return str(self.library_of(variant).get_llvm_str())
 
-    def assembly(self, *, nulls: bool = False, careful: bool = False, full: bool = False) -> str:
+    def assembly(self, *, nulls: bool = False, records_errors: bool = False, general: bool = False) -> str:
         """Return the machine code of a loop, as assembly."""
-        variant = LoopVariant(nulls or careful, careful, full)
+        variant = LoopVariant(nulls or records_errors, records_errors, general)
         return str(self.library_of(variant).get_asm_str())
 
     def library_of(self, variant: LoopVariant) -> Any:
@@ -186,7 +186,7 @@ class CompiledKernel(Kernel):
             context = self._result.target_context
             library = context.codegen().create_library("dfv.check")
             module = library.create_ir_module("dfv.check")
-            variant = LoopVariant(nulls=True, careful=True)
+            variant = LoopVariant(nulls=True, records_errors=True)
             with context.push_code_library(library):
                 LoopBuilder(self._code_for(self._result, variant), variant).build(module, "dfv.check")
 
@@ -211,18 +211,18 @@ class CompiledKernel(Kernel):
         return self.machine_code(variant)
 
     def _result_for(self, variant: LoopVariant) -> Any:
-        if not variant.full or self._full is None:
+        if not variant.general or self._general is None:
             return self._result
-        if self._full_result is None:
-            self._full_result = self._full.compile()
-        return self._full_result
+        if self._general_result is None:
+            self._general_result = self._general.compile()
+        return self._general_result
 
     def _code_for(self, result: Any, variant: LoopVariant) -> KernelCode:
         return KernelCode(
             result.target_context,
             result.fndesc,
             result.signature,
-            self._full.inputs if variant.full and self._full is not None else self.inputs,
+            self._general.inputs if variant.general and self._general is not None else self.inputs,
             self.outputs,
             is_filter=self.is_filter,
             returns_tuple=self.returns_tuple,
@@ -284,45 +284,47 @@ def compile_kernel(
     KernelResultError
         If what it returns can't be a column.
     """
-    # Strings are taken for ASCII; a chunk with one that isn't goes to the full form.
+    # Strings are taken for ASCII; a chunk with one that isn't goes to the general variant.
     narrowed = tuple(replace(item, type=narrow(item.type)) if item.is_column else item for item in inputs)
     argument_types, narrow_types = (
         group(groups, [item.kernel_type for item in some], types.BaseTuple.from_types)
         for some in (inputs, narrowed)
     )
-    needs_full = narrow_types != argument_types
+    needs_general = narrow_types != argument_types
     relaxed = math == "fast"
     with compile_lock:
         if math == "libm":
-            result = compile_form(function, narrow_types, None)
+            result = compile_variant(function, narrow_types, None)
         else:
             try:
-                result = compile_form(function, narrow_types, Mode(full=False), relaxed=relaxed)
-            except TryInFastForm:
-                result = compile_form(function, narrow_types, Mode(full=True), relaxed=relaxed)
+                result = compile_variant(function, narrow_types, Mode(general=False), relaxed=relaxed)
+            except TryInGuardedVariant:
+                result = compile_variant(function, narrow_types, Mode(general=True), relaxed=relaxed)
             else:
-                needs_full = needs_full or has_angles(plain(function))
+                needs_general = needs_general or has_angles(plain(function))
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
-    full = None
-    if needs_full:
-        mode = None if math == "libm" else Mode(full=True)
-        full = FullForm(tuple(inputs), partial(compile_form, function, argument_types, mode, relaxed=relaxed))
+    general = None
+    if needs_general:
+        mode = None if math == "libm" else Mode(general=True)
+        general = GeneralVariant(
+            tuple(inputs), partial(compile_variant, function, argument_types, mode, relaxed=relaxed)
+        )
     return CompiledKernel(
         narrowed,
         outputs,
         field_names,
         result,
-        full,
+        general,
         returns_tuple=returns_tuple,
         is_filter=is_filter,
         groups=groups,
     )
 
 
-def compile_form(
+def compile_variant(
     function: Callable[..., Any], argument_types: Any, mode: Mode | None, *, relaxed: bool = False
 ) -> Any:
-    """Return Numba's result for one form of the mathematical functions (None: libm's)."""
+    """Return Numba's result for one variant of the mathematical functions (None: libm's)."""
     options = options_of(function)
     options.setdefault("error_model", ERROR_MODEL)
     if relaxed:

@@ -95,7 +95,7 @@ class LoopBuilder:
         marks = [element.begin(builder, target) for target, element in outputs]
         count = builder.call(body, [*arguments, rows])
         failed = builder.icmp_unsigned("!=", count, count.type(0))
-        runs_again = not self.variant.careful and not self.code.stops
+        runs_again = not self.variant.records_errors and not self.code.stops
         if runs_again and any(mark is not None for mark in marks):
             with builder.if_then(failed, likely=False):
                 for (target, element), mark in zip(outputs, marks, strict=True):
@@ -107,7 +107,7 @@ class LoopBuilder:
 
     @property
     def _stops(self) -> bool:
-        return self.code.stops and not self.variant.careful
+        return self.code.stops and not self.variant.records_errors
 
     def _slot_types(self, item: Input) -> list[ir.Type]:
         if item.is_column:
@@ -132,9 +132,9 @@ class LoopBuilder:
                 names.append(bools("output", i))
             if output.nullable:
                 names.append(presence(i))
-        if code.is_filter or variant.careful:
+        if code.is_filter or variant.records_errors:
             names.append(SELECTED)
-        if variant.careful:
+        if variant.records_errors:
             names.append(FAILED)
         return names
 
@@ -213,7 +213,7 @@ class LoopBuilder:
             self._unpack_inputs()
             failed = builder.call(rows_function, [*arguments, *self._bytes.values(), base, self._count])
             builder.store(builder.add(builder.load(total), failed), total)
-            if self.variant.careful:
+            if self.variant.records_errors:
                 with builder.if_then(builder.icmp_unsigned("!=", failed, counter(0))):
                     self._take_out_failed()
             self._pack_outputs()
@@ -242,7 +242,7 @@ class LoopBuilder:
                 self._call(whole, nones(i), buffers.validity, buffers.validity_offset)
         if self.variant.nulls:
             self._call(whole, VALID, *self._selection)
-            if self.variant.careful and not self.code.is_filter:
+            if self.variant.records_errors and not self.code.is_filter:
                 cgutils.raw_memcpy(
                     self._builder, self._bytes[SELECTED], self._bytes[VALID], self._count, itemsize=1
                 )

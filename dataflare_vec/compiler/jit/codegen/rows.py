@@ -91,7 +91,7 @@ class KernelCode:
 
     @property
     def stops(self) -> bool:
-        """Whether a loop that isn't careful ends at the first row that raises, and returns 1 + its number."""
+        """Whether a loop that records no errors ends at the first row that raises, and says which."""
         return False
 
     def rows_writer(self, variant: LoopVariant) -> RowsWriter:
@@ -116,9 +116,9 @@ class RowsWriter:
     Attributes
     ----------
     reason
-        Address of two words, or null, where a careful loop says why the last row that failed did: address and
-        bytes of its exception, pickled by Numba as (class, arguments, place); 0 and 1 + the number of the
-        output that the row's value doesn't fit.
+        Address of two words, or null, where an error-recording loop says why the last row that failed did:
+        address and bytes of its exception, pickled by Numba as (class, arguments, place); 0 and 1 + the
+        number of the output that the row's value doesn't fit.
     """
 
     reason: ir.Value
@@ -224,12 +224,13 @@ class RowsWriter:
         builder = self.builder
         # A sum: LLVM recognises it as a reduction behind any branches, a disjunction it doesn't.
         builder.store(builder.add(builder.load(failed), builder.zext(flag, self.counter)), failed)
-        if self.variant.careful:
+        if self.variant.records_errors:
             builder.store(flag, self._scratch(FAILED, within))
         if self.code.is_filter:
             wanted = builder.and_(builder.load(present[0]), builder.zext(builder.load(slots[0]), _I8))
-            if not self.variant.careful:
-                # The careful loop reads what this one wrote: it has to see the rows that raised once more.
+            if not self.variant.records_errors:
+                # The error-recording loop reads what this one wrote: it has to see the rows that raised once
+                # more.
                 wanted = builder.or_(wanted, flag)
             builder.store(wanted, self._scratch(SELECTED, within))
             return
@@ -367,7 +368,7 @@ class RowsWriter:
         return optional.data, optional.valid
 
     def _note(self, status: Any, error: ir.Value) -> None:
-        """Leave whether the kernel raised, and in a careful loop what."""
+        """Leave whether the kernel raised, and in an error-recording loop what."""
         builder = self.builder
         builder.store(builder.zext(status.is_error, _I8), error)
 
@@ -383,8 +384,8 @@ class RowsWriter:
                 self._free_exception(status.excinfoptr)
 
     def _give_reason(self, failed: ir.Value, words: Callable[[], Sequence[ir.Value]]) -> None:
-        """Write, in a careful loop that is asked, why a row failed, if it did."""
-        if not self.variant.careful:
+        """Write, in an error-recording loop that is asked, why a row failed, if it did."""
+        if not self.variant.records_errors:
             return
         builder, reason = self.builder, self.reason
         asked = builder.icmp_unsigned("!=", reason, reason.type(None))

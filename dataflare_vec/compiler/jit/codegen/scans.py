@@ -4,7 +4,7 @@ The loop of rows is a row kernel's, with three differences. The kernel's first a
 record in memory, one for all rows (then it lives in registers while the loop runs) or one for each key, found
 by the row's code. A kernel changes the arrays of its record in place. A row that isn't computed, or that
 raises, leaves its record as it was. And since what a row has done to the state can't be done twice, a loop
-that isn't careful stops at the first row that raises, and says where.
+that doesn't record errors stops at the first row that raises, and says where.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numba.core import cgutils, types
 from numba.core.imputils import fix_returning_optional
 
 from dataflare_vec.compiler.jit.abi.arguments import Input
-from dataflare_vec.compiler.jit.codegen.driver import CompiledKernel, compile_form, compile_lock
+from dataflare_vec.compiler.jit.codegen.driver import CompiledKernel, compile_lock, compile_variant
 from dataflare_vec.compiler.jit.codegen.rows import KernelCode, RowsWriter
 from dataflare_vec.compiler.jit.codegen.signature import outputs_of
 from dataflare_vec.compiler.jit.lowering.math.emit import Mode
@@ -100,9 +100,9 @@ class FoldWriter(RowsWriter):
     ) -> None:
         """Write the loop, and its return.
 
-        A careful loop returns how many rows raised. Another one returns 1 more than the number of rows before
-        the first that raised, or 0. Where the one state has arrays, which that row may have changed, it is
-        then as it was before the loop.
+        An error-recording loop returns how many rows raised. Another one returns 1 more than the number of
+        rows before the first that raised, or 0. Where the one state has arrays, which that row may have
+        changed, it is then as it was before the loop.
         """
         self.builder = builder
         self._columns, self._constants, self._targets, self._scratches = (
@@ -126,7 +126,7 @@ class FoldWriter(RowsWriter):
         failed = cgutils.alloca_once_value(builder, _I64(0))
         with cgutils.for_range(builder, count, intp=_I64) as loop:
             self._row(builder.add(base, loop.index), loop.index, failed)
-            if not self.variant.careful:
+            if not self.variant.records_errors:
                 raised = builder.icmp_unsigned("!=", builder.load(failed), _I64(0))
                 with builder.if_then(raised, likely=False):
                     if not self.state_type.carry.has_arrays:
@@ -188,7 +188,7 @@ class FoldWriter(RowsWriter):
     @property
     def _must_restore(self) -> bool:
         """Whether the kernel may change an array and then raise, and the loop goes on with the state."""
-        goes_on = self.code.keyed or self.variant.careful
+        goes_on = self.code.keyed or self.variant.records_errors
         return self.state_type.carry.has_arrays and self.code.may_fail and goes_on
 
     def _backup(self, record: ir.Value) -> ir.Value:
@@ -207,7 +207,8 @@ class FoldWriter(RowsWriter):
 class FoldKernel(CompiledKernel):
     """A scan or reduce kernel, compiled for one set of types, with its loops.
 
-    A loop that isn't careful returns 1 more than the number of rows before the first that raised, or 0.
+    A loop that doesn't record errors returns 1 more than the number of rows before the first that raised, or
+    0.
 
     Attributes
     ----------
@@ -313,14 +314,14 @@ def compile_fold(
     KernelResultError
         If it doesn't return a state like ``init``, or its value can't be a column.
     """
-    mode = None if math == "libm" else Mode(full=True)
+    mode = None if math == "libm" else Mode(general=True)
     known, first = state, state or type_of(init)
     state = guess(first, [item.kernel_type for item in inputs])
     tried = [state]
     while True:
         argument_types = (state, *[item.kernel_type for item in inputs])
         with compile_lock:
-            result = compile_form(function, argument_types, mode, relaxed=math == "fast")
+            result = compile_variant(function, argument_types, mode, relaxed=math == "fast")
         returned, value = result.signature.return_type, None
         if gives_values:
             returned, value = _state_and_value(returned)

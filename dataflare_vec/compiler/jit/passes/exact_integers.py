@@ -52,7 +52,7 @@ def _code(name: str, lower: Callable[..., Any], arity: int = 2) -> _Code:
 
 
 def _returned(name: str, args: Any) -> types.Type:
-    if name in ("fast ratio", "ratio"):
+    if name in ("guarded ratio", "ratio"):
         return types.float64
     return types.boolean if name in ("in", *COMPARISONS.values()) else types.int64
 
@@ -100,8 +100,8 @@ def _ratio(context: Context, builder: Builder, sig: Signature, args: Values) -> 
     return emit.ratio(context, builder, tuple(zip(args, sig.args, strict=True)))
 
 
-def _fast_ratio(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
-    """Divide integers that are floats; others are left to the full form (see `math.emit`)."""
+def _guarded_ratio(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
+    """Divide integers that are floats; others are left to the general variant (see `math.emit`)."""
     quick, numbers = emit.short_ratio(context, builder, tuple(zip(args, sig.args, strict=True)))
     with builder.if_then(builder.not_(quick), likely=False):
         context.call_conv._return_errcode_raw(builder, math_emit.STATUS(math_emit.LARGE_ANGLE))
@@ -153,9 +153,9 @@ def _mixes(many: Any, sought: Any) -> bool:
 
 
 _LEFT, _RIGHT = _code("<<", _shift_left), _code(">>", _shift_right)
-_QUOTIENT, _FAST_RATIO, _RATIO = (
+_QUOTIENT, _GUARDED_RATIO, _RATIO = (
     _code("//", _quotient),
-    _code("fast ratio", _fast_ratio),
+    _code("guarded ratio", _guarded_ratio),
     _code("ratio", _ratio),
 )
 _AMONG = _code("in", _is_among)
@@ -181,13 +181,13 @@ _OF_ONE = {
 }
 
 
-def compute_exactly(func_ir: FunctionIR, typemap: Any, calltypes: Any, *, full: bool) -> tuple[bool, bool]:
+def compute_exactly(func_ir: FunctionIR, typemap: Any, calltypes: Any, *, general: bool) -> tuple[bool, bool]:
     """Change a typed function so.
 
     Returns
     -------
     tuple of bool
-        Whether there was anything to change, and whether some integers are left to the full form.
+        Whether there was anything to change, and whether some integers are left to the general variant.
     """
     changed = leaves = False
     for block in func_ir.blocks.values():
@@ -196,12 +196,12 @@ def compute_exactly(func_ir: FunctionIR, typemap: Any, calltypes: Any, *, full: 
             value = getattr(statement, "value", None)
             if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr):
                 if value.op in ("binop", "inplace_binop"):
-                    code, kinds = _for_two(value, typemap, full=full)
+                    code, kinds = _for_two(value, typemap, general=general)
                     if code is not None:
                         value.fn = value.immutable_fn = code
                         _retype(calltypes, value, code, kinds)
                         changed = True
-                        leaves |= code is _FAST_RATIO
+                        leaves |= code is _GUARDED_RATIO
                 elif value.op == "unary" and value.fn is operator.neg and _is_int(typemap[value.value.name]):
                     value.fn = _NEGATIVE
                     _retype(calltypes, value, _NEGATIVE, (types.int64,))
@@ -217,7 +217,7 @@ def _is_int(ty: types.Type) -> bool:
     return bool(types.unliteral(ty) == types.int64)
 
 
-def _for_two(value: Any, typemap: Any, *, full: bool) -> tuple[_Code | None, tuple[types.Type, ...]]:
+def _for_two(value: Any, typemap: Any, *, general: bool) -> tuple[_Code | None, tuple[types.Type, ...]]:
     """Return the code for an operator, and the types that it takes its operands in; None to leave it."""
     kinds = tuple(plain_kind(typemap[var.name]) for var in (value.lhs, value.rhs))
     function = value.fn
@@ -232,7 +232,7 @@ def _for_two(value: Any, typemap: Any, *, full: bool) -> tuple[_Code | None, tup
     if not all(map(is_integer, kinds)) or types.uint64 in kinds:
         return None, kinds
     if function in _RATIOS:
-        return (_RATIO if full else _FAST_RATIO), kinds
+        return (_RATIO if general else _GUARDED_RATIO), kinds
     if function in _OF_TWO and all(isinstance(kind, _PLAIN) for kind in kinds):
         return _OF_TWO[function], (types.int64, types.int64)
     return None, kinds

@@ -79,7 +79,7 @@ OWN_OPTIONS = {"nopython", "nogil", "cache", "parallel", "forceobj", "looplift"}
 
 @dataclass(frozen=True)
 class StandIn:
-    """What a replaced call names: one of our functions, in one form, for one of Python's or NumPy's."""
+    """What a replaced call names: one of our functions, in one variant, for one of Python's or NumPy's."""
 
     function: MathFunction
     original: Any
@@ -152,7 +152,7 @@ def _lower(stand_in: StandIn) -> Callable[..., Any]:
         function, mode = stand_in.function, stand_in.mode
         fmt = F32 if sig.args[0] == types.float32 else F64
         result = emit.call(context, builder, function, fmt, mode, args)
-        if function.has_forms and not mode.full:
+        if function.is_guarded and not mode.general:
             large = builder.extract_value(result, 1)
             with builder.if_then(large, likely=False):
                 context.call_conv._return_errcode_raw(builder, emit.STATUS(emit.LARGE_ANGLE))
@@ -187,7 +187,7 @@ class _Notes:
     shows: set[str] = field(default_factory=set)
 
 
-class TryInFastForm(Exception):  # not an error: the kernel is compiled in its full form
+class TryInGuardedVariant(Exception):  # not an error: the kernel is compiled in its general variant
     """A ``try`` would catch the status of a large angle."""
 
 
@@ -311,7 +311,7 @@ def _replacement(
         return None
     if function is None or mode is None:
         return exact
-    notes.has_angles |= function.has_forms
+    notes.has_angles |= function.is_guarded
     if function.body is power.pow and len(arguments) == 2:
         exponent = ir_utils.guard(ir_utils.find_const, func_ir, arguments[1])
         if type(exponent) in (int, float):
@@ -484,7 +484,7 @@ def pipeline(mode: emit.Mode | None, *, is_outermost: bool) -> type[compiler.Com
     Parameters
     ----------
     mode
-        The form of the mathematical functions (None: libm's).
+        The variant of the mathematical functions (None: libm's).
     is_outermost
         Whether what is compiled is called by a loop, or by a library that it is handed to, and not by name in
         another function: see `jit.recursion`.
@@ -504,8 +504,8 @@ def _make_pipeline(mode: emit.Mode | None, is_outermost: bool) -> type[compiler.
             FunctionPass.__init__(self)
 
         def run_pass(self, state: Any) -> bool:
-            if mode is not None and not mode.full and _has_try(state.func_id.func):
-                raise TryInFastForm
+            if mode is not None and not mode.general and _has_try(state.func_id.func):
+                raise TryInGuardedVariant
             changed = drop_arguments(state.func_ir)
             changed |= forget_exceptions(state.func_ir)
             changed |= look_in_loops(state.func_ir)
@@ -523,10 +523,10 @@ def _make_pipeline(mode: emit.Mode | None, is_outermost: bool) -> type[compiler.
             FunctionPass.__init__(self)
 
         def run_pass(self, state: Any) -> bool:
-            full = mode is None or mode.full
+            general = mode is None or mode.general
             check_items(state.func_ir, state.typemap, state.calltypes)
             compared = compare_none(state.func_ir, state.typemap, state.calltypes)
-            changed, leaves = compute_exactly(state.func_ir, state.typemap, state.calltypes, full=full)
+            changed, leaves = compute_exactly(state.func_ir, state.typemap, state.calltypes, general=general)
             _notes[state.func_id.func].has_angles |= leaves
             return changed or compared
 

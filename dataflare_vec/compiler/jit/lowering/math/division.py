@@ -2,8 +2,8 @@
 
 With Q = trunc(|x|/|y|), the quotient rounded, |x| - Q·|y| is a number of the format (it is smaller than |y|
 and a multiple of the last place of one of the two), so that one fused multiplication gives it. Q is at most
-one too large. That holds below 2^52 (f64) and 2^23 (f32); for larger quotients, which the fast form only
-reports (see `emit.py`), x is replaced by its remainder by 2y first.
+one too large. That holds below 2^52 (f64) and 2^23 (f32); for larger quotients, which the guarded variant
+only reports (see `emit.py`), x is replaced by its remainder by 2y first.
 """
 
 from __future__ import annotations

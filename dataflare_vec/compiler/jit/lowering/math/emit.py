@@ -3,11 +3,11 @@
 Their own, because Numba adds the fast-math flags of a kernel to all that is in the kernel's module, and sums
 in two parts don't survive these. LLVM inlines them into the kernel (``alwaysinline``) before it vectorises.
 
-An angle function has two forms. The *fast* one can't reduce a large angle; it returns whether it met one, and
-the kernel then fails with the status `LARGE_ANGLE`. No real data has angles above 10^14, so a chunk of rows
-in which this happens is computed again with the *full* one, whose branch and call would keep the loop from
-vectorising. For all other rows both give the same bits. A remainder has two forms as well: the same is true
-of large quotients.
+An angle function has two variants. The *guarded* one can't reduce a large angle; it returns whether it met
+one, and the kernel then fails with the status `LARGE_ANGLE`. No real data has angles above 10^14, so a chunk
+of rows in which this happens is computed again with the *general* one, whose branch and call would keep the
+loop from vectorising. For all other rows both give the same bits. A remainder has two variants as well: the
+same is true of large quotients.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.lowering.math.table import MathFunction
     from dataflare_vec.compiler.jit.types.numba_types import Builder, Context
 
-#: Status of a kernel in whose fast form an angle or a quotient was too large. Numba's own are -3 …, and above
-#: 0 for exceptions.
+#: Status of a kernel in whose guarded variant an angle or a quotient was too large. Numba's own are -3 …, and
+#: above 0 for exceptions.
 LARGE_ANGLE = -20
 
 #: LLVM type of a status.
@@ -36,21 +36,21 @@ _I1 = ir.IntType(1)
 
 
 class Mode(NamedTuple):
-    """Which form of the functions."""
+    """Which variant of the functions."""
 
-    full: bool = True  # large angles are reduced here, instead of reported
+    general: bool = True  # large angles are reduced here, instead of reported
 
 
 def symbol(function: MathFunction, fmt: Format, mode: Mode) -> str:
     """Name of the LLVM function."""
-    form = "full" if mode.full or not function.has_forms else "fast"
-    return f"dfv.math.{function.name}.{fmt.name}.{form}"
+    variant = "general" if mode.general or not function.is_guarded else "guarded"
+    return f"dfv.math.{function.name}.{fmt.name}.{variant}"
 
 
 def result_type(function: MathFunction, fmt: Format, mode: Mode) -> ir.Type:
-    """LLVM type of the result; with a truth value (angle too large) for a fast angle function."""
+    """LLVM type of the result; with a truth value (angle too large) for a guarded angle function."""
     kind = {"float": fmt.type, "bool": _I1}[function.returns]
-    if function.has_forms and not mode.full:
+    if function.is_guarded and not mode.general:
         return ir.LiteralStructType([kind, _I1])
     return kind
 
@@ -70,22 +70,22 @@ def define(module: ir.Module, function: MathFunction, fmt: Format, mode: Mode) -
     target.attributes.add("alwaysinline")
     builder = ir.IRBuilder(target.append_basic_block("entry"))
     arguments = [Value(builder, arg, fmt) for arg in target.args]
-    if not function.has_forms:
+    if not function.is_guarded:
         result = function.body(*arguments)
     elif function.is_quotient:
         large = division.is_large(*arguments)
-        if mode.full:
+        if mode.general:
             arguments[0] = _smaller(arguments[0], arguments[1], large)
         result = function.body(*arguments)
     else:
         angle = fabs(arguments[0])
         reduced = trigonometric.reduce_small(angle)
         large = trigonometric.is_large(angle)
-        if mode.full:
-            # The fast form leaves infinity to this one: a comparison less for each row.
+        if mode.general:
+            # The guarded variant leaves infinity to this one: a comparison less for each row.
             reduced = _reduce_full(module, angle, large & is_finite(angle), reduced)
         result = function.body(*arguments, reduced)
-    if function.has_forms and not mode.full:
+    if function.is_guarded and not mode.general:
         pair = ir.Constant(result_type(function, fmt, mode), ir.Undefined)
         pair = builder.insert_value(pair, result.raw, 0)
         builder.ret(builder.insert_value(pair, large.raw, 1))

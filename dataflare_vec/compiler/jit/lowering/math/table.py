@@ -73,8 +73,8 @@ class MathFunction:
     takes: str = "numbers"
 
     @property
-    def has_forms(self) -> bool:
-        """Whether its fast form only reports some rare arguments (see `emit`)."""
+    def is_guarded(self) -> bool:
+        """Whether its guarded variant only reports some rare arguments (see `emit`)."""
         return self.is_angle or self.is_quotient
 
 

@@ -173,7 +173,7 @@ class _Code(Element):
 
 
 def narrow(ty: types.Type) -> types.Type:
-    """Return the type that a kernel's fast form reads a column as: strings as ASCII."""
+    """Return the type that a kernel's guarded variant reads a column as: strings as ASCII."""
     if isinstance(ty, StringType):
         return ascii_string
     return CategoryType(ty.width, ascii_string) if isinstance(ty, CategoryType) else ty
