@@ -13,7 +13,7 @@ import polars as pl
 from dataflare_vec.arrow.layouts import Bits
 
 if TYPE_CHECKING:
-    from dataflare_vec.arrow.layouts import Layout, Slots
+    from dataflare_vec.arrow.layouts import Arguments, Layout
     from dataflare_vec.memory import MemoryPool, PooledBuffer
 
 
@@ -32,17 +32,17 @@ class InputColumn:
         self.layout = layout
         if series.n_chunks() == 1:
             array = self._arrays = layout.to_arrow(series)
-            self._first = layout.slots(array, nulls=nulls)
-            self._pieces: list[Slots] | None = None
+            self._first = layout.arguments(array, nulls=nulls)
+            self._pieces: list[Arguments] | None = None
             self.starts: tuple[int, ...] = (0,)
             return
         arrays = self._arrays = [layout.to_arrow(chunk) for chunk in series.get_chunks()]
-        pieces = self._pieces = [layout.slots(array, nulls=nulls) for array in arrays]
+        pieces = self._pieces = [layout.arguments(array, nulls=nulls) for array in arrays]
         self._first = pieces[0]
         self.starts = tuple(accumulate([len(array) for array in arrays[:-1]], initial=0))
 
-    def at(self, row: int) -> Slots:
-        """Return the slots for a range of rows that starts at ``row``."""
+    def at(self, row: int) -> Arguments:
+        """Return the arguments for a range of rows that starts at ``row``."""
         if self._pieces is None:
             return self.layout.advance(self._first, row) if row else self._first
         i = bisect_right(self.starts, row) - 1
@@ -92,7 +92,7 @@ class OutputColumn:
     It has a validity bitmap if a null was possible from the start, or once `need_validity` was called.
     """
 
-    __slots__ = ("_pool", "_stored", "_validity", "_values", "dtype", "layout", "rows", "slots")
+    __slots__ = ("_pool", "_stored", "_validity", "_values", "arguments", "dtype", "layout", "rows")
 
     starts = (0,)
 
@@ -105,11 +105,11 @@ class OutputColumn:
         self.dtype = dtype
         self.layout = layout
         self._values = (
-            _bits(pool, rows) if isinstance(layout, Bits) else pool.get_buffer(rows * layout.moves[0])
+            _bits(pool, rows) if isinstance(layout, Bits) else pool.get_buffer(rows * layout.strides[0])
         )
         self._validity = _bits(pool, rows) if nulls else None
         validity = self._validity.address if self._validity is not None else 0
-        self.slots: Slots = (self._values.address, 0, validity, 0)
+        self.arguments: Arguments = (self._values.address, 0, validity, 0)
 
     @property
     def has_nulls(self) -> bool:
@@ -121,15 +121,15 @@ class OutputColumn:
         if self._validity is None:
             validity = _bits(self._pool, self.rows)
             ctypes.memset(validity.address, 0xFF, validity.size)
-            self.slots = (*self.slots[:2], validity.address, 0)
+            self.arguments = (*self.arguments[:2], validity.address, 0)
             self._validity = validity
 
-    def at(self, row: int) -> Slots:
-        """Return the slots for a range of rows that starts at ``row``."""
-        return self.layout.advance(self.slots, row) if row else self.slots
+    def at(self, row: int) -> Arguments:
+        """Return the arguments for a range of rows that starts at ``row``."""
+        return self.layout.advance(self.arguments, row) if row else self.arguments
 
-    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
-        """Return the slots of a loop on this thread that writes from ``row`` on.
+    def for_writing(self, row: int, *, restarts: bool = False) -> Arguments:
+        """Return the arguments of a loop on this thread that writes from ``row`` on.
 
         Parameters
         ----------

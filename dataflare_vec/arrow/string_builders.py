@@ -17,7 +17,7 @@ from dataflare_vec.exceptions import KernelResultError
 if TYPE_CHECKING:
     import polars as pl
 
-    from dataflare_vec.arrow.layouts import Layout, Slots
+    from dataflare_vec.arrow.layouts import Arguments, Layout
     from dataflare_vec.memory import MemoryPool, PooledBuffer
 
 #: Data buffers that a column can have. Their table never moves: loops of later stages hold its address.
@@ -148,11 +148,11 @@ class ViewColumn(OutputColumn):
         super().__init__(pool, stored, dtype, rows, layout=layout, nulls=nulls)
         self._data = DataBuffers(pool)
         self._writers: dict[int, Writer] = {}
-        views, _, *validity = self.slots
-        self.slots = (views, ctypes.addressof(self._data.table), *validity)
+        views, _, *validity = self.arguments
+        self.arguments = (views, ctypes.addressof(self._data.table), *validity)
 
-    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
-        """Return the slots of a loop on this thread that writes from ``row`` on."""
+    def for_writing(self, row: int, *, restarts: bool = False) -> Arguments:
+        """Return the arguments of a loop on this thread that writes from ``row`` on."""
         me = get_ident()
         writer = self._writers.get(me)
         if writer is None:

@@ -1,8 +1,9 @@
 """A kernel as the engine sees it: loops to call, whatever they come from, without Numba.
 
-A loop is a C function ``int64 loop(const int64 *block, int64 rows)``; what lies in the block is said in
-`jit.slots`, and what it returns at `Loop`. All loops share this signature, so one ``ctypes`` prototype calls
-them all, and calling one costs the same for any kernel. ``ctypes`` releases the GIL meanwhile.
+A loop is a C function ``int64 loop(const int64 *arguments, int64 rows)``; what the arguments are is said in
+`jit.abi.arguments`, and what it returns at `Loop`. All loops share this signature, so one ``ctypes``
+prototype calls them all, and calling one costs the same for any kernel. ``ctypes`` releases the GIL
+meanwhile.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     class Loop(Protocol):
         """A compiled loop as it is called."""
 
-        def __call__(self, block: int, rows: int, /) -> int:
-            """Run over the rows of a block that lies at an address.
+        def __call__(self, arguments: int, rows: int, /) -> int:
+            """Run over the rows of an argument buffer that lies at an address.
 
             Returns
             -------
@@ -140,15 +141,15 @@ class Kernel(ABC):
             return self._loop(variant._replace(general=True))
         fast = self._loop(variant)
 
-        def loop(block: int, rows: int) -> int:
+        def loop(arguments: int, rows: int) -> int:
             if self._general_calls > 0:
                 self._general_calls -= 1
-                return self._loop(variant._replace(general=True))(block, rows)
-            if not fast(block, rows):
+                return self._loop(variant._replace(general=True))(arguments, rows)
+            if not fast(arguments, rows):
                 return 0
             # An angle was too large for the guarded variant, a string wasn't ASCII, or a row raised; only the
             # general variant can tell.
-            failed = self._loop(variant._replace(general=True))(block, rows)
+            failed = self._loop(variant._replace(general=True))(arguments, rows)
             if not failed:
                 self._general_calls = _STAY_GENERAL
             return failed

@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
-from dataflare_vec.engine.stages.partitioned import BLOCK_ROWS
+from dataflare_vec.engine.stages.partitioned import PARTITION_ROWS
 
 
 def reduce(function, init, **about):
@@ -109,7 +109,7 @@ def test_finish_that_fails(df):
 
 
 def test_merged_blocks_are_those_of_the_rows():
-    rows = 3 * BLOCK_ROWS + 17
+    rows = 3 * PARTITION_ROWS + 17
     x = np.random.default_rng(0).random(rows)
 
     def add(s, x):
@@ -117,8 +117,8 @@ def test_merged_blocks_are_those_of_the_rows():
 
     merged = reduce(add, 0.0, merge=lambda a, b: a + b)
     got = dfv.apply(pl.DataFrame({"x": x}), merged).item()
-    blocks = [x[i : i + BLOCK_ROWS].cumsum()[-1] for i in range(0, rows, BLOCK_ROWS)]
-    assert got == ((blocks[0] + blocks[1]) + blocks[2]) + blocks[3]
+    partitions = [x[i : i + PARTITION_ROWS].cumsum()[-1] for i in range(0, rows, PARTITION_ROWS)]
+    assert got == ((partitions[0] + partitions[1]) + partitions[2]) + partitions[3]
     assert got != x.cumsum()[-1]  # or this says nothing
 
 
@@ -128,7 +128,7 @@ def test_merge_that_fails():
             raise ValueError("can't merge")
         return a + b
 
-    df = pl.DataFrame({"x": np.ones(BLOCK_ROWS + 1)})
+    df = pl.DataFrame({"x": np.ones(PARTITION_ROWS + 1)})
     with pytest.raises(dfv.RowError, match="`merge` failed with ValueError: can't merge"):
         dfv.apply(df, reduce(counted, 0, merge=fail))
 

@@ -91,7 +91,7 @@ def test_nothing_is_copied():
 
     series = pl.Series([["a", "b" * 20], ["c" * 30]])
     array = series.to_arrow(compat_level=pl.CompatLevel.newest())
-    slots = TextRows().slots(TextRows().to_arrow(series), nulls=False)
+    slots = TextRows().arguments(TextRows().to_arrow(series), nulls=False)
     _, offsets = array.buffers()[:2]
     _, views, *_ = array.values.buffers()
     assert (slots[0], slots[4]) == (offsets.address, views.address)

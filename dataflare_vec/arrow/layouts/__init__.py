@@ -1,6 +1,6 @@
 """How the values of a column lie in Arrow buffers: by dtype, without Numba."""
 
-from dataflare_vec.arrow.layouts.base import Bits, FixedWidth, Layout, Slots
+from dataflare_vec.arrow.layouts.base import Arguments, Bits, FixedWidth, Layout
 from dataflare_vec.arrow.layouts.categories import Categories, Codes
 from dataflare_vec.arrow.layouts.lists import ArrayRows, ListRows
 from dataflare_vec.arrow.layouts.lists_out import PackedRows
@@ -9,6 +9,7 @@ from dataflare_vec.arrow.layouts.string_views import Views
 from dataflare_vec.arrow.layouts.structs import Fields
 
 __all__ = [
+    "Arguments",
     "ArrayRows",
     "Bits",
     "Categories",
@@ -18,7 +19,6 @@ __all__ = [
     "Layout",
     "ListRows",
     "PackedRows",
-    "Slots",
     "TextRows",
     "Views",
 ]

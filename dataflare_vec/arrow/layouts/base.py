@@ -11,21 +11,21 @@ from dataflare_vec.arrow.c_data import borrow
 if TYPE_CHECKING:
     import polars as pl
 
-#: The slots of a column in a loop's block: where its values lie, what else they need, address and bit offset
-#: of the validity bitmap. What the second is depends on the layout; no validity is address 0. A column
-#: that is made of columns has theirs behind its own four.
-Slots = tuple[int, ...]
+#: The arguments of a column in a loop's argument buffer: where its values lie, what else they need, address
+#: and bit offset of the validity bitmap. What the second is depends on the layout; no validity is address 0.
+#: A column that is made of columns has theirs behind its own four.
+Arguments = tuple[int, ...]
 
 
 class Layout(ABC):
-    """How one kind of column is handed to a compiled loop, and how far its slots move from row to row."""
+    """How one kind of column is handed to a compiled loop, and how far its arguments move from row to row."""
 
     __slots__ = ()
 
     @property
     @abstractmethod
-    def moves(self) -> Slots:
-        """By how much each slot changes from row to row."""
+    def strides(self) -> Arguments:
+        """By how much each argument changes from row to row."""
 
     @property
     @abstractmethod
@@ -41,23 +41,25 @@ class Layout(ABC):
         """Return a Series of one chunk as an Arrow array, without a copy."""
 
     @abstractmethod
-    def slots(self, array: Any, *, nulls: bool) -> Slots:
-        """Return the slots of an Arrow array; the validity is left out unless there are ``nulls``."""
+    def arguments(self, array: Any, *, nulls: bool) -> Arguments:
+        """Return the arguments of an Arrow array; the validity is left out unless there are ``nulls``."""
 
-    def advance(self, slots: Slots, rows: int) -> Slots:
-        """Return the slots of the same column ``rows`` rows further on."""
-        return tuple(slot + rows * move for slot, move in zip(slots, self.moves, strict=True))
+    def advance(self, arguments: Arguments, rows: int) -> Arguments:
+        """Return the arguments of the same column ``rows`` rows further on."""
+        return tuple(
+            argument + rows * stride for argument, stride in zip(arguments, self.strides, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class FixedWidth(Layout):
-    """Values of ``width`` bytes each, one after the other; the second slot isn't used."""
+    """Values of ``width`` bytes each, one after the other; the second argument isn't used."""
 
     width: int
 
     @property
-    def moves(self) -> Slots:
-        """By how much each slot changes from row to row."""
+    def strides(self) -> Arguments:
+        """By how much each argument changes from row to row."""
         return (self.width, 0, 0, 1)
 
     @property
@@ -69,8 +71,8 @@ class FixedWidth(Layout):
         """Return a Series of one chunk as an Arrow array, without a copy."""
         return borrow(series)
 
-    def slots(self, array: Any, *, nulls: bool) -> Slots:
-        """Return the slots of an Arrow array."""
+    def arguments(self, array: Any, *, nulls: bool) -> Arguments:
+        """Return the arguments of an Arrow array."""
         validity, values = array.buffers()
         offset = array.offset
         return (
@@ -80,19 +82,19 @@ class FixedWidth(Layout):
             offset,
         )
 
-    def advance(self, slots: Slots, rows: int) -> Slots:
-        """Return the slots of the same column ``rows`` rows further on."""
-        values, extra, validity, bit = slots
+    def advance(self, arguments: Arguments, rows: int) -> Arguments:
+        """Return the arguments of the same column ``rows`` rows further on."""
+        values, extra, validity, bit = arguments
         return values + rows * self.width, extra, validity, bit + rows
 
 
 @dataclass(frozen=True, slots=True)
 class Bits(Layout):
-    """Booleans, eight in a byte; the second slot is the bit offset of the values."""
+    """Booleans, eight in a byte; the second argument is the bit offset of the values."""
 
     @property
-    def moves(self) -> Slots:
-        """By how much each slot changes from row to row."""
+    def strides(self) -> Arguments:
+        """By how much each argument changes from row to row."""
         return (0, 1, 0, 1)
 
     @property
@@ -104,8 +106,8 @@ class Bits(Layout):
         """Return a Series of one chunk as an Arrow array, without a copy."""
         return borrow(series)
 
-    def slots(self, array: Any, *, nulls: bool) -> Slots:
-        """Return the slots of an Arrow array."""
+    def arguments(self, array: Any, *, nulls: bool) -> Arguments:
+        """Return the arguments of an Arrow array."""
         validity, values = array.buffers()
         offset = array.offset
         return (

@@ -11,7 +11,7 @@ from dataflare_vec.arrow.layouts.base import FixedWidth, Layout
 from dataflare_vec.arrow.layouts.string_views import INLINE_BYTES, VIEW_BYTES, Views
 
 if TYPE_CHECKING:
-    from dataflare_vec.arrow.layouts.base import Slots
+    from dataflare_vec.arrow.layouts.base import Arguments
 
 #: In the length of a table's string: it isn't ASCII.
 NOT_ASCII = 1 << 62
@@ -69,13 +69,13 @@ def _decode(codes: pl.Series, dtype: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Categories(Layout):
-    """Codes of ``width`` bytes each; the second slot is the address of the table of strings."""
+    """Codes of ``width`` bytes each; the second argument is the address of the table of strings."""
 
     width: int
 
     @property
-    def moves(self) -> Slots:
-        """By how much each slot changes from row to row."""
+    def strides(self) -> Arguments:
+        """By how much each argument changes from row to row."""
         return (self.width, 0, 0, 1)
 
     @property
@@ -91,8 +91,8 @@ class Categories(Layout):
         """Return a Series of one chunk as codes, without a copy, and their strings."""
         return CodeArray(series)
 
-    def slots(self, array: Any, *, nulls: bool) -> Slots:
-        """Return the slots of an array."""
+    def arguments(self, array: Any, *, nulls: bool) -> Arguments:
+        """Return the arguments of an array."""
         validity, codes = array.codes.buffers()
         offset = array.codes.offset
         return (

@@ -12,7 +12,7 @@ from dataflare_vec.arrow.layouts.base import Layout
 from dataflare_vec.arrow.layouts.nested_nulls import fill_with_null
 
 if TYPE_CHECKING:
-    from dataflare_vec.arrow.layouts.base import Slots
+    from dataflare_vec.arrow.layouts.base import Arguments
 
 _OFFSET_BYTES = 8
 # A guess, for how many rows of a List fit in a cache.
@@ -21,7 +21,7 @@ _ITEMS = 16
 
 @dataclass(frozen=True, slots=True)
 class ArrayRows(Layout):
-    """Rows of the same ``shape``; the second slot isn't used.
+    """Rows of the same ``shape``; the second argument isn't used.
 
     ``width`` is the bytes of an item. ``packed`` says that items are booleans, which Arrow stores as bits:
     they are copied to a byte each, because NumPy has no arrays of bits.
@@ -32,8 +32,8 @@ class ArrayRows(Layout):
     packed: bool = False
 
     @property
-    def moves(self) -> Slots:
-        """By how much each slot changes from row to row."""
+    def strides(self) -> Arguments:
+        """By how much each argument changes from row to row."""
         return (self.row_bytes if prod(self.shape) else 0, 0, 0, 1)
 
     @property
@@ -49,8 +49,8 @@ class ArrayRows(Layout):
         """Return a Series of one chunk as an Arrow array, without a copy."""
         return _bytes(series).to_arrow() if self.packed else series.to_arrow()
 
-    def slots(self, array: Any, *, nulls: bool) -> Slots:
-        """Return the slots of an Arrow array."""
+    def arguments(self, array: Any, *, nulls: bool) -> Arguments:
+        """Return the arguments of an Arrow array."""
         validity = array.buffers()[0]
         items, first = array, array.offset
         for size in self.shape:
@@ -67,7 +67,7 @@ class ArrayRows(Layout):
 
 @dataclass(frozen=True, slots=True)
 class ListRows(Layout):
-    """Rows of any length: values are the 64-bit offsets, the second slot is the address of the items.
+    """Rows of any length: values are the 64-bit offsets, the second argument is the address of the items.
 
     ``shape`` is that of one item, ``()`` for a number; ``width`` the bytes of a number in it.
     """
@@ -77,8 +77,8 @@ class ListRows(Layout):
     packed: bool = False
 
     @property
-    def moves(self) -> Slots:
-        """By how much each slot changes from row to row."""
+    def strides(self) -> Arguments:
+        """By how much each argument changes from row to row."""
         return (_OFFSET_BYTES, 0, 0, 1)
 
     @property
@@ -94,8 +94,8 @@ class ListRows(Layout):
         """Return a Series of one chunk as an Arrow array, without a copy."""
         return _bytes(series).to_arrow() if self.packed else series.to_arrow()
 
-    def slots(self, array: Any, *, nulls: bool) -> Slots:
-        """Return the slots of an Arrow array."""
+    def arguments(self, array: Any, *, nulls: bool) -> Arguments:
+        """Return the arguments of an Arrow array."""
         validity, offsets = array.buffers()[:2]
         items = array.values
         first = items.offset

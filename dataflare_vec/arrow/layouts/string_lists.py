@@ -12,7 +12,7 @@ from dataflare_vec.arrow.layouts.nested_nulls import fill_with_null
 from dataflare_vec.arrow.layouts.string_views import AS_VIEWS, ROW_BYTES, ViewArray
 
 if TYPE_CHECKING:
-    from dataflare_vec.arrow.layouts.base import Slots
+    from dataflare_vec.arrow.layouts.base import Arguments
 
 _OFFSET_BYTES = 8
 # A guess, for how many rows fit in a cache.
@@ -34,11 +34,11 @@ class TextsArray:
 
 @dataclass(frozen=True, slots=True)
 class TextRows(Layout):
-    """Rows of strings: values are 64-bit offsets; behind the four slots are the items' views and table."""
+    """Rows of strings: values are 64-bit offsets; behind the four are the items' views and table."""
 
     @property
-    def moves(self) -> Slots:
-        """By how much each slot changes from row to row."""
+    def strides(self) -> Arguments:
+        """By how much each argument changes from row to row."""
         return (_OFFSET_BYTES, 0, 0, 1, 0, 0)
 
     @property
@@ -55,8 +55,8 @@ class TextRows(Layout):
         """Return a Series of one chunk as an Arrow array, without a copy."""
         return TextsArray(series.to_arrow(compat_level=AS_VIEWS))
 
-    def slots(self, array: TextsArray, *, nulls: bool) -> Slots:
-        """Return the slots of an array."""
+    def arguments(self, array: TextsArray, *, nulls: bool) -> Arguments:
+        """Return the arguments of an array."""
         validity, offsets = array.array.buffers()[:2]
         return (
             offsets.address + array.array.offset * _OFFSET_BYTES if offsets is not None else 0,

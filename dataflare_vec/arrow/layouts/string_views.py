@@ -11,7 +11,7 @@ import polars as pl
 from dataflare_vec.arrow.layouts.base import Layout
 
 if TYPE_CHECKING:
-    from dataflare_vec.arrow.layouts.base import Slots
+    from dataflare_vec.arrow.layouts.base import Arguments
 
 VIEW_BYTES = 16
 #: Bytes of a value that lie in the view itself.
@@ -46,11 +46,11 @@ class ViewArray:
 
 @dataclass(frozen=True, slots=True)
 class Views(Layout):
-    """Polars' own layout of strings and bytes, which is Arrow's; the second slot is the table's address."""
+    """Polars' layout of strings and bytes, which is Arrow's; the second argument is the table's address."""
 
     @property
-    def moves(self) -> Slots:
-        """By how much each slot changes from row to row."""
+    def strides(self) -> Arguments:
+        """By how much each argument changes from row to row."""
         return (VIEW_BYTES, 0, 0, 1)
 
     @property
@@ -62,8 +62,8 @@ class Views(Layout):
         """Return a Series of one chunk as an Arrow array, without a copy."""
         return ViewArray(series.to_arrow(compat_level=AS_VIEWS))
 
-    def slots(self, array: Any, *, nulls: bool) -> Slots:
-        """Return the slots of an array."""
+    def arguments(self, array: Any, *, nulls: bool) -> Arguments:
+        """Return the arguments of an array."""
         validity = array.array.buffers()[0]
         return (
             array.views_address,

@@ -11,7 +11,7 @@ from dataflare_vec.arrow.layouts.nested_nulls import fill_with_null
 if TYPE_CHECKING:
     import polars as pl
 
-    from dataflare_vec.arrow.layouts.base import Slots
+    from dataflare_vec.arrow.layouts.base import Arguments
 
 
 class StructArray:
@@ -36,9 +36,9 @@ class Fields(Layout):
     nullable: frozenset[str] = frozenset()
 
     @property
-    def moves(self) -> Slots:
-        """By how much each slot changes from row to row."""
-        return (0, 0, 0, 1, *(move for layout in self.layouts for move in layout.moves))
+    def strides(self) -> Arguments:
+        """By how much each argument changes from row to row."""
+        return (0, 0, 0, 1, *(stride for layout in self.layouts for stride in layout.strides))
 
     @property
     def row_bytes(self) -> int:
@@ -58,9 +58,9 @@ class Fields(Layout):
         ]
         return StructArray(series.is_not_null().to_arrow(), fields)
 
-    def slots(self, array: StructArray, *, nulls: bool) -> Slots:
-        """Return the slots of a struct's arrays."""
-        slots = [0, 0, array.array.buffers()[1].address if nulls else 0, array.array.offset]
+    def arguments(self, array: StructArray, *, nulls: bool) -> Arguments:
+        """Return the arguments of a struct's arrays."""
+        arguments = [0, 0, array.array.buffers()[1].address if nulls else 0, array.array.offset]
         for name, layout, field in zip(self.names, self.layouts, array.fields, strict=True):
-            slots += layout.slots(field, nulls=name in self.nullable)
-        return tuple(slots)
+            arguments += layout.arguments(field, nulls=name in self.nullable)
+        return tuple(arguments)

@@ -1,12 +1,12 @@
 """Several compiled loops over small blocks of rows: what one writes, the next reads from the nearest cache.
 
-The fused loop is a C function ``int64 fused(program, stages, skip, rows, step)``. It moves each stage's block
-of slots (see `jit.loops`) on by ``skip`` rows. Then, for each ``step`` of ``rows``, it calls the loop of each
-stage and moves its block on to the next rows. It returns how many rows went through all stages: fewer than
-``rows`` if a loop said that one of the next ``step`` failed.
+The fused loop is a C function ``int64 fused(program, stages, skip, rows, step)``. It moves each stage's
+argument buffer (see `jit.abi.arguments`) on by ``skip`` rows. Then, for each ``step`` of ``rows``, it calls
+the loop of each stage and moves its arguments on to the next rows. It returns how many rows went through all
+stages: fewer than ``rows`` if a loop said that one of the next ``step`` failed.
 
-``program`` holds seven words for each stage: addresses of the loop, of its block and of the block's
-increments per row, how many slots there are, and a counter of the ticks it took; for a filter also the
+``program`` holds seven words for each stage: addresses of the loop, of its argument buffer and of the
+arguments' strides, how many arguments there are, and a counter of the ticks it took; for a filter also the
 address of the selection (else 0), and a counter of the rows that were selected.
 """
 
@@ -36,22 +36,22 @@ declare i64 @llvm.readcyclecounter()
 declare i64 @llvm.smin.i64(i64, i64)
 declare i64 @llvm.ctpop.i64(i64)
 
-define internal void @move(ptr %block, ptr %moves, i64 %slots, i64 %rows) {{
+define internal void @move(ptr %arguments, ptr %strides, i64 %size, i64 %rows) {{
 entry:
-  br label %slot
+  br label %argument
 
-slot:
-  %j = phi i64 [ 0, %entry ], [ %j.next, %slot ]
-  %slot.at = getelementptr i64, ptr %block, i64 %j
-  %move.at = getelementptr i64, ptr %moves, i64 %j
-  %old = load i64, ptr %slot.at
-  %move = load i64, ptr %move.at
-  %far = mul i64 %move, %rows
+argument:
+  %j = phi i64 [ 0, %entry ], [ %j.next, %argument ]
+  %argument.at = getelementptr i64, ptr %arguments, i64 %j
+  %stride.at = getelementptr i64, ptr %strides, i64 %j
+  %old = load i64, ptr %argument.at
+  %stride = load i64, ptr %stride.at
+  %far = mul i64 %stride, %rows
   %new = add i64 %old, %far
-  store i64 %new, ptr %slot.at
+  store i64 %new, ptr %argument.at
   %j.next = add i64 %j, 1
-  %more = icmp slt i64 %j.next, %slots
-  br i1 %more, label %slot, label %done
+  %more = icmp slt i64 %j.next, %size
+  br i1 %more, label %argument, label %done
 
 done:
   ret void
@@ -65,16 +65,16 @@ begin:
   %b = phi i64 [ 0, %entry ], [ %b.next, %begun ]
   %b.at = mul i64 %b, {PROGRAM_WORDS}
   %b.words = getelementptr i64, ptr %program, i64 %b.at
-  %b.block.at = getelementptr i64, ptr %b.words, i64 1
-  %b.moves.at = getelementptr i64, ptr %b.words, i64 2
-  %b.slots.at = getelementptr i64, ptr %b.words, i64 3
+  %b.arguments.at = getelementptr i64, ptr %b.words, i64 1
+  %b.strides.at = getelementptr i64, ptr %b.words, i64 2
+  %b.size.at = getelementptr i64, ptr %b.words, i64 3
   %b.ticks.at = getelementptr i64, ptr %b.words, i64 4
   %b.selection.at = getelementptr i64, ptr %b.words, i64 5
   %b.selected.at = getelementptr i64, ptr %b.words, i64 6
-  %b.block = load ptr, ptr %b.block.at
-  %b.moves = load ptr, ptr %b.moves.at
-  %b.slots = load i64, ptr %b.slots.at
-  call void @move(ptr %b.block, ptr %b.moves, i64 %b.slots, i64 %skip)
+  %b.arguments = load ptr, ptr %b.arguments.at
+  %b.strides = load ptr, ptr %b.strides.at
+  %b.size = load i64, ptr %b.size.at
+  call void @move(ptr %b.arguments, ptr %b.strides, i64 %b.size, i64 %skip)
   store i64 0, ptr %b.ticks.at
   store i64 0, ptr %b.selected.at
   %b.selection = load ptr, ptr %b.selection.at
@@ -107,18 +107,18 @@ stage:
   %i = phi i64 [ 0, %rows.next ], [ %i.next, %on ]
   %at = mul i64 %i, {PROGRAM_WORDS}
   %words = getelementptr i64, ptr %program, i64 %at
-  %block.at = getelementptr i64, ptr %words, i64 1
-  %moves.at = getelementptr i64, ptr %words, i64 2
-  %slots.at = getelementptr i64, ptr %words, i64 3
+  %arguments.at = getelementptr i64, ptr %words, i64 1
+  %strides.at = getelementptr i64, ptr %words, i64 2
+  %size.at = getelementptr i64, ptr %words, i64 3
   %ticks.at = getelementptr i64, ptr %words, i64 4
   %selection.at = getelementptr i64, ptr %words, i64 5
   %selected.at = getelementptr i64, ptr %words, i64 6
   %loop = load ptr, ptr %words
-  %block = load ptr, ptr %block.at
-  %moves = load ptr, ptr %moves.at
-  %slots = load i64, ptr %slots.at
+  %arguments = load ptr, ptr %arguments.at
+  %strides = load ptr, ptr %strides.at
+  %size = load i64, ptr %size.at
   %began = {_CLOCK}
-  %failed = call i64 %loop(ptr %block, i64 %count)
+  %failed = call i64 %loop(ptr %arguments, i64 %count)
   %ended = {_CLOCK}
   %ticks.before = load i64, ptr %ticks.at
   %ticks.taken = sub i64 %ended, %began
@@ -160,7 +160,7 @@ counted:
   br label %on
 
 on:
-  call void @move(ptr %block, ptr %moves, i64 %slots, i64 %count)
+  call void @move(ptr %arguments, ptr %strides, i64 %size, i64 %count)
   %i.next = add i64 %i, 1
   %more.stages = icmp slt i64 %i.next, %stages
   br i1 %more.stages, label %stage, label %stage.last

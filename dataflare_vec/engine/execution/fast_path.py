@@ -66,8 +66,8 @@ def _compute(
 ) -> list[pl.Series] | None:
     loop = stage.prepared.kernel.loop(nulls=placement.nulls)  # compiled now, not in the time that is measured
     began = perf_counter()
-    block = stage.block(placement, 0, _NO_SELECTION)
-    failed = loop(block.buffer_info()[0], rows)
+    argument_buffer = stage.argument_buffer(placement, 0, _NO_SELECTION)
+    failed = loop(argument_buffer.buffer_info()[0], rows)
     placement.check()
     if failed:
         return None

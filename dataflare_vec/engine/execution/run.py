@@ -197,7 +197,7 @@ class Run:
             return None
         return self._selection.slice(start, stop)
 
-    def selection_slots(self, row: int) -> tuple[int, int]:
+    def selection_arguments(self, row: int) -> tuple[int, int]:
         """Return address and bit offset of the selection, for a loop that starts at ``row``."""
         return (0, 0) if self._selection is None else (self._selection.address, row)
 

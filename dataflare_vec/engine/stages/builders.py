@@ -15,7 +15,7 @@ from dataflare_vec.compiler.native.support import releases
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.arrow.layouts import Layout, Slots
+    from dataflare_vec.arrow.layouts import Arguments, Layout
     from dataflare_vec.compiler.specialise import OutputField
     from dataflare_vec.memory import MemoryPool
 
@@ -67,7 +67,13 @@ class StructColumn(OutputColumn):
             )
             for field, to, inner in zip(stored.fields, shown.fields, layout.layouts, strict=True)
         }
-        self.slots = (0, 0, 0, 0, *(slot for field in self.fields.values() for slot in field.slots))
+        self.arguments = (
+            0,
+            0,
+            0,
+            0,
+            *(argument for field in self.fields.values() for argument in field.arguments),
+        )
         if nulls:
             self.need_validity()
 
@@ -80,15 +86,15 @@ class StructColumn(OutputColumn):
         """Have a validity bitmap from now on; all rows so far are valid. Not to be called by two threads."""
         if self._bitmap is None:
             bitmap = Bitmap(self._pool, self.rows, ones=True)
-            self.slots = (*self.slots[:2], bitmap.address, *self.slots[3:])
+            self.arguments = (*self.arguments[:2], bitmap.address, *self.arguments[3:])
             self._bitmap = bitmap
 
-    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
-        """Return the slots of a loop on this thread that writes from ``row`` on."""
-        slots = self.at(row)[:4]
+    def for_writing(self, row: int, *, restarts: bool = False) -> Arguments:
+        """Return the arguments of a loop on this thread that writes from ``row`` on."""
+        arguments = self.at(row)[:4]
         for field in self.fields.values():
-            slots += field.for_writing(row, restarts=restarts)
-        return slots
+            arguments += field.for_writing(row, restarts=restarts)
+        return arguments
 
     def check(self) -> None:
         """Raise what went wrong while loops wrote."""
@@ -109,18 +115,18 @@ class StructColumn(OutputColumn):
 class OwnedColumn:
     """An output column of few rows, in memory of its own: a pool would need PyArrow, and save nothing."""
 
-    __slots__ = ("_dtype", "_memory", "_slots")
+    __slots__ = ("_arguments", "_dtype", "_memory")
 
     def __init__(self, field: OutputField, rows: int, *, nulls: bool) -> None:
         width = 0 if isinstance(field.layout, Bits) else field.layout.row_bytes
         nulls = nulls or field.nullable
         self._dtype = field.dtype
         memory = self._memory = Owned(field.stored, rows, width=width, nulls=nulls, releases=releases())
-        self._slots: Slots = (memory.values, 0, memory.validity, 0)
+        self._arguments: Arguments = (memory.values, 0, memory.validity, 0)
 
-    def for_writing(self, row: int, *, restarts: bool = False) -> Slots:
-        """Return the slots of all rows."""
-        return self._slots
+    def for_writing(self, row: int, *, restarts: bool = False) -> Arguments:
+        """Return the arguments of all rows."""
+        return self._arguments
 
     def check(self) -> None:
         """Do nothing: numbers always fit."""

@@ -70,13 +70,19 @@ class FusedPipeline:
             placement = stage.place(chunk)
             if not stage.kept:
                 scratch.update(placement.targets)
-            selection, bit = run.selection_slots(start)
-            block = stage.block(placement, start, (selection, bit), scratch=scratch)
-            moves = stage.moves(placement, scratch)
+            selection, bit = run.selection_arguments(start)
+            argument_buffer = stage.argument_buffer(placement, start, (selection, bit), scratch=scratch)
+            strides = stage.strides(placement, scratch)
             self._placements.append(placement)
-            self._alive += [block, moves]
+            self._alive += [argument_buffer, strides]
             address = stage.prepared.kernel.address(nulls=placement.nulls)
-            words += (address, block.buffer_info()[0], moves.buffer_info()[0], len(block), 0)
+            words += (
+                address,
+                argument_buffer.buffer_info()[0],
+                strides.buffer_info()[0],
+                len(argument_buffer),
+                0,
+            )
             words += (selection + start // 8 if stage.is_filter else 0, 0)
         self._words = array("q", words)
         self._run = fused_loop(looks=any(stage.prepared.kernel.looks for stage in stages))

@@ -1,4 +1,4 @@
-"""A reduce that may be merged: a state for each block of rows, and all of them merged in order."""
+"""A reduce that may be merged: a state for each partition of rows, and all of them merged in order."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition.state_layout import Carry
 
-#: Rows of a block. Long against starting a loop; short enough that two threads have work soon.
-BLOCK_ROWS = 1 << 16
+#: Rows of a partition. Long against starting a loop; short enough that two threads have work soon.
+PARTITION_ROWS = 1 << 16
 
 _NO_BITMAPS = (0, 0, 0, 0, 0)
 
 
 class Part(NamedTuple):
-    """Some rows of one block."""
+    """Some rows of one partition."""
 
-    block: int
-    first: int  # the block's first row in this run
+    partition: int
+    first: int  # the partition's first row in this run
     start: int
     stop: int
 
 
-class BlockStates(StateStore):
-    """The states of blocks.
+class PartitionStates(StateStore):
+    """The states of partitions.
 
-    Between runs of a stream the last block stays open: the next run's first rows belong to it, so that the
-    bits don't depend on where a batch ends.
+    Between runs of a stream the last partition stays open: the next run's first rows belong to it, so that
+    the bits don't depend on where a batch ends.
 
     Attributes
     ----------
@@ -49,39 +49,39 @@ class BlockStates(StateStore):
         self.carry = carry
         self.merge = merge
         self._merged = None if given is None else packed(plugin.name, carry, given)
-        self._blocks = carry.records(1)
-        self._offset = 0  # rows of the open block before this run
+        self._partitions = carry.records(1)
+        self._offset = 0  # rows of the open partition before this run
         self._rows = 0
 
     def begin(self, rows: int) -> None:
-        """Close what is full, and have a state for each block of the next run."""
+        """Close what is full, and have a state for each partition of the next run."""
         total = self._offset + self._rows
-        full, offset = divmod(total, BLOCK_ROWS)
-        self._merged = self._all_of(self._blocks[:full])
+        full, offset = divmod(total, PARTITION_ROWS)
+        self._merged = self._all_of(self._partitions[:full])
         self._offset, self._rows = offset, rows
-        blocks = self.carry.records(-(-(offset + rows) // BLOCK_ROWS) or 1)
+        partitions = self.carry.records(-(-(offset + rows) // PARTITION_ROWS) or 1)
         if offset:
-            blocks[0] = self._blocks[full]
-        self._blocks = blocks
+            partitions[0] = self._partitions[full]
+        self._partitions = partitions
 
     def parts(self, start: int, stop: int) -> Iterator[Part]:
-        """Cut rows at the borders of blocks."""
+        """Cut rows at the borders of partitions."""
         while start < stop:
-            block = (start + self._offset) // BLOCK_ROWS
-            first = max(block * BLOCK_ROWS - self._offset, 0)
-            end = min((block + 1) * BLOCK_ROWS - self._offset, stop)
-            yield Part(block, first, start, end)
+            partition = (start + self._offset) // PARTITION_ROWS
+            first = max(partition * PARTITION_ROWS - self._offset, 0)
+            end = min((partition + 1) * PARTITION_ROWS - self._offset, stop)
+            yield Part(partition, first, start, end)
             start = end
 
-    def column(self, block: int) -> StateColumn:
-        """Return the state of a block, for a loop."""
-        return StateColumn(self._blocks[block : block + 1])
+    def column(self, partition: int) -> StateColumn:
+        """Return the state of a partition, for a loop."""
+        return StateColumn(self._partitions[partition : partition + 1])
 
     @property
     def records(self) -> np.ndarray[Any, Any]:
         """The state of all rows so far, as one record."""
         total = self._offset + self._rows
-        merged = self._all_of(self._blocks[: -(-total // BLOCK_ROWS)])
+        merged = self._all_of(self._partitions[: -(-total // PARTITION_ROWS)])
         records = self.carry.records(1)
         if merged is not None:
             records[0] = merged
@@ -91,16 +91,16 @@ class BlockStates(StateStore):
         """Return the state as it is now."""
         return self.carry.unpack(self.records[0])
 
-    def _all_of(self, blocks: np.ndarray[Any, Any]) -> Any:
-        """Return what was merged before and some blocks, merged in order; None if there is nothing."""
-        records = list(blocks) if self._merged is None else [self._merged, *blocks]
+    def _all_of(self, partitions: np.ndarray[Any, Any]) -> Any:
+        """Return what was merged before and some partitions, merged in order; None if there is nothing."""
+        records = list(partitions) if self._merged is None else [self._merged, *partitions]
         if len(records) <= 1:
             return records[0].copy() if records else None
         target, rest = self.carry.records(1), self.carry.records(len(records) - 1)
         target[0] = records[0]
         rest[:] = records[1:]
-        block = _block(target, rest, _NO_BITMAPS)
-        done = self.merge.loop(nulls=False)(block.buffer_info()[0], len(rest))
+        argument_buffer = _argument_buffer(target, rest, _NO_BITMAPS)
+        done = self.merge.loop(nulls=False)(argument_buffer.buffer_info()[0], len(rest))
         if done:
             self._fail(target, rest[done - 1 : done])
         return target[0]
@@ -110,8 +110,8 @@ class BlockStates(StateStore):
 
         def compiled() -> Exception:
             reason = Reason()
-            block = _block(one, other, reason.slots)
-            self.merge.loop(nulls=True, records_errors=True)(block.buffer_info()[0], 1)
+            argument_buffer = _argument_buffer(one, other, reason.arguments)
+            self.merge.loop(nulls=True, records_errors=True)(argument_buffer.buffer_info()[0], 1)
             return reason.exception()
 
         states = [self.carry.unpack(record[0]) for record in (one, other)]
@@ -119,6 +119,8 @@ class BlockStates(StateStore):
         raise RowError(problem="`merge` failed", plugin=name, cause=cause)
 
 
-def _block(one: np.ndarray[Any, Any], others: np.ndarray[Any, Any], last: tuple[int, ...]) -> array[int]:
-    """Return the slots of a loop that merges states into one; ``last``: bitmaps, address of the reason."""
+def _argument_buffer(
+    one: np.ndarray[Any, Any], others: np.ndarray[Any, Any], last: tuple[int, ...]
+) -> array[int]:
+    """Return the arguments of a loop that merges states into one; ``last``: bitmaps, reason."""
     return array("q", [*StateColumn(one).at(0), *StateColumn(others).at(0), *last])

@@ -117,7 +117,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
             """Return which rows a stage is to compute; None for all."""
             ...
 
-        def selection_slots(self, row: int) -> tuple[int, int]:
+        def selection_arguments(self, row: int) -> tuple[int, int]:
             """Return address and bit offset of the selection, for a loop that starts at ``row``."""
             ...
 
@@ -179,7 +179,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
             """Return memory for the outputs of some rows."""
             ...
 
-        def block(self, placement: Placement, row: int, selection: tuple[int, int]) -> array[int]:
+        def argument_buffer(self, placement: Placement, row: int, selection: tuple[int, int]) -> array[int]:
             """Return the addresses and constants for a range of rows that starts at ``row``."""
             ...
 
@@ -197,7 +197,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
             """Return the columns that the loop reads and writes for a chunk, which gets those it writes."""
             ...
 
-        def block(
+        def argument_buffer(
             self,
             placement: Placement,
             row: int,
@@ -208,8 +208,10 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
             """Return addresses and constants for rows from ``row`` on, on this thread."""
             ...
 
-        def moves(self, placement: Placement, scratch: Collection[InputColumn | OutputColumn]) -> array[int]:
-            """Return by how much each slot of a block changes from row to row; not at all for ``scratch``."""
+        def strides(
+            self, placement: Placement, scratch: Collection[InputColumn | OutputColumn]
+        ) -> array[int]:
+            """Return by how much each argument changes from row to row; not at all for ``scratch``."""
             ...
 
 

@@ -39,8 +39,8 @@ class Reason:
         return self._failed.buffer_info()[0], 0, self._words.buffer_info()[0]
 
     @property
-    def slots(self) -> tuple[int, ...]:
-        """All of these, the last slots of the block of a loop over one row."""
+    def arguments(self) -> tuple[int, ...]:
+        """All of these, the last arguments of a loop over one row."""
         return (*self.selected, *self.failed)
 
     def exception(self, dtypes: Sequence[Any] = ()) -> Exception:

@@ -18,7 +18,7 @@ from dataflare_vec.definition.binding import field_names, output_names
 from dataflare_vec.definition.declared import by_field, declared_dtypes
 from dataflare_vec.definition.plugin import plain
 from dataflare_vec.engine.stages.builders import allocate
-from dataflare_vec.engine.stages.partitioned import BlockStates
+from dataflare_vec.engine.stages.partitioned import PartitionStates
 from dataflare_vec.engine.stages.protocols import Needs
 from dataflare_vec.engine.stages.reasons import Reason, cause_of
 from dataflare_vec.engine.stages.scan import ScanStage
@@ -46,9 +46,9 @@ _NO_BITMAPS = (0, 0, 0, 0, 0)
 class ReduceStage(ScanStage):
     """A kernel that makes one state of many rows, and what is made of the state in the end.
 
-    Without keys and with ``merge``, threads work on blocks of rows of a fixed size, each from the initial
-    state on; the states of the blocks are merged in order. Where blocks begin depends on nothing but the
-    rows, so the bits don't depend on chunks and threads.
+    Without keys and with ``merge``, threads work on partitions of rows of a fixed size, each from the initial
+    state on; the states of the partitions are merged in order. Where partitions begin depends on nothing but
+    the rows, so the bits don't depend on chunks and threads.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class ReduceStage(ScanStage):
         """Return the state before the first row: a given one, or the initial one."""
         if self._merge is None:
             return super().open_state(given)
-        return BlockStates(self.binding.plugin, self.carry, self._merge, given)
+        return PartitionStates(self.binding.plugin, self.carry, self._merge, given)
 
     def needs(self, rows: int) -> Needs:
         """Return that nothing is known: what it takes is for keys."""
@@ -104,21 +104,21 @@ class ReduceStage(ScanStage):
     def adopt(self, states: StateStore) -> None:
         """Go on with states, and from now on merge them with the ``merge`` of now."""
         super().adopt(states)
-        if isinstance(states, BlockStates):
+        if isinstance(states, PartitionStates):
             states.merge = self._merge
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""
         states = chunk.run.states[self.state_name]
-        if not isinstance(states, BlockStates):
+        if not isinstance(states, PartitionStates):
             super().run(chunk)
             return
         run, placement = chunk.run, self.place(chunk)
         head, *others = states.parts(chunk.start, chunk.stop)
-        # A block that begins in an earlier chunk comes last: until then its first part may be done.
+        # A partition that begins in an earlier chunk comes last: until then its first part may be done.
         for part in (*others, head):
-            with run.sequencer.turn((self.index, part.block), part.start, part.stop, part.first):
-                self.fold(run, placement, states.column(part.block), part.start, part.stop)
+            with run.sequencer.turn((self.index, part.partition), part.start, part.stop, part.first):
+                self.fold(run, placement, states.column(part.partition), part.start, part.stop)
 
     def _take_apart(self, result: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the next state; there is no value."""
@@ -207,8 +207,8 @@ class _Finished(_Result):
         count = len(records)
         targets = allocate(self._outputs, pool, count, nulls=False)
         state = StateColumn(records)
-        block = self._block(state, targets, _NO_BITMAPS)
-        if count and self._kernel.loop(nulls=False)(block.buffer_info()[0], count):
+        argument_buffer = self._argument_buffer(state, targets, _NO_BITMAPS)
+        if count and self._kernel.loop(nulls=False)(argument_buffer.buffer_info()[0], count):
             self._record_errors(records, targets, pool, on_error, keys)
         for target in targets:
             target.check()
@@ -226,8 +226,10 @@ class _Finished(_Result):
         selected, failed = Bitmap(pool, count, ones=True), Bitmap(pool, count, ones=False)
         for target in targets:
             target.need_validity()
-        block = self._block(StateColumn(records), targets, (selected.address, 0, failed.address, 0, 0))
-        self._kernel.loop(nulls=True, records_errors=True)(block.buffer_info()[0], count)
+        argument_buffer = self._argument_buffer(
+            StateColumn(records), targets, (selected.address, 0, failed.address, 0, 0)
+        )
+        self._kernel.loop(nulls=True, records_errors=True)(argument_buffer.buffer_info()[0], count)
         which = failed.slice(0, count).arg_true()
         if on_error != "raise" or not len(which):
             return
@@ -237,8 +239,10 @@ class _Finished(_Result):
 
         def compiled() -> Exception:
             reason = Reason()
-            block = self._block(StateColumn(records[first : first + 1]), targets, reason.slots)
-            self._kernel.loop(nulls=True, records_errors=True)(block.buffer_info()[0], 1)
+            argument_buffer = self._argument_buffer(
+                StateColumn(records[first : first + 1]), targets, reason.arguments
+            )
+            self._kernel.loop(nulls=True, records_errors=True)(argument_buffer.buffer_info()[0], 1)
             return reason.exception(self.dtypes)
 
         cause = cause_of(plain(self._plugin.stateful.finish), [state], compiled)
@@ -250,16 +254,16 @@ class _Finished(_Result):
             hint=Phrase("pass ", Argument("on_error", "null"), " to have null for them"),
         )
 
-    def _block(
+    def _argument_buffer(
         self,
         state: StateColumn,
         targets: Sequence[OutputColumn],
         last: tuple[int, ...],  # bitmaps, and the address of the reason
     ) -> array[int]:
-        slots = list(state.at(0))
+        arguments = list(state.at(0))
         for target in targets:
-            slots += target.for_writing(0)
-        return array("q", [*slots, *last])
+            arguments += target.for_writing(0)
+        return array("q", [*arguments, *last])
 
 
 def _compiled_finish(

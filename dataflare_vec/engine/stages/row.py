@@ -43,7 +43,7 @@ _log = get_logger(__name__)
 #: Integers of more bits aren't written out; Python refuses to where they are very large.
 _SHOWN_BITS = 512
 _NO_FAILED = (0, 0, 0)  # no bitmap of failed rows, and nobody who asks why
-_NO_MOVES = (0, 0, 0, 0)
+_NO_STRIDES = (0, 0, 0, 0)
 
 
 class RowStage(Stage):
@@ -121,7 +121,7 @@ class RowStage(Stage):
             if layout is None:
                 most += bits
                 continue
-            values = bits if isinstance(layout, Bits) else class_capacity(rows * layout.moves[0])
+            values = bits if isinstance(layout, Bits) else class_capacity(rows * layout.strides[0])
             least += values
             most += values + bits
             is_known = is_known and not isinstance(layout, (Views, PackedRows))
@@ -164,14 +164,14 @@ class RowStage(Stage):
         failures = run.failures[self.index]
         for first, last in pieces(placement.columns, chunk.start, chunk.stop):
             if not failures.often:
-                block = self.block(placement, first, run.selection_slots(first))
-                failed = loop(block.buffer_info()[0], last - first)
+                argument_buffer = self.argument_buffer(placement, first, run.selection_arguments(first))
+                failed = loop(argument_buffer.buffer_info()[0], last - first)
                 placement.check()
                 if not failed:
                     continue
             self._record_errors(run, placement, first, last)
 
-    def block(
+    def argument_buffer(
         self,
         placement: Placement,
         row: int,
@@ -183,36 +183,36 @@ class RowStage(Stage):
 
         Each call of the loop writes the columns of ``scratch`` from their first row on.
         """
-        slots: list[int] = []
+        arguments: list[int] = []
         if self._constants is None:
             for column, shift in placement.columns:
-                slots += column.at(row - shift)
+                arguments += column.at(row - shift)
         else:
             left = iter(placement.columns)
             for constants in self._constants:
                 if constants is None:
                     column, shift = next(left)
-                    slots += column.at(row - shift)
+                    arguments += column.at(row - shift)
                 else:
-                    slots += constants
+                    arguments += constants
         for target in placement.targets:
-            slots += target.for_writing(row - placement.shift, restarts=target in scratch)
-        slots += selection
-        slots += failed
-        return array("q", slots)
+            arguments += target.for_writing(row - placement.shift, restarts=target in scratch)
+        arguments += selection
+        arguments += failed
+        return array("q", arguments)
 
-    def moves(self, placement: Placement, scratch: Collection[InputColumn | OutputColumn]) -> array[int]:
-        """Return by how much each slot of a block changes from row to row; not at all for ``scratch``."""
+    def strides(self, placement: Placement, scratch: Collection[InputColumn | OutputColumn]) -> array[int]:
+        """Return by how much each argument changes from row to row; not at all for ``scratch``."""
         steps: list[int] = []
         left = iter(placement.columns)
         for constants in self._constants or [None] * len(placement.columns):
             if constants is None:
                 column, _ = next(left)
-                steps += _NO_MOVES if column in scratch else column.layout.moves
+                steps += _NO_STRIDES if column in scratch else column.layout.strides
             else:
                 steps += [0] * len(constants)
         for target in placement.targets:
-            steps += _NO_MOVES if target in scratch else target.layout.moves
+            steps += _NO_STRIDES if target in scratch else target.layout.strides
         steps += (0, 1, 0, 1, 0)  # bit offsets of the selection and of the failed rows
         return array("q", steps)
 
@@ -245,8 +245,8 @@ class RowStage(Stage):
         reason = Reason()
         columns = self._placed(inputs)
         placement = Placement(columns, self.allocate(default_pool(), 1, nulls=True), 0, nulls=True)
-        block = self.block(placement, 0, reason.selected, reason.failed)
-        self.kernel.loop(nulls=True, records_errors=True)(block.buffer_info()[0], 1)
+        argument_buffer = self.argument_buffer(placement, 0, reason.selected, reason.failed)
+        self.kernel.loop(nulls=True, records_errors=True)(argument_buffer.buffer_info()[0], 1)
         return reason.exception(self.prepared.dtypes)
 
     def _placed(self, inputs: pl.DataFrame) -> list[Placed]:
@@ -258,8 +258,10 @@ class RowStage(Stage):
         """Run rows of which some raise: write down which ones, and take them out of the selection."""
         failures = run.failures[self.index]
         bitmap = run.expect_failures(self, placement.targets)
-        block = self.block(placement, first, run.selection_slots(first), (bitmap.address, first, 0))
-        self.kernel.loop(nulls=True, records_errors=True)(block.buffer_info()[0], last - first)
+        argument_buffer = self.argument_buffer(
+            placement, first, run.selection_arguments(first), (bitmap.address, first, 0)
+        )
+        self.kernel.loop(nulls=True, records_errors=True)(argument_buffer.buffer_info()[0], last - first)
         placement.check()
         failed_here = bitmap.slice(first, last)
         count = int(failed_here.sum())
@@ -352,7 +354,7 @@ def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[i
 
 
 def _constant_bits(binding: Binding, kept: list[Any]) -> list[list[int] | None]:
-    """For each parameter the slots of a constant, or None for a column.
+    """For each parameter the arguments of a constant, or None for a column.
 
     What they have the addresses of is added to ``kept``, and has to live as long as they are used.
     """
@@ -363,7 +365,7 @@ def _constant_bits(binding: Binding, kept: list[Any]) -> list[list[int] | None]:
 
 
 def _scalars(value: Any, kept: list[Any]) -> Iterator[float]:
-    """Yield the scalars of a constant in the order of the block's slots."""
+    """Yield the scalars of a constant in the order of the arguments."""
     if isinstance(value, tuple):
         for item in value:
             yield from _scalars(item, kept)
@@ -383,4 +385,4 @@ def _bits(value: Any) -> int:
     if isinstance(value, Decimal):
         return digits_of(value)[0]
     bits = ticks_of(value) if is_naive(value) else int(value)
-    return bits - (1 << 64) if bits >= 1 << 63 else bits  # as a slot holds it
+    return bits - (1 << 64) if bits >= 1 << 63 else bits  # as an argument holds it

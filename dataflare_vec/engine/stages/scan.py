@@ -153,14 +153,14 @@ class ScanStage(RowStage):
         for first, last in pieces(placement.columns, start, stop):
             row = first
             while row < last and failures.count < failures.limit:
-                block = self.block(placement, row, run.selection_slots(row))
-                stopped = loop(block.buffer_info()[0], last - row)
+                argument_buffer = self.argument_buffer(placement, row, run.selection_arguments(row))
+                stopped = loop(argument_buffer.buffer_info()[0], last - row)
                 placement.check()
                 if not stopped:
                     row = last
                     break
                 if state.is_one and self.carry.has_arrays:
-                    loop(block.buffer_info()[0], stopped - 1)  # it stands where the loop began
+                    loop(argument_buffer.buffer_info()[0], stopped - 1)  # it stands where the loop began
                 # This row alone in the error-recording loop: then the state is still the one that it saw.
                 row += stopped
                 self._record_errors(run, placement, row - 1, row)

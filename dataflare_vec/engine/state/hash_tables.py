@@ -92,11 +92,11 @@ def plain_floats(bits: Words, words: Words) -> None:
 
 
 def _call(name: str, *arguments: Any) -> int:
-    slots: list[int] = []
+    words: list[int] = []
     for argument in arguments:
-        slots += (argument,) if isinstance(argument, int) else (argument.ctypes.data, len(argument))
-    block = array("q", slots)
-    return _function(name)(block.buffer_info()[0], 0)
+        words += (argument,) if isinstance(argument, int) else (argument.ctypes.data, len(argument))
+    argument_buffer = array("q", words)
+    return _function(name)(argument_buffer.buffer_info()[0], 0)
 
 
 @cache

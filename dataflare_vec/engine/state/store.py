@@ -17,7 +17,7 @@ from dataflare_vec.exceptions import StateError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.arrow.layouts import Slots
+    from dataflare_vec.arrow.layouts import Arguments
     from dataflare_vec.engine.state.keys import Codes
 
 _FIRST_RECORDS = 1 << 10
@@ -112,8 +112,8 @@ class StateColumn:
         """Whether all rows have the same."""
         return self._codes is None
 
-    def at(self, row: int) -> Slots:
-        """Return the slots for a range of rows that starts at ``row``."""
+    def at(self, row: int) -> Arguments:
+        """Return the arguments for a range of rows that starts at ``row``."""
         address = self._records.ctypes.data
         if self._codes is None:
             return (address, 0, 0, 0)

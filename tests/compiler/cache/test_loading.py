@@ -58,8 +58,8 @@ def call(address, x):
     """Call a loop over one column of floats; return what it writes, and what it returns."""
     out = np.zeros(len(x))
     valid = np.zeros(len(x) // 8 + 1, np.uint8)
-    block = np.array([x.ctypes.data, 0, 0, 0, out.ctypes.data, 0, valid.ctypes.data, 0, 0, 0, 0, 0])
-    return out, PROTOTYPE(address)(block.ctypes.data, len(x))
+    argument_buffer = np.array([x.ctypes.data, 0, 0, 0, out.ctypes.data, 0, valid.ctypes.data, 0, 0, 0, 0, 0])
+    return out, PROTOTYPE(address)(argument_buffer.ctypes.data, len(x))
 
 
 @linux

@@ -1,13 +1,13 @@
-"""What a loop reads and writes, and how that lies in its block of 64-bit slots.
+"""What a loop reads and writes, and how that lies in its argument buffer.
 
-A loop (see `compiler.kernel`) gets the address of a block. It holds the addresses of the chunk's buffers
-and the bits of the constants.
+A loop (see `compiler.kernel`) gets the address of an argument buffer of 64-bit words. It holds the addresses
+of the chunk's buffers and the bits of the constants.
 
-A column takes four slots: values, what else they need (of booleans: the bit offset), validity, bit offset of
-validity; a column that is made of columns has the slots of those behind its own. A constant takes one slot
-for each of its scalars, a string two: address and bytes. Inputs come first, then outputs, then two bitmaps
-with their bit offsets: the selection (which rows are still wanted; absent means all) and the failed rows. The
-last slot has the address of the words where an error-recording loop says why a row failed (see
+A column takes four arguments: values, what else they need (of booleans: the bit offset), validity, bit offset
+of validity; a column that is made of columns has the arguments of those behind its own. A constant takes one
+argument for each of its scalars, a string two: address and bytes. Inputs come first, then outputs, then two
+bitmaps with their bit offsets: the selection (which rows are still wanted; absent means all) and the failed
+rows. The last argument is the address of the words where an error-recording loop says why a row failed (see
 `rows.REASON`); 0 if nobody asks.
 """
 
@@ -54,7 +54,7 @@ class Output:
 
 
 def scalar_leaves(ty: types.Type) -> list[types.Type]:
-    """Return the scalars of a constant's type, depth first; each takes one slot of the block."""
+    """Return the scalars of a constant's type, depth first; each takes one argument."""
     if isinstance(ty, types.NoneType):
         return []
     if isinstance(ty, ViewType):
@@ -67,7 +67,7 @@ def scalar_leaves(ty: types.Type) -> list[types.Type]:
 
 
 def from_bits(builder: Builder, raw: ir.Value, ty: ir.Type) -> ir.Value:
-    """Return a slot of the block as a value of LLVM type ``ty``."""
+    """Return an argument as a value of LLVM type ``ty``."""
     if isinstance(ty, ir.PointerType):
         return builder.inttoptr(raw, ty)
     if isinstance(ty, ir.DoubleType):

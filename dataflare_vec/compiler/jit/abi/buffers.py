@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Buffers:
-    """The pointers and offsets of one column, unpacked from the block; ``inner`` are those of its columns."""
+    """The pointers and offsets of one column, as loaded; ``inner`` are those of its columns."""
 
-    def __init__(self, slots: Sequence[ir.Value]) -> None:
-        self.values, self.extra, self.validity, self.validity_offset, *self.inner = slots
+    def __init__(self, arguments: Sequence[ir.Value]) -> None:
+        self.values, self.extra, self.validity, self.validity_offset, *self.inner = arguments

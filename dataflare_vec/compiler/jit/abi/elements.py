@@ -33,8 +33,8 @@ class Element:
         """Return how such a column lies in memory."""
         return FixedWidth(ty.bitwidth // 8)
 
-    def slot_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
-        """Return the LLVM types of the column's four slots."""
+    def argument_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
+        """Return the LLVM types of the column's four arguments."""
         return [context.get_data_type(ty).as_pointer(), _I64, _BYTES, _I64]
 
     def load(
@@ -135,7 +135,7 @@ class _Boolean(Element):
     def layout(self, ty: types.Type) -> Layout:
         return Bits()
 
-    def slot_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
         return [_BYTES, _I64, _BYTES, _I64]
 
     def load(

@@ -100,7 +100,7 @@ class CompiledKernel(Kernel):
     Attributes
     ----------
     inputs, outputs
-        What the loops read and write, in the order of the block's slots.
+        What the loops read and write, in the order of the argument buffer.
     field_names
         Names of the fields if the kernel returns a named tuple, else None.
     is_filter

@@ -238,7 +238,8 @@ def plain_floats(values, bits, words):  # type: ignore[no-untyped-def]
         words[row] = word
 
 
-# -- as C functions of a block: address and length of each array, and numbers --------------------------------
+# -- as C functions of an argument buffer: address and length of each array, and numbers
+# --------------------------------
 
 
 _BYTES, _INT32S, _INT64S, _WORDS, _FLOATS = (
@@ -270,14 +271,14 @@ def compile_function(name: str) -> ObjectCode:
         module = library.create_ir_module(name)
         function = ir.Function(module, ir.FunctionType(_I64, [_I64.as_pointer(), _I64]), f"dfv.{name}")
         builder = ir.IRBuilder(function.append_basic_block())
-        slots = _slots(builder, function.args[0])
+        words = _words(builder, function.args[0])
         returns = result.signature.return_type
         _, returned = context.call_conv.call_function(
             builder,
             context.declare_function(module, result.fndesc),
             returns,
             arguments,
-            [_argument(context, builder, ty, slots) for ty in arguments],
+            [_argument(context, builder, ty, words) for ty in arguments],
         )
         builder.ret(returned if returns == _INT64 else _I64(0))
         library.add_ir_module(module)
@@ -285,16 +286,16 @@ def compile_function(name: str) -> ObjectCode:
         return object_code(library, function.name)
 
 
-def _slots(builder: Builder, block: ir.Value) -> Iterator[ir.Value]:
+def _words(builder: Builder, buffer: ir.Value) -> Iterator[ir.Value]:
     for i in count():
-        yield builder.load(builder.gep(block, [_I64(i)]))
+        yield builder.load(builder.gep(buffer, [_I64(i)]))
 
 
-def _argument(context: Context, builder: Builder, ty: types.Type, slots: Iterator[ir.Value]) -> ir.Value:
+def _argument(context: Context, builder: Builder, ty: types.Type, words: Iterator[ir.Value]) -> ir.Value:
     if not isinstance(ty, types.Array):
-        return next(slots)
+        return next(words)
     made = make_array(ty)(context, builder)
     width = _I64(ty.dtype.bitwidth // 8)
-    data = builder.inttoptr(next(slots), context.get_value_type(ty.dtype).as_pointer())
-    populate_array(made, data=data, shape=[next(slots)], strides=[width], itemsize=width, meminfo=None)
+    data = builder.inttoptr(next(words), context.get_value_type(ty.dtype).as_pointer())
+    populate_array(made, data=data, shape=[next(words)], strides=[width], itemsize=width, meminfo=None)
     return made._getvalue()

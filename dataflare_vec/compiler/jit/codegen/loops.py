@@ -5,9 +5,9 @@ type inference a second time (it is most of a compilation) and couldn't say what
 that the buffers don't alias, that a validity bitmap is 64 rows in a word, that a row which raises doesn't
 end the loop.
 
-Three functions, one inside the other: the C function, which takes the block apart (`slots.py`); the walk over
-blocks of rows, which turns bitmaps into bytes and back (`bitmaps.py`); the loop over the rows of one block,
-which calls the kernel (`rows.py`). Where nothing is stored as bits there is no walk.
+Three functions, one inside the other: the C function, which takes the argument buffer apart (`arguments.py`);
+the walk over blocks of rows, which turns bitmaps into bytes and back (`bitmaps.py`); the loop over the rows
+of one block, which calls the kernel (`rows.py`). Where nothing is stored as bits there is no walk.
 """
 
 from __future__ import annotations
@@ -70,24 +70,24 @@ class LoopBuilder:
     def build(self, module: ir.Module, name: str) -> None:
         """Add the C function ``name`` to ``module``."""
         self.module = module
-        slots = [slot for item in self.code.inputs for slot in self._slot_types(item)]
+        argument_types = [argument for item in self.code.inputs for argument in self._argument_types(item)]
         for output in self.code.columns_out:
-            slots += element_of(output.type).slot_types(self.context, output.type)
-        slots += [_BYTES, _I64] * 2  # selection, failed rows
-        slots.append(ir.PointerType(_I64))  # the reason
-        rows_function = self._rows_function(name + ".rows", slots)
-        body = self._walk(name + ".walk", slots, rows_function) if self._scratches else rows_function
+            argument_types += element_of(output.type).argument_types(self.context, output.type)
+        argument_types += [_BYTES, _I64] * 2  # selection, failed rows
+        argument_types.append(ir.PointerType(_I64))  # the reason
+        rows_function = self._rows_function(name + ".rows", argument_types)
+        body = self._walk(name + ".walk", argument_types, rows_function) if self._scratches else rows_function
 
         entry = ir.Function(module, ir.FunctionType(_I64, [ir.PointerType(_I64), _I64]), name)
         builder = ir.IRBuilder(entry.append_basic_block())
-        block, rows = entry.args
+        buffer, rows = entry.args
         arguments = []
-        for i, slot_type in enumerate(slots):
-            raw = builder.load(builder.gep(block, [_I64(i)]))
-            arguments.append(from_bits(builder, raw, slot_type))
+        for i, argument_type in enumerate(argument_types):
+            raw = builder.load(builder.gep(buffer, [_I64(i)]))
+            arguments.append(from_bits(builder, raw, argument_type))
         if not self._scratches:
             arguments.append(_I64(0))
-        _, _, targets, *_ = self._take_apart(builder, arguments[: len(slots)])
+        _, _, targets, *_ = self._take_apart(builder, arguments[: len(argument_types)])
         outputs = [
             (target, element_of(output.type))
             for target, output in zip(targets, self.code.columns_out, strict=True)
@@ -109,9 +109,9 @@ class LoopBuilder:
     def _stops(self) -> bool:
         return self.code.stops and not self.variant.records_errors
 
-    def _slot_types(self, item: Input) -> list[ir.Type]:
+    def _argument_types(self, item: Input) -> list[ir.Type]:
         if item.is_column:
-            return element_of(item.type).slot_types(self.context, item.type)
+            return element_of(item.type).argument_types(self.context, item.type)
         return [self.context.get_value_type(leaf) for leaf in scalar_leaves(item.type)]
 
     def _scratches_needed(self) -> list[str]:
@@ -140,21 +140,21 @@ class LoopBuilder:
 
     # -- the rows of one block ------------------------------------------------------------------------------
 
-    def _rows_function(self, name: str, slots: Sequence[ir.Type]) -> ir.Function:
-        """Return ``name(slots…, scratch…, first row, number of rows)``: how many of them raised.
+    def _rows_function(self, name: str, argument_types: Sequence[ir.Type]) -> ir.Function:
+        """Return ``name(arguments…, scratch…, first row, number of rows)``: how many of them raised.
 
         A function of its own, never inlined: inside of the walk LLVM wouldn't keep the constants of the
         kernel in registers (a single `exp` over nulls then takes 1.4 times as long as without; measured), and
         what `noalias` says of the pointers would be lost.
         """
         writer = self.code.rows_writer(self.variant)
-        types_ = [*slots, *[_BYTES] * len(self._scratches), _I64, _I64]
+        types_ = [*argument_types, *[_BYTES] * len(self._scratches), _I64, _I64]
         function = ir.Function(self.module, ir.FunctionType(writer.counter, types_), name)
         _keep_apart(function)
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         *arguments, base, rows = function.args
-        columns, constants, targets, _, reason = self._take_apart(builder, arguments[: len(slots)])
-        scratches = dict(zip(self._scratches, arguments[len(slots) :], strict=True))
+        columns, constants, targets, _, reason = self._take_apart(builder, arguments[: len(argument_types)])
+        scratches = dict(zip(self._scratches, arguments[len(argument_types) :], strict=True))
         writer.reason = reason
         writer.write(builder, columns, constants, targets, scratches, base, rows)
         return function
@@ -165,7 +165,7 @@ class LoopBuilder:
         columns: dict[int, Buffers] = {}
         constants: dict[int, ir.Value] = {}
         for i, item in enumerate(self.code.inputs):
-            count = len(self._slot_types(item))
+            count = len(self._argument_types(item))
             taken, left = left[:count], left[count:]
             if item.is_column:
                 columns[i] = Buffers(taken)
@@ -173,7 +173,7 @@ class LoopBuilder:
                 constants[i] = self._pack_constant(builder, item.type, taken)
         targets = []
         for output in self.code.columns_out:
-            count = len(element_of(output.type).slot_types(self.context, output.type))
+            count = len(element_of(output.type).argument_types(self.context, output.type))
             taken, left = left[:count], left[count:]
             targets.append(Buffers(taken))
         return columns, constants, targets, (tuple(left[:2]), tuple(left[2:4])), left[4]
@@ -195,10 +195,10 @@ class LoopBuilder:
 
     # -- the walk over blocks -------------------------------------------------------------------------------
 
-    def _walk(self, name: str, slots: Sequence[ir.Type], rows_function: ir.Function) -> ir.Function:
-        """Return ``name(slots…, number of rows)``: how many of them raised."""
+    def _walk(self, name: str, argument_types: Sequence[ir.Type], rows_function: ir.Function) -> ir.Function:
+        """Return ``name(arguments…, number of rows)``: how many of them raised."""
         counter = rows_function.function_type.return_type
-        function = ir.Function(self.module, ir.FunctionType(counter, [*slots, _I64]), name)
+        function = ir.Function(self.module, ir.FunctionType(counter, [*argument_types, _I64]), name)
         _keep_apart(function)
         self._builder = builder = ir.IRBuilder(function.append_basic_block("entry"))
         *arguments, rows = function.args

@@ -27,7 +27,7 @@ from dataflare_vec.exceptions import KernelResultError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dataflare_vec.arrow.layouts import Slots
+    from dataflare_vec.arrow.layouts import Arguments
     from dataflare_vec.compiler.jit.abi.buffers import Buffers
     from dataflare_vec.compiler.jit.types.numba_types import Builder, Context
 
@@ -162,7 +162,7 @@ class StateType(types.Type):  # type: ignore[misc]
 
 
 class Records(Layout):
-    """Records one after the other. The second slot is the address of int32 codes, or 0.
+    """Records one after the other. The second argument is the address of int32 codes, or 0.
 
     With codes, row ``i`` has the record of its code; without, each row has its own.
     """
@@ -173,8 +173,8 @@ class Records(Layout):
         self.size = size
 
     @property
-    def moves(self) -> Slots:
-        """By how much each slot changes from row to row, without codes."""
+    def strides(self) -> Arguments:
+        """By how much each argument changes from row to row, without codes."""
         return (self.size, 0, 0, 0)
 
     @property
@@ -186,8 +186,8 @@ class Records(Layout):
         """Raise: records are no Series."""
         raise TypeError(series)
 
-    def slots(self, array: Any, *, nulls: bool) -> Slots:
-        """Return the slots of a NumPy array of records."""
+    def arguments(self, array: Any, *, nulls: bool) -> Arguments:
+        """Return the arguments of a NumPy array of records."""
         return (array.ctypes.data, 0, 0, 0)
 
 
@@ -197,7 +197,7 @@ class _StateElement(Element):
     def layout(self, ty: StateType) -> Layout:
         return Records(ty.carry.size)
 
-    def slot_types(self, context: Context, ty: StateType) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: StateType) -> list[ir.Type]:
         return [_BYTES, ir.PointerType(_I32), _BYTES, _I64]
 
     def load(

@@ -29,10 +29,10 @@ def run(kernel: CompiledKernel, *columns, start=0, stop=None):
     (output,) = kernel.outputs
     is_bool = str(output.type) == "bool"
     result = np.zeros((rows + 7) // 8 if is_bool else rows, np.uint8 if is_bool else str(output.type))
-    block = array("q")
+    argument_buffer = array("q")
     for column in (*(c[start:stop] for c in columns), result):
-        block.extend([column.ctypes.data, 0, 0, 0])
-    raised = kernel.loop(nulls=False)(block.buffer_info()[0], rows)
+        argument_buffer.extend([column.ctypes.data, 0, 0, 0])
+    raised = kernel.loop(nulls=False)(argument_buffer.buffer_info()[0], rows)
     if is_bool:
         result = np.unpackbits(result, count=rows, bitorder="little").astype(bool)
     return result, bool(raised)

@@ -69,7 +69,7 @@ class _Decimal(Element):
     def layout(self, ty: types.Type) -> Layout:
         return FixedWidth(16)
 
-    def slot_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
         return [I128.as_pointer(), _I64, ir.IntType(8).as_pointer(), _I64]
 
     def zero(self, context: Context, ty: types.Type) -> ir.Value:

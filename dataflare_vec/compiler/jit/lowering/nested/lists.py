@@ -77,7 +77,7 @@ class _Rows(Element):
         kind = ListRows if ty.ragged else ArrayRows
         return kind(ty.shape, ty.width, packed=ty.dtype == types.boolean)
 
-    def slot_types(self, context: Context, ty: RowsType) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: RowsType) -> list[ir.Type]:
         items = context.get_data_type(ty.dtype).as_pointer()
         if ty.ragged:
             return [_I64.as_pointer(), items, _BYTES, _I64]

@@ -86,7 +86,7 @@ class _TextRows(CheckedElement):
     def layout(self, ty: TextRowsType) -> Layout:
         return TextRows()
 
-    def slot_types(self, context: Context, ty: TextRowsType) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: TextRowsType) -> list[ir.Type]:
         return [_I64.as_pointer(), _I64, _BYTES, _I64, _BYTES, _I64]
 
     def load_checked(

@@ -91,8 +91,8 @@ class _MadeStruct(Element):
         nullable = frozenset(name for name, field in zip(ty.names, ty.fields, strict=True) if field.nullable)
         return Fields(ty.names, layouts, nullable)
 
-    def slot_types(self, context: Context, ty: MadeStructType) -> list[ir.Type]:
-        inner = [slot for field in ty.fields for slot in _slot_types(context, field)]
+    def argument_types(self, context: Context, ty: MadeStructType) -> list[ir.Type]:
+        inner = [argument for field in ty.fields for argument in _argument_types(context, field)]
         return [_BYTES, _I64, _BYTES, _I64, *inner]
 
     def zero(self, context: Context, ty: MadeStructType) -> ir.Value:
@@ -139,8 +139,8 @@ class _MadeStruct(Element):
                 store_bit(builder, buffers.validity, builder.add(buffers.validity_offset, row), there)
 
 
-def _slot_types(context: Context, field: Output) -> list[ir.Type]:
-    return element_of(field.type).slot_types(context, field.type)
+def _argument_types(context: Context, field: Output) -> list[ir.Type]:
+    return element_of(field.type).argument_types(context, field.type)
 
 
 def _zero(context: Context, field: Output) -> ir.Value:
@@ -165,7 +165,7 @@ def _items(
 def _columns(context: Context, ty: MadeStructType, target: Buffers) -> Iterator[tuple[Output, Buffers]]:
     left = list(target.inner)
     for field in ty.fields:
-        count = len(_slot_types(context, field))
+        count = len(_argument_types(context, field))
         taken, left = left[:count], left[count:]
         yield field, Buffers(taken)
 

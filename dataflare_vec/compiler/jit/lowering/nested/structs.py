@@ -116,8 +116,12 @@ class _Struct(CheckedElement):
         nullable = frozenset(name for name, null in zip(ty.names, ty.nullable, strict=True) if null)
         return Fields(ty.names, layouts, nullable)
 
-    def slot_types(self, context: Context, ty: StructType) -> list[ir.Type]:
-        inner = [slot for column in ty.columns for slot in element_of(column).slot_types(context, column)]
+    def argument_types(self, context: Context, ty: StructType) -> list[ir.Type]:
+        inner = [
+            argument
+            for column in ty.columns
+            for argument in element_of(column).argument_types(context, column)
+        ]
         return [_BYTES, _I64, _BYTES, _I64, *inner]
 
     def load_checked(
@@ -132,7 +136,7 @@ class _Struct(CheckedElement):
         left = list(column.inner)
         values, fits = [], None
         for field, null, item in zip(ty.columns, ty.nullable, ty.items, strict=True):
-            count = len(element_of(field).slot_types(context, field))
+            count = len(element_of(field).argument_types(context, field))
             buffers, left = Buffers(left[:count]), left[count:]
             valid = _valid(builder, buffers, row) if null else None
             counts = there if valid is None else valid if there is None else builder.and_(there, valid)

@@ -37,8 +37,8 @@ class ViewElement(CheckedElement):
         """Return how such a column lies in memory."""
         return Views()
 
-    def slot_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
-        """Return the LLVM types of the column's four slots."""
+    def argument_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
+        """Return the LLVM types of the column's four arguments."""
         # The second as a number: a pointer would be said not to alias, but `room` changes the writer.
         return [_BYTES, _I64, _BYTES, _I64]
 
@@ -133,7 +133,7 @@ class _Category(CheckedElement):
     def layout(self, ty: CategoryType) -> Layout:
         return Categories(ty.width)
 
-    def slot_types(self, context: Context, ty: CategoryType) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: CategoryType) -> list[ir.Type]:
         return [_BYTES, _I64, _BYTES, _I64]
 
     def load_checked(
@@ -168,8 +168,8 @@ class _Code(Element):
     def layout(self, ty: CodeType) -> Layout:
         return Codes(ty.code.bitwidth // 8)
 
-    def slot_types(self, context: Context, ty: CodeType) -> list[ir.Type]:
-        return super().slot_types(context, ty.code)
+    def argument_types(self, context: Context, ty: CodeType) -> list[ir.Type]:
+        return super().argument_types(context, ty.code)
 
 
 def narrow(ty: types.Type) -> types.Type:

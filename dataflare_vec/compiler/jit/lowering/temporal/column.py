@@ -104,7 +104,7 @@ class _Temporal(CheckedElement):
     def layout(self, ty: TemporalColumn) -> Layout:
         return FixedWidth(ty.bitwidth // 8)
 
-    def slot_types(self, context: Context, ty: TemporalColumn) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: TemporalColumn) -> list[ir.Type]:
         pointer = ir.IntType(ty.bitwidth).as_pointer()
         return [pointer, _I64, ir.IntType(8).as_pointer(), _I64]
 
