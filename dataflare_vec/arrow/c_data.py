@@ -179,15 +179,15 @@ class Owned:
         _BUFFERS.pack_into((ctypes.c_char * _HEAD).from_address(memory), 0, self.validity, self.values)
         at_schema, at_format = _ARRAY.size, _ARRAY.size + _SCHEMA.size
         # Polars moves the structures out of here, and copies the name.
-        texts = self._format + b"\0" + name + b"\0"
-        exported = self._exported = ctypes.create_string_buffer(at_format + len(texts))
+        strings = self._format + b"\0" + name + b"\0"
+        exported = self._exported = ctypes.create_string_buffer(at_format + len(strings))
         start = ctypes.addressof(exported)
         nulls = -1 if self.validity else 0  # unknown, or none
         _ARRAY.pack_into(exported, 0, self.rows, nulls, 0, 2, 0, memory, 0, 0, release_array, memory)
         at_name = start + at_format + 2
         schema = (start + at_format, at_name, 0, _NULLABLE, 0, 0, 0, release_schema, 0)
         _SCHEMA.pack_into(exported, at_schema, *schema)
-        ctypes.memmove(start + at_format, texts, len(texts))
+        ctypes.memmove(start + at_format, strings, len(strings))
         self._memory = 0  # Polars' from here on
         return _capsule(start + at_schema, b"arrow_schema", None), _capsule(start, b"arrow_array", None)
 

@@ -86,7 +86,7 @@ def _bits(pool: MemoryPool, rows: int) -> PooledBuffer:
     return pool.get_buffer((rows + 7) // 8)
 
 
-class OutputColumn:
+class ColumnBuilder:
     """One column of the output: allocated once from the pool, written in disjoint ranges.
 
     It has a validity bitmap if a null was possible from the start, or once `need_validity` was called.

@@ -1,7 +1,7 @@
 """String and binary columns that loops write: views allocated once, data buffers as they are needed.
 
-Each thread writes into data buffers of its own, through a `Writer`; their indexes are the column's. Nothing
-that is written moves: a full buffer stays, and the thread goes on in another.
+Each thread writes into data buffers of its own, through a `DataBuilder`; their indexes are the column's.
+Nothing that is written moves: a full buffer stays, and the thread goes on in another.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import ctypes
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.arrow.columns import OutputColumn
-from dataflare_vec.arrow.layouts.lists_out import PackedRows, unpack
+from dataflare_vec.arrow.columns import ColumnBuilder
+from dataflare_vec.arrow.layouts.list_result import ListResults, lists_of_bytes
 from dataflare_vec.exceptions import KernelResultError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _NEXT, _END, _START, _INDEX, _RESTART = range(5)
 _Words = ctypes.c_int64 * 7
 
 
-class Writer:
+class DataBuilder:
     """One thread's place in the data buffers of a column.
 
     Attributes
@@ -121,14 +121,14 @@ class DataBuffers:
         return [buffer.to_arrow().slice(0, used) for buffer, used in pairs]
 
 
-def _room(writer: Writer, nbytes: int) -> int:
-    """Give a writer room, called by a loop; return 0 if it has it now."""
-    if writer.error is not None:
+def _room(builder: DataBuilder, nbytes: int) -> int:
+    """Give a builder room, called by a loop; return 0 if it has it now."""
+    if builder.error is not None:
         return 1
     try:
-        writer.move_on(nbytes)
+        builder.move_on(nbytes)
     except BaseException as error:  # there are no exceptions in a compiled loop: `check` raises it
-        writer.error = error.with_traceback(None)  # which holds the writer
+        builder.error = error.with_traceback(None)  # which holds the builder
         return 1
     return 0
 
@@ -137,36 +137,36 @@ _ROOM = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.py_object, ctypes.c_int64)(_room
 _ROOM_ADDRESS = ctypes.cast(_ROOM, ctypes.c_void_p).value or 0
 
 
-class ViewColumn(OutputColumn):
+class StringBuilder(ColumnBuilder):
     """A column of views, in memory from the pool."""
 
-    __slots__ = ("_data", "_writers", "restarts")
+    __slots__ = ("_data", "_data_builders", "restarts")
 
     def __init__(
         self, pool: MemoryPool, stored: Any, dtype: Any, rows: int, *, layout: Layout, nulls: bool
     ) -> None:
         super().__init__(pool, stored, dtype, rows, layout=layout, nulls=nulls)
         self._data = DataBuffers(pool)
-        self._writers: dict[int, Writer] = {}
+        self._data_builders: dict[int, DataBuilder] = {}
         views, _, *validity = self.arguments
         self.arguments = (views, ctypes.addressof(self._data.table), *validity)
 
     def for_writing(self, row: int, *, restarts: bool = False) -> Arguments:
         """Return the arguments of a loop on this thread that writes from ``row`` on."""
         me = get_ident()
-        writer = self._writers.get(me)
-        if writer is None:
+        builder = self._data_builders.get(me)
+        if builder is None:
             wanted = min(_FIRST_BYTES * self.rows, _MOST_AT_FIRST)
             first = next(size for size in _SIZES if size >= wanted)
-            writer = self._writers[me] = Writer(self._data, first)
-        writer.words[_RESTART] = restarts
+            builder = self._data_builders[me] = DataBuilder(self._data, first)
+        builder.words[_RESTART] = restarts
         views, _, *validity = self.at(row)
-        return (views, writer.address, *validity)
+        return (views, builder.address, *validity)
 
     def check(self) -> None:
         """Raise what went wrong while loops wrote."""
-        for writer in list(self._writers.values()):
-            error, writer.error = writer.error, None
+        for builder in list(self._data_builders.values()):
+            error, builder.error = builder.error, None
             try:
                 if error is not None:
                     raise error
@@ -174,18 +174,18 @@ class ViewColumn(OutputColumn):
                 del error  # it holds this frame, and the buffers with it
 
     def _buffers(self) -> list[Any]:
-        for writer in list(self._writers.values()):
-            writer.close()
+        for builder in list(self._data_builders.values()):
+            builder.close()
         return [*super()._buffers(), *self._data.to_arrow()]
 
 
-class ListColumn(ViewColumn):
+class ListBuilder(StringBuilder):
     """A column of lists: the bytes of each row as a view, put together when it is read."""
 
     __slots__ = ()
 
     def slice(self, start: int, stop: int, name: str = "") -> pl.Series:
         """Return some of its rows."""
-        assert isinstance(self.layout, PackedRows)
+        assert isinstance(self.layout, ListResults)
         rows = self._stored_slice(start, stop, name)
-        return unpack(rows, self.layout.width, self.dtype, self._data.to_arrow)
+        return lists_of_bytes(rows, self.layout.width, self.dtype, self._data.to_arrow)

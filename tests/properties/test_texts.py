@@ -87,11 +87,11 @@ def test_a_list_of_strings_is_read_by_the_next_step():
 
 
 def test_nothing_is_copied():
-    from dataflare_vec.arrow.layouts import TextRows
+    from dataflare_vec.arrow.layouts import StringLists
 
     series = pl.Series([["a", "b" * 20], ["c" * 30]])
     array = series.to_arrow(compat_level=pl.CompatLevel.newest())
-    slots = TextRows().arguments(TextRows().to_arrow(series), nulls=False)
+    slots = StringLists().arguments(StringLists().to_arrow(series), nulls=False)
     _, offsets = array.buffers()[:2]
     _, views, *_ = array.values.buffers()
     assert (slots[0], slots[4]) == (offsets.address, views.address)

@@ -2,23 +2,23 @@
 
 from dataflare_vec.arrow.layouts.base import Arguments, Bits, FixedWidth, Layout
 from dataflare_vec.arrow.layouts.categories import Categories, Codes
-from dataflare_vec.arrow.layouts.lists import ArrayRows, ListRows
-from dataflare_vec.arrow.layouts.lists_out import PackedRows
-from dataflare_vec.arrow.layouts.string_lists import TextRows
+from dataflare_vec.arrow.layouts.list_result import ListResults
+from dataflare_vec.arrow.layouts.lists import FixedSizeLists, Lists
+from dataflare_vec.arrow.layouts.string_lists import StringLists
 from dataflare_vec.arrow.layouts.string_views import Views
-from dataflare_vec.arrow.layouts.structs import Fields
+from dataflare_vec.arrow.layouts.structs import Structs
 
 __all__ = [
     "Arguments",
-    "ArrayRows",
     "Bits",
     "Categories",
     "Codes",
-    "Fields",
+    "FixedSizeLists",
     "FixedWidth",
     "Layout",
-    "ListRows",
-    "PackedRows",
-    "TextRows",
+    "ListResults",
+    "Lists",
+    "StringLists",
+    "Structs",
     "Views",
 ]

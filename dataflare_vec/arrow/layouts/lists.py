@@ -20,16 +20,16 @@ _ITEMS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class ArrayRows(Layout):
+class FixedSizeLists(Layout):
     """Rows of the same ``shape``; the second argument isn't used.
 
-    ``width`` is the bytes of an item. ``packed`` says that items are booleans, which Arrow stores as bits:
-    they are copied to a byte each, because NumPy has no arrays of bits.
+    ``width`` is the bytes of an item. ``bit_packed`` says that items are booleans, which Arrow stores as
+    bits: they are copied to a byte each, because NumPy has no arrays of bits.
     """
 
     shape: tuple[int, ...]
     width: int
-    packed: bool = False
+    bit_packed: bool = False
 
     @property
     def strides(self) -> Arguments:
@@ -47,7 +47,7 @@ class ArrayRows(Layout):
 
     def to_arrow(self, series: pl.Series) -> Any:
         """Return a Series of one chunk as an Arrow array, without a copy."""
-        return _bytes(series).to_arrow() if self.packed else series.to_arrow()
+        return _bytes(series).to_arrow() if self.bit_packed else series.to_arrow()
 
     def arguments(self, array: Any, *, nulls: bool) -> Arguments:
         """Return the arguments of an Arrow array."""
@@ -66,7 +66,7 @@ class ArrayRows(Layout):
 
 
 @dataclass(frozen=True, slots=True)
-class ListRows(Layout):
+class Lists(Layout):
     """Rows of any length: values are the 64-bit offsets, the second argument is the address of the items.
 
     ``shape`` is that of one item, ``()`` for a number; ``width`` the bytes of a number in it.
@@ -74,7 +74,7 @@ class ListRows(Layout):
 
     shape: tuple[int, ...]
     width: int
-    packed: bool = False
+    bit_packed: bool = False
 
     @property
     def strides(self) -> Arguments:
@@ -92,7 +92,7 @@ class ListRows(Layout):
 
     def to_arrow(self, series: pl.Series) -> Any:
         """Return a Series of one chunk as an Arrow array, without a copy."""
-        return _bytes(series).to_arrow() if self.packed else series.to_arrow()
+        return _bytes(series).to_arrow() if self.bit_packed else series.to_arrow()
 
     def arguments(self, array: Any, *, nulls: bool) -> Arguments:
         """Return the arguments of an Arrow array."""

@@ -19,7 +19,7 @@ _OFFSET_BYTES = 8
 _ITEMS = 4
 
 
-class TextsArray:
+class StringListArray:
     """An Arrow array of lists, with that of their items."""
 
     __slots__ = ("array", "items")
@@ -33,7 +33,7 @@ class TextsArray:
 
 
 @dataclass(frozen=True, slots=True)
-class TextRows(Layout):
+class StringLists(Layout):
     """Rows of strings: values are 64-bit offsets; behind the four are the items' views and table."""
 
     @property
@@ -51,11 +51,11 @@ class TextRows(Layout):
         series = fill_with_null(series)
         return series.arr.to_list() if isinstance(series.dtype, pl.Array) else series
 
-    def to_arrow(self, series: pl.Series) -> TextsArray:
+    def to_arrow(self, series: pl.Series) -> StringListArray:
         """Return a Series of one chunk as an Arrow array, without a copy."""
-        return TextsArray(series.to_arrow(compat_level=AS_VIEWS))
+        return StringListArray(series.to_arrow(compat_level=AS_VIEWS))
 
-    def arguments(self, array: TextsArray, *, nulls: bool) -> Arguments:
+    def arguments(self, array: StringListArray, *, nulls: bool) -> Arguments:
         """Return the arguments of an array."""
         validity, offsets = array.array.buffers()[:2]
         return (

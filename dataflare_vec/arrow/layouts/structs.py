@@ -28,7 +28,7 @@ class StructArray:
 
 
 @dataclass(frozen=True, slots=True)
-class Fields(Layout):
+class Structs(Layout):
     """The fields ``names`` of a struct, each in its own layout; those in ``nullable`` may be null."""
 
     names: tuple[str, ...]

@@ -14,7 +14,7 @@ import polars as pl
 from dataflare_vec.arrow.c_data import FORMATS
 from dataflare_vec.arrow.columns import InputColumn
 from dataflare_vec.compiler.native import watch as watch  # provides it to `interrupts`
-from dataflare_vec.engine.stages.builders import OwnedColumn
+from dataflare_vec.engine.stages.builders import SmallColumnBuilder
 from dataflare_vec.engine.stages.protocols import Placement
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def compute(plan: Plan, scope: Scope, rows: int, runtime: Runtime) -> list[pl.Se
         nulls = nulls or column.has_nulls
     targets: Any
     if all(type(field.stored) in FORMATS for field in prepared.outputs):
-        targets = [OwnedColumn(field, rows, nulls=nulls) for field in prepared.outputs]
+        targets = [SmallColumnBuilder(field, rows, nulls=nulls) for field in prepared.outputs]
         return _compute(plan, stage, rows, runtime, Placement(columns, targets, 0, nulls))
     with runtime.pool.claim(None) as memory:
         targets = stage.allocate(memory, rows, nulls=nulls)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec._typing import OnError
-    from dataflare_vec.arrow.columns import OutputColumn
+    from dataflare_vec.arrow.columns import ColumnBuilder
     from dataflare_vec.arrow.layouts import Layout
     from dataflare_vec.engine.stages.protocols import Placed, Replayable, Stage
     from dataflare_vec.engine.state.store import StateStore
@@ -80,7 +80,7 @@ class Run:
         self.column = column
         self.written: set[str] = set()
         self.placed: dict[int, list[Placed]] = {}
-        self.outputs: dict[int, list[OutputColumn]] = {}
+        self.outputs: dict[int, list[ColumnBuilder]] = {}
         self.failures: dict[int, Failures] = {}
         self.times: list[tuple[int, int, float]] = []
         self.version = 0
@@ -216,7 +216,7 @@ class Run:
             self.version += 1
         return self._selection
 
-    def need_validity(self, targets: Sequence[OutputColumn]) -> None:
+    def need_validity(self, targets: Sequence[ColumnBuilder]) -> None:
         """Have validity bitmaps for the outputs of a stage."""
         if not all(target.has_nulls for target in targets):
             with self.lock:
@@ -224,7 +224,7 @@ class Run:
                 for target in targets:
                     target.need_validity()
 
-    def expect_failures(self, stage: Stage, targets: Sequence[OutputColumn]) -> Bitmap:
+    def expect_failures(self, stage: Stage, targets: Sequence[ColumnBuilder]) -> Bitmap:
         """Have all that an error-recording loop writes to; return the bitmap of failed rows."""
         with self.lock:
             failures = self.failures[stage.index]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.arrow.c_data import Owned
-from dataflare_vec.arrow.columns import Bitmap, OutputColumn
-from dataflare_vec.arrow.layouts import Bits, Fields, PackedRows, Views
-from dataflare_vec.arrow.string_builders import ListColumn, ViewColumn
+from dataflare_vec.arrow.columns import Bitmap, ColumnBuilder
+from dataflare_vec.arrow.layouts import Bits, ListResults, Structs, Views
+from dataflare_vec.arrow.string_builders import ListBuilder, StringBuilder
 from dataflare_vec.compiler.native.support import releases
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def allocate(
     fields: Sequence[OutputField], pool: MemoryPool, rows: int, *, nulls: bool
-) -> list[OutputColumn]:
+) -> list[ColumnBuilder]:
     """Return memory for some rows of the outputs of a kernel."""
     return [
         _column(pool, field.stored, field.dtype, rows, field.layout, nulls=field.nullable or nulls)
@@ -32,18 +32,18 @@ def allocate(
 
 def _column(
     pool: MemoryPool, stored: Any, dtype: Any, rows: int, layout: Layout, *, nulls: bool
-) -> OutputColumn:
-    kind: type[OutputColumn] = OutputColumn
-    if isinstance(layout, Fields):
-        kind = StructColumn
-    elif isinstance(layout, PackedRows):
-        kind = ListColumn
+) -> ColumnBuilder:
+    kind: type[ColumnBuilder] = ColumnBuilder
+    if isinstance(layout, Structs):
+        kind = StructBuilder
+    elif isinstance(layout, ListResults):
+        kind = ListBuilder
     elif isinstance(layout, Views):
-        kind = ViewColumn
+        kind = StringBuilder
     return kind(pool, stored, dtype, rows, layout=layout, nulls=nulls)
 
 
-class StructColumn(OutputColumn):
+class StructBuilder(ColumnBuilder):
     """A column for each field, and a validity of their own."""
 
     __slots__ = ("_bitmap", "fields")
@@ -51,7 +51,7 @@ class StructColumn(OutputColumn):
     def __init__(
         self, pool: MemoryPool, stored: Any, dtype: Any, rows: int, *, layout: Layout, nulls: bool
     ) -> None:
-        assert isinstance(layout, Fields)
+        assert isinstance(layout, Structs)
         self._pool = pool
         self.rows, self.dtype, self.layout = rows, dtype, layout
         self._bitmap: Bitmap | None = None
@@ -112,7 +112,7 @@ class StructColumn(OutputColumn):
         return pl.select(pl.when(there).then(struct)).to_series().alias(name)
 
 
-class OwnedColumn:
+class SmallColumnBuilder:
     """An output column of few rows, in memory of its own: a pool would need PyArrow, and save nothing."""
 
     __slots__ = ("_arguments", "_dtype", "_memory")

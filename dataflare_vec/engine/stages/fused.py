@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Protocol
 
-    from dataflare_vec.arrow.columns import InputColumn, OutputColumn
+    from dataflare_vec.arrow.columns import ColumnBuilder, InputColumn
     from dataflare_vec.arrow.layouts import Layout
     from dataflare_vec.engine.stages.protocols import Fusable, Placement, Surroundings
 
@@ -63,7 +63,7 @@ class FusedPipeline:
         self._at = start  # the row where the blocks stand
         self._placements: list[Placement] = []
         self._alive: list[object] = []  # what the program has the addresses of, as that of the placements
-        scratch: set[InputColumn | OutputColumn] = set()
+        scratch: set[InputColumn | ColumnBuilder] = set()
         chunk = Chunk(run, start, min(start + (self._step or run.rows), run.rows))
         words: list[int] = []
         for stage in stages:

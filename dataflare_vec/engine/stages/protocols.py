@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from dataflare_vec.arrow.columns import InputColumn, OutputColumn
+from dataflare_vec.arrow.columns import ColumnBuilder, InputColumn
 
 if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would take half a millisecond
     from array import array
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
     from dataflare_vec.memory import MemoryPool
 
     #: A column and the row of the frame that its first row stands for.
-    Placed = tuple[InputColumn | OutputColumn, int]
+    Placed = tuple[InputColumn | ColumnBuilder, int]
 
     class Failed(Protocol):
         """What a stage does with the record of its failed rows; see `Failures`."""
@@ -77,7 +77,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
         sequencer: Sequencer
         written: set[str]
         placed: dict[int, list[Placed]]
-        outputs: dict[int, list[OutputColumn]]
+        outputs: dict[int, list[ColumnBuilder]]
 
         @property
         def states(self) -> Mapping[str, StateStore]: ...  # noqa: D102
@@ -125,11 +125,11 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
             """Take rows out of the selection: those for which ``mask`` isn't true."""
             ...
 
-        def need_validity(self, targets: Sequence[OutputColumn]) -> None:
+        def need_validity(self, targets: Sequence[ColumnBuilder]) -> None:
             """Have validity bitmaps for the outputs of a stage."""
             ...
 
-        def expect_failures(self, stage: Stage, targets: Sequence[OutputColumn]) -> Bitmap:
+        def expect_failures(self, stage: Stage, targets: Sequence[ColumnBuilder]) -> Bitmap:
             """Have all that an error-recording loop writes to; return the bitmap of failed rows."""
             ...
 
@@ -175,7 +175,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
         writes: Mapping[str, Any]
         prepared: Prepared
 
-        def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
+        def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[ColumnBuilder]:
             """Return memory for the outputs of some rows."""
             ...
 
@@ -203,13 +203,13 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
             row: int,
             selection: tuple[int, int],
             *,
-            scratch: Collection[InputColumn | OutputColumn],
+            scratch: Collection[InputColumn | ColumnBuilder],
         ) -> array[int]:
             """Return addresses and constants for rows from ``row`` on, on this thread."""
             ...
 
         def strides(
-            self, placement: Placement, scratch: Collection[InputColumn | OutputColumn]
+            self, placement: Placement, scratch: Collection[InputColumn | ColumnBuilder]
         ) -> array[int]:
             """Return by how much each argument changes from row to row; not at all for ``scratch``."""
             ...
@@ -236,7 +236,7 @@ class Placement(NamedTuple):
     """Where a stage's loop reads and writes for one chunk."""
 
     columns: Sequence[Placed]
-    targets: Sequence[OutputColumn]
+    targets: Sequence[ColumnBuilder]
     shift: int  # the row of the frame that the targets' first row stands for
     nulls: bool  # which loop it takes
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dataflare_vec._typing import OnError
-    from dataflare_vec.arrow.columns import OutputColumn
+    from dataflare_vec.arrow.columns import ColumnBuilder
     from dataflare_vec.compiler.kernel import Kernel
     from dataflare_vec.compiler.specialise import OutputField, Prepared
     from dataflare_vec.definition.binding import Binding
@@ -217,7 +217,7 @@ class _Finished(_Result):
     def _record_errors(
         self,
         records: np.ndarray[Any, Any],
-        targets: Sequence[OutputColumn],
+        targets: Sequence[ColumnBuilder],
         pool: MemoryPool,
         on_error: OnError,
         keys: pl.DataFrame,
@@ -257,7 +257,7 @@ class _Finished(_Result):
     def _argument_buffer(
         self,
         state: StateColumn,
-        targets: Sequence[OutputColumn],
+        targets: Sequence[ColumnBuilder],
         last: tuple[int, ...],  # bitmaps, and the address of the reason
     ) -> array[int]:
         arguments = list(state.at(0))

@@ -14,7 +14,7 @@ import polars as pl
 
 from dataflare_vec._util.logs import get_logger
 from dataflare_vec.arrow.columns import InputColumn
-from dataflare_vec.arrow.layouts import Bits, Categories, Fields, PackedRows, Views
+from dataflare_vec.arrow.layouts import Bits, Categories, ListResults, Structs, Views
 from dataflare_vec.compiler.native.numba import import_compiler
 from dataflare_vec.definition.annotations import TEMPORAL
 from dataflare_vec.definition.binding import Column
@@ -31,7 +31,7 @@ from dataflare_vec.engine.stages.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from dataflare_vec.arrow.columns import OutputColumn
+    from dataflare_vec.arrow.columns import ColumnBuilder
     from dataflare_vec.arrow.layouts import Layout
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.binding import Binding
@@ -70,7 +70,7 @@ class RowStage(Stage):
         self.is_filter = binding.plugin.is_filter
         self.column_types = id(prepared)
         self._writes_nested = any(
-            isinstance(field.layout, (PackedRows, Fields)) for field in prepared.outputs
+            isinstance(field.layout, (ListResults, Structs)) for field in prepared.outputs
         )
         self._texts: list[Any] = []  # what constants have the addresses of
         self._constants = _constant_bits(binding, self._texts) if binding.constant_key else None
@@ -81,7 +81,7 @@ class RowStage(Stage):
         stage.index, stage.kept = 0, True
         return stage
 
-    def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[OutputColumn]:
+    def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[ColumnBuilder]:
         """Return memory for the outputs of some rows."""
         return [] if self.is_filter else allocate(self.prepared.outputs, pool, rows, nulls=nulls)
 
@@ -124,7 +124,7 @@ class RowStage(Stage):
             values = bits if isinstance(layout, Bits) else class_capacity(rows * layout.strides[0])
             least += values
             most += values + bits
-            is_known = is_known and not isinstance(layout, (Views, PackedRows))
+            is_known = is_known and not isinstance(layout, (Views, ListResults))
         return Needs(most if is_known else None, least)
 
     def facts(self, *, nulls: bool) -> Facts:
@@ -145,7 +145,7 @@ class RowStage(Stage):
         nulls = run.is_selecting(self.index)
         for column, _ in columns:
             nulls = nulls or column.has_nulls
-        targets: Sequence[OutputColumn]
+        targets: Sequence[ColumnBuilder]
         if self.kept:
             targets, shift = run.outputs[self.index], 0
             if nulls:
@@ -177,7 +177,7 @@ class RowStage(Stage):
         row: int,
         selection: tuple[int, int],
         failed: tuple[int, ...] = _NO_FAILED,
-        scratch: Collection[InputColumn | OutputColumn] = (),
+        scratch: Collection[InputColumn | ColumnBuilder] = (),
     ) -> array[int]:
         """Return the addresses and constants for a range of rows that starts at ``row``, on this thread.
 
@@ -201,7 +201,7 @@ class RowStage(Stage):
         arguments += failed
         return array("q", arguments)
 
-    def strides(self, placement: Placement, scratch: Collection[InputColumn | OutputColumn]) -> array[int]:
+    def strides(self, placement: Placement, scratch: Collection[InputColumn | ColumnBuilder]) -> array[int]:
         """Return by how much each argument changes from row to row; not at all for ``scratch``."""
         steps: list[int] = []
         left = iter(placement.columns)
@@ -304,7 +304,7 @@ class RowStage(Stage):
 def _leaves(layouts: Iterable[Layout]) -> Iterator[Layout | None]:
     """Yield the layouts that have values; for a struct those of its fields, and None for its validity."""
     for layout in layouts:
-        if isinstance(layout, Fields):
+        if isinstance(layout, Structs):
             yield None
             yield from _leaves(layout.layouts)
         else:

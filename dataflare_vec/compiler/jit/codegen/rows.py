@@ -94,9 +94,9 @@ class KernelCode:
         """Whether a loop that records no errors ends at the first row that raises, and says which."""
         return False
 
-    def rows_writer(self, variant: LoopVariant) -> RowsWriter:
+    def row_loop_builder(self, variant: LoopVariant) -> RowLoopBuilder:
         """Return what writes the loop over rows."""
-        return RowsWriter(self, variant)
+        return RowLoopBuilder(self, variant)
 
 
 def group(
@@ -110,7 +110,7 @@ def group(
     return tuple(one[0] if len(one) == 1 else as_tuple(one) for one in taken)
 
 
-class RowsWriter:
+class RowLoopBuilder:
     """Writes the loop over the rows of one block.
 
     Attributes

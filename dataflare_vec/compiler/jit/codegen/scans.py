@@ -19,7 +19,7 @@ from numba.core.imputils import fix_returning_optional
 
 from dataflare_vec.compiler.jit.abi.arguments import Input
 from dataflare_vec.compiler.jit.codegen.driver import CompiledKernel, compile_lock, compile_variant
-from dataflare_vec.compiler.jit.codegen.rows import KernelCode, RowsWriter
+from dataflare_vec.compiler.jit.codegen.rows import KernelCode, RowLoopBuilder
 from dataflare_vec.compiler.jit.codegen.signature import outputs_of
 from dataflare_vec.compiler.jit.lowering.math.emit import Mode
 from dataflare_vec.compiler.jit.lowering.records import (
@@ -73,12 +73,12 @@ class FoldCode(KernelCode):
         """Yes: what a row has done to the state can't be done twice."""
         return True
 
-    def rows_writer(self, variant: LoopVariant) -> RowsWriter:
+    def row_loop_builder(self, variant: LoopVariant) -> RowLoopBuilder:
         """Return what writes the loop over rows."""
-        return FoldWriter(self, variant)
+        return FoldLoopBuilder(self, variant)
 
 
-class FoldWriter(RowsWriter):
+class FoldLoopBuilder(RowLoopBuilder):
     """Writes a loop that carries a state."""
 
     code: FoldCode

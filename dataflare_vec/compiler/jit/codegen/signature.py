@@ -12,12 +12,12 @@ from numba.core import types
 from dataflare_vec.compiler.jit.abi.arguments import Output
 from dataflare_vec.compiler.jit.diagnostics.inferred import plain_type
 from dataflare_vec.compiler.jit.lowering.decimals.column import DecimalColumn, WideIntColumn, decimal_result
-from dataflare_vec.compiler.jit.lowering.nested.list_result import PackedType, packed_column
-from dataflare_vec.compiler.jit.lowering.nested.lists import rows_type
-from dataflare_vec.compiler.jit.lowering.nested.string_lists import TextRowsType, TextsType
-from dataflare_vec.compiler.jit.lowering.nested.struct_result import MadeStructType, made_struct
-from dataflare_vec.compiler.jit.lowering.nested.structs import struct_type
-from dataflare_vec.compiler.jit.lowering.strings.column import CategoryType, CodeType
+from dataflare_vec.compiler.jit.lowering.nested.list_result import ListResultColumn, list_result_column
+from dataflare_vec.compiler.jit.lowering.nested.lists import list_column
+from dataflare_vec.compiler.jit.lowering.nested.string_lists import StringListColumn, StringListType
+from dataflare_vec.compiler.jit.lowering.nested.struct_result import StructResultColumn, struct_result_column
+from dataflare_vec.compiler.jit.lowering.nested.structs import struct_column
+from dataflare_vec.compiler.jit.lowering.strings.column import CategoryColumn, CodeColumn
 from dataflare_vec.compiler.jit.lowering.strings.split import PiecesType
 from dataflare_vec.compiler.jit.lowering.temporal.column import TemporalColumn, result_column, temporal_column
 from dataflare_vec.compiler.jit.types.strings import (
@@ -89,13 +89,13 @@ def column_type(dtype: pl.DataType, expects: Any = None) -> types.Type | None:
     if base is pl.Int128:
         return wide_int
     if base is pl.Struct:
-        return struct_type(dtype, expects, column_type)
+        return struct_column(dtype, expects, column_type)
     if base in (pl.List, pl.Array):
         text = _TEXT.get(dtype.inner.base_type())  # type: ignore[attr-defined]
-        return rows_type(dtype, _number_type) if text is None else TextRowsType(TextsType(text))
+        return list_column(dtype, _number_type) if text is None else StringListColumn(StringListType(text))
     if base in (pl.Categorical, pl.Enum):
         code = _NUMBERS[pl.Series(dtype=dtype).to_physical().dtype.base_type()]
-        return CodeType(code) if expects is int else CategoryType(code.bitwidth // 8, utf8_string)
+        return CodeColumn(code) if expects is int else CategoryColumn(code.bitwidth // 8, utf8_string)
     return _TEXT.get(base) or _number_type(dtype)
 
 
@@ -114,12 +114,12 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
         return pl.Int64() if numba_type.unit else pl.Int32()
     if isinstance(numba_type, DecimalColumn):
         return pl.Decimal(numba_type.precision, numba_type.scale)
-    if isinstance(numba_type, MadeStructType):
+    if isinstance(numba_type, StructResultColumn):
         fields = zip(numba_type.names, numba_type.fields, strict=True)
         return pl.Struct({name: polars_dtype(field.type) for name, field in fields})
     if isinstance(numba_type, WideIntColumn):
         return pl.Decimal(38, 0)  # the same bits, which Arrow knows
-    if isinstance(numba_type, PackedType):
+    if isinstance(numba_type, ListResultColumn):
         return pl.Binary()
     return _DTYPES[numba_type]()  # type: ignore[no-any-return]
 
@@ -207,7 +207,7 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
         and len(value)
         and (isinstance(wanted, pl.Struct) or position is not None)
     ):
-        return made_struct(value, wanted, lambda item, dtype: _output(item, dtype, 0))
+        return struct_result_column(value, wanted, lambda item, dtype: _output(item, dtype, 0))
     if isinstance(wanted, pl.Struct):
         msg = f"it returns `{plain_type(str(value))}`, but `returns` declares a struct"
         raise KernelResultError(msg, hint="return a named tuple")
@@ -221,10 +221,10 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
         return types.uint64, pl.UInt64()
     if isinstance(value, WideIntType) and isinstance(number := _NUMBERS.get(_base(wanted)), types.Number):
         return number, wanted
-    if isinstance(value, (types.Array, types.List, TextsType, DecimalType)):
+    if isinstance(value, (types.Array, types.List, StringListType, DecimalType)):
         if isinstance(value, DecimalType):
             return decimal_result(value, wanted)
-        return packed_column(value, wanted, _item_type, _ITEM_DTYPES.get)
+        return list_result_column(value, wanted, _item_type, _ITEM_DTYPES.get)
     if value not in _DTYPES:
         raise _not_a_column(value, position)
     if wanted is None:
@@ -259,8 +259,8 @@ def _annotated(value: types.Type, kind: Any) -> Any:
         return None
     if isinstance(value, TemporalType) and value.python is kind:
         return None
-    if get_origin(kind) is list and isinstance(value, (types.Array, types.List, TextsType)):
-        own = value.view if isinstance(value, TextsType) else types.unliteral(value.dtype)
+    if get_origin(kind) is list and isinstance(value, (types.Array, types.List, StringListType)):
+        own = value.view if isinstance(value, StringListType) else types.unliteral(value.dtype)
         own = utf8_string if isinstance(own, StringType) else own
         (item,) = get_args(kind)
         if own in _ITEM_DTYPES and mismatch(item, _ITEM_DTYPES[own]) is None:

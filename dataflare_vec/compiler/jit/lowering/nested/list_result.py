@@ -13,11 +13,11 @@ from numba.core import cgutils, types
 from numba.cpython.listobj import ListInstance
 from numba.np.arrayobj import make_array
 
-from dataflare_vec.arrow.layouts.lists_out import PackedRows
+from dataflare_vec.arrow.layouts.list_result import ListResults
 from dataflare_vec.arrow.layouts.string_views import VIEW_BYTES
 from dataflare_vec.compiler.jit.abi.buffers import Buffers
 from dataflare_vec.compiler.jit.abi.elements import element_of, register
-from dataflare_vec.compiler.jit.lowering.nested.string_lists import TextsType
+from dataflare_vec.compiler.jit.lowering.nested.string_lists import StringListType
 from dataflare_vec.compiler.jit.lowering.strings import viewcode
 from dataflare_vec.compiler.jit.lowering.strings.column import ViewElement
 from dataflare_vec.compiler.jit.types.strings import StringType, ViewType, utf8_string
@@ -37,7 +37,7 @@ _VALUE = ir.LiteralStructType([_BYTES, _I64, _BYTES, _I64])
 _MEMORY = types.MemInfoPointer(types.voidptr)
 
 
-class PackedType(types.Type):  # type: ignore[misc]
+class ListResultColumn(types.Type):  # type: ignore[misc]
     """A column of results that are 1-D arrays or lists.
 
     Parameters
@@ -53,8 +53,8 @@ class PackedType(types.Type):  # type: ignore[misc]
     def __init__(self, dtype: types.Type, length: int | None, given: types.Type) -> None:
         self.dtype = dtype
         self.length = length
-        self.are_views = isinstance(given, TextsType)
-        super().__init__(name=f"packed({dtype}, {length}, {self.are_views})")
+        self.are_views = isinstance(given, StringListType)
+        super().__init__(name=f"stored({dtype}, {length}, {self.are_views})")
 
     @property
     def width(self) -> int:
@@ -64,9 +64,9 @@ class PackedType(types.Type):  # type: ignore[misc]
         return 1 if self.dtype == types.boolean else int(self.dtype.bitwidth) // 8
 
 
-def packed_column(
+def list_result_column(
     value: types.Type, wanted: Any, item: Callable[[Any], Any], dtype_of: Callable[[Any], Any]
-) -> tuple[PackedType, Any]:
+) -> tuple[ListResultColumn, Any]:
     """Return type and dtype of a column of results that are arrays or lists.
 
     Parameters
@@ -81,7 +81,7 @@ def packed_column(
     KernelResultError
         If it can't be a column, or isn't what is declared; the message says why.
     """
-    dtype = value.view if isinstance(value, TextsType) else types.unliteral(value.dtype)
+    dtype = value.view if isinstance(value, StringListType) else types.unliteral(value.dtype)
     if isinstance(dtype, StringType):
         dtype = utf8_string
     if isinstance(value, types.Array) and (value.ndim != 1 or value.layout != "C"):
@@ -95,7 +95,7 @@ def packed_column(
         msg = f"it returns a list or array of `{dtype}`"
         raise KernelResultError(msg, hint="its items must be numbers, bools or strings")
     if wanted is None:
-        return PackedType(dtype, None, value), pl.List(own)
+        return ListResultColumn(dtype, None, value), pl.List(own)
     if not isinstance(wanted, (pl.List, pl.Array)) or isinstance(wanted.inner, (pl.List, pl.Array)):
         msg = f"it returns a list or array of {own}, but `returns` declares {wanted}"
         raise KernelResultError(msg)
@@ -103,43 +103,43 @@ def packed_column(
         msg = f"it returns a list or array of {own}, but `returns` declares {wanted}"
         how = "[str(x) for x in a]" if item(wanted.inner) == utf8_string else "a.astype(np.float32)"
         raise KernelResultError(msg, hint=f"convert in the kernel, as `{how}`")
-    return PackedType(dtype, wanted.size if isinstance(wanted, pl.Array) else None, value), wanted
+    return ListResultColumn(dtype, wanted.size if isinstance(wanted, pl.Array) else None, value), wanted
 
 
-class _Packed(ViewElement):
-    def layout(self, ty: PackedType) -> Layout:
-        return PackedRows(ty.width)
+class _ListResults(ViewElement):
+    def layout(self, ty: ListResultColumn) -> Layout:
+        return ListResults(ty.width)
 
-    def zero(self, context: Context, ty: PackedType) -> ir.Value:
+    def zero(self, context: Context, ty: ListResultColumn) -> ir.Value:
         return ir.Constant(_VALUE, None)
 
     def convert(
-        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: PackedType
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: ListResultColumn
     ) -> ir.Value:
         if isinstance(given, types.List):
             return self._of_list(context, builder, value, given, ty)
         if isinstance(given, types.Array):
             array = make_array(given)(context, builder, value)
-            return _packed(builder, ty, array.data, array.nitems, array.meminfo, _I64(0))
-        texts = context.make_helper(builder, given, value=value)
-        return _packed(builder, ty, texts.views, texts.size, _BYTES(None), texts.table)
+            return _list_value(builder, ty, array.data, array.nitems, array.meminfo, _I64(0))
+        strings = context.make_helper(builder, given, value=value)
+        return _list_value(builder, ty, strings.views, strings.size, _BYTES(None), strings.table)
 
     def _of_list(
-        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: PackedType
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: ListResultColumn
     ) -> ir.Value:
         # A list is a pointer to all it is, and none where the kernel returned None.
         found = ListInstance(context, builder, given, value)
-        packed = cgutils.alloca_once_value(builder, self.zero(context, ty))
-        builder.store(self.zero(context, ty), packed)
+        stored = cgutils.alloca_once_value(builder, self.zero(context, ty))
+        builder.store(self.zero(context, ty), stored)
         with builder.if_then(builder.icmp_unsigned("!=", found.meminfo, found.meminfo.type(None))):
             if isinstance(given.dtype, NaturalType):
                 _shorten(builder, found)
-            made = _packed(builder, ty, found.data, found.size, found.meminfo, _I64(0))
-            builder.store(made, packed)
-        return builder.load(packed)
+            result = _list_value(builder, ty, found.data, found.size, found.meminfo, _I64(0))
+            builder.store(result, stored)
+        return builder.load(stored)
 
     def outside(
-        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: PackedType
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: ListResultColumn
     ) -> ir.Value | None:
         if isinstance(given, types.List) and isinstance(given.dtype, NaturalType):
             return _too_large(context, builder, value, given, ty)
@@ -152,22 +152,22 @@ class _Packed(ViewElement):
         self,
         context: Context,
         builder: Builder,
-        ty: PackedType,
+        ty: ListResultColumn,
         value: ir.Value,
         target: Buffers,
         row: ir.Value,
     ) -> None:
         data, nbytes, memory, table = (builder.extract_value(value, i) for i in range(4))
         view = builder.gep(target.values, [builder.mul(row, _I64(VIEW_BYTES))])
-        writer = builder.inttoptr(target.extra, _I64.as_pointer())
-        builder.call(viewcode.put(builder.module), [view, writer, data, nbytes])
+        data_builder = builder.inttoptr(target.extra, _I64.as_pointer())
+        builder.call(viewcode.put(builder.module), [view, data_builder, data, nbytes])
         if isinstance(ty.dtype, ViewType):
-            _put_items(context, builder, ty, view, writer, data, table)
+            _put_items(context, builder, ty, view, data_builder, data, table)
         context.nrt.decref(builder, _MEMORY, memory)
 
 
 def _too_large(
-    context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: PackedType
+    context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: ListResultColumn
 ) -> ir.Value:
     """Whether a list of natural numbers doesn't fit a column of UInt64, or isn't of the right length."""
     found = ListInstance(context, builder, given, value)
@@ -191,8 +191,8 @@ def _shorten(builder: Builder, found: Any) -> None:
         builder.store(builder.trunc(number, _I64), builder.gep(short, [loop.index]))
 
 
-def _packed(
-    builder: Builder, ty: PackedType, data: ir.Value, items: ir.Value, memory: ir.Value, table: ir.Value
+def _list_value(
+    builder: Builder, ty: ListResultColumn, data: ir.Value, items: ir.Value, memory: ir.Value, table: ir.Value
 ) -> ir.Value:
     value = ir.Constant(_VALUE, ir.Undefined)
     nbytes = builder.mul(items, _I64(ty.width))
@@ -204,16 +204,16 @@ def _packed(
 def _put_items(
     context: Context,
     builder: Builder,
-    ty: PackedType,
+    ty: ListResultColumn,
     view: ir.Value,
-    writer: ir.Value,
+    data_builder: ir.Value,
     data: ir.Value,
     table: ir.Value,
 ) -> None:
     """Write views of a list's strings over the copy of its items that was just made."""
     # 0 also if there was no room: the run will end with an error.
     nbytes = builder.zext(viewcode.load(builder, view, 0, ir.IntType(32)), _I64)
-    end = builder.load(builder.gep(writer, [_I64(viewcode.NEXT)]))
+    end = builder.load(builder.gep(data_builder, [_I64(viewcode.NEXT)]))
     copy = builder.inttoptr(builder.sub(end, nbytes), _BYTES)
     buffers = Buffers([data, table, None, None])
     with cgutils.for_range_slice(builder, _I64(0), nbytes, _I64(VIEW_BYTES), _I64) as (at, _):
@@ -224,7 +224,7 @@ def _put_items(
         else:
             item = builder.gep(data, [at])
             address, length = (viewcode.load(builder, item, i, kind) for i, kind in ((0, _BYTES), (8, _I64)))
-        builder.call(viewcode.put(builder.module), [builder.gep(copy, [at]), writer, address, length])
+        builder.call(viewcode.put(builder.module), [builder.gep(copy, [at]), data_builder, address, length])
 
 
-register(PackedType, _Packed())
+register(ListResultColumn, _ListResults())

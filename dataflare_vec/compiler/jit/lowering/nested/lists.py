@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.np.arrayobj import make_array, populate_array
 
-from dataflare_vec.arrow.layouts import ArrayRows, Layout, ListRows
+from dataflare_vec.arrow.layouts import FixedSizeLists, Layout, Lists
 from dataflare_vec.compiler.jit.abi.elements import Element, register
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _I64 = ir.IntType(64)
 _BYTES = ir.PointerType(ir.IntType(8))
 
 
-class RowsType(types.Type):  # type: ignore[misc]
+class ListColumn(types.Type):  # type: ignore[misc]
     """A column of rows of numbers.
 
     Parameters
@@ -51,7 +51,7 @@ class RowsType(types.Type):  # type: ignore[misc]
         return 1 if self.dtype == types.boolean else int(self.dtype.bitwidth) // 8
 
 
-def rows_type(dtype: Any, number: Any) -> RowsType | None:
+def list_column(dtype: Any, number: Any) -> ListColumn | None:
     """Return the type of a List or Array column; None if it holds something else than numbers.
 
     Parameters
@@ -66,25 +66,25 @@ def rows_type(dtype: Any, number: Any) -> RowsType | None:
         shape.append(inner.size)
         inner = inner.inner
     found = number(inner)
-    return None if found is None else RowsType(found, tuple(shape), ragged=ragged)
+    return None if found is None else ListColumn(found, tuple(shape), ragged=ragged)
 
 
-class _Rows(Element):
-    def kernel_type(self, ty: RowsType) -> types.Type:
+class _Lists(Element):
+    def kernel_type(self, ty: ListColumn) -> types.Type:
         return ty.array
 
-    def layout(self, ty: RowsType) -> Layout:
-        kind = ListRows if ty.ragged else ArrayRows
-        return kind(ty.shape, ty.width, packed=ty.dtype == types.boolean)
+    def layout(self, ty: ListColumn) -> Layout:
+        kind = Lists if ty.ragged else FixedSizeLists
+        return kind(ty.shape, ty.width, bit_packed=ty.dtype == types.boolean)
 
-    def argument_types(self, context: Context, ty: RowsType) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: ListColumn) -> list[ir.Type]:
         items = context.get_data_type(ty.dtype).as_pointer()
         if ty.ragged:
             return [_I64.as_pointer(), items, _BYTES, _I64]
         return [items, _I64, _BYTES, _I64]
 
     def load(
-        self, context: Context, builder: Builder, ty: RowsType, column: Buffers, row: ir.Value
+        self, context: Context, builder: Builder, ty: ListColumn, column: Buffers, row: ir.Value
     ) -> ir.Value:
         size = prod(ty.shape)
         shape = [_I64(length) for length in ty.shape]
@@ -103,4 +103,4 @@ class _Rows(Element):
         return array._getvalue()
 
 
-register(RowsType, _Rows())
+register(ListColumn, _Lists())

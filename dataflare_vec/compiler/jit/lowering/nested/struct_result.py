@@ -8,7 +8,7 @@ import polars as pl
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from dataflare_vec.arrow.layouts import Fields, Layout
+from dataflare_vec.arrow.layouts import Layout, Structs
 from dataflare_vec.compiler.jit.abi.arguments import Output
 from dataflare_vec.compiler.jit.abi.buffers import Buffers
 from dataflare_vec.compiler.jit.abi.elements import Element, element_of, register, store_bit
@@ -23,7 +23,7 @@ _I1, _I64 = ir.IntType(1), ir.IntType(64)
 _BYTES = ir.PointerType(ir.IntType(8))
 
 
-class MadeStructType(types.Type):  # type: ignore[misc]
+class StructResultColumn(types.Type):  # type: ignore[misc]
     """A column of results that are structs.
 
     Parameters
@@ -42,12 +42,12 @@ class MadeStructType(types.Type):  # type: ignore[misc]
         self.names = names
         self.fields = fields
         self.positions = positions
-        super().__init__(name=f"made struct({names}, {fields}, {positions})")
+        super().__init__(name=f"struct result({names}, {fields}, {positions})")
 
 
-def made_struct(
+def struct_result_column(
     value: types.BaseTuple, wanted: Any, output_of: Callable[[types.Type, Any], Output]
-) -> tuple[MadeStructType, Any]:
+) -> tuple[StructResultColumn, Any]:
     """Return type and dtype of a Struct column of results.
 
     Parameters
@@ -80,38 +80,38 @@ def made_struct(
     items = list(value)
     outputs = tuple(output_of(items[i], declared.get(name)) for name, i in zip(names, positions, strict=True))
     dtype = pl.Struct({name: output.dtype for name, output in zip(names, outputs, strict=True)})
-    return MadeStructType(names, outputs, positions), dtype
+    return StructResultColumn(names, outputs, positions), dtype
 
 
-class _MadeStruct(Element):
+class _StructResults(Element):
     """Its value in LLVM: for each field the value and whether it is there."""
 
-    def layout(self, ty: MadeStructType) -> Layout:
+    def layout(self, ty: StructResultColumn) -> Layout:
         layouts = tuple(element_of(field.type).layout(field.type) for field in ty.fields)
         nullable = frozenset(name for name, field in zip(ty.names, ty.fields, strict=True) if field.nullable)
-        return Fields(ty.names, layouts, nullable)
+        return Structs(ty.names, layouts, nullable)
 
-    def argument_types(self, context: Context, ty: MadeStructType) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: StructResultColumn) -> list[ir.Type]:
         inner = [argument for field in ty.fields for argument in _argument_types(context, field)]
         return [_BYTES, _I64, _BYTES, _I64, *inner]
 
-    def zero(self, context: Context, ty: MadeStructType) -> ir.Value:
+    def zero(self, context: Context, ty: StructResultColumn) -> ir.Value:
         kinds = [kind for field in ty.fields for kind in (_zero(context, field).type, _I1)]
         return ir.Constant(ir.LiteralStructType(kinds), None)
 
     def convert(
-        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: MadeStructType
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: StructResultColumn
     ) -> ir.Value:
-        made = self.zero(context, ty)
+        result = self.zero(context, ty)
         for i, (field, item, item_type, there) in enumerate(_items(context, builder, value, given, ty)):
             stored = element_of(field.type).convert(context, builder, item, item_type, field.type)
             stored = builder.select(there, stored, _zero(context, field))
-            made = builder.insert_value(made, stored, 2 * i)
-            made = builder.insert_value(made, there, 2 * i + 1)
-        return made
+            result = builder.insert_value(result, stored, 2 * i)
+            result = builder.insert_value(result, there, 2 * i + 1)
+        return result
 
     def outside(
-        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: MadeStructType
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: StructResultColumn
     ) -> ir.Value | None:
         any_outside = cgutils.false_bit
         for field, item, item_type, there in _items(context, builder, value, given, ty):
@@ -124,7 +124,7 @@ class _MadeStruct(Element):
         self,
         context: Context,
         builder: Builder,
-        ty: MadeStructType,
+        ty: StructResultColumn,
         value: ir.Value,
         target: Buffers,
         row: ir.Value,
@@ -148,7 +148,7 @@ def _zero(context: Context, field: Output) -> ir.Value:
 
 
 def _items(
-    context: Context, builder: Builder, value: ir.Value, given: types.BaseTuple, ty: MadeStructType
+    context: Context, builder: Builder, value: ir.Value, given: types.BaseTuple, ty: StructResultColumn
 ) -> Iterator[tuple[Output, ir.Value, types.Type, ir.Value]]:
     """Yield each field, its value in the kernel's tuple, the value's type, and whether it isn't None."""
     items = cgutils.unpack_tuple(builder, value, len(given))
@@ -162,7 +162,7 @@ def _items(
         yield field, context.cast(builder, item, kind, plain), plain, there
 
 
-def _columns(context: Context, ty: MadeStructType, target: Buffers) -> Iterator[tuple[Output, Buffers]]:
+def _columns(context: Context, ty: StructResultColumn, target: Buffers) -> Iterator[tuple[Output, Buffers]]:
     left = list(target.inner)
     for field in ty.fields:
         count = len(_argument_types(context, field))
@@ -170,4 +170,4 @@ def _columns(context: Context, ty: MadeStructType, target: Buffers) -> Iterator[
         yield field, Buffers(taken)
 
 
-register(MadeStructType, _MadeStruct())
+register(StructResultColumn, _StructResults())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
-from dataflare_vec.arrow.layouts import Fields, Layout
+from dataflare_vec.arrow.layouts import Layout, Structs
 from dataflare_vec.compiler.jit.abi.buffers import Buffers
 from dataflare_vec.compiler.jit.abi.elements import (
     CheckedElement,
@@ -28,12 +28,12 @@ _I64 = ir.IntType(64)
 _BYTES = ir.PointerType(ir.IntType(8))
 
 
-class StructType(types.Type):  # type: ignore[misc]
+class StructColumn(types.Type):  # type: ignore[misc]
     """A column of structs.
 
     Parameters
     ----------
-    made
+    python_class
         The class of named tuples that a kernel receives.
     columns
         Types of the fields' columns.
@@ -41,25 +41,27 @@ class StructType(types.Type):  # type: ignore[misc]
         Which fields the kernel may receive as None.
     """
 
-    def __init__(self, made: type, columns: tuple[types.Type, ...], nullable: tuple[bool, ...]) -> None:
-        self.made = made
+    def __init__(
+        self, python_class: type, columns: tuple[types.Type, ...], nullable: tuple[bool, ...]
+    ) -> None:
+        self.python_class = python_class
         self.columns = columns
         self.nullable = nullable
         fields = ", ".join(
             f"{name}: {column}{' | None' if null else ''}"
             for name, column, null in zip(self.names, columns, nullable, strict=True)
         )
-        super().__init__(name=f"struct {made.__name__}({fields})")
+        super().__init__(name=f"struct {python_class.__name__}({fields})")
 
     @property
     def key(self) -> Any:
         """Columns of equal keys are of equal types."""
-        return self.made, self.columns, self.nullable
+        return self.python_class, self.columns, self.nullable
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the fields."""
-        return self.made._fields  # type: ignore[attr-defined,no-any-return]
+        return self.python_class._fields  # type: ignore[attr-defined,no-any-return]
 
     @property
     def items(self) -> list[types.Type]:
@@ -70,7 +72,7 @@ class StructType(types.Type):  # type: ignore[misc]
         ]
 
 
-def struct_type(dtype: Any, expects: type | None, column_type: Callable[..., Any]) -> StructType | None:
+def struct_column(dtype: Any, expects: type | None, column_type: Callable[..., Any]) -> StructColumn | None:
     """Return the type of a Struct column; None if a kernel can read no field of it.
 
     Parameters
@@ -103,20 +105,20 @@ def struct_type(dtype: Any, expects: type | None, column_type: Callable[..., Any
             nullable.append(field.nullable)
     if not names:
         return None
-    made = expects or tuple_class(tuple(names))
-    return StructType(made, tuple(columns), tuple(nullable))
+    python_class = expects or tuple_class(tuple(names))
+    return StructColumn(python_class, tuple(columns), tuple(nullable))
 
 
-class _Struct(CheckedElement):
-    def kernel_type(self, ty: StructType) -> types.Type:
-        return types.BaseTuple.from_types(ty.items, ty.made)
+class _Structs(CheckedElement):
+    def kernel_type(self, ty: StructColumn) -> types.Type:
+        return types.BaseTuple.from_types(ty.items, ty.python_class)
 
-    def layout(self, ty: StructType) -> Layout:
+    def layout(self, ty: StructColumn) -> Layout:
         layouts = tuple(element_of(column).layout(column) for column in ty.columns)
         nullable = frozenset(name for name, null in zip(ty.names, ty.nullable, strict=True) if null)
-        return Fields(ty.names, layouts, nullable)
+        return Structs(ty.names, layouts, nullable)
 
-    def argument_types(self, context: Context, ty: StructType) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: StructColumn) -> list[ir.Type]:
         inner = [
             argument
             for column in ty.columns
@@ -128,7 +130,7 @@ class _Struct(CheckedElement):
         self,
         context: Context,
         builder: Builder,
-        ty: StructType,
+        ty: StructColumn,
         column: Buffers,
         row: ir.Value,
         there: ir.Value | None,
@@ -162,4 +164,4 @@ def _valid(builder: Builder, buffers: Buffers, row: ir.Value) -> ir.Value:
     return builder.load(valid)
 
 
-register(StructType, _Struct())
+register(StructColumn, _Structs())

@@ -1,10 +1,10 @@
 """How a loop reads strings and bytes from a column, and writes them into one.
 
 A value is read where it lies. What is written is copied: up to 12 bytes into its view, more into the data
-buffer of the thread's writer (`arrow.string_builders`). A writer is a block of 64-bit words: where the
-next byte goes, where the buffer ends and begins, the buffer's index in the column, whether each call of the
-loop starts it over, and an object with the function ``room(object, nbytes)``, which puts another buffer in
-its place.
+buffer of the thread's data builder (`arrow.string_builders`). A data builder is a block of 64-bit words:
+where the next byte goes, where the buffer ends and begins, the buffer's index in the column, whether each
+call of the loop starts it over, and an object with the function ``room(object, nbytes)``, which puts another
+buffer in its place.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ViewElement(CheckedElement):
 
     def argument_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
         """Return the LLVM types of the column's four arguments."""
-        # The second as a number: a pointer would be said not to alias, but `room` changes the writer.
+        # The second as a number: a pointer would be said not to alias, but `room` changes the data_builder.
         return [_BYTES, _I64, _BYTES, _I64]
 
     def load_checked(
@@ -109,7 +109,7 @@ class ViewElement(CheckedElement):
         viewcode.undo(builder, _words(builder, target), mark)
 
 
-class CategoryType(types.Type):  # type: ignore[misc]
+class CategoryColumn(types.Type):  # type: ignore[misc]
     """A Categorical or Enum column with codes of ``width`` bytes, read as strings of type ``text``."""
 
     def __init__(self, width: int, text: StringType) -> None:
@@ -118,7 +118,7 @@ class CategoryType(types.Type):  # type: ignore[misc]
         super().__init__(name=f"categories[{width}, {text}]")
 
 
-class CodeType(types.Type):  # type: ignore[misc]
+class CodeColumn(types.Type):  # type: ignore[misc]
     """A Categorical or Enum column, read as codes of type ``code``."""
 
     def __init__(self, code: types.Integer) -> None:
@@ -127,20 +127,20 @@ class CodeType(types.Type):  # type: ignore[misc]
 
 
 class _Category(CheckedElement):
-    def kernel_type(self, ty: CategoryType) -> types.Type:
+    def kernel_type(self, ty: CategoryColumn) -> types.Type:
         return ty.text
 
-    def layout(self, ty: CategoryType) -> Layout:
+    def layout(self, ty: CategoryColumn) -> Layout:
         return Categories(ty.width)
 
-    def argument_types(self, context: Context, ty: CategoryType) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: CategoryColumn) -> list[ir.Type]:
         return [_BYTES, _I64, _BYTES, _I64]
 
     def load_checked(
         self,
         context: Context,
         builder: Builder,
-        ty: CategoryType,
+        ty: CategoryColumn,
         column: Buffers,
         row: ir.Value,
         there: ir.Value | None,
@@ -162,13 +162,13 @@ class _Category(CheckedElement):
 
 
 class _Code(Element):
-    def kernel_type(self, ty: CodeType) -> types.Type:
+    def kernel_type(self, ty: CodeColumn) -> types.Type:
         return ty.code
 
-    def layout(self, ty: CodeType) -> Layout:
+    def layout(self, ty: CodeColumn) -> Layout:
         return Codes(ty.code.bitwidth // 8)
 
-    def argument_types(self, context: Context, ty: CodeType) -> list[ir.Type]:
+    def argument_types(self, context: Context, ty: CodeColumn) -> list[ir.Type]:
         return super().argument_types(context, ty.code)
 
 
@@ -176,12 +176,12 @@ def narrow(ty: types.Type) -> types.Type:
     """Return the type that a kernel's guarded variant reads a column as: strings as ASCII."""
     if isinstance(ty, StringType):
         return ascii_string
-    return CategoryType(ty.width, ascii_string) if isinstance(ty, CategoryType) else ty
+    return CategoryColumn(ty.width, ascii_string) if isinstance(ty, CategoryColumn) else ty
 
 
 def is_text(ty: types.Type) -> bool:
     """Whether a column or constant holds strings or bytes."""
-    return isinstance(ty, (ViewType, CategoryType))
+    return isinstance(ty, (ViewType, CategoryColumn))
 
 
 def _may_be_wider(ty: types.Type) -> bool:
@@ -195,7 +195,7 @@ def _value(context: Context, builder: Builder, ty: types.Type, data: ir.Value, n
 
 
 def _words(builder: Builder, column: Buffers) -> ir.Value:
-    """Return the table of an input column, or the writer of an output column."""
+    """Return the table of an input column, or the data builder of an output column."""
     return builder.inttoptr(column.extra, _WORDS)
 
 
@@ -205,5 +205,5 @@ def _view(builder: Builder, column: Buffers, row: ir.Value) -> ir.Value:
 
 register(StringType, ViewElement())
 register(BytesType, ViewElement())
-register(CategoryType, _Category())
-register(CodeType, _Code())
+register(CategoryColumn, _Category())
+register(CodeColumn, _Code())

@@ -16,7 +16,7 @@ _I1, _I8, _I32, _I64, _I128 = (ir.IntType(bits) for bits in (1, 8, 32, 64, 128))
 _BYTES, _WORDS = _I8.as_pointer(), _I64.as_pointer()
 _LANES = ir.VectorType(_I8, 16)
 _LANE_BYTES = 16
-#: Words of a writer.
+#: Words of a data builder.
 NEXT, END, START, INDEX, RESTART, OBJECT, ROOM = range(7)
 _ROOM_FUNCTION = ir.FunctionType(_I64, [_I64, _I64]).as_pointer()
 
@@ -67,31 +67,31 @@ def is_ascii(module: ir.Module) -> ir.Function:
 
 
 def put(module: ir.Module) -> ir.Function:
-    """Return ``void dfv.put(view, writer, address, bytes)``: write a value into a column of views."""
+    """Return ``void dfv.put(view, builder, address, bytes)``: write a value into a column of views."""
     function, builder = _function(module, "dfv.put", ir.VoidType(), [_BYTES, _WORDS, _BYTES, _I64])
     if builder is None:
         return function
-    view, writer, data, nbytes = function.args
+    view, data_builder, data, nbytes = function.args
     with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(INLINE_BYTES))):
         payload = builder.call(_inline_payload(module), [data, nbytes])
         word = builder.or_(builder.shl(payload, _I128(32)), builder.zext(nbytes, _I128))
         _store(builder, word, view, 0)
         builder.ret_void()
-    left = builder.sub(_word(builder, writer, END), _word(builder, writer, NEXT))
+    left = builder.sub(_word(builder, data_builder, END), _word(builder, data_builder, NEXT))
     with builder.if_then(builder.icmp_unsigned("<", left, nbytes), likely=False):
-        room = builder.inttoptr(_word(builder, writer, ROOM), _ROOM_FUNCTION)
-        failed = builder.call(room, [_word(builder, writer, OBJECT), nbytes])
+        room = builder.inttoptr(_word(builder, data_builder, ROOM), _ROOM_FUNCTION)
+        failed = builder.call(room, [_word(builder, data_builder, OBJECT), nbytes])
         with builder.if_then(builder.icmp_unsigned("!=", failed, _I64(0)), likely=False):
             _store(builder, _I128(0), view, 0)  # the run will end with an error
             builder.ret_void()
-    target = _word(builder, writer, NEXT)
+    target = _word(builder, data_builder, NEXT)
     address = builder.inttoptr(target, _BYTES)
-    offset = builder.trunc(builder.sub(target, _word(builder, writer, START)), _I32)
+    offset = builder.trunc(builder.sub(target, _word(builder, data_builder, START)), _I32)
     _store(builder, builder.trunc(nbytes, _I32), view, 0)
     _store(builder, load(builder, data, 0, _I32), view, 4)
-    _store(builder, builder.trunc(_word(builder, writer, INDEX), _I32), view, 8)
+    _store(builder, builder.trunc(_word(builder, data_builder, INDEX), _I32), view, 8)
     _store(builder, offset, view, 12)
-    builder.store(builder.add(target, nbytes), _at(builder, writer, NEXT))
+    builder.store(builder.add(target, nbytes), _at(builder, data_builder, NEXT))
     _copy(builder, address, data, nbytes)
     builder.ret_void()
     return function
@@ -136,29 +136,30 @@ def _inline_payload(module: ir.Module) -> ir.Function:
     return function
 
 
-# -- the thread's writer ------------------------------------------------------------------------------------
+# -- the thread's data builder
+# ------------------------------------------------------------------------------------
 
 
-def _at(builder: Builder, writer: ir.Value, word: int) -> ir.Value:
-    return builder.gep(writer, [_I64(word)])
+def _at(builder: Builder, data_builder: ir.Value, word: int) -> ir.Value:
+    return builder.gep(data_builder, [_I64(word)])
 
 
-def _word(builder: Builder, writer: ir.Value, word: int) -> ir.Value:
-    return builder.load(_at(builder, writer, word))
+def _word(builder: Builder, data_builder: ir.Value, word: int) -> ir.Value:
+    return builder.load(_at(builder, data_builder, word))
 
 
-def begin(builder: Builder, writer: ir.Value) -> ir.Value:
-    """Start the writer over if it wants that; return where its next byte goes."""
-    restart = builder.icmp_unsigned("!=", _word(builder, writer, RESTART), _I64(0))
-    start, following = _word(builder, writer, START), _word(builder, writer, NEXT)
+def begin(builder: Builder, data_builder: ir.Value) -> ir.Value:
+    """Start the data builder over if it wants that; return where its next byte goes."""
+    restart = builder.icmp_unsigned("!=", _word(builder, data_builder, RESTART), _I64(0))
+    start, following = _word(builder, data_builder, START), _word(builder, data_builder, NEXT)
     following = builder.select(restart, start, following)
-    builder.store(following, _at(builder, writer, NEXT))
+    builder.store(following, _at(builder, data_builder, NEXT))
     return following
 
 
-def undo(builder: Builder, writer: ir.Value, mark: ir.Value) -> None:
+def undo(builder: Builder, data_builder: ir.Value, mark: ir.Value) -> None:
     """Give back the room that was used since `begin`, as far as it is in the buffer that is there now."""
-    start, end = _word(builder, writer, START), _word(builder, writer, END)
+    start, end = _word(builder, data_builder, START), _word(builder, data_builder, END)
     after = builder.icmp_unsigned(">=", mark, start)
     same = builder.and_(after, builder.icmp_unsigned("<=", mark, end))
-    builder.store(builder.select(same, mark, start), _at(builder, writer, NEXT))
+    builder.store(builder.select(same, mark, start), _at(builder, data_builder, NEXT))

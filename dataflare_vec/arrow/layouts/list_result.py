@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class PackedRows(Views):
+class ListResults(Views):
     """Rows of lists with items of ``width`` bytes; of strings, views into the column's data buffers."""
 
     width: int
 
 
-def unpack(rows: pl.Series, width: int, dtype: Any, data_buffers: Callable[[], list[Any]]) -> pl.Series:
+def lists_of_bytes(
+    rows: pl.Series, width: int, dtype: Any, data_buffers: Callable[[], list[Any]]
+) -> pl.Series:
     """Return a Binary Series with the bytes of lists as a Series of ``dtype``, List or Array.
 
     Parameters
