@@ -71,8 +71,8 @@ def _load_or_compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         plugin.name, _label(plugin.name, binding, dtypes), open_folder(), key_now, compile_
     )
     prepared = Prepared(kernel, *known)
-    if prepared.carry is not None:
-        prepared = prepared._replace(carry=replace(prepared.carry, init=plugin.stateful.init))  # type: ignore[union-attr]
+    if prepared.state_layout is not None:
+        prepared = prepared._replace(state_layout=replace(prepared.state_layout, init=plugin.stateful.init))  # type: ignore[union-attr]
     if _log.isEnabledFor(logging.DEBUG):
         types = ", ".join(map(str, dtypes))
         results = ", ".join(str(field.shown) for field in prepared.outputs)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.kernel import Kernel
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.plugin import Parameter, Plugin
-    from dataflare_vec.definition.state_layout import Carry
+    from dataflare_vec.definition.state_layout import StateLayout
 
 
 class OutputField(NamedTuple):
@@ -48,7 +48,7 @@ class Prepared(NamedTuple):
     outputs: tuple[OutputField, ...]
     fields: tuple[str, ...] | None
     is_tuple: bool
-    carry: Carry | None  # of a plugin that has a state: how that lies in memory
+    state_layout: StateLayout | None  # of a plugin that has a state: how that lies in memory
 
     def field_names(self, plugin: Plugin) -> tuple[str, ...] | None:
         """Return the names of the outputs of a kernel that returns a tuple, None for one scalar."""
@@ -172,7 +172,7 @@ def specialise(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         fields,
         kernel.returns_tuple,
         # Its structure is the plugin's own; what it holds isn't part of the machine code.
-        None if plugin.stateful is None else replace(kernel.state_type.carry, init=None),  # type: ignore[attr-defined]
+        None if plugin.stateful is None else replace(kernel.state_type.state_layout, init=None),  # type: ignore[attr-defined]
     )
 
 

@@ -44,7 +44,7 @@ class Leaf:
 
 
 @dataclass(frozen=True)
-class Carry:
+class StateLayout:
     """How a state lies in memory, and what it is in Python.
 
     Attributes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec.definition.plugin import plain
 from dataflare_vec.engine.stages.reasons import Reason, cause_of
-from dataflare_vec.engine.state.store import StateColumn, StateStore, packed
+from dataflare_vec.engine.state.store import StateColumn, StateStore, as_record
 from dataflare_vec.exceptions import RowError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from dataflare_vec.definition.state_layout import Carry
+    from dataflare_vec.definition.state_layout import StateLayout
 
 #: Rows of a partition. Long against starting a loop; short enough that two threads have work soon.
 PARTITION_ROWS = 1 << 16
@@ -44,12 +44,12 @@ class PartitionStates(StateStore):
         Makes one state of two.
     """
 
-    def __init__(self, plugin: Any, carry: Carry, merge: Any, given: Any = None) -> None:
+    def __init__(self, plugin: Any, state_layout: StateLayout, merge: Any, given: Any = None) -> None:
         self._plugin = plugin
-        self.carry = carry
+        self.state_layout = state_layout
         self.merge = merge
-        self._merged = None if given is None else packed(plugin.name, carry, given)
-        self._partitions = carry.records(1)
+        self._merged = None if given is None else as_record(plugin.name, state_layout, given)
+        self._partitions = state_layout.records(1)
         self._offset = 0  # rows of the open partition before this run
         self._rows = 0
 
@@ -59,7 +59,7 @@ class PartitionStates(StateStore):
         full, offset = divmod(total, PARTITION_ROWS)
         self._merged = self._all_of(self._partitions[:full])
         self._offset, self._rows = offset, rows
-        partitions = self.carry.records(-(-(offset + rows) // PARTITION_ROWS) or 1)
+        partitions = self.state_layout.records(-(-(offset + rows) // PARTITION_ROWS) or 1)
         if offset:
             partitions[0] = self._partitions[full]
         self._partitions = partitions
@@ -82,21 +82,21 @@ class PartitionStates(StateStore):
         """The state of all rows so far, as one record."""
         total = self._offset + self._rows
         merged = self._all_of(self._partitions[: -(-total // PARTITION_ROWS)])
-        records = self.carry.records(1)
+        records = self.state_layout.records(1)
         if merged is not None:
             records[0] = merged
         return records
 
     def value(self) -> Any:
         """Return the state as it is now."""
-        return self.carry.unpack(self.records[0])
+        return self.state_layout.unpack(self.records[0])
 
     def _all_of(self, partitions: np.ndarray[Any, Any]) -> Any:
         """Return what was merged before and some partitions, merged in order; None if there is nothing."""
         records = list(partitions) if self._merged is None else [self._merged, *partitions]
         if len(records) <= 1:
             return records[0].copy() if records else None
-        target, rest = self.carry.records(1), self.carry.records(len(records) - 1)
+        target, rest = self.state_layout.records(1), self.state_layout.records(len(records) - 1)
         target[0] = records[0]
         rest[:] = records[1:]
         argument_buffer = _argument_buffer(target, rest, _NO_BITMAPS)
@@ -114,7 +114,7 @@ class PartitionStates(StateStore):
             self.merge.loop(nulls=True, records_errors=True)(argument_buffer.buffer_info()[0], 1)
             return reason.exception()
 
-        states = [self.carry.unpack(record[0]) for record in (one, other)]
+        states = [self.state_layout.unpack(record[0]) for record in (one, other)]
         cause = cause_of(plain(self._plugin.stateful.merge), states, compiled)
         raise RowError(problem="`merge` failed", plugin=name, cause=cause)
 

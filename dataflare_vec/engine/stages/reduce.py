@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.kernel import Kernel
     from dataflare_vec.compiler.specialise import OutputField, Prepared
     from dataflare_vec.definition.binding import Binding
-    from dataflare_vec.definition.state_layout import Carry
+    from dataflare_vec.definition.state_layout import StateLayout
     from dataflare_vec.engine.stages.protocols import Chunk
     from dataflare_vec.engine.state.store import StateStore
     from dataflare_vec.memory import MemoryPool
@@ -75,7 +75,7 @@ class ReduceStage(ScanStage):
             self._merge = _compiled_merge(binding.plugin, prepared)
             self.is_sequential = False
         self._result: _Result = (
-            _State(binding.plugin, self.carry, dtypes)
+            _State(binding.plugin, self.state_layout, dtypes)
             if stateful.finish is None
             else _Finished(binding.plugin, prepared, dtypes)
         )
@@ -95,7 +95,7 @@ class ReduceStage(ScanStage):
         """Return the state before the first row: a given one, or the initial one."""
         if self._merge is None:
             return super().open_state(given)
-        return PartitionStates(self.binding.plugin, self.carry, self._merge, given)
+        return PartitionStates(self.binding.plugin, self.state_layout, self._merge, given)
 
     def needs(self, rows: int) -> Needs:
         """Return that nothing is known: what it takes is for keys."""
@@ -122,7 +122,7 @@ class ReduceStage(ScanStage):
 
     def _take_apart(self, result: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the next state; there is no value."""
-        return (result if isinstance(self.carry.init, tuple) else result[0]), ()
+        return (result if isinstance(self.state_layout.init, tuple) else result[0]), ()
 
     def result(
         self, carried: Mapping[str, StateStore], pool: MemoryPool, on_error: OnError
@@ -164,15 +164,17 @@ class _Result(ABC):
 class _State(_Result):
     """The state itself."""
 
-    def __init__(self, plugin: Any, carry: Carry, dtypes: Mapping[str, Any]) -> None:
-        self._carry = carry
-        init = carry.init
+    def __init__(self, plugin: Any, state_layout: StateLayout, dtypes: Mapping[str, Any]) -> None:
+        self._state_layout = state_layout
+        init = state_layout.init
         self.fields = None
         if isinstance(init, tuple):
             named = hasattr(init, "_fields")
-            self.fields = [leaf.name if named else f"{plugin.name}_{leaf.name}" for leaf in carry.leaves]
-        empty = carry.records(0)
-        self.dtypes = [carry.series(leaf, empty).dtype for leaf in carry.leaves]
+            self.fields = [
+                leaf.name if named else f"{plugin.name}_{leaf.name}" for leaf in state_layout.leaves
+            ]
+        empty = state_layout.records(0)
+        self.dtypes = [state_layout.series(leaf, empty).dtype for leaf in state_layout.leaves]
         declared = declared_dtypes(plugin, dict(dtypes))
         if isinstance(plugin.returns, dict):
             declared = by_field(plugin, self.fields, dict(dtypes))
@@ -186,7 +188,7 @@ class _State(_Result):
     def columns(
         self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame
     ) -> list[pl.Series]:
-        columns = [self._carry.series(leaf, records) for leaf in self._carry.leaves]
+        columns = [self._state_layout.series(leaf, records) for leaf in self._state_layout.leaves]
         return [series.cast(dtype) for series, dtype in zip(columns, self.dtypes, strict=True)]
 
 
@@ -195,8 +197,8 @@ class _Finished(_Result):
 
     def __init__(self, plugin: Any, prepared: Prepared, dtypes: Mapping[str, Any]) -> None:
         self._plugin = plugin
-        assert prepared.carry is not None
-        self._carry = prepared.carry
+        assert prepared.state_layout is not None
+        self._state_layout = prepared.state_layout
         self._kernel, fields, self._outputs, is_tuple = _compiled_finish(plugin, prepared, dict(dtypes))
         self.fields = field_names(plugin, fields, len(self._outputs), is_tuple=is_tuple)
         self.dtypes = [field.shown for field in self._outputs]
@@ -234,7 +236,7 @@ class _Finished(_Result):
         if on_error != "raise" or not len(which):
             return
         first = int(which[0])
-        state = self._carry.unpack(records[first])
+        state = self._state_layout.unpack(records[first])
         where = f" for key {keys.row(first)}" if keys.width else ""
 
         def compiled() -> Exception:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.codegen.scans import FoldKernel
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.binding import Binding
-    from dataflare_vec.definition.state_layout import Carry
+    from dataflare_vec.definition.state_layout import StateLayout
     from dataflare_vec.engine.stages.protocols import (
         Chunk,
         Direct,
@@ -69,8 +69,8 @@ class ScanStage(RowStage):
         self.by = by
         self.keys = keys
         self.is_sequential = not by
-        assert prepared.carry is not None
-        self.carry: Carry = prepared.carry
+        assert prepared.state_layout is not None
+        self.state_layout: StateLayout = prepared.state_layout
         kernel = cast("FoldKernel | CachedKernel", prepared.kernel)
         self.kernel = kernel.by_key if by else kernel
         if self._constants is not None:
@@ -86,8 +86,8 @@ class ScanStage(RowStage):
         """
         name = self.binding.plugin.name
         if self.by:
-            return KeyStates(name, self.carry, self.by, given)
-        return OneState(name, self.carry, given)
+            return KeyStates(name, self.state_layout, self.by, given)
+        return OneState(name, self.state_layout, given)
 
     def take_up(self, states: Mapping[str, StateStore], rows: int) -> None:
         """Go on with the state that is its own among ``states``, for a run of some rows.
@@ -102,13 +102,13 @@ class ScanStage(RowStage):
 
     def adopt(self, states: StateStore) -> None:
         """Look whether it can go on with states that an earlier plan may have opened; see `take_up`."""
-        if states.carry != self.carry:
+        if states.state_layout != self.state_layout:
             raise StateError(
                 problem="what it captures has changed since its state was begun, and with it the state's "
-                f"type: it was {states.carry.dtype}, now it is {self.carry.dtype}",
+                f"type: it was {states.state_layout.dtype}, now it is {self.state_layout.dtype}",
                 plugin=self.binding.plugin.name,
-                expected=str(self.carry.dtype),
-                got=states.carry.dtype,
+                expected=str(self.state_layout.dtype),
+                got=states.state_layout.dtype,
                 hint="begin with a new state",
             )
 
@@ -159,7 +159,7 @@ class ScanStage(RowStage):
                 if not stopped:
                     row = last
                     break
-                if state.is_one and self.carry.has_arrays:
+                if state.is_one and self.state_layout.has_arrays:
                     loop(argument_buffer.buffer_info()[0], stopped - 1)  # it stands where the loop began
                 # This row alone in the error-recording loop: then the state is still the one that it saw.
                 row += stopped
@@ -171,15 +171,15 @@ class ScanStage(RowStage):
         """Return what the kernel read for some of the rows from ``first`` to ``last``, with the state."""
         (first_column, _), *columns = placement.columns
         state = cast("StateColumn", first_column)
-        record = np.array([state.record(first + i) for i in within], self.carry.dtype)
-        size = self.carry.size
+        record = np.array([state.record(first + i) for i in within], self.state_layout.dtype)
+        size = self.state_layout.size
         raw = record.tobytes()
         states = pl.Series(STATE, [raw[i : i + size] for i in range(0, len(raw), size)], dtype=pl.Binary)
         return [states, *super().inputs(placement._replace(columns=columns), first, last, within)]
 
     def replay(self, inputs: pl.DataFrame) -> Iterator[tuple[Any, ...] | Exception]:
         """Yield what the plain Python function makes of such rows, one for each."""
-        states = [self.carry.unpack(record) for record in self._records(inputs)]
+        states = [self.state_layout.unpack(record) for record in self._records(inputs)]
         inputs = inputs.drop(STATE)
         for result in call_rows(self.binding, physical_rows(inputs), inputs.dtypes, states):
             if isinstance(result, Exception):
@@ -187,7 +187,7 @@ class ScanStage(RowStage):
                 continue
             state, value = self._take_apart(result)
             try:
-                self.carry.pack(state)
+                self.state_layout.pack(state)
             except ValueError as error:
                 yield ValueError(f"the next state isn't like the one before: {error}")
             else:
@@ -208,10 +208,10 @@ class ScanStage(RowStage):
         stateful = self.binding.plugin.stateful
         assert stateful is not None
         records = self._records(inputs)
-        columns = [self.carry.series(leaf, records) for leaf in self.carry.leaves]
-        single = len(columns) == 1 and not isinstance(self.carry.init, tuple)
+        columns = [self.state_layout.series(leaf, records) for leaf in self.state_layout.leaves]
+        single = len(columns) == 1 and not isinstance(self.state_layout.init, tuple)
         state = columns[0] if single else pl.DataFrame(columns).to_struct()
         return pl.DataFrame([state.alias(stateful.parameter), *inputs.drop(STATE).get_columns()])
 
     def _records(self, inputs: pl.DataFrame) -> np.ndarray[Any, Any]:
-        return np.frombuffer(b"".join(inputs[STATE].to_list()), self.carry.dtype)
+        return np.frombuffer(b"".join(inputs[STATE].to_list()), self.state_layout.dtype)

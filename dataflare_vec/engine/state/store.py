@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from dataflare_vec.definition.state_layout import Carry, Leaf
+from dataflare_vec.definition.state_layout import Leaf, StateLayout
 from dataflare_vec.engine.state.keys import Keys
 from dataflare_vec.exceptions import StateError
 
@@ -37,11 +37,13 @@ class KeyedState(Mapping[Any, Any]):
 
     __module__ = "dataflare_vec"  # which its pickles name, wherever this file is
 
-    def __init__(self, plugin: str, keys: pl.DataFrame, records: np.ndarray[Any, Any], carry: Carry) -> None:
+    def __init__(
+        self, plugin: str, keys: pl.DataFrame, records: np.ndarray[Any, Any], state_layout: StateLayout
+    ) -> None:
         self.plugin = plugin
         self.keys_frame = keys
         self.records = records
-        self.carry = carry
+        self.state_layout = state_layout
         self._rows: dict[Any, int] | None = None
 
     def _row_of(self) -> dict[Any, int]:
@@ -51,7 +53,7 @@ class KeyedState(Mapping[Any, Any]):
 
     def __getitem__(self, key: Any) -> Any:
         """Return the state of a key."""
-        return self.carry.unpack(self.records[self._row_of()[_plain_key(key)]])
+        return self.state_layout.unpack(self.records[self._row_of()[_plain_key(key)]])
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate over the keys in first-seen order."""
@@ -66,22 +68,22 @@ class KeyedState(Mapping[Any, Any]):
     def to_frame(self) -> pl.DataFrame:
         """Return keys and states as a frame: a column for each scalar or array of the state."""
         taken = set(self.keys_frame.columns)
-        columns = [self.carry.series(leaf, self.records) for leaf in self.carry.leaves]
+        columns = [self.state_layout.series(leaf, self.records) for leaf in self.state_layout.leaves]
         renamed = [c.alias(f"state.{c.name}") if c.name in taken else c for c in columns]
         return self.keys_frame.hstack(renamed)
 
     def __reduce__(self) -> Any:
         """Return what is pickled: nothing of ours but this class, so that later versions can read it."""
-        leaves = [astuple(leaf) for leaf in self.carry.leaves]
-        carry = (self.carry.init, leaves, self.carry.size)
-        return KeyedState._restored, (self.plugin, self.keys_frame, self.records, carry)
+        leaves = [astuple(leaf) for leaf in self.state_layout.leaves]
+        state_layout = (self.state_layout.init, leaves, self.state_layout.size)
+        return KeyedState._restored, (self.plugin, self.keys_frame, self.records, state_layout)
 
     @classmethod
     def _restored(
-        cls, plugin: str, keys: pl.DataFrame, records: np.ndarray[Any, Any], carry: Any
+        cls, plugin: str, keys: pl.DataFrame, records: np.ndarray[Any, Any], state_layout: Any
     ) -> KeyedState:
-        init, leaves, size = carry
-        return cls(plugin, keys, records, Carry(init, tuple(Leaf(*leaf) for leaf in leaves), size))
+        init, leaves, size = state_layout
+        return cls(plugin, keys, records, StateLayout(init, tuple(Leaf(*leaf) for leaf in leaves), size))
 
     def __repr__(self) -> str:
         """Say what it is."""
@@ -129,11 +131,11 @@ class StateStore(ABC):
 
     Attributes
     ----------
-    carry : Carry
+    state_layout : StateLayout
         How it lies in memory.
     """
 
-    carry: Carry
+    state_layout: StateLayout
 
     def begin(self, rows: int) -> None:  # noqa: B027  # most don't care
         """Be told how many rows the next run has."""
@@ -146,30 +148,34 @@ class StateStore(ABC):
 class OneState(StateStore):
     """One state for all rows."""
 
-    def __init__(self, plugin: str, carry: Carry, given: Any = None) -> None:
-        self.carry = carry
-        self.records = carry.records(1)
+    def __init__(self, plugin: str, state_layout: StateLayout, given: Any = None) -> None:
+        self.state_layout = state_layout
+        self.records = state_layout.records(1)
         if given is not None:
-            self.records[0] = packed(plugin, carry, given)
+            self.records[0] = as_record(plugin, state_layout, given)
 
     def value(self) -> Any:
         """Return the state as it is now."""
-        return self.carry.unpack(self.records[0])
+        return self.state_layout.unpack(self.records[0])
 
 
 class KeyStates(StateStore):
     """One state for each key."""
 
     def __init__(
-        self, plugin: str, carry: Carry, schema: Mapping[str, Any], given: KeyedState | None = None
+        self,
+        plugin: str,
+        state_layout: StateLayout,
+        schema: Mapping[str, Any],
+        given: KeyedState | None = None,
     ) -> None:
         self._plugin = plugin
-        self.carry = carry
+        self.state_layout = state_layout
         self.keys = Keys(schema)
         self._filled = 0
-        self.records = np.empty(0, carry.dtype)
+        self.records = np.empty(0, state_layout.dtype)
         if given is not None:
-            _check_keyed(plugin, carry, schema, given)
+            _check_keyed(plugin, state_layout, schema, given)
             self.keys = Keys(schema, given.keys_frame)
             self.records = given.records.copy()
             self._filled = len(self.records)
@@ -181,9 +187,9 @@ class KeyStates(StateStore):
     def have(self, count: int) -> np.ndarray[Any, Any]:
         """Return records for at least ``count`` keys; new ones hold the initial state."""
         if count > len(self.records):
-            larger = np.empty(max(_FIRST_RECORDS, 2 * count), self.carry.dtype)
+            larger = np.empty(max(_FIRST_RECORDS, 2 * count), self.state_layout.dtype)
             larger[: self._filled] = self.records[: self._filled]
-            larger[self._filled :] = self.carry.pack(self.carry.init)
+            larger[self._filled :] = self.state_layout.pack(self.state_layout.init)
             self.records = larger
         self._filled = max(self._filled, count)
         return self.records
@@ -191,10 +197,10 @@ class KeyStates(StateStore):
     def value(self) -> KeyedState:
         """Return the states as they are now."""
         count = self.keys.count
-        return KeyedState(self._plugin, self.keys.frame(), self.have(count)[:count].copy(), self.carry)
+        return KeyedState(self._plugin, self.keys.frame(), self.have(count)[:count].copy(), self.state_layout)
 
 
-def packed(plugin: str, carry: Carry, given: Any) -> Any:
+def as_record(plugin: str, state_layout: StateLayout, given: Any) -> Any:
     """Return the record of a state that a user gave.
 
     Raises
@@ -206,13 +212,13 @@ def packed(plugin: str, carry: Carry, given: Any) -> Any:
         msg = f"`state` holds one state for each key of {given.keys_frame.columns}"
         raise StateError(msg, plugin=plugin, argument="state", hint="pass the same `by=`")
     try:
-        return carry.pack(given)
+        return state_layout.pack(given)
     except ValueError as error:
-        msg, hint = f"`state` doesn't fit: {error}", f"it must be like `init`, {carry.init!r}"
+        msg, hint = f"`state` doesn't fit: {error}", f"it must be like `init`, {state_layout.init!r}"
         raise StateError(msg, plugin=plugin, argument="state", hint=hint) from None
 
 
-def _check_keyed(plugin: str, carry: Carry, schema: Mapping[str, Any], given: Any) -> None:
+def _check_keyed(plugin: str, state_layout: StateLayout, schema: Mapping[str, Any], given: Any) -> None:
     if not isinstance(given, KeyedState):
         raise StateError(
             plugin=plugin,
@@ -230,7 +236,7 @@ def _check_keyed(plugin: str, carry: Carry, schema: Mapping[str, Any], given: An
         has = ", ".join(f"{k}: {v}" for k, v in schema.items())
         problem = f"the keys of `state` are ({had}), those of this run ({has})"
         hint = "cast them"
-    elif given.records.dtype != carry.dtype:
-        problem = f"`state` holds {given.records.dtype}, the plugin's state is {carry.dtype}"
+    elif given.records.dtype != state_layout.dtype:
+        problem = f"`state` holds {given.records.dtype}, the plugin's state is {state_layout.dtype}"
     if problem:
         raise StateError(problem, plugin=plugin, argument="state", hint=hint)

@@ -24,12 +24,12 @@ from dataflare_vec.compiler.jit.codegen.signature import outputs_of
 from dataflare_vec.compiler.jit.lowering.math.emit import Mode
 from dataflare_vec.compiler.jit.lowering.records import (
     StateType,
-    carry_of,
     guess,
     has_natural,
     has_room,
     join,
     load,
+    state_layout_of,
     store,
     type_of,
 )
@@ -111,7 +111,7 @@ class FoldLoopBuilder(RowLoopBuilder):
             targets,
             scratches,
         )
-        size = _I64(self.state_type.carry.size)
+        size = _I64(self.state_type.state_layout.size)
         record = columns[0].values
         if not self.code.keyed:
             # Memory that nobody else can see becomes registers.
@@ -129,7 +129,7 @@ class FoldLoopBuilder(RowLoopBuilder):
             if not self.variant.records_errors:
                 raised = builder.icmp_unsigned("!=", builder.load(failed), _I64(0))
                 with builder.if_then(raised, likely=False):
-                    if not self.state_type.carry.has_arrays:
+                    if not self.state_type.state_layout.has_arrays:
                         give_back()
                     builder.ret(builder.add(loop.index, _I64(1)))
         give_back()
@@ -143,7 +143,7 @@ class FoldLoopBuilder(RowLoopBuilder):
             return self._local, None
         builder, state = self.builder, self._columns[0]
         code = builder.sext(builder.load(builder.gep(state.extra, [row])), _I64)
-        return builder.gep(state.values, [builder.mul(code, _I64(self.state_type.carry.size))]), None
+        return builder.gep(state.values, [builder.mul(code, _I64(self.state_type.state_layout.size))]), None
 
     def _call_kernel(
         self,
@@ -189,19 +189,19 @@ class FoldLoopBuilder(RowLoopBuilder):
     def _must_restore(self) -> bool:
         """Whether the kernel may change an array and then raise, and the loop goes on with the state."""
         goes_on = self.code.keyed or self.variant.records_errors
-        return self.state_type.carry.has_arrays and self.code.may_fail and goes_on
+        return self.state_type.state_layout.has_arrays and self.code.may_fail and goes_on
 
     def _backup(self, record: ir.Value) -> ir.Value:
         """Return a copy of a record."""
-        carry = self.state_type.carry
+        state_layout = self.state_type.state_layout
         with self.builder.goto_entry_block():
-            backup = self.builder.alloca(ir.IntType(8), _I64(carry.size))
+            backup = self.builder.alloca(ir.IntType(8), _I64(state_layout.size))
             backup.align = 32
         self._copy_record(backup, record)
         return backup
 
     def _copy_record(self, target: ir.Value, source: ir.Value) -> None:
-        cgutils.raw_memcpy(self.builder, target, source, _I64(self.state_type.carry.size), 1, align=8)
+        cgutils.raw_memcpy(self.builder, target, source, _I64(self.state_type.state_layout.size), 1, align=8)
 
 
 class FoldKernel(CompiledKernel):
@@ -345,7 +345,7 @@ def compile_fold(
     names, returns_tuple = None, False
     if value is not None:
         outputs, names, returns_tuple = outputs_of(value, declared)
-    record = StateInput(StateType(carry_of(init, state), state), is_column=True)
+    record = StateInput(StateType(state_layout_of(init, state), state), is_column=True)
     return FoldKernel(
         (record, *inputs), outputs, names, result, returns_tuple=returns_tuple, gives_values=gives_values
     )

@@ -21,7 +21,7 @@ from dataflare_vec.compiler.jit.types.wide_integers import (
     wide_int,
     widened,
 )
-from dataflare_vec.definition.state_layout import WIDE, Carry, Leaf, field_names
+from dataflare_vec.definition.state_layout import WIDE, Leaf, StateLayout, field_names
 from dataflare_vec.exceptions import KernelResultError
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _mismatch(given: types.Type, returned: types.Type) -> KernelResultError:
     )
 
 
-def carry_of(init: Any, ty: types.Type) -> Carry:
+def state_layout_of(init: Any, ty: types.Type) -> StateLayout:
     """Return how states of a type lie in memory."""
     leaves: list[Leaf] = []
     size = 0
@@ -125,7 +125,7 @@ def carry_of(init: Any, ty: types.Type) -> Carry:
         for length in shape:
             count *= length
         size += dtype.itemsize * count + optional
-    return Carry(init, tuple(leaves), max(-(-size // 8) * 8, 8))
+    return StateLayout(init, tuple(leaves), max(-(-size // 8) * 8, 8))
 
 
 def _dtype_of(ty: types.Type) -> Any:
@@ -155,10 +155,10 @@ def has_natural(ty: types.Type) -> bool:
 class StateType(types.Type):  # type: ignore[misc]
     """A state in a record. Kernels see ``inner``, the state itself."""
 
-    def __init__(self, carry: Carry, inner: types.Type) -> None:
-        self.carry = carry
+    def __init__(self, state_layout: StateLayout, inner: types.Type) -> None:
+        self.state_layout = state_layout
         self.inner = inner
-        super().__init__(f"State({inner}, {carry.leaves})")
+        super().__init__(f"State({inner}, {state_layout.leaves})")
 
 
 class Records(Layout):
@@ -195,7 +195,7 @@ class _StateElement(Element):
     """One record for each row, as a kernel's argument."""
 
     def layout(self, ty: StateType) -> Layout:
-        return Records(ty.carry.size)
+        return Records(ty.state_layout.size)
 
     def argument_types(self, context: Context, ty: StateType) -> list[ir.Type]:
         return [_BYTES, ir.PointerType(_I32), _BYTES, _I64]
@@ -203,7 +203,7 @@ class _StateElement(Element):
     def load(
         self, context: Context, builder: Builder, ty: StateType, column: Buffers, row: ir.Value
     ) -> ir.Value:
-        address = builder.gep(column.values, [builder.mul(row, _I64(ty.carry.size))])
+        address = builder.gep(column.values, [builder.mul(row, _I64(ty.state_layout.size))])
         return load(context, builder, ty, address)
 
 
@@ -214,7 +214,7 @@ def load(
     context: Context, builder: Builder, ty: StateType, address: ir.Value, *, in_place: bool = False
 ) -> ir.Value:
     """Return the state of a record. A kernel may change its arrays: copies, or the record's own."""
-    left = iter(ty.carry.leaves)
+    left = iter(ty.state_layout.leaves)
 
     def value(of: types.Type) -> ir.Value:
         if isinstance(of, types.BaseTuple):
@@ -250,7 +250,7 @@ def store(
     An array that lies in its place already, changed by the kernel, isn't copied. Any other is put aside
     first: it may be one that lies in another's place.
     """
-    left = iter(ty.carry.leaves)
+    left = iter(ty.state_layout.leaves)
     aside: list[Callable[[], None]] = []
 
     def put(value: ir.Value, value_type: types.Type, of: types.Type) -> None:
@@ -295,7 +295,7 @@ def has_room(
     context: Context, builder: Builder, ty: StateType, state: ir.Value, given: types.Type
 ) -> ir.Value:
     """Return whether a state fits its record: the shapes of its arrays, and numbers of 64 bits."""
-    left = iter(ty.carry.leaves)
+    left = iter(ty.state_layout.leaves)
     right = cgutils.true_bit
 
     def check(value: ir.Value, value_type: types.Type, of: types.Type) -> None:
