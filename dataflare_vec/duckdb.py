@@ -107,7 +107,7 @@ def register(
     # DuckDB has threads of its own.
     config = replace(manager.runtime.config, enable_parallel=False)
     request = Request([step], manager.runtime, keep=False, on_error=on_error, config=config)
-    plan = RepeatedPlan(_refuse_whole)
+    plan = RepeatedPlan(_refuse_all_rows)
     result = _compute(pl.DataFrame(schema=schema), request, plan)
     if found.is_filter:
         check_answers(found, [result])
@@ -225,8 +225,8 @@ def _duckdb_type(connection: Any, plugin: Plugin, what: str, dtype: Any) -> Any:
         raise BindingError(msg, plugin=plugin.name) from error
 
 
-def _refuse_whole(plan: Plan) -> None:
-    if plan.has_whole:
+def _refuse_all_rows(plan: Plan) -> None:
+    if plan.needs_all_rows:
         msg = "it needs all rows at once, which a function of DuckDB doesn't get"
         raise BindingError(msg, plugin=next(iter(plan.dtypes)))
 

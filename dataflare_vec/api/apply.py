@@ -373,11 +373,11 @@ def _apply_to_series(series: Any, request: Request) -> Any:
     outcome = run_data(frame, request._replace(keep=False))
     if not isinstance(series, pl.Series):
         if found.is_filter:
-            return series if outcome.keep is None else series[outcome.keep.to_numpy()]
+            return series if outcome.remaining is None else series[outcome.remaining.to_numpy()]
         result = assemble(frame, outcome, keep=False)
         return result.iloc[:, 0] if result.shape[1] == 1 else result
     if found.is_filter:
-        return series if outcome.keep is None else series.filter(outcome.keep)
+        return series if outcome.remaining is None else series.filter(outcome.remaining)
     if len(outcome.series) == 1:
         return outcome.series[0]
     return named(outcome.series).to_struct(found.name)

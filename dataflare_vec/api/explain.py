@@ -30,7 +30,7 @@ from dataflare_vec.service.manager import managed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.compiler.jit.codegen.loop_report import LoopFacts
+    from dataflare_vec.compiler.jit.codegen.loop_report import LoopReport
     from dataflare_vec.engine.context.runtime import Runtime
     from dataflare_vec.engine.planning.steps import BoundStep
     from dataflare_vec.engine.stages.protocols import Stage
@@ -57,7 +57,7 @@ class StageExplanation:
         ``"expression"``.
     reads, writes : dict
         Columns and their dtypes.
-    loop : LoopFacts or None
+    loop : LoopReport or None
         Of a row kernel or filter.
     bytes_read, bytes_written : float
         For each row; bits of booleans and validity count as such.
@@ -79,7 +79,7 @@ class StageExplanation:
     writes: Mapping[str, Any]
     bytes_read: float
     bytes_written: float
-    loop: LoopFacts | None = None
+    loop: LoopReport | None = None
     row_separable: bool | None = None
     interpreted: str | None = None
     nanoseconds: float | None = None
@@ -116,7 +116,7 @@ class StageExplanation:
         return pairs
 
 
-def _loop_lines(loop: LoopFacts) -> list[tuple[str, str]]:
+def _loop_lines(loop: LoopReport) -> list[tuple[str, str]]:
     if loop.vectorised:
         registers = f" ({loop.registers} registers)" if loop.registers else ""
         pairs = [("loop", f"vectorised: {loop.lanes} rows × {loop.lane_bits} bits{registers}")]
@@ -235,7 +235,7 @@ def explain(
     frame, scope = _data(data_or_schema, steps)
     plan = Plan(steps, scope, keep_data=False)
     seconds: dict[int, float] = {}
-    if frame is not None and not plan.has_whole and frame.height >= _FEWEST_ROWS:
+    if frame is not None and not plan.needs_all_rows and frame.height >= _FEWEST_ROWS:
         for stage in plan.stages:
             stage.forget_results()  # or looking them up would be measured
         rows = _ROWS if all(stage.is_compiled for stage in plan.stages) else _FEWEST_ROWS
@@ -284,7 +284,7 @@ def _explain(
     there = {name: frame[name] for name in reads if frame is not None and name in frame.columns}
     read = sum(_size(dtype, there.get(name)) + validity for name, dtype in reads.items())
     written = sum(_size(dtype) + validity for dtype in stage.writes.values()) if stage.writes else 1 / 8
-    facts = stage.facts(nulls=nulls)
+    report = stage.report(nulls=nulls)
     share = None
     if seconds and frame is not None and frame.height * (read + written) > _CACHE_BYTES:
         share = (read + written) / seconds / _bandwidth()
@@ -296,7 +296,7 @@ def _explain(
         bytes_written=written,
         nanoseconds=seconds * 1e9 if seconds else None,
         bandwidth=share,
-        **facts._asdict(),
+        **report._asdict(),
     )
 
 

@@ -162,8 +162,8 @@ def _plan(options: Namespace) -> Plan:
     """Return what is to be written, if the options fit each other: told before any work."""
     from dataflare_vec.exceptions import SinkError
     from dataflare_vec.streams.formats import TEXT
-    from dataflare_vec.streams.passage import parse_memory
     from dataflare_vec.streams.planning import Plan
+    from dataflare_vec.streams.transform import parse_memory
 
     if "-" in options.inputs and len(options.inputs) > 1:
         msg = "- (standard input) can't be read together with files"

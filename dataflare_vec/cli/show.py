@@ -29,14 +29,14 @@ def run(options: Namespace) -> int:
     from dataflare_vec.definition.registry import default_registry
 
     common.load_plugins(options.plugins)
-    facts = facts_of(default_registry.get(options.plugin))
+    details = details_of(default_registry.get(options.plugin))
     if options.json:
-        sys.stdout.write(json.dumps(facts, default=str) + "\n")
+        sys.stdout.write(json.dumps(details, default=str) + "\n")
         return common.DONE
-    documentation = facts.pop("documentation")
-    parameters = facts.pop("parameters")
-    sys.stdout.write(f"{facts.pop('signature')}\n\n")
-    for name, value in facts.items():
+    documentation = details.pop("documentation")
+    parameters = details.pop("parameters")
+    sys.stdout.write(f"{details.pop('signature')}\n\n")
+    for name, value in details.items():
         if value:
             sys.stdout.write(f"{name:<12} {value}\n")
     for each in parameters:
@@ -46,7 +46,7 @@ def run(options: Namespace) -> int:
     return common.DONE
 
 
-def facts_of(plugin: Plugin) -> dict[str, Any]:
+def details_of(plugin: Plugin) -> dict[str, Any]:
     """Return all that is known about a plugin without data."""
     import inspect
 

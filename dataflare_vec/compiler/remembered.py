@@ -54,7 +54,7 @@ class Remembered:
     binding : Binding or None
         That of a call without bindings.
     captured : Captured or None
-        What its functions named when kernels were compiled; see `live`.
+        What its functions named when kernels were compiled; see `hot_reload`.
     predecessor : Plugin or None
         The plugin of the same definition that it replaced, until that one's kernels were looked at.
     made : Made

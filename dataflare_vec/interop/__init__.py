@@ -128,8 +128,8 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
 def _assemble_polars(frame: pl.DataFrame, outcome: Outcome, *, keep: bool) -> pl.DataFrame:
     if outcome.reduced or (not keep and outcome.series):
         return named(outcome.series)
-    if outcome.keep is not None:
-        frame = frame.filter(outcome.keep)
+    if outcome.remaining is not None:
+        frame = frame.filter(outcome.remaining)
     try:
         # hstack takes the columns as they are; with_columns would build a query: 1 µs against 17.
         return frame.hstack(outcome.series) if outcome.series else frame

@@ -234,7 +234,7 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
     """Return ``data`` with new columns and the rows that are kept; its other columns are the same arrays."""
     if outcome.reduced or (outcome.series and not keep):
         return like(data, outcome.series)
-    result = data if outcome.keep is None else _filtered(data, outcome.keep)
+    result = data if outcome.remaining is None else _filtered(data, outcome.remaining)
     for series in outcome.series:
         at = position(result.schema.names, series.name)
         array = to_arrow(series)

@@ -111,7 +111,7 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
     new = {series.name: _to_array(series, family, dates=has_dates) for series in outcome.series}
     if outcome.reduced:
         return pd.DataFrame(new)
-    result = data if outcome.keep is None else data[outcome.keep.to_numpy()]
+    result = data if outcome.remaining is None else data[outcome.remaining.to_numpy()]
     if not new:
         return result
     if not keep:

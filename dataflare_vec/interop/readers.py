@@ -48,7 +48,7 @@ def apply_to_reader(data: Any, request: Request) -> Any:
     reader = open_reader(data)
     empty = empty_table(reader.schema)
     runner = BatchRunner(request, empty)
-    if runner.plan.has_whole:  # it needs all rows at once, whoever hands them over one batch at a time
+    if runner.plan.needs_all_rows:  # it needs all rows at once, whoever hands them over one batch at a time
         return apply_to(reader.read_all(), request).to_reader()
     schema = runner.output.schema
 

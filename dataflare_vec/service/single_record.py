@@ -105,7 +105,7 @@ def run_record(
     if outcome.failures:
         first = outcome.failures[0]
         error = next(explain(first.stage, first.first(1)))
-    gone = outcome.keep is not None and not outcome.keep.sum()
+    gone = outcome.remaining is not None and not outcome.remaining.sum()
     return PluginResult(
         success=error is None,
         values={} if gone else {series.name: series[0] for series in outcome.series},

@@ -1,8 +1,8 @@
 """Streams: plugins over data that is larger than memory, or that never ends.
 
-`source` brings whatever is read to one shape, `ahead` lets reading, computing and writing overlap,
-`joining` makes batches that are worth a run, `passing` has them run, `writing` sends them to `sinks`, and
-`whole` makes files appear only when they are whole.
+`sources` bring whatever is read to one shape, `prefetch` lets reading, computing and writing overlap,
+`coalesce` makes batches that are worth a run, `transform` has them run, `sinks` write what comes out, and
+`sinks.atomic_write` makes files appear only when they are whole.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Batches as they come, joined into ones that are worth a run."""
+"""Batches as they come, coalesced into ones that are worth a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from dataflare_vec.streams.prefetch import Ahead
+    from dataflare_vec.streams.prefetch import PrefetchQueue
 
 
 def stamped(frames: Iterable[pl.DataFrame]) -> Iterator[tuple[float, pl.DataFrame]]:
@@ -20,8 +20,8 @@ def stamped(frames: Iterable[pl.DataFrame]) -> Iterator[tuple[float, pl.DataFram
         yield monotonic(), frame
 
 
-def joined(
-    items: Ahead, size: Callable[[], int], max_latency: float | None, nbytes: float = inf
+def coalesced(
+    items: PrefetchQueue, size: Callable[[], int], max_latency: float | None, nbytes: float = inf
 ) -> Iterator[pl.DataFrame]:
     """Join frames to at least ``size`` rows or ``nbytes``, in order.
 

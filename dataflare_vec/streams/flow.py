@@ -12,10 +12,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.streams.bounds import batch_bytes, cut
-from dataflare_vec.streams.coalesce import joined, stamped
-from dataflare_vec.streams.passage import MOST
-from dataflare_vec.streams.prefetch import DEPTH, Ahead
+from dataflare_vec.streams.coalesce import coalesced, stamped
+from dataflare_vec.streams.prefetch import DEPTH, PrefetchQueue
 from dataflare_vec.streams.sources.source import AsyncBatches, Batches
+from dataflare_vec.streams.transform import MOST
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from dataflare_vec.streams.passage import Passing
     from dataflare_vec.streams.sources.source import Part
+    from dataflare_vec.streams.transform import Transform
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Flow:
     ----------
     parts : list
         What is read.
-    passing : Passing
+    transform : Transform
         The plugins.
     max_latency : float or None
         Seconds that a batch may be under way.
@@ -44,11 +44,11 @@ class Flow:
     """
 
     parts: list[Part]
-    passing: Passing
+    transform: Transform
     max_latency: float | None
     loop: asyncio.AbstractEventLoop | None = None
-    _frames: Ahead | None = None
-    _open: list[Ahead] = field(default_factory=list)
+    _frames: PrefetchQueue | None = None
+    _open: list[PrefetchQueue] = field(default_factory=list)
     _schema: pl.Schema | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -68,60 +68,60 @@ class Flow:
 
     def _schema_for(self, batch: pl.Schema | None) -> pl.Schema:
         if self._schema is None:
-            self._schema = self.passing.output_schema(batch or self.input_schema)
+            self._schema = self.transform.output_schema(batch or self.input_schema)
         return self._schema
 
     @property
-    def frames(self) -> Ahead:
+    def frames(self) -> PrefetchQueue:
         """What comes out of all parts, for any number of threads that take it."""
         with self._lock:
             if self._frames is None:
-                self._frames = Ahead.of(self.frames_of(self.parts))
+                self._frames = PrefetchQueue.of(self.frames_of(self.parts))
             return self._frames
 
     def frames_of(self, parts: Sequence[Part]) -> Iterator[pl.DataFrame]:
         """Yield what comes out for some of the parts: computed as it is asked for, read a little ahead."""
-        passing = self.passing
-        nbytes = inf if passing.memory is None else batch_bytes(passing.memory)
-        passing.result.begin()
+        transform = self.transform
+        nbytes = inf if transform.memory is None else batch_bytes(transform.memory)
+        transform.result.begin()
         for part in parts:
             schema = part.schema
             most = MOST
             if schema is not None:  # of an iterator, which is the only part, it comes with the first batch
-                most = passing.most_rows(schema, self.schema)
-                passing.begin(part.label)
-            ahead, stop = self._read(part, most)
+                most = transform.most_rows(schema, self.schema)
+                transform.begin(part.label)
+            queue, stop = self._read(part, most)
             try:
-                for batch in joined(ahead, partial(passing.wanted_rows, most), self.max_latency, nbytes):
+                for batch in coalesced(queue, partial(transform.wanted_rows, most), self.max_latency, nbytes):
                     self._schema_for(batch.schema)
-                    frame = passing.compute(batch)
-                    if not passing.reduces:
+                    frame = transform.compute(batch)
+                    if not transform.reduces:
                         yield frame
             finally:
                 stop()
-                self._open.remove(ahead)
-        rows = passing.reduced()
+                self._open.remove(queue)
+        rows = transform.reduced()
         if rows is not None:
             yield rows
-        passing.result.end()
+        transform.result.end()
 
-    def _read(self, part: Part, most: int) -> tuple[Ahead, Callable[[], Any]]:
+    def _read(self, part: Part, most: int) -> tuple[PrefetchQueue, Callable[[], Any]]:
         """Return a queue that is filled with a part, and what ends that."""
-        memory = self.passing.memory
-        ahead = Ahead(DEPTH if memory is None else 1)
-        self._open.append(ahead)
+        memory = self.transform.memory
+        queue = PrefetchQueue(DEPTH if memory is None else 1)
+        self._open.append(queue)
         if self.loop is not None and isinstance(part, AsyncBatches):
             import asyncio
 
-            feeding = asyncio.run_coroutine_threadsafe(part.feed(ahead), self.loop)
-            return ahead, feeding.cancel
+            feeding = asyncio.run_coroutine_threadsafe(part.feed(queue), self.loop)
+            return queue, feeding.cancel
         frames = part.batches(most, memory)
         if memory is not None:
             frames = (piece for frame in frames for piece in cut(frame, most, batch_bytes(memory)))
-        ahead.fill(stamped(frames))
-        return ahead, ahead.close
+        queue.fill(stamped(frames))
+        return queue, queue.close
 
     def close(self) -> None:
         """Read no further; what is under way ends with its batch."""
-        for ahead in [*self._open, *([self._frames] if self._frames is not None else [])]:
-            ahead.close()
+        for queue in [*self._open, *([self._frames] if self._frames is not None else [])]:
+            queue.close()

@@ -21,7 +21,7 @@ class ClosedError(Exception):
     """The queue was closed before its end: nobody takes from it, or makes items, any more."""
 
 
-class Ahead:
+class PrefetchQueue:
     """Items that are made while earlier ones are used; at most ``depth`` of them wait.
 
     An iterator over them, for any number of threads: each item goes to one of them. An exception of the maker
@@ -45,15 +45,15 @@ class Ahead:
         self._waiting: list[asyncio.Future[None]] = []
 
     @classmethod
-    def of(cls, items: Iterable[Any], depth: int = DEPTH) -> Ahead:
+    def of(cls, items: Iterable[Any], depth: int = DEPTH) -> PrefetchQueue:
         """Return a queue that a thread of its own fills from an iterable."""
-        ahead = cls(depth)
-        ahead.fill(items)
-        return ahead
+        queue = cls(depth)
+        queue.fill(items)
+        return queue
 
     def fill(self, items: Iterable[Any]) -> None:
         """Let a thread of its own put the items of an iterable, to the end or until nobody takes them."""
-        threading.Thread(target=self._fill, args=(items,), name="dataflare_vec ahead", daemon=True).start()
+        threading.Thread(target=self._fill, args=(items,), name="dataflare_vec prefetch", daemon=True).start()
 
     def _fill(self, items: Iterable[Any]) -> None:
         iterator = iter(items)

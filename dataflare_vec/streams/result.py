@@ -47,7 +47,7 @@ class StreamResult:
     _began: float | None = field(default=None, repr=False)
     _ended: float | None = field(default=None, repr=False)
     _details: list[pl.DataFrame] = field(default_factory=list, repr=False)
-    _kept: int = field(default=0, repr=False)
+    _recorded: int = field(default=0, repr=False)
 
     def begin(self) -> None:
         """Start the clock, if it isn't running."""
@@ -68,16 +68,16 @@ class StreamResult:
 
     def has_room(self, limit: int) -> bool:
         """Whether there are details of fewer than ``limit`` failed rows."""
-        return self._kept < limit
+        return self._recorded < limit
 
     def add_errors(self, errors: pl.DataFrame, label: str | None, row: int, limit: int) -> None:
         """Keep details of failed rows, ``limit`` in all; their batch begins at ``row`` of file ``label``."""
         if not self.has_room(limit):
             return
-        details = errors.head(limit - self._kept)
+        details = errors.head(limit - self._recorded)
         file = pl.lit(label, pl.String).alias("file")
         self._details.append(details.select(file, pl.col("row") + row, pl.all().exclude("row")))
-        self._kept += details.height
+        self._recorded += details.height
 
     @property
     def success_count(self) -> int:

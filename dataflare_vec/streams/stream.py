@@ -11,11 +11,11 @@ from dataflare_vec.exceptions import ArgumentError, StreamUsedError
 from dataflare_vec.interop.arrow import to_table
 from dataflare_vec.service.manager import managed
 from dataflare_vec.streams.flow import Flow
-from dataflare_vec.streams.passage import Passing, parse_memory
 from dataflare_vec.streams.planning import Plan
 from dataflare_vec.streams.prefetch import ClosedError
 from dataflare_vec.streams.sinks.write import Writing
 from dataflare_vec.streams.sources.source import open_source
+from dataflare_vec.streams.transform import Transform, parse_memory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -127,7 +127,7 @@ def stream(
     >>> stream.result.processed_count
     3
     """
-    passing = Passing(
+    transform = Transform(
         managed(manager),
         plugin,
         output=output,
@@ -143,8 +143,8 @@ def stream(
     latency = None if max_latency is None else as_timedelta("max_latency", max_latency).total_seconds()
     if latency is not None and latency <= 0:
         raise ArgumentError(argument="max_latency", expected="more than 0 seconds", got=repr(max_latency))
-    parts = open_source(source, format, read_options, passing.annotated, passing.needed)
-    return Stream(parts, passing, latency)
+    parts = open_source(source, format, read_options, transform.annotated, transform.needed)
+    return Stream(parts, transform, latency)
 
 
 class Stream:
@@ -155,8 +155,8 @@ class Stream:
     used for one of these, once. Threads that iterate over it share the frames: each goes to one of them.
     """
 
-    def __init__(self, parts: list[Part], passing: Passing, max_latency: float | None) -> None:
-        self._flow = Flow(parts, passing, max_latency)
+    def __init__(self, parts: list[Part], transform: Transform, max_latency: float | None) -> None:
+        self._flow = Flow(parts, transform, max_latency)
         self._use: str | None = None
         self._lock = threading.Lock()
         rows = [part.rows for part in parts]
@@ -175,12 +175,12 @@ class Stream:
     @property
     def result(self) -> StreamResult:
         """Counts so far, and the first failed rows."""
-        return self._flow.passing.result
+        return self._flow.transform.result
 
     @property
     def state(self) -> Any:
         """What scans and reduces carry after the rows so far, to go on from as ``state=`` of another call."""
-        return self._flow.passing.state
+        return self._flow.transform.state
 
     @property
     def input_schema(self) -> pl.Schema:

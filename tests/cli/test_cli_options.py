@@ -198,7 +198,7 @@ def test_refused_before_any_work(options, code, text, capsys, monkeypatch):
         raise AssertionError
 
     if "nope" not in options:  # that needs the columns
-        monkeypatch.setattr("dataflare_vec.streams.passage.Passing.output_schema", never)
+        monkeypatch.setattr("dataflare_vec.streams.transform.Transform.output_schema", never)
     before = sorted(Path().rglob("*"))
     run(f"opt_share in {options.replace(';', chr(39) + ';' + chr(39))}", code)
     assert text.replace("';'", ";") in capsys.readouterr().err

@@ -14,7 +14,7 @@ from verdicts import judge, refused_alone, steps_for
 
 import dataflare_vec as dfv
 from dataflare_vec import cli
-from dataflare_vec.streams import passage
+from dataflare_vec.streams import transform
 
 
 @dfv.plugin
@@ -38,7 +38,7 @@ def backwards(s: str):
 dfv.register("here", pl.lit(1))
 
 #: Small files are read in pieces, too, where a limit may be small.
-passage.LEAST_MEMORY = 0
+transform.LEAST_MEMORY = 0
 LEAST = 16_000
 #: What the command can't do for the columns: Parquet has no such type.
 UNWRITABLE = "Unable to write struct type with no child field to Parquet"

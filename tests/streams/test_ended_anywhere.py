@@ -6,19 +6,19 @@ import os
 
 import pytest
 
-from dataflare_vec.streams.sinks.atomic_write import whole_file, whole_folder
+from dataflare_vec.streams.sinks.atomic_write import atomic_file, atomic_folder
 
 #: Calls that make, rename, sync or remove something.
 STEPS = ("open", "fsync", "replace", "rename", "mkdir", "unlink", "rmdir")
 
 
 def write_file(path) -> None:
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text("new")
 
 
 def write_folder(path) -> None:
-    with whole_folder(path) as temporary:
+    with atomic_folder(path) as temporary:
         for name in ("x", "y"):
             (temporary / name).write_text("new")
 

@@ -19,10 +19,10 @@ from samples import SHARE, rows
 
 import dataflare_vec as dfv
 from dataflare_vec.streams.bounds import cut
-from dataflare_vec.streams.coalesce import joined, stamped
-from dataflare_vec.streams.parquet.row_groups import Layout, layout_of
+from dataflare_vec.streams.coalesce import coalesced, stamped
+from dataflare_vec.streams.parquet.row_groups import FileLayout, file_layout
 from dataflare_vec.streams.parquet.thrift import Decoder, encoded
-from dataflare_vec.streams.prefetch import Ahead
+from dataflare_vec.streams.prefetch import PrefetchQueue
 from dataflare_vec.streams.sinks.targets import write_frames
 from dataflare_vec.streams.sources.parquet_pieces import Pieces
 from dataflare_vec.streams.sources.scanners import read_ipc
@@ -44,7 +44,7 @@ def through(source, memory=MEMORY, **options) -> list[pl.DataFrame]:
 
 
 def check_bounded(frames, row: int, bound: int = BATCH):
-    """Batches hold no more than the bound, and what is joined or added to it."""
+    """Batches hold no more than the bound, and what is coalesced or added to it."""
     assert max(frame.estimated_size() for frame in frames) <= 2 * bound + row
 
 
@@ -77,7 +77,7 @@ def test_few_bytes_that_decode_to_many(tmp_path):
     frame = frame.with_columns(y=pl.lit(7), text=pl.lit("the same in each row"))
     pq.write_table(frame.to_arrow(compat_level=pl.CompatLevel.oldest()), path, row_group_size=1 << 30)
     assert path.stat().st_size < 100_000
-    pieces = list(Pieces(Layout(path), 1 << 20).frames(1 << 18))
+    pieces = list(Pieces(FileLayout(path), 1 << 20).frames(1 << 18))
     assert max(piece.height for piece in pieces) <= (1 << 20) / 28
     assert_frame_equal(pl.concat(pieces), frame)
 
@@ -102,7 +102,7 @@ def test_pieces_are_the_file(version, nbytes, tmp_path):
         table, path, row_group_size=1700, data_page_size=2000, write_batch_size=64,
         data_page_version=version, use_dictionary=["s", "x", "kind"],
     )  # fmt: skip
-    assert_frame_equal(pl.concat(Pieces(Layout(path), nbytes).frames(700)), pl.read_parquet(path))
+    assert_frame_equal(pl.concat(Pieces(FileLayout(path), nbytes).frames(700)), pl.read_parquet(path))
 
 
 def test_texts_that_share_their_beginnings(tmp_path):
@@ -111,7 +111,7 @@ def test_texts_that_share_their_beginnings(tmp_path):
     frame = pl.DataFrame({"text": ["ab" * 500 + f"{row:05}" for row in range(5000)]})
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     pq.write_table(table, path, use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY"})
-    pieces = list(Pieces(Layout(path), 300_000).frames(1 << 18))
+    pieces = list(Pieces(FileLayout(path), 300_000).frames(1 << 18))
     assert max(piece.estimated_size() for piece in pieces) < 700_000
     assert_frame_equal(pl.concat(pieces), frame)
 
@@ -121,7 +121,7 @@ def test_many_columns(tmp_path):
     frame = pl.DataFrame({f"c{index}": [index / 7] * 500 for index in range(60)})
     frame = frame.with_columns(pl.col("c1") + pl.int_range(500))
     pq.write_table(frame.to_arrow(), path)
-    pieces = list(Pieces(Layout(path), 20_000).frames(1 << 18))
+    pieces = list(Pieces(FileLayout(path), 20_000).frames(1 << 18))
     assert max(piece.height for piece in pieces) <= 45
     assert_frame_equal(pl.concat(pieces), frame)
 
@@ -134,7 +134,7 @@ def test_a_large_column_among_many(tmp_path):
     frame = frame.with_columns(pl.Series("text", text), list=pl.concat_list(pl.lit("x"), pl.lit("y")))
     table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
     pq.write_table(table, path, use_dictionary=False, write_batch_size=5, data_page_size=10_000)
-    pieces = list(Pieces(Layout(path), 20_000).frames(1 << 18))
+    pieces = list(Pieces(FileLayout(path), 20_000).frames(1 << 18))
     assert max(piece.estimated_size() for piece in pieces) <= 60_000
     assert_frame_equal(pl.concat(pieces), frame)
 
@@ -148,7 +148,7 @@ def test_pages_that_say_other_numbers_of_rows(tmp_path):
     at = content.index(b"\x15\x02\x15", 100)  # the number of values of a later page: 1
     path.write_bytes(content[: at + 1] + b"\x04" + content[at + 2 :])
     with pytest.raises((ValueError, pl.exceptions.PanicException)):
-        list(Pieces(Layout(path), 5000).frames(100))
+        list(Pieces(FileLayout(path), 5000).frames(100))
 
 
 def rebuilt(content: bytes, change) -> bytes:
@@ -182,7 +182,7 @@ def test_a_malformed_footer(change, tmp_path):
     path = tmp_path / "a.parquet"
     rows(0, 3000).write_parquet(path, row_group_size=1000)
     path.write_bytes(rebuilt(path.read_bytes(), change))
-    assert layout_of(path, 3000) is None
+    assert file_layout(path, 3000) is None
     outcomes = []
     for memory in (None, MEMORY):
         try:
@@ -255,7 +255,7 @@ def test_a_page_of_an_impossible_size(size, tmp_path):
     header[3] = header[3][0], -(page.at - 4) if size < 0 else size
     path.write_bytes(content[:4] + encoded(header) + content[page.at :])
     with pytest.raises(ValueError, match="column `x` has a malformed page"):
-        list(Pieces(Layout(path), 500).frames(100))
+        list(Pieces(FileLayout(path), 500).frames(100))
 
 
 # -- text ---------------------------------------------------------------------------------------------------
@@ -356,8 +356,8 @@ def test_frames_are_joined_to_bytes():
     frames = [long_rows(10, 1000)] * 8
     size = frames[0].estimated_size()
     for nbytes, heights in ((inf, [80]), (2 * size, [20] * 4)):
-        items = Ahead.of(stamped(frames))
-        assert [f.height for f in joined(items, lambda: 1000, None, nbytes)] == heights
+        items = PrefetchQueue.of(stamped(frames))
+        assert [f.height for f in coalesced(items, lambda: 1000, None, nbytes)] == heights
 
 
 @pytest.mark.parametrize("end", ["parquet", "arrow", "csv", "csv.gz", "ndjson", "ndjson.zst"])

@@ -11,7 +11,7 @@ from samples import SHARE, ordered, rows
 
 import dataflare_vec as dfv
 from dataflare_vec.streams.sinks import atomic_write, file_systems
-from dataflare_vec.streams.sinks.atomic_write import whole_file, whole_folder
+from dataflare_vec.streams.sinks.atomic_write import atomic_file, atomic_folder
 
 UNSUPPORTED = ["EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"]
 FULL = ["ENOSPC", "EDQUOT", "EROFS", "EIO"]
@@ -30,10 +30,10 @@ def failing(code: str):
 
 
 def write_both(folder) -> None:
-    with whole_file(folder / "a") as temporary:
+    with atomic_file(folder / "a") as temporary:
         temporary.write_text("new")
     for content in ("old", "new"):
-        with whole_folder(folder / "b") as temporary:
+        with atomic_folder(folder / "b") as temporary:
             (temporary / "x").write_text(content)
     assert (folder / "a").read_text() == (folder / "b" / "x").read_text() == "new"
     assert names(folder) == ["a", "b"]
@@ -65,11 +65,11 @@ def test_without_any_of_posix(monkeypatch, tmp_path):
 
 def test_what_can_t_be_told_to_be_dead_stays(monkeypatch, tmp_path):
     """Where it has no lock, it isn't taken for a dead run's: neither there nor by a host that has locks."""
-    with whole_file(tmp_path / "a") as locked:
+    with atomic_file(tmp_path / "a") as locked:
         monkeypatch.setattr(file_systems.fcntl, "flock", failing("ENOLCK"))
         atomic_write.clean_up(tmp_path / "a")
         assert locked.exists()
-        with whole_file(tmp_path / "a") as unlocked:
+        with atomic_file(tmp_path / "a") as unlocked:
             unlocked.write_text("mine")
             monkeypatch.undo()
             atomic_write.clean_up(tmp_path / "a")
@@ -94,7 +94,7 @@ def test_an_error_at_the_end_leaves_the_old(call, code, monkeypatch, tmp_path):
     why = os.strerror(getattr(errno, code))
     with (
         pytest.raises(dfv.SinkError, match=f"can't write `{target}`: {why}"),
-        whole_file(target) as temporary,
+        atomic_file(target) as temporary,
     ):
         temporary.write_text("new")
     assert target.read_text() == "old"
@@ -104,7 +104,7 @@ def test_an_error_at_the_end_leaves_the_old(call, code, monkeypatch, tmp_path):
 @pytest.mark.parametrize("code", FULL)
 def test_a_folder_whose_second_step_fails_gets_its_old_name_back(code, monkeypatch, tmp_path):
     target = tmp_path / "a"
-    with whole_folder(target) as temporary:
+    with atomic_folder(target) as temporary:
         (temporary / "x").write_text("old")
     renamed, rename = [], os.rename
 
@@ -116,7 +116,7 @@ def test_a_folder_whose_second_step_fails_gets_its_old_name_back(code, monkeypat
 
     monkeypatch.setattr(os, "rename", only_once)
     monkeypatch.setattr(file_systems, "_exchange", lambda: None)
-    with pytest.raises(dfv.SinkError, match="can't write"), whole_folder(target) as temporary:
+    with pytest.raises(dfv.SinkError, match="can't write"), atomic_folder(target) as temporary:
         (temporary / "x").write_text("new")
     assert (target / "x").read_text() == "old"
     assert names(tmp_path) == ["a"]
@@ -125,14 +125,14 @@ def test_a_folder_whose_second_step_fails_gets_its_old_name_back(code, monkeypat
 @pytest.mark.parametrize("code", ["EXDEV", "EBUSY", "EPERM", "EROFS"])
 def test_a_folder_that_can_t_be_renamed_stays(code, monkeypatch, tmp_path):
     target = tmp_path / "a"
-    with whole_folder(target) as temporary:
+    with atomic_folder(target) as temporary:
         (temporary / "x").write_text("old")
     monkeypatch.setattr(os, "rename", failing(code))  # which is below Path.rename
     monkeypatch.setattr(file_systems, "_exchange", lambda: None)
     why = os.strerror(getattr(errno, code))
     with (
         pytest.raises(dfv.SinkError, match=f"can't write `{target}`: {why}"),
-        whole_folder(target) as temporary,
+        atomic_folder(target) as temporary,
     ):
         (temporary / "x").write_text("new")
     assert (target / "x").read_text() == "old"
@@ -141,7 +141,7 @@ def test_a_folder_that_can_t_be_renamed_stays(code, monkeypatch, tmp_path):
 
 def test_what_can_t_be_removed_hides_no_error(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "unlink", failing("EROFS"))
-    with pytest.raises(ZeroDivisionError), whole_file(tmp_path / "a") as temporary:
+    with pytest.raises(ZeroDivisionError), atomic_file(tmp_path / "a") as temporary:
         temporary.write_text(str(1 // 0))
 
 
@@ -177,7 +177,7 @@ def test_a_folder_that_may_be_written_but_not_read(tmp_path):
     folder.mkdir()
     folder.chmod(0o300)
     try:
-        with whole_file(folder / "a") as temporary:
+        with atomic_file(folder / "a") as temporary:
             temporary.write_text("new")
     finally:
         folder.chmod(0o700)

@@ -11,7 +11,7 @@ import pytest
 from samples import SHARE, rows
 
 import dataflare_vec as dfv
-from dataflare_vec.streams.sinks.atomic_write import whole_file, whole_folder
+from dataflare_vec.streams.sinks.atomic_write import atomic_file, atomic_folder
 
 
 def plant(path, kind: str) -> None:
@@ -46,7 +46,7 @@ def test_a_name_may_have_as_many_bytes_as_the_system_takes(tmp_path):
     for name in ("n" * 247 + ".parquet", "ä" * 123 + ".parquet", "n" * 200 + ".parquet"):
         path = tmp_path / name
         dfv.stream(rows(1, 50), SHARE).write(path)
-        with pytest.raises(ZeroDivisionError), whole_file(path) as left:
+        with pytest.raises(ZeroDivisionError), atomic_file(path) as left:
             assert not left.exists() or 1 // 0
         assert not left.exists()
         # What a dead run left is found by a name of that length, too.
@@ -56,15 +56,15 @@ def test_a_name_may_have_as_many_bytes_as_the_system_takes(tmp_path):
         assert pl.read_parquet(path).height == 49
     folder = tmp_path / ("p" * 255)
     for _ in range(2):
-        with whole_folder(folder) as temporary:
+        with atomic_folder(folder) as temporary:
             (temporary / "x").touch()
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_another_long_name_is_another_file(tmp_path):
-    with whole_file(tmp_path / ("n" * 254 + "a")) as first:
+    with atomic_file(tmp_path / ("n" * 254 + "a")) as first:
         first.touch()
-        with whole_file(tmp_path / ("n" * 254 + "b")) as second:
+        with atomic_file(tmp_path / ("n" * 254 + "b")) as second:
             assert second.exists()
         assert first.exists()
 

@@ -15,7 +15,7 @@ from samples import SHARE, rows
 
 import dataflare_vec as dfv
 from dataflare_vec.streams.sinks import file_systems
-from dataflare_vec.streams.sinks.atomic_write import whole_folder
+from dataflare_vec.streams.sinks.atomic_write import atomic_folder
 
 
 def names(folder) -> list[str]:
@@ -46,7 +46,7 @@ def can_exchange(tmp_path):
 @pytest.mark.usefixtures("can_exchange")
 def test_a_reader_always_sees_the_folder(monkeypatch, tmp_path):
     target = tmp_path / "out"
-    with whole_folder(target) as temporary:
+    with atomic_folder(target) as temporary:
         fill(temporary, "old")
     rename, seen = os.rename, []
 
@@ -57,7 +57,7 @@ def test_a_reader_always_sees_the_folder(monkeypatch, tmp_path):
             seen.append(target.is_dir())
 
     monkeypatch.setattr(os, "rename", looking)
-    with whole_folder(target) as temporary:
+    with atomic_folder(target) as temporary:
         fill(temporary, "new")
     assert set(seen) == {True}
     assert read(target) == {"new"}
@@ -67,7 +67,7 @@ def test_a_reader_always_sees_the_folder(monkeypatch, tmp_path):
 def test_another_writer_comes_between_two_steps(monkeypatch, tmp_path):
     """Where names can't be exchanged: the old folder has been moved away, the new one isn't there yet."""
     target = tmp_path / "out"
-    with whole_folder(target) as temporary:
+    with atomic_folder(target) as temporary:
         fill(temporary, "old")
     monkeypatch.setattr(file_systems, "_exchange", lambda: None)
     rename = os.rename
@@ -76,11 +76,11 @@ def test_another_writer_comes_between_two_steps(monkeypatch, tmp_path):
         rename(source, to)
         if source == target:
             monkeypatch.setattr(os, "rename", rename)
-            with whole_folder(target) as temporary:
+            with atomic_folder(target) as temporary:
                 fill(temporary, "another")
 
     monkeypatch.setattr(os, "rename", first_another)
-    with whole_folder(target) as temporary:
+    with atomic_folder(target) as temporary:
         fill(temporary, "new")
     assert read(target) == {"new"}
     assert names(tmp_path) == ["out"]
@@ -92,7 +92,7 @@ def write_some(target, mark, exchanges, barrier, turns, problems) -> None:
     barrier.wait()
     try:
         for _ in range(turns):
-            with whole_folder(target) as temporary:
+            with atomic_folder(target) as temporary:
                 fill(temporary, mark)
     except BaseException as error:
         problems.put(repr(error))
@@ -149,9 +149,9 @@ def test_what_came_meanwhile_and_is_no_partition_stays(tmp_path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from dataflare_vec.streams import disk, whole
+from dataflare_vec.streams.sinks import atomic_write, file_systems
 if sys.argv[2] == "renaming":
-    disk._exchange = lambda: None
+    file_systems._exchange = lambda: None
     rename, calls = Path.rename, []
     def once(self, to):
         rename(self, to)
@@ -160,13 +160,13 @@ if sys.argv[2] == "renaming":
             sys.stdin.read()
     Path.rename = once
 else:
-    exchange = disk.exchange
+    exchange = file_systems.exchange
     def swap(one, other):
         exchange(one, other)
         print("ready", flush=True)
         sys.stdin.read()
-    disk.exchange = swap
-with whole.whole_folder(Path(sys.argv[1])) as temporary:
+    file_systems.exchange = swap
+with atomic_write.atomic_folder(Path(sys.argv[1])) as temporary:
     for index in range(8):
         (temporary / f"p={index}").mkdir()
         (temporary / f"p={index}" / "x").write_text("new")
@@ -176,14 +176,14 @@ with whole.whole_folder(Path(sys.argv[1])) as temporary:
 @pytest.mark.parametrize("how", ["exchanging", "renaming"])
 def test_killed_between_two_steps(how, tmp_path):
     target = tmp_path / "out"
-    with whole_folder(target) as temporary:
+    with atomic_folder(target) as temporary:
         fill(temporary, "old")
     command = [sys.executable, "-c", KILLED, str(target), how]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGKILL)
     assert len(names(tmp_path)) == 2
-    with pytest.raises(ZeroDivisionError), whole_folder(target) as temporary:
+    with pytest.raises(ZeroDivisionError), atomic_folder(target) as temporary:
         (temporary / "x").write_text(str(1 // 0))
     assert read(target) == ({"old"} if how == "renaming" else {"new"})
     assert len(names(target)) == 8

@@ -57,7 +57,7 @@ class ErrorLog:
         self.count = 0
         self._limit = limit
         self._details: list[pl.DataFrame] = []
-        self._kept = 0
+        self._recorded = 0
         self._lock = threading.Lock()
 
     def add(self, failures: Sequence[Failures]) -> None:
@@ -67,10 +67,12 @@ class ErrorLog:
             return
         with self._lock:
             self.count += failed
-            if self._kept < self._limit:
-                details = all_details(failures, self._limit - self._kept).head(self._limit - self._kept)
+            if self._recorded < self._limit:
+                details = all_details(failures, self._limit - self._recorded).head(
+                    self._limit - self._recorded
+                )
                 self._details.append(details.drop("row"))
-                self._kept += details.height
+                self._recorded += details.height
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -84,7 +86,7 @@ class ErrorLog:
     def clear(self) -> None:
         """Begin anew."""
         with self._lock:
-            self.count = self._kept = 0
+            self.count = self._recorded = 0
             self._details = []
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A plan over one Polars frame: columns out, rows kept, rows failed."""
+"""A plan over one Polars frame: columns out, rows remaining, rows failed."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Outcome:
     Attributes
     ----------
     series
-        The new columns, named; of the rows that are kept.
-    keep
+        The new columns, named; of the rows that remain.
+    remaining
         Which rows of the data stay: a Boolean Series, or None for all.
     failures
         The stages on which rows failed, with those rows.
@@ -63,7 +63,7 @@ class Outcome:
     """
 
     series: list[pl.Series]
-    keep: pl.Series | None
+    remaining: pl.Series | None
     failures: list[Failures]
     rows: int
     filtered: int
@@ -120,15 +120,15 @@ def _execute(plan: Plan, scope: Scope, frame: pl.DataFrame, request: Request) ->
         states = open_states(plan, None)
     with admitted(plan.stages, frame.height, request.runtime) as mine:
         execution = _Execution(plan, scope, frame, request._replace(runtime=mine), states)
-        if not plan.has_whole:
+        if not plan.needs_all_rows:
             execution.by_chunks(plan.stages)
             return execution.finish()
-        for _, group in groupby(plan.stages, lambda stage: stage.index if stage.whole else -1):
+        for _, group in groupby(plan.stages, lambda stage: stage.index if stage.needs_all_rows else -1):
             stages = list(group)
             if execution.started:
                 execution.move_on()
-            if stages[0].whole:
-                execution.whole(stages[0])
+            if stages[0].needs_all_rows:
+                execution.run_on_all_rows(stages[0])
             else:
                 execution.by_chunks(stages)
         return execution.finish()
@@ -153,14 +153,14 @@ class _Execution:
         self._new: dict[str, pl.Series] = {}
         self._failures: list[Failures] = []
         self._tuner: TracedTuner | None = None
-        self._keep: pl.Series | None = None  # which rows of the input are still there
-        self._kept: pl.Series | None = None  # the same, of the rows before the last segment
+        self._remaining: pl.Series | None = None  # which rows of the input are still there
+        self._last_remaining: pl.Series | None = None  # the same, of the rows before the last segment
         self._selected: pl.Series | None = None  # which of those that are still there haven't failed
 
     def by_chunks(self, stages: Sequence[Stage]) -> None:
         """Run stages chunk by chunk."""
         config, runtime = self._config, self._runtime
-        origin = None if self._keep is None else self._keep.arg_true()
+        input_rows = None if self._remaining is None else self._remaining.arg_true()
         run = Run(
             stages,
             self._rows_now,
@@ -168,7 +168,7 @@ class _Execution:
             runtime.pool,
             config.max_error_details,
             selected=self._selected,
-            origin=origin,
+            input_rows=input_rows,
             states=self._states,
         )
         for stage in stages:
@@ -186,19 +186,19 @@ class _Execution:
             if _log.isEnabledFor(logging.DEBUG):
                 _log_chunks(stages, run, tuner)
         self._failures += [one for one in run.failures.values() if one.count]
-        results = {s.name: s for stage in stages if stage.kept for s in run.results(stage)}
-        self._settle(results, run.kept(self._on_error), run.selected())
+        results = {s.name: s for stage in stages if stage.in_result for s in run.results(stage)}
+        self._settle(results, run.remaining(self._on_error), run.selected())
         runtime.count(stages, run.times, run.failures)
 
-    def whole(self, stage: Stage) -> None:
+    def run_on_all_rows(self, stage: Stage) -> None:
         """Run a stage on all rows at once."""
         began = perf_counter()
         selected = self._selected
         values = stage.evaluate(self._frame)
         if stage.is_filter:
             values = values.fill_null(value=False)
-            kept = values if selected is None else values & selected
-            self._settle({}, kept, selected)
+            remaining = values if selected is None else values & selected
+            self._settle({}, remaining, selected)
         else:
             if selected is not None:
                 values = pl.select(pl.when(selected).then(values)).to_series()
@@ -207,25 +207,25 @@ class _Execution:
         self._runtime.count([stage], [(stage.index, self._frame.height, elapsed)], {})
 
     def _settle(
-        self, results: dict[str, pl.Series], kept: pl.Series | None, selected: pl.Series | None
+        self, results: dict[str, pl.Series], remaining: pl.Series | None, selected: pl.Series | None
     ) -> None:
         self.started = True
         self._new.update(results)
-        self._kept = kept
-        if kept is not None:
-            self._new = {name: series.filter(kept) for name, series in self._new.items()}
-            selected = None if selected is None else selected.filter(kept)
-            if self._keep is None:
-                self._keep = kept
+        self._last_remaining = remaining
+        if remaining is not None:
+            self._new = {name: series.filter(remaining) for name, series in self._new.items()}
+            selected = None if selected is None else selected.filter(remaining)
+            if self._remaining is None:
+                self._remaining = remaining
             else:
-                still = self._keep.arg_true().filter(kept)
+                still = self._remaining.arg_true().filter(remaining)
                 none = pl.Series([False]).new_from_index(0, self._rows)
-                self._keep = none.scatter(still, True)
+                self._remaining = none.scatter(still, True)
         self._selected = selected
 
     def move_on(self) -> None:
         """Make the frame that the next segment sees."""
-        frame = self._frame if self._kept is None else self._frame.filter(self._kept)
+        frame = self._frame if self._last_remaining is None else self._frame.filter(self._last_remaining)
         self._frame = frame = frame.with_columns(*self._new.values())
         self._column, self._rows_now = frame.get_column, frame.height
 
@@ -244,13 +244,13 @@ class _Execution:
             series = reduces.result(self._states, self._runtime.pool, self._on_error)
         failed = sum(one.count for one in self._failures)
         filtered = 0
-        if self._keep is not None:
-            there = int(self._keep.sum())
+        if self._remaining is not None:
+            there = int(self._remaining.sum())
             shown_failed = 0 if self._selected is None else there - int(self._selected.sum())
             filtered = self._rows - there - (failed - shown_failed)
         return Outcome(
             series,
-            self._keep,
+            self._remaining,
             self._failures,
             self._rows,
             filtered,

@@ -45,7 +45,7 @@ class Run:
         Of how many failed rows of a stage the values are kept.
     selected
         Which rows are to be computed at all; None for all.
-    origin
+    input_rows
         Which rows of the input the frame's rows are, if they aren't the same.
     states
         What stages carry from row to row, by the names that they have in the plan.
@@ -69,7 +69,7 @@ class Run:
         max_error_details: int,
         *,
         selected: pl.Series | None = None,
-        origin: pl.Series | None = None,
+        input_rows: pl.Series | None = None,
         states: Mapping[str, StateStore] | None = None,
     ) -> None:
         self.pool = pool
@@ -85,7 +85,7 @@ class Run:
         self.times: list[tuple[int, int, float]] = []
         self.version = 0
         self._max_error_details = max_error_details
-        self._origin = origin
+        self._input_rows = input_rows
         self._columns: dict[tuple[str, Layout], InputColumn] = {}
         self._collected: dict[str, dict[int, pl.Series]] = {}
         self._selection: Bitmap | None = None
@@ -105,7 +105,7 @@ class Run:
 
     def expect(self, stage: Replayable) -> None:
         """Keep a record of the rows that a stage fails on."""
-        self.failures[stage.index] = Failures(stage, self._max_error_details, self._origin)
+        self.failures[stage.index] = Failures(stage, self._max_error_details, self._input_rows)
 
     def input(self, name: str, layout: Layout) -> InputColumn:
         """Return a column of the data for compiled loops, the same for all that read it so."""
@@ -242,7 +242,7 @@ class Run:
         """Return which rows went through all stages; None for all."""
         return None if self._selection is None else self._selection.slice(0, self.rows)
 
-    def kept(self, on_error: OnError) -> pl.Series | None:
+    def remaining(self, on_error: OnError) -> pl.Series | None:
         """Return which rows there are in the result; None for all.
 
         A failed row stays under ``on_error="null"``, unless there is a filter at its stage or after: its null

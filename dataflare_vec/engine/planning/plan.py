@@ -120,7 +120,7 @@ class Plan:
         In order; an expression that a parameter is bound to is a stage of its own.
     new : dict
         The columns that come back, by name with their dtypes.
-    has_whole : bool
+    needs_all_rows : bool
         Whether a stage has to see all rows at once.
     is_reusable : bool
         Whether it also is the plan of other data of the same schema.
@@ -144,10 +144,10 @@ class Plan:
         "_needs",
         "direct",
         "dtypes",
-        "has_whole",
         "is_pipeline",
         "is_reusable",
         "made_of",
+        "needs_all_rows",
         "new",
         "reduces",
         "stages",
@@ -155,7 +155,7 @@ class Plan:
     )
 
     def __init__(self, steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> None:
-        self.has_whole = False
+        self.needs_all_rows = False
         self.reduces: ReduceStage | None = None
         self.is_reusable = True
         self.stages: list[Stage] = []
@@ -218,11 +218,11 @@ class Plan:
                 writes = dict(zip(names, known, strict=True))
             if isinstance(prepared, Interpreted):
                 stage = InterpretedStage(
-                    step.binding, prepared, reads, writes, kept=step.keep, results=results
+                    step.binding, prepared, reads, writes, in_result=step.keep, results=results
                 )
             else:
                 kind = CategoryStage if CategoryStage.fits(prepared, reads) else RowStage
-                stage = kind(step.binding, prepared, reads, writes, kept=step.keep)
+                stage = kind(step.binding, prepared, reads, writes, in_result=step.keep)
         elif plugin.stateful is not None:
             stage = self._stateful(step, scope, data_names)
         else:
@@ -230,7 +230,9 @@ class Plan:
             empty = [pl.Series(dtype=scope.dtype(name)) for name in reads]
             fields, dtypes = column_kernel_schema(step.binding, empty)
             names = self._names(step, fields, len(dtypes), data_names)
-            stage = ColumnStage(step.binding, reads, dict(zip(names, dtypes, strict=True)), kept=step.keep)
+            stage = ColumnStage(
+                step.binding, reads, dict(zip(names, dtypes, strict=True)), in_result=step.keep
+            )
         self._append(stage, scope)
         if self.reduces is not None:
             self.new = self.reduces.schema
@@ -263,13 +265,13 @@ class Plan:
             self.reduces = stage = ReduceStage(
                 step.binding, prepared, reads, by=by, keys=keys, dtypes=by_parameter, output=step.output
             )
-            if not self.has_whole:
+            if not self.needs_all_rows:
                 for earlier in self.stages:
-                    earlier.kept = False  # its rows don't come back
+                    earlier.in_result = False  # its rows don't come back
         else:
             names = self._names(step, prepared.field_names(plugin), len(prepared.outputs), data_names)
             writes = dict(zip(names, prepared.dtypes, strict=True))
-            stage = ScanStage(step.binding, prepared, reads, writes, kept=step.keep, by=by, keys=keys)
+            stage = ScanStage(step.binding, prepared, reads, writes, in_result=step.keep, by=by, keys=keys)
         name, uses = plugin.name, 1
         while name in self.stateful:
             uses += 1
@@ -304,11 +306,11 @@ class Plan:
 
     def _append(self, stage: Stage, scope: Scope) -> None:
         stage.index = len(self.stages)
-        if stage.whole:
-            self.has_whole = True
+        if stage.needs_all_rows:
+            self.needs_all_rows = True
             # It, and what comes after, sees frames: nothing may live in chunks only.
             for earlier in (*self.stages, stage):
-                earlier.kept = True
+                earlier.in_result = True
         self.stages.append(stage)
         scope.new.update(stage.writes)
 
@@ -322,10 +324,12 @@ class Plan:
             if dtype != pl.Boolean:
                 msg = f"a filter must be Boolean, it is {dtype}"
                 raise KernelResultError(msg, plugin=plugin.name, expected="Boolean", got=dtype)
-            return ExpressionStage(plugin, of, expression, reads, {}, kept=True, binding=step.binding)
+            return ExpressionStage(plugin, of, expression, reads, {}, in_result=True, binding=step.binding)
         (name,) = self._names(step, None, 1, data_names)
         writes = {name: dtype}
-        return ExpressionStage(plugin, of, expression, reads, writes, kept=step.keep, binding=step.binding)
+        return ExpressionStage(
+            plugin, of, expression, reads, writes, in_result=step.keep, binding=step.binding
+        )
 
     def _read(self, step: BoundStep, scope: Scope) -> list[str]:
         """Return the names of the columns that a kernel reads, one for each column parameter."""
@@ -347,7 +351,7 @@ class Plan:
         dtype = expression_dtype(of, source, scope)
         name = f"{plugin.name}({parameter}) in stage {len(self.stages)}"  # no column is called so
         reads = columns_of(source, scope)
-        self._append(ExpressionStage(None, of, source, reads, {name: dtype}, kept=False), scope)
+        self._append(ExpressionStage(None, of, source, reads, {name: dtype}, in_result=False), scope)
         scope.hide(name)
         return name
 
@@ -371,8 +375,8 @@ class Plan:
                 hint = "name a column that is only for later steps otherwise"
             if problem:
                 raise OutputNameError(problem, plugin=step.plugin.name, column=name, hint=hint)
-        if not self.has_whole:
+        if not self.needs_all_rows:
             for earlier in self.stages:
                 if earlier.writes and set(earlier.writes) <= set(names):
-                    earlier.kept = False  # nobody sees it any more but the steps between
+                    earlier.in_result = False  # nobody sees it any more but the steps between
         return names

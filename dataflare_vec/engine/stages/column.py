@@ -11,7 +11,7 @@ from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.definition.binding import Column, field_names
 from dataflare_vec.definition.declared import declared_dtype
 from dataflare_vec.engine.stages.expression import spread
-from dataflare_vec.engine.stages.protocols import Facts, Stage
+from dataflare_vec.engine.stages.protocols import Stage, StageReport
 from dataflare_vec.exceptions import KernelResultError, RowError
 
 if TYPE_CHECKING:
@@ -25,17 +25,17 @@ class ColumnStage(Stage):
     """A column kernel."""
 
     def __init__(
-        self, binding: Binding, reads: Sequence[str], writes: Mapping[str, Any], *, kept: bool
+        self, binding: Binding, reads: Sequence[str], writes: Mapping[str, Any], *, in_result: bool
     ) -> None:
         self.plugin = binding.plugin
         self.binding = binding
         self.reads = reads
         self.writes = writes
-        self.kept = kept
+        self.in_result = in_result
 
-    def facts(self, *, nulls: bool) -> Facts:
+    def report(self, *, nulls: bool) -> StageReport:
         """Return what it is: its loop is the author's own."""
-        return Facts("column kernel")
+        return StageReport("column kernel")
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows that hold no nulls; the others are null."""

@@ -36,7 +36,7 @@ class GatherStage(Stage):
         self.index = stage.index
         self.reads = stage.reads
         self.writes = stage.writes
-        self.kept = stage.kept
+        self.in_result = stage.in_result
         self.is_filter = stage.is_filter
         self._results = results
 

@@ -11,7 +11,7 @@ from polars import selectors as cs
 from dataflare_vec._util.foreign_errors import without_context
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.plugin import mentions, root_names
-from dataflare_vec.engine.stages.protocols import Facts, Stage
+from dataflare_vec.engine.stages.protocols import Stage, StageReport
 from dataflare_vec.exceptions import BindingError, KernelResultError, PluginDefinitionError
 
 if TYPE_CHECKING:
@@ -60,15 +60,15 @@ class ExpressionStage(Stage):
         reads: Sequence[str],
         writes: Mapping[str, Any],
         *,
-        kept: bool,
+        in_result: bool,
         binding: Binding | None = None,
     ) -> None:
         self.plugin = plugin
         self.reads = reads
         self.writes = writes
-        self.kept = kept
+        self.in_result = in_result
         self.is_filter = plugin is not None and plugin.is_filter
-        self.whole = not is_row_separable(expression)
+        self.needs_all_rows = not is_row_separable(expression)
         self._of = of
         self._error = KernelResultError if plugin is not None else BindingError
         self._expression = expression
@@ -78,9 +78,9 @@ class ExpressionStage(Stage):
         """Whether a function that returns the expression still returns it."""
         return self._made_by is None or self._expression.meta.eq(build_expression(self._made_by))
 
-    def facts(self, *, nulls: bool) -> Facts:
+    def report(self, *, nulls: bool) -> StageReport:
         """Return whether it runs chunk by chunk."""
-        return Facts("expression", row_separable=not self.whole)
+        return StageReport("expression", row_separable=not self.needs_all_rows)
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows."""

@@ -41,31 +41,41 @@ class Failures:
         Which rows; None as long as there are none.
     """
 
-    __slots__ = ("_bound", "_kept", "_origin", "_samples", "bitmap", "count", "limit", "often", "stage")
+    __slots__ = (
+        "_bound",
+        "_input_rows",
+        "_recorded",
+        "_samples",
+        "bitmap",
+        "count",
+        "limit",
+        "often",
+        "stage",
+    )
 
-    def __init__(self, stage: Replayable, limit: int, origin: pl.Series | None) -> None:
+    def __init__(self, stage: Replayable, limit: int, input_rows: pl.Series | None) -> None:
         self.stage = stage
         self.limit = limit
         self.count = 0
         self.often = False
         self.bitmap: Bitmap | None = None
-        self._origin = origin  # which rows of the input the run's rows are, if they aren't the same
+        self._input_rows = input_rows  # which rows of the input the run's rows are, if they aren't the same
         self._samples: list[pl.DataFrame] = []
-        self._kept = 0
-        self._bound: int | None = None  # the highest row kept, once there are enough
+        self._recorded = 0
+        self._bound: int | None = None  # the highest row recorded, once there are enough
 
     def wants(self, row: int) -> bool:
         """Whether rows from ``row`` on may be among the lowest."""
         return self.limit > 0 and (self._bound is None or row < self._bound)
 
-    def keep(self, sample: pl.DataFrame) -> None:
-        """Keep failed rows: their `ROW` and what the kernel read. Chunks come in any order."""
+    def record(self, sample: pl.DataFrame) -> None:
+        """Record failed rows: their `ROW` and what the kernel read. Chunks come in any order."""
         self._samples.append(sample)
-        self._kept += sample.height
-        if self._kept >= self.limit:
+        self._recorded += sample.height
+        if self._recorded >= self.limit:
             lowest = self._first(self.limit)
             self._samples = [lowest]
-            self._kept = self.limit
+            self._recorded = self.limit
             self._bound = lowest[ROW][-1]
 
     def _first(self, count: int) -> pl.DataFrame:
@@ -74,8 +84,8 @@ class Failures:
     def first(self, count: int) -> pl.DataFrame:
         """Return the lowest failed rows: their `ROW` in the input, and what the kernel read."""
         sample = self._first(count)
-        if self._origin is not None:
-            sample = sample.with_columns(self._origin.gather(sample[ROW]).cast(pl.Int64).alias(ROW))
+        if self._input_rows is not None:
+            sample = sample.with_columns(self._input_rows.gather(sample[ROW]).cast(pl.Int64).alias(ROW))
         return sample
 
     def details(self) -> pl.DataFrame:

@@ -68,7 +68,7 @@ class FusedPipeline:
         words: list[int] = []
         for stage in stages:
             placement = stage.place(chunk)
-            if not stage.kept:
+            if not stage.in_result:
                 scratch.update(placement.targets)
             selection, bit = run.selection_arguments(start)
             argument_buffer = stage.argument_buffer(placement, start, (selection, bit), scratch=scratch)

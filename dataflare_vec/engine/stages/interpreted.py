@@ -20,7 +20,7 @@ from dataflare_vec.definition.stack_level import warn
 from dataflare_vec.engine.stages.expression import spread
 from dataflare_vec.engine.stages.failures import ROW, physical_rows
 from dataflare_vec.engine.stages.inferred import Interpreted
-from dataflare_vec.engine.stages.protocols import Facts, Stage
+from dataflare_vec.engine.stages.protocols import Stage, StageReport
 from dataflare_vec.exceptions import (
     BindingError,
     InterpretedWarning,
@@ -166,7 +166,7 @@ class InterpretedStage(Stage):
         reads: Sequence[str],
         writes: Mapping[str, Any],
         *,
-        kept: bool,
+        in_result: bool,
         results: Results | None = None,
     ) -> None:
         from dataflare_vec.engine.stages.converters import (
@@ -179,7 +179,7 @@ class InterpretedStage(Stage):
         self.interpreted = interpreted
         self.reads = reads
         self.writes = writes
-        self.kept = kept
+        self.in_result = in_result
         self.is_filter = binding.plugin.is_filter
         self._dtypes = interpreted.dtypes or ()
         annotated = binding.plugin.returns is None  # then an integer isn't a date
@@ -199,9 +199,9 @@ class InterpretedStage(Stage):
         run.expect(stage)
         return stage
 
-    def facts(self, *, nulls: bool) -> Facts:
+    def report(self, *, nulls: bool) -> StageReport:
         """Return why it isn't compiled."""
-        return Facts("filter" if self.is_filter else "row kernel", interpreted=self.interpreted.reason)
+        return StageReport("filter" if self.is_filter else "row kernel", interpreted=self.interpreted.reason)
 
     def forget_results(self) -> None:
         """Call the function for each row, whatever is known of it."""
@@ -290,7 +290,7 @@ class InterpretedStage(Stage):
         with run.lock:
             failures.count += len(places)
             if failures.wants(chunk.start):
-                failures.keep(sample.head(failures.limit))
+                failures.record(sample.head(failures.limit))
 
     def replay(self, inputs: pl.DataFrame) -> Iterable[tuple[Any, ...] | Exception]:
         """Yield what the function makes of rows, one for each."""

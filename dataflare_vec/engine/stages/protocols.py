@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
 
     from dataflare_vec.arrow.columns import Bitmap
     from dataflare_vec.arrow.layouts import Layout
-    from dataflare_vec.compiler.jit.codegen.loop_report import LoopFacts
+    from dataflare_vec.compiler.jit.codegen.loop_report import LoopReport
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.plugin import Plugin
@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
             """Whether rows from ``row`` on may be among the lowest."""
             ...
 
-        def keep(self, sample: pl.DataFrame) -> None:
+        def record(self, sample: pl.DataFrame) -> None:
             """Keep failed rows: their `ROW` and what the kernel read."""
             ...
 
@@ -189,7 +189,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
         index: int
         reads: Sequence[str]
         writes: Mapping[str, Any]
-        kept: bool
+        in_result: bool
         is_filter: bool
         prepared: Prepared
 
@@ -222,11 +222,11 @@ class Needs(NamedTuple):
     least: int
 
 
-class Facts(NamedTuple):
+class StageReport(NamedTuple):
     """What a stage says of itself to the user; see `StageExplanation`."""
 
     kind: str
-    loop: LoopFacts | None = None
+    loop: LoopReport | None = None
     row_separable: bool | None = None
     interpreted: str | None = None
     from_cache: bool | None = None
@@ -259,9 +259,9 @@ class Stage(ABC):
         Names of the columns it reads.
     writes : dict
         Names and dtypes of the columns it adds.
-    kept : bool
+    in_result : bool
         Whether those come back, or are only for later stages.
-    whole : bool
+    needs_all_rows : bool
         Whether it has to see all rows at once.
     is_filter : bool
         Whether it selects rows instead of adding columns.
@@ -281,8 +281,8 @@ class Stage(ABC):
     index: int = 0
     reads: Sequence[str]
     writes: Mapping[str, Any]
-    kept: bool
-    whole: bool = False
+    in_result: bool
+    needs_all_rows: bool = False
     is_filter: bool = False
     state_name: str = ""
     is_sequential: bool = False
@@ -313,7 +313,7 @@ class Stage(ABC):
         """Return how much memory it takes for some rows; asked only of one that uses the pool."""
         raise NotImplementedError
 
-    def facts(self, *, nulls: bool) -> Facts:
+    def report(self, *, nulls: bool) -> StageReport:
         """Return what there is to say of it, over columns with or without nulls; asked of a plan's stages."""
         raise NotImplementedError
 
@@ -381,5 +381,5 @@ class Chunk:
     def put(self, stage: Stage, name: str, values: pl.Series) -> None:
         """Add a column that was computed for this chunk."""
         self.hold(name, values)
-        if stage.kept:
+        if stage.in_result:
             self.run.collect(name, self.start, values)

@@ -67,7 +67,7 @@ class ReduceStage(ScanStage):
         dtypes: Mapping[str, Any],
         output: Any,
     ) -> None:
-        super().__init__(binding, prepared, reads, {}, kept=True, by=by, keys=keys)
+        super().__init__(binding, prepared, reads, {}, in_result=True, by=by, keys=keys)
         stateful = binding.plugin.stateful
         assert stateful is not None
         self._merge = None

@@ -25,7 +25,7 @@ from dataflare_vec.definition.python_values import digits_of, is_naive, ticks_in
 from dataflare_vec.definition.uses import raises_to_powers
 from dataflare_vec.engine.stages.builders import allocate
 from dataflare_vec.engine.stages.failures import ROW, physical_rows
-from dataflare_vec.engine.stages.protocols import Facts, Needs, Placement, Stage
+from dataflare_vec.engine.stages.protocols import Needs, Placement, Stage, StageReport
 from dataflare_vec.engine.stages.reasons import Reason
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class RowStage(Stage):
         reads: Sequence[str],
         writes: Mapping[str, Any],
         *,
-        kept: bool,
+        in_result: bool,
     ) -> None:
         self.plugin = binding.plugin
         self.binding = binding
@@ -66,7 +66,7 @@ class RowStage(Stage):
         self.kernel = prepared.kernel
         self.reads = reads
         self.writes = writes
-        self.kept = kept
+        self.in_result = in_result
         self.is_filter = binding.plugin.is_filter
         self.column_types = id(prepared)
         self._writes_nested = any(
@@ -78,7 +78,7 @@ class RowStage(Stage):
     def alone(self) -> RowStage:
         """Return the same stage as the only one of a pipeline, whose columns come back."""
         stage = copy(self)
-        stage.index, stage.kept = 0, True
+        stage.index, stage.in_result = 0, True
         return stage
 
     def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[ColumnBuilder]:
@@ -97,7 +97,7 @@ class RowStage(Stage):
             run.placed[self.index] = [*known]
         self.kernel.loop(nulls=nulls)  # compiled now, not in the time of the first chunk
         run.expect(self)
-        if self.is_filter or self.kept:
+        if self.is_filter or self.in_result:
             run.outputs[self.index] = self.allocate(run.pool, run.rows, nulls=nulls)
         return self
 
@@ -113,7 +113,7 @@ class RowStage(Stage):
         """Return how much memory it takes for some rows; that isn't known of what is made for a chunk."""
         from dataflare_vec.memory.size_classes import class_capacity
 
-        if not self.kept or any(isinstance(layout, Categories) for layout in self.prepared.layouts):
+        if not self.in_result or any(isinstance(layout, Categories) for layout in self.prepared.layouts):
             return Needs(None, 0)
         bits = class_capacity((rows + 7) // 8)
         most, least, is_known = bits, 0, True  # which rows failed
@@ -127,14 +127,14 @@ class RowStage(Stage):
             is_known = is_known and not isinstance(layout, (Views, ListResults))
         return Needs(most if is_known else None, least)
 
-    def facts(self, *, nulls: bool) -> Facts:
+    def report(self, *, nulls: bool) -> StageReport:
         """Return what became of its loop."""
         import_compiler()
-        from dataflare_vec.compiler.jit.codegen.loop_report import loop_facts
+        from dataflare_vec.compiler.jit.codegen.loop_report import loop_report
 
         plugin, kernel = self.binding.plugin, self.prepared.kernel
         kind = "filter" if self.is_filter else plugin.form.value
-        return Facts(kind, loop_facts(self.kernel.compiled, nulls=nulls), from_cache=kernel.from_cache)
+        return StageReport(kind, loop_report(self.kernel.compiled, nulls=nulls), from_cache=kernel.from_cache)
 
     def place(self, chunk: Chunk) -> Placement:
         """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""
@@ -146,7 +146,7 @@ class RowStage(Stage):
         for column, _ in columns:
             nulls = nulls or column.has_nulls
         targets: Sequence[ColumnBuilder]
-        if self.kept:
+        if self.in_result:
             targets, shift = run.outputs[self.index], 0
             if nulls:
                 run.need_validity(targets)
@@ -282,7 +282,7 @@ class RowStage(Stage):
         inputs = self.inputs(placement, first, last, within)
         sample = pl.DataFrame([(within.cast(pl.Int64) + first).alias(ROW), *inputs])
         with run.lock:
-            failures.keep(sample)
+            failures.record(sample)
 
     def inputs(self, placement: Placement, first: int, last: int, within: pl.Series) -> list[pl.Series]:
         """Return what the kernel read for some of the rows from ``first`` to ``last``."""
@@ -353,27 +353,27 @@ def pieces(columns: Iterable[Placed], start: int, stop: int) -> Iterator[tuple[i
     yield start, stop
 
 
-def _constant_bits(binding: Binding, kept: list[Any]) -> list[list[int] | None]:
+def _constant_bits(binding: Binding, alive: list[Any]) -> list[list[int] | None]:
     """For each parameter the arguments of a constant, or None for a column.
 
-    What they have the addresses of is added to ``kept``, and has to live as long as they are used.
+    What they have the addresses of is added to ``alive``, and has to live as long as they are used.
     """
     return [
-        None if isinstance(item, Column) else [_bits(scalar) for scalar in _scalars(item.value, kept)]
+        None if isinstance(item, Column) else [_bits(scalar) for scalar in _scalars(item.value, alive)]
         for item in binding.items
     ]
 
 
-def _scalars(value: Any, kept: list[Any]) -> Iterator[float]:
+def _scalars(value: Any, alive: list[Any]) -> Iterator[float]:
     """Yield the scalars of a constant in the order of the arguments."""
     if isinstance(value, tuple):
         for item in value:
-            yield from _scalars(item, kept)
+            yield from _scalars(item, alive)
     elif isinstance(value, (str, bytes)):
         import pyarrow as pa
 
         buffer = pa.py_buffer(value.encode() if isinstance(value, str) else value)
-        kept.append(buffer)
+        alive.append(buffer)
         yield from (buffer.address, buffer.size)
     elif value is not None:
         yield value

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dataflare_vec.compiler.cache.cached import CachedKernel
-    from dataflare_vec.compiler.jit.codegen.loop_report import LoopFacts
+    from dataflare_vec.compiler.jit.codegen.loop_report import LoopReport
     from dataflare_vec.compiler.jit.codegen.scans import FoldKernel
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.binding import Binding
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.stages.protocols import (
         Chunk,
         Direct,
-        Facts,
         Fusable,
         Placed,
         Placement,
+        StageReport,
         Surroundings,
     )
     from dataflare_vec.engine.state.store import StateStore
@@ -60,11 +60,11 @@ class ScanStage(RowStage):
         reads: Sequence[str],
         writes: Mapping[str, Any],
         *,
-        kept: bool,
+        in_result: bool,
         by: Mapping[str, Any],
         keys: Sequence[str],
     ) -> None:
-        super().__init__(binding, prepared, reads, writes, kept=kept)
+        super().__init__(binding, prepared, reads, writes, in_result=in_result)
         check_key_types(binding.plugin.name, by)
         self.by = by
         self.keys = keys
@@ -136,12 +136,12 @@ class ScanStage(RowStage):
         """Return nothing: its state belongs to a run."""
         return None
 
-    def facts(self, *, nulls: bool) -> Facts:
+    def report(self, *, nulls: bool) -> StageReport:
         """Return what became of its loop, which the state keeps from being vector code."""
-        facts = super().facts(nulls=nulls)
+        report = super().report(nulls=nulls)
         reasons = ("each row needs the state that the one before it has left",)
-        loop = replace(cast("LoopFacts", facts.loop), reasons=reasons, remarks=(), branches_on_null=True)
-        return facts._replace(loop=loop)
+        loop = replace(cast("LoopReport", report.loop), reasons=reasons, remarks=(), branches_on_null=True)
+        return report._replace(loop=loop)
 
     def fold(
         self, run: Surroundings, placement: Placement, state: StateColumn, start: int, stop: int

@@ -139,7 +139,7 @@ class RowGroup:
         return all(column.is_known for column in self.columns)
 
 
-class Layout:
+class FileLayout:
     """Where the row groups of a file are, and their pages.
 
     Raises
@@ -260,7 +260,7 @@ class Layout:
         return bytes(content) + _ending(footer)
 
 
-def layout_of(path: Path, rows: int) -> Layout | None:
+def file_layout(path: Path, rows: int) -> FileLayout | None:
     """Return the layout of a file that has so many rows by Polars' count; None if it contradicts itself.
 
     Raises
@@ -269,7 +269,7 @@ def layout_of(path: Path, rows: int) -> Layout | None:
         If its row groups have others: Polars would leave out those that the count doesn't know of.
     """
     try:
-        layout = Layout(path)
+        layout = FileLayout(path)
         size = path.stat().st_size
         found = 0
         for group in layout.groups():
@@ -349,7 +349,7 @@ def _ending(footer: Struct) -> bytes:
 _SPOOLED = 1 << 20
 
 
-class Joined:
+class Concatenated:
     """A file that is made of others of the same columns, one row group after the other."""
 
     def __init__(self, file: Any) -> None:

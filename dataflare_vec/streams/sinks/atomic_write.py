@@ -35,7 +35,7 @@ _NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST, errno.EACCES}
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path | BinaryIO]:
+def atomic_file(path: Path) -> Iterator[Path | BinaryIO]:
     """Give a temporary path to write to; in the end it is synced to disk and gets its final name.
 
     Nothing is left of it if the block raises. Links are followed: what they lead to is replaced. A pipe or
@@ -66,7 +66,7 @@ def whole_file(path: Path) -> Iterator[Path | BinaryIO]:
 
 
 @contextmanager
-def whole_folder(path: Path, may_replace: Callable[[], None] | None = None) -> Iterator[Path]:
+def atomic_folder(path: Path, may_replace: Callable[[], None] | None = None) -> Iterator[Path]:
     """Do the same for a folder of files, which takes the place of one that is there.
 
     Where the system can exchange two names (Linux and macOS, on most file systems), there is the old folder

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.streams.parquet.row_groups import Joined
-from dataflare_vec.streams.prefetch import Ahead
+from dataflare_vec.streams.parquet.row_groups import Concatenated
+from dataflare_vec.streams.prefetch import PrefetchQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Rows of a row group, at most: as many as Polars makes it of.
 _ROWS = 1 << 18
 #: Frames that wait while others are written: of rows of 10 MB each counts.
-_AHEAD = 1
+_DEPTH = 1
 
 
 def append(
@@ -40,13 +40,13 @@ def append(
     target
         A path, or a binary file that is open.
     """
-    ahead = Ahead.of(frames, _AHEAD)  # made while earlier ones are written
+    queue = PrefetchQueue.of(frames, _DEPTH)  # made while earlier ones are written
     writer = _append_row_groups if sink is pl.LazyFrame.sink_parquet else _append_text
     try:
         with _opened(target) as file:
-            writer(sink, _gathered(ahead, nbytes, schema), file, options)
+            writer(sink, _gathered(queue, nbytes, schema), file, options)
     finally:
-        ahead.close()
+        queue.close()
 
 
 def _gathered(frames: Iterable[pl.DataFrame], nbytes: int, schema: pl.Schema) -> Iterator[pl.DataFrame]:
@@ -76,11 +76,11 @@ def _opened(target: Any) -> Iterator[Any]:
         with open(target, "wb") as file:
             yield file
     else:
-        yield _Whole(target)
+        yield _CompleteWriter(target)
         getattr(target, "flush", bool)()
 
 
-class _Whole:
+class _CompleteWriter:
     """An open file that writes all that it is given; a raw one may write less."""
 
     def __init__(self, file: Any) -> None:
@@ -100,10 +100,10 @@ def _append_row_groups(
     file: Any,
     options: dict[str, Any],
 ) -> None:
-    with closing(Joined(file)) as joined:
+    with closing(Concatenated(file)) as concatenated:
         for frame in frames:
-            joined.add(_written(sink, frame, options))
-        joined.finish()
+            concatenated.add(_written(sink, frame, options))
+        concatenated.finish()
 
 
 def _append_text(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from dataflare_vec._util.suggestions import Argument, Phrase
 from dataflare_vec.exceptions import ArgumentError, SinkError
 from dataflare_vec.streams.planning import Kind
-from dataflare_vec.streams.prefetch import Ahead, ClosedError, run_interruptibly
-from dataflare_vec.streams.sinks.atomic_write import whole_file, whole_folder
+from dataflare_vec.streams.prefetch import ClosedError, PrefetchQueue, run_interruptibly
+from dataflare_vec.streams.sinks.atomic_write import atomic_file, atomic_folder
 from dataflare_vec.streams.sinks.targets import write_frames
 from dataflare_vec.streams.sources.files import DataFile
 
@@ -43,7 +43,7 @@ class Writing:
     def check(self) -> None:
         """Raise if that can't be: see `Plan.check` and `Plan.check_paths`."""
         plan, flow = self.plan, self.flow
-        plan.check(flow.passing.on_error)
+        plan.check(flow.transform.on_error)
         files = {part.path: part.inside for part in flow.parts if isinstance(part, DataFile)}
         plan.check_paths(files if len(files) == len(flow.parts) else None)
         if plan.partition_by:
@@ -64,22 +64,22 @@ class Writing:
         except BaseException:
             flow.close()
             raise
-        return flow.passing.result
+        return flow.transform.result
 
     def _write_one(self, sink: Sink) -> None:
         claim: AbstractContextManager[Any]
         if self.plan.kind is Kind.PARTITIONS:
-            claim = whole_folder(sink.target, self.plan.check_replaceable)
+            claim = atomic_folder(sink.target, self.plan.check_replaceable)
         elif self.plan.kind is Kind.FILE:
-            claim = whole_file(sink.target)
+            claim = atomic_file(sink.target)
         elif self.plan.makes_table:
-            claim = whole_folder(sink.target, self.plan.check_no_table)
+            claim = atomic_folder(sink.target, self.plan.check_no_table)
         else:  # an open file is somebody else's; the log of a Delta table that is there makes it whole
             claim = nullcontext(sink.target)
         with claim as temporary, self._failed_rows(self.plan.errors_sink):
             self._write(self.flow.parts, sink, temporary, self.plan.partitions)
         if self.plan.kind is not Kind.HANDLE:
-            self.flow.passing.result.finished.append(str(sink.target))
+            self.flow.transform.result.finished.append(str(sink.target))
 
     def _write(self, parts: Sequence[Part], sink: Sink, to: Any, partitions: Sequence[str] = ()) -> None:
         schema = self.flow.schema
@@ -95,10 +95,10 @@ class Writing:
                     partition_by=partitions,
                     options=sink.options,
                     name=sink.name,
-                    memory=self.flow.passing.memory,
+                    memory=self.flow.transform.memory,
                 ),
                 self.flow.close,
-                None if progress is None else lambda: progress(self.flow.passing.result),
+                None if progress is None else lambda: progress(self.flow.transform.result),
             )
         except ClosedError as error:
             msg = "the stream was closed while it was written"
@@ -107,24 +107,24 @@ class Writing:
     # -- a file for each file -------------------------------------------------------------------------------
 
     def _write_folder(self) -> None:
-        plan, passing = self.plan, self.flow.passing
-        if passing.reduces or (plan.resume and passing.carries_state):
+        plan, transform = self.plan, self.flow.transform
+        if transform.reduces or (plan.resume and transform.carries_state):
             what = (
-                "a reduce makes rows of all files" if passing.reduces else "a scan needs all files in order"
+                "a reduce makes rows of all files" if transform.reduces else "a scan needs all files in order"
             )
             hint = Phrase("leave out ", Argument("resume"))
-            raise ArgumentError(what, hint="name one file as output" if passing.reduces else hint)
+            raise ArgumentError(what, hint="name one file as output" if transform.reduces else hint)
         files = [part for part in self.flow.parts if isinstance(part, DataFile)]
         for file, (sink, failed) in zip(files, plan.sinks(file.inside for file in files), strict=True):
             wanted = [sink.target] if failed is None else [sink.target, failed.target]
             if plan.resume and all(_is_newer(target, file.path) for target in wanted):
-                passing.result.skipped.append(str(sink.target))
-                if passing.result.total_count is not None and file.rows is not None:
-                    passing.result.total_count -= file.rows
+                transform.result.skipped.append(str(sink.target))
+                if transform.result.total_count is not None and file.rows is not None:
+                    transform.result.total_count -= file.rows
                 continue
-            with whole_file(sink.target) as temporary, self._failed_rows(failed):
+            with atomic_file(sink.target) as temporary, self._failed_rows(failed):
                 self._write([file], sink, temporary)
-            passing.result.finished.append(str(sink.target))
+            transform.result.finished.append(str(sink.target))
 
     # -- failed rows ----------------------------------------------------------------------------------------
 
@@ -134,10 +134,10 @@ class Writing:
         if sink is None:
             yield
             return
-        passing = self.flow.passing
-        schema = passing.failed_schema(self.flow.input_schema)
-        with whole_file(sink.target) as temporary:
-            queue = Ahead()
+        transform = self.flow.transform
+        schema = transform.failed_schema(self.flow.input_schema)
+        with atomic_file(sink.target) as temporary:
+            queue = PrefetchQueue()
             raised: list[BaseException] = []
 
             def write() -> None:
@@ -149,7 +149,7 @@ class Writing:
                         sink.format,
                         options=sink.options,
                         name=sink.name,
-                        memory=passing.memory,
+                        memory=transform.memory,
                     )
                 except BaseException as error:  # it is raised where the stream is waited for
                     raised.append(error)
@@ -157,7 +157,7 @@ class Writing:
 
             writer = threading.Thread(target=write, name="dataflare_vec failed rows", daemon=True)
             writer.start()
-            passing.on_failed = queue.put
+            transform.on_failed = queue.put
             try:
                 yield
                 queue.finish()
@@ -169,7 +169,7 @@ class Writing:
                 if not is_cause:
                     raise
             finally:
-                passing.on_failed = None
+                transform.on_failed = None
             if raised:
                 raise raised[0]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from dataflare_vec.streams.parquet.row_groups import Column, Layout, Pages, RowGroup, Span
+from dataflare_vec.streams.parquet.row_groups import Column, FileLayout, Pages, RowGroup, Span
 from dataflare_vec.streams.sources.queries import rows_of, slices_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Pieces:
         What a piece may take, decoded, unless a row is larger.
     """
 
-    def __init__(self, layout: Layout, nbytes: int) -> None:
+    def __init__(self, layout: FileLayout, nbytes: int) -> None:
         self._nbytes = nbytes
         self._query = pl.scan_parquet(layout.path, glob=False)
         self._layout = layout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from dataflare_vec.streams.prefetch import Ahead, ClosedError
+from dataflare_vec.streams.prefetch import ClosedError, PrefetchQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +22,11 @@ def rows_of(query: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
     Not by Polars' own `collect_batches`: where its engine panics, as over damaged files, that ends as if all
     rows had come. `sink_batches` raises.
     """
-    ahead = Ahead(1)
+    queue = PrefetchQueue(1)
 
     def put(frame: pl.DataFrame) -> bool:
         try:
-            ahead.put(frame)
+            queue.put(frame)
         except ClosedError:
             return True  # no more are wanted
         return False
@@ -35,15 +35,15 @@ def rows_of(query: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
         try:
             query.sink_batches(put, chunk_size=size)
         except BaseException as error:  # it belongs to whoever takes the frames
-            ahead.finish(error)
+            queue.finish(error)
         else:
-            ahead.finish()
+            queue.finish()
 
     threading.Thread(target=run, name="dataflare_vec query", daemon=True).start()
     try:
-        yield from ahead
+        yield from queue
     finally:
-        ahead.close()
+        queue.close()
 
 
 def slices_of(

@@ -21,7 +21,7 @@ from dataflare_vec.exceptions import ArgumentError, SourceError
 from dataflare_vec.interop import to_polars
 from dataflare_vec.streams.bounds import block_bytes, piece_bytes
 from dataflare_vec.streams.formats import named
-from dataflare_vec.streams.parquet.row_groups import layout_of
+from dataflare_vec.streams.parquet.row_groups import file_layout
 from dataflare_vec.streams.sources.batches import check_end_of_stream
 from dataflare_vec.streams.sources.parquet_pieces import Pieces
 from dataflare_vec.streams.sources.queries import FIRST, rows_of, slices_of
@@ -165,7 +165,7 @@ def read_parquet(path: Path, rows: int, size: int, memory: int | None) -> Iterat
     query = scan(path, "parquet", None, {})
     if memory is None:
         yield from rows_of(query, size)
-    elif (layout := layout_of(path, rows)) is not None:
+    elif (layout := file_layout(path, rows)) is not None:
         yield from Pieces(layout, piece_bytes(memory)).frames(size)
     else:  # Polars may be able to read it all the same
         yield from _slices(query, path, rows, size, piece_bytes(memory))

@@ -32,7 +32,7 @@ from dataflare_vec.streams.sources.queries import rows_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Mapping
 
-    from dataflare_vec.streams.prefetch import Ahead
+    from dataflare_vec.streams.prefetch import PrefetchQueue
     from dataflare_vec.streams.sources.files import Types
 
 
@@ -142,22 +142,22 @@ class AsyncBatches(Batches):
         super().__init__(_in_own_loop(items), needed=needed)
         self._async_items = items
 
-    async def feed(self, ahead: Ahead) -> None:
+    async def feed(self, queue: PrefetchQueue) -> None:
         """Read in the running event loop, into a queue."""
         iterator = aiter(self._async_items)
         try:
             async for item in iterator:
-                await ahead.put_async((monotonic(), self._check(item)))
+                await queue.put_async((monotonic(), self._check(item)))
         except ClosedError:
             close = getattr(iterator, "aclose", None)
             if close is not None:
                 await close()
         except BaseException as error:
-            ahead.finish(error)
+            queue.finish(error)
             if not isinstance(error, Exception):
                 raise
         else:
-            ahead.finish()
+            queue.finish()
 
 
 def _in_own_loop(items: AsyncIterable[Any]) -> Iterator[Any]:

@@ -32,7 +32,7 @@ _LIBM = re.compile(
 
 
 @dataclass(frozen=True)
-class LoopFacts:
+class LoopReport:
     """One loop of a kernel.
 
     Attributes
@@ -67,7 +67,7 @@ class LoopFacts:
     remarks: tuple[str, ...] = ()
 
 
-def loop_facts(kernel: CompiledKernel, *, nulls: bool) -> LoopFacts:
+def loop_report(kernel: CompiledKernel, *, nulls: bool) -> LoopReport:
     """Return what became of a kernel's fast loop; compiles it if need be."""
     module = kernel.llvm_ir(nulls=nulls)
     name, text = _rows_function(module)
@@ -82,9 +82,9 @@ def loop_facts(kernel: CompiledKernel, *, nulls: bool) -> LoopFacts:
         if text_columns:
             reasons = ("it reads or writes strings, each of another length",)
         branches = not may_speculate(kernel.library, kernel.symbol)
-        return LoopFacts(False, 1, 0, "", calls, can_raise, branches, reasons, remarks)
+        return LoopReport(False, 1, 0, "", calls, can_raise, branches, reasons, remarks)
     bits = max(_bits(kind) for block in vectors for _, kind in _VECTOR.findall(block))
-    return LoopFacts(
+    return LoopReport(
         vectorised=True,
         lanes=_lanes(bits, vectors),
         lane_bits=bits,

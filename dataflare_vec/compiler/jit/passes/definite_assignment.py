@@ -23,10 +23,10 @@ def _check(bound: bool) -> None:
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
-class CheckUnbound(FunctionPass):  # type: ignore[misc]
+class CheckDefiniteAssignment(FunctionPass):  # type: ignore[misc]
     """Add the flags and checks; to be run before `ReconstructSSA`."""
 
-    _name = "dfv_check_unbound"
+    _name = "dfv_check_definite_assignment"
     before = untyped_passes.ReconstructSSA
 
     def __init__(self) -> None:

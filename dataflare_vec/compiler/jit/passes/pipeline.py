@@ -42,7 +42,7 @@ from dataflare_vec.compiler.jit.lowering.nested.defaults import give_defaults
 from dataflare_vec.compiler.jit.lowering.strings.constants import constant, replace_strings
 from dataflare_vec.compiler.jit.lowering.strings.formats import mark_formats
 from dataflare_vec.compiler.jit.lowering.strings.members import kept_members, refuse, shows
-from dataflare_vec.compiler.jit.passes.definite_assignment import CheckUnbound
+from dataflare_vec.compiler.jit.passes.definite_assignment import CheckDefiniteAssignment
 from dataflare_vec.compiler.jit.passes.exact_integers import compute_exactly
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, read_attributes
@@ -538,8 +538,8 @@ def _make_pipeline(mode: emit.Mode | None, is_outermost: bool) -> type[compiler.
             manager.add_pass_after(ReplaceCalls, before)
             manager.add_pass_after(_NoteTexts, typed_passes.NopythonTypeInference)
             manager.add_pass_after(ComputeExactly, typed_passes.NopythonTypeInference)
-            ssa = passes.index(CheckUnbound.before)
-            manager.add_pass_after(CheckUnbound, passes[ssa - 1])
+            ssa = passes.index(CheckDefiniteAssignment.before)
+            manager.add_pass_after(CheckDefiniteAssignment, passes[ssa - 1])
             manager.passes = [
                 (_Translate if entry is TranslateByteCode else entry, about)
                 for entry, about in manager.passes

@@ -10,7 +10,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from dataflare_vec import bits as words
-from dataflare_vec import text as offered
+from dataflare_vec import text as public
 from dataflare_vec.compiler.jit.lowering.strings.base import is_ascii, is_bytes, is_string, operation
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import width_at
 from dataflare_vec.compiler.jit.types.strings import byte_pointer, bytes_view, make_view
@@ -62,14 +62,14 @@ def _equal_bytes(typing_context: TypingContext, data: Any, nbytes: Any, byte: An
         order = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
         wanted = builder.shuffle_vector(wanted, ir.Constant(vector, ir.Undefined), order)
         bits = builder.bitcast(builder.icmp_unsigned("==", values, wanted), _I64)
-        fewer = builder.icmp_signed("<", nbytes, _I64(offered.WORD))
-        count = builder.select(fewer, nbytes, _I64(offered.WORD))
+        fewer = builder.icmp_signed("<", nbytes, _I64(public.WORD))
+        count = builder.select(fewer, nbytes, _I64(public.WORD))
         return builder.and_(bits, builder.sub(builder.shl(_I64(1), count), _I64(1)))
 
     return types.int64(byte_pointer, types.int64, types.uint8), generate
 
 
-@operation(offered.match_bits)
+@operation(public.match_bits)
 def _match_bits(text, character):
     if not (is_string(text) and is_string(character)):
         return None
@@ -86,7 +86,7 @@ def _match_bits(text, character):
         data, nbytes = text._data, text._nbytes
         wanted, width = character._data, character._nbytes
         bits = at = position = 0
-        while at < nbytes and position < offered.WORD:
+        while at < nbytes and position < public.WORD:
             step = width_at(data, at)
             if step == width:
                 same = True
@@ -100,7 +100,7 @@ def _match_bits(text, character):
     return match_utf8
 
 
-@operation(offered.utf8)
+@operation(public.utf8)
 def _utf8(value):
     if is_bytes(value):
         return lambda value: value

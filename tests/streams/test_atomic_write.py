@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from samples import rows
 
-from dataflare_vec.streams.sinks.atomic_write import whole_file, whole_folder
+from dataflare_vec.streams.sinks.atomic_write import atomic_file, atomic_folder
 
 
 def names(folder) -> list[str]:
@@ -24,12 +24,12 @@ def names(folder) -> list[str]:
 def test_a_file_appears_when_it_is_whole(tmp_path):
     target = tmp_path / "a.txt"
     target.write_text("old")
-    with whole_file(target) as temporary:
+    with atomic_file(target) as temporary:
         temporary.write_text("new")
         assert target.read_text() == "old"
         assert temporary.parent == tmp_path
     assert target.read_text() == "new"
-    with pytest.raises(ZeroDivisionError), whole_file(target) as temporary:
+    with pytest.raises(ZeroDivisionError), atomic_file(target) as temporary:
         temporary.write_text(str(1 // 0))
     assert target.read_text() == "new"
     assert names(tmp_path) == ["a.txt"]
@@ -38,10 +38,10 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
 def test_a_folder_appears_when_it_is_whole(tmp_path):
     target = tmp_path / "a"
     for content in ("old", "new"):
-        with whole_folder(target) as temporary:
+        with atomic_folder(target) as temporary:
             (temporary / "x").write_text(content)
     assert (target / "x").read_text() == "new"
-    with pytest.raises(FileNotFoundError), whole_folder(target) as temporary:
+    with pytest.raises(FileNotFoundError), atomic_folder(target) as temporary:
         (temporary / "no" / "such").write_text("")
     assert names(tmp_path) == ["a"]
 
@@ -49,8 +49,8 @@ def test_a_folder_appears_when_it_is_whole(tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from dataflare_vec.streams.sinks.atomic_write import whole_file
-with whole_file(Path(sys.argv[1])) as temporary:
+from dataflare_vec.streams.sinks.atomic_write import atomic_file
+with atomic_file(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print("ready", flush=True)
     time.sleep(60)
@@ -63,16 +63,16 @@ def test_what_a_dead_run_left_goes_and_what_a_live_one_writes_stays(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"ready\n"
         (left,) = names(tmp_path)
-        with whole_file(target) as temporary:
+        with atomic_file(target) as temporary:
             temporary.write_text("mine")
         assert names(tmp_path) == [left, "a.parquet"]
         holder.kill()
     assert names(tmp_path) == [left, "a.parquet"]
     other = tmp_path / "b.parquet"
-    with whole_file(other) as temporary:
+    with atomic_file(other) as temporary:
         temporary.write_text("of another name")
     assert left in names(tmp_path)
-    with whole_file(target) as temporary:
+    with atomic_file(target) as temporary:
         temporary.write_text("mine again")
     assert names(tmp_path) == ["a.parquet", "b.parquet"]
 
@@ -84,7 +84,7 @@ def test_a_folder_that_was_about_to_be_replaced_comes_back(mark, tmp_path):
     (old / "x").write_text("old")
     new = tmp_path / ".a.123-abcd.partial"
     new.mkdir()
-    with pytest.raises(FileNotFoundError), whole_folder(tmp_path / "a") as temporary:
+    with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "a") as temporary:
         (temporary / "no" / "such").write_text("")
     assert (tmp_path / "a" / "x").read_text() == "old"
     assert names(tmp_path) == ["a"]

@@ -48,7 +48,7 @@ FAILURE_COLUMNS = {
 }
 
 
-class Passing:
+class Transform:
     """Plugins, what they are bound to, and what became of the rows so far.
 
     Parameters
@@ -120,7 +120,7 @@ class Passing:
         PluginError
             If the plugins don't fit the columns, or one of them needs all rows at once.
         """
-        self._runner = BatchRunner(self._request, empty_frame(schema), _refuse_whole)
+        self._runner = BatchRunner(self._request, empty_frame(schema), _refuse_all_rows)
         return self._runner.output.schema  # type: ignore[no-any-return]
 
     @property
@@ -198,10 +198,10 @@ class Passing:
         return frame
 
 
-def _refuse_whole(plan: Plan) -> None:
+def _refuse_all_rows(plan: Plan) -> None:
     """Raise if a stage needs all rows at once."""
     for i, stage in enumerate(plan.stages):
-        if stage.whole:
+        if stage.needs_all_rows:
             plugin = next(later.plugin for later in plan.stages[i:] if later.plugin is not None)
             what = "it "
             if stage.plugin is None:
