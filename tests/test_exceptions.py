@@ -18,7 +18,7 @@ import dataflare_vec as dfv
 from dataflare_vec import exceptions
 from dataflare_vec._util import foreign_errors
 from dataflare_vec._util.suggestions import Argument, Phrase
-from dataflare_vec.cli.words import option
+from dataflare_vec.cli.option_names import option
 from dataflare_vec.engine.context.lifecycle import PluginStates
 
 ERRORS = sorted(

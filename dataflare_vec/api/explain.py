@@ -22,7 +22,7 @@ from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.execution.run import Run
 from dataflare_vec.engine.planning.plan import Plan
 from dataflare_vec.engine.planning.steps import bind_steps
-from dataflare_vec.engine.stages.scope import Scope
+from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.interop import column_names, to_polars
 from dataflare_vec.interop.runner import readers_of
 from dataflare_vec.service.manager import managed
@@ -244,22 +244,22 @@ def explain(
     return Explanation(stages, manager.runtime.config.threads, assumed=data_or_schema is None)
 
 
-def _data(given: Any, steps: Sequence[BoundStep]) -> tuple[pl.DataFrame | None, Scope]:
+def _data(given: Any, steps: Sequence[BoundStep]) -> tuple[pl.DataFrame | None, ColumnScope]:
     """Return the frame if there is one, and the columns that can be read."""
     if given is None:
-        return None, Scope.of_schema(_assumed(steps))
+        return None, ColumnScope.of_schema(_assumed(steps))
     if isinstance(given, pl.Series):
         given = given.to_frame()
     if isinstance(given, pl.LazyFrame):
-        return None, Scope.of_schema(given.collect_schema())
+        return None, ColumnScope.of_schema(given.collect_schema())
     if isinstance(given, Mapping):
-        return None, Scope.of_schema(given)
+        return None, ColumnScope.of_schema(given)
     if isinstance(given, pl.DataFrame):
-        frame, scope = given, Scope.of_frame(given)
+        frame, scope = given, ColumnScope.of_frame(given)
     else:
         names = column_names(given)
         frame = to_polars(given, readers_of(steps, names))
-        scope = Scope(names, frame)
+        scope = ColumnScope(names, frame)
     scope.holds_all = True
     return frame, scope
 
@@ -276,7 +276,7 @@ def _assumed(steps: Sequence[BoundStep]) -> dict[str, Any]:
 
 
 def _explain(
-    stage: Stage, scope: Scope, frame: pl.DataFrame | None, seconds: float | None
+    stage: Stage, scope: ColumnScope, frame: pl.DataFrame | None, seconds: float | None
 ) -> StageExplanation:
     reads = {name: scope.dtype(name) for name in stage.reads}
     nulls = frame is not None and any(frame[name].null_count() > 0 for name in reads if name in frame.columns)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec._util.starting import INTERRUPTED as INTERRUPTED
-from dataflare_vec.cli.words import option
+from dataflare_vec.cli.option_names import option
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

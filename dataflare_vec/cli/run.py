@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dataflare_vec.streams import StreamResult
-    from dataflare_vec.streams.planning import Plan
+    from dataflare_vec.streams.write_plan import WritePlan
 
 _EXAMPLES = """\
 examples:
@@ -158,12 +158,12 @@ def run(options: Namespace) -> int:
     return common.DONE
 
 
-def _plan(options: Namespace) -> Plan:
+def _plan(options: Namespace) -> WritePlan:
     """Return what is to be written, if the options fit each other: told before any work."""
     from dataflare_vec.exceptions import SinkError
     from dataflare_vec.streams.formats import TEXT
-    from dataflare_vec.streams.planning import Plan
     from dataflare_vec.streams.transform import parse_memory
+    from dataflare_vec.streams.write_plan import WritePlan
 
     if "-" in options.inputs and len(options.inputs) > 1:
         msg = "- (standard input) can't be read together with files"
@@ -181,7 +181,7 @@ def _plan(options: Namespace) -> Plan:
     partitions = (
         [name.strip() for name in options.partition_by.split(",")] if options.partition_by is not None else []
     )
-    plan = Plan(
+    plan = WritePlan(
         sys.stdout.buffer if options.output == "-" else options.output,
         options.format,
         partitions,
@@ -219,7 +219,7 @@ def _check_report(path: Path) -> None:
         raise SinkError(msg)
 
 
-def _check_paths(plan: Plan, options: Namespace) -> None:
+def _check_paths(plan: WritePlan, options: Namespace) -> None:
     """Raise if something that is written is read too, by whatever name, or written twice."""
     from dataflare_vec.streams.paths import is_same
     from dataflare_vec.streams.sources.files import find
@@ -243,13 +243,13 @@ def _standard_input() -> Any:
     import pyarrow as pa
 
     from dataflare_vec.exceptions import DataFlareError, SourceError
-    from dataflare_vec.streams.sources.batches import Watched, check_end_of_stream
+    from dataflare_vec.streams.sources.batches import WatchedFile, check_end_of_stream
     from dataflare_vec.streams.sources.scanners import validated
 
     if sys.stdin is None:
         msg = "the standard input is closed"
         raise SourceError(msg)
-    watched = Watched(sys.stdin.buffer)
+    watched = WatchedFile(sys.stdin.buffer)
     try:
         reader = pa.ipc.open_stream(watched)
     except (pa.ArrowInvalid, OSError) as error:

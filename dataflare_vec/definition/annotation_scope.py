@@ -35,7 +35,7 @@ def raw_annotations(owner: Any) -> Mapping[str, Any]:
     return getattr(owner, "__annotations__", None) or {}
 
 
-class Scope:
+class AnnotationScope:
     """Where the names in an annotation are looked up.
 
     Parameters
@@ -56,7 +56,7 @@ class Scope:
         self._package = package
 
     @classmethod
-    def of_function(cls, function: Any) -> Scope:
+    def of_function(cls, function: Any) -> AnnotationScope:
         """Return where a function's annotations are looked up; those of the functions around it included."""
         code = function.__code__
         names = function.__globals__
@@ -66,12 +66,14 @@ class Scope:
         around = [*_locals_around(function), *_classes_around(function)]
         return cls((parameters, closure, *around, names), code.co_filename, names.get("__package__") or "")
 
-    def inside(self, owner: type) -> Scope:
+    def inside(self, owner: type) -> AnnotationScope:
         """Return where the annotations of a class are looked up, which is used here."""
         module = sys.modules.get(owner.__module__)
         names = vars(module) if module is not None else {}
         filename = getattr(module, "__file__", None) or ""
-        return Scope((vars(owner), names, *self._mappings[:-1]), filename, names.get("__package__") or "")
+        return AnnotationScope(
+            (vars(owner), names, *self._mappings[:-1]), filename, names.get("__package__") or ""
+        )
 
     def evaluate(self, annotation: Any) -> Any:
         """Return what an annotation is, with an `Unknown` for each name in it that can't be evaluated."""

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 import polars as pl
 
-from dataflare_vec.definition.annotation_scope import Scope, Unknown, raw_annotations
+from dataflare_vec.definition.annotation_scope import AnnotationScope, Unknown, raw_annotations
 
 #: What a parameter may be annotated with so that it is what Python's `datetime` makes of it, not an integer.
 TEMPORAL: dict[Any, Any] = {
@@ -147,17 +147,17 @@ def is_dtype(item: Any) -> bool:
 
 def read_parameters(function: Any) -> dict[str, Reading]:
     """Return what is said of each annotated parameter."""
-    scope = Scope.of_function(function)
+    scope = AnnotationScope.of_function(function)
     raw = raw_annotations(function)
     return {name: read(annotation, scope) for name, annotation in raw.items() if name != "return"}
 
 
-def read(annotation: Any, scope: Scope) -> Reading:
+def read(annotation: Any, scope: AnnotationScope) -> Reading:
     """Return what an annotation says.
 
     Examples
     --------
-    >>> read("int | None", Scope()), read(list[str], Scope()).expects
+    >>> read("int | None", AnnotationScope()), read(list[str], AnnotationScope()).expects
     (Reading(nullable=True, kind=<class 'int'>, item=None, unknown='', problem=''), list[str])
     """
     found = [_read_one(one, scope) for one in _alternatives(annotation, scope)]
@@ -182,7 +182,7 @@ def read(annotation: Any, scope: Scope) -> Reading:
 _NONE = Reading(nullable=True)
 
 
-def _alternatives(annotation: Any, scope: Scope) -> list[Any]:
+def _alternatives(annotation: Any, scope: AnnotationScope) -> list[Any]:
     """Return the classes, or aliases with arguments, that an annotation allows."""
     annotation = scope.evaluate(annotation)
     if annotation is None or annotation is type(None):
@@ -218,7 +218,7 @@ def _aliased(alias: Any, arguments: tuple[Any, ...]) -> Any:
     return value[tuple(given.get(one, one) for one in parameters)] if parameters else value
 
 
-def _read_one(annotation: Any, scope: Scope) -> Reading:
+def _read_one(annotation: Any, scope: AnnotationScope) -> Reading:
     """Return what one of the alternatives of an annotation says."""
     if annotation is type(None):
         return _NONE
@@ -266,7 +266,7 @@ def _numpy_kind(cls: Any) -> Any:
     return next((kind for name, kind in _NUMPY.items() if issubclass(cls, getattr(numpy, name))), None)
 
 
-def _read_sequence(annotation: Any, is_array: bool, scope: Scope) -> Reading:
+def _read_sequence(annotation: Any, is_array: bool, scope: AnnotationScope) -> Reading:
     arguments = typing.get_args(annotation)
     if is_array and arguments:  # a shape, and a dtype of one class
         arguments = typing.get_args(scope.evaluate(arguments[-1]))
@@ -287,7 +287,7 @@ def _read_sequence(annotation: Any, is_array: bool, scope: Scope) -> Reading:
 _fields: WeakKeyDictionary[Any, tuple[tuple[FieldOf, Reading], ...]] = WeakKeyDictionary()
 
 
-def _read_fields(cls: Any, scope: Scope) -> Reading:
+def _read_fields(cls: Any, scope: AnnotationScope) -> Reading:
     """Return what is said by a class of named tuples; what its own annotations say is kept."""
     if cls not in _fields:
         raw = raw_annotations(cls)
@@ -321,7 +321,7 @@ def parameter_problem(reading: Reading) -> str:
 def fields_of(cls: Any) -> tuple[FieldOf, ...]:
     """Return the fields of a class of named tuples."""
     if cls not in _fields:
-        _read_fields(cls, Scope())
+        _read_fields(cls, AnnotationScope())
     return tuple(field for field, _ in _fields[cls])
 
 
@@ -399,7 +399,7 @@ def assumed_dtype(kind: Kind) -> Any:
 def read_result(function: Any) -> Result | None:
     """Return what a function's annotation says of its result; None if that is nothing."""
     annotation = raw_annotations(function).get("return", typing.Any)
-    scope = Scope.of_function(function)
+    scope = AnnotationScope.of_function(function)
     rest = [one for one in _alternatives(annotation, scope) if one is not type(None)]
     if len(rest) != 1:
         return None
@@ -417,7 +417,7 @@ def read_result(function: Any) -> Result | None:
     return None if kind is None else Result((kind,))
 
 
-def _result_kind(annotation: Any, scope: Scope) -> Any:
+def _result_kind(annotation: Any, scope: AnnotationScope) -> Any:
     """Return the kind of an output, or the dtype that a class of NumPy's is; None if that is left open."""
     exact = [one for one in _alternatives(annotation, scope) if one is not type(None)]
     if len(exact) == 1 and isinstance(exact[0], type) and exact[0].__module__ == "numpy":

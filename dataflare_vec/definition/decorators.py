@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         Decorator,
         FilterOptions,
         Jitted,
-        Options,
         P,
+        PluginOptions,
         R,
         RowOptions,
         StateOptions,
@@ -472,9 +472,9 @@ def reduce(
 
 
 @overload
-def expression(function: Callable[P, R], **options: Unpack[Options]) -> Decorated[P, R]: ...
+def expression(function: Callable[P, R], **options: Unpack[PluginOptions]) -> Decorated[P, R]: ...
 @overload
-def expression(**options: Unpack[Options]) -> Decorator: ...
+def expression(**options: Unpack[PluginOptions]) -> Decorator: ...
 def expression(
     function: Callable[..., Any] | None = None,
     *,

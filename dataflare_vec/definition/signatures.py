@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         @overload
         def __call__(self, function: Callable[P, R], /) -> Decorated[P, R]: ...
 
-    class Options(TypedDict, total=False):
+    class PluginOptions(TypedDict, total=False):
         """What every decorator takes."""
 
         name: str | None
@@ -60,12 +60,12 @@ if TYPE_CHECKING:
         author: str
         optimize_batch_size: Callable[[int, timedelta, float], int] | None
 
-    class ColumnOptions(Options, total=False):
+    class ColumnOptions(PluginOptions, total=False):
         """What `column` takes."""
 
         returns: Any
 
-    class FilterOptions(Options, total=False):
+    class FilterOptions(PluginOptions, total=False):
         """What `filter` takes."""
 
         math: str
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
 
         returns: Any
 
-    class StateOptions(Options, total=False):
+    class StateOptions(PluginOptions, total=False):
         """What `scan` and `reduce` take, besides their state."""
 
         returns: Any

@@ -11,7 +11,7 @@ from dataflare_vec.engine.execution.execute import run_steps
 from dataflare_vec.engine.execution.result import BatchResult
 from dataflare_vec.engine.planning.plan import plan_for
 from dataflare_vec.engine.planning.request import ask
-from dataflare_vec.engine.stages.scope import Scope
+from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.interop import assemble, column_names, is_pandas_series, is_stream, to_polars
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.registry import Registry
     from dataflare_vec.engine.context.runtime import Runtime
     from dataflare_vec.engine.execution.execute import Outcome, Planner
-    from dataflare_vec.engine.planning.request import Options, Request
+    from dataflare_vec.engine.planning.request import CallOptions, Request
     from dataflare_vec.engine.planning.steps import BoundStep
 
 
@@ -50,19 +50,19 @@ def _run(data: Any, request: Request, planner: Planner) -> Outcome:
     return outcome
 
 
-def scope_of(data: Any, steps: Sequence[BoundStep]) -> tuple[Scope, pl.DataFrame, Collection[str]]:
+def scope_of(data: Any, steps: Sequence[BoundStep]) -> tuple[ColumnScope, pl.DataFrame, Collection[str]]:
     """Return the columns that steps can read of a frame of any kind, and those that they do, for Polars.
 
     Of a frame that isn't Polars' only the latter are converted, and named; plugins, and names that are given,
     are checked against all of them.
     """
     if isinstance(data, pl.DataFrame):
-        scope, frame, readers = Scope.of_frame(data), data, {}
+        scope, frame, readers = ColumnScope.of_frame(data), data, {}
     else:
         names = column_names(data)
         readers = readers_of(steps, names)
         frame = to_polars(data, readers)
-        scope = Scope(names, frame)
+        scope = ColumnScope(names, frame)
     scope.holds_all = True
     return scope, frame, readers
 
@@ -85,7 +85,7 @@ def readers_of(steps: Sequence[BoundStep], names: Sequence[str]) -> dict[str, st
 
 
 def run_batch(
-    data: Any, plugin: Any, registry: Registry, runtime: Runtime, **options: Unpack[Options]
+    data: Any, plugin: Any, registry: Registry, runtime: Runtime, **options: Unpack[CallOptions]
 ) -> BatchResult:
     """Run a plugin or a pipeline over a frame, and say what became of its rows: see `dataflare_vec.run`."""
     started = time.perf_counter()

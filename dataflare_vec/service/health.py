@@ -17,7 +17,7 @@ from dataflare_vec.engine.context.runtime import Runtime
 from dataflare_vec.engine.execution.execute import run_steps
 from dataflare_vec.engine.planning.request import Request
 from dataflare_vec.engine.planning.steps import BoundStep, bind_steps
-from dataflare_vec.engine.stages.scope import Scope
+from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import PluginError
 from dataflare_vec.memory import MemoryPool, PoolError
 
@@ -132,7 +132,7 @@ def _try(plugin: Plugin, registry: Registry, dtypes: Mapping[str, Any]) -> tuple
     with MemoryPool(MemoryPoolConfig(enable_metrics=False)) as pool:
         config = BatchConfig(enable_parallel=False, enable_auto_optimization=False)
         runtime = Runtime(pool, config)
-        scope = Scope.of_frame(frame)
+        scope = ColumnScope.of_frame(frame)
         scope.holds_all = True
         outcome = run_steps(Request(steps, runtime, keep=False, on_error="null"), scope, frame)
         failed = outcome.failed

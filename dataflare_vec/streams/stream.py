@@ -11,11 +11,11 @@ from dataflare_vec.exceptions import ArgumentError, StreamUsedError
 from dataflare_vec.interop.arrow import to_table
 from dataflare_vec.service.manager import managed
 from dataflare_vec.streams.flow import Flow
-from dataflare_vec.streams.planning import Plan
 from dataflare_vec.streams.prefetch import ClosedError
 from dataflare_vec.streams.sinks.write import Writing
 from dataflare_vec.streams.sources.source import open_source
 from dataflare_vec.streams.transform import Transform, parse_memory
+from dataflare_vec.streams.write_plan import WritePlan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -331,10 +331,12 @@ class Stream:
         over from what is being written: names as ``.out.parquet.123-1f2e3d-unlocked.partial`` stay, and may
         be removed by hand.
         """
-        plan = Plan(target, format, partition_by, errors, resume, overwrite, options)
+        plan = WritePlan(target, format, partition_by, errors, resume, overwrite, options)
         return self.carry_out(plan, progress)
 
-    def carry_out(self, plan: Plan, progress: Callable[[StreamResult], None] | None = None) -> StreamResult:
+    def carry_out(
+        self, plan: WritePlan, progress: Callable[[StreamResult], None] | None = None
+    ) -> StreamResult:
         """Write as a plan says, which holds the arguments of `write`."""
         writing = Writing(plan, self._flow, progress)
         writing.check()

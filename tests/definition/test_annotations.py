@@ -21,7 +21,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
-from dataflare_vec.definition.annotation_scope import Scope
+from dataflare_vec.definition.annotation_scope import AnnotationScope
 from dataflare_vec.definition.annotations import mismatch, read, read_parameters
 from dataflare_vec.definition.plugin import Form, define
 
@@ -173,7 +173,7 @@ KINDS = [
 @pytest.mark.parametrize(("annotation", "expects", "suits", "other", "said"), KINDS, ids=str)
 def test_kinds(annotation, expects, suits, other, said):
     for given, nullable in ((annotation, False), (typing.Optional[annotation], True)):
-        reading = read(given, Scope())
+        reading = read(given, AnnotationScope())
         assert (reading.expects, reading.nullable, reading.problem) == (expects, nullable, "")
     assert mismatch(expects, pl.Series(dtype=suits).dtype) is None
     if other is not None:
@@ -211,7 +211,7 @@ type Lost = Missing | None
     ],
 )
 def test_aliases_with_arguments(text, expects, nullable):
-    reading = read(text, Scope((aliases(),)))
+    reading = read(text, AnnotationScope((aliases(),)))
     assert (reading.expects, reading.nullable, reading.problem, reading.unknown) == (
         expects,
         nullable,
@@ -222,7 +222,7 @@ def test_aliases_with_arguments(text, expects, nullable):
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="`type` is from Python 3.12 on")
 def test_an_alias_of_what_only_type_checkers_know_says_nothing():
-    reading = read("Lost", Scope((aliases(),)))
+    reading = read("Lost", AnnotationScope((aliases(),)))
     assert (reading.expects, reading.unknown, reading.problem) == (None, "Missing", "")
 
 

@@ -27,7 +27,7 @@ from dataflare_vec.streams.sinks.targets import write_frames
 from dataflare_vec.streams.sources.parquet_pieces import Pieces
 from dataflare_vec.streams.sources.scanners import read_ipc
 from dataflare_vec.streams.sources.schema_inference import ndjson_schema
-from dataflare_vec.streams.sources.text_blocks import Rows
+from dataflare_vec.streams.sources.text_blocks import RowSplitter
 
 MEMORY = 128 << 20
 BATCH, PIECE = MEMORY // 64, MEMORY // 16
@@ -307,11 +307,11 @@ def test_a_value_that_is_no_number_is_told_with_the_name_of_its_column(tmp_path,
 def test_blocks_end_where_rows_do():
     text = b'1,"a\nb"\n2,c\n3,"d\n\n"\n'
     for size in range(1, len(text) + 1):
-        blocks = list(Rows(quote=b'"').blocks(io.BytesIO(text), size))
+        blocks = list(RowSplitter(quote=b'"').blocks(io.BytesIO(text), size))
         assert b"".join(blocks) == text
         assert all(block.count(b'"') % 2 == 0 for block in blocks)
         assert all(block.endswith(b"\n") for block in blocks)
-    assert [len(block) for block in Rows().blocks(io.BytesIO(b"1\n2\n3\n"), 2, head=1)] == [4, 2]
+    assert [len(block) for block in RowSplitter().blocks(io.BytesIO(b"1\n2\n3\n"), 2, head=1)] == [4, 2]
 
 
 RECORDS = {

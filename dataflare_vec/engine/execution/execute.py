@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.planning.plan import Plan
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.stages.protocols import Stage
-    from dataflare_vec.engine.stages.scope import Scope
+    from dataflare_vec.engine.stages.scope import ColumnScope
     from dataflare_vec.engine.tuner import TracedTuner
 
-    Planner = Callable[[Request, Scope], Plan]
+    Planner = Callable[[Request, ColumnScope], Plan]
 
 _log = get_logger(__name__)
 
@@ -78,7 +78,9 @@ class Outcome:
         return sum(one.count for one in self.failures)
 
 
-def run_steps(request: Request, scope: Scope, frame: pl.DataFrame, planner: Planner = plan_for) -> Outcome:
+def run_steps(
+    request: Request, scope: ColumnScope, frame: pl.DataFrame, planner: Planner = plan_for
+) -> Outcome:
     """Plan the steps of a request and run them over a frame, under the eyes of the runtime's states.
 
     Parameters
@@ -110,7 +112,7 @@ def run_steps(request: Request, scope: Scope, frame: pl.DataFrame, planner: Plan
     return outcome
 
 
-def _execute(plan: Plan, scope: Scope, frame: pl.DataFrame, request: Request) -> Outcome:
+def _execute(plan: Plan, scope: ColumnScope, frame: pl.DataFrame, request: Request) -> Outcome:
     states = None if request.state is None else open_states(plan, request.state)
     if frame.height <= fast_path.FEW_ROWS:
         series = fast_path.compute(plan, scope, frame.height, request.runtime)
@@ -138,7 +140,7 @@ class _Execution:
     """The state between two segments of a plan: stages by chunks, or one that has to see all rows."""
 
     def __init__(
-        self, plan: Plan, scope: Scope, frame: pl.DataFrame, request: Request, states: OpenStates
+        self, plan: Plan, scope: ColumnScope, frame: pl.DataFrame, request: Request, states: OpenStates
     ) -> None:
         self._states = states
         self.started = False

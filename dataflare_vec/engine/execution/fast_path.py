@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.context.runtime import Runtime
     from dataflare_vec.engine.planning.plan import Plan
     from dataflare_vec.engine.stages.protocols import Direct
-    from dataflare_vec.engine.stages.scope import Scope
+    from dataflare_vec.engine.stages.scope import ColumnScope
 
 #: Rows that are never cut into chunks.
 FEW_ROWS = 1024
@@ -29,7 +29,7 @@ FEW_ROWS = 1024
 _NO_SELECTION = (0, 0)
 
 
-def compute(plan: Plan, scope: Scope, rows: int, runtime: Runtime) -> list[pl.Series] | None:
+def compute(plan: Plan, scope: ColumnScope, rows: int, runtime: Runtime) -> list[pl.Series] | None:
     """Return the new columns of a plan over few rows; None if it needs a `Run`.
 
     That is a plan of several steps or with a filter, or one of whose rows failed.

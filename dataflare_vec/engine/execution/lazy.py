@@ -17,7 +17,7 @@ from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.planning.plan import Plan, RepeatedPlan
 from dataflare_vec.engine.stages.expression import build_expression, exactly, named
 from dataflare_vec.engine.stages.failures import in_batch
-from dataflare_vec.engine.stages.scope import Scope
+from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import ArgumentError, DataFlareError, KernelResultError, PoolLimitError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _of_one(request: Request, step: BoundStep) -> Request:
 def _run(request: Request, frame: pl.DataFrame, plan: RepeatedPlan) -> Outcome:
     config = replace(request.settings, enable_parallel=False)  # Polars has threads of its own
     with _in_query(frame.height):
-        return run_steps(request._replace(config=config), Scope.of_frame(frame), frame, plan)
+        return run_steps(request._replace(config=config), ColumnScope.of_frame(frame), frame, plan)
 
 
 @contextmanager
@@ -146,7 +146,7 @@ class _Typed:
 
 def _result(step: BoundStep, names: Sequence[str], dtypes: Sequence[Any]) -> Any:
     """Return the dtype of a step's result over columns of some dtypes: of its column, or a struct of them."""
-    plan = Plan([step], Scope.of_schema(dict(zip(names, dtypes, strict=True))), keep_data=False)
+    plan = Plan([step], ColumnScope.of_schema(dict(zip(names, dtypes, strict=True))), keep_data=False)
     columns = {name: dtype for name, dtype in plan.new.items() if name != _GROUP}
     return next(iter(columns.values())) if len(columns) == 1 else pl.Struct(columns)
 
@@ -218,7 +218,7 @@ def apply_lazily(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
         msg, hint = "a lazy query can't drop failed rows", 'use `on_error="null"` and filter'
         raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
     steps, keep = request.steps, request.keep
-    plan = Plan(steps, Scope.of_schema(frame.collect_schema()), keep_data=keep)
+    plan = Plan(steps, ColumnScope.of_schema(frame.collect_schema()), keep_data=keep)
     states = open_states(plan, request.state)  # or what is wrong would come out when the query runs
     stages = [stage for stage in plan.stages if stage.plugin is not None]
     temporary: list[str] = []
@@ -233,7 +233,7 @@ def apply_lazily(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
         if len(names) == 1:
             column = as_expression(one, dtypes[0]).alias(names[0])
         else:
-            scope = Scope.of_schema(frame.collect_schema())
+            scope = ColumnScope.of_schema(frame.collect_schema())
             inner = Plan([step._replace(output=None)], scope, keep_data=False)
             struct = pl.Struct(dict(zip(inner.new, dtypes, strict=True)))
             column = as_expression(one, struct)
@@ -263,7 +263,7 @@ class _Reduce:
 
     def __call__(self, data: pl.DataFrame) -> pl.DataFrame:
         with _in_query(data.height):
-            outcome = run_steps(self.request, Scope.of_frame(data), data)
+            outcome = run_steps(self.request, ColumnScope.of_frame(data), data)
         return named(outcome.series)
 
 
@@ -303,7 +303,7 @@ class _Aggregate:
             _flat(one, sizes, of_row).alias(name) for one, name in zip(lists, self.names, strict=False)
         ]
         frame = pl.DataFrame([*columns, of_row])
-        states = open_states(self.plan(self.request, Scope.of_frame(frame)), None)
+        states = open_states(self.plan(self.request, ColumnScope.of_frame(frame)), None)
         for one in states.values():
             assert isinstance(one, KeyStates)
             one.encode([groups], None)  # a group without rows has a state too

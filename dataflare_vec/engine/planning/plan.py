@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.stages.protocols import Direct, Stage
     from dataflare_vec.engine.stages.reduce import ReduceStage
     from dataflare_vec.engine.stages.scan import ScanStage
-    from dataflare_vec.engine.stages.scope import Scope
+    from dataflare_vec.engine.stages.scope import ColumnScope
 
 
-def plan_for(request: Request, scope: Scope) -> Plan:
+def plan_for(request: Request, scope: ColumnScope) -> Plan:
     """Return the plan of a call, remembered if it is like the last call of its plugin.
 
     That is a call of one plugin without bindings, over data with the same columns of the same types. Planning
@@ -97,7 +97,7 @@ class RepeatedPlan:
         self._check = check
         self.last: Plan | None = None
 
-    def __call__(self, request: Request, scope: Scope) -> Plan:
+    def __call__(self, request: Request, scope: ColumnScope) -> Plan:
         """Return the plan of a request, always the same one, for a batch."""
         plan = self.last
         if plan is None or not plan.is_reusable or not plan.fits(scope, keep_data=request.keep):
@@ -154,7 +154,7 @@ class Plan:
         "stateful",
     )
 
-    def __init__(self, steps: Sequence[BoundStep], scope: Scope, *, keep_data: bool) -> None:
+    def __init__(self, steps: Sequence[BoundStep], scope: ColumnScope, *, keep_data: bool) -> None:
         self.needs_all_rows = False
         self.reduces: ReduceStage | None = None
         self.is_reusable = True
@@ -171,7 +171,7 @@ class Plan:
         self._data_names = list(scope.data_names)
         self._needs = [(name, column.dtype) for name, column in scope.columns.items()]
 
-    def fits(self, scope: Scope, *, keep_data: bool) -> bool:
+    def fits(self, scope: ColumnScope, *, keep_data: bool) -> bool:
         """Whether a new plan over some data would be like this one: same columns, nothing has changed."""
         if self._keeps_data is not keep_data or self._data_names != scope.data_names:
             return False
@@ -186,7 +186,7 @@ class Plan:
                 return False
         return True
 
-    def _add(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> None:
+    def _add(self, step: BoundStep, scope: ColumnScope, data_names: Collection[str]) -> None:
         step.binding.check_columns(scope.names)
         plugin = step.plugin
         self.dtypes[plugin.name] = {
@@ -239,7 +239,7 @@ class Plan:
         elif step.keep:
             self.new.update(stage.writes)
 
-    def _stateful(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> Stage:
+    def _stateful(self, step: BoundStep, scope: ColumnScope, data_names: Collection[str]) -> Stage:
         from dataflare_vec.engine.stages.reduce import ReduceStage
         from dataflare_vec.engine.stages.scan import ScanStage
 
@@ -280,7 +280,7 @@ class Plan:
         self.stateful[name] = stage
         return stage
 
-    def _key(self, step: BoundStep, key: str | pl.Expr, scope: Scope) -> str:
+    def _key(self, step: BoundStep, key: str | pl.Expr, scope: ColumnScope) -> str:
         """Return the name of the column that holds a key."""
         if isinstance(key, pl.Expr):
             return self._bound_expression(step, f"key {key.meta.output_name()}", key, scope)
@@ -295,7 +295,7 @@ class Plan:
         return key
 
     def _infer(
-        self, step: BoundStep, interpreted: Interpreted, reads: Sequence[str], scope: Scope
+        self, step: BoundStep, interpreted: Interpreted, reads: Sequence[str], scope: ColumnScope
     ) -> tuple[Interpreted, Results]:
         """Tell from the values what a kernel returns, if they are all there already."""
         if self.stages or not reads or not scope.holds_all or not len(scope.column(reads[0])):
@@ -304,7 +304,7 @@ class Plan:
         self.is_reusable = False
         return infer_outputs(step.binding, interpreted, [scope.column(name) for name in reads])
 
-    def _append(self, stage: Stage, scope: Scope) -> None:
+    def _append(self, stage: Stage, scope: ColumnScope) -> None:
         stage.index = len(self.stages)
         if stage.needs_all_rows:
             self.needs_all_rows = True
@@ -314,7 +314,9 @@ class Plan:
         self.stages.append(stage)
         scope.new.update(stage.writes)
 
-    def _expression(self, step: BoundStep, scope: Scope, data_names: Collection[str]) -> ExpressionStage:
+    def _expression(
+        self, step: BoundStep, scope: ColumnScope, data_names: Collection[str]
+    ) -> ExpressionStage:
         plugin = step.plugin
         expression = build_expression(step.binding)
         of = Owner(plugin.name)
@@ -331,7 +333,7 @@ class Plan:
             plugin, of, expression, reads, writes, in_result=step.keep, binding=step.binding
         )
 
-    def _read(self, step: BoundStep, scope: Scope) -> list[str]:
+    def _read(self, step: BoundStep, scope: ColumnScope) -> list[str]:
         """Return the names of the columns that a kernel reads, one for each column parameter."""
         reads = []
         for item in step.binding.columns:
@@ -344,7 +346,7 @@ class Plan:
             reads.append(source)
         return reads
 
-    def _bound_expression(self, step: BoundStep, parameter: str, source: pl.Expr, scope: Scope) -> str:
+    def _bound_expression(self, step: BoundStep, parameter: str, source: pl.Expr, scope: ColumnScope) -> str:
         """Add a stage for an expression that a parameter is bound to; return the name of its column."""
         plugin = step.plugin
         of = Owner(plugin.name, parameter)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.context.runtime import Runtime
     from dataflare_vec.engine.planning.steps import BoundStep, By
 
-    class Options(TypedDict, total=False):
+    class CallOptions(TypedDict, total=False):
         """What a call says beside data and plugins: the parameters of `ask`."""
 
         output: str | Sequence[str] | Mapping[str, str] | None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.binding import Binding, Constant
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.engine.stages.protocols import Chunk
-    from dataflare_vec.engine.stages.scope import Scope
+    from dataflare_vec.engine.stages.scope import ColumnScope
 
 
 #: Columns that a message names.
@@ -221,13 +221,13 @@ def exactly(name: str) -> pl.Expr:
     return pl.col(name)
 
 
-def columns_of(expression: pl.Expr, scope: Scope) -> Sequence[str]:
+def columns_of(expression: pl.Expr, scope: ColumnScope) -> Sequence[str]:
     """Return the columns that an expression reads; all there are if it means them by a pattern."""
     names = root_names(expression)
     return scope.names if names is None else names
 
 
-def expression_dtype(of: Owner, expression: pl.Expr, scope: Scope) -> Any:
+def expression_dtype(of: Owner, expression: pl.Expr, scope: ColumnScope) -> Any:
     """Return the dtype of an expression over the columns of ``scope``.
 
     Raises

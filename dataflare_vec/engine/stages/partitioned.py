@@ -23,7 +23,7 @@ PARTITION_ROWS = 1 << 16
 _NO_BITMAPS = (0, 0, 0, 0, 0)
 
 
-class Part(NamedTuple):
+class PartitionSlice(NamedTuple):
     """Some rows of one partition."""
 
     partition: int
@@ -64,13 +64,13 @@ class PartitionStates(StateStore):
             partitions[0] = self._partitions[full]
         self._partitions = partitions
 
-    def parts(self, start: int, stop: int) -> Iterator[Part]:
+    def parts(self, start: int, stop: int) -> Iterator[PartitionSlice]:
         """Cut rows at the borders of partitions."""
         while start < stop:
             partition = (start + self._offset) // PARTITION_ROWS
             first = max(partition * PARTITION_ROWS - self._offset, 0)
             end = min((partition + 1) * PARTITION_ROWS - self._offset, stop)
-            yield Part(partition, first, start, end)
+            yield PartitionSlice(partition, first, start, end)
             start = end
 
     def column(self, partition: int) -> StateColumn:

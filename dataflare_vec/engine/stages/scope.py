@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class Scope:
+class ColumnScope:
     """Names and dtypes, the data's looked up only when asked for, and once.
 
     Parameters
@@ -42,12 +42,12 @@ class Scope:
         self.holds_all = False
 
     @classmethod
-    def of_frame(cls, frame: pl.DataFrame) -> Scope:
+    def of_frame(cls, frame: pl.DataFrame) -> ColumnScope:
         """Return the scope of a frame's columns."""
         return cls(frame.columns, frame)
 
     @classmethod
-    def of_schema(cls, schema: Mapping[str, Any]) -> Scope:
+    def of_schema(cls, schema: Mapping[str, Any]) -> ColumnScope:
         """Return the scope of columns that are known by name and dtype.
 
         Raises

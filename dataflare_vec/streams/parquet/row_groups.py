@@ -69,7 +69,7 @@ class Page:
 
 
 @dataclass
-class Column:
+class ColumnChunk:
     """A top-level column of a row group: its chunks, one for each leaf."""
 
     name: str
@@ -121,7 +121,7 @@ class RowGroup:
 
     start: int
     rows: int
-    columns: list[Column]
+    columns: list[ColumnChunk]
 
     @cached_property
     def compressed(self) -> int:
@@ -165,11 +165,11 @@ class FileLayout:
         start = 0
         for data in self._footer[_GROUPS][1][1]:
             group = Decoder(data).struct()
-            columns: list[Column] = []
+            columns: list[ColumnChunk] = []
             chunks = group[_CHUNKS][1][1]
             for chunk, (index, name, is_nested) in zip(chunks, self._leaves, strict=True):
                 if index == len(columns):
-                    columns.append(Column(name, [], is_nested))
+                    columns.append(ColumnChunk(name, [], is_nested))
                 columns[index].chunks.append(chunk)
             rows = group[_GROUP_ROWS][1]
             yield RowGroup(start, rows, columns)
@@ -190,7 +190,7 @@ class FileLayout:
             for _ in range(below(element)):
                 yield index, element[_NAME][1].decode(), is_nested
 
-    def pages(self, group: RowGroup, column: Column) -> Pages:
+    def pages(self, group: RowGroup, column: ColumnChunk) -> Pages:
         """Return the pages of a column."""
         if column.is_nested:  # whose rows may go over the borders of pages
             begin, _ = _range(column.metas[0])
@@ -295,7 +295,7 @@ class Pages:
     dictionary: tuple[int, int] | None
     pages: list[Page]
 
-    def span(self, column: Column, first: int, end: int) -> Span:
+    def span(self, column: ColumnChunk, first: int, end: int) -> Span:
         """Return the pages in which some rows are."""
         if column.is_nested:
             return Span(0, self.pages[0].rows, tuple(_range(meta) for meta in column.metas))

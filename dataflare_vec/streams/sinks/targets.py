@@ -65,7 +65,7 @@ def write_frames(
         If the target is a pipe that nobody reads from any more.
     """
     options = dict(options or {})
-    watched = Watched(frames)
+    watched = WatchedFrames(frames)
     sink: Any = target
     try:
         if format == "ipc_stream":
@@ -99,7 +99,7 @@ def write_frames(
         raise
 
 
-class Watched:
+class WatchedFrames:
     """Frames, and what making them raised: so that it isn't taken for an error of the sink."""
 
     def __init__(self, frames: Iterator[pl.DataFrame]) -> None:
@@ -134,7 +134,7 @@ class _Guarded(io.RawIOBase):
     Polars ends a file well, also then: a Parquet file of the rows so far would be taken for all.
     """
 
-    def __init__(self, file: Any, frames: Watched) -> None:
+    def __init__(self, file: Any, frames: WatchedFrames) -> None:
         self._file = file
         self._frames = frames
 
@@ -154,7 +154,7 @@ class _Guarded(io.RawIOBase):
 
 
 def _write_ipc_stream(
-    frames: Watched, schema: pl.Schema, target: Any, compression: str | None = None, **options: Any
+    frames: WatchedFrames, schema: pl.Schema, target: Any, compression: str | None = None, **options: Any
 ) -> None:
     import pyarrow as pa
 
@@ -186,7 +186,7 @@ def _tear(file: Any) -> None:
 
 
 def _write_delta(
-    frames: Watched, schema: pl.Schema, target: Any, partition_by: Sequence[str], **options: Any
+    frames: WatchedFrames, schema: pl.Schema, target: Any, partition_by: Sequence[str], **options: Any
 ) -> None:
     try:
         from deltalake import write_deltalake

@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec._util.suggestions import Argument, Phrase
 from dataflare_vec.exceptions import ArgumentError, SinkError
-from dataflare_vec.streams.planning import Kind
 from dataflare_vec.streams.prefetch import ClosedError, PrefetchQueue, run_interruptibly
 from dataflare_vec.streams.sinks.atomic_write import atomic_file, atomic_folder
 from dataflare_vec.streams.sinks.targets import write_frames
 from dataflare_vec.streams.sources.files import DataFile
+from dataflare_vec.streams.write_plan import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from dataflare_vec.streams.flow import Flow
-    from dataflare_vec.streams.planning import Plan, Sink
     from dataflare_vec.streams.result import StreamResult
     from dataflare_vec.streams.sources.source import Part
+    from dataflare_vec.streams.write_plan import Sink, WritePlan
 
 
 @dataclass
 class Writing:
     """A stream on its way into what a plan says."""
 
-    plan: Plan
+    plan: WritePlan
     flow: Flow
     progress: Callable[[StreamResult], None] | None = None
 
@@ -41,7 +41,7 @@ class Writing:
             raise TypeError(msg)
 
     def check(self) -> None:
-        """Raise if that can't be: see `Plan.check` and `Plan.check_paths`."""
+        """Raise if that can't be: see `WritePlan.check` and `WritePlan.check_paths`."""
         plan, flow = self.plan, self.flow
         plan.check(flow.transform.on_error)
         files = {part.path: part.inside for part in flow.parts if isinstance(part, DataFile)}

@@ -101,7 +101,7 @@ def check_stream(path: Path) -> None:
                 _check_sizes(data, message)
 
 
-class Watched:
+class WatchedFile:
     """A binary file that remembers the first four and the last eight bytes that were read of it."""
 
     closed = False  # PyArrow asks

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from dataflare_vec.streams.parquet.row_groups import Column, FileLayout, Pages, RowGroup, Span
+from dataflare_vec.streams.parquet.row_groups import ColumnChunk, FileLayout, Pages, RowGroup, Span
 from dataflare_vec.streams.sources.queries import rows_of, slices_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _AGAIN = 6
 _TOGETHER = 2
 
 #: A column and its pages.
-Paged = tuple[Column, Pages]
+Paged = tuple[ColumnChunk, Pages]
 
 
 class Pieces:

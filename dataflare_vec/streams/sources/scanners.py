@@ -25,7 +25,7 @@ from dataflare_vec.streams.parquet.row_groups import file_layout
 from dataflare_vec.streams.sources.batches import check_end_of_stream
 from dataflare_vec.streams.sources.parquet_pieces import Pieces
 from dataflare_vec.streams.sources.queries import FIRST, rows_of, slices_of
-from dataflare_vec.streams.sources.text_blocks import Rows, check_last_line, check_last_record
+from dataflare_vec.streams.sources.text_blocks import RowSplitter, check_last_line, check_last_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -187,7 +187,7 @@ def read_text(
         if kind == "csv":
             yield from _csv_blocks(file, path, schema, options, size, block_bytes(memory))
         else:
-            for block in Rows().blocks(file, block_bytes(memory)):
+            for block in RowSplitter().blocks(file, block_bytes(memory)):
                 yield from rows_of(scan(path, kind, schema, options, block), size)
 
 
@@ -203,7 +203,7 @@ def _csv_blocks(
         )
     )
     skipped = sum(options.get(name, 0) for name in _SKIPPED)
-    blocks = Rows(end or b"\n", quote, comment).blocks(file, nbytes, 1 + skipped)
+    blocks = RowSplitter(end or b"\n", quote, comment).blocks(file, nbytes, 1 + skipped)
     separator = _separator(path, options)
     first = next(blocks, b"")
     check_last_line(first[-_TAIL:], len(schema), separator, options)

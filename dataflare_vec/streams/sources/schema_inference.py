@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.streams.sources.scanners import INFERRED, opened, scan
-from dataflare_vec.streams.sources.text_blocks import Rows
+from dataflare_vec.streams.sources.text_blocks import RowSplitter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ def ndjson_schema(path: Path, options: Mapping[str, Any]) -> pl.Schema:
     examples: dict[str, None] = {}
     how = {"ignore_errors": options.get("ignore_errors", False), "infer_schema_length": None}
     with opened(path) as file:
-        for block in Rows().blocks(file, _BLOCK):
+        for block in RowSplitter().blocks(file, _BLOCK):
             if not block.isspace():
                 found = scan(path, "ndjson", None, how, block).collect_schema()
                 examples.update((json.dumps(row), None) for row in _examples(pl.Struct(found)))

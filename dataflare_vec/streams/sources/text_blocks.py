@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Rows:
+class RowSplitter:
     """What ends a row of a text.
 
     Attributes

@@ -24,7 +24,7 @@ from dataflare_vec.compiler.jit.lowering.integers.arrays import (
     is_word,
 )
 from dataflare_vec.compiler.jit.lowering.integers.functions import Large
-from dataflare_vec.compiler.jit.lowering.integers.words import FITTING
+from dataflare_vec.compiler.jit.lowering.integers.narrow import FITTING
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType, natural
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from dataflare_vec.compiler.jit.lowering.math import rounding as bodies
 from dataflare_vec.compiler.jit.lowering.math import values as v
 from dataflare_vec.compiler.jit.lowering.math.table import MathFunction
 from dataflare_vec.compiler.jit.lowering.strings.base import helper
+from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import bits_of, float_of
 from dataflare_vec.compiler.jit.lowering.strings.numbers.parse import rounded as nearest_float
 from dataflare_vec.compiler.jit.lowering.strings.numbers.powers import (
     READ_FROM,
@@ -30,7 +31,6 @@ from dataflare_vec.compiler.jit.lowering.strings.numbers.powers import (
     read_table,
     write_table,
 )
-from dataflare_vec.compiler.jit.lowering.strings.numbers.words import bits_of, float_of
 from dataflare_vec.compiler.jit.lowering.strings.numbers.write import magnitude
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from numba.core.typing.templates import infer_global, signature
 from numba.extending import overload, overload_method, typeof_impl
 
 from dataflare_vec.compiler.jit.lowering.integers import emit
+from dataflare_vec.compiler.jit.lowering.integers.narrow import low_word
 from dataflare_vec.compiler.jit.lowering.integers.operators import (
     Args,
     WideTemplate,
@@ -23,7 +24,6 @@ from dataflare_vec.compiler.jit.lowering.integers.operators import (
     offer_unary,
     returned,
 )
-from dataflare_vec.compiler.jit.lowering.integers.words import low_word
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType, is_natural, natural, wide_int, widened
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload, overload_method, register_jitable
 
-from dataflare_vec.compiler.jit.lowering.strings.compiler import LinkedCompiler
+from dataflare_vec.compiler.jit.lowering.strings.linked import LinkedCompiler
 from dataflare_vec.compiler.jit.types.strings import BytesType, StringType, byte_pointer, make_view, offset_by
 
 # No wrappers for Python: nobody calls these from there, and they'd be most of the compilation.

@@ -20,8 +20,8 @@ from dataflare_vec.compiler.jit.lowering.strings.numbers.digits import (
     special_text,
 )
 from dataflare_vec.compiler.jit.lowering.strings.numbers.layout import lay_out
+from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import bits_of
 from dataflare_vec.compiler.jit.lowering.strings.numbers.specification import specification
-from dataflare_vec.compiler.jit.lowering.strings.numbers.words import bits_of
 from dataflare_vec.compiler.jit.lowering.strings.numbers.write import (
     magnitude,
     write_decimal,

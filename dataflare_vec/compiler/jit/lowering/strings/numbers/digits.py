@@ -6,7 +6,7 @@ import numpy as np
 
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
 from dataflare_vec.compiler.jit.lowering.strings.base import helper
-from dataflare_vec.compiler.jit.lowering.strings.numbers.words import bits_of, scaled
+from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import bits_of, scaled
 from dataflare_vec.compiler.jit.lowering.strings.numbers.write import all_digits, shortest, write_decimal
 from dataflare_vec.compiler.jit.types.strings import ascii_string, make_view, offset_by
 

@@ -14,8 +14,7 @@ from numba.core import types
 from dataflare_vec.compiler.jit.lowering.strings.base import helper, is_ascii, is_string, operation
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import decode_at
 from dataflare_vec.compiler.jit.lowering.strings.memory import leading_zeros
-from dataflare_vec.compiler.jit.lowering.strings.numbers.powers import READ_FROM, READ_TO, read_table
-from dataflare_vec.compiler.jit.lowering.strings.numbers.words import (
+from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import (
     allocate_words,
     bits_of,
     compare_numbers,
@@ -26,6 +25,7 @@ from dataflare_vec.compiler.jit.lowering.strings.numbers.words import (
     times_plus,
     times_power_of_5,
 )
+from dataflare_vec.compiler.jit.lowering.strings.numbers.powers import READ_FROM, READ_TO, read_table
 from dataflare_vec.compiler.jit.lowering.strings.strip import is_byte_space, is_space, next_offset
 from dataflare_vec.compiler.jit.lowering.strings.unicode import DECIMAL, VALUE_SHIFT, flags_of
 from dataflare_vec.compiler.jit.types.strings import ViewType

@@ -10,11 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from dataflare_vec.compiler.jit.lowering.integers.functions import Large
-from dataflare_vec.compiler.jit.lowering.integers.words import low_word
+from dataflare_vec.compiler.jit.lowering.integers.narrow import low_word
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
 from dataflare_vec.compiler.jit.lowering.strings.base import helper
-from dataflare_vec.compiler.jit.lowering.strings.numbers.powers import WRITE_FROM, write_table
-from dataflare_vec.compiler.jit.lowering.strings.numbers.words import (
+from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import (
     allocate_words,
     bits_of,
     divide,
@@ -23,6 +22,7 @@ from dataflare_vec.compiler.jit.lowering.strings.numbers.words import (
     shift_left,
     times_power_of_5,
 )
+from dataflare_vec.compiler.jit.lowering.strings.numbers.powers import WRITE_FROM, write_table
 
 _WORDS = Large(1 << 64)
 

@@ -49,7 +49,7 @@ class Sink:
 
 
 @dataclass(frozen=True)
-class Plan:
+class WritePlan:
     """The arguments of `Stream.write`."""
 
     target: Any
