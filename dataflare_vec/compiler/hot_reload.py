@@ -23,15 +23,15 @@ from dataflare_vec.definition.registry import on_redefined
 from dataflare_vec.exceptions import PluginDefinitionError
 
 if TYPE_CHECKING:
-    from dataflare_vec.compiler.remembered import Made
+    from dataflare_vec.compiler.remembered import Derived
 
 
-def check(plugin: Plugin) -> Made:
+def check(plugin: Plugin) -> Derived:
     """Forget what was compiled of a plugin if something that it captures has changed.
 
     Returns
     -------
-    Made
+    Derived
         What is still good; another one than before if it was forgotten.
 
     Raises
@@ -43,7 +43,7 @@ def check(plugin: Plugin) -> Made:
     captured = known.captured
     if captured is not None:
         if not captured.changed():
-            return known.made
+            return known.derived
         captured.recompile()
         known.forget()
         known.captured = Captured(plugin)
@@ -53,7 +53,7 @@ def check(plugin: Plugin) -> Made:
         if old is not None:
             _take_over(old, plugin)
     _check_parameters(plugin)
-    return known.made
+    return known.derived
 
 
 def _follow(old: Plugin, new: Plugin) -> None:
@@ -88,11 +88,11 @@ def _check_parameters(plugin: Plugin) -> None:
 
 def _take_over(old: Plugin, new: Plugin) -> None:
     """Give a plugin the kernels of the one that it replaced, if they would be compiled to the same."""
-    captured, before = remembered(old).captured, remembered(old).made
+    captured, before = remembered(old).captured, remembered(old).derived
     if captured is not None and not captured.changed() and _is_same(old, new):
-        made = remembered(new).made
-        made.kernels.update(before.kernels)
-        made.answers, made.is_told = before.answers, before.is_told
+        derived = remembered(new).derived
+        derived.kernels.update(before.kernels)
+        derived.answers, derived.is_told = before.answers, before.is_told
 
 
 def _is_same(old: Any, new: Any) -> bool:

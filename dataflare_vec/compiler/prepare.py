@@ -48,7 +48,7 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         check_constants(binding)
     key = (binding.constant_key, *dtypes)
     known = remembered(binding.plugin)
-    kernels = known.made.kernels
+    kernels = known.derived.kernels
     prepared: Prepared | None = kernels.get(key)
     if prepared is None:
         with known.lock:  # threads that ask at the same time get the same kernel

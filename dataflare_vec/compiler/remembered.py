@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _PLACE = "_remembered"
 
 
-class Made:
-    """What was made of a plugin as long as nothing that it captures changes.
+class Derived:
+    """What was derived from a plugin as long as nothing that it captures changes.
 
     Attributes
     ----------
@@ -57,26 +57,26 @@ class Remembered:
         What its functions named when kernels were compiled; see `hot_reload`.
     predecessor : Plugin or None
         The plugin of the same definition that it replaced, until that one's kernels were looked at.
-    made : Made
+    derived : Derived
         What `forget` forgets.
     """
 
-    __slots__ = ("__weakref__", "binding", "captured", "lock", "made", "predecessor")
+    __slots__ = ("__weakref__", "binding", "captured", "derived", "lock", "predecessor")
 
     def __init__(self) -> None:
         self.binding: Binding | None = None
         self.captured: Any = None
         self.predecessor: Plugin | None = None
-        self.made = Made()
+        self.derived = Derived()
         self.renew_after_fork()
         forks.renew_in_child(self)
 
     def forget(self) -> None:
-        """Forget what was made, because something that the plugin captures has changed.
+        """Forget what was derived, because something that the plugin captures has changed.
 
         Other threads may be about to put something into what is here now: it gets a new place.
         """
-        self.made = Made()
+        self.derived = Derived()
 
     def renew_after_fork(self) -> None:
         """Have a lock that no thread holds."""

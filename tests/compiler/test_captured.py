@@ -346,7 +346,7 @@ ROADS = {
 
 @pytest.mark.filterwarnings("ignore::dataflare_vec.InterpretedWarning")
 @pytest.mark.parametrize("form", FORMS)
-def test_each_form_on_each_road(form, monkeypatch):
+def test_each_form_on_each_path(form, monkeypatch):
     from dataflare_vec.engine.stages import partitioned
 
     if form == "merge":
@@ -470,13 +470,13 @@ def test_the_same_value_again_compiles_nothing():
     scope = Scope("a module", ROW)
     plugin = scope["out"]
     FRAME.pipe(dfv.apply, plugin)
-    kernels = remembered(plugin).made.kernels
+    kernels = remembered(plugin).derived.kernels
     scope["change"](float("2"))
     FRAME.pipe(dfv.apply, plugin)
-    assert remembered(plugin).made.kernels is kernels
+    assert remembered(plugin).derived.kernels is kernels
     scope["change"](2)  # another type
     FRAME.pipe(dfv.apply, plugin)
-    assert remembered(plugin).made.kernels is not kernels
+    assert remembered(plugin).derived.kernels is not kernels
 
 
 def test_a_helper_that_cannot_be_described_is_not_shared_with_a_plugin_that_is_new():

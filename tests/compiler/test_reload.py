@@ -76,14 +76,14 @@ def test_a_reloaded_module(module):
     module(SOURCE)
     first = importlib.import_module("reloaded_module")
     assert values() == expected(2.0)
-    kernels = remembered(first.reloaded).made.kernels
+    kernels = remembered(first.reloaded).derived.kernels
     importlib.reload(first)
     assert values() == expected(2.0)
-    assert list(remembered(first.reloaded).made.kernels.values()) == list(kernels.values())
+    assert list(remembered(first.reloaded).derived.kernels.values()) == list(kernels.values())
     module("# moved down\n\n" + SOURCE.replace("2.0", "3.0"))
     importlib.reload(first)
     assert values() == expected(3.0)
-    assert remembered(first.reloaded).made.kernels is not kernels
+    assert remembered(first.reloaded).derived.kernels is not kernels
     assert default_registry.get("reloaded") is first.reloaded
 
 

@@ -108,7 +108,7 @@ def test_finish_that_fails(df):
     assert dfv.apply(df, inverse, by="k", on_error="null")["r"].to_list() == [None, None, 6]
 
 
-def test_merged_blocks_are_those_of_the_rows():
+def test_merged_partitions_are_those_of_the_rows():
     rows = 3 * PARTITION_ROWS + 17
     x = np.random.default_rng(0).random(rows)
 

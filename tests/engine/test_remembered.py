@@ -45,8 +45,8 @@ def test_no_field_can_be_changed(name):
 def test_what_is_remembered_goes_with_the_plugin():
     plugin = made("dropped")
     known = remembered(plugin)
-    assert known.made.kernels
-    assert known.made.plan
+    assert known.derived.kernels
+    assert known.derived.plan
     gone = weakref.ref(plugin), weakref.ref(known)
     from dataflare_vec.definition.registry import default_registry
 
@@ -61,7 +61,7 @@ def test_another_plugin_begins_with_nothing(copied):
     plugin = made("another")
     other = copied(plugin)
     assert other is not plugin
-    assert not remembered(other).made.kernels
+    assert not remembered(other).derived.kernels
     assert FRAME.pipe(dfv.apply, other)["another"].to_list() == [2.0, 4.0]
 
 

@@ -179,7 +179,7 @@ def test_pipelines_have_a_state_for_each_scan(df):
     assert repr(after.state) == repr(both.state)
 
 
-def test_after_columns_and_whole_expressions(df):
+def test_after_columns_and_expressions_of_all_rows(df):
     half = define(lambda x: x / 2, name="half", form=Form.COLUMN, plugin_type=dfv.PluginType.TRANSFORMER)
     mean = define(
         pl.col("half") - pl.col("half").mean(),

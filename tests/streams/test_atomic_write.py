@@ -21,7 +21,7 @@ def names(folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_appears_when_it_is_whole(tmp_path):
+def test_a_file_appears_when_it_is_complete(tmp_path):
     target = tmp_path / "a.txt"
     target.write_text("old")
     with atomic_file(target) as temporary:
@@ -35,7 +35,7 @@ def test_a_file_appears_when_it_is_whole(tmp_path):
     assert names(tmp_path) == ["a.txt"]
 
 
-def test_a_folder_appears_when_it_is_whole(tmp_path):
+def test_a_folder_appears_when_it_is_complete(tmp_path):
     target = tmp_path / "a"
     for content in ("old", "new"):
         with atomic_folder(target) as temporary:

@@ -158,11 +158,11 @@ def answering(step: BoundStep) -> BoundStep:
     """
     if not step.plugin.is_filter:
         return step
-    made = remembered(step.plugin).made
-    plugin = made.answers
+    derived = remembered(step.plugin).derived
+    plugin = derived.answers
     if plugin is None:
         info = replace(step.plugin.info, plugin_type=PluginType.TRANSFORMER)
-        plugin = made.answers = replace(step.plugin, info=info)
+        plugin = derived.answers = replace(step.plugin, info=info)
     return step._replace(plugin=plugin, binding=replace(step.binding, plugin=plugin))
 
 

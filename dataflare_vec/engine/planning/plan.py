@@ -35,7 +35,7 @@ from dataflare_vec.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from dataflare_vec.compiler.remembered import Made
+    from dataflare_vec.compiler.remembered import Derived
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import BoundStep
@@ -64,13 +64,13 @@ def plan_for(request: Request, scope: ColumnScope) -> Plan:
         or step.replace
     ):
         return Plan(steps, scope, keep_data=keep_data)
-    last: Plan | None = known.made.plan
+    last: Plan | None = known.derived.plan
     if last is not None and last.fits(scope, keep_data=keep_data):
         return last
     plan = Plan(steps, scope, keep_data=keep_data)
     if plan.is_reusable:
-        _, made = plan.made_of[0]
-        made.plan = plan
+        _, derived = plan.derived[0]
+        derived.plan = plan
     return plan
 
 
@@ -134,19 +134,19 @@ class Plan:
         The only stage, if few rows don't need a `Run`.
     dtypes : dict
         By name of the plugin the dtypes of the columns that parameters are bound to by name.
-    made_of : list of tuple
-        The plugins, each with what was made of it when this plan was.
+    derived : list of tuple
+        The plugins, each with what was derived from it when this plan was.
     """
 
     __slots__ = (
         "_data_names",
         "_keeps_data",
         "_needs",
+        "derived",
         "direct",
         "dtypes",
         "is_pipeline",
         "is_reusable",
-        "made_of",
         "needs_all_rows",
         "new",
         "reduces",
@@ -162,7 +162,7 @@ class Plan:
         self.new: dict[str, Any] = {}
         self.dtypes: dict[str, dict[str, Any]] = {}
         self.stateful: dict[str, ScanStage] = {}
-        self.made_of: list[tuple[Plugin, Made]] = []
+        self.derived: list[tuple[Plugin, Derived]] = []
         self.is_pipeline = len(steps) > 1
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
@@ -178,8 +178,8 @@ class Plan:
         for name, dtype in self._needs:
             if scope.column(name).dtype != dtype:
                 return False
-        for plugin, made in self.made_of:
-            if check(plugin) is not made:
+        for plugin, derived in self.derived:
+            if check(plugin) is not derived:
                 return False
         for stage in self.stages:
             if not stage.is_current():
@@ -202,7 +202,7 @@ class Plan:
             )
         stage: Stage
         # If something changes meanwhile, the plugin gets another one, and this plan doesn't fit any more.
-        self.made_of.append((plugin, check(plugin)))
+        self.derived.append((plugin, check(plugin)))
         if plugin.form is Form.EXPRESSION:
             stage = self._expression(step, scope, data_names)
         elif plugin.form is Form.ROW:

@@ -54,7 +54,7 @@ def prepare_or_interpret(binding: Binding, dtypes: Sequence[Any]) -> Prepared | 
     if plugin.fallback is None:
         return prepare(binding, dtypes)
     key = ("interpreted", binding.constant_key, *dtypes)
-    kernels = remembered(plugin).made.kernels
+    kernels = remembered(plugin).derived.kernels
     known: Interpreted | None = kernels.get(key)
     if known is not None:
         return known
@@ -313,11 +313,11 @@ class InterpretedStage(Stage):
 
     def close(self) -> None:
         """Say once for each plugin that it isn't compiled, and how slow that was."""
-        made = remembered(self.plugin).made
+        derived = remembered(self.plugin).derived
         rows, seconds = self._pace.rows, self._pace.seconds
-        if not rows or made.is_told:
+        if not rows or derived.is_told:
             return
-        made.is_told = True
+        derived.is_told = True
         each = seconds / rows * 1e9
         few, many = (max(1, round(each / compiled)) for compiled in reversed(_COMPILED))
         warn(

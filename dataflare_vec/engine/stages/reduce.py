@@ -273,7 +273,7 @@ def _compiled_finish(
 ) -> tuple[Kernel, tuple[str, ...] | None, tuple[OutputField, ...], bool]:
     """Return the kernel, names of its fields, its outputs, and whether it returns a tuple."""
     key = ("finish", prepared.kernel, *dtypes.values())
-    kernels = remembered(plugin).made.kernels
+    kernels = remembered(plugin).derived.kernels
     if key not in kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
@@ -303,7 +303,7 @@ def _compiled_finish(
 
 def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
     key = ("merge", prepared.kernel)
-    kernels = remembered(plugin).made.kernels
+    kernels = remembered(plugin).derived.kernels
     if key not in kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:

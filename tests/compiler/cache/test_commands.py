@@ -32,7 +32,7 @@ def test_compile_fills_the_cache_with_all_loops(margin, folder, capsys):
     again = dfv.register("margin", lambda price, cost: (price - cost) / price, replace=True)
     frame = pl.DataFrame({"price": [2.0, None], "cost": [1, 1]}, schema_overrides={"cost": pl.Int32})
     assert frame.pipe(dfv.apply, again)["margin"].to_list() == [0.5, None]
-    (prepared,) = remembered(again).made.kernels.values()
+    (prepared,) = remembered(again).derived.kernels.values()
     assert prepared.kernel.from_cache
     assert prepared.kernel._compiled is None
 

@@ -140,6 +140,6 @@ def test_edited_programs_give_the_results_of_python():
             expected = [float(plugin.function.py_func(np.float64(value))) for value in x]
         got = frame.pipe(dfv.apply, plugin)["edited"].to_list()
         assert np.allclose(got, expected, rtol=1e-12, atol=1e-12, equal_nan=True), state
-        (prepared,) = remembered(plugin).made.kernels.values()
+        (prepared,) = remembered(plugin).derived.kernels.values()
         hits += prepared.kernel.from_cache
     assert hits >= len(states) - 2  # a program may come twice

@@ -181,7 +181,7 @@ def kernel(x):
     return math.frexp(x)[0]
 
 result = pl.DataFrame({{"x": [1.5, 4.0, {rows}.0]}}).pipe(dfv.apply, {plugins}, on_error="null")
-(prepared,) = remembered(kernel).made.kernels.values()
+(prepared,) = remembered(kernel).derived.kernels.values()
 print(json.dumps([result["kernel"].to_list(), prepared.kernel.from_cache, bool({nulls})]))
 """
     cold, from_cache, _ = finish(start(cache, program=program))
@@ -205,7 +205,7 @@ def fresh(function, **about):
 
 
 def kernel_of(plugin):
-    (prepared,) = remembered(plugin).made.kernels.values()
+    (prepared,) = remembered(plugin).derived.kernels.values()
     return prepared.kernel
 
 

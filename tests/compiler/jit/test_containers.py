@@ -97,5 +97,5 @@ def lists_of_texts(n, x):
     return "".join(letters), "".join(other)
 
 
-def test_lists_of_ascii_take_other_texts():
+def test_lists_of_ascii_take_other_strings():
     assert check(plugin(lists_of_texts), FRAME).error_count == 0

@@ -146,17 +146,17 @@ def test_shifts():
     assert result.errors["message"][1] == "negative shift count"
 
 
-@pytest.mark.parametrize("careful", [False, True])
-def test_int128_can_be_the_state(careful):
+@pytest.mark.parametrize("fails", [False, True])
+def test_int128_can_be_the_state(fails):
     values = [2**63, 5, MOST, 1]
     frame = pl.DataFrame({"u": values, "i": [-1, 7, -(2**63), 0]}, schema={"u": pl.UInt64, "i": pl.Int64})
 
     def step(s, u, i):
-        if careful and u == 5:
+        if fails and u == 5:
             raise ValueError
         return s + u * 3 - i, s
 
-    scan = dfv.scan(step, init=0, name=f"step {careful}", replace=True)
+    scan = dfv.scan(step, init=0, name=f"step {fails}", replace=True)
     result = dfv.run(frame, scan, keep=False, on_error="null")
     values, _, states = fold(scan, frame.iter_rows())
     assert result.frame.to_series().to_list() == values

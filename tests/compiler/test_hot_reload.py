@@ -42,7 +42,7 @@ def notebook(monkeypatch):
 
 
 def kernels_of(name):
-    return list(remembered(default_registry.get(name)).made.kernels.values())
+    return list(remembered(default_registry.get(name)).derived.kernels.values())
 
 
 def test_a_cell_that_is_run_again_replaces_its_plugin(notebook):
