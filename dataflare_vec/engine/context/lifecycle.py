@@ -128,22 +128,22 @@ class PluginStates:
     @property
     def is_limited(self) -> bool:
         """Whether a run may have to wait for its `turn`."""
-        return self._turns is not None
+        return self._semaphore is not None
 
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait until there may be one run more. A run within a run of the same thread doesn't wait."""
-        turns = self._turns
-        if turns is None or getattr(self._within, "run", False):
+        semaphore = self._semaphore
+        if semaphore is None or getattr(self._within, "run", False):
             yield
             return
-        turns.acquire()
+        semaphore.acquire()
         self._within.run = True
         try:
             yield
         finally:
             self._within.run = False
-            turns.release()
+            semaphore.release()
 
     # -- what is asked and set ------------------------------------------------------------------------------
 
@@ -207,7 +207,7 @@ class PluginStates:
     def renew_after_fork(self) -> None:
         """Have locks that no thread holds, and no runs under way."""
         self._lock = threading.Lock()
-        self._turns = None if self._limit is None else threading.BoundedSemaphore(self._limit)
+        self._semaphore = None if self._limit is None else threading.BoundedSemaphore(self._limit)
         self._within = threading.local()
         self.running = 0
         for entry in self._entries.values():

@@ -302,7 +302,7 @@ class RowLoopBuilder:
         present: list[ir.Value],
         error: ir.Value,
     ) -> None:
-        """Call the kernel; leave values, presence and error in their slots."""
+        """Call the kernel; leave values, presence and error in their stack slots."""
         builder, context = self.builder, self.context
         tuples = (ty for ty, n in zip(self.signature.args, self.code.groups or (), strict=False) if n > 1)
         arguments = list(
@@ -320,9 +320,9 @@ class RowLoopBuilder:
         result = fix_returning_optional(context, builder, self.signature, status, result)
         self._note(status, error)
         with builder.if_then(status.is_ok):
-            self._keep(result, self.signature.return_type, slots, present, error)
+            self._store_result(result, self.signature.return_type, slots, present, error)
 
-    def _keep(
+    def _store_result(
         self,
         result: ir.Value,
         ty: types.Type,
@@ -330,7 +330,7 @@ class RowLoopBuilder:
         present: list[ir.Value],
         error: ir.Value,
     ) -> None:
-        """Leave the values of a result of type ``ty`` in their slots."""
+        """Leave the values of a result of type ``ty`` in their stack slots."""
         builder = self.builder
         items, returned = self._split(result, ty)
         for i, (item, item_type) in enumerate(items):

@@ -172,7 +172,7 @@ class FoldLoopBuilder(RowLoopBuilder):
             if self.code.gives_values:
                 state, value = cgutils.unpack_tuple(builder, result, 2)
                 state_type, value_type = state_type
-                self._keep(value, value_type, slots, present, error)
+                self._store_result(value, value_type, slots, present, error)
             right = has_room(context, builder, self.state_type, state, state_type)
             wrong = builder.zext(builder.not_(right), ir.IntType(8))
             builder.store(builder.or_(builder.load(error), wrong), error)

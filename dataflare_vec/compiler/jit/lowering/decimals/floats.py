@@ -33,7 +33,7 @@ def to_float(scale: int) -> tuple[types.Type, Callable[..., ir.Value]]:
     Notes
     -----
     Nearly all decimals are the quotient of two integers that are floats, which one division rounds. The next
-    road takes the upper 64 bits of the digits times 64 bits of the reciprocal of the power of ten: a number
+    path takes the upper 64 bits of the digits times 64 bits of the reciprocal of the power of ten: a number
     that is too small by less than 2 in its last bit, so that if 2 more round to the same float, it is the
     right one (the idea of D. Lemire, "Number parsing at a gigabyte per second", 2021). Else all bits count.
     """
