@@ -1,6 +1,6 @@
 """What exceptions of other libraries say, cut to what a reader needs; and what only they say.
 
-Nowhere else is a message read to decide something, but in `jit.failures`, which explains Numba's.
+Nowhere else is a message read to decide something, but in `jit.diagnostics`, which explains Numba's.
 """
 
 from __future__ import annotations

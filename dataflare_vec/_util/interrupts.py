@@ -1,9 +1,9 @@
 """Ctrl-C ends a kernel's loop that doesn't end by itself.
 
 Python answers a signal between two of its own instructions, and while compiled code runs there is none. So
-loops of unknown length look at a word (see `jit.interrupts`). While one runs, a signal handler of ours, which
-is compiled code too, writes to that word and then calls Python's. The loop ends, and the run with it, by a
-KeyboardInterrupt.
+loops of unknown length look at a word (see `jit.passes.interrupts`). While one runs, a signal handler of
+ours, which is compiled code too, writes to that word and then calls Python's. The loop ends, and the run with
+it, by a KeyboardInterrupt.
 
 Only where Ctrl-C means KeyboardInterrupt: a program that handles the signal in its own way is left alone.
 """

@@ -47,7 +47,7 @@ class LoopVariant(NamedTuple):
 
     nulls: bool  # some column of the chunk has nulls, or some rows aren't selected
     records_errors: bool  # record which rows raised, and take them out of the selection; goes with nulls
-    general: bool = False  # the kernel's general variant (see `jit.math.emit`)
+    general: bool = False  # the kernel's general variant (see `jit.lowering.math.emit`)
 
     @property
     def label(self) -> str:

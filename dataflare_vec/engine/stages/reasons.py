@@ -19,7 +19,7 @@ _ADVICE = (
 
 
 class Reason:
-    """Two words where an error-recording loop writes why the last row failed (see `jit.rows.RowLoopBuilder`).
+    """Two words where an error-recording loop writes why the last row failed (see `RowLoopBuilder`).
 
     A loop over one row also gets a word for each of two bitmaps: its selection, and whether it failed.
     """

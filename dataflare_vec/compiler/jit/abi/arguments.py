@@ -8,7 +8,7 @@ of validity; a column that is made of columns has the arguments of those behind 
 argument for each of its scalars, a string two: address and bytes. Inputs come first, then outputs, then two
 bitmaps with their bit offsets: the selection (which rows are still wanted; absent means all) and the failed
 rows. The last argument is the address of the words where an error-recording loop says why a row failed (see
-`rows.REASON`); 0 if nobody asks.
+`RowLoopBuilder`); 0 if nobody asks.
 """
 
 from __future__ import annotations

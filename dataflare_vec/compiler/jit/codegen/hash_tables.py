@@ -3,7 +3,7 @@
 Open addressing with linear probing, at most half full; keys are compared exactly. A table of words holds
 64-bit keys; a table of bytes reads Arrow's string views where they lie and keeps a copy of each distinct key.
 When a table has no room left, its function returns where it stopped: Python grows the table and goes on.
-`engine.tables` calls these functions, which are in the cache as compiled kernels are.
+`engine.state.hash_tables` calls these functions, which are in the cache as compiled kernels are.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _same_bytes(a, b, length):  # type: ignore[no-untyped-def]
 
 @_compiled
 def encode_words(words, marks, start, entries, counts, codes, fresh):  # type: ignore[no-untyped-def]
-    """See `tables.encode_words`."""
+    """See `hash_tables.encode_words`."""
     mask = np.uint64(len(entries) // WORD_ENTRY - 1)
     limit = len(entries) // WORD_ENTRY // 2
     before = counts[COUNT]
@@ -147,7 +147,7 @@ def encode_words(words, marks, start, entries, counts, codes, fresh):  # type: i
 
 @_compiled
 def encode_bytes(views, buffers, marks, start, entries, counts, heap, codes, fresh):  # type: ignore[no-untyped-def]
-    """See `tables.encode_bytes`."""
+    """See `hash_tables.encode_bytes`."""
     mask = np.uint64(len(entries) // BYTES_ENTRY - 1)
     limit = len(entries) // BYTES_ENTRY // 2
     before = counts[COUNT]

@@ -64,7 +64,7 @@ class KernelCode:
         Whether the kernel raises exceptions that it allocates (message built at run time).
     speculates
         Whether the kernel may be called for a row with a null, whatever lies under it (see
-        `jit.speculation`): without a branch round the call the loop vectorises.
+        `jit.passes.speculation`): without a branch round the call the loop vectorises.
     groups
         How many inputs each of the kernel's arguments takes, as a tuple if they are several; None for one
         each.

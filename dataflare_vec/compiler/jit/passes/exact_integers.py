@@ -226,7 +226,7 @@ def _for_two(value: Any, typemap: Any, *, general: bool) -> tuple[_Code | None, 
     if function in (operator.eq, operator.ne) and any(
         isinstance(typemap[var.name], types.Optional) for var in (value.lhs, value.rhs)
     ):
-        return None, kinds  # `jit.optional`: None is equal to None
+        return None, kinds  # `jit.passes.optional`: None is equal to None
     if function in COMPARISONS:
         return sign_for(function, kinds), kinds
     if not all(map(is_integer, kinds)) or types.uint64 in kinds:

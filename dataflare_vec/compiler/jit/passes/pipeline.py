@@ -487,7 +487,7 @@ def pipeline(mode: emit.Mode | None, *, is_outermost: bool) -> type[compiler.Com
         The variant of the mathematical functions (None: libm's).
     is_outermost
         Whether what is compiled is called by a loop, or by a library that it is handed to, and not by name in
-        another function: see `jit.recursion`.
+        another function: see `jit.passes.recursion`.
     """
     key = mode, is_outermost
     if key not in _pipelines:

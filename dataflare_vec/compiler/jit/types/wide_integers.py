@@ -2,7 +2,8 @@
 
 The scale is part of the type, as it is part of a column's dtype: sums take the larger of two scales, products
 their sum. Nothing is rounded; what has more than 38 digits is an OverflowError. Integers of 128 bits are a
-kind of their own: they have no point, and end where 128 bits do (`jit.integers` has their operators).
+kind of their own: they have no point, and end where 128 bits do (`jit.lowering.integers` has their
+operators).
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def mark_formats(bytecode: Any) -> bool:
 
 
 def _is_raised(instructions: list[Any]) -> bool:
-    """Whether what the first one makes is for an exception, and isn't computed (`jit.raises`)."""
+    """Whether what the first one makes is for an exception, and isn't computed (`jit.passes.raises`)."""
     for item in instructions:
         if item.opname == "RAISE_VARARGS":
             return True
