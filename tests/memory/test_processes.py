@@ -15,7 +15,7 @@ from dataflare_vec.memory import MemoryPool
 HEAD = """
 import gc, os, sys, threading, time, warnings
 warnings.simplefilter("ignore")  # newer Pythons warn of forks while there are threads, which is meant
-from dataflare_vec.config import MemoryPoolConfig
+from dataflare_vec.config.settings import MemoryPoolConfig
 from dataflare_vec.memory import MemoryPool, default_pool
 
 def use(pool):

@@ -28,7 +28,7 @@ from dataflare_vec.compiler.jit.types.strings import (
 )
 
 OPTIONS = {
-    "pipeline_class": pipeline(Mode(full=True), is_outermost=True),
+    "pipeline_class": pipeline(Mode(general=True), is_outermost=True),
     "error_model": ERROR_MODEL,
     "no_cpython_wrapper": True,
 }
