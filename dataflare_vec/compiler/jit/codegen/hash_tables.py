@@ -238,8 +238,7 @@ def plain_floats(values, bits, words):  # type: ignore[no-untyped-def]
         words[row] = word
 
 
-# -- as C functions of an argument buffer: address and length of each array, and numbers
-# --------------------------------
+# -- as C functions of an argument buffer: address and length of each array, and numbers ---------------------
 
 
 _BYTES, _INT32S, _INT64S, _WORDS, _FLOATS = (

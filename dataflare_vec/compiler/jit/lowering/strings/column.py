@@ -39,7 +39,7 @@ class ViewElement(CheckedElement):
 
     def argument_types(self, context: Context, ty: types.Type) -> list[ir.Type]:
         """Return the LLVM types of the column's four arguments."""
-        # The second as a number: a pointer would be said not to alias, but `room` changes the data_builder.
+        # The second as a number: a pointer would be said not to alias, but `room` changes the data builder.
         return [_BYTES, _I64, _BYTES, _I64]
 
     def load_checked(

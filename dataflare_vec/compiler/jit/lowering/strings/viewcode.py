@@ -136,8 +136,7 @@ def _inline_payload(module: ir.Module) -> ir.Function:
     return function
 
 
-# -- the thread's data builder
-# ------------------------------------------------------------------------------------
+# -- the thread's data builder -------------------------------------------------------------------------------
 
 
 def _at(builder: Builder, data_builder: ir.Value, word: int) -> ir.Value:
