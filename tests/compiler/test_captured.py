@@ -350,7 +350,7 @@ def test_each_form_on_each_path(form, monkeypatch):
     from dataflare_vec.engine.stages import partitioned
 
     if form == "merge":
-        monkeypatch.setattr(partitioned, "BLOCK_ROWS", 1)
+        monkeypatch.setattr(partitioned, "PARTITION_ROWS", 1)
     kernels, expected = FORMS[form]
     scope = Scope("a global", kernels)
     if form == "merge":

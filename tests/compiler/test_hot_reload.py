@@ -262,7 +262,7 @@ REDEFINED = {
 def test_whatever_is_said_anew_of_a_plugin_counts(notebook, monkeypatch, what):
     from dataflare_vec.engine.stages import partitioned
 
-    monkeypatch.setattr(partitioned, "BLOCK_ROWS", 1)
+    monkeypatch.setattr(partitioned, "PARTITION_ROWS", 1)
     cell, old, new, before, after = REDEFINED[what]
 
     def values():

@@ -256,8 +256,8 @@ def test_reduce_is_the_plain_function_row_by_row(frame, key, name, config):
 @given(frames_of(400), configs, st.data())
 def test_blocks_are_the_same_for_any_chunks_threads_and_batches(name, frame, config, data):
     reduce = REDUCES[name]
-    rows = partitioned.BLOCK_ROWS
-    partitioned.BLOCK_ROWS = data.draw(st.sampled_from([1, 7, 64, 100]))
+    rows = partitioned.PARTITION_ROWS
+    partitioned.PARTITION_ROWS = data.draw(st.sampled_from([1, 7, 64, 100]))
     try:
         wanted = dfv.run(frame, reduce, config=dfv.BatchConfig(enable_parallel=False)).frame
         assert_frame_equal(dfv.run(frame, reduce, config=config).frame, wanted, check_exact=True)
@@ -265,7 +265,7 @@ def test_blocks_are_the_same_for_any_chunks_threads_and_batches(name, frame, con
         streamed = pl.from_arrow(dfv.apply(reader, reduce, on_error="null").read_all())
         assert_frame_equal(streamed, wanted, check_exact=True)
     finally:
-        partitioned.BLOCK_ROWS = rows
+        partitioned.PARTITION_ROWS = rows
 
 
 @given(frames_of(), st.sampled_from(list(REDUCES)))
