@@ -138,7 +138,7 @@ def test_interrupted(number, code, tmp_path):
     (tmp_path / "kernels.py").write_text(
         "import dataflare_vec as dfv\n@dfv.plugin\ndef share(x):\n    return 100 // x\n"
     )
-    command = [sys.executable, "-m", "dataflare_vec.cli", "run", "share", "-", "-o", str(target)]
+    command = [sys.executable, "-B", "-m", "dataflare_vec.cli", "run", "share", "-", "-o", str(target)]
     command.append(f"--plugins={tmp_path}/kernels.py")
     reading, writing = os.pipe()
     with subprocess.Popen(command, stdin=reading, stderr=subprocess.PIPE) as process:
