@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit code, one of `common.EXIT_CODES`."""
     parser = argparse.ArgumentParser(
         prog="dataflare-vec",
-        description="Your own Python over data frames, compiled onto Arrow memory.",
+        description="User-defined functions (UDFs) over Arrow columns, compiled and applied to files.",
         epilog=common.EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -68,5 +68,5 @@ def command() -> None:
         code = process.flushed(int(end.code or 0))
     except KeyboardInterrupt as error:
         code = process.stopped(error) or common.INTERRUPTED
-        sys.stderr.write(f"dataflare-vec: {common.STOPPED[code]} before anything was done\n")
+        sys.stderr.write(f"dataflare-vec: {common.STOPPED[code]} before the run began\n")
     process.end(code)

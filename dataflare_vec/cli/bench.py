@@ -21,15 +21,19 @@ _SAMPLE = 20_000
 
 def add(commands: Any) -> None:
     """Add the command's parser."""
-    parser = commands.add_parser("bench", help="how fast a plugin is on a file's rows, and than plain Python")
+    parser = commands.add_parser(
+        "bench", help="benchmark a plugin on the rows of a file, against plain Python"
+    )
     parser.add_argument("plugins_to_run", metavar="PLUGIN[,PLUGIN…]")
     parser.add_argument("file", metavar="FILE")
-    parser.add_argument("--rows", type=int, default=common.MOST_ROWS, help="at most (default: %(default)s)")
+    parser.add_argument(
+        "--rows", type=int, default=common.MOST_ROWS, help="maximum number of rows (default: %(default)s)"
+    )
     common.add_plugins_option(parser)
     common.add_set_option(parser)
     common.add_by_option(parser)
     add_reading_options(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 

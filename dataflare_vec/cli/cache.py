@@ -16,13 +16,13 @@ _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 def add(commands: Any) -> None:
     """Add the command's parser."""
-    parser = commands.add_parser("cache", help="compiled kernels on disk: size, list, clear")
+    parser = commands.add_parser("cache", help="manage the compiled kernels on disk: size, list, clear")
     parser.add_argument(
         "action",
         nargs="?",
         choices=("size", "list", "clear"),
         default="size",
-        help="how much there is (the default); each kernel, the last used first; remove all",
+        help="total size (the default); each kernel, most recently used first; remove all",
     )
     parser.set_defaults(run=run)
 
@@ -35,7 +35,7 @@ def run(options: Namespace) -> int:
     folder = open_folder()
     if folder is None:
         sys.stderr.write(
-            f"dataflare-vec: there is no cache (`{VARIABLE_ENABLED}`, or a folder that is refused)\n"
+            f"dataflare-vec: no cache available (`{VARIABLE_ENABLED}=0`, or its folder was refused)\n"
         )
         return 1
     if options.action == "clear":

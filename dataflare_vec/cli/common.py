@@ -26,12 +26,12 @@ EXIT_CODES = """\
 exit codes:
   0    done
   1    failed for another reason than those below
-  2    wrong usage: an option, a plugin or a column that isn't there or doesn't fit
+  2    wrong usage: an option, plugin or column that doesn't exist or doesn't fit
   3    an input is missing, damaged, or changes its columns
   4    an output can't be written
   5    rows failed, under --on-error raise
-  130  interrupted (Ctrl-C); 143 terminated; 141 nobody reads the output any more
-Whatever the code, no output is left half-written; a pipe that breaks off says so to its reader.
+  130  interrupted (Ctrl-C); 143 terminated; 141 the reader of the output is gone
+No output is ever left half-written, and the reader of a pipe can tell that its stream is incomplete.
 """
 
 
@@ -59,7 +59,7 @@ def add_set_option(parser: ArgumentParser) -> None:
         metavar="PARAMETER=VALUE",
         dest="bindings",
         help="bind a parameter to a column (lat1=from_lat) or a number (radius=3958.8); with several "
-        "plugins it holds for all that have it, or for one as haversine.radius=3958.8; may be repeated",
+        "plugins for all that have it, or for one of them: haversine.radius=3958.8; may be repeated",
     )
 
 
@@ -70,7 +70,7 @@ def add_by_option(parser: Any) -> None:
         action="append",
         default=[],
         metavar="COLUMN[,COLUMN…]",
-        help="keys: a state for each. With several plugins they are those of each scan and reduce; "
+        help="keys, each with a state of its own; with several plugins they apply to each scan and reduce; "
         "PLUGIN=COLUMN[,COLUMN…] gives one plugin its own; may be repeated",
     )
 
@@ -89,7 +89,7 @@ def load_plugins(paths: Sequence[str]) -> None:
         name = _module_name(Path(path))
         spec = spec_from_file_location(name, path)
         if spec is None or spec.loader is None or not Path(path).is_file():
-            msg = f"--plugins: `{path}` is no Python file"
+            msg = f"--plugins: `{path}` is not a Python file"
             raise ValueError(msg)
         module = module_from_spec(spec)
         sys.modules[name] = module  # what kernels are found by when they are explained
@@ -165,7 +165,7 @@ def parse_plugins(
         steps.append(Step(plugin, output or None, bindings=own.get(plugin, {})))
     for plugin in own:
         if plugin not in {step.plugin for step in steps}:
-            msg = f"--set {plugin}.…: there is no such plugin among {names}"
+            msg = f"--set {plugin}.…: none of the plugins {names} has that name"
             raise ValueError(msg)
     return _with_keys(steps, keys), shared
 
@@ -236,7 +236,7 @@ def complain(error: BaseException) -> int:
     elif type(error).__name__ == "PanicException":  # of Polars, which is none of Exception
         error = RuntimeError(f"Polars failed: {error}")
     elif isinstance(error, MemoryError):
-        error = RuntimeError(f"there isn't enough memory{f': {error}' if str(error) else ''}")
+        error = RuntimeError(f"not enough memory{f': {error}' if str(error) else ''}")
     elif isinstance(error, SystemExit):
         error = RuntimeError(f"a plugin ended the program, with {error.code!r}")
     elif not isinstance(error, (OSError, RuntimeError)):

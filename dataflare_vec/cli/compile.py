@@ -18,16 +18,16 @@ def add(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
         "compile",
-        help="compile kernels into the cache, for an image or a service that has to start at once",
-        description="Compile kernels into the cache: what runs later on this kind of processor loads them.",
+        help="compile kernels into the cache ahead of time, for a container image or a service",
+        description="Compile kernels into the cache, where later runs on this kind of processor find them.",
     )
-    parser.add_argument("names", nargs="+", metavar="PLUGIN", help="a row kernel or filter, by name")
+    parser.add_argument("names", nargs="+", metavar="PLUGIN", help="name of a row kernel or filter")
     parser.add_argument(
         "--for",
         dest="types",
         metavar="TYPES",
-        help='types of the columns, as "f64,f64" or "i32,date,datetime[us]"; by default what parameters are '
-        "annotated with, else f64",
+        help='dtypes of the columns, such as "f64,f64" or "i32,date,datetime[us]"; by default those of '
+        "the annotations, else f64",
     )
     common.add_plugins_option(parser)
     parser.set_defaults(run=run)
@@ -42,7 +42,7 @@ def run(options: Namespace) -> int:
 
     folder = open_folder()
     if folder is None:
-        sys.stderr.write("dataflare-vec: there is no cache to compile into\n")
+        sys.stderr.write("dataflare-vec: no cache available to compile into\n")
         return 1
     common.load_plugins(options.plugins)
     for name in options.names:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Add the command's parser."""
-    parser = commands.add_parser("demo", help="336,776 real flights through kernels, expressions and filters")
+    parser = commands.add_parser("demo", help="run kernels, expressions and filters on 336,776 real flights")
     parser.set_defaults(run=run)
 
 

@@ -54,7 +54,7 @@ def dtype_of(text: str, option: str) -> Any:
     except (TypeError, ValueError):  # of a type that has no unit, or not that one
         pass
     known = ", ".join([*_SHORT, "date", "time", "datetime[us]", "duration[us]", "decimal[10,2]"])
-    msg = f"{option}: `{text.strip()}` is no type; use {known}"
+    msg = f"{option}: `{text.strip()}` is not a dtype; use {known}"
     raise ValueError(msg)
 
 

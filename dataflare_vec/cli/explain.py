@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 def add(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
-        "explain", help="whether a plugin's loop is vector code, what it moves, and what slows it down"
+        "explain",
+        help="show whether a plugin's loop is vectorised, what it reads and writes, and what slows it down",
     )
     parser.add_argument("plugins_to_run", metavar="PLUGIN[,PLUGIN…]")
-    parser.add_argument("file", nargs="?", metavar="FILE", help="data to read types from and to measure on")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="data to read dtypes from and to measure on")
     common.add_plugins_option(parser)
     common.add_set_option(parser)
     common.add_by_option(parser)
@@ -31,7 +32,7 @@ def run(options: Namespace) -> int:
     from dataflare_vec.api.explain import explain
 
     if options.by and options.file is None:
-        msg = "--by needs FILE, which tells what the keys are"
+        msg = "--by needs FILE, to know the dtypes of the keys"
         raise ValueError(msg)
     common.load_plugins(options.plugins)
     plugins, bindings = common.parse_plugins(options.plugins_to_run, options.bindings, options.by)

@@ -19,9 +19,9 @@ PACK = "dataflare_vec_kernels."
 
 def add(commands: Any) -> None:
     """Add the command's parser."""
-    parser = commands.add_parser("list", help="all plugins that are installed, one line each")
+    parser = commands.add_parser("list", help="list the installed plugins, one per line")
     common.add_plugins_option(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 

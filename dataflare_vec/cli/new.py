@@ -34,9 +34,9 @@ class _Template(Template):
 def add(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
-        "new", help="a plugin pack to start from: pyproject with entry point, kernel, test, benchmark"
+        "new", help="create a plugin pack: pyproject with entry point, kernel, test, benchmark"
     )
-    parser.add_argument("name", metavar="NAME", help="of the pack and its folder, such as my-kernels")
+    parser.add_argument("name", metavar="NAME", help="name of the pack and its folder, such as my-kernels")
     parser.set_defaults(run=run)
 
 
@@ -48,10 +48,10 @@ def run(options: Namespace) -> int:
     name = folder.name
     module = re.sub(r"[-.]+", "_", name).lower()
     if not module.isidentifier() or keyword.iskeyword(module) or not module.isascii():
-        msg = f"`{name}` can't be a package's name; use letters, digits, - and _, a letter first"
+        msg = f"`{name}` is not a valid package name; use letters, digits, - and _, a letter first"
         raise ValueError(msg)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        msg = f"`{folder}` is there already, and isn't empty"
+        msg = f"`{folder}` already exists and isn't empty"
         raise ValueError(msg)
     names = {"name": name, "module": module, "kernel": f"{module}_change"}
     templates = files("dataflare_vec.cli") / "templates"

@@ -13,20 +13,26 @@ if TYPE_CHECKING:
 def add_reading_options(parser: ArgumentParser) -> None:
     """Add them to a command that reads files."""
     parser.add_argument(
-        "--input-format", metavar="FORMAT", help="parquet, ipc, ipc_stream, csv, ndjson; by default by name"
+        "--input-format",
+        metavar="FORMAT",
+        help="parquet, ipc, ipc_stream, csv, ndjson; by default inferred from the name",
     )
     group = parser.add_argument_group("reading CSV and NDJSON")
-    group.add_argument("--separator", metavar="CHARACTER", help=r"between values, such as ';' or \t")
-    group.add_argument("--quote-char", metavar="CHARACTER", help="around values (default: \"); '' for none")
+    group.add_argument("--separator", metavar="CHARACTER", help=r"separator of values, such as ';' or \t")
     group.add_argument(
-        "--no-header", action="store_true", help="the first line is a row; columns are column_0, column_1, …"
+        "--quote-char", metavar="CHARACTER", help="quotes around values (default: \"); '' for none"
+    )
+    group.add_argument(
+        "--no-header",
+        action="store_true",
+        help="the first line is data; columns are named column_0, column_1, …",
     )
     group.add_argument(
         "--null-value",
         action="append",
         default=[],
         metavar="TEXT",
-        help="what stands for null, besides nothing, or for one column COLUMN=TEXT; may be repeated",
+        help="text that means null, besides the empty field; COLUMN=TEXT for one column; may be repeated",
     )
     group.add_argument(
         "--dtype",
@@ -34,12 +40,14 @@ def add_reading_options(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="COLUMN=TYPE",
-        help="what a column is, as zip=String, day=date or price=decimal[10,2]; by default what the "
-        "plugin's parameter is annotated with, else as the first 10,000 rows look; may be repeated",
+        help="dtype of a column, such as zip=String, day=date or price=decimal[10,2]; by default that of the "
+        "parameter's annotation, else inferred from the first 10,000 rows; may be repeated",
     )
-    group.add_argument("--encoding", help="such as latin1, cp1252, utf16 (default: utf8)")
     group.add_argument(
-        "--decimal-comma", action="store_true", help="1,5 is a number; the separator is another"
+        "--encoding", help="encoding of the text, such as latin1, cp1252, utf16 (default: utf8)"
+    )
+    group.add_argument(
+        "--decimal-comma", action="store_true", help="read 1,5 as a number; needs another separator"
     )
 
 
@@ -66,7 +74,7 @@ def read_options(options: Namespace) -> dict[str, Any]:
         found["encoding"] = options.encoding
     if options.decimal_comma:
         if found.get("separator", ",") == ",":
-            msg = "--decimal-comma needs another separator than a comma, as --separator ';'"
+            msg = "--decimal-comma needs a separator other than a comma, such as --separator ';'"
             raise ValueError(msg)
         found["decimal_comma"] = True
     return found
@@ -77,7 +85,7 @@ def _null_values(texts: list[str]) -> list[str] | dict[str, str]:
     if not columns:
         return texts
     if len(columns) < len(texts):
-        msg = "--null-value: give texts for all columns, or one COLUMN=TEXT for each of some, not both"
+        msg = "--null-value: give either TEXT for all columns or COLUMN=TEXT for some of them"
         raise ValueError(msg)
     return columns
 

@@ -22,11 +22,11 @@ def add(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
         "report",
-        help="what a performance report says (of run --report FILE.json)",
-        description="Print a performance report that was written as JSON, or make a page of it.",
+        help="print a performance report (of run --report FILE.json)",
+        description="Print a performance report that was written as JSON, or convert it to HTML.",
     )
-    parser.add_argument("file", metavar="FILE", help="as `run --report FILE.json` writes it")
-    parser.add_argument("-o", "--output", metavar="PAGE.html", help="write a page with charts instead")
+    parser.add_argument("file", metavar="FILE", help="a file written by `run --report FILE.json`")
+    parser.add_argument("-o", "--output", metavar="PAGE.html", help="write an HTML page with charts instead")
     parser.set_defaults(run=run)
 
 
@@ -40,7 +40,7 @@ def run(options: Namespace) -> int:
         msg = f"-o: the page's name must end in .html, got `{options.output}`"
         raise ValueError(msg)
     if options.output is not None:
-        require("report", "-o: a report as a page")
+        require("report", "-o: an HTML report")
         check_apart([Path(options.file)], [("the page", Path(options.output))])
     try:
         with open(options.file, "rb") as file:
@@ -49,7 +49,7 @@ def run(options: Namespace) -> int:
     except OSError as error:
         raise SourceError(error.strerror or str(error), file=options.file) from error
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        msg, hint = "it is no performance report", "write one with `run --report FILE.json`"
+        msg, hint = "it is not a performance report", "write one with `run --report FILE.json`"
         raise SourceError(msg, file=options.file, hint=hint) from error
     if options.output is None:
         sys.stdout.write(shown)

@@ -35,8 +35,8 @@ def add(commands: Any) -> None:
     """Add the command's parser."""
     parser = commands.add_parser(
         "run",
-        help="pass files through plugins, in bounded memory",
-        description="Pass files, larger than memory if need be, through plugins, and write what comes out.",
+        help="apply plugins to files, in bounded memory",
+        description="Apply plugins to files, also larger than memory, and write the result.",
         epilog=_EXAMPLES + common.EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -56,7 +56,7 @@ def add(commands: Any) -> None:
         "-o",
         "--output",
         required=True,
-        help="a file; a folder (it is there, ends in /, or has no suffix), which gets a file for each input "
+        help="a file; or a folder (if it exists, ends in / or has no suffix), which gets one file per input "
         "file; - is standard output",
     )
     common.add_plugins_option(parser)
@@ -71,22 +71,24 @@ def add(commands: Any) -> None:
 def _add_rows(rows: Any) -> None:
     """Add the options that say which rows and columns come out."""
     common.add_by_option(rows)
-    rows.add_argument("--only-new", action="store_true", help="leave out the input's own columns")
+    rows.add_argument(
+        "--only-new", action="store_true", help="write only the new columns, without those of the input"
+    )
     rows.add_argument(
         "--replace",
         action="store_true",
-        help="an output takes the place of a column of its name; without it that is refused",
+        help="let an output replace a column of the same name, which is an error otherwise",
     )
     rows.add_argument(
         "--on-error",
         choices=("raise", "null", "drop"),
         default="raise",
-        help="what becomes of rows that fail: end the run (the default), null, or nothing",
+        help="what to do with rows that fail: end the run (the default), set null, or drop them",
     )
     rows.add_argument(
         "--errors",
         metavar="FILE",
-        help="a file (a folder, where the output is one) for the rows that failed, with the reason",
+        help="a file (a folder if the output is one) for the failed rows, with the reason",
     )
 
 
@@ -95,26 +97,31 @@ def _add_files(files: Any) -> None:
     files.add_argument(
         "--format",
         metavar="FORMAT",
-        help="of the output: parquet, ipc, ipc_stream, csv, ndjson, delta; by default by its name, in a "
-        "folder that of each input file",
+        help="format of the output: parquet, ipc, ipc_stream, csv, ndjson, delta; by default inferred from "
+        "its name, in a folder that of each input file",
     )
     files.add_argument(
-        "--partition-by", metavar="COLUMN[,COLUMN…]", help="write a folder column=value for each value"
+        "--partition-by", metavar="COLUMN[,COLUMN…]", help="write one folder column=value per value"
     )
-    files.add_argument("--compression", metavar="CODEC", help="of the output, such as zstd, lz4, snappy")
-    files.add_argument("--resume", action="store_true", help="leave out files that are finished")
+    files.add_argument(
+        "--compression", metavar="CODEC", help="codec of the output, such as zstd, lz4, snappy"
+    )
+    files.add_argument("--resume", action="store_true", help="skip files that are finished")
     files.add_argument("--overwrite", action="store_true", help="replace a folder of partitions")
 
 
 def _add_running(running: Any) -> None:
     """Add the options that say how much it takes, and what it tells."""
-    running.add_argument("--memory", metavar="SIZE", help="what data under way may take, such as 2GiB")
+    running.add_argument("--memory", metavar="SIZE", help="limit for the data in flight, such as 2GiB")
     running.add_argument(
-        "--max-latency", metavar="SECONDS", type=float, help="pass a live stream's batches on within this"
+        "--max-latency",
+        metavar="SECONDS",
+        type=float,
+        help="pass on batches of a live stream within this time",
     )
     running.add_argument("--report", metavar="FILE", help="write a performance report, .html or .json")
     running.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
-    running.add_argument("--json", action="store_true", help="the summary as JSON, and no progress")
+    running.add_argument("--json", action="store_true", help="print the summary as JSON, and no progress")
 
 
 def run(options: Namespace) -> int:
@@ -204,7 +211,7 @@ def _check_report(path: Path) -> None:
         msg = f"--report: the name must end in .html or .json, got `{path}`"
         raise ValueError(msg)
     if path.suffix == ".html":
-        require("report", "--report: a report as a page")
+        require("report", "--report: an HTML report")
     real = Path(os.path.realpath(path))
     try:
         os.stat(f"{real.parent}/.")  # a link may lead where nothing is
@@ -230,12 +237,12 @@ def _check_paths(plan: WritePlan, options: Namespace) -> None:
     # Files that a shell has opened for us: `< in.arrows` and `> out.arrows`.
     for path in (*plan.written, *(path for _, path in report)):
         if options.inputs == ["-"] and is_same(path, 0):
-            msg = f"`{path}` is the standard input too; write to another file"
+            msg = f"`{path}` is also the standard input; write to another file"
             raise ValueError(msg)
     if options.output == "-":
         for path in (*(files or ()), *plan.written):
             if is_same(path, 1):
-                msg = f"`{path}` is the standard output too; send that to another file"
+                msg = f"`{path}` is also the standard output; send that to another file"
                 raise ValueError(msg)
 
 
@@ -253,7 +260,7 @@ def _standard_input() -> Any:
     try:
         reader = pa.ipc.open_stream(watched)
     except (pa.ArrowInvalid, OSError) as error:
-        msg = f"standard input is no Arrow IPC stream: {error}"
+        msg = f"standard input is not an Arrow IPC stream: {error}"
         raise SourceError(msg) from error
 
     def batches() -> Iterator[Any]:
@@ -261,14 +268,14 @@ def _standard_input() -> Any:
             yield from validated(reader)
             check_end_of_stream(watched.first, watched.last)
         except SourceError as error:
-            error.fill(problem=f"standard input breaks off, or is damaged: {error.problem}")
+            error.fill(problem=f"standard input is truncated or damaged: {error.problem}")
             raise
         except (pa.ArrowException, DataFlareError, OSError, ValueError) as error:
-            msg = f"standard input breaks off, or is damaged: {error}"
+            msg = f"standard input is truncated or damaged: {error}"
             raise SourceError(msg) from error
         if watched.read(1):
             msg = "standard input goes on after the end of its Arrow IPC stream"
-            raise SourceError(msg, hint="send one stream; several files one after the other are none")
+            raise SourceError(msg, hint="send one stream; concatenated files are not one")
 
     return pa.RecordBatchReader.from_batches(reader.schema, batches())
 

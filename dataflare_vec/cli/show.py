@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 def add(commands: Any) -> None:
     """Add the command's parser."""
-    parser = commands.add_parser("show", help="a plugin's parameters, documentation and origin")
+    parser = commands.add_parser("show", help="show a plugin's parameters, documentation and origin")
     parser.add_argument("plugin", metavar="PLUGIN")
     common.add_plugins_option(parser)
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 

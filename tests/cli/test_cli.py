@@ -121,19 +121,19 @@ def test_a_pipe_that_nobody_reads():
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (("cli_shar", "in"), 2, "there is no plugin `cli_shar`; did you mean `cli_share`"),
-        (("cli_share", "in", "--set", "part=prt"), 2, "no column `prt`"),
+        (("cli_shar", "in"), 2, "plugin `cli_shar` not found; did you mean `cli_share`"),
+        (("cli_share", "in", "--set", "part=prt"), 2, "column `prt` (for parameter `part`) not found"),
         (("cli_share", "in", "--set", "prt=part"), 2, "parameter `prt`"),
         (
             ("cli_share", "in", "--set", "part"),
             2,
             "expected PARAMETER=COLUMN or PARAMETER=NUMBER",
         ),
-        (("cli_share", "in", "--set", "other.part=x"), 2, "--set other.…: there is no such plugin"),
+        (("cli_share", "in", "--set", "other.part=x"), 2, "--set other.…: none of the plugins"),
         (("cli_share,", "in"), 2, "expected PLUGIN[,PLUGIN…]"),
         (("cli_share", "in", "--memory", "much"), 2, "--memory must be a number of bytes"),
         (("cli_share", "in", "-"), 2, "can't be read together with files"),
-        (("cli_share", "out"), 3, "can't read `out`: there is no such file"),
+        (("cli_share", "out"), 3, "can't read `out`: no such file"),
         (("cli_share", "bad.parquet"), 3, "can't read `bad.parquet` as parquet"),
         (("cli_share", "in"), 5, "rows 0, 50 of `in/0.parquet` failed, the first with ZeroDivisionError"),
         (("cli_share", "in", "--errors", "e.parquet"), 2, "--on-error null or drop"),
@@ -148,7 +148,7 @@ def test_mistakes(arguments, code, text, capsys, tmp_path):
 
 def test_outputs_that_cannot_be(capsys):
     run("cli_share", "in", "-o", "in/0.parquet", "--on-error=null", code=2)
-    assert "`in/0.parquet` is an input too" in capsys.readouterr().err
+    assert "`in/0.parquet` is also an input" in capsys.readouterr().err
     run("cli_share", "in", "-o", "kernels.py/out.parquet", "--on-error=null", code=4)
     assert "can't write `kernels.py/out.parquet`" in capsys.readouterr().err
 
@@ -156,7 +156,7 @@ def test_outputs_that_cannot_be(capsys):
 def test_plugin_files_that_cannot_be(capsys, tmp_path):
     command = ["run", "x", "in", "-o", "o.parquet", "--plugins"]
     assert main([*command, "none.py"]) == 2
-    assert "`none.py` is no Python file" in capsys.readouterr().err
+    assert "`none.py` is not a Python file" in capsys.readouterr().err
     (tmp_path / "broken.py").write_text("import nothing_there")
     assert main([*command, "broken.py"]) == 2
     assert "`broken.py` raised ModuleNotFoundError" in capsys.readouterr().err
@@ -227,7 +227,7 @@ def test_report(capsys, tmp_path):
     assert main(["report", "report.json", "-o", "page.html"]) == 0
     assert "cli_share" in (tmp_path / "page.html").read_text()
     assert main(["report", "kernels.py"]) == 3
-    assert "`kernels.py`: it is no performance report" in capsys.readouterr().err
+    assert "`kernels.py`: it is not a performance report" in capsys.readouterr().err
     assert main(["report", "nothing.json"]) == 3
 
 

@@ -117,10 +117,10 @@ def test_by_in_a_pipeline(capsys):
             "opt_share,opt_large in -o x.parquet --by k",
             "none of the plugins `opt_share`, `opt_large` is a scan",
         ),
-        ("opt_running in -o x.parquet --by nope", "there is no column `nope` to go by"),
+        ("opt_running in -o x.parquet --by nope", "key column `nope` not found"),
         ("opt_running in -o x.parquet --by k,", "--by: expected COLUMN[,COLUMN…], got `k,`"),
-        ("opt_running in -o x.parquet --by k,k", "two keys are named the same, --by is k, k; name each once"),
-        ("k=opt_total in -o x.parquet --by k --replace", "name the output otherwise with COLUMN=PLUGIN"),
+        ("opt_running in -o x.parquet --by k,k", "two keys have the same name: --by is k, k; name each once"),
+        ("k=opt_total in -o x.parquet --by k --replace", "rename the output with COLUMN=PLUGIN"),
     ):
         run(line, code=2)
         assert text in capsys.readouterr().err
@@ -149,18 +149,22 @@ def test_output_is_what_its_name_says(name, read):
 
 
 REFUSED = [
-    ("-o o.xlsx", 2, "`o.xlsx`: can't tell what to write"),
-    ("-o o.json", 2, "can't tell what to write"),
+    ("-o o.xlsx", 2, "`o.xlsx`: can't infer the output format"),
+    ("-o o.json", 2, "can't infer the output format"),
     ("-o o.txt", 2, "or pass --format one of parquet"),
-    ("-o o.parquet.gz", 2, "can't tell what to write"),
+    ("-o o.parquet.gz", 2, "can't infer the output format"),
     ("-o o.parquet --errors e.parquet", 2, "--errors needs --on-error null or drop"),
-    ("-o o.parquet --errors e.xlsx --on-error drop", 2, "`e.xlsx`: can't tell what to write"),
+    ("-o o.parquet --errors e.xlsx --on-error drop", 2, "`e.xlsx`: can't infer the output format"),
     ("-o o.parquet --errors o.parquet --on-error drop", 2, "would both be written to `o.parquet`"),
     ("-o o --errors o --on-error drop", 2, "would both be written to `o/0.parquet`"),
-    ("-o o --errors in --on-error drop", 2, "`in/0.parquet` is an input too"),
+    ("-o o --errors in --on-error drop", 2, "`in/0.parquet` is also an input"),
     ("-o o --errors e.parquet --on-error drop", 2, "--errors must be a folder too"),
-    ("-o p --partition-by k --errors p/e.parquet --on-error drop", 2, "would be in `p`, which is replaced"),
-    ("-o k.py --format csv", 2, "`k.py` is an input too"),
+    (
+        "-o p --partition-by k --errors p/e.parquet --on-error drop",
+        2,
+        "would be inside `p`, which is replaced",
+    ),
+    ("-o k.py --format csv", 2, "`k.py` is also an input"),
     ("-o r.json --report r.json --format csv", 2, "would both be written to `r.json`"),
     ("-o o.parquet --report r.txt", 2, "--report: the name must end in .html or .json"),
     ("-o o.parquet --report nowhere/r.json", 4, "--report: can't write `nowhere/r.json`"),
@@ -176,19 +180,19 @@ REFUSED = [
         "--input-format must be one of parquet, ipc, ipc_stream, csv, ndjson, got 'xml'",
     ),
     ("-o o.parquet --compression zip", 2, "--compression must be one of zstd"),
-    ("-o o.csv --compression gzip", 2, "--compression gzip goes with a name that ends in `.csv.gz`"),
-    ("-o d --format delta --compression zstd", 2, "--compression: there is none to choose for delta"),
+    ("-o o.csv --compression gzip", 2, "--compression gzip needs a name that ends in `.csv.gz`"),
+    ("-o d --format delta --compression zstd", 2, "--compression: not available for delta"),
     ("-o o.parquet --memory much", 2, "--memory must be a number of bytes"),
     ("-o o.parquet --max-latency 0", 2, "--max-latency must be more than 0 seconds"),
     ("-o o.parquet --max-latency=-1", 2, "--max-latency must not be negative"),
-    ("-o o.parquet --separator ;", 3, "is parquet, which has no use for --separator ;"),
+    ("-o o.parquet --separator ;", 3, "is parquet, which doesn't take --separator ;"),
     ("-o o.parquet --separator ;;", 2, "--separator ;;: it has to be one ASCII character"),
-    ("-o o.parquet --decimal-comma", 2, "--decimal-comma needs another separator than a comma"),
+    ("-o o.parquet --decimal-comma", 2, "--decimal-comma needs a separator other than a comma"),
     ("-o o.parquet --dtype k", 2, "--dtype: expected COLUMN=TYPE, got `k`"),
-    ("-o o.parquet --dtype k=Strange", 2, "--dtype: `Strange` is no type; use i8"),
-    ("-o o.parquet --encoding klingon", 2, "--encoding klingon: Python knows no such encoding"),
-    ("-o o.parquet --null-value a --null-value b=c", 2, "--null-value: give texts for all columns, or one"),
-    ("-o p --partition-by nope", 2, "--partition-by: there is no column `nope`"),
+    ("-o o.parquet --dtype k=Strange", 2, "--dtype: `Strange` is not a dtype; use i8"),
+    ("-o o.parquet --encoding klingon", 2, "--encoding klingon: unknown encoding"),
+    ("-o o.parquet --null-value a --null-value b=c", 2, "--null-value: give either TEXT for all columns"),
+    ("-o p --partition-by nope", 2, "--partition-by: column `nope` not found"),
 ]
 
 
@@ -210,8 +214,7 @@ def test_messages_speak_of_options(capsys):
     run("opt_share a.parquet -o o.parquet", 2)
     text = capsys.readouterr().err
     assert (
-        "name the output otherwise with COLUMN=PLUGIN, put it in the place of that with --replace, or pass "
-        "--only-new" in text
+        "rename the output with COLUMN=PLUGIN, replace that column with --replace, or pass --only-new" in text
     )
     run("opt_share a.parquet -o o.parquet --replace -q")
     assert pl.read_parquet("o.parquet").rows() == [(1, 2, 0.0)]
@@ -286,9 +289,7 @@ def test_a_page_without_its_libraries_is_refused_before_any_work(capsys, monkeyp
     monkeypatch.setitem(sys.modules, library, None)
     run("opt_share in -o o.parquet --on-error null --report r.html", 1)
     err = capsys.readouterr().err
-    assert err.startswith(
-        f"dataflare-vec: --report: a report as a page needs `{library}`, which isn't installed"
-    )
+    assert err.startswith(f"dataflare-vec: --report: an HTML report needs `{library}`, which isn't installed")
     assert err.endswith('; python -m pip install "dataflare_vec[report]"\n')
     assert not os.path.exists("o.parquet")
     run("opt_share in -o o.parquet --on-error null --report r.json -q")
@@ -303,8 +304,12 @@ def test_compile_report_cache_and_new(capsys):
         ("compile opt_share --for i64,Int32 --plugins k.py", 0, "whole: Int32"),
         ("compile opt_share --for 'datetime[ms],u8' --plugins k.py", 0, "whole: UInt8"),
         ("compile opt_share --for i64 --plugins k.py", 2, "reads 2 columns (part, whole), got 1 types"),
-        ("compile opt_share --for i64,foo --plugins k.py", 2, "--for: `foo` is no type"),
-        ("compile opt_share --for 'datetime[xx],i64' --plugins k.py", 2, "--for: `datetime[xx]` is no type"),
+        ("compile opt_share --for i64,foo --plugins k.py", 2, "--for: `foo` is not a dtype"),
+        (
+            "compile opt_share --for 'datetime[xx],i64' --plugins k.py",
+            2,
+            "--for: `datetime[xx]` is not a dtype",
+        ),
         ("compile opt_running --plugins k.py", 2, "`opt_running`: it is a scan"),
         ("cache list", 0, "opt_share(part: Int64, whole: Int64)"),
         ("cache size", 0, "kernels, "),
@@ -317,7 +322,7 @@ def test_compile_report_cache_and_new(capsys):
         ("show opt_share --json --plugins k.py", 0, '"signature": "opt_share(part, whole, scale=1.0)"'),
         ("report none.json", 3, "can't read `none.json`"),
         ("new pack", 0, "pack/pyproject.toml"),
-        ("new k.py", 2, "`k.py` is there already"),
+        ("new k.py", 2, "`k.py` already exists"),
         ("new k.py/pack", 4, "can't write `k.py/pack/pyproject.toml`"),
         ("--version", 0, "dataflare-vec "),
     ):
@@ -329,7 +334,7 @@ def test_compile_report_cache_and_new(capsys):
     os.symlink("r.json", "link.html")
     for line, code, text in (
         ("report r.json -o r.json", 2, "-o: the page's name must end in .html"),
-        ("report r.json -o link.html", 2, "`link.html` is an input too"),
+        ("report r.json -o link.html", 2, "`link.html` is also an input"),
         ("report r.json -o none/page.html", 4, "can't write `none/page.html`"),
         ("report r.json", 0, "opt_share"),
         ("report r.json -o page.html", 0, ""),
@@ -381,7 +386,7 @@ def test_what_a_shell_has_opened_is_not_overwritten(capsys, monkeypatch):
     with open("in/0.parquet", "ab") as target:
         monkeypatch.setattr("dataflare_vec.streams.paths.os.fstat", lambda _: os.stat(target.name))
         run("opt_share in -o - --on-error null", 2)
-    assert "`in/0.parquet` is the standard output too" in capsys.readouterr().err
+    assert "`in/0.parquet` is also the standard output" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -437,5 +442,5 @@ def test_columns_that_polars_cannot_read(capsys):
         [*command, "--plugins", "k.py"], input=Path("a.arrows").read_bytes(), capture_output=True, check=False
     )
     assert done.returncode == 2  # the message says what to write
-    assert b"column `w` is of Arrow's type decimal256(60, 2), which Polars can't read" in done.stderr
+    assert b"column `w` has the Arrow type decimal256(60, 2), which Polars can't read" in done.stderr
     assert b"Traceback" not in done.stderr

@@ -105,4 +105,4 @@ def test_what_is_no_report(text, tmp_path, capsys):
 
 def test_a_device_without_end(capsys):
     assert main(["report", "/dev/zero"]) == 3
-    assert "`/dev/zero`: it is no performance report" in capsys.readouterr().err
+    assert "`/dev/zero`: it is not a performance report" in capsys.readouterr().err

@@ -65,8 +65,8 @@ def test_types_are_assumed(capsys):
     ("arguments", "message"),
     [
         (["margin", "--for", "f64"], "`margin` reads 2 columns (price, cost), got 1 types"),
-        (["margin", "--for", "f64,complex"], "--for: `complex` is no type; use i8"),
-        (["margins"], "there is no plugin `margins`; did you mean `margin`"),
+        (["margin", "--for", "f64,complex"], "--for: `complex` is not a dtype; use i8"),
+        (["margins"], "plugin `margins` not found; did you mean `margin`"),
         (["total"], "plugin `total`: it is an expression; only row kernels and filters are compiled"),
     ],
 )
@@ -80,7 +80,7 @@ def test_without_a_cache_there_is_nothing_to_compile_into(margin, monkeypatch, c
     monkeypatch.setenv("DATAFLARE_VEC_CACHE", "0")
     assert main(["compile", "margin"]) == 1
     assert main(["cache"]) == 1
-    assert "there is no cache" in capsys.readouterr().err
+    assert "no cache available" in capsys.readouterr().err
 
 
 def test_cache_shows_and_clears(margin, folder, capsys):
