@@ -1,4 +1,4 @@
-"""Your own code over data frames: Numba kernels and Polars expressions, chunk by chunk, on Arrow memory.
+"""User-defined functions (UDFs) over Arrow columns: Numba kernels and Polars expressions, chunk by chunk.
 
 >>> import dataflare_vec as dfv
 >>> import polars as pl

@@ -1,4 +1,4 @@
-"""Types that signatures share."""
+"""Types shared by signatures."""
 
 from __future__ import annotations
 

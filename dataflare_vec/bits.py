@@ -1,4 +1,4 @@
-"""Arithmetic on 64-bit words for use in kernels: what hash functions are made of.
+"""Arithmetic on 64-bit words for use in kernels, the building blocks of hash functions.
 
 Python's integers have no size, a kernel's are 64 bits with a sign. These functions give the same unsigned
 word in both: results are 0 to 2^64 - 1, in a compiled kernel of type uint64. Between such words ``^ & | >>``

@@ -1,4 +1,4 @@
-"""Plugins as functions of DuckDB: ``dfv.duckdb.register(connection, "haversine")``."""
+"""Plugins as DuckDB functions: ``dfv.duckdb.register(connection, "haversine")``."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def _schema(plugin: Plugin, parameters: Sequence[Parameter], types: Mapping[str,
     schema = {}
     for given, dtype in types.items():
         if given not in names:
-            msg = f"`types` has `{given}`, which is no column it reads"
+            msg = f"`types` has `{given}`, which is not a column it reads"
             raise BindingError(
                 msg,
                 plugin=plugin.name,

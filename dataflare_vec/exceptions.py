@@ -1,4 +1,4 @@
-"""The exceptions of dataflare_vec: what went wrong as fields, which each class puts into words once.
+"""The exceptions of dataflare_vec: the details of an error as fields, put into words once per class.
 
 Whoever has something to decide asks the class and the fields; the message is for people.
 """
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 class DataFlareError(Exception):
-    """Base of everything that dataflare_vec raises on purpose.
+    """Base class of all exceptions that dataflare_vec raises.
 
-    All fields survive pickling, and so do notes. Those that don't apply are None, or empty text.
+    All fields survive pickling, and so do notes. Fields that don't apply are None or empty.
 
     Attributes
     ----------
     problem : str
-        What is wrong, if no field says so.
+        What is wrong, if the other fields don't say so.
     plugin : str or None
-        Name of the plugin that it is about.
+        Name of the plugin.
     parameter : str or None
-        The plugin's parameter.
+        Parameter of the plugin.
     column : str or None
         The column.
     argument : str or None
@@ -65,17 +65,17 @@ class DataFlareError(Exception):
         super().__init__(self.message())
 
     def fill(self, **fields: Any) -> None:
-        """Set fields that only a caller of what raised it knows."""
+        """Set fields that are known only to a caller of the code that raised."""
         self.__dict__.update(fields)
         self.args = (self.message(),)
 
     def message(self, spell: Spell = in_python) -> str:
-        """Return the fields in words.
+        """Return the message: the fields in words.
 
         Parameters
         ----------
         spell
-            Says how an `Argument` is written where the message is read, as ``--by`` on a command line.
+            Writes an `Argument` as the reader of the message would, such as ``--by`` on a command line.
         """
         said = self._where() + self.said(spell)
         return f"{said}; {spelled(self.hint, spell)}" if self.hint else said
@@ -84,7 +84,7 @@ class DataFlareError(Exception):
         return "" if self.plugin is None else f"plugin `{self.plugin}`: "
 
     def said(self, spell: Spell = in_python) -> str:
-        """Return what is wrong, without whose it is and what to do."""
+        """Return the problem alone, without the plugin and the hint."""
         if self.problem:
             return spelled(self.problem, spell)
         return f"{self._subject(spell)} must be {self.expected}, got {self.got}"
@@ -114,7 +114,7 @@ def _restored(kind: type[DataFlareError], arguments: tuple[Any, ...], fields: di
 
 
 class MissingDependencyError(DataFlareError, ImportError):
-    """A library that comes with an extra is needed, and isn't installed.
+    """An optional dependency is needed but isn't installed.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class MissingDependencyError(DataFlareError, ImportError):
 
 
 class ArgumentError(DataFlareError, ValueError):
-    """An argument of a call has a value that it can't have, there or together with others.
+    """An argument of a call has an invalid value, or doesn't go with the other arguments.
 
     Attributes
     ----------
@@ -143,7 +143,7 @@ class ArgumentError(DataFlareError, ValueError):
 
 
 class PluginError(DataFlareError):
-    """A plugin can't be had, defined or applied.
+    """A plugin can't be found, defined or applied.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class PluginError(DataFlareError):
 
 
 class PluginNotFoundError(PluginError, KeyError):
-    """No plugin of that name is registered.
+    """No plugin with this name is registered.
 
     Attributes
     ----------
@@ -165,12 +165,12 @@ class PluginNotFoundError(PluginError, KeyError):
         return ""
 
     def said(self, spell: Spell = in_python) -> str:
-        """Return what is wrong, without whose it is and what to do."""
-        return super().said(spell) if self.problem else f"there is no plugin `{self.plugin}`"
+        """Return the problem alone, without the plugin and the hint."""
+        return super().said(spell) if self.problem else f"plugin `{self.plugin}` not found"
 
 
 class DuplicatePluginError(PluginError, ValueError):
-    """A plugin of that name is registered already.
+    """A plugin with this name is already registered.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ class DuplicatePluginError(PluginError, ValueError):
 
 
 class PluginDefinitionError(PluginError, TypeError):
-    """The object given can't be a plugin.
+    """The given object can't be registered as a plugin.
 
     Attributes
     ----------
@@ -190,7 +190,7 @@ class PluginDefinitionError(PluginError, TypeError):
 
 
 class PluginDisabledError(PluginError, RuntimeError):
-    """The plugin was disabled, and so doesn't run.
+    """The plugin is disabled.
 
     Attributes
     ----------
@@ -200,7 +200,7 @@ class PluginDisabledError(PluginError, RuntimeError):
 
 
 class BindingError(PluginError, TypeError):
-    """The bindings of a call don't fit the plugin's parameters.
+    """The bindings of a call don't match the plugin's parameters.
 
     Attributes
     ----------
@@ -220,7 +220,7 @@ class ColumnNotFoundError(BindingError):
 
 
 class ColumnTypeError(BindingError):
-    """A column is of a type that the plugin can't read.
+    """A column has a dtype that the plugin can't read.
 
     Attributes
     ----------
@@ -230,7 +230,7 @@ class ColumnTypeError(BindingError):
 
 
 class OutputNameError(PluginError, ValueError):
-    """A name of an output column is taken, or there are too few or too many.
+    """The name of an output column is already taken, or the number of names is wrong.
 
     Attributes
     ----------
@@ -240,7 +240,7 @@ class OutputNameError(PluginError, ValueError):
 
 
 class UnsupportedDataError(DataFlareError, TypeError):
-    """The object given as data is neither a frame nor an Arrow stream, or what it holds is damaged.
+    """The given data is neither a frame nor an Arrow stream, or is damaged.
 
     Attributes
     ----------
@@ -250,7 +250,7 @@ class UnsupportedDataError(DataFlareError, TypeError):
 
 
 class KernelCompileError(PluginError, TypeError):
-    """Numba can't compile a kernel for the types of the columns.
+    """Numba can't compile a kernel for the dtypes of the columns.
 
     Attributes
     ----------
@@ -292,7 +292,7 @@ class KernelCompileError(PluginError, TypeError):
         super().__init__(problem, plugin=plugin, hint=hint)
 
     def said(self, spell: Spell = in_python) -> str:
-        """Return what is wrong, without whose it is and what to do."""
+        """Return the problem alone, without the plugin and the hint."""
         return super().said(spell) if self.problem else self.reason
 
     def message(self, spell: Spell = in_python) -> str:
@@ -311,15 +311,15 @@ class KernelCompileError(PluginError, TypeError):
 
 
 class AnnotationWarning(UserWarning):
-    """An annotation of a plugin's parameter says nothing, because a name in it can't be evaluated."""
+    """An annotation of a plugin's parameter is ignored, because a name in it can't be evaluated."""
 
 
 class InterpretedWarning(UserWarning):
-    """A plugin with ``fallback="python"`` isn't compiled, and ran in the Python interpreter."""
+    """A plugin with ``fallback="python"`` couldn't be compiled and ran in the Python interpreter."""
 
 
 class KernelResultError(PluginError, TypeError):
-    """What a kernel returns can't be a column.
+    """The result of a kernel can't be stored in a column.
 
     Attributes
     ----------
@@ -329,7 +329,7 @@ class KernelResultError(PluginError, TypeError):
 
 
 class StateError(PluginError, ValueError):
-    """A state that was given to a run doesn't fit the plugin or its keys.
+    """A state passed to a run doesn't match the plugin or its keys.
 
     Attributes
     ----------
@@ -392,7 +392,7 @@ class RowError(PluginError):
         return f"{f'`{self.file}`, ' if self.file else ''}from row {self.start}: {super()._where()}"
 
     def said(self, spell: Spell = in_python) -> str:
-        """Return what is wrong, without whose it is and what to do."""
+        """Return the problem alone, without the plugin and the hint."""
         if self.problem:
             return f"{super().said(spell)} with {self.reason}" if self.reason else super().said(spell)
         shown = self.rows or self.batch_rows
@@ -401,14 +401,14 @@ class RowError(PluginError):
         if self.file is not None:
             rows += f" of `{self.file}`"
         if self.batch_of is not None:
-            rows += f" of a batch that {self.batch_of} handed over, not of all data"
+            rows += f" of a batch passed by {self.batch_of}, not of the whole data"
         if self.total is not None:
             return f"{self.count} of {self.total} rows failed, {rows}; the first with {self.reason}"
         return f"{rows} failed{'' if self.count == 1 else ', the first'} with {self.reason}"
 
 
 class SourceError(DataFlareError, ValueError):
-    """What a stream reads is damaged, or its columns change on the way.
+    """The input of a stream is damaged, or its columns change midway.
 
     Attributes
     ----------
@@ -465,7 +465,7 @@ class SourceError(DataFlareError, ValueError):
 
 
 class SinkError(DataFlareError, OSError):
-    """What a stream makes can't be written where it should go; nothing half-written is left there.
+    """The output of a stream can't be written; nothing half-written is left behind.
 
     Attributes
     ----------
@@ -478,7 +478,7 @@ class SinkError(DataFlareError, OSError):
 
 
 class StreamUsedError(DataFlareError, RuntimeError):
-    """A stream is used that was used already: it passes its rows on once.
+    """A stream was used a second time; it yields its rows only once.
 
     Attributes
     ----------
@@ -488,7 +488,7 @@ class StreamUsedError(DataFlareError, RuntimeError):
 
 
 class PoolError(DataFlareError):
-    """A memory pool, or a buffer of one, was used in a way that it can't be.
+    """A memory pool, or one of its buffers, was misused.
 
     Attributes
     ----------
@@ -498,14 +498,14 @@ class PoolError(DataFlareError):
 
 
 class PoolLimitError(PoolError, MemoryError):
-    """A request would take a memory pool over its `max_bytes`.
+    """A request would exceed the `max_bytes` of a memory pool.
 
     Attributes
     ----------
     problem, hint
         As in `DataFlareError`.
     waited : bool
-        Whether it waited in vain for memory that others hold.
+        Whether it timed out waiting for memory that others hold.
     """
 
     def __init__(self, problem: str = "", *, waited: bool = False, hint: str = "") -> None:

@@ -1,4 +1,4 @@
-"""A manager's numbers for Prometheus; needs ``pip install "dataflare_vec[prometheus]"``."""
+"""A manager's metrics for Prometheus; needs ``pip install "dataflare_vec[prometheus]"``."""
 
 from __future__ import annotations
 

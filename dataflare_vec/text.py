@@ -1,4 +1,4 @@
-"""Functions on strings for use in kernels; plain Python here, vector code where a kernel is compiled."""
+"""String functions for use in kernels: plain Python here, vectorised in compiled kernels."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What all rooms use, and which knows nothing of data frames."""
+"""Helpers that all packages use and that know nothing of data frames."""

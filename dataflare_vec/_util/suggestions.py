@@ -100,6 +100,6 @@ def near_matches(name: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {' or '.join(f'`{n}`' for n in near)}?"
     if not names:
-        return "there are none"
+        return "none available"
     shown = ", ".join(f"`{n}`" for n in names[:10])
-    return f"there are {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return f"available: {shown}" + (f" and {len(names) - 10} more" if len(names) > 10 else "")

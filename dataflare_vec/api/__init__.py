@@ -1,1 +1,1 @@
-"""What users call: plugins over data, explained, and compiled ahead of time."""
+"""The functions that users call: apply plugins, explain them, compile them ahead of time."""

@@ -212,7 +212,7 @@ def run(
     replace: bool = False,
     **bindings: Any,
 ) -> BatchResult:
-    """Apply a plugin, or a pipeline of them, and say what became of the rows.
+    """Apply a plugin, or a pipeline of them, and return the frame with failed rows and counts.
 
     Parameters
     ----------
@@ -274,7 +274,7 @@ def step(
     plugin, output, by, replace, **bindings
         As in `apply`.
     keep
-        With False its columns are there for later steps, and don't come back.
+        If False, its columns are available to later steps but not part of the result.
 
     Examples
     --------
@@ -347,7 +347,7 @@ def expr(
     if found.stateful is not None and by is None:
         return as_aggregation(request).alias(found.name)
     if found.form is Form.REDUCE:
-        msg, hint = "it makes one row for each key, an expression can't", "`group_by(…).agg(dfv.expr(…))`"
+        msg, hint = "it returns one row per key, which an expression can't", "`group_by(…).agg(dfv.expr(…))`"
         raise BindingError(msg, plugin=found.name, hint=f"use {hint}, or `apply`")
     return as_expression(request, None).alias(found.name)
 

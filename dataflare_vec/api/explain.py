@@ -94,14 +94,14 @@ class StageExplanation:
         if self.loop is not None:
             pairs += _loop_lines(self.loop)
         elif self.interpreted is not None:
-            pairs.append(("loop", "none: the Python interpreter, one row after the other"))
+            pairs.append(("loop", "none: runs in the Python interpreter, row by row"))
             pairs.append(("because", self.interpreted))
         elif self.row_separable is not None:
             separable = "row-separable: runs chunk by chunk"
             whole = "not row-separable: runs on the whole frame at once"
             pairs.append(("loop", f"Polars' own; {separable if self.row_separable else whole}"))
         else:
-            pairs.append(("loop", "the author's own, over the arrays of a chunk"))
+            pairs.append(("loop", "the function's own, over the arrays of a chunk"))
         if self.from_cache is not None:
             origin = "loaded from the cache" if self.from_cache else "compiled in this process"
             pairs.append(("code", origin))
@@ -121,23 +121,21 @@ def _loop_lines(loop: LoopReport) -> list[tuple[str, str]]:
         registers = f" ({loop.registers} registers)" if loop.registers else ""
         pairs = [("loop", f"vectorised: {loop.lanes} rows × {loop.lane_bits} bits{registers}")]
     else:
-        pairs = [("loop", "not vectorised: one row after the other")]
+        pairs = [("loop", "not vectorised: one row at a time")]
     pairs += [("because", reason) for reason in loop.reasons]
     if loop.remarks:
         pairs.append(("LLVM says", "; ".join(loop.remarks)))
     if loop.calls:
         pairs.append(("calls", ", ".join(loop.calls)))
     pairs.append(("errors", "may raise" if loop.can_raise else "can't raise"))
-    jumps = (
-        "jumped over, with a branch" if loop.branches_on_null else "computed and dropped, without a branch"
-    )
+    jumps = "skipped, with a branch" if loop.branches_on_null else "computed and dropped, without a branch"
     pairs.append(("nulls", jumps))
     return pairs
 
 
 @dataclass(frozen=True, repr=False)
 class Explanation:
-    """What `explain` found; printed as text, in a notebook as a table.
+    """The result of `explain`; shown as text, in a notebook as a table.
 
     Attributes
     ----------
@@ -156,7 +154,7 @@ class Explanation:
     def _notes(self) -> list[tuple[str, str]]:
         notes = [("threads", str(self.threads))]
         if self.assumed:
-            notes.append(("types", "assumed: pass a frame or a schema to have those of your columns"))
+            notes.append(("types", "assumed: pass a frame or a schema for the dtypes of your columns"))
         return notes
 
     def __str__(self) -> str:
@@ -187,7 +185,7 @@ def explain(
     manager: PluginManager | None = None,
     **bindings: Any,
 ) -> Explanation:
-    """Say how a plugin, or a pipeline, was compiled: whether its loop is vector code, and if not, why.
+    """Explain how a plugin, or a pipeline, was compiled: whether its loop is vectorised, and if not, why.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Compile a row kernel for columns of some types, into the cache; also `Plugin.compile`.
+    """Compile a row kernel for given dtypes into the cache; also `Plugin.compile`.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Columns as they lie in memory; nothing here knows Numba."""
+"""Arrow columns in memory: layouts, builders and the C data interface; nothing here knows Numba."""

@@ -94,7 +94,7 @@ class DataBuffers:
         """Return another buffer and its index."""
         if nbytes > _LONGEST:
             msg = f"a string of {nbytes:,} bytes doesn't fit a column"
-            raise KernelResultError(msg, hint=f"the longest has {_LONGEST:,}")
+            raise KernelResultError(msg, hint=f"the limit is {_LONGEST:,}")
         buffer = self._pool.get_buffer(nbytes)
         with self._lock:
             index = len(self._buffers)

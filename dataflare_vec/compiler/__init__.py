@@ -1,1 +1,1 @@
-"""From a function to machine code: specialised for columns' types, kept on disk, anew when edited."""
+"""From a function to machine code: specialised for dtypes, cached on disk, recompiled when edited."""

@@ -1,1 +1,1 @@
-"""Settings: frozen dataclasses, and where their values come from."""
+"""Settings as frozen dataclasses, and the sources of their values."""

@@ -25,7 +25,7 @@ _TUNERS = ("chunk", "rule", "fixed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPoolConfig:
-    """How much a `MemoryPool` keeps, for how long, and where its memory comes from.
+    """Settings of a `MemoryPool`: how much it keeps, for how long, and its allocator.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def as_timedelta(name: str, value: object) -> timedelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchConfig:
-    """How a frame is cut into chunks and spread over threads.
+    """Settings of chunk sizes and threads.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class BatchConfig:
     min_batch_size, max_batch_size
         Rows in the smallest and the largest chunk that a tuner may choose.
     target_latency
-        What one chunk may take; a `timedelta`, or seconds.
+        Time that one chunk may take; a `timedelta`, or seconds.
     min_throughput
         Rows a second. Below it ``tuner="rule"`` tries larger chunks; ``tuner="chunk"`` looks for the
         highest throughput anyway.
@@ -267,7 +267,7 @@ def _as_rate(name: str, value: object) -> float:
         msg = f"`{name}` must be a number, got {value!r}"
         raise TypeError(msg)
     if not 0 <= value < float("inf"):
-        raise ArgumentError(argument=name, expected="finite and not negative", got=repr(value))
+        raise ArgumentError(argument=name, expected="finite and non-negative", got=repr(value))
     return float(value)
 
 

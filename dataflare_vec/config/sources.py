@@ -40,7 +40,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         try:
             content = tomllib.load(file)
         except tomllib.TOMLDecodeError as error:
-            msg = f"`{path}` is no valid TOML: {error}"
+            msg = f"`{path}` is not valid TOML: {error}"
             raise ValueError(msg) from None
     if path.name == "pyproject.toml":
         content = content.get("tool", {}).get("dataflare_vec", {})
@@ -87,7 +87,7 @@ def read_environment(
         if variable not in known:
             if _OF_A_SERVICE.fullmatch(variable):
                 continue
-            msg = f"the environment variable `{variable}` is no setting; {near_matches(variable, known)}"
+            msg = f"unknown setting `{variable}` in the environment; {near_matches(variable, known)}"
             raise ValueError(msg)
         section_name, name = known[variable]
         target = result if section_name is None else result.setdefault(section_name, {})
@@ -117,7 +117,7 @@ def build(cls: Any, values: Mapping[str, Any], sections: Mapping[str, type], whe
     arguments: dict[str, Any] = {}
     for name, value in values.items():
         if name not in known:
-            msg = f"{where}: there is no setting `{name}`; {near_matches(name, known)}"
+            msg = f"{where}: unknown setting `{name}`; {near_matches(name, known)}"
             raise ValueError(msg)
         section = sections.get(name)
         if section is not None and is_dataclass(section):
@@ -152,12 +152,12 @@ def _parse(kind: str, name: str, text: str, where: str) -> Any:
                 return text.lower() in _TRUE
             raise ValueError
         if kind.startswith("int"):
-            expected = "a whole number"
+            expected = "an integer"
             return int(text)
         if kind.startswith("float"):
             return float(text)
         if kind.startswith("timedelta"):
-            expected = "a number of seconds, or one with a unit (us, ms, s, min, h), as `50ms`"
+            expected = "a number of seconds, optionally with a unit (us, ms, s, min, h), such as `50ms`"
             match = _DURATION.fullmatch(text)
             if match is None:
                 raise ValueError

@@ -1,1 +1,1 @@
-"""What a plugin is: a named function or expression, its parameters, and where it is registered."""
+"""Definition of plugins: a named function or expression, its parameters, and its registry."""

@@ -84,7 +84,7 @@ class Binding:
             if isinstance(item.source, str) and item.source not in available:
                 parameter = item.parameter.name
                 raise ColumnNotFoundError(
-                    problem=f"there is no column `{item.source}` for parameter `{parameter}`",
+                    problem=f"column `{item.source}` (for parameter `{parameter}`) not found",
                     plugin=self.plugin.name,
                     parameter=parameter,
                     column=item.source,
@@ -270,13 +270,13 @@ def _check_free(plugin: str, names: Sequence[str], taken: Collection[str]) -> No
     for i, wanted in enumerate(names):
         if wanted in taken:
             raise OutputNameError(
-                problem=f"the data has a column `{wanted}` already",
+                problem=f"the data already has a column `{wanted}`",
                 plugin=plugin,
                 column=wanted,
                 hint=Phrase(
-                    "name the output otherwise with ",
+                    "rename the output with ",
                     Argument("output", "…"),
-                    ", put it in the place of that with ",
+                    ", replace that column with ",
                     Argument("replace", True),
                     ", or pass ",
                     Argument("keep", False),

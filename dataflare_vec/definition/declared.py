@@ -39,7 +39,7 @@ def declared_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -
     """Return the dtype that an item of ``returns`` means."""
     if isinstance(item, str):
         if item not in by_parameter:
-            msg = f"`returns` names the parameter `{item}`, which is no column"
+            msg = f"`returns` names the parameter `{item}`, which is not a column"
             raise KernelResultError(
                 msg, plugin=plugin.name, parameter=item, hint=near_matches(item, by_parameter)
             )

@@ -403,10 +403,10 @@ def reduce(
     math: str = "precise",
     optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
 ) -> Any:
-    """Register a kernel that makes one row of many: ``(state, row…) -> state``.
+    """Register a kernel that reduces many rows to one: ``(state, row…) -> state``.
 
-    The result is one row, or with ``by=`` in `apply` one row for each key, in the order in which keys are
-    first seen. Rows with a null, and rows that raise, are passed over. In a pipeline it is the last step. As
+    The result is one row, or with ``by=`` in `apply` one row per key, in the order in which keys are first
+    seen. Rows with a null, and rows that raise, are skipped. In a pipeline it is the last step. As
     `expr` it aggregates: in ``select``, in ``group_by(…).agg(…)`` and with ``.over(…)``.
 
     Parameters
@@ -574,5 +574,5 @@ def register(
 
 
 def plugins() -> list[Plugin]:
-    """Return all registered plugins by name, those of installed packs too."""
+    """Return all registered plugins by name, including those of installed packs."""
     return default_registry.all()

@@ -134,7 +134,7 @@ def _snapshot(name: str, target: Any, process: Any) -> Any:
             value = getattr(target, attribute)
             reason = type(value).__name__
             if _readable(value) is not None:
-                reason = "begins with an underscore" if attribute.startswith("_") else "a property"
+                reason = "starts with an underscore" if attribute.startswith("_") else "a property"
             raise PluginDefinitionError(
                 problem=f"`{process.__name__}` reads `self.{attribute}` ({reason})",
                 plugin=name,

@@ -44,9 +44,9 @@ def _reduce(plugin: Plugin) -> tuple[Any, ...]:
         return _by_value, (_cloudpickle().dumps(plugin),)
     except Exception as error:
         msg = (
-            f"plugin `{plugin.name}` can't be pickled: {error}; what its function names goes with it, "
-            f"because other processes can't import it from `{plugin.__module__}` as `{names[0]}`; define it "
-            "at the top of a module, and it goes by its name"
+            f"plugin `{plugin.name}` can't be pickled: {error}; everything its function refers to is "
+            f"pickled with it, because other processes can't import it from `{plugin.__module__}` as "
+            f"`{names[0]}`; define it at the top level of a module to pickle it by reference"
         )
         raise pickle.PicklingError(msg) from error
     finally:

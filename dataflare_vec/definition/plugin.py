@@ -43,7 +43,7 @@ Returns = Any
 
 
 class PluginType(Enum):
-    """What a plugin does with rows."""
+    """Kind of a plugin: what it does with rows."""
 
     TRANSFORMER = "transformer"  # adds columns
     FILTER = "filter"  # keeps rows
@@ -62,7 +62,7 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginInfo:
-    """What a plugin says about itself.
+    """Metadata of a plugin.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class Stateful:
 
 @dataclass(frozen=True, eq=False)
 class Plugin:
-    """A registered plugin. Callable like the function it was made of.
+    """A registered plugin, callable like the function it was made from.
 
     Made by the decorators and by `register`, not by hand.
 
@@ -207,7 +207,7 @@ class Plugin:
         return self
 
     def compile(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Compile a row kernel for columns of some types; see `dataflare_vec.compile_ahead`."""
+        """Compile a row kernel for given dtypes; see `dataflare_vec.compile_ahead`."""
         return hooks.compile_ahead(self, schema)
 
     def __repr__(self) -> str:
@@ -401,7 +401,7 @@ def _with_neighbours(
         problem = None
         hint = "a scan can look back further"
         if parameter not in columns:
-            problem, hint = f"names `{parameter}`, which is no column", near_matches(parameter, columns)
+            problem, hint = f"names `{parameter}`, which is not a column", near_matches(parameter, columns)
         elif not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MOST_NEIGHBOURS:
             problem = f"must be a number of rows from 0 to {MOST_NEIGHBOURS}, got {count!r}"
         if problem:
@@ -440,9 +440,9 @@ def _check_annotation(name: str, parameter: str, function: Callable[..., Any], r
     if reading.unknown:
         code = function.__code__
         msg = (
-            f"plugin `{name}`: the annotation of parameter `{parameter}` can't be evaluated: there is no "
-            f"`{reading.unknown}` when the module runs. Values of any type are taken there, and dates as "
-            "integers; import the name outside `if TYPE_CHECKING:`"
+            f"plugin `{name}`: the annotation of parameter `{parameter}` can't be evaluated: "
+            f"`{reading.unknown}` isn't defined at run time. The parameter accepts values of any type, and "
+            "dates as integers; import the name outside `if TYPE_CHECKING:`"
         )
         warnings.warn_explicit(
             msg, AnnotationWarning, code.co_filename, code.co_firstlineno, function.__module__

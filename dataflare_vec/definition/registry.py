@@ -91,14 +91,14 @@ class Registry:
                 if loads:  # the user's, or an earlier pack's
                     if _pack_of(before) in self._packs:
                         msg = (
-                            f"plugin `{name}` of pack `{_pack_of(plugin)}` is hidden by that of "
-                            f"`{_pack_of(before)}`, which was found first; pass the plugin itself instead of "
-                            "its name, or register it under another"
+                            f"plugin `{name}` of pack `{_pack_of(plugin)}` is shadowed by the one "
+                            f"of pack `{_pack_of(before)}`, which was found first; pass the plugin itself "
+                            "instead of its name, or register it under another"
                         )
                         warnings.warn(msg, UserWarning, stacklevel=2)
                     return
                 raise DuplicatePluginError(
-                    problem=f"it is registered already, as {before!r}",
+                    problem=f"it is already registered as {before!r}",
                     plugin=name,
                     hint="choose another name, or pass `replace=True`\n"
                     f"  registered: {self._places[before]}\n  to be registered: {place}",
@@ -149,7 +149,7 @@ class Registry:
         if isinstance(plugin, str):
             return self.get(plugin)
         raise PluginNotFoundError(
-            problem=f"a plugin is named by a string or is a registered plugin, got {type(plugin).__name__}",
+            problem=f"a plugin is given by its name or as a registered plugin, got {type(plugin).__name__}",
             got=type(plugin).__name__,
             hint="register a function first, with `@dfv.plugin` or `dfv.register(name, function)`",
         )
@@ -205,7 +205,8 @@ class Registry:
         for pack in failed:
             warn(
                 f"the plugins of pack `{pack}`, which is installed, are missing, since it can't be imported: "
-                f"{_short(self._failed[pack])}; importing it yourself shows where; mend or uninstall it",
+                f"{_short(self._failed[pack])}; import it yourself to see the traceback, then fix or "
+                "uninstall it",
                 UserWarning,
             )
 

@@ -1,4 +1,4 @@
-"""Anything that speaks Arrow in, the same kind out.
+"""Conversion of anything that speaks Arrow, in and back out as the same kind.
 
 Data of another kind than Polars' keeps all its columns as they are: only those that a plugin reads go
 to Polars, without a copy where the types allow it, and only the new ones come back. So the others may be of
@@ -52,8 +52,8 @@ def knowing_narwhals(function: F) -> F:
         native = data.to_native()
         if not isinstance(native, (pl.DataFrame, pl.LazyFrame, pl.Series)):
             if is_stream(native) and not is_pandas_series(native):
-                msg = f"Narwhals can't hold what comes of a {type(native).__name__}, as that is a reader"
-                raise UnsupportedDataError(msg, hint="hand over `data.to_native()`, or collect it first")
+                msg = f"Narwhals can't wrap the result for a {type(native).__name__}, which is a reader"
+                raise UnsupportedDataError(msg, hint="pass `data.to_native()`, or collect it first")
         result = function(native, *args, **kwargs)
         # The stable interfaces have classes of their own.
         module = type(data).__module__
@@ -79,13 +79,13 @@ def column_names(data: Any) -> list[str]:
         try:
             return list(data.schema.names)
         except UnicodeDecodeError as error:
-            msg = f"the name of a column isn't UTF-8, so the data is damaged: {error}"
+            msg = f"a column name isn't valid UTF-8, so the data is damaged: {error}"
             raise UnsupportedDataError(msg) from error
     raise UnsupportedDataError(
         argument="data",
         expected="a Polars, PyArrow or pandas frame or have `__arrow_c_stream__`",
         got=type(data).__name__,
-        hint="`pl.DataFrame(data)` makes a frame of dicts and lists",
+        hint="`pl.DataFrame(data)` makes a frame from dicts and lists",
     )
 
 

@@ -50,16 +50,16 @@ def read(data: Any, readers: Mapping[str, str], optional: Collection[str]) -> pl
 def _read_column(part: Any, kind: Any, name: str, readers: Mapping[str, str]) -> pl.Series:
     import pyarrow as pa
 
-    what = f"is of Arrow's type {kind}, which Polars can't read"
+    what = f"has the Arrow type {kind}, which Polars can't read"
     if any(map(_has_other, _inner(kind))):
-        refuse(name, readers, f"{what}; cast it, or leave it out")
+        refuse(name, readers, f"{what}; cast it, or drop it")
     check(part.column(0), name, readers)
     try:
         if _is_other(kind):
             part = pa.table({name: _decoded(part.column(0))})
         return _to_frame(part).to_series()
     except TypeError as error:
-        refuse(name, readers, f"{what} ({first_line(error)})", error, hint="cast it, or leave it out")
+        refuse(name, readers, f"{what} ({first_line(error)})", error, hint="cast it, or drop it")
 
 
 def _to_frame(data: Any) -> pl.DataFrame:
@@ -173,7 +173,7 @@ def portable(series: pl.Series) -> pl.Series:
     try:
         return series.cast(dtype)
     except pl.exceptions.PolarsError as error:
-        msg = f"column `{series.name}` holds integers of more than 38 digits, which Arrow can't"
+        msg = f"column `{series.name}` holds integers of more than 38 digits, which Arrow can't represent"
         raise KernelResultError(msg, column=series.name, hint="cast it") from error
 
 

@@ -33,7 +33,7 @@ def position(labels: Sequence[Any], name: str) -> int | None:
         others = [(i, label) for i, label in enumerate(labels) if not isinstance(label, str)]
         found = [i for i, label in others if text_of(label) == name]
     if len(found) > 1:
-        msg = f"the data has {len(found)} columns `{name}`, so it can't be told which is meant"
+        msg = f"the data has {len(found)} columns named `{name}`, so the name is ambiguous"
         raise BindingError(msg, column=name, hint="rename them")
     return found[0] if found else None
 

@@ -50,7 +50,7 @@ def _read_column(column: Any, name: str, readers: Mapping[str, str]) -> pl.Serie
     import pandas as pd
     import pyarrow as pa
 
-    what = f"is of pandas' dtype {column.dtype}, which Polars can't read"
+    what = f"has the pandas dtype {column.dtype}, which Polars can't read"
     is_category = isinstance(column.dtype, pd.CategoricalDtype)
     values = column.dtype.categories.array if is_category else column.array
     if isinstance(values.dtype, pd.ArrowDtype) or getattr(values.dtype, "storage", None) == "pyarrow":
@@ -60,14 +60,19 @@ def _read_column(column: Any, name: str, readers: Mapping[str, str]) -> pl.Serie
     if pd.api.types.is_object_dtype(column.dtype):
         column, kinds = _plain_objects(column)
         shown = ", ".join(kinds[:_SHOWN_TYPES]) + (", …" if len(kinds) > _SHOWN_TYPES else "")
-        what = f"holds Python objects ({shown}) that no one type holds"
+        what = f"holds Python objects ({shown}) that have no common type"
     try:
         if column is None:
-            msg = "values of unlike types aren't converted silently"
+            msg = "values of different types aren't converted implicitly"
             raise TypeError(msg)
         return pl.Series(pl.from_pandas(column, nan_to_null=False))
     except Exception as error:
-        refuse(name, readers, f"{what} ({first_line(error)}); convert it, as `df[…].astype(…)`", error)
+        refuse(
+            name,
+            readers,
+            f"{what} ({first_line(error)}); convert it, for example with `df[…].astype(…)`",
+            error,
+        )
 
 
 def _plain_objects(column: Any) -> tuple[Any, list[str]]:

@@ -92,7 +92,7 @@ def run_batch(
     request = ask(registry, runtime, plugin, **options)
     in_memory = isinstance(data, pl.DataFrame) or not (is_stream(data) or is_pandas_series(data))
     if not in_memory or isinstance(data, (pl.LazyFrame, pl.Series)):
-        msg = f"`run` needs a frame that is in memory, got {type(data).__name__}; use `apply`, or collect it"
+        msg = f"`run` needs an in-memory frame, got {type(data).__name__}; use `apply`, or collect it"
         raise TypeError(msg)
     outcome = run_data(data, request)
     frame = assemble(data, outcome, keep=request.keep)

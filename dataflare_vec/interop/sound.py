@@ -48,10 +48,10 @@ def check(column: Any, name: str, readers: Mapping[str, str]) -> None:
     except (pa.ArrowInvalid, pa.ArrowIndexError) as error:
         said = first_line(error)
         raise UnsupportedDataError(
-            problem=f"column `{name}` holds Arrow data of type {column.type} that is damaged ({said})",
+            problem=f"column `{name}` holds damaged Arrow data of type {column.type} ({said})",
             plugin=readers.get(name) or None,
             column=name,
-            hint="PyArrow's `validate(full=True)` says so too; bytes that aren't UTF-8 are `pa.binary()`",
+            hint="check with PyArrow's `validate(full=True)`; `pa.binary()` is for bytes that aren't UTF-8",
         ) from error
 
 
@@ -64,7 +64,7 @@ def _check_shape(array: Any, *, full: bool = False) -> None:
     if bits is not None:
         valid = pa.Array.from_buffers(pa.bool_(), len(array), [None, bits], offset=array.offset)
         if valid.true_count != len(array) - array.null_count:
-            msg = f"it says {array.null_count} nulls, and has {valid.false_count}"
+            msg = f"it declares {array.null_count} nulls, but has {valid.false_count}"
             raise pa.ArrowInvalid(msg)
 
 

@@ -1,4 +1,4 @@
-"""Pooled memory for output columns: recycled when, and only when, its last reader lets go.
+"""Pooled memory for output columns: recycled when, and only when, its last reader releases it.
 
 `MemoryPool` hands out `PooledBuffer`s. What readers (Arrow, Polars, NumPy, memoryviews) hold on to
 is the buffer's lease; the lease's death brings the memory back. PyArrow is imported with the first

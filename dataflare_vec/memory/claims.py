@@ -194,8 +194,8 @@ def claim_memory(
         return
     if least > limit:
         msg = (
-            f"the new columns take {least:,} bytes at least, more than `max_bytes={limit:,}` of the memory "
-            "pool ever allows"
+            f"the new columns take at least {least:,} bytes, more than the memory pool's "
+            f"`max_bytes={limit:,}`"
         )
         hint = "raise it, or pass the data on in smaller parts, as `dfv.stream` does"
         raise PoolLimitError(msg, hint=hint)
@@ -235,10 +235,11 @@ def _let_in(pool: Limited, claim: Claim) -> None:
                 return
             if not deadline:
                 msg = (
-                    f"a run waited for its turn, and for {pool._patience:g} seconds nothing came back to the "
-                    f"memory pool, of whose `max_bytes={limit:,}` {free_lists.in_use:,} bytes are in use"
+                    "a run timed out waiting for memory: nothing was returned to the memory pool for "
+                    f"{pool._patience:g} seconds, and {free_lists.in_use:,} bytes of its "
+                    f"`max_bytes={limit:,}` are in use"
                 )
-                hint = "let go of results you no longer need, or raise `max_bytes` or `wait_timeout`"
+                hint = "drop results you no longer need, or raise `max_bytes` or `wait_timeout`"
                 raise PoolLimitError(msg, waited=True, hint=hint)
     finally:
         claims.queue.remove(claim)

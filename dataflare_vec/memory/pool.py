@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class MemoryPool:
-    """Recycles the memory of output columns and scratch buffers.
+    """Memory pool that recycles the memory of output columns and scratch buffers.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class MemoryPool:
         return claim_memory(self, need, least, calls_python=calls_python)
 
     def return_buffer(self, buffer: PooledBuffer) -> None:
-        """Give a buffer back.
+        """Return a buffer to the pool.
 
         Parameters
         ----------
@@ -362,7 +362,7 @@ class MemoryPool:
             f"a buffer of {nbytes:,} bytes (size class {size_class.capacity:,}) would take the memory "
             f"pool over `max_bytes={self.config.max_bytes:,}`: {self._free_lists.in_use:,} bytes are in use",
             waited=waited,
-            hint="let go of results you no longer need, or raise `max_bytes`",
+            hint="drop results you no longer need, or raise `max_bytes`",
         )
 
     def _allocate(self, size_class: SizeClass) -> Block:

@@ -38,7 +38,7 @@ class ClassStats:
 
 @dataclass(frozen=True, slots=True)
 class PoolStats:
-    """A `MemoryPool` at one moment.
+    """Statistics of a `MemoryPool` at one moment.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""What a long-running program asks for: a manager of plugins, their health, metrics, reports."""
+"""Long-running services: the plugin manager, health checks, metrics and reports."""

@@ -53,7 +53,7 @@ class PluginHealth:
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """How plugins and memory pool of a manager took a health check.
+    """The result of a health check of a manager's plugins and memory pool.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class HealthReport:
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is unhealthy."""
+        """Whether no plugin is unhealthy, nor the pool."""
         return all(one.status != "unhealthy" for one in (*self.plugins.values(), self.pool))
 
     def _repr_html_(self) -> str:
@@ -117,7 +117,7 @@ def check_plugin(
             elif failure:
                 status, message = "unhealthy", failure
             elif not message:
-                message = f"none of the types guessed for its columns suits it; with {guess} {shown}"
+                message = f"none of the dtypes guessed for its columns fits; with {guess} {shown}"
             continue
         break
     return PluginHealth(status, message, perf_counter() - began)
@@ -141,9 +141,9 @@ def _try(plugin: Plugin, registry: Registry, dtypes: Mapping[str, Any]) -> tuple
             gc.collect()
         held = pool.get_stats().in_use_bytes
     if held:
-        return "unhealthy", f"memory isn't let go of: {held} bytes are in use after a run on ({shown})"
+        return "unhealthy", f"memory leak: {held} bytes are still in use after a run on ({shown})"
     suffix = f", {failed} of them failed" if failed else ""
-    return "healthy", f"answers on {frame.height} rows of ({shown}){suffix}"
+    return "healthy", f"runs on {frame.height} rows of ({shown}){suffix}"
 
 
 def sample(dtype: Any) -> pl.Series:

@@ -41,7 +41,7 @@ _log = logs.get_logger(__name__)
 
 
 class PluginManager:
-    """Plugins, memory pool, tuners and metrics under one roof.
+    """Manager of plugins, with a memory pool, tuners and metrics.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class PluginManager:
         if target is None:
             name, target = None, name
         if isinstance(target, str):
-            msg = f"`register_plugin` needs what is to be registered as `{target}`: a function or an object"
+            msg = f"`register_plugin` needs a function or an object to register as `{target}`"
             raise PluginDefinitionError(msg, plugin=target)
         plugin = _define(name, target, **about)
         self.registry.add(plugin, replace=replace)
@@ -167,7 +167,7 @@ class PluginManager:
             self.runtime.metrics.forget(name)
 
     def get_plugin_info(self, name: str) -> PluginInfo:
-        """Return what a plugin says about itself."""
+        """Return the metadata of a plugin."""
         return self.registry.get(name).info
 
     def get_state(self, name: str) -> PluginState:
@@ -181,11 +181,11 @@ class PluginManager:
         return self._states.get(self.registry.get(name).name)
 
     def disable(self, name: str) -> None:
-        """Keep a plugin from running under this manager; runs under way go on."""
+        """Disable a plugin under this manager; runs in progress go on."""
         self._states.disable(self.registry.get(name).name, disabled=True)
 
     def enable(self, name: str) -> None:
-        """Let a disabled plugin run again."""
+        """Enable a disabled plugin again."""
         self._states.disable(self.registry.get(name).name, disabled=False)
 
     # -- runs -----------------------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class PluginManager:
     # -- what is known --------------------------------------------------------------------------------------
 
     def get_metrics(self, name: str) -> PluginMetrics | None:
-        """Return what a plugin did so far; None if nothing, or if metrics are off."""
+        """Return the metrics of a plugin; None if it hasn't run, or if metrics are off."""
         return None if self.runtime.metrics is None else self.runtime.metrics.get(name)
 
     def get_memory_pool_stats(self) -> PoolStats:
@@ -286,7 +286,7 @@ class PluginManager:
         return self.runtime.pool.get_stats()
 
     def health_check(self, names: Sequence[str] | None = None) -> HealthReport:
-        """Try plugins on three rows made up for the column types that they last had.
+        """Try plugins on three made-up rows of the dtypes that they last ran with.
 
         Parameters
         ----------
@@ -346,7 +346,7 @@ class PluginManager:
         )
 
     def export_performance_report(self, path: str | Path) -> None:
-        """Write what is known about performance to a file.
+        """Write a performance report to a file.
 
         Parameters
         ----------
@@ -384,7 +384,7 @@ class PluginManager:
                 )
 
     def stop(self) -> None:
-        """End what `start` began."""
+        """Stop the monitoring that `start` began."""
         with self._lock:
             monitor, self._monitor = self._monitor, None
         if monitor is not None:
@@ -414,8 +414,8 @@ class PluginManager:
 
     def __reduce__(self) -> Any:
         msg = (
-            "a PluginManager can't be pickled or copied: it holds memory, threads and counts of this "
-            "process; make another one with its `config`, and register its plugins there: they can be pickled"
+            "a PluginManager can't be pickled or copied: it holds memory, threads and counters; "
+            "create another one from its `config` and register its plugins there (they can be pickled)"
         )
         raise TypeError(msg)
 
@@ -428,8 +428,8 @@ def _reduce_runtime(runtime: Runtime) -> Any:
     if runtime is not default_manager().runtime:
         what = "a PluginManager of its own" if runtime.log is None else "an ErrorLog"
         msg = (
-            f"a query with plugins can't be pickled or copied that holds {what}, which is of this process; "
-            "leave out `manager=` and `errors=`, and it finds the default manager where it comes to"
+            f"a query with plugins can't be pickled or copied if it holds {what}, which belongs to this "
+            "process; leave out `manager=` and `errors=` to use the default manager of the receiving process"
         )
         raise TypeError(msg)
     return _default_runtime, ()
@@ -450,7 +450,7 @@ def _define(name: str | None, target: Any, **about: Any) -> Plugin:
     """Make a plugin of whatever can be one."""
     unknown = [key for key in about if key not in _KEYWORDS]
     if unknown:
-        msg, hint = f"`register_plugin` takes no `{unknown[0]}`", near_matches(unknown[0], _KEYWORDS)
+        msg, hint = f"`register_plugin` has no option `{unknown[0]}`", near_matches(unknown[0], _KEYWORDS)
         raise PluginDefinitionError(msg, plugin=name, argument=unknown[0], hint=hint)
     if "plugin_type" in about:
         try:
@@ -472,7 +472,7 @@ def _define(name: str | None, target: Any, **about: Any) -> Plugin:
     if is_class_plugin(target):
         return define_class_plugin(target, name=name, **about)
     if isinstance(target, type) and any(hasattr(target, each) for each in ("process", "process_batch")):
-        msg = f"a plugin is an object, got the class `{target.__name__}`"
+        msg = f"a plugin must be an instance, got the class `{target.__name__}`"
         raise PluginDefinitionError(msg, plugin=name, hint=f"register `{target.__name__}(…)`")
     about.setdefault("plugin_type", PluginType.TRANSFORMER)
     return define(target, name=name, form=Form.ROW, **about)
@@ -503,7 +503,7 @@ forks.call_in_child(_after_fork)
 
 
 def default_manager() -> PluginManager:
-    """Return the manager that `apply` uses unless another is given; the environment has its settings."""
+    """Return the manager that `apply` uses by default; its settings come from the environment."""
     global _default
     if _default is None:
         with _default_lock:

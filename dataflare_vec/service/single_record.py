@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PluginResult:
-    """What a plugin made of one record.
+    """The result of a plugin for one record.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ def run_record(
         for column in dict.fromkeys([*own, *names]):  # in the order of parameters: a set has none
             if column not in record and len(steps) == 1:
                 raise ColumnNotFoundError(
-                    problem=f"the record has no `{column}`",
+                    problem=f"the record has no field `{column}`",
                     plugin=plugin.name,
                     column=column,
                     hint=f'{near_matches(column, record)}; bind another field with `parameter="…"`',
@@ -142,7 +142,7 @@ def as_frame(
     """
     for i, record in enumerate(records):
         if not hasattr(record, "keys"):
-            msg = f"a list of records holds dicts, got {type(record).__name__} at index {i}: {record!r}"
+            msg = f"a list of records must hold dicts, got {type(record).__name__} at index {i}: {record!r}"
             raise TypeError(msg)
     if records:
         return pl.DataFrame(records, infer_schema_length=None)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
-    """A `PluginManager` at one moment.
+    """Status of a `PluginManager` at one moment.
 
     Attributes
     ----------

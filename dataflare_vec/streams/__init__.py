@@ -1,4 +1,4 @@
-"""Streams: plugins over data that is larger than memory, or that never ends.
+"""Streams: plugins over data that is larger than memory or never ends.
 
 `sources` bring whatever is read to one shape, `prefetch` lets reading, computing and writing overlap,
 `coalesce` makes batches that are worth a run, `transform` has them run, `sinks` write what comes out, and

@@ -54,7 +54,7 @@ class Flow:
 
     @property
     def input_schema(self) -> pl.Schema:
-        """Columns that come in; the first batch of an iterator is taken to find them."""
+        """Schema of the input; reads the first batch of an iterator to find it."""
         part = self.parts[0]
         if isinstance(part, Batches):
             part.peek()
@@ -63,7 +63,7 @@ class Flow:
 
     @property
     def schema(self) -> pl.Schema:
-        """Columns that come out."""
+        """Schema of the output."""
         return self._schema_for(None)
 
     def _schema_for(self, batch: pl.Schema | None) -> pl.Schema:
@@ -122,6 +122,6 @@ class Flow:
         return queue, queue.close
 
     def close(self) -> None:
-        """Read no further; what is under way ends with its batch."""
+        """Stop reading; work in flight ends with its batch."""
         for queue in [*self._open, *([self._frames] if self._frames is not None else [])]:
             queue.close()

@@ -131,7 +131,7 @@ def output_format(path: str | Path, format: str | None) -> str:
         return format
     if found is None:
         raise ArgumentError(
-            problem=f"`{path}`: can't tell what to write",
+            problem=f"`{path}`: can't infer the output format",
             file=path,
             argument="format",
             hint=Phrase(
@@ -155,7 +155,7 @@ def writer_options(path: str | Path, format: str, options: Mapping[str, Any]) ->
     codec = found.get("compression")
     if format not in CODECS:
         if codec is not None:
-            msg = Phrase(Argument("compression"), f": there is none to choose for {format}")
+            msg = Phrase(Argument("compression"), f": not available for {format}")
             raise ArgumentError(msg, argument="compression", got=codec)
         return found
     codecs = CODECS[format]
@@ -171,7 +171,7 @@ def writer_options(path: str | Path, format: str, options: Mapping[str, Any]) ->
             ends = {codec: end for end, codec in COMPRESSED.items()}
             right = ENDS[format] + ends.get(codec, "")
             msg = Phrase(
-                Argument("compression", codec), f" goes with a name that ends in `{right}`, got `{path}`"
+                Argument("compression", codec), f" needs a name that ends in `{right}`, got `{path}`"
             )
             raise ArgumentError(msg, argument="compression", file=path, got=codec)
         if by_name is not None:

@@ -86,7 +86,7 @@ def check_apart(
     for what, path in writes:
         known = identity(path)
         if known in inputs:
-            msg = f"`{path}` is an input too"
+            msg = f"`{path}` is also an input"
             raise ArgumentError(msg, file=path, hint="write to another file")
         if known in written and not _swallows(path):
             other = written[known][1]
@@ -98,11 +98,11 @@ def check_apart(
         known = identity(folder)
         for path in inputs.values():
             if _is_inside(path, known):
-                msg = f"the input `{path}` is in `{folder}`, which is written"
+                msg = f"the input `{path}` is inside the output folder `{folder}`"
                 raise ArgumentError(msg, file=path, hint="write to another folder")
         for what, path in written.values():
             if _is_inside(path, known):
-                msg = f"{what}, `{path}`, would be in `{folder}`, which is replaced"
+                msg = f"{what}, `{path}`, would be inside `{folder}`, which is replaced"
                 raise ArgumentError(msg, file=path, hint="write to another folder")
 
 

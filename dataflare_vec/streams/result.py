@@ -18,7 +18,7 @@ _SCHEMA = {"file": pl.String, **ERROR_SCHEMA}
 
 @dataclass
 class StreamResult:
-    """Counts of a stream; they grow while it runs.
+    """Counts and failed rows of a stream, which grow while it runs.
 
     Attributes
     ----------

@@ -57,7 +57,7 @@ def stream(
     replace: bool = False,
     **bindings: Any,
 ) -> Stream:
-    """Pass data through plugins batch by batch, while it is read and what comes out is used.
+    """Stream data through plugins, batch by batch, while it is read and the output is consumed.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def stream(
 
 
 class Stream:
-    """Data on its way through plugins; made by `stream`.
+    """A stream of data through plugins; made by `stream`.
 
     An iterator of Polars frames, also an asynchronous one; an Arrow stream (``__arrow_c_stream__``); and
     `write` sends it to files. Nothing is read before it is used, apart from the files' schemas. It can be
@@ -179,17 +179,17 @@ class Stream:
 
     @property
     def state(self) -> Any:
-        """What scans and reduces carry after the rows so far, to go on from as ``state=`` of another call."""
+        """States of scans and reduces after the rows so far, to resume from as ``state=`` of another call."""
         return self._flow.transform.state
 
     @property
     def input_schema(self) -> pl.Schema:
-        """Columns that come in; the first batch of an iterator is taken to find them."""
+        """Schema of the input; reads the first batch of an iterator to find it."""
         return self._flow.input_schema
 
     @property
     def schema(self) -> pl.Schema:
-        """Columns that come out."""
+        """Schema of the output."""
         return self._flow.schema
 
     def _begin(self, use: str) -> None:
@@ -202,7 +202,7 @@ class Stream:
         """
         with self._lock:
             if self._use is not None and (self._use != use or use != _ITERATED):
-                msg = f"the stream was {self._use} already, and can be used once"
+                msg = f"the stream was {self._use} already, and can be used only once"
                 raise StreamUsedError(msg, hint="make another one with `dfv.stream(…)`")
             self._use = use
 
@@ -269,7 +269,7 @@ class Stream:
         progress: Callable[[StreamResult], None] | None = None,
         **options: Any,
     ) -> StreamResult:
-        """Write what comes out, and return the counts.
+        """Write the output, and return the counts.
 
         Parameters
         ----------
@@ -346,7 +346,7 @@ class Stream:
     # -- end ------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Read no further; what is under way ends with its batch."""
+        """Stop reading; work in flight ends with its batch."""
         self._flow.close()
 
     def __enter__(self) -> Stream:

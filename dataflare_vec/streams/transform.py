@@ -205,7 +205,7 @@ def _refuse_all_rows(plan: Plan) -> None:
             plugin = next(later.plugin for later in plan.stages[i:] if later.plugin is not None)
             what = "it "
             if stage.plugin is None:
-                what = "it looks at neighbouring rows, or is bound to an expression of many: it "
+                what = "it reads neighbouring rows, or is bound to an expression over many rows: it "
             raise BindingError(
                 problem=f"{what}needs all rows at once, which a stream doesn't have",
                 plugin=plugin.name,
@@ -261,7 +261,7 @@ def parse_memory(memory: int | str | None) -> int | None:
             unit = round(1000 ** math.log(unit, 1024))
         size = int(float(match[1]) * unit)
     except ValueError:
-        expected = "a number of bytes or a text as `512MiB` or `2GB`"
+        expected = "a number of bytes or a string such as `512MiB` or `2GB`"
         raise ArgumentError(argument="memory", expected=expected, got=repr(memory)) from None
     if size < LEAST_MEMORY:
         expected = f"at least {LEAST_MEMORY >> 20} MiB"

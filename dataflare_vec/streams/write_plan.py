@@ -30,7 +30,7 @@ class Kind(Enum):
     DELTA = "a Delta table"
     FOLDER = "a folder with a file for each input file"
     FUNCTION = "a function"
-    HANDLE = "a file that is open"
+    HANDLE = "an open file"
 
 
 @dataclass(frozen=True)
@@ -173,18 +173,17 @@ class WritePlan:
                 Argument("errors"),
                 " needs ",
                 Argument("on_error", "null", "drop"),
-                ': under "raise" the first failed row is the end',
+                ': under "raise" the run ends at the first failed row',
             )
             raise ArgumentError(msg, argument="errors")
         if self.resume and kind is not Kind.FOLDER:
             msg = Phrase(
                 Argument("resume"),
-                " needs a folder of files as output, so that it can be told which are finished; the output "
-                f"is {kind.value}",
+                f" needs a folder of files as output, to tell which are finished; the output is {kind.value}",
             )
             raise ArgumentError(msg, argument="resume", expected="a folder of files", got=kind.value)
         if self.partition_by and kind in (Kind.FUNCTION, Kind.HANDLE):
-            msg = Phrase(Argument("partition_by"), f" makes folders; the output is {kind.value}")
+            msg = Phrase(Argument("partition_by"), f" writes folders; the output is {kind.value}")
             raise ArgumentError(msg, argument="partition_by", got=kind.value)
         if kind is Kind.FOLDER:
             self.sinks([Path("any.parquet")])
@@ -218,7 +217,7 @@ class WritePlan:
         """
         for name in self.partitions:
             if name not in schema:
-                msg = Phrase(Argument("partition_by"), f": there is no column `{name}`")
+                msg = Phrase(Argument("partition_by"), f": column `{name}` not found")
                 hint = near_matches(name, schema)
                 raise ArgumentError(msg, argument="partition_by", column=name, hint=hint)
 
@@ -280,7 +279,7 @@ class WritePlan:
         if not self.makes_table:
             mode = Argument("mode", "append", "overwrite")
             hint = Phrase("pass ", mode, " to add to it or to replace it")
-            raise SinkError(problem="another run has made it meanwhile", file=self.target, hint=hint)
+            raise SinkError(problem="another run created it in the meantime", file=self.target, hint=hint)
 
     def check_replaceable(self) -> None:
         """Raise if there is a folder that must not be replaced.
@@ -300,7 +299,7 @@ class WritePlan:
             raise SinkError(problem="the folder isn't empty", file=folder, hint=hint)
         for name in inside:
             if "=" not in name:
-                msg = f"won't replace the folder: `{name}` in it is no partition"
+                msg = f"won't replace the folder: `{name}` in it is not a partition"
                 raise SinkError(msg, file=folder)
 
 

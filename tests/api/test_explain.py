@@ -181,7 +181,7 @@ def test_expressions(separable):
 def test_column_kernels():
     stage = only(plugin(lambda x: x * 2, Form.COLUMN), {"x": pl.Float64})
     assert (stage.kind, stage.loop) == ("column kernel", None)
-    assert dict(stage.lines())["loop"] == "the author's own, over the arrays of a chunk"
+    assert dict(stage.lines())["loop"] == "the function's own, over the arrays of a chunk"
 
 
 def test_pipelines_and_bound_expressions():
@@ -200,7 +200,7 @@ def test_html_is_escaped():
 
 
 def test_errors_are_those_of_apply():
-    with pytest.raises(dfv.ColumnNotFoundError, match="there is no column `x`"):
+    with pytest.raises(dfv.ColumnNotFoundError, match=r"column `x` \(for parameter `x`\) not found"):
         dfv.explain(plugin(lambda x: x), {"y": pl.Float64})
 
 

@@ -49,7 +49,7 @@ def _reduce():
 def test_a_message_says_what_its_row_numbers_count_from(name):
     plugin, query = QUERIES[name]
     called = "total" if plugin is None else plugin.name
-    message = rf"plugin `{called}`: 1 of \d+ rows failed, row \d+ of a batch that Polars handed over, not of "
+    message = rf"plugin `{called}`: 1 of \d+ rows failed, row \d+ of a batch passed by Polars, not of "
     with pytest.raises(dfv.RowError, match=message) as caught:
         query(FRAME.lazy())
     assert caught.value.rows == ()

@@ -151,7 +151,7 @@ def test_what_the_kernel_itself_raises_in_compiled_code_alone():
     row, error, message = first_error(outcome)
     assert (row, error) == (1, "ValueError")
     assert "compiled code raised it at line " in message
-    assert "look for integers on the way that don't fit 64 bits" in message
+    assert "look for intermediate integers that don't fit 64 bits" in message
 
 
 def test_a_value_that_fits_only_when_it_is_interpreted():

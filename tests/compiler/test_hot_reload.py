@@ -76,7 +76,7 @@ def test_expressions_and_lambdas_are_replaced_too(notebook):
 
 def test_another_function_of_a_taken_name_still_raises(notebook):
     notebook.run("@dfv.plugin\ndef tax(x):\n    return x * 2")
-    with pytest.raises(dfv.DuplicatePluginError, match="`tax`: it is registered already"):
+    with pytest.raises(dfv.DuplicatePluginError, match="`tax`: it is already registered"):
         notebook.run("@dfv.plugin(name='tax')\ndef duty(x):\n    return x * 3")
     with pytest.raises(dfv.DuplicatePluginError):
         notebook.run("dfv.register('tax', pl.col('x'))")
@@ -93,7 +93,7 @@ def test_two_functions_of_one_name_in_a_script_still_raise(tmp_path):
         "@dfv.plugin\ndef tax(x):\n    return x * 2\n"
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
-    assert "DuplicatePluginError: plugin `tax`: it is registered already" in done.stderr
+    assert "DuplicatePluginError: plugin `tax`: it is already registered" in done.stderr
 
 
 KERNEL = "@dfv.plugin\ndef total(x):\n    return added(x)"

@@ -136,7 +136,7 @@ def test_definitions_from_other_places_are_refused_and_both_are_named(module):
     with pytest.raises(dfv.DuplicatePluginError) as caught:
         importlib.import_module("reloaded_other")
     text = str(caught.value)
-    assert "plugin `reloaded`: it is registered already, as <row kernel `reloaded(x, k=1.0)`>" in text
+    assert "plugin `reloaded`: it is already registered as <row kernel `reloaded(x, k=1.0)`>" in text
     assert f'registered: File "{path}", line 7, in reloaded' in text
     assert f'to be registered: File "{other}", line 3, in reloaded' in text
     assert "choose another name, or pass `replace=True`" in text

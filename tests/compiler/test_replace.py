@@ -187,14 +187,14 @@ def test_failed_rows_show_the_old_value(rows):
 
 def test_it_has_to_be_said():
     for data in (FRAME, FRAME.lazy(), FRAME.to_arrow(), FRAME.to_pandas()):
-        with pytest.raises(dfv.OutputNameError, match=r"column `x` already.*with `replace=True`"):
+        with pytest.raises(dfv.OutputNameError, match=r"already has a column `x`.*with `replace=True`"):
             dfv.apply(data, DOUBLE, output="x")
     dfv.apply(FRAME.rename({"text": "double"}), DOUBLE, replace=True)
     with pytest.raises(dfv.OutputNameError, match="already"):  # nothing is remembered of the call before
         dfv.apply(FRAME.rename({"text": "double"}), DOUBLE)
     with pytest.raises(dfv.OutputNameError, match="two outputs would be named `x`"):
         dfv.apply(FRAME, BOTH, output=["x", "x"], replace=True)
-    with pytest.raises(dfv.OutputNameError, match="`keep=False` takes it away"):
+    with pytest.raises(dfv.OutputNameError, match="would replace the column `x`, which `keep=False` drops"):
         dfv.apply(FRAME, [dfv.step(DOUBLE, output="x", keep=False, replace=True)])
     with pytest.raises(TypeError, match="`replace` must be True or False, got 'x'"):
         dfv.apply(FRAME, DOUBLE, output="x", replace="x")
@@ -203,7 +203,7 @@ def test_it_has_to_be_said():
 def test_filters_and_reduces_have_nothing_to_replace():
     assert dfv.apply(FRAME, LARGE, replace=True).height == 2
     assert dfv.apply(FRAME, TOTAL, output="x", replace=True).rows() == [(8.0,)]
-    with pytest.raises(dfv.OutputNameError, match="`by` has a column `y` already"):
+    with pytest.raises(dfv.OutputNameError, match="`by` already has a column `y`"):
         dfv.apply(FRAME, TOTAL, by="y", output="y", replace=True)
     steps = [dfv.step(DOUBLE, output="x", replace=True), TOTAL]
     for data in (FRAME, FRAME.lazy()):

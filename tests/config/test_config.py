@@ -77,11 +77,11 @@ def test_toml_of_a_project(tmp_path):
     [
         (
             "max_plugin_instance = 4",
-            "there is no setting `max_plugin_instance`; did you mean `max_plugin_inst",
+            "unknown setting `max_plugin_instance`; did you mean `max_plugin_inst",
         ),
         (
             "[batch_config]\nchunk = 4",
-            "`batch_config`: there is no setting `chunk`; there are `default_batch_",
+            "`batch_config`: unknown setting `chunk`; available: `default_batch_",
         ),
         ("[batch_config]\ntarget_latncy = 4", "`target_latncy`; did you mean `target_latency`?"),
         ("batch_config = 4", "`batch_config` must be a table of settings, got 4"),
@@ -89,9 +89,9 @@ def test_toml_of_a_project(tmp_path):
         ("[batch_config]\nparallelism = 0", "`batch_config`: `parallelism` must be 1 or more, got 0"),
         ("[batch_config]\nparallelism = 1.5", "`parallelism` must be an integer, got 1.5"),
         ("enable_metrics = 1", "`enable_metrics` must be True or False, got 1"),
-        ("monitoring_interval = '5 weeks'", "one with a unit (us, ms, s, min, h), as `50ms`, got '5 weeks'"),
+        ("monitoring_interval = '5 weeks'", "with a unit (us, ms, s, min, h), such as `50ms`, got '5 weeks'"),
         ("monitoring_interval = 2020-01-01", "`monitoring_interval` must be a timedelta or a number of"),
-        ("max_plugin_instances = = 4", "is no valid TOML: "),
+        ("max_plugin_instances = = 4", "is not valid TOML: "),
     ],
 )
 def test_toml_that_is_refused(tmp_path, text, message):
@@ -170,19 +170,27 @@ def test_no_limit(text):
 @pytest.mark.parametrize(
     ("variable", "text", "message"),
     [
-        ("MAX_PLUGIN_INSTANCE", "4", "`DATAFLARE_VEC_MAX_PLUGIN_INSTANCE` is no setting; did you mean "),
+        (
+            "MAX_PLUGIN_INSTANCE",
+            "4",
+            "unknown setting `DATAFLARE_VEC_MAX_PLUGIN_INSTANCE` in the environment; did you mean ",
+        ),
         ("BATCH_TARGET", "4", "`DATAFLARE_VEC_BATCH_TARGET_LATENCY`"),
-        ("MAX_PLUGIN_INSTANCES", "four", "`max_plugin_instances` must be a whole number, got 'four'"),
+        ("MAX_PLUGIN_INSTANCES", "four", "`max_plugin_instances` must be an integer, got 'four'"),
         ("MAX_PLUGIN_INSTANCES", "0", "the environment: `max_plugin_instances` must be 1 or more, got 0"),
         ("ENABLE_METRICS", "maybe", "`enable_metrics` must be true or false, got 'maybe'"),
         ("ENABLE_METRICS", "", "`enable_metrics` must be true or false, got ''"),
         ("BATCH_MIN_THROUGHPUT", "fast", "`min_throughput` must be a number, got 'fast'"),
-        ("BATCH_MIN_THROUGHPUT", "nan", "`min_throughput` must be finite and not negative, got nan"),
-        ("BATCH_TARGET_LATENCY", "--", "`target_latency` must be a number of seconds, or one with a unit"),
+        ("BATCH_MIN_THROUGHPUT", "nan", "`min_throughput` must be finite and non-negative, got nan"),
+        (
+            "BATCH_TARGET_LATENCY",
+            "--",
+            "`target_latency` must be a number of seconds, optionally with a unit",
+        ),
         (
             "BATCH_TARGET_LATENCY",
             "1e999s",
-            "`target_latency` must be a number of seconds, or one with a unit",
+            "`target_latency` must be a number of seconds, optionally with a unit",
         ),
         ("BATCH_TARGET_LATENCY", "-1", "`target_latency` must not be negative, got -1 day, 23:59:59"),
         (
@@ -302,7 +310,7 @@ def test_auto_optimization_of_either_is_needed():
         (
             {"min_throughput": float("inf")},
             ValueError,
-            "`min_throughput` must be finite and not negative, got inf",
+            "`min_throughput` must be finite and non-negative, got inf",
         ),
         ({"min_throughput": "1"}, TypeError, "`min_throughput` must be a number, got '1'"),
         ({"tuner": "best"}, ValueError, "`tuner` must be one of 'chunk', 'rule', 'fixed'; got 'best'"),

@@ -245,7 +245,7 @@ def refusal(*arguments):
         ("mixed", (1, "a"), "tuple"),
         ("nothing", (), "tuple"),
         ("none", None, "NoneType"),
-        ("_hidden", 5.0, "begins with an underscore"),
+        ("_hidden", 5.0, "starts with an underscore"),
     ],
 )
 def test_attributes_that_compiled_code_cannot_read(attribute, value, shown):
@@ -308,7 +308,9 @@ def test_other_objects_are_refused():
     assert refusal("nobody", Nobody()).startswith("plugin `nobody`: it takes `*rest`")
     assert "must return a PluginInfo, got {'name': 'wrong'}" in refusal(Wrong())
     assert re.match("a plugin of class Scaled needs a name; give it a method `info`", refusal(Scaled()))
-    assert "a plugin is an object, got the class `Scaled`; register `Scaled(…)`" in refusal("scaled", Scaled)
+    assert "a plugin must be an instance, got the class `Scaled`; register `Scaled(…)`" in refusal(
+        "scaled", Scaled
+    )
     assert "`optimize_batch_size` must be a function of" in refusal(
         "odd", type("Odd", (Scaled,), {"optimize_batch_size": 5})()
     )

@@ -32,7 +32,9 @@ def test_a_pack_that_hides_another_ones_plugin_is_told(monkeypatch):
     registry = Registry()
     packs = [pack(registry, "first_pack.kernels"), pack(registry, "second_pack")]
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: packs)
-    with pytest.warns(UserWarning, match="`shared` of pack `second_pack` is hidden by that of `first_pack`"):
+    with pytest.warns(
+        UserWarning, match="`shared` of pack `second_pack` is shadowed by the one of pack `first_pack`"
+    ):
         registry.load_packs()
     assert registry.get("shared").__module__ == "first_pack.kernels"
 

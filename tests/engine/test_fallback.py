@@ -229,7 +229,7 @@ def test_metrics_status_and_explain_show_it():
         assert str(status).endswith(", interpreted")
         assert "ready, interpreted" in status._repr_html_()
     explained = dfv.explain(plugin, FRAME)
-    assert "loop      none: the Python interpreter, one row after the other" in str(explained)
+    assert "loop      none: runs in the Python interpreter, row by row" in str(explained)
     assert "because   the built-in `all` isn't known to compiled code" in str(explained)
     assert explained.stages[0].interpreted == "the built-in `all` isn't known to compiled code"
 

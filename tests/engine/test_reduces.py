@@ -66,7 +66,7 @@ def test_names_of_the_result(df):
     assert dfv.apply(df, SPAN, output={"low": "min"}).columns == ["min", "high"]
     pair = reduce(lambda s, x: (s[0] + 1, s[1] + x), (0, 0.0), name="pair")
     assert dfv.apply(df, pair).columns == ["pair_0", "pair_1"]
-    with pytest.raises(dfv.OutputNameError, match="has a column `k` already"):
+    with pytest.raises(dfv.OutputNameError, match="already has a column `k`"):
         dfv.apply(df, COUNT, by="k", output="k")
 
 
@@ -155,7 +155,9 @@ def test_at_the_end_of_a_pipeline(df):
     assert df.lazy().pipe(dfv.apply, steps).collect().rows() == wanted
     mean = define(pl.col("x").mean(), name="m", form=Form.EXPRESSION, plugin_type=dfv.PluginType.TRANSFORMER)
     assert dfv.apply(df, [mean, dfv.step(SPAN, x="m")]).rows() == [(5.0, 5.0)]
-    with pytest.raises(dfv.BindingError, match="`span`: it makes one row of many, so no step can follow it"):
+    with pytest.raises(
+        dfv.BindingError, match="`span`: it reduces many rows to one, so no step can follow it"
+    ):
         dfv.apply(df, [SPAN, large])
 
 
@@ -226,7 +228,7 @@ MISTAKES = {
     "finish isn't one": (lambda df: reduce(counted, 0, finish=3), "`finish` must be a function, got int"),
     "keys of an expression": (
         lambda df: dfv.expr(COUNT, "x", by="k"),
-        "makes one row for each key, an expression can't",
+        "returns one row per key, which an expression can't",
     ),
 }
 

@@ -80,5 +80,5 @@ def test_html():
 
 
 def test_run_wants_a_frame_in_memory():
-    with pytest.raises(TypeError, match="needs a frame that is in memory, got LazyFrame"):
+    with pytest.raises(TypeError, match="needs an in-memory frame, got LazyFrame"):
         dfv.run(frame(3).lazy(), HALF)

@@ -277,7 +277,7 @@ def test_wrong_results(df, name):
 
 CALLS = {
     "plain plugin": (lambda df: dfv.apply(df, "haversine", by="k"), "has no use for `by`"),
-    "no column": (lambda df: dfv.apply(df, TOTAL, by="kk"), "no column `kk` to go by; did you mean `k`"),
+    "no column": (lambda df: dfv.apply(df, TOTAL, by="kk"), "key column `kk` not found; did you mean `k`"),
     "a number": (lambda df: dfv.apply(df, TOTAL, by=3), "`by` must be a column name, .* got int"),
     "nothing": (lambda df: dfv.apply(df, TOTAL, by=[]), "`by` is an empty list"),
     "twice": (lambda df: dfv.apply(df, TOTAL, by=["k", "k"]), "two keys are named the same"),
@@ -306,7 +306,7 @@ STATE_MISTAKES = {
         lambda df: dfv.apply(
             df, "haversine", **dict.fromkeys(["lat1", "lon1", "lat2", "lon2"], "x"), state=1
         ),
-        "`state` was given, but `haversine` carries none",
+        "`state` was given, but `haversine` has none",
     ),
     "structure": (
         lambda df: dfv.run(df, TOTAL, state=(1, 2)),
@@ -343,7 +343,7 @@ STATE_MISTAKES = {
     ),
     "unknown name": (
         lambda df: dfv.run(df, [TOTAL, dfv.step(scan(other, 0))], state={"totl": 1.0}),
-        "`state` has one for `totl`; did you mean `total`",
+        "`state` has an entry for `totl`, which is not a scan or reduce of this run; did you mean `total`",
     ),
     "lazily": (lambda df: dfv.apply(df.lazy(), TOTAL, state=(1, 2)), "must be a single value"),
 }

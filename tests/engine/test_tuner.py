@@ -536,7 +536,7 @@ def test_plot_says_what_to_install(monkeypatch):
         (
             {"min_throughput": math.nan},
             ValueError,
-            "`min_throughput` must be finite and not negative, got nan",
+            "`min_throughput` must be finite and non-negative, got nan",
         ),
         ({"min_throughput": "fast"}, TypeError, "`min_throughput` must be a number, got 'fast'"),
         ({"tuner": "best"}, ValueError, "`tuner` must be one of 'chunk', 'rule', 'fixed'; got 'best'"),

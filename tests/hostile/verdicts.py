@@ -12,11 +12,11 @@ from plain import arrow_table, footer_rows
 
 #: What the library refuses though Polars reads it: as rows may be missing, for what it says otherwise itself.
 STRICTER = (
-    "it is cut off",
-    "no end marker",
+    "it is truncated",
+    "no end-of-stream marker",
     "bytes follow its end",
-    "its footer leads out of the file",
-    "the batches of its footer aren't those that are there",
+    "its footer points outside the file",
+    "the record batches in its footer don't match those in the file",
     "doesn't fit 64 bits of milliseconds",
 )
 

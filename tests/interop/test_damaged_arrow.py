@@ -130,7 +130,9 @@ SOUND = [
 
 @pytest.mark.parametrize("column", [*IN_ROW_1.values(), *ELSEWHERE.values()], ids=[*IN_ROW_1, *ELSEWHERE])
 def test_refused(column):
-    with pytest.raises(dfv.UnsupportedDataError, match=r"plugin `p`: column `s` holds .* damaged"):
+    with pytest.raises(
+        dfv.UnsupportedDataError, match=r"plugin `p`: column `s` holds damaged Arrow data of type "
+    ):
         check(pa.chunked_array([column]), "s", {"s": "p"})
 
 
@@ -178,7 +180,7 @@ def test_a_name_that_is_no_text(make):
     with pa.ipc.new_stream(sink, pa.schema({"abcdefgh": pa.int64(), "x": pa.int64()})) as writer:
         writer.write_table(pa.table({"abcdefgh": [1], "x": [2]}))
     content = sink.getvalue().to_pybytes().replace(b"abcdefgh", b"abc\xffefgh")
-    with pytest.raises(dfv.UnsupportedDataError, match="the name of a column isn't UTF-8"):
+    with pytest.raises(dfv.UnsupportedDataError, match="a column name isn't valid UTF-8"):
         dfv.apply(make(pa.ipc.open_stream(content).read_all()), HALF)
 
 

@@ -88,9 +88,11 @@ def test_failed_rows(connection):
 
 
 def test_mistakes(connection):
-    with pytest.raises(dfv.PluginNotFoundError, match="there is no plugin `haversin`"):
+    with pytest.raises(dfv.PluginNotFoundError, match="plugin `haversin` not found"):
         dfv.duckdb.register(connection, "haversin")
-    with pytest.raises(dfv.BindingError, match="`types` has `y`, which is no column it reads; there are `x`"):
+    with pytest.raises(
+        dfv.BindingError, match="`types` has `y`, which is not a column it reads; available: `x`"
+    ):
         dfv.duckdb.register(connection, row_kernel(two), types={"y": pl.Int64})
     with pytest.raises(dfv.BindingError, match="`x` must be bound to a number, got a column"):
         dfv.duckdb.register(connection, row_kernel(two), x="other")

@@ -200,7 +200,7 @@ def test_a_filter_of_null_is_null(connection):
     dfv.duckdb.register(connection, plugin(known, FILTER))
     assert connection.sql(f"select x from {VALUES} where not known(x)").fetchall() == [(None,)]
     with pytest.raises(
-        duckdb.Error, match=r"1 of 1 rows failed, row 0 of a batch that DuckDB .*ValueError: too much"
+        duckdb.Error, match=r"1 of 1 rows failed, row 0 of a batch passed by DuckDB.*ValueError: too much"
     ):
         connection.sql("select positive(101)").fetchall()
     dfv.duckdb.register(connection, plugin(positive, FILTER), name="careful", on_error="null")

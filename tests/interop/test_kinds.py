@@ -130,7 +130,7 @@ def test_no_rows_and_no_columns():
         "half": pl.Float64,
         "centred": pl.Float64,
     }
-    with pytest.raises(dfv.ColumnNotFoundError, match="there are none"):
+    with pytest.raises(dfv.ColumnNotFoundError, match="none available"):
         dfv.apply(pl.DataFrame(), HALF)
 
 

@@ -113,7 +113,7 @@ def test_what_narwhals_can_not_hold():
     with duckdb.connect() as connection:
         data = nw.from_native(connection.sql("select 3.0::double as x"))
         with pytest.raises(
-            dfv.UnsupportedDataError, match="Narwhals can't hold what comes of a DuckDBPyRelation"
+            dfv.UnsupportedDataError, match="Narwhals can't wrap the result for a DuckDBPyRelation"
         ):
             dfv.apply(data, HALF)
         assert next(dfv.stream(data, HALF))["half"].to_list() == [1.5]

@@ -245,18 +245,21 @@ def test_columns_that_are_not_read_are_not_touched():
     [
         (
             "instants",
-            r"column `instants` holds Python objects \(Timestamp, int\) .*aren't converted silently",
+            r"column `instants` holds Python objects \(Timestamp, int\) .*aren't converted implicitly",
         ),
-        ("mixed", r"plugin `same`: column `mixed` holds Python objects \(int, str\) that no one type holds"),
+        (
+            "mixed",
+            r"plugin `same`: column `mixed` holds Python objects \(int, str\) that have no common type",
+        ),
         (
             "functions",
             r"plugin `same`: column `functions` holds Python objects \(builtin_function_or_method\)",
         ),
         (
             "complex",
-            "plugin `same`: column `complex` is of pandas' dtype complex128, which Polars can't read",
+            "plugin `same`: column `complex` has the pandas dtype complex128, which Polars can't read",
         ),
-        ("sparse", "plugin `same`: column `sparse` is of pandas' dtype Sparse"),
+        ("sparse", "plugin `same`: column `sparse` has the pandas dtype Sparse"),
         ("period", "plugin `same`: column `period` must be a number"),
     ],
 )
@@ -321,7 +324,7 @@ def test_columns_of_several_levels():
     pd.testing.assert_frame_equal(result.iloc[:, :3], data)
     assert result.iloc[:, 3].tolist() == [2, 5]
     assert dfv.apply(data, SAME, x="('a', 'y')", keep=False)["same"].tolist() == [2, 5]
-    with pytest.raises(dfv.ColumnNotFoundError, match=r"there are `\('a', 'x'\)`"):
+    with pytest.raises(dfv.ColumnNotFoundError, match=r"available: `\('a', 'x'\)`"):
         dfv.apply(data, SAME)
 
 
@@ -330,7 +333,7 @@ def test_labels_that_are_there_twice():
     result = dfv.apply(data, SAME)
     pd.testing.assert_frame_equal(result.iloc[:, :3], data)
     pd.testing.assert_frame_equal(dfv.apply(data, POSITIVE), data)
-    with pytest.raises(dfv.BindingError, match="the data has 2 columns `y`"):
+    with pytest.raises(dfv.BindingError, match="the data has 2 columns named `y`"):
         dfv.apply(data, SAME, x="y")
     with pytest.raises(dfv.OutputNameError, match="several columns `y`, so none can be replaced"):
         dfv.apply(data, SAME, output="y", replace=True)
@@ -368,7 +371,7 @@ def test_a_series_to_several_columns_and_to_one_row():
         dfv.apply(series, [SAME])
     with pytest.raises(dfv.ColumnTypeError, match="holds Python objects"):
         dfv.apply(pd.Series([1, "a"]), SAME)
-    with pytest.raises(TypeError, match="needs a frame that is in memory, got Series"):
+    with pytest.raises(TypeError, match="needs an in-memory frame, got Series"):
         dfv.run(series, SAME)
 
 

@@ -134,7 +134,10 @@ def test_runs_that_fit_go_side_by_side(frame, monkeypatch):
 
 def test_what_can_never_fit_is_refused_before_it_begins(frame):
     manager = manager_of(1.5 * COLUMN, wait_timeout=1e6)
-    message = r"the new columns take 2,097,152 bytes at least, more than `max_bytes=1,572,864`.*`dfv.stream`"
+    message = (
+        r"the new columns take at least 2,097,152 bytes, more than the memory pool's `max_bytes=1,572,864`"
+        r".*`dfv.stream`"
+    )
     with pytest.raises(PoolLimitError, match=message) as caught:
         dfv.apply(frame, both, x="x", manager=manager)
     assert not caught.value.waited
@@ -145,7 +148,7 @@ def test_what_can_never_fit_is_refused_before_it_begins(frame):
 def test_results_that_are_held_end_the_wait(frame):
     manager = manager_of(2.5 * COLUMN, wait_timeout=0.1)
     held = dfv.apply(frame, both, x="x", manager=manager)
-    message = "let go of results you no longer need, or raise `max_bytes`$"
+    message = "drop results you no longer need, or raise `max_bytes`$"
     with pytest.raises(PoolLimitError, match=message) as caught:
         dfv.apply(frame, both, x="x", manager=manager)
     assert caught.value.waited
@@ -271,7 +274,7 @@ def test_lazy_queries_that_hold_half_each(frame):
     assert query(hold_half).collect(engine="in-memory").height == ROWS
     assert inner.collect(engine="in-memory").height == ROWS
     assert len(errors) == 1
-    assert "collect the queries of one manager one after the other, or give each a manager" in errors[0]
+    assert "collect the queries of one manager one at a time, or give each a manager" in errors[0]
 
 
 @pytest.mark.parametrize("form", ["expression", "grouped"])

@@ -113,7 +113,9 @@ def test_a_record_with_bindings_and_extra_fields():
     manager.register_plugin(ratio)
     record = {"a": 9, "b": 2, "note": ["anything", {}]}
     assert manager.process_record("ratio", record, part="a", whole="b", scale=10).value == 45
-    with pytest.raises(dfv.ColumnNotFoundError, match="plugin `ratio`: the record has no `part`; there are"):
+    with pytest.raises(
+        dfv.ColumnNotFoundError, match="plugin `ratio`: the record has no field `part`; available:"
+    ):
         manager.process_record("ratio", record)
     with pytest.raises(TypeError, match="`record` must be a dict of one row, got list;"):
         manager.process_record("ratio", [record])
@@ -157,7 +159,7 @@ def test_lists_of_records():
     assert manager.process_batch("double", [], x="y").frame.columns == ["y", "double"]
     manager.register_plugin("more", lambda double: double + 1)
     assert manager.process_batch(["double", "more"], []).frame.columns == ["x", "double", "more"]
-    with pytest.raises(TypeError, match="a list of records holds dicts, got int at index 1: 5"):
+    with pytest.raises(TypeError, match="a list of records must hold dicts, got int at index 1: 5"):
         manager.process_batch("double", [{"x": 1}, 5])
 
 
@@ -167,11 +169,11 @@ def test_lists_of_records():
 def test_unregister_and_register_again():
     manager = dfv.PluginManager()
     manager.register_plugin("step", lambda x: x + 1)
-    with pytest.raises(dfv.DuplicatePluginError, match="`step`: it is registered already"):
+    with pytest.raises(dfv.DuplicatePluginError, match="`step`: it is already registered"):
         manager.register_plugin("step", lambda x: x + 2)
     assert manager.process_record("step", {"x": 1}).value == 2
     manager.unregister("step")
-    with pytest.raises(dfv.PluginNotFoundError, match="there is no plugin `step`"):
+    with pytest.raises(dfv.PluginNotFoundError, match="plugin `step` not found"):
         manager.process_record("step", {"x": 1})
     with pytest.raises(dfv.PluginNotFoundError):
         manager.unregister("step")
@@ -207,11 +209,11 @@ def test_a_plugin_registered_again_under_another_name():
 @pytest.mark.parametrize(
     ("arguments", "about", "message"),
     [
-        (("name",), {}, "`register_plugin` needs what is to be registered as `name`"),
+        (("name",), {}, "`register_plugin` needs a function or an object to register as `name`"),
         (("name", 5), {}, "plugin `name`: it must be a function or a Polars expression, got int"),
         ((lambda x: x,), {}, "is a lambda without a name"),
         ((pl.col("x"),), {}, "an expression has no name of its own"),
-        (("name", lambda x: x), {"versio": "1"}, "takes no `versio`; did you mean `version`"),
+        (("name", lambda x: x), {"versio": "1"}, "has no option `versio`; did you mean `version`"),
         (
             ("name", lambda x: x),
             {"plugin_type": "sink"},
@@ -400,7 +402,7 @@ def test_health_check_finds_what_is_broken_and_counts_nothing():
     assert found == {"good": "healthy", "of_text": "healthy", "broken": "unhealthy"}
     assert not report.healthy
     assert "can't be compiled" in report.plugins["broken"].message
-    assert report.plugins["good"].message == "answers on 3 rows of (x: Int64)"
+    assert report.plugins["good"].message == "runs on 3 rows of (x: Int64)"
     assert report.pool.status == "healthy"
     assert manager.get_state("broken") is State.FAILED
     assert manager.get_state("of_text") is State.READY

@@ -60,7 +60,7 @@ def test_files(folder, tmp_path):
 
 
 def test_mistakes(folder, tmp_path):
-    with pytest.raises(ValueError, match="a reduce makes rows of all files; name one file as output"):
+    with pytest.raises(ValueError, match="a reduce combines the rows of all files; name one file as output"):
         dfv.stream(folder, grand_total).write(tmp_path / "out")
     with pytest.raises(ValueError, match="a scan needs all files in order; leave out `resume`"):
         dfv.stream(folder, running_total).write(tmp_path / "out", resume=True)

@@ -17,7 +17,7 @@ def test_a_file_that_is_replaced_is_told(tmp_path):
     next(batches)
     rows(100, 300).write_parquet(tmp_path / "b.parquet")
     (tmp_path / "b.parquet").rename(path)
-    with pytest.raises(dfv.SourceError, match=r"a\.parquet`.*: it was changed while it was read"):
+    with pytest.raises(dfv.SourceError, match=r"a\.parquet`.*: it was modified while it was read"):
         list(batches)
 
 
@@ -31,7 +31,7 @@ def test_a_log_may_grow_but_not_shrink(mode, is_told, tmp_path):
     with path.open(mode) as log:
         log.write("1,2,3\n") if mode == "a" else log.truncate(30)
     if is_told:
-        with pytest.raises(dfv.SourceError, match="was changed while it was read"):
+        with pytest.raises(dfv.SourceError, match="was modified while it was read"):
             list(batches)
     else:
         assert list(batches) == []

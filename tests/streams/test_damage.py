@@ -56,9 +56,9 @@ def test_fewer_rows_than_the_footer_says(tmp_path, monkeypatch):
     rows(0, 1000).write_parquet(tmp_path / "a.parquet", row_group_size=100)
     rows(0, 1000).write_ipc(tmp_path / "a.arrow")
     monkeypatch.setattr(scanners, "rows_of", lambda query, size: iter([query.head(300).collect()]))
-    with pytest.raises(dfv.SourceError, match=r"a.parquet`, .*: of 1000 rows 300 were found"):
+    with pytest.raises(dfv.SourceError, match=r"a.parquet`, .*: expected 1000 rows, found 300"):
         read(tmp_path / "a.parquet")
-    with pytest.raises(dfv.SourceError, match=r"a.arrow`, after row 300: of 1000 rows 300 were found"):
+    with pytest.raises(dfv.SourceError, match=r"a.arrow`, after row 300: expected 1000 rows, found 300"):
         read(tmp_path / "a.arrow")
 
 
@@ -94,7 +94,7 @@ def test_an_end_that_only_looks_cut(tmp_path):
         path.write_text(text)
         assert read(path) == height, text
     path.write_text("x,s\n1,a\n2")
-    with pytest.raises(dfv.SourceError, match="it is cut off: the last line has 1 of 2 values"):
+    with pytest.raises(dfv.SourceError, match="it is truncated: the last line has 1 of 2 values"):
         read(path)
 
 
@@ -105,8 +105,8 @@ def test_an_end_that_only_looks_cut(tmp_path):
     ("text", "problem"),
     [
         ("x,s\n1,a\n2", "1 of 2 values"),
-        ('x,s\n1,a\n2,"b', "a quote that is open"),
-        ('x,s\n1,a\n2,"b, ""c', "a quote that is open"),
+        ('x,s\n1,a\n2,"b', "an unclosed quote"),
+        ('x,s\n1,a\n2,"b, ""c', "an unclosed quote"),
         ('x,s\n1,"a"\n2,"b"', None),
         ('x,s\n1,a\n2,5"', None),
         ('x,s\n1,a\n2,"b\nc"', None),
@@ -121,7 +121,7 @@ def test_a_csv_text_that_is_cut(text, problem, encoding, pack, memory, tmp_path)
     if problem is None:
         assert sum(frame.height for frame in dfv.stream(path, SHARE, **options)) == 2
     else:
-        with pytest.raises(dfv.SourceError, match=f"a.csv.*it is cut off: the last line has {problem}"):
+        with pytest.raises(dfv.SourceError, match=f"a.csv.*it is truncated: the last line has {problem}"):
             list(dfv.stream(path, SHARE, **options))
 
 
@@ -130,7 +130,7 @@ def test_an_ndjson_text_that_is_cut(line, tmp_path):
     path = tmp_path / "a.ndjson"
     path.write_text('{"x": 1, "s": "a"}\n' + line)
     with pytest.raises(
-        dfv.SourceError, match=rf"a\.ndjson.*its last line, of {len(line)} bytes, is no whole"
+        dfv.SourceError, match=rf"a\.ndjson.*its last line, of {len(line)} bytes, is not a complete"
     ):
         read(path)
     path.write_text('{"x": 1, "s": "a"}\n{"x": 2, "s": "b"}')

@@ -30,7 +30,7 @@ def refused(folder: Path, match: str) -> None:
 
 def test_a_column_that_is_missing_in_the_seventh_file_of_nine(folder):
     rows(0, 10).drop("s").write_parquet(folder / "part 4.parquet")
-    refused(folder, r"part 4.parquet`: column `s` is missing, which is there in `.*täil 7.parquet`")
+    refused(folder, r"part 4.parquet`: column `s` is missing, but present in `.*täil 7.parquet`")
 
 
 def test_a_column_that_changes_its_type(folder):
@@ -40,7 +40,7 @@ def test_a_column_that_changes_its_type(folder):
 
 def test_a_column_too_many(folder):
     rows(0, 10).with_columns(more=1).write_parquet(folder / "part 6.parquet")
-    refused(folder, "part 6.parquet`: there is a column `more` that isn't in")
+    refused(folder, "part 6.parquet`: unexpected column `more`, not present in")
 
 
 def test_columns_in_another_order_are_the_same(folder, tmp_path):
@@ -53,7 +53,7 @@ def test_columns_in_another_order_are_the_same(folder, tmp_path):
 
 def test_an_empty_file(folder):
     (folder / "part 3.parquet").write_bytes(b"")
-    refused(folder, "can't read `.*part 3.parquet` as parquet: the file is empty, 0 bytes")
+    refused(folder, r"can't read `.*part 3.parquet` as parquet: the file is empty \(0 bytes\)")
 
 
 def test_files_and_batches_without_rows(folder, tmp_path):
@@ -67,7 +67,7 @@ def test_a_file_that_is_cut(folder, share):
     path = folder / "part 3.parquet"
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    refused(folder, "can't read `.*part 3.parquet` as parquet")
+    refused(folder, r"can't read `.*part 3.parquet` as parquet")
 
 
 def test_a_row_group_that_is_damaged(folder):
@@ -78,7 +78,7 @@ def test_a_row_group_that_is_damaged(folder):
     content = bytearray(path.read_bytes())
     content[offset : offset + 40] = b"\xff" * 40
     path.write_bytes(content)
-    refused(folder, "can't read `.*part 3.parquet`, row group 6 of 10: ")
+    refused(folder, r"can't read `.*part 3.parquet`, row group 6 of 10: ")
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -160,11 +160,9 @@ def test_which_files(folder):
     (folder / ".part 0.parquet.123-abc.partial").write_text("half")
     (folder / "notes.txt").write_text("")
     assert dfv.stream(folder, SHARE, on_error="null").result.total_count == 9000
-    with pytest.raises(
-        dfv.SourceError, match=r"part 10.parquet`: there is no such file; did you mean `part "
-    ):
+    with pytest.raises(dfv.SourceError, match=r"part 10.parquet`: no such file; did you mean `part "):
         dfv.stream(folder / "part 10.parquet", SHARE)
-    with pytest.raises(dfv.SourceError, match=r"can't read `.*nothing.*`: there is no file that matches"):
+    with pytest.raises(dfv.SourceError, match=r"can't read `.*nothing.*`: no file matches"):
         dfv.stream(str(folder / "nothing*.parquet"), SHARE)
     with pytest.raises(dfv.SourceError, match=r"notes.txt`: the name must end in one of \.parquet"):
         dfv.stream(folder / "notes.txt", SHARE)

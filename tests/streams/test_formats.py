@@ -53,9 +53,11 @@ def _types(name: str) -> dict:
 )
 def test_names_that_say_nothing_are_refused(name, tmp_path):
     frame = rows(1, 5)
-    with pytest.raises(ValueError, match=r"can't tell what to write; the name must end in .*a folder's name"):
+    with pytest.raises(
+        ValueError, match=r"can't infer the output format; the name must end in .*a folder's name"
+    ):
         dfv.stream(frame, SHARE).write(tmp_path / name)
-    with pytest.raises(ValueError, match="can't tell what to write"):
+    with pytest.raises(ValueError, match="can't infer the output format"):
         dfv.stream(frame, SHARE, on_error="null").write(tmp_path / "o.parquet", errors=tmp_path / name)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / name).write_text("x\n1\n")
@@ -115,13 +117,13 @@ def test_compression(tmp_path):
     for name, compression, match in (
         ("b.parquet", "zip", "`compression` must be one of zstd, lz4, snappy"),
         ("b.arrows", "gzip", "`compression` must be one of zstd, lz4, uncompressed"),
-        ("b.csv", "gzip", r"`compression=\"gzip\"` goes with a name that ends in `.csv.gz`"),
-        ("b.csv.gz", "zstd", r"goes with a name that ends in `.csv.zst`"),
+        ("b.csv", "gzip", r"`compression=\"gzip\"` needs a name that ends in `.csv.gz`"),
+        ("b.csv.gz", "zstd", r"needs a name that ends in `.csv.zst`"),
         ("b.ndjson", "lz4", "`compression` must be one of gzip, zstd"),
     ):
         with pytest.raises(ValueError, match=match):
             write(name, compression)
-    with pytest.raises(ValueError, match="`compression`: there is none to choose for delta"):
+    with pytest.raises(ValueError, match="`compression`: not available for delta"):
         write("table", "zstd", format="delta")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("b")]
 

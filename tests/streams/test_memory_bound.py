@@ -210,7 +210,7 @@ def test_row_groups_of_other_rows_than_the_footer_says(change, tmp_path):
     path.write_bytes(rebuilt(path.read_bytes(), change))
     for memory in (None, MEMORY):
         with pytest.raises(
-            dfv.SourceError, match=r"a\.parquet`.*: its footer counts \d+ rows, its row groups \d+"
+            dfv.SourceError, match=r"a\.parquet`.*: its footer counts \d+ rows, but its row groups hold \d+"
         ):
             through(path, memory)
 

@@ -148,7 +148,7 @@ def test_what_can_t_be_removed_hides_no_error(monkeypatch, tmp_path):
 def test_places_that_can_t_be_replaced_are_refused_at_once(monkeypatch, tmp_path):
     (tmp_path / "a").write_text("mine")
     rows(1, 50).write_parquet(tmp_path / "in.parquet")
-    with pytest.raises(dfv.SinkError, match=r"can't write `.*a`: a folder is to be written, and it is"):
+    with pytest.raises(dfv.SinkError, match=r"can't write `.*a`: a folder is to be written there, but it is"):
         dfv.stream(tmp_path / "in.parquet", SHARE).write(tmp_path / "a", partition_by="s", overwrite=True)
     assert (tmp_path / "a").read_text() == "mine"
     (tmp_path / "b").mkdir()

@@ -131,7 +131,7 @@ def test_pipes_with_names(tmp_path):
         reader.join()
         assert read(io.BytesIO(content[0])).height == 49
         assert stat.S_ISFIFO(fifo.stat().st_mode)
-    with pytest.raises(dfv.SourceError, match="it is no file but a pipe"):
+    with pytest.raises(dfv.SourceError, match="it is not a file but a pipe"):
         dfv.stream(fifo, SHARE)
     bare = tmp_path / "fifo"
     os.mkfifo(bare)  # a name without an end: as a standard output

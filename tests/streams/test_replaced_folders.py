@@ -140,7 +140,7 @@ def test_what_came_meanwhile_and_is_no_partition_stays(tmp_path):
         (target / "precious.txt").write_text("mine")
 
     dfv.stream(rows(1, 50), SHARE).write(target, partition_by="s")
-    with pytest.raises(dfv.SinkError, match=r"won't replace .*`precious.txt` in it is no partition"):
+    with pytest.raises(dfv.SinkError, match=r"won't replace .*`precious.txt` in it is not a partition"):
         dfv.stream(feed(), SHARE).write(target, partition_by="s", overwrite=True)
     assert len(names(target)) == 8
     assert names(tmp_path) == ["out"]
@@ -208,7 +208,7 @@ def test_of_three_that_make_a_delta_table_two_are_told(tmp_path):
     for writer in writers:
         writer.join()
     assert len(told) == 2
-    assert all("another run has made it meanwhile; pass `mode=" in message for message in told)
+    assert all("another run created it in the meantime; pass `mode=" in message for message in told)
     assert pl.read_delta(str(target)).height == 49
     dfv.stream(rows(1, 50), SHARE).write(target, mode="append")
     assert pl.read_delta(str(target)).height == 98

@@ -80,9 +80,9 @@ def test_partitions(folder, tmp_path):
     )
     assert pl.read_parquet(target).height == 1000
     (target / "precious.txt").write_text("mine")
-    with pytest.raises(dfv.SinkError, match=r"won't replace .*`precious.txt` in it is no partition"):
+    with pytest.raises(dfv.SinkError, match=r"won't replace .*`precious.txt` in it is not a partition"):
         dfv.stream(folder, SHARE, on_error="null").write(target, partition_by="s", overwrite=True)
-    with pytest.raises(ValueError, match="`partition_by`: there is no column `t`"):
+    with pytest.raises(ValueError, match="`partition_by`: column `t` not found"):
         dfv.stream(folder, SHARE, on_error="null").write(tmp_path / "q", partition_by="t")
     assert ordered(tmp_path / "parts")  # nothing was taken away
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
@@ -154,11 +154,11 @@ def test_mistakes(folder, tmp_path):
 
     first = folder / "part 0.parquet"
     before = first.read_bytes()
-    with pytest.raises(ValueError, match=r"part 0.parquet` is an input too"):
+    with pytest.raises(ValueError, match=r"part 0.parquet` is also an input"):
         write(first)
-    with pytest.raises(ValueError, match="is an input too"):
+    with pytest.raises(ValueError, match="is also an input"):
         write(folder)
-    with pytest.raises(ValueError, match="is an input too"):
+    with pytest.raises(ValueError, match="is also an input"):
         write(tmp_path / "o.parquet", errors=first)
     assert first.read_bytes() == before
     with pytest.raises(ValueError, match="`resume` needs a folder of files"):

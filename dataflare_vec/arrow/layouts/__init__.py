@@ -1,4 +1,4 @@
-"""How the values of a column lie in Arrow buffers: by dtype, without Numba."""
+"""Layouts of columns in Arrow buffers, by dtype, without Numba."""
 
 from dataflare_vec.arrow.layouts.base import Arguments, Bits, FixedWidth, Layout
 from dataflare_vec.arrow.layouts.categories import Categories, Codes

@@ -1,1 +1,1 @@
-"""Compiled loops on disk: found again by everything that went into them, loaded without Numba."""
+"""The cache of compiled loops on disk: keyed by everything that went into them, loaded without Numba."""

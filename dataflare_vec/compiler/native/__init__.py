@@ -1,1 +1,1 @@
-"""Functions of our own in machine code, that are no part of a kernel: called without Numba."""
+"""Native functions that are not part of any kernel, called without Numba."""

@@ -1,1 +1,1 @@
-"""What runs share: memory, settings, what tuners have learnt and metrics have counted."""
+"""The state that runs share: memory, settings, tuners and metrics."""

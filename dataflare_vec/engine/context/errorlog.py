@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ErrorLog:
-    """Collects failed rows: an exact count, and the details of the first ones.
+    """A log of failed rows: an exact count, and the details of the first ones.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class ErrorLog:
         return pl.concat(details, how="diagonal_relaxed")
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Remove all rows and reset the count."""
         with self._lock:
             self.count = self._recorded = 0
             self._details = []

@@ -23,7 +23,7 @@ _log = get_logger(__name__)
 
 
 class PluginState(Enum):
-    """What a plugin is up to under a manager.
+    """State of a plugin under a manager.
 
     ==============  ==========================================================  =============================
     from            what happens                                                to

@@ -87,7 +87,7 @@ class _Counter:
 
 @dataclass(frozen=True, slots=True)
 class PluginMetrics:
-    """What a plugin did so far under one manager, at one moment.
+    """Metrics of a plugin under one manager, at one moment.
 
     Attributes
     ----------

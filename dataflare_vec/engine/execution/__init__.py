@@ -1,1 +1,1 @@
-"""A plan over the rows of a frame, chunk by chunk, on several threads; what comes back."""
+"""Execution of a plan over the rows of a frame, chunk by chunk, on several threads."""

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 #: What to do where queries wait for each other's memory.
 _ONE_BY_ONE = (
-    "let go of results you no longer need, or raise `max_bytes`; a lazy query keeps its results while it "
-    "runs, so collect the queries of one manager one after the other, or give each a manager with its share "
+    "drop results you no longer need, or raise `max_bytes`; a lazy query keeps its results while it "
+    "runs, so collect the queries of one manager one at a time, or give each a manager with its share "
     "of the memory"
 )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What became of a frame, and of its rows that failed.
+    """The result of `run`: a frame, its failed rows, and counts.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class BatchResult:
         return trace_frame([]) if self.tuner is None else self.tuner.trace_frame()
 
     def plot_trace(self) -> Any:
-        """Draw size, throughput and latency over the chunks, with Altair; see `dataflare_vec.plot_trace`."""
+        """Plot size, throughput and latency over the chunks, with Altair; see `dataflare_vec.plot_trace`."""
         from dataflare_vec.engine.tuner import FixedTuner, plot_trace
 
         return plot_trace(self.tuner or FixedTuner(BatchConfig()))

@@ -59,8 +59,8 @@ def open_states(plan: Plan, given: Any) -> OpenStates:
         by_name: Mapping[str, Any] = {}
     elif not stages:
         names = ", ".join(f"`{stage.plugin.name}`" for stage in plan.stages if stage.plugin is not None)
-        msg = f"`state` was given, but {names} carries none"
-        raise StateError(msg, argument="state", hint="only a scan or a reduce does")
+        msg = f"`state` was given, but {names} has none"
+        raise StateError(msg, argument="state", hint="only a scan or a reduce has one")
     elif not is_pipeline or not isinstance(given, dict):
         if len(stages) > 1:
             names = ", ".join(stages)
@@ -71,7 +71,7 @@ def open_states(plan: Plan, given: Any) -> OpenStates:
         by_name = given
     for name in by_name:
         if name not in stages:
-            msg = f"`state` has one for `{name}`"
+            msg = f"`state` has an entry for `{name}`, which is not a scan or reduce of this run"
             raise StateError(msg, plugin=None, argument="state", hint=near_matches(name, stages))
     states = OpenStates((name, stage.open_state(by_name.get(name))) for name, stage in stages.items())
     states.of_pipeline = is_pipeline

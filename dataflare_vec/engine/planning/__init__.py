@@ -1,1 +1,1 @@
-"""From a request to a plan: all that can be known, and refused, before any row is touched."""
+"""From a request to a plan: everything that can be checked before any row is touched."""

@@ -196,7 +196,7 @@ class Plan:
         }
         if self.reduces is not None:
             raise BindingError(
-                problem="it makes one row of many, so no step can follow it",
+                problem="it reduces many rows to one, so no step can follow it",
                 plugin=self.reduces.binding.plugin.name,
                 hint=f"apply `{plugin.name}` to its result",
             )
@@ -249,7 +249,7 @@ class Plan:
         shown = [key if isinstance(key, str) else key.meta.output_name() for key in step.by]
         if len(set(shown)) < len(shown):
             raise BindingError(
-                Phrase("two keys are named the same, ", Argument("by"), f" is {', '.join(map(str, shown))}"),
+                Phrase("two keys have the same name: ", Argument("by"), f" is {', '.join(map(str, shown))}"),
                 plugin=plugin.name,
                 argument="by",
                 hint="name each once, or use `alias`",
@@ -286,7 +286,7 @@ class Plan:
             return self._bound_expression(step, f"key {key.meta.output_name()}", key, scope)
         if key not in scope.names:
             raise ColumnNotFoundError(
-                problem=f"there is no column `{key}` to go by",
+                problem=f"key column `{key}` not found",
                 plugin=step.plugin.name,
                 argument="by",
                 column=key,
@@ -370,11 +370,8 @@ class Plan:
                 problem = f"the data has several columns `{name}`, so none can be replaced"
                 hint = "rename them"
             elif name in taken and not step.keep:
-                problem = (
-                    f"`replace=True` puts `{name}` in the place of a column that stays, `keep=False` takes "
-                    "it away"
-                )
-                hint = "name a column that is only for later steps otherwise"
+                problem = f"`replace=True` would replace the column `{name}`, which `keep=False` drops"
+                hint = "give another name to a column that only later steps need"
             if problem:
                 raise OutputNameError(problem, plugin=step.plugin.name, column=name, hint=hint)
         if not self.needs_all_rows:

@@ -1,1 +1,1 @@
-"""The stages of a plan, one file for each kind of plugin, and what they know of a run."""
+"""The stages of a plan, one module per kind of plugin, and the protocols they use."""

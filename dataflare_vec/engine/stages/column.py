@@ -147,7 +147,9 @@ def _to_series(name: str, item: Any, count: int, declared: Any) -> pl.Series:
     try:
         return series.cast(declared)
     except pl.exceptions.PolarsError as error:
-        msg = f"it returns what doesn't fit {declared}, which `returns` declares: {without_context(error)}"
+        msg = (
+            f"it returns values that don't fit {declared}, which `returns` declares: {without_context(error)}"
+        )
         raise KernelResultError(msg, plugin=name, expected=str(declared)) from error
 
 

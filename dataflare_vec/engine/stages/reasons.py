@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _ADVICE = (
-    "the plain Python function has a result: look for integers on the way that don't fit 64 bits, and take "
+    "the plain Python function has a result: look for intermediate integers that don't fit 64 bits, and take "
     "floats there, or for strings of more than 2 GiB"
 )
 

@@ -84,10 +84,10 @@ class ReduceStage(ScanStage):
         for name in self._names:
             if name in by:
                 raise OutputNameError(
-                    Phrase(Argument("by"), f" has a column `{name}` already"),
+                    Phrase(Argument("by"), f" already has a column `{name}`"),
                     plugin=binding.plugin.name,
                     column=name,
-                    hint=Phrase("name the output otherwise with ", Argument("output", "…")),
+                    hint=Phrase("rename the output with ", Argument("output", "…")),
                 )
         self.schema = {**by, **dict(zip(self._names, self._result.dtypes, strict=True))}
 

@@ -104,12 +104,12 @@ class ScanStage(RowStage):
         """Look whether it can go on with states that an earlier plan may have opened; see `take_up`."""
         if states.state_layout != self.state_layout:
             raise StateError(
-                problem="what it captures has changed since its state was begun, and with it the state's "
-                f"type: it was {states.state_layout.dtype}, now it is {self.state_layout.dtype}",
+                problem="a value it captures has changed since its state was created, and with it the "
+                f"state's type: it was {states.state_layout.dtype}, now it is {self.state_layout.dtype}",
                 plugin=self.binding.plugin.name,
                 expected=str(self.state_layout.dtype),
                 got=states.state_layout.dtype,
-                hint="begin with a new state",
+                hint="start with a new state",
             )
 
     def run(self, chunk: Chunk) -> None:

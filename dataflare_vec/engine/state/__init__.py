@@ -1,1 +1,1 @@
-"""What scans and reduces carry from row to row: states, and the keys that they belong to."""
+"""The states that scans and reduces carry from row to row, and their keys."""

@@ -24,7 +24,7 @@ _FIRST_RECORDS = 1 << 10
 
 
 class KeyedState(Mapping[Any, Any]):
-    """The states of a run with ``by=``, one for each key, in first-seen order.
+    """The states of a run with ``by=``, one per key, in first-seen order.
 
     A mapping from key (a tuple, if there are several key columns) to state. It can be pickled, and given to a
     later run as ``state=``.

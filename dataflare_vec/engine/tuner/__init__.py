@@ -1,4 +1,4 @@
-"""The rows of a chunk, chosen from the latency and throughput of the chunks so far."""
+"""Tuners: the size of the next chunk, from the latency and throughput of the chunks so far."""
 
 from dataflare_vec.engine.tuner.base import TracedTuner, Tuner
 from dataflare_vec.engine.tuner.chunk import ChunkTuner

@@ -32,7 +32,7 @@ class Tuner(Protocol):
         ...
 
     def record(self, rows: int, seconds: float) -> None:
-        """Take note of a chunk that is done."""
+        """Record a chunk that is done."""
         ...
 
 

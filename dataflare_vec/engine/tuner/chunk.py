@@ -33,7 +33,7 @@ _GUARD = "guard"  # a shorter chunk tells whether a slow one was an outlier
 
 
 class ChunkTuner(SizeSearch):
-    """Finds the chunk size with the highest throughput whose latency keeps to the target, and holds it.
+    """Tuner that finds the chunk size with the highest throughput within the target latency, and holds it.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class ChunkTuner(SizeSearch):
         return size
 
     def record(self, rows: int, seconds: float) -> None:
-        """Take note of a chunk that is done.
+        """Record a chunk that is done.
 
         Parameters
         ----------

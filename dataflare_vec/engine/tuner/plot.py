@@ -32,7 +32,7 @@ _REASONS = (
 
 
 def plot_trace(tuner: TracedTuner) -> Any:
-    """Draw how a tuner went: size, throughput and latency over the chunks, best size and target latency.
+    """Plot the trace of a tuner: size, throughput and latency over the chunks, best size and target latency.
 
     Parameters
     ----------

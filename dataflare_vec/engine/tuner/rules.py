@@ -130,7 +130,7 @@ class CallableTuner(TracedTuner):
 
 
 class RuleTuner(CallableTuner):
-    """The guide's rule: 80 % of the size after a chunk too slow, else 120 % after a throughput too low.
+    """Tuner by rule: 80 % of the size after a chunk that is too slow, else 120 % after too low a throughput.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The performance report: what a manager knows, as JSON or as a page with charts."""
+"""The performance report of a manager, as JSON or as an HTML page with charts."""
 
 from dataflare_vec.service.report.export import collect, export_report
 

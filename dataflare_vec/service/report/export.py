@@ -35,10 +35,10 @@ def export_report(
     path = Path(path)
     kind = path.suffix.lower()
     if kind not in (".json", ".html", ".htm"):
-        msg = f"a report is written to a file that ends in `.json` or `.html`, got `{path.name}`"
+        msg = f"the file name of a report must end in `.json` or `.html`, got `{path.name}`"
         raise ValueError(msg)
     if kind != ".json":
-        require("report", "a report as a page")
+        require("report", "an HTML report")
     content = collect(status, config, tuners)
     if kind == ".json":
         text = json.dumps(content, indent=2, ensure_ascii=False)

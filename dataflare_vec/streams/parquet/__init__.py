@@ -1,1 +1,1 @@
-"""Parquet files below their values: footers, row groups, pages."""
+"""Low-level reading of Parquet files: footers, row groups, pages."""

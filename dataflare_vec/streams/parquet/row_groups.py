@@ -154,7 +154,7 @@ class FileLayout:
             file.seek(-8, 2)
             end = file.read()
             if end[4:] != MAGIC:
-                msg = "it doesn't end as a Parquet file does"
+                msg = "it doesn't end with Parquet's magic bytes"
                 raise ValueError(msg)
             file.seek(-8 - int.from_bytes(end[:4], "little"), 2)
             self._footer, _ = footer_of(file.read())
@@ -221,7 +221,7 @@ class FileLayout:
                     row += rows
                 at += length
         if row != group.rows:
-            msg = f"the pages of column `{column.name}` have {row} rows, their row group {group.rows}"
+            msg = f"the pages of column `{column.name}` have {row} rows, but their row group has {group.rows}"
             raise ValueError(msg)
         return Pages(dictionary, found)
 
@@ -283,7 +283,7 @@ def file_layout(path: Path, rows: int) -> FileLayout | None:
     except _MALFORMED:
         return None
     if found != rows:
-        msg = f"of {rows} rows {found} were found"
+        msg = f"expected {rows} rows, found {found}"
         raise ValueError(msg)
     return layout
 

@@ -92,7 +92,7 @@ class Decoder:
             return self._byte()
         if kind == _DOUBLE:
             return _DOUBLES.unpack(self._bytes(8))[0]
-        msg = f"its metadata has a field of the unknown type {kind}"
+        msg = f"its metadata has a field of unknown type {kind}"
         raise ValueError(msg)
 
 

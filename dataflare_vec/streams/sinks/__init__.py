@@ -1,1 +1,1 @@
-"""Where the rows of a stream go: files and folders that are whole or aren't there."""
+"""The sinks of a stream: files and folders that are written completely or not at all."""

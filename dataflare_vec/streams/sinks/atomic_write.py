@@ -85,7 +85,7 @@ def atomic_folder(path: Path, may_replace: Callable[[], None] | None = None) -> 
     """
     path = _followed(path)
     if path.exists() and not path.is_dir():
-        raise SinkError(problem="a folder is to be written, and it is a file", file=path)
+        raise SinkError(problem="a folder is to be written there, but it is a file", file=path)
     if os.path.ismount(path):
         msg = "a file system is mounted there, so it can't be replaced"
         raise SinkError(msg, file=path, hint="write to a folder in it")

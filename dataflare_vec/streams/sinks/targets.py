@@ -143,7 +143,7 @@ class _Guarded(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         if self._frames.error is not None:
-            msg = "what is written has failed"
+            msg = "the stream that is written has failed"
             raise OSError(msg)
         written = self._file.write(data)
         return len(data) if written is None else int(written)

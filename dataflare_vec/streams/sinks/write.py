@@ -110,7 +110,9 @@ class Writing:
         plan, transform = self.plan, self.flow.transform
         if transform.reduces or (plan.resume and transform.carries_state):
             what = (
-                "a reduce makes rows of all files" if transform.reduces else "a scan needs all files in order"
+                "a reduce combines the rows of all files"
+                if transform.reduces
+                else "a scan needs all files in order"
             )
             hint = Phrase("leave out ", Argument("resume"))
             raise ArgumentError(what, hint="name one file as output" if transform.reduces else hint)

@@ -1,1 +1,1 @@
-"""Where the rows of a stream come from: files of each format, in parts of which none goes missing."""
+"""The sources of a stream: files of each format, read in parts of which none goes missing."""

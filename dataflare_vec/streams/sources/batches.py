@@ -72,14 +72,14 @@ def check_lengths(path: Path, columns: int) -> None:
             messages = list(_messages(data, _first_message(data, min(blocks, default=end), end), end))
             batches = [message for message in messages if message.kind == _RECORD_BATCH]
             if blocks != [batch.at for batch in batches]:
-                msg = "the batches of its footer aren't those that are there"
+                msg = "the record batches in its footer don't match those in the file"
                 raise SourceError(msg)
             for index, batch in enumerate(batches):
                 _check_rows(data, batch.header, index, columns)
             for message in messages:
                 _check_sizes(data, message)
         except struct.error as error:
-            msg = "its footer leads out of the file"
+            msg = "its footer points outside the file"
             raise SourceError(msg) from error
 
 
@@ -96,7 +96,7 @@ def check_stream(path: Path) -> None:
             for index, message in enumerate(_messages(data, 0, len(data))):
                 if message.end > len(data):
                     size, there = message.end - message.body, max(0, len(data) - message.body)
-                    msg = f"message {index} should have {size} bytes, {there} are there"
+                    msg = f"message {index} should have {size} bytes, but only {there} remain"
                     raise SourceError(msg)
                 _check_sizes(data, message)
 
@@ -133,8 +133,8 @@ def check_end_of_stream(first: bytes, last: bytes) -> None:
     """
     marker = _END if first == _CONTINUED else _END[4:]
     if not last.endswith(marker):
-        msg = "it has no end marker, so whoever wrote it may not have come to the end"
-        raise SourceError(msg, hint=f"if it is whole, append the bytes {marker.hex(' ')}")
+        msg = "the stream has no end-of-stream marker; its producer may have been interrupted"
+        raise SourceError(msg, hint=f"if it is complete, append the bytes {marker.hex(' ')}")
 
 
 def _blocks(data: mmap.mmap) -> tuple[list[int], int]:
@@ -199,7 +199,7 @@ def _check_rows(data: mmap.mmap, batch: int, index: int, columns: int) -> None:
     if columns:
         (found,) = struct.unpack_from("<q", data, first + 4)
         if rows != found:
-            msg = f"batch {index} should have {rows} rows, its first column has {found}"
+            msg = f"batch {index} should have {rows} rows, but its first column has {found}"
             raise SourceError(msg)
 
 
@@ -218,12 +218,12 @@ def _check_sizes(data: mmap.mmap, message: _Message) -> None:
     (count,) = struct.unpack_from("<I", data, first - 4)
     for offset, length in _BUFFER.iter_unpack(data[first : first + count * _BUFFER.size]):
         if not 0 <= offset <= offset + length <= message.end - message.body:
-            msg = f"{length} bytes of a column lead out of the {message.end - message.body} of its message"
+            msg = f"{length} bytes of a column extend beyond the {message.end - message.body} of its message"
             raise SourceError(msg)
         if is_compressed and length >= 8:
             (size,) = struct.unpack_from("<q", data, message.body + offset)  # -1: it isn't compressed
             if not -1 <= size <= length * _MOST:
-                msg = f"{length} compressed bytes of a column should be {size} bytes"
+                msg = f"{length} compressed bytes of a column can't decompress to {size} bytes"
                 raise SourceError(msg)
 
 

@@ -91,10 +91,10 @@ class DataFile:
                 hint = Phrase("if it isn't UTF-8, pass ", Argument("encoding"))
             raise self._damaged(first_line(error), done, hint) from error
         if self.rows is not None and done != self.rows:
-            msg = f"of {self.rows} rows {done} were found"
+            msg = f"expected {self.rows} rows, found {done}"
             raise self._damaged(msg, done)
         if _state(self.path) != before and not (self.format in TEXT and _has_grown(self.path, before)):
-            msg = "it was changed while it was read, so its rows may be of both"
+            msg = "it was modified while it was read, so its rows may come from both versions"
             hint = "write a new file and rename it over the old one"
             raise SourceError(msg, file=self.path, row=done, hint=hint)
 
@@ -168,12 +168,12 @@ def find(paths: Sequence[str | Path], format: str | None = None) -> dict[Path, P
             parent = Path(path).parent
             near = [p.name for p in parent.iterdir()] if parent.is_dir() else []
             hint = near_matches(Path(path).name, near) if parent.is_dir() else ""
-            raise SourceError(problem="there is no such file", file=path, hint=hint)
+            raise SourceError(problem="no such file", file=path, hint=hint)
         if not inside and not Path(path).is_dir():
-            msg = "there is no file that matches the pattern"
+            msg = "no file matches the pattern"
             raise SourceError(msg, file=path)
         if not inside:
-            msg = f"there are no files in it whose names end in one of {names()}"
+            msg = f"it has no files whose names end in one of {names()}"
             raise SourceError(msg, file=path)
         for file in inside:
             real = os.path.realpath(file)
@@ -227,8 +227,8 @@ def _is_hidden(name: str) -> bool:
 
 def _is_data(path: Path, format: str | None) -> bool:
     if format is None and is_packed_otherwise(path):
-        hint = "unpack it, move it away, or name the others by a pattern"
-        raise SourceError(problem="it is packed in a way that isn't supported", file=path, hint=hint)
+        hint = "decompress it, move it away, or name the others by a pattern"
+        raise SourceError(problem="its compression isn't supported", file=path, hint=hint)
     return format is not None or named(path) is not None
 
 
@@ -277,10 +277,10 @@ def _open(
     rows: int | None = None
     try:
         if is_special(path):
-            msg = "it is no file but a pipe or a device, which can be read once only"
+            msg = "it is not a file but a pipe or a device, which can be read only once"
             raise SourceError(msg, hint="save it to a file")
         if path.stat().st_size == 0:
-            msg = "the file is empty, 0 bytes"
+            msg = "the file is empty (0 bytes)"
             raise SourceError(msg)
         if kind in ("parquet", "ipc"):
             query = scan(path, kind, None, options)
@@ -321,7 +321,7 @@ def _open(
         raise SourceError(first_line(error), file=path, format=kind) from error
     for name in options.get("schema_overrides") or {}:
         if name not in schema:
-            msg = f"there is no column `{name}` to be given a type"
+            msg = f"column `{name}` not found"
             raise SourceError(msg, file=path, column=name, hint=near_matches(name, schema))
     return DataFile(path, kind, schema, rows, inside, options)
 
@@ -361,12 +361,12 @@ def check_same(schema: pl.Schema, expected: pl.Schema, where: str, **place: Any)
         return
     for name, dtype in expected.items():
         if name not in schema:
-            msg = f"column `{name}` is missing, which is there {where}"
+            msg = f"column `{name}` is missing, but present {where}"
             raise SourceError(msg, column=name, hint=near_matches(name, schema), **place)
         if schema[name] != dtype:
             msg = f"column `{name}` is {schema[name]}, but {dtype} {where}"
             raise SourceError(msg, column=name, expected=str(dtype), got=schema[name], **place)
     for name in schema:
         if name not in expected:
-            msg = f"there is a column `{name}` that isn't {where}"
+            msg = f"unexpected column `{name}`, not present {where}"
             raise SourceError(msg, column=name, **place)

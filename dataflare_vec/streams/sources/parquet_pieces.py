@@ -67,7 +67,7 @@ class Pieces:
             yield frame
             found += frame.height
         if found != rows:
-            msg = f"of {rows} rows from row {start} on {found} were found"
+            msg = f"expected {rows} rows from row {start} on, found {found}"
             raise ValueError(msg)
 
     def _parts(self, group: RowGroup, size: int) -> Iterator[pl.DataFrame]:
@@ -171,7 +171,7 @@ class Pieces:
             query = self._query.slice(group.start, group.rows).select(names)
             frame = query.collect()
             if frame.height != group.rows:
-                msg = f"of {group.rows} rows from row {group.start} on {frame.height} were found"
+                msg = f"expected {group.rows} rows from row {group.start} on, found {frame.height}"
                 raise ValueError(msg)
             for at, end in pairwise(borders):
                 yield frame.slice(at, end - at)

@@ -83,14 +83,14 @@ def check_read_options(options: Mapping[str, Any]) -> None:
     known = READ_OPTIONS["csv"]
     for name in options:
         if name not in known:
-            msg = f"`read_options`: there is no `{name}`"
+            msg = f"`read_options`: unknown option `{name}`"
             raise ArgumentError(msg, argument="read_options", got=name, hint=near_matches(name, known))
     encoding = options.get("encoding", "utf8")
     try:
         _is_utf8(encoding)
     except (LookupError, TypeError):
-        msg = Phrase(Argument("encoding", encoding), ": Python knows no such encoding")
-        hint = "as utf8, latin1, cp1252, utf16"
+        msg = Phrase(Argument("encoding", encoding), ": unknown encoding")
+        hint = "such as utf8, latin1, cp1252, utf16"
         raise ArgumentError(msg, argument="encoding", got=encoding, hint=hint) from None
     for name in ("separator", "quote_char", "eol_char"):
         value = options.get(name)
@@ -114,7 +114,7 @@ def options_of(path: Path, kind: str, options: Mapping[str, Any]) -> dict[str, A
     known = READ_OPTIONS.get(kind, ())
     for name in options:
         if name not in known:
-            msg = Phrase(f"it is {kind}, which has no use for ", Argument(name, options[name]))
+            msg = Phrase(f"it is {kind}, which doesn't take ", Argument(name, options[name]))
             raise SourceError(msg, file=path, argument=name)
     return dict(options)
 
@@ -160,7 +160,7 @@ def read_parquet(path: Path, rows: int, size: int, memory: int | None) -> Iterat
     """Yield the rows of a Parquet file; where there is a limit, decoded in pieces of some bytes."""
     groups = _row_groups(path)
     if groups and sum(groups) != rows:  # Polars reads as many as the footer says
-        msg = f"its footer counts {rows} rows, its row groups {sum(groups)}"
+        msg = f"its footer counts {rows} rows, but its row groups hold {sum(groups)}"
         raise SourceError(msg)
     query = scan(path, "parquet", None, {})
     if memory is None:
@@ -263,7 +263,7 @@ def read_ipc_stream(path: Path, size: int) -> Iterator[pl.DataFrame]:
         check_end_of_stream(file.read_at(4, 0), file.read_at(8, max(0, end - 8)))
         if end < file.size():
             msg = f"{file.size() - end} bytes follow its end"
-            raise SourceError(msg, hint="one file for each stream can be read")
+            raise SourceError(msg, hint="put each stream into a file of its own")
 
 
 def validated(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

@@ -102,7 +102,7 @@ class Batches:
             try:
                 first = self._check(next(self._items))
             except StopIteration:
-                msg = "the iterator has no batches, so its columns aren't known"
+                msg = "the iterator yields no batches, so its columns are unknown"
                 raise SourceError(msg, hint="yield an empty frame") from None
             self._index = self._row = 0
             self._items = chain([first], self._items)
@@ -210,7 +210,7 @@ def open_source(
         return list(open_files(source, format, options, types))
     if options:
         said = [part for name in options for part in (", ", Argument(name))][1:]
-        what = f": only files are read in one way or another, got {type(source).__name__}"
+        what = f": applies only to files, got {type(source).__name__}"
         raise ArgumentError(Phrase(*said, what), argument=next(iter(options)), got=type(source).__name__)
     if is_narwhals(source):
         source = source.to_native()
@@ -299,5 +299,5 @@ def as_frame(item: Any, needed: Collection[str] | None = None) -> pl.DataFrame:
         problem=f"a stream is made of batches or frames, got {type(item).__name__}",
         expected="a batch or a frame",
         got=type(item).__name__,
-        hint="collect records and hand over `pl.DataFrame(records)`",
+        hint="collect records and pass `pl.DataFrame(records)`",
     )

@@ -100,7 +100,7 @@ def check_last_line(tail: bytes, columns: int, separator: str, options: Mapping[
     Raises
     ------
     SourceError
-        If the last line has no end, and too few values or a quote that is open.
+        If the last line has no end, and too few values or an unclosed quote.
     """
     end = (options.get("eol_char") or "\n").encode()
     start = tail.rfind(end) + 1
@@ -113,12 +113,12 @@ def check_last_line(tail: bytes, columns: int, separator: str, options: Mapping[
         ends_inside = (
             rf"{re.escape(separator)}{re.escape(quote)}([^{re.escape(quote)}]|{re.escape(quote)}{{2}})*"
         )
-        problem = "a quote that is open" if re.search(f"{ends_inside}$", line) else ""
+        problem = "an unclosed quote" if re.search(f"{ends_inside}$", line) else ""
     else:
         found = len(next(csv.reader([line], delimiter=separator, quoting=csv.QUOTE_NONE)))
         problem = f"{found} of {columns} values" if found < columns else ""
     if problem:
-        msg = f"it is cut off: the last line has {problem}, and no end"
+        msg = f"it is truncated: the last line has {problem}and no line feed"
         raise SourceError(msg, hint="if it is whole, end it with a line feed")
 
 
@@ -137,5 +137,5 @@ def check_last_record(tail: bytes) -> None:
     try:
         json.loads(line.decode("utf-8", "replace"))
     except ValueError as error:
-        msg = f"it is cut off: its last line, of {len(line)} bytes, is no whole record"
+        msg = f"it is truncated: its last line, of {len(line)} bytes, is not a complete record"
         raise SourceError(msg) from error

@@ -1,1 +1,1 @@
-"""How loops are called, and how values lie in Arrow's buffers."""
+"""The calling convention of loops, and access to values in Arrow buffers."""

@@ -1,1 +1,1 @@
-"""The loops round a kernel."""
+"""Code generation of the loops around a kernel."""

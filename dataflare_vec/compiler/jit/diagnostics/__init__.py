@@ -1,4 +1,4 @@
-"""What is wrong with a kernel that can't be compiled, in one readable error."""
+"""Diagnostics of a kernel that can't be compiled, as one readable error."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What becomes of a kernel's code before machine code is written: Numba's passes and ours, in order."""
+"""The compiler passes over a kernel, Numba's and ours, in order."""

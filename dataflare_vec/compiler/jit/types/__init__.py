@@ -1,1 +1,1 @@
-"""The compiler's types of what Numba has none for, and Numba's own under one roof."""
+"""The compiler's types: those that Numba lacks, and Numba's own under one roof."""
