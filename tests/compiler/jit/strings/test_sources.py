@@ -38,8 +38,9 @@ def row_kernel(function, **about):
 
 def check(function, frame=FRAME, **constants):
     """Compare the compiled kernel with its function, row by row, in ASCII and in all of the frame."""
+    kernel = row_kernel(function)
     for rows in (ASCII if frame is FRAME else frame.head(0), frame):
-        oracle.check(row_kernel(function), rows, **constants)
+        oracle.check(kernel, rows, **constants)
 
 
 # -- what is done with two strings or bytes, written twice: as a helper, and in place ------------------------
