@@ -53,8 +53,9 @@ class BatchRunner:
 
     def __init__(self, request: Request, empty: Any, check: Callable[[Plan], None] | None = None) -> None:
         self._planner = RepeatedPlan(check)
-        # It looks at the state that the user gave, and doesn't change that of the rows to come.
-        outcome = run_data(empty, request, self._planner)
+        # It looks at the state that the user gave, and doesn't change that of the rows to come. Without rows
+        # only `finish` may fail, on a state that isn't the last one.
+        outcome = run_data(empty, request._replace(on_error="null"), self._planner)
         self.output = assemble(empty, outcome, keep=request.keep)
         self._empty = empty
         self._states = open_states(self.plan, request.state)

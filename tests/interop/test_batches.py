@@ -167,3 +167,12 @@ def test_a_reduce_is_finished_after_the_last_batch_and_not_before(road):
 
     frame = road(batches_late)  # after the first batch, of 0 to 4, it would fail
     assert_frame_equal(frame, dfv.apply(FRAME, batches_late))
+
+
+@pytest.mark.parametrize("road", [from_reader, from_stream])
+def test_a_reduce_whose_finish_needs_a_row(road):
+    @dfv.reduce(init=0, finish=lambda state: 100 // state, replace=True)
+    def batches_some(state, x):
+        return state + x
+
+    assert_frame_equal(road(batches_some), dfv.apply(FRAME, batches_some))
