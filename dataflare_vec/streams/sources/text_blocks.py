@@ -118,7 +118,7 @@ def check_last_line(tail: bytes, columns: int, separator: str, options: Mapping[
         found = len(next(csv.reader([line], delimiter=separator, quoting=csv.QUOTE_NONE)))
         problem = f"{found} of {columns} values" if found < columns else ""
     if problem:
-        msg = f"it is truncated: the last line has {problem}and no line feed"
+        msg = f"it is truncated: the last line has {problem} and no line feed"
         raise SourceError(msg, hint="if it is whole, end it with a line feed")
 
 
