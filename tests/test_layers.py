@@ -13,6 +13,8 @@ from pathlib import Path
 import grimp
 import pytest
 
+from dataflare_vec.compiler.cache.environment import KERNEL_MODULES
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dataflare_vec"
 
@@ -112,16 +114,12 @@ def test_the_compiler_is_imported_through_its_door_only():
     assert found > 10
 
 
-#: Rooms with functions for kernels to use.
-OFFERED = {"bits", "text", "vectors"}
-
-
 def test_kernels_use_public_names_only():
     allowed = {"dataflare_vec", "dataflare_vec_kernels", "numba", "numpy", "math", "typing", "__future__"}
     for path in (ROOT / "kernels").rglob("*.py"):
         for module in imports_of(path):
             assert module.split(".")[0] in allowed, f"{path.name} imports {module}"
-            own = module.startswith("dataflare_vec.") and module.split(".")[1] not in OFFERED
+            own = module.startswith("dataflare_vec.") and module.split(".")[1] not in KERNEL_MODULES
             assert not own, f"{path.name} reaches into {module}"
 
 

@@ -13,7 +13,7 @@ from testing.comparison import Peer
 from testing.peers import TABLE
 
 PLUGINS = {plugin.name: plugin for plugin in dfv.plugins()}
-#: Rows, and the chunks they are cut into as well. A reduce has several blocks, whose states are merged.
+#: Rows, and the chunks they are cut into as well. A reduce has several partitions, whose states are merged.
 SIZES = {"row kernel": (2_000, (64,)), "scan": (400, (1, 7, 64)), "reduce": (200_000, (30_001,))}
 
 # Few letters, so that strings have something in common; short and long ones, ASCII and beyond.

@@ -12,7 +12,7 @@ from scipy import stats
 
 import dataflare_vec as dfv
 
-ROWS = 200_000  # several blocks, whose states are merged
+ROWS = 200_000  # several partitions, whose states are merged
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def careful(s, t):
 PLUGINS = plugins(same, later, pair, told, changed, found, number, strict, ordered)
 FILTERS = [plugin(ordered, "filter"), plugin(careful, "filter")]
 
-# Short ones lie in their views; ASCII takes the fast form; the long ones need data buffers.
+# Short ones lie in their views; ASCII takes the guarded variant; the long ones need data buffers.
 texts = st.text("abnz", max_size=14) | ascii_text | text | odd_text
 
 

@@ -169,9 +169,8 @@ class InterpretedStage(Stage):
         in_result: bool,
         results: Results | None = None,
     ) -> None:
-        from dataflare_vec.engine.stages.converters import (
-            converter,
-        )  # with NumPy, which row kernels do without
+        # With NumPy, which row kernels do without.
+        from dataflare_vec.engine.stages.converters import converter
 
         self.results = results
         self.plugin: Plugin = binding.plugin

@@ -9,8 +9,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from dataflare_vec import bits as words
-from dataflare_vec import text as public
+from dataflare_vec import bits as public_bits
+from dataflare_vec import text as public_text
 from dataflare_vec.compiler.jit.lowering.strings.base import is_ascii, is_bytes, is_string, operation
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import width_at
 from dataflare_vec.compiler.jit.types.strings import byte_pointer, bytes_view, make_view
@@ -62,14 +62,14 @@ def _equal_bytes(typing_context: TypingContext, data: Any, nbytes: Any, byte: An
         order = ir.Constant(ir.VectorType(ir.IntType(32), _LANES), [0] * _LANES)
         wanted = builder.shuffle_vector(wanted, ir.Constant(vector, ir.Undefined), order)
         bits = builder.bitcast(builder.icmp_unsigned("==", values, wanted), _I64)
-        fewer = builder.icmp_signed("<", nbytes, _I64(public.WORD))
-        count = builder.select(fewer, nbytes, _I64(public.WORD))
+        fewer = builder.icmp_signed("<", nbytes, _I64(public_text.WORD))
+        count = builder.select(fewer, nbytes, _I64(public_text.WORD))
         return builder.and_(bits, builder.sub(builder.shl(_I64(1), count), _I64(1)))
 
     return types.int64(byte_pointer, types.int64, types.uint8), generate
 
 
-@operation(public.match_bits)
+@operation(public_text.match_bits)
 def _match_bits(text, character):
     if not (is_string(text) and is_string(character)):
         return None
@@ -86,7 +86,7 @@ def _match_bits(text, character):
         data, nbytes = text._data, text._nbytes
         wanted, width = character._data, character._nbytes
         bits = at = position = 0
-        while at < nbytes and position < public.WORD:
+        while at < nbytes and position < public_text.WORD:
             step = width_at(data, at)
             if step == width:
                 same = True
@@ -100,7 +100,7 @@ def _match_bits(text, character):
     return match_utf8
 
 
-@operation(public.utf8)
+@operation(public_text.utf8)
 def _utf8(value):
     if is_bytes(value):
         return lambda value: value
@@ -126,8 +126,8 @@ def _load(width: int) -> Any:
 _load32, _load64 = _load(32), _load(64)
 
 
-@operation(words.load32)
-def _words_load32(data, at):
+@operation(public_bits.load32)
+def _bits_load32(data, at):
     if not is_bytes(data):
         return None
 
@@ -139,8 +139,8 @@ def _words_load32(data, at):
     return load
 
 
-@operation(words.load64)
-def _words_load64(data, at):
+@operation(public_bits.load64)
+def _bits_load64(data, at):
     if not is_bytes(data):
         return None
 
