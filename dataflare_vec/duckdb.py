@@ -93,7 +93,7 @@ def register(
     """
     manager = managed(manager)
     if not hasattr(connection, "create_function"):
-        msg = f"`connection` must be a connection of DuckDB, got {type(connection).__name__}"
+        msg = f"`connection` must be a DuckDB connection, got {type(connection).__name__}"
         raise TypeError(msg)
     if on_error not in ("raise", "null"):
         hint = "a function can't drop rows"
@@ -152,7 +152,7 @@ def _check_columns(step: BoundStep, left: Sequence[Parameter]) -> None:
             )
     if not left:
         msg = "all its columns are bound to numbers"
-        raise BindingError(msg, plugin=step.plugin.name, hint="a function needs one at least")
+        raise BindingError(msg, plugin=step.plugin.name, hint="a function needs at least one")
 
 
 def _schema(plugin: Plugin, parameters: Sequence[Parameter], types: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,7 +227,7 @@ def _duckdb_type(connection: Any, plugin: Plugin, what: str, dtype: Any) -> Any:
 
 def _refuse_all_rows(plan: Plan) -> None:
     if plan.needs_all_rows:
-        msg = "it needs all rows at once, which a function of DuckDB doesn't get"
+        msg = "it needs all rows at once, which a DuckDB function doesn't get"
         raise BindingError(msg, plugin=next(iter(plan.dtypes)))
 
 
@@ -264,7 +264,7 @@ def _spans(plugin: str, parameter: str, array: Any) -> pl.Series:
     days, microseconds = pl.col("days").cast(pl.Int128), pl.col("nanoseconds") // 1000
     spans = parts.select(months="months", span=days * _DAY + microseconds).with_columns(there=there)
     if spans.select((pl.col("there") & (pl.col("months") != 0)).any()).item():
-        msg = f"parameter `{parameter}`: an interval with months or years has no length that is known"
+        msg = f"parameter `{parameter}`: an interval with months or years has no fixed length"
         raise BindingError(msg, plugin=plugin, parameter=parameter, hint="use days")
     try:
         spans = spans.select(pl.when("there").then(pl.col("span").cast(pl.Int64)))

@@ -79,10 +79,10 @@ def _check_parameters(plugin: Plugin) -> None:
             if _is_same(default, inspect.Parameter.empty if parameter.is_column else parameter.default):
                 continue
         raise PluginDefinitionError(
-            problem=f"parameter `{parameter.name}` of its function isn't what it was when it was registered",
+            problem=f"parameter `{parameter.name}` of its function has changed since it was registered",
             plugin=plugin.name,
             parameter=parameter.name,
-            hint="register it anew, or bind the constant in the call",
+            hint="register it again, or bind the constant in the call",
         )
 
 

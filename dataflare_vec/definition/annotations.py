@@ -173,9 +173,7 @@ def read(annotation: Any, scope: AnnotationScope) -> Reading:
         return Reading(nullable, float)
     if clocks := [kind for kind in kinds if kind in TEMPORAL]:
         names = " or ".join(sorted(kind.__name__ for kind in clocks))
-        return Reading(
-            nullable, problem=f"a column has one kind of values: annotate it as {names} and nothing else"
-        )
+        return Reading(nullable, problem=f"a column has values of one type: annotate it as {names} only")
     return Reading(nullable)
 
 

@@ -112,7 +112,7 @@ def test_by_in_a_pipeline(capsys):
     run("b=opt_running in -o o.parquet --by opt_running=j -q")
     assert pl.read_parquet("o.parquet")["b"].equals(frame.select(by_j)["b"])
     for line, text in (
-        ("opt_share in -o x.parquet --by k", "`opt_share`: it carries no state, so it has no use for --by"),
+        ("opt_share in -o x.parquet --by k", "`opt_share`: it carries no state, so it doesn't take --by"),
         (
             "opt_share,opt_large in -o x.parquet --by k",
             "none of the plugins `opt_share`, `opt_large` is a scan",

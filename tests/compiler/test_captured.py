@@ -462,7 +462,7 @@ def test_defaults_of_the_plugins_own_function_are_those_of_its_definition():
     plugin = scope["out"]
     assert FRAME.pipe(dfv.apply, plugin)["out"].to_list() == [2.0, 4.0, 8.0]
     plugin.function.__defaults__ = (3.0,)
-    with pytest.raises(dfv.PluginDefinitionError, match="parameter `k` of its function isn't what it was"):
+    with pytest.raises(dfv.PluginDefinitionError, match="parameter `k` of its function has changed since"):
         FRAME.pipe(dfv.apply, plugin)
 
 

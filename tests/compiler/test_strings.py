@@ -412,7 +412,7 @@ def test_explain_counts_the_bytes_of_strings(manager):
     (stage,) = explained.stages
     assert stage.bytes_read == 16 + 34 / 2
     assert not stage.loop.vectorised
-    assert "it reads or writes strings, each of another length" in str(explained)
+    assert "it reads or writes strings of varying length" in str(explained)
     assert "types: assumed" in str(dfv.explain("same", manager=manager))
 
 

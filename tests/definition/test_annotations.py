@@ -237,7 +237,7 @@ REFUSED = [
     (typing.Callable, "no column has such values"),
     (list[typing.Optional[str]], "without None"),
     (list[dt.date], r"`list\[int\]`"),
-    (typing.Union[dt.date, dt.datetime], "one kind of values"),
+    (typing.Union[dt.date, dt.datetime], "values of one type"),
 ]
 
 

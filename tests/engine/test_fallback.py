@@ -203,7 +203,7 @@ def test_one_warning_says_how_slow_it_was_and_why():
     assert re.fullmatch(
         r"plugin `filled_slow` ran in the Python interpreter at [\d,]+ rows/s, [\d,]+ ns a row; compiled "
         r"kernels take 1 to 10 ns, so that is about [\d,]+ to [\d,]+ times slower\. It isn't compiled: the "
-        r"built-in `all` isn't known to compiled code",
+        r"built-in `all` isn't supported in compiled code",
         str(warning.message),
     )
     assert warning.filename == __file__
@@ -230,8 +230,8 @@ def test_metrics_status_and_explain_show_it():
         assert "ready, interpreted" in status._repr_html_()
     explained = dfv.explain(plugin, FRAME)
     assert "loop      none: runs in the Python interpreter, row by row" in str(explained)
-    assert "because   the built-in `all` isn't known to compiled code" in str(explained)
-    assert explained.stages[0].interpreted == "the built-in `all` isn't known to compiled code"
+    assert "because   the built-in `all` isn't supported in compiled code" in str(explained)
+    assert explained.stages[0].interpreted == "the built-in `all` isn't supported in compiled code"
 
 
 def test_no_rows_no_warning():

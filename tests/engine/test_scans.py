@@ -276,7 +276,7 @@ def test_wrong_results(df, name):
 
 
 CALLS = {
-    "plain plugin": (lambda df: dfv.apply(df, "haversine", by="k"), "has no use for `by`"),
+    "plain plugin": (lambda df: dfv.apply(df, "haversine", by="k"), "doesn't take `by`"),
     "no column": (lambda df: dfv.apply(df, TOTAL, by="kk"), "key column `kk` not found; did you mean `k`"),
     "a number": (lambda df: dfv.apply(df, TOTAL, by=3), "`by` must be a column name, .* got int"),
     "nothing": (lambda df: dfv.apply(df, TOTAL, by=[]), "`by` is an empty list"),

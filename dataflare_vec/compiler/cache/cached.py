@@ -85,7 +85,7 @@ def _compile_same(name: str, compile_: Compile, known: tuple[Any, ...]) -> Any:
             "a global or a function that it reads has changed since it was loaded, and with it the types of "
             "its results"
         )
-        raise KernelCompileError(msg, plugin=name, hint="register the plugin anew")
+        raise KernelCompileError(msg, plugin=name, hint="register the plugin again")
     return compiled
 
 

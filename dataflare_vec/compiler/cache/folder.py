@@ -225,7 +225,7 @@ def _open(enabled: str | None, named: str | None, size: str | None) -> Folder | 
     try:
         max_bytes = DEFAULT_MAX_BYTES if size is None else int(size)
     except ValueError:
-        _warn(f"`{VARIABLE_SIZE}` must be a whole number of bytes, got {size!r}")
+        _warn(f"`{VARIABLE_SIZE}` must be an integer number of bytes, got {size!r}")
         return None
     try:
         _make(path)
@@ -258,7 +258,7 @@ def _default_path() -> Path:
 def _unsafe(status: os.stat_result) -> str | None:
     """Say why others may write to a folder; None if the user alone may. Its files are the user's alone."""
     if not stat.S_ISDIR(status.st_mode):
-        return "is no folder"
+        return "is not a folder"
     if not hasattr(os, "geteuid"):  # Windows: what is below the user's profile is the user's
         return None
     if status.st_uid != os.geteuid():
@@ -283,7 +283,7 @@ def _warn(problem: str) -> None:
     if not _warned:
         _warned.append(problem)
         message = (
-            f"{problem}; kernels are compiled anew in each process. Name another folder in "
+            f"{problem}; kernels are recompiled in each process; set another folder with "
             f"`{VARIABLE_FOLDER}`, or turn the cache off with `{VARIABLE_ENABLED}=0`"
         )
         warnings.warn(message, CacheWarning, stacklevel=2)

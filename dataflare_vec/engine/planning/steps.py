@@ -184,10 +184,10 @@ def _keys(plugin: Plugin, by: By) -> tuple[str | pl.Expr, ...]:
         return ()
     if plugin.stateful is None:
         raise BindingError(
-            Phrase("it carries no state, so it has no use for ", Argument("by")),
+            Phrase("it carries no state, so it doesn't take ", Argument("by")),
             plugin=plugin.name,
             argument="by",
-            hint="only a scan or a reduce has",
+            hint="only scans and reduces do",
         )
     keys = tuple(by) if isinstance(by, (list, tuple)) else (by,)
     for key in keys:

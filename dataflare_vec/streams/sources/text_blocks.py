@@ -119,7 +119,7 @@ def check_last_line(tail: bytes, columns: int, separator: str, options: Mapping[
         problem = f"{found} of {columns} values" if found < columns else ""
     if problem:
         msg = f"it is truncated: the last line has {problem} and no line feed"
-        raise SourceError(msg, hint="if it is whole, end it with a line feed")
+        raise SourceError(msg, hint="if it is complete, end it with a line feed")
 
 
 def check_last_record(tail: bytes) -> None:

@@ -133,7 +133,7 @@ def test_somebody_elses_folder_is_refused(opened, tmp_path, monkeypatch):
 def test_a_link_to_a_folder_is_refused(opened, tmp_path):
     (tmp_path / "real").mkdir(mode=0o700)
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    with pytest.warns(CacheWarning, match="is no folder"):
+    with pytest.warns(CacheWarning, match="is not a folder"):
         assert opened(tmp_path / "link") is None
 
 
@@ -150,7 +150,7 @@ def test_the_cache_can_be_turned_off(opened, value):
 
 def test_its_size_can_be_set(opened):
     assert opened(_MAX_BYTES="4096").max_bytes == 4096
-    with pytest.warns(CacheWarning, match="must be a whole number of bytes, got 'big'"):
+    with pytest.warns(CacheWarning, match="must be an integer number of bytes, got 'big'"):
         assert opened(_MAX_BYTES="big") is None
 
 

@@ -428,7 +428,7 @@ CASES = [
     ("a string of another kind", numpy_string, "NAMES[0] == str(x)", "outside of compiled code", "tuple of"),
     ("a member shown as text", shown_member, "Level.LOW", "`Level.LOW` is a string", "`.value`"),
     ("a list or set of a module", module_s_list, "", "outside of the kernel", "a frozenset"),
-    ("unknown name", unknown_name, "prcie", "no name `prcie`", "did you mean `price`"),
+    ("unknown name", unknown_name, "prcie", "name `prcie` is not defined", "did you mean `price`"),
     ("a kernel that calls itself", calls_itself, "calls_itself(x - 1)", "can't call itself", "as a loop"),
     ("a function of a library", library_function, "mean(x)", "is a library's", "of your own"),
     (
@@ -462,7 +462,7 @@ CASES = [
         "a function that a known module lacks in Numba",
         math_function,
         "math.prod",
-        "`math.prod` isn't known to Numba",
+        "`math.prod` isn't supported by Numba",
         "arithmetic",
     ),
     (
@@ -492,7 +492,7 @@ CASES = [
     ("a variable of two types", two_types, "label = 1", "'low' on one path and 1", "two variables"),
     ("a condition with walrus", walrus, "y := x * 2", "within a condition", "on a line of its own"),
     ("an empty list or dict", empty_list, "seen = []", "`seen` is empty", "begin with a value"),
-    ("text and numbers", text_and_number, 'x < "1"', "text and numbers", "values of one kind"),
+    ("text and numbers", text_and_number, 'x < "1"', "strings and numbers", "values of one kind"),
     ("bits of floats", bits, "(x > 1) & x", "work on integers and bools, got bool, float64", "`and`"),
     (
         "arithmetic with a tuple or list",
@@ -517,8 +517,14 @@ CASES = [
     ("no error", interrupted, "raise KeyboardInterrupt", "derive from `Exception`", "`raise ValueError(…)`"),
     ("an empty list that is nothing but empty", returns_empty, "[]", "has no type", "`[0][:0]`"),
     ("a dict of unlike items", unlike_dict, "", "keys of a dict are of one type", "`if` and `elif`"),
-    ("unlike items one after the other", unlike_loop, "", "(1, 'a', float64) are unlike", "one by one"),
-    ("an item of a tuple by number", unlike_item, "", "(1, 'a', float64) are unlike", "pair[0]"),
+    (
+        "unlike items one after the other",
+        unlike_loop,
+        "",
+        "(1, 'a', float64) differ in type",
+        "unroll the loop",
+    ),
+    ("an item of a tuple by number", unlike_item, "", "(1, 'a', float64) differ in type", "pair[0]"),
     ("an attribute of a class", class_attribute, "float.fromhex", "of a class", "methods on values"),
     ("a set by comprehension", set_comprehension, "", "by a comprehension", "set([… for"),
     ("types as values", type_as_value, "", "a type isn't a value", "isinstance(x, int)"),

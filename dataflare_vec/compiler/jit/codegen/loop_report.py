@@ -80,7 +80,7 @@ def loop_report(kernel: CompiledKernel, *, nulls: bool) -> LoopReport:
         reasons = tuple(_reasons(text, calls, own, can_raise=can_raise))
         remarks = () if vectors else missed(module, name)
         if text_columns:
-            reasons = ("it reads or writes strings, each of another length",)
+            reasons = ("it reads or writes strings of varying length",)
         branches = not may_speculate(kernel.library, kernel.symbol)
         return LoopReport(False, 1, 0, "", calls, can_raise, branches, reasons, remarks)
     bits = max(_bits(kind) for block in vectors for _, kind in _VECTOR.findall(block))

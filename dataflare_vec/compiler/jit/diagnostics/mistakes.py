@@ -133,14 +133,14 @@ MISTAKES = (
     Mistake(
         "a list or set of a module",
         r"\w+: <numba\.core\.base\.OverloadSelector[^\n]*\((?:List|Set)\(",
-        "a list or set that is made outside of the kernel isn't known to compiled code: it may change",
+        "a list or set made outside of the kernel isn't supported in compiled code, since it may change",
         "make it a tuple or a frozenset, or make it in the kernel",
     ),
     # -- names ----------------------------------------------------------------------------------------------
     Mistake(
         "unknown name",
         _ANY_CLASS + r"(?:NameError: )?name '(?P<name>\w+)' is not defined",
-        "there is no name `{name}`",
+        "name `{name}` is not defined",
         "{near}",
         code=r"{name}$",
     ),
@@ -191,7 +191,7 @@ MISTAKES = (
     Mistake(
         "a built-in that Numba lacks",
         _GLOBAL + r"<class 'builtin_function_or_method'>",
-        "the built-in `{name}` isn't known to compiled code",
+        "the built-in `{name}` isn't supported in compiled code",
         "for `any` and `all` write a loop that returns at the first hit; files and evaluation can't be in a "
         "kernel; " + _PYTHON,
         code=r"{name}\(",
@@ -231,14 +231,14 @@ MISTAKES = (
     Mistake(
         "dates by module",
         _ATTRIBUTE + r"Module\(<module '(?P<module>datetime)'",
-        "this part of `{module}` isn't known to compiled code",
+        "this part of `{module}` isn't supported in compiled code",
         _DATES,
         code=_METHOD,
     ),
     Mistake(
         "regular expressions",
         _ATTRIBUTE + r"Module\(<module '(?P<module>re)'",
-        "regular expressions aren't known to compiled code",
+        "regular expressions aren't supported in compiled code",
         "match with Polars and bind the result, as `found=pl.col(…).str.contains(…)`, or use an expression "
         "plugin; " + _PYTHON,
         code=_METHOD,
@@ -246,7 +246,7 @@ MISTAKES = (
     Mistake(
         "random numbers",
         _ATTRIBUTE + r"Module\(<module '(?P<module>random|numpy\.random)'",
-        "`{module}.{name}` isn't known to compiled code",
+        "`{module}.{name}` isn't supported in compiled code",
         "add the random numbers as a column, from a seeded generator: the same data then gives the same "
         "result",
         code=_METHOD,
@@ -254,7 +254,7 @@ MISTAKES = (
     Mistake(
         "a function that a known module lacks in Numba",
         _ATTRIBUTE + r"Module\(<module '(?P<module>math|cmath|operator|numpy(?:\.\w+)*)'",
-        "`{module}.{name}` isn't known to Numba",
+        "`{module}.{name}` isn't supported by Numba",
         "compute it from functions that are: arithmetic, `math` and NumPy's functions of numbers",
         code=_METHOD,
     ),
@@ -268,14 +268,14 @@ MISTAKES = (
     Mistake(
         "another module",
         _ATTRIBUTE + r"Module\(<module '(?P<module>[\w.]+)'",
-        "module `{module}` isn't known to compiled code",
+        "module `{module}` isn't supported in compiled code",
         "compute what you need of it before and bind it as a column or a constant; " + _PYTHON,
         code=_METHOD,
     ),
     Mistake(
         "an unsupported NumPy function",
         _ANY_CLASS + r"Use of unsupported NumPy function '(?P<function>[\w.]+\.(?P<name>\w+))'",
-        "`{function}` isn't known to Numba",
+        "`{function}` isn't supported by Numba",
         "write it with `if`, `min`, `max` and arithmetic of the row's numbers, or write a "
         "`@dfv.column` kernel, which runs NumPy on arrays",
         code=_METHOD,
@@ -370,7 +370,7 @@ MISTAKES = (
     Mistake(
         "a condition with walrus",
         _ANY_CLASS + r"Type of variable '[^']*' cannot be determined",
-        "Numba doesn't get the type of `{walrus}` within a condition",
+        "Numba can't infer the type of `{walrus}` within a condition",
         "assign it on a line of its own before",
         code=r"\((?P<walrus>\w+ := .*)\)$",
         needs_code=True,
@@ -406,21 +406,21 @@ MISTAKES = (
     Mistake(
         "unlike items one after the other",
         _ANY_CLASS + r"Invalid use of getiter with parameters \((?P<types>(?:Named)?Tuple\(.*\))\)",
-        "a loop has one type for all turns, and the items of {types} are unlike",
-        "write the turns one by one, or give the items one type, as `float(x)`",
+        "a loop variable has one type for all iterations, and the items of {types} differ in type",
+        "unroll the loop, or give the items one type, as `float(x)`",
         code=r"for ",
     ),
     Mistake(
         "an item of a tuple by number",
         _CALLS + r"getitem\((?P<types>(?:Named)?Tuple\(.*\)), ",
-        "which item is taken is known only when the kernel runs, and those of {types} are unlike",
+        "which item is taken is known only at run time, and those of {types} differ in type",
         "take it by a constant, as `pair[0]`, or with `if`; or give the items one type",
         code=r".*\[",
     ),
     Mistake(
         "an attribute of a class",
         _ATTRIBUTE + r"(?:Function\(|class\(|type\[|int$|int\b|float\b)",
-        "`{name}` of a class isn't known to compiled code",
+        "`{name}` of a class isn't supported in compiled code",
         "call methods on values (`s.upper()` for `str.upper(s)`); bind what else a class knows, computed "
         "before",
         code=r".*\.{name}",
@@ -450,7 +450,7 @@ MISTAKES = (
     Mistake(
         "text and numbers",
         _CALLS + r"(?:lt|le|gt|ge|i?add|sub|mul)\((?=[^\n]*" + _STRING + r")(?P<types>[^\n]*)\)",
-        "text and numbers can't be compared or added, got {types}",
+        "strings and numbers can't be compared or added, got {types}",
         "compare and add values of one kind; convert with `float(…)`, `int(…)` or `str(…)`",
         code=r".* (?:<|<=|>|>=|\+|-|\*) ",
     ),
@@ -465,7 +465,7 @@ MISTAKES = (
         "arithmetic with a tuple or list",
         _CALLS + r"(?:truediv|floordiv|sub|mul|pow|mod|neg|i\w+)\((?=[^\n]*(?:Tuple|list|List)\()"
         r"(?P<types>[^\n]*)\)",
-        "there is no such arithmetic with tuples and lists, got {types}",
+        "this arithmetic isn't supported for tuples and lists, got {types}",
         "compute each item on its own",
         code=r".*(?:/|\*|-|%)",
     ),
@@ -494,7 +494,7 @@ MISTAKES = (
     Mistake(
         "keywords from a dict",
         _OPCODE + r"\((?:DICT_MERGE|CALL_FUNCTION_EX)\)",
-        "`**` in a call isn't known to compiled code",
+        "`**` in a call isn't supported in compiled code",
         "write the keywords one by one",
         code=r".*\(.*\*\*\w+",
     ),
@@ -538,14 +538,14 @@ MISTAKES = (
     Mistake(
         "formats with %",
         _CALLS + r"mod\(" + _STRING,
-        "formatting with `%` isn't known to compiled code",
+        "formatting with `%` isn't supported in compiled code",
         "use an f-string, as `f\"{{x:.2f}}\"`",
         code=r"['\"].* % ",
     ),
     Mistake(
         "!r in f-strings",
         rf"(?:{_ANY_CLASS}format spec in f-strings not supported|{_OPCODE}\(CONVERT_VALUE\))",
-        "`!r` and `!a` aren't known to compiled code",
+        "`!r` and `!a` aren't supported in compiled code",
         "write `{{repr(x)}}` or `{{ascii(x)}}`, or the value itself, `{{x}}`",
         code=r"f['\"].*![ra]",
     ),
@@ -568,7 +568,7 @@ MISTAKES = (
         "generator expressions",
         # The second is from Python 3.13 on, where warnings are errors.
         _ANY_CLASS + r"(?:The use of yield in a closure is un|Assigning a code object of non-matching )",
-        "generators aren't known to compiled code",
+        "generators aren't supported in compiled code",
         "write a list, `sum([… for … in …])`, or a loop",
         code=r"\(.* for .* in |def ",
     ),
@@ -604,7 +604,7 @@ MISTAKES = (
     Mistake(
         "deleted names and items",
         r"(?:CompilerError: Illegal IR, del found|AssertionError: *$)",
-        "`del` isn't known to compiled code in this place",
+        "`del` isn't supported in compiled code in this place",
         "leave it out, or build a new list without the item",
         code=r"del ",
         needs_code=True,
@@ -621,7 +621,7 @@ MISTAKES = (
     Mistake(
         _VAGUE,
         _CALLS + r"(?:impl_|ol_(?:dict_|set_|list_)?|_)?(?P<name>\w+)\((?P<types>[^\n]*)\)",
-        "`{name}` isn't known to Numba for ({types})",
+        "`{name}` isn't supported by Numba for ({types})",
         "look at the number and the types of the arguments; convert with `float(…)` or `int(…)`, or "
         "compute it by hand",
         code=r"[\w.]*\b{name}\(",
