@@ -104,32 +104,32 @@ def apply(
         Its name, or the plugin itself. Or a list of these, and of `step`: each chunk passes through all of
         them while it is in cache, and later ones see the columns of earlier ones.
     output
-        Name of the output column; for several a list, or a dict from field to name.
+        Name of the output column; for several columns a list, or a dict from field to name.
     keep
-        Keep the data's own columns; with False only the new ones come back. For filters without effect.
+        Keep the columns of the data; if False, only the new ones are returned. No effect on filters.
     on_error
-        What becomes of rows whose kernel raises: ``"raise"`` an error that names them, make their
-        result ``"null"``, or ``"drop"`` them. A failed row isn't passed to later plugins; under
+        How to treat rows whose kernel raises: ``"raise"`` an error that names them, set their
+        result to ``"null"``, or ``"drop"`` them. A failed row isn't passed to later plugins; under
         ``"null"`` their results are null too.
     manager
-        Whose plugins, memory pool and metrics to use; by default those of the process.
+        The manager whose plugins, memory pool and metrics to use; by default that of the process.
     config
         Chunk size and threads of this call.
     errors
-        A log that collects the rows that fail, also those of a lazy query, once it is run.
+        A log that collects failed rows, also those of a lazy query once it has run.
     by
-        Of a scan or a reduce: one state for each key. A column name, an expression, or a list of these, of
-        any hashable dtype; a null is a key of its own, NaN equals NaN.
+        Keys of a scan or a reduce, with one state per key: a column name, an expression, or a list of
+        these, of any hashable dtype. A null is a key of its own; NaN equals NaN.
     state
-        Of a scan or a reduce: the state to go on from, the ``state`` of an earlier `run`. Of a pipeline a
-        dict by name of the plugin.
+        The state from which a scan or a reduce resumes: the ``state`` of an earlier `run`. For a pipeline,
+        a dict by plugin name.
     replace
-        Let an output take the place of a column that is called so, as with ``output="x", replace=True``: the
-        kernel and earlier steps read the old values, later steps the new ones. In a pipeline it holds for
-        each step; `step` has one of its own.
+        Let an output replace a column of the same name, as with ``output="x", replace=True``: the kernel
+        and earlier steps read the old values, later steps the new ones. In a pipeline it applies to each
+        step; `step` has one of its own.
     **bindings
         For a column parameter the name of a column (by default its own name), a Polars expression or a
-        number; for a constant its value, or an expression to have one value for each row.
+        number; for a constant its value, or an expression for one value per row.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def apply(
     Raises
     ------
     PluginError
-        If plugin, columns, types or names don't fit; before any work is done.
+        If plugin, columns, types or names don't match; raised before any work is done.
     RowError
         If rows failed, under ``on_error="raise"``.
 
@@ -311,16 +311,16 @@ def expr(
     manager
         As in `apply`.
     by
-        Of a scan: its keys, as in `apply`. Without it there is a state for each group of ``over`` or
-        ``group_by``; with it Polars hands over whole columns, which takes less.
+        Keys of a scan, as in `apply`. Without it there is one state per group of ``over`` or ``group_by``;
+        with it Polars passes whole columns, which is faster.
     **bindings
         Further parameters by name, as in `apply`.
 
     Returns
     -------
     polars.Expr
-        Named like the plugin. A kernel with several outputs gives a Struct; a filter gives its Boolean, null
-        for a null.
+        Named after the plugin. A kernel with several outputs returns a Struct; a filter returns its Boolean,
+        null for a null.
 
     Examples
     --------

@@ -192,9 +192,9 @@ def explain(
     plugin
         As in `apply`: a plugin, its name, or a list of these and of steps.
     data_or_schema
-        A frame or Series: its columns' types count, and some of its rows are run and timed. Or a schema
-        (names to Polars dtypes), or a LazyFrame, of which the schema is taken. Without it columns are assumed
-        to be Float64, or what the parameter is annotated as.
+        A frame or Series, whose dtypes are used and some of whose rows are run and timed; a schema (names to
+        Polars dtypes); or a LazyFrame, whose schema is used. Without it, columns are assumed to be Float64,
+        or the type of the parameter's annotation.
     manager
         As in `apply`.
     **bindings
@@ -212,8 +212,8 @@ def explain(
 
     Notes
     -----
-    Times are of one thread, rows that fail included. The memory's bandwidth is measured once a process, by a
-    sum over arrays that don't fit in a cache; the share is only said of data that doesn't either.
+    Times are for one thread, failed rows included. Memory bandwidth is measured once per process, by a sum
+    over arrays that don't fit in a cache; the share is given only for data that doesn't either.
 
     Examples
     --------

@@ -180,7 +180,7 @@ class BatchConfig:
     parallelism
         Number of threads; None for as many as Polars uses (``POLARS_MAX_THREADS``).
     max_error_details
-        Failed rows of a run whose values and exceptions are kept; the count stays exact.
+        Maximum number of failed rows of a run whose values and exceptions are kept; the count is exact.
 
     Raises
     ------

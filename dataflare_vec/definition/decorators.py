@@ -63,15 +63,15 @@ def plugin(
     Parameters
     ----------
     function
-        A plain function or one decorated with ``numba.njit``. Parameters without default are columns,
+        A plain function or one decorated with ``numba.njit``. Parameters without a default are columns,
         parameters with a default are constants. A parameter annotated ``X | None`` receives None for
         a null; with any other, a row with a null isn't computed and its result is null. See the notes for
         what else annotations say.
     name
         Name of the plugin and of its output column; by default the function's.
     returns
-        Type of the output where neither its annotation says it nor it is to be inferred: a Polars dtype, or
-        the name of a parameter whose dtype it has. For several outputs a tuple of these, or a dict by field
+        Dtype of the output, if it is neither annotated nor to be inferred: a Polars dtype, or the name of a
+        parameter whose dtype it has. For several outputs a tuple of these, or a dict by field
         name. ``pl.Struct``, with or without fields, makes one column of a named tuple.
     replace
         Replace a plugin of the same name instead of raising.
@@ -204,7 +204,7 @@ def filter(
 ) -> Any:
     """Register a row kernel that keeps the rows for which it is true.
 
-    A row with a null, or for which it returns None, isn't kept. Parameters as in `plugin`.
+    Rows with a null, or for which it returns None, aren't kept. Parameters as in `plugin`.
 
     Examples
     --------
@@ -253,8 +253,8 @@ def column(
 ) -> Any:
     """Register a column kernel: NumPy arrays of one chunk in, an array (or a tuple of arrays) out.
 
-    The author promises that it is row-separable: each row of the result depends on that row alone, so
-    that it doesn't matter how the rows are cut into chunks. Arrays are read-only and hold no nulls:
+    The kernel must be row-separable: each row of the result depends on that row alone, so that it doesn't
+    matter how the rows are split into chunks. Arrays are read-only and hold no nulls:
     rows with a null are left out of them, and are null in the result. Parameters as in `plugin`.
 
     Examples
@@ -303,9 +303,9 @@ def scan(
 ) -> Any:
     """Register a kernel that carries a state from row to row: ``(state, row…) -> (state, value)``.
 
-    The state goes on from chunk to chunk and from batch to batch of a stream; with ``by=`` in `apply` there
-    is one for each key. Rows come in order. A row with a null isn't computed, nor is one that an earlier step
-    has filtered out; the state passes over it, and over a row that raises.
+    The state is carried from chunk to chunk, and from batch to batch of a stream; with ``by=`` in `apply`
+    there is one per key. Rows come in order. A row with a null isn't computed, nor is one that an earlier
+    step has filtered out; the state skips it, and also a row that raises.
 
     Parameters
     ----------
@@ -416,19 +416,19 @@ def reduce(
     init
         The state before the first row, as in `scan`.
     merge
-        ``(state, state) -> state``, of two parts of the rows that follow each other; then several threads
+        ``(state, state) -> state``, combining two consecutive parts of the rows; then several threads can
         work. Each part begins with ``init``, so ``init`` has to be neutral. Without it, and with keys, the
         rows of a state are taken one after the other.
     finish
         ``state -> value``: a scalar, None, a tuple or a named tuple. Without it the state is the result, with
-        a column for each field.
+        one column per field.
     name, returns, replace, version, description, author, math, optimize_batch_size
         As in `plugin`.
 
     Notes
     -----
-    Parts that are merged are blocks of 65,536 rows, whatever the chunks and threads are: the same rows
-    give the same bits. A state that is given to a run begins a new block.
+    Parts that are merged are partitions of 65,536 rows, whatever the chunks and threads are: the same rows
+    give the same bits. A state that is passed to a run begins a new partition.
 
     Examples
     --------
@@ -487,7 +487,7 @@ def expression(
 ) -> Any:
     """Register a function that returns a Polars expression.
 
-    It is called with ``pl.col(…)`` for each parameter without default, and the constants for the others.
+    It is called with ``pl.col(…)`` for each parameter without a default, and with constants for the others.
 
     Examples
     --------

@@ -69,13 +69,13 @@ class PluginInfo:
     name : str
         The name it is called by.
     version : str
-        The author's version of it.
+        Version of the plugin.
     plugin_type : PluginType
         Whether it adds columns or keeps rows.
     description : str
-        One line; by default the first of the docstring.
+        One line; by default the first line of the docstring.
     author : str
-        Who wrote it.
+        Author of the plugin.
     api_version : str
         Version of the plugin interface it was written for.
     """
@@ -153,11 +153,11 @@ class Plugin:
     returns
         Declared output types, or None to infer them.
     result : Result or None
-        What the annotation of a row kernel's result says of them, where they aren't declared.
+        Output types from the return annotation of a row kernel, if they aren't declared.
     math : str
         Which mathematical functions a row kernel is compiled with: "precise", "fast" or "libm".
     fallback : str or None
-        What a row kernel that can't be compiled does: None is an error, "python" runs it row by row.
+        How to treat a row kernel that can't be compiled: None is an error, "python" runs it row by row.
     optimize_batch_size : Callable or None
         The plugin's own ``(current_size, latency, throughput) -> size``, instead of the tuner's.
     stateful : Stateful or None

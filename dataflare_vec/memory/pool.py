@@ -32,7 +32,7 @@ class MemoryPool:
     Parameters
     ----------
     config
-        What is kept, for how long, and where memory comes from; the defaults if left out.
+        Settings of the pool; the defaults if omitted.
 
     Notes
     -----

@@ -46,7 +46,7 @@ class PluginManager:
     Parameters
     ----------
     config
-        Its settings; the defaults if left out.
+        Settings of the manager; the defaults if omitted.
     registry, pool
         Its plugins and memory pool (or what makes it when it is first needed); by default its own. An own
         registry also has the plugins of the default one, packs included.
@@ -62,8 +62,8 @@ class PluginManager:
 
     Notes
     -----
-    Safe from any thread. A child made by `os.fork` goes on with the plugins and counts there were, without
-    a monitor. As a context manager it is monitored, and closed at the end.
+    Thread-safe. A child made by `os.fork` continues with the same plugins and counts, without monitoring. As
+    a context manager it is monitored, and closed at the end.
 
     Examples
     --------

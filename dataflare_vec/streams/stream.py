@@ -71,37 +71,37 @@ def stream(
         As in `apply`. A scan's state is carried from batch to batch and from file to file; a reduce gives
         its rows after the last one.
     max_latency
-        Seconds (or a `timedelta`) that a batch of a live feed may be under way. Small batches are joined
-        while it lasts. None joins until there are enough rows for an efficient run.
+        Seconds (or a `timedelta`) that a batch of a live feed may be in flight. Small batches are coalesced
+        within that time. None coalesces until there are enough rows for an efficient run.
     memory
-        Bytes, or a text as ``"1GiB"``, that the data under way may take, at least ``"128MiB"``: what is read,
-        waits, is computed and is gathered for the writer, together. Bytes are counted, so long rows make
-        short batches; the values are the same. The interpreter and its libraries come on top, about 230 MiB
-        with Numba. See the notes for what it can't bound. None for batches of a fixed number of rows.
+        Bytes, or a string such as ``"1GiB"``, that the data in flight may take, at least ``"128MiB"``: data
+        being read, queued, computed and collected for the writer, together. Bytes are counted, so long rows
+        make short batches; the values are the same. The interpreter and its libraries come on top, about
+        230 MiB with Numba. See the notes for what it can't bound. None for batches of a fixed number of rows.
     format
-        Of the files, if their names don't say it: ``"parquet"``, ``"ipc"``, ``"ipc_stream"``, ``"csv"``,
+        Format of the files, if their names don't tell: ``"parquet"``, ``"ipc"``, ``"ipc_stream"``, ``"csv"``,
         ``"ndjson"``.
     read_options
-        How CSV and NDJSON files are read, as `polars.scan_csv` calls it: ``separator``, ``quote_char``,
-        ``has_header``, ``new_columns``, ``null_values``, ``schema_overrides``, ``decimal_comma``,
-        ``comment_prefix``, ``skip_rows``, …; and ``encoding``, any that Python knows (another than UTF-8
-        needs room for a copy in the temporary folder). A CSV column whose parameter is annotated, as
-        ``zip: str``, is of that type; of the others it is inferred from the first 10,000 rows, or those
-        in the first 64 MiB. An NDJSON
-        file is looked through for its keys before, to the end or for ``infer_schema_length`` rows.
+        Options for reading CSV and NDJSON files, named as in `polars.scan_csv`: ``separator``,
+        ``quote_char``, ``has_header``, ``new_columns``, ``null_values``, ``schema_overrides``,
+        ``decimal_comma``, ``comment_prefix``, ``skip_rows``, …; and ``encoding``, any that Python knows (one
+        other than UTF-8 needs room for a copy in the temporary folder). A CSV column whose parameter is
+        annotated, as in ``zip: str``, has that type; the dtypes of the others are inferred from the first
+        10,000 rows, or those in the first 64 MiB. The keys of an NDJSON file are collected first, from all
+        of it or from ``infer_schema_length`` rows.
 
     Returns
     -------
     Stream
-        To be iterated over, written to a file, or handed on as an Arrow stream. It can be used once.
+        To be iterated over, written to a file, or passed on as an Arrow stream. It can be used only once.
 
     Raises
     ------
     SourceError
-        If files are missing or damaged, or their columns differ; before any work is done, where their
-        beginnings or ends tell.
+        If files are missing or damaged, or their columns differ; before any work is done, if their headers or
+        footers show it.
     PluginError
-        If the plugins don't fit the columns.
+        If the plugins don't match the columns.
 
     Notes
     -----

@@ -22,7 +22,7 @@ class ErrorLog:
     Parameters
     ----------
     limit
-        Of how many rows the details are kept.
+        Maximum number of rows whose details are kept.
 
     Attributes
     ----------
@@ -33,8 +33,8 @@ class ErrorLog:
     -----
     For ``errors=`` of `apply`, above all with lazy frames, whose rows are computed when the query is run:
     by then the log has them. It may be used for several calls, from any thread. A query that is run twice,
-    or whose plan computes a plugin twice, counts twice. Rows have no numbers, because a query hands them
-    over piece by piece and in any order; `dataflare_vec.run` and `stream` know them.
+    or whose plan computes a plugin twice, counts twice. Rows have no numbers, because a query passes them
+    on in batches and in any order; `dataflare_vec.run` and `stream` know them.
 
     Examples
     --------

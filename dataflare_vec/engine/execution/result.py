@@ -27,9 +27,9 @@ class BatchResult:
     frame
         The data with the plugin's columns, of the kind that came in.
     errors : polars.DataFrame
-        One line for each failed row (the first `max_error_details` of them): its index in the input, the
+        One row per failed row (the first `max_error_details` of them): its index in the input, the
         plugin, the exception's type and message, and the values that the kernel was given, as a struct.
-        Made when it is first looked at, by calling the plain Python function on those rows.
+        Computed on first access, by calling the plain Python function on those rows.
     processed_count, success_count, error_count, filtered_count : int
         Rows that came in, were computed, failed, and were filtered out:
         ``processed_count == success_count + error_count``, and filtered rows are successes.
@@ -38,7 +38,7 @@ class BatchResult:
     throughput_per_second : float
         Rows per second.
     trace : polars.DataFrame
-        How the chunk size was chosen: a line for each chunk of the plugin lately, with its size, rows,
+        How the chunk size was chosen: one row per recent chunk of the plugin, with its size, rows,
         latency in seconds, throughput in rows a second, and the reason.
     """
 
