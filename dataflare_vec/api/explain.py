@@ -105,13 +105,11 @@ class StageExplanation:
         if self.from_cache is not None:
             origin = "loaded from the cache" if self.from_cache else "compiled in this process"
             pairs.append(("code", origin))
-        pairs.append(
-            ("memory", f"{self.bytes_read:g} bytes read, {self.bytes_written:g} written for each row")
-        )
+        pairs.append(("memory", f"{self.bytes_read:g} bytes read, {self.bytes_written:g} written per row"))
         if self.nanoseconds is not None:
-            text = f"{self.nanoseconds:.2f} ns for each row on one thread"
+            text = f"{self.nanoseconds:.2f} ns per row on one thread"
             if self.bandwidth is not None:
-                text += f", {self.bandwidth:.0%} of the memory's bandwidth"
+                text += f", {self.bandwidth:.0%} of memory bandwidth"
             pairs.append(("time", text))
         return pairs
 
