@@ -260,7 +260,7 @@ def undeclared(x):
 def test_what_it_returns_must_be_declared(call):
     with pytest.raises(dfv.KernelCompileError, match=r"declare it, as `returns=pl\.Float64`") as caught:
         call(interpreted(undeclared))
-    assert "the built-in `all` isn't known" in str(caught.value)
+    assert "the built-in `all` isn't supported" in str(caught.value)
 
 
 def test_as_expression_it_must_be_declared_too():

@@ -280,7 +280,7 @@ CALLS = {
     "no column": (lambda df: dfv.apply(df, TOTAL, by="kk"), "key column `kk` not found; did you mean `k`"),
     "a number": (lambda df: dfv.apply(df, TOTAL, by=3), "`by` must be a column name, .* got int"),
     "nothing": (lambda df: dfv.apply(df, TOTAL, by=[]), "`by` is an empty list"),
-    "twice": (lambda df: dfv.apply(df, TOTAL, by=["k", "k"]), "two keys are named the same"),
+    "twice": (lambda df: dfv.apply(df, TOTAL, by=["k", "k"]), "two keys have the same name"),
     "a list column": (
         lambda df: dfv.apply(df.with_columns(l=pl.concat_list("x")), TOTAL, by="l"),
         "key column `l` is List.Float64., which can't be a key",

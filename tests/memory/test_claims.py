@@ -285,7 +285,7 @@ def test_whatever_polars_calls_says_what_to_do_at_the_limit(form, frame):
         query = frame.lazy().select(dfv.expr(more, x="x", manager=manager))
     else:
         query = frame.lazy().select(dfv.expr(more, x="x", manager=manager).sum().over("i"))
-    with pytest.raises(PoolLimitError, match="one after the other"):
+    with pytest.raises(PoolLimitError, match="one at a time"):
         query.collect()
     del held
     assert query.collect().height == ROWS

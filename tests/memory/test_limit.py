@@ -25,7 +25,7 @@ def test_the_error_says_what_there_is_and_what_to_do():
         pool.get_buffer(1000)
     assert str(caught.value) == (
         "a buffer of 1,000 bytes (size class 4,096) would take the memory pool over "
-        "`max_bytes=2,097,152`: 2,097,152 bytes are in use; let go of results you no longer need, "
+        "`max_bytes=2,097,152`: 2,097,152 bytes are in use; drop results you no longer need, "
         "or raise `max_bytes`"
     )
     assert isinstance(caught.value, (PoolError, DataFlareError, MemoryError))

@@ -99,7 +99,7 @@ def test_what_is_no_report(text, tmp_path, capsys):
     path.write_bytes(text.encode("latin1"))
     assert main(["report", str(path)]) == 3
     assert main(["report", str(path), "-o", str(tmp_path / "x.html")]) == 3
-    assert capsys.readouterr().err.count("is no performance report") == 2
+    assert capsys.readouterr().err.count("is not a performance report") == 2
     assert not (tmp_path / "x.html").exists()
 
 

@@ -112,7 +112,7 @@ def test_a_manager_that_did_nothing(tmp_path):
 def test_other_files_are_refused(tmp_path):
     manager = dfv.PluginManager()
     for name in ("report.txt", "report"):
-        with pytest.raises(ValueError, match=rf"ends in `\.json` or `\.html`, got `{name}`"):
+        with pytest.raises(ValueError, match=rf"must end in `\.json` or `\.html`, got `{name}`"):
             manager.export_performance_report(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

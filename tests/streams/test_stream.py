@@ -224,7 +224,7 @@ def test_mistakes_are_told_before_anything_is_read(folder):
 
     with pytest.raises(dfv.BindingError, match=r"`rise`: it reads neighbouring rows.*`dfv.scan`"):
         dfv.stream(folder, rise)
-    with pytest.raises(dfv.SourceError, match="has no batches"):
+    with pytest.raises(dfv.SourceError, match="the iterator yields no batches"):
         dfv.stream(iter([]), SHARE).schema  # noqa: B018
 
 

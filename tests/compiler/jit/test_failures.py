@@ -532,7 +532,7 @@ CASES = [
     ("the exception as a value", caught_value, "try:", "can't be kept as `error`", "leave out `as error`"),
     ("raise within except", raised_again, "raise", "raised again", "the row is reported"),
     ("formats with %", percent, '"%.2f" % x', "formatting with `%`", 'as `f"{x:.2f}"`'),
-    ("!r in f-strings", repr_in_text, 'f"<{x!r}>"', "aren't known", "write `{repr(x)}`"),
+    ("!r in f-strings", repr_in_text, 'f"<{x!r}>"', "aren't supported", "write `{repr(x)}`"),
     ("methods of strings", string_method, '"{}".format', "strings have no `format`", "pl.format"),
     ("with", with_, 'with open("rates.csv") as file:', "`with` opens", "read files before"),
     ("generator expressions", generator, "(i * x for i in range(3))", "generators", "sum([… for"),
