@@ -11,10 +11,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-# What writes loops, and reads what is stored about them. Its sources count, not its version, so that code of
-# a checkout that is being worked on is never stale.
 #: Modules with functions for kernels, which these call by name.
 KERNEL_MODULES = ("bits", "text", "vectors")
+# What writes loops, and reads what is stored about them. Its sources count, not its version, so that code of
+# a checkout that is being worked on is never stale.
 _SOURCES = (
     "_util/interrupts.py",
     "arrow",

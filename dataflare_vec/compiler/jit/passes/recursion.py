@@ -7,14 +7,13 @@ nothing has to be counted down again, however a call ends.
 
 from __future__ import annotations
 
-import ctypes
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir as llvm_ir
 from numba.core import ir, ir_utils, types
 from numba.extending import intrinsic
 
-from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol
+from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol, thread_key
 from dataflare_vec.definition.call_graph import may_recurse
 
 if TYPE_CHECKING:
@@ -36,14 +35,7 @@ _TOO_DEEP = f"compiled code goes {LIMIT} calls deep; write it as a loop"
 _I32, _I64 = llvm_ir.IntType(32), llvm_ir.IntType(64)
 _BYTES = llvm_ir.PointerType(llvm_ir.IntType(8))
 
-
-@symbol(KEY_SYMBOL)
-def _make_key() -> ctypes.c_uint:
-    key = ctypes.c_uint()
-    if ctypes.CDLL(None).pthread_key_create(ctypes.byref(key), None):
-        msg = "the process has no thread-specific keys left (pthread_key_create)"
-        raise OSError(msg)
-    return key
+symbol(KEY_SYMBOL)(thread_key)
 
 
 def _call(builder: Builder, name: str, returned: Any, arguments: list[Any]) -> Any:

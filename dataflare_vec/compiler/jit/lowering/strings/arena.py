@@ -11,14 +11,13 @@ one symbol of ours, `KEY_SYMBOL`: the address of that key.
 
 from __future__ import annotations
 
-import ctypes
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol
+from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol, thread_key
 from dataflare_vec.compiler.jit.types.strings import byte_pointer
 
 if TYPE_CHECKING:
@@ -45,14 +44,7 @@ _I1, _I8, _I32, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(
 _BYTES, _WORDS = ir.PointerType(_I8), ir.PointerType(_I64)
 _TOP, _END, _NEWEST, _USED = range(4)
 
-
-@symbol(KEY_SYMBOL)
-def _make_key() -> ctypes.c_uint:
-    key = ctypes.c_uint()
-    if ctypes.CDLL(None).pthread_key_create(ctypes.byref(key), None):
-        msg = "the process has no thread-specific keys left (pthread_key_create)"
-        raise OSError(msg)
-    return key
+symbol(KEY_SYMBOL)(thread_key)
 
 
 def _function(module: ir.Module, name: str, returned: ir.Type, arguments: list[ir.Type]) -> ir.Function:
