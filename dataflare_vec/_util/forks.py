@@ -84,15 +84,35 @@ def _wait() -> None:
     while True:
         while _is_importing(own) and time.monotonic() < until:
             time.sleep(_PAUSE)
-        held: list[Lock] = []
-        _forking.held = held
-        for lock in tuple(_locks):
-            if lock.acquire(timeout=max(until - time.monotonic(), 0)):
-                held.append(lock)
+        _take_locks(until)
         # What is imported may take one of the locks, so it comes first; but it may have begun since.
         if not _is_importing(own) or time.monotonic() >= until:
             return
         _let_go()
+
+
+def _take_locks(until: float) -> None:
+    """Take all locks, or those that can be had when it is time; wait for one only while none is held.
+
+    So it doesn't matter in which order other threads take them.
+    """
+    held: list[Lock] = []
+    _forking.held = held
+    waited_for: Lock | None = None
+    while True:
+        if waited_for is not None and waited_for.acquire(timeout=max(until - time.monotonic(), 0)):
+            held.append(waited_for)
+        for lock in tuple(_locks):
+            if lock is waited_for:
+                continue
+            if lock.acquire(blocking=False):
+                held.append(lock)
+            elif time.monotonic() < until:
+                waited_for = lock
+                _let_go()
+                break
+        else:
+            return
 
 
 def _let_go() -> None:

@@ -131,6 +131,40 @@ def test_a_fork_that_waits_holds_nothing_that_the_other_thread_needs(tmp_path):
     run(WAITING, tmp_path)
 
 
+LLVM = """
+from dataflare_vec._util import forks
+call("shout")  # the compiler is imported
+from llvmlite.binding import ffi
+from dataflare_vec.compiler.jit.codegen.driver import compile_lock
+forks.PATIENCE = 5.0
+holds = threading.Event()
+
+def let_go_of_code():
+    with ffi.lib._lock:  # as a finalizer of what was compiled does
+        holds.set()
+        time.sleep(0.3)  # the other thread forks
+        {then}
+
+thread = threading.Thread(target=let_go_of_code)
+thread.start()
+holds.wait()
+start = time.monotonic()
+child = os.fork()
+if not child:
+    os._exit(0 if ffi.lib._lock._lock.acquire(timeout=0) else 1)
+thread.join()
+assert time.monotonic() - start < 4, "nobody waited for the other"
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("then", ["pass", "with compile_lock: pass"], ids=["", "compiles"])
+def test_a_fork_while_another_thread_is_in_llvm(then, tmp_path):
+    """The second takes the locks the other way round than a compilation does."""
+    run(LLVM.format(then=then), tmp_path)
+
+
 FORKS = """
 from dataflare_vec import forks
 locks = [threading.RLock() for _ in range(20)]

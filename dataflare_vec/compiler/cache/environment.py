@@ -11,6 +11,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from dataflare_vec.compiler.llvm import binding
+
 #: Modules with functions for kernels, which these call by name.
 KERNEL_MODULES = ("bits", "text", "vectors")
 # What writes loops, and reads what is stored about them. Its sources count, not its version, so that code of
@@ -82,7 +84,6 @@ def processor() -> str:
             if line.partition(":")[0].strip() in _KIND:
                 lines.append(line)
     if not lines:
-        import llvmlite.binding as llvm
-
+        llvm = binding()
         return f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
     return "".join(lines)

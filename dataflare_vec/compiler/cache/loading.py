@@ -8,6 +8,7 @@ from typing import NamedTuple
 from dataflare_vec._util.interrupts import SYMBOL
 from dataflare_vec.compiler.cache import elf
 from dataflare_vec.compiler.kernel import MachineCode
+from dataflare_vec.compiler.llvm import binding
 
 #: Returns the address of something that isn't in the C library, of Numba's runtime or of ours, and tells LLVM
 #: as well; None if there is no such thing.
@@ -49,8 +50,7 @@ def load(code: ObjectCode, runtime: Runtime) -> MachineCode:
 
 def load_with_llvm(code: ObjectCode, runtime: Runtime) -> MachineCode:
     """Load an object file on any machine that LLVM knows; takes the import of its binding, not Numba's."""
-    import llvmlite.binding as llvm
-
+    llvm = binding()
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     for external in code.external:

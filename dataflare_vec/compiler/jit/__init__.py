@@ -6,6 +6,10 @@ import numba  # noqa: F401
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
+from dataflare_vec.compiler.llvm import binding
+
+binding()
+
 # A kernel of the user's own may be compiling on another thread, which does the same. Numba makes these two
 # under locks of their own, and takes the compiler's within: they can't be asked for within that one.
 _typing, _target = cpu_target.typing_context, cpu_target.target_context

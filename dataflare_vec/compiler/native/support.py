@@ -12,6 +12,7 @@ from dataflare_vec.compiler.cache.entry import Entry, digest
 from dataflare_vec.compiler.cache.environment import environment
 from dataflare_vec.compiler.cache.folder import open_folder
 from dataflare_vec.compiler.cache.loading import ObjectCode, load
+from dataflare_vec.compiler.llvm import binding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,8 +60,7 @@ def address_of_compiled(name: str, compile_: Callable[[], ObjectCode], code: str
 
 def _compile(name: str, code: str) -> ObjectCode:
     """Compile a module by LLVM alone: for so little Numba needn't be imported."""
-    import llvmlite.binding as llvm
-
+    llvm = binding()
     with _llvm_lock:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
