@@ -137,7 +137,7 @@ def initial_bearing(lat1, lon1, lat2, lon2):
 
 @dfv.plugin(author="dataflare_vec")
 def destination_point(lat1, lon1, bearing, distance, radius=EARTH_RADIUS_KM):
-    """Where one arrives along a great circle.
+    """Destination reached along a great circle.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def destination_point(lat1, lon1, bearing, distance, radius=EARTH_RADIUS_KM):
 
 @dfv.plugin(author="dataflare_vec")
 def midpoint(lat1, lon1, lat2, lon2):
-    """Point half way along the great circle between two points.
+    """Point halfway along the great circle between two points.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Hashes of strings and bytes that other systems compute too, and buckets that keys stay in."""
+"""Hashes of strings and bytes, equal to those of other systems, and stable buckets of keys."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def fnv1a(data):
 
 @dfv.plugin(author="dataflare_vec")
 def jump_bucket(key: int, buckets=16):
-    """The bucket of a key, such that few keys move when buckets are added: jump consistent hash.
+    """Bucket of a key by jump consistent hash: few keys move when buckets are added.
 
     Parameters
     ----------

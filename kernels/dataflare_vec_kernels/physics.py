@@ -1,4 +1,4 @@
-"""The sun's place in the sky, and how air feels."""
+"""Position of the sun, and perceived temperature."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def dew_point(temperature, humidity):
 
 @dfv.plugin(author="dataflare_vec")
 def heat_index(temperature, humidity):
-    """Temperature that hot and humid air feels like in the shade.
+    """Perceived temperature of hot and humid air in the shade.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def heat_index(temperature, humidity):
 
 @dfv.plugin(author="dataflare_vec")
 def wind_chill(temperature, wind):
-    """Temperature that cold air in wind feels like.
+    """Perceived temperature of cold air in wind.
 
     Parameters
     ----------

@@ -219,7 +219,7 @@ def _estimate(registers):
     init=np.zeros(1 << _INDEX_BITS, np.uint8), merge=_larger, finish=_estimate, author="dataflare_vec"
 )
 def approx_distinct(state, key: int):
-    """About how many different keys there are, by HyperLogLog in 4 KiB.
+    """Approximate number of distinct keys, by HyperLogLog in 4 KiB.
 
     Parameters
     ----------
@@ -341,7 +341,7 @@ def _quantile(s):
 
 @dfv.reduce(init=NO_COUNTS, merge=_added, finish=_quantile, author="dataflare_vec")
 def approx_quantile(state, x, q=0.5):
-    """A quantile within 1 % of its value, by DDSketch in 32 KiB.
+    """Quantile within 1 % of its value, by DDSketch in 32 KiB.
 
     Parameters
     ----------

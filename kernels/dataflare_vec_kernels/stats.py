@@ -90,7 +90,7 @@ def _halley(z, excess):
 
 @dfv.plugin(author="dataflare_vec")
 def normal_quantile(p, mean=0.0, sd=1.0):
-    """Quantile: the number that a normal one doesn't exceed with probability p.
+    """Quantile of the normal distribution at probability p.
 
     Parameters
     ----------

@@ -102,7 +102,7 @@ def euclidean(a, b):
 
 @dfv.plugin(author="dataflare_vec")
 def hamming_bits(a, b):
-    """Bits in which two binary codes differ.
+    """Number of bits in which two binary codes differ.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def hamming_bits(a, b):
 
 @dfv.plugin(author="dataflare_vec")
 def quantise(a):
-    """A vector in one byte an item: multiples of its largest size over 127.
+    """Vector quantised to one byte per item: multiples of its largest magnitude over 127.
 
     Parameters
     ----------

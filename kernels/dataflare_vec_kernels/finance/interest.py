@@ -15,7 +15,7 @@ def _annuity(rate, periods):
 
 @dfv.plugin(author="dataflare_vec")
 def annuity_payment(principal, rate, periods):
-    """Level payment at the end of each period that pays a loan off.
+    """Level payment at the end of each period that pays off a loan.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Instalment(NamedTuple):
 
 @dfv.plugin(author="dataflare_vec")
 def amortisation(principal, rate, periods, period):
-    """What one of a loan's level payments consists of: interest, repayment, and the debt that is left.
+    """Breakdown of one level payment of a loan: interest, repayment and remaining debt.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ _FARTHEST, _STEP = 8.0, 0.25
 
 @dfv.plugin(author="dataflare_vec")
 def xirr(amounts, days):
-    """Internal rate of return of payments on any days, as XIRR of spreadsheets.
+    """Internal rate of return of payments on arbitrary days, as XIRR in spreadsheets.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Series in the order of time, one state a key: smoothing, events, markets."""
+"""Time series, with one state per key: smoothing, events, markets."""
 
 from __future__ import annotations
 

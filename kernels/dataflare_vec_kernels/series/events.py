@@ -1,4 +1,4 @@
-"""What happens in a series: changes, sessions, switches."""
+"""Events in a series: changes, sessions, switches."""
 
 from __future__ import annotations
 

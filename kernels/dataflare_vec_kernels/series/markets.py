@@ -1,4 +1,4 @@
-"""Indicators of prices in the order of time."""
+"""Indicators of price series."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import dataflare_vec as dfv
 
 @dfv.scan(init=-math.inf, author="dataflare_vec")
 def drawdown(state, price):
-    """How far a price is below its highest so far, as a share of that.
+    """Decline of a price from its running maximum, as a share of that maximum.
 
     Parameters
     ----------

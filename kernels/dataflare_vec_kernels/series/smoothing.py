@@ -1,4 +1,4 @@
-"""Series without their noise: averages, filters, seasons."""
+"""Smoothing of series: averages, filters, seasons."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def _middle(ordered, count):
 
 @dfv.scan(init=_window(), author="dataflare_vec")
 def rolling_median(state, x, window=5):
-    """Median of the last values, this one included: a smoother that single spikes don't get through.
+    """Median of the last values, including the current one: a smoother robust to single spikes.
 
     Parameters
     ----------

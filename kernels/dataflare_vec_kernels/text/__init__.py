@@ -1,4 +1,4 @@
-"""Strings: how alike they are, how they sound, made comparable, parsed, checked."""
+"""Strings: similarity, phonetics, cleaning, parsing, check digits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether numbers that carry a check digit, and identifiers, are well formed."""
+"""Validation of identifiers and of numbers with a check digit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _UUID_LENGTH = 36
 
 @dfv.plugin(author="dataflare_vec")
 def luhn(number: str):
-    """Whether a card number's check digit is right.
+    """Whether the check digit of a card number is valid.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Strings made comparable: for joins, keys and addresses on the web."""
+"""Cleaning of strings: for joins, keys and URLs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def normalise(text: str):
 
 @dfv.plugin(author="dataflare_vec")
 def slugify(text: str):
-    """The part of an address that names a page: small letters a to z and digits, joined by hyphens.
+    """URL slug: lower-case letters a to z and digits, joined by hyphens.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def slugify(text: str):
 
 @dfv.plugin(author="dataflare_vec")
 def url_domain(url: str):
-    """Host of a URL, in small letters, without user, port and a leading ``www.``.
+    """Host of a URL in lower case, without user, port and a leading ``www.``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Numbers, amounts and durations out of text that people wrote."""
+"""Parsing of numbers, amounts and durations from text written by people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys that words share which sound alike in English."""
+"""Phonetic keys, shared by words that sound alike in English."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alike two strings are: edit distances and what is built of common characters."""
+"""String similarity: edit distances, and measures based on common characters."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _long_levenshtein(pattern: str, text: str) -> int:
 
 @dfv.plugin(author="dataflare_vec")
 def levenshtein(a: str, b: str):
-    """Fewest insertions, deletions and substitutions that turn one string into the other.
+    """Edit distance: the fewest insertions, deletions and substitutions between two strings.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def _long_alignment(a: str, b: str) -> int:
 
 @dfv.plugin(author="dataflare_vec")
 def damerau_levenshtein(a: str, b: str):
-    """`levenshtein` in which swapping two neighbours counts as one: typing errors.
+    """`levenshtein` in which swapping two adjacent characters counts as one edit.
 
     Parameters
     ----------
@@ -337,7 +337,7 @@ def jaro_winkler(a: str, b: str, weight=0.1, threshold=0.7):
 
 @dfv.plugin(author="dataflare_vec")
 def hamming(a: str, b: str):
-    """Places at which two strings of the same length differ.
+    """Number of positions at which two strings of the same length differ.
 
     Parameters
     ----------
@@ -382,7 +382,7 @@ def _distinct_grams(text: str, n: int) -> int:
 
 @dfv.plugin(author="dataflare_vec")
 def ngram_jaccard(a: str, b: str, n=2):
-    """Share of the distinct character n-grams of two strings that both have.
+    """Jaccard similarity of the distinct character n-grams of two strings.
 
     Parameters
     ----------
@@ -420,7 +420,7 @@ def ngram_jaccard(a: str, b: str, n=2):
 
 @dfv.plugin(author="dataflare_vec")
 def longest_common_substring(a: str, b: str):
-    """Length of the longest run of characters that both strings hold.
+    """Length of the longest substring that both strings contain.
 
     Parameters
     ----------
