@@ -176,7 +176,7 @@ def declared(tree, name):
 
 @pytest.mark.parametrize("name", ["plugin", "filter", "column", "scan", "reduce", "expression"])
 def test_the_options_of_decorators_are_those_they_take(name):
-    kinds = {"plugin": "Row", "filter": "Filter", "column": "Column", "expression": ""}
+    kinds = {"plugin": "Row", "filter": "Filter", "column": "Column", "expression": "Plugin"}
     tree = ast.parse((ROOT / "dataflare_vec/definition/signatures.py").read_text())
     takes = set(inspect.signature(getattr(dfv, name)).parameters)
     options = declared(tree, f"{kinds.get(name, 'State')}Options")
