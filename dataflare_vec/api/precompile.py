@@ -53,10 +53,10 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, 
     >>> import dataflare_vec as dfv
     >>> import polars as pl
     >>> @dfv.plugin
-    ... def margin(price, cost):
+    ... def profit_margin(price, cost):
     ...     return (price - cost) / price
-    >>> margin.compile({"price": pl.Float64, "cost": pl.Int64})
-    {'margin': Float64}
+    >>> profit_margin.compile({"price": pl.Float64, "cost": pl.Int64})
+    {'profit_margin': Float64}
     """
     plugin = default_registry.resolve(plugin)
     if not isinstance(schema, Mapping):

@@ -83,7 +83,7 @@ def define(module: ir.Module, function: MathFunction, fmt: Format, mode: Mode) -
         large = trigonometric.is_large(angle)
         if mode.general:
             # The guarded variant leaves infinity to this one: a comparison less for each row.
-            reduced = _reduce_full(module, angle, large & is_finite(angle), reduced)
+            reduced = _reduce_any(module, angle, large & is_finite(angle), reduced)
         result = function.body(*arguments, reduced)
     if function.is_guarded and not mode.general:
         pair = ir.Constant(result_type(function, fmt, mode), ir.Undefined)
@@ -106,7 +106,7 @@ def _smaller(x: Value, y: Value, large: Value) -> Value:
     return x._new(phi)
 
 
-def _reduce_full(module: ir.Module, x: Value, large: Value, small: Any) -> trigonometric.Reduced:
+def _reduce_any(module: ir.Module, x: Value, large: Value, small: Any) -> trigonometric.Reduced:
     """Reduce by Payne and Hanek where the angle is large, else take ``small``."""
     builder, fmt = x.builder, x.fmt
     function = payne_hanek.define(module)
