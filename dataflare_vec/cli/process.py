@@ -51,9 +51,25 @@ def _unraisable(args: Any) -> None:
     """Raise a signal again that came amid a destructor; Python would print it, and go on."""
     number = {KeyboardInterrupt: signal.SIGINT, Terminated: signal.SIGTERM}.get(args.exc_type)
     if number is not None:
-        threading.Timer(0.01, _thread.interrupt_main, [number]).start()  # now it would come up in here
+        _interrupt_later(number)  # now it would come up in here
     else:
         sys.__unraisablehook__(args)
+
+
+def _interrupt_later(number: signal.Signals) -> None:
+    threading.Timer(0.01, _interrupt, [number]).start()
+
+
+def _interrupt(number: signal.Signals) -> None:
+    """Raise a signal in the main thread, but where a module written in Cython would swallow it.
+
+    When they are imported, these register classes as abstract ones, and go on whatever that raises.
+    """
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    if frame is not None and frame.f_globals.get("__name__") == "abc":
+        _interrupt_later(number)
+    else:
+        _thread.interrupt_main(number)
 
 
 def stopped(error: BaseException) -> int | None:

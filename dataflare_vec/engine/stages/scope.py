@@ -12,6 +12,10 @@ from dataflare_vec.exceptions import UnsupportedDataError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# Polars looks up its own classes with the first dtype that it is asked for, and holds a lock meanwhile: the
+# child of a fork would wait for it. Forks wait for imports, and this is one.
+_ = pl.Series(dtype=pl.Null()).dtype
+
 
 class ColumnScope:
     """Names and dtypes, the data's looked up only when asked for, and once.
