@@ -9,11 +9,13 @@ What a fork has to wait for is told here, and so is what the child has to make a
 
 from __future__ import annotations
 
+import _imp
 import importlib._bootstrap as _importing
 import os
 import threading
 import time
 import weakref
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +87,10 @@ def _wait() -> None:
         while _is_importing(own) and time.monotonic() < until:
             time.sleep(_PAUSE)
         _take_locks(until)
+        # From here on nobody begins to import, but for whoever has just got the lock of a module.
+        _imp.acquire_lock()
+        _forking.stops_imports = True
+        time.sleep(_PAUSE)
         # What is imported may take one of the locks, so it comes first; but it may have begun since.
         if not _is_importing(own) or time.monotonic() >= until:
             return
@@ -116,6 +122,10 @@ def _take_locks(until: float) -> None:
 
 
 def _let_go() -> None:
+    if getattr(_forking, "stops_imports", False):
+        _forking.stops_imports = False
+        with suppress(RuntimeError):  # the child of some Pythons has a new one
+            _imp.release_lock()
     held = getattr(_forking, "held", [])
     while held:
         held.pop().release()

@@ -165,6 +165,39 @@ def test_a_fork_while_another_thread_is_in_llvm(then, tmp_path):
     run(LLVM.format(then=then), tmp_path)
 
 
+IMPORTS = """
+import signal
+from dataflare_vec._util import forks
+sys.path.insert(0, {folder!r})
+begins = threading.Event()
+
+def import_it():
+    begins.wait()
+    import slow
+
+def before():  # when all waiting is over
+    begins.set()
+    time.sleep(0.1)
+
+forks.around(before=before, in_parent=lambda: None)
+thread = threading.Thread(target=import_it)
+thread.start()
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    import slow
+    os._exit(0 if slow.whole else 1)
+thread.join()
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_no_import_begins_between_the_wait_and_the_fork(tmp_path):
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(0.5)\nwhole = True\n")
+    run(IMPORTS.format(folder=str(tmp_path)), tmp_path / "cache")
+
+
 FORKS = """
 from dataflare_vec import forks
 locks = [threading.RLock() for _ in range(20)]
