@@ -158,6 +158,7 @@ def columns_of(plugin, strategies):
     return {parameter.name: strategies[parameter.name] for parameter in plugin.parameters}
 
 
+@pytest.mark.filterwarnings("ignore:Bitwise inversion:DeprecationWarning")  # of a bool, since Python 3.12
 @pytest.mark.parametrize("name", ROWS)
 @given(data=st.data())
 def test_exact_or_failed(name, data):

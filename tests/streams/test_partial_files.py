@@ -79,8 +79,9 @@ def test_messages_name_the_file_that_was_asked_for(format, tmp_path):
     assert f"`{tmp_path}/a.{format}`" in str(error.value)
 
 
-def test_a_full_disk_names_the_file(tmp_path):
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
     """Also where it is PyArrow that writes."""
+    monkeypatch.setenv("DATAFLARE_VEC_CACHE", "0")  # which may be on that disk, and warns
     resource = pytest.importorskip("resource")
     import signal
 
@@ -99,7 +100,7 @@ def test_a_full_disk_names_the_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "why"), [("n" * 260, "File name too long"), ("a\0b", "embedded null byte")])
+@pytest.mark.parametrize(("name", "why"), [("n" * 260, "File name too long"), ("a\0b", ".*embedded null")])
 def test_paths_that_no_system_takes(name, why, tmp_path):
     with pytest.raises(dfv.SourceError, match=rf"can't read `.*`: {why}"):
         dfv.stream(f"{name}.parquet", SHARE)
