@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.arrow.layouts.base import FixedWidth, Layout
+from dataflare_vec.arrow.layouts.base import FixedWidth
 from dataflare_vec.arrow.layouts.string_views import INLINE_BYTES, VIEW_BYTES, Views
 
 if TYPE_CHECKING:
@@ -68,20 +68,8 @@ def _decode(codes: pl.Series, dtype: Any) -> tuple[Any, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Categories(Layout):
+class Categories(FixedWidth):
     """Codes of ``width`` bytes each; the second argument is the address of the table of strings."""
-
-    width: int
-
-    @property
-    def strides(self) -> Arguments:
-        """By how much each argument changes from row to row."""
-        return (self.width, 0, 0, 1)
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of a code."""
-        return self.width
 
     def settle(self, series: pl.Series) -> pl.Series:
         """Return a Series in one chunk: strings are looked up once, and codes are quickly copied."""
