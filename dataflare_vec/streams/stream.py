@@ -312,6 +312,9 @@ class Stream:
             If the data can't be read.
         RowError
             If rows failed under ``on_error="raise"``.
+        MissingDependencyError
+            If the target is a Delta table and deltalake isn't installed; ``pip install
+            "dataflare_vec[delta]"`` does.
 
         Notes
         -----

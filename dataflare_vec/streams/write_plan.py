@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
+from dataflare_vec.config.extras import require
 from dataflare_vec.config.settings import check_flag
 from dataflare_vec.exceptions import ArgumentError, SinkError
 from dataflare_vec.streams.formats import ENDS, named, output_format, without_end, writer_options
@@ -159,6 +160,8 @@ class WritePlan:
             Saying which don't.
         SinkError
             If there is a folder that must not be replaced, or a path can't be looked at.
+        MissingDependencyError
+            If the target is a Delta table and deltalake isn't installed.
         """
         for path in self.written:
             try:
@@ -205,6 +208,8 @@ class WritePlan:
                 raise ArgumentError(msg, argument="format", expected="a folder", got=kind.value)
         if kind is Kind.PARTITIONS:
             self.check_replaceable()
+        elif kind is Kind.DELTA:
+            require("delta", "writing a Delta table")
         _ = self.errors_sink
 
     def check_columns(self, schema: pl.Schema) -> None:

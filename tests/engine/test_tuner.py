@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import math
 import random
-import sys
 from datetime import timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -514,12 +513,6 @@ def test_plot():
     assert titles == ["rows asked for", "million rows/s"]
     limits = [rows[0]["limit"] for rows in chart["datasets"].values() if "limit" in rows[0]]
     assert limits == [tuner.best_size, 100.0]
-
-
-def test_plot_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "altair", None)
-    with pytest.raises(ImportError, match=r'pip install "dataflare_vec\[plot\]"'):
-        plot_trace(ChunkTuner(BatchConfig()))
 
 
 @pytest.mark.parametrize(

@@ -188,13 +188,9 @@ def _tear(file: Any) -> None:
 def _write_delta(
     frames: WatchedFrames, schema: pl.Schema, target: Any, partition_by: Sequence[str], **options: Any
 ) -> None:
-    try:
-        from deltalake import write_deltalake
-        from deltalake.exceptions import DeltaError
-    except ModuleNotFoundError as error:
-        msg, hint = "writing Delta tables needs `deltalake`", "python -m pip install deltalake"
-        raise SinkError(msg, hint=hint) from error
     import pyarrow as pa
+    from deltalake import write_deltalake
+    from deltalake.exceptions import DeltaError
 
     level = pl.CompatLevel.oldest()
     arrow = to_table(schema.to_frame().get_columns(), compat_level=level).schema
