@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from dataflare_vec.bits import float_bits
 from dataflare_vec.compiler.jit.lowering.exact.overlay import overlay
 from dataflare_vec.compiler.jit.lowering.exact.whole import FLOATS, WHOLE, nearest, same
 from dataflare_vec.compiler.jit.lowering.integers.operators import is_wide
@@ -22,7 +23,7 @@ from dataflare_vec.compiler.jit.lowering.math import rounding as bodies
 from dataflare_vec.compiler.jit.lowering.math import values as v
 from dataflare_vec.compiler.jit.lowering.math.table import MathFunction
 from dataflare_vec.compiler.jit.lowering.strings.base import helper
-from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import bits_of, float_of
+from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import float_of
 from dataflare_vec.compiler.jit.lowering.strings.numbers.parse import rounded as nearest_float
 from dataflare_vec.compiler.jit.lowering.strings.numbers.powers import (
     READ_FROM,
@@ -119,7 +120,7 @@ def _far(x, ndigits):
         return x
     if ndigits < -_MOST_TENS:
         return math.copysign(0.0, x)
-    bits = bits_of(x)
+    bits = float_bits(x)
     fraction, biased = bits & np.uint64((1 << 52) - 1), np.int64(bits >> np.uint64(52)) & 0x7FF
     if biased:
         fraction |= np.uint64(1 << 52)

@@ -6,6 +6,7 @@ import numpy as np
 from numba.core import types
 from numba.core.errors import TypingError
 
+from dataflare_vec.bits import float_bits
 from dataflare_vec.compiler.jit.lowering.builtins import value_of
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
 from dataflare_vec.compiler.jit.lowering.strings.base import helper, is_bytes, is_string, operation
@@ -20,7 +21,6 @@ from dataflare_vec.compiler.jit.lowering.strings.numbers.digits import (
     special_text,
 )
 from dataflare_vec.compiler.jit.lowering.strings.numbers.layout import lay_out
-from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import bits_of
 from dataflare_vec.compiler.jit.lowering.strings.numbers.specification import specification
 from dataflare_vec.compiler.jit.lowering.strings.numbers.write import (
     magnitude,
@@ -227,7 +227,7 @@ def _format_float(made):
 
     def format_float(value, spec=_EMPTY):
         x = value * 1.0
-        negative = bits_of(x) >> np.uint64(63) != 0 and x == x
+        negative = float_bits(x) >> np.uint64(63) != 0 and x == x
         x = abs(x) * factor
         head = head_of(negative, sign, nothing)
         if is_special(x):

@@ -13,6 +13,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic, overload, register_jitable
 
+from dataflare_vec.bits import float_bits
 from dataflare_vec.compiler.jit.types.wide_integers import NaturalType, WideIntType
 from dataflare_vec.definition.python_values import TOO_LONG
 
@@ -156,14 +157,6 @@ def floor(numerator, denominator):
 # -- floats, which are a fraction of integers each ---------------------------------------------------------
 
 
-@intrinsic
-def _bits(typing_context, x):
-    def generate(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], _I64)
-
-    return types.uint64(types.float64), generate
-
-
 @register_jitable
 def _parts(factor):
     """Return integers m and e of a float's magnitude, ``m * 2**e``."""
@@ -171,7 +164,7 @@ def _parts(factor):
         raise ValueError("cannot convert NaN to integer ratio")
     if math.isinf(factor):
         raise OverflowError("cannot convert Infinity to integer ratio")
-    bits = _bits(abs(factor))
+    bits = float_bits(abs(factor))
     exponent = np.int64(bits >> _52)
     fraction = bits & _FRACTION
     if exponent == 0:

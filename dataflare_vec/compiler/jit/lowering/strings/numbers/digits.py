@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dataflare_vec.bits import float_bits
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
 from dataflare_vec.compiler.jit.lowering.strings.base import helper
-from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import bits_of, scaled
+from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import scaled
 from dataflare_vec.compiler.jit.lowering.strings.numbers.write import all_digits, shortest, write_decimal
 from dataflare_vec.compiler.jit.types.strings import ascii_string, make_view, offset_by
 
@@ -17,7 +18,7 @@ _POWERS = tuple(10**i for i in range(19))
 @helper
 def is_special(x):
     """Whether a float is infinite or not a number."""
-    return (np.int64(bits_of(x) >> np.uint64(52)) & 0x7FF) == 0x7FF
+    return (np.int64(float_bits(x) >> np.uint64(52)) & 0x7FF) == 0x7FF
 
 
 @helper
@@ -95,7 +96,7 @@ def float_text(x):
         return text
     room = allocate(48)
     at = 0
-    if bits_of(x) >> np.uint64(63):
+    if float_bits(x) >> np.uint64(63):
         room[0] = np.uint8(_MINUS)
         at = 1
         x = -x
@@ -161,7 +162,7 @@ def fixed_text(x, precision):
 
     Also how many are before the point.
     """
-    bits = bits_of(x)
+    bits = float_bits(x)
     power = np.int64(bits >> np.uint64(52)) - 1075
     if precision < 19 and power < 0 and power > -120 and x * np.float64(_POWERS[precision]) < 1e18:
         fraction = bits & np.uint64((1 << 52) - 1) | np.uint64(1 << 52)

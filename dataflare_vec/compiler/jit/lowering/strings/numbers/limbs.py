@@ -1,4 +1,4 @@
-"""Unsigned words: 128-bit products, large integers in the arena, floats as bits."""
+"""Unsigned words: 128-bit products, large integers in the arena, floats of bits."""
 
 from __future__ import annotations
 
@@ -44,16 +44,6 @@ def scaled(typing_context, a, b, shift):
         return builder.trunc(builder.add(quotient, builder.zext(up, _I128)), _I64)
 
     return types.uint64(types.uint64, types.uint64, types.uint64), generate
-
-
-@intrinsic
-def bits_of(typing_context, x):
-    """Return the bits of a float."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], _I64)
-
-    return types.uint64(types.float64), generate
 
 
 @intrinsic

@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numba.core import types
 
+from dataflare_vec.bits import float_bits
 from dataflare_vec.compiler.jit.lowering.strings.base import helper, is_ascii, is_string, operation
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import decode_at
 from dataflare_vec.compiler.jit.lowering.strings.memory import leading_zeros
 from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import (
     allocate_words,
-    bits_of,
     compare_numbers,
     float_of,
     high_product,
@@ -349,7 +349,7 @@ def parse_float(view):
         if dropped == 0 and digits <= np.uint64(1 << 53) and exponent >= -22 and exponent <= 22:
             number = np.float64(digits)
             number = number / _EXACT[-exponent] if exponent < 0 else number * _EXACT[exponent]
-            bits = bits_of(number)
+            bits = float_bits(number)
         else:
             bits = rounded(digits, exponent)
             if dropped > 0 and bits != rounded(digits + np.uint64(1), exponent):

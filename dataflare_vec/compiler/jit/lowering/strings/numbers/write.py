@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from dataflare_vec.bits import float_bits
 from dataflare_vec.compiler.jit.lowering.integers.functions import Large
 from dataflare_vec.compiler.jit.lowering.integers.narrow import low_word
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
 from dataflare_vec.compiler.jit.lowering.strings.base import helper
 from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import (
     allocate_words,
-    bits_of,
     divide,
     high_product,
     set_number,
@@ -85,7 +85,7 @@ def _round_to_odd(high, low, factor):
 @helper
 def shortest(x):
     """Return digits and exponent of the shortest decimal that reads back as a positive, finite float."""
-    bits = bits_of(x)
+    bits = float_bits(x)
     fraction, biased = bits & np.uint64((1 << 52) - 1), np.int64(bits >> np.uint64(52)) & 0x7FF
     if biased:
         significand, power = fraction | np.uint64(1 << 52), biased - 1075
@@ -137,7 +137,7 @@ def without_zeros(digits, exponent):
 @helper
 def all_digits(x):
     """Return all digits of a positive, finite float: bytes, how many, and the exponent of the last."""
-    bits = bits_of(x)
+    bits = float_bits(x)
     fraction, biased = bits & np.uint64((1 << 52) - 1), np.int64(bits >> np.uint64(52)) & 0x7FF
     if biased:
         fraction |= np.uint64(1 << 52)
