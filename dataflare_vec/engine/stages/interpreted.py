@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._util import forks
 from dataflare_vec.compiler.native.numba import import_compiler
 from dataflare_vec.compiler.prepare import prepare
 from dataflare_vec.compiler.remembered import remembered
@@ -138,13 +139,28 @@ def _dtype_of(kind: Any) -> Any:
 
 
 class _Pace:
-    """How many rows were run, and how long that took."""
-
-    __slots__ = ("rows", "seconds")
+    """How many rows were run in all runs of a plan, which may be at once, and how long that took."""
 
     def __init__(self, seconds: float) -> None:
-        self.rows = 0
-        self.seconds = seconds
+        self._rows = 0
+        self._seconds = seconds
+        self.renew_after_fork()
+        forks.renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Have a lock that no thread holds."""
+        self._lock = threading.Lock()
+
+    def add(self, rows: int, seconds: float) -> None:
+        """Count some more rows."""
+        with self._lock:
+            self._rows += rows
+            self._seconds += seconds
+
+    def so_far(self) -> tuple[int, float]:
+        """Return rows and seconds."""
+        with self._lock:
+            return self._rows, self._seconds
 
 
 class InterpretedStage(Stage):
@@ -158,6 +174,8 @@ class InterpretedStage(Stage):
 
     is_compiled = False
     overruns = False  # it has been called for the row before
+    #: A run's own: the interpreter runs one thread at a time, and the author didn't think of several.
+    _lock: threading.Lock
 
     def __init__(
         self,
@@ -183,8 +201,6 @@ class InterpretedStage(Stage):
         self._dtypes = interpreted.dtypes or ()
         annotated = binding.plugin.returns is None  # then an integer isn't a date
         self._convert = [converter(dtype, strict=annotated) for dtype in self._dtypes]
-        # The interpreter runs one thread at a time, and the author didn't think of several.
-        self._lock = threading.Lock()
         self._pace = _Pace(0.0 if results is None else results.seconds)
 
     def open(self, run: Surroundings) -> Stage:
@@ -216,8 +232,8 @@ class InterpretedStage(Stage):
             height = int(selected.sum())
             columns = [series.filter(selected) for series in columns]
         with self._lock:
-            outputs, failed = self._compute(self._results(chunk, pl.DataFrame(columns), height))
-            self._pace.rows += height
+            results = self._results(chunk, pl.DataFrame(columns), height)
+            outputs, failed = self._compute(results, height)
         if selected is not None:
             outputs = [spread(values, selected) for values in outputs]
         if failed:
@@ -240,7 +256,9 @@ class InterpretedStage(Stage):
         rows = physical_rows(frame) if frame.width else [()] * height
         return call_rows(self.binding, rows, frame.dtypes)
 
-    def _compute(self, results: Iterable[tuple[Any, ...] | Exception]) -> tuple[list[pl.Series], list[int]]:
+    def _compute(
+        self, results: Iterable[tuple[Any, ...] | Exception], height: int
+    ) -> tuple[list[pl.Series], list[int]]:
         """Return the outputs for some rows, and which of those failed."""
         columns: list[list[Any]] = [[] for _ in self._convert]
         failed = []
@@ -252,7 +270,7 @@ class InterpretedStage(Stage):
                 values = [None] * len(columns)
             for column, value in zip(columns, values, strict=True):
                 column.append(value)
-        self._pace.seconds += perf_counter() - began
+        self._pace.add(height, perf_counter() - began)
         pairs = zip(columns, self._dtypes, strict=True)
         return [_series(values, dtype) for values, dtype in pairs], failed
 
@@ -313,7 +331,7 @@ class InterpretedStage(Stage):
     def close(self) -> None:
         """Say once for each plugin that it isn't compiled, and how slow that was."""
         derived = remembered(self.plugin).derived
-        rows, seconds = self._pace.rows, self._pace.seconds
+        rows, seconds = self._pace.so_far()
         if not rows or derived.is_told:
             return
         derived.is_told = True
