@@ -525,8 +525,10 @@ def test_a_pool_that_was_given_stays_open():
         for _ in range(2):
             with dfv.PluginManager(pool=pool) as manager:
                 manager.register_plugin("double", lambda x: x * 2.0)
-                manager.process_record("double", {"x": 1.0})
-        pool.get_buffer(1)
+                assert manager.process_record("double", {"x": 1.0}).value == 2.0
+            assert not pool.closed
+            assert pool.get_buffer(1).size == 1
+    assert pool.closed
 
 
 def test_debug_mode_says_what_is_decided(caplog):

@@ -382,7 +382,7 @@ def test_nothing_is_written_as_before(end, tmp_path):
         contents.append((tmp_path / "o").read_bytes())
     if end != "parquet":
         assert contents[0] == contents[1]
-    elif end == "parquet":
+    else:
         assert pl.read_parquet(contents[1]).schema == schema
 
 
