@@ -54,9 +54,7 @@ def euclidean(a: Floats, b: Floats) -> Floats:
 
 def different_bits(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return how many bits of the rows of two matrices differ."""
-    if hasattr(np, "bitwise_count"):  # since NumPy 2
-        return np.bitwise_count(a ^ b).sum(axis=1)
-    return np.unpackbits((a ^ b).view(np.uint8), axis=1).sum(axis=1)
+    return np.bitwise_count(a ^ b).sum(axis=1)
 
 
 def weighted_median(values: Floats, weights: Floats) -> float:
