@@ -239,12 +239,12 @@ def same(a: Any, b: Any) -> bool:
 @contextmanager
 def in_chunks() -> Iterator[None]:
     """Take frames of however few rows through the road with chunks."""
-    rows = fast_path.FEW_ROWS
-    fast_path.FEW_ROWS = -1
+    compute = fast_path.compute
+    fast_path.compute = lambda *_: None
     try:
         yield
     finally:
-        fast_path.FEW_ROWS = rows
+        fast_path.compute = compute
 
 
 def check(

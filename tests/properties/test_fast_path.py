@@ -17,6 +17,8 @@ from testing.strategies import MOST, WORDS, configs, frames, odd_text
 
 pytestmark = pytest.mark.usefixtures("both_roads")
 
+FAST = fast_path.compute
+
 
 class Both(NamedTuple):
     low: float
@@ -143,8 +145,10 @@ def test_no_row_is_lost(frame, config):
     assert dropped.frame["row"].is_sorted()
 
 
-@pytest.mark.parametrize(("rows", "is_few"), [(0, True), (1024, True), (1025, False)])
-def test_frames_of_few_rows_are_not_cut(monkeypatch, rows, is_few):
+@pytest.mark.parametrize(
+    ("rows", "most", "is_cut"), [(1024, 64, False), (1025, 64, True), (5000, 8192, False)]
+)
+def test_one_chunk_takes_the_fast_path(monkeypatch, rows, most, is_cut):
     taken = []
 
     def compute(*arguments):
@@ -153,7 +157,9 @@ def test_frames_of_few_rows_are_not_cut(monkeypatch, rows, is_few):
 
     real = fast_path.compute
     monkeypatch.setattr(fast_path, "compute", compute)
-    is_few = is_few and fast_path.FEW_ROWS > 0
     frame = pl.DataFrame({"b": [True] * rows, "c": [None] * rows}, schema=dict.fromkeys("bc", pl.Boolean))
-    dfv.apply(frame, BOOLEANS["negated"])
-    assert [series is not None for series in taken] == [True] * is_few
+    config = dfv.BatchConfig(default_batch_size=most, tuner="fixed")
+    result = dfv.run(frame, BOOLEANS["negated"], config=config)
+    assert [computed is None for computed in taken] == [is_cut or real is not FAST]
+    assert result.frame.columns[2:] == ["negated_0", "negated_1"]
+    assert (result.tuner is None) == (rows <= 1024 and real is FAST)

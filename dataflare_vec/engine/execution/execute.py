@@ -114,16 +114,19 @@ def run_steps(
 
 def _execute(plan: Plan, scope: ColumnScope, frame: pl.DataFrame, request: Request) -> Outcome:
     states = None if request.state is None else open_states(plan, request.state)
-    if frame.height <= fast_path.FEW_ROWS:
-        series = fast_path.compute(plan, scope, frame.height, request.runtime)
-        if series is not None:
-            return Outcome(series, None, [], frame.height, 0)
+    some_fail = False
+    try:
+        computed = fast_path.compute(plan, scope, frame.height, request)
+        if computed is not None:
+            return Outcome(computed[0], None, [], frame.height, 0, computed[1])
+    except fast_path.SomeFailed:
+        some_fail = True
     if states is None:
         states = open_states(plan, None)
     with admitted(plan.stages, frame.height, request.runtime) as mine:
         execution = _Execution(plan, scope, frame, request._replace(runtime=mine), states)
         if not plan.needs_all_rows:
-            execution.by_chunks(plan.stages)
+            execution.by_chunks(plan.stages, some_fail=some_fail)
             return execution.finish()
         for _, group in groupby(plan.stages, lambda stage: stage.index if stage.needs_all_rows else -1):
             stages = list(group)
@@ -159,8 +162,8 @@ class _Execution:
         self._last_remaining: pl.Series | None = None  # the same, of the rows before the last segment
         self._selected: pl.Series | None = None  # which of those that are still there haven't failed
 
-    def by_chunks(self, stages: Sequence[Stage]) -> None:
-        """Run stages chunk by chunk."""
+    def by_chunks(self, stages: Sequence[Stage], *, some_fail: bool = False) -> None:
+        """Run stages chunk by chunk; it may be known that some rows fail."""
         config, runtime = self._config, self._runtime
         input_rows = None if self._remaining is None else self._remaining.arg_true()
         run = Run(
@@ -173,6 +176,8 @@ class _Execution:
             input_rows=input_rows,
             states=self._states,
         )
+        for failures in run.failures.values():
+            failures.often = some_fail
         for stage in stages:
             stage.take_up(self._states, run.rows)
         if run.rows:
