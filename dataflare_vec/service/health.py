@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.definition.registry import Registry
 
-#: What columns of a plugin that was never run may be.
+#: What columns may be that no annotation and no run tells.
 _GUESSES = (pl.Float64(), pl.Int64(), pl.Boolean(), pl.Date(), pl.String())
 
 
@@ -38,8 +38,8 @@ class PluginHealth:
     Attributes
     ----------
     status : str
-        ``"healthy"``, ``"unhealthy"``, ``"disabled"`` (not tried), or ``"unknown"``: it was never run, and
-        none of the types guessed for its columns suits it.
+        ``"healthy"``, ``"unhealthy"``, ``"disabled"`` (not tried), or ``"unknown"``: the types of its columns
+        are neither declared nor known of a run, and none of those guessed suits it.
     message : str
         What is wrong, or what was tried.
     seconds : float
@@ -83,9 +83,7 @@ class HealthReport:
         return card("healthy" if self.healthy else "unhealthy", rows, ("", "status", "", "time"), 3)
 
 
-def check_plugin(
-    plugin: Plugin, registry: Registry, seen: Mapping[str, Any] | None, failure: str = ""
-) -> PluginHealth:
+def check_plugin(plugin: Plugin, registry: Registry, seen: Mapping[str, Any]) -> PluginHealth:
     """Run a plugin on three rows, in a pool of its own.
 
     Parameters
@@ -95,27 +93,20 @@ def check_plugin(
     registry
         Where it is registered.
     seen
-        Dtypes of its columns by parameter, as far as they are known.
-    failure
-        What its last run failed with, if it did.
+        Dtypes of its columns by parameter, as far as it has been run on some.
     """
     began = perf_counter()
     status, message = "unknown", ""
-    for guess in _GUESSES if seen is None else _GUESSES[:1]:
-        dtypes = {
-            p.name: (seen or {}).get(p.name) or likely_dtype(p.expects) or guess
-            for p in plugin.parameters
-            if p.is_column
-        }
+    known = {p.name: seen.get(p.name) or likely_dtype(p.expects) for p in plugin.parameters if p.is_column}
+    is_guessed = not known or any(dtype is None for dtype in known.values())
+    for guess in _GUESSES if is_guessed else _GUESSES[:1]:
         try:
-            status, message = _try(plugin, registry, dtypes)
+            status, message = _try(plugin, registry, {name: dtype or guess for name, dtype in known.items()})
         except Exception as error:  # whatever a plugin raises is what is to be known
             shown = f"{type(error).__name__}: {error}"
-            if seen is not None:
+            if not is_guessed:
                 status = "unhealthy" if is_own_fault(error) or not isinstance(error, PluginError) else status
-                message = shown
-            elif failure:
-                status, message = "unhealthy", failure
+                message = str(error) if isinstance(error, PluginError) else shown
             elif not message:
                 message = f"none of the dtypes guessed for its columns fits; with {guess} {shown}"
             continue

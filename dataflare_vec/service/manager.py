@@ -286,7 +286,7 @@ class PluginManager:
         return self.runtime.pool.get_stats()
 
     def health_check(self, names: Sequence[str] | None = None) -> HealthReport:
-        """Try plugins on three made-up rows of the dtypes that they last ran with.
+        """Try plugins on three made-up rows of the dtypes that they last ran with, or failed on, or declare.
 
         Parameters
         ----------
@@ -314,13 +314,11 @@ class PluginManager:
             if self._states.get(name) is PluginState.DISABLED:
                 found[name] = PluginHealth("disabled", "")
                 continue
-            health = check_plugin(
-                plugin, self.registry, self._states.dtypes.get(name), self._states.message(name)
-            )
+            health = check_plugin(plugin, self.registry, self._states.tried(name))
             if health.status == "healthy":
                 self._states.settle(name, PluginState.READY)
             elif health.status == "unhealthy":
-                self._states.settle(name, PluginState.FAILED, health.message)
+                self._states.settle(name, PluginState.FAILED)
             found[name] = health
         report = HealthReport(found, check_pool(self.runtime.pool))
         self._health = report

@@ -416,6 +416,50 @@ def test_health_check_finds_what_is_broken_and_counts_nothing():
     assert manager.health_check().healthy
 
 
+def test_a_plugin_that_failed_is_tried_on_what_it_failed_on():
+    """Of other dtypes, such as text, it may well do."""
+    manager = dfv.PluginManager()
+    manager.register_plugin("loud", lambda x: x.upper())
+    manager.register_plugin("half", lambda x: x / 2)
+    frame = pl.DataFrame({"x": [1.0], "s": ["a"]})
+    assert manager.health_check(["loud"]).plugins["loud"].message == "runs on 3 rows of (x: String)"
+    for steps in ("loud", ["half", dfv.step("loud", x="half")]):
+        with pytest.raises(dfv.KernelCompileError):
+            manager.process_batch(steps, frame)
+        health = manager.health_check().plugins
+        assert {name: one.status for name, one in health.items()} == {"half": "healthy", "loud": "unhealthy"}
+        said = health["loud"].message
+        assert said.startswith("plugin `loud` can't be compiled for the columns (x: Float64)")
+        assert manager.get_state("loud") is State.FAILED
+        with pytest.raises(dfv.ColumnNotFoundError):  # no fault of its own
+            manager.process_batch("loud", frame, x="y")
+        assert manager.health_check(["loud"]).plugins["loud"].status == "unhealthy"
+        manager.process_batch("loud", frame, x="s")
+        assert manager.health_check().healthy
+        assert manager.get_state("loud") is State.READY
+
+
+def test_a_plugin_that_was_never_run_is_tried_on_what_it_declares():
+    def loud(x: float):
+        return x.upper()
+
+    manager = dfv.PluginManager()
+    manager.register_plugin(loud)
+    health = manager.health_check().plugins["loud"]
+    assert health.status == "unhealthy"
+    assert health.message.startswith("plugin `loud` can't be compiled for the columns (x: Float64)")
+
+
+def test_what_an_expression_gave_is_guessed():
+    manager = dfv.PluginManager()
+    manager.register_plugin("loud", lambda x: x.upper())
+    manager.register_plugin("total", pl.sum_horizontal(pl.all()))
+    manager.process_batch("loud", pl.DataFrame({"s": ["a"]}), x=pl.col("s") + "b")
+    manager.process_batch("total", pl.DataFrame({"x": [1.0]}))
+    assert manager.health_check().plugins["loud"].message == "runs on 3 rows of (x: String)"
+    assert manager.health_check().plugins["total"].status != "unhealthy"
+
+
 def test_health_of_a_plugin_that_was_never_run():
     manager = dfv.PluginManager()
     manager.register_plugin("hopeless", lambda x: x.mend())

@@ -51,13 +51,13 @@ class PluginState(Enum):
 class _Entry:
     """One plugin: the state that it has between runs, and how many of those are under way."""
 
-    __slots__ = ("disabled", "message", "runs", "settled")
+    __slots__ = ("disabled", "failed_on", "runs", "settled")
 
     def __init__(self) -> None:
         self.settled = PluginState.REGISTERED
         self.runs = 0
         self.disabled = False
-        self.message = ""
+        self.failed_on: Mapping[str, Any] = {}
 
 
 class PluginStates:
@@ -106,8 +106,8 @@ class PluginStates:
                 entry.runs += 1
             self.running += 1
 
-    def end(self, names: Sequence[str], error: BaseException | None = None) -> None:
-        """Note that a run ended, and how."""
+    def end(self, names: Sequence[str], error: BaseException | None = None) -> str | None:
+        """Note that a run ended, and how; return which plugin the error is the own fault of."""
         failed = None if error is None or not is_own_fault(error) else _blamed(names, error)
         with self._lock:
             if self.running:  # 0 in a child that was forked during the run
@@ -121,9 +121,10 @@ class PluginStates:
                 if error is None:
                     entry.settled = PluginState.READY
                 elif name == failed:
-                    entry.settled, entry.message = PluginState.FAILED, str(error)
+                    entry.settled = PluginState.FAILED
         if failed is not None:
             _log.warning("plugin `%s` failed: %s", failed, error)
+        return failed
 
     @property
     def is_limited(self) -> bool:
@@ -157,24 +158,25 @@ class PluginStates:
                 return PluginState.DISABLED
             return PluginState.RUNNING if entry.runs else entry.settled
 
-    def message(self, name: str) -> str:
-        """Return why a plugin failed last; empty if it didn't."""
+    def tried(self, name: str) -> Mapping[str, Any]:
+        """Return the dtypes of the columns that a plugin last ran with, or failed on, as far as known."""
         with self._lock:
             entry = self._entries.get(name)
-            return "" if entry is None or entry.settled is not PluginState.FAILED else entry.message
+            if entry is not None and entry.settled is PluginState.FAILED and entry.failed_on:
+                return entry.failed_on
+            return self.dtypes.get(name, {})
 
-    def settle(self, name: str, state: PluginState, message: str = "") -> None:
+    def settle(self, name: str, state: PluginState) -> None:
         """Set the state that a plugin has between runs."""
         with self._lock:
-            entry = self._entries.get(name) or self._new(name)
-            entry.settled, entry.message = state, message
+            (self._entries.get(name) or self._new(name)).settled = state
 
     def disable(self, name: str, *, disabled: bool) -> None:
         """Keep a plugin from running, or let it run again."""
         with self._lock:
             entry = self._entries.get(name) or self._new(name)
             if entry.disabled and not disabled:
-                entry.settled, entry.message = PluginState.REGISTERED, ""
+                entry.settled = PluginState.REGISTERED
             entry.disabled = disabled
 
     def forget(self, name: str) -> None:
@@ -188,6 +190,13 @@ class PluginStates:
         """Note the dtypes of a run's columns. A record's don't take the place of a frame's."""
         if not of_record or name not in self.dtypes:
             self.dtypes[name] = dtypes
+
+    def see_failure(self, name: str, dtypes: Mapping[str, Any]) -> None:
+        """Note the dtypes of the columns that a plugin has failed on: records aren't made of those."""
+        with self._lock:
+            entry = self._entries.get(name)
+            if entry is not None:  # else unregistered meanwhile
+                entry.failed_on = dtypes
 
     def see_frame(self, names: Sequence[str]) -> None:
         """Forget the dtypes of records, now that a plugin sees a frame."""

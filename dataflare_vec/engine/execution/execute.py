@@ -16,7 +16,7 @@ from dataflare_vec.engine.execution.admission import admitted
 from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.execution.run import Run
 from dataflare_vec.engine.execution.threads import over_chunks
-from dataflare_vec.engine.planning.plan import plan_for
+from dataflare_vec.engine.planning.plan import column_dtypes, plan_for
 from dataflare_vec.engine.stages.failures import GO_ON, ROW, Failures, explain
 from dataflare_vec.exceptions import RowError
 
@@ -106,7 +106,10 @@ def run_steps(
             states.see(name, plan.dtypes[name], of_record=request.of_record)
         outcome = _execute(plan, scope, frame, request)
     except BaseException as error:
-        states.end(names, error)
+        failed = states.end(names, error)
+        for step in request.steps:
+            if step.plugin.name == failed:
+                states.see_failure(failed, column_dtypes(step, scope))
         raise
     states.end(names)
     return outcome

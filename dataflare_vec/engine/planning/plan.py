@@ -74,6 +74,18 @@ def plan_for(request: Request, scope: ColumnScope) -> Plan:
     return plan
 
 
+def column_dtypes(step: BoundStep, scope: ColumnScope) -> dict[str, Any]:
+    """Return the dtypes of the columns that a step's parameters are bound to by name, by parameter.
+
+    Those of earlier steps are known once these are planned.
+    """
+    return {
+        item.parameter.name: scope.dtype(item.source)
+        for item in step.binding.columns
+        if isinstance(item.source, str) and item.source in scope
+    }
+
+
 class RepeatedPlan:
     """The plan of a request over batch after batch, made for the first of them.
 
@@ -189,11 +201,7 @@ class Plan:
     def _add(self, step: BoundStep, scope: ColumnScope, data_names: Collection[str]) -> None:
         step.binding.check_columns(scope.names)
         plugin = step.plugin
-        self.dtypes[plugin.name] = {
-            item.parameter.name: scope.dtype(item.source)
-            for item in step.binding.columns
-            if isinstance(item.source, str)
-        }
+        self.dtypes[plugin.name] = column_dtypes(step, scope)
         if self.reduces is not None:
             raise BindingError(
                 problem="it reduces many rows to one, so no step can follow it",
