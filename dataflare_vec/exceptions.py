@@ -465,7 +465,7 @@ class SourceError(DataFlareError, ValueError):
 
 
 class SinkError(DataFlareError, OSError):
-    """The output of a stream can't be written; nothing half-written is left behind.
+    """A file or a folder can't be written; nothing half-written is left behind.
 
     Attributes
     ----------

@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Write the pack into a new folder."""
-    from dataflare_vec.exceptions import SinkError
+    from dataflare_vec.files.atomic_write import write_texts
 
     folder = Path(options.name)
     name = folder.name
@@ -50,19 +50,23 @@ def run(options: Namespace) -> int:
     if not module.isidentifier() or keyword.iskeyword(module) or not module.isascii():
         msg = f"`{name}` is not a valid package name; use letters, digits, - and _, a letter first"
         raise ValueError(msg)
+    _check_free(folder)
+    names = {"name": name, "module": module, "kernel": f"{module}_change"}
+    templates = files("dataflare_vec.cli") / "templates"
+    texts = {
+        _Template(path).substitute(names): _Template(
+            templates.joinpath(path).read_text(encoding="utf-8")
+        ).substitute(names)
+        for path in _FILES
+    }
+    write_texts(folder, texts, lambda: _check_free(folder))
+    sys.stdout.writelines(f"{folder / inside}\n" for inside in texts)
+    sys.stdout.write(f'\nnow: cd {folder} && python -m pip install -e ".[test]" && pytest\n')
+    return common.DONE
+
+
+def _check_free(folder: Path) -> None:
+    """Raise if there is something already."""
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         msg = f"`{folder}` already exists and isn't empty"
         raise ValueError(msg)
-    names = {"name": name, "module": module, "kernel": f"{module}_change"}
-    templates = files("dataflare_vec.cli") / "templates"
-    for path in _FILES:
-        target = folder / _Template(path).substitute(names)
-        text = _Template(templates.joinpath(path).read_text(encoding="utf-8")).substitute(names)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise SinkError(error.strerror or str(error), file=target) from error
-        sys.stdout.write(f"{target}\n")
-    sys.stdout.write(f'\nnow: cd {folder} && python -m pip install -e ".[test]" && pytest\n')
-    return common.DONE

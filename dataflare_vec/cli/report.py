@@ -33,8 +33,9 @@ def add(commands: Any) -> None:
 def run(options: Namespace) -> int:
     """Print the report, or write the page."""
     from dataflare_vec.config.extras import require
-    from dataflare_vec.exceptions import SinkError, SourceError
-    from dataflare_vec.streams.paths import check_apart
+    from dataflare_vec.exceptions import SourceError
+    from dataflare_vec.files.atomic_write import write_text
+    from dataflare_vec.files.paths import check_apart
 
     if options.output is not None and Path(options.output).suffix.lower() not in (".html", ".htm"):
         msg = f"-o: the page's name must end in .html, got `{options.output}`"
@@ -54,10 +55,7 @@ def run(options: Namespace) -> int:
     if options.output is None:
         sys.stdout.write(shown)
         return common.DONE
-    try:
-        Path(options.output).write_text(shown, encoding="utf-8")
-    except OSError as error:
-        raise SinkError(error.strerror or str(error), file=options.output) from error
+    write_text(Path(options.output), shown)
     return common.DONE
 
 

@@ -127,7 +127,6 @@ def _add_running(running: Any) -> None:
 def run(options: Namespace) -> int:
     """Pass the input through the plugins; return the exit code."""
     from dataflare_vec.cli.progress import progress_for
-    from dataflare_vec.exceptions import SinkError
     from dataflare_vec.service.manager import default_manager
     from dataflare_vec.streams import stream
 
@@ -152,11 +151,7 @@ def run(options: Namespace) -> int:
     with progress_for(flow.result, quiet=options.quiet or options.json) as progress:
         result = flow.carry_out(plan, progress)
     if options.report:
-        try:
-            default_manager().export_performance_report(options.report)
-        except OSError as error:
-            msg = f"--report: can't write `{options.report}`: {error.strerror or error}"
-            raise SinkError(msg) from error
+        default_manager().export_performance_report(options.report)
     if options.json:
         to = sys.stderr if options.output == "-" else sys.stdout
         to.write(json.dumps(_summary(result)) + "\n")
@@ -206,6 +201,7 @@ def _plan(options: Namespace) -> WritePlan:
 def _check_report(path: Path) -> None:
     from dataflare_vec.config.extras import require
     from dataflare_vec.exceptions import SinkError
+    from dataflare_vec.files.paths import is_special
 
     if path.suffix not in (".html", ".json"):
         msg = f"--report: the name must end in .html or .json, got `{path}`"
@@ -217,7 +213,7 @@ def _check_report(path: Path) -> None:
         os.stat(f"{real.parent}/.")  # a link may lead where nothing is
         with suppress(FileNotFoundError):
             real.lstat()
-        is_free = os.access(real if real.exists() else real.parent, os.W_OK) and not real.is_dir()
+        is_free = os.access(real if is_special(real) else real.parent, os.W_OK) and not real.is_dir()
     except OSError as error:
         msg = f"--report: can't write `{path}`: {error.strerror}"
         raise SinkError(msg) from error
@@ -228,7 +224,7 @@ def _check_report(path: Path) -> None:
 
 def _check_paths(plan: WritePlan, options: Namespace) -> None:
     """Raise if something that is written is read too, by whatever name, or written twice."""
-    from dataflare_vec.streams.paths import is_same
+    from dataflare_vec.files.paths import is_same
     from dataflare_vec.streams.sources.files import find
 
     files = None if options.inputs == ["-"] else find(options.inputs, options.input_format)

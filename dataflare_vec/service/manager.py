@@ -344,7 +344,7 @@ class PluginManager:
         )
 
     def export_performance_report(self, path: str | Path) -> None:
-        """Write a performance report to a file.
+        """Write a performance report to a file, which appears under its name when it is whole.
 
         Parameters
         ----------
@@ -355,6 +355,8 @@ class PluginManager:
         ------
         ValueError
             If the suffix is neither.
+        SinkError
+            If the file can't be written.
         MissingDependencyError
             If a page needs a library that isn't installed; ``pip install "dataflare_vec[report]"`` does.
         """

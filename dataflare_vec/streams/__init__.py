@@ -1,8 +1,7 @@
 """Streams: plugins over data that is larger than memory or never ends.
 
 `sources` bring whatever is read to one shape, `prefetch` lets reading, computing and writing overlap,
-`coalesce` makes batches that are worth a run, `transform` has them run, `sinks` write what comes out, and
-`sinks.atomic_write` makes files appear only when they are whole.
+`coalesce` makes batches that are worth a run, `transform` has them run, and `sinks` write what comes out.
 """
 
 from __future__ import annotations

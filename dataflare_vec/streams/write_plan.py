@@ -12,8 +12,8 @@ from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.config.extras import require
 from dataflare_vec.config.settings import check_flag
 from dataflare_vec.exceptions import ArgumentError, SinkError
+from dataflare_vec.files.paths import check_apart, is_special
 from dataflare_vec.streams.formats import ENDS, named, output_format, without_end, writer_options
-from dataflare_vec.streams.paths import check_apart, is_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

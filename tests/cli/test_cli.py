@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import dataflare_vec_kernels
 import polars as pl
@@ -238,6 +239,21 @@ def test_new(capsys):
     assert "isn't empty" in capsys.readouterr().err
     assert main(["new", "2nd"]) == 2
     assert main(["new", "class"]) == 2
+
+
+def test_a_new_pack_is_there_as_a_whole_or_not_at_all(tmp_path, monkeypatch, capsys):
+    (tmp_path / "my-kernels").mkdir()
+    written = Path.write_text
+
+    def write(path, text, **options):
+        if path.name == "README.md":
+            (tmp_path / "my-kernels" / "theirs").touch()
+        return written(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", write)
+    assert main(["new", "my-kernels"]) == 2
+    assert "`my-kernels` already exists and isn't empty" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.rglob("*")] == ["my-kernels", "theirs"]
 
 
 def test_a_new_pack_installs_and_passes_its_test(tmp_path):

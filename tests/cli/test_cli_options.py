@@ -323,7 +323,7 @@ def test_compile_report_cache_and_new(capsys):
         ("report none.json", 3, "can't read `none.json`"),
         ("new pack", 0, "pack/pyproject.toml"),
         ("new k.py", 2, "`k.py` already exists"),
-        ("new k.py/pack", 4, "can't write `k.py/pack/pyproject.toml`"),
+        ("new k.py/pack", 4, "can't write `k.py/pack`"),
         ("--version", 0, "dataflare-vec "),
     ):
         typed(line, code)
@@ -384,7 +384,7 @@ def test_pipes_say_when_something_is_missing():
 
 def test_what_a_shell_has_opened_is_not_overwritten(capsys, monkeypatch):
     with open("in/0.parquet", "ab") as target:
-        monkeypatch.setattr("dataflare_vec.streams.paths.os.fstat", lambda _: os.stat(target.name))
+        monkeypatch.setattr("dataflare_vec.files.paths.os.fstat", lambda _: os.stat(target.name))
         run("opt_share in -o - --on-error null", 2)
     assert "`in/0.parquet` is also the standard output" in capsys.readouterr().err
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from datetime import datetime, timedelta
@@ -251,6 +252,22 @@ def test_charts_take_no_theme_of_the_users():
     plain = charts.svg(charts.pool([KIND]))
     with altair.theme.enable("dark"):
         assert charts.svg(charts.pool([KIND])) == plain
+
+
+@pytest.mark.parametrize("name", ["report.json", "report.html"])
+def test_a_report_that_cannot_be_finished_leaves_the_old_one(name, manager, tmp_path, monkeypatch):
+    path = tmp_path / name
+    path.write_text("old")
+    with monkeypatch.context() as during:
+        during.setattr(os, "replace", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            manager.export_performance_report(path)
+    assert path.read_text() == "old"
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+    with pytest.raises(dfv.SinkError, match=f"can't write `{tmp_path}/none/{name}`: No such file"):
+        manager.export_performance_report(tmp_path / "none" / name)
+    manager.export_performance_report(path)
+    assert path.read_text() != "old"
 
 
 def test_json_needs_no_library(manager, tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from samples import rows
 
-from dataflare_vec.streams.sinks.atomic_write import atomic_file, atomic_folder
+from dataflare_vec.files.atomic_write import atomic_file, atomic_folder
 
 
 def names(folder) -> list[str]:
@@ -49,7 +49,7 @@ def test_a_folder_appears_when_it_is_complete(tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from dataflare_vec.streams.sinks.atomic_write import atomic_file
+from dataflare_vec.files.atomic_write import atomic_file
 with atomic_file(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print("ready", flush=True)

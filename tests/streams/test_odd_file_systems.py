@@ -10,8 +10,8 @@ import pytest
 from samples import SHARE, ordered, rows
 
 import dataflare_vec as dfv
-from dataflare_vec.streams.sinks import atomic_write, file_systems
-from dataflare_vec.streams.sinks.atomic_write import atomic_file, atomic_folder
+from dataflare_vec.files import atomic_write, file_systems
+from dataflare_vec.files.atomic_write import atomic_file, atomic_folder
 
 UNSUPPORTED = ["EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"]
 FULL = ["ENOSPC", "EDQUOT", "EROFS", "EIO"]

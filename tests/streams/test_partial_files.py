@@ -12,7 +12,7 @@ import pytest
 from samples import SHARE, rows
 
 import dataflare_vec as dfv
-from dataflare_vec.streams.sinks.atomic_write import atomic_file, atomic_folder
+from dataflare_vec.files.atomic_write import atomic_file, atomic_folder
 
 
 def plant(path, kind: str) -> None:

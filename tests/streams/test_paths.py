@@ -10,7 +10,7 @@ import pytest
 from samples import SHARE, rows
 
 import dataflare_vec as dfv
-from dataflare_vec.streams import paths
+from dataflare_vec.files import paths
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 from samples import SHARE, rows
 
 import dataflare_vec as dfv
-from dataflare_vec.streams.sinks import file_systems
-from dataflare_vec.streams.sinks.atomic_write import atomic_folder
+from dataflare_vec.files import file_systems
+from dataflare_vec.files.atomic_write import atomic_folder
 
 
 def names(folder) -> list[str]:
@@ -149,7 +149,7 @@ def test_what_came_meanwhile_and_is_no_partition_stays(tmp_path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from dataflare_vec.streams.sinks import atomic_write, file_systems
+from dataflare_vec.files import atomic_write, file_systems
 if sys.argv[2] == "renaming":
     file_systems._exchange = lambda: None
     rename, calls = Path.rename, []

@@ -4,7 +4,7 @@ Whoever can write there can run code in the user's name, so the folder belongs t
 written under another name and renamed, so that readers see them whole; a digest at the beginning covers name
 and content, so that what a crash, a full disk or a hand has changed is noticed. Processes need no locks.
 
-What a stream writes goes another way (`streams.sinks.atomic_write`): to any path, locked while it grows, and
+What a stream writes goes another way (`files.atomic_write`): to any path, locked while it grows, and
 synced. An entry of the cache needs none of that, as it is a few kilobytes that can be made anew.
 """
 

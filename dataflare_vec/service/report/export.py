@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.config.extras import require
+from dataflare_vec.files.atomic_write import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -46,7 +47,7 @@ def export_report(
         from dataflare_vec.service.report.page import page
 
         text = page(content)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def collect(

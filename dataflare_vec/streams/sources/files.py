@@ -13,10 +13,10 @@ import polars as pl
 from dataflare_vec._util.foreign_errors import first_line, is_not_utf8
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.exceptions import SourceError
+from dataflare_vec.files.paths import Identity, identity, is_special
 from dataflare_vec.interop import to_polars
 from dataflare_vec.interop.arrow import empty_table
 from dataflare_vec.streams.formats import TEXT, is_packed_otherwise, named, names
-from dataflare_vec.streams.paths import Identity, identity, is_special
 from dataflare_vec.streams.sources.batches import check_lengths, check_stream
 from dataflare_vec.streams.sources.scanners import (
     INFERRED,

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataflare_vec.exceptions import SinkError
-from dataflare_vec.streams.paths import is_special
-from dataflare_vec.streams.sinks import file_systems
+from dataflare_vec.files import file_systems
+from dataflare_vec.files.paths import is_special
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
 #: How temporary names begin and end; between them the final name, the process and a random part.
@@ -96,6 +96,42 @@ def atomic_folder(path: Path, may_replace: Callable[[], None] | None = None) -> 
                 file_systems.sync(each)
             _take_place(temporary, path, may_replace)
             file_systems.sync(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that appears under its name when it is whole, in a folder that is there.
+
+    Raises
+    ------
+    SinkError
+        If it can't be written.
+    """
+    data = text.encode()
+    with _refusing(path):
+        _followed(path).parent.stat()
+        with atomic_file(path) as target:
+            if isinstance(target, Path):
+                target.write_bytes(data)
+            else:
+                while data:  # a pipe may take less
+                    data = data[target.write(data) :]
+
+
+def write_texts(
+    folder: Path, texts: Mapping[str, str], may_replace: Callable[[], None] | None = None
+) -> None:
+    """Write a folder of text files, given by their paths inside, as `atomic_folder` does it.
+
+    Raises
+    ------
+    SinkError
+        If it can't be written.
+    """
+    with _refusing(folder), atomic_folder(folder, may_replace) as temporary:
+        for inside, text in texts.items():
+            target = temporary / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
 
 
 def _take_place(new: Path, path: Path, may_replace: Callable[[], None] | None) -> None:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from dataflare_vec.streams.sinks.atomic_write import atomic_file, atomic_folder
+from dataflare_vec.files.atomic_write import atomic_file, atomic_folder, write_text, write_texts
 
 #: Calls that make, rename, sync or remove something.
 STEPS = ("open", "fsync", "replace", "rename", "mkdir", "unlink", "rmdir")
@@ -21,6 +21,14 @@ def write_folder(path) -> None:
     with atomic_folder(path) as temporary:
         for name in ("x", "y"):
             (temporary / name).write_text("new")
+
+
+def write_one_text(path) -> None:
+    write_text(path, "new")
+
+
+def write_two_texts(path) -> None:
+    write_texts(path, {"x": "new", "y": "new"})
 
 
 def content(path) -> set[str] | None:
@@ -60,7 +68,7 @@ def ended_at(step: int, patch, work) -> bool:
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["new", "replaced"])
-@pytest.mark.parametrize("write", [write_file, write_folder])
+@pytest.mark.parametrize("write", [write_file, write_folder, write_one_text, write_two_texts])
 def test_at_each_step(write, there, tmp_path, monkeypatch):
     path, step, is_ended = tmp_path / "a", 0, True
     if there:
