@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.compiler.hot_reload import check
+from dataflare_vec.compiler.native.columns import functions
 from dataflare_vec.compiler.native.fused_loop import fused_loop
-from dataflare_vec.compiler.native.support import releases
 from dataflare_vec.compiler.prepare import prepare
 from dataflare_vec.definition.binding import bind
 from dataflare_vec.definition.plugin import Form
@@ -81,7 +81,7 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, 
     prepared = prepare(binding, [_instance(plugin.name, name, schema[name]) for name in names])
     prepared.kernel.make_all()
     fused_loop()
-    releases()
+    functions()
     outputs = prepared.field_names(plugin) or (plugin.name,)
     return {name: field.shown for name, field in zip(outputs, prepared.outputs, strict=True)}
 

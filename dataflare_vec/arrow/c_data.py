@@ -9,8 +9,7 @@ Source: https://arrow.apache.org/docs/format/CDataInterface.html, CDataInterface
 from __future__ import annotations
 
 import ctypes
-import struct
-import sys
+from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -70,18 +69,12 @@ _capsule.restype = ctypes.py_object  # type: ignore[attr-defined]
 _capsule.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)  # type: ignore[attr-defined]
 
 
-_libc = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
-_malloc = _libc.malloc
-_malloc.restype = ctypes.c_void_p
-_malloc.argtypes = (ctypes.c_size_t,)
-_free = _libc.free
-_free.argtypes = (ctypes.c_void_p,)
-
 #: Bytes before an owned column's buffers, which start at multiples of it.
 _HEAD = 64
 
-# The structures `ArrowArray` and `ArrowSchema`, and the two buffers' addresses.
-_ARRAY, _SCHEMA, _BUFFERS = struct.Struct("=5q5Q"), struct.Struct("=3Q2q4Q"), struct.Struct("=2Q")
+#: Bytes of an `ArrowArray`, and which of its words are what.
+_ARRAY_BYTES = 80
+_LENGTH, _NULL_COUNT, _ARRAY_BUFFERS, _PRIVATE = 0, 1, 5, 9
 
 
 class Buffer(NamedTuple):
@@ -124,76 +117,112 @@ def borrow(series: pl.Series) -> Borrowed:
     return Borrowed(array)
 
 
+class Allocator(NamedTuple):
+    """Compiled functions for memory of new columns: two addresses, and two to call.
+
+    Attributes
+    ----------
+    end_array, end_schema
+        Addresses: they end the life of an array and of a schema.
+    allocate
+        Returns the address of memory of so many bytes, with the addresses of its two buffers in front: that
+        of the values is so many bytes behind, the validity bitmap between, if there is room for one.
+    discard
+        Frees such memory.
+    """
+
+    end_array: int
+    end_schema: int
+    allocate: Callable[[int, int], int | None]
+    discard: Callable[[int], int]
+
+
+class OwnedKind:
+    """What new columns of a name and a dtype have in common.
+
+    Parameters
+    ----------
+    name
+        The name.
+    dtype
+        The Polars dtype in which they are written, one of `FORMATS`.
+    width
+        Bytes of a value, 0 for bits.
+    to
+        The dtype that they get back, None for the same.
+    allocator
+        Makes and frees memory.
+    """
+
+    __slots__ = ("_strings", "allocate", "discard", "exported", "name", "to", "width")
+
+    def __init__(self, name: str, dtype: Any, width: int, to: Any, allocator: Allocator) -> None:
+        self.name = name
+        self.to = to
+        self.width = width
+        self.allocate, self.discard = allocator.allocate, allocator.discard
+        # The structures `ArrowArray` and `ArrowSchema`, as Polars gets them but for what an `Owned` puts in.
+        form = FORMATS[type(dtype)] + b"\0"
+        strings = self._strings = ctypes.create_string_buffer(form + name.encode() + b"\0")
+        at = ctypes.addressof(strings)
+        self.exported = array("q", [0, 0, 0, 2, 0, 0, 0, 0, allocator.end_array, 0])
+        self.exported.extend([at, at + len(form), 0, _NULLABLE, 0, 0, 0, allocator.end_schema, 0])
+
+
 class Owned:
     """Memory of a new column: written by compiled code, then handed to Polars.
 
     Parameters
     ----------
-    dtype
-        Its Polars dtype, one of `FORMATS`.
+    kind
+        What it is.
     rows
         How many values.
-    width
-        Bytes of a value, 0 for bits.
     nulls
         Whether there is a validity bitmap.
-    releases
-        Addresses of the functions that end the life of an array and of a schema.
+
+    Attributes
+    ----------
+    arguments
+        Where a loop writes it.
     """
 
     # One piece of memory: two addresses of buffers, then the buffers.
-    __slots__ = (
-        "_exported",
-        "_format",
-        "_memory",
-        "_name",
-        "_releases",
-        "_size",
-        "rows",
-        "validity",
-        "values",
-    )
+    __slots__ = ("_exported", "_kind", "_memory", "_rows", "arguments")
 
-    def __init__(self, dtype: Any, rows: int, *, width: int, nulls: bool, releases: tuple[int, int]) -> None:
+    def __init__(self, kind: OwnedKind, rows: int, *, nulls: bool) -> None:
         bits = _round(rows // 8 + 1)
         before = _HEAD + bits if nulls else _HEAD
-        memory = self._memory = _malloc(before + (_round(rows * width) if width else bits))
+        width = kind.width
+        memory = kind.allocate(before, before + (rows * width if width else bits))
         if not memory:
+            self._memory = 0
             raise MemoryError
-        self._format = FORMATS[type(dtype)]
-        self._releases = releases
-        self.rows = rows
-        self.validity = memory + _HEAD if nulls else 0
-        self.values = memory + before
+        self._memory = memory
+        self._kind = kind
+        self._rows = rows
+        self.arguments = (memory + before, 0, memory + _HEAD if nulls else 0, 0)
 
-    def to_series(self, name: str) -> pl.Series:
+    def to_series(self) -> pl.Series:
         """Hand the memory to Polars; only once."""
-        self._name = name.encode()
-        series = pl.Series(self)
-        return series.alias(name) if "\0" in name else series
+        series, kind = pl.Series(self), self._kind
+        if "\0" in kind.name:
+            series = series.alias(kind.name)
+        return series if kind.to is None else series.cast(kind.to)
 
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
         """Export it; see the PyCapsule interface."""
-        release_array, release_schema = self._releases
-        memory, name = self._memory, self._name
-        _BUFFERS.pack_into((ctypes.c_char * _HEAD).from_address(memory), 0, self.validity, self.values)
-        at_schema, at_format = _ARRAY.size, _ARRAY.size + _SCHEMA.size
-        # Polars moves the structures out of here, and copies the name.
-        strings = self._format + b"\0" + name + b"\0"
-        exported = self._exported = ctypes.create_string_buffer(at_format + len(strings))
-        start = ctypes.addressof(exported)
-        nulls = -1 if self.validity else 0  # unknown, or none
-        _ARRAY.pack_into(exported, 0, self.rows, nulls, 0, 2, 0, memory, 0, 0, release_array, memory)
-        at_name = start + at_format + 2
-        schema = (start + at_format, at_name, 0, _NULLABLE, 0, 0, 0, release_schema, 0)
-        _SCHEMA.pack_into(exported, at_schema, *schema)
-        ctypes.memmove(start + at_format, strings, len(strings))
+        exported = self._exported = self._kind.exported[:]  # Polars moves the structures out of here
+        exported[_LENGTH] = self._rows
+        exported[_NULL_COUNT] = -1 if self.arguments[2] else 0  # unknown, or none
+        exported[_ARRAY_BUFFERS] = exported[_PRIVATE] = self._memory
         self._memory = 0  # Polars' from here on
-        return _capsule(start + at_schema, b"arrow_schema", None), _capsule(start, b"arrow_array", None)
+        start = exported.buffer_info()[0]
+        return _capsule(start + _ARRAY_BYTES, b"arrow_schema", None), _capsule(start, b"arrow_array", None)
 
     def __del__(self) -> None:
         if self._memory:
-            _free(self._memory)
+            self._kind.discard(self._memory)
 
 
 def _round(size: int) -> int:

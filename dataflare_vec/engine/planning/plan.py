@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import BoundStep
+    from dataflare_vec.engine.stages.direct import DirectCall
     from dataflare_vec.engine.stages.inferred import Results
-    from dataflare_vec.engine.stages.protocols import Direct, Stage
+    from dataflare_vec.engine.stages.protocols import Stage
     from dataflare_vec.engine.stages.reduce import ReduceStage
     from dataflare_vec.engine.stages.scan import ScanStage
     from dataflare_vec.engine.stages.scope import ColumnScope
@@ -142,8 +143,8 @@ class Plan:
         The stages that carry a state, by name of the plugin; a second use of one is ``name (2)``.
     is_pipeline : bool
         Whether it has several plugins.
-    direct : Direct or None
-        The only stage, if few rows don't need a `Run`.
+    direct : DirectCall or None
+        What calls the only stage, if it doesn't need a `Run`.
     dtypes : dict
         By name of the plugin the dtypes of the columns that parameters are bound to by name.
     derived : list of tuple
@@ -178,7 +179,7 @@ class Plan:
         self.is_pipeline = len(steps) > 1
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
-        self.direct: Direct | None = self.stages[0].direct() if len(self.stages) == 1 else None
+        self.direct: DirectCall | None = self.stages[0].direct() if len(self.stages) == 1 else None
         self._keeps_data = keep_data
         self._data_names = list(scope.data_names)
         self._needs = [(name, column.dtype) for name, column in scope.columns.items()]

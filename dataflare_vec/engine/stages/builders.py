@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.arrow.c_data import Owned
 from dataflare_vec.arrow.columns import Bitmap, ColumnBuilder
-from dataflare_vec.arrow.layouts import Bits, ListResults, Structs, Views
+from dataflare_vec.arrow.layouts import ListResults, Structs, Views
 from dataflare_vec.arrow.string_builders import ListBuilder, StringBuilder
-from dataflare_vec.compiler.native.support import releases
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,28 +108,3 @@ class StructBuilder(ColumnBuilder):
             return struct
         there = self._bitmap.slice(start, stop)
         return pl.select(pl.when(there).then(struct)).to_series().alias(name)
-
-
-class SmallColumnBuilder:
-    """An output column of few rows, in memory of its own: a pool would need PyArrow, and save nothing."""
-
-    __slots__ = ("_arguments", "_dtype", "_memory")
-
-    def __init__(self, field: OutputField, rows: int, *, nulls: bool) -> None:
-        width = 0 if isinstance(field.layout, Bits) else field.layout.row_bytes
-        nulls = nulls or field.nullable
-        self._dtype = field.dtype
-        memory = self._memory = Owned(field.stored, rows, width=width, nulls=nulls, releases=releases())
-        self._arguments: Arguments = (memory.values, 0, memory.validity, 0)
-
-    def for_writing(self, row: int, *, restarts: bool = False) -> Arguments:
-        """Return the arguments of all rows."""
-        return self._arguments
-
-    def check(self) -> None:
-        """Do nothing: numbers always fit."""
-
-    def to_series(self, name: str) -> pl.Series:
-        """Return the column, named."""
-        series = self._memory.to_series(name)
-        return series if self._dtype is None else series.cast(self._dtype)

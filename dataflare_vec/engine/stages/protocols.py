@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.engine.stages.direct import DirectCall
     from dataflare_vec.engine.stages.sequencer import Sequencer
     from dataflare_vec.engine.state.store import StateStore
     from dataflare_vec.memory import MemoryPool
@@ -168,21 +169,6 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
             """Return such rows as they are shown to the user."""
             ...
 
-    class Direct(Protocol):
-        """A stage that can compute few rows by itself, without a run; see `fast_path`."""
-
-        reads: Sequence[str]
-        writes: Mapping[str, Any]
-        prepared: Prepared
-
-        def allocate(self, pool: MemoryPool, rows: int, *, nulls: bool) -> list[ColumnBuilder]:
-            """Return memory for the outputs of some rows."""
-            ...
-
-        def argument_buffer(self, placement: Placement, row: int, selection: tuple[int, int]) -> array[int]:
-            """Return the addresses and constants for a range of rows that starts at ``row``."""
-            ...
-
     class Fusable(Protocol):
         """A stage whose loop can be part of a fused pipeline; see `RowStage`."""
 
@@ -305,8 +291,8 @@ class Stage(ABC):
         """Return what a fused pipeline needs of it; None if it can't be part of one."""
         return None
 
-    def direct(self) -> Direct | None:
-        """Return what computes few rows by itself; None if it has to be run."""
+    def direct(self) -> DirectCall | None:
+        """Return what computes all rows at once, without a run; None if it has to be run."""
         return None
 
     def needs(self, rows: int) -> Needs:

@@ -24,6 +24,7 @@ from dataflare_vec.definition.plugin import plain
 from dataflare_vec.definition.python_values import digits_of, is_naive, ticks_in, ticks_of
 from dataflare_vec.definition.uses import raises_to_powers
 from dataflare_vec.engine.stages.builders import allocate
+from dataflare_vec.engine.stages.direct import DirectCall
 from dataflare_vec.engine.stages.failures import ROW, physical_rows
 from dataflare_vec.engine.stages.protocols import Needs, Placement, Stage, StageReport
 from dataflare_vec.engine.stages.reasons import Reason
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from dataflare_vec.arrow.layouts import Layout
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.binding import Binding
-    from dataflare_vec.engine.stages.protocols import Chunk, Direct, Fusable, Placed, Surroundings
+    from dataflare_vec.engine.stages.protocols import Chunk, Fusable, Placed, Surroundings
     from dataflare_vec.memory import MemoryPool
 
 _log = get_logger(__name__)
@@ -105,9 +106,12 @@ class RowStage(Stage):
         """Return itself, unless later stages don't read what it writes as it is written."""
         return None if self._writes_nested else self
 
-    def direct(self) -> Direct | None:
-        """Return itself, unless rows are selected."""
-        return None if self.is_filter else self
+    def direct(self) -> DirectCall | None:
+        """Return what calls its loop once for all rows, unless rows are selected."""
+        if self.is_filter:
+            return None
+        prepared, constants = self.prepared, self._constants
+        return DirectCall(prepared, self.reads, self.writes, constants, self._parameters, self.allocate)
 
     def needs(self, rows: int) -> Needs:
         """Return how much memory it takes for some rows; that isn't known of what is made for a chunk."""
@@ -183,23 +187,28 @@ class RowStage(Stage):
 
         Each call of the loop writes the columns of ``scratch`` from their first row on.
         """
-        arguments: list[int] = []
-        if self._constants is None:
-            for column, shift in placement.columns:
-                arguments += column.at(row - shift)
-        else:
-            left = iter(placement.columns)
-            for constants in self._constants:
-                if constants is None:
-                    column, shift = next(left)
-                    arguments += column.at(row - shift)
-                else:
-                    arguments += constants
+        arguments = self._parameters(placement.columns, row)
         for target in placement.targets:
             arguments += target.for_writing(row - placement.shift, restarts=target in scratch)
         arguments += selection
         arguments += failed
         return array("q", arguments)
+
+    def _parameters(self, columns: Sequence[Placed], row: int) -> list[int]:
+        """Return the arguments of columns, from ``row`` on, and of constants."""
+        arguments: list[int] = []
+        if self._constants is None:
+            for column, shift in columns:
+                arguments += column.at(row - shift)
+            return arguments
+        left = iter(columns)
+        for constants in self._constants:
+            if constants is None:
+                column, shift = next(left)
+                arguments += column.at(row - shift)
+            else:
+                arguments += constants
+        return arguments
 
     def strides(self, placement: Placement, scratch: Collection[InputColumn | ColumnBuilder]) -> array[int]:
         """Return by how much each argument changes from row to row; not at all for ``scratch``."""

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.state_layout import StateLayout
+    from dataflare_vec.engine.stages.direct import DirectCall
     from dataflare_vec.engine.stages.protocols import (
         Chunk,
-        Direct,
         Fusable,
         Placed,
         Placement,
@@ -132,7 +132,7 @@ class ScanStage(RowStage):
         """Return nothing: a chunk has to wait for the one before it."""
         return None
 
-    def direct(self) -> Direct | None:
+    def direct(self) -> DirectCall | None:
         """Return nothing: its state belongs to a run."""
         return None
 
