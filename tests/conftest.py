@@ -134,8 +134,9 @@ def compile_for(monkeypatch):
         name = name or _USUAL.get(platform.machine())
         if name is None:
             pytest.skip("what a usual processor of this architecture vectorises isn't known")
+        codegen = cpu_target.target_context.codegen()  # LLVM knows of targets from now on
         machine = llvm.Target.from_default_triple().create_target_machine(cpu=name, opt=3, jit=True)
-        monkeypatch.setattr(cpu_target.target_context.codegen(), "_tm", machine)
+        monkeypatch.setattr(codegen, "_tm", machine)
 
     return choose
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.compiler.jit.codegen.loop_text import VECTOR, calls_in, rows_function
 from dataflare_vec.compiler.jit.codegen.remarks import missed
 from dataflare_vec.compiler.jit.lowering.strings.column import is_text
 from dataflare_vec.compiler.jit.lowering.temporal.column import TemporalColumn
@@ -18,17 +18,8 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.codegen.driver import CompiledKernel
 
 _BITS = {"double": 64, "float": 32, "half": 16, "ptr": 64}
-_VECTOR = re.compile(r"<(\d+) x (double|float|half|ptr|i\d+)>")
 _VECTOR_STORE = re.compile(r"store <(\d+) x (?:double|float|i\d+)>")
-_CALL = re.compile(r"\b(?:call|invoke)\b[^@\n]*@(\"[^\"]+\"|[\w.$]+)\(")
 _DIVISION = re.compile(r"= (?:exact )?[su](?:div|rem)\b")
-# Intrinsics that no instruction does: LLVM calls the C library for them.
-# By hand, and only where numbers are too large for the processor's own.
-_DIVISIONS = {"dfv.ratio": "/ (of integers beyond 2^53)", "dfv.divide": "// (of decimals)"}
-_LIBM = re.compile(
-    r"llvm\.(pow|powi|sin|cos|tan|asin|acos|atan|atan2|sinh|cosh|tanh|exp|exp2|exp10|log|log2|log10|sincos)"
-    r"\.[fi]\d+"
-)
 
 
 @dataclass(frozen=True)
@@ -70,9 +61,9 @@ class LoopReport:
 def loop_report(kernel: CompiledKernel, *, nulls: bool) -> LoopReport:
     """Return what became of a kernel's fast loop; compiles it if need be."""
     module = kernel.llvm_ir(nulls=nulls)
-    name, text = _rows_function(module)
+    name, text = rows_function(module)
     own = kernel.library._final_module.get_function(kernel.symbol)
-    calls, can_raise = _calls(text), _can_raise(kernel, str(own))
+    calls, can_raise = calls_in(text), _can_raise(kernel, str(own))
     vectors = [block for block in _blocks(text) if _VECTOR_STORE.search(block)]
     # With a call or a division of integers LLVM may keep the rest in vectors, and take them apart for it.
     text_columns = any(map(is_text, [*(i.type for i in kernel.inputs), *(o.type for o in kernel.outputs)]))
@@ -83,7 +74,7 @@ def loop_report(kernel: CompiledKernel, *, nulls: bool) -> LoopReport:
             reasons = ("it reads or writes strings of varying length",)
         branches = not may_speculate(kernel.library, kernel.symbol)
         return LoopReport(False, 1, 0, "", calls, can_raise, branches, reasons, remarks)
-    bits = max(_bits(kind) for block in vectors for _, kind in _VECTOR.findall(block))
+    bits = max(_bits(kind) for block in vectors for _, kind in VECTOR.findall(block))
     return LoopReport(
         vectorised=True,
         lanes=_lanes(bits, vectors),
@@ -93,16 +84,6 @@ def loop_report(kernel: CompiledKernel, *, nulls: bool) -> LoopReport:
         can_raise=can_raise,
         branches_on_null=not may_speculate(kernel.library, kernel.symbol),
     )
-
-
-def _rows_function(module: str) -> tuple[str, str]:
-    """Return name and text of the function with the loop over rows."""
-    for match in re.finditer(r"^define [^@]*@(\"[^\"]+\"|[\w.$]+)\(.*?^}", module, re.MULTILINE | re.DOTALL):
-        name = match[1].strip('"')
-        if name.endswith(".rows"):
-            return name, match.group()
-    msg = "the module has no loop over rows"
-    raise LookupError(msg)
 
 
 def _blocks(text: str) -> list[str]:
@@ -118,7 +99,7 @@ def _lanes(bits: int, blocks: Iterable[str]) -> int:
 
     A loop that LLVM adds for the last rows has shorter vectors.
     """
-    each = ([int(n) for n, kind in _VECTOR.findall(block) if _bits(kind) == bits] for block in blocks)
+    each = ([int(n) for n, kind in VECTOR.findall(block) if _bits(kind) == bits] for block in blocks)
     return max(min(lanes) for lanes in each if lanes)
 
 
@@ -131,45 +112,6 @@ def _registers(assembly: str, name: str) -> str:
         if re.search(rf"%{kind}\d", text):
             return kind
     return "v" if re.search(r"\bv\d+\.", text) else ""
-
-
-def _calls(text: str) -> tuple[str, ...]:
-    found = []
-    for raw in _CALL.findall(text):
-        name = raw.strip('"')
-        intrinsic = _LIBM.fullmatch(name)
-        if intrinsic:
-            found.append(readable(intrinsic[1]))
-        elif not name.startswith(("llvm.", "dfv.put", "dfv.payload", "dfv.is_ascii")):
-            found.append(readable(name))
-    return tuple(dict.fromkeys(found))
-
-
-def readable(symbol: str) -> str:
-    """Return a symbol as somebody who wrote the kernel would call it.
-
-    Examples
-    --------
-    >>> readable("_ZN8__main__6helperB2v1B8c8tJTIeF_3E")
-    'helper (a function that was not inlined)'
-    >>> readable("numba_gamma"), readable("pow"), readable("NRT_Allocate")
-    ('math.gamma', 'pow', 'NRT_Allocate (memory for an object)')
-    """
-    if symbol.startswith("_Z"):
-        names, left = [], symbol[3:]
-        while match := re.match(r"(\d+)", left):
-            size = int(match[1])
-            names.append(left[match.end() : match.end() + size])
-            left = left[match.end() + size :]
-        return f"{names[-1] if names else symbol} (a function that was not inlined)"
-    if symbol.startswith("NRT_"):
-        return f"{symbol} (memory for an object)"
-    if symbol in _DIVISIONS:
-        return _DIVISIONS[symbol]
-    if symbol.startswith("dfv.math."):
-        symbol = symbol.split(".")[2]
-    name = symbol.removeprefix("numba_")
-    return f"math.{name}" if hasattr(math, name) and name != "pow" else name
 
 
 def _can_raise(kernel: CompiledKernel, text: str) -> bool:

@@ -70,6 +70,8 @@ class KernelCode:
         each.
     makes_strings
         Whether it makes strings in the thread's arena, which is reset after each row.
+    insists
+        Whether LLVM is told to vectorise the loop, against its own estimate.
     """
 
     context: Any
@@ -83,6 +85,7 @@ class KernelCode:
     speculates: bool = False
     groups: tuple[int, ...] | None = None
     makes_strings: bool = False
+    insists: bool = False
 
     @property
     def columns_out(self) -> tuple[Output, ...]:
@@ -170,7 +173,7 @@ class RowLoopBuilder:
         with cgutils.for_range(builder, count, intp=_I64) as loop:
             self._row(builder.add(base, loop.index), loop.index, failed)
         _, latch = loop.index.incomings[-1]
-        _interleave(latch.terminator)
+        _interleave(latch.terminator, insist=self.code.insists)
         builder.ret(builder.load(failed))
 
     def _scratch(self, key: str, within: ir.Value) -> ir.Value | None:
@@ -402,12 +405,14 @@ class RowLoopBuilder:
             nrt.free(builder, builder.bitcast(excinfo, cgutils.voidptr_t))
 
 
-def _interleave(back: ir.Instruction) -> None:
-    """Ask LLVM to interleave the loop that ends in the branch ``back``, if it vectorises it."""
+def _interleave(back: ir.Instruction, *, insist: bool) -> None:
+    """Ask LLVM to interleave the loop that ends in the branch ``back``, and perhaps insist on vectors."""
     module = back.module
-    count = module.add_metadata(["llvm.loop.interleave.count", ir.IntType(32)(INTERLEAVED)])
+    wishes = [module.add_metadata(["llvm.loop.interleave.count", ir.IntType(32)(INTERLEAVED)])]
+    if insist:
+        wishes.append(module.add_metadata(["llvm.loop.vectorize.enable", cgutils.true_bit]))
     loop = ir.MDValue(module, [], name=str(len(module.metadata)))
-    loop.operands = (loop, count)  # the name of a loop refers to itself, which makes it unlike any other's
+    loop.operands = (loop, *wishes)  # the name of a loop refers to itself, which makes it unlike any other's
     back.set_metadata("llvm.loop", loop)
 
 

@@ -34,6 +34,11 @@ def may_speculate(library: Any, name: str) -> bool:
     return True
 
 
+def has_branches(library: Any, name: str) -> bool:
+    """Whether the compiled function ``name`` of Numba's ``library`` takes one way or another by row."""
+    return len(list(library._final_module.get_function(name).blocks)) > 1
+
+
 def has_cycle(function: Any) -> bool:
     """Whether a compiled function has a loop."""
     # In the text, because llvmlite 0.50 doesn't tell an operand that is a block from one that is a value, and
