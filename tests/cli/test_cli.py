@@ -253,7 +253,7 @@ def test_a_new_pack_is_there_as_a_whole_or_not_at_all(tmp_path, monkeypatch, cap
     monkeypatch.setattr(Path, "write_text", write)
     assert main(["new", "my-kernels"]) == 2
     assert "`my-kernels` already exists and isn't empty" in capsys.readouterr().err
-    assert [each.name for each in tmp_path.rglob("*")] == ["my-kernels", "theirs"]
+    assert [each.name for each in tmp_path.rglob("*my-kernels*/**/*")] == ["theirs"]
 
 
 def test_a_new_pack_installs_and_passes_its_test(tmp_path):
