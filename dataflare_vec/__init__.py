@@ -138,9 +138,18 @@ _HOMES = {
     "streams.result": ("StreamResult",),
     "streams.stream": ("Stream", "stream"),
 }
+# What isn't public, but named in pickles of what is: see `_util.public_pickles`.
+_IN_PICKLES = {
+    "_util.public_pickles": ("_call", "_new"),
+    "api.explain": ("StageExplanation",),
+    "compiler.jit.codegen.loop_report": ("LoopReport",),
+    "definition.pickling": ("_imported_plugin", "_plugin_of_pack"),
+    "memory.stats": ("ClassStats",),
+    "service.health": ("PluginHealth",),
+}
 #: Modules whose functions are called by their names.
 _MODULES = ("bits", "duckdb", "prometheus", "text", "vectors")
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_HOME = {name: home for homes in (_HOMES, _IN_PICKLES) for home, names in homes.items() for name in names}
 
 __all__ = [
     "AnnotationWarning",

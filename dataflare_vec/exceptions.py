@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec._util.suggestions import Argument, in_python, spelled
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     Spell = Callable[[Argument], str]
 
 
+@by_public_name
 class DataFlareError(Exception):
     """Base class of all exceptions that dataflare_vec raises.
 
@@ -103,16 +105,10 @@ class DataFlareError(Exception):
         return f"{type(self).__name__}({self.message()!r})"
 
     def __reduce__(self) -> Any:
-        return _restored, (type(self), self.args, self.__dict__)
+        return type(self), (), {**self.__dict__, "args": self.args}
 
 
-def _restored(kind: type[DataFlareError], arguments: tuple[Any, ...], fields: dict[str, Any]) -> Any:
-    error = kind()
-    error.args = arguments
-    error.__dict__.update(fields)
-    return error
-
-
+@by_public_name
 class MissingDependencyError(DataFlareError, ImportError):
     """An optional dependency is needed but isn't installed.
 
@@ -132,6 +128,7 @@ class MissingDependencyError(DataFlareError, ImportError):
         super().__init__(problem, hint=hint)
 
 
+@by_public_name
 class ArgumentError(DataFlareError, ValueError):
     """An argument of a call has an invalid value, or doesn't go with the other arguments.
 
@@ -142,6 +139,7 @@ class ArgumentError(DataFlareError, ValueError):
     """
 
 
+@by_public_name
 class PluginError(DataFlareError):
     """A plugin can't be found, defined or applied.
 
@@ -152,6 +150,7 @@ class PluginError(DataFlareError):
     """
 
 
+@by_public_name
 class PluginNotFoundError(PluginError, KeyError):
     """No plugin with this name is registered.
 
@@ -169,6 +168,7 @@ class PluginNotFoundError(PluginError, KeyError):
         return super().said(spell) if self.problem else f"plugin `{self.plugin}` not found"
 
 
+@by_public_name
 class DuplicatePluginError(PluginError, ValueError):
     """A plugin with this name is already registered.
 
@@ -179,6 +179,7 @@ class DuplicatePluginError(PluginError, ValueError):
     """
 
 
+@by_public_name
 class PluginDefinitionError(PluginError, TypeError):
     """The given object can't be registered as a plugin.
 
@@ -189,6 +190,7 @@ class PluginDefinitionError(PluginError, TypeError):
     """
 
 
+@by_public_name
 class PluginDisabledError(PluginError, RuntimeError):
     """The plugin is disabled.
 
@@ -199,6 +201,7 @@ class PluginDisabledError(PluginError, RuntimeError):
     """
 
 
+@by_public_name
 class BindingError(PluginError, TypeError):
     """The bindings of a call don't match the plugin's parameters.
 
@@ -209,6 +212,7 @@ class BindingError(PluginError, TypeError):
     """
 
 
+@by_public_name
 class ColumnNotFoundError(BindingError):
     """A column that the plugin reads isn't in the data.
 
@@ -219,6 +223,7 @@ class ColumnNotFoundError(BindingError):
     """
 
 
+@by_public_name
 class ColumnTypeError(BindingError):
     """A column has a dtype that the plugin can't read.
 
@@ -229,6 +234,7 @@ class ColumnTypeError(BindingError):
     """
 
 
+@by_public_name
 class OutputNameError(PluginError, ValueError):
     """The name of an output column is already taken, or the number of names is wrong.
 
@@ -239,6 +245,7 @@ class OutputNameError(PluginError, ValueError):
     """
 
 
+@by_public_name
 class UnsupportedDataError(DataFlareError, TypeError):
     """The given data is neither a frame nor an Arrow stream, or is damaged.
 
@@ -249,6 +256,7 @@ class UnsupportedDataError(DataFlareError, TypeError):
     """
 
 
+@by_public_name
 class KernelCompileError(PluginError, TypeError):
     """Numba can't compile a kernel for the dtypes of the columns.
 
@@ -310,14 +318,17 @@ class KernelCompileError(PluginError, TypeError):
         return "\n".join([*lines, f"  try: {spelled(self.hint, spell)}"] if self.hint else lines)
 
 
+@by_public_name
 class AnnotationWarning(UserWarning):
     """An annotation of a plugin's parameter is ignored, because a name in it can't be evaluated."""
 
 
+@by_public_name
 class InterpretedWarning(UserWarning):
     """A plugin with ``fallback="python"`` couldn't be compiled and ran in the Python interpreter."""
 
 
+@by_public_name
 class KernelResultError(PluginError, TypeError):
     """The result of a kernel can't be stored in a column.
 
@@ -328,6 +339,7 @@ class KernelResultError(PluginError, TypeError):
     """
 
 
+@by_public_name
 class StateError(PluginError, ValueError):
     """A state passed to a run doesn't match the plugin or its keys.
 
@@ -338,6 +350,7 @@ class StateError(PluginError, ValueError):
     """
 
 
+@by_public_name
 class RowError(PluginError):
     """Rows failed under ``on_error="raise"``; the first row's own exception is the cause.
 
@@ -407,6 +420,7 @@ class RowError(PluginError):
         return f"{rows} failed{'' if self.count == 1 else ', the first'} with {self.reason}"
 
 
+@by_public_name
 class SourceError(DataFlareError, ValueError):
     """The input of a stream is damaged, or its columns change midway.
 
@@ -464,6 +478,7 @@ class SourceError(DataFlareError, ValueError):
         return f"can't read `{self.file}`{place}: "
 
 
+@by_public_name
 class SinkError(DataFlareError, OSError):
     """A file or a folder can't be written; nothing half-written is left behind.
 
@@ -477,6 +492,7 @@ class SinkError(DataFlareError, OSError):
         return "" if self.file is None else f"can't write `{self.file}`: "
 
 
+@by_public_name
 class StreamUsedError(DataFlareError, RuntimeError):
     """A stream was used a second time; it yields its rows only once.
 
@@ -487,6 +503,7 @@ class StreamUsedError(DataFlareError, RuntimeError):
     """
 
 
+@by_public_name
 class PoolError(DataFlareError):
     """A memory pool, or one of its buffers, was misused.
 
@@ -497,6 +514,7 @@ class PoolError(DataFlareError):
     """
 
 
+@by_public_name
 class PoolLimitError(PoolError, MemoryError):
     """A request would exceed the `max_bytes` of a memory pool.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.arrow.layouts.item_sizes import value_bytes
 from dataflare_vec.arrow.layouts.string_views import INLINE_BYTES, VIEW_BYTES
 from dataflare_vec.definition.annotations import assumed_dtype
@@ -46,6 +47,7 @@ _CACHE_BYTES = 64 << 20
 _TRIAD_LENGTH = 8_000_000
 
 
+@by_public_name
 @dataclass(frozen=True)
 class StageExplanation:
     """What became of one plugin of a pipeline.
@@ -131,6 +133,7 @@ def _loop_lines(loop: LoopReport) -> list[tuple[str, str]]:
     return pairs
 
 
+@by_public_name
 @dataclass(frozen=True, repr=False)
 class Explanation:
     """The result of `explain`; shown as text, in a notebook as a table.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec._util.suggestions import Argument, Phrase
 from dataflare_vec.config import sources
 from dataflare_vec.exceptions import ArgumentError
@@ -23,6 +24,7 @@ _ON_LIMIT = ("raise", "wait")
 _TUNERS = ("chunk", "rule", "fixed")
 
 
+@by_public_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPoolConfig:
     """Settings of a `MemoryPool`: how much it keeps, for how long, and its allocator.
@@ -151,6 +153,7 @@ def as_timedelta(name: str, value: object) -> timedelta:
     return value
 
 
+@by_public_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchConfig:
     """Settings of chunk sizes and threads.
@@ -271,6 +274,7 @@ def _as_rate(name: str, value: object) -> float:
     return float(value)
 
 
+@by_public_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginManagerConfig:
     """All settings of a `PluginManager`.

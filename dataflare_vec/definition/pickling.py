@@ -16,6 +16,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from dataflare_vec._util.public_pickles import in_package
 from dataflare_vec.definition.plugin import Plugin, plain
 from dataflare_vec.definition.registry import default_registry
 from dataflare_vec.exceptions import PluginNotFoundError
@@ -33,9 +34,9 @@ def _reduce(plugin: Plugin) -> tuple[Any, ...]:
     names = (getattr(plain(plugin.function), "__qualname__", plugin.name), plugin.name)
     for name in names:
         if _look_up(plugin.__module__, name) is plugin:
-            return _imported, (plugin.__module__, name)
+            return _imported_plugin, (plugin.__module__, name)
     if default_registry.is_of_pack(plugin):
-        return default_registry.get, (plugin.name,)
+        return _plugin_of_pack, (plugin.name,)
     if getattr(_within, "is_by_value", False):
         # Made before it is filled: its function may name it.
         return _empty, (), _definition(plugin), None, None, _fill
@@ -120,7 +121,13 @@ def _by_value(pickled: bytes) -> Plugin:
     return plugin
 
 
-def _imported(module: str, name: str) -> Plugin:
+@in_package
+def _plugin_of_pack(name: str) -> Plugin:
+    return default_registry.get(name)
+
+
+@in_package
+def _imported_plugin(module: str, name: str) -> Plugin:
     found: Any = import_module(module)
     for part in name.split("."):
         found = getattr(found, part, None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec._util import hooks
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.definition.annotation_scope import raw_annotations
 from dataflare_vec.definition.annotations import (
@@ -42,6 +43,7 @@ FALLBACKS = (None, "python")
 Returns = Any
 
 
+@by_public_name
 class PluginType(Enum):
     """Kind of a plugin: what it does with rows."""
 
@@ -60,6 +62,7 @@ class Form(Enum):
     EXPRESSION = "expression"  # a Polars expression
 
 
+@by_public_name
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginInfo:
     """Metadata of a plugin.

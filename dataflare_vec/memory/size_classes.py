@@ -5,9 +5,11 @@ from __future__ import annotations
 import operator
 from enum import IntEnum
 
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.exceptions import ArgumentError
 
 
+@by_public_name
 class BufferSize(IntEnum):
     """The fixed size classes, in bytes.
 

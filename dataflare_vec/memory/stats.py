@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dataflare_vec._util.public_pickles import by_public_name
+
 if TYPE_CHECKING:
     from dataflare_vec.memory.size_classes import BufferSize
 
 
+@by_public_name
 @dataclass(frozen=True, slots=True)
 class ClassStats:
     """One size class of a `MemoryPool` at one moment.
@@ -36,6 +39,7 @@ class ClassStats:
     requested_bytes: int
 
 
+@by_public_name
 @dataclass(frozen=True, slots=True)
 class PoolStats:
     """Statistics of a `MemoryPool` at one moment.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.config.settings import BatchConfig, MemoryPoolConfig
 from dataflare_vec.definition.annotations import likely_dtype
 from dataflare_vec.engine.context.lifecycle import is_own_fault
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _GUESSES = (pl.Float64(), pl.Int64(), pl.Boolean(), pl.Date(), pl.String())
 
 
+@by_public_name
 @dataclass(frozen=True, slots=True)
 class PluginHealth:
     """How a plugin took its health check.
@@ -51,6 +53,7 @@ class PluginHealth:
     seconds: float = 0.0
 
 
+@by_public_name
 @dataclass(frozen=True, slots=True)
 class HealthReport:
     """The result of a health check of a manager's plugins and memory pool.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.definition.annotations import assumed_dtype
 from dataflare_vec.engine.planning.request import Request
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.context.runtime import Runtime
 
 
+@by_public_name
 @dataclass(frozen=True, slots=True)
 class PluginResult:
     """The result of a plugin for one record.
@@ -42,8 +44,6 @@ class PluginResult:
     processing_time : timedelta
         Compilation included.
     """
-
-    __module__ = "dataflare_vec"  # which its pickles name, wherever this file is
 
     success: bool
     values: Mapping[str, Any]

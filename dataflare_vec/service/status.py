@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dataflare_vec._util.public_pickles import by_public_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from dataflare_vec.service.health import HealthReport
 
 
+@by_public_name
 @dataclass(frozen=True, slots=True)
 class SystemStatus:
     """Status of a `PluginManager` at one moment.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.engine.stages.failures import ERROR_SCHEMA
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _SCHEMA = {"file": pl.String, **ERROR_SCHEMA}
 
 
+@by_public_name
 @dataclass
 class StreamResult:
     """Counts and failed rows of a stream, which grow while it runs.
@@ -33,8 +35,6 @@ class StreamResult:
     finished, skipped : list of str
         Files that were written, and with ``resume=True`` those that were there already.
     """
-
-    __module__ = "dataflare_vec"  # which its pickles name, wherever this file is
 
     total_count: int | None = None
     processed_count: int = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.config.settings import check_count
 from dataflare_vec.engine.stages.failures import ERROR_SCHEMA, all_details
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.stages.failures import Failures
 
 
+@by_public_name
 class ErrorLog:
     """A log of failed rows: an exact count, and the details of the first ones.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec._util import forks
 from dataflare_vec._util.logs import get_logger
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.exceptions import (
     DataFlareError,
     KernelCompileError,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 
 
+@by_public_name
 class PluginState(Enum):
     """State of a plugin under a manager.
 

@@ -10,6 +10,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from dataflare_vec._util import forks
+from dataflare_vec._util.public_pickles import by_public_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,6 +86,7 @@ class _Counter:
         self.seconds = self.last_run = 0.0
 
 
+@by_public_name
 @dataclass(frozen=True, slots=True)
 class PluginMetrics:
     """Metrics of a plugin under one manager, at one moment.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.config.settings import BatchConfig
 from dataflare_vec.engine.stages.failures import Failures, all_details
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.tuner import TracedTuner
 
 
+@by_public_name
 @dataclass(frozen=True)
 class BatchResult:
     """The result of `run`: a frame, its failed rows, and counts.
@@ -41,8 +43,6 @@ class BatchResult:
         How the chunk size was chosen: one row per recent chunk of the plugin, with its size, rows,
         latency in seconds, throughput in rows a second, and the reason.
     """
-
-    __module__ = "dataflare_vec"  # which its pickles name, wherever this file is
 
     frame: Any
     processed_count: int

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.definition.state_layout import Leaf, StateLayout
 from dataflare_vec.engine.state.keys import Keys
 from dataflare_vec.exceptions import StateError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _FIRST_RECORDS = 1 << 10
 
 
+@by_public_name
 class KeyedState(Mapping[Any, Any]):
     """The states of a run with ``by=``, one per key, in first-seen order.
 
@@ -34,8 +36,6 @@ class KeyedState(Mapping[Any, Any]):
     keys_frame : polars.DataFrame
         The keys, one row each.
     """
-
-    __module__ = "dataflare_vec"  # which its pickles name, wherever this file is
 
     def __init__(
         self, plugin: str, keys: pl.DataFrame, records: np.ndarray[Any, Any], state_layout: StateLayout

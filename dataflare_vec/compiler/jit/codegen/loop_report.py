@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.compiler.jit.codegen.loop_text import VECTOR, calls_in, rows_function
 from dataflare_vec.compiler.jit.codegen.remarks import missed
 from dataflare_vec.compiler.jit.lowering.strings.column import is_text
@@ -22,6 +23,7 @@ _VECTOR_STORE = re.compile(r"store <(\d+) x (?:double|float|i\d+)>")
 _DIVISION = re.compile(r"= (?:exact )?[su](?:div|rem)\b")
 
 
+@by_public_name
 @dataclass(frozen=True)
 class LoopReport:
     """One loop of a kernel.
