@@ -254,11 +254,11 @@ def _data(given: Any, steps: Sequence[BoundStep]) -> tuple[pl.DataFrame | None, 
     if isinstance(given, Mapping):
         return None, ColumnScope.of_schema(given)
     if isinstance(given, pl.DataFrame):
-        frame, scope = given, ColumnScope.of_frame(given)
+        frame, scope = given, ColumnScope(given)
     else:
         names = column_names(given)
         frame = to_polars(given, readers_of(steps, names))
-        scope = ColumnScope(names, frame)
+        scope = ColumnScope(frame, names)
     scope.holds_all = True
     return frame, scope
 

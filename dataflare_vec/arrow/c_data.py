@@ -64,16 +64,10 @@ class _Stream(ctypes.Structure):
 _pointer_in: Callable[..., int] = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer_in.restype = ctypes.c_void_p  # type: ignore[attr-defined]
 _pointer_in.argtypes = (ctypes.py_object, ctypes.c_char_p)  # type: ignore[attr-defined]
-_capsule: Callable[..., object] = ctypes.pythonapi.PyCapsule_New
-_capsule.restype = ctypes.py_object  # type: ignore[attr-defined]
-_capsule.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)  # type: ignore[attr-defined]
-
-
 #: Bytes before an owned column's buffers, which start at multiples of it.
 _HEAD = 64
 
-#: Bytes of an `ArrowArray`, and which of its words are what.
-_ARRAY_BYTES = 80
+#: Which words of an `ArrowArray` are what.
 _LENGTH, _NULL_COUNT, _ARRAY_BUFFERS, _PRIVATE = 0, 1, 5, 9
 
 
@@ -129,12 +123,15 @@ class Allocator(NamedTuple):
         of the values is so many bytes behind, the validity bitmap between, if there is room for one.
     discard
         Frees such memory.
+    export
+        Returns the capsules of a schema and of the array before it, at an address.
     """
 
     end_array: int
     end_schema: int
     allocate: Callable[[int, int], int | None]
     discard: Callable[[int], int]
+    export: Callable[[int], tuple[object, object]]
 
 
 class OwnedKind:
@@ -154,13 +151,13 @@ class OwnedKind:
         Makes and frees memory.
     """
 
-    __slots__ = ("_strings", "allocate", "discard", "exported", "name", "to", "width")
+    __slots__ = ("_strings", "allocate", "discard", "export", "exported", "name", "to", "width")
 
     def __init__(self, name: str, dtype: Any, width: int, to: Any, allocator: Allocator) -> None:
         self.name = name
         self.to = to
         self.width = width
-        self.allocate, self.discard = allocator.allocate, allocator.discard
+        _, _, self.allocate, self.discard, self.export = allocator
         # The structures `ArrowArray` and `ArrowSchema`, as Polars gets them but for what an `Owned` puts in.
         form = FORMATS[type(dtype)] + b"\0"
         strings = self._strings = ctypes.create_string_buffer(form + name.encode() + b"\0")
@@ -212,13 +209,13 @@ class Owned:
 
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
         """Export it; see the PyCapsule interface."""
-        exported = self._exported = self._kind.exported[:]  # Polars moves the structures out of here
+        kind = self._kind
+        exported = self._exported = kind.exported[:]  # Polars moves the structures out of here
         exported[_LENGTH] = self._rows
         exported[_NULL_COUNT] = -1 if self.arguments[2] else 0  # unknown, or none
         exported[_ARRAY_BUFFERS] = exported[_PRIVATE] = self._memory
         self._memory = 0  # Polars' from here on
-        start = exported.buffer_info()[0]
-        return _capsule(start + _ARRAY_BYTES, b"arrow_schema", None), _capsule(start, b"arrow_array", None)
+        return kind.export(exported.buffer_info()[0])
 
     def __del__(self) -> None:
         if self._memory:

@@ -1,4 +1,4 @@
-"""What the engine remembers of a plugin: its kernels, its last plan, what its functions captured.
+"""What the engine remembers of a plugin: its kernels, its last calls, what its functions captured.
 
 It lies in the plugin's ``__dict__`` beside the fields, where `functools.cached_property` also keeps what it
 has computed, and not in a table with weak keys: kernels and plans refer to their plugin, so that such a table
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from dataflare_vec._util import forks
 
 if TYPE_CHECKING:
-    from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.plugin import Plugin
 
 _PLACE = "_remembered"
@@ -27,19 +26,16 @@ class Derived:
     ----------
     kernels : dict
         Prepared kernels, by the types of constants and columns.
-    plan : Plan or None
-        The plan of the last call without bindings; see `plan_for`.
     answers : Plugin or None
         Of a filter the plugin whose column is what it answers.
     is_told : bool
         Whether the user was warned that it runs in the interpreter.
     """
 
-    __slots__ = ("answers", "is_told", "kernels", "plan")
+    __slots__ = ("answers", "is_told", "kernels")
 
     def __init__(self) -> None:
         self.kernels: dict[Any, Any] = {}
-        self.plan: Any = None
         self.answers: Plugin | None = None
         self.is_told = False
 
@@ -51,8 +47,8 @@ class Remembered:
     ----------
     lock : RLock
         Held by the thread that compiles, so that others get the same kernel.
-    binding : Binding or None
-        That of a call without bindings.
+    calls : dict
+        Its steps in the calls made lately, with their plans, by what is said in a call; see `bind_steps`.
     captured : Captured or None
         What its functions named when kernels were compiled; see `hot_reload`.
     predecessor : Plugin or None
@@ -61,10 +57,10 @@ class Remembered:
         What `forget` forgets.
     """
 
-    __slots__ = ("__weakref__", "binding", "captured", "derived", "lock", "predecessor")
+    __slots__ = ("__weakref__", "calls", "captured", "derived", "lock", "predecessor")
 
     def __init__(self) -> None:
-        self.binding: Binding | None = None
+        self.calls: dict[Any, Any] = {}
         self.captured: Any = None
         self.predecessor: Plugin | None = None
         self.derived = Derived()
@@ -77,6 +73,7 @@ class Remembered:
         Other threads may be about to put something into what is here now: it gets a new place.
         """
         self.derived = Derived()
+        self.calls.clear()
 
     def renew_after_fork(self) -> None:
         """Have a lock that no thread holds."""

@@ -57,12 +57,12 @@ def scope_of(data: Any, steps: Sequence[BoundStep]) -> tuple[ColumnScope, pl.Dat
     are checked against all of them.
     """
     if isinstance(data, pl.DataFrame):
-        scope, frame, readers = ColumnScope.of_frame(data), data, {}
+        scope, frame, readers = ColumnScope(data), data, {}
     else:
         names = column_names(data)
         readers = readers_of(steps, names)
         frame = to_polars(data, readers)
-        scope = ColumnScope(names, frame)
+        scope = ColumnScope(frame, names)
     scope.holds_all = True
     return scope, frame, readers
 

@@ -126,7 +126,7 @@ def _try(plugin: Plugin, registry: Registry, dtypes: Mapping[str, Any]) -> tuple
     with MemoryPool(MemoryPoolConfig(enable_metrics=False)) as pool:
         config = BatchConfig(enable_parallel=False, enable_auto_optimization=False)
         runtime = Runtime(pool, config)
-        scope = ColumnScope.of_frame(frame)
+        scope = ColumnScope(frame)
         scope.holds_all = True
         outcome = run_steps(Request(steps, runtime, keep=False, on_error="null"), scope, frame)
         failed = outcome.failed

@@ -46,7 +46,7 @@ def test_what_is_remembered_goes_with_the_plugin():
     plugin = made("dropped")
     known = remembered(plugin)
     assert known.derived.kernels
-    assert known.derived.plan
+    assert known.calls
     gone = weakref.ref(plugin), weakref.ref(known)
     from dataflare_vec.definition.registry import default_registry
 

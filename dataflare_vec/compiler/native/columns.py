@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec.arrow.c_data import Allocator
@@ -80,6 +80,33 @@ done:
   ret void
 }
 
+define internal ptr @export(ptr %python, ptr %array) {
+  %new.at = getelementptr ptr, ptr %python, i64 2
+  %new = load ptr, ptr %new.at
+  %capsule.at = getelementptr ptr, ptr %python, i64 3
+  %capsule = load ptr, ptr %capsule.at
+  %set.at = getelementptr ptr, ptr %python, i64 4
+  %set = load ptr, ptr %set.at
+  %schema.name.at = getelementptr ptr, ptr %python, i64 6
+  %schema.name = load ptr, ptr %schema.name.at
+  %array.name.at = getelementptr ptr, ptr %python, i64 7
+  %array.name = load ptr, ptr %array.name.at
+  %pair = call ptr %new(i64 2)
+  %none = icmp eq ptr %pair, null
+  br i1 %none, label %done, label %fill
+
+fill:
+  %schema = getelementptr i8, ptr %array, i64 80
+  %first = call ptr %capsule(ptr %schema, ptr %schema.name, ptr null)
+  %second = call ptr %capsule(ptr %array, ptr %array.name, ptr null)
+  %set.first = call i32 %set(ptr %pair, i64 0, ptr %first)
+  %set.second = call i32 %set(ptr %pair, i64 1, ptr %second)
+  br label %done
+
+done:
+  ret ptr %pair
+}
+
 define internal i64 @give_all_back(ptr %arrays, i64 %count) {
 entry:
   br label %each
@@ -100,17 +127,15 @@ done:
   ret i64 0
 }
 
-define internal i64 @borrow(ptr %capsules, ptr %known, ptr %arrays, ptr %words) {
+define internal i64 @borrow(ptr %python, ptr %capsules, ptr %places, i64 %count, ptr %arrays, ptr %words) {
 entry:
   %rest = alloca [80 x i8], align 8
   %rest.release = getelementptr i8, ptr %rest, i64 64
-  %item = load ptr, ptr %known
-  %known.1 = getelementptr i64, ptr %known, i64 1
-  %pointer = load ptr, ptr %known.1
-  %known.2 = getelementptr i64, ptr %known, i64 2
-  %name = load ptr, ptr %known.2
-  %known.3 = getelementptr i64, ptr %known, i64 3
-  %count = load i64, ptr %known.3
+  %item = load ptr, ptr %python
+  %pointer.at = getelementptr ptr, ptr %python, i64 1
+  %pointer = load ptr, ptr %pointer.at
+  %name.at = getelementptr ptr, ptr %python, i64 5
+  %name = load ptr, ptr %name.at
   br label %each
 
 each:
@@ -168,8 +193,7 @@ write:
   %nulls.now = or i64 %nulls, %nulls.here
 
   %i2 = mul i64 %i, 2
-  %place.index = add i64 %i2, 4
-  %place.at = getelementptr i64, ptr %known, i64 %place.index
+  %place.at = getelementptr i64, ptr %places, i64 %i2
   %place = load i64, ptr %place.at
   %width.at = getelementptr i64, ptr %place.at, i64 1
   %width = load i64, ptr %width.at
@@ -201,47 +225,51 @@ define i64 @dfv.columns(ptr %addresses) {
   %at.3 = getelementptr ptr, ptr %addresses, i64 3
   store ptr @discard, ptr %at.3
   %at.4 = getelementptr ptr, ptr %addresses, i64 4
-  store ptr @borrow, ptr %at.4
+  store ptr @export, ptr %at.4
   %at.5 = getelementptr ptr, ptr %addresses, i64 5
-  store ptr @give_all_back, ptr %at.5
+  store ptr @borrow, ptr %at.5
+  %at.6 = getelementptr ptr, ptr %addresses, i64 6
+  store ptr @give_all_back, ptr %at.6
   ret i64 0
 }
 """
 
-_STREAM = b"arrow_array_stream"
+#: What compiled code calls of Python's, and the names of capsules, in this order.
+_CALLS = ("PyTuple_GetItem", "PyCapsule_GetPointer", "PyTuple_New", "PyCapsule_New", "PyTuple_SetItem")
+_NAMES = tuple(map(ctypes.create_string_buffer, (b"arrow_array_stream", b"arrow_schema", b"arrow_array")))
 _ARRAY_BYTES = 80
 
 
 class _Functions(NamedTuple):
     allocator: Allocator
-    borrow: Callable[[object, int, int, int], int]
+    borrow: Callable[[object, int, int, int, int], int]
     give_back: Callable[[int, int], int]
 
 
 @cache
 def functions() -> _Functions:
     """Return the functions. They keep the GIL: none takes long, and who lets go of it may wait for it."""
-    addresses = (ctypes.c_uint64 * 6)()
+    found = (ctypes.c_uint64 * 7)()
     ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address_of("dfv.columns", _CODE))(
-        ctypes.addressof(addresses)
+        ctypes.addressof(found)
     )
-    end_array, end_schema, allocate, discard, borrow, give_back = addresses
-    pointer, integer = ctypes.c_void_p, ctypes.c_int64
+    end_array, end_schema, allocate, discard, export, borrow, give_back = found
+    python = (ctypes.c_uint64 * (len(_CALLS) + len(_NAMES)))(
+        *(ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _CALLS),
+        *map(ctypes.addressof, _NAMES),
+    )
+    pointer, integer, any_object = ctypes.c_void_p, ctypes.c_int64, ctypes.py_object
+    of_export = ctypes.PYFUNCTYPE(any_object, pointer, pointer)(export)
+    of_borrow = ctypes.PYFUNCTYPE(integer, pointer, any_object, pointer, integer, pointer, pointer)(borrow)
     allocator = Allocator(
         end_array,
         end_schema,
         ctypes.PYFUNCTYPE(pointer, integer, integer)(allocate),
         ctypes.PYFUNCTYPE(integer, pointer)(discard),
+        partial(of_export, python),
     )
-    return _Functions(
-        allocator,
-        ctypes.PYFUNCTYPE(integer, ctypes.py_object, pointer, pointer, pointer)(borrow),
-        ctypes.PYFUNCTYPE(integer, pointer, integer)(give_back),
-    )
-
-
-def _address(function: Any) -> int:
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
+    give_all_back = ctypes.PYFUNCTYPE(integer, pointer, integer)(give_back)
+    return _Functions(allocator, partial(of_borrow, python), give_all_back)
 
 
 class Borrower:
@@ -249,45 +277,33 @@ class Borrower:
 
     Parameters
     ----------
+    words
+        The argument buffer, with what is the same in each call.
     places
         The first of the four arguments of each column.
     widths
         Bytes of a value of each, 0 for bits.
     """
 
-    __slots__ = ("_borrow", "_give_back", "_known", "_name", "address", "arrays", "count")
+    __slots__ = ("_address", "_arrays", "_borrow", "_count", "_give_back", "_places", "_words")
 
-    def __init__(self, places: Sequence[int], widths: Sequence[int]) -> None:
-        calls = functions()
-        self._borrow, self._give_back = calls.borrow, calls.give_back
-        self._name = ctypes.create_string_buffer(_STREAM)
-        python = ctypes.pythonapi
-        self._known = array(
-            "q",
-            [
-                _address(python.PyTuple_GetItem),
-                _address(python.PyCapsule_GetPointer),
-                ctypes.addressof(self._name),
-                len(places),
-                *(word for pair in zip(places, widths, strict=True) for word in pair),
-            ],
-        )
-        self.address = self._known.buffer_info()[0]
-        self.count = len(places)
-        self.arrays = ctypes.c_char * (_ARRAY_BYTES * self.count)
+    def __init__(self, words: array[int], places: Sequence[int], widths: Sequence[int]) -> None:
+        _, self._borrow, self._give_back = functions()
+        self._words = words
+        self._places = array("q", [word for pair in zip(places, widths, strict=True) for word in pair])
+        self._address = self._places.buffer_info()[0]
+        self._count = len(places)
+        self._arrays = ctypes.c_char * (_ARRAY_BYTES * self._count)
 
-    def borrow(self, columns: Sequence[Any], words: array[int]) -> BorrowedColumns | None:
-        """Write where columns lie into an argument buffer; None if one of them is of several pieces.
-
-        Returns
-        -------
-        BorrowedColumns
-            The buffers stay where they are as long as it lives.
-        """
-        arrays = self.arrays()
-        borrowed = BorrowedColumns(arrays, self.count, self._give_back)
+    def borrow(self, columns: Sequence[Any]) -> BorrowedColumns | None:
+        """Return where columns lie; None if one of them is of several pieces."""
+        borrowed = BorrowedColumns()
+        arrays = borrowed.arrays = self._arrays()
+        at = borrowed.at = ctypes.addressof(arrays)
+        words = borrowed.words = self._words[:]
+        borrowed.count, borrowed.give_back = self._count, self._give_back
         capsules = tuple([column.__arrow_c_stream__() for column in columns])  # streams end with them
-        nulls = self._borrow(capsules, self.address, ctypes.addressof(arrays), words.buffer_info()[0])
+        nulls = self._borrow(capsules, self._address, self._count, at, words.buffer_info()[0])
         if nulls < 0:
             return None
         borrowed.has_nulls = nulls > 0
@@ -295,21 +311,24 @@ class Borrower:
 
 
 class BorrowedColumns:
-    """The Arrow arrays of some columns.
+    """Columns of one call. Their buffers stay where they are as long as it lives.
 
     Attributes
     ----------
+    words : array
+        The argument buffer, as far as parameters go.
     has_nulls : bool
         Whether one of them has nulls.
     """
 
-    __slots__ = ("_arrays", "_count", "_give_back", "has_nulls")
+    __slots__ = ("arrays", "at", "count", "give_back", "has_nulls", "words")
 
-    def __init__(self, arrays: Any, count: int, give_back: Callable[[int, int], int]) -> None:
-        self._arrays = arrays
-        self._count = count
-        self._give_back = give_back
-        self.has_nulls = False
+    arrays: Any
+    at: int
+    count: int
+    give_back: Callable[[int, int], int]
+    has_nulls: bool
+    words: array[int]
 
     def __del__(self) -> None:
-        self._give_back(ctypes.addressof(self._arrays), self._count)
+        self.give_back(self.at, self.count)

@@ -98,14 +98,14 @@ class PluginStates:
         PluginDisabledError
             If one of them is disabled.
         """
+        entries = self._entries
         with self._lock:
-            entries = [self._entries.get(name) or self._new(name) for name in names]
-            for name, entry in zip(names, entries, strict=True):
-                if entry.disabled:
+            for name in names:
+                if (entries.get(name) or self._new(name)).disabled:
                     msg, hint = "it is disabled", f"`manager.enable({name!r})` lets it run again"
                     raise PluginDisabledError(msg, plugin=name, hint=hint)
-            for entry in entries:
-                entry.runs += 1
+            for name in names:
+                entries[name].runs += 1
             self.running += 1
 
     def end(self, names: Sequence[str], error: BaseException | None = None) -> str | None:

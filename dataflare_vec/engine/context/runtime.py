@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.config.settings import BatchConfig
+    from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.engine.context.lifecycle import PluginStates
     from dataflare_vec.engine.context.metrics import Metrics
     from dataflare_vec.engine.stages.failures import Failures
@@ -115,6 +116,11 @@ class Runtime:
                 key.append((plugin.name, stage.column_types))  # the name is for reports
                 rule = rule or plugin.optimize_batch_size
         return self.tuners.get(tuple(key), config, rule)
+
+    def note(self, plugin: Plugin, rows: int, seconds: float) -> None:
+        """Add a run of one chunk to the metrics, of which no row failed."""
+        if self.metrics is not None:
+            self.metrics.note(plugin.name, rows, seconds)
 
     def count(
         self,

@@ -70,5 +70,5 @@ def compute(
     if tuner is not None:
         with tuner.lock:
             tuner.record(rows, elapsed)
-    runtime.count(plan.stages, [(0, rows, elapsed)], {})
+    runtime.note(request.steps[0].plugin, rows, elapsed)
     return series, tuner

@@ -95,7 +95,7 @@ def _of_one(request: Request, step: BoundStep) -> Request:
 def _run(request: Request, frame: pl.DataFrame, plan: RepeatedPlan) -> Outcome:
     config = replace(request.settings, enable_parallel=False)  # Polars has threads of its own
     with _in_query(frame.height):
-        return run_steps(request._replace(config=config), ColumnScope.of_frame(frame), frame, plan)
+        return run_steps(request._replace(config=config), ColumnScope(frame), frame, plan)
 
 
 @contextmanager
@@ -263,7 +263,7 @@ class _Reduce:
 
     def __call__(self, data: pl.DataFrame) -> pl.DataFrame:
         with _in_query(data.height):
-            outcome = run_steps(self.request, ColumnScope.of_frame(data), data)
+            outcome = run_steps(self.request, ColumnScope(data), data)
         return named(outcome.series)
 
 
@@ -303,7 +303,7 @@ class _Aggregate:
             _flat(one, sizes, of_row).alias(name) for one, name in zip(lists, self.names, strict=False)
         ]
         frame = pl.DataFrame([*columns, of_row])
-        states = open_states(self.plan(self.request, ColumnScope.of_frame(frame)), None)
+        states = open_states(self.plan(self.request, ColumnScope(frame)), None)
         for one in states.values():
             assert isinstance(one, KeyStates)
             one.encode([groups], None)  # a group without rows has a state too

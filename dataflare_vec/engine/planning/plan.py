@@ -10,7 +10,6 @@ import polars as pl
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.compiler.prepare import prepare
-from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.definition.binding import output_names
 from dataflare_vec.definition.plugin import Form
 from dataflare_vec.engine.stages.column import ColumnStage, column_kernel_schema
@@ -48,30 +47,18 @@ if TYPE_CHECKING:
 
 
 def plan_for(request: Request, scope: ColumnScope) -> Plan:
-    """Return the plan of a call, remembered if it is like the last call of its plugin.
+    """Return the plan of a call, that of the last call like it if it fits the data.
 
-    That is a call of one plugin without bindings, over data with the same columns of the same types. Planning
-    it anew would take as long as computing a thousand rows.
+    Planning it anew would take as long as computing thousands of rows.
     """
     steps, keep_data = request.steps, request.keep
-    step = steps[0]
-    known = remembered(step.plugin)
-    if (
-        len(steps) > 1
-        or step.binding is not known.binding
-        or step.output is not None
-        or not step.keep
-        or step.by
-        or step.replace
-    ):
+    kept = steps[0].kept if len(steps) == 1 else None
+    if kept is None:
         return Plan(steps, scope, keep_data=keep_data)
-    last: Plan | None = known.derived.plan
-    if last is not None and last.fits(scope, keep_data=keep_data):
-        return last
-    plan = Plan(steps, scope, keep_data=keep_data)
-    if plan.is_reusable:
-        _, derived = plan.derived[0]
-        derived.plan = plan
+    plan: Plan | None = kept.plan
+    if plan is None or not plan.fits(scope, keep_data=keep_data):
+        plan = Plan(steps, scope, keep_data=keep_data)
+        kept.plan = plan if plan.is_reusable else None
     return plan
 
 
@@ -152,6 +139,7 @@ class Plan:
     """
 
     __slots__ = (
+        "_adds",
         "_data_names",
         "_keeps_data",
         "_needs",
@@ -181,15 +169,27 @@ class Plan:
             self._add(step, scope, scope.data_names if keep_data else ())
         self.direct: DirectCall | None = self.stages[0].direct() if len(self.stages) == 1 else None
         self._keeps_data = keep_data
-        self._data_names = list(scope.data_names)
+        # An expression may mean all columns, and what is replaced has to be there.
+        by_name = any(isinstance(stage, ExpressionStage) for stage in self.stages)
+        by_name = by_name or any(step.replace for step in steps)
+        self._data_names = list(scope.data_names) if by_name else None
+        self._adds: tuple[str, ...] = ()
+        if keep_data and self.reduces is None:
+            self._adds = tuple(name for stage in self.stages for name in stage.writes)
         self._needs = [(name, column.dtype) for name, column in scope.columns.items()]
 
     def fits(self, scope: ColumnScope, *, keep_data: bool) -> bool:
         """Whether a new plan over some data would be like this one: same columns, nothing has changed."""
-        if self._keeps_data is not keep_data or self._data_names != scope.data_names:
+        if self._keeps_data is not keep_data:
+            return False
+        if self._data_names is None:
+            if scope.holds_any(self._adds):
+                return False
+        elif self._data_names != scope.data_names:
             return False
         for name, dtype in self._needs:
-            if scope.column(name).dtype != dtype:
+            column = scope.find(name)
+            if column is None or column.dtype != dtype:
                 return False
         for plugin, derived in self.derived:
             if check(plugin) is not derived:

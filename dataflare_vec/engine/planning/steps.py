@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     #: Key columns: a name, an expression, or a list of these.
     By = str | pl.Expr | Sequence[str | pl.Expr] | None
 
+#: Calls of a plugin that are remembered, and what is said in them that can be.
+_MOST_CALLS = 64
+_COMPARABLE = frozenset({str, int, bool, float, type(None)})
+
 #: What no text is read as.
 _NO_TEXT = (pl.Duration, pl.List, pl.Binary)
 
@@ -58,6 +62,18 @@ class Step:
     replace: bool = False
 
 
+class KeptPlan:
+    """Where the plan of the last call like this one is kept; a copy begins with none."""
+
+    __slots__ = ("plan",)
+
+    def __init__(self) -> None:
+        self.plan: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return KeptPlan, ()
+
+
 class BoundStep(NamedTuple):
     """A `Step` whose plugin is found and whose parameters are bound."""
 
@@ -67,6 +83,7 @@ class BoundStep(NamedTuple):
     keep: bool = True
     by: tuple[str | pl.Expr, ...] = ()
     replace: bool = False
+    kept: KeptPlan | None = None  # None if calls like this one aren't remembered
 
     @property
     def column_names(self) -> set[str] | None:
@@ -101,9 +118,7 @@ def bind_steps(
     if not isinstance(plugins, (list, tuple)):
         if not isinstance(plugins, Step):
             found = registry.resolve(plugins)
-            if output is not None:
-                _check_output(found, output)
-            return [BoundStep(found, _bound(found, bindings), output, by=_keys(found, by), replace=replace)]
+            return [_remembered_step(found, output, bindings, by, replace=replace)]
         plugins = [plugins]
     if not plugins:
         msg = "a pipeline needs at least one plugin, got an empty list"
@@ -124,21 +139,45 @@ def bind_steps(
     for item, found in zip(steps, found_all, strict=True):
         names = {parameter.name for parameter in found.parameters}
         shared = {name: value for name, value in bindings.items() if name in names}
-        binding = _bound(found, {**shared, **item.bindings})
+        binding = bind(found, {**shared, **item.bindings})
         keys = _keys(found, item.by)
         _check_output(found, item.output)
         result.append(BoundStep(found, binding, item.output, item.keep, keys, replace or item.replace))
     return result
 
 
-def _bound(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
-    """Return the binding of a call; that of one without any is made once."""
-    if given:
-        return bind(plugin, given)
-    known = remembered(plugin)
-    if known.binding is None:
-        known.binding = bind(plugin, {})
-    return known.binding
+def _remembered_step(
+    plugin: Plugin,
+    output: str | Sequence[str] | Mapping[str, str] | None,
+    bindings: Mapping[str, Any],
+    by: By,
+    *,
+    replace: bool,
+) -> BoundStep:
+    """Return the only step of a call; that of an earlier one that said the same."""
+    calls = remembered(plugin).calls
+    key = _call_key(output, bindings, by, replace=replace)
+    step: BoundStep | None = calls.get(key)
+    if step is None:
+        if output is not None:
+            _check_output(plugin, output)
+        step = BoundStep(plugin, bind(plugin, bindings), output, by=_keys(plugin, by), replace=replace)
+        if key is not None:
+            if len(calls) >= _MOST_CALLS:
+                calls.clear()
+            step = calls[key] = step._replace(kept=KeptPlan())
+    return step
+
+
+def _call_key(output: Any, bindings: Mapping[str, Any], by: By, *, replace: bool) -> Any:
+    """Return what tells a call from others of its plugin; None if it holds what can't be compared."""
+    if output is None and by is None and not bindings:
+        return replace
+    said = [output, by, *bindings.values()]
+    if not all(type(value) in _COMPARABLE for value in said):
+        return None
+    # 1 isn't 1.0, nor 0.0 the same as -0.0.
+    return (replace, *bindings, *[(type(one), one.hex() if type(one) is float else one) for one in said])
 
 
 def annotated_types(steps: Sequence[BoundStep]) -> dict[str, pl.DataType]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from dataflare_vec.arrow.c_data import FORMATS, Owned, OwnedKind
 from dataflare_vec.arrow.columns import InputColumn
 from dataflare_vec.arrow.layouts import Bits, FixedWidth
-from dataflare_vec.compiler.native.columns import Borrower, functions
+from dataflare_vec.compiler.native.columns import BorrowedColumns, Borrower, functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,22 +24,15 @@ if TYPE_CHECKING:
 _ALL_ROWS = (0, 0, 0, 0, 0)
 
 
-class Inputs(NamedTuple):
-    """The columns of one call.
-
-    Attributes
-    ----------
-    words
-        The argument buffer as far as parameters go.
-    has_nulls
-        Whether one of them has nulls.
-    held
-        What keeps them where they are.
-    """
+class PlacedColumns(NamedTuple):
+    """Columns of any layout, as `BorrowedColumns`."""
 
     words: array[int]
     has_nulls: bool
-    held: Any
+    columns: Any  # what keeps them where they are
+
+
+Inputs = BorrowedColumns | PlacedColumns
 
 
 class DirectCall:
@@ -84,24 +77,22 @@ class DirectCall:
         self._fields = prepared.outputs
         self._kinds = _kinds(writes, prepared.outputs)
         self.needs_pool = self._kinds is None
-        self._words, places = _places(constants or [None] * len(reads))
+        words, places = _places(constants or [None] * len(reads))
         widths = [_width(layout) for layout in prepared.layouts]
         known = [width for width in widths if width is not None]
-        self._borrower = Borrower(places, known) if len(known) == len(widths) else None
+        self._borrower = Borrower(words, places, known) if len(known) == len(widths) else None
 
     def inputs(self, columns: Sequence[pl.Series]) -> Inputs | None:
         """Return columns as the loop reads them; None if one of them is of several pieces."""
         if self._borrower is not None:
-            words = self._words[:]
-            borrowed = self._borrower.borrow(columns, words)
-            return None if borrowed is None else Inputs(words, borrowed.has_nulls, borrowed)
+            return self._borrower.borrow(columns)
         placed = [
             (InputColumn(series, layout), 0) for series, layout in zip(columns, self._layouts, strict=True)
         ]
         if any(len(column.starts) > 1 for column, _ in placed):
             return None
         nulls = any(column.has_nulls for column, _ in placed)
-        return Inputs(array("q", self._parameters(placed, 0)), nulls, placed)
+        return PlacedColumns(array("q", self._parameters(placed, 0)), nulls, placed)
 
     def compute(self, inputs: Inputs, rows: int) -> tuple[list[pl.Series], float] | None:
         """Return the new columns in memory of their own, and the seconds it took; None if some row failed.

@@ -10,7 +10,7 @@ from dataflare_vec._util.foreign_errors import first_line
 from dataflare_vec.exceptions import UnsupportedDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # Polars looks up its own classes with the first dtype that it is asked for, and holds a lock meanwhile: the
 # child of a fork would wait for it. Forks wait for imports, and this is one.
@@ -22,10 +22,10 @@ class ColumnScope:
 
     Parameters
     ----------
-    names
-        The data's columns.
     frame
-        Those that can be read, at least.
+        The columns that can be read, at least.
+    names
+        The data's columns; None for those of the frame.
 
     Attributes
     ----------
@@ -37,18 +37,13 @@ class ColumnScope:
         Whether the frame has all rows that there are, not just a part or none.
     """
 
-    def __init__(self, names: Sequence[str], frame: pl.DataFrame) -> None:
-        self.data_names = names
+    def __init__(self, frame: pl.DataFrame, names: Sequence[str] | None = None) -> None:
+        self._names = names
         self._frame = frame
         self.columns: dict[str, pl.Series] = {}
         self.new: dict[str, Any] = {}
         self._hidden: set[str] = set()
         self.holds_all = False
-
-    @classmethod
-    def of_frame(cls, frame: pl.DataFrame) -> ColumnScope:
-        """Return the scope of a frame's columns."""
-        return cls(frame.columns, frame)
 
     @classmethod
     def of_schema(cls, schema: Mapping[str, Any]) -> ColumnScope:
@@ -59,7 +54,14 @@ class ColumnScope:
         UnsupportedDataError
             As `empty_frame`.
         """
-        return cls(list(schema), empty_frame(schema))
+        return cls(empty_frame(schema))
+
+    @property
+    def data_names(self) -> Sequence[str]:
+        """Names of the data's columns."""
+        if self._names is None:
+            self._names = self._frame.columns
+        return self._names
 
     def __contains__(self, name: object) -> bool:
         return name in self.data_names or name in self.new
@@ -88,6 +90,23 @@ class ColumnScope:
         if column is None:
             column = self.columns[name] = self._frame.get_column(name)
         return column
+
+    def find(self, name: str) -> pl.Series | None:
+        """Return a column of the data, None if there is none."""
+        column = self.columns.get(name)
+        if column is None:
+            column = self._frame.get_column(name, default=None)
+            if column is not None:
+                self.columns[name] = column
+        return column
+
+    def holds_any(self, names: Iterable[str]) -> bool:
+        """Whether the data has a column of one of these names; of thousands of columns no list is made."""
+        known, frame = self._names, self._frame
+        for name in names:
+            if (frame.get_column(name, default=None) is not None) if known is None else name in known:
+                return True
+        return False
 
     def empty(self, names: Sequence[str]) -> pl.DataFrame:
         """Return a frame of some of the columns, without rows."""
