@@ -25,17 +25,10 @@ if TYPE_CHECKING:
     from dataflare_vec.api.explain import Explanation, explain
     from dataflare_vec.api.precompile import compile_ahead
     from dataflare_vec.config.settings import BatchConfig, MemoryPoolConfig, PluginManagerConfig
-    from dataflare_vec.definition.decorators import (
-        column,
-        expression,
-        filter,
-        plugin,
-        plugins,
-        reduce,
-        register,
-        scan,
-    )
+    from dataflare_vec.definition.decorators import column, expression, filter, plugin
     from dataflare_vec.definition.plugin import Plugin, PluginInfo, PluginType
+    from dataflare_vec.definition.registering import plugins, register
+    from dataflare_vec.definition.state_decorators import reduce, scan
     from dataflare_vec.engine.context.errorlog import ErrorLog
     from dataflare_vec.engine.context.lifecycle import PluginState
     from dataflare_vec.engine.context.metrics import PluginMetrics
@@ -89,17 +82,10 @@ _HOMES = {
     "api.explain": ("Explanation", "explain"),
     "api.precompile": ("compile_ahead",),
     "config.settings": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
-    "definition.decorators": (
-        "column",
-        "expression",
-        "filter",
-        "plugin",
-        "plugins",
-        "reduce",
-        "register",
-        "scan",
-    ),
+    "definition.decorators": ("column", "expression", "filter", "plugin"),
     "definition.plugin": ("Plugin", "PluginInfo", "PluginType"),
+    "definition.registering": ("plugins", "register"),
+    "definition.state_decorators": ("reduce", "scan"),
     "engine.context.errorlog": ("ErrorLog",),
     "engine.context.lifecycle": ("PluginState",),
     "engine.context.metrics": ("PluginMetrics",),

@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
 
 def run(options: Namespace) -> int:
     """Print the families of the pack by name, then the user's own."""
-    from dataflare_vec.definition.decorators import plugins
+    from dataflare_vec.definition.registering import plugins
 
     common.load_plugins(options.plugins)
     families: dict[str, list[Plugin]] = {}

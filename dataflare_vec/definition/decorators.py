@@ -1,12 +1,11 @@
-"""The decorators: a function becomes a plugin and stays callable as it was."""
+"""The decorators of row and column kernels and of expressions; those with a state: `state_decorators`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-from dataflare_vec.definition import pickling as pickling  # plugins can be pickled
-from dataflare_vec.definition.plugin import Form, Plugin, PluginType, define
-from dataflare_vec.definition.registry import default_registry
+from dataflare_vec.definition.plugin import Form, PluginType
+from dataflare_vec.definition.registering import decorate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,17 +23,7 @@ if TYPE_CHECKING:
         PluginOptions,
         R,
         RowOptions,
-        StateOptions,
     )
-
-
-def _decorate(function: Any, *, form: Form, plugin_type: PluginType, replace: bool, **about: Any) -> Any:
-    def decorate(target: Any) -> Plugin:
-        made = define(target, form=form, plugin_type=plugin_type, **about)
-        default_registry.add(made, replace=replace)
-        return made
-
-    return decorate if function is None else decorate(function)
 
 
 @overload
@@ -164,7 +153,7 @@ def plugin(
     >>> pl.DataFrame({"x": [1, 5, 2, 3]}).pipe(dfv.apply, "is_peak")["is_peak"].to_list()
     [None, True, False, None]
     """
-    return _decorate(
+    return decorate(
         function,
         form=Form.ROW,
         plugin_type=PluginType.TRANSFORMER,
@@ -217,7 +206,7 @@ def filter(
     >>> df.pipe(dfv.apply, "inside").rows()
     [(0.1, 0.1)]
     """
-    return _decorate(
+    return decorate(
         function,
         form=Form.ROW,
         plugin_type=PluginType.FILTER,
@@ -268,7 +257,7 @@ def column(
     >>> pl.DataFrame({"power": [1.0, None, 100.0]}).pipe(dfv.apply, "decibel")["decibel"].to_list()
     [0.0, None, 20.0]
     """
-    return _decorate(
+    return decorate(
         function,
         form=Form.COLUMN,
         plugin_type=PluginType.TRANSFORMER,
@@ -279,195 +268,6 @@ def column(
         description=description,
         author=author,
         optimize_batch_size=optimize_batch_size,
-    )
-
-
-@overload
-def scan(function: Jitted, *, init: Any, **options: Unpack[StateOptions]) -> Decorated[..., Any]: ...
-@overload
-def scan(function: Callable[P, R], *, init: Any, **options: Unpack[StateOptions]) -> Decorated[P, R]: ...
-@overload
-def scan(*, init: Any, **options: Unpack[StateOptions]) -> Decorator: ...
-def scan(
-    function: Callable[..., Any] | None = None,
-    *,
-    init: Any,
-    name: str | None = None,
-    returns: Any = None,
-    replace: bool = False,
-    version: str = "1.0.0",
-    description: str | None = None,
-    author: str = "",
-    math: str = "precise",
-    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
-) -> Any:
-    """Register a kernel that carries a state from row to row: ``(state, row…) -> (state, value)``.
-
-    The state is carried from chunk to chunk, and from batch to batch of a stream; with ``by=`` in `apply`
-    there is one per key. Rows come in order. A row with a null isn't computed, nor is one that an earlier
-    step has filtered out; the state skips it, and also a row that raises.
-
-    Parameters
-    ----------
-    function
-        Its first parameter is the state, then columns and constants as in `plugin`. It returns the next
-        state, and a value as a row kernel does: a scalar, None, or a tuple of these.
-    init
-        The state before the first row: a number, a bool, None, a NumPy array of numbers, or a tuple or
-        named tuple of these. An integer becomes a float if the function returns floats for it, and None
-        becomes what it returns. An array may be changed in place; its shape stays.
-    name, returns, replace, version, description, author, math, optimize_batch_size
-        As in `plugin`.
-
-    Notes
-    -----
-    The state after the last row is the ``state`` of `run`'s result; pass it to the next run as ``state=``.
-    In a lazy query all rows of the columns it reads are in memory at once.
-
-    Examples
-    --------
-    >>> import dataflare_vec as dfv
-    >>> import polars as pl
-    >>> @dfv.scan(init=0.0)
-    ... def smooth(level, x, alpha=0.5):
-    ...     level += alpha * (x - level)
-    ...     return level, level
-    >>> df = pl.DataFrame({"sensor": ["a", "b", "a"], "x": [8.0, 2.0, 4.0]})
-    >>> df.pipe(dfv.apply, "smooth")["smooth"].to_list()
-    [4.0, 3.0, 3.5]
-    >>> df.pipe(dfv.apply, "smooth", by="sensor")["smooth"].to_list()
-    [4.0, 1.0, 4.0]
-
-    Go on later:
-
-    >>> first = dfv.run(df, "smooth", by="sensor")
-    >>> first.state["a"]
-    4.0
-    >>> dfv.apply(df, "smooth", by="sensor", state=first.state)["smooth"].to_list()
-    [6.0, 1.5, 5.0]
-    """
-    return _decorate(
-        function,
-        form=Form.SCAN,
-        plugin_type=PluginType.TRANSFORMER,
-        replace=replace,
-        name=name,
-        returns=returns,
-        version=version,
-        description=description,
-        author=author,
-        math=math,
-        optimize_batch_size=optimize_batch_size,
-        init=init,
-    )
-
-
-@overload
-def reduce(
-    function: Jitted,
-    *,
-    init: Any,
-    merge: Callable[..., Any] | None = None,
-    finish: Callable[..., Any] | None = None,
-    **options: Unpack[StateOptions],
-) -> Decorated[..., Any]: ...
-@overload
-def reduce(
-    function: Callable[P, R],
-    *,
-    init: Any,
-    merge: Callable[..., Any] | None = None,
-    finish: Callable[..., Any] | None = None,
-    **options: Unpack[StateOptions],
-) -> Decorated[P, R]: ...
-@overload
-def reduce(
-    *,
-    init: Any,
-    merge: Callable[..., Any] | None = None,
-    finish: Callable[..., Any] | None = None,
-    **options: Unpack[StateOptions],
-) -> Decorator: ...
-def reduce(
-    function: Callable[..., Any] | None = None,
-    *,
-    init: Any,
-    merge: Callable[..., Any] | None = None,
-    finish: Callable[..., Any] | None = None,
-    name: str | None = None,
-    returns: Any = None,
-    replace: bool = False,
-    version: str = "1.0.0",
-    description: str | None = None,
-    author: str = "",
-    math: str = "precise",
-    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
-) -> Any:
-    """Register a kernel that reduces many rows to one: ``(state, row…) -> state``.
-
-    The result is one row, or with ``by=`` in `apply` one row per key, in the order in which keys are first
-    seen. Rows with a null, and rows that raise, are skipped. In a pipeline it is the last step. As
-    `expr` it aggregates: in ``select``, in ``group_by(…).agg(…)`` and with ``.over(…)``.
-
-    Parameters
-    ----------
-    function
-        Its first parameter is the state, then columns and constants as in `plugin`.
-    init
-        The state before the first row, as in `scan`.
-    merge
-        ``(state, state) -> state``, combining two consecutive parts of the rows; then several threads can
-        work. Each part begins with ``init``, so ``init`` has to be neutral. Without it, and with keys, the
-        rows of a state are taken one after the other.
-    finish
-        ``state -> value``: a scalar, None, a tuple or a named tuple. Without it the state is the result, with
-        one column per field.
-    name, returns, replace, version, description, author, math, optimize_batch_size
-        As in `plugin`.
-
-    Notes
-    -----
-    Parts that are merged are partitions of 65,536 rows, whatever the chunks and threads are: the same rows
-    give the same bits. A state that is passed to a run begins a new partition.
-
-    Examples
-    --------
-    >>> from typing import NamedTuple
-    >>> import dataflare_vec as dfv
-    >>> import polars as pl
-    >>> class Moments(NamedTuple):
-    ...     count: int
-    ...     total: float
-    >>> @dfv.reduce(
-    ...     init=Moments(0, 0.0),
-    ...     merge=lambda a, b: Moments(a.count + b.count, a.total + b.total),
-    ...     finish=lambda s: s.total / s.count if s.count else None,
-    ... )
-    ... def average(s, x):
-    ...     return Moments(s.count + 1, s.total + x)
-    >>> df = pl.DataFrame({"shop": ["a", "b", "a"], "x": [1.0, 2.0, 6.0]})
-    >>> df.pipe(dfv.apply, "average").item()
-    3.0
-    >>> df.pipe(dfv.apply, "average", by="shop").rows()
-    [('a', 3.5), ('b', 2.0)]
-    >>> df.group_by("shop", maintain_order=True).agg(dfv.expr("average", "x")).rows()
-    [('a', 3.5), ('b', 2.0)]
-    """
-    return _decorate(
-        function,
-        form=Form.REDUCE,
-        plugin_type=PluginType.AGGREGATOR,
-        replace=replace,
-        name=name,
-        returns=returns,
-        version=version,
-        description=description,
-        author=author,
-        math=math,
-        optimize_batch_size=optimize_batch_size,
-        init=init,
-        merge=merge,
-        finish=finish,
     )
 
 
@@ -500,7 +300,7 @@ def expression(
     >>> df.pipe(dfv.apply, "net", discount=0.1)["net"].to_list()
     [90.0]
     """
-    return _decorate(
+    return decorate(
         function,
         form=Form.EXPRESSION,
         plugin_type=PluginType.TRANSFORMER,
@@ -511,68 +311,3 @@ def expression(
         author=author,
         optimize_batch_size=optimize_batch_size,
     )
-
-
-def register(
-    name: str,
-    target: Any,
-    *,
-    plugin_type: PluginType | str = PluginType.TRANSFORMER,
-    returns: Any = None,
-    replace: bool = False,
-    version: str = "1.0.0",
-    description: str | None = None,
-    author: str = "",
-    math: str = "precise",
-    fallback: str | None = None,
-    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
-) -> Plugin:
-    """Register a function (as a row kernel) or a Polars expression under ``name``.
-
-    Parameters
-    ----------
-    name
-        Name of the plugin and of its output column.
-    target
-        A function, a ``numba.njit`` function, or a `polars.Expr`; an expression's parameters are the
-        columns it reads.
-    plugin_type
-        ``"transformer"`` adds columns, ``"filter"`` keeps the rows for which the target is true.
-    returns, replace, version, description, author, math, fallback, optimize_batch_size
-        As in `plugin`.
-
-    Returns
-    -------
-    Plugin
-        The registered plugin.
-
-    Examples
-    --------
-    >>> import dataflare_vec as dfv
-    >>> import polars as pl
-    >>> _ = dfv.register("margin", pl.col("price") - pl.col("cost"))
-    >>> _ = dfv.register("cheap", pl.col("price") < 10, plugin_type="filter")
-    >>> df = pl.DataFrame({"price": [5.0, 50.0], "cost": [4.0, 30.0]})
-    >>> df.pipe(dfv.apply, "margin").pipe(dfv.apply, "cheap").rows()
-    [(5.0, 4.0, 1.0)]
-    """
-    made = define(
-        target,
-        name=name,
-        form=Form.ROW,
-        plugin_type=plugin_type,
-        returns=returns,
-        version=version,
-        description=description,
-        author=author,
-        math=math,
-        fallback=fallback,
-        optimize_batch_size=optimize_batch_size,
-    )
-    default_registry.add(made, replace=replace)
-    return made
-
-
-def plugins() -> list[Plugin]:
-    """Return all registered plugins by name, including those of installed packs."""
-    return default_registry.all()

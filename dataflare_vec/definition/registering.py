@@ -1,0 +1,97 @@
+"""What is defined becomes a plugin that is found by its name: by a decorator, or by `register`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.definition import pickling as pickling  # plugins can be pickled
+from dataflare_vec.definition.plugin import Form, Plugin, PluginType, define
+from dataflare_vec.definition.registry import default_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+
+def decorate(function: Any, *, form: Form, plugin_type: PluginType, replace: bool, **about: Any) -> Any:
+    """Register a function, which stays callable as it was; without one return what does so.
+
+    Parameters
+    ----------
+    function
+        What is decorated; None if the decorator has arguments.
+    **about
+        As of `define`.
+    """
+
+    def decorated(target: Any) -> Plugin:
+        made = define(target, form=form, plugin_type=plugin_type, **about)
+        default_registry.add(made, replace=replace)
+        return made
+
+    return decorated if function is None else decorated(function)
+
+
+def register(
+    name: str,
+    target: Any,
+    *,
+    plugin_type: PluginType | str = PluginType.TRANSFORMER,
+    returns: Any = None,
+    replace: bool = False,
+    version: str = "1.0.0",
+    description: str | None = None,
+    author: str = "",
+    math: str = "precise",
+    fallback: str | None = None,
+    optimize_batch_size: Callable[[int, timedelta, float], int] | None = None,
+) -> Plugin:
+    """Register a function (as a row kernel) or a Polars expression under ``name``.
+
+    Parameters
+    ----------
+    name
+        Name of the plugin and of its output column.
+    target
+        A function, a ``numba.njit`` function, or a `polars.Expr`; an expression's parameters are the
+        columns it reads.
+    plugin_type
+        ``"transformer"`` adds columns, ``"filter"`` keeps the rows for which the target is true.
+    returns, replace, version, description, author, math, fallback, optimize_batch_size
+        As in `plugin`.
+
+    Returns
+    -------
+    Plugin
+        The registered plugin.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> _ = dfv.register("margin", pl.col("price") - pl.col("cost"))
+    >>> _ = dfv.register("cheap", pl.col("price") < 10, plugin_type="filter")
+    >>> df = pl.DataFrame({"price": [5.0, 50.0], "cost": [4.0, 30.0]})
+    >>> df.pipe(dfv.apply, "margin").pipe(dfv.apply, "cheap").rows()
+    [(5.0, 4.0, 1.0)]
+    """
+    made = define(
+        target,
+        name=name,
+        form=Form.ROW,
+        plugin_type=plugin_type,
+        returns=returns,
+        version=version,
+        description=description,
+        author=author,
+        math=math,
+        fallback=fallback,
+        optimize_batch_size=optimize_batch_size,
+    )
+    default_registry.add(made, replace=replace)
+    return made
+
+
+def plugins() -> list[Plugin]:
+    """Return all registered plugins by name, including those of installed packs."""
+    return default_registry.all()
