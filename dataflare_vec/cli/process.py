@@ -13,6 +13,7 @@ from dataflare_vec.cli import common
 
 if TYPE_CHECKING:
     import io
+    from types import FrameType
     from typing import NoReturn
 
 #: Where Python writes the number of each signal that comes, to be read.
@@ -61,15 +62,24 @@ def _interrupt_later(number: signal.Signals) -> None:
 
 
 def _interrupt(number: signal.Signals) -> None:
-    """Raise a signal in the main thread, but where a module written in Cython would swallow it.
-
-    When they are imported, these register classes as abstract ones, and go on whatever that raises.
-    """
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)
-    if frame is not None and frame.f_globals.get("__name__") == "abc":
+    """Raise a signal in the main thread, but where it would be swallowed."""
+    if _swallows(sys._current_frames().get(threading.main_thread().ident or 0)):
         _interrupt_later(number)
     else:
         _thread.interrupt_main(number)
+
+
+def _swallows(frame: FrameType | None) -> bool:
+    """Whether what is raised in a frame is lost.
+
+    Modules written in Cython register classes as abstract ones when they are imported, and go on whatever
+    that raises. And `_unraisable` may not have returned yet: it waits until the timer's thread has begun.
+    """
+    if frame is not None and frame.f_globals.get("__name__") == "abc":
+        return True
+    while frame is not None and frame.f_code is not _unraisable.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def stopped(error: BaseException) -> int | None:
