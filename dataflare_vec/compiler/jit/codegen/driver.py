@@ -13,7 +13,8 @@ from numba.core.compiler_lock import global_compiler_lock
 from dataflare_vec._util.forks import wait_for_lock
 from dataflare_vec._util.interrupts import SYMBOL
 from dataflare_vec.compiler.cache.loading import ObjectCode
-from dataflare_vec.compiler.jit.codegen.loop_text import could_be_vectors
+from dataflare_vec.compiler.jit.codegen.constant_divisors import multiplied
+from dataflare_vec.compiler.jit.codegen.loop_text import has_vectors, may_be_vectors
 from dataflare_vec.compiler.jit.codegen.loops import Input, LoopBuilder, Output
 from dataflare_vec.compiler.jit.codegen.rows import KernelCode, group
 from dataflare_vec.compiler.jit.codegen.signature import outputs_of
@@ -237,26 +238,31 @@ class CompiledKernel(Kernel):
         result = self._result_for(variant)
         name = f"dfv.{result.fndesc.mangled_name}.{variant.label}{self._mark}"
         code = self._code_for(result, variant)
-        library = self._link(result, code, variant, name)
-        # LLVM takes half of a kernel with branches for never computed, and no jump for mispredicted; so it
-        # prefers single rows, of which measured rules take 1.4 to 12 times as long.
-        branches = code.speculates and has_branches(result.library, result.fndesc.llvm_func_name)
-        if branches and could_be_vectors(library.get_llvm_str()):
-            library = self._link(result, replace(code, insists=True), variant, f"{name}.vectors")
+        kernel = result.library._get_module_for_linking()
+        library = _link(kernel, code, variant, name)
+        if code.speculates and may_be_vectors(text := library.get_llvm_str()):
+            undivided = multiplied(kernel)
+            # LLVM takes half of a kernel with branches for never computed, and no jump for mispredicted; so
+            # it prefers single rows, of which measured rules take 1.4 to 45 times as long.
+            branches = has_branches(result.library, result.fndesc.llvm_func_name)
+            if undivided is not None or (branches and not has_vectors(text)):
+                code = replace(code, insists=True)
+                library = _link(undivided or kernel, code, variant, f"{name}.vectors")
         return library
 
-    def _link(self, result: Any, code: KernelCode, variant: LoopVariant, name: str) -> Any:
-        """Return the library of a loop, optimised with the kernel inside it."""
-        context = result.target_context
-        library = context.codegen().create_library(name)
-        library.enable_object_caching()  # keeps the object code for ours
-        library.add_linking_library(result.library)
-        module = library.create_ir_module(name)
-        with context.push_code_library(library):  # some of Numba's casts add to it
-            LoopBuilder(code, variant).build(module, name)
-        library.add_ir_module(module)
-        library.finalize()
-        return library
+
+def _link(kernel: Any, code: KernelCode, variant: LoopVariant, name: str) -> Any:
+    """Return the library of a loop, optimised with the kernel's LLVM module inside it."""
+    context = code.context
+    library = context.codegen().create_library(name)
+    library.enable_object_caching()  # keeps the object code for ours
+    module = library.create_ir_module(name)
+    with context.push_code_library(library):  # some of Numba's casts add to it
+        LoopBuilder(code, variant).build(module, name)
+    library.add_ir_module(module)
+    library._final_module.link_in(kernel, preserve=True)
+    library.finalize()
+    return library
 
 
 def compile_kernel(

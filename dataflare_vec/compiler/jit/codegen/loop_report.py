@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _BITS = {"double": 64, "float": 32, "half": 16, "ptr": 64}
 _VECTOR_STORE = re.compile(r"store <(\d+) x (?:double|float|i\d+)>")
-_DIVISION = re.compile(r"= (?:exact )?[su](?:div|rem)\b")
+# By anything but a constant.
+_DIVISION = re.compile(r"= [su](?:div|rem) (?:exact )?[^,\n]+, (?!splat|-?\d)")
 
 
 @by_public_name
@@ -145,7 +146,7 @@ def _reasons(text: str, calls: tuple[str, ...], function: Any, *, can_raise: boo
     if _DIVISION.search(text):
         found.append(
             "it divides integers (`//` or `%`), which no vector instruction does; divide floats, or by a "
-            "constant power of two"
+            "constant"
         )
     if re.search(r"= load (?!.*\balign 1\b)(?:double|float|i\d+), ptr", text) and not calls:
         found.append("it reads memory by an index (an array or a tuple); use `if`/`else` on constants")

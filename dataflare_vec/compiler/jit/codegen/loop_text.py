@@ -10,6 +10,7 @@ VECTOR = re.compile(r"<(\d+) x (double|float|half|ptr|i\d+)>")
 
 _CALL = re.compile(r"\b(?:call|invoke)\b[^@\n]*@(\"[^\"]+\"|[\w.$]+)\(")
 _LOOP = re.compile(r"!llvm\.loop (!\d+)")
+_WIDE = re.compile(r"= (?:add|sub|mul) [^,\n]*i128 |\.i128\(")
 # By hand, and only where numbers are too large for the processor's own.
 _DIVISIONS = {"dfv.ratio": "/ (of integers beyond 2^53)", "dfv.divide": "// (of decimals)"}
 # Intrinsics that no instruction does: LLVM calls the C library for them.
@@ -29,22 +30,24 @@ def rows_function(module: str) -> tuple[str, str]:
     raise LookupError(msg)
 
 
-def could_be_vectors(module: str) -> bool:
-    """Whether LLVM might have vectorised the loop over rows, and computes side by side single rows instead.
+def may_be_vectors(module: str) -> bool:
+    """Whether LLVM can vectorise the loop over rows, and has vectors for all that is computed.
 
-    Parameters
-    ----------
-    module
-        Optimised LLVM IR of a loop.
+    It then has done so, or computes single rows side by side, if it takes that for better.
     """
     _, text = rows_function(module)
-    if VECTOR.search(text) or calls_in(text):
+    if calls_in(text) or _WIDE.search(text):
         return False
     done = re.search(r'^(!\d+) = !\{!"llvm\.loop\.isvectorized"', module, re.MULTILINE)
     loops = set(_LOOP.findall(text))
     return done is not None and any(
         re.search(rf"^{loop} = distinct .*{done[1]}\b", module, re.MULTILINE) for loop in loops
     )
+
+
+def has_vectors(module: str) -> bool:
+    """Whether anything in the loop over rows is computed in vectors."""
+    return VECTOR.search(rows_function(module)[1]) is not None
 
 
 def calls_in(text: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_TRAPS = {"sdiv", "udiv", "srem", "urem"}  # by zero, or the smallest integer by -1
+_DIVISIONS = {"sdiv", "udiv", "srem", "urem"}
 _MEMORY = {"load", "alloca", "atomicrmw", "cmpxchg", "invoke", "callbr", "indirectbr", "resume"}
 _PLAIN_CALLS = ("llvm.",)
 _NAME = r"([-\w.$]+|\"[^\"]*\")"
@@ -26,12 +26,17 @@ def may_speculate(library: Any, name: str) -> bool:
     for block in function.blocks:
         for instruction in block.instructions:
             opcode = instruction.opcode
-            if opcode in _TRAPS or opcode in _MEMORY:
-                return False
             operands = list(instruction.operands)
+            if opcode in _MEMORY or (opcode in _DIVISIONS and _may_trap(operands[1])):
+                return False
             if opcode == "call" and not operands[-1].name.startswith(_PLAIN_CALLS):
                 return False
     return True
+
+
+def _may_trap(divisor: Any) -> bool:
+    """Whether a division by this may trap: zero does, and -1 for the smallest integer."""
+    return not divisor.is_constant or divisor.get_constant_value(signed_int=True) in (0, -1)
 
 
 def has_branches(library: Any, name: str) -> bool:
