@@ -1,4 +1,4 @@
-"""Columns' buffers by compiled code: Arrow's C data interface for calls of a few microseconds.
+"""Columns in and out of one call by compiled code: Arrow's C data interface in a microsecond.
 
 `arrow.c_data` says what the structures are. What a call does there field by field takes as long as computing
 a thousand rows.
@@ -9,20 +9,22 @@ from __future__ import annotations
 import ctypes
 from array import array
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from dataflare_vec.arrow.c_data import Allocator
 from dataflare_vec.compiler.native.support import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# An array's private data is the one piece of memory it consists of, from ``malloc``. Compiled code ends its
-# life, because a column may be dropped by any thread, and when Python has gone.
+# An array's private data is the one piece of memory it consists of, from ``malloc``: the addresses of its two
+# buffers, then the buffers. Compiled code ends its life, because a column may be dropped by any thread, and
+# when Python has gone.
 #
-# `borrow` is called with the GIL. For each stream of one column it gets the first array and, if there is no
-# second one, writes the four arguments of a loop: address of the values, bit offset of values that are bits,
-# address and bit offset of the validity, if some value is null.
+# A call has a state, of words: those that its loop is called with, an Arrow array for each column that it
+# borrows, an Arrow array and a schema for each that it makes. What is the same in each call is in ``known``:
+# how many columns are borrowed and made; where their arrays begin, and where a loop looks for the latter;
+# of each borrowed one where a loop looks for it, and bytes of a value, 0 for bits; of each made one bytes of
+# a value, and whether it may have nulls.
 _CODE = """
 declare ptr @malloc(i64)
 declare void @free(ptr)
@@ -42,30 +44,6 @@ define internal void @end_schema(ptr %schema) {
   ret void
 }
 
-define internal ptr @allocate(i64 %before, i64 %nbytes) {
-  %memory = call ptr @malloc(i64 %nbytes)
-  %none = icmp eq ptr %memory, null
-  br i1 %none, label %done, label %fill
-
-fill:
-  %nullable = icmp ugt i64 %before, 64
-  %bitmap = getelementptr i8, ptr %memory, i64 64
-  %validity = select i1 %nullable, ptr %bitmap, ptr null
-  store ptr %validity, ptr %memory
-  %values = getelementptr i8, ptr %memory, i64 %before
-  %second = getelementptr i8, ptr %memory, i64 8
-  store ptr %values, ptr %second
-  br label %done
-
-done:
-  ret ptr %memory
-}
-
-define internal i64 @discard(ptr %memory) {
-  call void @free(ptr %memory)
-  ret i64 0
-}
-
 define internal void @give_back(ptr %array) {
   %at = getelementptr i8, ptr %array, i64 64
   %release = load ptr, ptr %at
@@ -80,54 +58,10 @@ done:
   ret void
 }
 
-define internal ptr @export(ptr %python, ptr %array) {
-  %new.at = getelementptr ptr, ptr %python, i64 2
-  %new = load ptr, ptr %new.at
-  %capsule.at = getelementptr ptr, ptr %python, i64 3
-  %capsule = load ptr, ptr %capsule.at
-  %set.at = getelementptr ptr, ptr %python, i64 4
-  %set = load ptr, ptr %set.at
-  %schema.name.at = getelementptr ptr, ptr %python, i64 6
-  %schema.name = load ptr, ptr %schema.name.at
-  %array.name.at = getelementptr ptr, ptr %python, i64 7
-  %array.name = load ptr, ptr %array.name.at
-  %pair = call ptr %new(i64 2)
-  %none = icmp eq ptr %pair, null
-  br i1 %none, label %done, label %fill
-
-fill:
-  %schema = getelementptr i8, ptr %array, i64 80
-  %first = call ptr %capsule(ptr %schema, ptr %schema.name, ptr null)
-  %second = call ptr %capsule(ptr %array, ptr %array.name, ptr null)
-  %set.first = call i32 %set(ptr %pair, i64 0, ptr %first)
-  %set.second = call i32 %set(ptr %pair, i64 1, ptr %second)
-  br label %done
-
-done:
-  ret ptr %pair
-}
-
-define internal i64 @give_all_back(ptr %arrays, i64 %count) {
-entry:
-  br label %each
-
-each:
-  %i = phi i64 [ 0, %entry ], [ %next, %one ]
-  %more = icmp ult i64 %i, %count
-  br i1 %more, label %one, label %done
-
-one:
-  %offset = mul i64 %i, 80
-  %array = getelementptr i8, ptr %arrays, i64 %offset
-  call void @give_back(ptr %array)
-  %next = add i64 %i, 1
-  br label %each
-
-done:
-  ret i64 0
-}
-
-define internal i64 @borrow(ptr %python, ptr %capsules, ptr %places, i64 %count, ptr %arrays, ptr %words) {
+; Get the first array of each stream, if there is no second one, and write the four arguments of a loop:
+; address of the values, bit offset of values that are bits, address and bit offset of the validity. Returns
+; whether there are nulls, -1 for several arrays, -2 if Polars says no.
+define internal i64 @borrow(ptr %python, ptr %capsules, ptr %known, ptr %state) {
 entry:
   %rest = alloca [80 x i8], align 8
   %rest.release = getelementptr i8, ptr %rest, i64 64
@@ -136,6 +70,10 @@ entry:
   %pointer = load ptr, ptr %pointer.at
   %name.at = getelementptr ptr, ptr %python, i64 5
   %name = load ptr, ptr %name.at
+  %count = load i64, ptr %known
+  %arrays.at = getelementptr i64, ptr %known, i64 2
+  %arrays.place = load i64, ptr %arrays.at
+  %arrays = getelementptr i64, ptr %state, i64 %arrays.place
   br label %each
 
 each:
@@ -193,7 +131,8 @@ write:
   %nulls.now = or i64 %nulls, %nulls.here
 
   %i2 = mul i64 %i, 2
-  %place.at = getelementptr i64, ptr %places, i64 %i2
+  %of = add i64 %i2, 5
+  %place.at = getelementptr i64, ptr %known, i64 %of
   %place = load i64, ptr %place.at
   %width.at = getelementptr i64, ptr %place.at, i64 1
   %width = load i64, ptr %width.at
@@ -201,7 +140,7 @@ write:
   %start = getelementptr i8, ptr %values, i64 %skipped
   %bits = icmp eq i64 %width, 0
   %bit = select i1 %bits, i64 %skip, i64 0
-  %word.0 = getelementptr i64, ptr %words, i64 %place
+  %word.0 = getelementptr i64, ptr %state, i64 %place
   store ptr %start, ptr %word.0
   %word.1 = getelementptr i64, ptr %word.0, i64 1
   store i64 %bit, ptr %word.1
@@ -216,20 +155,185 @@ done:
   ret i64 %nulls
 }
 
+; Get memory for each column that is made, and write where a loop and an Arrow array have it. Returns -3 if
+; there is none, else what it was given.
+define internal i64 @allocate(ptr %known, ptr %state, i64 %rows, i64 %nulls) {
+entry:
+  %borrowed = load i64, ptr %known
+  %count.at = getelementptr i64, ptr %known, i64 1
+  %count = load i64, ptr %count.at
+  %arrays.at = getelementptr i64, ptr %known, i64 3
+  %arrays.place = load i64, ptr %arrays.at
+  %arrays = getelementptr i64, ptr %state, i64 %arrays.place
+  %words.at = getelementptr i64, ptr %known, i64 4
+  %words.place = load i64, ptr %words.at
+  %words = getelementptr i64, ptr %state, i64 %words.place
+  %borrowed2 = mul i64 %borrowed, 2
+  %of = add i64 %borrowed2, 5
+  %kinds = getelementptr i64, ptr %known, i64 %of
+  %bytes = lshr i64 %rows, 3
+  %bytes.up = add i64 %bytes, 64
+  %bits = and i64 %bytes.up, -64
+  br label %each
+
+each:
+  %i = phi i64 [ 0, %entry ], [ %next, %write ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %one, label %done
+
+one:
+  %i2 = mul i64 %i, 2
+  %width.at = getelementptr i64, ptr %kinds, i64 %i2
+  %width = load i64, ptr %width.at
+  %nullable.at = getelementptr i64, ptr %width.at, i64 1
+  %nullable = load i64, ptr %nullable.at
+  %null.bits = or i64 %nullable, %nulls
+  %has.nulls = icmp ne i64 %null.bits, 0
+  %bitmap.size = select i1 %has.nulls, i64 %bits, i64 0
+  %before = add i64 %bitmap.size, 64
+  %is.bits = icmp eq i64 %width, 0
+  %exact = mul i64 %rows, %width
+  %exact.up = add i64 %exact, 63
+  %fixed = and i64 %exact.up, -64
+  %size = select i1 %is.bits, i64 %bits, i64 %fixed
+  %all = add i64 %before, %size
+  %memory = call ptr @malloc(i64 %all)
+  %none = icmp eq ptr %memory, null
+  br i1 %none, label %failed, label %write
+
+write:
+  %values = getelementptr i8, ptr %memory, i64 %before
+  %bitmap = getelementptr i8, ptr %memory, i64 64
+  %validity = select i1 %has.nulls, ptr %bitmap, ptr null
+  store ptr %validity, ptr %memory
+  %second = getelementptr i8, ptr %memory, i64 8
+  store ptr %values, ptr %second
+
+  %i4 = mul i64 %i, 4
+  %word.0 = getelementptr i64, ptr %words, i64 %i4
+  store ptr %values, ptr %word.0
+  %word.2 = getelementptr i64, ptr %word.0, i64 2
+  store ptr %validity, ptr %word.2
+
+  %offset = mul i64 %i, 152
+  %array = getelementptr i8, ptr %arrays, i64 %offset
+  store i64 %rows, ptr %array
+  %unknown = select i1 %has.nulls, i64 -1, i64 0
+  %nulls.at = getelementptr i8, ptr %array, i64 8
+  store i64 %unknown, ptr %nulls.at
+  %buffers.at = getelementptr i8, ptr %array, i64 40
+  store ptr %memory, ptr %buffers.at
+  %private = getelementptr i8, ptr %array, i64 72
+  store ptr %memory, ptr %private
+  %next = add i64 %i, 1
+  br label %each
+
+failed:
+  ret i64 -3
+
+done:
+  ret i64 %nulls
+}
+
+define internal i64 @begin(ptr %python, ptr %capsules, ptr %known, ptr %state, i64 %rows, i64 %given) {
+  %found = call i64 @borrow(ptr %python, ptr %capsules, ptr %known, ptr %state)
+  %nulls = or i64 %found, %given
+  %right = icmp sge i64 %nulls, 0
+  br i1 %right, label %on, label %failed
+
+on:
+  %result = call i64 @allocate(ptr %known, ptr %state, i64 %rows, i64 %nulls)
+  ret i64 %result
+
+failed:
+  ret i64 %nulls
+}
+
+; Give back what was borrowed. Returns for each column that was made the capsules of schema and array; none,
+; and frees their memory, if it isn't to be kept.
+define internal ptr @end(ptr %python, ptr %known, ptr %state, i64 %keep) {
+entry:
+  %borrowed = load i64, ptr %known
+  %made.at = getelementptr i64, ptr %known, i64 1
+  %made = load i64, ptr %made.at
+  %borrowed.at = getelementptr i64, ptr %known, i64 2
+  %borrowed.place = load i64, ptr %borrowed.at
+  %borrowed.arrays = getelementptr i64, ptr %state, i64 %borrowed.place
+  %arrays.at = getelementptr i64, ptr %known, i64 3
+  %arrays.place = load i64, ptr %arrays.at
+  %arrays = getelementptr i64, ptr %state, i64 %arrays.place
+  %new.at = getelementptr ptr, ptr %python, i64 2
+  %new = load ptr, ptr %new.at
+  %capsule.at = getelementptr ptr, ptr %python, i64 3
+  %capsule = load ptr, ptr %capsule.at
+  %set.at = getelementptr ptr, ptr %python, i64 4
+  %set = load ptr, ptr %set.at
+  %schema.name.at = getelementptr ptr, ptr %python, i64 6
+  %schema.name = load ptr, ptr %schema.name.at
+  %array.name.at = getelementptr ptr, ptr %python, i64 7
+  %array.name = load ptr, ptr %array.name.at
+  br label %each.borrowed
+
+each.borrowed:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %one.borrowed ]
+  %i.more = icmp ult i64 %i, %borrowed
+  br i1 %i.more, label %one.borrowed, label %decide
+
+one.borrowed:
+  %i.offset = mul i64 %i, 80
+  %borrowed.array = getelementptr i8, ptr %borrowed.arrays, i64 %i.offset
+  call void @give_back(ptr %borrowed.array)
+  %i.next = add i64 %i, 1
+  br label %each.borrowed
+
+decide:
+  %kept = icmp ne i64 %keep, 0
+  %size = select i1 %kept, i64 %made, i64 0
+  %pairs = call ptr %new(i64 %size)
+  br label %each
+
+each:
+  %j = phi i64 [ 0, %decide ], [ %j.next, %next ]
+  %more = icmp ult i64 %j, %made
+  br i1 %more, label %one, label %done
+
+one:
+  %offset = mul i64 %j, 152
+  %array = getelementptr i8, ptr %arrays, i64 %offset
+  %schema = getelementptr i8, ptr %array, i64 80
+  br i1 %kept, label %export, label %drop
+
+export:
+  %pair = call ptr %new(i64 2)
+  %first = call ptr %capsule(ptr %schema, ptr %schema.name, ptr null)
+  %second = call ptr %capsule(ptr %array, ptr %array.name, ptr null)
+  %set.first = call i32 %set(ptr %pair, i64 0, ptr %first)
+  %set.second = call i32 %set(ptr %pair, i64 1, ptr %second)
+  %set.pair = call i32 %set(ptr %pairs, i64 %j, ptr %pair)
+  br label %next
+
+drop:
+  %private = getelementptr i8, ptr %array, i64 72
+  %memory = load ptr, ptr %private
+  call void @free(ptr %memory)
+  br label %next
+
+next:
+  %j.next = add i64 %j, 1
+  br label %each
+
+done:
+  ret ptr %pairs
+}
+
 define i64 @dfv.columns(ptr %addresses) {
   store ptr @end_array, ptr %addresses
   %at.1 = getelementptr ptr, ptr %addresses, i64 1
   store ptr @end_schema, ptr %at.1
   %at.2 = getelementptr ptr, ptr %addresses, i64 2
-  store ptr @allocate, ptr %at.2
+  store ptr @begin, ptr %at.2
   %at.3 = getelementptr ptr, ptr %addresses, i64 3
-  store ptr @discard, ptr %at.3
-  %at.4 = getelementptr ptr, ptr %addresses, i64 4
-  store ptr @export, ptr %at.4
-  %at.5 = getelementptr ptr, ptr %addresses, i64 5
-  store ptr @borrow, ptr %at.5
-  %at.6 = getelementptr ptr, ptr %addresses, i64 6
-  store ptr @give_all_back, ptr %at.6
+  store ptr @end, ptr %at.3
   ret i64 0
 }
 """
@@ -237,98 +341,113 @@ define i64 @dfv.columns(ptr %addresses) {
 #: What compiled code calls of Python's, and the names of capsules, in this order.
 _CALLS = ("PyTuple_GetItem", "PyCapsule_GetPointer", "PyTuple_New", "PyCapsule_New", "PyTuple_SetItem")
 _NAMES = tuple(map(ctypes.create_string_buffer, (b"arrow_array_stream", b"arrow_schema", b"arrow_array")))
-_ARRAY_BYTES = 80
+
+#: Words of an `ArrowArray`; a flag of an `ArrowSchema`.
+_ARRAY_WORDS, _NULLABLE = 10, 2
+
+#: What `begin` returns if there is no memory; other negative numbers say that columns can't be borrowed.
+NO_MEMORY = -3
 
 
 class _Functions(NamedTuple):
-    allocator: Allocator
-    borrow: Callable[[object, int, int, int, int], int]
-    give_back: Callable[[int, int], int]
+    end_array: int
+    end_schema: int
+    begin: Callable[[tuple[object, ...], int, int, int, bool], int]
+    end: Callable[[int, int, int], tuple[tuple[object, object], ...]]
 
 
 @cache
 def functions() -> _Functions:
     """Return the functions. They keep the GIL: none takes long, and who lets go of it may wait for it."""
-    found = (ctypes.c_uint64 * 7)()
+    found = (ctypes.c_uint64 * 4)()
     ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address_of("dfv.columns", _CODE))(
         ctypes.addressof(found)
     )
-    end_array, end_schema, allocate, discard, export, borrow, give_back = found
+    end_array, end_schema, begin, end = found
     python = (ctypes.c_uint64 * (len(_CALLS) + len(_NAMES)))(
         *(ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _CALLS),
         *map(ctypes.addressof, _NAMES),
     )
-    pointer, integer, any_object = ctypes.c_void_p, ctypes.c_int64, ctypes.py_object
-    of_export = ctypes.PYFUNCTYPE(any_object, pointer, pointer)(export)
-    of_borrow = ctypes.PYFUNCTYPE(integer, pointer, any_object, pointer, integer, pointer, pointer)(borrow)
-    allocator = Allocator(
+    pointer, integer, anything = ctypes.c_void_p, ctypes.c_int64, ctypes.py_object
+    of_begin = ctypes.PYFUNCTYPE(integer, pointer, anything, pointer, pointer, integer, integer)
+    of_end = ctypes.PYFUNCTYPE(anything, pointer, pointer, pointer, integer)
+    return _Functions(
         end_array,
         end_schema,
-        ctypes.PYFUNCTYPE(pointer, integer, integer)(allocate),
-        ctypes.PYFUNCTYPE(integer, pointer)(discard),
-        partial(of_export, python),
+        partial(of_begin(begin), python),
+        partial(of_end(end), python),
     )
-    give_all_back = ctypes.PYFUNCTYPE(integer, pointer, integer)(give_back)
-    return _Functions(allocator, partial(of_borrow, python), give_all_back)
 
 
-class Borrower:
-    """Where the columns of a call go in an argument buffer; their values are of fixed widths, or bits.
+class Made(NamedTuple):
+    """A column that a call makes."""
+
+    name: str
+    format: bytes  # Arrow's
+    width: int  # bytes of a value, 0 for bits
+    nullable: bool
+
+
+class CallState:
+    """What the states of calls have in common.
 
     Parameters
     ----------
     words
-        The argument buffer, with what is the same in each call.
-    places
-        The first of the four arguments of each column.
-    widths
-        Bytes of a value of each, 0 for bits.
-    """
-
-    __slots__ = ("_address", "_arrays", "_borrow", "_count", "_give_back", "_places", "_words")
-
-    def __init__(self, words: array[int], places: Sequence[int], widths: Sequence[int]) -> None:
-        _, self._borrow, self._give_back = functions()
-        self._words = words
-        self._places = array("q", [word for pair in zip(places, widths, strict=True) for word in pair])
-        self._address = self._places.buffer_info()[0]
-        self._count = len(places)
-        self._arrays = ctypes.c_char * (_ARRAY_BYTES * self._count)
-
-    def borrow(self, columns: Sequence[Any]) -> BorrowedColumns | None:
-        """Return where columns lie; None if one of them is of several pieces."""
-        borrowed = BorrowedColumns()
-        arrays = borrowed.arrays = self._arrays()
-        at = borrowed.at = ctypes.addressof(arrays)
-        words = borrowed.words = self._words[:]
-        borrowed.count, borrowed.give_back = self._count, self._give_back
-        capsules = tuple([column.__arrow_c_stream__() for column in columns])  # streams end with them
-        nulls = self._borrow(capsules, self._address, self._count, at, words.buffer_info()[0])
-        if nulls < 0:
-            return None
-        borrowed.has_nulls = nulls > 0
-        return borrowed
-
-
-class BorrowedColumns:
-    """Columns of one call. Their buffers stay where they are as long as it lives.
+        The first words of a loop's arguments, those of columns that are borrowed still unknown.
+    borrowed
+        Of each such column the first of its four words, and the bytes of a value, 0 for bits.
+    made
+        The columns whose words follow.
+    more
+        The words that follow these.
 
     Attributes
     ----------
-    words : array
-        The argument buffer, as far as parameters go.
-    has_nulls : bool
-        Whether one of them has nulls.
+    template : array
+        The words of a state, as it begins.
+    known : int
+        Address of what the compiled functions have to know.
+    arguments : int
+        How many words are a loop's.
     """
 
-    __slots__ = ("arrays", "at", "count", "give_back", "has_nulls", "words")
+    __slots__ = ("_known", "_strings", "arguments", "known", "template")
 
-    arrays: Any
-    at: int
-    count: int
-    give_back: Callable[[int, int], int]
-    has_nulls: bool
-    words: array[int]
+    def __init__(
+        self,
+        words: Sequence[int],
+        borrowed: Sequence[tuple[int, int]],
+        made: Sequence[Made],
+        more: Sequence[int],
+    ) -> None:
+        template = self.template = array("q", [*words, *[0] * (4 * len(made)), *more])
+        self.arguments = len(template)
+        arrays = self.arguments + _ARRAY_WORDS * len(borrowed)
+        template.extend([0] * (arrays - self.arguments))
+        self._strings = []
+        for column in made:
+            strings = ctypes.create_string_buffer(column.format + b"\0" + column.name.encode() + b"\0")
+            self._strings.append(strings)
+            at = ctypes.addressof(strings)
+            end_array, end_schema, _, _ = functions()
+            template.extend([0, 0, 0, 2, 0, 0, 0, 0, end_array, 0])
+            template.extend([at, at + len(column.format) + 1, 0, _NULLABLE, 0, 0, 0, end_schema, 0])
+        places = [word for pair in borrowed for word in pair]
+        kinds = [word for column in made for word in (column.width, column.nullable)]
+        known = [len(borrowed), len(made), self.arguments, arrays, len(words), *places, *kinds]
+        self._known = array("q", known)
+        self.known = self._known.buffer_info()[0]
 
-    def __del__(self) -> None:
-        self.give_back(self.at, self.count)
+
+class Exported:
+    """A column that was made, for Polars to import; see the PyCapsule interface."""
+
+    __slots__ = ("_capsules",)
+
+    def __init__(self, capsules: tuple[object, object]) -> None:
+        self._capsules = capsules
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        """Return its capsules; once only, as Polars moves what is in them."""
+        return self._capsules

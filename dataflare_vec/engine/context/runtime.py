@@ -99,6 +99,12 @@ class Runtime:
         return pool  # type: ignore[no-any-return]
 
     @property
+    def has_limit(self) -> bool:
+        """Whether output columns are to come from the pool, as that has a limit or isn't one of ours."""
+        config = getattr(self.pool, "config", None)
+        return config is None or config.max_bytes is not None
+
+    @property
     def is_closed(self) -> bool:
         """Whether the pool has been closed: then nothing runs any more."""
         return not callable(self._pool) and self.pool.closed

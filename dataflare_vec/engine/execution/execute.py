@@ -17,6 +17,7 @@ from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.execution.run import Run
 from dataflare_vec.engine.execution.threads import over_chunks
 from dataflare_vec.engine.planning.plan import column_dtypes, plan_for
+from dataflare_vec.engine.stages.direct import SomeFailed
 from dataflare_vec.engine.stages.failures import GO_ON, ROW, Failures, explain
 from dataflare_vec.exceptions import RowError
 
@@ -122,7 +123,7 @@ def _execute(plan: Plan, scope: ColumnScope, frame: pl.DataFrame, request: Reque
         computed = fast_path.compute(plan, scope, frame.height, request)
         if computed is not None:
             return Outcome(computed[0], None, [], frame.height, 0, computed[1])
-    except fast_path.SomeFailed:
+    except SomeFailed:
         some_fail = True
     if states is None:
         states = open_states(plan, None)

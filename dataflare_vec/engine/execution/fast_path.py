@@ -26,9 +26,8 @@ _log = get_logger(__name__)
 #: Rows that are never cut into chunks.
 FEW_ROWS = 1024
 
-
-class SomeFailed(Exception):  # no error yet: a `Run` says which rows, and what becomes of them
-    """Some row failed."""
+#: Rows whose columns have memory of their own; fewer if each byte is to be counted.
+OWN_ROWS = 1 << 14
 
 
 def compute(
@@ -56,16 +55,15 @@ def compute(
             most = tuner.next_size(rows, request.settings.threads)
         if rows > most or _log.isEnabledFor(logging.DEBUG):
             return None
-    inputs = call.inputs([scope.column(name) for name in call.reads])
-    if inputs is None:
-        return None
-    if tuner is None and not call.needs_pool:
-        computed = call.compute(inputs, rows)
+    columns = [scope.column(name) for name in call.reads]
+    if not call.needs_pool and (tuner is None or (rows <= OWN_ROWS and not runtime.has_limit)):
+        # A pool would need PyArrow, and save nothing where the allocator has memory of that size at hand.
+        computed = call.compute(columns, rows, None)
     else:
         with admitted(plan.stages, rows, runtime) as mine:
-            computed = call.compute_in(mine.pool, inputs, rows)
+            computed = call.compute(columns, rows, mine.pool)
     if computed is None:
-        raise SomeFailed
+        return None
     series, elapsed = computed
     if tuner is not None:
         with tuner.lock:

@@ -4,35 +4,29 @@ from __future__ import annotations
 
 from array import array
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.arrow.c_data import FORMATS, Owned, OwnedKind
+import polars as pl
+
+from dataflare_vec.arrow.c_data import FORMATS
 from dataflare_vec.arrow.columns import InputColumn
 from dataflare_vec.arrow.layouts import Bits, FixedWidth
-from dataflare_vec.compiler.native.columns import BorrowedColumns, Borrower, functions
+from dataflare_vec.compiler.native.columns import NO_MEMORY, CallState, Exported, Made, functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import polars as pl
-
     from dataflare_vec.arrow.columns import ColumnBuilder
-    from dataflare_vec.compiler.specialise import OutputField, Prepared
+    from dataflare_vec.arrow.layouts import Layout
+    from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.memory import MemoryPool
 
 #: No rows are selected, and none fail: see `jit.abi.arguments`.
 _ALL_ROWS = (0, 0, 0, 0, 0)
 
 
-class PlacedColumns(NamedTuple):
-    """Columns of any layout, as `BorrowedColumns`."""
-
-    words: array[int]
-    has_nulls: bool
-    columns: Any  # what keeps them where they are
-
-
-Inputs = BorrowedColumns | PlacedColumns
+class SomeFailed(Exception):  # no error yet: a `Run` says which rows, and what becomes of them
+    """Some row failed."""
 
 
 class DirectCall:
@@ -74,92 +68,124 @@ class DirectCall:
         self._layouts = prepared.layouts
         self._parameters = parameters
         self._allocate = allocate
+        self._begin, self._end = functions()[2:]
+        words, borrowed = _placed(constants or [None] * len(reads), prepared.layouts)
+        # Other columns are looked at one by one, and their words put before those of the outputs.
+        self._borrows = borrowed is not None
+        self.needs_pool = any(type(field.stored) not in FORMATS for field in prepared.outputs)
+        made = []
+        if not self.needs_pool:
+            made = [
+                Made(name, FORMATS[type(field.stored)], _width(field.layout) or 0, field.nullable)
+                for name, field in zip(writes, prepared.outputs, strict=True)
+            ]
+        self._own = CallState(words, borrowed or [], made, _ALL_ROWS)
+        self._pooled = CallState(words, borrowed or [], [], ())
+        # What is temporal is made as integers, and a C string ends at the first null character.
+        self._is_as_made = all(field.dtype is None for field in prepared.outputs)
+        self._is_as_made = self._is_as_made and "\0" not in "".join(writes)
         self._fields = prepared.outputs
-        self._kinds = _kinds(writes, prepared.outputs)
-        self.needs_pool = self._kinds is None
-        words, places = _places(constants or [None] * len(reads))
-        widths = [_width(layout) for layout in prepared.layouts]
-        known = [width for width in widths if width is not None]
-        self._borrower = Borrower(words, places, known) if len(known) == len(widths) else None
 
-    def inputs(self, columns: Sequence[pl.Series]) -> Inputs | None:
-        """Return columns as the loop reads them; None if one of them is of several pieces."""
-        if self._borrower is not None:
-            return self._borrower.borrow(columns)
-        placed = [
-            (InputColumn(series, layout), 0) for series, layout in zip(columns, self._layouts, strict=True)
-        ]
-        if any(len(column.starts) > 1 for column, _ in placed):
-            return None
-        nulls = any(column.has_nulls for column, _ in placed)
-        return PlacedColumns(array("q", self._parameters(placed, 0)), nulls, placed)
+    def compute(
+        self, columns: Sequence[pl.Series], rows: int, pool: MemoryPool | None
+    ) -> tuple[list[pl.Series], float] | None:
+        """Return the new columns, and the seconds they took; None if a column is of several pieces.
 
-    def compute(self, inputs: Inputs, rows: int) -> tuple[list[pl.Series], float] | None:
-        """Return the new columns in memory of their own, and the seconds it took; None if some row failed.
+        Parameters
+        ----------
+        pool
+            Where they have their memory from, if it isn't their own.
 
-        A pool would need PyArrow, and save nothing for few rows.
+        Raises
+        ------
+        SomeFailed
+            If some row did.
         """
-        assert self._kinds is not None
-        nulls = inputs.has_nulls
-        targets = [
-            Owned(kind, rows, nulls=nulls or field.nullable)
-            for kind, field in zip(self._kinds, self._fields, strict=True)
+        capsules: tuple[object, ...] = ()
+        placed: list[tuple[InputColumn, int]] = []
+        if self._borrows:
+            capsules = tuple([column.__arrow_c_stream__() for column in columns])  # streams end with them
+        else:
+            placed = [(InputColumn(*pair), 0) for pair in zip(columns, self._layouts, strict=True)]
+            if any(len(column.starts) > 1 for column, _ in placed):
+                return None
+        common = self._own if pool is None else self._pooled
+        words = state = common.template[:]
+        address, keep = state.buffer_info()[0], False
+        targets: list[ColumnBuilder] = []
+        try:
+            nulls = any([column.has_nulls for column, _ in placed]) if placed else False
+            found = self._begin(capsules, common.known, address, rows, nulls)
+            if found < 0:
+                if found == NO_MEMORY:
+                    raise MemoryError
+                return None
+            if pool is not None:
+                targets = self._allocate(pool, rows, nulls=found > 0)
+            if placed or targets:
+                words = self._words(placed, state[: common.arguments], targets)
+            loop = self._kernel.loop(nulls=found > 0)  # compiled now, not in the time that is measured
+            began = perf_counter()
+            failed = loop(words.buffer_info()[0], rows)
+            elapsed = perf_counter() - began
+            for target in targets:
+                target.check()
+            if failed:
+                raise SomeFailed
+            keep = True
+        finally:
+            made = self._end(common.known, address, keep)
+        if pool is None:
+            return self._columns(made), elapsed
+        series = [target.to_series(name) for name, target in zip(self.writes, targets, strict=True)]
+        return series, elapsed
+
+    def _words(
+        self, placed: Sequence[tuple[InputColumn, int]], known: array[int], targets: Sequence[ColumnBuilder]
+    ) -> array[int]:
+        """Return the loop's arguments where its columns aren't borrowed, or are made in a pool."""
+        words = array("q", self._parameters(placed, 0)) if placed else array("q")
+        words.extend(known)
+        if targets:
+            for target in targets:
+                words.extend(target.for_writing(0))
+            words.extend(_ALL_ROWS)
+        return words
+
+    def _columns(self, made: Sequence[tuple[object, object]]) -> list[pl.Series]:
+        series = [pl.Series(Exported(capsules)) for capsules in made]
+        if self._is_as_made:
+            return series
+        fields = zip(series, self.writes, self._fields, strict=True)
+        return [
+            (one if field.dtype is None else one.cast(field.dtype)).alias(name) for one, name, field in fields
         ]
-        for target in targets:
-            inputs.words.extend(target.arguments)
-        elapsed = self._call(inputs, rows)
-        return None if elapsed is None else ([target.to_series() for target in targets], elapsed)
-
-    def compute_in(self, pool: MemoryPool, inputs: Inputs, rows: int) -> tuple[list[pl.Series], float] | None:
-        """Do the same in memory of a pool."""
-        targets = self._allocate(pool, rows, nulls=inputs.has_nulls)
-        for target in targets:
-            inputs.words.extend(target.for_writing(0))
-        elapsed = self._call(inputs, rows)
-        for target in targets:
-            target.check()
-        if elapsed is None:
-            return None
-        return [target.to_series(name) for name, target in zip(self.writes, targets, strict=True)], elapsed
-
-    def _call(self, inputs: Inputs, rows: int) -> float | None:
-        """Call the loop; return the seconds it took, None if some row failed."""
-        words = inputs.words
-        words.extend(_ALL_ROWS)
-        loop = self._kernel.loop(nulls=inputs.has_nulls)  # compiled now, not in the time that is measured
-        began = perf_counter()
-        failed = loop(words.buffer_info()[0], rows)
-        return None if failed else perf_counter() - began
 
 
-def _width(layout: Any) -> int | None:
+def _width(layout: Layout) -> int | None:
     """Return the bytes of a value, 0 for bits; None if a column has other arguments than its two buffers."""
     if type(layout) is FixedWidth:
         return layout.width
     return 0 if type(layout) is Bits else None
 
 
-def _places(parameters: Sequence[list[int] | None]) -> tuple[array[int], list[int]]:
-    """Return the arguments of parameters, zeros for columns of four each, and where those begin."""
-    words = array("q")
-    places = []
+def _placed(
+    parameters: Sequence[list[int] | None], layouts: Sequence[Layout]
+) -> tuple[list[int], list[tuple[int, int]] | None]:
+    """Return the arguments of parameters, and for each column the first of its four and the bytes of a value.
+
+    None, and no arguments, if some column has others.
+    """
+    words: list[int] = []
+    borrowed = []
+    left = iter(layouts)
     for constants in parameters:
-        if constants is None:
-            places.append(len(words))
-        words.extend((0, 0, 0, 0) if constants is None else constants)
-    return words, places
-
-
-def _kinds(writes: Mapping[str, Any], fields: Sequence[OutputField]) -> list[OwnedKind] | None:
-    if any(type(field.stored) not in FORMATS for field in fields):
-        return None
-    return [
-        OwnedKind(
-            name,
-            field.stored,
-            0 if isinstance(field.layout, Bits) else field.layout.row_bytes,
-            field.dtype,
-            functions().allocator,
-        )
-        for name, field in zip(writes, fields, strict=True)
-    ]
+        if constants is not None:
+            words += constants
+            continue
+        width = _width(next(left))
+        if width is None:
+            return [], None
+        borrowed.append((len(words), width))
+        words += (0, 0, 0, 0)
+    return words, borrowed
