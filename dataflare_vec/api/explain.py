@@ -118,7 +118,7 @@ class StageExplanation:
 
 def _loop_lines(loop: LoopReport) -> list[tuple[str, str]]:
     if loop.vectorised:
-        registers = f" ({loop.registers} registers)" if loop.registers else ""
+        registers = f" ({loop.registers} registers of {loop.register_bits} bits)" if loop.registers else ""
         pairs = [("loop", f"vectorised: {loop.lanes} rows × {loop.lane_bits} bits{registers}")]
     else:
         pairs = [("loop", "not vectorised: one row at a time")]

@@ -18,6 +18,7 @@ from dataflare_vec.compiler.jit.codegen.loop_text import has_vectors, may_be_vec
 from dataflare_vec.compiler.jit.codegen.loops import Input, LoopBuilder, Output
 from dataflare_vec.compiler.jit.codegen.rows import KernelCode, group
 from dataflare_vec.compiler.jit.codegen.signature import outputs_of
+from dataflare_vec.compiler.jit.codegen.vector_width import computes_much
 from dataflare_vec.compiler.jit.lowering import bits as bits  # likewise
 from dataflare_vec.compiler.jit.lowering import builtins as builtins  # registers them with Numba
 from dataflare_vec.compiler.jit.lowering import decimals as decimals  # likewise
@@ -220,6 +221,9 @@ class CompiledKernel(Kernel):
         return self._general_result
 
     def _code_for(self, result: Any, variant: LoopVariant) -> KernelCode:
+        columns = [item.type for item in self.inputs if item.is_column] + [item.type for item in self.outputs]
+        speculates = may_speculate(result.library, result.fndesc.llvm_func_name)
+        function = result.library._final_module.get_function(result.fndesc.llvm_func_name)
         return KernelCode(
             result.target_context,
             result.fndesc,
@@ -229,9 +233,10 @@ class CompiledKernel(Kernel):
             is_filter=self.is_filter,
             returns_tuple=self.returns_tuple,
             frees_exceptions="NRT_Allocate" in result.library.get_llvm_str(),
-            speculates=may_speculate(result.library, result.fndesc.llvm_func_name),
+            speculates=speculates,
             groups=self._groups,
             makes_strings=uses_arena(result.library),
+            wide=speculates and computes_much(function, columns),
         )
 
     def _compile_loop(self, variant: LoopVariant) -> Any:
@@ -240,14 +245,17 @@ class CompiledKernel(Kernel):
         code = self._code_for(result, variant)
         kernel = result.library._get_module_for_linking()
         library = _link(kernel, code, variant, name)
-        if code.speculates and may_be_vectors(text := library.get_llvm_str()):
-            undivided = multiplied(kernel)
-            # LLVM takes half of a kernel with branches for never computed, and no jump for mispredicted; so
-            # it prefers single rows, of which measured rules take 1.4 to 45 times as long.
-            branches = has_branches(result.library, result.fndesc.llvm_func_name)
-            if undivided is not None or (branches and not has_vectors(text)):
-                code = replace(code, insists=True)
-                library = _link(undivided or kernel, code, variant, f"{name}.vectors")
+        if not code.speculates:
+            return library
+        # LLVM takes half of a kernel with branches for never computed, and no jump for mispredicted; so it
+        # prefers single rows, of which measured rules take 1.4 to 45 times as long.
+        branches = has_branches(result.library, result.fndesc.llvm_func_name)
+        undivided = multiplied(kernel)
+        if not branches and undivided is None:
+            return library
+        text = library.get_llvm_str()
+        if may_be_vectors(text) and (undivided is not None or not has_vectors(text)):
+            library = _link(undivided or kernel, replace(code, insists=True), variant, f"{name}.vectors")
         return library
 
 

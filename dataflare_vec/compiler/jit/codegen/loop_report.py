@@ -60,6 +60,11 @@ class LoopReport:
     reasons: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
+    @property
+    def register_bits(self) -> int:
+        """How many bits a register holds; 0 for a scalar loop."""
+        return {"zmm": 512, "ymm": 256, "xmm": 128, "v": 128}.get(self.registers, 0)
+
 
 def loop_report(kernel: CompiledKernel, *, nulls: bool) -> LoopReport:
     """Return what became of a kernel's fast loop; compiles it if need be."""

@@ -30,6 +30,7 @@ from dataflare_vec.compiler.jit.codegen.rows import (
     nones,
     presence,
 )
+from dataflare_vec.compiler.jit.codegen.vector_width import prefer_512_bits
 from dataflare_vec.compiler.jit.lowering.strings.arena import release_function
 from dataflare_vec.compiler.jit.types.strings import ViewType
 from dataflare_vec.compiler.jit.types.wide_integers import I128, NaturalType
@@ -151,6 +152,8 @@ class LoopBuilder:
         types_ = [*argument_types, *[_BYTES] * len(self._scratches), _I64, _I64]
         function = ir.Function(self.module, ir.FunctionType(row_loop.counter, types_), name)
         _keep_apart(function)
+        if self.code.wide:
+            prefer_512_bits(function)
         builder = ir.IRBuilder(function.append_basic_block("entry"))
         *arguments, base, rows = function.args
         columns, constants, targets, _, reason = self._take_apart(builder, arguments[: len(argument_types)])

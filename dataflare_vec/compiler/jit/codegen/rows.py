@@ -72,6 +72,8 @@ class KernelCode:
         Whether it makes strings in the thread's arena, which is reset after each row.
     insists
         Whether LLVM is told to vectorise the loop, against its own estimate.
+    wide
+        Whether LLVM is told to use the processor's widest vectors (see `vector_width`).
     """
 
     context: Any
@@ -86,6 +88,7 @@ class KernelCode:
     groups: tuple[int, ...] | None = None
     makes_strings: bool = False
     insists: bool = False
+    wide: bool = False
 
     @property
     def columns_out(self) -> tuple[Output, ...]:
