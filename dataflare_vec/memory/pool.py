@@ -342,20 +342,22 @@ class MemoryPool:
         """
         claim = claim or claim_of_thread(self)
         try:
-            if claim is not None:
-                with self._lock:
-                    claim.waiting += 1
+            self._count_waiting(claim, 1)
             timeout = deadline - self._clock()
             if gate.acquire(timeout=min(max(timeout, 0.0), TIMEOUT_MAX)):
                 return deadline
             is_put_off = deadline and self._patience and self._claims.will_end(claim)
             return self._clock() + self._patience if is_put_off else 0.0
         finally:
-            if claim is not None:
-                with self._lock:
-                    claim.waiting -= 1
+            self._count_waiting(claim, -1)
             with suppress(ValueError):
                 self._gates.remove(gate)
+
+    def _count_waiting(self, claim: Claim | None, change: int) -> None:
+        if claim is not None:
+            with self._lock:
+                claim.waiting += change
+            self._settle()
 
     def _limit_error(self, size_class: SizeClass, nbytes: int, *, waited: bool) -> PoolLimitError:
         return PoolLimitError(
