@@ -21,6 +21,7 @@ class Pool(Protocol):
 
     _lock: Any
 
+    def _settle(self) -> None: ...
     def _renew_lock(self) -> None: ...
 
 
@@ -60,6 +61,8 @@ def _before() -> None:
 def _after_in_parent() -> None:
     while _forking.locks:
         _forking.locks.pop().release()
+    for pool in _alive():  # to whoever holds the lock others leave what comes back
+        pool._settle()
 
 
 def _after_in_child() -> None:

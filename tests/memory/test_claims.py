@@ -15,7 +15,7 @@ import pytest
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
 from dataflare_vec.engine.stages import builders
-from dataflare_vec.memory import MemoryPool, PoolLimitError
+from dataflare_vec.memory import MemoryPool, PoolLimitError, fork
 from dataflare_vec.memory.claims import Claim
 from dataflare_vec.memory.size_classes import class_capacity
 
@@ -385,6 +385,21 @@ def test_what_comes_back_as_one_begins_to_wait_is_not_missed():
     with pool.claim(None) as claim:
         pool._lock = Intruded(pool, held.clear)
         assert claim.get_buffer(MB).size == MB  # and not an error, when nothing has come for so long
+
+
+def test_what_comes_back_during_a_fork_is_not_missed():
+    """The thread that forks has the lock meanwhile."""
+    pool = MemoryPool(dfv.MemoryPoolConfig(max_bytes=MB, on_limit="wait", wait_timeout=3))
+    held = [pool.get_buffer(MB)]
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(pool.get_buffer, MB)
+        wait_until(lambda: pool._gates)
+        fork._before()
+        letting_go = threading.Thread(target=held.clear)
+        letting_go.start()
+        letting_go.join()
+        fork._after_in_parent()
+        assert waiting.result().size == MB
 
 
 def test_what_is_promised_isn_t_lent_to_others():
