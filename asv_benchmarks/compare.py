@@ -44,6 +44,7 @@ from races import (
     memory,
     peers,
     rows,
+    rules,
     start,
     streams,
     strings,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
 TOPICS = {
     "rows": rows,
+    "rules": rules,
     "math": math,
     "strings": strings,
     "vectors": vectors,
