@@ -102,3 +102,33 @@ def borrow(series: pl.Series) -> Borrowed:
         msg = f"Polars can't export a column of type {series.dtype}"
         raise RuntimeError(msg)
     return Borrowed(array)
+
+
+class Exported:
+    """A new column, by its capsules of schema and array; see the PyCapsule interface."""
+
+    __slots__ = ("_capsules",)
+
+    def __init__(self, capsules: tuple[object, object]) -> None:
+        self._capsules = capsules
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        """Return its capsules; once only, as Polars moves what is in them."""
+        return self._capsules
+
+
+def _importer() -> Callable[[Any], pl.Series]:
+    """Return what makes a Series of an object that exports one by ``__arrow_c_array__``.
+
+    `polars.Series` does, after a dozen questions about what it was given. They take longer than the import,
+    so it is called past them where Polars still has these names.
+    """
+    import_array = getattr(type(getattr(pl.Series(), "_s", None)), "from_arrow_c_array", None)
+    wrap = getattr(pl.Series, "_from_pyseries", None)
+    if import_array is None or wrap is None:
+        return pl.Series
+    return lambda exported: wrap(import_array(exported))
+
+
+#: Makes a Series of an object with ``__arrow_c_array__``.
+import_series = _importer()

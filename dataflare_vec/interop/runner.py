@@ -35,12 +35,13 @@ def run_data(data: Any, request: Request, planner: Planner = plan_for) -> Outcom
         As of `run_steps`.
     """
     states = request.runtime.states
-    if states is not None and states.of_records and not request.of_record:
-        states.see_frame(request.names)
-    if states is None or not states.is_limited:
-        return _run(data, request, planner)
-    with states.turn():
-        return _run(data, request, planner)
+    if states is not None:
+        if states.of_records and not request.of_record:
+            states.see_frame(request.names)
+        if states.is_limited:
+            with states.turn():
+                return _run(data, request, planner)
+    return _run(data, request, planner)
 
 
 def _run(data: Any, request: Request, planner: Planner) -> Outcome:

@@ -438,16 +438,3 @@ class CallState:
         known = [len(borrowed), len(made), self.arguments, arrays, len(words), *places, *kinds]
         self._known = array("q", known)
         self.known = self._known.buffer_info()[0]
-
-
-class Exported:
-    """A column that was made, for Polars to import; see the PyCapsule interface."""
-
-    __slots__ = ("_capsules",)
-
-    def __init__(self, capsules: tuple[object, object]) -> None:
-        self._capsules = capsules
-
-    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
-        """Return its capsules; once only, as Polars moves what is in them."""
-        return self._capsules

@@ -72,6 +72,8 @@ class PluginStates:
 
     Attributes
     ----------
+    is_limited : bool
+        Whether a run may have to wait for its `turn`.
     dtypes : dict
         By plugin, the dtypes of the columns it was last seen with in a frame, by parameter.
     of_records : set
@@ -84,6 +86,7 @@ class PluginStates:
         self.of_records: set[str] = set()
         self.running = 0
         self._limit = limit
+        self.is_limited = limit is not None
         self._entries: dict[str, _Entry] = {}
         self.renew_after_fork()
         forks.renew_in_child(self)
@@ -127,11 +130,6 @@ class PluginStates:
         if failed is not None:
             _log.warning("plugin `%s` failed: %s", failed, error)
         return failed
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether a run may have to wait for its `turn`."""
-        return self._semaphore is not None
 
     @contextmanager
     def turn(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from dataflare_vec.engine.execution.admission import admitted
 if TYPE_CHECKING:
     from dataflare_vec.engine.planning.plan import Plan
     from dataflare_vec.engine.planning.request import Request
+    from dataflare_vec.engine.stages.direct import DirectCall
     from dataflare_vec.engine.stages.scope import ColumnScope
     from dataflare_vec.engine.tuner import TracedTuner
 
@@ -50,12 +51,13 @@ def compute(
         return [pl.Series(name, [], dtype=dtype) for name, dtype in call.writes.items()], None
     tuner = None
     if rows > FEW_ROWS:
-        tuner = runtime.tuner(plan.stages, request.settings)
+        tuner, threads = _tuner(plan, call, request)
         with tuner.lock:
-            most = tuner.next_size(rows, request.settings.threads)
+            most = tuner.next_size(rows, threads)
         if rows > most or _log.isEnabledFor(logging.DEBUG):
             return None
-    columns = [scope.column(name) for name in call.reads]
+    known = scope.columns  # the plan has looked at their dtypes
+    columns = [known[name] for name in call.reads]
     if not call.needs_pool and (tuner is None or (rows <= OWN_ROWS and not runtime.has_limit)):
         # A pool would need PyArrow, and save nothing where the allocator has memory of that size at hand.
         computed = call.compute(columns, rows, None)
@@ -70,3 +72,13 @@ def compute(
             tuner.record(rows, elapsed)
     runtime.note(request.steps[0].plugin, rows, elapsed)
     return series, tuner
+
+
+def _tuner(plan: Plan, call: DirectCall, request: Request) -> tuple[TracedTuner, int]:
+    """Return the tuner of a plan, and how many threads there may be; looked up once for a configuration."""
+    tuners, config = request.runtime.tuners, request.settings
+    kept = call.tuner
+    if kept is None or kept[0] is not tuners or kept[1] is not config:
+        tuner = request.runtime.tuner(plan.stages, config)
+        kept = call.tuner = (tuners, config, tuner, config.threads)
+    return kept[2:]

@@ -69,7 +69,7 @@ class Request(NamedTuple):
     @property
     def names(self) -> list[str]:
         """Names of the plugins."""
-        return [step.plugin.name for step in self.steps]
+        return [step.plugin.info.name for step in self.steps]
 
 
 def ask(
@@ -95,7 +95,8 @@ def ask(
     PluginError
         If a plugin isn't known, or the bindings don't fit.
     """
-    check_options(on_error, keep=keep, config=config)
+    if on_error != "raise" or keep is not True or config is not None:  # most calls say nothing
+        check_options(on_error, keep=keep, config=config)
     steps = bind_steps(registry, plugin, output, bindings, by, replace=replace)
     return Request(steps, runtime, keep, on_error, config, state)
 
@@ -111,8 +112,7 @@ def check_options(on_error: object, *, keep: object = True, config: object = Non
     if on_error not in ON_ERROR:
         expected = '"raise", "null" or "drop"'
         raise ArgumentError(argument="on_error", expected=expected, got=repr(on_error))
-    if keep is not True:  # most are: a call takes microseconds
-        check_flag("keep", keep)
+    check_flag("keep", keep)
     if config is not None and not isinstance(config, BatchConfig):
         msg = f"`config` must be a BatchConfig, got {config!r}"
         raise TypeError(msg)

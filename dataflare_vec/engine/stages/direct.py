@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.arrow.c_data import FORMATS
+from dataflare_vec.arrow.c_data import FORMATS, Exported, import_series
 from dataflare_vec.arrow.columns import InputColumn
 from dataflare_vec.arrow.layouts import Bits, FixedWidth
-from dataflare_vec.compiler.native.columns import NO_MEMORY, CallState, Exported, Made, functions
+from dataflare_vec.compiler.native.columns import NO_MEMORY, CallState, Made, functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +51,8 @@ class DirectCall:
         See above.
     needs_pool : bool
         Whether its columns take memory of a pool, however few rows they have.
+    tuner : tuple or None
+        For its caller, what chooses sizes of chunks.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class DirectCall:
         self._layouts = prepared.layouts
         self._parameters = parameters
         self._allocate = allocate
+        self.tuner: tuple[Any, Any, Any, int] | None = None
         self._begin, self._end = functions()[2:]
         words, borrowed = _placed(constants or [None] * len(reads), prepared.layouts)
         # Other columns are looked at one by one, and their words put before those of the outputs.
@@ -153,7 +156,7 @@ class DirectCall:
         return words
 
     def _columns(self, made: Sequence[tuple[object, object]]) -> list[pl.Series]:
-        series = [pl.Series(Exported(capsules)) for capsules in made]
+        series = [import_series(Exported(capsules)) for capsules in made]
         if self._is_as_made:
             return series
         fields = zip(series, self.writes, self._fields, strict=True)

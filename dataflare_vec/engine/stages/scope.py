@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _ = pl.Series(dtype=pl.Null()).dtype
 
 
+_FEW_COLUMNS = 64
+
+
 class ColumnScope:
     """Names and dtypes, the data's looked up only when asked for, and once.
 
@@ -101,8 +104,10 @@ class ColumnScope:
         return column
 
     def holds_any(self, names: Iterable[str]) -> bool:
-        """Whether the data has a column of one of these names; of thousands of columns no list is made."""
+        """Whether the data has a column of one of these names."""
         known, frame = self._names, self._frame
+        if known is None and frame.width <= _FEW_COLUMNS:  # a list of thousands would take longer
+            known = self.data_names
         for name in names:
             if (frame.get_column(name, default=None) is not None) if known is None else name in known:
                 return True
