@@ -80,6 +80,10 @@ def fractions(n, k):
     return n**-1
 
 
+def among(x, n):
+    return x in (1, 0.5, n), n in (x, -1, 2.0**53), x not in [3, 2.5]
+
+
 def listed(v):
     total = 0
     for x in v:
@@ -87,7 +91,7 @@ def listed(v):
     return total
 
 
-KERNELS = plugins(whole, remainders, places, constants, tens, power, squares, fractions, listed)
+KERNELS = plugins(whole, remainders, places, constants, tens, power, squares, fractions, among, listed)
 FLOATS = {"x": (doubles, pl.Float64), "n": (digits, pl.Int64)}
 WHOLE = {"n": (integers, pl.Int64), "k": (exponents, pl.Int64)}
 LISTS = {"v": (st.lists(doubles.filter(lambda x: abs(x) < 1e12 or x != x), max_size=4), pl.List(pl.Float64))}
@@ -96,6 +100,7 @@ COLUMNS = {
     "remainders": {"x": FLOATS["x"]},
     "places": FLOATS,
     "constants": FLOATS,
+    "among": FLOATS,
     "tens": {**WHOLE, "k": (few, pl.Int64)},
     "listed": LISTS,
 }

@@ -102,14 +102,16 @@ def _is_tuple(ty: types.Type) -> bool:
 
 @infer_global(operator.contains)
 class _Contains(WideTemplate):
-    """``x in (a, b)`` with an integer of 128 bits on either side."""
+    """``x in (a, b)`` with numbers of several types, or an integer of 128 bits on either side."""
 
     key = operator.contains
 
     def generic(self, args: Args, kws: Any) -> Any:
         """Return the signature for a tuple of numbers."""
         items, sought = args
-        if not isinstance(items, types.BaseTuple) or not any(map(is_wide, (*items, sought))):
+        if not isinstance(items, types.BaseTuple):
+            return None
+        if not isinstance(items, types.Tuple) and not any(map(is_wide, (*items, sought))):
             return None
         numbers = all(emit.is_integer(ty) or isinstance(ty, types.Float) for ty in (*items, sought))
         return signature(types.boolean, items, sought) if numbers else None
@@ -123,10 +125,16 @@ class _Contains(WideTemplate):
 def _contains(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
     found = cgutils.false_bit
     for item, ty in zip(cgutils.unpack_tuple(builder, args[0]), sig.args[0], strict=True):
-        plain = types.unliteral(ty)
-        value = context.cast(builder, item, ty, plain)
-        kinds = signature(types.boolean, plain, sig.args[1])
-        found = builder.or_(found, comparison("==")(context, builder, kinds, (value, args[1])))
+        kinds = types.unliteral(ty), types.unliteral(sig.args[1])
+        if all(isinstance(kind, types.Float) for kind in kinds):
+            kinds = types.float64, types.float64
+        pairs = zip((item, args[1]), (ty, sig.args[1]), kinds, strict=True)
+        values = [context.cast(builder, value, given, kind) for value, given, kind in pairs]
+        if isinstance(kinds[0], types.Float) and kinds[0] == kinds[1]:
+            equal = builder.fcmp_ordered("==", *values)
+        else:
+            equal = comparison("==")(context, builder, signature(types.boolean, *kinds), values)
+        found = builder.or_(found, equal)
     return found
 
 
