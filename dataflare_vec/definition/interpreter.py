@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import localcontext
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.plugin import plain
 from dataflare_vec.definition.python_values import WIDE, converter
@@ -53,6 +55,10 @@ def call_rows(
         from dataflare_vec.definition.python_floats import KINDS
 
         wrap, of_constant = [KINDS.get(convert, convert) for convert in wrap], KINDS[np.float64]
+    if any(dtype.base_type() is pl.Float32 for dtype in dtypes):
+        from dataflare_vec.definition.python_floats import Constant
+
+        of_constant = Constant
     with np.errstate(all="ignore"), localcontext(WIDE):
         for i, values in enumerate(rows):
             try:

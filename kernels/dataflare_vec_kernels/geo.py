@@ -247,6 +247,8 @@ def vincenty(lat1, lon1, lat2, lon2):
     >>> round(vincenty(52.52, 13.405, 48.8566, 2.3522), 3)
     879.699
     """
+    # In single precision the steps wouldn't end.
+    lat1, lon1, lat2, lon2 = float(lat1), float(lon1), float(lat2), float(lon2)
     flattening = WGS84_FLATTENING
     polar = WGS84_RADIUS_KM * (1.0 - flattening)
     # Reduced latitudes.

@@ -47,6 +47,8 @@ def solar_position(seconds, lat, lon):
     >>> round(solar_position(noon_in_greenwich_at_midsummer, 51.4779, 0.0).elevation, 1)
     62.0
     """
+    # The hour angle counts turns: single precision would lose its digits.
+    seconds, lat, lon = float(seconds), float(lat), float(lon)
     days = seconds / 86400.0 - 10957.5  # since noon of 2000-01-01
     longitude = 280.460 + 0.9856474 * days
     anomaly = math.radians(357.528 + 0.9856003 * days)

@@ -160,6 +160,8 @@ def bond_yield(price, face, coupon, years, frequency=2.0):
     """
     if price <= 0.0 or face <= 0.0 or years <= 0.0 or coupon < 0.0:
         raise ValueError("price, face and years must be positive, and the coupon not negative")
+    # In single precision the steps wouldn't end.
+    price, face, coupon, years = float(price), float(face), float(coupon), float(years)
     paid, periods = coupon / frequency, years * frequency
     u = math.log1p((paid + (1.0 - price / face) / periods) / (0.5 + 0.5 * price / face))
     for _ in range(100):
@@ -184,8 +186,8 @@ def _present_value(amounts, days, u):
     """Value of payments on the first day at the rate exp(u) - 1, and its derivative."""
     value = slope = 0.0
     for i in range(len(amounts)):
-        years = (days[i] - days[0]) / 365.0
-        part = amounts[i] * math.exp(-u * years)
+        years = float(days[i] - days[0]) / 365.0
+        part = float(amounts[i]) * math.exp(-u * years)
         value += part
         slope -= years * part
     return value, slope

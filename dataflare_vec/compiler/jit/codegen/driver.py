@@ -316,24 +316,24 @@ def compile_kernel(
         for some in (inputs, narrowed)
     )
     needs_general = narrow_types != argument_types
-    relaxed = math == "fast"
+    compile_ = partial(
+        compile_variant, function, relaxed=math == "fast", constants=constant_positions(inputs, groups)
+    )
     with compile_lock:
         if math == "libm":
-            result = compile_variant(function, narrow_types, None)
+            result = compile_(narrow_types, None)
         else:
             try:
-                result = compile_variant(function, narrow_types, Mode(general=False), relaxed=relaxed)
+                result = compile_(narrow_types, Mode(general=False))
             except TryInGuardedVariant:
-                result = compile_variant(function, narrow_types, Mode(general=True), relaxed=relaxed)
+                result = compile_(narrow_types, Mode(general=True))
             else:
                 needs_general = needs_general or has_angles(plain(function))
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
     general = None
     if needs_general:
         mode = None if math == "libm" else Mode(general=True)
-        general = GeneralVariant(
-            tuple(inputs), partial(compile_variant, function, argument_types, mode, relaxed=relaxed)
-        )
+        general = GeneralVariant(tuple(inputs), partial(compile_, argument_types, mode))
     return CompiledKernel(
         narrowed,
         outputs,
@@ -346,15 +346,31 @@ def compile_kernel(
     )
 
 
+def constant_positions(
+    inputs: Sequence[Input], groups: Sequence[int] | None = None, first: int = 0
+) -> frozenset[int]:
+    """Return which of a function's arguments, counted from ``first``, aren't columns."""
+    columns = group(groups, [item.is_column for item in inputs], all)
+    return frozenset(i for i, is_column in enumerate(columns, first) if not is_column)
+
+
 def compile_variant(
-    function: Callable[..., Any], argument_types: Any, mode: Mode | None, *, relaxed: bool = False
+    function: Callable[..., Any],
+    argument_types: Any,
+    mode: Mode | None,
+    *,
+    relaxed: bool = False,
+    constants: frozenset[int] = frozenset(),
 ) -> Any:
-    """Return Numba's result for one variant of the mathematical functions (None: libm's)."""
+    """Return Numba's result for one variant of the mathematical functions (None: libm's).
+
+    ``constants`` are the positions of arguments that aren't columns.
+    """
     options = options_of(function)
     options.setdefault("error_model", ERROR_MODEL)
     if relaxed:
         options.setdefault("fastmath", {"reassoc", "nsz", "arcp", "contract"})
-    options["pipeline_class"] = pipeline(mode, is_outermost=True)
+    options["pipeline_class"] = pipeline(mode, is_outermost=True, constants=constants)
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     with no_cast_warnings():

@@ -18,7 +18,12 @@ from numba.core import cgutils, types
 from numba.core.imputils import fix_returning_optional
 
 from dataflare_vec.compiler.jit.abi.arguments import Input
-from dataflare_vec.compiler.jit.codegen.driver import CompiledKernel, compile_lock, compile_variant
+from dataflare_vec.compiler.jit.codegen.driver import (
+    CompiledKernel,
+    compile_lock,
+    compile_variant,
+    constant_positions,
+)
 from dataflare_vec.compiler.jit.codegen.rows import KernelCode, RowLoopBuilder
 from dataflare_vec.compiler.jit.codegen.signature import outputs_of
 from dataflare_vec.compiler.jit.lowering.math.emit import Mode
@@ -321,7 +326,13 @@ def compile_fold(
     while True:
         argument_types = (state, *[item.kernel_type for item in inputs])
         with compile_lock:
-            result = compile_variant(function, argument_types, mode, relaxed=math == "fast")
+            result = compile_variant(
+                function,
+                argument_types,
+                mode,
+                relaxed=math == "fast",
+                constants=constant_positions(inputs, first=1),
+            )
         returned, value = result.signature.return_type, None
         if gives_values:
             returned, value = _state_and_value(returned)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dis
 import weakref
 from dataclasses import dataclass, field
+from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ from dataflare_vec.compiler.jit.passes.lookups import drop_unused, read_attribut
 from dataflare_vec.compiler.jit.passes.optional import compare_none
 from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions
 from dataflare_vec.compiler.jit.passes.recursion import Depth
+from dataflare_vec.compiler.jit.passes.single_precision import keep_single
 from dataflare_vec.compiler.jit.passes.widen_integers import compute_wide
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
 from dataflare_vec.definition.call_graph import may_recurse
@@ -71,7 +73,10 @@ if TYPE_CHECKING:
 ERROR_MODEL = "dataflare"
 
 #: Options that Numba adds by itself, and those that only make sense for the author's own compiled function.
-OWN_OPTIONS = {"nopython", "nogil", "cache", "parallel", "forceobj", "looplift"}
+OWN_OPTIONS = {
+    *("nopython", "nogil", "cache", "parallel", "forceobj", "looplift"),
+    *("no_cpython_wrapper", "no_cfunc_wrapper"),
+}
 
 
 # -- the stand-in -----------------------------------------------------------------------------------------
@@ -348,13 +353,22 @@ def options_of(function: Any) -> dict[str, Any]:
     return options
 
 
-def _helper(called: Any, mode: emit.Mode | None, *, is_outermost: bool = False) -> Dispatcher:
-    """Return the dispatcher of the same function whose calls are replaced too."""
+def _helper(
+    called: Any,
+    mode: emit.Mode | None,
+    *,
+    is_outermost: bool = False,
+    constants: frozenset[int] = frozenset(),
+) -> Dispatcher:
+    """Return the dispatcher of the same function whose calls are replaced too.
+
+    ``constants`` are as in `pipeline`.
+    """
     made = _helpers.setdefault(called, {})
     # Numba reads a global once, and it may have changed since: a kernel gets what there is now.
     reader = Reader()
     reader.root(called)
-    key = mode, is_outermost, bytes(reader.found) if reader.reason is None else b""
+    key = mode, is_outermost, constants, bytes(reader.found) if reader.reason is None else b""
     if key not in made or (reader.reason is not None and _watches[made[key]].changed()):
         function = _passed_on(called) if is_outermost else plain(called)
         options = options_of(called)
@@ -364,7 +378,7 @@ def _helper(called: Any, mode: emit.Mode | None, *, is_outermost: bool = False) 
         if not isinstance(called, Dispatcher):  # divides as the kernel does
             options["error_model"] = ERROR_MODEL
         compile_ = numba.njit(
-            pipeline_class=pipeline(mode, is_outermost=is_outermost),
+            pipeline_class=pipeline(mode, is_outermost=is_outermost, constants=constants),
             no_cpython_wrapper=True,
             no_cfunc_wrapper=True,
             **options,
@@ -373,6 +387,14 @@ def _helper(called: Any, mode: emit.Mode | None, *, is_outermost: bool = False) 
         _watches[made[key]] = reader.watches
         _take_defaults(made[key])
     return made[key]
+
+
+def _given(helper: Dispatcher, numbers: frozenset[int], *, mode: emit.Mode | None) -> Dispatcher:
+    """Return what is called instead of a helper where the arguments at some positions are Python's."""
+    known = getattr(helper._compiler.pipeline_class, "constants", None)  # None: a library's
+    if known is None or numbers <= known:
+        return helper
+    return _helper(helper, mode, constants=numbers)
 
 
 def _passed_on(called: Dispatcher) -> Callable[..., Any]:
@@ -475,10 +497,12 @@ class _Translate(TranslateByteCode):  # type: ignore[misc]
         return True
 
 
-_pipelines: dict[tuple[emit.Mode | None, bool], type[compiler.CompilerBase]] = {}
+_pipelines: dict[tuple[emit.Mode | None, bool, frozenset[int]], type[compiler.CompilerBase]] = {}
 
 
-def pipeline(mode: emit.Mode | None, *, is_outermost: bool) -> type[compiler.CompilerBase]:
+def pipeline(
+    mode: emit.Mode | None, *, is_outermost: bool, constants: frozenset[int] = frozenset()
+) -> type[compiler.CompilerBase]:
     """Return Numba's default compiler with our passes.
 
     Parameters
@@ -488,14 +512,19 @@ def pipeline(mode: emit.Mode | None, *, is_outermost: bool) -> type[compiler.Com
     is_outermost
         Whether what is compiled is called by a loop, or by a library that it is handed to, and not by name in
         another function: see `jit.passes.recursion`.
+    constants
+        The positions of arguments that are numbers of Python's, as constants are: see
+        `jit.passes.single_precision`.
     """
-    key = mode, is_outermost
+    key = mode, is_outermost, constants
     if key not in _pipelines:
-        _pipelines[key] = _make_pipeline(mode, is_outermost)
+        _pipelines[key] = _make_pipeline(mode, is_outermost, constants)
     return _pipelines[key]
 
 
-def _make_pipeline(mode: emit.Mode | None, is_outermost: bool) -> type[compiler.CompilerBase]:
+def _make_pipeline(
+    mode: emit.Mode | None, is_outermost: bool, constants: frozenset[int]
+) -> type[compiler.CompilerBase]:
     @register_pass(mutates_CFG=False, analysis_only=False)
     class ReplaceCalls(FunctionPass):  # type: ignore[misc]
         _name = f"dfv_replace_calls_{mode}_{is_outermost}"
@@ -516,6 +545,20 @@ def _make_pipeline(mode: emit.Mode | None, is_outermost: bool) -> type[compiler.
             return _replace_calls(state.func_ir, mode, is_outermost=is_outermost) or changed
 
     @register_pass(mutates_CFG=False, analysis_only=False)
+    class KeepSingle(FunctionPass):  # type: ignore[misc]
+        _name = f"dfv_keep_single_{mode}_{is_outermost}_{sorted(constants)}"
+
+        def __init__(self) -> None:
+            FunctionPass.__init__(self)
+
+        def run_pass(self, state: Any) -> bool:
+            changed = False
+            while keep_single(state.func_ir, state.typemap, constants, partial(_given, mode=mode)):
+                state.return_type = None  # which would be taken for given
+                changed = typed_passes.NopythonTypeInference().run_pass(state)
+            return changed
+
+    @register_pass(mutates_CFG=False, analysis_only=False)
     class ComputeExactly(FunctionPass):  # type: ignore[misc]
         _name = f"dfv_compute_exactly_{mode}_{is_outermost}"
 
@@ -530,7 +573,11 @@ def _make_pipeline(mode: emit.Mode | None, is_outermost: bool) -> type[compiler.
             _notes[state.func_id.func].has_angles |= leaves
             return changed or compared
 
+    told = constants
+
     class Compiler(compiler.CompilerBase):  # type: ignore[misc]
+        constants = told
+
         def define_pipelines(self) -> list[Any]:
             manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
             passes = [entry for entry, _ in manager.passes]
@@ -538,6 +585,7 @@ def _make_pipeline(mode: emit.Mode | None, is_outermost: bool) -> type[compiler.
             manager.add_pass_after(ReplaceCalls, before)
             manager.add_pass_after(_NoteTexts, typed_passes.NopythonTypeInference)
             manager.add_pass_after(ComputeExactly, typed_passes.NopythonTypeInference)
+            manager.add_pass_after(KeepSingle, typed_passes.NopythonTypeInference)
             ssa = passes.index(CheckDefiniteAssignment.before)
             manager.add_pass_after(CheckDefiniteAssignment, passes[ssa - 1])
             manager.passes = [

@@ -1,6 +1,7 @@
-"""Python's arithmetic in compiled code, where Numba's own is another: integers of floats, digits, powers."""
+"""Python's arithmetic in compiled code, where Numba's is another: integers of floats, digits, powers."""
 
 from dataflare_vec.compiler.jit.lowering.exact import digits as digits  # registers it
+from dataflare_vec.compiler.jit.lowering.exact import double as double
 from dataflare_vec.compiler.jit.lowering.exact import library as library
 from dataflare_vec.compiler.jit.lowering.exact import powers as powers
 from dataflare_vec.compiler.jit.lowering.exact import whole as whole

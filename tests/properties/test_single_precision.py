@@ -1,0 +1,87 @@
+"""Law 2 where floats of 32 bits meet other numbers: Python's take their width, Float64 columns' widen them.
+
+Functions are drawn too: expressions of a few operators over columns, constants and literals.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+import dataflare_vec as dfv
+from testing.oracle import as_numpy, check, plugin
+from testing.strategies import configs, frames
+
+singles = st.floats(width=32) | st.integers(-(2**20), 2**20).map(lambda k: float(np.float32(k / 10)))
+COLUMNS = {"x": (singles, pl.Float32), "y": (singles, pl.Float32), "z": pl.Float64, "n": pl.Int8}
+
+LITERALS = ("0", "1", "3", "-7", "16777217", "0.1", "0.5", "-2.3", "1e-40", "1e38")
+leaves = st.sampled_from(["x", "x", "y", "z", "n", "k", *LITERALS])
+#: What is chosen from has one width; Python's result is a float of 64 bits or of 32, row by row. Constants
+#: are rounded, so that a Float32 stays one.
+chosen = st.sampled_from(["x", "y * 0.3", "-y", "k", "2", "-0.5", "0.125"])
+divisors = st.sampled_from(["x", "y", "z", "k", "3", "0.3"])
+
+
+def larger(inner):
+    """Draw an expression of others."""
+    return st.one_of(
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-*"), inner),
+        st.builds("({} / {})".format, inner, divisors),
+        st.builds("(-{})".format, inner),
+        st.builds("abs({})".format, inner),
+        st.builds("float({})".format, inner),
+        st.builds("{}({}, {})".format, st.sampled_from(["min", "max"]), chosen, chosen),
+        st.builds("({} if n > 3 else {})".format, chosen, chosen),
+        st.builds("divmod({}, 0.7)[0]".format, st.sampled_from(["x", "y", "z"])),
+        st.builds("scaled(x, {})".format, inner),
+    )
+
+
+some = larger(leaves)
+numbers = some | larger(some)
+bodies = st.one_of(
+    numbers.map("return {}".format),
+    st.builds("return {} {} {}".format, numbers, st.sampled_from(["<", "<=", "==", "!="]), numbers),
+    st.builds("return x in ({}, {})".format, numbers, numbers),
+    st.builds("t = {}\n    for i in range(3):\n        t += {}\n    return t".format, leaves, numbers),
+    st.builds("if n > 3:\n        return {}\n    return {}".format, numbers, numbers),
+)
+
+
+def scaled(value, factor):
+    return value * factor + 0.3 * factor
+
+
+def defined(body):
+    """Return a kernel whose function has this body."""
+    names = {"scaled": scaled}
+    exec(f"def drawn(x, y, z, n, k=1.0):\n    {body}\n", names)
+    return plugin(names["drawn"])
+
+
+@settings(max_examples=25, phases=[Phase.generate])  # each example is a compilation or two
+@given(body=bodies, frame=frames(**COLUMNS), config=configs, k=st.sampled_from([2.5, -0.25, 3]))
+def test_compiled_is_interpreted(body, frame, config, k):
+    check(defined(body), frame, rows=as_numpy(frame), config=config, k=k)
+
+
+@pytest.mark.parametrize(
+    ("body", "dtype"),
+    [
+        ("return x * 0.1", pl.Float32),
+        ("return x * n + k", pl.Float32),
+        ("return x if n > 3 else 0", pl.Float32),
+        ("return max(x, k) ** 2", pl.Float32),
+        ("return x * z", pl.Float64),
+        ("return float(x) * k", pl.Float64),
+        ("return float(n) * x", pl.Float32),
+    ],
+)
+def test_dtypes(body, dtype):
+    row = {"x": [0.1], "y": [0.2], "z": [0.3], "n": [5]}
+    frame = pl.DataFrame(row, schema_overrides={"x": pl.Float32, "y": pl.Float32})
+    assert dfv.run(frame, defined(body), keep=False, k=2.5).frame.dtypes == [dtype]
