@@ -94,9 +94,11 @@ class Flow:
             try:
                 for batch in coalesced(queue, partial(transform.wanted_rows, most), self.max_latency, nbytes):
                     self._schema_for(batch.schema)
-                    frame = transform.compute(batch)
-                    if not transform.reduces:
-                        yield frame
+                    fitting = transform.rows_at_limit(batch.height)
+                    for piece in [batch] if fitting == batch.height else batch.iter_slices(fitting):
+                        frame = transform.compute(piece)
+                        if not transform.reduces:
+                            yield frame
             finally:
                 stop()
                 self._open.remove(queue)

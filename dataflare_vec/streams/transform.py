@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.arrow.layouts.item_sizes import value_bytes
+from dataflare_vec.engine.execution.fast_path import FEW_ROWS
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.planning.steps import annotated_types
 from dataflare_vec.engine.stages.expression import named
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Rows in a batch: fewer are joined if that costs no time, more are cut.
 FEWEST, MOST = 1 << 14, 1 << 18
+#: Frames that have memory of the pool at a time: with the reader, in the queue, computed; and one to spare.
+_ALIVE = 5
 #: Bytes that a value of a type without a fixed width is taken for.
 _WIDTH = 32
 
@@ -166,6 +169,32 @@ class Transform:
     def wanted_rows(self, most: int) -> int:
         """Return how many rows a batch should have by what the tuner has found."""
         return min(max(self._best * self._request.settings.threads, FEWEST), most)
+
+    @property
+    def _pool_limit(self) -> int | None:
+        return self._request.runtime.pool.config.max_bytes
+
+    @property
+    def writer_memory(self) -> int | None:
+        """Bytes of which a writer may gather its part: new columns are in the pool until they are written."""
+        if self.memory is None or self._pool_limit is None:
+            return self.memory
+        return min(self.memory, self._pool_limit)
+
+    def rows_at_limit(self, rows: int) -> int:
+        """Return how many rows of a batch are computed at a time where the memory pool has a limit.
+
+        Whoever asks for the next frame still has the last one, and others are in the queue: a frame that
+        takes more than their memory leaves would wait for it in vain.
+        """
+        assert self._runner is not None
+        limit = self._pool_limit
+        if limit is None:
+            return rows
+        using = [stage for stage in self._runner.plan.stages if stage.uses_pool]
+        while rows > FEW_ROWS and sum(stage.needs(rows).least for stage in using) > limit // _ALIVE:
+            rows = (rows + 1) // 2
+        return rows
 
     def begin(self, label: str | None) -> None:
         """Count the rows to come from 0: those of a file, or of all there are."""

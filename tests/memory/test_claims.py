@@ -303,6 +303,26 @@ def test_streams_at_once(frame, tmp_path):
     assert at_once(3, work) == [3 * ROWS] * 3
 
 
+LONG = pl.DataFrame({"x": np.arange(1 << 19, dtype=np.float64)})
+THREE = [dfv.step(more, output=name) for name in "abc"]
+
+
+@pytest.mark.parametrize("memory", [None, "128MiB"])
+def test_the_reader_of_a_stream_has_a_frame_while_the_next_is_computed(memory):
+    """Two of the size that they have without a limit would take more than there is."""
+    rows, frame = 0, None
+    for frame in dfv.stream(LONG, THREE, manager=manager_of(6 * MB), memory=memory):
+        rows += frame.height
+    assert rows == LONG.height
+    assert frame["c"][-1] == LONG["x"][-1] + 1
+
+
+@pytest.mark.parametrize("end", ["parquet", "arrows", "ndjson"])
+def test_the_writer_of_a_stream_gathers_no_more_than_there_is(end, tmp_path):
+    stream = dfv.stream(LONG, THREE, manager=manager_of(6 * MB), memory="128MiB")
+    assert stream.write(tmp_path / f"o.{end}").output_count == LONG.height
+
+
 # -- the turns themselves ----------------------------------------------------------------------------------
 
 

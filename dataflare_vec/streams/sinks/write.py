@@ -95,7 +95,7 @@ class Writing:
                     partition_by=partitions,
                     options=sink.options,
                     name=sink.name,
-                    memory=self.flow.transform.memory,
+                    memory=self.flow.transform.writer_memory,
                 ),
                 self.flow.close,
                 None if progress is None else lambda: progress(self.flow.transform.result),
