@@ -38,6 +38,7 @@ import polars as pl
 from races import (
     batches,
     bounds,
+    calls,
     keys,
     manager,
     math,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 
 TOPICS = {
     "rows": rows,
+    "calls": calls,
     "rules": rules,
     "math": math,
     "strings": strings,

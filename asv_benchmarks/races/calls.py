@@ -1,0 +1,113 @@
+"""Whole calls against Polars' expression of the same: what they take beside the rows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from statistics import median
+from typing import TYPE_CHECKING
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+import dataflare_vec as dfv
+from races.common import Figure, Size, at_least, at_most, numbers, timed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dfv.plugin
+def weighted(a, b, weight=2.5):
+    return a * weight + b
+
+
+def by_plugin(df: pl.DataFrame) -> pl.DataFrame:
+    return df.pipe(dfv.apply, weighted)
+
+
+def by_expression(df: pl.DataFrame) -> pl.DataFrame:
+    return df.with_columns((pl.col("a") * 2.5 + pl.col("b")).alias("weighted"))
+
+
+def many(call: Callable[[pl.DataFrame], object], df: pl.DataFrame, calls: int) -> Callable[[], None]:
+    """Return a turn of calls: one takes so little that the clock and what ran before would count."""
+
+    def turn() -> None:
+        for _ in range(calls):
+            call(df)
+
+    return turn
+
+
+def against_expression(
+    what: str,
+    df: pl.DataFrame,
+    size: Size,
+    bar: tuple[float, float],
+    ours: Callable[[pl.DataFrame], pl.DataFrame] = by_plugin,
+) -> Figure:
+    assert_frame_equal(ours(df), by_expression(df), check_exact=True)
+    calls = max(2, min(20, 200_000 // (df.height * df.width)))
+    turns = 4 * size.repeats if df.height >= 100_000 else 30 * size.repeats
+    mine, theirs = timed([many(ours, df, calls), many(by_expression, df, calls)], turns)
+    note = f"{mine / calls * 1e6:.0f} µs against {theirs / calls * 1e6:.0f}"
+    limit, aim = bar
+    return Figure(
+        f"{what}: time / with_columns of the same expression", mine / theirs, at_most(limit, aim=aim), note
+    )
+
+
+def whole_calls(size: Size) -> Iterator[Figure]:
+    bars = {1: (1.1, 0.8), 1_000: (1.1, 0.8), 10_000: (1.3, 0.8), 100_000: (1.7, 0.8), 1_000_000: (2.0, 0.7)}
+    for rows, bar in bars.items():
+        yield against_expression(f"a * 2.5 + b, {rows:,} rows", numbers(rows, "a", "b"), size, bar)
+
+
+def bound_calls(size: Size) -> Iterator[Figure]:
+    def ours(df: pl.DataFrame) -> pl.DataFrame:
+        return dfv.apply(df, weighted, output="weighted", a="a", weight=2.5, on_error="null")
+
+    df = numbers(1_000, "a", "b")
+    yield against_expression("the same with bindings, 1,000 rows", df, size, (1.2, 0.8), ours)
+
+
+def wide_frames(size: Size) -> Iterator[Figure]:
+    df = numbers(2, "a", "b", *(f"c{i}" for i in range(2_998)))
+    yield against_expression("the same in a frame of 3,000 columns", df, size, (1.0, 0.8))
+
+
+def calls_of_threads(size: Size) -> Iterator[Figure]:
+    """Eight threads of a service, each with small frames of its own."""
+    frames = [numbers(100, "a", "b") for _ in range(8)]
+    seconds = 0.4 if size.repeats > 1 else 0.05
+
+    def rate(call: Callable[[pl.DataFrame], object]) -> float:
+        end = time.perf_counter() + seconds
+        counts = []
+
+        def work(df: pl.DataFrame) -> None:
+            done = 0
+            while time.perf_counter() < end:
+                call(df)
+                done += 1
+            counts.append(done)
+
+        threads = [threading.Thread(target=work, args=(df,)) for df in frames]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return sum(counts) / seconds
+
+    rates = [(rate(by_plugin), rate(by_expression)) for _ in range(size.repeats)]
+    ours, theirs = (median(one) for one in zip(*rates, strict=True))
+    yield Figure(
+        "8 threads, 100-row frames: calls a second / Polars' expression",
+        ours / theirs,
+        at_least(0.8, aim=1.0),
+        f"{ours:,.0f} against {theirs:,.0f}",
+    )
+
+
+RACES = [whole_calls, bound_calls, wide_frames, calls_of_threads]
