@@ -95,7 +95,7 @@ def run_record(
         runtime.states.of_records.update(
             {step.plugin.name for step in steps}.difference(runtime.states.dtypes)
         )
-    frame = pl.DataFrame(columns)
+    frame = columns[0].to_frame().hstack(columns[1:]) if columns else pl.DataFrame()
     try:
         outcome = run_data(frame, Request(steps, runtime, keep=False, on_error="null", of_record=True))
     except RowError as failed:  # of a column kernel, which fails as a whole

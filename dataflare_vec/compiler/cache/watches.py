@@ -106,7 +106,10 @@ class Watches:
             now = _items(value)
             if len(now) != len(items) or not all(map(is_, now, items)):
                 return True
-        return any(_attribute(owner, name) is not value for owner, name, value in self._made)
+        for owner, name, value in self._made:
+            if _attribute(owner, name) is not value:
+                return True
+        return False
 
 
 def _content(cell: Any) -> Any:

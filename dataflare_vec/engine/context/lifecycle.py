@@ -50,6 +50,9 @@ class PluginState(Enum):
     DISABLED = "disabled"
 
 
+_READY = PluginState.READY  # looked up once: an Enum takes its time
+
+
 class _Entry:
     """One plugin: the state that it has between runs, and how many of those are under way."""
 
@@ -124,7 +127,7 @@ class PluginStates:
                 if entry.runs:
                     entry.runs -= 1
                 if error is None:
-                    entry.settled = PluginState.READY
+                    entry.settled = _READY
                 elif name == failed:
                     entry.settled = PluginState.FAILED
         if failed is not None:

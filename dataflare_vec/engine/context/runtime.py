@@ -107,7 +107,8 @@ class Runtime:
     @property
     def is_closed(self) -> bool:
         """Whether the pool has been closed: then nothing runs any more."""
-        return not callable(self._pool) and self.pool.closed
+        pool: Any = self._pool
+        return not callable(pool) and pool.closed
 
     def tuner(self, stages: Sequence[Stage], config: BatchConfig) -> TracedTuner:
         """Return the tuner of a pipeline over columns of the same types.

@@ -14,6 +14,7 @@ import polars as pl
 from dataflare_vec._util.logs import get_logger
 from dataflare_vec.compiler.native import watch as watch  # provides it to `interrupts`
 from dataflare_vec.engine.execution.admission import admitted
+from dataflare_vec.engine.tuner import WholeFrames
 
 if TYPE_CHECKING:
     from dataflare_vec.engine.planning.plan import Plan
@@ -49,16 +50,14 @@ def compute(
     if not rows:  # streams ask so for the types of what comes out
         runtime.count(plan.stages, [], {})
         return [pl.Series(name, [], dtype=dtype) for name, dtype in call.writes.items()], None
-    tuner = None
+    whole = None
     if rows > FEW_ROWS:
-        tuner, threads = _tuner(plan, call, request)
-        with tuner.lock:
-            most = tuner.next_size(rows, threads)
-        if rows > most or _log.isEnabledFor(logging.DEBUG):
+        whole = _whole(plan, call, request)
+        if not whole.take(rows) or _log.isEnabledFor(logging.DEBUG):
             return None
     known = scope.columns  # the plan has looked at their dtypes
     columns = [known[name] for name in call.reads]
-    if not call.needs_pool and (tuner is None or (rows <= OWN_ROWS and not runtime.has_limit)):
+    if not call.needs_pool and (whole is None or (rows <= OWN_ROWS and not runtime.has_limit)):
         # A pool would need PyArrow, and save nothing where the allocator has memory of that size at hand.
         computed = call.compute(columns, rows, None)
     else:
@@ -67,18 +66,18 @@ def compute(
     if computed is None:
         return None
     series, elapsed = computed
-    if tuner is not None:
-        with tuner.lock:
-            tuner.record(rows, elapsed)
     runtime.note(request.steps[0].plugin, rows, elapsed)
-    return series, tuner
+    if whole is None:
+        return series, None
+    whole.record(rows, elapsed)
+    return series, whole.tuner
 
 
-def _tuner(plan: Plan, call: DirectCall, request: Request) -> tuple[TracedTuner, int]:
-    """Return the tuner of a plan, and how many threads there may be; looked up once for a configuration."""
+def _whole(plan: Plan, call: DirectCall, request: Request) -> WholeFrames:
+    """Return what decides about whole frames of a plan; looked up once for a configuration."""
     tuners, config = request.runtime.tuners, request.settings
-    kept = call.tuner
+    kept = call.whole
     if kept is None or kept[0] is not tuners or kept[1] is not config:
-        tuner = request.runtime.tuner(plan.stages, config)
-        kept = call.tuner = (tuners, config, tuner, config.threads)
-    return kept[2:]
+        whole = WholeFrames(request.runtime.tuner(plan.stages, config), config.threads)
+        kept = call.whole = (tuners, config, whole)
+    return kept[2]

@@ -156,7 +156,8 @@ def _remembered_step(
 ) -> BoundStep:
     """Return the only step of a call; that of an earlier one that said the same."""
     calls = remembered(plugin).calls
-    key = _call_key(output, bindings, by, replace=replace)
+    plain = output is None and by is None and not bindings
+    key = replace if plain else _call_key(output, bindings, by, replace=replace)
     step: BoundStep | None = calls.get(key)
     if step is None:
         if output is not None:
@@ -169,15 +170,20 @@ def _remembered_step(
     return step
 
 
-def _call_key(output: Any, bindings: Mapping[str, Any], by: By, *, replace: bool) -> Any:
+def _call_key(output: Any, bindings: Mapping[str, Any], by: Any, *, replace: bool) -> Any:
     """Return what tells a call from others of its plugin; None if it holds what can't be compared."""
-    if output is None and by is None and not bindings:
-        return replace
-    said = [output, by, *bindings.values()]
-    if not all(type(value) in _COMPARABLE for value in said):
+    said = [replace, output, by]
+    if type(output) not in _COMPARABLE or type(by) not in _COMPARABLE:
         return None
-    # 1 isn't 1.0, nor 0.0 the same as -0.0.
-    return (replace, *bindings, *[(type(one), one.hex() if type(one) is float else one) for one in said])
+    for name, value in bindings.items():
+        kind = type(value)
+        if kind not in _COMPARABLE:
+            return None
+        if kind is str:
+            said += (name, value)
+        else:  # 1 isn't 1.0 nor True, and 0.0 isn't -0.0
+            said += (name, kind, value.hex() if kind is float else value)
+    return tuple(said)
 
 
 def annotated_types(steps: Sequence[BoundStep]) -> dict[str, pl.DataType]:

@@ -51,8 +51,8 @@ class DirectCall:
         See above.
     needs_pool : bool
         Whether its columns take memory of a pool, however few rows they have.
-    tuner : tuple or None
-        For its caller, what chooses sizes of chunks.
+    whole : tuple or None
+        For its caller: tuners and a configuration, and by these what decides about whole frames.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class DirectCall:
         self._layouts = prepared.layouts
         self._parameters = parameters
         self._allocate = allocate
-        self.tuner: tuple[Any, Any, Any, int] | None = None
+        self.whole: tuple[Any, Any, Any] | None = None
         self._begin, self._end = functions()[2:]
         words, borrowed = _placed(constants or [None] * len(reads), prepared.layouts)
         # Other columns are looked at one by one, and their words put before those of the outputs.
@@ -127,9 +127,10 @@ class DirectCall:
                 targets = self._allocate(pool, rows, nulls=found > 0)
             if placed or targets:
                 words = self._words(placed, state[: common.arguments], targets)
+            arguments = words.buffer_info()[0]
             loop = self._kernel.loop(nulls=found > 0)  # compiled now, not in the time that is measured
             began = perf_counter()
-            failed = loop(words.buffer_info()[0], rows)
+            failed = loop(arguments, rows)
             elapsed = perf_counter() - began
             for target in targets:
                 target.check()

@@ -6,6 +6,7 @@ from dataflare_vec.engine.tuner.memory import TunerMemory, make_tuner
 from dataflare_vec.engine.tuner.plot import plot_trace
 from dataflare_vec.engine.tuner.rules import CallableTuner, FixedTuner, RuleTuner
 from dataflare_vec.engine.tuner.trace import TraceEntry, trace_frame
+from dataflare_vec.engine.tuner.whole import WholeFrames
 
 __all__ = [
     "CallableTuner",
@@ -16,6 +17,7 @@ __all__ = [
     "TracedTuner",
     "Tuner",
     "TunerMemory",
+    "WholeFrames",
     "make_tuner",
     "plot_trace",
     "trace_frame",
