@@ -26,31 +26,32 @@ class WholeFrames:
         How many threads there may be.
     """
 
-    __slots__ = ("_rows", "_threads", "_unseen", "tuner")
+    __slots__ = ("_is_seen", "_rows", "_threads", "_unseen", "tuner")
 
     def __init__(self, tuner: TracedTuner, threads: int) -> None:
         self.tuner = tuner
         self._threads = threads
         self._rows = 0  # of the frame that it was last asked about, if that was one chunk
-        self._unseen = 0  # threads may change it at once: it is only a number of turns
+        # Threads may change these at once: they only say whose turn it is to be seen.
+        self._unseen = 0
+        self._is_seen = True
 
     def take(self, rows: int) -> bool:
         """Whether a frame is one chunk."""
         if self._unseen > 0 and rows <= self._rows:
             self._unseen -= 1
+            self._is_seen = False
             return True
         with self.tuner.lock:
             is_whole = rows <= self.tuner.next_size(rows, self._threads)
-        self._rows, self._unseen = rows if is_whole else 0, 0
+        self._rows, self._unseen, self._is_seen = rows if is_whole else 0, 0, True
         return is_whole
 
     def record(self, rows: int, seconds: float) -> None:
         """Note how long a frame took."""
-        if seconds < _BRIEF:
-            if self._unseen > 0:
-                return
-            self._unseen = _UNSEEN
-        else:
-            self._unseen = 0
+        is_brief = seconds < _BRIEF
+        if is_brief and not self._is_seen:
+            return
+        self._unseen = _UNSEEN if is_brief else 0
         with self.tuner.lock:
             self.tuner.record(rows, seconds)

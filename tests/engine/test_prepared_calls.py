@@ -1,0 +1,220 @@
+"""What is made once for calls that say the same: used again while all that it depends on is the same."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import dataflare_vec as dfv
+from dataflare_vec.compiler.remembered import remembered
+from dataflare_vec.engine.execution import execute
+from dataflare_vec.engine.planning import plan as planning
+from dataflare_vec.engine.tuner import FixedTuner, WholeFrames
+
+
+@pytest.fixture
+def plans(monkeypatch):
+    """Return the plans that are made, in order."""
+    made = []
+
+    class Noted(planning.Plan):
+        __slots__ = ()
+
+        def __init__(self, *arguments, **options):
+            made.append(self)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(planning, "Plan", Noted)
+    return made
+
+
+@pytest.fixture
+def scaled():
+    def scaled(a, factor=2.0, kind="x"):
+        return a * factor + len(kind)
+
+    return dfv.register("scaled", scaled, replace=True)
+
+
+FRAME = pl.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+
+
+def values(frame, plugin, **bindings):
+    return dfv.apply(frame, plugin, keep=False, **bindings).to_series().to_list()
+
+
+def test_calls_that_say_the_same_are_planned_once(plans, scaled):
+    for _ in range(3):
+        assert values(FRAME, scaled, factor=3.0, kind="yy") == [5.0, 8.0]
+        assert values(FRAME, "scaled", a="b") == [7.0, 9.0]
+    assert len(plans) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [(1, 1.0), (True, 1), (0.0, -0.0), (-0.0, 0), (math.nan, math.inf), ("a", "b")]
+)
+def test_calls_that_say_something_else_are_told_apart(first, then):
+    @dfv.plugin
+    def told(a, given=2.5):
+        return a * given
+
+    for given in (first, then, first):
+        said = "a" if isinstance(given, str) else "given"
+        result = dfv.apply(FRAME, told, **{said: given})["told"]
+        expected = FRAME[given] * 2.5 if said == "a" else FRAME["a"] * float(given)
+        assert result.dtype == pl.Float64
+        assert list(map(repr, result)) == list(map(repr, expected))
+
+
+def test_a_constants_type_is_part_of_what_is_said():
+    @dfv.plugin
+    def typed(n, given=1):
+        return n * given
+
+    whole = pl.DataFrame({"n": [3]})
+    dtypes = [dfv.apply(whole, typed, given=given)["typed"].dtype for given in (1, 1.0, 1, True)]
+    assert dtypes[:3] == [pl.Int64, pl.Float64, pl.Int64]
+
+
+def test_another_schema_is_planned_anew(plans, scaled):
+    assert values(FRAME, scaled) == [3.0, 5.0]
+    assert values(FRAME.select("b", "a"), scaled) == [3.0, 5.0]
+    assert values(FRAME.select("a").with_columns(c=1, d=2), scaled) == [3.0, 5.0]
+    assert len(plans) == 1
+    assert values(FRAME.cast({"a": pl.Int8}), scaled) == [3.0, 5.0]
+    assert len(plans) == 2
+    with pytest.raises(dfv.ColumnNotFoundError):
+        dfv.apply(FRAME.select("b"), scaled)
+
+
+@pytest.mark.parametrize("more", [0, 200])
+def test_a_name_that_is_taken_is_refused_before_any_work(more, scaled):
+    wide = FRAME.with_columns(**{f"c{i}": 0 for i in range(more)})
+    assert dfv.apply(wide, scaled)["scaled"].to_list() == [3.0, 5.0]
+    manager = dfv.PluginManager()
+    dfv.apply(wide, scaled, manager=manager)
+    for taken in (wide.with_columns(scaled=1), wide.select(pl.lit(1).alias("scaled"), pl.all())):
+        with pytest.raises(dfv.OutputNameError):
+            dfv.apply(taken, scaled, manager=manager)
+        assert dfv.apply(taken, scaled, replace=True)["scaled"].to_list() == [3.0, 5.0]
+    assert manager.get_metrics("scaled").runs == 1
+
+
+def test_a_pattern_means_the_columns_of_each_frame():
+    dfv.register("total", pl.sum_horizontal(pl.all()), replace=True)
+    assert values(FRAME, "total") == [4.0, 6.0]
+    assert values(FRAME.with_columns(c=10.0), "total") == [14.0, 16.0]
+
+
+def test_what_changes_is_seen(scaled):
+    manager = dfv.PluginManager()
+    assert values(FRAME, "scaled", manager=manager) == [3.0, 5.0]
+    manager.disable("scaled")
+    with pytest.raises(dfv.PluginDisabledError):
+        dfv.apply(FRAME, "scaled", manager=manager)
+    manager.enable("scaled")
+    dfv.register("scaled", lambda a: a - 1.0, replace=True)
+    assert values(FRAME, "scaled", manager=manager) == [0.0, 1.0]
+    assert values(FRAME, scaled, manager=manager) == [3.0, 5.0]
+    manager.runtime.pool.close()
+    with pytest.raises(dfv.PoolError):
+        dfv.apply(FRAME, "scaled", manager=manager)
+
+
+LIMIT = 1.0
+
+
+def test_a_global_that_changes_is_seen(monkeypatch):
+    @dfv.plugin
+    def above(a):
+        return a > LIMIT
+
+    assert values(FRAME, above) == [False, True]
+    monkeypatch.setitem(globals(), "LIMIT", 0.0)
+    assert values(FRAME, above) == [True, True]
+
+
+def test_few_calls_are_remembered(scaled):
+    for i in range(500):
+        assert values(FRAME, scaled, factor=float(i)) == [i + 1.0, 2.0 * i + 1.0]
+    assert len(remembered(scaled).calls) <= 64
+
+
+def test_threads_share_a_prepared_call():
+    @dfv.plugin
+    def shared(x, y):
+        return None if x == 7 else x + y, x < y
+
+    heights = [100 * i + 1 for i in range(8)]
+    frames = [
+        pl.DataFrame({"x": pl.int_range(i, i + rows, eager=True), "y": pl.int_range(rows, eager=True)})
+        for i, rows in enumerate(heights)
+    ]
+    expected = [dfv.apply(frame, shared) for frame in frames]
+    before = dfv.default_manager().get_metrics("shared")
+    wrong = []
+
+    def work(i):
+        for _ in range(200):
+            if not dfv.apply(frames[i], shared).equals(expected[i]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    after = dfv.default_manager().get_metrics("shared")
+    assert after.runs - before.runs == after.batches - before.batches == 8 * 200
+    assert after.total_processed - before.total_processed == 200 * sum(heights)
+
+
+@pytest.mark.parametrize("rows", [1, 63, 64, 65, 1000, 5000, 16_384, 16_385, 40_000])
+@pytest.mark.parametrize("nulls", [False, True])
+def test_one_chunk_of_any_size(rows, nulls):
+    @dfv.plugin
+    def several(n, flag):
+        return n * 2, not flag, n if flag else None
+
+    frame = pl.DataFrame({"n": (pl.int_range(rows, eager=True) % 9999).cast(pl.Int16)}).with_columns(
+        flag=pl.col("n") % 3 == 0
+    )
+    if nulls:
+        frame = frame.with_columns(pl.when(pl.col("n") % 7 != 1).then("n").alias("n"))
+    frame = pl.concat([frame[:5], frame], rechunk=True)[5:]  # bits and validity don't begin with a byte
+    result = dfv.apply(frame, several, config=dfv.BatchConfig(default_batch_size=1 << 16, tuner="fixed"))
+    expected = frame.with_columns(
+        several_0=pl.col("n").cast(pl.Int64) * 2,
+        several_1=pl.when(pl.col("n").is_not_null()).then(~pl.col("flag")),
+        several_2=pl.when("flag").then(pl.col("n")),
+    )
+    assert_frame_equal(result, expected, check_dtypes=False)
+    assert result["several_0"].null_count() == expected["several_0"].null_count()
+
+
+def test_debugging_tells_of_whole_frames(caplog, scaled):
+    frame = pl.DataFrame({"a": [1.0] * 2000})
+    with caplog.at_level(logging.DEBUG, logger=execute.__name__.partition(".")[0]):
+        dfv.apply(frame, scaled)
+    assert any("2000 rows in 1 chunks" in record.getMessage() for record in caplog.records)
+
+
+def test_a_tuner_sees_one_in_sixteen_of_brief_frames():
+    tuner = FixedTuner(dfv.BatchConfig(default_batch_size=4096, tuner="fixed"))
+    whole = WholeFrames(tuner, 1)
+    for _ in range(160):
+        assert whole.take(4000)
+        whole.record(4000, 1e-6)
+    assert len(tuner.trace) == 10
+    for _ in range(5):
+        assert whole.take(4096)
+        whole.record(4096, 1.0)
+    assert len(tuner.trace) == 15
+    assert not whole.take(4097)
+    assert whole.take(10)
