@@ -245,13 +245,11 @@ class CompiledKernel(Kernel):
         code = self._code_for(result, variant)
         kernel = result.library._get_module_for_linking()
         library = _link(kernel, code, variant, name)
-        if not code.speculates:
-            return library
         # LLVM takes half of a kernel with branches for never computed, and no jump for mispredicted; so it
         # prefers single rows, of which measured rules take 1.4 to 45 times as long.
         branches = has_branches(result.library, result.fndesc.llvm_func_name)
-        undivided = multiplied(kernel)
-        if not branches and undivided is None:
+        undivided = multiplied(kernel) if code.speculates else None
+        if not code.speculates or (not branches and undivided is None):
             return library
         text = library.get_llvm_str()
         if may_be_vectors(text) and (undivided is not None or not has_vectors(text)):

@@ -10,6 +10,7 @@ from numba.core import cgutils, types
 from numba.core.imputils import fix_returning_optional
 
 from dataflare_vec.compiler.jit.abi.elements import element_of
+from dataflare_vec.compiler.jit.codegen.hints import interleave, keep_loads
 from dataflare_vec.compiler.jit.lowering.strings.arena import reset_function
 
 if TYPE_CHECKING:
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.abi.buffers import Buffers
     from dataflare_vec.compiler.jit.types.numba_types import Builder
     from dataflare_vec.compiler.kernel import LoopVariant
-
-#: Vectors of rows that are computed side by side. A kernel of some hundred instructions is a chain in which
-#: each waits for the one before, and is all that a processor can look ahead: haversine takes 0.8 of the time
-#: with two, implied volatility 0.7; four need more registers than there are (measured on Zen 3).
-INTERLEAVED = 2
 
 #: Names of scratches, one byte a row each: which rows are computed, are still selected, have raised.
 VALID, SELECTED, FAILED = "valid", "selected", "failed"
@@ -176,7 +172,7 @@ class RowLoopBuilder:
         with cgutils.for_range(builder, count, intp=_I64) as loop:
             self._row(builder.add(base, loop.index), loop.index, failed)
         _, latch = loop.index.incomings[-1]
-        _interleave(latch.terminator, insist=self.code.insists)
+        interleave(self.context, latch.terminator, insist=self.code.insists)
         builder.ret(builder.load(failed))
 
     def _scratch(self, key: str, within: ir.Value) -> ir.Value | None:
@@ -192,6 +188,8 @@ class RowLoopBuilder:
         """Load, call, store. ``row`` counts in the chunk, ``within`` in the block."""
         builder = self.builder
         arguments, fits = self._load_all(row, within)
+        if self.code.speculates:
+            keep_loads(builder)
         zeros = [self._zero(output) for output in self.outputs]
         slots = [cgutils.alloca_once_value(builder, zero) for zero in zeros]
         present = [cgutils.alloca_once_value(builder, _I8(0)) for _ in self.outputs]
@@ -406,17 +404,6 @@ class RowLoopBuilder:
         with builder.if_then(builder.icmp_signed(">", dynamic_args, dynamic_args.type(0))):
             nrt.free(builder, builder.load(cgutils.gep_inbounds(builder, excinfo, 0, 2)))
             nrt.free(builder, builder.bitcast(excinfo, cgutils.voidptr_t))
-
-
-def _interleave(back: ir.Instruction, *, insist: bool) -> None:
-    """Ask LLVM to interleave the loop that ends in the branch ``back``, and perhaps insist on vectors."""
-    module = back.module
-    wishes = [module.add_metadata(["llvm.loop.interleave.count", ir.IntType(32)(INTERLEAVED)])]
-    if insist:
-        wishes.append(module.add_metadata(["llvm.loop.vectorize.enable", cgutils.true_bit]))
-    loop = ir.MDValue(module, [], name=str(len(module.metadata)))
-    loop.operands = (loop, *wishes)  # the name of a loop refers to itself, which makes it unlike any other's
-    back.set_metadata("llvm.loop", loop)
 
 
 def _value_type(ty: types.Type) -> types.Type:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 import re
 
 import numpy as np
@@ -32,3 +33,13 @@ def test_loop_is_vectorised(name, nulls, dtype):
         # Nothing in the body is computed lane by lane.
         assert not re.search(r"call [^<]*@llvm\.(fma|fabs|sqrt|is\.fpclass|copysign)", body)
         assert int(store.search(body)[1]) * np.dtype(output).itemsize >= 16
+
+
+@pytest.mark.parametrize("nulls", [False, True])
+@pytest.mark.parametrize("processor", ["haswell", "skylake-avx512"])
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names processors of x86-64")
+def test_columns_are_loaded_before_any_branch(processor, nulls, compile_for):
+    """Not where the second one is known to be needed: behind the check whether the first is a small angle."""
+    compile_for(processor)
+    kernel = compiled(lambda x, y: math.sin(x) + math.cos(y), np.zeros(1), np.zeros(1))
+    assert "masked.load" not in kernel.llvm_ir(nulls=nulls)
