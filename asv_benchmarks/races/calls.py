@@ -110,4 +110,21 @@ def calls_of_threads(size: Size) -> Iterator[Figure]:
     )
 
 
-RACES = [whole_calls, bound_calls, wide_frames, calls_of_threads]
+def pandas_frames(size: Size) -> Iterator[Figure]:
+    rows = size.rows(1_000_000)
+    df = numbers(rows, "a", "b").to_pandas()
+
+    def ours() -> object:
+        return dfv.apply(df, weighted)
+
+    def theirs() -> object:
+        return df.assign(weighted=df["a"] * 2.5 + df["b"])
+
+    assert ours().equals(theirs())
+    mine, others = timed([ours, theirs], 5 * size.repeats)
+    note = f"{mine * 1e3:.1f} ms against {others * 1e3:.1f}"
+    what = f"a * 2.5 + b of pandas, {rows:,} rows: time / pandas' own"
+    yield Figure(what, mine / others, at_most(2.0 if size.scale == 1 else 20.0, aim=1.0), note)
+
+
+RACES = [whole_calls, bound_calls, wide_frames, calls_of_threads, pandas_frames]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import datetime
 from numbers import Number
 from typing import TYPE_CHECKING, Any, Literal
@@ -113,7 +114,10 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
     import pandas as pd
 
     family, has_dates = _family(data, outcome.reads)
-    new = {series.name: _to_array(series, family, dates=has_dates) for series in outcome.series}
+    new = {
+        series.name: _to_array(series, family, dates=has_dates, owned=outcome.owns_columns)
+        for series in outcome.series
+    }
     if outcome.reduced:
         return pd.DataFrame(new)
     result = data if outcome.remaining is None else data[outcome.remaining.to_numpy()]
@@ -122,7 +126,8 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
     if not keep:
         return pd.DataFrame(new, index=result.index).__finalize__(data)
     result = result.copy(deep=False)
-    for name, values in new.items():
+    for name, array in new.items():
+        values = pd.Series(array, result.index, copy=False)  # of which pandas takes the memory
         at = position(list(result.columns), name)
         if at is None:
             levels = result.columns.nlevels
@@ -147,7 +152,7 @@ def _family(data: Any, reads: Collection[str]) -> tuple[Family, bool]:
     return "nullable" if nullable else "numpy", has_objects
 
 
-def _to_array(series: pl.Series, family: Family, *, dates: bool) -> Any:
+def _to_array(series: pl.Series, family: Family, *, dates: bool, owned: bool) -> Any:
     """Return a column as an array of pandas, or of NumPy where that loses nothing.
 
     Parameters
@@ -157,6 +162,8 @@ def _to_array(series: pl.Series, family: Family, *, dates: bool) -> Any:
         of pandas' own.
     dates
         Whether dates are objects, as in a column that was read; else they are NumPy's instants.
+    owned
+        Whether nothing else refers to the column's memory.
     """
     import pandas as pd
 
@@ -174,13 +181,25 @@ def _to_array(series: pl.Series, family: Family, *, dates: bool) -> Any:
     if dtype.is_integer() or dtype in (pl.Float32, pl.Float64, pl.Boolean):
         nulls = series.is_null()
         if family == "numpy" and not nulls.any():
-            return series.to_numpy(writable=True)
+            return _writable(series, owned=owned)
         values = series.fill_null(False if dtype == pl.Boolean else 0).to_numpy(writable=True)
         kind: Any = pd.arrays.FloatingArray if dtype.is_float() else pd.arrays.IntegerArray
         if dtype == pl.Boolean:
             kind = pd.arrays.BooleanArray
         return kind(values, nulls.to_numpy(writable=True))
     return series.to_pandas().array
+
+
+def _writable(series: pl.Series, *, owned: bool) -> Any:
+    """Return a column without nulls as an array that may be written to: its own memory, if it is owned."""
+    import numpy as np
+
+    if not owned or series.dtype == pl.Boolean or series.n_chunks() != 1 or series.is_empty():
+        return series.to_numpy(writable=True)
+    view = series.to_numpy(allow_copy=False)
+    memory: Any = (ctypes.c_char * view.nbytes).from_address(view.ctypes.data)
+    memory.column = series  # with which the memory is returned
+    return np.ndarray(view.shape, view.dtype, memory)
 
 
 def _is_plain(series: pl.Series) -> bool:

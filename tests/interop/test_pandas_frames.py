@@ -56,6 +56,34 @@ EDGES = {
 }
 
 
+def test_results_can_be_written_to_and_are_nobody_elses():
+    """What a kernel has made is handed over; what an expression gives may be a column of the input."""
+    pool = dfv.PluginManager()
+    copied = define(pl.col("x"), name="copied", form=Form.EXPRESSION, plugin_type=dfv.PluginType.TRANSFORMER)
+    twice = row_kernel(lambda x: x * 2, "twice")
+    data = pd.DataFrame({"x": np.arange(5000.0)})
+    before = data.copy()
+    for steps in ([twice], [copied], [twice, copied]):
+        result = dfv.apply(data, steps, manager=pool)
+        names = [step.name for step in steps]
+        expected = result[names].copy()
+        result.loc[0, names] = -1.0
+        result.iloc[1:, -1] += 1.0
+        assert (result.loc[0, names] == -1.0).all()
+        pd.testing.assert_frame_equal(data, before)
+        again = dfv.apply(data, steps, manager=pool)  # in other memory than the result that is still there
+        pd.testing.assert_frame_equal(again[names], expected)
+        assert (result.loc[0, names] == -1.0).all()
+
+
+def test_results_of_kernels_are_not_copied():
+    manager = dfv.PluginManager()
+    result = dfv.apply(pd.DataFrame({"x": np.arange(100_000.0)}), SAME, manager=manager)
+    assert manager.get_memory_pool_stats().in_use_bytes >= 800_000
+    del result
+    assert manager.get_memory_pool_stats().in_use_bytes == 0
+
+
 # -- numbers ----------------------------------------------------------------------------------------------
 
 

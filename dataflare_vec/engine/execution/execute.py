@@ -61,6 +61,8 @@ class Outcome:
         What stages have carried.
     reads
         The columns of the data that were read, where that isn't a Polars frame.
+    owns_columns
+        Whether nothing else refers to the memory of the new columns.
     """
 
     series: list[pl.Series]
@@ -72,6 +74,7 @@ class Outcome:
     reduced: bool = False
     states: OpenStates | None = None
     reads: Collection[str] = ()
+    owns_columns: bool = False
 
     @property
     def failed(self) -> int:
@@ -122,7 +125,9 @@ def _execute(plan: Plan, scope: ColumnScope, frame: pl.DataFrame, request: Reque
     try:
         computed = fast_path.compute(plan, scope, frame.height, request)
         if computed is not None:
-            return Outcome(computed[0], None, [], frame.height, 0, computed[1])
+            return Outcome(
+                computed[0], None, [], frame.height, 0, computed[1], owns_columns=plan.owns_columns
+            )
     except SomeFailed:
         some_fail = True
     if states is None:
@@ -268,6 +273,7 @@ class _Execution:
             self._tuner,
             reduces is not None,
             self._states,
+            owns_columns=self._plan.owns_columns,
         )
 
 

@@ -130,6 +130,8 @@ class Plan:
         The stages that carry a state, by name of the plugin; a second use of one is ``name (2)``.
     is_pipeline : bool
         Whether it has several plugins.
+    owns_columns : bool
+        Whether nothing else refers to the memory of the columns that come back.
     direct : DirectCall or None
         What calls the only stage, if it doesn't need a `Run`.
     dtypes : dict
@@ -150,6 +152,7 @@ class Plan:
         "is_reusable",
         "needs_all_rows",
         "new",
+        "owns_columns",
         "reduces",
         "stages",
         "stateful",
@@ -167,6 +170,7 @@ class Plan:
         self.is_pipeline = len(steps) > 1
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
+        self.owns_columns = all(stage.owns_columns for stage in self.stages)
         self.direct: DirectCall | None = self.stages[0].direct() if len(self.stages) == 1 else None
         self._keeps_data = keep_data
         # An expression may mean all columns, and what is replaced has to be there.

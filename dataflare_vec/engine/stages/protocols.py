@@ -259,6 +259,8 @@ class Stage(ABC):
         Whether it is anything but Python, row by row.
     uses_pool : bool
         Whether it takes more of the memory pool than a bit for each row, and calls no Python.
+    owns_columns : bool
+        Whether nothing else refers to the memory of the columns that it makes.
     column_types : int
         Stands for the types of its columns, where it takes another time for others.
     """
@@ -274,6 +276,7 @@ class Stage(ABC):
     is_sequential: bool = False
     is_compiled: bool = True
     uses_pool: bool = False
+    owns_columns: bool = False
     column_types: int = 0
 
     def open(self, run: Surroundings) -> Stage:

@@ -51,6 +51,7 @@ class RowStage(Stage):
     """A row kernel or filter, compiled for its columns."""
 
     uses_pool = True
+    owns_columns = True
 
     def __init__(
         self,
