@@ -240,7 +240,7 @@ def test_empty_frames_keep_the_schema():
     result = pl.DataFrame(schema=dict.fromkeys(["lat1", "lon1", "lat2", "lon2"], pl.Float32)).pipe(
         dfv.apply, "haversine"
     )
-    assert result.schema["haversine"] == pl.Float64
+    assert result.schema["haversine"] == pl.Float32
     assert result.height == 0
 
 
