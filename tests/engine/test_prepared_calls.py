@@ -198,6 +198,31 @@ def test_one_chunk_of_any_size(rows, nulls):
     assert result["several_0"].null_count() == expected["several_0"].null_count()
 
 
+@pytest.mark.parametrize("rows", [0, 1, 63, 64, 65, 1000, 16_385])
+@pytest.mark.parametrize("nulls", [False, True])
+def test_a_filter_makes_a_mask(rows, nulls):
+    @dfv.filter
+    def kept(n, most=50):
+        if n == 99_999:
+            raise ValueError("too far")
+        return n % 64 < most
+
+    frame = pl.DataFrame(
+        {"n": pl.int_range(rows, eager=True), "m": pl.Series(["text"] * rows, dtype=pl.String)}
+    )
+    if nulls:
+        frame = frame.with_columns(pl.when(pl.col("n") % 7 != 1).then("n").alias("n"))
+    for most in (50, 0, 64):
+        result = dfv.run(frame, kept, most=most)
+        expected = frame.filter(pl.col("n") % 64 < most)
+        assert_frame_equal(result.frame, expected)
+        assert result.filtered_count == rows - expected.height
+        assert dfv.apply(frame["n"], kept, most=most).to_list() == expected["n"].to_list()
+    failing = dfv.run(pl.concat([frame, pl.DataFrame({"n": 99_999, "m": "failing"})]), kept)
+    assert failing.error_count == 1
+    assert_frame_equal(failing.frame, frame.filter(pl.col("n") % 64 < 50))
+
+
 def test_debugging_tells_of_whole_frames(caplog, scaled):
     frame = pl.DataFrame({"a": [1.0] * 2000})
     with caplog.at_level(logging.DEBUG, logger=execute.__name__.partition(".")[0]):

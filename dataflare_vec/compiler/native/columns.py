@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 # borrows, an Arrow array and a schema for each that it makes. What is the same in each call is in ``known``:
 # how many columns are borrowed and made; where their arrays begin, and where a loop looks for the latter;
 # of each borrowed one where a loop looks for it, and bytes of a value, 0 for bits; of each made one bytes of
-# a value, and whether it may have nulls.
+# a value, and whether it has nulls: 0 where a borrowed one has, 1 perhaps by itself, 2 for a mask, which is
+# all ones at first and never null.
 _CODE = """
 declare ptr @malloc(i64)
 declare void @free(ptr)
+declare ptr @memset(ptr, i32, i64)
 
 define internal void @end_array(ptr %array) {
   %release = getelementptr i8, ptr %array, i64 64
@@ -187,8 +189,11 @@ one:
   %width = load i64, ptr %width.at
   %nullable.at = getelementptr i64, ptr %width.at, i64 1
   %nullable = load i64, ptr %nullable.at
-  %null.bits = or i64 %nullable, %nulls
-  %has.nulls = icmp ne i64 %null.bits, 0
+  %always = icmp eq i64 %nullable, 1
+  %is.mask = icmp eq i64 %nullable, 2
+  %some = icmp ne i64 %nulls, 0
+  %never = select i1 %is.mask, i1 false, i1 %some
+  %has.nulls = or i1 %always, %never
   %bitmap.size = select i1 %has.nulls, i64 %bits, i64 0
   %before = add i64 %bitmap.size, 64
   %is.bits = icmp eq i64 %width, 0
@@ -199,10 +204,17 @@ one:
   %all = add i64 %before, %size
   %memory = call ptr @malloc(i64 %all)
   %none = icmp eq ptr %memory, null
-  br i1 %none, label %failed, label %write
+  br i1 %none, label %failed, label %got
+
+got:
+  %values = getelementptr i8, ptr %memory, i64 %before
+  br i1 %is.mask, label %ones, label %write
+
+ones:
+  %filled = call ptr @memset(ptr %values, i32 255, i64 %size)
+  br label %write
 
 write:
-  %values = getelementptr i8, ptr %memory, i64 %before
   %bitmap = getelementptr i8, ptr %memory, i64 64
   %validity = select i1 %has.nulls, ptr %bitmap, ptr null
   store ptr %validity, ptr %memory
@@ -349,6 +361,10 @@ _ARRAY_WORDS, _NULLABLE = 10, 2
 NO_MEMORY = -3
 
 
+#: For what a filter makes: which rows are wanted, all of them before it has looked.
+MASK = 2
+
+
 class _Functions(NamedTuple):
     end_array: int
     end_schema: int
@@ -385,7 +401,7 @@ class Made(NamedTuple):
     name: str
     format: bytes  # Arrow's
     width: int  # bytes of a value, 0 for bits
-    nullable: bool
+    nullable: int  # 0 if only where what is read is null, 1 also elsewhere, `MASK` never
 
 
 class CallState:

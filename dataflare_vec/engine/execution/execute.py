@@ -125,8 +125,16 @@ def _execute(plan: Plan, scope: ColumnScope, frame: pl.DataFrame, request: Reque
     try:
         computed = fast_path.compute(plan, scope, frame.height, request)
         if computed is not None:
+            series, remaining, tuner = computed
+            filtered = 0 if remaining is None else frame.height - int(remaining.sum())
             return Outcome(
-                computed[0], None, [], frame.height, 0, computed[1], owns_columns=plan.owns_columns
+                series,
+                remaining,
+                [],
+                frame.height,
+                filtered,
+                tuner,
+                owns_columns=plan.owns_columns,
             )
     except SomeFailed:
         some_fail = True

@@ -1,4 +1,4 @@
-"""The fast path: one row kernel over rows that aren't cut, with nothing that another thread could see.
+"""The fast path: one row kernel or filter over rows that are one chunk, without what other threads could see.
 
 A call on a few thousand rows is mostly the Python round it. What a run of many chunks has to keep ready (a
 selection, failed rows, chunks to hand out) takes longer to make than the rows take to compute.
@@ -7,7 +7,7 @@ selection, failed rows, chunks to hand out) takes longer to make than the rows t
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
@@ -32,12 +32,18 @@ FEW_ROWS = 1024
 OWN_ROWS = 1 << 14
 
 
-def compute(
-    plan: Plan, scope: ColumnScope, rows: int, request: Request
-) -> tuple[list[pl.Series], TracedTuner | None] | None:
-    """Return the new columns of a plan over rows that are one chunk, and the tuner that said so.
+class Computed(NamedTuple):
+    """What became of rows that are one chunk: see `Outcome`."""
 
-    None if it needs a `Run`: that is a plan of several steps or with a filter, or more rows than a chunk has.
+    series: list[pl.Series]
+    remaining: pl.Series | None
+    tuner: TracedTuner | None
+
+
+def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Computed | None:
+    """Return the new columns of a plan over rows that are one chunk, or which rows a filter keeps.
+
+    None if it needs a `Run`: that is a plan of several steps, or more rows than a chunk has.
 
     Raises
     ------
@@ -49,7 +55,8 @@ def compute(
         return None
     if not rows:  # streams ask so for the types of what comes out
         runtime.count(plan.stages, [], {})
-        return [pl.Series(name, [], dtype=dtype) for name, dtype in call.writes.items()], None
+        series = [pl.Series(name, [], dtype=dtype) for name, dtype in call.writes.items()]
+        return Computed(series, pl.Series(dtype=pl.Boolean) if call.is_filter else None, None)
     whole = None
     if rows > FEW_ROWS:
         whole = _whole(plan, call, request)
@@ -57,7 +64,8 @@ def compute(
             return None
     known = scope.columns  # the plan has looked at their dtypes
     columns = [known[name] for name in call.reads]
-    if not call.needs_pool and (whole is None or (rows <= OWN_ROWS and not runtime.has_limit)):
+    is_small = whole is None or call.is_filter or (rows <= OWN_ROWS and not runtime.has_limit)
+    if is_small and not call.needs_pool:
         # A pool would need PyArrow, and save nothing where the allocator has memory of that size at hand.
         computed = call.compute(columns, rows, None)
     else:
@@ -67,10 +75,11 @@ def compute(
         return None
     series, elapsed = computed
     runtime.note(request.steps[0].plugin, rows, elapsed)
-    if whole is None:
-        return series, None
-    whole.record(rows, elapsed)
-    return series, whole.tuner
+    tuner = None
+    if whole is not None:
+        whole.record(rows, elapsed)
+        tuner = whole.tuner
+    return Computed([], series[0], tuner) if call.is_filter else Computed(series, None, tuner)
 
 
 def _whole(plan: Plan, call: DirectCall, request: Request) -> WholeFrames:

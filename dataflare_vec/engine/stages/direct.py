@@ -11,7 +11,7 @@ import polars as pl
 from dataflare_vec.arrow.c_data import FORMATS, Exported, import_series
 from dataflare_vec.arrow.columns import InputColumn
 from dataflare_vec.arrow.layouts import Bits, FixedWidth
-from dataflare_vec.compiler.native.columns import NO_MEMORY, CallState, Made, functions
+from dataflare_vec.compiler.native.columns import MASK, NO_MEMORY, CallState, Made, functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 #: No rows are selected, and none fail: see `jit.abi.arguments`.
 _ALL_ROWS = (0, 0, 0, 0, 0)
+_MASK = Made("", FORMATS[pl.Boolean], 0, MASK)
 
 
 class SomeFailed(Exception):  # no error yet: a `Run` says which rows, and what becomes of them
@@ -30,14 +31,14 @@ class SomeFailed(Exception):  # no error yet: a `Run` says which rows, and what 
 
 
 class DirectCall:
-    """A row kernel over rows that are one chunk.
+    """A row kernel or a filter over rows that are one chunk.
 
     Parameters
     ----------
     prepared
         The kernel.
     reads, writes
-        The columns, as of its stage.
+        The columns, as of its stage; a filter, which writes none, makes a mask.
     constants
         For each parameter the arguments of a constant, or None for a column; None if all are columns.
     parameters
@@ -49,6 +50,8 @@ class DirectCall:
     ----------
     reads, writes
         See above.
+    is_filter : bool
+        Whether what it computes is a mask.
     needs_pool : bool
         Whether its columns take memory of a pool, however few rows they have.
     whole : tuple or None
@@ -75,19 +78,22 @@ class DirectCall:
         words, borrowed = _placed(constants or [None] * len(reads), prepared.layouts)
         # Other columns are looked at one by one, and their words put before those of the outputs.
         self._borrows = borrowed is not None
-        self.needs_pool = any(type(field.stored) not in FORMATS for field in prepared.outputs)
-        made = []
+        self.is_filter = not writes
+        self._fields = () if self.is_filter else prepared.outputs
+        self.needs_pool = any(type(field.stored) not in FORMATS for field in self._fields)
+        made = [_MASK] if self.is_filter else []
         if not self.needs_pool:
-            made = [
-                Made(name, FORMATS[type(field.stored)], _width(field.layout) or 0, field.nullable)
-                for name, field in zip(writes, prepared.outputs, strict=True)
+            made += [
+                Made(name, FORMATS[type(field.stored)], _width(field.layout) or 0, int(field.nullable))
+                for name, field in zip(writes, self._fields, strict=True)
             ]
-        self._own = CallState(words, borrowed or [], made, _ALL_ROWS)
+        # A mask has the four words where the selection and the rows that fail have theirs.
+        rest = _ALL_ROWS[4:] if self.is_filter else _ALL_ROWS
+        self._own = CallState(words, borrowed or [], made, rest)
         self._pooled = CallState(words, borrowed or [], [], ())
         # What is temporal is made as integers, and a C string ends at the first null character.
-        self._is_as_made = all(field.dtype is None for field in prepared.outputs)
+        self._is_as_made = all(field.dtype is None for field in self._fields)
         self._is_as_made = self._is_as_made and "\0" not in "".join(writes)
-        self._fields = prepared.outputs
 
     def compute(
         self, columns: Sequence[pl.Series], rows: int, pool: MemoryPool | None
@@ -97,7 +103,7 @@ class DirectCall:
         Parameters
         ----------
         pool
-            Where they have their memory from, if it isn't their own.
+            Where they have their memory from, if it isn't their own; a mask always has its own.
 
         Raises
         ------
@@ -125,7 +131,7 @@ class DirectCall:
                 return None
             if pool is not None:
                 targets = self._allocate(pool, rows, nulls=found > 0)
-            if placed or targets:
+            if placed or pool is not None:
                 words = self._words(placed, state[: common.arguments], targets)
             arguments = words.buffer_info()[0]
             loop = self._kernel.loop(nulls=found > 0)  # compiled now, not in the time that is measured

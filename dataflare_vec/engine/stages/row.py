@@ -108,9 +108,7 @@ class RowStage(Stage):
         return None if self._writes_nested else self
 
     def direct(self) -> DirectCall | None:
-        """Return what calls its loop once for all rows, unless rows are selected."""
-        if self.is_filter:
-            return None
+        """Return what calls its loop once for all rows."""
         prepared, constants = self.prepared, self._constants
         return DirectCall(prepared, self.reads, self.writes, constants, self._parameters, self.allocate)
 
