@@ -78,13 +78,15 @@ def write_frames(
             if memory is not None and format in _GATHERED:
                 options.setdefault(_GATHERED[format], watched.rows(batch_bytes(memory)))
             # Polars takes the frames one by one while its threads encode and write earlier ones.
-            query = register_io_source(lambda *_: watched, schema=schema)
+            query = register_io_source(lambda *_: watched.until_error(), schema=schema)
             if partition_by:
                 sink = pl.PartitionBy(target, key=list(partition_by))
                 options["mkdir"] = True
             elif not isinstance(target, (str, Path)):
                 sink = _Guarded(target, watched)
             _SINKS[format](query, sink, **options)
+            if watched.error is not None:
+                raise watched.error
     except BaseException as error:
         if watched.error is not None:
             is_open = not isinstance(target, (str, Path)) and format != "ipc_stream"
@@ -126,6 +128,15 @@ class WatchedFrames:
         except BaseException as error:
             self.error = error
             raise
+
+    def until_error(self) -> Iterator[pl.DataFrame]:
+        """Yield them until making one raises, which is no end to whoever looks at ``error``.
+
+        A query that fails returns while threads of Polars are about to open its files: they are there anew,
+        once what was there has been removed.
+        """
+        with suppress(BaseException):
+            yield from self
 
 
 class _Guarded(io.RawIOBase):
