@@ -125,7 +125,7 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
         return result
     if not keep:
         return pd.DataFrame(new, index=result.index).__finalize__(data)
-    result = result.copy(deep=False)
+    result = result.copy(deep=result is data and not _copies_on_write())
     for name, array in new.items():
         values = pd.Series(array, result.index, copy=False)  # of which pandas takes the memory
         at = position(list(result.columns), name)
@@ -136,6 +136,13 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
         else:
             result.isetitem(at, values)
     return result
+
+
+def _copies_on_write() -> bool:
+    """Whether frames that share memory are copied before one of them is changed: always since pandas 3."""
+    import pandas as pd
+
+    return int(pd.__version__.partition(".")[0]) >= 3 or pd.options.mode.copy_on_write is True
 
 
 def _family(data: Any, reads: Collection[str]) -> tuple[Family, bool]:
