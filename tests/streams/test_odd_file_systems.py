@@ -127,7 +127,7 @@ def test_a_folder_that_can_t_be_renamed_stays(code, monkeypatch, tmp_path):
     target = tmp_path / "a"
     with atomic_folder(target) as temporary:
         (temporary / "x").write_text("old")
-    monkeypatch.setattr(os, "rename", failing(code))  # which is below Path.rename
+    monkeypatch.setattr(os, "rename", failing(code))
     monkeypatch.setattr(file_systems, "_exchange", lambda: None)
     why = os.strerror(getattr(errno, code))
     with (

@@ -152,13 +152,13 @@ from pathlib import Path
 from dataflare_vec.files import atomic_write, file_systems
 if sys.argv[2] == "renaming":
     file_systems._exchange = lambda: None
-    rename, calls = Path.rename, []
-    def once(self, to):
-        rename(self, to)
-        if self == Path(sys.argv[1]):
+    rename = os.rename
+    def once(source, to):
+        rename(source, to)
+        if source == Path(sys.argv[1]):
             print("ready", flush=True)
             sys.stdin.read()
-    Path.rename = once
+    os.rename = once
 else:
     exchange = file_systems.exchange
     def swap(one, other):
