@@ -42,10 +42,11 @@ define internal i64 @dfv.upper_half(i64 %x, i64 %low, i64 %high) alwaysinline me
 }
 
 define internal i64 @dfv.sdiv(i64 %x, i64 %low, i64 %high, i64 %shift, i64 %sign) alwaysinline memory(none) {
-  %positive = call i64 @llvm.abs.i64(i64 %x, i1 false)
+  %x.sign = ashr i64 %x, 63
+  %complement = xor i64 %x, %x.sign
+  %positive = sub i64 %complement, %x.sign
   %upper = call i64 @dfv.upper_half(i64 %positive, i64 %low, i64 %high)
   %quotient = lshr i64 %upper, %shift
-  %x.sign = ashr i64 %x, 63
   %signs = xor i64 %x.sign, %sign
   %flipped = xor i64 %quotient, %signs
   %result = sub i64 %flipped, %signs
@@ -60,8 +61,6 @@ define internal i64 @dfv.udiv(i64 %x, i64 %low, i64 %high, i64 %shift, i64 %sign
   %result = lshr i64 %sum, %shift
   ret i64 %result
 }
-
-declare i64 @llvm.abs.i64(i64, i1)
 """
 
 
