@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 import dataflare_vec as dfv
 from dataflare_vec.service.manager import default_manager
 from races.batches import blend_or_fail
-from races.common import Figure, Size, at_least, at_most, numbers, timed
+from races.common import ONE_THREAD, Figure, Size, at_least, at_most, numbers, timed
 from races.rows import axpy
 
 if TYPE_CHECKING:
@@ -93,4 +94,24 @@ def latency(size: Size) -> Iterator[Figure]:
     )
 
 
-RACES = [against_the_best_fixed_size, latency]
+def threads_of_short_frames(size: Size) -> Iterator[Figure]:
+    """All threads against one, for frames of microseconds to milliseconds: sharing them mustn't cost more."""
+    for kernel, most in ((axpy, 1_000_000), (heavy, 100_000)):
+        for rows in (most // 1000, most // 100, most // 10, most):
+            df = numbers(rows, "a", "b")
+
+            def apply(config: dfv.BatchConfig, kernel: Any = kernel, df: pl.DataFrame = df) -> object:
+                return dfv.apply(df, kernel, config=config)
+
+            both = [partial(apply, dfv.BatchConfig()), partial(apply, ONE_THREAD)]
+            timed(both, 12)  # what pays has been found
+            shared, alone = timed(both, 20 * size.repeats)
+            yield Figure(
+                f"{kernel.name}, {rows:,} rows: all threads / one",
+                shared / alone,
+                at_most(1.5 if size.scale == 1 else 5.0, aim=1.05),
+                f"{shared * 1e6:.0f} µs against {alone * 1e6:.0f}",
+            )
+
+
+RACES = [against_the_best_fixed_size, latency, threads_of_short_frames]

@@ -24,6 +24,7 @@ from dataflare_vec.engine.tuner import (
     make_tuner,
     plot_trace,
 )
+from dataflare_vec.engine.tuner.sharing import Sharing
 from dataflare_vec.exceptions import PluginError
 
 CHUNK = 15e-6  # Python's seconds for a chunk
@@ -556,3 +557,38 @@ def test_guides_settings_are_accepted():
         parallelism=4,
     )
     assert make_tuner(config).largest == 960
+
+
+# -- threads for a frame ----------------------------------------------------------------------------------
+
+
+def taken(sharing, frames, rows, cost, alone, shared, threads=2):
+    """Let frames pass that take so long alone and shared; return with how many threads each was taken."""
+    chosen = []
+    for _ in range(frames):
+        chosen.append(sharing.threads(rows, threads, cost))
+        sharing.record(rows, chosen[-1], alone if chosen[-1] == 1 else shared)
+    return chosen
+
+
+def test_a_frame_is_shared_where_that_pays_and_seldom_where_it_does_not():
+    sharing = Sharing()
+    first = taken(sharing, 6, 100_000, 1e-8, alone=1e-3, shared=3e-3)
+    assert first.count(1) == first.count(2) == 3
+    later = taken(sharing, 2000, 100_000, 1e-8, alone=1e-3, shared=3e-3)
+    assert later.count(2) <= 10
+    assert taken(sharing, 1000, 300_000, 1e-8, alone=3e-3, shared=2e-3).count(1) <= 13  # another size
+
+
+def test_what_pays_is_found_again_when_the_machine_is_idle():
+    sharing = Sharing()
+    taken(sharing, 500, 100_000, 1e-8, alone=1e-3, shared=3e-3)  # a busy machine
+    taken(sharing, 3000, 100_000, 1e-8, alone=1e-3, shared=0.6e-3)
+    assert taken(sharing, 100, 100_000, 1e-8, alone=1e-3, shared=0.6e-3).count(2) >= 95
+
+
+def test_long_frames_and_first_ones_are_shared():
+    sharing = Sharing()
+    assert sharing.threads(1 << 30, 8, 0.0) == 8
+    assert set(taken(sharing, 50, 1_000_000, 1e-7, alone=0.1, shared=0.2, threads=8)) == {8}
+    assert sharing.threads(1 << 30, 1, 0.0) == 1

@@ -41,21 +41,29 @@ forks.call_in_child(_after_fork)
 
 
 def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threads: int) -> None:
-    """Call ``work(start, stop)`` for chunk after chunk of ``rows``, on up to ``threads`` threads.
+    """Call ``work(start, stop)`` for chunk after chunk of ``rows``, on as many of the threads as pay.
 
     The calling thread works too. Threads take the next chunk when they are done with one, as large as the
     tuner says; chunks start at multiples of 64, so that no two threads write into one byte of a bitmap. An
     exception of one of them is raised here, after all have stopped.
     """
     with tuner.lock:
+        threads = tuner.threads_for(rows, threads)
         size = tuner.next_size(rows, threads)
+    began = perf_counter()
     if rows <= size:
-        began = perf_counter()
         work(0, rows)
         elapsed = perf_counter() - began
         with tuner.lock:
             tuner.record(rows, elapsed)
+            tuner.record_frame(rows, 1, elapsed)
         return
+    _by_chunks(work, rows, tuner, threads)
+    with tuner.lock:
+        tuner.record_frame(rows, threads, perf_counter() - began)
+
+
+def _by_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threads: int) -> None:
     taken = 0
     stop = False
 

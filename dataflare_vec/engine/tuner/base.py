@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from dataflare_vec._util.durations import seconds as in_seconds
+from dataflare_vec.engine.tuner.sharing import Sharing
 from dataflare_vec.engine.tuner.trace import TraceEntry, trace_frame
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ class Tuner(Protocol):
     """Chooses the rows of each chunk. Whoever calls it holds its `lock`: threads and runs share it."""
 
     lock: threading.Lock
+
+    def threads_for(self, rows: int, threads: int) -> int:
+        """Return how many threads, of so many, are to take a frame."""
+        ...
+
+    def record_frame(self, rows: int, threads: int, seconds: float) -> None:
+        """Record a frame that is done, with all its chunks."""
+        ...
 
     def next_size(self, remaining: int | None = None, threads: int = 1) -> int:
         """Return the rows for the next chunk."""
@@ -69,10 +78,19 @@ class TracedTuner:
         # never looked at.
         self._notes: deque[tuple[int, int, float, str]] = deque(maxlen=TRACE_LENGTH)
         self.lock = threading.Lock()
+        self._sharing = Sharing()
         self._index = 0
         self._asked = 0
         self._cost = 0.0  # seconds a row; 0 while unknown
         self._cheapest = 0.0  # the same, lately at best: what a small frame took says little about a row
+
+    def threads_for(self, rows: int, threads: int) -> int:
+        """Return how many threads, of so many, are to take a frame; see `Sharing`."""
+        return self._sharing.threads(rows, threads, self._cheapest)
+
+    def record_frame(self, rows: int, threads: int, seconds: float) -> None:
+        """Record a frame that is done, with all its chunks."""
+        self._sharing.record(rows, threads, seconds)
 
     def next_size(self, remaining: int | None = None, threads: int = 1) -> int:
         """Return the rows for the next chunk; see `Tuner`."""

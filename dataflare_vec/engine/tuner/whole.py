@@ -43,7 +43,8 @@ class WholeFrames:
             self._is_seen = False
             return True
         with self.tuner.lock:
-            is_whole = rows <= self.tuner.next_size(rows, self._threads)
+            threads = self.tuner.threads_for(rows, self._threads)
+            is_whole = rows <= self.tuner.next_size(rows, threads)
         self._rows, self._unseen, self._is_seen = rows if is_whole else 0, 0, True
         return is_whole
 
@@ -55,3 +56,4 @@ class WholeFrames:
         self._unseen = _UNSEEN if is_brief else 0
         with self.tuner.lock:
             self.tuner.record(rows, seconds)
+            self.tuner.record_frame(rows, 1, seconds)
