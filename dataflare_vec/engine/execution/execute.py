@@ -197,11 +197,14 @@ class _Execution:
             failures.often = some_fail
         for stage in stages:
             stage.take_up(self._states, run.rows)
+        threads, began = 0, perf_counter()
         if run.rows:
             tuner = self._tuner = runtime.tuner(stages, config)
             try:
                 threads = 1 if all(stage.is_sequential for stage in stages) else config.threads
-                over_chunks(runtime.part(run.compute), run.rows, tuner, threads)
+                with tuner.lock:
+                    threads = tuner.threads_for(run.rows, threads)
+                threads = over_chunks(runtime.part(run.compute), run.rows, tuner, threads)
             except RowError as error:  # of a column kernel: it says nothing about single rows
                 runtime.count(stages, run.times, run.failures)
                 if runtime.metrics is not None and error.plugin is not None:
@@ -213,6 +216,9 @@ class _Execution:
         results = {s.name: s for stage in stages if stage.in_result for s in run.results(stage)}
         self._settle(results, run.remaining(self._on_error), run.selected())
         runtime.count(stages, run.times, run.failures)
+        if threads:  # with what comes after the chunks: other threads may still want the interpreter's lock
+            with tuner.lock:
+                tuner.record_frame(run.rows, threads, perf_counter() - began)
 
     def run_on_all_rows(self, stage: Stage) -> None:
         """Run a stage on all rows at once."""

@@ -40,30 +40,27 @@ def _after_fork() -> None:
 forks.call_in_child(_after_fork)
 
 
-def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threads: int) -> None:
-    """Call ``work(start, stop)`` for chunk after chunk of ``rows``, on as many of the threads as pay.
+def over_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threads: int) -> int:
+    """Call ``work(start, stop)`` for chunk after chunk of ``rows``, on up to ``threads`` threads.
 
     The calling thread works too. Threads take the next chunk when they are done with one, as large as the
     tuner says; chunks start at multiples of 64, so that no two threads write into one byte of a bitmap. An
     exception of one of them is raised here, after all have stopped.
+
+    Returns
+    -------
+    int
+        How many threads there were: one, if there was one chunk.
     """
     with tuner.lock:
-        threads = tuner.threads_for(rows, threads)
         size = tuner.next_size(rows, threads)
-    began = perf_counter()
     if rows <= size:
+        began = perf_counter()
         work(0, rows)
         elapsed = perf_counter() - began
         with tuner.lock:
             tuner.record(rows, elapsed)
-            tuner.record_frame(rows, 1, elapsed)
-        return
-    _by_chunks(work, rows, tuner, threads)
-    with tuner.lock:
-        tuner.record_frame(rows, threads, perf_counter() - began)
-
-
-def _by_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, threads: int) -> None:
+        return 1
     taken = 0
     stop = False
 
@@ -87,13 +84,14 @@ def _by_chunks(work: Callable[[int, int], None], rows: int, tuner: Tuner, thread
 
     if threads <= 1:
         take()
-        return
+        return 1
 
     def end() -> None:
         nonlocal stop
         stop = True
 
     _share(take, end, threads - 1)
+    return threads
 
 
 def _share(take: Callable[[], None], end: Callable[[], None], helpers: int) -> None:

@@ -28,14 +28,6 @@ class Tuner(Protocol):
 
     lock: threading.Lock
 
-    def threads_for(self, rows: int, threads: int) -> int:
-        """Return how many threads, of so many, are to take a frame."""
-        ...
-
-    def record_frame(self, rows: int, threads: int, seconds: float) -> None:
-        """Record a frame that is done, with all its chunks."""
-        ...
-
     def next_size(self, remaining: int | None = None, threads: int = 1) -> int:
         """Return the rows for the next chunk."""
         ...
