@@ -223,6 +223,59 @@ def test_a_filter_makes_a_mask(rows, nulls):
     assert_frame_equal(failing.frame, frame.filter(pl.col("n") % 64 < 50))
 
 
+def test_pipelines_that_say_the_same_are_planned_once(plans, scaled):
+    @dfv.plugin
+    def plus(scaled, b, more=1.0):
+        return scaled + b + more
+
+    for _ in range(3):
+        assert dfv.apply(FRAME, [scaled, plus], keep=False).rows() == [(3.0, 7.0), (5.0, 10.0)]
+        steps = [dfv.step(scaled, keep=False, factor=1.0), dfv.step("plus", more=0.0, output="sum")]
+        assert dfv.apply(FRAME, steps).columns == ["a", "b", "sum"]
+        assert dfv.apply(FRAME, steps)["sum"].to_list() == [5.0, 7.0]
+        assert dfv.apply(FRAME, [scaled, plus], more=2.0)["plus"].to_list() == [8.0, 11.0]
+    assert len(plans) == 3
+    with pytest.raises(dfv.BindingError):
+        dfv.apply(FRAME, [scaled, plus], most=2.0)
+    dfv.register("plus", lambda scaled: -scaled, replace=True)
+    assert dfv.apply(FRAME, ["scaled", "plus"])["plus"].to_list() == [-3.0, -5.0]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1000, 5000, 16_385])
+def test_a_pipeline_of_any_size(rows):
+    @dfv.plugin
+    def doubled(n):
+        return None if n % 5 == 3 else n * 2
+
+    @dfv.plugin
+    def described(n, doubled):
+        if n == 777:
+            raise ValueError("unlucky")
+        return f"{doubled} of {n}", n
+
+    frame = pl.DataFrame({"n": pl.int_range(rows, eager=True)})
+    steps = [
+        doubled,
+        dfv.step(described, output=["text", "n"], replace=True),
+        dfv.step(doubled, output="again"),
+    ]
+    result = dfv.run(frame, steps)
+    fine = pl.col("n") != 777
+    twice = pl.when(pl.col("n") % 5 != 3).then(pl.col("n") * 2)
+    expected = frame.select(
+        pl.when(fine & twice.is_not_null()).then("n").alias("n"),
+        twice.alias("doubled"),
+        pl.when(fine).then(pl.format("{} of {}", twice, "n")).alias("text"),
+        pl.when(fine).then(twice).alias("again"),
+    )
+    assert_frame_equal(result.frame, expected)
+    assert result.error_count == (rows > 777)
+    manager = dfv.PluginManager()
+    manager.process_batch(steps, frame)
+    assert manager.get_metrics("described").total_processed == rows
+    assert manager.get_metrics("described").error_count == (rows > 777)
+
+
 def test_debugging_tells_of_whole_frames(caplog, scaled):
     frame = pl.DataFrame({"a": [1.0] * 2000})
     with caplog.at_level(logging.DEBUG, logger=execute.__name__.partition(".")[0]):

@@ -7,7 +7,7 @@ selection, failed rows, chunks to hand out) takes longer to make than the rows t
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -19,9 +19,11 @@ from dataflare_vec.engine.tuner import WholeFrames
 if TYPE_CHECKING:
     from dataflare_vec.engine.planning.plan import Plan
     from dataflare_vec.engine.planning.request import Request
-    from dataflare_vec.engine.stages.direct import DirectCall
     from dataflare_vec.engine.stages.scope import ColumnScope
     from dataflare_vec.engine.tuner import TracedTuner
+
+    #: New columns, which rows of the data remain if not all, and what said that they are one chunk.
+    Computed = tuple[list[pl.Series], pl.Series | None, TracedTuner | None]
 
 _log = get_logger(__name__)
 
@@ -32,61 +34,54 @@ FEW_ROWS = 1024
 OWN_ROWS = 1 << 14
 
 
-class Computed(NamedTuple):
-    """What became of rows that are one chunk: see `Outcome`."""
-
-    series: list[pl.Series]
-    remaining: pl.Series | None
-    tuner: TracedTuner | None
-
-
 def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Computed | None:
-    """Return the new columns of a plan over rows that are one chunk, or which rows a filter keeps.
+    """Return the new columns of a plan over rows that are one chunk, or the mask of a filter, and the tuner.
 
-    None if it needs a `Run`: that is a plan of several steps, or more rows than a chunk has.
+    None if it needs a `Run`: that is a plan of other stages, or more rows than a chunk has. So does a
+    pipeline of many rows: blocks of them go through all its loops while they are in cache.
 
     Raises
     ------
     SomeFailed
         If some row did; then it needs a `Run`, too.
     """
-    call, runtime = plan.direct, request.runtime
-    if call is None or runtime.is_closed:  # a `Run` says that it is
-        return None
+    direct, runtime = plan.direct, request.runtime
+    if direct is None or runtime.is_closed or (plan.is_pipeline and rows > OWN_ROWS):
+        return None  # a `Run` says that the pool is closed
+    is_filter = direct.is_filter
     if not rows:  # streams ask so for the types of what comes out
         runtime.count(plan.stages, [], {})
-        series = [pl.Series(name, [], dtype=dtype) for name, dtype in call.writes.items()]
-        return Computed(series, pl.Series(dtype=pl.Boolean) if call.is_filter else None, None)
+        series = [pl.Series(name, [], dtype=dtype) for name, dtype in plan.new.items()]
+        return series, pl.Series(dtype=pl.Boolean) if is_filter else None, None
     whole = None
     if rows > FEW_ROWS:
-        whole = _whole(plan, call, request)
+        whole = _whole(plan, request)
         if not whole.take(rows) or _log.isEnabledFor(logging.DEBUG):
             return None
     known = scope.columns  # the plan has looked at their dtypes
-    columns = [known[name] for name in call.reads]
-    is_small = whole is None or call.is_filter or (rows <= OWN_ROWS and not runtime.has_limit)
-    if is_small and not call.needs_pool:
+    is_small = whole is None or is_filter or (rows <= OWN_ROWS and not runtime.has_limit)
+    if is_small and not direct.needs_pool:
         # A pool would need PyArrow, and save nothing where the allocator has memory of that size at hand.
-        computed = call.compute(columns, rows, None)
+        computed = direct.compute(known, rows, None)
     else:
         with admitted(plan.stages, rows, runtime) as mine:
-            computed = call.compute(columns, rows, mine.pool)
+            computed = direct.compute(known, rows, mine.pool)
     if computed is None:
         return None
-    series, elapsed = computed
-    runtime.note(request.steps[0].plugin, rows, elapsed)
-    tuner = None
-    if whole is not None:
-        whole.record(rows, elapsed)
-        tuner = whole.tuner
-    return Computed([], series[0], tuner) if call.is_filter else Computed(series, None, tuner)
+    series, seconds = computed
+    for i, elapsed in enumerate(seconds):
+        runtime.note(request.steps[i].plugin, rows, elapsed)
+    if whole is None:
+        return ([], series[0], None) if is_filter else (series, None, None)
+    whole.record(rows, sum(seconds))
+    return ([], series[0], whole.tuner) if is_filter else (series, None, whole.tuner)
 
 
-def _whole(plan: Plan, call: DirectCall, request: Request) -> WholeFrames:
+def _whole(plan: Plan, request: Request) -> WholeFrames:
     """Return what decides about whole frames of a plan; looked up once for a configuration."""
     tuners, config = request.runtime.tuners, request.settings
-    kept = call.whole
+    kept = plan.whole
     if kept is None or kept[0] is not tuners or kept[1] is not config:
         whole = WholeFrames(request.runtime.tuner(plan.stages, config), config.threads)
-        kept = call.whole = (tuners, config, whole)
+        kept = plan.whole = (tuners, config, whole)
     return kept[2]

@@ -14,6 +14,7 @@ from dataflare_vec.definition.binding import output_names
 from dataflare_vec.definition.plugin import Form
 from dataflare_vec.engine.stages.column import ColumnStage, column_kernel_schema
 from dataflare_vec.engine.stages.dictionary import CategoryStage
+from dataflare_vec.engine.stages.direct import chained
 from dataflare_vec.engine.stages.expression import (
     ExpressionStage,
     Owner,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import BoundStep
-    from dataflare_vec.engine.stages.direct import DirectCall
     from dataflare_vec.engine.stages.inferred import Results
     from dataflare_vec.engine.stages.protocols import Stage
     from dataflare_vec.engine.stages.reduce import ReduceStage
@@ -52,7 +52,7 @@ def plan_for(request: Request, scope: ColumnScope) -> Plan:
     Planning it anew would take as long as computing thousands of rows.
     """
     steps, keep_data = request.steps, request.keep
-    kept = steps[0].kept if len(steps) == 1 else None
+    kept = steps[0].kept
     if kept is None:
         return Plan(steps, scope, keep_data=keep_data)
     plan: Plan | None = kept.plan
@@ -132,8 +132,10 @@ class Plan:
         Whether it has several plugins.
     owns_columns : bool
         Whether nothing else refers to the memory of the columns that come back.
-    direct : DirectCall or None
-        What calls the only stage, if it doesn't need a `Run`.
+    whole : tuple or None
+        Tuners and a configuration, and what by these decides about frames of one chunk; see `fast_path`.
+    direct : Direct or None
+        What computes all rows at once, if that doesn't need a `Run`.
     dtypes : dict
         By name of the plugin the dtypes of the columns that parameters are bound to by name.
     derived : list of tuple
@@ -156,6 +158,7 @@ class Plan:
         "reduces",
         "stages",
         "stateful",
+        "whole",
     )
 
     def __init__(self, steps: Sequence[BoundStep], scope: ColumnScope, *, keep_data: bool) -> None:
@@ -171,7 +174,8 @@ class Plan:
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
         self.owns_columns = all(stage.owns_columns for stage in self.stages)
-        self.direct: DirectCall | None = self.stages[0].direct() if len(self.stages) == 1 else None
+        self.direct = chained([stage.direct() for stage in self.stages], self.new)
+        self.whole: tuple[Any, Any, Any] | None = None
         self._keeps_data = keep_data
         # An expression may mean all columns, and what is replaced has to be there.
         by_name = any(isinstance(stage, ExpressionStage) for stage in self.stages)

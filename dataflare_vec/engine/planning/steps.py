@@ -83,7 +83,7 @@ class BoundStep(NamedTuple):
     keep: bool = True
     by: tuple[str | pl.Expr, ...] = ()
     replace: bool = False
-    kept: KeptPlan | None = None  # None if calls like this one aren't remembered
+    kept: KeptPlan | None = None  # of the first step of a call
 
     @property
     def column_names(self) -> set[str] | None:
@@ -108,6 +108,8 @@ def bind_steps(
 ) -> list[BoundStep]:
     """Return the steps that a call names: one plugin, or a list of plugins and steps.
 
+    Calls that say the same get the same list, which isn't to be changed.
+
     Raises
     ------
     PluginError
@@ -118,7 +120,7 @@ def bind_steps(
     if not isinstance(plugins, (list, tuple)):
         if not isinstance(plugins, Step):
             found = registry.resolve(plugins)
-            return [_remembered_step(found, output, bindings, by, replace=replace)]
+            return _bind_one(found, output, bindings, by, replace=replace)
         plugins = [plugins]
     if not plugins:
         msg = "a pipeline needs at least one plugin, got an empty list"
@@ -129,11 +131,23 @@ def bind_steps(
     if by is not None:
         msg, hint = "`by` names the keys of one plugin", "dfv.step(plugin, by=…)"
         raise BindingError(msg, argument="by", hint=f"in a pipeline write `{hint}`")
+    found_all = [registry.resolve(item.plugin if isinstance(item, Step) else item) for item in plugins]
+    calls = remembered(found_all[0]).calls
+    key = _pipeline_key(plugins, found_all, bindings, replace=replace)
+    known: list[BoundStep] | None = calls.get(key)
+    if known is None:
+        known = _bind_pipeline(plugins, found_all, bindings, replace=replace)
+        _remember(calls, key, known)
+    return known
+
+
+def _bind_pipeline(
+    plugins: Sequence[Any], found_all: Sequence[Plugin], bindings: Mapping[str, Any], *, replace: bool
+) -> list[BoundStep]:
     steps = [item if isinstance(item, Step) else Step(item) for item in plugins]
     for item in steps:
         check_flag("keep", item.keep)
         check_flag("replace", item.replace)
-    found_all = [registry.resolve(item.plugin) for item in steps]
     _check_shared(found_all, bindings)
     result = []
     for item, found in zip(steps, found_all, strict=True):
@@ -143,31 +157,53 @@ def bind_steps(
         keys = _keys(found, item.by)
         _check_output(found, item.output)
         result.append(BoundStep(found, binding, item.output, item.keep, keys, replace or item.replace))
+    result[0] = result[0]._replace(kept=KeptPlan())
     return result
 
 
-def _remembered_step(
+def _bind_one(
     plugin: Plugin,
     output: str | Sequence[str] | Mapping[str, str] | None,
     bindings: Mapping[str, Any],
     by: By,
     *,
     replace: bool,
-) -> BoundStep:
+) -> list[BoundStep]:
     """Return the only step of a call; that of an earlier one that said the same."""
     calls = remembered(plugin).calls
     plain = output is None and by is None and not bindings
     key = replace if plain else _call_key(output, bindings, by, replace=replace)
-    step: BoundStep | None = calls.get(key)
-    if step is None:
+    steps: list[BoundStep] | None = calls.get(key)
+    if steps is None:
         if output is not None:
             _check_output(plugin, output)
-        step = BoundStep(plugin, bind(plugin, bindings), output, by=_keys(plugin, by), replace=replace)
-        if key is not None:
-            if len(calls) >= _MOST_CALLS:
-                calls.clear()
-            step = calls[key] = step._replace(kept=KeptPlan())
-    return step
+        binding = bind(plugin, bindings)
+        steps = [BoundStep(plugin, binding, output, by=_keys(plugin, by), replace=replace, kept=KeptPlan())]
+        _remember(calls, key, steps)
+    return steps
+
+
+def _remember(calls: dict[Any, list[BoundStep]], key: Any, steps: list[BoundStep]) -> None:
+    if key is None:
+        return
+    if len(calls) >= _MOST_CALLS:
+        calls.clear()
+    calls[key] = steps
+
+
+def _pipeline_key(
+    plugins: Sequence[Any], found_all: Sequence[Plugin], bindings: Mapping[str, Any], *, replace: bool
+) -> Any:
+    """Return what tells a pipeline from others that begin with the same plugin, as `_call_key`."""
+    said: list[Any] = [_call_key(None, bindings, None, replace=replace)]
+    for item, found in zip(plugins, found_all, strict=True):
+        said.append(id(found))  # it lives as long as it is remembered
+        if isinstance(item, Step):
+            check_flag("keep", item.keep)
+            said += (item.keep, _call_key(item.output, item.bindings, item.by, replace=item.replace))
+        else:
+            said.append(True)
+    return None if None in said else tuple(said)
 
 
 def _call_key(output: Any, bindings: Mapping[str, Any], by: Any, *, replace: bool) -> Any:

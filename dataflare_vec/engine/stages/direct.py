@@ -1,4 +1,4 @@
-"""A row kernel whose loop is called once for all rows: what such calls have in common, made once."""
+"""Row kernels whose loops are called once for all rows: what such calls have in common, made once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataflare_vec.arrow.layouts import Bits, FixedWidth
 from dataflare_vec.compiler.native.columns import MASK, NO_MEMORY, CallState, Made, functions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from dataflare_vec.arrow.columns import ColumnBuilder
     from dataflare_vec.arrow.layouts import Layout
@@ -54,8 +54,6 @@ class DirectCall:
         Whether what it computes is a mask.
     needs_pool : bool
         Whether its columns take memory of a pool, however few rows they have.
-    whole : tuple or None
-        For its caller: tuners and a configuration, and by these what decides about whole frames.
     """
 
     def __init__(
@@ -73,35 +71,42 @@ class DirectCall:
         self._layouts = prepared.layouts
         self._parameters = parameters
         self._allocate = allocate
-        self.whole: tuple[Any, Any, Any] | None = None
-        self._begin, self._end = functions()[2:]
-        words, borrowed = _placed(constants or [None] * len(reads), prepared.layouts)
-        # Other columns are looked at one by one, and their words put before those of the outputs.
-        self._borrows = borrowed is not None
+        self._constants = constants
         self.is_filter = not writes
         self._fields = () if self.is_filter else prepared.outputs
         self.needs_pool = any(type(field.stored) not in FORMATS for field in self._fields)
+        # What is temporal is made as integers, and a C string ends at the first null character.
+        self._is_as_made = all(field.dtype is None for field in self._fields)
+        self._is_as_made = self._is_as_made and "\0" not in "".join(writes)
+        self._states: tuple[CallState, CallState] | None = None  # made with the first call
+
+    def _make_states(self) -> tuple[CallState, CallState]:
+        """Make what the states of calls have in common, in memory of their own and in a pool."""
+        words, borrowed = _placed(self._constants or [None] * len(self.reads), self._layouts)
+        # Other columns are looked at one by one, and their words put before those of the outputs.
+        self._borrows = borrowed is not None
+        self._begin, self._end = functions()[2:]
         made = [_MASK] if self.is_filter else []
         if not self.needs_pool:
             made += [
                 Made(name, FORMATS[type(field.stored)], _width(field.layout) or 0, int(field.nullable))
-                for name, field in zip(writes, self._fields, strict=True)
+                for name, field in zip(self.writes, self._fields, strict=True)
             ]
         # A mask has the four words where the selection and the rows that fail have theirs.
         rest = _ALL_ROWS[4:] if self.is_filter else _ALL_ROWS
-        self._own = CallState(words, borrowed or [], made, rest)
-        self._pooled = CallState(words, borrowed or [], [], ())
-        # What is temporal is made as integers, and a C string ends at the first null character.
-        self._is_as_made = all(field.dtype is None for field in self._fields)
-        self._is_as_made = self._is_as_made and "\0" not in "".join(writes)
+        states = CallState(words, borrowed or [], made, rest), CallState(words, borrowed or [], [], ())
+        self._states = states
+        return states
 
     def compute(
-        self, columns: Sequence[pl.Series], rows: int, pool: MemoryPool | None
-    ) -> tuple[list[pl.Series], float] | None:
+        self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None
+    ) -> tuple[list[pl.Series], tuple[float, ...]] | None:
         """Return the new columns, and the seconds they took; None if a column is of several pieces.
 
         Parameters
         ----------
+        known
+            The columns that it reads, at least, by name.
         pool
             Where they have their memory from, if it isn't their own; a mask always has its own.
 
@@ -110,6 +115,8 @@ class DirectCall:
         SomeFailed
             If some row did.
         """
+        columns = [known[name] for name in self.reads]
+        own, pooled = self._states or self._make_states()
         capsules: tuple[object, ...] = ()
         placed: list[tuple[InputColumn, int]] = []
         if self._borrows:
@@ -118,7 +125,7 @@ class DirectCall:
             placed = [(InputColumn(*pair), 0) for pair in zip(columns, self._layouts, strict=True)]
             if any(len(column.starts) > 1 for column, _ in placed):
                 return None
-        common = self._own if pool is None else self._pooled
+        common = own if pool is None else pooled
         words = state = common.template[:]
         address, keep = state.buffer_info()[0], False
         targets: list[ColumnBuilder] = []
@@ -146,9 +153,9 @@ class DirectCall:
         finally:
             made = self._end(common.known, address, keep)
         if pool is None:
-            return self._columns(made), elapsed
+            return self._columns(made), (elapsed,)
         series = [target.to_series(name) for name, target in zip(self.writes, targets, strict=True)]
-        return series, elapsed
+        return series, (elapsed,)
 
     def _words(
         self, placed: Sequence[tuple[InputColumn, int]], known: array[int], targets: Sequence[ColumnBuilder]
@@ -170,6 +177,55 @@ class DirectCall:
         return [
             (one if field.dtype is None else one.cast(field.dtype)).alias(name) for one, name, field in fields
         ]
+
+
+class DirectPipeline:
+    """Row kernels over rows that are one chunk, one after the other.
+
+    Parameters
+    ----------
+    calls
+        What computes each, in order.
+    names
+        The columns that come back.
+    """
+
+    is_filter = False
+
+    def __init__(self, calls: Sequence[DirectCall], names: Collection[str]) -> None:
+        self._calls = calls
+        self._names = names
+        self.needs_pool = any(call.needs_pool for call in calls)
+
+    def compute(
+        self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None
+    ) -> tuple[list[pl.Series], tuple[float, ...]] | None:
+        """Return the new columns, and the seconds each kernel took: as `DirectCall.compute`."""
+        known = dict(known)
+        seconds: tuple[float, ...] = ()
+        for call in self._calls:
+            computed = call.compute(known, rows, pool)
+            if computed is None:
+                return None
+            known.update(zip(call.writes, computed[0], strict=True))
+            seconds += computed[1]
+        return [known[name] for name in self._names], seconds
+
+
+Direct = DirectCall | DirectPipeline
+
+
+def chained(calls: Sequence[DirectCall | None], names: Collection[str]) -> Direct | None:
+    """Return what computes all stages of a plan at once; None if one of them has to be run.
+
+    After a filter others would have to see some of the rows only.
+    """
+    found = [call for call in calls if call is not None]
+    if not found or len(found) < len(calls):
+        return None
+    if len(found) == 1:
+        return found[0]
+    return None if any(call.is_filter for call in found) else DirectPipeline(found, names)
 
 
 def _width(layout: Layout) -> int | None:
