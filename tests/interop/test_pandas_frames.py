@@ -76,6 +76,9 @@ def test_results_can_be_written_to_and_are_nobody_elses():
         assert (result.loc[0, names] == -1.0).all()
 
 
+@pytest.mark.skipif(
+    pd.__version__ < "3", reason="without copy on write, pandas copies each column that it is given"
+)
 def test_results_of_kernels_are_not_copied():
     manager = dfv.PluginManager()
     result = dfv.apply(pd.DataFrame({"x": np.arange(100_000.0)}), SAME, manager=manager)
