@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import datetime as dt
 import re
 
 import llvmlite.binding as llvm
@@ -110,11 +111,31 @@ def below_zero_fails(x):
     return x % 60
 
 
-@pytest.mark.parametrize("function", [by_many, below_zero_fails])
-def test_each_row_is_as_python_computes_it(function):
+def of_a_magnitude(x):
+    if x == 7:
+        raise ValueError("seven")
+    return abs(x // 2) // 7
+
+
+@pytest.mark.usefixtures("usual_processor")
+@pytest.mark.parametrize("function", [by_many, below_zero_fails, of_a_magnitude])
+def test_each_row_is_as_python_computes_it(function, capfd):
     numbers = [*SIGNED, *range(-99, 100)]
     check(plugin(function), pl.DataFrame({"x": numbers}))
     check(plugin(function), pl.DataFrame({"x": [None if i % 5 == 0 else x for i, x in enumerate(numbers)]}))
+    assert capfd.readouterr().err == "", "LLVM complains if it can't do what it is told"
+
+
+def a_month_later(t: dt.datetime, d: dt.timedelta):
+    return dt.datetime(t.year, t.month % 12 + 1, t.day, d.days % 24, d.seconds % 60, d.microseconds % 61)
+
+
+@pytest.mark.usefixtures("usual_processor")
+def test_error_recording_loops_are_left_as_they_are(capfd):
+    """LLVM makes one for those that are asked for a reason, which can't be vectors, and one for others."""
+    times = [dt.datetime(2024, 1, 30), dt.datetime(2024, 1, 31), None]
+    check(plugin(a_month_later), pl.DataFrame({"t": times, "d": dt.timedelta(3)}))
+    assert capfd.readouterr().err == "", "LLVM complains if it can't do what it is told"
 
 
 def hour(x):

@@ -38,10 +38,16 @@ def may_be_vectors(module: str) -> bool:
     _, text = rows_function(module)
     if calls_in(text) or _WIDE.search(text):
         return False
-    done = re.search(r'^(!\d+) = !\{!"llvm\.loop\.isvectorized"', module, re.MULTILINE)
-    loops = set(_LOOP.findall(text))
-    return done is not None and any(
-        re.search(rf"^{loop} = distinct .*{done[1]}\b", module, re.MULTILINE) for loop in loops
+    # Several loops, where a condition is the same for all rows. Such as it can't keep what was wished for.
+    return _has_loop(module, text, "isvectorized") and not _has_loop(module, text, "interleave.count")
+
+
+def _has_loop(module: str, function: str, mark: str) -> bool:
+    """Whether a loop of a function has some metadata."""
+    node = re.search(rf'^(!\d+) = !\{{!"llvm\.loop\.{re.escape(mark)}"', module, re.MULTILINE)
+    return node is not None and any(
+        re.search(rf"^{loop} = distinct .*{node[1]}\b", module, re.MULTILINE)
+        for loop in set(_LOOP.findall(function))
     )
 
 
