@@ -16,6 +16,7 @@ from polars import selectors
 from polars.datatypes.classes import IntegerType
 
 import dataflare_vec as dfv
+from dataflare_vec.arrow import columns
 from dataflare_vec.definition.plugin import Form, define
 from dataflare_vec.engine.execution import fast_path
 
@@ -238,13 +239,13 @@ def same(a: Any, b: Any) -> bool:
 
 @contextmanager
 def in_chunks() -> Iterator[None]:
-    """Take frames of however few rows through the road with chunks."""
-    compute = fast_path.compute
-    fast_path.compute = lambda *_: None
+    """Take frames of however few rows through the road with chunks, and columns piece by piece."""
+    compute, short = fast_path.compute, columns.SHORT_PIECE
+    fast_path.compute, columns.SHORT_PIECE = lambda *_: None, 0
     try:
         yield
     finally:
-        fast_path.compute = compute
+        fast_path.compute, columns.SHORT_PIECE = compute, short
 
 
 def check(

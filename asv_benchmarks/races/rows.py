@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -154,4 +155,19 @@ def streaming(size: Size) -> Iterator[Figure]:
     )
 
 
-RACES = [light_kernel, haversine_by_element, threads, small_calls, imports, streaming]
+def many_chunks(size: Size) -> Iterator[Figure]:
+    rows = size.rows(1_000_000)
+    whole = numbers(rows, "a", "b")
+    for chunks in (1_000, 10_000):
+        df = pl.concat(whole.iter_slices(max(rows // chunks, 1)), rechunk=False)
+        both = [partial(dfv.apply, df, axpy), partial(df.with_columns, axpy=pl.col("a") * pl.col("b") + 1.0)]
+        ours, theirs = timed(both, 3 * size.repeats)
+        yield Figure(
+            f"a * b + 1, {rows:,} rows in {df.n_chunks():,} chunks: time / Polars",
+            ours / theirs,
+            at_most(1.5 if size.scale == 1 else 4.0, aim=1.0),
+            f"{ours * 1e3:.1f} ms against {theirs * 1e3:.1f}",
+        )
+
+
+RACES = [many_chunks, light_kernel, haversine_by_element, threads, small_calls, imports, streaming]

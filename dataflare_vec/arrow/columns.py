@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from dataflare_vec.memory import MemoryPool, PooledBuffer
 
 
+#: Rows of a piece, on average, below which copying a column takes less time than looking at its pieces.
+SHORT_PIECE = 1 << 14
+
+
+def joined(series: pl.Series) -> pl.Series:
+    """Return a column in one piece where its pieces are short; nested ones stay as they are."""
+    pieces = series.n_chunks()
+    if pieces > 1 and len(series) < pieces * SHORT_PIECE and not series.dtype.is_nested():
+        return series.rechunk()
+    return series
+
+
 class InputColumn:
     """One column of the input: where each of its contiguous pieces lies.
 
@@ -26,7 +38,7 @@ class InputColumn:
     __slots__ = ("_arrays", "_first", "_pieces", "has_nulls", "layout", "series", "starts")
 
     def __init__(self, series: pl.Series, layout: Layout) -> None:
-        self.series = series
+        self.series = series = joined(series)
         series = layout.settle(series)
         nulls = self.has_nulls = series.null_count() > 0
         self.layout = layout
