@@ -5,12 +5,12 @@ in use. A loop that waits for memory gains nothing from them, one that computes 
 it does is told by its operations for each byte that it reads or writes. Measured on Zen 5 with LLVM's
 settings for Sapphire Rapids, 512 bits against 256, columns in the first-level cache, and in memory:
 
-    0.1 operations a byte   1.0, 0.9
-    0.4                     1.25, 1.0
-    0.9                     1.5, 1.1
-    1.4                     1.7, 1.8
-    3 (`math.sin`)          1.8, 1.9
-    6 (haversine)           1.9, 1.4
+    0.1 operations a byte   1.1, 1.0
+    0.4                     1.3, 1.0
+    0.9                     1.6, 1.2
+    1.4                     1.7, 1.6
+    3 (`math.sin`)          1.7, 1.7
+    6 (haversine)           1.9, 1.9
 
 A value doesn't depend on the width: each row is computed by the same operations.
 """
