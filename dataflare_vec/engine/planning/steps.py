@@ -145,9 +145,6 @@ def _bind_pipeline(
     plugins: Sequence[Any], found_all: Sequence[Plugin], bindings: Mapping[str, Any], *, replace: bool
 ) -> list[BoundStep]:
     steps = [item if isinstance(item, Step) else Step(item) for item in plugins]
-    for item in steps:
-        check_flag("keep", item.keep)
-        check_flag("replace", item.replace)
     _check_shared(found_all, bindings)
     result = []
     for item, found in zip(steps, found_all, strict=True):
@@ -194,12 +191,19 @@ def _remember(calls: dict[Any, list[BoundStep]], key: Any, steps: list[BoundStep
 def _pipeline_key(
     plugins: Sequence[Any], found_all: Sequence[Plugin], bindings: Mapping[str, Any], *, replace: bool
 ) -> Any:
-    """Return what tells a pipeline from others that begin with the same plugin, as `_call_key`."""
+    """Return what tells a pipeline from others that begin with the same plugin, as `_call_key`.
+
+    Raises
+    ------
+    TypeError
+        If a flag of a step is none.
+    """
     said: list[Any] = [_call_key(None, bindings, None, replace=replace)]
     for item, found in zip(plugins, found_all, strict=True):
         said.append(id(found))  # it lives as long as it is remembered
         if isinstance(item, Step):
             check_flag("keep", item.keep)
+            check_flag("replace", item.replace)
             said += (item.keep, _call_key(item.output, item.bindings, item.by, replace=item.replace))
         else:
             said.append(True)
