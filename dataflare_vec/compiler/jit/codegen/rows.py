@@ -11,7 +11,7 @@ from numba.core.imputils import fix_returning_optional
 
 from dataflare_vec.compiler.jit.abi.elements import element_of
 from dataflare_vec.compiler.jit.codegen.hints import interleave, keep_loads
-from dataflare_vec.compiler.jit.lowering.strings.arena import reset_function
+from dataflare_vec.compiler.jit.lowering.strings.arena import opened, reset_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -169,6 +169,8 @@ class RowLoopBuilder:
             scratches,
         )
         failed = cgutils.alloca_once_value(builder, self.counter(0))
+        if self.code.makes_strings:
+            self._arena = opened(builder)
         with cgutils.for_range(builder, count, intp=_I64) as loop:
             self._row(builder.add(base, loop.index), loop.index, failed)
         _, latch = loop.index.incomings[-1]
@@ -213,7 +215,7 @@ class RowLoopBuilder:
                     self._call_fitting(fits, arguments, slots, present, error)
         self._finish(row, within, slots, present, builder.load(error), failed)
         if self.code.makes_strings:
-            builder.call(reset_function(builder.module), [])
+            builder.call(reset_function(builder.module), [self._arena])
 
     def _finish(
         self,

@@ -14,6 +14,7 @@ import numba
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.compiler_lock import global_compiler_lock
+from numba.extending import intrinsic
 
 from dataflare_vec.compiler.jit.codegen.driver import ERROR_MODEL
 from dataflare_vec.compiler.jit.lowering.math.emit import Mode
@@ -197,4 +198,15 @@ class GuardedPage:
 
 
 _pages = []
-_reset = numba.njit(lambda: arena.arena_reset())
+
+
+@intrinsic
+def _forget(typing_context):
+    def generate(context, builder, signature, arguments):
+        builder.call(arena.reset_function(builder.module), [arena.opened(builder)])
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+_reset = numba.njit(lambda: _forget())

@@ -18,6 +18,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol, thread_key
+from dataflare_vec.compiler.jit.lowering.strings.viewcode import define
 from dataflare_vec.compiler.jit.types.strings import byte_pointer
 
 if TYPE_CHECKING:
@@ -52,26 +53,21 @@ def _function(module: ir.Module, name: str, returned: ir.Type, arguments: list[i
     return found or ir.Function(module, ir.FunctionType(returned, arguments), name)
 
 
-def _arena(builder: Builder) -> ir.Value:
-    """Return the thread's arena; null if it has none."""
+def _arena(builder: Builder, *, once: bool = False) -> ir.Value:
+    """Return the thread's arena; null if it has none.
+
+    With ``once`` LLVM may look only once in a function, which has to do with it if there was none before.
+    """
     module = builder.module
     get = _function(module, "pthread_getspecific", _BYTES, [_I32])
-    key = external(module, KEY_SYMBOL, _I32)
-    return builder.bitcast(builder.call(get, [builder.load(key)]), _WORDS)
+    key = builder.load(external(module, KEY_SYMBOL, _I32))
+    if once:
+        key.set_metadata("invariant.load", module.add_metadata([]))
+    return builder.bitcast(builder.call(get, [key], attrs=("readnone", "nounwind") if once else ()), _WORDS)
 
 
 def _word(builder: Builder, arena: ir.Value, index: int) -> ir.Value:
     return builder.gep(arena, [_I64(index)])
-
-
-def _define(module: ir.Module, name: str, returned: ir.Type, arguments: list[ir.Type]) -> Any:
-    """Return the function and a builder for its body; no builder if it is there already."""
-    found = module.globals.get(name)
-    if found:
-        return found, None
-    function = ir.Function(module, ir.FunctionType(returned, arguments), name)
-    function.linkage = "linkonce_odr"
-    return function, ir.IRBuilder(function.append_basic_block("entry"))
 
 
 def allocate_function(module: ir.Module) -> ir.Function:
@@ -81,13 +77,13 @@ def allocate_function(module: ir.Module) -> ir.Function:
     bytes, and there is room, it is ``before`` itself, grown: appending copies nothing. Null if there is no
     memory.
     """
-    function, builder = _define(module, "dfv.arena.allocate", _BYTES, [_I64, _BYTES, _I64])
+    function, builder = define(module, "dfv.arena.allocate", _BYTES, [_I64, _BYTES, _I64])
     if builder is None:
         return function
     nbytes, before, size = function.args
     slow = function.append_basic_block("slow")
     look = function.append_basic_block("look")
-    arena = _arena(builder)
+    arena = _arena(builder, once=True)
     builder.cbranch(builder.icmp_unsigned("==", arena, _WORDS(None)), slow, look).set_weights([1, 99])
 
     builder.position_at_end(look)
@@ -109,29 +105,43 @@ def allocate_function(module: ir.Module) -> ir.Function:
     return function
 
 
+def open_function(module: ir.Module) -> ir.Function:
+    """Return ``i64* dfv.arena.open()``: the thread's arena, a new one if need be; null without memory."""
+    function, builder = define(module, "dfv.arena.open", _WORDS, [])
+    if builder is None:
+        return function
+    function.attributes.add("noinline")
+    arena = _arena(builder)
+    with builder.if_then(builder.icmp_unsigned("!=", arena, _WORDS(None))):
+        builder.ret(arena)
+    raw = builder.call(_function(module, "malloc", _BYTES, [_I64]), [_I64(8 * 4)])
+    with builder.if_then(builder.icmp_unsigned("==", raw, _BYTES(None)), likely=False):
+        builder.ret(_WORDS(None))
+    made = builder.bitcast(raw, _WORDS)
+    for i in range(4):
+        builder.store(_I64(0), _word(builder, made, i))
+    set_specific = _function(module, "pthread_setspecific", _I32, [_I32, _BYTES])
+    builder.call(set_specific, [builder.load(module.globals[KEY_SYMBOL]), raw])
+    builder.ret(made)
+    return function
+
+
 def _grow_function(module: ir.Module) -> ir.Function:
     """Return ``i8* dfv.arena.grow(i64 nbytes)``: allocate from a new block, of a new arena if need be."""
-    function, builder = _define(module, "dfv.arena.grow", _BYTES, [_I64])
+    function, builder = define(module, "dfv.arena.grow", _BYTES, [_I64])
     if builder is None:
         return function
     function.attributes.add("noinline")
     (nbytes,) = function.args
     malloc = _function(module, "malloc", _BYTES, [_I64])
-    set_specific = _function(module, "pthread_setspecific", _I32, [_I32, _BYTES])
-    slot = builder.alloca(_WORDS)
-    arena = _arena(builder)
-    builder.store(arena, slot)
+    arena = builder.call(open_function(module), [])
     with builder.if_then(builder.icmp_unsigned("==", arena, _WORDS(None)), likely=False):
-        raw = builder.call(malloc, [_I64(8 * 4)])
-        with builder.if_then(builder.icmp_unsigned("==", raw, _BYTES(None)), likely=False):
-            builder.ret(_BYTES(None))
-        made = builder.bitcast(raw, _WORDS)
-        for i in range(4):
-            builder.store(_I64(0), _word(builder, made, i))
-        key = builder.load(module.globals[KEY_SYMBOL])
-        builder.call(set_specific, [key, raw])
-        builder.store(made, slot)
-    arena = builder.load(slot)
+        builder.ret(_BYTES(None))
+    # Whoever calls may have looked when the thread had no arena yet.
+    top, end = (builder.load(_word(builder, arena, i)) for i in (_TOP, _END))
+    with builder.if_then(builder.icmp_unsigned("<=", nbytes, builder.sub(end, top))):
+        builder.store(builder.add(top, nbytes), _word(builder, arena, _TOP))
+        builder.ret(builder.inttoptr(top, _BYTES))
     before = builder.load(_word(builder, arena, _USED))
     newest = builder.load(_word(builder, arena, _NEWEST))
     # What blocks have room for may be left from earlier rows: only what this row has used of it counts.
@@ -185,12 +195,18 @@ def _free_blocks(builder: Builder, newest: ir.Value) -> None:
     builder.position_at_end(done)
 
 
+def opened(builder: Builder) -> ir.Value:
+    """Return the thread's arena at the beginning of a function, which need not look for it any more."""
+    builder.call(open_function(builder.module), [])
+    return _arena(builder, once=True)
+
+
 def reset_function(module: ir.Module) -> ir.Function:
-    """Return ``void dfv.arena.reset()``: forget all strings of this thread; its largest block is kept."""
-    function, builder = _define(module, "dfv.arena.reset", ir.VoidType(), [])
+    """Return ``void dfv.arena.reset(arena)``: forget all its strings; its largest block is kept."""
+    function, builder = define(module, "dfv.arena.reset", ir.VoidType(), [_WORDS])
     if builder is None:
         return function
-    arena = _arena(builder)
+    (arena,) = function.args
     with builder.if_then(builder.icmp_unsigned("!=", arena, _WORDS(None))):
         newest = builder.load(_word(builder, arena, _NEWEST))
         with builder.if_then(builder.icmp_unsigned("!=", newest, _I64(0))):
@@ -207,7 +223,7 @@ def reset_function(module: ir.Module) -> ir.Function:
 
 def release_function(module: ir.Module) -> ir.Function:
     """Return ``void dfv.arena.release()``: give back everything of this thread."""
-    function, builder = _define(module, "dfv.arena.release", ir.VoidType(), [])
+    function, builder = define(module, "dfv.arena.release", ir.VoidType(), [])
     if builder is None:
         return function
     set_specific = _function(module, "pthread_setspecific", _I32, [_I32, _BYTES])
@@ -252,19 +268,3 @@ def allocate_after(typing_context: TypingContext, before: Any, size: Any, nbytes
         return _room(context, builder, [nbytes, before, size])
 
     return byte_pointer(byte_pointer, types.int64, types.int64), generate
-
-
-def _void(make: Any) -> Any:
-    @intrinsic
-    def call(typing_context: TypingContext) -> Any:
-        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-            builder.call(make(builder.module), [])
-            return context.get_dummy_value()
-
-        return types.none(), generate
-
-    return call
-
-
-#: The same in Numba code: forget the strings of this thread; give its memory back.
-arena_reset, arena_release = _void(reset_function), _void(release_function)

@@ -31,14 +31,18 @@ def is_ascii(*kinds):
     return all(is_bytes(kind) or types.unliteral(kind).ascii for kind in kinds)
 
 
-def method(name, *, text=True, data=False):
-    """Register a method of strings (``text``) and of bytes (``data``)."""
+def method(name, *, text=True, data=False, inlined=False):
+    """Register a method of strings (``text``) and of bytes (``data``).
+
+    One that is ``inlined`` is larger than what LLVM would inline, but small where constants are known.
+    """
+    options = {**OPTIONS, "forceinline": inlined}
 
     def register(function):
         if text:
-            overload_method(StringType, name, jit_options=OPTIONS)(function)
+            overload_method(StringType, name, jit_options=options)(function)
         if data:
-            overload_method(BytesType, name, jit_options=OPTIONS)(function)
+            overload_method(BytesType, name, jit_options=options)(function)
         return function
 
     return register

@@ -16,6 +16,7 @@ from dataflare_vec.compiler.jit.lowering.strings.codepoints import (
     start_before,
     width_at,
 )
+from dataflare_vec.compiler.jit.lowering.strings.memory import swap_case
 from dataflare_vec.compiler.jit.lowering.strings.unicode import (
     CASED,
     EXPANSION,
@@ -27,6 +28,7 @@ from dataflare_vec.compiler.jit.lowering.strings.unicode import (
     expansions,
     flags_of,
 )
+from dataflare_vec.compiler.jit.lowering.strings.vectorcode import SLACK
 from dataflare_vec.compiler.jit.types.strings import make_view
 
 TO_UPPER, TO_LOWER, TO_TITLE, TO_FOLDED = range(4)
@@ -87,26 +89,21 @@ def ascii_lower(byte):
 
 
 @helper
-def ascii_swapped(byte):
-    """Return a byte in the other case."""
-    lower = np.uint8((byte | np.uint8(32)) - np.uint8(97))
-    return byte ^ np.uint8(np.uint8(lower < 26) * np.uint8(32))
+def swapped(view, first, ignored):
+    """Return ASCII text whose letters from ``first`` on are in the other case, in which bits are ignored."""
+    room = allocate(view._nbytes + SLACK)
+    swap_case(room, view._data, view._nbytes, np.uint8(first), np.uint8(ignored))
+    return make_view(view, room, view._nbytes)
 
 
 def _each(name, which, change, data=True):
     """Register a method that treats each character alike."""
+    first = ord("a") if which == TO_UPPER else ord("A")
 
     @method(name, data=data)
     def typed(view):
         if is_ascii(view):
-
-            def ascii_case(view):
-                room = allocate(view._nbytes)
-                for i in range(view._nbytes):
-                    room[i] = change(view._data[i])
-                return make_view(view, room, view._nbytes)
-
-            return ascii_case
+            return lambda view: swapped(view, first, 0)
 
         def utf8_case(view):
             room = allocate_for(view)
@@ -142,14 +139,7 @@ _each("casefold", TO_FOLDED, ascii_lower, data=False)
 @method("swapcase", data=True)
 def _swapcase(view):
     if is_ascii(view):
-
-        def ascii_swapcase(view):
-            room = allocate(view._nbytes)
-            for i in range(view._nbytes):
-                room[i] = ascii_swapped(view._data[i])
-            return make_view(view, room, view._nbytes)
-
-        return ascii_swapcase
+        return lambda view: swapped(view, 97, 32)
 
     def swapcase(view):
         room = allocate_for(view)

@@ -8,8 +8,9 @@ from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
 from dataflare_vec.compiler.jit.lowering.strings.base import copy_bytes, helper, method
 from dataflare_vec.compiler.jit.lowering.strings.compare import comparable
 from dataflare_vec.compiler.jit.lowering.strings.concat import common_type
-from dataflare_vec.compiler.jit.lowering.strings.memory import find_bytes
+from dataflare_vec.compiler.jit.lowering.strings.memory import exchange, find_bytes, leave_out
 from dataflare_vec.compiler.jit.lowering.strings.strip import next_offset
+from dataflare_vec.compiler.jit.lowering.strings.vectorcode import SLACK
 from dataflare_vec.compiler.jit.types.strings import make_view, offset_by
 
 
@@ -41,25 +42,20 @@ def occurrences(view, old, limit):
 
 @helper
 def replace_byte(kind, view, old, new):
-    """Return a view with a byte, or nothing, in place of another: no branch that text could mislead."""
-    data, nbytes, wanted, kept = view._data, view._nbytes, old._data[0], new._nbytes
-    instead = new._data[0] if kept else wanted
-    room = allocate(nbytes)
-    written = 0
-    for i in range(nbytes):
-        byte = data[i]
-        same = byte == wanted
-        room[written] = instead if same else byte
-        written += kept if same else 1
-    return make_view(kind, room, written)
+    """Return a view with a byte, or nothing, in place of another."""
+    data, nbytes, wanted = view._data, view._nbytes, old._data[0]
+    room = allocate(nbytes + SLACK)
+    if new._nbytes:
+        exchange(room, data, nbytes, wanted, new._data[0])
+    else:
+        nbytes = leave_out(room, data, nbytes, wanted)
+    return make_view(kind, room, nbytes)
 
 
 @helper
 def replace_in(kind, view, old, new, limit):
     """Return a view, as ``kind``, with ``new`` in place of ``old``, up to a limit (none if negative)."""
     data, size = view._data, old._nbytes
-    if size == 1 and new._nbytes <= 1 and limit < 0:
-        return replace_byte(kind, view, old, new)
     offset = -1 if limit == 0 else next_match(view, old, 0, False)
     if offset < 0:
         return make_view(kind, data, view._nbytes)
@@ -81,7 +77,7 @@ def replace_in(kind, view, old, new, limit):
     return make_view(kind, room, written + view._nbytes - start)
 
 
-@method("replace", data=True)
+@method("replace", data=True, inlined=True)
 def _replace(view, old, new, count=-1):
     if not (comparable(view, old) and comparable(view, new)):
         return None
@@ -89,4 +85,10 @@ def _replace(view, old, new, count=-1):
     if not isinstance(given, int | types.Integer):
         return None
     kind = common_type(view, new)
-    return lambda view, old, new, count=-1: replace_in(kind, view, old, new, count)
+
+    def replace(view, old, new, count=-1):
+        if old._nbytes == 1 and new._nbytes <= 1 and count < 0:
+            return replace_byte(kind, view, old, new)
+        return replace_in(kind, view, old, new, count)
+
+    return replace

@@ -27,25 +27,26 @@ def load(builder: Builder, address: ir.Value, offset: int | ir.Value, ty: ir.Typ
     return builder.load(builder.bitcast(at, ty.as_pointer()), align=1)
 
 
-def _store(builder: Builder, value: ir.Value, address: ir.Value, offset: int | ir.Value) -> None:
+def store(builder: Builder, value: ir.Value, address: ir.Value, offset: int | ir.Value) -> None:
+    """Write a value ``offset`` bytes behind an address, aligned or not."""
     at = builder.gep(address, [offset if isinstance(offset, ir.Value) else _I64(offset)])
     builder.store(value, builder.bitcast(at, value.type.as_pointer()), align=1)
 
 
-def _function(
+def define(
     module: ir.Module, name: str, returned: ir.Type, arguments: list[ir.Type]
 ) -> tuple[ir.Function, ir.IRBuilder | None]:
-    """Return an internal function of the module; a builder if it is new."""
+    """Return a function that is the same in all modules, and a builder for its body if it isn't there yet."""
     if name in module.globals:
         return module.globals[name], None
     function = ir.Function(module, ir.FunctionType(returned, arguments), name)
-    function.linkage = "internal"
+    function.linkage = "linkonce_odr"
     return function, ir.IRBuilder(function.append_basic_block("entry"))
 
 
 def is_ascii(module: ir.Module) -> ir.Function:
     """Return ``i1 dfv.is_ascii(address, bytes)``, of at least 8 bytes."""
-    function, builder = _function(module, "dfv.is_ascii", _I1, [_BYTES, _I64])
+    function, builder = define(module, "dfv.is_ascii", _I1, [_BYTES, _I64])
     if builder is None:
         return function
     data, nbytes = function.args
@@ -68,29 +69,29 @@ def is_ascii(module: ir.Module) -> ir.Function:
 
 def put(module: ir.Module) -> ir.Function:
     """Return ``void dfv.put(view, builder, address, bytes)``: write a value into a column of views."""
-    function, builder = _function(module, "dfv.put", ir.VoidType(), [_BYTES, _WORDS, _BYTES, _I64])
+    function, builder = define(module, "dfv.put", ir.VoidType(), [_BYTES, _WORDS, _BYTES, _I64])
     if builder is None:
         return function
     view, data_builder, data, nbytes = function.args
     with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(INLINE_BYTES))):
-        payload = builder.call(_inline_payload(module), [data, nbytes])
-        word = builder.or_(builder.shl(payload, _I128(32)), builder.zext(nbytes, _I128))
-        _store(builder, word, view, 0)
+        word = builder.call(payload(module), [data, nbytes])
+        word = builder.or_(builder.shl(word, _I128(32)), builder.zext(nbytes, _I128))
+        store(builder, word, view, 0)
         builder.ret_void()
     left = builder.sub(_word(builder, data_builder, END), _word(builder, data_builder, NEXT))
     with builder.if_then(builder.icmp_unsigned("<", left, nbytes), likely=False):
         room = builder.inttoptr(_word(builder, data_builder, ROOM), _ROOM_FUNCTION)
         failed = builder.call(room, [_word(builder, data_builder, OBJECT), nbytes])
         with builder.if_then(builder.icmp_unsigned("!=", failed, _I64(0)), likely=False):
-            _store(builder, _I128(0), view, 0)  # the run will end with an error
+            store(builder, _I128(0), view, 0)  # the run will end with an error
             builder.ret_void()
     target = _word(builder, data_builder, NEXT)
     address = builder.inttoptr(target, _BYTES)
     offset = builder.trunc(builder.sub(target, _word(builder, data_builder, START)), _I32)
-    _store(builder, builder.trunc(nbytes, _I32), view, 0)
-    _store(builder, load(builder, data, 0, _I32), view, 4)
-    _store(builder, builder.trunc(_word(builder, data_builder, INDEX), _I32), view, 8)
-    _store(builder, offset, view, 12)
+    store(builder, builder.trunc(nbytes, _I32), view, 0)
+    store(builder, load(builder, data, 0, _I32), view, 4)
+    store(builder, builder.trunc(_word(builder, data_builder, INDEX), _I32), view, 8)
+    store(builder, offset, view, 12)
     builder.store(builder.add(target, nbytes), _at(builder, data_builder, NEXT))
     _copy(builder, address, data, nbytes)
     builder.ret_void()
@@ -103,15 +104,15 @@ def _copy(builder: Builder, target: ir.Value, data: ir.Value, nbytes: ir.Value) 
         with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(2 * least))):
             last = builder.sub(nbytes, _I64(least))
             head, tail = load(builder, data, 0, ty), load(builder, data, last, ty)
-            _store(builder, head, target, 0)
-            _store(builder, tail, target, last)
+            store(builder, head, target, 0)
+            store(builder, tail, target, last)
             builder.ret_void()
     cgutils.raw_memcpy(builder, target, data, nbytes, itemsize=1)
 
 
-def _inline_payload(module: ir.Module) -> ir.Function:
+def payload(module: ir.Module) -> ir.Function:
     """Return ``i128 dfv.payload(address, bytes)``: up to 12 bytes as a number, the first one the lowest."""
-    function, builder = _function(module, "dfv.payload", _I128, [_BYTES, _I64])
+    function, builder = define(module, "dfv.payload", _I128, [_BYTES, _I64])
     if builder is None:
         return function
     data, nbytes = function.args

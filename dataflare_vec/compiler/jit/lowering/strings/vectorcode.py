@@ -1,0 +1,204 @@
+"""Up to 64 bytes at a time, in LLVM IR: where two of them are; all but one; in another case.
+
+With AVX-512 a mask says which lanes are read, so that strings of any length up to 64 bytes take the same few
+instructions. Else lanes that overlap come to the same. No byte outside of a value is ever read; behind what
+is written there has to be room for `SLACK` bytes more.
+"""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from llvmlite import ir
+from numba.core import cgutils
+from numba.core.registry import cpu_target
+
+from dataflare_vec.compiler.jit.lowering.strings.viewcode import define, load, store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataflare_vec.compiler.jit.types.numba_types import Builder
+
+LANES = 64
+#: Bytes that may be written behind the last one of a result.
+SLACK = LANES
+
+_I1, _I8, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
+_BYTES = _I8.as_pointer()
+
+
+@cache
+def _has(feature: str) -> bool:
+    return f"+{feature}" in cpu_target.target_context.codegen()._tm_features.split(",")
+
+
+def _all_lanes(builder: Builder, byte: ir.Value, lanes: int) -> ir.Value:
+    vector = ir.VectorType(_I8, lanes)
+    undefined = ir.Constant(vector, ir.Undefined)
+    one = builder.insert_element(undefined, byte, _I32(0))
+    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(_I32, lanes), None))
+
+
+def _load_some(builder: Builder, address: ir.Value, there: ir.Value) -> ir.Value:
+    """Return 64 bytes, of which those whose bit isn't in ``there`` aren't read, and are 0."""
+    vector, mask = ir.VectorType(_I8, LANES), ir.VectorType(_I1, LANES)
+    pointer = builder.bitcast(address, vector.as_pointer())
+    function = ir.FunctionType(vector, [pointer.type, _I32, mask, vector])
+    masked = cgutils.get_or_insert_function(builder.module, function, "llvm.masked.load.v64i8.p0")
+    arguments = [pointer, _I32(1), builder.bitcast(there, mask), ir.Constant(vector, None)]
+    return builder.call(masked, arguments)
+
+
+def _bits(builder: Builder, lanes: ir.Value) -> ir.Value:
+    """Return a bool of each lane as the bits of a word."""
+    count = lanes.type.count
+    bits = builder.bitcast(lanes, ir.IntType(count))
+    return bits if count == LANES else builder.zext(bits, _I64)
+
+
+def _first(builder: Builder, count: ir.Value) -> ir.Value:
+    """Return a word whose ``count`` lowest bits are set, of 1 to 64."""
+    return builder.lshr(_I64(-1), builder.sub(_I64(LANES), count))
+
+
+def matches(module: ir.Module) -> ir.Function:
+    """Return ``i64 dfv.matches(address, places, first, behind, last)``.
+
+    It gives a bit for each of 1 to 64 places: whether ``first`` is there, and ``last`` so far behind.
+    """
+    function, builder = define(module, "dfv.matches", _I64, [_BYTES, _I64, _I8, _I64, _I8])
+    if builder is None:
+        return function
+    data, places, first, behind, last = function.args
+
+    def found(at: ir.Value, lanes: int, read: Callable[[ir.Value], ir.Value]) -> ir.Value:
+        here = builder.gep(data, [at])
+        same = [
+            builder.icmp_unsigned("==", read(address), _all_lanes(builder, byte, lanes))
+            for address, byte in ((here, first), (builder.gep(here, [behind]), last))
+        ]
+        return _bits(builder, builder.and_(*same))
+
+    if _has("avx512bw"):
+        function.attributes.add("alwaysinline")
+        there = _first(builder, places)
+        some = found(_I64(0), LANES, lambda address: _load_some(builder, address, there))
+        builder.ret(builder.and_(some, there))
+        return function
+    for lanes in (32, 16, 8, 4, 1):
+        vector = ir.VectorType(_I8, lanes)
+        with builder.if_then(builder.icmp_unsigned(">=", places, _I64(lanes))):
+            starts = [_I64(0), builder.sub(places, _I64(lanes))]
+            if lanes == 1:  # up to three places
+                starts.append(builder.lshr(places, _I64(1)))
+            bits = _I64(0)
+            for start in starts:
+                some = found(start, lanes, partial(load, builder, offset=0, ty=vector))
+                bits = builder.or_(bits, builder.shl(some, start))
+            builder.ret(bits)
+    builder.unreachable()
+    return function
+
+
+def _change(
+    module: ir.Module,
+    name: str,
+    options: int,
+    changed: Callable[[Builder, ir.Value, list[ir.Value]], ir.Value],
+) -> ir.Function:
+    """Return ``void name(to, from, bytes, options…)``, which writes what ``changed`` makes of each byte.
+
+    That gets vectors: of bytes, and for each option one with it in all lanes.
+    """
+    arguments = [_BYTES, _BYTES, _I64, *[_I8] * options]
+    function, builder = define(module, name, ir.VoidType(), arguments)
+    if builder is None:
+        return function
+    to, data, nbytes, *given = function.args
+
+    def write(at: ir.Value, lanes: int, bytes_: ir.Value) -> None:
+        vectors = [_all_lanes(builder, byte, lanes) for byte in given]
+        store(builder, changed(builder, bytes_, vectors), to, at)
+
+    if _has("avx512bw"):
+        with cgutils.for_range_slice(builder, _I64(0), nbytes, _I64(LANES), _I64) as (at, _):
+            there = _first(builder, _fewer(builder, builder.sub(nbytes, at)))
+            write(at, LANES, _load_some(builder, builder.gep(data, [at]), there))
+        builder.ret_void()
+        return function
+    for lanes in (16, 1):
+        vector = ir.VectorType(_I8, lanes)
+        with builder.if_then(builder.icmp_unsigned(">=", nbytes, _I64(lanes))):
+            last = builder.sub(nbytes, _I64(lanes))
+            with cgutils.for_range_slice(builder, _I64(0), last, _I64(lanes), _I64) as (at, _):
+                write(at, lanes, load(builder, data, at, vector))
+            write(last, lanes, load(builder, data, last, vector))
+            builder.ret_void()
+    builder.ret_void()
+    return function
+
+
+def _fewer(builder: Builder, left: ir.Value) -> ir.Value:
+    """Return ``left``, but not more than a vector has lanes."""
+    return builder.select(builder.icmp_unsigned("<", left, _I64(LANES)), left, _I64(LANES))
+
+
+def swap_case(module: ir.Module) -> ir.Function:
+    """Return ``void dfv.swap_case(to, from, bytes, first letter, ignored)``: ASCII letters in the other case.
+
+    Those are swapped that are letters from the first one on, the bits ``ignored`` being set or not.
+    """
+
+    def changed(builder: Builder, bytes_: ir.Value, options: list[ir.Value]) -> ir.Value:
+        first, ignored = options
+        all_26, case = (ir.Constant(bytes_.type, [_I8(n)] * bytes_.type.count) for n in (26, 32))
+        letter = builder.sub(builder.or_(bytes_, ignored), first)
+        swapped = builder.xor(bytes_, case)
+        return builder.select(builder.icmp_unsigned("<", letter, all_26), swapped, bytes_)
+
+    return _change(module, "dfv.swap_case", 2, changed)
+
+
+def exchange(module: ir.Module) -> ir.Function:
+    """Return ``void dfv.exchange(to, from, bytes, old, new)``: one byte in place of another."""
+
+    def changed(builder: Builder, bytes_: ir.Value, options: list[ir.Value]) -> ir.Value:
+        old, new = options
+        return builder.select(builder.icmp_unsigned("==", bytes_, old), new, bytes_)
+
+    return _change(module, "dfv.exchange", 2, changed)
+
+
+def leave_out(module: ir.Module) -> ir.Function:
+    """Return ``i64 dfv.leave_out(to, from, bytes, byte)``: write all but that; return how many they are."""
+    function, builder = define(module, "dfv.leave_out", _I64, [_BYTES, _BYTES, _I64, _I8])
+    if builder is None:
+        return function
+    to, data, nbytes, byte = function.args
+    written = cgutils.alloca_once_value(builder, _I64(0))
+    # Neither way has a branch that text could mislead.
+    if _has("avx512vbmi2"):
+        vector, mask = ir.VectorType(_I8, LANES), ir.VectorType(_I1, LANES)
+        function_type = ir.FunctionType(vector, [vector, mask, vector])
+        name = "llvm.experimental.vector.compress.v64i8"
+        compress = cgutils.get_or_insert_function(module, function_type, name)
+        with cgutils.for_range_slice(builder, _I64(0), nbytes, _I64(LANES), _I64) as (at, _):
+            there = _first(builder, _fewer(builder, builder.sub(nbytes, at)))
+            bytes_ = _load_some(builder, builder.gep(data, [at]), there)
+            other = builder.icmp_unsigned("!=", bytes_, _all_lanes(builder, byte, LANES))
+            kept = builder.and_(_bits(builder, other), there)
+            nothing = ir.Constant(vector, ir.Undefined)
+            packed = builder.call(compress, [bytes_, builder.bitcast(kept, mask), nothing])
+            before = builder.load(written)
+            store(builder, packed, to, before)
+            builder.store(builder.add(before, builder.ctpop(kept)), written)
+    else:
+        with cgutils.for_range(builder, nbytes, intp=_I64) as loop:
+            one, before = load(builder, data, loop.index, _I8), builder.load(written)
+            store(builder, one, to, before)
+            other = builder.zext(builder.icmp_unsigned("!=", one, byte), _I64)
+            builder.store(builder.add(before, other), written)
+    builder.ret(builder.load(written))
+    return function

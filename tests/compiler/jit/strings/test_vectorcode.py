@@ -1,0 +1,88 @@
+"""Vector code for bytes, with AVX-512 and without, up to where nothing may be read any more."""
+
+from __future__ import annotations
+
+import ctypes
+
+import llvmlite.binding as llvm
+import pytest
+from harness import GuardedPage
+from hypothesis import given
+from hypothesis import strategies as st
+from llvmlite import ir
+from numba.core.registry import cpu_target
+
+from dataflare_vec.compiler.jit.lowering.strings import vectorcode
+
+FUNCTIONS = ("matches", "swap_case", "exchange", "leave_out")
+OF_THE_PROCESSOR = vectorcode._has
+
+
+def _no_feature(feature):
+    return False
+
+
+class Machine:
+    """The functions compiled, to call with Python's bytes."""
+
+    def __init__(self):
+        module = ir.Module()
+        for name in FUNCTIONS:
+            getattr(vectorcode, name)(module).linkage = "external"
+        codegen = cpu_target.target_context.codegen()
+        target = llvm.Target.from_default_triple().create_target_machine(
+            cpu=codegen._get_host_cpu_name(), features=codegen._tm_features
+        )
+        module.triple = target.triple
+        self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(str(module)), target)
+        self.engine.finalize_object()
+        self.page = GuardedPage()
+
+    def _function(self, name, *arguments):
+        address = self.engine.get_function_address(f"dfv.{name}")
+        return ctypes.CFUNCTYPE(ctypes.c_uint64, *arguments)(address)
+
+    def matches(self, data, places, first, behind, last):
+        kinds = ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint8, ctypes.c_int64, ctypes.c_uint8
+        address, _ = self.page.hold(data)
+        found = self._function("matches", *kinds)(address, places, first, behind, last)
+        return [place for place in range(64) if found >> place & 1]
+
+    def write(self, name, data, *options):
+        kinds = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, *[ctypes.c_uint8] * len(options)
+        room = ctypes.create_string_buffer(len(data) + vectorcode.SLACK)
+        address, _ = self.page.hold(data)
+        written = self._function(name, *kinds)(room, address, len(data), *options)
+        return room.raw[: written if name == "leave_out" else len(data)]
+
+
+@pytest.fixture(params=[OF_THE_PROCESSOR, _no_feature], ids=["processor", "plain"], scope="module")
+def machine(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vectorcode, "_has", request.param)
+        return Machine()
+
+
+@given(places=st.integers(1, 64), needle=st.binary(min_size=1, max_size=40), data=st.data())
+def test_matches(machine, places, needle, data):
+    text = data.draw(st.lists(st.sampled_from([*needle, 0, 255]), min_size=places, max_size=places))
+    text = bytes(text) + needle[1:]
+    behind = len(needle) - 1
+    wanted = [i for i in range(places) if text[i] == needle[0] and text[i + behind] == needle[-1]]
+    assert machine.matches(text, places, needle[0], behind, needle[-1]) == wanted
+
+
+any_bytes = st.binary(max_size=200) | st.text("aZ,", max_size=200).map(str.encode)
+
+
+@given(any_bytes)
+def test_case(machine, text):
+    assert machine.write("swap_case", text, ord("a"), 0) == text.upper()
+    assert machine.write("swap_case", text, ord("A"), 0) == text.lower()
+    assert machine.write("swap_case", text, ord("a"), 32) == text.swapcase()
+
+
+@given(any_bytes, st.integers(0, 255) | st.just(ord(",")), st.integers(0, 255))
+def test_a_byte_in_place_of_another_or_none(machine, text, old, new):
+    assert machine.write("exchange", text, old, new) == text.replace(bytes([old]), bytes([new]))
+    assert machine.write("leave_out", text, old) == text.replace(bytes([old]), b"")
