@@ -59,6 +59,7 @@ def endless(s):
 def test_a_row_has_a_limit(monkeypatch):
     # A limit of its own: with the real one the test would take two gigabytes.
     monkeypatch.setattr(arena, "LIMIT", 1 << 20)
+    monkeypatch.setenv("DATAFLARE_VEC_CACHE", "0")
     with pytest.raises(MemoryError):
         Compiled(endless, (ascii_string,))("a")
 

@@ -14,7 +14,7 @@ from numba.core.registry import cpu_target
 
 from dataflare_vec.compiler.jit.lowering.strings import vectorcode
 
-FUNCTIONS = ("matches", "swap_case", "exchange", "leave_out")
+FUNCTIONS = ("word", "matches", "swap_case", "exchange", "leave_out")
 OF_THE_PROCESSOR = vectorcode._has
 
 
@@ -48,6 +48,10 @@ class Machine:
         found = self._function("matches", *kinds)(address, places, first, behind, last)
         return [place for place in range(64) if found >> place & 1]
 
+    def word(self, data):
+        address, _ = self.page.hold(data)
+        return self._function("word", ctypes.c_void_p, ctypes.c_int64)(address, len(data))
+
     def write(self, name, data, *options):
         kinds = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, *[ctypes.c_uint8] * len(options)
         room = ctypes.create_string_buffer(len(data) + vectorcode.SLACK)
@@ -70,6 +74,11 @@ def test_matches(machine, places, needle, data):
     behind = len(needle) - 1
     wanted = [i for i in range(places) if text[i] == needle[0] and text[i + behind] == needle[-1]]
     assert machine.matches(text, places, needle[0], behind, needle[-1]) == wanted
+
+
+@given(st.binary(min_size=1, max_size=8))
+def test_word(machine, text):
+    assert machine.word(text) == int.from_bytes(text, "little")
 
 
 any_bytes = st.binary(max_size=200) | st.text("aZ,", max_size=200).map(str.encode)

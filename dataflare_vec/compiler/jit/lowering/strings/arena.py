@@ -92,7 +92,8 @@ def allocate_function(module: ir.Module) -> ir.Function:
     grows = builder.icmp_unsigned("==", builder.add(address, size), top)
     grows = builder.and_(grows, builder.icmp_unsigned("!=", before, _BYTES(None)))
     start = builder.select(grows, address, top)
-    fits = builder.icmp_unsigned("<=", nbytes, builder.sub(end, start))
+    # Of an arena that is new both are 0, and not even nothing fits.
+    fits = builder.icmp_unsigned("<", nbytes, builder.sub(end, start))
     fast = function.append_basic_block("fast")
     builder.cbranch(fits, fast, slow).set_weights([99, 1])
 
@@ -139,7 +140,7 @@ def _grow_function(module: ir.Module) -> ir.Function:
         builder.ret(_BYTES(None))
     # Whoever calls may have looked when the thread had no arena yet.
     top, end = (builder.load(_word(builder, arena, i)) for i in (_TOP, _END))
-    with builder.if_then(builder.icmp_unsigned("<=", nbytes, builder.sub(end, top))):
+    with builder.if_then(builder.icmp_unsigned("<", nbytes, builder.sub(end, top))):
         builder.store(builder.add(top, nbytes), _word(builder, arena, _TOP))
         builder.ret(builder.inttoptr(top, _BYTES))
     before = builder.load(_word(builder, arena, _USED))

@@ -48,9 +48,9 @@ def method(name, *, text=True, data=False, inlined=False):
     return register
 
 
-def operation(function, **options):
+def operation(function, *, inlined=False, **options):
     """Register what a function or an operator of Python does with ours."""
-    return overload(function, jit_options=OPTIONS, **options)
+    return overload(function, jit_options={**OPTIONS, "forceinline": inlined}, **options)
 
 
 helper = register_jitable(**OPTIONS)
@@ -65,6 +65,21 @@ def copy_bytes(typing_context, to, source, nbytes):
         return context.get_dummy_value()
 
     return types.none(byte_pointer, byte_pointer, types.int64), generate
+
+
+def _bound(comparison):
+    @intrinsic
+    def bound(typing_context, number, limit):
+        def generate(context, builder, signature, arguments):
+            return builder.select(builder.icmp_signed(comparison, *arguments), *arguments)
+
+        return types.int64(types.int64, types.int64), generate
+
+    return bound
+
+
+#: `min` and `max` of two integers. Numba's own would be compiled anew in each process, to machine code first.
+at_most, at_least = _bound("<"), _bound(">")
 
 
 @helper

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataflare_vec.compiler.jit.lowering.strings.base import helper, is_ascii, operation
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_least,
+    at_most,
+    helper,
+    is_ascii,
+    operation,
+)
 from dataflare_vec.compiler.jit.types.strings import ViewType
 
 __all__ = ["count_points", "decode_at", "encode_to", "offset_of", "width_at", "width_of"]
@@ -99,8 +105,8 @@ def _offset_of(view, index):
         def offset_ascii(view, index):
             if index < 0:
                 index += view._nbytes
-                return max(index, 0)
-            return min(index, view._nbytes + 1)
+                return at_least(index, 0)
+            return at_most(index, view._nbytes + 1)
 
         return offset_ascii
 
@@ -116,7 +122,7 @@ def _offset_of(view, index):
         while index > 0 and offset < nbytes:
             offset += width_at(data, offset)
             index -= 1
-        return offset + min(index, 1)
+        return offset + at_most(index, 1)
 
     return offset_utf8
 

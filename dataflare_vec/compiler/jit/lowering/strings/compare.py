@@ -12,7 +12,14 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import overload_method
 
-from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, is_bytes, is_string, operation
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    OPTIONS,
+    at_most,
+    helper,
+    is_bytes,
+    is_string,
+    operation,
+)
 from dataflare_vec.compiler.jit.lowering.strings.memory import load64, memcmp, same_bytes
 from dataflare_vec.compiler.jit.types.strings import StringConstantType, ViewType
 
@@ -31,7 +38,7 @@ def equal(a, b):
 @helper
 def order(a, b):
     """Return a number below, equal to or above 0, as ``a`` sorts before, with or after ``b``."""
-    difference = memcmp(a._data, b._data, min(a._nbytes, b._nbytes))
+    difference = memcmp(a._data, b._data, at_most(a._nbytes, b._nbytes))
     return np.int64(difference) if difference else a._nbytes - b._nbytes
 
 

@@ -8,6 +8,7 @@ from numba.core import types
 
 from dataflare_vec.compiler.jit.lowering.strings.arena import LIMIT, TOO_MUCH, allocate, allocate_after
 from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_least,
     copy_bytes,
     helper,
     is_ascii,
@@ -58,7 +59,7 @@ def _add(a, b):
 @helper
 def repeat(view, times):
     """Return a view ``times`` times over."""
-    times = max(times, 0)
+    times = at_least(times, 0)
     size = view._nbytes
     if size != 0 and times > LIMIT // size:
         raise MemoryError(TOO_MUCH)

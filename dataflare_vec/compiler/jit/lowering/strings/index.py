@@ -16,7 +16,14 @@ from numba.core.imputils import RefType, iternext_impl, lower_builtin
 from numba.extending import register_model
 
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
-from dataflare_vec.compiler.jit.lowering.strings.base import copy_bytes, is_ascii, is_bytes, operation, part
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_most,
+    copy_bytes,
+    is_ascii,
+    is_bytes,
+    operation,
+    part,
+)
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import offset_of, start_before, width_at
 from dataflare_vec.compiler.jit.types.strings import (
     BytesType,
@@ -81,7 +88,7 @@ def _getitem(view, index):
 
 def _slice(view, index):
     start = offset_of(view, index.start)
-    stop = min(offset_of(view, index.stop), view._nbytes)
+    stop = at_most(offset_of(view, index.stop), view._nbytes)
     return part(view, start, stop) if start < stop else part(view, 0, 0)
 
 

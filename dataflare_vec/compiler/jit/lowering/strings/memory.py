@@ -12,8 +12,11 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from dataflare_vec.compiler.jit.lowering.strings import vectorcode, viewcode
-from dataflare_vec.compiler.jit.lowering.strings.base import helper
+from dataflare_vec.compiler.jit.lowering.strings import vectorcode
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_most,
+    helper,
+)
 from dataflare_vec.compiler.jit.types.strings import byte_pointer, offset_by
 
 _I64 = ir.IntType(64)
@@ -45,7 +48,7 @@ def last_bytes(typing_context, data, nbytes):
 
     def generate(context, builder, signature, arguments):
         data, nbytes = arguments
-        word = builder.trunc(builder.call(viewcode.payload(builder.module), [data, nbytes]), _I64)
+        word = builder.call(vectorcode.word(builder.module), [data, nbytes])
         return builder.shl(word, builder.sub(_I64(64), builder.shl(nbytes, _I64(3))))
 
     return types.uint64(byte_pointer, types.int64), generate
@@ -143,7 +146,7 @@ def same_bytes(a, b, nbytes):
 def find_byte(data, start, stop, byte):
     """Return the offset of the first ``byte`` from ``start`` on and before ``stop``; -1 if there is none."""
     while start < stop:
-        places = min(stop - start, 64)
+        places = at_most(stop - start, 64)
         found = matches(offset_by(data, start), places, byte, 0, byte)
         if found:
             return start + trailing_zeros(found)
@@ -160,7 +163,7 @@ def find_bytes(data, start, stop, needle, size):
     wasted = 0
     while stop - start > behind:
         here = offset_by(data, start)
-        places = min(stop - start - behind, 64)
+        places = at_most(stop - start - behind, 64)
         found = matches(here, places, first, behind, last)
         while found:
             at = trailing_zeros(found)
@@ -182,7 +185,7 @@ def find_last_bytes(data, start, stop, needle, size):
         return stop if start <= stop else -1
     first, behind, last = needle[0], size - 1, needle[size - 1]
     while stop - start > behind:
-        places = min(stop - start - behind, 64)
+        places = at_most(stop - start - behind, 64)
         at = stop - behind - places
         here = offset_by(data, at)
         found = matches(here, places, first, behind, last)

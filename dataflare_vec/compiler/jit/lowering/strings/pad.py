@@ -6,7 +6,13 @@ import numpy as np
 from numba.core import types
 
 from dataflare_vec.compiler.jit.lowering.strings.arena import LIMIT, TOO_MUCH, allocate
-from dataflare_vec.compiler.jit.lowering.strings.base import copy_bytes, helper, is_bytes, method
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_least,
+    copy_bytes,
+    helper,
+    is_bytes,
+    method,
+)
 from dataflare_vec.compiler.jit.lowering.strings.compare import comparable
 from dataflare_vec.compiler.jit.lowering.strings.concat import common_type
 from dataflare_vec.compiler.jit.types.strings import (
@@ -119,7 +125,7 @@ def _expandtabs(view, tabsize=8):
             tabs += np.int64(data[i] == 9)
         if tabs == 0:
             return view
-        room = allocate(nbytes + tabs * max(tabsize, 0))
+        room = allocate(nbytes + tabs * at_least(tabsize, 0))
         written, column = 0, 0
         for i in range(nbytes):
             byte = data[i]

@@ -8,6 +8,7 @@ import numpy as np
 from numba.core import types
 
 from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_most,
     helper,
     is_ascii,
     is_bytes,
@@ -59,7 +60,7 @@ def start_offset(view, start):
 @helper
 def end_offset(view, end):
     """Return where a search ends."""
-    return view._nbytes if end is None else min(offset_of(view, end), view._nbytes)
+    return view._nbytes if end is None else at_most(offset_of(view, end), view._nbytes)
 
 
 def _finder(search):

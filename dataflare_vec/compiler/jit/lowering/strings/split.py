@@ -16,6 +16,7 @@ from numba.core.imputils import RefType, iternext_impl, lower_builtin
 from numba.extending import intrinsic, make_attribute_wrapper, register_model
 
 from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_least,
     helper,
     is_ascii,
     is_bytes,
@@ -241,7 +242,7 @@ def _next_word_right(pieces, offset, left):
 
 def _next_part_right(pieces, offset, left):
     view, separator = pieces._text, pieces._separator
-    found = first_separator(view, separator, max(offset, pieces._limit))
+    found = first_separator(view, separator, at_least(offset, pieces._limit))
     if found < 0:
         return offset, view._nbytes, -1
     return offset, found, found + separator._nbytes

@@ -9,7 +9,14 @@ from numba.core.errors import TypingError
 from dataflare_vec.bits import float_bits
 from dataflare_vec.compiler.jit.lowering.builtins import value_of
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
-from dataflare_vec.compiler.jit.lowering.strings.base import helper, is_bytes, is_string, operation
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_least,
+    at_most,
+    helper,
+    is_bytes,
+    is_string,
+    operation,
+)
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import decode_at, encode_to, offset_of
 from dataflare_vec.compiler.jit.lowering.strings.constants import REPLACED
 from dataflare_vec.compiler.jit.lowering.strings.numbers.digits import (
@@ -142,9 +149,9 @@ def _format_string(value, made):
         text = text_of(value)  # of a constant, too
         nbytes = text._nbytes
         if precision >= 0:
-            nbytes = min(offset_of(text, precision), nbytes)
+            nbytes = at_most(offset_of(text, precision), nbytes)
         shown = make_view(kind, text._data, nbytes)
-        missing = max(width - len(shown), 0)
+        missing = at_least(width - len(shown), 0)
         before = missing * share // 2
         return padded(kind, shown, before, missing - before, fill) if missing else shown
 

@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.core.registry import cpu_target
 
-from dataflare_vec.compiler.jit.lowering.strings.viewcode import define, load, store
+from dataflare_vec.compiler.jit.lowering.strings.viewcode import define, load, payload, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,11 +42,12 @@ def _all_lanes(builder: Builder, byte: ir.Value, lanes: int) -> ir.Value:
 
 
 def _load_some(builder: Builder, address: ir.Value, there: ir.Value) -> ir.Value:
-    """Return 64 bytes, of which those whose bit isn't in ``there`` aren't read, and are 0."""
-    vector, mask = ir.VectorType(_I8, LANES), ir.VectorType(_I1, LANES)
+    """Return as many bytes as ``there`` has bits; those whose bit isn't set aren't read, and are 0."""
+    lanes = there.type.width
+    vector, mask = ir.VectorType(_I8, lanes), ir.VectorType(_I1, lanes)
     pointer = builder.bitcast(address, vector.as_pointer())
     function = ir.FunctionType(vector, [pointer.type, _I32, mask, vector])
-    masked = cgutils.get_or_insert_function(builder.module, function, "llvm.masked.load.v64i8.p0")
+    masked = cgutils.get_or_insert_function(builder.module, function, f"llvm.masked.load.v{lanes}i8.p0")
     arguments = [pointer, _I32(1), builder.bitcast(there, mask), ir.Constant(vector, None)]
     return builder.call(masked, arguments)
 
@@ -61,6 +62,19 @@ def _bits(builder: Builder, lanes: ir.Value) -> ir.Value:
 def _first(builder: Builder, count: ir.Value) -> ir.Value:
     """Return a word whose ``count`` lowest bits are set, of 1 to 64."""
     return builder.lshr(_I64(-1), builder.sub(_I64(LANES), count))
+
+
+def word(module: ir.Module) -> ir.Function:
+    """Return ``i64 dfv.word(address, bytes)``: 1 to 8 bytes as a number, the first one the lowest."""
+    function, builder = define(module, "dfv.word", _I64, [_BYTES, _I64])
+    if builder is None:
+        return function
+    if _has("avx512bw") and _has("avx512vl"):
+        there = builder.trunc(_first(builder, function.args[1]), _I8)
+        builder.ret(builder.bitcast(_load_some(builder, function.args[0], there), _I64))
+    else:
+        builder.ret(builder.trunc(builder.call(payload(module), function.args), _I64))
+    return function
 
 
 def matches(module: ir.Module) -> ir.Function:

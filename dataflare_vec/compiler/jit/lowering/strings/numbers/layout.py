@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
-from dataflare_vec.compiler.jit.lowering.strings.base import copy_bytes, helper
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_least,
+    copy_bytes,
+    helper,
+)
 from dataflare_vec.compiler.jit.types.strings import make_view, offset_by
 
 _0 = ord("0")
@@ -39,7 +43,7 @@ def lay_out(kind, head, digits, count, tail, group, group_size, fill, align, wid
             shown += 1
     separators = (shown - 1) // group_size if group_size else 0
     length = used + shown + separators
-    missing = max(width - length, 0)
+    missing = at_least(width - length, 0)
     before = 0
     inside = 0
     if align == 62:

@@ -135,14 +135,7 @@ def parse_int(view, base):
 @helper
 def parse_decimal(view):
     """Return the integer that a string holds in base 10: a small part of `parse_int`, quicker to compile."""
-    if view._nbytes > 0 and view._nbytes <= 8:
-        # All digits at once, in the bytes of a word: pairs, then fours, then all eight are added up.
-        digits = last_bytes(view._data, view._nbytes) ^ _ZEROS << np.uint64(64 - 8 * view._nbytes)
-        if (digits + _NO_DIGIT | digits) & _HIGH_BITS == 0:
-            pairs = (digits * _TEN + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
-            fours = (pairs * np.uint64(100) + (pairs >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
-            return np.int64((fours * np.uint64(10_000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF))
-    elif view._nbytes > 0 and view._nbytes <= _FEW:
+    if view._nbytes > 0 and view._nbytes <= _FEW:
         small, digits_only = np.int64(0), True
         for i in range(view._nbytes):
             digit = np.int64(view._data[i]) - _0
@@ -181,13 +174,27 @@ _ZEROS, _NO_DIGIT, _HIGH_BITS = (np.uint64(byte * 0x0101010101010101) for byte i
 _MOST, _SAFE, _TEN = np.uint64((1 << 63) - 1), np.uint64((1 << 63) // 10 - 1), np.uint64(10)
 
 
-@operation(int)
+@operation(int, inlined=True)
 def _int(value, base=10):
     if not isinstance(types.unliteral(value), ViewType):
         return None
-    if getattr(base, "value", base) == 10:
-        return lambda value, base=10: parse_decimal(value)
-    return lambda value, base=10: parse_int(value, base)
+    if getattr(base, "value", base) != 10:
+        return lambda value, base=10: parse_int(value, base)
+
+    def decimal(value, base=10):
+        nbytes = value._nbytes
+        if nbytes > 0 and nbytes <= 8:
+            # All digits at once, in the bytes of a word: pairs, then fours, then all eight are added up.
+            digits = last_bytes(value._data, nbytes) ^ _ZEROS << np.uint64(64 - 8 * nbytes)
+            if (digits + _NO_DIGIT | digits) & _HIGH_BITS == 0:
+                pairs = (digits * _TEN + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
+                fours = (pairs * np.uint64(100) + (pairs >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
+                return np.int64(
+                    (fours * np.uint64(10_000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
+                )
+        return parse_decimal(value)
+
+    return decimal
 
 
 # -- floats -----------------------------------------------------------------------------------------------
