@@ -139,7 +139,7 @@ def number_out_of_text(size: Size) -> Iterator[Figure]:
         homes(size.rows(2_000_000)),
         square_feet,
         expression,
-        (at_least(14, aim=20), at_least(3.2, aim=4)),
+        (at_least(14, aim=40), at_least(3.2, aim=8)),
     )
 
 
@@ -164,7 +164,7 @@ def upper_case(size: Size) -> Iterator[Figure]:
         log_lines(size.rows(2_000_000)),
         upper,
         expression,
-        (at_least(7), at_least(1.6)),
+        (at_least(7), at_least(1.6, aim=3)),
     )
 
 

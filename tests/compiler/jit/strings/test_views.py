@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from texts import check, table
+from texts import check, compiled, table
+
+from dataflare_vec.compiler.jit.types.strings import ascii_string, utf8_string
 
 STRINGS = ("ascii", "utf8")
 
@@ -124,3 +129,14 @@ def lines(s):
 @given(data=st.data())
 def test_pieces(function, roles, kind, data):
     check(data, function, kind, roles)
+
+
+@pytest.mark.parametrize("needle", ["a" * 1_000_000 + "b", "a" * 500_000 + "b" + "a" * 500_000])
+@pytest.mark.parametrize("text_type", [ascii_string, utf8_string])
+def test_a_search_takes_linear_time(needle, text_type):
+    # A step for each byte of the text and of the needle would be three million million.
+    text = "a" * 3_000_000
+    kernel = compiled(lambda s, t: (t in s, s.find(t), s.count(t), len(s.split(t))), (text_type, text_type))
+    began = time.perf_counter()
+    assert kernel(text, needle) == (False, -1, 0, 1)
+    assert time.perf_counter() - began < 20

@@ -21,6 +21,9 @@ from dataflare_vec.compiler.jit.types.strings import byte_pointer, offset_by
 
 _I64 = ir.IntType(64)
 
+#: At how many places a search looks at a time.
+PLACES = vectorcode.most_places()
+
 memcmp = types.ExternalFunction("memcmp", types.int32(byte_pointer, byte_pointer, types.int64))
 memmem = types.ExternalFunction("memmem", byte_pointer(byte_pointer, types.int64, byte_pointer, types.int64))
 
@@ -56,7 +59,7 @@ def last_bytes(typing_context, data, nbytes):
 
 @intrinsic
 def matches(typing_context, data, count, first, behind, last):
-    """Return a bit for each of 1 to 64 places: whether ``first`` is there, and ``last`` so far behind."""
+    """Return a bit for each of up to `PLACES` places, set where ``first`` is, and ``last`` so far behind."""
 
     def generate(context, builder, signature, arguments):
         return builder.call(vectorcode.matches(builder.module), arguments)
@@ -146,7 +149,7 @@ def same_bytes(a, b, nbytes):
 def find_byte(data, start, stop, byte):
     """Return the offset of the first ``byte`` from ``start`` on and before ``stop``; -1 if there is none."""
     while start < stop:
-        places = at_most(stop - start, 64)
+        places = at_most(stop - start, PLACES)
         found = matches(offset_by(data, start), places, byte, 0, byte)
         if found:
             return start + trailing_zeros(found)
@@ -157,17 +160,19 @@ def find_byte(data, start, stop, byte):
 @helper
 def find_bytes(data, start, stop, needle, size):
     """Return the offset of the first ``needle`` that lies between ``start`` and ``stop``; -1 if none does."""
+    if size == 1:
+        return find_byte(data, start, stop, needle[0])
     if size == 0:
         return start if start <= stop else -1
     first, behind, last = needle[0], size - 1, needle[size - 1]
     wasted = 0
     while stop - start > behind:
         here = offset_by(data, start)
-        places = at_most(stop - start - behind, 64)
+        places = at_most(stop - start - behind, PLACES)
         found = matches(here, places, first, behind, last)
         while found:
             at = trailing_zeros(found)
-            if size <= 2 or memcmp(offset_by(here, at), needle, size) == 0:
+            if size == 2 or memcmp(offset_by(here, at), needle, size) == 0:
                 return start + at
             found &= found - np.uint64(1)
             wasted += size
@@ -185,7 +190,7 @@ def find_last_bytes(data, start, stop, needle, size):
         return stop if start <= stop else -1
     first, behind, last = needle[0], size - 1, needle[size - 1]
     while stop - start > behind:
-        places = at_most(stop - start - behind, 64)
+        places = at_most(stop - start - behind, PLACES)
         at = stop - behind - places
         here = offset_by(data, at)
         found = matches(here, places, first, behind, last)

@@ -77,14 +77,20 @@ def word(module: ir.Module) -> ir.Function:
     return function
 
 
+def most_places() -> int:
+    """Return how many places `matches` looks at at a time."""
+    return LANES if _has("avx512bw") else LANES // 2
+
+
 def matches(module: ir.Module) -> ir.Function:
     """Return ``i64 dfv.matches(address, places, first, behind, last)``.
 
-    It gives a bit for each of 1 to 64 places: whether ``first`` is there, and ``last`` so far behind.
+    It gives a bit for each of up to `most_places` places: is ``first`` there, and ``last`` so far behind?
     """
     function, builder = define(module, "dfv.matches", _I64, [_BYTES, _I64, _I8, _I64, _I8])
     if builder is None:
         return function
+    function.attributes.add("alwaysinline")
     data, places, first, behind, last = function.args
 
     def found(at: ir.Value, lanes: int, read: Callable[[ir.Value], ir.Value]) -> ir.Value:
@@ -95,21 +101,21 @@ def matches(module: ir.Module) -> ir.Function:
         ]
         return _bits(builder, builder.and_(*same))
 
-    if _has("avx512bw"):
-        function.attributes.add("alwaysinline")
+    if most_places() == LANES:
         there = _first(builder, places)
         some = found(_I64(0), LANES, lambda address: _load_some(builder, address, there))
         builder.ret(builder.and_(some, there))
         return function
-    for lanes in (32, 16, 8, 4, 1):
-        vector = ir.VectorType(_I8, lanes)
+    for lanes in (most_places(), 16, 8, 4, 1):
         with builder.if_then(builder.icmp_unsigned(">=", places, _I64(lanes))):
-            starts = [_I64(0), builder.sub(places, _I64(lanes))]
+            starts = [_I64(0)]
+            if lanes < most_places():
+                starts.append(builder.sub(places, _I64(lanes)))
             if lanes == 1:  # up to three places
                 starts.append(builder.lshr(places, _I64(1)))
             bits = _I64(0)
             for start in starts:
-                some = found(start, lanes, partial(load, builder, offset=0, ty=vector))
+                some = found(start, lanes, partial(load, builder, offset=0, ty=ir.VectorType(_I8, lanes)))
                 bits = builder.or_(bits, builder.shl(some, start))
             builder.ret(bits)
     builder.unreachable()
