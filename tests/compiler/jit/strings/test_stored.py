@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import NamedTuple
 
 import pytest
 from numba.core import types
@@ -80,6 +81,11 @@ def test_constants_are_in_the_key(key_of):
     assert key_of(function, kinds[0]) != key_of(function, kinds[1])
 
 
+class Pair(NamedTuple):
+    text: str
+    number: int
+
+
 def test_what_has_no_description_has_no_key(key_of):
     captured = object()
 
@@ -89,3 +95,6 @@ def test_what_has_no_description_has_no_key(key_of):
     function.__module__ = search.__name__
     assert key_of(function) is None
     assert key_of(run) is None  # not of this library
+    function = search._finder(find_bytes)(ascii_string, ascii_string)
+    assert key_of(function, types.NamedTuple([ascii_string, types.int64], Pair)) is None
+    assert key_of(function, types.Tuple([ascii_string, types.int64])) is not None

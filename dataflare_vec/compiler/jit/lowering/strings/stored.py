@@ -69,6 +69,7 @@ def read(key: str) -> Stored | None:
     """Return a function out of the folder; None if it isn't there."""
     folder = open_folder()
     content = folder.read(key + _ENDING) if folder else None
+    # Safe as far as the folder is: it holds machine code as well.
     return None if content is None else Stored(*pickle.loads(content))
 
 
@@ -110,10 +111,8 @@ def _description(value: Any) -> Any:
         return "compiled", _description(value.py_func), repr(sorted(value.targetoptions))
     if isinstance(value, _Intrinsic):
         return "intrinsic", _description(value._defn)
-    if isinstance(value, types.Literal):
-        return type(value).__qualname__, _description(value.literal_value)
     if isinstance(value, types.Type):
-        return type(value).__qualname__, str(value)
+        return type(value).__qualname__, _type(value)
     if isinstance(value, type):
         return value.__module__, value.__qualname__
     if isinstance(value, StringConstant):
@@ -122,6 +121,26 @@ def _description(value: Any) -> Any:
         return type(value).__name__, *map(_description, value)
     if value is None or isinstance(value, str | bytes | int | float | np.generic):
         return type(value).__name__, repr(value)
+    raise _NotStored
+
+
+def _type(kind: types.Type) -> Any:
+    """Return the same of a Numba type. One of a user's class isn't described: another may have its name."""
+    if isinstance(kind, types.Literal):
+        return _description(kind.literal_value)
+    if isinstance(kind, types.Omitted):
+        return _description(kind.value)
+    if isinstance(kind, types.Tuple | types.UniTuple | types.StarArgTuple | types.StarArgUniTuple):
+        return [_description(item) for item in kind]
+    if isinstance(kind, types.Optional | types.TypeRef):
+        return _description(kind.type if isinstance(kind, types.Optional) else kind.instance_type)
+    if isinstance(kind, types.List):
+        return kind.reflected, _description(kind.dtype)
+    own = type(kind).__module__.startswith(_OWN_PACKAGE + ".")
+    if own or isinstance(
+        kind, types.Number | types.Boolean | types.NoneType | types.SliceType | types.CPointer
+    ):
+        return str(kind)
     raise _NotStored
 
 

@@ -285,7 +285,7 @@ def _scientific(x, precision, capital):
 
 @helper
 def _general(x, precision, capital):
-    keep = max(precision, 1)
+    keep = at_least(precision, 1)
     digits, point = significant_digits(x, keep)
     count = keep
     while count > 1 and digits[count - 1] == 48:
@@ -330,7 +330,7 @@ def _general_or_shortest(x, precision, capital):
             whole += 1
         tail = make_view(ascii_string, offset_by(text._data, whole), text._nbytes - whole)
         return text._data, whole, tail
-    keep = max(precision, 1)
+    keep = at_least(precision, 1)
     digits, point = significant_digits(x, keep)
     count = keep
     while count > 1 and digits[count - 1] == 48:

@@ -6,7 +6,11 @@ import numpy as np
 
 from dataflare_vec.bits import float_bits
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
-from dataflare_vec.compiler.jit.lowering.strings.base import helper
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_least,
+    at_most,
+    helper,
+)
 from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import scaled
 from dataflare_vec.compiler.jit.lowering.strings.numbers.write import all_digits, shortest, write_decimal
 from dataflare_vec.compiler.jit.types.strings import ascii_string, make_view, offset_by
@@ -59,7 +63,7 @@ def put_plain(room, at, digits, count, point):
         for i in range(count):
             room[at + i] = digits[i]
         return at + count
-    for i in range(max(count, point)):
+    for i in range(at_least(count, point)):
         if i == point:
             room[at] = np.uint8(_POINT)
             at += 1
@@ -180,11 +184,11 @@ def fixed_text(x, precision):
         count += 1
         point += 1
         keep += 1
-    whole = max(point, 1)
+    whole = at_least(point, 1)
     room = allocate(whole + precision)
     for i in range(whole + precision):
         place = i + point - whole
-        room[i] = digits[place] if place >= 0 and place < min(count, keep) else np.uint8(_0)
+        room[i] = digits[place] if place >= 0 and place < at_most(count, keep) else np.uint8(_0)
     return room, whole
 
 

@@ -12,7 +12,14 @@ import numpy as np
 from numba.core import types
 
 from dataflare_vec.bits import float_bits
-from dataflare_vec.compiler.jit.lowering.strings.base import helper, is_ascii, is_string, operation
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_least,
+    at_most,
+    helper,
+    is_ascii,
+    is_string,
+    operation,
+)
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import decode_at
 from dataflare_vec.compiler.jit.lowering.strings.memory import last_bytes, leading_zeros
 from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import (
@@ -269,7 +276,7 @@ def decide(view, start, exponent, low):
     fraction, power = low & np.uint64((1 << 52) - 1), np.int64(low >> np.uint64(52))
     if power:
         fraction |= np.uint64(1 << 52)
-    power = max(power, 1) - 1076  # of the number half-way, which has one bit more
+    power = at_least(power, 1) - 1076  # of the number half-way, which has one bit more
     half = allocate_words(512)
     half_size = set_number(half, fraction * np.uint64(2) + np.uint64(1))
     if exponent >= 0:
@@ -352,7 +359,7 @@ def parse_float(view):
             while offset < view._nbytes:
                 char = plain_at(view, offset)
                 if char >= _0 and char <= _9:
-                    power = min(power * 10 + char - _0, 1 << 40)
+                    power = at_most(power * 10 + char - _0, 1 << 40)
                     after_digit = True
                 elif char == _UNDERSCORE and after_digit:
                     after_digit = False

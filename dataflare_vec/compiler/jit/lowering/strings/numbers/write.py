@@ -13,7 +13,11 @@ from dataflare_vec.bits import float_bits
 from dataflare_vec.compiler.jit.lowering.integers.functions import Large
 from dataflare_vec.compiler.jit.lowering.integers.narrow import low_word
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
-from dataflare_vec.compiler.jit.lowering.strings.base import helper
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    at_least,
+    at_most,
+    helper,
+)
 from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import (
     allocate_words,
     divide,
@@ -141,7 +145,7 @@ def all_digits(x):
     fraction, biased = bits & np.uint64((1 << 52) - 1), np.int64(bits >> np.uint64(52)) & 0x7FF
     if biased:
         fraction |= np.uint64(1 << 52)
-    power = max(biased, 1) - 1075
+    power = at_least(biased, 1) - 1075
     while power < 0 and fraction & np.uint64(1) == 0:
         fraction >>= np.uint64(1)
         power += 1
@@ -161,4 +165,4 @@ def all_digits(x):
             rest //= 10
     while end < most - 1 and room[end] == 48:
         end += 1
-    return room, end, most - end, min(power, 0)
+    return room, end, most - end, at_most(power, 0)
