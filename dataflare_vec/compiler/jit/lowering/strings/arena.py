@@ -197,9 +197,10 @@ def _free_blocks(builder: Builder, newest: ir.Value) -> None:
 
 
 def opened(builder: Builder) -> ir.Value:
-    """Return the thread's arena at the beginning of a function, which need not look for it any more."""
-    builder.call(open_function(builder.module), [])
-    return _arena(builder, once=True)
+    """Return the thread's arena at the beginning of a function, in which LLVM then looks for it once."""
+    arena = builder.call(open_function(builder.module), [])
+    _arena(builder, once=True)  # what every allocation in the function finds
+    return arena
 
 
 def reset_function(module: ir.Module) -> ir.Function:
