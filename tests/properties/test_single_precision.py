@@ -85,3 +85,37 @@ def test_dtypes(body, dtype):
     row = {"x": [0.1], "y": [0.2], "z": [0.3], "n": [5]}
     frame = pl.DataFrame(row, schema_overrides={"x": pl.Float32, "y": pl.Float32})
     assert dfv.run(frame, defined(body), keep=False, k=2.5).frame.dtypes == [dtype]
+
+
+def near(value, factor=0.1, *, offset=0.1):
+    return value * factor + offset == value
+
+
+WIDE = np.float64(0.1)
+
+
+def widened(value, factor=WIDE):
+    return value * factor
+
+
+@pytest.mark.parametrize(
+    ("body", "dtype"),
+    [
+        ("near(x)", pl.Boolean),
+        ("near(x, offset=z)", pl.Boolean),
+        ("near(x, factor=0.9, offset=0.01)", pl.Boolean),
+        ("near(offset=k, factor=z, value=x)", pl.Boolean),
+        ("near(0.1, factor=0, offset=x)", pl.Boolean),
+        ("scaled(factor=0.3, value=x)", pl.Float32),
+        ("scaled(factor=z, value=x)", pl.Float64),
+        ("widened(x)", pl.Float64),
+        ("widened(x, factor=k)", pl.Float32),
+    ],
+)
+def test_helpers_know_defaults_and_keywords(body, dtype):
+    names = {"near": near, "scaled": scaled, "widened": widened}
+    exec(f"def drawn(x, z, k=0.1):\n    return {body}\n", names)
+    values = [0.1, 1 / 9, 0.2, 3.0]
+    frame = pl.DataFrame({"x": values, "z": values}, schema={"x": pl.Float32, "z": pl.Float64})
+    check(plugin(names["drawn"]), frame, rows=as_numpy(frame))
+    assert dfv.apply(frame, plugin(names["drawn"]))["drawn"].dtype == dtype

@@ -19,6 +19,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numba
+import numpy as np
 from numba.core import compiler, ir, ir_utils, typed_passes, types
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.datamodel import models
@@ -553,7 +554,9 @@ def _make_pipeline(
 
         def run_pass(self, state: Any) -> bool:
             changed = False
-            while keep_single(state.func_ir, state.typemap, constants, partial(_given, mode=mode)):
+            defaults = {i for i, ty in enumerate(state.args) if isinstance(ty, types.Omitted)}
+            numbers = constants | {i for i in defaults if not isinstance(state.args[i].value, np.generic)}
+            while keep_single(state.func_ir, state.typemap, numbers, partial(_given, mode=mode)):
                 state.return_type = None  # which would be taken for given
                 changed = typed_passes.NopythonTypeInference().run_pass(state)
             return changed

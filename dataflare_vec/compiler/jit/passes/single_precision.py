@@ -234,11 +234,15 @@ class _Function:
             if not isinstance(value, ir.Expr) or value.op != "call" or value.vararg:
                 continue
             helper = getattr(self.typemap[value.func.name], "dispatcher", None)
-            names = [var.name for var in value.args]
-            if helper is None or not any(self._is_single(name, self.singles) for name in names):
+            if helper is None:
+                continue
+            given_to = dict(enumerate(var.name for var in value.args))
+            positions = {name: i for i, name in enumerate(helper._compiler.pysig.parameters)}
+            given_to |= {positions[name]: var.name for name, var in value.kws if name in positions}
+            if not any(self._is_single(name, self.singles) for name in given_to.values()):
                 continue
             numbers = frozenset(
-                i for i, name in enumerate(names) if name not in self.strong and self._is_other(name)
+                i for i, name in given_to.items() if name not in self.strong and self._is_other(name)
             )
             told = given(helper, numbers)
             if told is not helper:
