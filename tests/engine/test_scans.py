@@ -14,6 +14,7 @@ import pytest
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
+from testing.oracle import fold
 
 
 def scan(function, init, **about):
@@ -144,6 +145,26 @@ def test_array_that_grows_is_a_failed_row(df):
     assert (
         message == "the next state isn't like the one before: `state` must be of shape (2,), got shape (3,)"
     )
+
+
+def numbered(n, text):
+    if text == "bad":
+        raise ValueError(text)
+    return n + 1, text.upper() + f" {n}"
+
+
+@pytest.mark.parametrize("by", [None, "k"])
+def test_values_that_are_made_texts(by):
+    texts = ["ab", None, "é" * 20, "bad", "", "long enough for memory of its own"] * 300
+    frame = pl.DataFrame({"k": [i % 7 for i in range(len(texts))], "text": texts})
+    plugin = scan(numbered, 0)
+    keys = frame["k"] if by else None
+    wanted = fold(plugin, frame.select("text").iter_rows(), keys)
+    for size in (64, 1 << 17):
+        config = dfv.BatchConfig(default_batch_size=size)
+        result = dfv.run(frame, plugin, by=by, keep=False, on_error="null", config=config)
+        assert result.frame.to_series().to_list() == wanted.values
+        assert result.error_count == len(wanted.failed)
 
 
 def test_mathematics_is_exact_for_large_angles():

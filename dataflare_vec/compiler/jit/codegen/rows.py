@@ -161,21 +161,28 @@ class RowLoopBuilder:
         count
             How many rows there are.
         """
-        self.builder = builder
-        self._columns, self._constants, self._targets, self._scratches = (
-            columns,
-            constants,
-            targets,
-            scratches,
-        )
+        self._begin(builder, columns, constants, targets, scratches)
         failed = cgutils.alloca_once_value(builder, self.counter(0))
-        if self.code.makes_strings:
-            self._arena = opened(builder)
         with cgutils.for_range(builder, count, intp=_I64) as loop:
             self._row(builder.add(base, loop.index), loop.index, failed)
         _, latch = loop.index.incomings[-1]
         interleave(self.context, latch.terminator, insist=self.code.insists)
         builder.ret(builder.load(failed))
+
+    def _begin(
+        self,
+        builder: Builder,
+        columns: Mapping[int, Buffers],
+        constants: Mapping[int, ir.Value],
+        targets: Sequence[Buffers],
+        scratches: Mapping[str, ir.Value],
+    ) -> None:
+        """Take what the rows are written with; the arena is looked for once."""
+        self.builder = builder
+        self._columns, self._constants, self._targets = columns, constants, targets
+        self._scratches = scratches
+        if self.code.makes_strings:
+            self._arena = opened(builder)
 
     def _scratch(self, key: str, within: ir.Value) -> ir.Value | None:
         """Return the address of this row's byte in a scratch; None if the loop hasn't got it."""

@@ -109,13 +109,7 @@ class FoldLoopBuilder(RowLoopBuilder):
         rows before the first that raised, or 0. Where the one state has arrays, which that row may have
         changed, it is then as it was before the loop.
         """
-        self.builder = builder
-        self._columns, self._constants, self._targets, self._scratches = (
-            columns,
-            constants,
-            targets,
-            scratches,
-        )
+        self._begin(builder, columns, constants, targets, scratches)
         size = _I64(self.state_type.state_layout.size)
         record = columns[0].values
         if not self.code.keyed:
