@@ -161,28 +161,22 @@ class RowLoopBuilder:
         count
             How many rows there are.
         """
-        self._begin(builder, columns, constants, targets, scratches)
+        self.builder = builder
+        self._columns, self._constants, self._targets = columns, constants, targets
+        self._scratches = scratches
+        if self.code.makes_strings:
+            self._arena = opened(builder)  # looked for once, not in each row
+        self._rows(base, count)
+
+    def _rows(self, base: ir.Value, count: ir.Value) -> None:
+        """Write the loop and the return."""
+        builder = self.builder
         failed = cgutils.alloca_once_value(builder, self.counter(0))
         with cgutils.for_range(builder, count, intp=_I64) as loop:
             self._row(builder.add(base, loop.index), loop.index, failed)
         _, latch = loop.index.incomings[-1]
         interleave(self.context, latch.terminator, insist=self.code.insists)
         builder.ret(builder.load(failed))
-
-    def _begin(
-        self,
-        builder: Builder,
-        columns: Mapping[int, Buffers],
-        constants: Mapping[int, ir.Value],
-        targets: Sequence[Buffers],
-        scratches: Mapping[str, ir.Value],
-    ) -> None:
-        """Take what the rows are written with; the arena is looked for once."""
-        self.builder = builder
-        self._columns, self._constants, self._targets = columns, constants, targets
-        self._scratches = scratches
-        if self.code.makes_strings:
-            self._arena = opened(builder)
 
     def _scratch(self, key: str, within: ir.Value) -> ir.Value | None:
         """Return the address of this row's byte in a scratch; None if the loop hasn't got it."""

@@ -42,11 +42,9 @@ from dataflare_vec.compiler.jit.lowering.strings.arena import uses_arena
 from dataflare_vec.exceptions import KernelResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from dataflare_vec.compiler.jit.abi.arguments import Output
-    from dataflare_vec.compiler.jit.abi.buffers import Buffers
-    from dataflare_vec.compiler.jit.types.numba_types import Builder
     from dataflare_vec.compiler.kernel import LoopVariant
 
 _I64 = ir.IntType(64)
@@ -93,25 +91,16 @@ class FoldLoopBuilder(RowLoopBuilder):
         self.counter = _I64
         self.state_type: StateType = self.inputs[0].type
 
-    def write(
-        self,
-        builder: Builder,
-        columns: Mapping[int, Buffers],
-        constants: Mapping[int, ir.Value],
-        targets: Sequence[Buffers],
-        scratches: Mapping[str, ir.Value],
-        base: ir.Value,
-        count: ir.Value,
-    ) -> None:
+    def _rows(self, base: ir.Value, count: ir.Value) -> None:
         """Write the loop, and its return.
 
         An error-recording loop returns how many rows raised. Another one returns 1 more than the number of
         rows before the first that raised, or 0. Where the one state has arrays, which that row may have
         changed, it is then as it was before the loop.
         """
-        self._begin(builder, columns, constants, targets, scratches)
+        builder = self.builder
         size = _I64(self.state_type.state_layout.size)
-        record = columns[0].values
+        record = self._columns[0].values
         if not self.code.keyed:
             # Memory that nobody else can see becomes registers.
             self._local = builder.alloca(ir.IntType(8), size)

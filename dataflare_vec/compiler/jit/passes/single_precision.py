@@ -21,6 +21,8 @@ import numpy as np
 from numba.core import cgutils, ir, ir_utils, types
 from numba.extending import intrinsic
 
+from dataflare_vec.compiler.jit.passes.exact_integers import plain_kind
+from dataflare_vec.compiler.jit.passes.widen_integers import add_call
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ _TAKES_OUT = {"getitem", "static_getitem", "exhaust_iter", "getiter", "iternext"
 @intrinsic  # type: ignore[untyped-decorator]
 def single(typing_context: TypingContext, value: Any) -> Any:
     """Return a number, or each one of a tuple, as a float of 32 bits."""
-    held = _held(value)
+    held = plain_kind(value)
     wanted: Any = types.float32
     if isinstance(held, types.BaseTuple):
         wanted = types.UniTuple(types.float32, held.count)
@@ -173,7 +175,7 @@ class _Function:
         return found
 
     def _is_strong(self, name: str, value: Any, strong: set[str]) -> bool:
-        ty = _held(self.typemap[name])
+        ty = plain_kind(self.typemap[name])
         if _number(ty) == types.float32 or isinstance(ty, types.Boolean):
             return False
         if isinstance(value, ir.Arg):
@@ -193,7 +195,7 @@ class _Function:
         return bool(read)
 
     def _is_of_array(self, name: str) -> bool:
-        return not isinstance(_held(self.typemap.get(name)), types.Float | types.BaseTuple)
+        return not isinstance(plain_kind(self.typemap.get(name)), types.Float | types.BaseTuple)
 
     def _becomes_single(self, name: str, value: Any, singles: set[str]) -> bool:
         if name in self.strong | self.wide or _number(self.typemap[name]) != types.float64:
@@ -246,8 +248,11 @@ class _Function:
             )
             told = given(helper, numbers)
             if told is not helper:
-                at = _index(block, statement)
-                value.func = _assign(self.func_ir, block, at, ir.Global(told.__name__, told, value.loc))
+                name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv"), value.loc)
+                called = ir.Global(told.__name__, told, value.loc)
+                block.body.insert(_index(block, statement), ir.Assign(called, name, value.loc))
+                self.func_ir._definitions[name.name].append(called)
+                value.func = name
                 changed = True
         return changed
 
@@ -310,7 +315,7 @@ class _Function:
 
     def _is_other(self, name: str) -> bool:
         """Whether a variable is, and stays, a number of another type, or a tuple of such."""
-        ty = _held(self.typemap.get(name))
+        ty = plain_kind(self.typemap.get(name))
         items = tuple(ty) if isinstance(ty, types.BaseTuple) else (ty,)
         return not self._is_single(name, self.singles) and all(
             isinstance(types.unliteral(item), _NUMBERS) for item in items
@@ -325,9 +330,9 @@ def _narrow(func_ir: FunctionIR, operand: _Operand) -> None:
         at = len(block.body) - 1
     else:
         at = _index(block, operand.statement)
-    called = _assign(func_ir, block, at, ir.Global(single.__name__, single, expression.loc))
-    call = ir.Expr.call(called, (operand.var,), (), expression.loc)
-    result = _assign(func_ir, block, at + 1, call)
+    before: list[Any] = []
+    result = add_call(func_ir, block, before, single, (operand.var,), expression.loc)
+    block.body[at:at] = before
     if expression.op == "phi":
         expression.incoming_values[place] = result
     elif expression.op == "call":
@@ -336,31 +341,19 @@ def _narrow(func_ir: FunctionIR, operand: _Operand) -> None:
         setattr(expression, place, result)
 
 
-def _assign(func_ir: FunctionIR, block: Any, at: int, value: Any) -> ir.Var:
-    """Assign a value to a new variable, at some place in a block."""
-    var = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv"), value.loc)
-    block.body.insert(at, ir.Assign(value, var, value.loc))
-    func_ir._definitions[var.name].append(value)
-    return var
-
-
 def _index(block: Any, statement: Any) -> int:
     return next(i for i, other in enumerate(block.body) if other is statement)
 
 
-def _held(ty: Any) -> Any:
-    return types.unliteral(ty.type if isinstance(ty, types.Optional) else ty) if ty is not None else None
-
-
 def _number(ty: Any) -> Any:
     """Return the type of a number, or of each one that an array or a tuple holds."""
-    ty = _held(ty)
-    return _held(ty.dtype) if isinstance(ty, types.Array | types.UniTuple) else ty
+    ty = plain_kind(ty)
+    return plain_kind(ty.dtype) if isinstance(ty, types.Array | types.UniTuple) else ty
 
 
 def _holds_numpy(ty: Any) -> bool:
     """Whether an argument is, or holds, a number of NumPy's of 64 bits in the plain function."""
-    ty = _held(ty)
+    ty = plain_kind(ty)
     if isinstance(ty, types.BaseTuple):
         return any(map(_holds_numpy, ty))
     return isinstance(ty, types.Array) or ty == types.float64

@@ -301,7 +301,7 @@ def _wrap(func_ir: FunctionIR, operands: Callable[[Any], Iterable[Any]]) -> bool
             value = getattr(statement, "value", None)
             if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr):
                 for place, function, arguments in list(operands(value)):
-                    result = _call(func_ir, block, body, function, arguments, value.loc)
+                    result = add_call(func_ir, block, body, function, arguments, value.loc)
                     if isinstance(place, tuple):
                         value.kws = [(n, result if n == place[0] else a) for n, a in value.kws]
                     elif isinstance(place, int):
@@ -314,7 +314,9 @@ def _wrap(func_ir: FunctionIR, operands: Callable[[Any], Iterable[Any]]) -> bool
     return changed
 
 
-def _call(func_ir: FunctionIR, block: Any, body: list[Any], function: Any, arguments: Any, loc: Any) -> Any:
+def add_call(
+    func_ir: FunctionIR, block: Any, body: list[Any], function: Any, arguments: Any, loc: Any
+) -> Any:
     """Add the call of a function to a block; return the variable that gets its result."""
     name, result = (ir.Var(block.scope, ir_utils.mk_unique_var("$dfv"), loc) for _ in range(2))
     called = ir.Global(function.__name__, function, loc)
@@ -335,12 +337,12 @@ def _lift(func_ir: FunctionIR, tainted: set[str]) -> bool:
             if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr):
                 function, arguments = _stand_in(func_ir, value, tainted)
                 if function is not None:
-                    result = _call(func_ir, block, body, function, arguments, value.loc)
+                    result = add_call(func_ir, block, body, function, arguments, value.loc)
                 elif _picks(func_ir, value, tainted):
                     raw = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv"), value.loc)
                     body.append(ir.Assign(value, raw, value.loc))
                     func_ir._definitions[raw.name].append(value)
-                    result = _call(func_ir, block, body, _item, (raw,), value.loc)
+                    result = add_call(func_ir, block, body, _item, (raw,), value.loc)
                 else:
                     body.append(statement)
                     continue
