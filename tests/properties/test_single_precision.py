@@ -5,6 +5,9 @@ Functions are drawn too: expressions of a few operators over columns, constants 
 
 from __future__ import annotations
 
+import math
+import types
+
 import numpy as np
 import polars as pl
 import pytest
@@ -22,7 +25,9 @@ LITERALS = ("0", "1", "3", "-7", "16777217", "0.1", "0.5", "-2.3", "1e-40", "1e3
 leaves = st.sampled_from(["x", "x", "y", "z", "n", "k", *LITERALS])
 #: What is chosen from has one width; Python's result is a float of 64 bits or of 32, row by row. Constants
 #: are rounded, so that a Float32 stays one.
-chosen = st.sampled_from(["x", "y * 0.3", "-y", "k", "2", "-0.5", "0.125"])
+chosen = st.sampled_from(
+    ["x", "y * 0.3", "-y", "k", "2", "-0.5", "0.125", "-k * 0.3", "math.sqrt(2) + math.pi"]
+)
 divisors = st.sampled_from(["x", "y", "z", "k", "3", "0.3"])
 
 
@@ -52,13 +57,17 @@ bodies = st.one_of(
 )
 
 
+of_module = types.ModuleType("of_module")
+of_module.WIDE = np.float64(0.1)
+
+
 def scaled(value, factor):
     return value * factor + 0.3 * factor
 
 
 def defined(body):
     """Return a kernel whose function has this body."""
-    names = {"scaled": scaled}
+    names = {"scaled": scaled, "math": math, "np": np, "of_module": of_module}
     exec(f"def drawn(x, y, z, n, k=1.0):\n    {body}\n", names)
     return plugin(names["drawn"])
 
@@ -76,6 +85,13 @@ def test_compiled_is_interpreted(body, frame, config, k):
         ("return x * n + k", pl.Float32),
         ("return x if n > 3 else 0", pl.Float32),
         ("return max(x, k) ** 2", pl.Float32),
+        ("return max(x, -k * 0.3)", pl.Float32),
+        ("return x if n > 3 else math.sqrt(2) + math.pi", pl.Float32),
+        ("return math.sqrt(1.0 if x > 1.0 else x)", pl.Float32),
+        ("return x if n > 3 else np.sqrt(2)", pl.Float64),
+        ("return x * math.pi", pl.Float32),
+        ("return min(x, -math.pi)", pl.Float32),
+        ("return x * of_module.WIDE", pl.Float64),
         ("return x * z", pl.Float64),
         ("return float(x) * k", pl.Float64),
         ("return float(n) * x", pl.Float32),

@@ -182,6 +182,10 @@ class _Function:
             return value.index not in self.constants and _holds_numpy(ty)
         if isinstance(value, ir.Const | ir.Global | ir.FreeVar):
             return isinstance(value.value, np.generic | np.ndarray)
+        if isinstance(value, ir.Expr) and value.op == "getattr":
+            of_module = ir_utils.guard(ir_utils.find_outer_value, self.func_ir, value)
+            if isinstance(of_module, np.generic | np.ndarray):
+                return True
         if isinstance(value, ir.Expr) and value.op == "call":
             called = self._called(value)
             if called in _OF_PYTHON or getattr(called, "__module__", "") == "math":
@@ -302,16 +306,38 @@ class _Function:
         return any(v.op in ("phi", "cast") or (v.op == "call" and self._called(v) in _CHOOSE) for v in values)
 
     def _is_constant(self, var: Any) -> bool:
-        """Whether a variable is a constant that 32 bits hold: an integer as it is, a float rounded."""
+        """Whether a variable is a constant that 32 bits hold: an integer as it is, a float rounded.
+
+        So is what is computed of such, a float: Python 3.13 makes two returns of
+        ``return sqrt(1.0 if x > 1.0 else x)``.
+        """
         definition = ir_utils.guard(ir_utils.get_definition, self.func_ir, var)
         if isinstance(definition, ir.Arg):
             return definition.index in self.constants
+        if operands := self._computed_of(definition):
+            return isinstance(plain_kind(self.typemap[var.name]), types.Float) and all(
+                map(self._is_constant, operands)
+            )
         value = ir_utils.guard(ir_utils.find_const, self.func_ir, var)
+        if value is None:  # an attribute of a module, as `math.pi` is
+            value = ir_utils.guard(ir_utils.find_outer_value, self.func_ir, var)
         if not isinstance(value, int | float):
             return False
         with np.errstate(over="ignore"):
             near = float(np.float32(value))
         return near == value if isinstance(value, int) else math.isfinite(near) or not math.isfinite(value)
+
+    def _computed_of(self, value: Any) -> list[Any]:
+        """Return the operands of arithmetic, or of a function that gives a number of Python's for such."""
+        if not isinstance(value, ir.Expr):
+            return []
+        if value.op == "unary" or (value.op in ("binop", "inplace_binop") and value.fn in _ARITHMETIC):
+            return list(value.list_vars())
+        if value.op != "call" or value.kws or value.vararg:
+            return []
+        called = self._called(value)
+        known = _KEEPS_WIDTH | _OF_PYTHON
+        return list(value.args) if called in known or getattr(called, "__module__", "") == "math" else []
 
     def _is_other(self, name: str) -> bool:
         """Whether a variable is, and stays, a number of another type, or a tuple of such."""
