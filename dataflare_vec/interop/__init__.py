@@ -77,7 +77,9 @@ def column_names(data: Any) -> list[str]:
         If ``data`` is nothing that has columns, or a name is no text.
     """
     if is_pandas(data):
-        return [text_of(label) for label in data.columns]
+        from dataflare_vec.interop.pandas import labels_of
+
+        return list(map(text_of, labels_of(data)))
     if is_pyarrow(data, "Table", "RecordBatch"):
         try:
             return list(data.schema.names)

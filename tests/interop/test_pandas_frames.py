@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
+from dataflare_vec.interop import to_polars
 
 #: What pandas takes strings as: objects before its third version.
 TEXT = str(pd.Series(["a"]).dtype)
@@ -85,6 +86,24 @@ def test_results_of_kernels_are_not_copied():
     assert manager.get_memory_pool_stats().in_use_bytes >= 800_000
     del result
     assert manager.get_memory_pool_stats().in_use_bytes == 0
+
+
+@pytest.mark.parametrize("dtype", [*EDGES, "float32", "float64"])
+def test_numbers_are_read_in_place(dtype):
+    data = pd.DataFrame({"x": np.arange(100, dtype=dtype), "label": "a", "y": np.ones(100, dtype)})
+    frame = to_polars(data, {"x": "", "y": ""})
+    for name in "xy":
+        assert np.shares_memory(frame[name].to_numpy(), data[name].to_numpy())
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">i4", "float16", "bool", "longdouble"])
+def test_other_numbers_are_converted_or_refused(dtype):
+    data = pd.DataFrame({"x": np.arange(100).astype(dtype)})
+    if dtype in (">f8", ">i4", "longdouble"):
+        with pytest.raises(dfv.ColumnTypeError, match="can't read"):
+            to_polars(data, {"x": ""})
+    else:
+        assert to_polars(data, {"x": ""})["x"].to_list() == data["x"].tolist()
 
 
 # -- numbers ----------------------------------------------------------------------------------------------
