@@ -53,9 +53,18 @@ def address_of_compiled(name: str, compile_: Callable[[], ObjectCode], code: str
             entry.store(name, compiled)
         # Not Numba's own copy, which goes with Numba's modules when the interpreter ends.
         loaded = load(compiled, no_runtime)
-    # For ever: columns whose memory it frees may outlive all of Python's objects.
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(loaded.owner))
+    keep_for_ever(loaded.owner)  # columns whose memory it frees may outlive all of Python's objects
     return loaded.address
+
+
+def keep_for_ever(thing: object) -> None:
+    """Let something outlive the interpreter: compiled code goes on using it."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+def address_in_python(name: str) -> int:
+    """Return the address of a function of Python's C interface."""
+    return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
 
 
 def _compile(name: str, code: str) -> ObjectCode:

@@ -81,11 +81,11 @@ class DirectCall:
         self._states: tuple[CallState, CallState] | None = None  # made with the first call
 
     def _make_states(self) -> tuple[CallState, CallState]:
-        """Make what the states of calls have in common, in memory of their own and in a pool."""
+        """Make what the states of calls have in common: of those that make columns, and of the builders'."""
         words, borrowed = _placed(self._constants or [None] * len(self.reads), self._layouts)
         # Other columns are looked at one by one, and their words put before those of the outputs.
         self._borrows = borrowed is not None
-        self._begin, self._end = functions()[2:]
+        self._begin, self._end, self._put = functions()[2:]
         made = [_MASK] if self.is_filter else []
         if not self.needs_pool:
             made += [
@@ -98,6 +98,20 @@ class DirectCall:
         self._states = states
         return states
 
+    def _lend(self, pool: MemoryPool, known: int, address: int, rows: int, *, nulls: bool) -> None:
+        """Have a call make its columns in memory of a pool, which gets it back after the last reader."""
+        bits = (rows + 7) // 8
+        places = array("q")
+        holders = []
+        for field in self._fields:
+            values = pool.get_buffer(rows * (_width(field.layout) or 0) or bits)
+            validity = pool.get_buffer(bits) if nulls or field.nullable else None
+            places.append(values.address)
+            places.append(0 if validity is None else validity.address)
+            holders.append((values, validity))
+        if self._put(known, address, rows, tuple(holders), places.buffer_info()[0]):
+            raise MemoryError
+
     def compute(
         self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None
     ) -> tuple[list[pl.Series], tuple[float, ...]] | None:
@@ -108,7 +122,7 @@ class DirectCall:
         known
             The columns that it reads, at least, by name.
         pool
-            Where they have their memory from, if it isn't their own; a mask always has its own.
+            Where they have their memory from, if it isn't their own; of a filter None.
 
         Raises
         ------
@@ -116,7 +130,7 @@ class DirectCall:
             If some row did.
         """
         columns = [known[name] for name in self.reads]
-        own, pooled = self._states or self._make_states()
+        made_here, built = self._states or self._make_states()
         capsules: tuple[object, ...] = ()
         placed: list[tuple[InputColumn, int]] = []
         if self._borrows:
@@ -125,20 +139,24 @@ class DirectCall:
             placed = [(InputColumn(*pair), 0) for pair in zip(columns, self._layouts, strict=True)]
             if any(len(column.starts) > 1 for column, _ in placed):
                 return None
-        common = own if pool is None else pooled
+        builds = self.needs_pool
+        common = built if builds else made_here
         words = state = common.template[:]
         address, keep = state.buffer_info()[0], False
         targets: list[ColumnBuilder] = []
         try:
             nulls = any([column.has_nulls for column, _ in placed]) if placed else False
-            found = self._begin(capsules, common.known, address, rows, nulls)
+            found = self._begin(capsules, common.known, address, rows, nulls, pool is None)
             if found < 0:
                 if found == NO_MEMORY:
                     raise MemoryError
                 return None
-            if pool is not None:
+            if builds:
+                assert pool is not None
                 targets = self._allocate(pool, rows, nulls=found > 0)
-            if placed or pool is not None:
+            elif pool is not None:
+                self._lend(pool, common.known, address, rows, nulls=found > 0)
+            if placed or builds:
                 words = self._words(placed, state[: common.arguments], targets)
             arguments = words.buffer_info()[0]
             loop = self._kernel.loop(nulls=found > 0)  # compiled now, not in the time that is measured
@@ -152,7 +170,7 @@ class DirectCall:
             keep = True
         finally:
             made = self._end(common.known, address, keep)
-        if pool is None:
+        if not builds:
             return self._columns(made), (elapsed,)
         series = [target.to_series(name) for name, target in zip(self.writes, targets, strict=True)]
         return series, (elapsed,)
