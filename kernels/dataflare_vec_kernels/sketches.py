@@ -186,6 +186,8 @@ def kurtosis(state, x):
 
 #: Registers of `approx_distinct`: 2^12, one byte each.
 _INDEX_BITS = 12
+#: Set below the bits of a hash that are ranked: so many zeros stand before it at most.
+_LAST_BIT = word(1 << (_INDEX_BITS - 1))
 
 
 def _mixed(key):
@@ -238,101 +240,70 @@ def approx_distinct(state, key: int):
     """
     mixed = _mixed(key)
     index = mixed >> (64 - _INDEX_BITS)
-    rank = min(leading_zeros(mixed << _INDEX_BITS), 64 - _INDEX_BITS) + 1
-    if rank > state[index]:
-        state[index] = rank
+    rank = leading_zeros((mixed << _INDEX_BITS) | _LAST_BIT) + 1
+    state[index] = max(state[index], rank)  # a branch would be mispredicted until registers are full
     return state
 
 
-#: Relative error of the quantile sketches, and the numbers of buckets for values of one sign.
-_ERROR = 0.01
-_BUCKETS = 2048
-#: A logarithm to base 2 with a polynomial for the fraction between two powers: its slope is that of the
-#: logarithm at both ends, and nowhere less.
-_CUBE, _SQUARE, _LINE = 6 / 35, -3 / 5, 10 / 7
-#: Buckets to each power of two: the bounds of one differ by a factor of (1 + error)/(1 - error) at most.
-_DENSITY = 1 / (_LINE * math.log((1.0 + _ERROR) / (1.0 - _ERROR)))
-#: The bucket of 1; values from 1.6e-9 to 6.2e8 have buckets of their own.
-_ONE = 1024
+#: Buckets to each power of two, all of one width: the bounds of one differ by 1 part in 64 at most, and what
+#: stands for its values by 1 in 129 from each.
+_STEP_BITS = 6
+#: Buckets to values of one sign. Those from 2^-30 to 2^30 have buckets of their own.
+_BUCKETS = 60 << _STEP_BITS
+#: By how much the leading bits of a float exceed the number of its bucket, counted from 1.
+_BIAS = ((1023 - 30) << _STEP_BITS) - 1
 
 
 class Sketch(NamedTuple):
-    """Weights of values by the logarithm of their size, and the quantile that is asked for."""
+    """Weights of values by bucket, from the smallest value to the largest, and the quantile asked for."""
 
-    positive: np.ndarray
-    negative: np.ndarray
-    zero: float
+    weights: np.ndarray
     quantile: float
 
 
-NO_SKETCH = Sketch(np.zeros(_BUCKETS), np.zeros(_BUCKETS), 0.0, 0.5)
+NO_SKETCH = Sketch(np.zeros(2 * _BUCKETS + 1), math.nan)
 #: The same for values that all weigh 1.
-NO_COUNTS = Sketch(np.zeros(_BUCKETS, np.int64), np.zeros(_BUCKETS, np.int64), 0, 0.5)
+NO_COUNTS = Sketch(np.zeros(2 * _BUCKETS + 1, np.int64), math.nan)
 
 
-def _bucket(size):
-    bits = float_bits(size)
-    exponent = float(int(bits >> 52) - 1023)
-    rest = float(int(bits & ((1 << 52) - 1))) * 2.0**-52
-    level = exponent + ((_CUBE * rest + _SQUARE) * rest + _LINE) * rest
-    return min(max(int(level * _DENSITY + (_ONE + 1.0)), 0), _BUCKETS - 1)
-
-
-def _bound(bucket):
-    """The smallest value of a bucket."""
-    level = (bucket - _ONE - 1.0) / _DENSITY
-    exponent = math.floor(level)
-    rest = level - exponent
-    low, high = 0.0, 1.0
-    for _ in range(53):
-        middle = (low + high) * 0.5
-        if ((_CUBE * middle + _SQUARE) * middle + _LINE) * middle <= rest:
-            low = middle
-        else:
-            high = middle
-    return (1.0 + low) * 2.0**exponent
+def _bucket(x):
+    """Return the bucket of a value; that of 0, and of what is next to it, is in the middle."""
+    leading = int(float_bits(math.fabs(x)) >> (52 - _STEP_BITS))
+    size = min(max(leading - _BIAS, 0), _BUCKETS)
+    return _BUCKETS - size if x < 0.0 else _BUCKETS + size
 
 
 def _middle(bucket):
-    """The value that stands for a bucket, within the error of all its values."""
-    low, high = _bound(bucket), _bound(bucket + 1)
-    return 2.0 * low * high / (low + high)
+    """Return the value that stands for a bucket, as near to its bounds as to each other's."""
+    leading = abs(bucket - _BUCKETS) + _BIAS
+    power = 2.0 ** ((leading >> _STEP_BITS) - 1023)
+    steps = 1 << _STEP_BITS
+    low = steps + (leading & (steps - 1))
+    size = power * (2.0 * low * (low + 1) / ((2 * low + 1) * steps))
+    return size if bucket > _BUCKETS else -size if bucket < _BUCKETS else 0.0
 
 
 def _count(s, x, weight, quantile):
-    if x > 0.0:
-        s.positive[_bucket(x)] += weight
-    elif x < 0.0:
-        s.negative[_bucket(-x)] += weight
-    elif x == 0.0:
-        return Sketch(s.positive, s.negative, s.zero + weight, quantile)
-    return Sketch(s.positive, s.negative, s.zero, quantile)
+    if x == x:
+        s.weights[_bucket(x)] += weight
+    return Sketch(s.weights, quantile)
 
 
 def _added(a, b):
-    for i in range(_BUCKETS):
-        a.positive[i] += b.positive[i]
-        a.negative[i] += b.negative[i]
-    return Sketch(a.positive, a.negative, a.zero + b.zero, b.quantile)
+    for i in range(len(a.weights)):
+        a.weights[i] += b.weights[i]
+    return Sketch(a.weights, a.quantile if math.isnan(b.quantile) else b.quantile)
 
 
 def _quantile(s):
-    total = s.zero
-    for i in range(_BUCKETS):
-        total += s.positive[i] + s.negative[i]
+    total = 0.0
+    for weight in s.weights:
+        total += weight
     wanted = s.quantile * total
-    below = 0.0
-    for i in range(_BUCKETS - 1, -1, -1):
-        below += s.negative[i]
-        if s.negative[i] > 0.0 and below >= wanted:
-            return -_middle(i)
-    below += s.zero
-    if s.zero > 0.0 and below >= wanted:
-        return 0.0
-    last = math.nan
-    for i in range(_BUCKETS):
-        if s.positive[i] > 0.0:
-            below += s.positive[i]
+    below, last = 0.0, math.nan
+    for i in range(len(s.weights)):
+        if s.weights[i] > 0.0:
+            below += s.weights[i]
             last = _middle(i)
             if below >= wanted:
                 return last
@@ -341,12 +312,12 @@ def _quantile(s):
 
 @dfv.reduce(init=NO_COUNTS, merge=_added, finish=_quantile, author="dataflare_vec")
 def approx_quantile(state, x, q=0.5):
-    """Quantile within 1 % of its value, by DDSketch in 32 KiB.
+    """Quantile within 1 % of its value, by DDSketch in 60 KiB.
 
     Parameters
     ----------
     x : float
-        Nulls and NaN are passed over; sizes outside of 1.6e-9 to 6.2e8 count as these.
+        Nulls and NaN are passed over; sizes below 9.4e-10 count as 0, those above 1.07e9 as that.
     q : float
         0 to 1; 0.5 is the median.
 
@@ -357,8 +328,8 @@ def approx_quantile(state, x, q=0.5):
 
     Notes
     -----
-    Source: C. Masson, J. E. Rim, H. K. Lee, "DDSketch", VLDB 12 (2019); the cubic in place of the logarithm
-    is that of its authors' implementation.
+    Source: C. Masson, J. E. Rim, H. K. Lee, "DDSketch", VLDB 12 (2019), with linear interpolation in place of
+    the logarithm: the leading bits of a float are the number of its bucket.
     """
     return _count(state, x, 1, q)
 

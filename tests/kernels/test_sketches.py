@@ -8,9 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 from dataflare_vec_kernels import sketches
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 import dataflare_vec as dfv
+from dataflare_vec.engine.stages.partitioned import PARTITION_ROWS
 
 ROWS = 200_000  # several partitions, whose states are merged
 
@@ -106,7 +109,31 @@ def test_approx_quantile_of_few_values():
     assert quantile(0.0, None, math.nan) == 0.0
     assert quantile(-5.0, 0.0, 3.0) == 0.0
     assert quantile(-5.0, 0.0, 3.0, q=0.0) == pytest.approx(-5, rel=0.01)
-    assert quantile(1e300) == pytest.approx(6.2e8, rel=0.1)  # beyond the last bucket
+    assert quantile(1e300) == pytest.approx(2.0**30, rel=0.01)  # beyond the last bucket
+    assert quantile(-math.inf) == pytest.approx(-(2.0**30), rel=0.01)
+    assert quantile(1e-10) == 0.0
+    assert quantile(1e-9) == pytest.approx(1e-9, rel=0.01)
+
+
+@given(st.floats(2.0**-30, 2.0**30, exclude_max=True), st.sampled_from([1, -1]))
+def test_a_bucket_stands_for_its_values(size, sign):
+    x = sign * size
+    bucket = sketches._bucket(x)
+    middle = sketches._middle(bucket)
+    assert middle == pytest.approx(x, rel=0.0078)
+    assert sketches._bucket(middle) == bucket
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=2))
+def test_buckets_are_in_order(values):
+    buckets = [sketches._bucket(x) for x in sorted(values)]
+    assert buckets == sorted(buckets)
+
+
+def test_the_quantile_is_the_one_asked_for_whatever_partitions_are_null():
+    x = pl.Series([None] * PARTITION_ROWS + list(range(100)) + [None] * 2 * PARTITION_ROWS, dtype=pl.Float64)
+    (got,) = one(pl.DataFrame({"x": x}), "approx_quantile", q=0.9)
+    assert got == pytest.approx(89, rel=0.01)
 
 
 def test_weighted_median_refuses_negative_weights():
