@@ -49,6 +49,8 @@ class Remembered:
         Held by the thread that compiles, so that others get the same kernel.
     calls : dict
         Its steps in the calls made lately, with their plans, by what is said in a call; see `bind_steps`.
+    uses : dict
+        Its uses in queries, by what they say of it; see `engine.execution.lazy`.
     captured : Captured or None
         What its functions named when kernels were compiled; see `hot_reload`.
     predecessor : Plugin or None
@@ -57,10 +59,11 @@ class Remembered:
         What `forget` forgets.
     """
 
-    __slots__ = ("__weakref__", "calls", "captured", "derived", "lock", "predecessor")
+    __slots__ = ("__weakref__", "calls", "captured", "derived", "lock", "predecessor", "uses")
 
     def __init__(self) -> None:
         self.calls: dict[Any, Any] = {}
+        self.uses: dict[Any, Any] = {}
         self.captured: Any = None
         self.predecessor: Plugin | None = None
         self.derived = Derived()
@@ -74,6 +77,7 @@ class Remembered:
         """
         self.derived = Derived()
         self.calls.clear()
+        self.uses.clear()
 
     def renew_after_fork(self) -> None:
         """Have a lock that no thread holds."""

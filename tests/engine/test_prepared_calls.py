@@ -13,33 +13,7 @@ from polars.testing import assert_frame_equal
 import dataflare_vec as dfv
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.engine.execution import execute
-from dataflare_vec.engine.planning import plan as planning
 from dataflare_vec.engine.tuner import FixedTuner, WholeFrames
-
-
-@pytest.fixture
-def plans(monkeypatch):
-    """Return the plans that are made, in order."""
-    made = []
-
-    class Noted(planning.Plan):
-        __slots__ = ()
-
-        def __init__(self, *arguments, **options):
-            made.append(self)
-            super().__init__(*arguments, **options)
-
-    monkeypatch.setattr(planning, "Plan", Noted)
-    return made
-
-
-@pytest.fixture
-def scaled():
-    def scaled(a, factor=2.0, kind="x"):
-        return a * factor + len(kind)
-
-    return dfv.register("scaled", scaled, replace=True)
-
 
 FRAME = pl.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
 

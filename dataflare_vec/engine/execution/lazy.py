@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from polars import selectors as cs
 
+from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.plugin import Form, PluginType
 from dataflare_vec.engine.execution.execute import run_steps
 from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.planning.plan import Plan, RepeatedPlan
+from dataflare_vec.engine.planning.steps import remember, use_key
 from dataflare_vec.engine.stages.expression import build_expression, exactly, named
 from dataflare_vec.engine.stages.failures import in_batch
 from dataflare_vec.engine.stages.scope import ColumnScope
@@ -23,6 +26,8 @@ from dataflare_vec.exceptions import ArgumentError, DataFlareError, KernelResult
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from dataflare_vec.compiler.remembered import Derived
+    from dataflare_vec.config.settings import BatchConfig
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.engine.execution.execute import Outcome
     from dataflare_vec.engine.planning.request import Request
@@ -53,11 +58,12 @@ def as_expression(request: Request, dtype: Any) -> pl.Expr:
     plugin = step.plugin
     if plugin.form is Form.EXPRESSION:
         return build_expression(step.binding)
-    inner, names = _inner(answering(step))
+    use = _use_of(answering(step))
     sources = _sources(step)
+    inner = _of_one(request, use.step)
     if dtype is None:
-        dtype = _Typed(inner, names).of(sources)
-    compute = _Compute(plugin, _of_one(request, inner), names)
+        dtype = _Typed(inner, use).of(sources)
+    compute = _Compute(plugin, inner, use)
     return pl.map_batches(sources, compute, dtype, is_elementwise=plugin.stateful is None)
 
 
@@ -67,19 +73,18 @@ class _Compute:
 
     plugin: Plugin
     request: Request  # of the same, or of what a filter answers
-    names: Sequence[str]
-    plan: RepeatedPlan = field(default_factory=RepeatedPlan)
+    use: _Use
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
-        height = max(len(s) for s in series)
+        height = max([len(s) for s in series])
         frame = pl.DataFrame(
             [
                 (s if len(s) == height else s.new_from_index(0, height)).alias(name)
-                for s, name in zip(series, self.names, strict=True)
+                for s, name in zip(series, self.use.names, strict=True)
             ]
         )
         plugin = self.plugin
-        outcome = _run(self.request, frame, self.plan)
+        outcome = _run(self.request, frame, self.use.plan)
         if plugin.is_filter:
             check_answers(plugin, outcome.series)
         if len(outcome.series) == 1:
@@ -93,9 +98,15 @@ def _of_one(request: Request, step: BoundStep) -> Request:
 
 
 def _run(request: Request, frame: pl.DataFrame, plan: RepeatedPlan) -> Outcome:
-    config = replace(request.settings, enable_parallel=False)  # Polars has threads of its own
+    config = _on_one_thread(request.settings)  # Polars has threads of its own
     with _in_query(frame.height):
         return run_steps(request._replace(config=config), ColumnScope(frame), frame, plan)
+
+
+@lru_cache(maxsize=16)
+def _on_one_thread(config: BatchConfig) -> BatchConfig:
+    """Return settings without threads, always the same ones: what is kept for them is found by these."""
+    return replace(config, enable_parallel=False)
 
 
 @contextmanager
@@ -123,8 +134,8 @@ class _Typed:
         Whether the columns come as lists, one for each group.
     """
 
-    step: BoundStep
-    names: Sequence[str]
+    request: Request
+    use: _Use
     in_groups: bool = False
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
@@ -132,10 +143,10 @@ class _Typed:
         if self.in_groups:
             dtypes = [*(one.inner for one in dtypes), pl.UInt32()]
         try:
-            dtype = _result(self.step, self.names, dtypes)
+            dtype = self.use.result(self.request, dtypes)
         except DataFlareError:
             dtype = pl.Null()  # Polars would hide the error, which comes again when it has the rows
-        if self.in_groups and self.step.plugin.form is not Form.REDUCE:
+        if self.in_groups and self.use.step.plugin.form is not Form.REDUCE:
             dtype = pl.List(dtype)
         return pl.Series([None] * len(series[0]), dtype=dtype)
 
@@ -144,11 +155,58 @@ class _Typed:
         return pl.dtype_of(pl.map_batches(sources, self, None, is_elementwise=True))
 
 
-def _result(step: BoundStep, names: Sequence[str], dtypes: Sequence[Any]) -> Any:
-    """Return the dtype of a step's result over columns of some dtypes: of its column, or a struct of them."""
-    plan = Plan([step], ColumnScope.of_schema(dict(zip(names, dtypes, strict=True))), keep_data=False)
-    columns = {name: dtype for name, dtype in plan.new.items() if name != _GROUP}
-    return next(iter(columns.values())) if len(columns) == 1 else pl.Struct(columns)
+class _Use:
+    """A plugin in queries: what expressions have in common that say the same of it, whatever it reads.
+
+    Several threads may use it. One that comes out of a pickle begins with no plan.
+
+    Parameters
+    ----------
+    step
+        Which reads columns by names of its own.
+    names
+        Those, in the order of the sources.
+
+    Attributes
+    ----------
+    plan : RepeatedPlan
+        Of the batches.
+    """
+
+    __slots__ = ("_typed", "names", "plan", "step")
+
+    def __init__(self, step: BoundStep, names: Sequence[str]) -> None:
+        self.step = step
+        self.names = names
+        self.plan = RepeatedPlan()
+        self._typed: tuple[list[Any], Derived, Any] | None = None
+
+    def result(self, request: Request, dtypes: list[Any]) -> Any:
+        """Return the dtype of the result over columns of some dtypes: of its column, or a struct of them."""
+        typed, plugin = self._typed, self.step.plugin
+        if typed is not None and typed[0] == dtypes and check(plugin) is typed[1]:
+            return typed[2]
+        schema = dict(zip(self.names, dtypes, strict=True))
+        derived = check(plugin)
+        plan = self.plan(request, ColumnScope.of_schema(schema))
+        columns = {name: dtype for name, dtype in plan.new.items() if name != _GROUP}
+        dtype = next(iter(columns.values())) if len(columns) == 1 else pl.Struct(columns)
+        self._typed = dtypes, derived, dtype
+        return dtype
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Use, (self.step, self.names)
+
+
+def _use_of(step: BoundStep) -> _Use:
+    """Return what is kept of a use of a plugin in queries, or begin with it."""
+    said = use_key(step.binding, [key if isinstance(key, str) else key.meta.output_name() for key in step.by])
+    uses = remembered(step.plugin).uses
+    use: _Use | None = None if said is None else uses.get(said)
+    if use is None:
+        use = _Use(*_inner(step))
+        remember(uses, said, use)
+    return use
 
 
 def answering(step: BoundStep) -> BoundStep:
@@ -275,10 +333,11 @@ def as_aggregation(request: Request) -> pl.Expr:
     row's key is the number of its list.
     """
     (step,) = request.steps
-    inner, names = _inner(step._replace(by=(pl.lit(0).alias(_GROUP),)))
+    use = _use_of(step._replace(by=(pl.lit(0).alias(_GROUP),)))
     sources = [source.implode() for source in _sources(step)]
-    dtype = _Typed(inner, names, in_groups=True).of(sources)
-    compute = _Aggregate(_of_one(request, inner), names)
+    inner = _of_one(request, use.step)
+    dtype = _Typed(inner, use, in_groups=True).of(sources)
+    compute = _Aggregate(inner, use)
     expression = pl.map_batches(sources, compute, dtype, is_elementwise=True)
     return expression if step.plugin.form is Form.REDUCE else expression.explode(empty_as_null=False)
 
@@ -288,26 +347,27 @@ class _Aggregate:
     """What Polars calls for a plugin that has a state for each group, with the lists of all groups."""
 
     request: Request
-    names: Sequence[str]
-    plan: RepeatedPlan = field(default_factory=RepeatedPlan)
+    use: _Use
 
     def __call__(self, lists: Sequence[pl.Series]) -> pl.Series:
-        from dataflare_vec.engine.state.store import KeyStates  # with NumPy, which row kernels do without
+        import numpy as np  # which row kernels do without
+
+        from dataflare_vec.engine.state.store import KeyStates
 
         count = max(len(one) for one in lists)
         lists = [one if len(one) == count else one.new_from_index(0, count) for one in lists]
         sizes = max((one.list.len() for one in lists), key=lambda lengths: lengths.sum())
-        groups = pl.Series(_GROUP, range(count), dtype=pl.UInt32)
-        of_row = groups.repeat_by(sizes).explode(empty_as_null=False).alias(_GROUP)
+        numbers = np.arange(count, dtype=np.uint32)
+        groups, of_row = pl.Series(_GROUP, numbers), pl.Series(_GROUP, np.repeat(numbers, sizes.to_numpy()))
         columns = [
-            _flat(one, sizes, of_row).alias(name) for one, name in zip(lists, self.names, strict=False)
+            _flat(one, sizes, of_row).alias(name) for one, name in zip(lists, self.use.names, strict=False)
         ]
         frame = pl.DataFrame([*columns, of_row])
-        states = open_states(self.plan(self.request, ColumnScope(frame)), None)
+        states = open_states(self.use.plan(self.request, ColumnScope(frame)), None)
         for one in states.values():
             assert isinstance(one, KeyStates)
             one.encode([groups], None)  # a group without rows has a state too
-        outcome = _run(self.request._replace(state=states), frame, self.plan)
+        outcome = _run(self.request._replace(state=states), frame, self.use.plan)
         series = [one for one in outcome.series if one.name != _GROUP]
         result = series[0] if len(series) == 1 else pl.DataFrame(series).to_struct()
         return (result if outcome.reduced else _as_lists(result, sizes)).alias(*self.request.names)

@@ -12,7 +12,7 @@ from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.config.settings import check_flag
 from dataflare_vec.definition.annotations import likely_dtype
-from dataflare_vec.definition.binding import bind
+from dataflare_vec.definition.binding import Column, bind
 from dataflare_vec.definition.plugin import root_names
 from dataflare_vec.exceptions import BindingError, OutputNameError
 
@@ -137,7 +137,7 @@ def bind_steps(
     known: list[BoundStep] | None = calls.get(key)
     if known is None:
         known = _bind_pipeline(plugins, found_all, bindings, replace=replace)
-        _remember(calls, key, known)
+        remember(calls, key, known)
     return known
 
 
@@ -176,16 +176,17 @@ def _bind_one(
             _check_output(plugin, output)
         binding = bind(plugin, bindings)
         steps = [BoundStep(plugin, binding, output, by=_keys(plugin, by), replace=replace, kept=KeptPlan())]
-        _remember(calls, key, steps)
+        remember(calls, key, steps)
     return steps
 
 
-def _remember(calls: dict[Any, list[BoundStep]], key: Any, steps: list[BoundStep]) -> None:
+def remember(calls: dict[Any, Any], key: Any, made: Any) -> None:
+    """Keep what was made of a call by what was said in it, if that can be compared."""
     if key is None:
         return
     if len(calls) >= _MOST_CALLS:
         calls.clear()
-    calls[key] = steps
+    calls[key] = made
 
 
 def _pipeline_key(
@@ -216,13 +217,38 @@ def _call_key(output: Any, bindings: Mapping[str, Any], by: Any, *, replace: boo
     if type(output) not in _COMPARABLE or type(by) not in _COMPARABLE:
         return None
     for name, value in bindings.items():
-        kind = type(value)
-        if kind not in _COMPARABLE:
+        if type(value) not in _COMPARABLE:
             return None
-        if kind is str:
-            said += (name, value)
-        else:  # 1 isn't 1.0 nor True, and 0.0 isn't -0.0
-            said += (name, kind, value.hex() if kind is float else value)
+        said += (name, _told(value))
+    return tuple(said)
+
+
+def _told(value: Any) -> Any:
+    """Return what tells a value from others: 1 isn't 1.0 nor True, and 0.0 isn't -0.0."""
+    kind = type(value)
+    if kind is str:
+        return value
+    return kind, value.hex() if kind is float else value
+
+
+def use_key(binding: Binding, keys: Sequence[str]) -> Any:
+    """Return what tells a use of a plugin from others, whatever its columns are bound to.
+
+    None if a constant can't be compared.
+
+    Parameters
+    ----------
+    keys
+        Names of its key columns.
+    """
+    said: list[Any] = list(keys)
+    for item in binding.items:
+        if isinstance(item, Column):
+            said += (item.label, None)
+        elif type(item.value) in _COMPARABLE:
+            said += (item.parameter.name, _told(item.value))
+        else:
+            return None
     return tuple(said)
 
 

@@ -100,7 +100,8 @@ class Keys:
             codes, fresh = pairs.encode(words, marks)
         if len(fresh):
             keys = [
-                column.gather(fresh).alias(name) for column, name in zip(columns, self.schema, strict=True)
+                (column if len(fresh) == len(column) else column.gather(fresh)).alias(name)
+                for column, name in zip(columns, self.schema, strict=True)
             ]
             self._seen.append(pl.DataFrame(keys, schema=self.schema))
             self.count += len(fresh)
@@ -169,7 +170,8 @@ def _words_of(series: pl.Series) -> NDArray[np.uint64]:
     """Return 64 bits for each row: the same for equal values, anything for nulls."""
     if series.dtype == pl.Null:
         return np.zeros(len(series), np.uint64)
-    physical = series.to_physical()
+    # `to_physical` is a query of Polars', which takes longer than a thousand keys.
+    physical = series if series.dtype.is_numeric() else series.to_physical()
     is_float = physical.dtype.is_float()
     if is_float:
         physical = physical.cast(pl.Float64)
