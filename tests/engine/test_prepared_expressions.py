@@ -29,8 +29,8 @@ def test_expressions_that_say_the_same_are_planned_once(plans, scaled):
 
 
 def test_states_of_groups_are_planned_once(plans):
-    summed = dfv.reduce(lambda total, x: total + x, init=0.0, name="summed")
-    running = dfv.scan(lambda total, x: (total + x, total + x), init=0.0, name="running")
+    summed = dfv.reduce(lambda total, x: total + x, init=0.0, name="summed", replace=True)
+    running = dfv.scan(lambda total, x: (total + x, total + x), init=0.0, name="running", replace=True)
     for name in "abab":
         wanted = FRAME[name].to_list()
         groups = FRAME.group_by("b", maintain_order=True).agg(dfv.expr(summed, name), dfv.expr(running, name))
@@ -42,11 +42,11 @@ def test_states_of_groups_are_planned_once(plans):
 
 @pytest.mark.parametrize(("first", "then"), [(1, 1.0), (True, 1), (0.0, -0.0), (-0.0, 0), (math.nan, 2.0)])
 def test_expressions_that_say_something_else_are_told_apart(first, then):
-    @dfv.plugin
+    @dfv.plugin(replace=True)
     def told_in_query(n, given=1):
         return n * given
 
-    @dfv.filter
+    @dfv.filter(replace=True)
     def all_but(n, given=1):
         return n != given
 
@@ -60,7 +60,7 @@ def test_expressions_that_say_something_else_are_told_apart(first, then):
 
 
 def test_a_number_in_place_of_a_column_is_told_apart():
-    @dfv.plugin
+    @dfv.plugin(replace=True)
     def less(a, b):
         return a - b
 
@@ -84,11 +84,11 @@ def test_dtypes_take_turns_in_expressions(scaled):
 
 
 def test_a_global_that_changes_is_seen_by_expressions(monkeypatch):
-    @dfv.filter
+    @dfv.filter(replace=True)
     def above(a):
         return a > LIMIT
 
-    @dfv.plugin
+    @dfv.plugin(replace=True)
     def limit(a):
         return a * 0 + LIMIT
 
