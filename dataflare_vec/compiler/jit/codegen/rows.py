@@ -11,7 +11,9 @@ from numba.core.imputils import fix_returning_optional
 
 from dataflare_vec.compiler.jit.abi.elements import element_of
 from dataflare_vec.compiler.jit.codegen.hints import interleave, keep_loads
-from dataflare_vec.compiler.jit.lowering.strings.arena import opened, reset_function
+from dataflare_vec.compiler.jit.lowering.strings.arena import lend_function, opened, reset_function
+from dataflare_vec.compiler.jit.lowering.strings.column import words_of
+from dataflare_vec.compiler.jit.types.strings import ViewType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -166,6 +168,7 @@ class RowLoopBuilder:
         self._scratches = scratches
         if self.code.makes_strings:
             self._arena = opened(builder)  # looked for once, not in each row
+            self._forget_strings()
         self._rows(base, count)
 
     def _rows(self, base: ir.Value, count: ir.Value) -> None:
@@ -216,6 +219,19 @@ class RowLoopBuilder:
                     self._call_fitting(fits, arguments, slots, present, error)
         self._finish(row, within, slots, present, builder.load(error), failed)
         if self.code.makes_strings:
+            self._forget_strings()
+
+    def _forget_strings(self) -> None:
+        """Make room in the arena, if need be in the memory of the column that the next row's result is for.
+
+        Of several that is the last one: `put` may move its value over those of the others.
+        """
+        builder = self.builder
+        columns = zip(self.code.columns_out, self._targets, strict=True)
+        owner = [target for output, target in columns if isinstance(output.type, ViewType)][-1:]
+        if owner:
+            builder.call(lend_function(builder.module), [self._arena, words_of(builder, owner[0])])
+        else:
             builder.call(reset_function(builder.module), [self._arena])
 
     def _finish(

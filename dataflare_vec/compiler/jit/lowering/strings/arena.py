@@ -17,6 +17,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from dataflare_vec.compiler.jit.lowering.strings import viewcode
 from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol, thread_key
 from dataflare_vec.compiler.jit.lowering.strings.viewcode import define
 from dataflare_vec.compiler.jit.types.strings import byte_pointer
@@ -219,6 +220,28 @@ def reset_function(module: ir.Module) -> ir.Function:
                 builder.store(_I64(0), _word(builder, arena, _USED))
                 _free_blocks(builder, before)
             builder.store(builder.add(newest, _I64(8)), _word(builder, arena, _TOP))
+    builder.ret_void()
+    return function
+
+
+def lend_function(module: ir.Module) -> ir.Function:
+    """Return ``void dfv.arena.lend(arena, data builder)``: forget all strings, and make the next ones there.
+
+    The first one of a row that is its result then lies where it belongs; `put` only has to move others. What
+    the data builder's buffer has no room for is made in blocks, as ever.
+    """
+    function, builder = define(module, "dfv.arena.lend", ir.VoidType(), [_WORDS, _WORDS])
+    if builder is None:
+        return function
+    arena, data_builder = function.args
+    with builder.if_then(builder.icmp_unsigned("!=", arena, _WORDS(None))):
+        newest = builder.load(_word(builder, arena, _NEWEST))
+        with builder.if_then(builder.icmp_unsigned("!=", newest, _I64(0)), likely=False):
+            _free_blocks(builder, newest)
+            builder.store(_I64(0), _word(builder, arena, _NEWEST))
+            builder.store(_I64(0), _word(builder, arena, _USED))
+        for ours, its in ((_TOP, viewcode.NEXT), (_END, viewcode.END)):
+            builder.store(builder.load(_word(builder, data_builder, its)), _word(builder, arena, ours))
     builder.ret_void()
     return function
 

@@ -60,7 +60,7 @@ class ViewElement(CheckedElement):
         # Without a branch: for a value in its view the table's first entry is read, and not used.
         index = builder.select(inline, _I32(0), viewcode.load(builder, view, 8, _I32))
         offset = builder.zext(viewcode.load(builder, view, 12, _I32), _I64)
-        buffer = builder.load(builder.gep(_words(builder, column), [builder.zext(index, _I64)]))
+        buffer = builder.load(builder.gep(words_of(builder, column), [builder.zext(index, _I64)]))
         elsewhere = builder.inttoptr(builder.add(buffer, offset), _BYTES)
         data = builder.select(inline, builder.gep(view, [_I64(4)]), elsewhere)
         nbytes = builder.zext(length, _I64)
@@ -97,16 +97,16 @@ class ViewElement(CheckedElement):
         string = cgutils.create_struct_proxy(ty)(context, builder, value=value)
         view = _view(builder, target, row)
         builder.call(
-            viewcode.put(builder.module), [view, _words(builder, target), string.data, string.nbytes]
+            viewcode.put(builder.module), [view, words_of(builder, target), string.data, string.nbytes]
         )
 
     def begin(self, builder: Builder, target: Buffers) -> ir.Value:
         """Write what a loop does before its first row; return where the next byte goes, for `undo`."""
-        return viewcode.begin(builder, _words(builder, target))
+        return viewcode.begin(builder, words_of(builder, target))
 
     def undo(self, builder: Builder, target: Buffers, mark: ir.Value) -> None:
         """Write how a loop gives back the room of all it wrote."""
-        viewcode.undo(builder, _words(builder, target), mark)
+        viewcode.undo(builder, words_of(builder, target), mark)
 
 
 class CategoryColumn(types.Type):  # type: ignore[misc]
@@ -149,7 +149,7 @@ class _Category(CheckedElement):
         code = builder.zext(viewcode.load(builder, at, 0, ir.IntType(8 * ty.width)), _I64)
         if there is not None:
             code = builder.select(there, code, _I64(0))
-        entry = builder.gep(_words(builder, column), [builder.mul(code, _I64(2))])
+        entry = builder.gep(words_of(builder, column), [builder.mul(code, _I64(2))])
         data = builder.inttoptr(builder.load(entry), _BYTES)
         marked = builder.load(builder.gep(entry, [_I64(1)]))
         nbytes = builder.and_(marked, _I64(~NOT_ASCII))
@@ -194,7 +194,7 @@ def _value(context: Context, builder: Builder, ty: types.Type, data: ir.Value, n
     return value._getvalue()
 
 
-def _words(builder: Builder, column: Buffers) -> ir.Value:
+def words_of(builder: Builder, column: Buffers) -> ir.Value:
     """Return the table of an input column, or the data builder of an output column."""
     return builder.inttoptr(column.extra, _WORDS)
 

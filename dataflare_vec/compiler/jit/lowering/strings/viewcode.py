@@ -68,7 +68,10 @@ def is_ascii(module: ir.Module) -> ir.Function:
 
 
 def put(module: ir.Module) -> ir.Function:
-    """Return ``void dfv.put(view, builder, address, bytes)``: write a value into a column of views."""
+    """Return ``void dfv.put(view, builder, address, bytes)``: write a value into a column of views.
+
+    It may already lie where the data builder's next byte goes (see `arena`), or overlap with that place.
+    """
     function, builder = define(module, "dfv.put", ir.VoidType(), [_BYTES, _WORDS, _BYTES, _I64])
     if builder is None:
         return function
@@ -93,13 +96,14 @@ def put(module: ir.Module) -> ir.Function:
     store(builder, builder.trunc(_word(builder, data_builder, INDEX), _I32), view, 8)
     store(builder, offset, view, 12)
     builder.store(builder.add(target, nbytes), _at(builder, data_builder, NEXT))
-    _copy(builder, address, data, nbytes)
+    with builder.if_then(builder.icmp_unsigned("!=", data, address)):
+        _copy(builder, address, data, nbytes)
     builder.ret_void()
     return function
 
 
 def _copy(builder: Builder, target: ir.Value, data: ir.Value, nbytes: ir.Value) -> None:
-    """Copy at least 8 bytes. Up to 32 in line: a call of the C library takes longer than the copy."""
+    """Copy at least 8 bytes, and return. Up to 32 in line: a call takes longer than the copy."""
     for least, ty in ((8, _I64), (16, _LANES)):
         with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(2 * least))):
             last = builder.sub(nbytes, _I64(least))
@@ -107,7 +111,7 @@ def _copy(builder: Builder, target: ir.Value, data: ir.Value, nbytes: ir.Value) 
             store(builder, head, target, 0)
             store(builder, tail, target, last)
             builder.ret_void()
-    cgutils.raw_memcpy(builder, target, data, nbytes, itemsize=1)
+    cgutils.raw_memmove(builder, target, data, nbytes, itemsize=1)
 
 
 def payload(module: ir.Module) -> ir.Function:
