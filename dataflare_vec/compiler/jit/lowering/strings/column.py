@@ -18,7 +18,7 @@ from dataflare_vec.arrow.layouts import Categories, Codes, Layout, Views
 from dataflare_vec.arrow.layouts.categories import NOT_ASCII
 from dataflare_vec.arrow.layouts.string_views import INLINE_BYTES, VIEW_BYTES
 from dataflare_vec.compiler.jit.abi.elements import CheckedElement, Element, register
-from dataflare_vec.compiler.jit.lowering.strings import viewcode
+from dataflare_vec.compiler.jit.lowering.strings import vectorcode, viewcode
 from dataflare_vec.compiler.jit.types.strings import BytesType, StringType, ViewType, ascii_string
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class ViewElement(CheckedElement):
                 plain = builder.or_(plain, builder.icmp_unsigned("==", length, _I32(0)))
                 short_end = builder.block
             with long:
-                scanned = builder.call(viewcode.is_ascii(builder.module), [data, nbytes])
+                scanned = builder.call(vectorcode.is_ascii(builder.module), [data, nbytes])
                 long_end = builder.block
         fits = builder.phi(ir.IntType(1))
         fits.add_incoming(plain, short_end)

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import Builder
 
 LANES = 64
+#: Of so many bytes two vectors are made at once, without a branch that lengths could mislead.
+_TWO = 2 * LANES
 #: Bytes that may be written behind the last one of a result.
-SLACK = LANES
+SLACK = _TWO
 
 _I1, _I8, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 _BYTES = _I8.as_pointer()
@@ -62,6 +64,50 @@ def _bits(builder: Builder, lanes: ir.Value) -> ir.Value:
 def _first(builder: Builder, count: ir.Value) -> ir.Value:
     """Return a word whose ``count`` lowest bits are set, of 1 to 64."""
     return builder.lshr(_I64(-1), builder.sub(_I64(LANES), count))
+
+
+def _load_two(builder: Builder, data: ir.Value, nbytes: ir.Value) -> list[ir.Value]:
+    """Return up to 128 bytes as two vectors; behind them are zeros."""
+    function = ir.FunctionType(_I64, [_I64, _I64])
+    first = cgutils.get_or_insert_function(builder.module, function, "llvm.x86.bmi.bzhi.64")
+    saturated = ir.FunctionType(_I64, [_I64, _I64])
+    less = cgutils.get_or_insert_function(builder.module, saturated, "llvm.usub.sat.i64")
+    second = builder.call(less, [nbytes, _I64(LANES)])
+    return [
+        _load_some(builder, builder.gep(data, [_I64(at)]), builder.call(first, [_I64(-1), count]))
+        for at, count in ((0, nbytes), (LANES, second))
+    ]
+
+
+def is_ascii(module: ir.Module) -> ir.Function:
+    """Return ``i1 dfv.is_ascii(address, bytes)``, of at least 8 bytes."""
+    function, builder = define(module, "dfv.is_ascii", _I1, [_BYTES, _I64])
+    if builder is None:
+        return function
+    data, nbytes = function.args
+
+    def answer(bytes_: ir.Value) -> None:
+        width = ir.IntType(bytes_.type.count)
+        high = builder.icmp_signed("<", bytes_, ir.Constant(bytes_.type, None))
+        builder.ret(builder.icmp_unsigned("==", builder.bitcast(high, width), width(0)))
+
+    lanes = 16
+    if _has("avx512bw"):
+        lanes = LANES
+        with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(_TWO))):
+            answer(builder.or_(*_load_two(builder, data, nbytes)))
+    else:
+        with builder.if_then(builder.icmp_unsigned("<", nbytes, _I64(lanes))):
+            half = ir.VectorType(_I8, lanes // 2)
+            last = builder.sub(nbytes, _I64(lanes // 2))
+            answer(builder.or_(load(builder, data, 0, half), load(builder, data, last, half)))
+    vector = ir.VectorType(_I8, lanes)
+    last = builder.sub(nbytes, _I64(lanes))
+    seen = cgutils.alloca_once_value(builder, load(builder, data, last, vector))
+    with cgutils.for_range_slice(builder, _I64(0), last, _I64(lanes), _I64) as (at, _):
+        builder.store(builder.or_(builder.load(seen), load(builder, data, at, vector)), seen)
+    answer(builder.load(seen))
+    return function
 
 
 def word(module: ir.Module) -> ir.Function:
@@ -143,6 +189,10 @@ def _change(
         store(builder, changed(builder, bytes_, vectors), to, at)
 
     if _has("avx512bw"):
+        with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(_TWO))):
+            for i, bytes_ in enumerate(_load_two(builder, data, nbytes)):
+                write(_I64(i * LANES), LANES, bytes_)
+            builder.ret_void()
         with cgutils.for_range_slice(builder, _I64(0), nbytes, _I64(LANES), _I64) as (at, _):
             there = _first(builder, _fewer(builder, builder.sub(nbytes, at)))
             write(at, LANES, _load_some(builder, builder.gep(data, [at]), there))

@@ -1,4 +1,4 @@
-"""Bytes in LLVM IR: is it ASCII, put it into a column. No byte outside of a value is ever read."""
+"""Bytes in LLVM IR: loaded, stored, put into a column. No byte outside of a value is ever read."""
 
 from __future__ import annotations
 
@@ -42,29 +42,6 @@ def define(
     function = ir.Function(module, ir.FunctionType(returned, arguments), name)
     function.linkage = "linkonce_odr"
     return function, ir.IRBuilder(function.append_basic_block("entry"))
-
-
-def is_ascii(module: ir.Module) -> ir.Function:
-    """Return ``i1 dfv.is_ascii(address, bytes)``, of at least 8 bytes."""
-    function, builder = define(module, "dfv.is_ascii", _I1, [_BYTES, _I64])
-    if builder is None:
-        return function
-    data, nbytes = function.args
-    few = builder.icmp_unsigned("<", nbytes, _I64(_LANE_BYTES))
-    with builder.if_then(few):
-        both = builder.or_(
-            load(builder, data, 0, _I64), load(builder, data, builder.sub(nbytes, _I64(8)), _I64)
-        )
-        high = builder.and_(both, _I64(0x8080808080808080))
-        builder.ret(builder.icmp_unsigned("==", high, _I64(0)))
-    last = builder.sub(nbytes, _I64(_LANE_BYTES))
-    seen = cgutils.alloca_once_value(builder, load(builder, data, last, _LANES))
-    with cgutils.for_range_slice(builder, _I64(0), last, _I64(_LANE_BYTES), _I64) as (at, _):
-        builder.store(builder.or_(builder.load(seen), load(builder, data, at, _LANES)), seen)
-    zeros = ir.Constant(_LANES, [0] * _LANE_BYTES)
-    high = builder.bitcast(builder.icmp_signed("<", builder.load(seen), zeros), ir.IntType(16))
-    builder.ret(builder.icmp_unsigned("==", high, high.type(0)))
-    return function
 
 
 def put(module: ir.Module) -> ir.Function:
