@@ -52,6 +52,7 @@ def put(module: ir.Module) -> ir.Function:
     function, builder = define(module, "dfv.put", ir.VoidType(), [_BYTES, _WORDS, _BYTES, _I64])
     if builder is None:
         return function
+    function.attributes.add("alwaysinline")
     view, data_builder, data, nbytes = function.args
     with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(INLINE_BYTES))):
         word = builder.call(payload(module), [data, nbytes])
