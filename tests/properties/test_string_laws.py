@@ -50,6 +50,19 @@ def changed(s, t):
     return s.replace("a", t).upper() + t[1:3]
 
 
+def made(s, t):
+    # The result is the first string of its row, or lies behind others, which it is moved over.
+    if s < t:
+        return s.upper() + t * 9
+    first = t.lower()
+    return (s + first)[1:]
+
+
+def several(s, t):
+    both = s + t
+    return both[1:], t.upper(), [both, t * 3, s], (t + s).lower(), len(both)
+
+
 def found(s, t):
     return s.find(t), s[::-1], int(s.isalpha())
 
@@ -74,7 +87,7 @@ def careful(s, t):
     return s < "n"
 
 
-PLUGINS = plugins(same, later, pair, told, changed, found, number, strict, ordered)
+PLUGINS = plugins(same, later, pair, told, changed, made, several, found, number, strict, ordered)
 FILTERS = [plugin(ordered, "filter"), plugin(careful, "filter")]
 
 # Short ones lie in their views; ASCII takes the guarded variant; the long ones need data buffers.
@@ -130,7 +143,9 @@ def test_no_row_is_lost(frame, config, plugin):
 @given(
     frame=pairs(),
     names=st.lists(
-        st.sampled_from(["same", "later", "told", "changed", "strict", "careful"]), min_size=2, max_size=4
+        st.sampled_from(["same", "later", "told", "changed", "made", "strict", "careful"]),
+        min_size=2,
+        max_size=4,
     ),
     keeps=st.lists(st.booleans(), min_size=4, max_size=4),
     config=configs,

@@ -137,6 +137,9 @@ class RowLoopBuilder:
         # float32.
         columns = [item.type for item in code.inputs if item.is_column] + [item.type for item in code.outputs]
         self.counter = ir.IntType(max(32, *(getattr(ty, "bitwidth", 8) for ty in columns)))
+        # The column in whose memory strings are made. It is written last: its value may be moved over others.
+        texts = [i for i, one in enumerate(code.columns_out) if isinstance(one.type, ViewType)]
+        self._owner = texts[-1] if texts else None
 
     def write(
         self,
@@ -222,17 +225,13 @@ class RowLoopBuilder:
             self._forget_strings()
 
     def _forget_strings(self) -> None:
-        """Make room in the arena, if need be in the memory of the column that the next row's result is for.
-
-        Of several that is the last one: `put` may move its value over those of the others.
-        """
+        """Make room in the arena, if need be in the memory of the column that results go to."""
         builder = self.builder
-        columns = zip(self.code.columns_out, self._targets, strict=True)
-        owner = [target for output, target in columns if isinstance(output.type, ViewType)][-1:]
-        if owner:
-            builder.call(lend_function(builder.module), [self._arena, words_of(builder, owner[0])])
-        else:
+        if self._owner is None:
             builder.call(reset_function(builder.module), [self._arena])
+        else:
+            words = words_of(builder, self._targets[self._owner])
+            builder.call(lend_function(builder.module), [self._arena, words])
 
     def _finish(
         self,
@@ -257,8 +256,8 @@ class RowLoopBuilder:
                 wanted = builder.or_(wanted, flag)
             builder.store(wanted, self._scratch(SELECTED, within))
             return
-        for i, slot in enumerate(slots):
-            value = builder.load(slot)
+        for i in sorted(range(len(slots)), key=lambda i: i == self._owner):
+            value = builder.load(slots[i])
             if (address := self._scratch(bools("output", i), within)) is not None:
                 builder.store(builder.zext(value, _I8), address)
             else:

@@ -14,12 +14,19 @@ from numba.core.registry import cpu_target
 
 from dataflare_vec.compiler.jit.lowering.strings import vectorcode
 
-FUNCTIONS = ("word", "matches", "swap_case", "exchange", "leave_out")
+FUNCTIONS = ("word", "matches", "swap_case", "exchange", "leave_out", "is_ascii")
 OF_THE_PROCESSOR = vectorcode._has
 
 
 def _no_feature(feature):
     return False
+
+
+def _copy(module):
+    """Return ``void dfv.copy(to, from, bytes, room)``."""
+    kinds = [ir.IntType(8).as_pointer()] * 2 + [ir.IntType(64)] * 2
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), "dfv.copy")
+    vectorcode.copy_some(ir.IRBuilder(function.append_basic_block()), *function.args)
 
 
 class Machine:
@@ -29,6 +36,7 @@ class Machine:
         module = ir.Module()
         for name in FUNCTIONS:
             getattr(vectorcode, name)(module).linkage = "external"
+        _copy(module)
         codegen = cpu_target.target_context.codegen()
         target = llvm.Target.from_default_triple().create_target_machine(
             cpu=codegen._get_host_cpu_name(), features=codegen._tm_features
@@ -52,6 +60,26 @@ class Machine:
     def word(self, data):
         address, _ = self.page.hold(data)
         return self._function("word", ctypes.c_void_p, ctypes.c_int64)(address, len(data))
+
+    def is_ascii(self, data):
+        address, _ = self.page.hold(data)
+        kinds = ctypes.c_void_p, ctypes.c_int64
+        return bool(self._function("is_ascii", *kinds)(address, len(data)) & 1)
+
+    def copy(self, data, room):
+        address, _ = self.page.hold(data)
+        memory = (ctypes.c_char * (room + 8))(*b"?" * (room + 8))
+        kinds = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
+        self._function("copy", *kinds)(memory, address, len(data), room)
+        assert memory.raw[room:] == b"?" * 8
+        return memory.raw[: len(data)]
+
+    def move(self, data, distance):
+        memory = ctypes.create_string_buffer(bytes(distance) + data, distance + len(data) + 200)
+        to = ctypes.addressof(memory)
+        kinds = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64
+        self._function("copy", *kinds)(to, to + distance, len(data), len(memory))
+        return memory.raw[: len(data)]
 
     def write(self, name, data, *options):
         kinds = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, *[ctypes.c_uint8] * len(options)
@@ -83,7 +111,21 @@ def test_word(machine, text):
     assert machine.word(text) == int.from_bytes(text, "little")
 
 
-any_bytes = st.binary(max_size=200) | st.text("aZ,", max_size=200).map(str.encode)
+@given(st.text("az", min_size=8, max_size=300).map(str.encode), st.data())
+def test_is_ascii(machine, text, data):
+    assert machine.is_ascii(text)
+    place = data.draw(st.integers(0, len(text) - 1))
+    byte = bytes([data.draw(st.integers(128, 255))])
+    assert not machine.is_ascii(text[:place] + byte + text[place + 1 :])
+
+
+@given(st.binary(min_size=8, max_size=300), st.sampled_from([0, 1, 50, 120, 500]))
+def test_copy(machine, text, more):
+    assert machine.copy(text, len(text) + more) == text
+    assert machine.move(text, more) == text
+
+
+any_bytes = st.binary(max_size=300) | st.text("aZ,", max_size=200).map(str.encode)
 
 
 @given(any_bytes)

@@ -18,7 +18,7 @@ from dataflare_vec.arrow.layouts.string_views import VIEW_BYTES
 from dataflare_vec.compiler.jit.abi.buffers import Buffers
 from dataflare_vec.compiler.jit.abi.elements import element_of, register
 from dataflare_vec.compiler.jit.lowering.nested.string_lists import StringListType
-from dataflare_vec.compiler.jit.lowering.strings import viewcode
+from dataflare_vec.compiler.jit.lowering.strings import output, viewcode
 from dataflare_vec.compiler.jit.lowering.strings.column import ViewElement
 from dataflare_vec.compiler.jit.types.strings import StringType, ViewType, utf8_string
 from dataflare_vec.compiler.jit.types.wide_integers import I128, NaturalType
@@ -160,7 +160,7 @@ class _ListResults(ViewElement):
         data, nbytes, memory, table = (builder.extract_value(value, i) for i in range(4))
         view = builder.gep(target.values, [builder.mul(row, _I64(VIEW_BYTES))])
         data_builder = builder.inttoptr(target.extra, _I64.as_pointer())
-        builder.call(viewcode.put(builder.module), [view, data_builder, data, nbytes])
+        builder.call(output.put(builder.module), [view, data_builder, data, nbytes])
         if isinstance(ty.dtype, ViewType):
             _put_items(context, builder, ty, view, data_builder, data, table)
         context.nrt.decref(builder, _MEMORY, memory)
@@ -213,7 +213,7 @@ def _put_items(
     """Write views of a list's strings over the copy of its items that was just made."""
     # 0 also if there was no room: the run will end with an error.
     nbytes = builder.zext(viewcode.load(builder, view, 0, ir.IntType(32)), _I64)
-    end = builder.load(builder.gep(data_builder, [_I64(viewcode.NEXT)]))
+    end = builder.load(builder.gep(data_builder, [_I64(output.NEXT)]))
     copy = builder.inttoptr(builder.sub(end, nbytes), _BYTES)
     buffers = Buffers([data, table, None, None])
     with cgutils.for_range_slice(builder, _I64(0), nbytes, _I64(VIEW_BYTES), _I64) as (at, _):
@@ -224,7 +224,7 @@ def _put_items(
         else:
             item = builder.gep(data, [at])
             address, length = (viewcode.load(builder, item, i, kind) for i, kind in ((0, _BYTES), (8, _I64)))
-        builder.call(viewcode.put(builder.module), [builder.gep(copy, [at]), data_builder, address, length])
+        builder.call(output.put(builder.module), [builder.gep(copy, [at]), data_builder, address, length])
 
 
 register(ListResultColumn, _ListResults())

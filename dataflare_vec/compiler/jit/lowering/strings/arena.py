@@ -17,7 +17,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from dataflare_vec.compiler.jit.lowering.strings import viewcode
+from dataflare_vec.compiler.jit.lowering.strings import output
 from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol, thread_key
 from dataflare_vec.compiler.jit.lowering.strings.viewcode import define
 from dataflare_vec.compiler.jit.types.strings import byte_pointer
@@ -240,7 +240,7 @@ def lend_function(module: ir.Module) -> ir.Function:
             _free_blocks(builder, newest)
             builder.store(_I64(0), _word(builder, arena, _NEWEST))
             builder.store(_I64(0), _word(builder, arena, _USED))
-        for ours, its in ((_TOP, viewcode.NEXT), (_END, viewcode.END)):
+        for ours, its in ((_TOP, output.NEXT), (_END, output.END)):
             builder.store(builder.load(_word(builder, data_builder, its)), _word(builder, arena, ours))
     builder.ret_void()
     return function

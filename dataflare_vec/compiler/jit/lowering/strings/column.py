@@ -18,7 +18,7 @@ from dataflare_vec.arrow.layouts import Categories, Codes, Layout, Views
 from dataflare_vec.arrow.layouts.categories import NOT_ASCII
 from dataflare_vec.arrow.layouts.string_views import INLINE_BYTES, VIEW_BYTES
 from dataflare_vec.compiler.jit.abi.elements import CheckedElement, Element, register
-from dataflare_vec.compiler.jit.lowering.strings import vectorcode, viewcode
+from dataflare_vec.compiler.jit.lowering.strings import output, vectorcode, viewcode
 from dataflare_vec.compiler.jit.types.strings import BytesType, StringType, ViewType, ascii_string
 
 if TYPE_CHECKING:
@@ -97,16 +97,16 @@ class ViewElement(CheckedElement):
         string = cgutils.create_struct_proxy(ty)(context, builder, value=value)
         view = _view(builder, target, row)
         builder.call(
-            viewcode.put(builder.module), [view, words_of(builder, target), string.data, string.nbytes]
+            output.put(builder.module), [view, words_of(builder, target), string.data, string.nbytes]
         )
 
     def begin(self, builder: Builder, target: Buffers) -> ir.Value:
         """Write what a loop does before its first row; return where the next byte goes, for `undo`."""
-        return viewcode.begin(builder, words_of(builder, target))
+        return output.begin(builder, words_of(builder, target))
 
     def undo(self, builder: Builder, target: Buffers, mark: ir.Value) -> None:
         """Write how a loop gives back the room of all it wrote."""
-        viewcode.undo(builder, words_of(builder, target), mark)
+        output.undo(builder, words_of(builder, target), mark)
 
 
 class CategoryColumn(types.Type):  # type: ignore[misc]

@@ -215,6 +215,30 @@ def _fewer(builder: Builder, left: ir.Value) -> ir.Value:
     return builder.select(builder.icmp_unsigned("<", left, _I64(LANES)), left, _I64(LANES))
 
 
+def copy_some(builder: Builder, to: ir.Value, data: ir.Value, nbytes: ir.Value, room: ir.Value) -> None:
+    """Copy at least 8 bytes, which may overlap, to where there is ``room`` for as many or more; return.
+
+    All of a few are read before the first is written; a call takes longer than the copy.
+    """
+    if _has("avx512bw"):
+        few = builder.icmp_unsigned("<=", nbytes, _I64(_TWO))
+        fits = builder.icmp_unsigned(">=", room, _I64(_TWO))
+        with builder.if_then(builder.and_(few, fits)):
+            for i, bytes_ in enumerate(_load_two(builder, data, nbytes)):
+                store(builder, bytes_, to, i * LANES)
+            builder.ret_void()
+    for lanes in (8, 16, 32):
+        vector = ir.VectorType(_I8, lanes)
+        with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(2 * lanes))):
+            last = builder.sub(nbytes, _I64(lanes))
+            head, tail = load(builder, data, 0, vector), load(builder, data, last, vector)
+            store(builder, head, to, 0)
+            store(builder, tail, to, last)
+            builder.ret_void()
+    cgutils.raw_memmove(builder, to, data, nbytes, itemsize=1)
+    builder.ret_void()
+
+
 def swap_case(module: ir.Module) -> ir.Function:
     """Return ``void dfv.swap_case(to, from, bytes, first letter, ignored)``: ASCII letters in the other case.
 
