@@ -8,12 +8,13 @@ import polars as pl
 
 from dataflare_vec.definition.binding import series_bindings
 from dataflare_vec.definition.plugin import Form
-from dataflare_vec.engine.execution.lazy import apply_lazily, as_aggregation, as_expression
+from dataflare_vec.engine.execution.lazy import as_aggregation, as_expression
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.planning.steps import Step
 from dataflare_vec.engine.stages.expression import named
 from dataflare_vec.exceptions import ArgumentError, BindingError
 from dataflare_vec.interop import assemble, is_pandas_series, is_stream, knowing_narwhals, text_of
+from dataflare_vec.interop.queries import apply_to_query
 from dataflare_vec.interop.readers import apply_to_reader
 from dataflare_vec.interop.runner import apply_to, run_batch, run_data
 from dataflare_vec.service.manager import managed
@@ -190,7 +191,7 @@ def apply(
         if is_series:
             return _apply_to_series(data, request)
         if isinstance(data, pl.LazyFrame):
-            return apply_lazily(data, request)
+            return apply_to_query(data, request)
         if is_stream(data):
             return apply_to_reader(data, request)
     return apply_to(data, request)

@@ -1,7 +1,8 @@
 """Streams: plugins over data that is larger than memory or never ends.
 
-`sources` bring whatever is read to one shape, `prefetch` lets reading, computing and writing overlap,
-`coalesce` makes batches that are worth a run, `transform` has them run, and `sinks` write what comes out.
+`sources` bring whatever is read to one shape, `coalesce` makes batches that are worth a run, `transform` has
+them run, and `sinks` write what comes out. Queues (`_util.prefetch`) let reading, computing and writing
+overlap.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from dataflare_vec.streams.prefetch import PrefetchQueue
+    from dataflare_vec._util.prefetch import PrefetchQueue
 
 
 def stamped(frames: Iterable[pl.DataFrame]) -> Iterator[tuple[float, pl.DataFrame]]:

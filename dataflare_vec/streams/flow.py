@@ -11,9 +11,9 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec._util.prefetch import DEPTH, PrefetchQueue
 from dataflare_vec.streams.bounds import batch_bytes, cut
 from dataflare_vec.streams.coalesce import coalesced, stamped
-from dataflare_vec.streams.prefetch import DEPTH, PrefetchQueue
 from dataflare_vec.streams.sources.source import AsyncBatches, Batches
 from dataflare_vec.streams.transform import MOST
 

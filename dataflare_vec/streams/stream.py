@@ -6,12 +6,12 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec._util.prefetch import ClosedError
 from dataflare_vec.config.settings import as_timedelta
 from dataflare_vec.exceptions import ArgumentError, StreamUsedError
 from dataflare_vec.interop.arrow import to_table
 from dataflare_vec.service.manager import managed
 from dataflare_vec.streams.flow import Flow
-from dataflare_vec.streams.prefetch import ClosedError
 from dataflare_vec.streams.sinks.write import Writing
 from dataflare_vec.streams.sources.source import open_source
 from dataflare_vec.streams.transform import Transform, parse_memory

@@ -18,11 +18,11 @@ from polars.testing import assert_frame_equal
 from samples import SHARE, rows
 
 import dataflare_vec as dfv
+from dataflare_vec._util.prefetch import PrefetchQueue
 from dataflare_vec.streams.bounds import cut
 from dataflare_vec.streams.coalesce import coalesced, stamped
 from dataflare_vec.streams.parquet.row_groups import FileLayout, file_layout
 from dataflare_vec.streams.parquet.thrift import Decoder, encoded
-from dataflare_vec.streams.prefetch import PrefetchQueue
 from dataflare_vec.streams.sinks.targets import write_frames
 from dataflare_vec.streams.sources.parquet_pieces import Pieces
 from dataflare_vec.streams.sources.scanners import read_ipc

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._util.prefetch import PrefetchQueue
 from dataflare_vec.streams.parquet.row_groups import Concatenated
-from dataflare_vec.streams.prefetch import PrefetchQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

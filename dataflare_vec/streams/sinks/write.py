@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec._util.prefetch import ClosedError, PrefetchQueue, run_interruptibly
 from dataflare_vec._util.suggestions import Argument, Phrase
 from dataflare_vec.exceptions import ArgumentError, SinkError
 from dataflare_vec.files.atomic_write import atomic_file, atomic_folder
-from dataflare_vec.streams.prefetch import ClosedError, PrefetchQueue, run_interruptibly
 from dataflare_vec.streams.sinks.targets import write_frames
 from dataflare_vec.streams.sources.files import DataFile
 from dataflare_vec.streams.write_plan import Kind

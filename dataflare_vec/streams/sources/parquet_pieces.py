@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from dataflare_vec.interop.query_rows import rows_of
 from dataflare_vec.streams.parquet.row_groups import ColumnChunk, FileLayout, Pages, RowGroup, Span
-from dataflare_vec.streams.sources.queries import rows_of, slices_of
+from dataflare_vec.streams.sources.queries import slices_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

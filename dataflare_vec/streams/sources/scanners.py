@@ -19,12 +19,13 @@ import polars as pl
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.exceptions import ArgumentError, SourceError
 from dataflare_vec.interop import to_polars
+from dataflare_vec.interop.query_rows import rows_of
 from dataflare_vec.streams.bounds import block_bytes, piece_bytes
 from dataflare_vec.streams.formats import named
 from dataflare_vec.streams.parquet.row_groups import file_layout
 from dataflare_vec.streams.sources.batches import check_end_of_stream
 from dataflare_vec.streams.sources.parquet_pieces import Pieces
-from dataflare_vec.streams.sources.queries import FIRST, rows_of, slices_of
+from dataflare_vec.streams.sources.queries import FIRST, slices_of
 from dataflare_vec.streams.sources.text_blocks import RowSplitter, check_last_line, check_last_record
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from dataflare_vec._util.foreign_errors import first_line
+from dataflare_vec._util.prefetch import ClosedError
 from dataflare_vec._util.suggestions import Argument, Phrase
 from dataflare_vec.exceptions import ArgumentError, DataFlareError, SourceError, UnsupportedDataError
 from dataflare_vec.interop import (
@@ -23,16 +24,15 @@ from dataflare_vec.interop import (
     to_polars,
 )
 from dataflare_vec.interop.arrow import empty_table
+from dataflare_vec.interop.query_rows import rows_of
 from dataflare_vec.interop.readers import open_reader
 from dataflare_vec.streams.formats import READABLE, check_format
-from dataflare_vec.streams.prefetch import ClosedError
 from dataflare_vec.streams.sources.files import check_same, open_files
-from dataflare_vec.streams.sources.queries import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Collection, Iterable, Iterator, Mapping
 
-    from dataflare_vec.streams.prefetch import PrefetchQueue
+    from dataflare_vec._util.prefetch import PrefetchQueue
     from dataflare_vec.streams.sources.files import Types
 
 

@@ -1,4 +1,4 @@
-"""A short queue between two parts of a stream, so that they overlap and neither gets far ahead."""
+"""A short queue between two threads, so that their work overlaps and neither gets far ahead."""
 
 from __future__ import annotations
 
