@@ -1,4 +1,4 @@
-"""Rows that fail in a query of Polars: their numbers are those of a batch, and it is said so."""
+"""Rows that fail in a query of Polars: whether their numbers are those of a batch or of the data is said."""
 
 from __future__ import annotations
 
@@ -19,8 +19,15 @@ def running(state, part):
     return state + part, state + part
 
 
+def total(state, part):
+    if part == 3:
+        raise ValueError("three")
+    return state + part
+
+
 SHARE = define(share, name="share", form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER)
 RUNNING = define(running, name="running", form=Form.SCAN, plugin_type=dfv.PluginType.TRANSFORMER, init=0)
+TOTAL = define(total, name="total", form=Form.REDUCE, plugin_type=dfv.PluginType.AGGREGATOR, init=0)
 FRAME = pl.DataFrame({"part": range(3000), "whole": [1] * 2999 + [0], "key": ["a", "b", "c"] * 1000})
 
 QUERIES = {
@@ -30,29 +37,28 @@ QUERIES = {
     "sliced": (SHARE, lambda lazy: lazy.pipe(dfv.apply, SHARE).tail(5).collect()),
     "expression": (SHARE, lambda lazy: lazy.select(dfv.expr(SHARE, "part", "whole")).collect()),
     "groups": (SHARE, lambda lazy: lazy.group_by("key").agg(dfv.expr(SHARE, "part", "whole")).collect()),
-    "scan": (RUNNING, lambda lazy: lazy.pipe(dfv.apply, RUNNING).collect()),
     "scan over": (RUNNING, lambda lazy: lazy.select(dfv.expr(RUNNING, "part").over("key")).collect()),
-    "reduce": (None, lambda lazy: lazy.pipe(dfv.apply, _reduce()).collect()),
 }
-
-
-def _reduce():
-    def total(state, part):
-        if part == 3:
-            raise ValueError("three")
-        return state + part
-
-    return define(total, name="total", form=Form.REDUCE, plugin_type=dfv.PluginType.AGGREGATOR, init=0)
 
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_message_says_what_its_row_numbers_count_from(name):
     plugin, query = QUERIES[name]
-    called = "total" if plugin is None else plugin.name
-    message = rf"plugin `{called}`: 1 of \d+ rows failed, row \d+ of a batch passed by Polars, not of "
+    message = rf"plugin `{plugin.name}`: 1 of \d+ rows failed, row \d+ of a batch passed by Polars, not of "
     with pytest.raises(dfv.RowError, match=message) as caught:
         query(FRAME.lazy())
     assert caught.value.rows == ()
+
+
+@pytest.mark.parametrize("engine", ["streaming", "in-memory"])
+@pytest.mark.parametrize("plugin", [RUNNING, TOTAL, [SHARE, RUNNING]])
+def test_what_takes_the_rows_in_order_knows_their_numbers(plugin, engine):
+    lazy = FRAME.lazy().filter(pl.col("part") != 1).head(2000)
+    with pl.Config():
+        pl.Config.set_streaming_chunk_size(2)
+        with pytest.raises(dfv.RowError, match="row 2 failed with ValueError: three") as caught:
+            lazy.pipe(dfv.apply, plugin).collect(engine=engine)
+    assert caught.value.rows == (2,)
 
 
 def test_frames_and_streams_know_their_rows():

@@ -1,0 +1,251 @@
+"""Scans, reduces and dropped rows in a lazy query: what is read and computed for it, and what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import polars as pl
+import pytest
+from polars.io.plugins import register_io_source
+from polars.testing import assert_frame_equal
+
+import dataflare_vec as dfv
+from dataflare_vec.definition.plugin import Form, define
+
+ROWS, BATCH = 200_000, 1000
+FRAME = pl.DataFrame(
+    {"x": [float(i % 1001) for i in range(ROWS)], "key": [i % 7 for i in range(ROWS)], "other": "text"}
+)
+
+
+def running(state, x):
+    return state * 0.5 + x, state
+
+
+def total(state, x):
+    return state * 0.5 + x
+
+
+def picky(x):
+    if x == 1000:
+        raise ValueError("x is large")
+    return x
+
+
+def _plugin(function, form, kind="TRANSFORMER", **about):
+    return define(function, name=function.__name__, form=form, plugin_type=dfv.PluginType[kind], **about)
+
+
+RUNNING = _plugin(running, Form.SCAN, init=0.0)
+TOTAL = _plugin(total, Form.REDUCE, "AGGREGATOR", init=0.0)
+PICKY = _plugin(picky, Form.ROW)
+
+
+class Source:
+    """A source of frames that knows what was asked of it."""
+
+    def __init__(self):
+        self.columns = []
+        self.rows = 0
+        self.ended = 0
+
+    def __call__(self, columns, predicate, limit, rows):
+        self.columns.append(columns)
+        try:
+            for frame in FRAME.head(limit or ROWS).iter_slices(BATCH):
+                self.rows += frame.height
+                frame = frame if columns is None else frame.select(columns)
+                yield frame if predicate is None else frame.filter(predicate)
+        finally:
+            self.ended += 1
+
+    def scan(self):
+        return register_io_source(self, schema=FRAME.schema)
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left():
+    yield
+    for _ in range(100):
+        if not any(thread.name == "dataflare_vec query" for thread in threading.enumerate()):
+            return
+        time.sleep(0.05)
+    pytest.fail("a query's thread goes on though nobody takes its rows")
+
+
+def _ordered(data):
+    return data.pipe(dfv.apply, RUNNING).pipe(dfv.apply, RUNNING, x="running", by="key", output="again")
+
+
+ENGINES = pytest.mark.parametrize("engine", ["streaming", "in-memory"])
+
+
+@ENGINES
+@pytest.mark.parametrize(
+    ("query", "columns"),
+    [
+        (lambda lazy: lazy.pipe(dfv.apply, RUNNING).select("running"), {"x"}),
+        (lambda lazy: lazy.pipe(dfv.apply, RUNNING).select("running", "other"), {"x", "other"}),
+        (lambda lazy: lazy.pipe(dfv.apply, RUNNING, by="key").select("running"), {"x", "key"}),
+        (
+            lambda lazy: lazy.pipe(dfv.apply, RUNNING).filter(pl.col("key") > 3).select("running"),
+            {"x", "key"},
+        ),
+        (lambda lazy: lazy.pipe(dfv.apply, RUNNING, keep=False), {"x"}),
+        (lambda lazy: lazy.pipe(dfv.apply, RUNNING).select("other"), {"other"}),
+        (lambda lazy: lazy.pipe(dfv.apply, TOTAL, by="key"), {"x", "key"}),
+        (lambda lazy: _ordered(lazy).select("again"), {"x", "key"}),
+        (lambda lazy: lazy.pipe(dfv.apply, PICKY, output="y", on_error="drop").select("key"), {"x", "key"}),
+    ],
+)
+def test_only_columns_that_are_wanted_are_read(source, engine, query, columns):
+    assert_frame_equal(query(source.scan()).collect(engine=engine), query(FRAME.lazy()).collect())
+    assert [set(each) for each in source.columns] == [columns]
+
+
+@ENGINES
+@pytest.mark.parametrize(
+    ("query", "batches"),
+    [
+        (lambda lazy: _ordered(lazy).head(1000), 1),
+        (lambda lazy: lazy.pipe(dfv.apply, [PICKY, RUNNING], on_error="drop").head(2000), 10),
+        (lambda lazy: _ordered(lazy).filter(pl.col("key") == 3).head(100), 40),  # by what is asked for ahead
+    ],
+)
+def test_no_more_rows_are_computed_than_are_wanted(source, engine, query, batches):
+    with pl.Config():
+        pl.Config.set_streaming_chunk_size(BATCH)
+        found = query(source.scan()).collect(engine=engine)
+    assert_frame_equal(found, query(FRAME.lazy()).collect())
+    if engine == "streaming":  # the other one takes all rows before it filters or cuts them
+        assert source.rows <= batches * BATCH
+    for _ in range(100):
+        if source.ended == len(source.columns):
+            break
+        time.sleep(0.05)
+    assert source.ended == len(source.columns) == 1
+
+
+def test_a_filter_sees_the_rows_after_a_scan_has_seen_all():
+    found = FRAME.lazy().pipe(dfv.apply, RUNNING).filter(pl.col("key") == 3).collect()
+    assert_frame_equal(found, FRAME.pipe(dfv.apply, RUNNING).filter(pl.col("key") == 3))
+
+
+@ENGINES
+def test_a_query_is_run_again_and_at_once(engine):
+    query, expected = _ordered(FRAME.lazy()), _ordered(FRAME)
+    found = {}
+    threads = [
+        threading.Thread(target=lambda i=i: found.update({i: query.collect(engine=engine)})) for i in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for frame in (*found.values(), query.collect(engine=engine)):
+        assert_frame_equal(frame, expected)
+    assert len(found) == 4
+
+
+@ENGINES
+def test_many_scans_in_one_query(engine):
+    """Each waits for the one before: none may hold a thread that another one needs."""
+    deep = FRAME.head(20_000).lazy()
+    wide = []
+    for i in range(12):
+        deep = deep.pipe(dfv.apply, RUNNING, output=f"deep{i}").sort(f"deep{i}")
+        wide.append(
+            FRAME.lazy().pipe(dfv.apply, RUNNING, by="key").filter(pl.col("key") <= i).sort("running")
+        )
+    assert deep.collect(engine=engine).shape == (20_000, 15)
+    both = pl.concat(wide)
+    joined = wide[0].join(wide[5], on=["x", "key"], how="semi")
+    heights = [frame.height for frame in pl.collect_all([both, joined, *wide], engine=engine)]
+    assert heights[0] == both.collect(engine=engine).height == sum(heights[2:])
+    assert heights[1] == heights[2]
+
+
+def test_each_way_to_run_a_query(tmp_path):
+    query, expected = _ordered(FRAME.lazy()), _ordered(FRAME)
+    query.sink_parquet(tmp_path / "a.parquet")
+    assert_frame_equal(pl.read_parquet(tmp_path / "a.parquet"), expected)
+    query.sink_ipc(tmp_path / "a.arrow")
+    assert_frame_equal(pl.read_ipc(tmp_path / "a.arrow"), expected)
+
+    async def collected():
+        return await query.collect_async()
+
+    assert_frame_equal(asyncio.run(collected()), expected)
+    assert_frame_equal(query.cache().collect(), expected)
+    assert_frame_equal(pl.concat(query.collect_batches(chunk_size=999)), expected)
+    assert_frame_equal(pickle.loads(pickle.dumps(query)).collect(), expected)
+    first = next(iter(query.collect_batches(chunk_size=100)))
+    assert_frame_equal(first, expected.head(100))
+
+
+@pytest.mark.parametrize("on_error", ["null", "drop"])
+def test_a_state_goes_on_from_an_earlier_one(on_error):
+    first, second = FRAME.head(70_000), FRAME.tail(-70_000)
+    run = dfv.run(first, [PICKY, dfv.step(RUNNING, by="key")], on_error=on_error)
+    query = second.lazy().pipe(
+        dfv.apply, [PICKY, dfv.step(RUNNING, by="key")], on_error=on_error, state=run.state
+    )
+    expected = dfv.apply(FRAME, [PICKY, dfv.step(RUNNING, by="key")], on_error=on_error)
+    for _ in range(2):  # the state that was given is as it was
+        assert_frame_equal(pl.concat([run.frame, query.collect()]), expected)
+
+
+def test_a_plan_names_the_plugins():
+    assert "`running`, in the order of the rows" in _ordered(FRAME.lazy()).explain()
+
+
+PROGRAM = """
+    import os, signal, sys, threading, time
+    import polars as pl
+    import dataflare_vec as dfv
+    from polars.io.plugins import register_io_source
+
+    def endless(*_):
+        while True:
+            time.sleep(0.001)
+            yield pl.DataFrame({"x": range(100)})
+
+    running = dfv.scan(lambda total, x: (total + x, total), init=0, name="running")
+    query = register_io_source(endless, schema={"x": pl.Int64}).pipe(dfv.apply, running)
+    query.head(10).collect()
+
+    def interrupt():
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    try:
+        query.select(pl.col("running").max()).collect(engine=sys.argv[1])
+    except KeyboardInterrupt:
+        try:
+            time.sleep(1)  # Polars raises one of its own thread's, and then Python its own
+        except KeyboardInterrupt:
+            pass
+    left = [thread.name for thread in threading.enumerate() if thread.name == "dataflare_vec query"]
+    print("interrupted", len(left))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+@ENGINES
+def test_ctrl_c_ends_a_query_and_what_it_reads(engine):
+    command = [sys.executable, "-c", textwrap.dedent(PROGRAM), engine]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["interrupted", "0"], done.stderr
