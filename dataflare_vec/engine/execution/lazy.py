@@ -76,7 +76,7 @@ class _Compute:
     use: _Use
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
-        height = max([len(s) for s in series])
+        height = _rows([len(s) for s in series])
         frame = pl.DataFrame(
             [
                 (s if len(s) == height else s.new_from_index(0, height)).alias(name)
@@ -90,6 +90,11 @@ class _Compute:
         if len(outcome.series) == 1:
             return outcome.series[0].alias(plugin.name)
         return named(outcome.series).to_struct(plugin.name)
+
+
+def _rows(lengths: Sequence[int]) -> int:
+    """Return how many rows columns have together; one of one row has that for all, be it for none."""
+    return 0 if 0 in lengths else max(lengths)
 
 
 def _of_one(request: Request, step: BoundStep) -> Request:
@@ -354,9 +359,10 @@ class _Aggregate:
 
         from dataflare_vec.engine.state.store import KeyStates
 
-        count = max(len(one) for one in lists)
+        count = _rows([len(one) for one in lists])
         lists = [one if len(one) == count else one.new_from_index(0, count) for one in lists]
-        sizes = max((one.list.len() for one in lists), key=lambda lengths: lengths.sum())
+        lengths = np.array([one.list.len().to_numpy() for one in lists])
+        sizes = pl.Series(np.where((lengths == 0).any(axis=0), 0, lengths.max(axis=0)))  # as in `_rows`
         numbers = np.arange(count, dtype=np.uint32)
         groups, of_row = pl.Series(_GROUP, numbers), pl.Series(_GROUP, np.repeat(numbers, sizes.to_numpy()))
         columns = [
