@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import grimp
+import polars as pl
 import pytest
 
 from dataflare_vec.compiler.cache.environment import KERNEL_MODULES
@@ -131,6 +132,26 @@ def test_import_is_light():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "ndjson", "arrow"])
+def test_the_command_is_light_on_a_small_file(suffix, tmp_path):
+    """Once its kernel is in the cache: what it would import takes longer than all else that it does."""
+    data, kernel, out = tmp_path / f"a.{suffix}", tmp_path / "kernel.py", tmp_path / f"b.{suffix}"
+    write = {"parquet": "write_parquet", "csv": "write_csv", "ndjson": "write_ndjson", "arrow": "write_ipc"}
+    getattr(pl.DataFrame({"x": [1.0, 2.0]}), write[suffix])(data)
+    kernel.write_text("import dataflare_vec as dfv\n\n\n@dfv.plugin\ndef half(x):\n    return x / 2\n")
+    arguments = ["run", "half", str(data), "-o", str(out), "--plugins", str(kernel), "--overwrite"]
+    code = (
+        "import sys; from dataflare_vec.cli import main; "
+        f"assert main({arguments}) == 0; "
+        "heavy = {'numba', 'llvmlite', 'pyarrow', 'pandas', 'numpy'} & set(sys.modules); "
+        "assert not heavy or sys.argv[1:], heavy"
+    )
+    for more in (["compiles"], []):
+        subprocess.run([sys.executable, "-c", code, *more], check=True)
+    read = {"parquet": pl.read_parquet, "csv": pl.read_csv, "ndjson": pl.read_ndjson, "arrow": pl.read_ipc}
+    assert read[suffix](out)["half"].to_list() == [0.5, 1.0]
 
 
 #: What the package reads at run time; some of it looks like modules, and none of it is one.

@@ -149,7 +149,7 @@ def command_line(size: Size) -> Iterator[Figure]:
     yield Figure(
         "dataflare-vec run on a small Parquet file, whole process: time / Polars by expression",
         ours / theirs,
-        at_most(2.2, aim=1.5),
+        at_most(2.0, aim=1.4),
         f"{ours * 1e3:.0f} ms against {theirs * 1e3:.0f}",
     )
 

@@ -44,12 +44,14 @@ def _reduce(plugin: Plugin) -> tuple[Any, ...]:
     try:
         return _by_value, (_cloudpickle().dumps(plugin),)
     except Exception as error:
+        from pickle import PicklingError
+
         msg = (
             f"plugin `{plugin.name}` can't be pickled: {error}; everything its function refers to is "
             f"pickled with it, because other processes can't import it from `{plugin.__module__}` as "
             f"`{names[0]}`; define it at the top level of a module to pickle it by reference"
         )
-        raise pickle.PicklingError(msg) from error
+        raise PicklingError(msg) from error
     finally:
         _within.is_by_value = False
 

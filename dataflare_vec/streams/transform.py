@@ -188,6 +188,8 @@ class Transform:
         takes more than their memory leaves would wait for it in vain.
         """
         assert self._runner is not None
+        if rows <= FEW_ROWS:  # which need no pool, and none is to be made for the question
+            return rows
         limit = self._pool_limit
         if limit is None:
             return rows

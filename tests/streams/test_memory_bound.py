@@ -25,7 +25,7 @@ from dataflare_vec.streams.parquet.row_groups import FileLayout, file_layout
 from dataflare_vec.streams.parquet.thrift import Decoder, encoded
 from dataflare_vec.streams.sinks.targets import write_frames
 from dataflare_vec.streams.sources.parquet_pieces import Pieces
-from dataflare_vec.streams.sources.scanners import read_ipc
+from dataflare_vec.streams.sources.scanners import _SMALL_FOOTER, _row_groups, read_ipc, read_parquet
 from dataflare_vec.streams.sources.schema_inference import ndjson_schema
 from dataflare_vec.streams.sources.text_blocks import RowSplitter
 
@@ -213,6 +213,22 @@ def test_row_groups_of_other_rows_than_the_footer_says(change, tmp_path):
             dfv.SourceError, match=r"a\.parquet`.*: its footer counts \d+ rows, but its row groups hold \d+"
         ):
             through(path, memory)
+
+
+@pytest.mark.parametrize("columns", [1, 400])
+@pytest.mark.parametrize("groups", [0, 1, 7])
+def test_row_groups_are_counted_as_pyarrow_does(columns, groups, tmp_path):
+    """Of a small footer by ourselves."""
+    path = tmp_path / "a.parquet"
+    schema = pa.schema([(f"c{i}", pa.int64()) for i in range(columns)])
+    with pq.ParquetWriter(path, schema) as file:
+        for rows_of_group in range(1, groups + 1):
+            file.write_table(pa.table([range(rows_of_group)] * columns, schema=schema))
+    wanted = list(range(1, groups + 1))
+    assert FileLayout(path).row_counts() == _row_groups(path) == wanted
+    assert (FileLayout(path).footer_bytes <= _SMALL_FOOTER) is (columns == 1)
+    read = list(read_parquet(path, sum(wanted), 1 << 16, None))
+    assert sum(frame.height for frame in read) == sum(wanted)
 
 
 @pytest.mark.parametrize("left_out", [(0,), (1,), (2,), (0, 1), (0, 2), (0, 1, 2)], ids=str)

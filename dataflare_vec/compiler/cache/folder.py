@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import stat
 import time
 import warnings
@@ -161,7 +160,7 @@ class _Directory:
         return True
 
     def write(self, name: str, data: bytes) -> None:
-        temporary = _TEMPORARY + secrets.token_hex(8)
+        temporary = _TEMPORARY + os.urandom(8).hex()
         path, handle = self._at(temporary)
         try:
             with open(

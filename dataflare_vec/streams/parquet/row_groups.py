@@ -27,7 +27,7 @@ _DATA, _DICTIONARY, _DATA_V2 = 0, 2, 3
 _DELTA_TEXT = 7
 
 #: What comes of bytes that aren't what they should be.
-_MALFORMED = (AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+MALFORMED = (AttributeError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 
 # Fields of `FileMetaData`.
 _SCHEMA, _ROWS, _GROUPS = 2, 3, 4
@@ -142,6 +142,11 @@ class RowGroup:
 class FileLayout:
     """Where the row groups of a file are, and their pages.
 
+    Attributes
+    ----------
+    footer_bytes : int
+        The size of the metadata at its end.
+
     Raises
     ------
     OSError, IndexError, KeyError, ValueError
@@ -156,7 +161,8 @@ class FileLayout:
             if end[4:] != MAGIC:
                 msg = "it doesn't end with Parquet's magic bytes"
                 raise ValueError(msg)
-            file.seek(-8 - int.from_bytes(end[:4], "little"), 2)
+            self.footer_bytes = int.from_bytes(end[:4], "little")
+            file.seek(-8 - self.footer_bytes, 2)
             self._footer, _ = footer_of(file.read())
         self._leaves = list(self._find_leaves())
 
@@ -174,6 +180,10 @@ class FileLayout:
             rows = group[_GROUP_ROWS][1]
             yield RowGroup(start, rows, columns)
             start += rows
+
+    def row_counts(self) -> list[int]:
+        """Return how many rows each row group has."""
+        return [Decoder(data).struct()[_GROUP_ROWS][1] for data in self._footer[_GROUPS][1][1]]
 
     def _find_leaves(self) -> Iterator[tuple[int, str, bool]]:
         """Yield for each leaf the index and the name of the top-level column, and whether that is nested."""
@@ -211,7 +221,7 @@ class FileLayout:
                     if rows < 0 or not 0 < length <= begin + size - at:
                         raise ValueError
                     decoded = max(header[2][1], rows * width)
-                except _MALFORMED as error:
+                except MALFORMED as error:
                     msg = f"column `{column.name}` has a malformed page"
                     raise ValueError(msg) from error
                 if kind == _DICTIONARY:
@@ -280,7 +290,7 @@ def file_layout(path: Path, rows: int) -> FileLayout | None:
             for begin, length in (_range(meta) for column in group.columns for meta in column.metas):
                 if not 0 <= begin <= begin + length <= size:
                     return None
-    except _MALFORMED:
+    except MALFORMED:
         return None
     if found != rows:
         msg = f"expected {rows} rows, found {found}"

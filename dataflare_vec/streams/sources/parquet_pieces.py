@@ -8,7 +8,6 @@ from collections import defaultdict
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from dataflare_vec.interop.query_rows import rows_of
@@ -97,6 +96,8 @@ class Pieces:
 
     def _borders(self, group: RowGroup, columns: Sequence[Paged]) -> Iterator[int]:
         """Yield the rows of a row group at which pieces begin, and its end."""
+        import numpy as np
+
         rows, nbytes = _growth(columns)
         at = 0
         while at < group.rows:
@@ -177,6 +178,8 @@ class Pieces:
             for at, end in pairwise(borders):
                 yield frame.slice(at, end - at)
             return
+        import numpy as np
+
         before = np.interp(borders, *_growth(columns))
         first = 0
         while first + 1 < len(borders):

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from dataflare_vec.interop import to_polars
 from dataflare_vec.interop.query_rows import rows_of
 from dataflare_vec.streams.bounds import block_bytes, piece_bytes
 from dataflare_vec.streams.formats import named
-from dataflare_vec.streams.parquet.row_groups import file_layout
+from dataflare_vec.streams.parquet.row_groups import MALFORMED, FileLayout, file_layout
 from dataflare_vec.streams.sources.batches import check_end_of_stream
 from dataflare_vec.streams.sources.parquet_pieces import Pieces
 from dataflare_vec.streams.sources.queries import FIRST, slices_of
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Rows that the types of a CSV file are inferred from.
 INFERRED = 10_000
+#: Bytes of a footer that are decoded in less time than importing PyArrow takes.
+_SMALL_FOOTER = 1 << 14
 #: Bytes at the end of a CSV file that are looked at.
 _TAIL = 1 << 16
 
@@ -302,7 +304,11 @@ def damaged_row_group(path: Path) -> tuple[int | None, int | None]:
 
 
 def _row_groups(path: Path) -> list[int]:
-    """Return the rows of each row group by a file's footer; nothing if PyArrow can't read it."""
+    """Return the rows of each row group by a file's footer; nothing if it can't be read."""
+    with suppress(*MALFORMED):
+        layout = FileLayout(path)
+        if layout.footer_bytes <= _SMALL_FOOTER:
+            return layout.row_counts()
     import pyarrow as pa
     import pyarrow.parquet as pq
 
