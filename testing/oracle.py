@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -19,6 +20,7 @@ import dataflare_vec as dfv
 from dataflare_vec.arrow import columns
 from dataflare_vec.definition.plugin import Form, define
 from dataflare_vec.engine.execution import fast_path
+from dataflare_vec.engine.tuner import Cut, WholeFrames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -246,6 +248,21 @@ def in_chunks() -> Iterator[None]:
         yield
     finally:
         fast_path.compute, columns.SHORT_PIECE = compute, short
+
+
+@contextmanager
+def shared_out() -> Iterator[None]:
+    """Take frames of however few rows through the fast path with helpers, in memory of a pool."""
+
+    def take(frames: WholeFrames, rows: int, *, may_share: bool = False) -> Cut:
+        return Cut(64, 3) if may_share else Cut(rows, 1)
+
+    with (
+        patch.object(fast_path, "FEW_ROWS", 0),
+        patch.object(fast_path, "OWN_ROWS", 0),
+        patch.object(WholeFrames, "take", take),
+    ):
+        yield
 
 
 def check(

@@ -22,7 +22,7 @@ from dataflare_vec.definition.registry import default_registry
 # `testing` is found in the checkout. Appended: where the library is installed, that is what is tested.
 sys.path.append(str(Path(__file__).parent.parent))
 
-from testing.oracle import in_chunks
+from testing.oracle import in_chunks, shared_out
 
 # Each kernel is compiled in the time of an example.
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
@@ -97,11 +97,14 @@ def _own_cache(tmp_path_factory):
         yield
 
 
-@pytest.fixture(scope="module", params=["fast path", "chunks"])
-def both_roads(request):
-    """Take the tests of a file through the fast path, where frames are small enough, and then without it."""
-    with in_chunks() if request.param == "chunks" else nullcontext():
-        yield
+_ROADS = {"fast path": nullcontext, "helpers": shared_out, "chunks": in_chunks}
+
+
+@pytest.fixture(scope="module", params=_ROADS)
+def all_roads(request):
+    """Take tests through the fast path, where frames are small enough; through it with helpers; in chunks."""
+    with _ROADS[request.param]():
+        yield request.param
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -108,7 +108,10 @@ class Kernel(ABC):
 
     def address(self, *, nulls: bool) -> int:
         """Return the address of the loop that is tried first; it may say that a row failed which didn't."""
-        variant = LoopVariant(nulls, records_errors=False, general=self._general_calls > 0)
+        general = self._general_calls > 0
+        if general:
+            self._general_calls -= 1
+        variant = LoopVariant(nulls, records_errors=False, general=general)
         self._loop(variant)
         return self._code[variant].address
 

@@ -143,7 +143,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.usefixtures("both_roads")
+@pytest.mark.usefixtures("all_roads")
 def test_math(name, called):
     function = getattr(math, name)
     count = 2 if name in ("atan2", "copysign", "fmod", "hypot", "pow", "remainder") else 1
@@ -189,7 +189,7 @@ def test_float_of_text():
     check(plugin(lambda s: float(s), name="kernel"), pl.DataFrame({"s": list(texts)}))
 
 
-@pytest.mark.usefixtures("both_roads")
+@pytest.mark.usefixtures("all_roads")
 def test_text_of_floats():
     tests = pytest.importorskip("test.test_float")
     support = importlib.import_module("test.support")

@@ -153,7 +153,7 @@ values = st.none() | st.floats(-5, 5) | st.just(float("nan"))
     config=configs,
     on_error=st.sampled_from(["null", "drop"]),
 )
-@pytest.mark.usefixtures("both_roads")
+@pytest.mark.usefixtures("all_roads")
 def test_interpreted_is_compiled(compiled, slow, rows, config, on_error):
     """The laws hold: the same values, nulls, failed rows and counts, whatever the chunks and threads."""
     frame = pl.DataFrame(rows, schema={"x": pl.Float64, "n": pl.Int64}, orient="row")

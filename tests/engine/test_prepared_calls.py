@@ -261,12 +261,13 @@ def test_a_tuner_sees_one_in_sixteen_of_brief_frames():
     tuner = FixedTuner(dfv.BatchConfig(default_batch_size=4096, tuner="fixed"))
     whole = WholeFrames(tuner, 1)
     for _ in range(160):
-        assert whole.take(4000)
-        whole.record(4000, 1e-6)
+        cut = whole.take(4000)
+        assert cut == (4000, 1)
+        whole.record(4000, cut, 1e-6, 1e-6)
     assert len(tuner.trace) == 10
     for _ in range(5):
-        assert whole.take(4096)
-        whole.record(4096, 1.0)
+        cut = whole.take(4096)
+        whole.record(4096, cut, 1.0, 1.0)
     assert len(tuner.trace) == 15
     assert not whole.take(4097)
     assert whole.take(10)

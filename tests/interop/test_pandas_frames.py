@@ -183,7 +183,7 @@ def test_failed_rows_are_null_and_not_nan():
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)), min_size=1))
-@pytest.mark.usefixtures("both_roads")
+@pytest.mark.usefixtures("all_roads")
 def test_any_integers(values):
     data = pd.DataFrame({"x": pd.array(values, dtype="Int64"), "other": values})
     result = dfv.apply(data, SAME)

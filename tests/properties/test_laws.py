@@ -19,7 +19,7 @@ from dataflare_vec.definition.plugin import Form, define
 from testing.oracle import WHOLE, as_numpy, check, identical, interpret, plugin, plugins
 from testing.strategies import FLOATS, INTEGERS, TEMPORAL, configs, frames
 
-pytestmark = pytest.mark.usefixtures("both_roads")
+pytestmark = pytest.mark.usefixtures("all_roads")
 
 ALL = [*INTEGERS, *FLOATS, pl.Boolean, *TEMPORAL]
 

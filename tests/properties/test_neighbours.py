@@ -12,7 +12,7 @@ import dataflare_vec as dfv
 from testing.oracle import check, interpret, plugin, same
 from testing.strategies import configs, frames
 
-pytestmark = pytest.mark.usefixtures("both_roads")
+pytestmark = pytest.mark.usefixtures("all_roads")
 
 
 def spread(x, y):

@@ -13,7 +13,7 @@ from dataflare_vec.definition.plugin import Form, define
 from dataflare_vec.engine.stages import fused
 from testing.strategies import configs, frames
 
-pytestmark = pytest.mark.usefixtures("both_roads")
+pytestmark = pytest.mark.usefixtures("all_roads")
 
 
 def add(a, b):

@@ -16,7 +16,7 @@ from dataflare_vec.engine.stages import fused
 from testing.oracle import WHOLE, check, identical, interpret, plugin, plugins
 from testing.strategies import ascii_text, configs, frames, odd_text, text
 
-pytestmark = pytest.mark.usefixtures("both_roads")
+pytestmark = pytest.mark.usefixtures("all_roads")
 
 
 class Pair(NamedTuple):

@@ -1,7 +1,8 @@
-"""The fast path: one row kernel or filter over rows that are one chunk, without what other threads could see.
+"""The fast path: row kernels or a filter over rows that one call of compiled code computes.
 
 A call on a few thousand rows is mostly the Python round it. What a run of many chunks has to keep ready (a
-selection, failed rows, chunks to hand out) takes longer to make than the rows take to compute.
+selection, failed rows, chunks to hand out) takes longer to make than the rows take to compute. Longer frames,
+of milliseconds, compiled code shares out among threads by itself.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.stages.scope import ColumnScope
     from dataflare_vec.engine.tuner import TracedTuner
 
-    #: New columns, which rows of the data remain if not all, and what said that they are one chunk.
+    #: New columns, which rows of the data remain if not all, and what said how they are cut.
     Computed = tuple[list[pl.Series], pl.Series | None, TracedTuner | None]
 
 _log = get_logger(__name__)
@@ -35,9 +36,9 @@ OWN_ROWS = 1 << 14
 
 
 def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Computed | None:
-    """Return the new columns of a plan over rows that are one chunk, or the mask of a filter, and the tuner.
+    """Return the new columns of a plan, or a filter's mask, of rows that are computed at once, and the tuner.
 
-    None if it needs a `Run`: that is a plan of other stages, or more rows than a chunk has. So does a
+    None if it needs a `Run`: that is a plan of other stages, or more rows than are taken at once. So does a
     pipeline of many rows: blocks of them go through all its loops while they are in cache.
 
     Raises
@@ -53,27 +54,29 @@ def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Comp
         runtime.count(plan.stages, [], {})
         series = [pl.Series(name, [], dtype=dtype) for name, dtype in plan.new.items()]
         return series, pl.Series(dtype=pl.Boolean) if is_filter else None, None
-    whole = None
+    whole = cut = None
     if rows > FEW_ROWS:
         whole = _whole(plan, request)
-        if not whole.take(rows) or _log.isEnabledFor(logging.DEBUG):
+        cut = whole.take(rows, may_share=direct.may_share)
+        if cut is None or _log.isEnabledFor(logging.DEBUG):
             return None
     known = scope.columns  # the plan has looked at their dtypes
     is_small = whole is None or is_filter or (rows <= OWN_ROWS and not runtime.has_limit)
     if is_small and not direct.needs_pool:
         # A pool would need PyArrow, and save nothing where the allocator has memory of that size at hand.
-        computed = direct.compute(known, rows, None)
+        computed = direct.compute(known, rows, None, cut)
     else:
         with admitted(plan.stages, rows, runtime) as mine:
-            computed = direct.compute(known, rows, mine.pool)
+            computed = direct.compute(known, rows, mine.pool, cut)
     if computed is None:
         return None
-    series, seconds = computed
-    for i, elapsed in enumerate(seconds):
-        runtime.note(request.steps[i].plugin, rows, elapsed)
-    if whole is None:
+    series, times = computed
+    for i, (_, busy) in enumerate(times):
+        runtime.note(request.steps[i].plugin, rows, busy)
+    if whole is None or cut is None:
         return ([], series[0], None) if is_filter else (series, None, None)
-    whole.record(rows, sum(seconds))
+    seconds, busy = map(sum, zip(*times, strict=True))
+    whole.record(rows, cut, seconds, busy)
     return ([], series[0], whole.tuner) if is_filter else (series, None, whole.tuner)
 
 

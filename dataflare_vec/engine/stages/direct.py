@@ -1,4 +1,4 @@
-"""Row kernels whose loops are called once for all rows: what such calls have in common, made once."""
+"""Row kernels over all rows at once, on several threads if it pays: what such calls have in common."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataflare_vec.arrow.c_data import FORMATS, Exported, import_series
 from dataflare_vec.arrow.columns import InputColumn
 from dataflare_vec.arrow.layouts import Bits, FixedWidth
 from dataflare_vec.compiler.native.columns import MASK, NO_MEMORY, CallState, Made, functions
+from dataflare_vec.compiler.native.team import compute_shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from dataflare_vec.arrow.columns import ColumnBuilder
     from dataflare_vec.arrow.layouts import Layout
     from dataflare_vec.compiler.specialise import Prepared
+    from dataflare_vec.engine.tuner import Cut
     from dataflare_vec.memory import MemoryPool
+
+    #: New columns, and for each kernel the seconds that it took, and those of all its threads together.
+    Computed = tuple[list[pl.Series], tuple[tuple[float, float], ...]]
 
 #: No rows are selected, and none fail: see `jit.abi.arguments`.
 _ALL_ROWS = (0, 0, 0, 0, 0)
@@ -31,7 +36,7 @@ class SomeFailed(Exception):  # no error yet: a `Run` says which rows, and what 
 
 
 class DirectCall:
-    """A row kernel or a filter over rows that are one chunk.
+    """A row kernel or a filter over rows that are computed at once.
 
     Parameters
     ----------
@@ -54,6 +59,8 @@ class DirectCall:
         Whether what it computes is a mask.
     needs_pool : bool
         Whether its columns take memory of a pool, however few rows they have.
+    may_share : bool
+        Whether several threads may write them.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class DirectCall:
         self.is_filter = not writes
         self._fields = () if self.is_filter else prepared.outputs
         self.needs_pool = any(type(field.stored) not in FORMATS for field in self._fields)
+        self.may_share = not self.needs_pool  # builders have something of their own for each thread
         # What is temporal is made as integers, and a C string ends at the first null character.
         self._is_as_made = all(field.dtype is None for field in self._fields)
         self._is_as_made = self._is_as_made and "\0" not in "".join(writes)
@@ -92,6 +100,7 @@ class DirectCall:
                 Made(name, FORMATS[type(field.stored)], _width(field.layout) or 0, int(field.nullable))
                 for name, field in zip(self.writes, self._fields, strict=True)
             ]
+        self._strides = array("q", _strides(self._constants, self._layouts, [f.layout for f in self._fields]))
         # A mask has the four words where the selection and the rows that fail have theirs.
         rest = _ALL_ROWS[4:] if self.is_filter else _ALL_ROWS
         states = CallState(words, borrowed or [], made, rest), CallState(words, borrowed or [], [], ())
@@ -113,8 +122,8 @@ class DirectCall:
             raise MemoryError
 
     def compute(
-        self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None
-    ) -> tuple[list[pl.Series], tuple[float, ...]] | None:
+        self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None, cut: Cut | None = None
+    ) -> Computed | None:
         """Return the new columns, and the seconds they took; None if a column is of several pieces.
 
         Parameters
@@ -123,6 +132,8 @@ class DirectCall:
             The columns that it reads, at least, by name.
         pool
             Where they have their memory from, if it isn't their own; of a filter None.
+        cut
+            How the rows are shared out; None for all at once.
 
         Raises
         ------
@@ -158,10 +169,12 @@ class DirectCall:
                 self._lend(pool, common.known, address, rows, nulls=found > 0)
             if placed or builds:
                 words = self._words(placed, state[: common.arguments], targets)
-            arguments = words.buffer_info()[0]
             loop = self._kernel.loop(nulls=found > 0)  # compiled now, not in the time that is measured
             began = perf_counter()
-            failed = loop(arguments, rows)
+            if cut is None or cut.rows == rows:
+                failed, own = loop(words.buffer_info()[0], rows), rows
+            else:
+                failed, own = self._share(words, rows, cut, nulls=found > 0)
             elapsed = perf_counter() - began
             for target in targets:
                 target.check()
@@ -170,10 +183,23 @@ class DirectCall:
             keep = True
         finally:
             made = self._end(common.known, address, keep)
+        threads = 1 if cut is None else cut.threads
+        times = ((elapsed, elapsed * min(rows / max(own, 1), threads)),)
         if not builds:
-            return self._columns(made), (elapsed,)
+            return self._columns(made), times
         series = [target.to_series(name) for name, target in zip(self.writes, targets, strict=True)]
-        return series, (elapsed,)
+        return series, times
+
+    def _share(self, words: array[int], rows: int, cut: Cut, *, nulls: bool) -> tuple[int, int]:
+        """Return whether rows failed that several threads took, and how many of them this one took."""
+        kernel = self._kernel
+        address = kernel.address(nulls=nulls)
+        failed, own = compute_shared(
+            address, words, self._strides, rows, cut.rows, cut.threads, looks=kernel.looks
+        )
+        if failed and kernel.has_general_variant:  # perhaps none has, but for its guard
+            return kernel.loop(nulls=nulls)(words.buffer_info()[0], rows), rows
+        return failed, own
 
     def _words(
         self, placed: Sequence[tuple[InputColumn, int]], known: array[int], targets: Sequence[ColumnBuilder]
@@ -198,7 +224,7 @@ class DirectCall:
 
 
 class DirectPipeline:
-    """Row kernels over rows that are one chunk, one after the other.
+    """Row kernels over rows that are computed at once, one after the other.
 
     Parameters
     ----------
@@ -214,20 +240,21 @@ class DirectPipeline:
         self._calls = calls
         self._names = names
         self.needs_pool = any(call.needs_pool for call in calls)
+        self.may_share = all(call.may_share for call in calls)
 
     def compute(
-        self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None
-    ) -> tuple[list[pl.Series], tuple[float, ...]] | None:
+        self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None, cut: Cut | None = None
+    ) -> Computed | None:
         """Return the new columns, and the seconds each kernel took: as `DirectCall.compute`."""
         known = dict(known)
-        seconds: tuple[float, ...] = ()
+        times: tuple[tuple[float, float], ...] = ()
         for call in self._calls:
-            computed = call.compute(known, rows, pool)
+            computed = call.compute(known, rows, pool, cut)
             if computed is None:
                 return None
             known.update(zip(call.writes, computed[0], strict=True))
-            seconds += computed[1]
-        return [known[name] for name in self._names], seconds
+            times += computed[1]
+        return [known[name] for name in self._names], times
 
 
 Direct = DirectCall | DirectPipeline
@@ -251,6 +278,19 @@ def _width(layout: Layout) -> int | None:
     if type(layout) is FixedWidth:
         return layout.width
     return 0 if type(layout) is Bits else None
+
+
+def _strides(
+    parameters: Sequence[list[int] | None] | None, layouts: Sequence[Layout], outputs: Sequence[Layout]
+) -> list[int]:
+    """Return by how much each argument of a loop changes from row to row."""
+    left = iter(layouts)
+    strides: list[int] = []
+    for constants in parameters or [None] * len(layouts):
+        strides += next(left).strides if constants is None else [0] * len(constants)
+    for layout in outputs:
+        strides += layout.strides
+    return [*strides, 0, 1, 0, 1, 0]  # bit offsets of the selection and of the failed rows
 
 
 def _placed(

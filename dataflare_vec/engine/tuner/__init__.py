@@ -6,11 +6,12 @@ from dataflare_vec.engine.tuner.memory import TunerMemory, make_tuner
 from dataflare_vec.engine.tuner.plot import plot_trace
 from dataflare_vec.engine.tuner.rules import CallableTuner, FixedTuner, RuleTuner
 from dataflare_vec.engine.tuner.trace import TraceEntry, trace_frame
-from dataflare_vec.engine.tuner.whole import WholeFrames
+from dataflare_vec.engine.tuner.whole import Cut, WholeFrames
 
 __all__ = [
     "CallableTuner",
     "ChunkTuner",
+    "Cut",
     "FixedTuner",
     "RuleTuner",
     "TraceEntry",

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from dataflare_vec._util.durations import seconds as in_seconds
-from dataflare_vec.engine.tuner.sharing import Sharing
+from dataflare_vec.engine.tuner.sharing import LONG, Sharing
 from dataflare_vec.engine.tuner.trace import TraceEntry, trace_frame
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ TRACE_LENGTH = 1024
 # Near the end of a frame chunks shrink so that no thread idles while another runs a last long one. Below
 # this time per chunk the 10-20 µs of Python for each would cost more than the idling.
 _SHORTEST_SHARE = 250e-6
+
+# Where compiled code hands them out: chunks for each thread, and seconds of one, at least.
+_PIECES, _SHORTEST_PIECE = 8, 5e-6
 
 
 class Tuner(Protocol):
@@ -79,6 +82,18 @@ class TracedTuner:
     def threads_for(self, rows: int, threads: int) -> int:
         """Return how many threads, of so many, are to take a frame; see `Sharing`."""
         return self._sharing.threads(rows, threads, self._cheapest)
+
+    def is_short(self, rows: int) -> bool:
+        """Whether a frame is known to take one thread so little that nobody has to look in between."""
+        return 0 < self._cheapest * rows < LONG
+
+    def piece(self, rows: int, threads: int) -> int:
+        """Return the rows of the chunks in which compiled code is to hand out a short frame."""
+        size = self.next_size(rows)
+        if threads <= 1:
+            return size
+        share = max(rows // (_PIECES * threads), int(_SHORTEST_PIECE / self._cheapest), self.smallest)
+        return min(size, round_up(share))
 
     def record_frame(self, rows: int, threads: int, seconds: float) -> None:
         """Record a frame that is done, with all its chunks."""

@@ -6,9 +6,15 @@ from collections import deque
 
 from dataflare_vec.engine.tuner.samples import median
 
-# Frames of more seconds on one thread are shared: there it doesn't count what it takes to wake the others
-# and to wait for them.
-_LONG = 10e-3
+#: Frames of more seconds on one thread are shared: there it doesn't count what it takes to wake the others
+#: and to wait for them.
+LONG = 10e-3
+
+# Frames of less aren't: they would be over before another thread is awake.
+_BRIEF = 40e-6
+
+# What a frame has to take, shared, of what it takes alone: for less than that another thread isn't kept busy.
+_PAYS = 0.95
 
 # Frames of each kind that are compared.
 _TO_COMPARE, _KEPT = 3, 5
@@ -39,8 +45,10 @@ class Sharing:
 
     def threads(self, rows: int, threads: int, cost: float) -> int:
         """Return how many threads, of so many, are to take a frame, of which a row takes one so long."""
-        if threads <= 1 or cost * rows >= _LONG:
+        if threads <= 1 or cost * rows >= LONG:
             return threads
+        if 0 < cost * rows < _BRIEF:
+            return 1
         frames = self._frames.get(rows.bit_length())
         return threads if frames is None or frames.shares() else 1
 
@@ -67,7 +75,7 @@ class _Frames:
 
     @property
     def _pays(self) -> bool:
-        return median(self._shared) < median(self._alone)
+        return median(self._shared) < _PAYS * median(self._alone)
 
     def record(self, cost: float, *, shared: bool) -> None:
         """Note what a row of the next frame took."""
