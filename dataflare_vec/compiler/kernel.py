@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
+_KEEPING = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
 
 
 # So many chunks go to the general variant at once, after one that it turned out to be needed for.
@@ -80,8 +81,8 @@ class Kernel(ABC):
     def __init__(self) -> None:
         self.renew_after_fork()
         forks.renew_in_child(self)
-        self._callables: dict[tuple[bool, bool], Loop] = {}
-        self._loops: dict[LoopVariant, Loop] = {}
+        self._callables: dict[tuple[bool, bool, bool], Loop] = {}
+        self._loops: dict[tuple[LoopVariant, bool], Loop] = {}
         self._code: dict[LoopVariant, MachineCode] = {}
         self._general_calls = 0  # how many more chunks don't try the guarded variant first
 
@@ -89,7 +90,7 @@ class Kernel(ABC):
         """Have a lock that no thread holds."""
         self._lock = threading.RLock()
 
-    def loop(self, *, nulls: bool, records_errors: bool = False) -> Loop:
+    def loop(self, *, nulls: bool, records_errors: bool = False, is_brief: bool = False) -> Loop:
         """Return a loop.
 
         Parameters
@@ -98,12 +99,15 @@ class Kernel(ABC):
             Whether there are nulls, or rows that aren't selected.
         records_errors
             Whether to write down which rows raised; goes with ``nulls``.
+        is_brief
+            Whether it is to keep the GIL, unless it has loops of unknown length: of many threads whoever lets
+            go of it for a microsecond waits for all others.
         """
-        loop = self._callables.get((nulls, records_errors))
+        key = nulls, records_errors, is_brief
+        loop = self._callables.get(key)
         if loop is None:
-            loop = self._callables[nulls, records_errors] = self._callable(
-                LoopVariant(nulls or records_errors, records_errors)
-            )
+            variant = LoopVariant(nulls or records_errors, records_errors)
+            loop = self._callables[key] = self._callable(variant, is_brief=is_brief)
         return loop
 
     def address(self, *, nulls: bool) -> int:
@@ -137,12 +141,12 @@ class Kernel(ABC):
     def _obtain(self, variant: LoopVariant) -> MachineCode:
         """Return a loop that isn't in memory yet. Under the kernel's lock."""
 
-    def _callable(self, variant: LoopVariant) -> Loop:
+    def _callable(self, variant: LoopVariant, *, is_brief: bool) -> Loop:
         if not self.has_general_variant:
-            return self._loop(variant)
+            return self._loop(variant, is_brief=is_brief)
         if variant.records_errors:
             return self._loop(variant._replace(general=True))
-        fast = self._loop(variant)
+        fast = self._loop(variant, is_brief=is_brief)
 
         def loop(arguments: int, rows: int) -> int:
             if self._general_calls > 0:
@@ -159,13 +163,14 @@ class Kernel(ABC):
 
         return loop
 
-    def _loop(self, variant: LoopVariant) -> Loop:
-        loop = self._loops.get(variant)
+    def _loop(self, variant: LoopVariant, *, is_brief: bool = False) -> Loop:
+        loop = self._loops.get((variant, is_brief))
         if loop is None:
             with self._lock:
-                loop = self._loops.get(variant)
-                if loop is None:
+                code = self._code.get(variant)
+                if code is None:
                     code = self._code[variant] = self._obtain(variant)
-                    loop = watched(code.address, 2) if code.looks else PROTOTYPE(code.address)
-                    self._loops[variant] = loop
+                prototype = _KEEPING if is_brief else PROTOTYPE
+                loop = watched(code.address, 2) if code.looks else prototype(code.address)
+                self._loops[variant, is_brief] = loop
         return loop

@@ -11,6 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
+from dataflare_vec.compiler.kernel import Kernel
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.engine.execution import execute
 from dataflare_vec.engine.tuner import FixedTuner, WholeFrames
@@ -271,3 +272,27 @@ def test_a_tuner_sees_one_in_sixteen_of_brief_frames():
     assert len(tuner.trace) == 15
     assert not whole.take(4097)
     assert whole.take(10)
+
+
+def test_brief_loops_keep_the_gil_until_one_takes_long(monkeypatch):
+    def harmonic(n):
+        total = 0.0
+        for i in range(n):
+            total += 1.0 / (i + 1)
+        return total
+
+    kept, loop = [], Kernel.loop
+
+    def noted(self, *, is_brief=False, **options):
+        kept.append(is_brief)
+        return loop(self, is_brief=is_brief, **options)
+
+    plugin = dfv.register("harmonic", harmonic, replace=True)
+    monkeypatch.setattr(Kernel, "loop", noted)
+    for _ in range(50):
+        assert values(pl.DataFrame({"n": [1, 2]}), plugin) == [1.0, 1.5]
+    assert not kept[0]
+    assert kept[-1]
+    values(pl.DataFrame({"n": [100_000_000]}), plugin)
+    values(pl.DataFrame({"n": [1]}), plugin)
+    assert kept[-2:] == [True, False]

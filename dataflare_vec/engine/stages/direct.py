@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 #: No rows are selected, and none fail: see `jit.abi.arguments`.
 _ALL_ROWS = (0, 0, 0, 0, 0)
 _MASK = Made("", FORMATS[pl.Boolean], 0, MASK)
+
+
+#: Seconds that a loop may be expected to take if it is to keep the GIL; and if one took so many all the same,
+#: as rows may take long by what is in them, no later one of its kernel keeps it.
+_BRIEF, _TOO_LONG = 10e-6, 20e-3
 
 
 class SomeFailed(Exception):  # no error yet: a `Run` says which rows, and what becomes of them
@@ -87,6 +93,9 @@ class DirectCall:
         self._is_as_made = all(field.dtype is None for field in self._fields)
         self._is_as_made = self._is_as_made and "\0" not in "".join(writes)
         self._states: tuple[CallState, CallState] | None = None  # made with the first call
+        # Threads may change these at once.
+        self._cost = inf  # seconds a row, lately at best
+        self._may_be_brief = True
 
     def _make_states(self) -> tuple[CallState, CallState]:
         """Make what the states of calls have in common: of those that make columns, and of the builders'."""
@@ -169,13 +178,7 @@ class DirectCall:
                 self._lend(pool, common.known, address, rows, nulls=found > 0)
             if placed or builds:
                 words = self._words(placed, state[: common.arguments], targets)
-            loop = self._kernel.loop(nulls=found > 0)  # compiled now, not in the time that is measured
-            began = perf_counter()
-            if cut is None or cut.rows == rows:
-                failed, own = loop(words.buffer_info()[0], rows), rows
-            else:
-                failed, own = self._share(words, rows, cut, nulls=found > 0)
-            elapsed = perf_counter() - began
+            failed, times = self._call(words, rows, cut, nulls=found > 0)
             for target in targets:
                 target.check()
             if failed:
@@ -183,12 +186,30 @@ class DirectCall:
             keep = True
         finally:
             made = self._end(common.known, address, keep)
-        threads = 1 if cut is None else cut.threads
-        times = ((elapsed, elapsed * min(rows / max(own, 1), threads)),)
         if not builds:
-            return self._columns(made), times
+            return self._columns(made), (times,)
         series = [target.to_series(name) for name, target in zip(self.writes, targets, strict=True)]
-        return series, times
+        return series, (times,)
+
+    def _call(
+        self, words: array[int], rows: int, cut: Cut | None, *, nulls: bool
+    ) -> tuple[int, tuple[float, float]]:
+        """Return whether rows failed; the seconds that the loop took, and those of all threads together."""
+        is_brief = self._cost * rows < _BRIEF and self._may_be_brief
+        # Compiled now, not in the time that is measured.
+        loop = self._kernel.loop(nulls=nulls, is_brief=is_brief)
+        busy = 1.0
+        began = perf_counter()
+        if cut is None or cut.rows == rows:
+            failed = loop(words.buffer_info()[0], rows)
+        else:
+            failed, own = self._share(words, rows, cut, nulls=nulls)
+            busy = min(rows / max(own, 1), cut.threads)
+        elapsed = perf_counter() - began
+        self._cost = min(1.05 * self._cost, elapsed / rows)
+        if is_brief and elapsed > _TOO_LONG:
+            self._may_be_brief = False
+        return failed, (elapsed, elapsed * busy)
 
     def _share(self, words: array[int], rows: int, cut: Cut, *, nulls: bool) -> tuple[int, int]:
         """Return whether rows failed that several threads took, and how many of them this one took."""
