@@ -46,7 +46,7 @@ class MemoryPool:
     either side of a fork.
 
     Numbers and booleans that a call returns have memory of their own, outside of the pool, if it had up to
-    1,024 rows, or up to 16,384 where the pool has no `max_bytes`.
+    1,024 rows, or up to 131,072 where the pool has no `max_bytes`.
 
     The pool is thread-safe. It has no threads of its own: buffers idle too long are freed while
     others are got or come back, and by `trim`.

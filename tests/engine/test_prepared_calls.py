@@ -150,7 +150,7 @@ def test_threads_share_a_prepared_call():
     assert after.total_processed - before.total_processed == 200 * sum(heights)
 
 
-@pytest.mark.parametrize("rows", [1, 63, 64, 65, 1000, 5000, 16_384, 16_385, 40_000])
+@pytest.mark.parametrize("rows", [1, 63, 64, 65, 1000, 5000, 16_384, 16_385, 131_072, 131_073])
 @pytest.mark.parametrize("nulls", [False, True])
 def test_one_chunk_of_any_size(rows, nulls):
     @dfv.plugin
@@ -163,7 +163,7 @@ def test_one_chunk_of_any_size(rows, nulls):
     if nulls:
         frame = frame.with_columns(pl.when(pl.col("n") % 7 != 1).then("n").alias("n"))
     frame = pl.concat([frame[:5], frame], rechunk=True)[5:]  # bits and validity don't begin with a byte
-    result = dfv.apply(frame, several, config=dfv.BatchConfig(default_batch_size=1 << 16, tuner="fixed"))
+    result = dfv.apply(frame, several, config=dfv.BatchConfig(default_batch_size=1 << 18, tuner="fixed"))
     expected = frame.with_columns(
         several_0=pl.col("n").cast(pl.Int64) * 2,
         several_1=pl.when(pl.col("n").is_not_null()).then(~pl.col("flag")),

@@ -31,8 +31,12 @@ _log = get_logger(__name__)
 #: Rows that are never cut into chunks.
 FEW_ROWS = 1024
 
-#: Rows whose columns have memory of their own; fewer if each byte is to be counted.
-OWN_ROWS = 1 << 14
+#: Rows whose columns have memory of their own, up to a MiB each, which allocators keep at hand; fewer if each
+#: byte is to be counted.
+OWN_ROWS = 1 << 17
+
+#: Rows that a pipeline takes as a whole: what one kernel writes is still in cache when the next one reads it.
+PIPELINE_ROWS = 1 << 14
 
 
 def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Computed | None:
@@ -47,7 +51,7 @@ def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Comp
         If some row did; then it needs a `Run`, too.
     """
     direct, runtime = plan.direct, request.runtime
-    if direct is None or runtime.is_closed or (plan.is_pipeline and rows > OWN_ROWS):
+    if direct is None or runtime.is_closed or (plan.is_pipeline and rows > PIPELINE_ROWS):
         return None  # a `Run` says that the pool is closed
     is_filter = direct.is_filter
     if not rows:  # streams ask so for the types of what comes out
