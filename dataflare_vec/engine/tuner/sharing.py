@@ -13,22 +13,27 @@ LONG = 10e-3
 # Frames of less aren't: they would be over before another thread is awake.
 _BRIEF = 40e-6
 
-# What a frame has to take, shared, of what it takes alone: for less than that another thread isn't kept busy.
+# What a frame may take, shared, of what it takes alone: for less gain no other thread is kept busy.
 _PAYS = 0.95
 
-# Frames of each kind that are compared.
+# Frames taken alone that say what it takes, and how many of them are remembered.
 _TO_COMPARE, _KEPT = 3, 5
 
-# Frames until the other way is tried again.
-_FIRST_REVIEW, _LAST_REVIEW = 32, 512
+# Frames that are taken alone after one that was shared in vain.
+_FIRST_PAUSE, _LAST_PAUSE = 16, 512
+
+# Frames shared one after the other, and not in vain, until a pause is short again, and until it is looked
+# again what one takes alone.
+_TRUSTED, _OUTDATED = 8, 512
 
 
 class Sharing:
     """Chooses, for frames of few milliseconds, between all threads and the calling one alone.
 
     A second thread has to be woken and waited for, which takes microseconds on an idle machine, and may take
-    milliseconds on a busy one, or where Python's threads hand the interpreter's lock to each other. The
-    first frames of about a size are taken in turn; then the better way is, and ever more rarely the other.
+    milliseconds on a busy one, or where Python's threads hand the interpreter's lock to each other. So frames
+    of about a size are shared until one took no less than they take alone. Then some are taken alone, and if
+    it is in vain again, ever more.
 
     Examples
     --------
@@ -63,30 +68,30 @@ class _Frames:
 
     def __init__(self) -> None:
         self._alone: deque[float] = deque(maxlen=_KEPT)
-        self._shared: deque[float] = deque(maxlen=_KEPT)
-        self._since = 0  # frames since the other way was tried
-        self._review = _FIRST_REVIEW
+        self._left = 0  # frames of a pause
+        self._pause = _FIRST_PAUSE
+        self._shared = 0  # frames since the last pause
 
     def shares(self) -> bool:
         """Whether the next frame is to be shared."""
-        if min(len(self._alone), len(self._shared)) < _TO_COMPARE:
-            return len(self._shared) <= len(self._alone)
-        return self._pays != (self._since >= self._review)
-
-    @property
-    def _pays(self) -> bool:
-        return median(self._shared) < _PAYS * median(self._alone)
+        return self._left <= 0 and len(self._alone) >= _TO_COMPARE
 
     def record(self, cost: float, *, shared: bool) -> None:
         """Note what a row of the next frame took."""
-        is_known = min(len(self._alone), len(self._shared)) >= _TO_COMPARE
-        before = is_known and self._pays
-        (self._shared if shared else self._alone).append(cost)
-        if not is_known:
+        if not shared:
+            self._alone.append(cost)
+            self._left -= 1
+        elif len(self._alone) >= _TO_COMPARE:
+            self._judge(pays=cost < _PAYS * median(self._alone))
+
+    def _judge(self, *, pays: bool) -> None:
+        """Go on sharing frames, or pause."""
+        if not pays:
+            self._left, self._shared = self._pause, 0
+            self._pause = min(2 * self._pause, _LAST_PAUSE)
             return
-        if self._pays != before:
-            self._since, self._review = 0, _FIRST_REVIEW
-        elif shared != before:
-            self._since, self._review = 0, min(2 * self._review, _LAST_REVIEW)
-        else:
-            self._since += 1
+        self._shared += 1
+        if self._shared >= _TRUSTED:
+            self._pause = _FIRST_PAUSE
+        if self._shared % _OUTDATED == 0:
+            self._alone.clear()
