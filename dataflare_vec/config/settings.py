@@ -195,7 +195,9 @@ class BatchConfig:
     Notes
     -----
     Up to 1,024 rows of row kernels or of one filter are never cut into chunks. Of frames that are one chunk
-    and take less than 100 µs a tuner sees one in sixteen.
+    and take less than 100 µs a tuner sees one in sixteen. One that is known to take a thread less than 10 ms,
+    by the costs that a tuner has measured, goes through compiled code as a whole, where threads share it if
+    that paid lately; the tuner is told what its chunks took on average.
 
     `target_latency` is kept as a `timedelta`, whatever it was given as. A `default_batch_size` outside
     the bounds is no error: a tuner starts at the nearer bound.

@@ -15,6 +15,7 @@ from dataflare_vec.compiler.kernel import Kernel
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.engine.execution import execute
 from dataflare_vec.engine.tuner import FixedTuner, WholeFrames
+from testing.oracle import in_chunks, shared_out
 
 FRAME = pl.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
 
@@ -249,6 +250,36 @@ def test_a_pipeline_of_any_size(rows):
     manager.process_batch(steps, frame)
     assert manager.get_metrics("described").total_processed == rows
     assert manager.get_metrics("described").error_count == (rows > 777)
+
+
+def test_a_guard_that_fails_in_a_shared_frame():
+    sine = dfv.register("sine", lambda x: math.sin(x), replace=True)
+    frame = pl.DataFrame({"x": [*range(5000)], "n": 0}, schema={"x": pl.Float64, "n": pl.Int64})
+    for x in (frame["x"], frame["x"].scatter(3000, 1e300), frame["x"]):
+        frame = frame.with_columns(x)
+        with in_chunks():
+            expected = values(frame, sine)
+        for _ in range(20):  # the guard is left out for some
+            with shared_out():
+                assert values(frame, sine) == expected
+
+
+@pytest.mark.parametrize("on_error", ["null", "drop"])
+def test_rows_that_fail_in_a_shared_frame(on_error):
+    def inverse(n):
+        if n % 1000 == 999:
+            raise ValueError(n)
+        return 1 / (n + 1)
+
+    plugin = dfv.register("inverse", inverse, replace=True)
+    frame = pl.DataFrame({"n": range(20_000)})
+    results = []
+    for road in (shared_out, in_chunks):
+        with road():
+            results.append(dfv.run(frame, plugin, on_error=on_error))
+    assert_frame_equal(results[0].frame, results[1].frame)
+    assert_frame_equal(results[0].errors, results[1].errors)
+    assert results[0].error_count == 20
 
 
 def test_debugging_tells_of_whole_frames(caplog, scaled):
