@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         AnnotationWarning,
         ArgumentError,
         BindingError,
+        BuildError,
         ColumnNotFoundError,
         ColumnTypeError,
         DataFlareError,
@@ -67,6 +68,8 @@ if TYPE_CHECKING:
         PoolLimitError,
         PoolStats,
     )
+    from dataflare_vec.polars_plugin.build import build
+    from dataflare_vec.polars_plugin.library import PluginLibrary
     from dataflare_vec.service.health import HealthReport
     from dataflare_vec.service.manager import PluginManager, default_manager
     from dataflare_vec.service.single_record import PluginResult
@@ -96,6 +99,7 @@ _HOMES = {
         "AnnotationWarning",
         "ArgumentError",
         "BindingError",
+        "BuildError",
         "ColumnNotFoundError",
         "ColumnTypeError",
         "DataFlareError",
@@ -117,6 +121,8 @@ _HOMES = {
         "UnsupportedDataError",
     ),
     "memory": ("BufferSize", "MemoryPool", "PoolError", "PoolLimitError", "PoolStats", "PooledBuffer"),
+    "polars_plugin.build": ("build",),
+    "polars_plugin.library": ("PluginLibrary",),
     "service.health": ("HealthReport",),
     "service.manager": ("PluginManager", "default_manager"),
     "service.single_record": ("PluginResult",),
@@ -144,6 +150,7 @@ __all__ = [
     "BatchResult",
     "BindingError",
     "BufferSize",
+    "BuildError",
     "ChunkTuner",
     "ColumnNotFoundError",
     "ColumnTypeError",
@@ -165,6 +172,7 @@ __all__ = [
     "PluginDisabledError",
     "PluginError",
     "PluginInfo",
+    "PluginLibrary",
     "PluginManager",
     "PluginManagerConfig",
     "PluginMetrics",
@@ -188,6 +196,7 @@ __all__ = [
     "UnsupportedDataError",
     "apply",
     "bits",
+    "build",
     "column",
     "compile_ahead",
     "default_manager",

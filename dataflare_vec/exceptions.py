@@ -257,6 +257,17 @@ class UnsupportedDataError(DataFlareError, TypeError):
 
 
 @by_public_name
+class BuildError(PluginError, RuntimeError):
+    """A plugin can't be built into a native library.
+
+    Attributes
+    ----------
+    plugin, expected, got, hint
+        As in `DataFlareError`.
+    """
+
+
+@by_public_name
 class KernelCompileError(PluginError, TypeError):
     """Numba can't compile a kernel for the dtypes of the columns.
 

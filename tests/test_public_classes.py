@@ -8,6 +8,7 @@ import io
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -44,6 +45,7 @@ def instances() -> dict[str, object]:
         "KeyedState": dfv.run(frame, total, by="k").state,
         "Plugin": haversine,
         "PluginInfo": dfv.PluginInfo(name="a"),
+        "PluginLibrary": dfv.PluginLibrary(Path("a.so"), {"haversine": haversine}, {"haversine": ()}),
         "PluginMetrics": manager.get_metrics("inverse"),
         "PluginResult": manager.process_record("inverse", {"x": 0.0}),
         "PluginState": dfv.PluginState.FAILED,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dataflare_vec._version import __version__
 from dataflare_vec.cli import (
     bench,
+    build,
     cache,
     common,
     compile,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 #: In the order of ``--help``. Each has ``add(commands)``, which adds its parser and sets ``run`` on it:
 #: ``run(options) -> int``, the exit code. What a command needs is imported when it runs.
-COMMANDS = (run, listing, show, explain, bench, new, report, compile, cache, demo)
+COMMANDS = (run, listing, show, explain, bench, new, report, compile, build, cache, demo)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,180 @@
+"""`build`: from kernels to a native library."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import polars as pl
+
+from dataflare_vec.compiler.native.numba import import_compiler
+from dataflare_vec.definition.annotations import assumed_dtype
+from dataflare_vec.definition.plugin import Plugin
+from dataflare_vec.definition.registry import default_registry
+from dataflare_vec.exceptions import ArgumentError, BindingError
+from dataflare_vec.files.atomic_write import atomic_file
+from dataflare_vec.polars_plugin.functions import check_can_be_built, compile_function
+from dataflare_vec.polars_plugin.library import PluginLibrary
+from dataflare_vec.polars_plugin.linker import check_machine, link, linker
+from dataflare_vec.polars_plugin.source import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataflare_vec.compiler.jit.codegen.other_processors import Processor
+
+    #: Parameter to dtype.
+    Schema: TypeAlias = Mapping[str, Any]
+    Schemas: TypeAlias = Schema | Sequence[Schema] | None
+
+
+def build(
+    plugins: str | Plugin | Iterable[str | Plugin] | Mapping[Any, Schemas],
+    schema: Schemas = None,
+    *,
+    output: str | Path = ".",
+    name: str | None = None,
+) -> PluginLibrary:
+    """Build kernels into a native library, which Polars loads without Python, Numba or this package.
+
+    Parameters
+    ----------
+    plugins
+        A row kernel or filter, or its name; a list of these; or a dict from these to their ``schema``.
+    schema
+        Dtypes of the columns of one plugin: a dict from parameter to Polars dtype, or a list of such, one for
+        each set of dtypes that it is built for. By default those of its annotations, else Float64.
+    output
+        Folder for the library; it is made if it isn't there.
+    name
+        What the file is called, before a digest of its content; by default as the first plugin.
+
+    Returns
+    -------
+    PluginLibrary
+        Path of the file, and its plugins as expressions.
+
+    Raises
+    ------
+    BuildError
+        If a plugin can't be built, with the reason, or the linker fails.
+    MissingDependencyError
+        If there is no linker.
+    BindingError, ColumnTypeError, KernelCompileError, KernelResultError
+        As `compile_ahead` does.
+    SinkError
+        If the file can't be written.
+
+    Notes
+    -----
+    Built are numbers, booleans, dates, times, datetimes and durations, for x86-64 processors of level v3 on
+    Linux. Constants are keyword arguments. The result's dtype, and that columns are of dtypes that the plugin
+    was built for, are known when Polars plans a query. Results are those of `apply`, bit for bit; an error
+    names the first row that fails.
+
+    Without this package the library is used by Polars' own
+    ``polars.plugins.register_plugin_function(plugin_path=…, function_name="fare", args=["distance"],
+    kwargs={"base": 3.5, "on_error": "null"}, is_elementwise=True)``.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def taxi_fare(distance, minutes, base=3.5):
+    ...     return base + 1.2 * distance + 0.4 * minutes
+    >>> from tempfile import mkdtemp
+    >>> library = dfv.build(taxi_fare, output=mkdtemp())
+    >>> df = pl.DataFrame({"distance": [10.0], "minutes": [20.0]})
+    >>> df.select(library.expr("taxi_fare", "distance", "minutes", base=5.0)).item()
+    25.0
+    """
+    wanted = _wanted(plugins, schema)
+    check_machine()
+    for plugin, schemas in wanted.items():
+        check_can_be_built(plugin, schemas)
+    command = linker()
+    processor = _processor()
+    functions = [compile_function(plugin, schemas, processor) for plugin, schemas in wanted.items()]
+    stem = name or functions[0].plugin.name
+    objects = {
+        symbol: signature.loops[variant].code
+        for function in functions
+        for signature in function.signatures
+        for variant, symbol in signature.symbols.items()
+    }
+    content = link(tables(stem, functions), objects, command)
+    path = _write(Path(output), stem, content)
+    return PluginLibrary(
+        path,
+        {function.plugin.name: function.plugin for function in functions},
+        {function.plugin.name: function.schemas for function in functions},
+    )
+
+
+def _processor() -> Processor:
+    import_compiler()
+    from dataflare_vec.compiler.jit.codegen.other_processors import Processor
+
+    return Processor(
+        "x86_64-unknown-linux-gnu", "x86-64-v3", "+avx2,+fma,+bmi2,+ssse3,+sse4.1,+sse4.2,+popcnt"
+    )
+
+
+def _write(folder: Path, stem: str, content: bytes) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = (folder / f"{stem}-{hashlib.sha256(content).hexdigest()[:16]}.so").resolve()
+    with atomic_file(path) as temporary:
+        assert isinstance(temporary, Path)  # a name with a digest is no device
+        temporary.write_bytes(content)
+    return path
+
+
+def _wanted(plugins: Any, schema: Schemas) -> dict[Plugin, tuple[Schema, ...]]:
+    """Return the plugins, and the dtypes of all of their columns that each is built for."""
+    if isinstance(plugins, Mapping):
+        given = dict(plugins)
+    elif isinstance(plugins, (str, Plugin)):
+        given = {plugins: schema}
+    else:
+        given = dict.fromkeys(plugins)
+    if schema is not None and not isinstance(plugins, (str, Plugin)):
+        msg = "`schema` goes with one plugin"
+        raise ArgumentError(msg, argument="schema", hint="pass a dict from plugin to schema")
+    if not given:
+        raise ArgumentError(argument="plugins", expected="a plugin at least", got=repr(plugins))
+    wanted: dict[Plugin, tuple[Schema, ...]] = {}
+    for key, one in given.items():
+        plugin = default_registry.resolve(key)
+        if any(plugin.name == other.name for other in wanted):
+            msg = f"the plugin `{plugin.name}` is given twice"
+            raise ArgumentError(msg, argument="plugins")
+        wanted[plugin] = _schemas(plugin, one)
+    return wanted
+
+
+def _schemas(plugin: Plugin, schema: Schemas) -> tuple[Schema, ...]:
+    columns = [parameter for parameter in plugin.parameters if parameter.is_column]
+    if schema is None:
+        return ({parameter.name: assumed_dtype(parameter.expects) for parameter in columns},)
+    several = [schema] if isinstance(schema, Mapping) else list(schema)
+    return tuple(
+        {parameter.name: _dtype(plugin, parameter.name, one) for parameter in columns} for one in several
+    )
+
+
+def _dtype(plugin: Plugin, parameter: str, schema: Schema) -> pl.DataType:
+    if parameter not in schema:
+        msg = f"the schema has no type for parameter `{parameter}`"
+        raise BindingError(msg, plugin=plugin.name, parameter=parameter)
+    dtype = schema[parameter]
+    if isinstance(dtype, type) and issubclass(dtype, pl.DataType):
+        return dtype()
+    if not isinstance(dtype, pl.DataType):
+        msg = f"the type of parameter `{parameter}` must be a Polars dtype, got {dtype!r}"
+        raise BindingError(
+            msg, plugin=plugin.name, parameter=parameter, expected="a Polars dtype", got=repr(dtype)
+        )
+    return dtype

@@ -1,0 +1,267 @@
+"""What a library is built of: which plugins can be built, and their loops as object files."""
+
+from __future__ import annotations
+
+import ctypes
+import linecache
+import pickle
+import struct
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.compiler.hot_reload import check
+from dataflare_vec.compiler.kernel import LoopVariant
+from dataflare_vec.compiler.native.numba import import_compiler
+from dataflare_vec.compiler.specialise import specialise
+from dataflare_vec.definition.binding import bind
+from dataflare_vec.definition.plugin import Form, PluginType
+from dataflare_vec.exceptions import BuildError, KernelResultError
+from dataflare_vec.polars_plugin.formats import KNOWN, format_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dataflare_vec.compiler.jit.codegen.other_processors import ObjectFile, Processor
+    from dataflare_vec.compiler.specialise import Prepared
+    from dataflare_vec.definition.plugin import Parameter, Plugin
+
+#: Columns, constants and results of a function, at most: `MAX_COLUMNS` of `runtime/plugin.h`.
+MOST = 64
+#: The keyword argument of all functions.
+ON_ERROR = "on_error"
+
+_INTERRUPTED = "dfv_interrupted"  # which `runtime/call.c` has
+_CONSTANTS = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT"}
+
+
+@dataclass(frozen=True)
+class BuiltSignature:
+    """The loops of a plugin for columns of some dtypes.
+
+    Attributes
+    ----------
+    inputs, outputs
+        Formats of the columns; name, format and whether it may be null, of each result.
+    loops
+        Object files by variant.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[tuple[str, str, bool], ...]
+    loops: Mapping[LoopVariant, ObjectFile]
+    symbols: Mapping[LoopVariant, str]
+
+
+@dataclass(frozen=True)
+class BuiltFunction:
+    """A plugin of a library.
+
+    Attributes
+    ----------
+    plugin
+        The plugin.
+    schemas
+        The dtypes that it is built for, by parameter.
+    signatures
+        What was built for each.
+    """
+
+    plugin: Plugin
+    schemas: tuple[Mapping[str, Any], ...]
+    signatures: tuple[BuiltSignature, ...]
+
+    @property
+    def columns(self) -> tuple[Parameter, ...]:
+        """The parameters that are columns."""
+        return tuple(parameter for parameter in self.plugin.parameters if parameter.is_column)
+
+    @property
+    def constants(self) -> tuple[Parameter, ...]:
+        """The parameters that are constants."""
+        return tuple(parameter for parameter in self.plugin.parameters if not parameter.is_column)
+
+
+def constant_kind(parameter: Parameter) -> str:
+    """Return the kind of a constant, as the tables call it."""
+    return _CONSTANTS[type(parameter.default)]
+
+
+def constant_bits(value: float) -> int:
+    """Return a constant as the argument buffer holds it."""
+    if isinstance(value, float):
+        return int(struct.unpack("<q", struct.pack("<d", value))[0])
+    return int(value)
+
+
+def check_can_be_built(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> None:
+    """Raise if a plugin can't be part of a library, as far as that is known without compiling it.
+
+    Raises
+    ------
+    BuildError
+        Saying why.
+    """
+    for reason in (*_reasons(plugin), *_reasons_of_dtypes(plugin, schemas)):
+        msg = f"it can't be built into a native library: {reason}"
+        raise BuildError(msg, plugin=plugin.name)
+
+
+def _reasons(plugin: Plugin) -> Iterator[str]:
+    if plugin.form is not Form.ROW:
+        kind = plugin.form.value
+        yield f"it is {'an' if kind[0] in 'aeiou' else 'a'} {kind}, and only row kernels and filters can yet"
+    if not (plugin.name.isidentifier() and plugin.name.isascii()):
+        yield "its name has to be an identifier of ASCII letters, digits and underscores, as the symbol is"
+    columns = [parameter for parameter in plugin.parameters if parameter.is_column]
+    constants = [parameter for parameter in plugin.parameters if not parameter.is_column]
+    if not columns:
+        yield "it reads no column"
+    if max(len(columns), len(constants)) > MOST:
+        yield f"it has more than {MOST} columns or constants"
+    for parameter in columns:
+        if len(parameter.offsets) > 1:
+            yield f"`{parameter.name}` reads rows before or after, which Polars may have in another batch"
+    for parameter in constants:
+        default = parameter.default
+        if type(default) not in _CONSTANTS or (type(default) is int and not -(1 << 63) <= default < 1 << 63):
+            yield f"its constant `{parameter.name}` is {default!r}, and only numbers and bools can yet"
+        if parameter.name == ON_ERROR:
+            yield f"its constant `{ON_ERROR}` is called as the keyword argument that all plugins have"
+
+
+def _reasons_of_dtypes(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for schema in schemas:
+        for name, dtype in schema.items():
+            if format_of(dtype) is None:
+                yield f"column `{name}` is {dtype}, and only {KNOWN} can yet"
+    formats = [tuple(map(format_of, schema.values())) for schema in schemas]
+    if len({*formats}) < len(formats):
+        yield "it is given the same dtypes twice"
+
+
+def compile_function(
+    plugin: Plugin, schemas: Sequence[Mapping[str, Any]], processor: Processor
+) -> BuiltFunction:
+    """Compile a plugin for a library.
+
+    Raises
+    ------
+    BuildError
+        If it refers to something that a library hasn't got.
+    ColumnTypeError, KernelCompileError, KernelResultError
+        As for a frame with such columns.
+    """
+    import_compiler()
+    from dataflare_vec.compiler.jit.codegen.other_processors import compiling_for
+
+    check(plugin)
+    with compiling_for(processor):
+        signatures = tuple(
+            _compile_signature(plugin, schema, processor, f"loop_{plugin.name}_{i}")
+            for i, schema in enumerate(schemas)
+        )
+    return BuiltFunction(plugin, tuple(schemas), signatures)
+
+
+def _compile_signature(
+    plugin: Plugin, schema: Mapping[str, Any], processor: Processor, symbol: str
+) -> BuiltSignature:
+    import_compiler()
+    from dataflare_vec.compiler.jit.codegen.other_processors import write_object
+
+    # A filter answers with its Boolean, as in an expression.
+    info = replace(plugin.info, plugin_type=PluginType.TRANSFORMER)
+    binding = bind(replace(plugin, info=info), {})
+    prepared = specialise(binding, [schema[item.parameter.name] for item in binding.columns])
+    outputs = _outputs(plugin, prepared)
+    kernel = prepared.kernel.compiled
+    loops = {}
+    symbols = {
+        variant: f"{symbol}_{variant.label}" for variant in _variants(has_general=kernel.has_general_variant)
+    }
+    for variant, name in symbols.items():
+        library = kernel.library_of(variant)
+        _check_instructions(plugin, library)
+        loops[variant] = write_object(library, processor, name)
+        _check_external(plugin, loops[variant].external)
+    inputs = tuple(str(format_of(dtype)) for dtype in schema.values())
+    return BuiltSignature(inputs, outputs, loops, symbols)
+
+
+def _variants(*, has_general: bool) -> Iterator[LoopVariant]:
+    for nulls in (False, True):
+        yield LoopVariant(nulls, records_errors=False)
+        if has_general:
+            yield LoopVariant(nulls, records_errors=False, general=True)
+    yield LoopVariant(nulls=True, records_errors=True, general=has_general)
+
+
+def _outputs(plugin: Plugin, prepared: Prepared) -> tuple[tuple[str, str, bool], ...]:
+    names = prepared.field_names(plugin) or (plugin.name,)
+    dtypes = prepared.dtypes
+    if plugin.is_filter and dtypes != (pl.Boolean(),):
+        got = ", ".join(map(str, dtypes))
+        msg = f"a filter must return a bool, it returns {got}"
+        raise KernelResultError(msg, plugin=plugin.name, expected="a bool", got=got)
+    outputs = []
+    for name, field in zip(names, prepared.outputs, strict=True):
+        written = format_of(field.shown)
+        if written is None:
+            msg = (
+                f"it can't be built into a native library: it returns {field.shown}, and only {KNOWN} can yet"
+            )
+            raise BuildError(msg, plugin=plugin.name)
+        outputs.append((name, written, field.nullable))
+    if len(outputs) > MOST:
+        msg = f"it can't be built into a native library: it has more than {MOST} results"
+        raise BuildError(msg, plugin=plugin.name)
+    return tuple(outputs)
+
+
+def _check_instructions(plugin: Plugin, library: Any) -> None:
+    import_compiler()
+    from dataflare_vec.compiler.jit.codegen.other_processors import uses_instructions_of
+
+    found = uses_instructions_of(library._final_module)
+    if found:
+        msg = f"it can't be built into a native library: it uses `{found[0]}`, which not all processors have"
+        raise BuildError(msg, plugin=plugin.name)
+
+
+def _check_external(plugin: Plugin, names: Sequence[str]) -> None:
+    for name in names:
+        if name == _INTERRUPTED or any(hasattr(library, name) for library in _c_libraries()):
+            continue
+        why = f"it needs `{name}` when it runs, which is no part of the C library"
+        if name.startswith("NRT_"):
+            why = (
+                "it allocates memory when it runs, through Numba's runtime: for a message that is made "
+                "when it raises, an array, a list or a string"
+            )
+        msg = f"it can't be built into a native library: {why}"
+        raise BuildError(msg, plugin=plugin.name)
+
+
+@cache
+def _c_libraries() -> tuple[ctypes.CDLL, ...]:
+    return ctypes.CDLL("libc.so.6"), ctypes.CDLL("libm.so.6")
+
+
+def exception_text(pickled: bytes) -> str:
+    """Return what an exception that compiled code raises says: its class, its message and the line."""
+    kind, arguments, place = pickle.loads(pickled)
+    try:
+        message = str(kind(*arguments or ()))
+    except Exception:  # a class that takes other arguments
+        message = ", ".join(map(str, arguments or ()))
+    text = f"{kind.__name__}: {message}" if message else kind.__name__
+    if not place:
+        return text
+    where = f"{PurePath(place[1]).name}, line {place[2]}"
+    # A message that is made when it raises isn't compiled: the line says what it would be made of.
+    line = "" if message else linecache.getline(place[1], place[2]).strip()
+    return f"{text} ({where}: `{line}`)" if line else f"{text} ({where})"

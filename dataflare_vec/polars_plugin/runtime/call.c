@@ -1,0 +1,377 @@
+/* One call of Polars: columns in, loops over their rows, a column out. */
+
+#include "plugin.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows of a call of a loop: so many at most go once more, through a slower loop, where one of them fails; and
+   so often is the value of a column repeated that has one for all rows. A multiple of 64. */
+#define CHUNK 16384
+
+/* What loops of unknown length look at: nobody interrupts them here. */
+__attribute__((visibility("hidden"))) int64_t dfv_interrupted = 0;
+
+typedef struct {
+    const char *format;
+    int width;
+    ArrowArray **arrays;
+    int64_t rows, left;         /* of all arrays; of the array at hand, from the row at hand on */
+    const uint8_t *values;      /* of the array at hand, or of the repeated value */
+    const uint8_t *validity;
+    int64_t row;                /* within the array at hand, its offset included */
+    void *repeated, *no_validity; /* memory of a column that has one value for all rows */
+} InputColumn;
+
+typedef struct {
+    const Function *function;
+    const Signature *signature;
+    Options options;
+    InputColumn inputs[MAX_COLUMNS];
+    OutputColumn outputs[MAX_COLUMNS];
+    int64_t rows;
+    bool nulls;
+    int64_t arguments[4 * (2 * MAX_COLUMNS) + MAX_CONSTANTS + 5];
+    uint64_t selected[CHUNK / 64], failed[CHUNK / 64];
+} Call;
+
+/* -- planning --------------------------------------------------------------------------------------------- */
+
+static bool is_processor_known(const Function *function) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2")) {
+        dfv_say("plugin `%s`: the library `%s` is for x86-64-v3 processors (2013 and later), this one has no "
+                "AVX2, FMA or BMI2",
+                function->name, dfv_library);
+        return false;
+    }
+#endif
+    (void)function;
+    return true;
+}
+
+static void say_types(const Function *function, const char *const *formats) {
+    char text[80];
+    dfv_say("(");
+    for (int i = 0; i < function->column_count; i++)
+        dfv_say("%s%s: %s", i ? ", " : "", function->columns[i], dfv_dtype(formats[i], text, sizeof text));
+    dfv_say(")");
+}
+
+static bool begin(const Function *function, size_t count, const uint8_t *pickle, size_t size, Options *options) {
+    dfv_clear();
+    if (!is_processor_known(function)) return false;
+    if (count != (size_t)function->column_count) {
+        dfv_say("plugin `%s`: it reads %d columns, got %zu", function->name, function->column_count, count);
+        return false;
+    }
+    return dfv_read_options(function, pickle, size, options);
+}
+
+static const Signature *signature_for(const Function *function, const char *const *formats) {
+    for (int i = 0; i < function->signature_count; i++) {
+        const Signature *signature = function->signatures + i;
+        int column = 0;
+        while (column < function->column_count && !strcmp(signature->inputs[column], formats[column])) column++;
+        if (column == function->column_count) return signature;
+    }
+    dfv_say("plugin `%s`: it wasn't built for ", function->name);
+    say_types(function, formats);
+    dfv_say(", but for ");
+    for (int i = 0; i < function->signature_count; i++) {
+        if (i) dfv_say(", ");
+        say_types(function, function->signatures[i].inputs);
+    }
+    dfv_say("; convert with `.cast(…)`, or build it for these too");
+    return NULL;
+}
+
+/* A dictionary's format is that of its codes. */
+static const char *format_of(const ArrowSchema *field) { return field->dictionary ? "dictionary" : field->format; }
+
+void dfv_field(const Function *function, const ArrowSchema *fields, size_t count, const uint8_t *pickle,
+               size_t size, ArrowSchema *out) {
+    Options options;
+    const char *formats[MAX_COLUMNS];
+    memset(out, 0, sizeof *out);
+    if (!begin(function, count, pickle, size, &options)) return;
+    for (size_t i = 0; i < count; i++) formats[i] = format_of(fields + i);
+    const Signature *signature = signature_for(function, formats);
+    if (signature && !dfv_export_schema(signature, fields[0].name, out))
+        dfv_say("plugin `%s`: not enough memory", function->name);
+}
+
+/* -- columns ---------------------------------------------------------------------------------------------- */
+
+static bool has_nulls(const ArrowArray *array) { return array->null_count != 0 && array->buffers[0] != NULL; }
+
+static bool bit(const uint8_t *bits, int64_t i) { return bits[i / 8] >> (i % 8) & 1; }
+
+/* Puts the one value of a column into memory for the rows of a chunk. */
+static bool repeat(InputColumn *column, int64_t rows) {
+    const ArrowArray *array = *column->arrays;
+    size_t width = (size_t)column->width, count = (size_t)(rows < CHUNK ? rows : CHUNK);
+    const uint8_t *value = (const uint8_t *)array->buffers[1] + (size_t)array->offset * width;
+    column->repeated = malloc(width ? width * count : CHUNK / 8);
+    if (!column->repeated) return false;
+    if (!width)
+        memset(column->repeated, bit(array->buffers[1], array->offset) ? 0xff : 0, CHUNK / 8);
+    for (size_t i = 0; width && i < count; i++) memcpy((char *)column->repeated + i * width, value, width);
+    if (has_nulls(array)) {
+        column->no_validity = calloc(CHUNK / 8, 1);
+        if (!column->no_validity) return false;
+    }
+    column->values = column->repeated;
+    column->validity = column->no_validity;
+    column->row = 0;
+    column->left = INT64_MAX;
+    return true;
+}
+
+static bool open_inputs(Call *call, const SeriesExport *inputs) {
+    const Function *function = call->function;
+    int64_t rows = 1;
+    for (int i = 0; i < function->column_count; i++) {
+        InputColumn *column = call->inputs + i;
+        column->format = call->signature->inputs[i];
+        column->width = dfv_width(column->format);
+        column->arrays = inputs[i].arrays;
+        for (size_t part = 0; part < inputs[i].len; part++) {
+            column->rows += inputs[i].arrays[part]->length;
+            call->nulls |= has_nulls(inputs[i].arrays[part]);
+        }
+        if (column->rows != 1 && rows != 1 && column->rows != rows) {
+            dfv_say("plugin `%s`: column `%s` has %" PRId64 " rows, others have %" PRId64, function->name,
+                    function->columns[i], column->rows, rows);
+            return false;
+        }
+        if (column->rows != 1) rows = column->rows;
+    }
+    call->rows = rows;
+    for (int i = 0; rows > 1 && i < function->column_count; i++) {
+        InputColumn *column = call->inputs + i;
+        if (column->rows != 1) continue;
+        while (!(*column->arrays)->length) column->arrays++;
+        if (!repeat(column, rows)) {
+            dfv_say("plugin `%s`: not enough memory", function->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool add_validity(Call *call, OutputColumn *column) {
+    if (column->validity) return true;
+    column->validity_size = (size_t)(call->rows + 7) / 8;
+    column->validity = dfv_allocate(column->validity_size);
+    if (!column->validity) return false;
+    memset(column->validity, 0xff, column->validity_size);
+    return true;
+}
+
+static bool open_outputs(Call *call) {
+    for (int i = 0; i < call->signature->output_count; i++) {
+        const Output *output = call->signature->outputs + i;
+        OutputColumn *column = call->outputs + i;
+        int width = dfv_width(output->format);
+        column->values_size = width ? (size_t)call->rows * (size_t)width : (size_t)(call->rows + 7) / 8;
+        column->values = dfv_allocate(column->values_size);
+        if (!column->values) return false;
+        if (!width) memset(column->values, 0, column->values_size); /* loops write some bits of a byte */
+        if ((call->nulls || output->nullable) && !add_validity(call, column)) return false;
+    }
+    return true;
+}
+
+/* Goes to the array that holds the row at hand. */
+static void advance(InputColumn *column, int64_t by) {
+    if (column->repeated) return;
+    column->row += by;
+    column->left -= by;
+    while (column->left <= 0) {
+        const ArrowArray *array = *column->arrays++;
+        column->left = array->length;
+        column->row = array->offset;
+        column->values = array->buffers[1];
+        column->validity = has_nulls(array) ? array->buffers[0] : NULL;
+    }
+}
+
+/* -- rows ------------------------------------------------------------------------------------------------- */
+
+static void put_column(int64_t **at, const void *values, int width, const void *validity, int64_t row) {
+    *(*at)++ = (int64_t)(intptr_t)((const uint8_t *)values + row * width);
+    *(*at)++ = width ? 0 : row;
+    *(*at)++ = (int64_t)(intptr_t)validity;
+    *(*at)++ = row;
+}
+
+/* Fills the argument buffer for rows from `row` on; `ahead` rows lie between them and those at hand. */
+static int64_t *put_arguments(Call *call, int64_t row, int64_t ahead) {
+    const Function *function = call->function;
+    int64_t *at = call->arguments;
+    for (int i = 0; i < function->column_count + function->constant_count; i++) {
+        int which = function->parameters[i];
+        if (which < 0) {
+            *at++ = call->options.constants[~which];
+            continue;
+        }
+        const InputColumn *column = call->inputs + which;
+        put_column(&at, column->values, column->width, column->validity, column->row + ahead);
+    }
+    for (int i = 0; i < call->signature->output_count; i++) {
+        const OutputColumn *column = call->outputs + i;
+        put_column(&at, column->values, dfv_width(call->signature->outputs[i].format), column->validity, row + ahead);
+    }
+    return at; /* where the selection, the failed rows and the reason go */
+}
+
+static void put_rest(int64_t *at, const void *selected, const void *failed, const void *reason) {
+    *at++ = (int64_t)(intptr_t)selected;
+    *at++ = 0;
+    *at++ = (int64_t)(intptr_t)failed;
+    *at++ = 0;
+    *at++ = (int64_t)(intptr_t)reason;
+}
+
+static void say_reason(const Call *call, const int64_t *reason) {
+    char text[80];
+    for (int i = 0; reason[0] && i < dfv_exception_count; i++) {
+        const ExceptionText *known = dfv_exceptions + i;
+        if (known->size != reason[1] || memcmp(known->pickle, (const void *)(intptr_t)reason[0], (size_t)known->size))
+            continue;
+        dfv_say("%s", known->text);
+        return;
+    }
+    if (!reason[0] && reason[1])
+        dfv_say("OverflowError: the result does not fit %s",
+                dfv_dtype(call->signature->outputs[reason[1] - 1].format, text, sizeof text));
+    else
+        dfv_say("compiled code found no result");
+}
+
+/* Says why a row fails, by running it once more. */
+static void say_failure(Call *call, int64_t row, int64_t ahead) {
+    const Function *function = call->function;
+    int64_t reason[2] = {0, 0};
+    call->selected[0] = 1;
+    put_rest(put_arguments(call, row, ahead), call->selected, call->failed, reason);
+    call->signature->records(call->arguments, 1);
+    dfv_say("plugin `%s`: row %" PRId64 " of a batch of %" PRId64 " (", function->name, row + ahead, call->rows);
+    for (int i = 0; i < function->column_count; i++) {
+        const InputColumn *column = call->inputs + i;
+        int64_t at = column->row + ahead;
+        uint8_t unpacked = column->width ? 0 : bit(column->values, at);
+        dfv_say("%s%s=", i ? ", " : "", function->columns[i]);
+        if (column->validity && !bit(column->validity, at))
+            dfv_say("null");
+        else
+            dfv_say_value(column->format, column->width ? column->values : &unpacked, column->width ? at : 0);
+    }
+    dfv_say("): ");
+    say_reason(call, reason);
+    dfv_say("; pass on_error=\"null\" to go on without such rows");
+}
+
+/* Runs rows of which some fail: they become null, or the first of them is what the call fails with. */
+static bool record(Call *call, int64_t row, int64_t count) {
+    for (int i = 0; i < call->signature->output_count; i++) {
+        if (!add_validity(call, call->outputs + i)) {
+            dfv_say("plugin `%s`: not enough memory", call->function->name);
+            return false;
+        }
+    }
+    memset(call->selected, 0xff, sizeof call->selected);
+    memset(call->failed, 0, sizeof call->failed);
+    put_rest(put_arguments(call, row, 0), call->selected, call->failed, NULL);
+    call->signature->records(call->arguments, count);
+    if (call->options.nulls_failed_rows) return true;
+    for (int64_t i = 0; i < count; i++) {
+        if (!(call->failed[i / 64] >> (i % 64) & 1)) continue;
+        say_failure(call, row, i);
+        return false;
+    }
+    return true;
+}
+
+static bool run(Call *call, int64_t row, int64_t count) {
+    const Signature *signature = call->signature;
+    put_rest(put_arguments(call, row, 0), NULL, NULL, NULL);
+    if (!signature->loops[call->nulls](call->arguments, count)) return true;
+    Loop general = signature->general[call->nulls];
+    if (general && !general(call->arguments, count)) return true;
+    return record(call, row, count);
+}
+
+static bool run_all(Call *call) {
+    int columns = call->function->column_count;
+    for (int64_t row = 0, count; row < call->rows; row += count) {
+        count = call->rows - row < CHUNK ? call->rows - row : CHUNK;
+        for (int i = 0; i < columns; i++) {
+            InputColumn *column = call->inputs + i;
+            advance(column, 0);
+            if (column->left < count) count = column->left;
+        }
+        if (!run(call, row, count)) return false;
+        for (int i = 0; i < columns; i++) {
+            if (call->inputs[i].repeated) continue;
+            call->inputs[i].row += count;
+            call->inputs[i].left -= count;
+        }
+    }
+    return true;
+}
+
+static void compute(Call *call, const SeriesExport *inputs, SeriesExport *out) {
+    if (!open_inputs(call, inputs)) return;
+    if (!open_outputs(call)) {
+        dfv_say("plugin `%s`: not enough memory", call->function->name);
+        return;
+    }
+    if (!run_all(call)) return;
+    if (!dfv_export_series(call->signature, inputs[0].field->name, call->outputs, call->rows, out))
+        dfv_say("plugin `%s`: not enough memory", call->function->name);
+}
+
+/* The inputs are the plugin's: their arrays, and what holds these. */
+static void release_inputs(SeriesExport *inputs, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        for (size_t part = 0; part < inputs[i].len; part++) {
+            ArrowArray *array = inputs[i].arrays[part];
+            if (array->release) array->release(array);
+        }
+        if (inputs[i].release) inputs[i].release(inputs + i);
+    }
+}
+
+void dfv_call(const Function *function, SeriesExport *inputs, size_t count, const uint8_t *pickle, size_t size,
+              SeriesExport *out) {
+    const char *formats[MAX_COLUMNS];
+    Call *call = calloc(1, sizeof *call);
+    memset(out, 0, sizeof *out);
+    dfv_clear();
+    if (!call) dfv_say("plugin `%s`: not enough memory", function->name);
+    if (call && begin(function, count, pickle, size, &call->options)) {
+        for (size_t i = 0; i < count; i++) formats[i] = format_of(inputs[i].field);
+        call->function = function;
+        call->signature = signature_for(function, formats);
+        if (call->signature) {
+            compute(call, inputs, out);
+            dfv_drop_columns(call->signature, call->outputs);
+        }
+        for (int i = 0; i < function->column_count; i++) {
+            free(call->inputs[i].repeated);
+            free(call->inputs[i].no_validity);
+        }
+    }
+    free(call);
+    release_inputs(inputs, count);
+}
+
+/* -- what Polars asks of any library ---------------------------------------------------------------------- */
+
+DFV_EXPORT uint32_t _polars_plugin_get_version(void) { return 0 << 16 | 1; }
+
+DFV_EXPORT const char *_polars_plugin_get_last_error_message(void) { return dfv_message(); }

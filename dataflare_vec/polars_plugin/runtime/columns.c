@@ -1,0 +1,165 @@
+/* Results as Arrow's structures: who gets them lets go of them by their `release`. */
+
+#include "plugin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NULLABLE 2 /* Arrow's flag of a field */
+
+int dfv_width(const char *format) {
+    switch (format[0]) {
+    case 'b': return format[1] ? -1 : 0;
+    case 'c': case 'C': return 1;
+    case 's': case 'S': return 2;
+    case 'i': case 'I': case 'f': return 4;
+    case 'l': case 'L': case 'g': return 8;
+    case 't': return format[1] == 'd' ? 4 : 8;
+    default: return -1;
+    }
+}
+
+static void release_schema(ArrowSchema *schema) {
+    for (int64_t i = 0; i < schema->n_children; i++) {
+        if (schema->children[i]->release) schema->children[i]->release(schema->children[i]);
+        free(schema->children[i]);
+    }
+    free(schema->children);
+    free(schema->private_data);
+    schema->release = NULL;
+}
+
+static bool make_schema(const char *format, const char *name, ArrowSchema *schema) {
+    memset(schema, 0, sizeof *schema);
+    char *own = malloc(strlen(name) + 1); /* also tells Polars that there is a schema */
+    if (!own) return false;
+    strcpy(own, name);
+    schema->format = format;
+    schema->name = schema->private_data = own;
+    schema->metadata = NULL;
+    schema->flags = NULLABLE;
+    schema->release = release_schema;
+    return true;
+}
+
+bool dfv_export_schema(const Signature *signature, const char *name, ArrowSchema *schema) {
+    int count = signature->output_count;
+    const Output *outputs = signature->outputs;
+    if (count == 1) return make_schema(outputs[0].format, name, schema);
+    if (!make_schema("+s", name, schema)) return false;
+    schema->children = calloc((size_t)count, sizeof *schema->children);
+    for (int i = 0; schema->children && i < count; i++) {
+        ArrowSchema *child = malloc(sizeof *child);
+        if (!child || !make_schema(outputs[i].format, outputs[i].name, child)) {
+            free(child);
+            break;
+        }
+        schema->children[schema->n_children++] = child;
+    }
+    if (schema->n_children == count) return true;
+    release_schema(schema);
+    schema->private_data = NULL;
+    return false;
+}
+
+typedef struct {
+    const void *buffers[2];
+    OutputColumn column;
+} Owned;
+
+static void release_array(ArrowArray *array) {
+    for (int64_t i = 0; i < array->n_children; i++) {
+        if (array->children[i]->release) array->children[i]->release(array->children[i]);
+        free(array->children[i]);
+    }
+    free(array->children);
+    Owned *owned = array->private_data;
+    dfv_free(owned->column.values, owned->column.values_size);
+    dfv_free(owned->column.validity, owned->column.validity_size);
+    free(owned);
+    array->release = NULL;
+}
+
+static int64_t count_nulls(const uint8_t *validity, int64_t rows) {
+    int64_t valid = 0, row = 0;
+    for (; row + 64 <= rows; row += 64) {
+        uint64_t word;
+        memcpy(&word, validity + row / 8, 8);
+        valid += __builtin_popcountll(word);
+    }
+    for (; row < rows; row++) valid += validity[row / 8] >> (row % 8) & 1;
+    return rows - valid;
+}
+
+static bool make_array(OutputColumn *column, int64_t rows, int64_t buffers, ArrowArray *array) {
+    memset(array, 0, sizeof *array);
+    Owned *owned = calloc(1, sizeof *owned);
+    if (!owned) return false;
+    if (column) {
+        owned->column = *column;
+        memset(column, 0, sizeof *column); /* it is the array's now */
+        owned->buffers[0] = owned->column.validity;
+        owned->buffers[1] = owned->column.values;
+        if (owned->column.validity) array->null_count = count_nulls(owned->column.validity, rows);
+    }
+    array->length = rows;
+    array->n_buffers = buffers;
+    array->buffers = owned->buffers;
+    array->private_data = owned;
+    array->release = release_array;
+    return true;
+}
+
+static bool make_struct(int count, OutputColumn *columns, int64_t rows, ArrowArray *array) {
+    if (!make_array(NULL, rows, 1, array)) return false;
+    array->children = calloc((size_t)count, sizeof *array->children);
+    for (int i = 0; array->children && i < count; i++) {
+        ArrowArray *child = malloc(sizeof *child);
+        if (!child || !make_array(columns + i, rows, 2, child)) {
+            free(child);
+            break;
+        }
+        array->children[array->n_children++] = child;
+    }
+    if (array->n_children == count) return true;
+    release_array(array);
+    return false;
+}
+
+/* Polars has moved the arrays out, if it has taken the series. */
+static void release_series(SeriesExport *series) {
+    if (series->field->release) series->field->release(series->field);
+    free(series->field);
+    free(series->arrays[0]);
+    free(series->arrays);
+    series->private_data = NULL;
+    series->release = NULL;
+}
+
+bool dfv_export_series(
+    const Signature *signature, const char *name, OutputColumn *columns, int64_t rows, SeriesExport *out) {
+    ArrowSchema *field = calloc(1, sizeof *field);
+    ArrowArray **arrays = calloc(1, sizeof *arrays), *array = calloc(1, sizeof *array);
+    int count = signature->output_count;
+    bool made = field && arrays && array && dfv_export_schema(signature, name, field);
+    if (made && !(count == 1 ? make_array(columns, rows, 2, array) : make_struct(count, columns, rows, array))) {
+        release_schema(field);
+        made = false;
+    }
+    if (!made) {
+        free(field);
+        free(arrays);
+        free(array);
+        return false;
+    }
+    arrays[0] = array;
+    *out = (SeriesExport){field, arrays, 1, release_series, array};
+    return true;
+}
+
+void dfv_drop_columns(const Signature *signature, OutputColumn *columns) {
+    for (int i = 0; i < signature->output_count; i++) {
+        dfv_free(columns[i].values, columns[i].values_size);
+        dfv_free(columns[i].validity, columns[i].validity_size);
+    }
+}

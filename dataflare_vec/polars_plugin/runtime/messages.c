@@ -1,0 +1,121 @@
+/* What went wrong, for Polars to raise: a text for each thread, and how dtypes and values are written in it. */
+
+#include "plugin.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local char message[4096];
+static _Thread_local size_t length;
+
+void dfv_clear(void) { message[length = 0] = '\0'; }
+
+void dfv_say(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    int count = vsnprintf(message + length, sizeof message - length, format, arguments);
+    va_end(arguments);
+    if (count < 0) return;
+    length += (size_t)count;
+    if (length < sizeof message) return;
+    length = sizeof message - 1;
+    while (length && ((unsigned char)message[length - 1] & 0xc0) == 0x80) length--; /* whole characters only */
+    if (length && (unsigned char)message[length - 1] >= 0xc0) length--;
+    message[length] = '\0';
+}
+
+const char *dfv_message(void) { return message; }
+
+static const char *unit_of(char letter) {
+    return letter == 's' ? "s" : letter == 'm' ? "ms" : letter == 'u' ? "μs" : "ns";
+}
+
+const char *dfv_dtype(const char *format, char *text, size_t size) {
+    static const struct {
+        const char *format, *name;
+    } names[] = {{"c", "Int8"},    {"s", "Int16"},   {"i", "Int32"},   {"l", "Int64"},  {"C", "UInt8"},
+                 {"S", "UInt16"},  {"I", "UInt32"},  {"L", "UInt64"},  {"f", "Float32"}, {"g", "Float64"},
+                 {"b", "Boolean"}, {"tdD", "Date"},  {"ttn", "Time"},  {"n", "Null"},   {"vu", "String"},
+                 {"U", "String"},  {"vz", "Binary"}, {"Z", "Binary"},  {"+s", "Struct"}, {"+L", "List"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(format, names[i].format)) return names[i].name;
+    if (!strncmp(format, "ts", 2) && strlen(format) > 3)
+        snprintf(text, size, format[4] ? "Datetime[%s, %s]" : "Datetime[%s]", unit_of(format[2]), format + 4);
+    else if (!strncmp(format, "tD", 2))
+        snprintf(text, size, "Duration[%s]", unit_of(format[2]));
+    else if (!strncmp(format, "d:", 2))
+        snprintf(text, size, "Decimal[%s]", format + 2);
+    else
+        snprintf(text, size, "Arrow's `%s`", format);
+    return text;
+}
+
+/* A date by its days since 1970, in the proleptic Gregorian calendar. Source: H. Hinnant, "chrono-Compatible
+   Low-Level Date Algorithms", civil_from_days. */
+static void say_date(int64_t days) {
+    days += 719468;
+    int64_t era = (days >= 0 ? days : days - 146096) / 146097, of_era = days - era * 146097;
+    int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t shifted = (5 * of_year + 2) / 153, day = of_year - (153 * shifted + 2) / 5 + 1;
+    int64_t month = shifted < 10 ? shifted + 3 : shifted - 9, year = year_of_era + era * 400 + (month <= 2);
+    dfv_say("%04" PRId64 "-%02d-%02d", year, (int)month, (int)day);
+}
+
+static int64_t per_second(char unit) {
+    return unit == 's' ? 1 : unit == 'm' ? 1000 : unit == 'u' ? 1000000 : 1000000000;
+}
+
+static void say_clock(int64_t ticks, int64_t scale) { /* of a day */
+    int64_t seconds = ticks / scale, rest = ticks % scale;
+    dfv_say("%02d:%02d:%02d", (int)(seconds / 3600), (int)(seconds / 60 % 60), (int)(seconds % 60));
+    if (rest) dfv_say(".%0*" PRId64, scale == 1000 ? 3 : scale == 1000000 ? 6 : 9, rest);
+}
+
+static void say_float(double value, int digits) {
+    char text[40];
+    for (int enough = digits - 2; enough <= digits; enough++) { /* the shortest that reads as the same */
+        snprintf(text, sizeof text, "%.*g", enough, value);
+        double read = strtod(text, NULL);
+        if (digits < 17 ? (float)read == (float)value : read == value) break;
+    }
+    dfv_say(strpbrk(text, ".eni") ? "%s" : "%s.0", text);
+}
+
+void dfv_say_value(const char *format, const void *values, int64_t row) {
+#define AT(type) (((const type *)values)[row])
+    int width = dfv_width(format);
+    int64_t ticks = width == 8 ? AT(int64_t) : width == 4 ? AT(int32_t) : 0;
+    switch (*format) {
+    case 'b': dfv_say(AT(uint8_t) ? "true" : "false"); return; /* a bit that was unpacked before */
+    case 'c': dfv_say("%d", AT(int8_t)); return;
+    case 's': dfv_say("%d", AT(int16_t)); return;
+    case 'C': dfv_say("%d", AT(uint8_t)); return;
+    case 'S': dfv_say("%d", AT(uint16_t)); return;
+    case 'I': dfv_say("%" PRIu32, AT(uint32_t)); return;
+    case 'L': dfv_say("%" PRIu64, AT(uint64_t)); return;
+    case 'f': say_float(AT(float), 9); return;
+    case 'g': say_float(AT(double), 17); return;
+    default: break;
+    }
+#undef AT
+    int64_t scale = per_second(format[0] == 't' ? format[2] : 's'), day = 86400 * scale;
+    if (!strcmp(format, "tdD")) {
+        say_date(ticks);
+    } else if (format[0] == 't' && format[1] == 't') {
+        say_clock(ticks, scale);
+    } else if (format[0] == 't' && format[1] == 's') {
+        int64_t of_day = (ticks % day + day) % day;
+        say_date((ticks - of_day) / day);
+        dfv_say(" ");
+        say_clock(of_day, scale);
+        if (format[4]) dfv_say(" UTC");
+    } else if (format[0] == 't') {
+        dfv_say("%" PRId64 " %s", ticks, unit_of(format[2]));
+    } else {
+        dfv_say("%" PRId64, ticks);
+    }
+}

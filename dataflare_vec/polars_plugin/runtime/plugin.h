@@ -1,0 +1,142 @@
+/* What a plugin library is made of: tables, which are written for each library, and the code that reads them.
+
+   Arrow's structures are those of its C data interface. SeriesExport is Polars' own, of version 0.1 of the ABI
+   of its plugins: a column of several arrays. */
+
+#ifndef DFV_PLUGIN_H
+#define DFV_PLUGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct ArrowSchema {
+    const char *format, *name, *metadata;
+    int64_t flags, n_children;
+    struct ArrowSchema **children, *dictionary;
+    void (*release)(struct ArrowSchema *);
+    void *private_data;
+} ArrowSchema;
+
+typedef struct ArrowArray {
+    int64_t length, null_count, offset, n_buffers, n_children;
+    const void **buffers;
+    struct ArrowArray **children, *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+} ArrowArray;
+
+typedef struct SeriesExport {
+    ArrowSchema *field;
+    ArrowArray **arrays;
+    size_t len;
+    void (*release)(struct SeriesExport *);
+    void *private_data;
+} SeriesExport;
+
+/* A loop over rows: see `compiler.jit.abi.arguments` for the arguments. Not 0 if a row failed. */
+typedef int64_t (*Loop)(const int64_t *arguments, int64_t rows);
+
+typedef struct {
+    const char *name, *format;
+    bool nullable; /* the kernel may return None for it */
+} Output;
+
+/* The loops for one set of dtypes. */
+typedef struct {
+    const char *const *inputs; /* the columns' formats */
+    const Output *outputs;
+    int output_count;
+    Loop loops[2];    /* without, and with nulls */
+    Loop general[2];  /* tried where those fail; NULL where there are none */
+    Loop records;     /* says which rows fail */
+} Signature;
+
+typedef enum { BOOLEAN, INTEGER, FLOAT } ConstantKind;
+
+typedef struct {
+    const char *name;
+    ConstantKind kind;
+    int64_t bits; /* of the default, as the argument buffer holds it */
+} ConstantParameter;
+
+typedef struct {
+    const char *name;
+    const char *const *columns;
+    int column_count;
+    const ConstantParameter *constants;
+    int constant_count;
+    const int *parameters; /* in the function's order: a column's number, or ~ of a constant's */
+    const Signature *signatures;
+    int signature_count;
+} Function;
+
+/* What an exception that a kernel raises says; the loop knows it by its pickle. */
+typedef struct {
+    const char *pickle;
+    int64_t size;
+    const char *text;
+} ExceptionText;
+
+/* Tables of the library. */
+extern const ExceptionText dfv_exceptions[];
+extern const int dfv_exception_count;
+extern const char dfv_library[];
+
+#define MAX_COLUMNS 64
+#define MAX_CONSTANTS 64
+
+/* What a call says beside its columns. */
+typedef struct {
+    int64_t constants[MAX_CONSTANTS];
+    bool nulls_failed_rows;
+} Options;
+
+/* messages.c */
+void dfv_clear(void);
+void dfv_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *dfv_message(void);
+const char *dfv_dtype(const char *format, char *text, size_t size);
+void dfv_say_value(const char *format, const void *values, int64_t row);
+
+/* options.c: false, and a message, if they can't be read. */
+bool dfv_read_options(const Function *function, const uint8_t *pickle, size_t size, Options *options);
+
+/* memory.c */
+void *dfv_allocate(size_t size);
+void dfv_free(void *block, size_t size);
+
+/* columns.c */
+int dfv_width(const char *format); /* bytes of a value; 0 for a bit, -1 for what isn't known here */
+bool dfv_export_schema(const Signature *signature, const char *name, ArrowSchema *schema);
+
+typedef struct {
+    void *values, *validity; /* no validity: no nulls */
+    size_t values_size, validity_size;
+} OutputColumn;
+
+bool dfv_export_series(
+    const Signature *signature, const char *name, OutputColumn *columns, int64_t rows, SeriesExport *out);
+void dfv_drop_columns(const Signature *signature, OutputColumn *columns);
+
+/* call.c */
+void dfv_call(const Function *function, SeriesExport *inputs, size_t count, const uint8_t *pickle, size_t size,
+              SeriesExport *out);
+void dfv_field(const Function *function, const ArrowSchema *fields, size_t count, const uint8_t *pickle,
+               size_t size, ArrowSchema *out);
+
+#define DFV_EXPORT __attribute__((visibility("default")))
+
+/* The symbols by which Polars finds a function. */
+#define DFV_FUNCTION(name)                                                                                     \
+    DFV_EXPORT void _polars_plugin_##name(SeriesExport *inputs, size_t count, const uint8_t *pickle,           \
+                                          size_t size, SeriesExport *out, const void *context) {               \
+        (void)context;                                                                                         \
+        dfv_call(&function_##name, inputs, count, pickle, size, out);                                          \
+    }                                                                                                          \
+    DFV_EXPORT void _polars_plugin_field_##name(const ArrowSchema *fields, size_t count, ArrowSchema *out,     \
+                                                const uint8_t *pickle, size_t size) {                          \
+        dfv_field(&function_##name, fields, count, pickle, size, out);                                         \
+    }
+
+#endif

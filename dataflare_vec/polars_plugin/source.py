@@ -1,0 +1,116 @@
+"""The tables of a library, as C: its functions, their dtypes and loops, and what they raise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataflare_vec.compiler.kernel import LoopVariant
+from dataflare_vec.polars_plugin.functions import constant_bits, constant_kind, exception_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dataflare_vec.definition.plugin import Parameter
+    from dataflare_vec.polars_plugin.functions import BuiltFunction, BuiltSignature
+
+
+def tables(name: str, functions: Sequence[BuiltFunction]) -> str:
+    """Return the tables of the library ``name``."""
+    lines = ['#include "plugin.h"', "", f"const char dfv_library[] = {_text(name)};", ""]
+    lines += _exceptions(functions)
+    for function in functions:
+        lines += _function(function)
+    return "\n".join([*lines, ""])
+
+
+def _exceptions(functions: Sequence[BuiltFunction]) -> Iterator[str]:
+    pickles = dict.fromkeys(
+        pickled
+        for function in functions
+        for signature in function.signatures
+        for loop in signature.loops.values()
+        for pickled in loop.exceptions
+    )
+    rows = [f"{{{_bytes(one)}, {len(one)}, {_text(exception_text(one))}}}" for one in pickles]
+    yield f"const ExceptionText dfv_exceptions[] = {{{', '.join(rows or ['{0}'])}}};"
+    yield f"const int dfv_exception_count = {len(rows)};"
+
+
+def _function(function: BuiltFunction) -> Iterator[str]:
+    name = function.plugin.name
+    yield ""
+    columns = [_text(parameter.name) for parameter in function.columns]
+    yield from _array("const char *const", f"columns_{name}", columns)
+    yield from _array("const ConstantParameter", f"constants_{name}", map(_constant, function.constants))
+    yield from _array("const int", f"parameters_{name}", _parameters(function))
+    for i, signature in enumerate(function.signatures):
+        yield from _parts(signature, f"{name}_{i}")
+    signatures = [_signature(signature, f"{name}_{i}") for i, signature in enumerate(function.signatures)]
+    yield from _array("const Signature", f"signatures_{name}", signatures)
+    fields = [
+        _text(name),
+        f"columns_{name}, {len(function.columns)}",
+        f"constants_{name}, {len(function.constants)}",
+        f"parameters_{name}",
+        f"signatures_{name}, {len(signatures)}",
+    ]
+    yield f"static const Function function_{name} = {{{', '.join(fields)}}};"
+    yield f"DFV_FUNCTION({name})"
+
+
+def _constant(parameter: Parameter) -> str:
+    bits = constant_bits(parameter.default) % (1 << 64)
+    return f"{{{_text(parameter.name)}, {constant_kind(parameter)}, (int64_t)0x{bits:x}u}}"
+
+
+def _parameters(function: BuiltFunction) -> Iterator[str]:
+    column = constant = 0
+    for parameter in function.plugin.parameters:
+        if parameter.is_column:
+            yield str(column)
+            column += 1
+        else:
+            yield str(~constant)
+            constant += 1
+
+
+def _parts(signature: BuiltSignature, suffix: str) -> Iterator[str]:
+    for symbol in signature.symbols.values():
+        yield f"extern int64_t {symbol}(const int64_t *arguments, int64_t rows);"
+    yield from _array("const char *const", f"inputs_{suffix}", map(_text, signature.inputs))
+    outputs = (f"{{{_text(name)}, {_text(form)}, {int(null)}}}" for name, form, null in signature.outputs)
+    yield from _array("const Output", f"outputs_{suffix}", outputs)
+
+
+def _signature(signature: BuiltSignature, suffix: str) -> str:
+    plain, general = (
+        ", ".join(
+            signature.symbols.get(LoopVariant(nulls, records_errors=False, general=general), "NULL")
+            for nulls in (False, True)
+        )
+        for general in (False, True)
+    )
+    (records,) = [symbol for variant, symbol in signature.symbols.items() if variant.records_errors]
+    count = len(signature.outputs)
+    return f"{{inputs_{suffix}, outputs_{suffix}, {count}, {{{plain}}}, {{{general}}}, {records}}}"
+
+
+def _array(kind: str, name: str, items: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of an array, which C wants to have an item."""
+    yield f"static {kind} {name}[] = {{{', '.join(items) or '0'}}};"
+
+
+def _text(text: str) -> str:
+    return _bytes(text.encode())
+
+
+def _bytes(content: bytes) -> str:
+    r"""Return a C string literal, with three octal digits for each byte that isn't plain.
+
+    Examples
+    --------
+    >>> print(_bytes(b'a"1\x00'))
+    "a\0421\000"
+    """
+    plain = set(range(0x20, 0x7F)) - set(b'"\\?')
+    return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in content) + '"'
