@@ -94,6 +94,7 @@ class BatchRunner:
             If rows failed under ``on_error="raise"``; it counts them from the first row of the part.
         """
         request = self._request if config is None else self._request._replace(config=config)
+        request = request._replace(runtime=request.runtime.from_row(self.row))
         with of_all_rows(self.label, self.row):
             outcome = run_data(batch, request, self._planner)
         self.row += outcome.rows

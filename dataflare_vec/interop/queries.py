@@ -35,8 +35,9 @@ def apply_to_query(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
     What carries a state, or drops rows, takes the rows in their order: the whole pipeline runs as it does
     over a frame, batch by batch. Anything else is left to Polars' engines, as is what has to see all rows.
     """
+    by_batches = request._replace(runtime=request.runtime.from_row(None))
     if request.on_error != "drop" and not any(step.plugin.stateful for step in request.steps):
-        return apply_lazily(frame, request)
+        return apply_lazily(frame, by_batches)
     schema = frame.collect_schema()
     runner = BatchRunner(request, empty_frame(schema))
     output = runner.output.schema
@@ -46,7 +47,7 @@ def apply_to_query(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
         schema = query.collect_schema()
         runner = BatchRunner(ordered, empty_frame(schema))
         if runner.plan.needs_all_rows:
-            return apply_lazily(frame, request)
+            return apply_lazily(frame, by_batches)
     source = _Ordered(query, ordered, tuple(schema), tuple(output), frozenset(runner.plan.new))
     detail = ", ".join(f"`{name}`" for name in request.names) + ", in the order of the rows"
     return register_io_source(

@@ -227,4 +227,6 @@ def test_no_row_is_lost(frame, on_error, morsel):
         result = query.collect(engine="streaming")
     lost = log.count if on_error == "drop" else 0
     assert result.height + lost == frame.height
-    assert log.count == dfv.run(frame, [PICKY, CHOOSY], on_error=on_error).error_count
+    run = dfv.run(frame, [PICKY, CHOOSY], on_error=on_error)
+    assert log.count == run.error_count
+    assert log.frame["row"].sort().to_list() == run.errors["row"].to_list()

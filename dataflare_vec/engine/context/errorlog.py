@@ -35,8 +35,11 @@ class ErrorLog:
     -----
     For ``errors=`` of `apply`, above all with lazy frames, whose rows are computed when the query is run:
     by then the log has them. It may be used for several calls, from any thread. A query that is run twice,
-    or whose plan computes a plugin twice, counts twice. Rows have no numbers, because a query passes them
-    on in batches and in any order; `dataflare_vec.run` and `stream` know them.
+    or whose plan computes a plugin twice, counts twice.
+
+    ``row`` is the number of a row in what the call was given. In a lazy query that is what comes before it
+    there, and known only where rows are taken in order: by a call with a scan or a reduce, or that drops
+    failed rows. Elsewhere it is null, because Polars doesn't say which rows a batch has.
 
     Examples
     --------
@@ -62,8 +65,8 @@ class ErrorLog:
         self._recorded = 0
         self._lock = threading.Lock()
 
-    def add(self, failures: Sequence[Failures]) -> None:
-        """Add the failed rows of a run."""
+    def add(self, failures: Sequence[Failures], start: int | None = None) -> None:
+        """Add the failed rows of a run, whose first row is that of a number; None if nobody knows it."""
         failed = sum(one.count for one in failures)
         if not failed:
             return
@@ -73,16 +76,17 @@ class ErrorLog:
                 details = all_details(failures, self._limit - self._recorded).head(
                     self._limit - self._recorded
                 )
-                self._details.append(details.drop("row"))
+                row = pl.lit(None, pl.Int64) if start is None else pl.col("row") + start
+                self._details.append(details.with_columns(row.alias("row")))
                 self._recorded += details.height
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The details: plugin, exception, message, and the values that the kernel was given."""
+        """The details: row, plugin, exception, message, and the values that the kernel was given."""
         with self._lock:
             details = list(self._details)
         if not details:
-            return pl.DataFrame(schema={name: t for name, t in ERROR_SCHEMA.items() if name != "row"})
+            return pl.DataFrame(schema=ERROR_SCHEMA)
         return pl.concat(details, how="diagonal_relaxed")
 
     def clear(self) -> None:

@@ -53,6 +53,7 @@ class Runtime:
         self.renew_after_fork()
         forks.renew_in_child(self)
         self.log: ErrorLog | None = None
+        self._first_row: int | None = 0
 
     def renew_after_fork(self) -> None:
         """Have a lock that no thread holds, and tuners that none has left half-changed."""
@@ -69,6 +70,14 @@ class Runtime:
         runtime = self._copy()
         runtime.log = log
         forks.renew_in_child(runtime)
+        return runtime
+
+    def from_row(self, row: int | None) -> Runtime:
+        """Return the same surroundings of a run that begins at some row, for the log; None is unknown."""
+        if self.log is None:
+            return self
+        runtime = self._copy()
+        runtime._first_row = row
         return runtime
 
     def with_memory(self, memory: MemoryPool | Claim) -> Runtime:
@@ -137,7 +146,7 @@ class Runtime:
     ) -> None:
         """Add what stages did to the metrics, and failed rows to the log."""
         if self.log is not None:
-            self.log.add(list(failures.values()))
+            self.log.add(list(failures.values()), self._first_row)
         metrics = self.metrics
         if metrics is None:
             return
