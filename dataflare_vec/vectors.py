@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["cosine_similarity", "dot", "norm", "squared_distance", "total"]
+__all__ = ["cosine_similarity", "dot", "norm", "power_sums", "squared_distance", "total"]
 
 #: Bytes of the sums that are carried side by side.
 LANE_BYTES = 128
@@ -43,6 +43,38 @@ def total(a: NDArray[Any]) -> Any:
     4.0
     """
     return _sum(_widen(a))
+
+
+def power_sums(a: NDArray[Any], around: float = 0.0) -> tuple[Any, Any, Any, Any]:
+    """Return the sums of the distances from a value, and of their second, third and fourth powers.
+
+    Parameters
+    ----------
+    a
+        1-D array of numbers.
+    around
+        The value, for moments the mean.
+
+    Returns
+    -------
+    tuple of float
+        The four sums, in double precision; 0 for an empty array.
+
+    Notes
+    -----
+    All four are taken in one pass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [float(one) for one in power_sums(np.array([1.0, 2.0, 6.0]), 3.0)]
+    [0.0, 14.0, 18.0, 98.0]
+    """
+    import numpy as np
+
+    d = a.astype(np.float64) - np.float64(around)
+    square = d * d
+    return _sum(d), _sum(square), _sum(square * d), _sum(square * square)
 
 
 def dot(a: NDArray[Any], b: NDArray[Any]) -> Any:

@@ -125,7 +125,7 @@ class Captured:
     def __init__(self, plugin: Plugin) -> None:
         functions = [plugin.function]
         if plugin.stateful is not None:
-            functions += [plugin.stateful.merge, plugin.stateful.finish]
+            functions += [plugin.stateful.merge, plugin.stateful.finish, plugin.stateful.block]
         self._roots = [one for one in functions if isinstance(plain(one), FunctionType)]
         self._form = plugin.form
         self._reader = self._look()

@@ -18,6 +18,7 @@ from dataflare_vec.compiler.cache.key import kernel_key, part_key
 from dataflare_vec.compiler.native.numba import import_compiler
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.compiler.specialise import Prepared, check_constants, specialise
+from dataflare_vec.definition.blocks import by_blocks, kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,6 +81,20 @@ def _load_or_compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         seconds = perf_counter() - began
         _log.debug("`%s`: %s for (%s) -> (%s) in %.3f s", plugin.name, how, types, results, seconds)
     return prepared
+
+
+def with_blocks(binding: Binding, dtypes: Sequence[Any]) -> Binding:
+    """Return the binding of the reduce that takes its rows by blocks, if there is one for such columns."""
+    plugin = binding.plugin
+    kinds = kinds_of(plugin, dtypes)
+    if kinds is None:
+        return binding
+    known = remembered(plugin)
+    with known.lock:
+        found = known.derived.kernels.get(kinds)
+        if found is None:
+            found = known.derived.kernels[kinds] = by_blocks(plugin, kinds)
+    return replace(binding, plugin=found)
 
 
 def load_or_compile_part(

@@ -200,6 +200,7 @@ def _compiled(plugin: Plugin, given: _Inputs, declared: list[Any] | None) -> Com
         declared if gives_values else None,
         math=plugin.math,
         gives_values=gives_values,
+        buffers=plugin.stateful.buffer is not None,
     )
 
 

@@ -22,7 +22,7 @@ from dataflare_vec.definition.annotations import (
     read_parameters,
     read_result,
 )
-from dataflare_vec.definition.state_layout import check_state
+from dataflare_vec.definition.state_layout import Buffer, check_state
 from dataflare_vec.exceptions import AnnotationWarning, PluginDefinitionError
 
 if TYPE_CHECKING:
@@ -129,12 +129,18 @@ class Stateful:
         ``(state, state) -> state``, of two parts of the rows.
     finish : Callable or None
         ``state -> value``.
+    block : Callable or None
+        ``(state, array…) -> state``, of many rows.
+    buffer : Buffer or None
+        Of a state that holds rows of a block: how it is made; see `definition.blocks`.
     """
 
     parameter: str
     init: Any
     merge: Callable[..., Any] | None = None
     finish: Callable[..., Any] | None = None
+    block: Callable[..., Any] | None = None
+    buffer: Buffer | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,6 +259,7 @@ def define(
     init: Any = None,
     merge: Callable[..., Any] | None = None,
     finish: Callable[..., Any] | None = None,
+    block: Callable[..., Any] | None = None,
     lookback: int | Mapping[str, int] = 0,
     lookahead: int | Mapping[str, int] = 0,
     fallback: str | None = None,
@@ -297,7 +304,7 @@ def define(
         )
     stateful = None
     if form in (Form.SCAN, Form.REDUCE):
-        stateful = _stateful(name, plain(target), init, merge, finish)
+        stateful = _stateful(name, plain(target), init, merge, finish, block)
     plugin = Plugin(info, form, target, parameters, returns, math, optimize_batch_size, fallback, stateful)
     if form is Form.ROW and returns is None and not plugin.is_filter:
         return replace(plugin, result=read_result(plain(target)))
@@ -336,19 +343,29 @@ def _stateful(
     init: Any,
     merge: Callable[..., Any] | None,
     finish: Callable[..., Any] | None,
+    block: Callable[..., Any] | None,
 ) -> Stateful:
     problem = check_state("`init`", init)
-    for what, given, count in (("merge", merge, 2), ("finish", finish, 1)):
+    parameters = inspect.signature(function).parameters
+    for what, given, count, takes in (
+        ("merge", merge, 2, "two states"),
+        ("finish", finish, 1, "one state"),
+        ("block", block, len(parameters), "what the function takes, with arrays for values"),
+    ):
         if given is None or problem:
             continue
         if not callable(given):
             problem = f"`{what}` must be a function, got {type(given).__name__}"
         elif len(inspect.signature(plain(given)).parameters) != count:
-            states = "two states" if count == 2 else "one state"
-            problem = f"`{what}` must take {states}, it takes `{inspect.signature(plain(given))}`"
+            problem = f"`{what}` must take {takes}, it takes `{inspect.signature(plain(given))}`"
+    if block is not None and not problem:
+        if merge is None or finish is None:
+            problem = "`block` needs `merge` and `finish`"
+        elif any(parameter.default is not parameter.empty for parameter in parameters.values()):
+            problem = "`block` is for functions of columns, without constants"
     if problem:
         raise PluginDefinitionError(problem, plugin=name)
-    return Stateful(next(iter(inspect.signature(function).parameters)), init, merge, finish)
+    return Stateful(next(iter(parameters)), init, merge, finish, block)
 
 
 def _name_of(target: Any, name: str | None) -> str:

@@ -103,6 +103,7 @@ def reduce(
     init: Any,
     merge: Callable[..., Any] | None = None,
     finish: Callable[..., Any] | None = None,
+    block: Callable[..., Any] | None = None,
     **options: Unpack[StateOptions],
 ) -> Decorated[..., Any]: ...
 @overload
@@ -112,6 +113,7 @@ def reduce(
     init: Any,
     merge: Callable[..., Any] | None = None,
     finish: Callable[..., Any] | None = None,
+    block: Callable[..., Any] | None = None,
     **options: Unpack[StateOptions],
 ) -> Decorated[P, R]: ...
 @overload
@@ -120,6 +122,7 @@ def reduce(
     init: Any,
     merge: Callable[..., Any] | None = None,
     finish: Callable[..., Any] | None = None,
+    block: Callable[..., Any] | None = None,
     **options: Unpack[StateOptions],
 ) -> Decorator: ...
 def reduce(
@@ -128,6 +131,7 @@ def reduce(
     init: Any,
     merge: Callable[..., Any] | None = None,
     finish: Callable[..., Any] | None = None,
+    block: Callable[..., Any] | None = None,
     name: str | None = None,
     returns: Any = None,
     replace: bool = False,
@@ -156,6 +160,11 @@ def reduce(
     finish
         ``state -> value``: a scalar, None, a tuple or a named tuple. Without it the state is the result, with
         one column per field.
+    block
+        ``(state, array…) -> state``, what the function would make of many rows, which it gets as arrays: in
+        vector code, as by `dataflare_vec.vectors`. It is called instead of the function where there are no
+        keys and all columns are floats or integers of up to 64 bits. It needs `merge` and `finish`, and takes
+        no constants; it should not raise.
     name, returns, replace, version, description, author, math, optimize_batch_size
         As in `plugin`.
 
@@ -163,6 +172,9 @@ def reduce(
     -----
     Parts that are merged are partitions of 65,536 rows, whatever the chunks and threads are: the same rows
     give the same bits. A state that is passed to a run begins a new partition.
+
+    A block has 256 rows of one partition, not counting those that are skipped; the last one has fewer. If
+    ``block`` raises, the row fails that fills the block; for the last block ``finish`` fails.
 
     Examples
     --------
@@ -186,6 +198,19 @@ def reduce(
     [('a', 3.5), ('b', 2.0)]
     >>> df.group_by("shop", maintain_order=True).agg(dfv.expr("average", "x")).rows()
     [('a', 3.5), ('b', 2.0)]
+
+    In vector code:
+
+    >>> @dfv.reduce(
+    ...     init=0.0,
+    ...     merge=lambda a, b: a + b,
+    ...     finish=lambda total: total,
+    ...     block=lambda total, x: total + dfv.vectors.dot(x, x),
+    ... )
+    ... def squares(total, x):
+    ...     return total + x * x
+    >>> df.pipe(dfv.apply, "squares").item()
+    41.0
     """
     return decorate(
         function,
@@ -202,4 +227,5 @@ def reduce(
         init=init,
         merge=merge,
         finish=finish,
+        block=block,
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     import polars as pl
@@ -66,7 +67,7 @@ class StateLayout:
         """Whether a kernel that gets a state can change it in place."""
         return any(leaf.shape for leaf in self.leaves)
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         """The record as a NumPy type; a field ``name?`` says whether an optional value is there."""
         import numpy as np
@@ -88,8 +89,15 @@ class StateLayout:
         import numpy as np
 
         records = np.zeros(count, self.dtype)
-        records[:] = self.pack(self.init)
+        if self._initial is not None:
+            records[:] = self._initial
         return records
+
+    @cached_property
+    def _initial(self) -> np.ndarray[Any, Any] | None:
+        """The record of the initial state; None if it is all zeros, as new memory is."""
+        record = self.pack(self.init)
+        return record if any(record.tobytes()) else None
 
     def pack(self, value: Any) -> np.ndarray[Any, Any]:
         """Return a record of a state.
@@ -159,6 +167,38 @@ class StateLayout:
             there = pl.Series(np.ascontiguousarray(records[leaf.name + "?"]))
             series = pl.select(pl.when(there).then(series)).to_series().alias(leaf.name)
         return series
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """How a state that holds the rows of a block is made of one that doesn't, and the other way round.
+
+    Attributes
+    ----------
+    rows : int
+        How many it has room for.
+    kinds : tuple of str
+        NumPy's types of the columns' values.
+    add_rows : Callable
+        Returns the state with the rows that it holds.
+    """
+
+    rows: int
+    kinds: tuple[str, ...]
+    add_rows: Callable[[Any], Any]
+
+    def whole(self, held: tuple[Any, ...]) -> Any:
+        """Return the state of all rows."""
+        import numpy as np
+
+        with np.errstate(all="ignore"):
+            return self.add_rows(held)
+
+    def empty(self, state: Any) -> tuple[Any, ...]:
+        """Return a state that holds no further rows."""
+        import numpy as np
+
+        return state, 0, *(np.zeros(self.rows, kind) for kind in self.kinds)
 
 
 _WIDE_STORED = "|" + WIDE

@@ -51,6 +51,18 @@ def _with(s, x):
     return s if s.n < _FEW else Sums(_moments(s), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
+def _with_block(s, x):
+    """Moments with an array of values.
+
+    Sums are taken around the first one: if it is far from the others, that makes most of the moments, too.
+    """
+    first = float(x[0])
+    shift = first if math.isfinite(first) else 0.0
+    s1, s2, s3, s4 = dfv.vectors.power_sums(x, shift)
+    both = _moments(Sums(_moments(s), shift, float(len(x)), s1, s2, s3, s4))
+    return Sums(both, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
 def _moments(s):
     """Moments of all rows."""
     if s.n == 0.0:
@@ -101,7 +113,7 @@ def _spread(sums):
     return Spread(int(s.n), mean, s.m2 / (s.n - 1.0) if s.n > 1.0 else math.nan)
 
 
-@dfv.reduce(init=NO_ROWS, merge=_together, finish=_spread, author="dataflare_vec")
+@dfv.reduce(init=NO_ROWS, merge=_together, finish=_spread, block=_with_block, author="dataflare_vec")
 def welford(state, x):
     """Count, mean and variance in one pass, without the cancellation of sums of squares.
 
@@ -117,7 +129,7 @@ def welford(state, x):
 
     Notes
     -----
-    64 rows at a time, of which sums are taken around the mean so far.
+    Many rows at a time, of which sums are taken around the first, or around the mean so far.
 
     Source: B. P. Welford, Technometrics 4 (1962); T. Chan, G. Golub, R. LeVeque (1979) for more than one row.
 
@@ -135,7 +147,7 @@ def _skewness(sums):
     return math.sqrt(s.n) * s.m3 / (s.m2 * math.sqrt(s.m2))
 
 
-@dfv.reduce(init=NO_ROWS, merge=_together, finish=_skewness, author="dataflare_vec")
+@dfv.reduce(init=NO_ROWS, merge=_together, finish=_skewness, block=_with_block, author="dataflare_vec")
 def skewness(state, x):
     """Skewness: how much longer one tail is than the other.
 
@@ -162,7 +174,7 @@ def _kurtosis(sums):
     return s.n * s.m4 / (s.m2 * s.m2) - 3.0
 
 
-@dfv.reduce(init=NO_ROWS, merge=_together, finish=_kurtosis, author="dataflare_vec")
+@dfv.reduce(init=NO_ROWS, merge=_together, finish=_kurtosis, block=_with_block, author="dataflare_vec")
 def kurtosis(state, x):
     """Excess kurtosis: how heavy the tails are, 0 for a normal distribution.
 
@@ -261,9 +273,9 @@ class Sketch(NamedTuple):
     quantile: float
 
 
-NO_SKETCH = Sketch(np.zeros(2 * _BUCKETS + 1), math.nan)
+NO_SKETCH = Sketch(np.zeros(2 * _BUCKETS + 1), 0.0)
 #: The same for values that all weigh 1.
-NO_COUNTS = Sketch(np.zeros(2 * _BUCKETS + 1, np.int64), math.nan)
+NO_COUNTS = Sketch(np.zeros(2 * _BUCKETS + 1, np.int64), 0.0)
 
 
 def _bucket(x):
@@ -292,7 +304,7 @@ def _count(s, x, weight, quantile):
 def _added(a, b):
     for i in range(len(a.weights)):
         a.weights[i] += b.weights[i]
-    return Sketch(a.weights, a.quantile if math.isnan(b.quantile) else b.quantile)
+    return Sketch(a.weights, max(a.quantile, b.quantile))  # one may have seen no row
 
 
 def _quantile(s):

@@ -82,6 +82,19 @@ def test_moments_are_merged_in_any_place(df):
         assert sketches._skewness(together) == pytest.approx(stats.skew(x))
 
 
+def test_moments_with_a_first_value_far_from_the_others():
+    x = np.concatenate([[1e6], np.random.default_rng(3).gamma(2.0, 3.0, 1000)])
+    df = pl.DataFrame({"x": x})
+    assert one(df, "welford") == pytest.approx((1001, x.mean(), x.var(ddof=1)), rel=1e-12)
+    assert one(df, "skewness") == pytest.approx((stats.skew(x),), rel=1e-12)
+    assert one(df, "kurtosis") == pytest.approx((stats.kurtosis(x),), rel=1e-12)
+
+
+@pytest.mark.parametrize("x", [[math.inf, 1.0, 2.0], [1.0, math.inf, 2.0]])
+def test_the_mean_of_infinity(x):
+    assert one(pl.DataFrame({"x": x}), "welford")[1] == math.inf
+
+
 @pytest.mark.parametrize("distinct", [0, 1, 100, 3000, 50_000, 1_000_000])
 def test_approx_distinct(distinct):
     df = pl.DataFrame(

@@ -32,7 +32,8 @@ def last(a, b):
 
 
 def lanes(a, b):
-    return dfv.vectors.dot(a, b), dfv.vectors.squared_distance(a, b)
+    first, second, third, fourth = dfv.vectors.power_sums(a, 1.5)
+    return dfv.vectors.dot(a, b), dfv.vectors.squared_distance(a, b), first, second, third, fourth
 
 
 def alone(a, b: object | None):

@@ -32,11 +32,19 @@ def _may_have_nested_nulls(series: pl.Series, nullable: frozenset[str]) -> bool:
     if isinstance(series.dtype, pl.Struct):
         fields = [series.struct.field(f.name) for f in series.dtype.fields if f.name not in nullable]
         return any(field.null_count() or _may_have_nested_nulls(field, frozenset()) for field in fields)
+    if _is_matrix(series) and not series.reshape((-1,)).null_count():
+        return False  # what a query would tell in the time of some thousand rows
     if isinstance(series.dtype, (pl.List, pl.Array)):
         # Of lists that are empty or null there would be a null among the items.
         items = series.explode(empty_as_null=False, keep_nulls=False)
         return items.null_count() > 0 or _may_have_nested_nulls(items, frozenset())
     return False
+
+
+def _is_matrix(series: pl.Series) -> bool:
+    """Whether a Series is rows of equally many scalars, and has some."""
+    dtype = series.dtype
+    return isinstance(dtype, pl.Array) and not dtype.inner.is_nested() and min(dtype.size, len(series)) > 0
 
 
 def _has_no_null(value: pl.Expr, dtype: Any, nullable: frozenset[str] = frozenset()) -> pl.Expr:

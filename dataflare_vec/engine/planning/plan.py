@@ -9,7 +9,7 @@ import polars as pl
 
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.compiler.hot_reload import check
-from dataflare_vec.compiler.prepare import prepare
+from dataflare_vec.compiler.prepare import prepare, with_blocks
 from dataflare_vec.definition.binding import output_names
 from dataflare_vec.definition.plugin import Form
 from dataflare_vec.engine.stages.column import ColumnStage, column_kernel_schema
@@ -273,14 +273,15 @@ class Plan:
             )
         by = {name: scope.dtype(key) for name, key in zip(shown, keys, strict=True)}
         dtypes = [scope.dtype(name) for name in reads]
-        prepared = prepare(step.binding, dtypes)
+        binding = step.binding if by else with_blocks(step.binding, dtypes)
+        prepared = prepare(binding, dtypes)
         stage: ScanStage
         if plugin.form is Form.REDUCE:
             by_parameter = {
                 item.parameter.name: dtype for item, dtype in zip(step.binding.columns, dtypes, strict=True)
             }
             self.reduces = stage = ReduceStage(
-                step.binding, prepared, reads, by=by, keys=keys, dtypes=by_parameter, output=step.output
+                binding, prepared, reads, by=by, keys=keys, dtypes=by_parameter, output=step.output
             )
             if not self.needs_all_rows:
                 for earlier in self.stages:

@@ -31,6 +31,11 @@ class PartitionSlice(NamedTuple):
     start: int
     stop: int
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether no other chunk has rows of the partition."""
+        return self.stop - self.start == PARTITION_ROWS
+
 
 class PartitionStates(StateStore):
     """The states of partitions.
@@ -48,6 +53,9 @@ class PartitionStates(StateStore):
         self._plugin = plugin
         self.state_layout = state_layout
         self.merge = merge
+        self._buffer = plugin.stateful.buffer
+        if given is not None and self._buffer is not None:
+            given = self._buffer.empty(given)
         self._merged = None if given is None else as_record(plugin.name, state_layout, given)
         self._partitions = state_layout.records(1)
         self._offset = 0  # rows of the open partition before this run
@@ -89,18 +97,23 @@ class PartitionStates(StateStore):
 
     def value(self) -> Any:
         """Return the state as it is now."""
-        return self.state_layout.unpack(self.records[0])
+        state = self.state_layout.unpack(self.records[0])
+        if self._buffer is None:
+            return state
+        held = self._buffer.empty(self._buffer.whole(state))
+        return self.state_layout.unpack(self.state_layout.pack(held))[0]
 
     def _all_of(self, partitions: np.ndarray[Any, Any]) -> Any:
         """Return what was merged before and some partitions, merged in order; None if there is nothing."""
-        records = list(partitions) if self._merged is None else [self._merged, *partitions]
-        if len(records) <= 1:
-            return records[0].copy() if records else None
-        target, rest = self.state_layout.records(1), self.state_layout.records(len(records) - 1)
-        target[0] = records[0]
-        rest[:] = records[1:]
+        if self._merged is None and not len(partitions):
+            return None
+        target, rest = self.state_layout.records(1), partitions
+        if self._merged is None:
+            target[0], rest = partitions[0], partitions[1:]
+        else:
+            target[0] = self._merged
         argument_buffer = _argument_buffer(target, rest, _NO_BITMAPS)
-        done = self.merge.loop(nulls=False)(argument_buffer.buffer_info()[0], len(rest))
+        done = len(rest) and self.merge.loop(nulls=False)(argument_buffer.buffer_info()[0], len(rest))
         if done:
             self._fail(target, rest[done - 1 : done])
         return target[0]

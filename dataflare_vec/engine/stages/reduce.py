@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 
     from dataflare_vec._typing import OnError
     from dataflare_vec.arrow.columns import ColumnBuilder
+    from dataflare_vec.compiler.jit.codegen.loop_report import LoopReport
     from dataflare_vec.compiler.kernel import Kernel
     from dataflare_vec.compiler.specialise import OutputField, Prepared
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.state_layout import StateLayout
-    from dataflare_vec.engine.stages.protocols import Chunk
+    from dataflare_vec.engine.stages.protocols import Chunk, StageReport
     from dataflare_vec.engine.state.store import StateStore
     from dataflare_vec.memory import MemoryPool
 
@@ -117,8 +119,20 @@ class ReduceStage(ScanStage):
         head, *others = states.parts(chunk.start, chunk.stop)
         # A partition that begins in an earlier chunk comes last: until then its first part may be done.
         for part in (*others, head):
+            column = states.column(part.partition)
+            if part.is_whole:
+                self.fold(run, placement, column, part.start, part.stop)
+                continue
             with run.sequencer.turn((self.index, part.partition), part.start, part.stop, part.first):
-                self.fold(run, placement, states.column(part.partition), part.start, part.stop)
+                self.fold(run, placement, column, part.start, part.stop)
+
+    def report(self, *, nulls: bool) -> StageReport:
+        """Return what became of its loop, which by blocks does no more than to put rows there."""
+        report, stateful = super().report(nulls=nulls), self.binding.plugin.stateful
+        if stateful is None or stateful.buffer is None:
+            return report
+        reasons = ("rows go through `block` many at a time, whose own loops may be vector code",)
+        return report._replace(loop=replace(cast("LoopReport", report.loop), reasons=reasons))
 
     def _take_apart(self, result: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the next state; there is no value."""
@@ -279,7 +293,7 @@ def _compiled_finish(
         def compile_() -> tuple[Any, tuple[Any, ...]]:
             import_compiler()
             from dataflare_vec.compiler.jit.codegen.driver import compile_kernel
-            from dataflare_vec.compiler.jit.codegen.scans import StateInput
+            from dataflare_vec.compiler.jit.codegen.folds import StateInput
 
             inputs = [StateInput(prepared.kernel.compiled.state_type, is_column=True)]
 
@@ -308,7 +322,8 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
             import_compiler()
-            from dataflare_vec.compiler.jit.codegen.scans import StateInput, compile_fold
+            from dataflare_vec.compiler.jit.codegen.folds import StateInput
+            from dataflare_vec.compiler.jit.codegen.scans import compile_fold
 
             ty = prepared.kernel.compiled.state_type
             function, init = plugin.stateful.merge, plugin.stateful.init

@@ -18,6 +18,28 @@ if TYPE_CHECKING:
 _INTERLEAVED, _WITH_AVX_512 = 2, 4
 
 
+def say(function: ir.Function, attribute: str) -> None:
+    """Give a function an attribute that llvmlite doesn't know."""
+    function.attributes = _Attributes(function.attributes, attribute)
+
+
+class _Attributes(ir.FunctionAttributes):  # type: ignore[misc]
+    """Attributes of a function, and one more."""
+
+    def __init__(self, others: ir.FunctionAttributes, more: str) -> None:
+        super().__init__(others)
+        self.alignstack, self.personality = others.alignstack, others.personality
+        self._others, self._more = others, more
+
+    def _to_list(self, ret_type: ir.Type) -> list[str]:
+        return [*self._others._to_list(ret_type), self._more]
+
+
+def copy_in_line(function: ir.Function) -> None:
+    """Have a function copy by loops of its own: with 2 KiB the C library takes longer than sums of them."""
+    say(function, '"no-builtin-memcpy"')
+
+
 def keep_loads(builder: Builder) -> None:
     """Keep all loads up to here before the next branch.
 

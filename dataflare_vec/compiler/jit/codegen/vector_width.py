@@ -20,11 +20,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from llvmlite import ir
+from dataflare_vec.compiler.jit.codegen.hints import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from llvmlite import ir
     from numba.core import types
 
 _ENOUGH = 1.0  # operations a byte
@@ -50,15 +51,4 @@ def computes_much(function: Any, columns: Iterable[types.Type]) -> bool:
 
 def prefer_512_bits(function: ir.Function) -> None:
     """Say of a function that its vectors may have 512 bits, if the processor has such."""
-    function.attributes = _WithWidth(function.attributes)
-
-
-class _WithWidth(ir.FunctionAttributes):  # type: ignore[misc]
-    """Attributes of a function, with one that llvmlite doesn't know."""
-
-    def __init__(self, others: ir.FunctionAttributes) -> None:
-        super().__init__(others)
-        self.alignstack, self.personality = others.alignstack, others.personality
-
-    def _to_list(self, ret_type: ir.Type) -> list[str]:
-        return [*super()._to_list(ret_type), '"prefer-vector-width"="512"']
+    say(function, '"prefer-vector-width"="512"')

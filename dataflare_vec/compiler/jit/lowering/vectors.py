@@ -62,19 +62,23 @@ def _all_products(op: _Arithmetic, loaded: Sequence[ir.Value]) -> list[ir.Value]
     return [op.mul(a, b), op.mul(a, a), op.mul(b, b)]
 
 
+def _powers(op: _Arithmetic, loaded: Sequence[ir.Value]) -> list[ir.Value]:
+    (d,) = loaded
+    square = op.mul(d, d)
+    return [d, square, op.mul(square, d), op.mul(square, square)]
+
+
 def _lane_sums(
-    context: Context,
     builder: Builder,
-    arrays: Sequence[tuple[types.Array, ir.Value]],
+    readers: Sequence[_Reader],
     kind: types.Type,
     terms: Callable[[_Arithmetic, Sequence[ir.Value]], list[ir.Value]],
     count: int,
 ) -> list[ir.Value]:
     """Return ``count`` sums over equally long arrays, taken in the type ``kind``."""
-    lanes = vectors.LANE_BYTES * 8 // kind.bitwidth
-    zero = ir.Constant(ir.VectorType(context.get_value_type(kind), lanes), None)
+    lanes = readers[0].lanes
+    zero = ir.Constant(readers[0].wide, None)
     op = _Arithmetic(builder, kind)
-    readers = [_Reader(context, builder, ty, value, kind, lanes) for ty, value in arrays]
     length = readers[0].length
     sums = [cgutils.alloca_once_value(builder, zero) for _ in range(count)]
     for slot in sums:
@@ -96,24 +100,19 @@ def _lane_sums(
 
 
 class _Reader:
-    """Reads vectors of an array's items."""
+    """Reads vectors of an array's items, as numbers of the type ``kind``."""
 
     def __init__(
-        self,
-        context: Context,
-        builder: Builder,
-        ty: types.Array,
-        value: ir.Value,
-        kind: types.Type,
-        lanes: int,
+        self, context: Context, builder: Builder, ty: types.Array, value: ir.Value, kind: types.Type
     ) -> None:
+        self.lanes = lanes = vectors.LANE_BYTES * 8 // kind.bitwidth
         array = make_array(ty)(context, builder, value)
         self.length = array.nitems
         self._builder = builder
         self._data = array.data
         self._given, self._kind = ty.dtype, kind
         self._stored = ir.VectorType(context.get_data_type(ty.dtype), lanes)
-        self._wide = ir.VectorType(context.get_value_type(kind), lanes)
+        self.wide = ir.VectorType(context.get_value_type(kind), lanes)
 
     def load(self, at: ir.Value, mask: ir.Value | None = None) -> ir.Value:
         """Return items from ``at`` on; 0 where the mask is false."""
@@ -135,14 +134,26 @@ class _Reader:
 
     def _cast(self, loaded: ir.Value) -> ir.Value:
         builder, given, kind = self._builder, self._given, self._kind
-        if self._stored == self._wide:
+        if self._stored == self.wide:
             return loaded
         if isinstance(given, types.Float):
-            return builder.fpext(loaded, self._wide)
+            return builder.fpext(loaded, self.wide)
         signed = isinstance(given, types.Integer) and given.signed
         if isinstance(kind, types.Float):
-            return (builder.sitofp if signed else builder.uitofp)(loaded, self._wide)
-        return (builder.sext if signed else builder.zext)(loaded, self._wide)
+            return (builder.sitofp if signed else builder.uitofp)(loaded, self.wide)
+        return (builder.sext if signed else builder.zext)(loaded, self.wide)
+
+
+class _DistanceReader(_Reader):
+    """Reads how far an array's items are from a number."""
+
+    around: ir.Value
+
+    def load(self, at: ir.Value, mask: ir.Value | None = None) -> ir.Value:
+        """Return distances from ``at`` on; 0 where the mask is false."""
+        builder = self._builder
+        distances = builder.fsub(super().load(at, mask), _splat(builder, self.around, self.lanes))
+        return distances if mask is None else builder.select(mask, distances, ir.Constant(self.wide, None))
 
 
 def _splat(builder: Builder, value: ir.Value, lanes: int) -> ir.Value:
@@ -180,7 +191,8 @@ def _sums(terms: Any, count: int) -> Any:
 
         def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
             values = cgutils.unpack_tuple(builder, arguments[0], len(arrays))
-            found = _lane_sums(context, builder, list(zip(arrays, values, strict=True)), kind, terms, count)
+            readers = [_Reader(context, builder, *pair, kind) for pair in zip(arrays, values, strict=True)]
+            found = _lane_sums(builder, readers, kind, terms, count)
             return context.make_tuple(builder, signature.return_type, found)
 
         return types.UniTuple(kind, count)(arrays), generate
@@ -190,6 +202,19 @@ def _sums(terms: Any, count: int) -> Any:
 
 _total, _squares_of, _dot = _sums(_items, 1), _sums(_squares, 1), _sums(_products, 1)
 _distance, _cosine = _sums(_squared_differences, 1), _sums(_all_products, 3)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _power_sums(typing_context: TypingContext, array: Any, around: Any) -> Any:
+    """Return the four sums of `vectors.power_sums`."""
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        reader = _DistanceReader(context, builder, array, arguments[0], types.float64)
+        reader.around = arguments[1]
+        found = _lane_sums(builder, [reader], types.float64, _powers, 4)
+        return context.make_tuple(builder, signature.return_type, found)
+
+    return types.UniTuple(types.float64, 4)(array, types.float64), generate
 
 
 def _row(name: str, array: Any) -> bool:
@@ -223,6 +248,13 @@ def _implement(function: Callable[..., Any], one: Any = None, two: Any = None) -
         @overload(function, jit_options=options)
         def of_two(a, b):  # type: ignore[no-untyped-def]
             return two if _row(name, a) and _row(name, b) else None
+
+
+@overload(vectors.power_sums, jit_options={"forceinline": True})
+def _power_sums_of(a, around=0.0):  # type: ignore[no-untyped-def]
+    if not _row("power_sums", a):
+        return None
+    return lambda a, around=0.0: _power_sums(a, around)
 
 
 def _total_of(a):  # type: ignore[no-untyped-def]
