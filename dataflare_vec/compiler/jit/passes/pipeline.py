@@ -47,6 +47,7 @@ from dataflare_vec.compiler.jit.lowering.strings.members import kept_members, re
 from dataflare_vec.compiler.jit.passes.definite_assignment import CheckDefiniteAssignment
 from dataflare_vec.compiler.jit.passes.exact_integers import compute_exactly
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
+from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, read_attributes
 from dataflare_vec.compiler.jit.passes.optional import compare_none
 from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions
@@ -543,6 +544,7 @@ def _make_pipeline(
             changed |= read_attributes(state.func_ir)
             changed |= give_defaults(state.func_ir, _outer_value)
             changed |= replace_strings(state.func_ir)
+            changed |= join_calls(state.func_ir)
             return _replace_calls(state.func_ir, mode, is_outermost=is_outermost) or changed
 
     @register_pass(mutates_CFG=False, analysis_only=False)

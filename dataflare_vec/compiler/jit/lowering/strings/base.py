@@ -12,6 +12,7 @@ from dataflare_vec.compiler.jit.types.strings import BytesType, StringType, byte
 OPTIONS = {
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
+    "forceinline": False,  # else it is inherited: what an inlined function calls would be compiled once more
     "pipeline_class": LinkedCompiler,
 }
 

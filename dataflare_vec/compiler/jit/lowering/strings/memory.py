@@ -77,6 +77,22 @@ def leave_out(typing_context, to, source, nbytes, byte):
     return types.int64(byte_pointer, byte_pointer, types.int64, types.uint8), generate
 
 
+@intrinsic
+def few_without(typing_context, data, nbytes, byte):
+    """Return what up to `FEW` bytes are without one, and how many that are.
+
+    The last byte is the word's highest; if they are 1 to 7, the lowest are 0, if more than 8, they are lost.
+    """
+
+    def generate(context, builder, signature, arguments):
+        found = builder.call(vectorcode.few_without(builder.module), arguments)
+        items = [builder.extract_value(found, i) for i in range(2)]
+        return context.make_tuple(builder, signature.return_type, items)
+
+    returned = types.Tuple((types.uint64, types.int64))
+    return returned(byte_pointer, types.int64, types.uint8), generate
+
+
 def _writer(make):
     @intrinsic
     def write(typing_context, to, source, nbytes, first, second):

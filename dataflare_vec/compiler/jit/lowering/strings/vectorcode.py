@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LANES = 64
 #: Of so many bytes two vectors are made at once, without a branch that lengths could mislead.
 _TWO = 2 * LANES
+#: Bytes of short ones.
+FEW = 16
 #: Bytes that may be written behind the last one of a result.
 SLACK = _TWO
 
@@ -66,17 +68,31 @@ def _first(builder: Builder, count: ir.Value) -> ir.Value:
     return builder.lshr(_I64(-1), builder.sub(_I64(LANES), count))
 
 
+def _bits_below(builder: Builder, count: ir.Value) -> ir.Value:
+    """Return a word whose ``count`` lowest bits are set, of 0 to 255: from 64 on all are."""
+    function = ir.FunctionType(_I64, [_I64, _I64])
+    first = cgutils.get_or_insert_function(builder.module, function, "llvm.x86.bmi.bzhi.64")
+    return builder.call(first, [_I64(-1), count])
+
+
 def _load_two(builder: Builder, data: ir.Value, nbytes: ir.Value) -> list[ir.Value]:
     """Return up to 128 bytes as two vectors; behind them are zeros."""
     function = ir.FunctionType(_I64, [_I64, _I64])
-    first = cgutils.get_or_insert_function(builder.module, function, "llvm.x86.bmi.bzhi.64")
-    saturated = ir.FunctionType(_I64, [_I64, _I64])
-    less = cgutils.get_or_insert_function(builder.module, saturated, "llvm.usub.sat.i64")
+    less = cgutils.get_or_insert_function(builder.module, function, "llvm.usub.sat.i64")
     second = builder.call(less, [nbytes, _I64(LANES)])
     return [
-        _load_some(builder, builder.gep(data, [_I64(at)]), builder.call(first, [_I64(-1), count]))
+        _load_some(builder, builder.gep(data, [_I64(at)]), _bits_below(builder, count))
         for at, count in ((0, nbytes), (LANES, second))
     ]
+
+
+def _compress(builder: Builder, bytes_: ir.Value, kept: ir.Value) -> ir.Value:
+    """Return the lanes that are kept, one behind the other; behind them are zeros."""
+    vector, mask = bytes_.type, ir.VectorType(_I1, bytes_.type.count)
+    function = ir.FunctionType(vector, [vector, mask, vector])
+    name = f"llvm.experimental.vector.compress.v{vector.count}i8"
+    compress = cgutils.get_or_insert_function(builder.module, function, name)
+    return builder.call(compress, [bytes_, builder.bitcast(kept, mask), ir.Constant(vector, None)])
 
 
 def is_ascii(module: ir.Module) -> ir.Function:
@@ -274,17 +290,12 @@ def leave_out(module: ir.Module) -> ir.Function:
     written = cgutils.alloca_once_value(builder, _I64(0))
     # Neither way has a branch that text could mislead.
     if _has("avx512vbmi2"):
-        vector, mask = ir.VectorType(_I8, LANES), ir.VectorType(_I1, LANES)
-        function_type = ir.FunctionType(vector, [vector, mask, vector])
-        name = "llvm.experimental.vector.compress.v64i8"
-        compress = cgutils.get_or_insert_function(module, function_type, name)
         with cgutils.for_range_slice(builder, _I64(0), nbytes, _I64(LANES), _I64) as (at, _):
             there = _first(builder, _fewer(builder, builder.sub(nbytes, at)))
             bytes_ = _load_some(builder, builder.gep(data, [at]), there)
             other = builder.icmp_unsigned("!=", bytes_, _all_lanes(builder, byte, LANES))
             kept = builder.and_(_bits(builder, other), there)
-            nothing = ir.Constant(vector, ir.Undefined)
-            packed = builder.call(compress, [bytes_, builder.bitcast(kept, mask), nothing])
+            packed = _compress(builder, bytes_, kept)
             before = builder.load(written)
             store(builder, packed, to, before)
             builder.store(builder.add(before, builder.ctpop(kept)), written)
@@ -295,4 +306,40 @@ def leave_out(module: ir.Module) -> ir.Function:
             other = builder.zext(builder.icmp_unsigned("!=", one, byte), _I64)
             builder.store(builder.add(before, other), written)
     builder.ret(builder.load(written))
+    return function
+
+
+def few_without(module: ir.Module) -> ir.Function:
+    """Return ``{i64, i64} dfv.few_without(address, bytes, byte)``: up to `FEW` bytes, all but one.
+
+    It gives them as a word, the last one the highest, and how many they are. 1 to 7 have zeros below; of more
+    than 8 only the number counts.
+    """
+    pair = ir.LiteralStructType([_I64, _I64])
+    function, builder = define(module, "dfv.few_without", pair, [_BYTES, _I64, _I8])
+    if builder is None:
+        return function
+    data, nbytes, byte = function.args
+    if _has("avx512vbmi2") and _has("avx512vl"):
+        there = builder.trunc(_bits_below(builder, nbytes), ir.IntType(FEW))
+        bytes_ = _load_some(builder, data, there)
+        other = builder.icmp_unsigned("!=", bytes_, _all_lanes(builder, byte, FEW))
+        kept = builder.and_(builder.bitcast(other, there.type), there)
+        packed = _compress(builder, bytes_, kept)
+        low = builder.bitcast(packed, ir.VectorType(_I64, 2))
+        count = builder.zext(builder.ctpop(kept), _I64)
+        unused = builder.and_(builder.shl(builder.neg(count), _I64(3)), _I64(63))
+        word = builder.shl(builder.extract_element(low, _I32(0)), unused)
+    else:
+        words, counts = (cgutils.alloca_once_value(builder, _I64(0)) for _ in range(2))
+        with cgutils.for_range(builder, nbytes, intp=_I64) as loop:
+            one, word, count = load(builder, data, loop.index, _I8), builder.load(words), builder.load(counts)
+            other = builder.icmp_unsigned("!=", one, byte)
+            longer = builder.lshr(word, _I64(8))
+            longer = builder.or_(longer, builder.shl(builder.zext(one, _I64), _I64(56)))
+            builder.store(builder.select(other, longer, word), words)
+            builder.store(builder.add(count, builder.zext(other, _I64)), counts)
+        word, count = builder.load(words), builder.load(counts)
+    found = builder.insert_value(ir.Constant(pair, ir.Undefined), word, 0)
+    builder.ret(builder.insert_value(found, count, 1))
     return function

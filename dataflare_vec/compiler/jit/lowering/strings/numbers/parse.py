@@ -181,6 +181,18 @@ _ZEROS, _NO_DIGIT, _HIGH_BITS = (np.uint64(byte * 0x0101010101010101) for byte i
 _MOST, _SAFE, _TEN = np.uint64((1 << 63) - 1), np.uint64((1 << 63) // 10 - 1), np.uint64(10)
 
 
+@helper
+def number_of_digits(word, count):
+    """Return the number that 1 to 8 bytes hold, which end at a word's highest; -1 if not all are digits."""
+    digits = word ^ _ZEROS << np.uint64(64 - 8 * count)
+    if (digits + _NO_DIGIT | digits) & _HIGH_BITS:
+        return -1
+    # All at once, in the bytes of the word: pairs, then fours, then all eight are added up.
+    pairs = (digits * _TEN + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
+    fours = (pairs * np.uint64(100) + (pairs >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
+    return np.int64((fours * np.uint64(10_000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF))
+
+
 @operation(int, inlined=True)
 def _int(value, base=10):
     if not isinstance(types.unliteral(value), ViewType):
@@ -191,14 +203,9 @@ def _int(value, base=10):
     def decimal(value, base=10):
         nbytes = value._nbytes
         if nbytes > 0 and nbytes <= 8:
-            # All digits at once, in the bytes of a word: pairs, then fours, then all eight are added up.
-            digits = last_bytes(value._data, nbytes) ^ _ZEROS << np.uint64(64 - 8 * nbytes)
-            if (digits + _NO_DIGIT | digits) & _HIGH_BITS == 0:
-                pairs = (digits * _TEN + (digits >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
-                fours = (pairs * np.uint64(100) + (pairs >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
-                return np.int64(
-                    (fours * np.uint64(10_000) + (fours >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
-                )
+            number = number_of_digits(last_bytes(value._data, nbytes), nbytes)
+            if number >= 0:
+                return number
         return parse_decimal(value)
 
     return decimal
