@@ -81,6 +81,64 @@ def test_int_of_text(text, base):
     read(read_any, text, base)
 
 
+def read_amount(s):
+    return int(s.replace(",", ""))
+
+
+def read_amount_of_bytes(s):
+    return int(s.replace(b",", b""))
+
+
+def read_without_zeros(s):
+    return int(s.replace("0", ""))
+
+
+def read_and_looked_at(s):
+    text = s.replace(",", "")
+    return int(text) + len(text)
+
+
+def read_of_another(s):
+    text = s.replace(",", "")
+    s = s[1:]
+    return int(text) + len(s)
+
+
+def read_first(s, n):
+    text, total = s.replace(",", ""), 0
+    for _ in range(n):
+        total += int(text)
+        text = s[1:].replace(",", "")
+    return total
+
+
+amounts = st.text("0123456789,", max_size=24) | literals
+amounts |= st.builds("{:,}".format, integers) | st.builds("{:,}".format, st.integers(0, 10**9))
+
+
+@settings(max_examples=400)
+@given(amounts)
+def test_int_of_text_without_a_byte(text):
+    functions = (read_amount, read_without_zeros, read_and_looked_at, read_of_another)
+    values = [(utf8_string, text), (ascii_string, text)] if text.isascii() else [(utf8_string, text)]
+    calls = [(function, kind, value, ()) for function in functions for kind, value in values]
+    calls += [(read_first, kind, value, (n,)) for kind, value in values for n in range(3)]
+    calls.append((read_amount_of_bytes, bytes_view, text.encode(), ()))
+    for function, kind, value, more in calls:
+        got = outcome(compiled(function, (kind, *[types.int64] * len(more))), value, *more)
+        wanted = outcome(function, value, *more)
+        if isinstance(wanted, int) and not -(2**63) <= wanted < 2**63:
+            wanted = OverflowError
+        assert same(got, wanted), (function.__name__, kind, value, got, wanted)
+
+
+def test_no_text_is_made_for_a_number():
+    """What reads it is called in the place of both, but where the text is needed all the same."""
+    for function, joined in ((read_amount, True), (read_of_another, True), (read_and_looked_at, False)):
+        called = compiled(function, (ascii_string,)).result.type_annotation.typemap
+        assert any("int_without" in str(kind) for kind in called.values()) == joined
+
+
 @st.composite
 def decimals(draw):
     """Draw text of a float: many digits, large exponents, underscores, the middle of two floats."""

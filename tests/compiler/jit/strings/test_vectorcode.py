@@ -14,7 +14,7 @@ from numba.core.registry import cpu_target
 
 from dataflare_vec.compiler.jit.lowering.strings import vectorcode
 
-FUNCTIONS = ("word", "matches", "swap_case", "exchange", "leave_out", "is_ascii")
+FUNCTIONS = ("word", "matches", "swap_case", "exchange", "leave_out", "is_ascii", "few_without")
 OF_THE_PROCESSOR = vectorcode._has
 
 
@@ -27,6 +27,12 @@ def _copy(module):
     kinds = [ir.IntType(8).as_pointer()] * 2 + [ir.IntType(64)] * 2
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), "dfv.copy")
     vectorcode.copy_some(ir.IRBuilder(function.append_basic_block()), *function.args)
+
+
+class Pair(ctypes.Structure):
+    """A word, and how many bytes it holds."""
+
+    _fields_ = (("word", ctypes.c_uint64), ("count", ctypes.c_int64))
 
 
 class Machine:
@@ -60,6 +66,12 @@ class Machine:
     def word(self, data):
         address, _ = self.page.hold(data)
         return self._function("word", ctypes.c_void_p, ctypes.c_int64)(address, len(data))
+
+    def few_without(self, data, byte):
+        address, _ = self.page.hold(data)
+        function = self.engine.get_function_address("dfv.few_without")
+        kinds = ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint8
+        return ctypes.CFUNCTYPE(Pair, *kinds)(function)(address, len(data), byte)
 
     def is_ascii(self, data):
         address, _ = self.page.hold(data)
@@ -133,6 +145,16 @@ def test_case(machine, text):
     assert machine.write("swap_case", text, ord("a"), 0) == text.upper()
     assert machine.write("swap_case", text, ord("A"), 0) == text.lower()
     assert machine.write("swap_case", text, ord("a"), 32) == text.swapcase()
+
+
+@given(st.text("12,", max_size=16).map(str.encode) | st.binary(max_size=16), st.integers(0, 255))
+def test_few_bytes_without_one(machine, text, other):
+    for byte in (ord(","), other):
+        wanted = text.replace(bytes([byte]), b"")
+        found = machine.few_without(text, byte)
+        assert found.count == len(wanted)
+        if 0 < len(wanted) <= 8:
+            assert found.word.to_bytes(8, "little") == wanted.rjust(8, b"\0")
 
 
 @given(any_bytes, st.integers(0, 255) | st.just(ord(",")), st.integers(0, 255))

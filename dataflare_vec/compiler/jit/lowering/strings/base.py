@@ -55,6 +55,8 @@ def operation(function, *, inlined=False, **options):
 
 
 helper = register_jitable(**OPTIONS)
+#: One that is larger than what LLVM would inline, but small where constants are known.
+inlined_helper = register_jitable(**{**OPTIONS, "forceinline": True})
 
 
 @intrinsic

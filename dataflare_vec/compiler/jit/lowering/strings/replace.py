@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba.core import types
 
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
-from dataflare_vec.compiler.jit.lowering.strings.base import copy_bytes, helper, method
+from dataflare_vec.compiler.jit.lowering.strings.base import copy_bytes, helper, inlined_helper, method
 from dataflare_vec.compiler.jit.lowering.strings.compare import comparable
 from dataflare_vec.compiler.jit.lowering.strings.concat import common_type
 from dataflare_vec.compiler.jit.lowering.strings.memory import exchange, find_bytes, leave_out
@@ -14,7 +14,7 @@ from dataflare_vec.compiler.jit.lowering.strings.vectorcode import SLACK
 from dataflare_vec.compiler.jit.types.strings import make_view, offset_by
 
 
-@helper
+@inlined_helper
 def next_match(view, old, start, behind):
     """Return where ``old`` is found from ``start`` on; -1 if it isn't.
 
@@ -52,7 +52,7 @@ def replace_byte(kind, view, old, new):
     return make_view(kind, room, nbytes)
 
 
-@helper
+@inlined_helper
 def replace_in(kind, view, old, new, limit):
     """Return a view, as ``kind``, with ``new`` in place of ``old``, up to a limit (none if negative)."""
     data, size = view._data, old._nbytes
