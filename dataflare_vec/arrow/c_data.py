@@ -31,6 +31,9 @@ FORMATS: dict[Any, bytes] = {
     pl.Boolean: b"b",
 }
 
+#: The same of columns of views.
+VIEW_FORMATS: dict[Any, bytes] = {pl.String: b"vu", pl.Binary: b"vz"}
+
 _RELEASE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 

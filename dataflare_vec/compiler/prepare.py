@@ -15,6 +15,7 @@ from dataflare_vec.compiler.cache.cached import CachedKernel, keep, load
 from dataflare_vec.compiler.cache.entry import Entry
 from dataflare_vec.compiler.cache.folder import open_folder
 from dataflare_vec.compiler.cache.key import kernel_key, part_key
+from dataflare_vec.compiler.native import thread_keys
 from dataflare_vec.compiler.native.numba import import_compiler
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.compiler.specialise import Prepared, check_constants, specialise
@@ -139,6 +140,8 @@ def _obtain(
 def _runtime(symbol: str) -> int | None:
     if symbol == interrupts.SYMBOL:  # nothing of Numba's
         return ctypes.addressof(interrupts.words)
+    if symbol in thread_keys.NAMES:
+        return ctypes.addressof(thread_keys.thread_key(symbol))
     import_compiler()
     from dataflare_vec.compiler.jit.codegen.runtime_symbols import address_of
 

@@ -235,7 +235,7 @@ def resolve(name: str, runtime: Callable[[str], int | None]) -> int:
     for library in (_process, _libm):
         try:
             return _address_of(library()[name])
-        except AttributeError:
+        except (AttributeError, OSError):  # other systems have no library of that name
             continue
     address = runtime(name)
     if not address:

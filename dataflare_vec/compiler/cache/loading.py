@@ -10,8 +10,8 @@ from dataflare_vec.compiler.cache import elf
 from dataflare_vec.compiler.kernel import MachineCode
 from dataflare_vec.compiler.llvm import binding
 
-#: Returns the address of something that isn't in the C library, of Numba's runtime or of ours, and tells LLVM
-#: as well; None if there is no such thing.
+#: Returns the address of something that isn't in the C library, of Numba's runtime or of ours; None if there
+#: is no such thing.
 Runtime = Callable[[str], "int | None"]
 
 
@@ -54,10 +54,8 @@ def load_with_llvm(code: ObjectCode, runtime: Runtime) -> MachineCode:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     for external in code.external:
-        # LLVM would end the process.
-        if not llvm.address_of_symbol(external) and not runtime(external):
-            msg = f"there is no function `{external}`"
-            raise elf.NotLoadable(msg)
+        if not llvm.address_of_symbol(external):  # without one LLVM would end the process
+            llvm.add_symbol(external, elf.resolve(external, runtime))
     machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     try:

@@ -73,6 +73,7 @@ class Made(NamedTuple):
     format: bytes  # Arrow's
     width: int  # bytes of a value, 0 for bits
     nullable: int  # 0 if only where what is read is null, 1 also elsewhere, `MASK` never
+    are_texts: bool = False  # views, and the bytes of those that aren't in them
 
 
 class CallState:
@@ -83,7 +84,7 @@ class CallState:
     words
         The first words of a loop's arguments, those of columns that are borrowed still unknown.
     borrowed
-        Of each such column the first of its four words, and the bytes of a value, 0 for bits.
+        Of each such column the first of its four words, and the bytes of a value: 0 for bits, less for views.
     made
         The columns whose words follow.
     more
@@ -99,7 +100,7 @@ class CallState:
         How many words are a loop's.
     """
 
-    __slots__ = ("_known", "_strings", "arguments", "known", "template")
+    __slots__ = ("_known", "_strings", "_texts", "arguments", "known", "template")
 
     def __init__(
         self,
@@ -118,10 +119,17 @@ class CallState:
             self._strings.append(strings)
             at = ctypes.addressof(strings)
             end_array, end_schema = functions()[:2]
-            template.extend([0, 0, 0, 2, 0, 0, 0, 0, end_array, 0])
+            template.extend([0, 0, 0, 4 if column.are_texts else 2, 0, 0, 0, 0, end_array, 0])
             template.extend([at, at + len(column.format) + 1, 0, _NULLABLE, 0, 0, 0, end_schema, 0])
         places = [word for pair in borrowed for word in pair]
-        kinds = [word for column in made for word in (column.width, column.nullable)]
+        kinds = [word for column in made for word in (column.width, column.nullable, 0)]
         known = [len(borrowed), len(made), self.arguments, arrays, len(words), *places, *kinds]
+        first = len(known) - len(kinds) + 2
+        self._texts = [first + 3 * i for i, column in enumerate(made) if column.are_texts]
         self._known = array("q", known)
         self.known = self._known.buffer_info()[0]
+
+    def give_room(self, row_bytes: int) -> None:
+        """Say how many bytes a row columns of texts have room for."""
+        for place in self._texts:
+            self._known[place] = row_bytes

@@ -1,16 +1,19 @@
 """LLVM IR of `compiler.native.columns`: columns are borrowed, made and handed on."""
 
-# An array's private data is the one piece of memory it consists of, from ``malloc``: the addresses of its two
+# An array's private data is the one piece of memory it consists of, from ``malloc``: the addresses of its
 # buffers, then the buffers. Compiled code ends its life, because a column may be dropped by any thread, and
 # when Python has gone. Where a pool lends the buffers, the object that holds them follows the addresses, and
-# the address of what is called of Python's.
+# the address of what is called of Python's. A column of texts has a buffer more, for their bytes, and one
+# with its size; in its memory follow that size, whether there was no room for all of them, and the data
+# builder that a loop writes with (`jit.lowering.strings.output`).
 #
 # A call has a state, of words: those that its loop is called with, an Arrow array for each column that it
 # borrows, an Arrow array and a schema for each that it makes. What is the same in each call is in ``known``:
 # how many columns are borrowed and made; where their arrays begin, and where a loop looks for the latter;
-# of each borrowed one where a loop looks for it, and bytes of a value, 0 for bits; of each made one bytes of
-# a value, and whether it has nulls: 0 where a borrowed one has, 1 perhaps by itself, 2 for a mask, which is
-# all ones at first and never null.
+# of each borrowed one where a loop looks for it, and bytes of a value, 0 for bits, negative for views; of
+# each made one bytes of a value; whether it has nulls: 0 where a borrowed one has, 1 perhaps by itself, 2 for
+# a mask, which is all ones at first and never null; and for texts how many bytes a row there is room for,
+# else 0.
 CODE = """
 declare ptr @malloc(i64)
 declare void @free(ptr)
@@ -57,6 +60,11 @@ done:
   ret void
 }
 
+define internal i64 @no_room(ptr %flag, i64 %bytes) {
+  store i64 1, ptr %flag
+  ret i64 1
+}
+
 define internal void @end_schema(ptr %schema) {
   %release = getelementptr i8, ptr %schema, i64 56
   store ptr null, ptr %release
@@ -78,8 +86,8 @@ done:
 }
 
 ; Get the first array of each stream, if there is no second one, and write the four arguments of a loop:
-; address of the values, bit offset of values that are bits, address and bit offset of the validity. Returns
-; whether there are nulls, -1 for several arrays, -2 if Polars says no.
+; address of the values, bit offset of values that are bits or the table of what views point into, address and
+; bit offset of the validity. Returns whether there are nulls, -1 for several arrays, -2 if Polars says no.
 define internal i64 @borrow(ptr %python, ptr %capsules, ptr %known, ptr %state) {
 entry:
   %rest = alloca [80 x i8], align 8
@@ -154,15 +162,21 @@ write:
   %place.at = getelementptr i64, ptr %known, i64 %of
   %place = load i64, ptr %place.at
   %width.at = getelementptr i64, ptr %place.at, i64 1
-  %width = load i64, ptr %width.at
+  %given = load i64, ptr %width.at
+  %are.views = icmp slt i64 %given, 0
+  %negative = sub i64 0, %given
+  %width = select i1 %are.views, i64 %negative, i64 %given
   %skipped = mul i64 %skip, %width
   %start = getelementptr i8, ptr %values, i64 %skipped
   %bits = icmp eq i64 %width, 0
   %bit = select i1 %bits, i64 %skip, i64 0
+  %table = getelementptr i8, ptr %buffers, i64 16
+  %table.address = ptrtoint ptr %table to i64
+  %second.word = select i1 %are.views, i64 %table.address, i64 %bit
   %word.0 = getelementptr i64, ptr %state, i64 %place
   store ptr %start, ptr %word.0
   %word.1 = getelementptr i64, ptr %word.0, i64 1
-  store i64 %bit, ptr %word.1
+  store i64 %second.word, ptr %word.1
   %word.2 = getelementptr i64, ptr %word.0, i64 2
   store ptr %validity, ptr %word.2
   %word.3 = getelementptr i64, ptr %word.0, i64 3
@@ -198,6 +212,38 @@ define internal void @describe(ptr %words, i64 %i, ptr %array, ptr %private, i64
   ret void
 }
 
+; Write, for the column of texts made as number ``i``, where their bytes and their size are, and the data
+; builder.
+define internal void @describe_texts(ptr %words, i64 %i, ptr %memory, ptr %text, i64 %text.size) {
+  %end = getelementptr i8, ptr %text, i64 %text.size
+  %third = getelementptr i8, ptr %memory, i64 16
+  store ptr %text, ptr %third
+  %fourth = getelementptr i8, ptr %memory, i64 24
+  %used = getelementptr i8, ptr %memory, i64 32
+  store ptr %used, ptr %fourth
+  %full = getelementptr i8, ptr %memory, i64 40
+  store i64 0, ptr %full
+  %builder = getelementptr i8, ptr %memory, i64 48
+  store ptr %text, ptr %builder
+  %builder.1 = getelementptr i64, ptr %builder, i64 1
+  store ptr %end, ptr %builder.1
+  %builder.2 = getelementptr i64, ptr %builder, i64 2
+  store ptr %text, ptr %builder.2
+  %builder.3 = getelementptr i64, ptr %builder, i64 3
+  store i64 0, ptr %builder.3
+  %builder.4 = getelementptr i64, ptr %builder, i64 4
+  store i64 0, ptr %builder.4
+  %builder.5 = getelementptr i64, ptr %builder, i64 5
+  store ptr %full, ptr %builder.5
+  %builder.6 = getelementptr i64, ptr %builder, i64 6
+  store ptr @no_room, ptr %builder.6
+  %i4 = mul i64 %i, 4
+  %i4.1 = add i64 %i4, 1
+  %word.1 = getelementptr i64, ptr %words, i64 %i4.1
+  store ptr %builder, ptr %word.1
+  ret void
+}
+
 ; Get memory for each column that is made, and write where a loop and an Arrow array have it. Returns -3 if
 ; there is none, else what it was given.
 define internal i64 @allocate(ptr %known, ptr %state, i64 %rows, i64 %nulls) {
@@ -220,29 +266,36 @@ entry:
   br label %each
 
 each:
-  %i = phi i64 [ 0, %entry ], [ %next, %write ]
+  %i = phi i64 [ 0, %entry ], [ %next, %next.one ]
   %more = icmp ult i64 %i, %count
   br i1 %more, label %one, label %done
 
 one:
-  %i2 = mul i64 %i, 2
-  %width.at = getelementptr i64, ptr %kinds, i64 %i2
+  %i3 = mul i64 %i, 3
+  %width.at = getelementptr i64, ptr %kinds, i64 %i3
   %width = load i64, ptr %width.at
   %nullable.at = getelementptr i64, ptr %width.at, i64 1
   %nullable = load i64, ptr %nullable.at
+  %row.bytes.at = getelementptr i64, ptr %width.at, i64 2
+  %row.bytes = load i64, ptr %row.bytes.at
+  %are.texts = icmp ne i64 %row.bytes, 0
   %always = icmp eq i64 %nullable, 1
   %is.mask = icmp eq i64 %nullable, 2
   %some = icmp ne i64 %nulls, 0
   %never = select i1 %is.mask, i1 false, i1 %some
   %has.nulls = or i1 %always, %never
   %bitmap.size = select i1 %has.nulls, i64 %bits, i64 0
-  %before = add i64 %bitmap.size, 64
+  %before = add i64 %bitmap.size, 128
   %is.bits = icmp eq i64 %width, 0
   %exact = mul i64 %rows, %width
   %exact.up = add i64 %exact, 63
   %fixed = and i64 %exact.up, -64
   %size = select i1 %is.bits, i64 %bits, i64 %fixed
-  %all = add i64 %before, %size
+  %text.bytes = mul i64 %rows, %row.bytes
+  %text.more = add i64 %text.bytes, 256
+  %text.size = select i1 %are.texts, i64 %text.more, i64 0
+  %with.values = add i64 %before, %size
+  %all = add i64 %with.values, %text.size
   %memory = call ptr @malloc(i64 %all)
   %none = icmp eq ptr %memory, null
   br i1 %none, label %failed, label %got
@@ -256,7 +309,7 @@ ones:
   br label %write
 
 write:
-  %bitmap = getelementptr i8, ptr %memory, i64 64
+  %bitmap = getelementptr i8, ptr %memory, i64 128
   %validity = select i1 %has.nulls, ptr %bitmap, ptr null
   store ptr %validity, ptr %memory
   %second = getelementptr i8, ptr %memory, i64 8
@@ -264,6 +317,14 @@ write:
   %offset = mul i64 %i, 152
   %array = getelementptr i8, ptr %arrays, i64 %offset
   call void @describe(ptr %words, i64 %i, ptr %array, ptr %memory, i64 %rows)
+  br i1 %are.texts, label %texts, label %next.one
+
+texts:
+  %text = getelementptr i8, ptr %values, i64 %size
+  call void @describe_texts(ptr %words, i64 %i, ptr %memory, ptr %text, i64 %text.size)
+  br label %next.one
+
+next.one:
   %next = add i64 %i, 1
   br label %each
 
@@ -350,8 +411,59 @@ done:
   ret i64 %nulls
 }
 
+; Say of columns of texts how many bytes they have; return whether there was room for all.
+define internal i1 @close_texts(ptr %known, ptr %arrays) {
+entry:
+  %borrowed = load i64, ptr %known
+  %count.at = getelementptr i64, ptr %known, i64 1
+  %count = load i64, ptr %count.at
+  %borrowed2 = mul i64 %borrowed, 2
+  %of = add i64 %borrowed2, 7
+  %row.bytes.first = getelementptr i64, ptr %known, i64 %of
+  br label %each
+
+each:
+  %i = phi i64 [ 0, %entry ], [ %next, %next.one ]
+  %fits = phi i1 [ true, %entry ], [ %fits.now, %next.one ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %one, label %done
+
+one:
+  %i3 = mul i64 %i, 3
+  %row.bytes.at = getelementptr i64, ptr %row.bytes.first, i64 %i3
+  %row.bytes = load i64, ptr %row.bytes.at
+  %are.texts = icmp ne i64 %row.bytes, 0
+  br i1 %are.texts, label %close, label %next.one
+
+close:
+  %offset = mul i64 %i, 152
+  %array = getelementptr i8, ptr %arrays, i64 %offset
+  %private = getelementptr i8, ptr %array, i64 72
+  %memory = load ptr, ptr %private
+  %full.at = getelementptr i8, ptr %memory, i64 40
+  %full = load i64, ptr %full.at
+  %builder = getelementptr i8, ptr %memory, i64 48
+  %end = load i64, ptr %builder
+  %start.at = getelementptr i64, ptr %builder, i64 2
+  %start = load i64, ptr %start.at
+  %bytes = sub i64 %end, %start
+  %used = getelementptr i8, ptr %memory, i64 32
+  store i64 %bytes, ptr %used
+  %had.room = icmp eq i64 %full, 0
+  %both = and i1 %fits, %had.room
+  br label %next.one
+
+next.one:
+  %fits.now = phi i1 [ %fits, %one ], [ %both, %close ]
+  %next = add i64 %i, 1
+  br label %each
+
+done:
+  ret i1 %fits
+}
+
 ; Give back what was borrowed. Returns for each column that was made the capsules of schema and array; none,
-; and frees their memory, if it isn't to be kept.
+; and frees their memory, if it isn't to be kept, or texts had no room.
 define internal ptr @end(ptr %python, ptr %known, ptr %state, i64 %keep) {
 entry:
   %borrowed = load i64, ptr %known
@@ -388,13 +500,21 @@ one.borrowed:
   br label %each.borrowed
 
 decide:
-  %kept = icmp ne i64 %keep, 0
+  %wanted = icmp ne i64 %keep, 0
+  br i1 %wanted, label %close, label %make
+
+close:
+  %fits = call i1 @close_texts(ptr %known, ptr %arrays)
+  br label %make
+
+make:
+  %kept = phi i1 [ false, %decide ], [ %fits, %close ]
   %size = select i1 %kept, i64 %made, i64 0
   %pairs = call ptr %new(i64 %size)
   br label %each
 
 each:
-  %j = phi i64 [ 0, %decide ], [ %j.next, %next ]
+  %j = phi i64 [ 0, %make ], [ %j.next, %next ]
   %more = icmp ult i64 %j, %made
   br i1 %more, label %one, label %done
 

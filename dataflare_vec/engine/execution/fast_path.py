@@ -66,7 +66,7 @@ def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Comp
             return None
     known = scope.columns  # the plan has looked at their dtypes
     is_small = whole is None or is_filter or (rows <= OWN_ROWS and not runtime.has_limit)
-    if is_small and not direct.needs_pool:
+    if is_small and not direct.needs_pool(rows):
         # A pool would need PyArrow, and save nothing where the allocator has memory of that size at hand.
         computed = direct.compute(known, rows, None, cut)
     else:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.arrow.c_data import FORMATS, Exported, import_series
+from dataflare_vec.arrow.c_data import FORMATS, VIEW_FORMATS, Exported, import_series
 from dataflare_vec.arrow.columns import InputColumn
-from dataflare_vec.arrow.layouts import Bits, FixedWidth
+from dataflare_vec.arrow.layouts import Bits, FixedWidth, Views
+from dataflare_vec.arrow.layouts.string_views import VIEW_BYTES
 from dataflare_vec.compiler.native.columns import MASK, NO_MEMORY, CallState, Made, functions
 from dataflare_vec.compiler.native.team import compute_shared
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.arrow.columns import ColumnBuilder
     from dataflare_vec.arrow.layouts import Layout
-    from dataflare_vec.compiler.specialise import Prepared
+    from dataflare_vec.compiler.specialise import OutputField, Prepared
     from dataflare_vec.engine.tuner import Cut
     from dataflare_vec.memory import MemoryPool
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _ALL_ROWS = (0, 0, 0, 0, 0)
 _MASK = Made("", FORMATS[pl.Boolean], 0, MASK)
 
+#: Bytes of texts that a column in memory of its own has room for: of each row, at first; of all, at most.
+_ROW_BYTES, _MOST_TEXT = 64, 1 << 22
 
 #: Seconds that a loop may be expected to take if it is to keep the GIL; and if one took so many all the same,
 #: as rows may take long by what is in them, no later one of its kernel keeps it.
@@ -63,8 +66,6 @@ class DirectCall:
         See above.
     is_filter : bool
         Whether what it computes is a mask.
-    needs_pool : bool
-        Whether its columns take memory of a pool, however few rows they have.
     may_share : bool
         Whether several threads may write them.
     """
@@ -87,8 +88,13 @@ class DirectCall:
         self._constants = constants
         self.is_filter = not writes
         self._fields = () if self.is_filter else prepared.outputs
-        self.needs_pool = any(type(field.stored) not in FORMATS for field in self._fields)
-        self.may_share = not self.needs_pool  # builders have something of their own for each thread
+        columns = [_made(name, field) for name, field in zip(writes, self._fields, strict=True)]
+        self._makes = [column for column in columns if column is not None]
+        self._must_build = len(self._makes) < len(columns)
+        self._has_texts = any(column.are_texts for column in self._makes)
+        self._row_bytes = _ROW_BYTES
+        # Builders have something of their own for each thread.
+        self.may_share = not self._must_build and not self._has_texts
         # What is temporal is made as integers, and a C string ends at the first null character.
         self._is_as_made = all(field.dtype is None for field in self._fields)
         self._is_as_made = self._is_as_made and "\0" not in "".join(writes)
@@ -104,17 +110,19 @@ class DirectCall:
         self._borrows = borrowed is not None
         self._begin, self._end, self._put = functions()[2:]
         made = [_MASK] if self.is_filter else []
-        if not self.needs_pool:
-            made += [
-                Made(name, FORMATS[type(field.stored)], _width(field.layout) or 0, int(field.nullable))
-                for name, field in zip(self.writes, self._fields, strict=True)
-            ]
+        if not self._must_build:
+            made += self._makes
         self._strides = array("q", _strides(self._constants, self._layouts, [f.layout for f in self._fields]))
         # A mask has the four words where the selection and the rows that fail have theirs.
         rest = _ALL_ROWS[4:] if self.is_filter else _ALL_ROWS
         states = CallState(words, borrowed or [], made, rest), CallState(words, borrowed or [], [], ())
+        states[0].give_room(self._row_bytes)
         self._states = states
         return states
+
+    def needs_pool(self, rows: int) -> bool:
+        """Whether the columns of some rows take memory of a pool, however few they are."""
+        return self._must_build or (self._has_texts and rows * self._row_bytes > _MOST_TEXT)
 
     def _lend(self, pool: MemoryPool, known: int, address: int, rows: int, *, nulls: bool) -> None:
         """Have a call make its columns in memory of a pool, which gets it back after the last reader."""
@@ -159,7 +167,7 @@ class DirectCall:
             placed = [(InputColumn(*pair), 0) for pair in zip(columns, self._layouts, strict=True)]
             if any(len(column.starts) > 1 for column, _ in placed):
                 return None
-        builds = self.needs_pool
+        builds = self._must_build or (self._has_texts and pool is not None)
         common = built if builds else made_here
         words = state = common.template[:]
         address, keep = state.buffer_info()[0], False
@@ -187,9 +195,17 @@ class DirectCall:
         finally:
             made = self._end(common.known, address, keep)
         if not builds:
-            return self._columns(made), (times,)
+            return (self._columns(made), (times,)) if made else self._with_more_room(known, rows)
         series = [target.to_series(name) for name, target in zip(self.writes, targets, strict=True)]
         return series, (times,)
+
+    def _with_more_room(self, known: Mapping[str, pl.Series], rows: int) -> Computed | None:
+        """Compute again, now and in later calls with more room for texts; None if that is too much."""
+        self._row_bytes *= 8
+        if self.needs_pool(rows):
+            return None
+        (self._states or self._make_states())[0].give_room(self._row_bytes)
+        return self.compute(known, rows, None)
 
     def _call(
         self, words: array[int], rows: int, cut: Cut | None, *, nulls: bool
@@ -260,8 +276,11 @@ class DirectPipeline:
     def __init__(self, calls: Sequence[DirectCall], names: Collection[str]) -> None:
         self._calls = calls
         self._names = names
-        self.needs_pool = any(call.needs_pool for call in calls)
         self.may_share = all(call.may_share for call in calls)
+
+    def needs_pool(self, rows: int) -> bool:
+        """Whether the columns of some rows take memory of a pool, however few they are."""
+        return any(call.needs_pool(rows) for call in self._calls)
 
     def compute(
         self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None, cut: Cut | None = None
@@ -294,10 +313,22 @@ def chained(calls: Sequence[DirectCall | None], names: Collection[str]) -> Direc
     return None if any(call.is_filter for call in found) else DirectPipeline(found, names)
 
 
+def _made(name: str, field: OutputField) -> Made | None:
+    """Return what a call has to know of a column that it makes; None if only a builder can."""
+    kind = type(field.stored)
+    if kind in FORMATS:
+        return Made(name, FORMATS[kind], _width(field.layout) or 0, int(field.nullable))
+    if type(field.layout) is Views and kind in VIEW_FORMATS and field.dtype is None:
+        return Made(name, VIEW_FORMATS[kind], VIEW_BYTES, int(field.nullable), are_texts=True)
+    return None
+
+
 def _width(layout: Layout) -> int | None:
-    """Return the bytes of a value, 0 for bits; None if a column has other arguments than its two buffers."""
+    """Return the bytes of a value, 0 for bits, less for views; None if a column has other arguments."""
     if type(layout) is FixedWidth:
         return layout.width
+    if type(layout) is Views:
+        return -VIEW_BYTES
     return 0 if type(layout) is Bits else None
 
 

@@ -92,6 +92,39 @@ def test_a_warm_process_gives_the_same_without_numba(cache, rows, nulls, plugins
     assert imported == heavy
 
 
+TEXTS = """
+import json, sys
+import polars as pl
+import dataflare_vec as dfv
+from dataflare_vec.compiler.cache import elf
+
+if {nulls}:
+    elf.can_load = lambda: False  # as on other systems: then LLVM does
+
+@dfv.plugin
+def shown(s: str, width=9):
+    text = s.strip().upper() + "!"
+    while len(text) < width:
+        text += "."
+    return text
+
+rows = {rows}
+frame = pl.DataFrame({{"s": [" number " + "x" * (i % 40) for i in range(rows)]}})
+result = frame.pipe(dfv.apply, {plugins})
+heavy = [name for name in ("numba", "numpy", "pyarrow") if name in sys.modules]
+print(json.dumps([str(result.hash_rows(seed=1).sum()), heavy]))
+"""
+
+
+@pytest.mark.parametrize("by_llvm", [False, True])
+def test_a_warm_process_makes_texts_without_numba(cache, by_llvm):
+    cold, imported = finish(start(cache, nulls=by_llvm, plugins='"shown"', program=TEXTS))
+    assert "numba" in imported
+    warm, imported = finish(start(cache, nulls=by_llvm, plugins='"shown"', program=TEXTS))
+    assert warm == cold
+    assert imported == []
+
+
 STATES = """
 import json, sys
 import polars as pl

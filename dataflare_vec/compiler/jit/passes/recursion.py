@@ -7,13 +7,15 @@ nothing has to be counted down again, however a call ends.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir as llvm_ir
 from numba.core import ir, ir_utils, types
 from numba.extending import intrinsic
 
-from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol, thread_key
+from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol
+from dataflare_vec.compiler.native import thread_keys
 from dataflare_vec.definition.call_graph import may_recurse
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
         Values,
     )
 
-KEY_SYMBOL = "dfv_depth_key"
+KEY_SYMBOL = thread_keys.DEPTH
 
 #: Calls within each other; Python's own limit, unless somebody sets another.
 LIMIT = 1000
@@ -35,7 +37,7 @@ _TOO_DEEP = f"compiled code goes {LIMIT} calls deep; write it as a loop"
 _I32, _I64 = llvm_ir.IntType(32), llvm_ir.IntType(64)
 _BYTES = llvm_ir.PointerType(llvm_ir.IntType(8))
 
-symbol(KEY_SYMBOL)(thread_key)
+symbol(KEY_SYMBOL)(partial(thread_keys.thread_key, KEY_SYMBOL))
 
 
 def _call(builder: Builder, name: str, returned: Any, arguments: list[Any]) -> Any:

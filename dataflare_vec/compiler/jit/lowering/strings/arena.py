@@ -11,6 +11,7 @@ one symbol of ours, `KEY_SYMBOL`: the address of that key.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
@@ -18,9 +19,10 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from dataflare_vec.compiler.jit.lowering.strings import output
-from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol, thread_key
+from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol
 from dataflare_vec.compiler.jit.lowering.strings.viewcode import define
 from dataflare_vec.compiler.jit.types.strings import byte_pointer
+from dataflare_vec.compiler.native import thread_keys
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import (
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
         Values,
     )
 
-KEY_SYMBOL = "dfv_arena_key"
+KEY_SYMBOL = thread_keys.ARENA
 
 #: Bytes of the first block; later ones are larger.
 FIRST_BLOCK = 1 << 16
@@ -46,7 +48,7 @@ _I1, _I8, _I32, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(
 _BYTES, _WORDS = ir.PointerType(_I8), ir.PointerType(_I64)
 _TOP, _END, _NEWEST, _USED = range(4)
 
-symbol(KEY_SYMBOL)(thread_key)
+symbol(KEY_SYMBOL)(partial(thread_keys.thread_key, KEY_SYMBOL))
 
 
 def _function(module: ir.Module, name: str, returned: ir.Type, arguments: list[ir.Type]) -> ir.Function:

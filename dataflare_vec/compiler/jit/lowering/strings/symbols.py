@@ -32,15 +32,6 @@ def symbol(name: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     return register
 
 
-def thread_key() -> ctypes.c_uint:
-    """Return a new key of pthreads, under which each thread has a value of its own."""
-    key = ctypes.c_uint()
-    if ctypes.CDLL(None).pthread_key_create(ctypes.byref(key), None):
-        msg = "the process has no thread-specific keys left (pthread_key_create)"
-        raise OSError(msg)
-    return key
-
-
 def define(name: str) -> int:
     """Make a symbol's memory if it isn't there yet, tell LLVM, and return its address."""
     if name not in _memory:
