@@ -88,10 +88,19 @@ class StateLayout:
         """Return ``count`` records that hold the initial state."""
         import numpy as np
 
-        records = np.zeros(count, self.dtype)
+        records = np.zeros(count, self.dtype)  # new memory, of which nothing is taken before it is used
         if self._initial is not None:
             records[:] = self._initial
         return records
+
+    def clear(self, records: np.ndarray[Any, Any]) -> None:
+        """Have records hold the initial state again."""
+        import numpy as np
+
+        if self._initial is None:
+            records.view(np.uint8).fill(0)
+        else:
+            records[:] = self._initial
 
     @cached_property
     def _initial(self) -> np.ndarray[Any, Any] | None:

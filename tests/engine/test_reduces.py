@@ -11,6 +11,8 @@ from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
+from dataflare_vec.definition.state_layout import StateLayout
+from dataflare_vec.engine.stages import partitioned
 from dataflare_vec.engine.stages.partitioned import PARTITION_ROWS
 
 
@@ -254,3 +256,42 @@ def test_finish_returns_lists_and_strings():
     assert dfv.apply(df, make(lambda s: "large, and longer than a view" * int(s[1])))["last"].item() == (
         "large, and longer than a view" * 3
     )
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_states_of_partitions_are_merged_in_order(monkeypatch, threads):
+    monkeypatch.setattr(partitioned, "PARTITION_ROWS", 64)
+    config = dfv.BatchConfig(default_batch_size=1 << 10, tuner="fixed", parallelism=threads)
+    ordered = reduce(lambda s, x: s + x, 0, merge=lambda a, b: (10 * a + b) % 1_000_003)
+    x = np.arange(64 * 500 + 3) % 101
+    wanted, *sums = np.add.reduceat(x, np.arange(0, len(x), 64)).tolist()
+    for each in sums:
+        wanted = (10 * wanted + each) % 1_000_003
+    assert dfv.apply(pl.DataFrame({"x": x}), ordered, config=config).item() == wanted
+
+
+def test_memory_of_states_does_not_grow_with_the_rows(monkeypatch):
+    monkeypatch.setattr(partitioned, "PARTITION_ROWS", 64)
+    made = []
+    records = StateLayout.records
+    monkeypatch.setattr(StateLayout, "records", lambda *args: made.append(args[1]) or records(*args))
+    config = dfv.BatchConfig(default_batch_size=1 << 10, tuner="fixed", parallelism=1)
+    total = reduce(lambda s, x: s + x, 0, merge=lambda a, b: a + b)
+    assert (
+        dfv.apply(pl.DataFrame({"x": np.ones(64 * 500, np.int64)}), total, config=config).item() == 64 * 500
+    )
+    assert made.count(partitioned.GROUP) <= 2
+
+
+def test_a_merge_that_fails_is_told_whichever_thread_merges(monkeypatch):
+    monkeypatch.setattr(partitioned, "PARTITION_ROWS", 64)
+
+    def fail(a, b):
+        if b > 63:
+            raise ValueError("can't merge")
+        return a
+
+    df = pl.DataFrame({"x": np.ones(64 * 40)})
+    for config in (None, dfv.BatchConfig(default_batch_size=64, tuner="fixed", parallelism=3)):
+        with pytest.raises(dfv.RowError, match="`merge` failed with ValueError: can't merge"):
+            dfv.apply(df, reduce(counted, 0, merge=fail), config=config)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from array import array
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec.definition.plugin import plain
@@ -23,6 +25,10 @@ PARTITION_ROWS = 1 << 16
 _NO_BITMAPS = (0, 0, 0, 0, 0)
 
 
+#: Partitions whose states lie next to each other, and are merged by one call.
+GROUP = 8
+
+
 class PartitionSlice(NamedTuple):
     """Some rows of one partition."""
 
@@ -38,7 +44,7 @@ class PartitionSlice(NamedTuple):
 
 
 class PartitionStates(StateStore):
-    """The states of partitions.
+    """The states of partitions, merged in order when several are full; then their memory is used again.
 
     Between runs of a stream the last partition stays open: the next run's first rows belong to it, so that
     the bits don't depend on where a batch ends.
@@ -57,40 +63,64 @@ class PartitionStates(StateStore):
         if given is not None and self._buffer is not None:
             given = self._buffer.empty(given)
         self._merged = None if given is None else as_record(plugin.name, state_layout, given)
-        self._partitions = state_layout.records(1)
-        self._offset = 0  # rows of the open partition before this run
+        self._failure: RowError | None = None  # of a merge: raised when it is over, as are all others
+        self._before = 0  # rows of earlier runs
         self._rows = 0
+        self._groups: dict[int, np.ndarray[Any, Any]] = {}
+        self._full: Counter[int] = Counter()  # how many partitions of a group are
+        self._next = 0  # the group to be merged
+        self._spare: list[np.ndarray[Any, Any]] = []
+        self._lock = threading.Lock()
 
     def begin(self, rows: int) -> None:
-        """Close what is full, and have a state for each partition of the next run."""
-        total = self._offset + self._rows
-        full, offset = divmod(total, PARTITION_ROWS)
-        self._merged = self._all_of(self._partitions[:full])
-        self._offset, self._rows = offset, rows
-        partitions = self.state_layout.records(-(-(offset + rows) // PARTITION_ROWS) or 1)
-        if offset:
-            partitions[0] = self._partitions[full]
-        self._partitions = partitions
+        """Be told how many rows the next run has."""
+        self._before, self._rows = self._before + self._rows, rows
 
     def parts(self, start: int, stop: int) -> Iterator[PartitionSlice]:
         """Cut rows at the borders of partitions."""
         while start < stop:
-            partition = (start + self._offset) // PARTITION_ROWS
-            first = max(partition * PARTITION_ROWS - self._offset, 0)
-            end = min((partition + 1) * PARTITION_ROWS - self._offset, stop)
+            partition = (start + self._before) // PARTITION_ROWS
+            first = max(partition * PARTITION_ROWS - self._before, 0)
+            end = min((partition + 1) * PARTITION_ROWS - self._before, stop)
             yield PartitionSlice(partition, first, start, end)
             start = end
 
     def column(self, partition: int) -> StateColumn:
         """Return the state of a partition, for a loop."""
-        return StateColumn(self._partitions[partition : partition + 1])
+        group, place = divmod(partition, GROUP)
+        with self._lock:
+            records = self._groups.get(group)
+            if records is None:
+                records = self._spare.pop() if self._spare else self.state_layout.records(GROUP)
+                self._groups[group] = records
+        return StateColumn(records[place : place + 1])
+
+    def done(self, part: PartitionSlice) -> None:
+        """Be told that the loop was over all rows of a partition up to a part's last one."""
+        if part.stop + self._before < (part.partition + 1) * PARTITION_ROWS:
+            return
+        with self._lock:
+            self._full[part.partition // GROUP] += 1
+            while self._full.get(self._next) == GROUP:
+                del self._full[self._next]
+                records = self._groups.pop(self._next)
+                try:
+                    self._merged = self._merged if self._failure else self._all_of(records)
+                except RowError as error:
+                    self._failure = error
+                self.state_layout.clear(records)
+                self._spare.append(records)
+                self._next += 1
 
     @property
     def records(self) -> np.ndarray[Any, Any]:
         """The state of all rows so far, as one record."""
-        total = self._offset + self._rows
-        merged = self._all_of(self._partitions[: -(-total // PARTITION_ROWS)])
+        if self._failure is not None:
+            raise self._failure
+        partitions = -(-(self._before + self._rows) // PARTITION_ROWS) - self._next * GROUP
         records = self.state_layout.records(1)
+        last = self._groups.get(self._next)
+        merged = self._merged if last is None else self._all_of(last[:partitions])
         if merged is not None:
             records[0] = merged
         return records

@@ -118,13 +118,14 @@ class ReduceStage(ScanStage):
         run, placement = chunk.run, self.place(chunk)
         head, *others = states.parts(chunk.start, chunk.stop)
         # A partition that begins in an earlier chunk comes last: until then its first part may be done.
-        for part in (*others, head):
+        for part in (head, *others) if head.is_whole else (*others, head):
             column = states.column(part.partition)
             if part.is_whole:
                 self.fold(run, placement, column, part.start, part.stop)
-                continue
-            with run.sequencer.turn((self.index, part.partition), part.start, part.stop, part.first):
-                self.fold(run, placement, column, part.start, part.stop)
+            else:
+                with run.sequencer.turn((self.index, part.partition), part.start, part.stop, part.first):
+                    self.fold(run, placement, column, part.start, part.stop)
+            states.done(part)
 
     def report(self, *, nulls: bool) -> StageReport:
         """Return what became of its loop, which by blocks does no more than to put rows there."""
