@@ -56,7 +56,8 @@ def scan(
     Notes
     -----
     The state after the last row is the ``state`` of `run`'s result; pass it to the next run as ``state=``.
-    In a lazy query all rows of the columns it reads are in memory at once.
+    `apply` takes the rows of a lazy query in order, batch by batch. As an expression (`expr`), or in a
+    pipeline whose later steps need all rows at once, it has all rows of the columns it reads in memory.
 
     Examples
     --------

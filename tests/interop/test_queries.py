@@ -177,6 +177,33 @@ def test_many_scans_in_one_query(engine):
     assert heights[1] == heights[2]
 
 
+ONE_THREAD = """
+    import faulthandler
+    import polars as pl
+    import dataflare_vec as dfv
+
+    faulthandler.dump_traceback_later(100, exit=True)
+    running = dfv.scan(lambda total, x: (total + x, total), init=0, name="running")
+    assert pl.thread_pool_size() == 1
+    lazy = pl.LazyFrame({"x": range(300_000)})
+    deep = lazy
+    for i in range(5):
+        deep = deep.pipe(dfv.apply, running, output=f"r{i}").sort("x", descending=True)
+    wide = [deep.pipe(dfv.apply, running).select("x", "running").sort("running") for _ in range(5)]
+    joined = wide[0].join(wide[1], on="x").group_by(pl.col("x") % 7).agg(pl.col("running").max())
+    for engine in ("streaming", "in-memory"):
+        heights = [frame.height for frame in pl.collect_all([pl.concat(wide), joined, *wide], engine=engine)]
+        print(heights[:2])
+"""
+
+
+def test_one_thread_of_polars_is_enough():
+    environment = {**os.environ, "POLARS_MAX_THREADS": "1"}
+    command = [sys.executable, "-c", textwrap.dedent(ONE_THREAD)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.stdout.splitlines() == ["[1500000, 7]"] * 2, done.stderr
+
+
 def test_each_way_to_run_a_query(tmp_path):
     query, expected = _ordered(FRAME.lazy()), _ordered(FRAME)
     query.sink_parquet(tmp_path / "a.parquet")
