@@ -69,8 +69,8 @@ class PrefetchQueue:
 
     # -- making items ---------------------------------------------------------------------------------------
 
-    def put(self, item: Any) -> None:
-        """Add an item, when there is room.
+    def put(self, item: Any, timeout: float | None = None) -> bool:
+        """Add an item, when there is room; return whether there was, within some seconds.
 
         Raises
         ------
@@ -78,8 +78,10 @@ class PrefetchQueue:
             If nobody will take it.
         """
         with self._changed:
-            self._changed.wait_for(self._has_room)
-            self._add(item)
+            if self._changed.wait_for(self._has_room, timeout):
+                self._add(item)
+                return True
+        return False
 
     async def put_async(self, item: Any) -> None:
         """Do the same in an event loop, which goes on meanwhile."""

@@ -124,14 +124,15 @@ class _Ordered:
         wanted
             The columns that are needed, with those of ``predicate``; None for all.
         predicate
-            Which of the rows are. It can't be asked before the plugins: they have to see the others, too.
+            Which of the rows are, of the first ``limit``. It can't be asked before the plugins: they have to
+            see the others, too.
         limit
-            How many.
+            How many come out at most, before ``predicate`` is asked.
         rows
             Of a batch.
         """
         query, rows, wanted = self.query, rows or _ROWS, wanted or self.output
-        if limit is not None and predicate is None and self._keeps_rows:
+        if limit is not None and self._keeps_rows:
             query = query.head(limit)
         if self._keeps_rows and self.new.isdisjoint(wanted):
             frames = rows_of(query.select(map(exactly, wanted)), rows)
@@ -139,12 +140,10 @@ class _Ordered:
             frames = self._computed(query.select(map(exactly, self._read_for(wanted))), rows)
         for frame in frames:
             part = frame.select(map(exactly, wanted))
-            if predicate is not None:
-                part = part.filter(predicate)
             if limit is not None:
                 part = part.head(limit)
                 limit -= part.height
-            yield part
+            yield part if predicate is None else part.filter(predicate)
             if limit == 0:
                 return
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from dataflare_vec._util.prefetch import ClosedError, PrefetchQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import polars as pl
+#: Seconds after which what waits for its rows to be taken asks whether anybody still will.
+_TICK = 0.2
 
 
 def rows_of(query: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
@@ -23,7 +26,8 @@ def rows_of(query: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
 
     def put(frame: pl.DataFrame) -> bool:
         try:
-            queue.put(frame)
+            while not queue.put(frame, _TICK):
+                pl.thread_pool_size()  # a call in which Polars lets go of iterators that it has done with
         except ClosedError:
             return True  # no more are wanted
         return False

@@ -107,7 +107,7 @@ class Transform:
         self.memory = memory
         self._best = 0
         self.result = StreamResult()
-        self.on_failed: Callable[[pl.DataFrame], None] | None = None
+        self.on_failed: Callable[[pl.DataFrame], object] | None = None
         steps = self._request.steps
         self.annotated = annotated_types(steps)
         reads = [step.column_names for step in steps]

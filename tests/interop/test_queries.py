@@ -143,6 +143,43 @@ def test_a_filter_sees_the_rows_after_a_scan_has_seen_all():
     assert_frame_equal(found, FRAME.pipe(dfv.apply, RUNNING).filter(pl.col("key") == 3))
 
 
+#: What Polars may leave to a source, and what it must not.
+OPERATIONS = {
+    "filter": lambda data: data.filter(key=1),
+    "filter by the new": lambda data: data.filter(pl.col("running") > 100),
+    "filter by all": lambda data: data.filter(pl.col("x") > pl.col("x").mean()),
+    "filter by sums": lambda data: data.filter(pl.col("x").cum_sum() > 10_000),
+    "filter by rows before": lambda data: data.filter(pl.col("running").shift(1) > 100),
+    "filter by function": lambda data: data.filter(
+        pl.col("x").map_batches(_is_high, return_dtype=pl.Boolean)
+    ),
+    "filter by plugin": lambda data: data.filter(dfv.expr(PICKY, "x", on_error="null") > 100),
+    "head": lambda data: data.head(500),
+    "head of none": lambda data: data.head(0),
+    "tail": lambda data: data.tail(700),
+    "slice": lambda data: data.slice(100, 900),
+    "select": lambda data: data.select("key", "running", x=pl.col("x") + 1),
+    "index": lambda data: data.with_columns(x=pl.int_range(pl.len()).cast(pl.Float64)),
+    "unique": lambda data: data.unique("key", keep="last", maintain_order=True),
+}
+
+
+def _is_high(series):
+    return series > (series.mean() or 0.0)
+
+
+@pytest.mark.parametrize("first", OPERATIONS)
+def test_any_two_operations_after_a_scan(first):
+    frame = FRAME.head(2000)
+    with pl.Config():
+        pl.Config.set_streaming_chunk_size(100)
+        for second in OPERATIONS.values():
+            expected = second(OPERATIONS[first](frame.pipe(dfv.apply, RUNNING)))
+            query = second(OPERATIONS[first](frame.lazy().pipe(dfv.apply, RUNNING)))
+            for engine in ("streaming", "in-memory"):
+                assert_frame_equal(query.collect(engine=engine), expected)
+
+
 @ENGINES
 def test_a_query_is_run_again_and_at_once(engine):
     query, expected = _ordered(FRAME.lazy()), _ordered(FRAME)

@@ -174,16 +174,19 @@ def _grouped(frame):
 
 numbers_of_rows = st.integers(0, 200)
 limits = st.integers(-100, 100)
-operations = st.one_of(
-    scans(),
-    pipelines(),
-    whole(),
-    reduces(),
+ordered = st.one_of(scans(), pipelines(), whole(), reduces())
+#: What Polars may ask of a source instead of doing it itself.
+pushed_down = st.one_of(
     st.lists(st.integers(0, 20), min_size=1, max_size=4).map(lambda picked: lambda f: _selected(f, picked)),
     st.tuples(names, limits).map(lambda drawn: lambda f: _filtered(f, *drawn)),
     numbers_of_rows.map(lambda n: lambda f: f.head(n)),
     numbers_of_rows.map(lambda n: lambda f: f.tail(n)),
     st.tuples(numbers_of_rows, numbers_of_rows).map(lambda drawn: lambda f: f.slice(*drawn)),
+)
+operations = st.one_of(
+    ordered,
+    pushed_down,
+    pushed_down,
     limits.map(lambda limit: lambda f: _twice(f, limit)),
     st.just(_with_itself),
     st.just(_grouped),
@@ -194,15 +197,16 @@ operations = st.one_of(
 @given(
     keyed,
     st.lists(operations, max_size=3),
-    st.one_of(scans(), pipelines(), whole(), reduces()),
+    ordered,
+    st.lists(pushed_down, max_size=3),
     st.lists(operations, max_size=3),
     st.sampled_from([3, 17, 64, 100_000]),
 )
-def test_a_query_gives_what_its_operations_give_on_a_frame(frame, before, ordered, after, morsel):
+def test_a_query_gives_what_its_operations_give_on_a_frame(frame, before, apply, pushed, after, morsel):
     """Laws 1, 3, 4 and 6: neither engines nor batches show, whatever is around what carries a state."""
 
     def query(data):
-        for operation in (*before, ordered, *after):
+        for operation in (*before, apply, *pushed, *after):
             data = operation(data)
         return data
 
