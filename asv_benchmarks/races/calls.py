@@ -74,7 +74,7 @@ def against_expression(
 
 
 def whole_calls(size: Size) -> Iterator[Figure]:
-    bars = {1: (1.1, 0.8), 1_000: (1.1, 0.8), 10_000: (1.3, 0.8), 100_000: (1.7, 0.8), 1_000_000: (5.0, 0.7)}
+    bars = {1: (1.1, 0.8), 1_000: (1.1, 0.8), 10_000: (1.2, 0.8), 100_000: (1.3, 0.8), 1_000_000: (1.8, 0.7)}
     for rows, bar in bars.items():
         yield against_expression(f"a * 2.5 + b, {rows:,} rows", numbers(rows, "a", "b"), size, bar)
 
