@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.compiler.hot_reload import check
-from dataflare_vec.compiler.native.columns import functions
+from dataflare_vec.compiler.native import columns, team
 from dataflare_vec.compiler.native.fused_loop import fused_loop
 from dataflare_vec.compiler.prepare import prepare
 from dataflare_vec.definition.binding import bind
@@ -81,7 +81,8 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, 
     prepared = prepare(binding, [_instance(plugin.name, name, schema[name]) for name in names])
     prepared.kernel.make_all()
     fused_loop()
-    functions()
+    columns.functions()
+    team.functions()
     outputs = prepared.field_names(plugin) or (plugin.name,)
     return {name: field.shown for name, field in zip(outputs, prepared.outputs, strict=True)}
 

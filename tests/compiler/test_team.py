@@ -95,6 +95,15 @@ def test_whoever_finds_no_idle_helper_computes_alone(monkeypatch):
     assert not caller.is_alive()
 
 
+def test_where_no_thread_can_be_started_the_caller_computes_alone(monkeypatch):
+    def start(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(team, "_team", team._Team())
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert share(lambda start, count: 0, 64 * 40, 64, 3) == (0, 64 * 40)
+
+
 def test_many_callers():
     wrong = []
 

@@ -20,6 +20,7 @@ import ctypes
 import platform
 import threading
 from array import array
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -299,7 +300,7 @@ class _Team:
         """Have so many helpers, or as many as there may be."""
         if self._size >= helpers:
             return
-        with self._lock:
+        with self._lock, suppress(RuntimeError):  # the interpreter ends, or the system has no more threads
             while self._size < min(helpers, _MOST):
                 self._start(self._size + 1)
                 self._size += 1
@@ -311,7 +312,7 @@ class _Team:
         self._records[first : first + 5] = [0, _taken_lock(), _taken_lock(), acquire, release]
         address = self.address + first * ctypes.sizeof(ctypes.c_int64)
         name = f"dataflare_vec_helper_{number}"
-        threading.Thread(target=PROTOTYPE(_addresses()[1]), args=(address, 0), name=name, daemon=True).start()
+        threading.Thread(target=PROTOTYPE(functions()[1]), args=(address, 0), name=name, daemon=True).start()
 
 
 def _taken_lock() -> int:
@@ -326,8 +327,8 @@ def _taken_lock() -> int:
 
 
 @cache
-def _addresses() -> tuple[int, int]:
-    """Return the addresses of `share` and `serve`."""
+def functions() -> tuple[int, int]:
+    """Return the addresses of what shares the rows of a program out, and of what a helper calls."""
     found = (ctypes.c_uint64 * 2)()
     ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address_of("dfv.team", _CODE))(ctypes.addressof(found))
     return found[0], found[1]
@@ -336,7 +337,7 @@ def _addresses() -> tuple[int, int]:
 @cache
 def _share(*, looks: bool) -> Callable[[int, int], int]:
     """Return what shares the rows of a program out; Ctrl-C may be to end loops that look."""
-    address = _addresses()[0]
+    address = functions()[0]
     return watched(address, 2) if looks else PROTOTYPE(address)
 
 
@@ -350,6 +351,12 @@ def _after_fork() -> None:
 
 
 forks.call_in_child(_after_fork)
+
+
+def have_helpers(threads: int) -> None:
+    """Compile what they call, and start them, if there aren't enough for so many threads."""
+    functions()
+    _team.grow(threads - 1)
 
 
 def compute_shared(
@@ -386,10 +393,9 @@ def compute_shared(
     tuple of int
         Whether some row failed; then not all are computed. How many rows this thread has computed.
     """
-    team = _team
-    team.grow(threads - 1)
+    have_helpers(threads)
     addresses = [one.buffer_info()[0] for one in (arguments, strides)]
-    words = [0, 0, chunk, loop, *addresses, len(strides), team.address, threads - 1, rows, 0]
+    words = [0, 0, chunk, loop, *addresses, len(strides), _team.address, threads - 1, rows, 0]
     program = array("q", words)
     failed = _share(looks=looks)(program.buffer_info()[0], rows)
     return failed, program[-1]

@@ -14,7 +14,7 @@ from dataflare_vec.arrow.columns import InputColumn
 from dataflare_vec.arrow.layouts import Bits, FixedWidth, Views
 from dataflare_vec.arrow.layouts.string_views import VIEW_BYTES
 from dataflare_vec.compiler.native.columns import MASK, NO_MEMORY, CallState, Made, functions
-from dataflare_vec.compiler.native.team import compute_shared
+from dataflare_vec.compiler.native.team import compute_shared, have_helpers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -212,15 +212,18 @@ class DirectCall:
     ) -> tuple[int, tuple[float, float]]:
         """Return whether rows failed; the seconds that the loop took, and those of all threads together."""
         is_brief = self._cost * rows < _BRIEF and self._may_be_brief
-        # Compiled now, not in the time that is measured.
+        # What has to be compiled is so now, not in the time that is measured.
         loop = self._kernel.loop(nulls=nulls, is_brief=is_brief)
+        shared = cut if cut is not None and cut.rows < rows else None
+        if shared is not None:
+            have_helpers(shared.threads)
         busy = 1.0
         began = perf_counter()
-        if cut is None or cut.rows == rows:
+        if shared is None:
             failed = loop(words.buffer_info()[0], rows)
         else:
-            failed, own = self._share(words, rows, cut, nulls=nulls)
-            busy = min(rows / max(own, 1), cut.threads)
+            failed, own = self._share(words, rows, shared, nulls=nulls)
+            busy = min(rows / max(own, 1), shared.threads)
         elapsed = perf_counter() - began
         self._cost = min(1.05 * self._cost, elapsed / rows)
         if is_brief and elapsed > _TOO_LONG:
