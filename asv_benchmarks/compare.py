@@ -43,6 +43,7 @@ from races import (
     manager,
     math,
     memory,
+    native,
     ordered,
     peers,
     rows,
@@ -77,6 +78,7 @@ TOPICS = {
     "tuning": tuning,
     "manager": manager,
     "streams": streams,
+    "native": native,
     "start": start,
     "peers": peers,
 }
