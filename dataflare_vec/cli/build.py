@@ -42,6 +42,10 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("-o", "--output", default=".", metavar="FOLDER", help="folder for the library")
     parser.add_argument("--name", help="what the file is called; by default as the first source")
+    parser.add_argument(
+        "--wheel", action="store_true", help="write a wheel, too: a Python package that needs Polars only"
+    )
+    parser.add_argument("--version", default="0.1.0", help="version of the wheel (0.1.0)")
     common.add_plugins_option(parser)
     parser.set_defaults(run=run)
 
@@ -58,6 +62,7 @@ def run(options: Namespace) -> int:
         name = options.name or Path(options.sources[0]).stem.rpartition(".")[2]
         wanted = {plugin: types.get(plugin.name) for plugin in plugins.values()}
         library = build(wanted, output=options.output, name=name)
+        wheel = library.write_wheel(options.output, version=options.version) if options.wheel else None
     except (DataFlareError, ValueError) as error:
         return common.complain(error)
     for plugin, schemas in library.schemas.items():
@@ -65,6 +70,8 @@ def run(options: Namespace) -> int:
             columns = ", ".join(f"{parameter}: {dtype}" for parameter, dtype in schema.items())
             sys.stdout.write(f"{plugin}({columns})\n")
     sys.stdout.write(f"in {library.path}\n")
+    if wheel is not None:
+        sys.stdout.write(f"and {wheel}\n")
     return 0
 
 

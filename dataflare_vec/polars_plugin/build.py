@@ -14,9 +14,8 @@ from dataflare_vec.definition.annotations import assumed_dtype
 from dataflare_vec.definition.plugin import Plugin
 from dataflare_vec.definition.registry import default_registry
 from dataflare_vec.exceptions import ArgumentError, BindingError
-from dataflare_vec.files.atomic_write import atomic_file
 from dataflare_vec.polars_plugin.functions import check_can_be_built, compile_function
-from dataflare_vec.polars_plugin.library import PluginLibrary
+from dataflare_vec.polars_plugin.library import PluginLibrary, write_file
 from dataflare_vec.polars_plugin.linker import check_machine, link, linker
 from dataflare_vec.polars_plugin.source import tables
 
@@ -106,7 +105,8 @@ def build(
         for variant, symbol in signature.symbols.items()
     }
     content = link(tables(stem, functions), objects, command)
-    path = _write(Path(output), stem, content)
+    digest = hashlib.sha256(content).hexdigest()[:16]  # Polars keeps what it has loaded from a path
+    path = write_file(Path(output), f"{stem}-{digest}.so", content)
     return PluginLibrary(
         path,
         {function.plugin.name: function.plugin for function in functions},
@@ -121,15 +121,6 @@ def _processor() -> Processor:
     return Processor(
         "x86_64-unknown-linux-gnu", "x86-64-v3", "+avx2,+fma,+bmi2,+ssse3,+sse4.1,+sse4.2,+popcnt"
     )
-
-
-def _write(folder: Path, stem: str, content: bytes) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = (folder / f"{stem}-{hashlib.sha256(content).hexdigest()[:16]}.so").resolve()
-    with atomic_file(path) as temporary:
-        assert isinstance(temporary, Path)  # a name with a digest is no device
-        temporary.write_bytes(content)
-    return path
 
 
 def _wanted(plugins: Any, schema: Schemas) -> dict[Plugin, tuple[Schema, ...]]:

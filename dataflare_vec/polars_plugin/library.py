@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -13,18 +14,31 @@ from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.definition.binding import Column, bind
 from dataflare_vec.engine.stages.expression import exactly
 from dataflare_vec.exceptions import ArgumentError, BindingError, PluginNotFoundError
+from dataflare_vec.files.atomic_write import atomic_file
 from dataflare_vec.polars_plugin.functions import ON_ERROR
+from dataflare_vec.polars_plugin.literals import literal_dtypes
+from dataflare_vec.polars_plugin.wheel import check_names, file_name, wheel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from dataflare_vec.definition.plugin import Parameter, Plugin
 
-_FLOATS = (pl.Float64, pl.Float32)
-_NARROW = (pl.Int32, pl.Int16, pl.Int8, pl.UInt64, pl.UInt32, pl.UInt16, pl.UInt8)
-#: Dtypes of a literal, the first that a plugin was built for.
-_LITERALS = {bool: (pl.Boolean,), int: (pl.Int64, *_FLOATS, *_NARROW), float: _FLOATS}
+
+def write_file(folder: Path, name: str, content: bytes) -> Path:
+    """Write a file that appears when it is whole; make its folder if need be, and return its path.
+
+    Raises
+    ------
+    SinkError
+        If it can't be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = (folder / name).resolve()
+    with atomic_file(path) as temporary:
+        assert isinstance(temporary, Path)  # a new file is no device
+        temporary.write_bytes(content)
+    return path
 
 
 @by_public_name
@@ -96,6 +110,44 @@ class PluginLibrary:
             is_elementwise=True,
         ).alias(plugin)
 
+    def write_wheel(
+        self, output: str | Path = ".", *, name: str | None = None, version: str = "0.1.0"
+    ) -> Path:
+        """Write the library as a wheel, a package that needs Polars only.
+
+        Parameters
+        ----------
+        output
+            Folder for the wheel; it is made if it isn't there.
+        name
+            What the package is called and imported by; by default as the library.
+        version
+            Version of the package.
+
+        Returns
+        -------
+        pathlib.Path
+            The wheel. Its package has a typed function for each plugin, which returns an expression: columns
+            by position, constants and ``on_error`` as keyword arguments.
+
+        Raises
+        ------
+        ArgumentError
+            If there can't be a package of that name or version.
+        SinkError
+            If the file can't be written.
+
+        Notes
+        -----
+        The name of the wheel says which version of glibc it needs: where the machine at hand has a new one,
+        build with ``ziglang``, by ``CC="python -m ziglang cc -target x86_64-linux-gnu.2.19"``.
+        """
+        name = name or self.path.name.rpartition("-")[0]
+        check_names(name, version)
+        library = self.path.read_bytes()
+        content = wheel(name, version, (self.path.name, library), self.plugins, self.schemas)
+        return write_file(Path(output), file_name(name, version, library), content)
+
     def _bound(self, plugin: Plugin, given: Mapping[str, Any]) -> tuple[list[pl.Expr], dict[str, Any]]:
         """Return the columns, and the constants that aren't the default, by name."""
         sources: list[pl.Expr] = []
@@ -118,9 +170,8 @@ class PluginLibrary:
 
     def _literal(self, plugin: str, parameter: str, value: float) -> pl.Expr:
         """Return a number for all rows, of a dtype that the parameter is built for."""
-        built = [schema[parameter] for schema in self.schemas[plugin]]
-        dtype = next((one for one in _LITERALS[type(value)] if one in built), None)
-        return pl.lit(value, dtype=dtype)
+        dtypes = literal_dtypes([schema[parameter] for schema in self.schemas[plugin]])
+        return pl.lit(value, dtype=dtypes.get(type(value)))
 
 
 def _check_constant(plugin: Plugin, parameter: Parameter, value: Any) -> None:

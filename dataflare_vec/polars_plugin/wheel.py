@@ -1,0 +1,184 @@
+"""A library as a wheel: typed Python functions that return expressions, with Polars as the one dependency."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import inspect
+import io
+import re
+import zipfile
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.exceptions import ArgumentError
+from dataflare_vec.polars_plugin.functions import ON_ERROR
+from dataflare_vec.polars_plugin.literals import literal_dtypes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dataflare_vec.definition.plugin import Plugin
+
+#: Whose plugins have the ABI that `runtime/` speaks, and keyword arguments as they are passed.
+_POLARS = "polars>=0.20.6"
+_VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?")
+_GLIBC = re.compile(rb"GLIBC_2\.(\d+)\b")
+#: The oldest C library that wheels know: what is built here refers to nothing older.
+_OLDEST_GLIBC = 17
+#: When files of a wheel are said to be from: the same content is the same wheel.
+_TIME = (1980, 1, 1, 0, 0, 0)
+
+_HEAD = '''\
+"""Plugins of Polars: each function returns an expression that runs in native code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Union
+
+import polars as pl
+from polars.plugins import register_plugin_function
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date, datetime, time, timedelta
+
+    #: A column by name, an expression, or one value for all rows.
+    Column = Union[str, pl.Expr, bool, int, float, date, datetime, time, timedelta]
+
+__all__ = {names}
+
+_LIBRARY = Path(__file__).parent / {library!r}
+
+
+def _expr(value: Column, dtypes: Mapping[type, Any]) -> pl.Expr:
+    if isinstance(value, pl.Expr):
+        return value
+    return pl.col(value) if isinstance(value, str) else pl.lit(value, dtype=dtypes.get(type(value)))
+
+
+def _call(name: str, columns: list[pl.Expr], constants: dict[str, Any]) -> pl.Expr:
+    call = register_plugin_function(
+        plugin_path=_LIBRARY, function_name=name, args=columns, kwargs=constants, is_elementwise=True
+    )
+    return call.alias(name)
+'''
+
+
+def check_names(name: str, version: str) -> None:
+    """Raise if there can't be a wheel of that name and version.
+
+    Raises
+    ------
+    ArgumentError
+        Saying what they may be.
+    """
+    if not (name.isidentifier() and name.isascii()) or iskeyword(name):
+        expected = "a Python identifier of ASCII letters, as the package is imported by it"
+        raise ArgumentError(argument="name", expected=expected, got=repr(name))
+    if not _VERSION.fullmatch(version):
+        raise ArgumentError(argument="version", expected="a version such as 1.0.2", got=repr(version))
+
+
+def file_name(name: str, version: str, library: bytes) -> str:
+    """Return the name of a wheel, with the oldest system that its library runs on."""
+    glibc = max([_OLDEST_GLIBC, *(int(minor) for minor in _GLIBC.findall(library))])
+    return f"{name}-{version}-py3-none-manylinux_2_{glibc}_x86_64.whl"
+
+
+def wheel(
+    name: str,
+    version: str,
+    library: tuple[str, bytes],
+    plugins: Mapping[str, Plugin],
+    schemas: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> bytes:
+    """Return the content of a wheel.
+
+    Parameters
+    ----------
+    name, version
+        Of the package.
+    library
+        Name and content of the shared library.
+    plugins, schemas
+        What is in it, and what each is built for.
+    """
+    tag = file_name(name, version, library[1]).removesuffix(".whl").split("-", 2)[2]
+    about = f"{name}-{version}.dist-info"
+    metadata = (
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        f"Summary: Plugins of Polars: {', '.join(plugins)}\n"
+        f"Requires-Python: >=3.9\nRequires-Dist: {_POLARS}\n"
+    )
+    files = {
+        f"{name}/__init__.py": module(library[0], plugins, schemas).encode(),
+        f"{name}/py.typed": b"",
+        f"{name}/{library[0]}": library[1],
+        f"{about}/METADATA": metadata.encode(),
+        f"{about}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n".encode(),
+    }
+    records = [f"{path},sha256={_digest(content)},{len(content)}" for path, content in files.items()]
+    record = f"{about}/RECORD"
+    files[record] = "\n".join([*records, f"{record},,", ""]).encode()
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for path, content in files.items():
+            entry = zipfile.ZipInfo(path, _TIME)
+            entry.external_attr = 0o644 << 16
+            zipped.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    return archive.getvalue()
+
+
+def _digest(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+def module(
+    library: str, plugins: Mapping[str, Plugin], schemas: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> str:
+    """Return the Python of the package."""
+    head = _HEAD.format(names=sorted(plugins), library=library)
+    return "\n\n".join([head, *("\n".join(_function(plugins[one], schemas[one])) for one in plugins)])
+
+
+def _function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    columns = [parameter.name for parameter in plugin.parameters if parameter.is_column]
+    constants = [parameter for parameter in plugin.parameters if not parameter.is_column]
+    yield f"def {plugin.name}("
+    yield from (f"    {name}: Column," for name in columns)
+    yield "    *,"
+    yield from (
+        f"    {one.name}: {type(one.default).__name__} = {_literal(one.default)}," for one in constants
+    )
+    yield f'    {ON_ERROR}: Literal["raise", "null"] = "raise",'
+    yield ") -> pl.Expr:"
+    yield f"    {_documentation(plugin, columns, schemas)!r}"
+    given = (f"_expr({name}, {_dtypes(schemas, name)})" for name in columns)
+    yield f"    columns = [{', '.join(given)}]"
+    pairs = (f'"{name}": {name}' for name in [*(one.name for one in constants), ON_ERROR])
+    yield f'    return _call("{plugin.name}", columns, {{{", ".join(pairs)}}})'
+    yield ""
+
+
+def _literal(value: float) -> str:
+    """Return a constant as Python reads it: infinities and NaN have no literal."""
+    shown = repr(value)
+    return shown if isinstance(value, int) or shown[-1].isdigit() else f'float("{shown}")'
+
+
+def _dtypes(schemas: Sequence[Mapping[str, Any]], parameter: str) -> str:
+    found = literal_dtypes([schema[parameter] for schema in schemas])
+    return f"{{{', '.join(f'{kind.__name__}: pl.{dtype}' for kind, dtype in found.items())}}}"
+
+
+def _documentation(plugin: Plugin, columns: Sequence[str], schemas: Sequence[Mapping[str, Any]]) -> str:
+    """Return the kernel's docstring, and what the function is told beside."""
+    text = inspect.cleandoc(plugin.__doc__ or f"Return `{plugin.name}` as an expression.")
+    built = (", ".join(f"{name}: {schema[name]}" for name in columns) for schema in schemas)
+    more = [
+        f"Built for columns ({'), ('.join(built)}); each by name, as an expression or as one value.",
+        'A row that fails raises an error, or is null under on_error="null".',
+    ]
+    return "\n\n".join([text, *more])
