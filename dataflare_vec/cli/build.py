@@ -54,12 +54,15 @@ def run(options: Namespace) -> int:
     """Build the library and say where it is, and what it is built for; 2 if a plugin or type is wrong."""
     from dataflare_vec.exceptions import DataFlareError
     from dataflare_vec.polars_plugin.build import build
+    from dataflare_vec.polars_plugin.wheel import check_names
 
     try:
         common.load_plugins(options.plugins)
         plugins = {plugin.name: plugin for source in options.sources for plugin in _plugins(source)}
         types = _types(options.types, plugins)
         name = options.name or Path(options.sources[0]).stem.rpartition(".")[2]
+        if options.wheel:
+            check_names(name, options.version)
         wanted = {plugin: types.get(plugin.name) for plugin in plugins.values()}
         library = build(wanted, output=options.output, name=name)
         wheel = library.write_wheel(options.output, version=options.version) if options.wheel else None

@@ -27,10 +27,12 @@ _OPTIONS = (
     "input_format",
     "max_latency",
     "memory",
+    "name",
     "on_error",
     "partition_by",
     "quote_char",
     "separator",
+    "version",
 )
 
 

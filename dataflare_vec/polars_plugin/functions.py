@@ -8,6 +8,7 @@ import pickle
 import struct
 from dataclasses import dataclass, replace
 from functools import cache
+from keyword import iskeyword
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def _reasons(plugin: Plugin) -> Iterator[str]:
     if plugin.form is not Form.ROW:
         kind = plugin.form.value
         yield f"it is {'an' if kind[0] in 'aeiou' else 'a'} {kind}, and only row kernels and filters can yet"
-    if not (plugin.name.isidentifier() and plugin.name.isascii()):
+    if not (plugin.name.isidentifier() and plugin.name.isascii()) or iskeyword(plugin.name):
         yield "its name has to be an identifier of ASCII letters, digits and underscores, as the symbol is"
     columns = [parameter for parameter in plugin.parameters if parameter.is_column]
     constants = [parameter for parameter in plugin.parameters if not parameter.is_column]

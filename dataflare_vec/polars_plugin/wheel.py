@@ -37,7 +37,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
-import polars as pl
+import polars as _pl
 from polars.plugins import register_plugin_function
 
 if TYPE_CHECKING:
@@ -45,20 +45,20 @@ if TYPE_CHECKING:
     from datetime import date, datetime, time, timedelta
 
     #: A column by name, an expression, or one value for all rows.
-    Column = Union[str, pl.Expr, bool, int, float, date, datetime, time, timedelta]
+    Column = Union[str, _pl.Expr, bool, int, float, date, datetime, time, timedelta]
 
 __all__ = {names}
 
 _LIBRARY = Path(__file__).parent / {library!r}
 
 
-def _expr(value: Column, dtypes: Mapping[type, Any]) -> pl.Expr:
-    if isinstance(value, pl.Expr):
+def _expr(value: Column, dtypes: Mapping[type, Any]) -> _pl.Expr:
+    if isinstance(value, _pl.Expr):
         return value
-    return pl.col(value) if isinstance(value, str) else pl.lit(value, dtype=dtypes.get(type(value)))
+    return _pl.col(value) if isinstance(value, str) else _pl.lit(value, dtype=dtypes.get(type(value)))
 
 
-def _call(name: str, columns: list[pl.Expr], constants: dict[str, Any]) -> pl.Expr:
+def _call(name: str, columns: list[_pl.Expr], constants: dict[str, Any]) -> _pl.Expr:
     call = register_plugin_function(
         plugin_path=_LIBRARY, function_name=name, args=columns, kwargs=constants, is_elementwise=True
     )
@@ -153,13 +153,24 @@ def _function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> Iterator[
         f"    {one.name}: {type(one.default).__name__} = {_literal(one.default)}," for one in constants
     )
     yield f'    {ON_ERROR}: Literal["raise", "null"] = "raise",'
-    yield ") -> pl.Expr:"
-    yield f"    {_documentation(plugin, columns, schemas)!r}"
-    given = (f"_expr({name}, {_dtypes(schemas, name)})" for name in columns)
-    yield f"    columns = [{', '.join(given)}]"
+    yield ") -> _pl.Expr:"
+    yield from _docstring(_documentation(plugin, columns, schemas))
+    yield "    return _call("
+    yield f'        "{plugin.name}",'
+    yield "        ["
+    yield from (f"            _expr({name}, {_dtypes(schemas, name)})," for name in columns)
+    yield "        ],"
     pairs = (f'"{name}": {name}' for name in [*(one.name for one in constants), ON_ERROR])
-    yield f'    return _call("{plugin.name}", columns, {{{", ".join(pairs)}}})'
+    yield f"        {{{', '.join(pairs)}}},"
+    yield "    )"
     yield ""
+
+
+def _docstring(text: str) -> Iterator[str]:
+    first, *lines = text.replace("\\", r"\\").replace('"""', r"\"\"\"").splitlines()
+    yield f'    """{first}'
+    yield from (f"    {line}" if line else "" for line in lines)
+    yield '    """'
 
 
 def _literal(value: float) -> str:
@@ -170,7 +181,7 @@ def _literal(value: float) -> str:
 
 def _dtypes(schemas: Sequence[Mapping[str, Any]], parameter: str) -> str:
     found = literal_dtypes([schema[parameter] for schema in schemas])
-    return f"{{{', '.join(f'{kind.__name__}: pl.{dtype}' for kind, dtype in found.items())}}}"
+    return f"{{{', '.join(f'{kind.__name__}: _pl.{dtype}' for kind, dtype in found.items())}}}"
 
 
 def _documentation(plugin: Plugin, columns: Sequence[str], schemas: Sequence[Mapping[str, Any]]) -> str:

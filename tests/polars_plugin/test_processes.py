@@ -174,6 +174,9 @@ def test_this_machine_is_compiled_for_again(library):
         (["empty.py"], 2, "`empty.py` registers no plugin"),
         (["nothing_is_called_so"], 2, "plugin `nothing_is_called_so` not found"),
         (["haversine", "--name", "earth"], 0, "dist/earth-"),
+        (["kernels.py", "--wheel", "--version", "2.0"], 0, "dist/kernels-2.0-py3-none-manylinux"),
+        (["kernels.py", "--wheel", "--name", "a-b"], 2, "--name must be a Python identifier"),
+        (["kernels.py", "--wheel", "--version", "x"], 2, "--version must be a version such as 1.0.2"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

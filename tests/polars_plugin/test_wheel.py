@@ -1,0 +1,158 @@
+"""A wheel of a native library: a package of typed functions that needs Polars only."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import dataflare_vec as dfv
+from testing.oracle import plugin
+
+
+def fare(distance, minutes, base=3.5, top=float("inf"), night=False, stops=-2):
+    """Return the price of a ride.
+
+    With "quotes", \"\"\"three\"\"\", and a back\\slash.
+    """
+    if distance < 0:
+        raise ValueError("distance is negative")
+    return min(base + 1.2 * distance + minutes * (2 if night else 1), top) - stops
+
+
+def far(pl, _pl_, columns=100):
+    """Return whether it is far; parameters are called like what the module has."""
+    return pl + _pl_ > columns
+
+
+ROWS = {"distance": [1.0, None, -1.0], "minutes": [1, 2, 3]}
+BUILT = {plugin(fare): {"distance": pl.Float64, "minutes": pl.Int64}, plugin(far, "filter"): None}
+
+PROGRAM = """
+import json, sys
+for name in ("dataflare_vec", "numba", "llvmlite", "numpy", "pyarrow"):
+    sys.modules[name] = None  # an import of it fails
+import polars as pl
+import rides
+
+frame = pl.DataFrame({"distance": [1.0, None, -1.0], "minutes": [1, 2, 3]})
+by_default = rides.fare("distance", pl.col("minutes"), on_error="null")
+of_numbers = rides.fare("distance", 7, base=2, top=5.5, night=True, stops=0, on_error="null")
+print(json.dumps(frame.select(by_default, of_numbers.alias("numbers")).to_dict(as_series=False)))
+print(frame.filter(rides.far("distance", 100)).height, rides.fare.__doc__.splitlines()[2].strip())
+try:
+    frame.select(rides.fare("minutes", "minutes"))
+except pl.exceptions.ComputeError as error:
+    print("wasn't built for" in str(error))
+"""
+
+TYPED = """
+import polars as pl
+from rides import far, fare
+
+it: pl.Expr = fare("distance", 2.5, base=1, on_error="null").alias("it")
+fare("distance", "minutes", on_error="drop")
+fare("distance", "minutes", nothing=1)
+far(pl.col("a"), [1])
+"""
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    return dfv.build(BUILT, output=tmp_path_factory.mktemp("library"), name="rides")
+
+
+@pytest.fixture(scope="module")
+def wheel(library, tmp_path_factory):
+    return library.write_wheel(tmp_path_factory.mktemp("wheel"), version="1.2.0")
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("installed")
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        "--target",
+        folder,
+        wheel,
+    ]
+    subprocess.run(pip, check=True, capture_output=True)
+    return folder
+
+
+def test_polars_is_enough(installed):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True, cwd=installed
+    )
+    values, filtered, refused = done.stdout.splitlines()
+    frame = pl.DataFrame(ROWS)
+    (fare_of, _) = BUILT
+    expected = frame.select(
+        dfv.expr(fare_of, "distance", "minutes", on_error="null"),
+        dfv.expr(fare_of, "distance", pl.lit(7), base=2, top=5.5, night=True, stops=0, on_error="null").alias(
+            "numbers"
+        ),
+    )
+    assert json.loads(values) == expected.to_dict(as_series=False)
+    assert filtered == '1 With "quotes", """three""", and a back\\slash.'
+    assert refused == "True"
+
+
+def test_functions_are_typed(installed, tmp_path):
+    (tmp_path / "use.py").write_text(TYPED)
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", "use.py"]
+    done = subprocess.run(
+        mypy, capture_output=True, text=True, cwd=tmp_path, env={"MYPYPATH": str(installed), "PATH": ""}
+    )
+    lines = [int(line.split(":")[1]) for line in done.stdout.splitlines() if ": error: " in line]
+    assert lines == [6, 7, 8], done.stdout
+
+
+def test_what_is_in_it(library, wheel):
+    assert wheel.name.startswith("rides-1.2.0-py3-none-manylinux_2_")
+    assert wheel.stat().st_size < 100_000
+    with zipfile.ZipFile(wheel) as zipped:
+        about = "rides-1.2.0.dist-info"
+        assert set(zipped.namelist()) == {
+            "rides/__init__.py",
+            "rides/py.typed",
+            f"rides/{library.path.name}",
+            f"{about}/METADATA",
+            f"{about}/WHEEL",
+            f"{about}/RECORD",
+        }
+        metadata = zipped.read(f"{about}/METADATA").decode().splitlines()
+    assert [line for line in metadata if line.startswith("Requires-Dist")] == [
+        "Requires-Dist: polars>=0.20.6"
+    ]
+
+
+def test_the_same_content_is_the_same_wheel(library, wheel, tmp_path):
+    again = library.write_wheel(tmp_path / "a" / "b", version="1.2.0")
+    assert (again.name, again.read_bytes()) == (wheel.name, wheel.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "my-rides"}, "`name` must be a Python identifier of ASCII letters"),
+        ({"name": "class"}, "`name` must be a Python identifier of ASCII letters"),
+        ({"version": "one"}, "`version` must be a version such as 1.0.2, got 'one'"),
+    ],
+)
+def test_wrong_names(library, arguments, message, tmp_path):
+    with pytest.raises(dfv.ArgumentError) as caught:
+        library.write_wheel(tmp_path / "out", **arguments)
+    assert str(caught.value).startswith(message)
+    assert not Path(tmp_path / "out").exists()
