@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.definition.plugin import Stateful, plain
+from dataflare_vec.definition.plugin import Stateful
 from dataflare_vec.definition.state_layout import Buffer
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def by_blocks(plugin: Plugin, kinds: tuple[str, ...]) -> Plugin:
     assert plugin.stateful is not None
     user = plugin.stateful
     with_row, whole = _functions(plugin, kinds)
-    merge_two, finish_one = plain(user.merge), plain(user.finish)
+    merge_two, finish_one = user.merge, user.finish
+    assert merge_two is not None
+    assert finish_one is not None
 
     def merge(a: Any, b: Any) -> Any:
         return (merge_two(whole(a), whole(b)), 0, *a[2:])

@@ -6,6 +6,7 @@ import pickle
 from functools import reduce
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -170,6 +171,19 @@ def test_where_there_are_no_blocks():
     assert by_key["total"].to_list() == [5.0, 2.0]
     large = df.with_columns(pl.col("x").cast(pl.UInt64))  # computed with in more than 64 bits
     assert dfv.apply(large, SUMMED)["blocks"].to_list() == [0]
+
+
+def test_functions_that_numba_compiles_already():
+    jitted = define_reduce(
+        summed,
+        START,
+        merge=numba.njit(joined),
+        finish=numba.njit(lambda s: s),
+        block=numba.njit(sums_of),
+    )
+    df = pl.DataFrame({"x": np.arange(12.0)})
+    assert_frame_equal(dfv.apply(df, jitted), dfv.apply(df, SUMMED), check_exact=True)
+    assert same(tuple(dfv.run(df, jitted).state), tuple(dfv.run(df, SUMMED).state))
 
 
 def test_a_block_that_raises_fails_the_row_that_fills_it():
