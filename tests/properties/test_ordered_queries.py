@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +73,12 @@ def _columns(frame):
     return frame.lazy().collect_schema().names()
 
 
+def _number(frame):
+    """Return a number that is in no column's name."""
+    names = " ".join(_columns(frame))
+    return next(i for i in count() if str(i) not in names)
+
+
 def _bound(frame, name):
     """Return a column of numbers that is there, ``last`` being the one that was added last."""
     there = [column for column in _columns(frame) if column != "key"]
@@ -90,7 +98,7 @@ def scans(draw):
         x = _bound(frame, name)
         if x is None or not {"key", "y"} <= set(_columns(frame)):
             return frame
-        output = f"c{len(_columns(frame))}"
+        output = f"c{_number(frame)}"
         several = [output, f"{output}.step"] if plugin is CHOOSY else output
         return frame.pipe(dfv.apply, plugin, x=x, by=by, output=several, on_error=on_error)
 
@@ -105,7 +113,7 @@ def pipelines(draw):
     def apply(frame):
         if not {"x", "y", "key"} <= set(_columns(frame)):
             return frame
-        i = len(_columns(frame))
+        i = _number(frame)
         steps = [
             dfv.step(PICKY, output=f"half{i}", keep=kept),
             dfv.step(RUNNING, x=f"half{i}", output=f"sum{i}", by=by),
@@ -125,7 +133,7 @@ def whole(draw):
     def apply(frame):
         if not {"x", "y"} <= set(_columns(frame)):
             return frame
-        return frame.pipe(dfv.apply, RUNNING, x=expression, output=f"c{len(_columns(frame))}")
+        return frame.pipe(dfv.apply, RUNNING, x=expression, output=f"c{_number(frame)}")
 
     return apply
 
@@ -158,7 +166,7 @@ def _with_itself(frame):
     column = _bound(frame, "last")
     if column is None or "key" not in _columns(frame):
         return frame
-    most = pl.col(column).max().alias(f"c{len(_columns(frame))}")
+    most = pl.col(column).max().alias(f"c{_number(frame)}")
     return frame.join(frame.group_by("key").agg(most), on="key", nulls_equal=True, maintain_order="left")
 
 
