@@ -85,13 +85,16 @@ class Bitmap:
 
     def put(self, start: int, bits: pl.Series) -> None:
         """Overwrite bits from ``start`` (a multiple of 64) on with booleans that aren't null."""
+        if not len(bits):
+            return
         array = bits.rechunk().to_arrow()
-        if array.offset % 8:  # bytes can't be taken over
-            array = pl.concat([bits, bits[:0]]).rechunk().to_arrow()
-        source = array.buffers()[1]
-        if len(bits):
-            nbytes = (len(bits) + 7) // 8
-            ctypes.memmove(self.address + start // 8, source.address + array.offset // 8, nbytes)
+        target, nbytes = self.address + start // 8, (len(bits) + 7) // 8
+        source, shift = array.buffers()[1].address + array.offset // 8, array.offset % 8
+        if not shift:
+            ctypes.memmove(target, source, nbytes)
+            return
+        there = int.from_bytes(ctypes.string_at(source, (shift + len(bits) + 7) // 8), "little") >> shift
+        ctypes.memmove(target, (there & ((1 << len(bits)) - 1)).to_bytes(nbytes, "little"), nbytes)
 
 
 def _bits(pool: MemoryPool, rows: int) -> PooledBuffer:

@@ -12,8 +12,10 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec.arrow.columns import Bitmap
 from dataflare_vec.definition.plugin import Form, define
 from dataflare_vec.exceptions import BindingError, ColumnTypeError, KernelCompileError, KernelResultError
+from dataflare_vec.memory import default_pool
 
 
 class Point(NamedTuple):
@@ -177,3 +179,14 @@ def test_fields_that_have_no_python_name_are_left_out():
         return x.lat
 
     assert frame.pipe(dfv.apply, plugin(lat))["lat"].to_list() == [1.0]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 63, 64, 65, 200])
+def test_a_bitmap_takes_over_bits_from_any_offset(rows):
+    bits = pl.Series([i % 3 == 0 for i in range(rows + 80)])
+    for offset in range(17):
+        some = bits[offset : offset + rows]
+        bitmap = Bitmap(default_pool(), rows + 64, ones=True)
+        bitmap.put(64, some)
+        assert bitmap.slice(64, 64 + rows).to_list() == some.to_list()
+        assert bitmap.slice(0, 64).all()

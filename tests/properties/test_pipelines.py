@@ -176,3 +176,4 @@ def test_temporary_columns_do_not_come_back():
     ]
     assert dfv.apply(frame, steps).columns == ["x", "y", "twice"]
     assert dfv.apply(frame.lazy(), steps).collect().equals(dfv.apply(frame, steps))
+    assert dfv.apply(frame, steps[:1]).columns == ["x", "y"]

@@ -311,7 +311,7 @@ def chained(calls: Sequence[DirectCall | None], names: Collection[str]) -> Direc
     found = [call for call in calls if call is not None]
     if not found or len(found) < len(calls):
         return None
-    if len(found) == 1:
+    if len(found) == 1 and all(name in names for name in found[0].writes):
         return found[0]
     return None if any(call.is_filter for call in found) else DirectPipeline(found, names)
 
