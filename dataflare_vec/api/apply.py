@@ -8,7 +8,7 @@ import polars as pl
 
 from dataflare_vec.definition.binding import series_bindings
 from dataflare_vec.definition.plugin import Form
-from dataflare_vec.engine.execution.lazy import as_aggregation, as_expression
+from dataflare_vec.engine.execution.expressions import as_aggregation, as_expression
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.planning.steps import Step
 from dataflare_vec.engine.stages.expression import named

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from itertools import groupby
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
@@ -39,6 +39,12 @@ _log = get_logger(__name__)
 _SHOWN_ROWS = 5
 
 
+class InPlace(NamedTuple):
+    """That rows keep their places, whatever becomes of them; what isn't computed is null."""
+
+    selected: pl.Series | None = None  # which rows are to be computed at all; None for all
+
+
 @dataclass(slots=True)
 class Outcome:
     """What a plan made of a frame.
@@ -63,6 +69,8 @@ class Outcome:
         The columns of the data that were read, where that isn't a Polars frame.
     owns_columns
         Whether nothing else refers to the memory of the new columns.
+    selected
+        Of rows that keep their places: which of them went through all stages; None for all.
     """
 
     series: list[pl.Series]
@@ -75,6 +83,7 @@ class Outcome:
     states: OpenStates | None = None
     reads: Collection[str] = ()
     owns_columns: bool = False
+    selected: pl.Series | None = None
 
     @property
     def failed(self) -> int:
@@ -83,7 +92,11 @@ class Outcome:
 
 
 def run_steps(
-    request: Request, scope: ColumnScope, frame: pl.DataFrame, planner: Planner = plan_for
+    request: Request,
+    scope: ColumnScope,
+    frame: pl.DataFrame,
+    planner: Planner = plan_for,
+    in_place: InPlace | None = None,
 ) -> Outcome:
     """Plan the steps of a request and run them over a frame, under the eyes of the runtime's states.
 
@@ -91,6 +104,8 @@ def run_steps(
     ----------
     planner
         What makes the plan, or knows it: a `RepeatedPlan` for one batch of many.
+    in_place
+        Keep all rows, those too that filters don't want; for steps none of which needs all rows at once.
 
     Raises
     ------
@@ -101,14 +116,14 @@ def run_steps(
     """
     states = request.runtime.states
     if states is None:
-        return _execute(planner(request, scope), scope, frame, request)
+        return _execute(planner(request, scope), scope, frame, request, in_place)
     names = request.names
     states.begin(names)
     try:
         plan = planner(request, scope)
         for name in names:
             states.see(name, plan.dtypes[name], of_record=request.of_record)
-        outcome = _execute(plan, scope, frame, request)
+        outcome = _execute(plan, scope, frame, request, in_place)
     except BaseException as error:
         failed = states.end(names, error)
         for step in request.steps:
@@ -119,11 +134,14 @@ def run_steps(
     return outcome
 
 
-def _execute(plan: Plan, scope: ColumnScope, frame: pl.DataFrame, request: Request) -> Outcome:
+def _execute(
+    plan: Plan, scope: ColumnScope, frame: pl.DataFrame, request: Request, in_place: InPlace | None
+) -> Outcome:
     states = None if request.state is None else open_states(plan, request.state)
     some_fail = False
+    selects = in_place is not None and in_place.selected is not None
     try:
-        computed = fast_path.compute(plan, scope, frame.height, request)
+        computed = None if selects else fast_path.compute(plan, scope, frame.height, request)
         if computed is not None:
             series, remaining, tuner = computed
             filtered = 0 if remaining is None else frame.height - int(remaining.sum())
@@ -135,6 +153,7 @@ def _execute(plan: Plan, scope: ColumnScope, frame: pl.DataFrame, request: Reque
                 filtered,
                 tuner,
                 owns_columns=plan.owns_columns,
+                selected=remaining,
             )
     except SomeFailed:
         some_fail = True
@@ -142,6 +161,8 @@ def _execute(plan: Plan, scope: ColumnScope, frame: pl.DataFrame, request: Reque
         states = open_states(plan, None)
     with admitted(plan.stages, frame.height, request.runtime) as mine:
         execution = _Execution(plan, scope, frame, request._replace(runtime=mine), states)
+        if in_place is not None:
+            return execution.in_place(in_place, some_fail=some_fail)
         if not plan.needs_all_rows:
             execution.by_chunks(plan.stages, some_fail=some_fail)
             return execution.finish()
@@ -164,6 +185,7 @@ class _Execution:
     ) -> None:
         self._states = states
         self.started = False
+        self._in_place = False
         self._plan = plan
         self._rows = frame.height
         self._frame = frame
@@ -220,6 +242,23 @@ class _Execution:
             with tuner.lock:
                 tuner.record_frame(run.rows, threads, perf_counter() - began)
 
+    def in_place(self, places: InPlace, *, some_fail: bool) -> Outcome:
+        """Run all stages chunk by chunk, and say what became of the rows, which keep their places."""
+        self._in_place, self._selected = True, places.selected
+        self.by_chunks(self._plan.stages, some_fail=some_fail)
+        self._finish_rows()
+        series = [self._new[name] for name in self._plan.new]
+        left = self._rows if self._remaining is None else int(self._remaining.sum())
+        return Outcome(
+            series,
+            self._remaining,
+            self._failures,
+            self._rows,
+            self._rows - left,
+            self._tuner,
+            selected=self._selected,
+        )
+
     def run_on_all_rows(self, stage: Stage) -> None:
         """Run a stage on all rows at once."""
         began = perf_counter()
@@ -242,7 +281,9 @@ class _Execution:
         self.started = True
         self._new.update(results)
         self._last_remaining = remaining
-        if remaining is not None:
+        if self._in_place:
+            self._remaining = remaining
+        elif remaining is not None:
             self._new = {name: series.filter(remaining) for name, series in self._new.items()}
             selected = None if selected is None else selected.filter(remaining)
             if self._remaining is None:
@@ -259,12 +300,15 @@ class _Execution:
         self._frame = frame = frame.with_columns(*self._new.values())
         self._column, self._rows_now = frame.get_column, frame.height
 
-    def finish(self) -> Outcome:
-        """Say what became of the rows."""
+    def _finish_rows(self) -> None:
         if self._failures and self._on_error == "raise":
             raise _row_error(self._failures, self._rows)
         for stage in self._plan.stages:
             stage.close()
+
+    def finish(self) -> Outcome:
+        """Say what became of the rows."""
+        self._finish_rows()
         reduces = self._plan.reduces
         if reduces is None:
             series = [self._new[name] for name in self._plan.new]

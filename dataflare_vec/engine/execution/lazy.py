@@ -1,312 +1,193 @@
-"""Plugins inside a Polars query: expressions that Polars' own engines call, batch by batch."""
+"""Plugins added to a Polars query: from steps to nodes of it, and to what Polars itself computes."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
-from polars import selectors as cs
 
-from dataflare_vec.compiler.hot_reload import check
-from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.definition.binding import Column
-from dataflare_vec.definition.plugin import Form, PluginType
+from dataflare_vec.definition.plugin import Form, root_names
 from dataflare_vec.engine.execution.execute import run_steps
+from dataflare_vec.engine.execution.expressions import as_expression, of_one
+from dataflare_vec.engine.execution.in_query import in_query
+from dataflare_vec.engine.execution.query_node import QueryNode
 from dataflare_vec.engine.execution.resume import open_states
-from dataflare_vec.engine.planning.plan import Plan, RepeatedPlan
-from dataflare_vec.engine.planning.steps import remember, use_key
-from dataflare_vec.engine.stages.expression import build_expression, exactly, named
-from dataflare_vec.engine.stages.failures import in_batch
+from dataflare_vec.engine.planning.plan import Plan
+from dataflare_vec.engine.stages.expression import exactly, named
 from dataflare_vec.engine.stages.scope import ColumnScope
-from dataflare_vec.exceptions import ArgumentError, DataFlareError, KernelResultError, PoolLimitError
+from dataflare_vec.exceptions import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable
 
-    from dataflare_vec.compiler.remembered import Derived
-    from dataflare_vec.config.settings import BatchConfig
-    from dataflare_vec.definition.plugin import Plugin
-    from dataflare_vec.engine.execution.execute import Outcome
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import BoundStep
+    from dataflare_vec.engine.stages.protocols import Stage
 
-#: What to do where queries wait for each other's memory.
-_ONE_BY_ONE = (
-    "drop results you no longer need, or raise `max_bytes`; a lazy query keeps its results while it "
-    "runs, so collect the queries of one manager one at a time, or give each a manager with its share "
-    "of the memory"
-)
-
-#: Name of the key in an aggregation; no parameter can be called so.
-_GROUP = "number of the group"
-
-
-def as_expression(request: Request, dtype: Any) -> pl.Expr:
-    """Return the one plugin of a request as an expression: its column, a struct of several, or its mask.
-
-    A scan's is of all rows at once, in their order.
-
-    Parameters
-    ----------
-    dtype
-        Of the result; None where it is known only when Polars knows the columns.
-    """
-    (step,) = request.steps
-    plugin = step.plugin
-    if plugin.form is Form.EXPRESSION:
-        return build_expression(step.binding)
-    use = _use_of(answering(step))
-    sources = _sources(step)
-    inner = _of_one(request, use.step)
-    if dtype is None:
-        dtype = _Typed(inner, use).of(sources)
-    compute = _Compute(plugin, inner, use)
-    return pl.map_batches(sources, compute, dtype, is_elementwise=plugin.stateful is None)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Compute:
-    """What Polars calls for a plugin, from its own threads, several at once. An object can be pickled."""
-
-    plugin: Plugin
-    request: Request  # of the same, or of what a filter answers
-    use: _Use
-
-    def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
-        height = _rows([len(s) for s in series])
-        frame = pl.DataFrame(
-            [
-                (s if len(s) == height else s.new_from_index(0, height)).alias(name)
-                for s, name in zip(series, self.use.names, strict=True)
-            ]
-        )
-        plugin = self.plugin
-        outcome = _run(self.request, frame, self.use.plan)
-        if plugin.is_filter:
-            check_answers(plugin, outcome.series)
-        if len(outcome.series) == 1:
-            return outcome.series[0].alias(plugin.name)
-        return named(outcome.series).to_struct(plugin.name)
-
-
-def _rows(lengths: Sequence[int]) -> int:
-    """Return how many rows columns have together; one of one row has that for all, be it for none."""
-    return 0 if 0 in lengths else max(lengths)
-
-
-def _of_one(request: Request, step: BoundStep) -> Request:
-    """Return what is asked of one step, whose columns alone come back."""
-    return request._replace(steps=(step,), keep=False)
-
-
-def _run(request: Request, frame: pl.DataFrame, plan: RepeatedPlan) -> Outcome:
-    config = _on_one_thread(request.settings)  # Polars has threads of its own
-    with _in_query(frame.height):
-        return run_steps(request._replace(config=config), ColumnScope(frame), frame, plan)
-
-
-@lru_cache(maxsize=16)
-def _on_one_thread(config: BatchConfig) -> BatchConfig:
-    """Return settings without threads, always the same ones: what is kept for them is found by these."""
-    return replace(config, enable_parallel=False)
-
-
-@contextmanager
-def _in_query(rows: int) -> Iterator[None]:
-    """Say in errors that it is a batch of a query which fails."""
-    try:
-        with in_batch(rows, "Polars"):
-            yield
-    except PoolLimitError as error:
-        if error.waited:
-            error.fill(hint=_ONE_BY_ONE)
-        raise
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Typed:
-    """What Polars calls for the dtype of a result, with columns that hold nothing.
-
-    Polars itself would try the function with two rows of values of its own, ``""`` or 1, on which a kernel
-    may well fail.
-
-    Attributes
-    ----------
-    in_groups
-        Whether the columns come as lists, one for each group.
-    """
-
-    request: Request
-    use: _Use
-    in_groups: bool = False
-
-    def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
-        dtypes: list[Any] = [one.dtype for one in series]
-        if self.in_groups:
-            dtypes = [*(one.inner for one in dtypes), pl.UInt32()]
-        try:
-            dtype = self.use.result(self.request, dtypes)
-        except DataFlareError:
-            dtype = pl.Null()  # Polars would hide the error, which comes again when it has the rows
-        if self.in_groups and self.use.step.plugin.form is not Form.REDUCE:
-            dtype = pl.List(dtype)
-        return pl.Series([None] * len(series[0]), dtype=dtype)
-
-    def of(self, sources: Sequence[pl.Expr]) -> pl.DataTypeExpr:
-        """Return a dtype that Polars asks for, by those of the sources, when it knows these."""
-        return pl.dtype_of(pl.map_batches(sources, self, None, is_elementwise=True))
-
-
-class _Use:
-    """A plugin in queries: what expressions have in common that say the same of it, whatever it reads.
-
-    Several threads may use it. One that comes out of a pickle begins with no plan.
-
-    Parameters
-    ----------
-    step
-        Which reads columns by names of its own.
-    names
-        Those, in the order of the sources.
-
-    Attributes
-    ----------
-    plan : RepeatedPlan
-        Of the batches.
-    """
-
-    __slots__ = ("_typed", "names", "plan", "step")
-
-    def __init__(self, step: BoundStep, names: Sequence[str]) -> None:
-        self.step = step
-        self.names = names
-        self.plan = RepeatedPlan()
-        self._typed: tuple[list[Any], Derived, Any] | None = None
-
-    def result(self, request: Request, dtypes: list[Any]) -> Any:
-        """Return the dtype of the result over columns of some dtypes: of its column, or a struct of them."""
-        typed, plugin = self._typed, self.step.plugin
-        if typed is not None and typed[0] == dtypes and check(plugin) is typed[1]:
-            return typed[2]
-        schema = dict(zip(self.names, dtypes, strict=True))
-        derived = check(plugin)
-        plan = self.plan(request, ColumnScope.of_schema(schema))
-        columns = {name: dtype for name, dtype in plan.new.items() if name != _GROUP}
-        dtype = next(iter(columns.values())) if len(columns) == 1 else pl.Struct(columns)
-        self._typed = dtypes, derived, dtype
-        return dtype
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Use, (self.step, self.names)
-
-
-def _use_of(step: BoundStep) -> _Use:
-    """Return what is kept of a use of a plugin in queries, or begin with it."""
-    said = use_key(step.binding, [key if isinstance(key, str) else key.meta.output_name() for key in step.by])
-    uses = remembered(step.plugin).uses
-    use: _Use | None = None if said is None else uses.get(said)
-    if use is None:
-        use = _Use(*_inner(step))
-        remember(uses, said, use)
-    return use
-
-
-def answering(step: BoundStep) -> BoundStep:
-    """Return a filter's step as one whose column is its answers: of a null it has none.
-
-    The plugin of that is made once, so that it is compiled once. What is no filter is its own.
-    """
-    if not step.plugin.is_filter:
-        return step
-    derived = remembered(step.plugin).derived
-    plugin = derived.answers
-    if plugin is None:
-        info = replace(step.plugin.info, plugin_type=PluginType.TRANSFORMER)
-        plugin = derived.answers = replace(step.plugin, info=info)
-    return step._replace(plugin=plugin, binding=replace(step.binding, plugin=plugin))
-
-
-def check_answers(plugin: Plugin, answers: Sequence[pl.Series]) -> None:
-    """Raise if a filter gives something else than a bool.
-
-    Raises
-    ------
-    KernelResultError
-        Saying what.
-    """
-    dtypes = [series.dtype for series in answers]
-    if dtypes != [pl.Boolean]:
-        got = ", ".join(map(str, dtypes))
-        msg = f"a filter must return a bool, it returns {got}"
-        raise KernelResultError(msg, plugin=plugin.name, expected="a bool", got=got)
-
-
-def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
-    """Return a step that reads columns by names of its own, whatever expressions they come from.
-
-    Those are the names of the parameters, and the keys' own, which a state is checked against.
-    """
-    keys = [key if isinstance(key, str) else key.meta.output_name() for key in step.by]
-    names = [item.label for item in step.binding.columns]
-    names = [f"{name} (column)" if name in keys else name for name in names]
-    left = iter(names)
-    items = tuple(
-        Column(item.parameter, next(left), item.offset, is_there=True) if isinstance(item, Column) else item
-        for item in step.binding.items
-    )
-    columns = tuple(item for item in items if isinstance(item, Column))
-    binding = replace(step.binding, items=items, columns=columns)
-    return step._replace(binding=binding, output=None, keep=True, by=tuple(keys)), [*names, *keys]
-
-
-def _sources(step: BoundStep) -> list[pl.Expr]:
-    """Return the expressions for the names of `_inner`."""
-    columns = [
-        _column(item.source) if not item.offset else _column(item.source).shift(-item.offset)
-        for item in step.binding.columns
-    ]
-    return [*columns, *map(_column, step.by)]
-
-
-def _column(source: str | pl.Expr) -> pl.Expr:
-    return exactly(source) if isinstance(source, str) else source
+#: Under this name a frame that ends in a node keeps what it is made of, for the next call.
+_MADE_OF = "_dataflare_vec"
 
 
 def apply_lazily(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
     """Add plugins to a query. Its schema is known without running it."""
-    if request.on_error == "drop":
-        msg, hint = "a lazy query can't drop failed rows", 'use `on_error="null"` and filter'
-        raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
     steps, keep = request.steps, request.keep
     plan = Plan(steps, ColumnScope.of_schema(frame.collect_schema()), keep_data=keep)
     states = open_states(plan, request.state)  # or what is wrong would come out when the query runs
     stages = [stage for stage in plan.stages if stage.plugin is not None]
-    temporary: list[str] = []
+    query = _Growing.begin(frame, request)
     for step, stage in zip(steps, stages, strict=True):
-        one = _of_one(request, step)._replace(state=states.given.get(stage.state_name))
-        if stage.is_filter:
-            frame = frame.filter(as_expression(one, pl.Boolean))
+        form = step.plugin.form
+        if form in (Form.ROW, Form.COLUMN):
+            query.add_kernel(step, stage)
             continue
-        if stage is plan.reduces:
-            return _reduced(frame, one, plan)
+        one = of_one(request, step)._replace(state=states.given.get(stage.state_name))
+        if form is Form.REDUCE:
+            return _reduced(query.frame(), one, plan)
+        query.add_expression(one, stage)
+    if not keep and plan.new:
+        query.keep_only(plan.new)
+    else:
+        for_later = [stage for step, stage in zip(steps, stages, strict=True) if not step.keep]
+        dropped = {name for stage in for_later for name in stage.writes} - plan.new.keys()
+        query.keep_only([name for name in query.names if name not in dropped])
+    return query.finished()
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A query to which steps are added.
+
+    Attributes
+    ----------
+    data : LazyFrame
+        What the node reads.
+    node : QueryNode
+        The node at its end.
+    names : dict
+        For each name that can be read the column of the data, or of the node.
+    hoisted : int
+        Of how many expressions the data has the columns.
+    """
+
+    data: pl.LazyFrame
+    node: QueryNode
+    names: dict[str, str]
+    hoisted: int = 0
+
+    @classmethod
+    def begin(cls, frame: pl.LazyFrame, request: Request) -> _Growing:
+        """Return a query that goes on from a frame: with its node, if that is run as what comes is."""
+        made_of: _Growing | None = vars(frame).get(_MADE_OF)
+        if made_of is not None and _are_alike(made_of.node.request, request):
+            return replace(made_of, names=dict(made_of.names))
+        names = {name: name for name in frame.collect_schema().names()}
+        return cls(frame, QueryNode(request._replace(steps=(), state=None)), names)
+
+    def frame(self) -> pl.LazyFrame:
+        """Return the query as it is so far."""
+        return self.node.over(self.data, self.names)
+
+    def finished(self) -> pl.LazyFrame:
+        """Return the query, which another call can go on from."""
+        frame = self.frame()
+        if self.node.steps:
+            vars(frame)[_MADE_OF] = self
+        return frame
+
+    def keep_only(self, names: Iterable[str]) -> None:
+        """Let only some columns come back, in this order."""
+        self.names = {name: self.names[name] for name in names}
+
+    def add_kernel(self, step: BoundStep, stage: Stage) -> None:
+        """Add a row kernel, a column kernel or a filter to the node."""
+        computed = [item for item in step.binding.columns if _is_computed(item)]
+        if not all(map(self._is_below, computed)):
+            self._close()
+        readable = dict(self.names)
+        items = []
+        for item in step.binding.items:
+            if isinstance(item, Column) and _is_computed(item):
+                name = self._hoist(step, item)
+                readable[name] = name
+                item = replace(item, source=name, is_there=True)
+            items.append(item)
+        columns = tuple(item for item in items if isinstance(item, Column))
+        step = step._replace(binding=replace(step.binding, items=tuple(items), columns=columns))
+        self.node = self.node.adding(step, readable, stage.writes)
+        self.names.update(zip(stage.writes, self.node.steps[-1].writes, strict=True))
+
+    def add_expression(self, request: Request, stage: Stage) -> None:
+        """Add what Polars computes itself, or has all rows for: an expression or a scan."""
+        (step,) = request.steps
+        if step.plugin.stateful is not None and request.on_error == "drop":
+            msg, hint = "a scan in a lazy query can't drop failed rows", 'use `on_error="null"` and filter'
+            raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
+        self._close()
+        well = self.node.selected
+        if stage.is_filter:
+            wanted = as_expression(request, pl.Boolean)
+            self.data = self.data.filter(wanted if well is None else pl.col(well) & wanted)
+            return
         names, dtypes = list(stage.writes), list(stage.writes.values())
         if len(names) == 1:
-            column = as_expression(one, dtypes[0]).alias(names[0])
+            column = as_expression(request, dtypes[0]).alias(names[0])
         else:
-            scope = ColumnScope.of_schema(frame.collect_schema())
-            inner = Plan([step._replace(output=None)], scope, keep_data=False)
+            schema = self.data.collect_schema()
+            readable = ColumnScope.of_schema({name: schema[name] for name in self.names})
+            inner = Plan([step._replace(output=None)], readable, keep_data=False)
             struct = pl.Struct(dict(zip(inner.new, dtypes, strict=True)))
-            column = as_expression(one, struct)
-            column = column.struct.rename_fields(names).struct.unnest()
-        frame = frame.with_columns(column)
-        if not step.keep:
-            temporary += [name for name in names if name not in plan.new]
-    if not keep and plan.new:
-        return frame.select(map(exactly, plan.new))
-    return frame.drop(cs.by_name(*temporary)) if temporary else frame
+            column = as_expression(request, struct).struct.rename_fields(names)
+        if well is not None:
+            column = pl.when(well).then(column)
+        self.data = self.data.with_columns(column if len(names) == 1 else column.struct.unnest())
+        self.names.update({name: name for name in names})
+
+    def _is_below(self, item: Column) -> bool:
+        """Whether a parameter's expression is the same below the node: of as many rows, and of the data."""
+        roots = root_names(_source(item))
+        if self.node.decides or roots is None:
+            return not self.node.steps
+        return all(self.names[name] == name for name in roots)
+
+    def _hoist(self, step: BoundStep, item: Column) -> str:
+        """Let Polars compute below the node what a parameter is bound to; return the name of its column."""
+        self.hoisted += 1
+        name = f"{step.plugin.name}({item.label}), expression {self.hoisted}"  # no column is called so
+        source = _source(item)
+        source = source.shift(-item.offset) if item.offset else source
+        self.data = self.data.with_columns(source.alias(name))
+        return name
+
+    def _close(self) -> None:
+        """Begin another node, over what there is so far."""
+        node = self.node
+        if node.steps:
+            self.data = node.over(self.data, self.names, well=True)
+            self.node = QueryNode(node.request, node.well, node.depth + 1)
+            self.names, self.hoisted = {name: name for name in self.names}, 0
+
+
+def _are_alike(one: Request, other: Request) -> bool:
+    """Whether the steps of two calls can be run as those of one.
+
+    Not where a failed row is null: the steps of one call don't see it any more, those of the next one do.
+    """
+    return (
+        one.on_error == other.on_error != "null"
+        and one.settings == other.settings
+        and (one.runtime is other.runtime or vars(one.runtime) == vars(other.runtime))
+    )
+
+
+def _is_computed(item: Column) -> bool:
+    """Whether a parameter reads something else than a column as it is."""
+    return item.offset != 0 or not isinstance(item.source, str)
+
+
+def _source(item: Column) -> pl.Expr:
+    return exactly(item.source) if isinstance(item.source, str) else item.source
 
 
 def _reduced(frame: pl.LazyFrame, request: Request, plan: Plan) -> pl.LazyFrame:
@@ -325,74 +206,6 @@ class _Reduce:
     request: Request
 
     def __call__(self, data: pl.DataFrame) -> pl.DataFrame:
-        with _in_query(data.height):
+        with in_query(data.height):
             outcome = run_steps(self.request, ColumnScope(data), data)
         return named(outcome.series)
-
-
-def as_aggregation(request: Request) -> pl.Expr:
-    """Return the one scan or reduce of a request as an expression that has a state for each group of Polars'.
-
-    Polars would call a function that sees rows once for each group. But what is made of the lists of all
-    groups it calls once, in ``select``, ``agg`` and ``over`` alike: so the columns come as lists, and each
-    row's key is the number of its list.
-    """
-    (step,) = request.steps
-    use = _use_of(step._replace(by=(pl.lit(0).alias(_GROUP),)))
-    sources = [source.implode() for source in _sources(step)]
-    inner = _of_one(request, use.step)
-    dtype = _Typed(inner, use, in_groups=True).of(sources)
-    compute = _Aggregate(inner, use)
-    expression = pl.map_batches(sources, compute, dtype, is_elementwise=True)
-    return expression if step.plugin.form is Form.REDUCE else expression.explode(empty_as_null=False)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Aggregate:
-    """What Polars calls for a plugin that has a state for each group, with the lists of all groups."""
-
-    request: Request
-    use: _Use
-
-    def __call__(self, lists: Sequence[pl.Series]) -> pl.Series:
-        import numpy as np  # which row kernels do without
-
-        from dataflare_vec.engine.state.store import KeyStates
-
-        count = _rows([len(one) for one in lists])
-        lists = [one if len(one) == count else one.new_from_index(0, count) for one in lists]
-        lengths = np.array([one.list.len().to_numpy() for one in lists])
-        sizes = pl.Series(np.where((lengths == 0).any(axis=0), 0, lengths.max(axis=0)))  # as in `_rows`
-        numbers = np.arange(count, dtype=np.uint32)
-        groups, of_row = pl.Series(_GROUP, numbers), pl.Series(_GROUP, np.repeat(numbers, sizes.to_numpy()))
-        columns = [
-            _flat(one, sizes, of_row).alias(name) for one, name in zip(lists, self.use.names, strict=False)
-        ]
-        frame = pl.DataFrame([*columns, of_row])
-        states = open_states(self.use.plan(self.request, ColumnScope(frame)), None)
-        for one in states.values():
-            assert isinstance(one, KeyStates)
-            one.encode([groups], None)  # a group without rows has a state too
-        outcome = _run(self.request._replace(state=states), frame, self.use.plan)
-        series = [one for one in outcome.series if one.name != _GROUP]
-        result = series[0] if len(series) == 1 else pl.DataFrame(series).to_struct()
-        return (result if outcome.reduced else _as_lists(result, sizes)).alias(*self.request.names)
-
-
-def _flat(lists: pl.Series, sizes: pl.Series, groups: pl.Series) -> pl.Series:
-    """Return the values of all lists; a list of one value stands for as many as the group has rows."""
-    values = lists.explode(empty_as_null=False)
-    if len(values) == len(groups) or (lists.list.len() == sizes).all():
-        return values
-    return values.gather(groups)
-
-
-def _as_lists(values: pl.Series, sizes: pl.Series) -> pl.Series:
-    """Cut values into lists of given sizes."""
-    import pyarrow as pa
-
-    offsets = pl.concat([pl.Series([0], dtype=pl.Int64), sizes.cast(pl.Int64).cum_sum()])
-    array = values.rechunk().to_arrow()
-    lists = pl.from_arrow(pa.LargeListArray.from_arrays(offsets.to_arrow(), array))
-    assert isinstance(lists, pl.Series)
-    return lists.cast(pl.List(values.dtype))

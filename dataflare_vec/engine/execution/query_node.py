@@ -1,0 +1,250 @@
+"""A node of a lazy query: neighbouring row kernels and filters, fused over each batch that Polars passes.
+
+Polars calls a function with frames. What it does with the columns that come back, it tells nobody: but of the
+columns that go in it leaves out those that nothing above the node reads. So what the node may compute goes in
+as placeholders, null and without memory, under names that no column has. Those that are there are wanted; the
+function puts the values in their place. Above the node, an expression takes each result together with the
+columns that it is computed of, so that these go in too. To Polars all that is known by name and dtype; rows
+and their order stay as they are. So projections, predicates and slices pass the node as if it weren't there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from dataflare_vec.definition.binding import Column
+from dataflare_vec.engine.execution.execute import InPlace
+from dataflare_vec.engine.execution.in_query import run_in_query
+from dataflare_vec.engine.planning.plan import RepeatedPlan
+from dataflare_vec.engine.stages.expression import exactly
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from dataflare_vec.engine.execution.execute import Outcome
+    from dataflare_vec.engine.planning.request import Request
+    from dataflare_vec.engine.planning.steps import BoundStep
+
+#: Which rows are left; no column is called so.
+_LEFT = "rows that are left"
+
+
+class NodeStep(NamedTuple):
+    """A row kernel or a filter of a node.
+
+    Attributes
+    ----------
+    step : BoundStep
+        It, reading and writing columns by names that none of another step has.
+    writes : dict
+        Those that it writes, with their dtypes.
+    needs : frozenset of int
+        The steps that have to run for it, itself included.
+    reads : frozenset of str
+        The columns of the data that all of these read.
+    """
+
+    step: BoundStep
+    writes: Mapping[str, Any]
+    needs: frozenset[int]
+    reads: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryNode:
+    """Steps that run fused over the batches of a query.
+
+    Attributes
+    ----------
+    request : Request
+        How they are run; the steps of its own mean nothing.
+    selected : str or None
+        The column of the data that says which rows are to be computed at all; None for all.
+    depth : int
+        How many nodes there are below, of the same call.
+    steps : tuple of NodeStep
+        In order.
+    """
+
+    request: Request
+    selected: str | None = None
+    depth: int = 0
+    steps: tuple[NodeStep, ...] = ()
+
+    def adding(self, step: BoundStep, names: Mapping[str, str], writes: Mapping[str, Any]) -> QueryNode:
+        """Return the node with one more step.
+
+        Parameters
+        ----------
+        step
+            Its parameters are bound to columns by name.
+        names
+            For each name that the step may read the column of the data, or of an earlier step.
+        writes
+            The columns that it writes, by their names for the user.
+        """
+        index = len(self.steps)
+        items = tuple(
+            replace(item, source=names[str(item.source)]) if isinstance(item, Column) else item
+            for item in step.binding.items
+        )
+        columns = tuple(item for item in items if isinstance(item, Column))
+        own = {f"{name} of `{step.plugin.name}`, step {index}": dtype for name, dtype in writes.items()}
+        sources = {str(item.source) for item in columns}
+        made = {name for earlier in self.steps for name in earlier.writes}
+        before = [
+            earlier
+            for earlier in self.steps
+            if self._decides(earlier) or not sources.isdisjoint(earlier.writes)
+        ]
+        needs = frozenset({index}).union(*(earlier.needs for earlier in before))
+        reads = frozenset(sources - made).union(*(earlier.reads for earlier in before))
+        if self.selected is not None:
+            reads |= {self.selected}
+        binding = replace(step.binding, items=items, columns=columns)
+        bound = step._replace(
+            binding=binding, output=list(own) or None, keep=True, by=(), replace=False, kept=None
+        )
+        return replace(self, steps=(*self.steps, NodeStep(bound, own, needs, reads)))
+
+    def _decides(self, one: NodeStep) -> bool:
+        """Whether it depends on a step which rows later ones compute."""
+        return one.step.plugin.is_filter or self.request.on_error != "raise"
+
+    @property
+    def decides(self) -> bool:
+        """Whether a step that is added now doesn't compute all rows of the data."""
+        return any(map(self._decides, self.steps))
+
+    @property
+    def well(self) -> str | None:
+        """The column that says which rows haven't failed; None if that doesn't matter."""
+        if not self.steps or self.request.on_error != "null":
+            return self.selected
+        return f"rows that haven't failed, {self.depth}"  # no column is called so
+
+    def masks(self) -> dict[str, NodeStep]:
+        """Return for each mask that the node may compute the last step that decides about it."""
+        masks = {}
+        leave_out = [
+            one for one in self.steps if one.step.plugin.is_filter or self.request.on_error == "drop"
+        ]
+        if leave_out:
+            masks[_LEFT] = leave_out[-1]
+        if self.well is not None and self.steps:
+            masks[self.well] = self.steps[-1]
+        return masks
+
+    def over(self, frame: pl.LazyFrame, results: Mapping[str, str], *, well: bool = False) -> pl.LazyFrame:
+        """Return a query with the node in it.
+
+        Parameters
+        ----------
+        results
+            By name the columns that come back, of the data or of a step.
+        well
+            Whether the column `well` does, too.
+        """
+        masks = self.masks()
+        if not well:
+            masks = {name: one for name, one in masks.items() if name == _LEFT}
+        made = {column: (dtype, one.reads) for one in self.steps for column, dtype in one.writes.items()}
+        made |= {name: (pl.Boolean(), one.reads) for name, one in masks.items()}
+        columns = {**results, **{name: name for name in masks}}
+        wanted = {name: column for name, column in columns.items() if column in made}
+        if wanted:
+            frame = frame.with_columns(
+                pl.lit(None, dtype=made[column][0]).alias(column) for column in wanted.values()
+            )
+            frame = frame.map_batches(
+                _Compute(self, tuple(wanted.values())),
+                predicate_pushdown=True,
+                projection_pushdown=True,
+                slice_pushdown=True,
+                streamable=True,
+            )
+            frame = frame.with_columns(
+                _together(column, made[column][1]).alias(name) for name, column in wanted.items()
+            )
+        if _LEFT in masks:
+            frame = frame.filter(_LEFT)
+        return frame.select(exactly(name) for name in columns if name != _LEFT)
+
+
+def _together(column: str, reads: Iterable[str]) -> pl.Expr:
+    """Return a column in such a way that Polars believes others to be needed for it."""
+    return pl.struct(exactly(column), *map(exactly, sorted(reads))).struct.field(column)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Compute:
+    """What Polars calls for a node, from its own threads, several at once. An object can be pickled."""
+
+    node: QueryNode
+    placeholders: Sequence[str]
+    parts: dict[tuple[str, ...], _Part] = field(default_factory=dict)
+
+    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if not frame.height:
+            return frame
+        names = tuple(frame.columns)
+        part = self.parts.get(names)
+        if part is None:
+            part = self.parts[names] = _part(self.node, self.placeholders, names)
+        selected = self.node.selected
+        if part.places:
+            places = InPlace(None if selected is None else frame.get_column(selected))
+            outcome = run_in_query(part.request, frame, part.plan, places)
+            for name, values in _results(outcome, self.node.well, frame.height):
+                if name in part.places:
+                    frame.replace_column(part.places[name], _cut_like(frame, values.alias(name)))
+        return frame
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Compute, (self.node, self.placeholders)
+
+
+class _Part(NamedTuple):
+    """What of a node a query wants."""
+
+    request: Request
+    places: dict[str, int]  # of the columns that are made
+    plan: RepeatedPlan
+
+
+def _part(node: QueryNode, placeholders: Iterable[str], names: Sequence[str]) -> _Part:
+    """Return what has to be computed for those of the placeholders that are among the names of a frame."""
+    places = {name: names.index(name) for name in placeholders if name in names}
+    needed = frozenset[int]().union(
+        *(one.needs for one in node.steps if not places.keys().isdisjoint(one.writes)),
+        *(one.needs for mask, one in node.masks().items() if mask in places),
+    )
+    steps = [
+        one.step._replace(keep=not places.keys().isdisjoint(one.writes))
+        for i, one in enumerate(node.steps)
+        if i in needed
+    ]
+    return _Part(node.request._replace(steps=steps, keep=False), places, RepeatedPlan())
+
+
+def _results(outcome: Outcome, well: str | None, rows: int) -> Iterator[tuple[str, pl.Series]]:
+    """Yield what a batch has been computed to be: columns and masks."""
+    for series in outcome.series:
+        yield series.name, series
+    for name, mask in ((_LEFT, outcome.remaining), (well or "", outcome.selected)):
+        yield name, pl.Series([True]).new_from_index(0, rows) if mask is None else mask
+
+
+def _cut_like(frame: pl.DataFrame, values: pl.Series) -> pl.Series:
+    """Cut a column where those of the data are: Polars would copy all of them to have them in one piece."""
+    if frame.n_chunks() == 1:
+        return values
+    lengths = next((frame.to_series(i).chunk_lengths() for i in range(frame.width)), [])
+    cut, start = values[:0], 0
+    for length in lengths:
+        cut.append(values[start : start + length])
+        start += length
+    return cut
