@@ -144,6 +144,8 @@ def _execute(
         computed = None if selects else fast_path.compute(plan, scope, frame.height, request)
         if computed is not None:
             series, remaining, tuner = computed
+            if remaining is not None and in_place is None:
+                series = [one.filter(remaining) for one in series]
             filtered = 0 if remaining is None else frame.height - int(remaining.sum())
             return Outcome(
                 series,

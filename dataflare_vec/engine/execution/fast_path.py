@@ -35,15 +35,16 @@ FEW_ROWS = 1024
 #: byte is to be counted.
 OWN_ROWS = 1 << 17
 
-#: Rows that a pipeline takes as a whole: what one kernel writes is still in cache when the next one reads it.
+#: Rows that a pipeline whose loops aren't fused takes as a whole: what one kernel writes is still in cache when
+#: the next one reads it.
 PIPELINE_ROWS = 1 << 14
 
 
 def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Computed | None:
-    """Return the new columns of a plan, or a filter's mask, of rows that are computed at once, and the tuner.
+    """Return the new columns of a plan, the mask of filters, and the tuner, if all rows are taken at once.
 
-    None if it needs a `Run`: that is a plan of other stages, or more rows than are taken at once. So does a
-    pipeline of many rows: blocks of them go through all its loops while they are in cache.
+    The columns are of all rows, those too that filters don't keep. None if it needs a `Run`: that is a plan
+    of other stages, or more rows.
 
     Raises
     ------
@@ -51,22 +52,26 @@ def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Comp
         If some row did; then it needs a `Run`, too.
     """
     direct, runtime = plan.direct, request.runtime
-    if direct is None or runtime.is_closed or (plan.is_pipeline and rows > PIPELINE_ROWS):
+    if direct is None or runtime.is_closed:
         return None  # a `Run` says that the pool is closed
-    is_filter = direct.is_filter
     if not rows:  # streams ask so for the types of what comes out
         runtime.count(plan.stages, [], {})
         series = [pl.Series(name, [], dtype=dtype) for name, dtype in plan.new.items()]
-        return series, pl.Series(dtype=pl.Boolean) if is_filter else None, None
-    whole = cut = None
+        return series, pl.Series(dtype=pl.Boolean) if direct.selects else None, None
+    if plan.is_pipeline and rows > (OWN_ROWS if direct.is_fused else PIPELINE_ROWS):
+        return None
+    whole, cut, has_own = None, None, True
     if rows > FEW_ROWS:
-        whole = _whole(plan, request)
-        cut = whole.take(rows, may_share=direct.may_share)
-        if cut is None or _log.isEnabledFor(logging.DEBUG):
+        has_own = direct.is_filter or (rows <= OWN_ROWS and not runtime.has_limit)
+        if _log.isEnabledFor(logging.DEBUG) or (direct.is_fused and not has_own):
             return None
+        if not direct.is_fused or request.settings.threads > 1:
+            whole = _whole(plan, request)
+            cut = whole.take(rows, may_share=direct.may_share)
+            if cut is None:
+                return None
     known = scope.columns  # the plan has looked at their dtypes
-    is_small = whole is None or is_filter or (rows <= OWN_ROWS and not runtime.has_limit)
-    if is_small and not direct.needs_pool(rows):
+    if has_own and not direct.needs_pool(rows):
         # A pool would need PyArrow, and save nothing where the allocator has memory of that size at hand.
         computed = direct.compute(known, rows, None, cut)
     else:
@@ -75,13 +80,14 @@ def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Comp
     if computed is None:
         return None
     series, times = computed
-    for i, (_, busy) in enumerate(times):
-        runtime.note(request.steps[i].plugin, rows, busy)
-    if whole is None or cut is None:
-        return ([], series[0], None) if is_filter else (series, None, None)
-    seconds, busy = map(sum, zip(*times, strict=True))
-    whole.record(rows, cut, seconds, busy)
-    return ([], series[0], whole.tuner) if is_filter else (series, None, whole.tuner)
+    for step, (count, _, busy) in zip(request.steps, times, strict=True):
+        runtime.note(step.plugin, count, busy)
+    tuner = None
+    if whole is not None and cut is not None:
+        _, seconds, busy = map(sum, zip(*times, strict=True))
+        whole.record(rows, cut, seconds, busy)
+        tuner = whole.tuner
+    return (series[1:], series[0], tuner) if direct.selects else (series, None, tuner)
 
 
 def _whole(plan: Plan, request: Request) -> WholeFrames:

@@ -22,14 +22,16 @@ from dataflare_vec.engine.planning.plan import RepeatedPlan
 from dataflare_vec.engine.stages.expression import exactly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from dataflare_vec.engine.execution.execute import Outcome
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import BoundStep
 
 #: Which rows are left; no column is called so.
 _LEFT = "rows that are left"
+
+#: All rows, as a mask of one.
+_ALL = pl.Series([True])
 
 
 class NodeStep(NamedTuple):
@@ -198,9 +200,15 @@ class _Compute:
         if part.places:
             places = InPlace(None if selected is None else frame.get_column(selected))
             outcome = run_in_query(part.request, frame, part.plan, places)
-            for name, values in _results(outcome, self.node.well, frame.height):
-                if name in part.places:
-                    frame.replace_column(part.places[name], _cut_like(frame, values.alias(name)))
+            made = {one.name: one for one in outcome.series}
+            for name, at in part.places.items():
+                if name in made:
+                    values = made[name]
+                else:
+                    mask = outcome.remaining if name == _LEFT else outcome.selected
+                    values = _ALL.new_from_index(0, frame.height) if mask is None else mask
+                    values = values.alias(name)
+                frame.replace_column(at, _cut_like(frame, values))
         return frame
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -228,14 +236,6 @@ def _part(node: QueryNode, placeholders: Iterable[str], names: Sequence[str]) ->
         if i in needed
     ]
     return _Part(node.request._replace(steps=steps, keep=False), places, RepeatedPlan())
-
-
-def _results(outcome: Outcome, well: str | None, rows: int) -> Iterator[tuple[str, pl.Series]]:
-    """Yield what a batch has been computed to be: columns and masks."""
-    for series in outcome.series:
-        yield series.name, series
-    for name, mask in ((_LEFT, outcome.remaining), (well or "", outcome.selected)):
-        yield name, pl.Series([True]).new_from_index(0, rows) if mask is None else mask
 
 
 def _cut_like(frame: pl.DataFrame, values: pl.Series) -> pl.Series:

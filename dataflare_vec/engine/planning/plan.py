@@ -14,7 +14,6 @@ from dataflare_vec.definition.binding import output_names
 from dataflare_vec.definition.plugin import Form
 from dataflare_vec.engine.stages.column import ColumnStage, column_kernel_schema
 from dataflare_vec.engine.stages.dictionary import CategoryStage
-from dataflare_vec.engine.stages.direct import chained
 from dataflare_vec.engine.stages.expression import (
     ExpressionStage,
     Owner,
@@ -22,6 +21,7 @@ from dataflare_vec.engine.stages.expression import (
     columns_of,
     expression_dtype,
 )
+from dataflare_vec.engine.stages.fused_call import chained
 from dataflare_vec.engine.stages.inferred import Interpreted, infer_outputs
 from dataflare_vec.engine.stages.interpreted import InterpretedStage, prepare_or_interpret
 from dataflare_vec.engine.stages.row import RowStage

@@ -25,12 +25,17 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.tuner import Cut
     from dataflare_vec.memory import MemoryPool
 
-    #: New columns, and for each kernel the seconds that it took, and those of all its threads together.
-    Computed = tuple[list[pl.Series], tuple[tuple[float, float], ...]]
+    #: Rows of a kernel, the seconds that it took, and those of all its threads together.
+    Times = tuple[int, float, float]
+
+    #: New columns, and what each kernel took.
+    Computed = tuple[list[pl.Series], tuple[Times, ...]]
 
 #: No rows are selected, and none fail: see `jit.abi.arguments`.
-_ALL_ROWS = (0, 0, 0, 0, 0)
-_MASK = Made("", FORMATS[pl.Boolean], 0, MASK)
+ALL_ROWS = (0, 0, 0, 0, 0)
+
+#: Which rows a filter keeps, as a column that is made.
+MADE_MASK = Made("", FORMATS[pl.Boolean], 0, MASK)
 
 #: Bytes of texts that a column in memory of its own has room for: of each row, at first; of all, at most.
 _ROW_BYTES, _MOST_TEXT = 64, 1 << 22
@@ -62,13 +67,19 @@ class DirectCall:
 
     Attributes
     ----------
-    reads, writes
-        See above.
-    is_filter : bool
+    reads, writes, constants
+        See above; each of the constants is there, or None.
+    kernel, layouts, fields
+        The kernel, the layouts of the columns that it reads, and what it makes.
+    is_filter, selects : bool
         Whether what it computes is a mask.
+    is_fused : bool
+        Whether it passes blocks of rows through several loops.
     may_share : bool
         Whether several threads may write them.
     """
+
+    is_fused = False
 
     def __init__(
         self,
@@ -81,14 +92,14 @@ class DirectCall:
     ) -> None:
         self.reads = reads
         self.writes = writes
-        self._kernel = prepared.kernel
-        self._layouts = prepared.layouts
+        self.kernel = prepared.kernel
+        self.layouts = prepared.layouts
         self._parameters = parameters
         self._allocate = allocate
-        self._constants = constants
-        self.is_filter = not writes
-        self._fields = () if self.is_filter else prepared.outputs
-        columns = [_made(name, field) for name, field in zip(writes, self._fields, strict=True)]
+        self.constants = constants or [None] * len(reads)
+        self.is_filter = self.selects = not writes
+        self.fields = () if self.is_filter else prepared.outputs
+        columns = [_made(name, field) for name, field in zip(writes, self.fields, strict=True)]
         self._makes = [column for column in columns if column is not None]
         self._must_build = len(self._makes) < len(columns)
         self._has_texts = any(column.are_texts for column in self._makes)
@@ -96,7 +107,7 @@ class DirectCall:
         # Builders have something of their own for each thread.
         self.may_share = not self._must_build and not self._has_texts
         # What is temporal is made as integers, and a C string ends at the first null character.
-        self._is_as_made = all(field.dtype is None for field in self._fields)
+        self._is_as_made = all(field.dtype is None for field in self.fields)
         self._is_as_made = self._is_as_made and "\0" not in "".join(writes)
         self._states: tuple[CallState, CallState] | None = None  # made with the first call
         # Threads may change these at once.
@@ -105,16 +116,16 @@ class DirectCall:
 
     def _make_states(self) -> tuple[CallState, CallState]:
         """Make what the states of calls have in common: of those that make columns, and of the builders'."""
-        words, borrowed = _placed(self._constants or [None] * len(self.reads), self._layouts)
+        words, borrowed = _placed(self.constants, self.layouts)
         # Other columns are looked at one by one, and their words put before those of the outputs.
         self._borrows = borrowed is not None
         self._begin, self._end, self._put = functions()[2:]
-        made = [_MASK] if self.is_filter else []
+        made = [MADE_MASK] if self.is_filter else []
         if not self._must_build:
             made += self._makes
-        self._strides = array("q", _strides(self._constants, self._layouts, [f.layout for f in self._fields]))
+        self._strides = array("q", strides_of(self.constants, self.layouts, [f.layout for f in self.fields]))
         # A mask has the four words where the selection and the rows that fail have theirs.
-        rest = _ALL_ROWS[4:] if self.is_filter else _ALL_ROWS
+        rest = ALL_ROWS[4:] if self.is_filter else ALL_ROWS
         states = CallState(words, borrowed or [], made, rest), CallState(words, borrowed or [], [], ())
         states[0].give_room(self._row_bytes)
         self._states = states
@@ -129,8 +140,8 @@ class DirectCall:
         bits = (rows + 7) // 8
         places = array("q")
         holders = []
-        for field in self._fields:
-            values = pool.get_buffer(rows * (_width(field.layout) or 0) or bits)
+        for field in self.fields:
+            values = pool.get_buffer(rows * (buffer_width(field.layout) or 0) or bits)
             validity = pool.get_buffer(bits) if nulls or field.nullable else None
             places.append(values.address)
             places.append(0 if validity is None else validity.address)
@@ -164,7 +175,7 @@ class DirectCall:
         if self._borrows:
             capsules = tuple([column.__arrow_c_stream__() for column in columns])  # streams end with them
         else:
-            placed = [(InputColumn(*pair), 0) for pair in zip(columns, self._layouts, strict=True)]
+            placed = [(InputColumn(*pair), 0) for pair in zip(columns, self.layouts, strict=True)]
             if any(len(column.starts) > 1 for column, _ in placed):
                 return None
         builds = self._must_build or (self._has_texts and pool is not None)
@@ -207,13 +218,11 @@ class DirectCall:
         (self._states or self._make_states())[0].give_room(self._row_bytes)
         return self.compute(known, rows, None)
 
-    def _call(
-        self, words: array[int], rows: int, cut: Cut | None, *, nulls: bool
-    ) -> tuple[int, tuple[float, float]]:
-        """Return whether rows failed; the seconds that the loop took, and those of all threads together."""
+    def _call(self, words: array[int], rows: int, cut: Cut | None, *, nulls: bool) -> tuple[int, Times]:
+        """Return whether rows failed, and what the loop took."""
         is_brief = self._cost * rows < _BRIEF and self._may_be_brief
         # What has to be compiled is so now, not in the time that is measured.
-        loop = self._kernel.loop(nulls=nulls, is_brief=is_brief)
+        loop = self.kernel.loop(nulls=nulls, is_brief=is_brief)
         shared = cut if cut is not None and cut.rows < rows else None
         if shared is not None:
             have_helpers(shared.threads)
@@ -228,11 +237,11 @@ class DirectCall:
         self._cost = min(1.05 * self._cost, elapsed / rows)
         if is_brief and elapsed > _TOO_LONG:
             self._may_be_brief = False
-        return failed, (elapsed, elapsed * busy)
+        return failed, (rows, elapsed, elapsed * busy)
 
     def _share(self, words: array[int], rows: int, cut: Cut, *, nulls: bool) -> tuple[int, int]:
         """Return whether rows failed that several threads took, and how many of them this one took."""
-        kernel = self._kernel
+        kernel = self.kernel
         address = kernel.address(nulls=nulls)
         failed, own = compute_shared(
             address, words, self._strides, rows, cut.rows, cut.threads, looks=kernel.looks
@@ -250,14 +259,14 @@ class DirectCall:
         if targets:
             for target in targets:
                 words.extend(target.for_writing(0))
-            words.extend(_ALL_ROWS)
+            words.extend(ALL_ROWS)
         return words
 
     def _columns(self, made: Sequence[tuple[object, object]]) -> list[pl.Series]:
         series = [import_series(Exported(capsules)) for capsules in made]
         if self._is_as_made:
             return series
-        fields = zip(series, self.writes, self._fields, strict=True)
+        fields = zip(series, self.writes, self.fields, strict=True)
         return [
             (one if field.dtype is None else one.cast(field.dtype)).alias(name) for one, name, field in fields
         ]
@@ -275,6 +284,8 @@ class DirectPipeline:
     """
 
     is_filter = False
+    selects = False
+    is_fused = False
 
     def __init__(self, calls: Sequence[DirectCall], names: Collection[str]) -> None:
         self._calls = calls
@@ -290,7 +301,7 @@ class DirectPipeline:
     ) -> Computed | None:
         """Return the new columns, and the seconds each kernel took: as `DirectCall.compute`."""
         known = dict(known)
-        times: tuple[tuple[float, float], ...] = ()
+        times: tuple[Times, ...] = ()
         for call in self._calls:
             computed = call.compute(known, rows, pool, cut)
             if computed is None:
@@ -303,30 +314,17 @@ class DirectPipeline:
 Direct = DirectCall | DirectPipeline
 
 
-def chained(calls: Sequence[DirectCall | None], names: Collection[str]) -> Direct | None:
-    """Return what computes all stages of a plan at once; None if one of them has to be run.
-
-    After a filter others would have to see some of the rows only.
-    """
-    found = [call for call in calls if call is not None]
-    if not found or len(found) < len(calls):
-        return None
-    if len(found) == 1 and all(name in names for name in found[0].writes):
-        return found[0]
-    return None if any(call.is_filter for call in found) else DirectPipeline(found, names)
-
-
 def _made(name: str, field: OutputField) -> Made | None:
     """Return what a call has to know of a column that it makes; None if only a builder can."""
     kind = type(field.stored)
     if kind in FORMATS:
-        return Made(name, FORMATS[kind], _width(field.layout) or 0, int(field.nullable))
+        return Made(name, FORMATS[kind], buffer_width(field.layout) or 0, int(field.nullable))
     if type(field.layout) is Views and kind in VIEW_FORMATS and field.dtype is None:
         return Made(name, VIEW_FORMATS[kind], VIEW_BYTES, int(field.nullable), are_texts=True)
     return None
 
 
-def _width(layout: Layout) -> int | None:
+def buffer_width(layout: Layout) -> int | None:
     """Return the bytes of a value, 0 for bits, less for views; None if a column has other arguments."""
     if type(layout) is FixedWidth:
         return layout.width
@@ -335,13 +333,13 @@ def _width(layout: Layout) -> int | None:
     return 0 if type(layout) is Bits else None
 
 
-def _strides(
-    parameters: Sequence[list[int] | None] | None, layouts: Sequence[Layout], outputs: Sequence[Layout]
+def strides_of(
+    parameters: Sequence[list[int] | None], layouts: Sequence[Layout], outputs: Sequence[Layout]
 ) -> list[int]:
     """Return by how much each argument of a loop changes from row to row."""
     left = iter(layouts)
     strides: list[int] = []
-    for constants in parameters or [None] * len(layouts):
+    for constants in parameters:
         strides += next(left).strides if constants is None else [0] * len(constants)
     for layout in outputs:
         strides += layout.strides
@@ -362,7 +360,7 @@ def _placed(
         if constants is not None:
             words += constants
             continue
-        width = _width(next(left))
+        width = buffer_width(next(left))
         if width is None:
             return [], None
         borrowed.append((len(words), width))

@@ -59,7 +59,9 @@ class FusedPipeline:
         self.version = run.version
         self._words_each = PROGRAM_WORDS
         self._stages = stages
-        self._step = _block_rows(stages) if len(stages) > 1 else 0
+        layouts = {name: layout for stage in stages for name, layout in _layouts(stage)}
+        row_bytes = [layout.row_bytes for layout in layouts.values()]
+        self._step = block_rows(row_bytes) if len(stages) > 1 else 0
         self._at = start  # the row where the blocks stand
         self._placements: list[Placement] = []
         self._alive: list[object] = []  # what the program has the addresses of, as that of the placements
@@ -127,11 +129,15 @@ class FusedPipeline:
         return done
 
 
-def _block_rows(stages: Sequence[Fusable]) -> int:
-    """Return how many rows go through all stages at once, a multiple of 64."""
-    layouts = {name: layout for stage in stages for name, layout in _layouts(stage)}
-    row_bytes = sum(layout.row_bytes for layout in layouts.values())
-    return max(_SMALLEST, min(_LARGEST, _BLOCK_BYTES // max(row_bytes, 1) // 64 * 64))
+def block_rows(row_bytes: Sequence[int]) -> int:
+    """Return how many rows of columns go through all stages at once, a multiple of 64.
+
+    Parameters
+    ----------
+    row_bytes
+        How many bytes a row of each column takes.
+    """
+    return max(_SMALLEST, min(_LARGEST, _BLOCK_BYTES // max(sum(row_bytes), 1) // 64 * 64))
 
 
 def _layouts(stage: Fusable) -> list[tuple[str, Layout]]:
