@@ -35,8 +35,8 @@ FEW_ROWS = 1024
 #: byte is to be counted.
 OWN_ROWS = 1 << 17
 
-#: Rows that a pipeline whose loops aren't fused takes as a whole: what one kernel writes is still in cache when
-#: the next one reads it.
+#: Rows that a pipeline whose loops aren't fused takes as a whole: what one kernel writes is still in cache
+#: when the next one reads it.
 PIPELINE_ROWS = 1 << 14
 
 
