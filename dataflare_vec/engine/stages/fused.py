@@ -1,6 +1,6 @@
-"""A fused pipeline: row kernels as one program, so that blocks of a few thousand rows go through all at once.
+"""A fused pipeline: row kernels as one program, so that blocks of a few hundred rows go through all at once.
 
-A block stays in the second-level cache from the first kernel to the last (cache blocking).
+A block stays in cache from the first kernel to the last (cache blocking).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from array import array
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from dataflare_vec.arrow.layouts import Bits, FixedWidth
 from dataflare_vec.engine.stages.protocols import Chunk
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
             ...
 
 
-# What all columns of a block take together: it fits into the second-level cache of any machine.
-_BLOCK_BYTES = 256 << 10
-_SMALLEST, _LARGEST = 1024, 16384
+# What all columns of a block take together, and how many rows it has: columns of numbers fit into the nearest
+# cache of any machine, as a light loop takes as long as reading and writing them; others into the second one.
+_NUMBERS_BYTES, _FEWEST_NUMBERS = 16 << 10, 256
+_BLOCK_BYTES, _SMALLEST, _LARGEST = 256 << 10, 1024, 16384
 
 
 class FusedPipeline:
@@ -60,8 +62,7 @@ class FusedPipeline:
         self._words_each = PROGRAM_WORDS
         self._stages = stages
         layouts = {name: layout for stage in stages for name, layout in _layouts(stage)}
-        row_bytes = [layout.row_bytes for layout in layouts.values()]
-        self._step = block_rows(row_bytes) if len(stages) > 1 else 0
+        self._step = block_rows(list(layouts.values())) if len(stages) > 1 else 0
         self._at = start  # the row where the blocks stand
         self._placements: list[Placement] = []
         self._alive: list[object] = []  # what the program has the addresses of, as that of the placements
@@ -129,15 +130,13 @@ class FusedPipeline:
         return done
 
 
-def block_rows(row_bytes: Sequence[int]) -> int:
-    """Return how many rows of columns go through all stages at once, a multiple of 64.
-
-    Parameters
-    ----------
-    row_bytes
-        How many bytes a row of each column takes.
-    """
-    return max(_SMALLEST, min(_LARGEST, _BLOCK_BYTES // max(sum(row_bytes), 1) // 64 * 64))
+def block_rows(layouts: Sequence[Layout]) -> int:
+    """Return how many rows of columns go through all stages at once, a multiple of 64."""
+    size, fewest = _BLOCK_BYTES, _SMALLEST
+    if all(isinstance(layout, (FixedWidth, Bits)) for layout in layouts):
+        size, fewest = _NUMBERS_BYTES, min(_FEWEST_NUMBERS, fewest)
+    row_bytes = sum(layout.row_bytes for layout in layouts)
+    return max(fewest, min(_LARGEST, size // max(row_bytes, 1) // 64 * 64))
 
 
 def _layouts(stage: Fusable) -> list[tuple[str, Layout]]:

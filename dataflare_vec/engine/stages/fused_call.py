@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dataflare_vec.memory import MemoryPool
 
 _NO_COLUMN = (0, 0, 0, 0)
+_WIDEST = 8  # bytes of a value
 #: By how much the arguments behind the columns change from row to row: bit offsets of two bitmaps.
 _STRIDES_BEHIND = (0, 1, 0, 1, 0)
 
@@ -144,8 +145,10 @@ class _Program:
         self._each = PROGRAM_WORDS
         self._columns: dict[str, _Column] = {}
         self._casts: list[tuple[str, Any]] = []  # of the columns that come back name and dtype
+        self._count = 0  # of blocks
         self._place(names)
-        self._step = block_rows([max(column.width, 1) for column in self._columns.values()])
+        outside = [column.layout for column in self._columns.values() if not column.of_block]
+        self._step = block_rows([*outside, *[FixedWidth(_WIDEST)] * self._count])
         self._blocks: list[_Blocks] = []  # those that no call uses
         self._words = array("q", [0] * (PROGRAM_WORDS * len(calls)))
         self._begins: list[int] = []  # of the arguments of each loop
@@ -177,19 +180,27 @@ class _Program:
         self._mask = 4 * len(columns)
         borrowed = [(column.place, column.width) for column in columns.values()]
         made = [MADE_MASK] if any(call.is_filter for call in calls) else []
-        blocks, is_selecting = 0, False
-        for call in calls:
+        is_selecting = False
+        last = {name: i for i, call in enumerate(calls) for name in call.reads}
+        free: list[int] = []  # blocks whose columns no later step reads
+        for i, call in enumerate(calls):
             is_selecting = is_selecting or call.is_filter
             for name, field in zip(call.writes, call.fields, strict=False):
                 width, nullable = buffer_width(field.layout) or 0, field.nullable or is_selecting
                 comes_back = name in names
-                place = self._mask + 4 * len(made) if comes_back else 4 * blocks
-                columns[name] = _Column(field.layout, width, place, not comes_back, nullable)
                 if comes_back:
-                    made.append(Made("", FORMATS[type(field.stored)], width, int(nullable)))
+                    place = self._mask + 4 * len(made)
+                    told = name.partition("\0")[0]  # a C string ends at the first null character
+                    made.append(Made(told, FORMATS[type(field.stored)], width, int(nullable)))
                     self._casts.append((name, field.dtype))
                 else:
-                    blocks += 1
+                    if not free:
+                        free.append(4 * self._count)
+                        self._count += 1
+                    place = free.pop()
+                columns[name] = _Column(field.layout, width, place, not comes_back, nullable)
+            over = {*call.reads, *call.writes}
+            free += [columns[n].place for n in over if columns[n].of_block and last.get(n, i) == i]
         self._state = CallState([0] * self._mask, borrowed, made, ())
         self._begin, self._end = functions()[2:4]
 
@@ -227,7 +238,7 @@ class _Program:
         state = self._state.template[:]
         address, keep = state.buffer_info()[0], False
         capsules = tuple([known[name].__arrow_c_stream__() for name in self._data])  # streams end with them
-        blocks = self._blocks.pop() if self._blocks else _Blocks(self._columns.values(), self._step)
+        blocks = self._blocks.pop() if self._blocks else _Blocks(self._count, self._step)
         try:
             found = self._begin(capsules, self._state.known, address, rows, False, True)
             if found < 0:
@@ -253,8 +264,10 @@ class _Program:
         series = [import_series(Exported(capsules)) for capsules in made]
         first = len(series) - len(self._casts)
         for j, (name, dtype) in enumerate(self._casts, first):
-            one = series[j] if dtype is None else series[j].cast(dtype)
-            series[j] = one.alias(name)
+            if dtype is not None:
+                series[j] = series[j].cast(dtype)
+            if "\0" in name:
+                series[j] = series[j].alias(name)
         return series, self._times(words, rows, elapsed)
 
     def _filled(self, state: array[int], blocks: _Blocks, *, nulls: bool) -> array[int]:
@@ -295,17 +308,15 @@ class _Blocks:
     Attributes
     ----------
     words : array
-        Four for each column: address of the values, 0, address of the validity, 0.
+        Four for each: address of the values, 0, address of the validity, 0.
     """
 
     __slots__ = ("_memory", "words")
 
-    def __init__(self, columns: Collection[_Column], rows: int) -> None:
+    def __init__(self, count: int, rows: int) -> None:
         self.words = array("q")
         self._memory = []
-        for column in columns:
-            if column.of_block:
-                bits = rows // 8
-                values, validity = (array("q", bytes(size)) for size in (rows * column.width or bits, bits))
-                self._memory += [values, validity]
-                self.words.extend((values.buffer_info()[0], 0, validity.buffer_info()[0], 0))
+        for _ in range(count):
+            values, validity = (array("q", bytes(size)) for size in (rows * _WIDEST, rows // 8))
+            self._memory += [values, validity]
+            self.words.extend((values.buffer_info()[0], 0, validity.buffer_info()[0], 0))
