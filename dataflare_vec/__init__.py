@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dataflare_vec._version import __version__ as __version__
     from dataflare_vec.api.apply import apply, expr, run, step
     from dataflare_vec.api.explain import Explanation, explain
+    from dataflare_vec.api.explain_query import QueryExplanation
     from dataflare_vec.api.precompile import compile_ahead
     from dataflare_vec.config.settings import BatchConfig, MemoryPoolConfig, PluginManagerConfig
     from dataflare_vec.definition.decorators import column, expression, filter, plugin
@@ -83,6 +84,7 @@ _HOMES = {
     "_version": ("__version__",),
     "api.apply": ("apply", "expr", "run", "step"),
     "api.explain": ("Explanation", "explain"),
+    "api.explain_query": ("QueryExplanation",),
     "api.precompile": ("compile_ahead",),
     "config.settings": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
     "definition.decorators": ("column", "expression", "filter", "plugin"),
@@ -134,6 +136,7 @@ _HOMES = {
 _IN_PICKLES = {
     "_util.public_pickles": ("_call", "_new"),
     "api.explain": ("StageExplanation",),
+    "api.explain_query": ("NodeExplanation",),
     "compiler.jit.codegen.loop_report": ("LoopReport",),
     "definition.pickling": ("_imported_plugin", "_plugin_of_pack"),
     "memory.stats": ("ClassStats",),
@@ -184,6 +187,7 @@ __all__ = [
     "PoolLimitError",
     "PoolStats",
     "PooledBuffer",
+    "QueryExplanation",
     "RowError",
     "RuleTuner",
     "SinkError",

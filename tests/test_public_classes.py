@@ -41,6 +41,9 @@ def instances() -> dict[str, object]:
         "BufferSize": dfv.BufferSize.SMALL,
         "ErrorLog": log,
         "Explanation": dfv.explain(haversine),
+        "QueryExplanation": dfv.explain(
+            pl.LazyFrame({"x": [1.0]}).pipe(dfv.apply, haversine, lat1="x", lon1="x", lat2="x", lon2="x")
+        ),
         "HealthReport": health,
         "KeyedState": dfv.run(frame, total, by="k").state,
         "Plugin": haversine,

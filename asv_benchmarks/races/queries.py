@@ -1,14 +1,10 @@
-"""Plugins in lazy queries: against Polars' own expressions, eager frames, a plugin in Rust, and streams."""
+"""Row kernels in lazy queries: against Polars' own expressions, eager frames, and a plugin in Rust."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import tempfile
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,73 +91,4 @@ def after_a_scan(size: Size) -> Iterator[Figure]:
     )
 
 
-_CHILD = """
-import json, sys, time
-import polars as pl
-import dataflare_vec as dfv
-from dataflare_vec.cli.run import peak_memory
-
-contender, road, source, target = sys.argv[1:]
-
-@dfv.plugin
-def row(x, y):
-    return x * 0.5 + y
-
-@dfv.scan(init=0.0)
-def running(state, x):
-    state = state * 0.9 + x
-    return state, state
-
-@dfv.reduce(init=0.0, merge=lambda a, b: a + b)
-def total(state, x):
-    return state + x
-
-plugin = {"row": row, "scan": running, "by": dfv.step(running, by="key"), "reduce": total}[contender]
-empty = pl.DataFrame(schema={"key": pl.Int64, "x": pl.Float64, "y": pl.Float64})
-dfv.apply(empty, plugin)
-began = time.perf_counter()
-if road == "lazy":
-    pl.scan_parquet(source).pipe(dfv.apply, plugin).sink_parquet(target)
-else:
-    dfv.stream(source, plugin).write(target)
-print(json.dumps({"seconds": time.perf_counter() - began, "peak": peak_memory()}))
-"""
-
-
-def states(size: Size) -> Iterator[Figure]:
-    """Scans and reduces, file to file: memory beside a row kernel's, time beside a stream's."""
-    rows = size.rows(30_000_000)
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "in.parquet", Path(folder) / "out.parquet"
-        random = np.random.default_rng(0)
-        data = {"key": random.integers(0, 1000, rows), "x": random.random(rows), "y": random.random(rows)}
-        pl.DataFrame(data).write_parquet(source, compression="lz4")
-        found: dict[tuple[str, str], list[dict[str, float]]] = {}
-        for _ in range(min(size.repeats, 3)):
-            for contender in ("row", "scan", "by", "reduce"):
-                for road in ("lazy", "stream"):
-                    command = [sys.executable, "-c", _CHILD, contender, road, str(source), str(target)]
-                    done = subprocess.run(command, capture_output=True, text=True, check=True)
-                    found.setdefault((contender, road), []).append(json.loads(done.stdout))
-
-    def of(contender: str, road: str, what: str) -> float:
-        return median(one[what] for one in found[contender, road])
-
-    least = of("row", "lazy", "peak")
-    for contender, shown in (("scan", "a scan"), ("by", "a scan by 1,000 keys"), ("reduce", "a reduce")):
-        peak, seconds = of(contender, "lazy", "peak"), of(contender, "lazy", "seconds")
-        yield Figure(
-            f"{shown} in a query, {rows:,} rows, Parquet → Parquet: peak memory / a row kernel's",
-            peak / least,
-            at_most(1.6, aim=1.2),
-            f"{peak / 2**20:.0f} MiB",
-        )
-        yield Figure(
-            f"{shown} in a query, {rows:,} rows, Parquet → Parquet: time / `dfv.stream`'s",
-            seconds / of(contender, "stream", "seconds"),
-            at_most(1.5, aim=1.0),
-            f"{seconds:.2f} s",
-        )
-
-
-RACES = [light_kernels, after_a_scan, states]
+RACES = [light_kernels, after_a_scan]

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import polars as pl
 
 from dataflare_vec._util.public_pickles import by_public_name
+from dataflare_vec.api.explain_query import explain_query
 from dataflare_vec.arrow.layouts.item_sizes import value_bytes
 from dataflare_vec.arrow.layouts.string_views import INLINE_BYTES, VIEW_BYTES
 from dataflare_vec.definition.annotations import assumed_dtype
@@ -24,6 +25,7 @@ from dataflare_vec.engine.execution.run import Run
 from dataflare_vec.engine.planning.plan import Plan
 from dataflare_vec.engine.planning.steps import bind_steps
 from dataflare_vec.engine.stages.scope import ColumnScope
+from dataflare_vec.exceptions import ArgumentError
 from dataflare_vec.interop import column_names, to_polars
 from dataflare_vec.interop.runner import readers_of
 from dataflare_vec.service.manager import managed
@@ -31,6 +33,7 @@ from dataflare_vec.service.manager import managed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataflare_vec.api.explain_query import QueryExplanation
     from dataflare_vec.compiler.jit.codegen.loop_report import LoopReport
     from dataflare_vec.engine.context.runtime import Runtime
     from dataflare_vec.engine.planning.steps import BoundStep
@@ -179,19 +182,30 @@ class Explanation:
         return f"<table>{''.join(rows)}</table>"
 
 
+@overload
+def explain(plugin: pl.LazyFrame) -> QueryExplanation: ...
+@overload
 def explain(
     plugin: Any,
     data_or_schema: Any = None,
     *,
     manager: PluginManager | None = None,
     **bindings: Any,
-) -> Explanation:
+) -> Explanation: ...
+def explain(
+    plugin: Any,
+    data_or_schema: Any = None,
+    *,
+    manager: PluginManager | None = None,
+    **bindings: Any,
+) -> Explanation | QueryExplanation:
     """Explain how a plugin, or a pipeline, was compiled: whether its loop is vectorised, and if not, why.
 
     Parameters
     ----------
     plugin
-        As in `apply`: a plugin, its name, or a list of these and of steps.
+        As in `apply`: a plugin, its name, or a list of these and of steps. Or a LazyFrame with plugins in
+        it, alone: which of their steps are fused, what of it runs, and what is read.
     data_or_schema
         A frame or Series, whose dtypes are used and some of whose rows are run and timed; a schema (names to
         Polars dtypes); or a LazyFrame, whose schema is used. Without it, columns are assumed to be Float64,
@@ -203,7 +217,7 @@ def explain(
 
     Returns
     -------
-    Explanation
+    Explanation, or QueryExplanation of a LazyFrame
         Print it, or read its attributes.
 
     Raises
@@ -228,7 +242,18 @@ def explain(
     row kernel growth(before: Float64, after: Float64) → growth: Float64
     >>> explained.stages[0].loop.vectorised
     True
+
+    Of a query:
+
+    >>> query = pl.LazyFrame({"before": [1.0], "after": [2.0]}).pipe(dfv.apply, "growth")
+    >>> print(dfv.explain(query.select("growth")).nodes[0].reads)
+    ('after', 'before')
     """
+    if isinstance(plugin, pl.LazyFrame):
+        if data_or_schema is not None or manager is not None or bindings:
+            msg, hint = "a query is explained with the plugins that are in it", "pass it alone"
+            raise ArgumentError(msg, argument="plugin", hint=hint)
+        return explain_query(plugin)
     manager = managed(manager)
     steps = bind_steps(manager.registry, plugin, None, bindings)
     frame, scope = _data(data_or_schema, steps)

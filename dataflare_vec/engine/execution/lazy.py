@@ -80,10 +80,13 @@ class _Growing:
     def begin(cls, frame: pl.LazyFrame, request: Request) -> _Growing:
         """Return a query that goes on from a frame: with its node, if that is run as what comes is."""
         made_of: _Growing | None = vars(frame).get(_MADE_OF)
-        if made_of is not None and _are_alike(made_of.node.request, request):
-            return replace(made_of, names=dict(made_of.names))
+        reason = ""
+        if made_of is not None:
+            reason = _difference(made_of.node.request, request)
+            if not reason:
+                return replace(made_of, names=dict(made_of.names))
         names = {name: name for name in frame.collect_schema().names()}
-        return cls(frame, QueryNode(request._replace(steps=(), state=None)), names)
+        return cls(frame, QueryNode(request._replace(steps=(), state=None), reason=reason), names)
 
     def frame(self) -> pl.LazyFrame:
         """Return the query as it is so far."""
@@ -104,7 +107,7 @@ class _Growing:
         """Add a row kernel, a column kernel or a filter to the node."""
         computed = [item for item in step.binding.columns if _is_computed(item)]
         if not all(map(self._is_below, computed)):
-            self._close()
+            self._close(f"`{step.plugin.name}` reads an expression of what comes out of them")
         readable = dict(self.names)
         items = []
         for item in step.binding.items:
@@ -124,7 +127,7 @@ class _Growing:
         if step.plugin.stateful is not None and request.on_error == "drop":
             msg, hint = "a scan in a lazy query can't drop failed rows", 'use `on_error="null"` and filter'
             raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
-        self._close()
+        self._close(f"`{step.plugin.name}` between them is Polars' own, or sees all rows")
         well = self.node.selected
         if stage.is_filter:
             wanted = as_expression(request, pl.Boolean)
@@ -160,25 +163,26 @@ class _Growing:
         self.data = self.data.with_columns(source.alias(name))
         return name
 
-    def _close(self) -> None:
+    def _close(self, reason: str) -> None:
         """Begin another node, over what there is so far."""
         node = self.node
         if node.steps:
             self.data = node.over(self.data, self.names, well=True)
-            self.node = QueryNode(node.request, node.well, node.depth + 1)
+            self.node = QueryNode(node.request, node.well, node.depth + 1, reason)
             self.names, self.hoisted = {name: name for name in self.names}, 0
 
 
-def _are_alike(one: Request, other: Request) -> bool:
-    """Whether the steps of two calls can be run as those of one.
-
-    Not where a failed row is null: the steps of one call don't see it any more, those of the next one do.
-    """
-    return (
-        one.on_error == other.on_error != "null"
-        and one.settings == other.settings
-        and (one.runtime is other.runtime or vars(one.runtime) == vars(other.runtime))
-    )
+def _difference(one: Request, other: Request) -> str:
+    """Return why the steps of two calls can't be run as those of one; "" if they can."""
+    if "null" in (one.on_error, other.on_error):
+        return 'with on_error="null" a row that failed in one call is a row of the next'
+    if one.on_error != other.on_error:
+        return "the calls don't treat failed rows alike"
+    if one.settings != other.settings:
+        return "the calls have other settings"
+    if one.runtime is not other.runtime and vars(one.runtime) != vars(other.runtime):
+        return "the calls have other managers or logs"
+    return ""
 
 
 def _is_computed(item: Column) -> bool:

@@ -10,8 +10,11 @@ and their order stay as they are. So projections, predicates and slices pass the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import re
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import polars as pl
 
@@ -22,7 +25,7 @@ from dataflare_vec.engine.planning.plan import RepeatedPlan
 from dataflare_vec.engine.stages.expression import exactly
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import BoundStep
@@ -32,6 +35,10 @@ _LEFT = "rows that are left"
 
 #: All rows, as a mask of one.
 _ALL = pl.Series([True])
+
+#: The nodes that queries have, each by the number that its placeholders tell.
+_numbers = count(1)
+_nodes: WeakValueDictionary[int, ComputedNode] = WeakValueDictionary()
 
 
 class NodeStep(NamedTuple):
@@ -43,6 +50,8 @@ class NodeStep(NamedTuple):
         It, reading and writing columns by names that none of another step has.
     writes : dict
         Those that it writes, with their dtypes.
+    outputs : tuple of str
+        Their names for the user.
     needs : frozenset of int
         The steps that have to run for it, itself included.
     reads : frozenset of str
@@ -51,6 +60,7 @@ class NodeStep(NamedTuple):
 
     step: BoundStep
     writes: Mapping[str, Any]
+    outputs: tuple[str, ...]
     needs: frozenset[int]
     reads: frozenset[str]
 
@@ -67,6 +77,8 @@ class QueryNode:
         The column of the data that says which rows are to be computed at all; None for all.
     depth : int
         How many nodes there are below, of the same call.
+    reason : str
+        Why its steps aren't part of the node before; "" if there is none.
     steps : tuple of NodeStep
         In order.
     """
@@ -74,6 +86,7 @@ class QueryNode:
     request: Request
     selected: str | None = None
     depth: int = 0
+    reason: str = ""
     steps: tuple[NodeStep, ...] = ()
 
     def adding(self, step: BoundStep, names: Mapping[str, str], writes: Mapping[str, Any]) -> QueryNode:
@@ -110,7 +123,7 @@ class QueryNode:
         bound = step._replace(
             binding=binding, output=list(own) or None, keep=True, by=(), replace=False, kept=None
         )
-        return replace(self, steps=(*self.steps, NodeStep(bound, own, needs, reads)))
+        return replace(self, steps=(*self.steps, NodeStep(bound, own, tuple(writes), needs, reads)))
 
     def _decides(self, one: NodeStep) -> bool:
         """Whether it depends on a step which rows later ones compute."""
@@ -140,6 +153,13 @@ class QueryNode:
             masks[self.well] = self.steps[-1]
         return masks
 
+    def needed_for(self, wanted: Collection[str]) -> frozenset[int]:
+        """Return the steps that have to run for some columns and masks."""
+        return frozenset[int]().union(
+            *(one.needs for one in self.steps if not one.writes.keys().isdisjoint(wanted)),
+            *(one.needs for mask, one in self.masks().items() if mask in wanted),
+        )
+
     def over(self, frame: pl.LazyFrame, results: Mapping[str, str], *, well: bool = False) -> pl.LazyFrame:
         """Return a query with the node in it.
 
@@ -158,22 +178,42 @@ class QueryNode:
         columns = {**results, **{name: name for name in masks}}
         wanted = {name: column for name, column in columns.items() if column in made}
         if wanted:
+            number = next(_numbers)
+            placeholders = {f"{column} of node {number}": column for column in wanted.values()}
             frame = frame.with_columns(
-                pl.lit(None, dtype=made[column][0]).alias(column) for column in wanted.values()
+                pl.lit(None, dtype=made[column][0]).alias(name) for name, column in placeholders.items()
             )
+            compute = _nodes[number] = ComputedNode(self, placeholders)
             frame = frame.map_batches(
-                _Compute(self, tuple(wanted.values())),
+                compute,
                 predicate_pushdown=True,
                 projection_pushdown=True,
                 slice_pushdown=True,
                 streamable=True,
             )
             frame = frame.with_columns(
-                _together(column, made[column][1]).alias(name) for name, column in wanted.items()
+                _together(placeholder, made[column][1]).alias(name)
+                for (name, column), placeholder in zip(wanted.items(), placeholders, strict=True)
             )
         if _LEFT in masks:
             frame = frame.filter(_LEFT)
         return frame.select(exactly(name) for name in columns if name != _LEFT)
+
+
+def nodes_of(plan: str) -> Iterator[tuple[QueryNode, set[str]]]:
+    """Yield the nodes that are in a plan as Polars shows it, the first to run first; and what each computes.
+
+    Parameters
+    ----------
+    plan
+        After projections were pushed down: then placeholders that nothing reads are gone.
+    """
+    numbers = dict.fromkeys(int(number) for number in re.findall(r" of node (\d+)\"", plan))
+    for number in reversed(numbers):
+        compute = _nodes.get(number)
+        if compute is not None:
+            there = {column for name, column in compute.placeholders.items() if f'.alias("{name}")' in plan}
+            yield compute.node, there
 
 
 def _together(column: str, reads: Iterable[str]) -> pl.Expr:
@@ -181,38 +221,56 @@ def _together(column: str, reads: Iterable[str]) -> pl.Expr:
     return pl.struct(exactly(column), *map(exactly, sorted(reads))).struct.field(column)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Compute:
-    """What Polars calls for a node, from its own threads, several at once. An object can be pickled."""
+class ComputedNode:
+    """What Polars calls for a node, from its own threads, several at once. An object can be pickled.
 
-    node: QueryNode
-    placeholders: Sequence[str]
-    parts: dict[tuple[str, ...], _Part] = field(default_factory=dict)
+    Parameters
+    ----------
+    node
+        The node.
+    placeholders
+        For the name of each placeholder the column, or the mask, that it stands for.
+    """
+
+    __slots__ = ("__weakref__", "_parts", "node", "placeholders")
+
+    def __init__(self, node: QueryNode, placeholders: Mapping[str, str]) -> None:
+        self.node = node
+        self.placeholders = placeholders
+        self._parts: dict[tuple[str, ...], _Part] = {}
 
     def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Put values in the place of placeholders."""
         if not frame.height:
             return frame
         names = tuple(frame.columns)
-        part = self.parts.get(names)
+        part = self._parts.get(names)
         if part is None:
-            part = self.parts[names] = _part(self.node, self.placeholders, names)
+            wanted = {self.placeholders[name]: i for i, name in enumerate(names) if name in self.placeholders}
+            part = self._parts[names] = self._part(wanted)
         selected = self.node.selected
         if part.places:
             places = InPlace(None if selected is None else frame.get_column(selected))
             outcome = run_in_query(part.request, frame, part.plan, places)
             made = {one.name: one for one in outcome.series}
             for name, at in part.places.items():
-                if name in made:
-                    values = made[name]
-                else:
+                values = made.get(name)
+                if values is None:
                     mask = outcome.remaining if name == _LEFT else outcome.selected
                     values = _ALL.new_from_index(0, frame.height) if mask is None else mask
-                    values = values.alias(name)
-                frame.replace_column(at, _cut_like(frame, values))
+                frame.replace_column(at, _cut_like(frame, values.alias(names[at])))
         return frame
 
+    def _part(self, wanted: dict[str, int]) -> _Part:
+        node = self.node
+        steps = [
+            one.step._replace(keep=not one.writes.keys().isdisjoint(wanted))
+            for one in map(node.steps.__getitem__, sorted(node.needed_for(wanted)))
+        ]
+        return _Part(node.request._replace(steps=steps, keep=False), wanted, RepeatedPlan())
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Compute, (self.node, self.placeholders)
+        return ComputedNode, (self.node, self.placeholders)
 
 
 class _Part(NamedTuple):
@@ -221,21 +279,6 @@ class _Part(NamedTuple):
     request: Request
     places: dict[str, int]  # of the columns that are made
     plan: RepeatedPlan
-
-
-def _part(node: QueryNode, placeholders: Iterable[str], names: Sequence[str]) -> _Part:
-    """Return what has to be computed for those of the placeholders that are among the names of a frame."""
-    places = {name: names.index(name) for name in placeholders if name in names}
-    needed = frozenset[int]().union(
-        *(one.needs for one in node.steps if not places.keys().isdisjoint(one.writes)),
-        *(one.needs for mask, one in node.masks().items() if mask in places),
-    )
-    steps = [
-        one.step._replace(keep=not places.keys().isdisjoint(one.writes))
-        for i, one in enumerate(node.steps)
-        if i in needed
-    ]
-    return _Part(node.request._replace(steps=steps, keep=False), places, RepeatedPlan())
 
 
 def _cut_like(frame: pl.DataFrame, values: pl.Series) -> pl.Series:

@@ -238,7 +238,10 @@ class _Program:
         state = self._state.template[:]
         address, keep = state.buffer_info()[0], False
         capsules = tuple([known[name].__arrow_c_stream__() for name in self._data])  # streams end with them
-        blocks = self._blocks.pop() if self._blocks else _Blocks(self._count, self._step)
+        try:
+            blocks = self._blocks.pop()
+        except IndexError:  # other threads have them
+            blocks = _Blocks(self._count, self._step)
         try:
             found = self._begin(capsules, self._state.known, address, rows, False, True)
             if found < 0:

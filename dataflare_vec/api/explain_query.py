@@ -1,0 +1,111 @@
+"""`explain` of a lazy query: which steps are fused into which node of it, and what they read and compute."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dataflare_vec._util.public_pickles import by_public_name
+from dataflare_vec.engine.execution.query_node import nodes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Set
+
+    import polars as pl
+
+    from dataflare_vec.engine.execution.query_node import NodeStep, QueryNode
+
+#: A source of ours in Polars' plan, and the line that says what it does.
+_SOURCE = re.compile(r"PYTHON\[dataflare_vec\] SCAN.*\n\s*(.*)")
+
+
+@by_public_name
+@dataclass(frozen=True)
+class NodeExplanation:
+    """Steps that run fused, batch by batch, as one node of a query.
+
+    Attributes
+    ----------
+    steps : tuple of str
+        Those that run, each with the columns that it reads and writes.
+    not_run : tuple of str
+        Those whose columns nothing reads.
+    reads, gives : tuple of str
+        The columns of the query below that are read, and those that come out of it, masks left out.
+    reason : str
+        Why the steps aren't part of the node below; "" if there is none.
+    """
+
+    steps: tuple[str, ...]
+    not_run: tuple[str, ...]
+    reads: tuple[str, ...]
+    gives: tuple[str, ...]
+    reason: str = ""
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return what there is to say, as pairs of label and text."""
+        pairs = [("step", step) for step in self.steps]
+        pairs += [("not run", f"{step}: nothing reads it") for step in self.not_run]
+        pairs.append(("reads", ", ".join(self.reads) or "nothing"))
+        pairs.append(("gives", ", ".join(self.gives) or "which rows stay"))
+        if self.reason:
+            pairs.append(("apart", f"from the steps before: {self.reason}"))
+        return pairs
+
+
+@by_public_name
+@dataclass(frozen=True, repr=False)
+class QueryExplanation:
+    """The result of `explain` of a lazy query; shown as text.
+
+    Attributes
+    ----------
+    nodes : tuple of NodeExplanation
+        The first to run first.
+    in_order : tuple of str
+        Pipelines that carry a state: they take all rows in their order, batch by batch.
+    plan : str
+        Polars' own, in which a node is ``OPAQUE_PYTHON``. Plugins that are expressions are part of it.
+    """
+
+    nodes: tuple[NodeExplanation, ...]
+    in_order: tuple[str, ...]
+    plan: str
+
+    def __str__(self) -> str:
+        rows = []
+        for number, node in enumerate(self.nodes, 1):
+            rows.append(f"node {number}: fused, batch by batch, on Polars' threads")
+            rows += [f"  {label:<8} {text}" for label, text in node.lines()]
+        rows += [f"source: {text}, batch by batch, whatever is above it" for text in self.in_order]
+        return "\n".join([*rows, "plan:", *(f"  {line}" for line in self.plan.splitlines())])
+
+    __repr__ = __str__
+
+
+def explain_query(query: pl.LazyFrame) -> QueryExplanation:
+    """Explain what becomes of the plugins in a query, once Polars has optimised it."""
+    plan = query.explain(engine="streaming")
+    nodes = tuple(_explain(node, wanted) for node, wanted in nodes_of(plan))
+    return QueryExplanation(nodes, tuple(_SOURCE.findall(plan)), plan)
+
+
+def _explain(node: QueryNode, wanted: Set[str]) -> NodeExplanation:
+    shown = {column: name for one in node.steps for column, name in zip(one.writes, one.outputs, strict=True)}
+    needed = node.needed_for(wanted)
+    reads = frozenset[str]().union(*(node.steps[i].reads for i in needed)) - {node.selected}
+    return NodeExplanation(
+        tuple(_shown(node.steps[i], shown) for i in sorted(needed)),
+        tuple(_shown(one, shown) for i, one in enumerate(node.steps) if i not in needed),
+        tuple(sorted(name for name in reads if name is not None)),
+        tuple(shown[column] for column in shown if column in wanted),
+        node.reason,
+    )
+
+
+def _shown(one: NodeStep, names: dict[str, str]) -> str:
+    plugin = one.step.plugin
+    reads = ", ".join(names.get(str(item.source), str(item.source)) for item in one.step.binding.columns)
+    kind = "filter" if plugin.is_filter else plugin.form.value
+    return f"{kind} {plugin.name}({reads}) → {', '.join(one.outputs) or 'rows to keep'}"
