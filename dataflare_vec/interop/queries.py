@@ -32,11 +32,13 @@ _ROWS = 100_000
 def apply_to_query(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
     """Add plugins to a query. Its schema is known without running it.
 
-    What carries a state takes the rows in their order: the whole pipeline runs as it does over a frame, batch
-    by batch. Anything else is left to Polars' engines, as is what has to see all rows.
+    What carries a state takes the rows in their order, and so does what drops rows whose numbers a log is to
+    have: the whole pipeline runs as it does over a frame, batch by batch. Anything else is left to Polars'
+    engines, as is what has to see all rows.
     """
     by_batches = request._replace(runtime=request.runtime.from_row(None))
-    if not any(step.plugin.stateful for step in request.steps):
+    is_told = request.on_error == "drop" and request.runtime.log is not None
+    if not is_told and not any(step.plugin.stateful for step in request.steps):
         return apply_lazily(frame, by_batches)
     schema = frame.collect_schema()
     runner = BatchRunner(request, empty_frame(schema))
