@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.execution.query_node import NodeStep, QueryNode
 
 #: A source of ours in Polars' plan, and the line that says what it does.
-_SOURCE = re.compile(r"PYTHON\[dataflare_vec\] SCAN.*\n\s*(.*)")
+_SOURCE = re.compile(r"PYTHON\[dataflare_vec\] SCAN(?:.*\n)*?\s*INFO: (.*)")
 
 
 @by_public_name
