@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
-from dataflare_vec.compiler.native.numba import import_compiler
 from dataflare_vec.definition.annotations import assumed_dtype
 from dataflare_vec.definition.plugin import Plugin
 from dataflare_vec.definition.registry import default_registry
@@ -21,8 +20,6 @@ from dataflare_vec.polars_plugin.source import tables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from dataflare_vec.compiler.jit.codegen.other_processors import Processor
 
     #: Parameter to dtype.
     Schema: TypeAlias = Mapping[str, Any]
@@ -68,10 +65,11 @@ def build(
 
     Notes
     -----
-    Built are numbers, booleans, dates, times, datetimes and durations, for x86-64 processors of level v3 on
-    Linux. Constants are keyword arguments. The result's dtype, and that columns are of dtypes that the plugin
-    was built for, are known when Polars plans a query. Results are those of `apply`, bit for bit; an error
-    names the first row that fails.
+    Built are numbers, booleans, dates, times, datetimes and durations, for Linux on x86-64 processors of 2013
+    and later (level v3), with loops beside for those that have AVX-512 (v4). Constants are keyword arguments.
+    The result's dtype, and that columns are of dtypes that the plugin was built for, are known when Polars
+    plans a query. Results are those of `apply`, bit for bit; an error names the first row that fails. Ctrl-C
+    doesn't end a loop of the kernel's that has no end.
 
     Without this package the library is used by Polars' own
     ``polars.plugins.register_plugin_function(plugin_path=…, function_name="fare", args=["distance"],
@@ -95,14 +93,13 @@ def build(
     for plugin, schemas in wanted.items():
         check_can_be_built(plugin, schemas)
     command = linker()
-    processor = _processor()
-    functions = [compile_function(plugin, schemas, processor) for plugin, schemas in wanted.items()]
+    functions = [compile_function(plugin, schemas) for plugin, schemas in wanted.items()]
     stem = name or functions[0].plugin.name
     objects = {
-        symbol: signature.loops[variant].code
+        signature.symbol(loop): file.code
         for function in functions
         for signature in function.signatures
-        for variant, symbol in signature.symbols.items()
+        for loop, file in signature.loops.items()
     }
     content = link(tables(stem, functions), objects, command)
     digest = hashlib.sha256(content).hexdigest()[:16]  # Polars keeps what it has loaded from a path
@@ -111,15 +108,6 @@ def build(
         path,
         {function.plugin.name: function.plugin for function in functions},
         {function.plugin.name: function.schemas for function in functions},
-    )
-
-
-def _processor() -> Processor:
-    import_compiler()
-    from dataflare_vec.compiler.jit.codegen.other_processors import Processor
-
-    return Processor(
-        "x86_64-unknown-linux-gnu", "x86-64-v3", "+avx2,+fma,+bmi2,+ssse3,+sse4.1,+sse4.2,+popcnt"
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from keyword import iskeyword
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
@@ -26,7 +26,7 @@ from dataflare_vec.polars_plugin.formats import KNOWN, format_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dataflare_vec.compiler.jit.codegen.other_processors import ObjectFile, Processor
+    from dataflare_vec.compiler.jit.codegen.other_processors import ObjectFile
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.plugin import Parameter, Plugin
 
@@ -35,8 +35,18 @@ MOST = 64
 #: The keyword argument of all functions.
 ON_ERROR = "on_error"
 
+#: The level of processors that a library needs; of others it has what is tried first.
+LOWEST = "v3"
+
 _INTERRUPTED = "dfv_interrupted"  # which `runtime/call.c` has
 _CONSTANTS = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT"}
+
+
+class BuiltLoop(NamedTuple):
+    """Which of a signature's loops: for which level of processors, and which variant."""
+
+    level: str
+    variant: LoopVariant
 
 
 @dataclass(frozen=True)
@@ -45,16 +55,27 @@ class BuiltSignature:
 
     Attributes
     ----------
+    name
+        What the names of its symbols begin with.
     inputs, outputs
         Formats of the columns; name, format and whether it may be null, of each result.
     loops
-        Object files by variant.
+        Object files.
     """
 
+    name: str
     inputs: tuple[str, ...]
     outputs: tuple[tuple[str, str, bool], ...]
-    loops: Mapping[LoopVariant, ObjectFile]
-    symbols: Mapping[LoopVariant, str]
+    loops: Mapping[BuiltLoop, ObjectFile]
+
+    def symbol(self, loop: BuiltLoop) -> str:
+        """Return the symbol of a loop."""
+        return symbol_of(self.name, loop)
+
+
+def symbol_of(name: str, loop: BuiltLoop) -> str:
+    """Return the symbol of a loop of a signature whose symbols begin with ``name``."""
+    return f"{name}_{loop.level}_{loop.variant.label}"
 
 
 @dataclass(frozen=True)
@@ -144,9 +165,7 @@ def _reasons_of_dtypes(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> 
         yield "it is given the same dtypes twice"
 
 
-def compile_function(
-    plugin: Plugin, schemas: Sequence[Mapping[str, Any]], processor: Processor
-) -> BuiltFunction:
+def compile_function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> BuiltFunction:
     """Compile a plugin for a library.
 
     Raises
@@ -156,49 +175,44 @@ def compile_function(
     ColumnTypeError, KernelCompileError, KernelResultError
         As for a frame with such columns.
     """
-    import_compiler()
-    from dataflare_vec.compiler.jit.codegen.other_processors import compiling_for
-
     check(plugin)
-    with compiling_for(processor):
-        signatures = tuple(
-            _compile_signature(plugin, schema, processor, f"loop_{plugin.name}_{i}")
-            for i, schema in enumerate(schemas)
-        )
+    signatures = tuple(
+        _compile_signature(plugin, schema, f"loop_{plugin.name}_{i}") for i, schema in enumerate(schemas)
+    )
     return BuiltFunction(plugin, tuple(schemas), signatures)
 
 
-def _compile_signature(
-    plugin: Plugin, schema: Mapping[str, Any], processor: Processor, symbol: str
-) -> BuiltSignature:
+def _compile_signature(plugin: Plugin, schema: Mapping[str, Any], name: str) -> BuiltSignature:
     import_compiler()
-    from dataflare_vec.compiler.jit.codegen.other_processors import write_object
+    from dataflare_vec.compiler.jit.codegen.other_processors import LEVELS, compiling_for, write_object
 
     # A filter answers with its Boolean, as in an expression.
     info = replace(plugin.info, plugin_type=PluginType.TRANSFORMER)
     binding = bind(replace(plugin, info=info), {})
-    prepared = specialise(binding, [schema[item.parameter.name] for item in binding.columns])
-    outputs = _outputs(plugin, prepared)
-    kernel = prepared.kernel.compiled
-    loops = {}
-    symbols = {
-        variant: f"{symbol}_{variant.label}" for variant in _variants(has_general=kernel.has_general_variant)
-    }
-    for variant, name in symbols.items():
-        library = kernel.library_of(variant)
-        _check_instructions(plugin, library)
-        loops[variant] = write_object(library, processor, name)
-        _check_external(plugin, loops[variant].external)
-    inputs = tuple(str(format_of(dtype)) for dtype in schema.values())
-    return BuiltSignature(inputs, outputs, loops, symbols)
+    dtypes = [schema[item.parameter.name] for item in binding.columns]
+    loops: dict[BuiltLoop, ObjectFile] = {}
+    for level, processor in LEVELS.items():
+        with compiling_for(processor):
+            prepared = specialise(binding, dtypes)
+            outputs = _outputs(plugin, prepared)
+            kernel = prepared.kernel.compiled
+            for variant in _variants(has_general=kernel.has_general_variant, is_lowest=level == LOWEST):
+                loop = BuiltLoop(level, variant)
+                library = kernel.library_of(variant)
+                _check_instructions(plugin, library)
+                loops[loop] = write_object(library, processor, symbol_of(name, loop))
+                _check_external(plugin, loops[loop].external)
+    return BuiltSignature(name, tuple(str(format_of(dtype)) for dtype in schema.values()), outputs, loops)
 
 
-def _variants(*, has_general: bool) -> Iterator[LoopVariant]:
+def _variants(*, has_general: bool, is_lowest: bool) -> Iterator[LoopVariant]:
+    """Yield the loops of a level: the lowest has all, the others those that are tried first."""
     for nulls in (False, True):
         yield LoopVariant(nulls, records_errors=False)
-        if has_general:
+        if has_general and is_lowest:
             yield LoopVariant(nulls, records_errors=False, general=True)
-    yield LoopVariant(nulls=True, records_errors=True, general=has_general)
+    if is_lowest:
+        yield LoopVariant(nulls=True, records_errors=True, general=has_general)
 
 
 def _outputs(plugin: Plugin, prepared: Prepared) -> tuple[tuple[str, str, bool], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -47,11 +48,10 @@ def linker() -> list[str]:
     MissingDependencyError
         If there is none.
     """
-    named = os.environ.get("CC")
-    for name in filter(None, (named, "cc", "gcc", "clang")):
+    for name, *arguments in filter(None, (shlex.split(os.environ.get("CC", "")), ["cc"], ["gcc"], ["clang"])):
         found = shutil.which(name)
         if found:
-            return [found]
+            return [found, *arguments]
     if find_spec("ziglang") is not None:
         return [sys.executable, "-m", "ziglang", "cc", "-target", _ZIG_TARGET]
     msg = (

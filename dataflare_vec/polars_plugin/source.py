@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataflare_vec.compiler.kernel import LoopVariant
-from dataflare_vec.polars_plugin.functions import constant_bits, constant_kind, exception_text
+from dataflare_vec.polars_plugin.functions import (
+    LOWEST,
+    BuiltLoop,
+    constant_bits,
+    constant_kind,
+    exception_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -75,24 +81,24 @@ def _parameters(function: BuiltFunction) -> Iterator[str]:
 
 
 def _parts(signature: BuiltSignature, suffix: str) -> Iterator[str]:
-    for symbol in signature.symbols.values():
-        yield f"extern int64_t {symbol}(const int64_t *arguments, int64_t rows);"
+    for loop in signature.loops:
+        yield f"extern int64_t {signature.symbol(loop)}(const int64_t *arguments, int64_t rows);"
     yield from _array("const char *const", f"inputs_{suffix}", map(_text, signature.inputs))
     outputs = (f"{{{_text(name)}, {_text(form)}, {int(null)}}}" for name, form, null in signature.outputs)
     yield from _array("const Output", f"outputs_{suffix}", outputs)
 
 
 def _signature(signature: BuiltSignature, suffix: str) -> str:
-    plain, general = (
-        ", ".join(
-            signature.symbols.get(LoopVariant(nulls, records_errors=False, general=general), "NULL")
-            for nulls in (False, True)
-        )
-        for general in (False, True)
-    )
-    (records,) = [symbol for variant, symbol in signature.symbols.items() if variant.records_errors]
-    count = len(signature.outputs)
-    return f"{{inputs_{suffix}, outputs_{suffix}, {count}, {{{plain}}}, {{{general}}}, {records}}}"
+    def pair(level: str, *, general: bool = False) -> str:
+        loops = [BuiltLoop(level, LoopVariant(nulls, False, general)) for nulls in (False, True)]
+        return ", ".join(signature.symbol(one) if one in signature.loops else "NULL" for one in loops)
+
+    (records,) = [signature.symbol(loop) for loop in signature.loops if loop.variant.records_errors]
+    fields = [
+        f"inputs_{suffix}, outputs_{suffix}, {len(signature.outputs)}",
+        f"{{{pair(LOWEST)}}}, {{{pair(LOWEST, general=True)}}}, {records}, {{{pair('v4')}}}",
+    ]
+    return f"{{{', '.join(fields)}}}"
 
 
 def _array(kind: str, name: str, items: Iterable[str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
+from dataflare_vec.compiler.jit.codegen import other_processors
 from testing.oracle import identical
 from testing.strategies import frames
 
@@ -72,6 +73,24 @@ def test_same_bits(library, plugin, schema, data):
         check(frame, native, ours, alone, streamed, in_groups, over, sliced)
     else:
         check(frame, native, ours, alone)
+
+
+@pytest.fixture(scope="module")
+def lower(tmp_path_factory):
+    """Return a library that has no loops for AVX-512, for a machine that has it."""
+    lowest = {"v3": other_processors.LEVELS["v3"]}
+    some = {plugin: BUILT[plugin] for plugin, _ in CASES[::4]}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(other_processors, "LEVELS", lowest)
+        return dfv.build(some, output=tmp_path_factory.mktemp("library"), name="lower")
+
+
+@pytest.mark.parametrize(("plugin", "schema"), CASES[::4], ids=ids[::4])
+@given(data=st.data())
+def test_same_bits_on_each_processor(lower, plugin, schema, data):
+    frame = data.draw(frames(st.integers(0, 300), **schema))
+    native = lower.expr(plugin.name, "x", "y", on_error="null")
+    check(frame, native, dfv.expr(plugin, "x", "y", on_error="null"), alone, streamed)
 
 
 @pytest.mark.parametrize(("plugin", "schema"), CASES[::4], ids=ids[::4])

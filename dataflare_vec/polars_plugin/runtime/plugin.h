@@ -50,6 +50,7 @@ typedef struct {
     Loop loops[2];    /* without, and with nulls */
     Loop general[2];  /* tried where those fail; NULL where there are none */
     Loop records;     /* says which rows fail */
+    Loop wide[2];     /* `loops` for processors with AVX-512; NULL where there are none */
 } Signature;
 
 typedef enum { BOOLEAN, INTEGER, FLOAT } ConstantKind;
@@ -101,6 +102,9 @@ void dfv_say_value(const char *format, const void *values, int64_t row);
 
 /* options.c: false, and a message, if they can't be read. */
 bool dfv_read_options(const Function *function, const uint8_t *pickle, size_t size, Options *options);
+
+/* processor.c: the level of x86-64, 3 or 4; 0 for less. */
+int dfv_level(void);
 
 /* memory.c */
 void *dfv_allocate(size_t size);

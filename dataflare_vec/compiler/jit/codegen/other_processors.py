@@ -50,6 +50,16 @@ class Processor:
         return target.create_target_machine(cpu=self.name, opt=3, reloc="pic", codemodel="default")
 
 
+_LINUX = "x86_64-unknown-linux-gnu"
+#: Levels of x86-64: of 2013 and later, and with AVX-512. Each has the features of those before it.
+_V3 = "+avx2,+bmi2,+fma,+popcnt,+sse4.2,+ssse3"
+_V4 = f"{_V3},+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl"
+LEVELS = {
+    "v3": Processor(_LINUX, "x86-64-v3", _V3),
+    "v4": Processor(_LINUX, "x86-64-v4", _V4),
+}
+
+
 class ObjectFile(NamedTuple):
     """A function as a linker takes it.
 

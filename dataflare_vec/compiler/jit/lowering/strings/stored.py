@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba.core import types
 from numba.core.dispatcher import Dispatcher
+from numba.core.registry import cpu_target
 from numba.extending import _Intrinsic
 
 from dataflare_vec.compiler.cache.entry import digest
@@ -55,7 +56,9 @@ def key_of(function: Callable[..., Any], arguments: Iterable[Any], flags: Any) -
         described = [_description(one) for one in (function, *arguments)]
     except _NotStored:
         return None
-    text = repr((described, flags.summary()))
+    # Of the processor at hand the environment tells, unless code is made for another.
+    processor = cpu_target.target_context.codegen()._tm_features
+    text = repr((described, flags.summary(), processor))
     # An object that is shown by where it lies is another one in the next process.
     return None if " at 0x" in text else digest(environment(), text.encode())
 

@@ -7,7 +7,7 @@ is written there has to be room for `SLACK` bytes more.
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llvmlite import ir
@@ -33,7 +33,6 @@ _I1, _I8, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 _BYTES = _I8.as_pointer()
 
 
-@cache
 def _has(feature: str) -> bool:
     return f"+{feature}" in cpu_target.target_context.codegen()._tm_features.split(",")
 
