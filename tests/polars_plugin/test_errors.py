@@ -277,6 +277,14 @@ def test_a_linker_that_fails(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_linker_that_is_named_may_have_arguments(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setenv("CC", "python -m ziglang cc")
+    assert linker.linker() == ["/bin/python", "-m", "ziglang", "cc"]
+    monkeypatch.delenv("CC")
+    assert linker.linker() == ["/bin/cc"]
+
+
 def test_another_machine(monkeypatch, tmp_path):
     monkeypatch.setattr(linker.platform, "machine", lambda: "aarch64")
     with pytest.raises(dfv.BuildError, match="can be built on Linux on x86_64 yet, this is linux on aarch64"):
