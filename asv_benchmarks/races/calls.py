@@ -79,6 +79,23 @@ def whole_calls(size: Size) -> Iterator[Figure]:
         yield against_expression(f"a * 2.5 + b, {rows:,} rows", numbers(rows, "a", "b"), size, bar)
 
 
+@dfv.plugin
+def louder(s: str):
+    return s.upper()
+
+
+def calls_of_texts(size: Size) -> Iterator[Figure]:
+    def ours(df: pl.DataFrame) -> pl.DataFrame:
+        return df.pipe(dfv.apply, louder)
+
+    def expression(df: pl.DataFrame) -> pl.DataFrame:
+        return df.with_columns(pl.col("s").str.to_uppercase().alias("louder"))
+
+    for rows, bar in {1: (1.5, 0.8), 1_000: (0.8, 0.5)}.items():
+        texts = pl.DataFrame({"s": [f"line {i}: a block was read in {i % 97} ms" for i in range(rows)]})
+        yield against_expression(f"upper case, {rows:,} rows", texts, size, bar, ours, expression)
+
+
 def bound_calls(size: Size) -> Iterator[Figure]:
     def ours(df: pl.DataFrame) -> pl.DataFrame:
         return dfv.apply(df, weighted, output="weighted", a="a", weight=2.5, on_error="null")
@@ -172,4 +189,4 @@ def pandas_frames(size: Size) -> Iterator[Figure]:
         yield Figure(what, mine / others, at_most(limit, aim=aim), note)
 
 
-RACES = [whole_calls, bound_calls, expressions, wide_frames, calls_of_threads, pandas_frames]
+RACES = [whole_calls, calls_of_texts, bound_calls, expressions, wide_frames, calls_of_threads, pandas_frames]
