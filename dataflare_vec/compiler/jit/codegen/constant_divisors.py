@@ -19,10 +19,8 @@ _DIVISION = re.compile(
     r"(?P<value>[^,]+), (?P<divisor>-?\d+)\b",
     re.MULTILINE,
 )
-# T. Granlund, P. L. Montgomery, "Division by Invariant Integers using Multiplication", PLDI 1994. Of a signed
-# number the magnitude is divided, which is 2^63 at most: a factor of 64 bits is precise enough. One for all
-# numbers of 64 bits has a 65th, which stands for the number itself (figure 4.1).
-_FUNCTIONS = """
+#: A function that gives the upper half of a product of 64 by 64 bits.
+UPPER_HALF = """
 define internal i64 @dfv.upper_half(i64 %x, i64 %low, i64 %high) alwaysinline memory(none) {
   %x.low = and i64 %x, 4294967295
   %x.high = lshr i64 %x, 32
@@ -40,7 +38,13 @@ define internal i64 @dfv.upper_half(i64 %x, i64 %low, i64 %high) alwaysinline me
   %result = add i64 %upper, %second.high
   ret i64 %result
 }
-
+"""
+# T. Granlund, P. L. Montgomery, "Division by Invariant Integers using Multiplication", PLDI 1994. Of a signed
+# number the magnitude is divided, which is 2^63 at most: a factor of 64 bits is precise enough. One for all
+# numbers of 64 bits has a 65th, which stands for the number itself (figure 4.1).
+_FUNCTIONS = (
+    UPPER_HALF
+    + """
 define internal i64 @dfv.sdiv(i64 %x, i64 %low, i64 %high, i64 %shift, i64 %sign) alwaysinline memory(none) {
   %x.sign = ashr i64 %x, 63
   %complement = xor i64 %x, %x.sign
@@ -62,6 +66,7 @@ define internal i64 @dfv.udiv(i64 %x, i64 %low, i64 %high, i64 %shift, i64 %sign
   ret i64 %result
 }
 """
+)
 
 
 def multiplied(module: Any) -> Any:

@@ -14,6 +14,7 @@ from dataflare_vec._util.forks import wait_for_lock
 from dataflare_vec._util.interrupts import SYMBOL
 from dataflare_vec.compiler.cache.loading import ObjectCode
 from dataflare_vec.compiler.jit.codegen.constant_divisors import multiplied
+from dataflare_vec.compiler.jit.codegen.invariant_divisors import multiplied_by
 from dataflare_vec.compiler.jit.codegen.loop_text import has_vectors, may_be_vectors
 from dataflare_vec.compiler.jit.codegen.loops import Input, LoopBuilder, Output
 from dataflare_vec.compiler.jit.codegen.rows import KernelCode, group
@@ -140,6 +141,7 @@ class CompiledKernel(Kernel):
         self._general = general
         self._general_result: Any = None
         self._libraries: dict[LoopVariant, Any] = {}
+        self._speculating: set[LoopVariant] = set()
 
     @property
     def compiled(self) -> CompiledKernel:
@@ -165,6 +167,12 @@ class CompiledKernel(Kernel):
         """Return the machine code of a loop, as assembly."""
         variant = LoopVariant(nulls or records_errors, records_errors, general)
         return str(self.library_of(variant).get_asm_str())
+
+    def branches_on_null(self, *, nulls: bool) -> bool:
+        """Whether a loop calls the kernel for valid rows only, and not for all."""
+        variant = LoopVariant(nulls, records_errors=False)
+        self.library_of(variant)
+        return variant not in self._speculating
 
     def library_of(self, variant: LoopVariant) -> Any:
         """Return Numba's code library of a loop."""
@@ -221,9 +229,8 @@ class CompiledKernel(Kernel):
         return self._general_result
 
     def _code_for(self, result: Any, variant: LoopVariant) -> KernelCode:
-        columns = [item.type for item in self.inputs if item.is_column] + [item.type for item in self.outputs]
-        speculates = may_speculate(result.library, result.fndesc.llvm_func_name)
-        function = result.library._final_module.get_function(result.fndesc.llvm_func_name)
+        function = _function_of(result)
+        speculates = may_speculate(function)
         return KernelCode(
             result.target_context,
             result.fndesc,
@@ -236,18 +243,30 @@ class CompiledKernel(Kernel):
             speculates=speculates,
             groups=self._groups,
             makes_strings=uses_arena(result.library),
-            wide=speculates and computes_much(function, columns),
+            wide=speculates and self._computes_much(function),
         )
+
+    def _computes_much(self, function: Any) -> bool:
+        columns = [item.type for item in self.inputs if item.is_column] + [item.type for item in self.outputs]
+        return computes_much(function, columns)
 
     def _compile_loop(self, variant: LoopVariant) -> Any:
         result = self._result_for(variant)
         name = f"dfv.{result.fndesc.mangled_name}.{variant.label}{self._mark}"
         code = self._code_for(result, variant)
         kernel = result.library._get_module_for_linking()
+        library = (
+            None if variant.records_errors else self._divided_by_constants(result, variant, kernel, name)
+        )
+        if library is not None:
+            self._speculating.add(variant)
+            return library
+        if code.speculates:
+            self._speculating.add(variant)
         library = _link(kernel, code, variant, name)
         # LLVM takes half of a kernel with branches for never computed, and no jump for mispredicted; so it
         # prefers single rows, of which measured rules take 1.4 to 45 times as long.
-        branches = has_branches(result.library, result.fndesc.llvm_func_name)
+        branches = has_branches(_function_of(result))
         undivided = multiplied(kernel) if code.speculates else None
         if not code.speculates or (not branches and undivided is None):
             return library
@@ -255,6 +274,28 @@ class CompiledKernel(Kernel):
         if may_be_vectors(text) and (undivided is not None or not has_vectors(text)):
             library = _link(undivided or kernel, replace(code, insists=True), variant, f"{name}.vectors")
         return library
+
+    def _divided_by_constants(self, result: Any, variant: LoopVariant, kernel: Any, name: str) -> Any:
+        """Return the library of a loop that multiplies, where its kernel divides by constants of the call.
+
+        None if it doesn't, or if the loop wouldn't be vector code: for single rows a division is faster.
+        """
+        positions = constant_positions(self.inputs, self._groups)
+        constants = [f"arg.{result.fndesc.args[position]}" for position in sorted(positions)]
+        undivided = multiplied_by(kernel, result.fndesc.llvm_func_name, constants)
+        if undivided is None:
+            return None
+        if not may_speculate(undivided.get_function(result.fndesc.llvm_func_name)):
+            return None
+        much = self._computes_much(_function_of(result))
+        code = replace(self._code_for(result, variant), speculates=True, insists=True, wide=much)
+        library = _link(undivided, code, variant, f"{name}.vectors")
+        return library if has_vectors(library.get_llvm_str()) else None
+
+
+def _function_of(result: Any) -> Any:
+    """Return the kernel of a result of Numba's, as LLVM's function."""
+    return result.library._final_module.get_function(result.fndesc.llvm_func_name)
 
 
 def _link(kernel: Any, code: KernelCode, variant: LoopVariant, name: str) -> Any:

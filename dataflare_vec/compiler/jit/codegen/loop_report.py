@@ -11,7 +11,7 @@ from dataflare_vec.compiler.jit.codegen.loop_text import VECTOR, calls_in, rows_
 from dataflare_vec.compiler.jit.codegen.remarks import missed
 from dataflare_vec.compiler.jit.lowering.strings.column import is_text
 from dataflare_vec.compiler.jit.lowering.temporal.column import TemporalColumn
-from dataflare_vec.compiler.jit.passes.speculation import has_cycle, may_speculate
+from dataflare_vec.compiler.jit.passes.speculation import has_cycle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,7 +80,7 @@ def loop_report(kernel: CompiledKernel, *, nulls: bool) -> LoopReport:
         remarks = () if vectors else missed(module, name)
         if text_columns:
             reasons = ("it reads or writes strings of varying length",)
-        branches = not may_speculate(kernel.library, kernel.symbol)
+        branches = kernel.branches_on_null(nulls=nulls)
         return LoopReport(False, 1, 0, "", calls, can_raise, branches, reasons, remarks)
     bits = max(_bits(kind) for block in vectors for _, kind in VECTOR.findall(block))
     return LoopReport(
@@ -90,7 +90,7 @@ def loop_report(kernel: CompiledKernel, *, nulls: bool) -> LoopReport:
         registers=_registers(kernel.assembly(nulls=nulls), name),
         calls=calls,
         can_raise=can_raise,
-        branches_on_null=not may_speculate(kernel.library, kernel.symbol),
+        branches_on_null=kernel.branches_on_null(nulls=nulls),
     )
 
 

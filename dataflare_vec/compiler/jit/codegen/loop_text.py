@@ -64,7 +64,7 @@ def calls_in(text: str) -> tuple[str, ...]:
         intrinsic = _LIBM.fullmatch(name)
         if intrinsic:
             found.append(readable(intrinsic[1]))
-        elif not name.startswith(("llvm.", "dfv.put", "dfv.payload", "dfv.is_ascii")):
+        elif not name.startswith(("llvm.", "dfv.put", "dfv.payload", "dfv.is_ascii", "dfv.factor")):
             found.append(readable(name))
     return tuple(dict.fromkeys(found))
 

@@ -94,6 +94,9 @@ class FoldKernel(CompiledKernel):
         by_key.explained = self.explained
         return by_key
 
+    def _divided_by_constants(self, result: Any, variant: LoopVariant, kernel: Any, name: str) -> None:
+        """Return None: a row needs the state of the one before."""
+
     def _code_for(self, result: Any, variant: LoopVariant) -> FoldCode:
         text = result.library.get_llvm_str()
         allocates = "NRT_Allocate" in text

@@ -13,14 +13,14 @@ from typing import Any
 
 _DIVISIONS = {"sdiv", "udiv", "srem", "urem"}
 _MEMORY = {"load", "alloca", "atomicrmw", "cmpxchg", "invoke", "callbr", "indirectbr", "resume"}
-_PLAIN_CALLS = ("llvm.",)
+# Ours are those of `codegen.constant_divisors` and `codegen.invariant_divisors`.
+_PLAIN_CALLS = ("llvm.", "dfv.sdiv", "dfv.udiv")
 _NAME = r"([-\w.$]+|\"[^\"]*\")"
 _LABEL, _TARGET = re.compile(rf"{_NAME}:"), re.compile(rf"\blabel %{_NAME}")
 
 
-def may_speculate(library: Any, name: str) -> bool:
-    """Whether the compiled function ``name`` of Numba's ``library`` may be called with any arguments."""
-    function = library._final_module.get_function(name)
+def may_speculate(function: Any) -> bool:
+    """Whether a compiled function may be called with any arguments."""
     if has_cycle(function):
         return False
     for block in function.blocks:
@@ -39,9 +39,9 @@ def _may_trap(divisor: Any) -> bool:
     return not divisor.is_constant or divisor.get_constant_value(signed_int=True) in (0, -1)
 
 
-def has_branches(library: Any, name: str) -> bool:
-    """Whether the compiled function ``name`` of Numba's ``library`` takes one way or another by row."""
-    return len(list(library._final_module.get_function(name).blocks)) > 1
+def has_branches(function: Any) -> bool:
+    """Whether a compiled function takes one way or another by row."""
+    return len(list(function.blocks)) > 1
 
 
 def has_cycle(function: Any) -> bool:
