@@ -48,14 +48,13 @@ _SHORT_WAY = re.compile(
 # T. Granlund, P. L. Montgomery, "Division by Invariant Integers using Multiplication", PLDI 1994, figure 4.1,
 # for any divisor. The factor is a quotient of 128 by 64 bits, of two digits: H. S. Warren, "Hacker's
 # Delight", section 9-4. LLVM mustn't see that both its halves are of one number, or it would put the four
-# products together to one of 128 bits. All is defined for zero too, for which something comes out: LLVM may
-# compute it before the kernel has looked.
+# products together to one of 128 bits. Zero, for which something comes out, is defined without a look at the
+# divisor: LLVM would leave that out behind the kernel's own, and compute the rest before.
 _FUNCTIONS = (
     UPPER_HALF
     + """
 declare i64 @llvm.ctlz.i64(i64, i1)
 declare i64 @llvm.umin.i64(i64, i64)
-declare i64 @llvm.umax.i64(i64, i64)
 declare i64 @llvm.usub.sat.i64(i64, i64)
 
 define internal i64 @dfv.digit(i64 %x, i64 %high, i64 %low) alwaysinline memory(none) {
@@ -85,7 +84,8 @@ define internal i64 @dfv.digit(i64 %x, i64 %high, i64 %low) alwaysinline memory(
 
 define internal i64 @dfv.factor(i64 %divisor) alwaysinline memory(none) {
   %zeros = call i64 @llvm.ctlz.i64(i64 %divisor, i1 false)
-  %normal = shl i64 %divisor, %zeros
+  %count = and i64 %zeros, 63
+  %normal = shl i64 %divisor, %count
   %upper = lshr i64 %normal, 32
   %high = or i64 %upper, 2147483648
   %low = and i64 %normal, 4294967295
@@ -118,8 +118,7 @@ define internal i64 @dfv.factor.high(i64 %divisor)
   ret i64 %high
 }
 
-define internal i64 @dfv.udiv.by(i64 %x, i64 %given) alwaysinline memory(none) {
-  %divisor = call i64 @llvm.umax.i64(i64 %given, i64 1)
+define internal i64 @dfv.udiv.by(i64 %x, i64 %divisor) alwaysinline memory(none) {
   %less = sub i64 %divisor, 1
   %zeros = call i64 @llvm.ctlz.i64(i64 %less, i1 false)
   %log = sub i64 64, %zeros
@@ -153,24 +152,32 @@ define internal i64 @dfv.sdiv.by(i64 %x, i64 %given) alwaysinline memory(none) {
 """
     # Of 32 bits the upper half is one product of 64, and the factor one division.
     + """
-define internal i64 @dfv.factor.i32(i64 %divisor, i64 %log)
+define internal i64 @dfv.factor.i32(i64 %divisor)
     noinline nounwind willreturn speculatable memory(none) {
-  %power = shl i64 1, %log
-  %over = sub i64 %power, %divisor
-  %shifted = shl i64 %over, 32
-  %quotient = udiv i64 %shifted, %divisor
+  %zeros = call i64 @llvm.ctlz.i64(i64 %divisor, i1 false)
+  %shift = sub i64 %zeros, 32
+  %count = and i64 %shift, 31
+  %shifted = shl i64 %divisor, %count
+  %normal = or i64 %shifted, 2147483648
+  %over = sub i64 4294967296, %normal
+  %above = shl i64 %over, 32
+  %quotient = udiv i64 %above, %normal
   %factor = add i64 %quotient, 1
-  ret i64 %factor
+  %less = sub i64 %divisor, 1
+  %common = and i64 %divisor, %less
+  %is.power = icmp eq i64 %common, 0
+  %result = select i1 %is.power, i64 1, i64 %factor
+  ret i64 %result
 }
+
 define internal i32 @dfv.udiv.by.i32(i32 %x, i32 %given) alwaysinline memory(none) {
-  %wide = zext i32 %given to i64
-  %divisor = call i64 @llvm.umax.i64(i64 %wide, i64 1)
+  %divisor = zext i32 %given to i64
   %less = sub i64 %divisor, 1
   %zeros = call i64 @llvm.ctlz.i64(i64 %less, i1 false)
   %log = sub i64 64, %zeros
   %first = call i64 @llvm.umin.i64(i64 %log, i64 1)
   %second = call i64 @llvm.usub.sat.i64(i64 %log, i64 1)
-  %factor = call i64 @dfv.factor.i32(i64 %divisor, i64 %log)
+  %factor = call i64 @dfv.factor.i32(i64 %divisor)
   %x.wide = zext i32 %x to i64
   %product = mul i64 %x.wide, %factor
   %upper = lshr i64 %product, 32
