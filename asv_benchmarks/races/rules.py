@@ -89,6 +89,32 @@ def constant_divisors(size: Size) -> Iterator[Figure]:
     )
 
 
+def in_slots(seconds, slots=7):
+    return seconds // slots % 24
+
+
+def divisors_of_a_call(size: Size) -> Iterator[Figure]:
+    """A constant that a call gives against one in the source."""
+    rows = size.rows(10_000_000)
+    df = pl.DataFrame({"seconds": pl.int_range(rows, eager=True) * 7919 - 10**9})
+    bound, literal = (dfv.plugin(function, replace=True) for function in (in_slots, hour))
+    expression = (pl.col("seconds") // 3600 % 24).alias("hour")
+
+    def by_value() -> pl.DataFrame:
+        return dfv.apply(df, bound, slots=3600, output="hour", keep=False, config=ONE_THREAD)
+
+    def by_literal() -> pl.DataFrame:
+        return dfv.apply(df, literal, keep=False, config=ONE_THREAD)
+
+    assert_frame_equal(by_value(), df.select(expression))
+    mine, fixed, theirs = timed([by_value, by_literal, lambda: df.select(expression)], size.repeats)
+    what = f"x // n % 24 with n of the call, {rows:,} rows"
+    note = f"{mine / rows * 1e9:.2f} ns a row against {fixed / rows * 1e9:.2f}"
+    yield Figure(f"{what}: time / 3600 in the source", mine / fixed, at_most(2.0, aim=1.5), note)
+    note = f"{mine / rows * 1e9:.2f} ns a row on one thread against {theirs / rows * 1e9:.2f} on all"
+    yield Figure(f"{what}: times faster than Polars", theirs / mine, at_least(1.0, aim=2.0), note)
+
+
 def distance_of(name: str, radius: float) -> dfv.Plugin:
     """Plugins with other radii are other kernels: nothing of one is taken from the cache for the other."""
 
@@ -140,4 +166,4 @@ def widths(size: Size) -> Iterator[Figure]:
     )
 
 
-RACES = [rules_that_raise, constant_divisors, widths]
+RACES = [rules_that_raise, constant_divisors, divisors_of_a_call, widths]
