@@ -9,6 +9,7 @@ from polars.io.plugins import register_io_source
 
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.plugin import Form, root_names
+from dataflare_vec.engine.execution.in_query import keeping_results
 from dataflare_vec.engine.execution.lazy import apply_lazily
 from dataflare_vec.engine.stages.expression import exactly, named
 from dataflare_vec.engine.stages.scope import empty_frame
@@ -168,9 +169,11 @@ class _Ordered:
         return [name for name in self.columns if name in needed] or self.columns[:1]
 
     def _computed(self, query: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
-        runner = BatchRunner(self.request, empty_frame(query.collect_schema()))
+        with keeping_results():
+            runner = BatchRunner(self.request, empty_frame(query.collect_schema()))
         for batch in rows_of(query, rows):
-            outcome = runner.run(batch)
+            with keeping_results():
+                outcome = runner.run(batch)
             if not outcome.reduced:
                 yield assemble(batch, outcome, keep=self.request.keep)
         reduced = runner.finish()

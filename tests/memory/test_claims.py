@@ -277,14 +277,23 @@ def test_lazy_queries_that_hold_half_each(frame):
     assert "collect the queries of one manager one at a time, or give each a manager" in errors[0]
 
 
-@pytest.mark.parametrize("form", ["expression", "grouped"])
+def added(state, x):
+    return state + x, state
+
+
+ADDED = define(added, name="added", form=Form.SCAN, plugin_type=dfv.PluginType.TRANSFORMER, init=0.0)
+
+
+@pytest.mark.parametrize("form", ["expression", "grouped", "scan"])
 def test_whatever_polars_calls_says_what_to_do_at_the_limit(form, frame):
     manager = manager_of(8 * MB, wait_timeout=0.01)
-    held = manager.runtime.pool.get_buffer(8 * MB)
     if form == "expression":
         query = frame.lazy().select(dfv.expr(more, x="x", manager=manager))
+    elif form == "scan":
+        query = frame.lazy().pipe(dfv.apply, ADDED, x="x", manager=manager)
     else:
         query = frame.lazy().select(dfv.expr(more, x="x", manager=manager).sum().over("i"))
+    held = manager.runtime.pool.get_buffer(8 * MB)
     with pytest.raises(PoolLimitError, match="one at a time"):
         query.collect()
     del held

@@ -51,9 +51,15 @@ def _on_one_thread(config: BatchConfig) -> BatchConfig:
 @contextmanager
 def in_query(rows: int) -> Iterator[None]:
     """Say in errors that it is a batch of a query which fails."""
+    with in_batch(rows, "Polars"), keeping_results():
+        yield
+
+
+@contextmanager
+def keeping_results() -> Iterator[None]:
+    """Say in errors of memory that a query may hold what it waits for."""
     try:
-        with in_batch(rows, "Polars"):
-            yield
+        yield
     except PoolLimitError as error:
         if error.waited:
             error.fill(hint=_ONE_BY_ONE)
