@@ -1,10 +1,10 @@
 """How a loop reads strings and bytes from a column, and writes them into one.
 
 A value is read where it lies. What is written is copied: up to 12 bytes into its view, more into the data
-buffer of the thread's data builder (`arrow.string_builders`). A data builder is a block of 64-bit words:
-where the next byte goes, where the buffer ends and begins, the buffer's index in the column, whether each
-call of the loop starts it over, and an object with the function ``room(object, nbytes)``, which puts another
-buffer in its place.
+buffer of the thread's data builder (`arrow.string_builders`), unless it was made there (`arena`). A data
+builder is a block of 64-bit words: where the next byte goes, where the buffer ends and begins, the buffer's
+index in the column, whether each call of the loop starts it over, and an object with the function
+``room(object, nbytes)``, which puts another buffer in its place.
 """
 
 from __future__ import annotations
