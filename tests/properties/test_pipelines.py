@@ -177,3 +177,17 @@ def test_temporary_columns_do_not_come_back():
     assert dfv.apply(frame, steps).columns == ["x", "y", "twice"]
     assert dfv.apply(frame.lazy(), steps).collect().equals(dfv.apply(frame, steps))
     assert dfv.apply(frame, steps[:1]).columns == ["x", "y"]
+
+
+def test_what_is_made_of_nulls_that_a_step_makes_is_null():
+    """Also where no column of the data has any, and whether or not the columns between come back."""
+    frame = pl.DataFrame({"x": [1.0, 2.0, 3.0] * 50, "y": [1.0, -1.0, 2.0] * 50})
+    for keep in (True, False):
+        steps = [
+            dfv.step(PLUGINS[2], a="x", b="y", output="known", keep=keep),
+            dfv.step(PLUGINS[0], a="known", b="known", output="sum", keep=keep),
+            dfv.step(PLUGINS[0], a="sum", b="x", output="last"),
+        ]
+        for data in (frame, frame.lazy()):
+            last = dfv.apply(data, steps).lazy().collect()["last"]
+            assert last.to_list() == [3.0, None, 9.0] * 50

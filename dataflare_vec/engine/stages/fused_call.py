@@ -185,8 +185,9 @@ class _Program:
         free: list[int] = []  # blocks whose columns no later step reads
         for i, call in enumerate(calls):
             is_selecting = is_selecting or call.is_filter
+            reads_nulls = is_selecting or any(columns[name].nullable for name in call.reads)
             for name, field in zip(call.writes, call.fields, strict=False):
-                width, nullable = buffer_width(field.layout) or 0, field.nullable or is_selecting
+                width, nullable = buffer_width(field.layout) or 0, field.nullable or reads_nulls
                 comes_back = name in names
                 if comes_back:
                     place = self._mask + 4 * len(made)
