@@ -189,4 +189,14 @@ def pandas_frames(size: Size) -> Iterator[Figure]:
         yield Figure(what, mine / others, at_most(limit, aim=aim), note)
 
 
-RACES = [whole_calls, calls_of_texts, bound_calls, expressions, wide_frames, calls_of_threads, pandas_frames]
+RACES = [
+    whole_calls,
+    calls_of_texts,
+    bound_calls,
+    expressions,
+    wide_frames,
+    filters,
+    pipelines,
+    calls_of_threads,
+    pandas_frames,
+]

@@ -282,6 +282,53 @@ def test_rows_that_fail_in_a_shared_frame(on_error):
     assert results[0].error_count == 20
 
 
+def processed(manager, name):
+    metrics = manager.get_metrics(name)
+    return 0 if metrics is None else metrics.total_processed
+
+
+@pytest.mark.parametrize("limit", [None, 1 << 24])
+@pytest.mark.parametrize("rows", [0, 1, 64, 1000, 5000, 16_385])
+def test_a_pipeline_with_filters_of_any_size(rows, limit):
+    """Only what a filter keeps goes on, and is counted."""
+
+    @dfv.filter(replace=True)
+    def odd(n):
+        return n % 2 == 1
+
+    @dfv.plugin(replace=True)
+    def third(n):
+        if n == 4444:
+            raise ValueError("it isn't there any more")
+        return n // 3
+
+    @dfv.filter(replace=True)
+    def few(third, most):
+        return third < most
+
+    @dfv.plugin(replace=True)
+    def told(n, third):
+        return f"{n} and {third}"
+
+    config = dfv.PluginManagerConfig(memory_pool_config=dfv.MemoryPoolConfig(max_bytes=limit))
+    manager = dfv.PluginManager(config)
+    frame = pl.DataFrame(
+        {"n": pl.int_range(rows, eager=True), "text": pl.Series(["x"] * rows, dtype=pl.String)}
+    )
+    steps = [odd, third, few, dfv.step(told, output="text", replace=True)]
+    for most in (rows, 100, 0):
+        before = [processed(manager, name) for name in ("odd", "third", "few", "told")]
+        result = dfv.run(frame, steps, most=most, manager=manager)
+        kept = frame.filter(pl.col("n") % 2 == 1).with_columns(third=pl.col("n") // 3)
+        left = kept.filter(pl.col("third") < most)
+        expected = left.with_columns(text=pl.format("{} and {}", "n", "third"))
+        assert_frame_equal(result.frame, expected.select("n", "text", "third"), check_column_order=False)
+        assert (result.error_count, result.filtered_count) == (0, rows - left.height)
+        after = [processed(manager, name) for name in ("odd", "third", "few", "told")]
+        given = [rows, kept.height, kept.height, left.height]
+        assert [now - then for now, then in zip(after, before, strict=True)] == given
+
+
 def test_debugging_tells_of_whole_frames(caplog, scaled):
     frame = pl.DataFrame({"a": [1.0] * 2000})
     with caplog.at_level(logging.DEBUG, logger=execute.__name__.partition(".")[0]):
