@@ -122,6 +122,8 @@ def _apply(frame, drawn):
         output = None
         if not plugin.is_filter:
             output = f"{plugin.name}{len(taken)}.{i}"
+            while output in taken or f"{output}!" in taken:
+                output += "'"  # an earlier pipeline has named one so
             if replacing and kept and plugin.name != "both" and bindings["b"] in taken:
                 output = bindings["b"]
             kept_names = [output, f"{output}!"] if plugin.name == "both" else output
