@@ -60,7 +60,7 @@ def small_frames(size: Size) -> Iterator[Figure]:
     calls = 20
     times = timed([many(df, expr, calls) for expr in contenders.values()], 20 * size.repeats)
     of = dict(zip(contenders, times, strict=True))
-    for other, limit, aim in (("Rust", 0.75, 0.5), ("expression", 0.5, 0.3), ("by Python", 0.5, 0.25)):
+    for other, limit, aim in (("Rust", 0.85, 0.5), ("expression", 0.5, 0.3), ("by Python", 0.7, 0.25)):
         note = f"{of['native'] / calls * 1e6:.0f} µs against {of[other] / calls * 1e6:.0f}"
         what = f"native haversine, 1,000 rows: time / {other}"
         yield Figure(what, of["native"] / of[other], at_most(limit, aim=aim), note)
