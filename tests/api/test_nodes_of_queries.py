@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
+from dataflare_vec.engine.execution import query_node
 
 ROWS = 5000
 FRAME = pl.DataFrame(
@@ -226,3 +227,17 @@ def test_a_frame_of_several_pieces_is_not_copied():
     got = pieces.lazy().pipe(dfv.apply, STEPS[:2]).collect(engine="in-memory")
     assert got["x"].n_chunks() == got["plus"].n_chunks() == 3
     assert_frame_equal(got.filter(pl.col("y") % 2 == 0), EXPECTED)
+
+
+@ENGINES
+def test_a_polars_that_sees_through_a_node_gets_one_that_nothing_passes(monkeypatch, engine):
+    assert query_node._lets_pass()
+    monkeypatch.setattr(query_node, "_together", lambda column, reads: pl.col(column))
+    seen_through = query_node._lets_pass.__wrapped__()
+    assert not seen_through
+    monkeypatch.setattr(query_node, "_lets_pass", lambda: seen_through)
+    query = FRAME.lazy().pipe(dfv.apply, STEPS)
+    assert_frame_equal(query.collect(engine=engine), EXPECTED)
+    wanted = EXPECTED.filter(pl.col("plus") > 100).select("plus").head(20)
+    few = query.filter(pl.col("plus") > 100).select("plus").head(20)
+    assert_frame_equal(few.collect(engine=engine), wanted)

@@ -5,13 +5,15 @@ columns that go in it leaves out those that nothing above the node reads. So wha
 as placeholders, null and without memory, under names that no column has. Those that are there are wanted; the
 function puts the values in their place. Above the node, an expression takes each result together with the
 columns that it is computed of, so that these go in too. To Polars all that is known by name and dtype; rows
-and their order stay as they are. So projections, predicates and slices pass the node as if it weren't there.
+and their order stay as they are. So projections, predicates and slices pass the node as if it weren't there;
+where a Polars to come sees through this, only slices do (`_lets_pass`).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
@@ -25,7 +27,7 @@ from dataflare_vec.engine.planning.plan import RepeatedPlan
 from dataflare_vec.engine.stages.expression import exactly
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import BoundStep
@@ -184,13 +186,7 @@ class QueryNode:
                 pl.lit(None, dtype=made[column][0]).alias(name) for name, column in placeholders.items()
             )
             compute = _nodes[number] = ComputedNode(self, placeholders)
-            frame = frame.map_batches(
-                compute,
-                predicate_pushdown=True,
-                projection_pushdown=True,
-                slice_pushdown=True,
-                streamable=True,
-            )
+            frame = _mapped(frame, compute, pushdown=_lets_pass())
             frame = frame.with_columns(
                 _together(placeholder, made[column][1]).alias(name)
                 for (name, column), placeholder in zip(wanted.items(), placeholders, strict=True)
@@ -198,6 +194,34 @@ class QueryNode:
         if _LEFT in masks:
             frame = frame.filter(_LEFT)
         return frame.select(exactly(name) for name in columns if name != _LEFT)
+
+
+def _mapped(
+    frame: pl.LazyFrame, compute: Callable[[pl.DataFrame], pl.DataFrame], *, pushdown: bool
+) -> pl.LazyFrame:
+    return frame.map_batches(
+        compute,
+        predicate_pushdown=pushdown,
+        projection_pushdown=pushdown,
+        slice_pushdown=True,
+        streamable=True,
+    )
+
+
+@cache
+def _lets_pass() -> bool:
+    """Whether predicates and projections can pass a node.
+
+    They can as long as Polars takes a result together with what it is computed of. A version that sees that
+    it needn't would filter by placeholders, or leave out what they are computed of: one small query tells.
+    """
+    data = pl.LazyFrame({"a": [1, 2]}).with_columns(pl.lit(None, dtype=pl.Int64).alias("made"))
+    node = _mapped(data, lambda batch: batch.with_columns(made="a"), pushdown=True)
+    query = node.select(_together("made", ["a"])).filter(pl.col("made") > 1)
+    try:
+        return query.collect().rows() == query.collect(engine="streaming").rows() == [(2,)]
+    except pl.exceptions.PolarsError:
+        return False
 
 
 def nodes_of(plan: str) -> Iterator[tuple[QueryNode, set[str]]]:
