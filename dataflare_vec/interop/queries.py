@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from polars.io.plugins import register_io_source
 
+from dataflare_vec._util.names import internal
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.plugin import Form, root_names
 from dataflare_vec.engine.execution.in_query import keeping_results
@@ -80,7 +81,7 @@ def _hoisted(frame: pl.LazyFrame, request: Request, plan: Plan) -> tuple[pl.Lazy
             source = exactly(item.source) if isinstance(item.source, str) else item.source
             roots = root_names(source)
             if roots is not None and columns.issuperset(roots):
-                name = f"{step.plugin.name}({item.label}) of step {len(steps)}"  # no column is called so
+                name = internal(f"{step.plugin.name}({item.label}) of step {len(steps)}")
                 frame = frame.with_columns(
                     (source.shift(-item.offset) if item.offset else source).alias(name)
                 )

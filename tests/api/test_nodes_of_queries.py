@@ -241,3 +241,42 @@ def test_a_polars_that_sees_through_a_node_gets_one_that_nothing_passes(monkeypa
     wanted = EXPECTED.filter(pl.col("plus") > 100).select("plus").head(20)
     few = query.filter(pl.col("plus") > 100).select("plus").head(20)
     assert_frame_equal(few.collect(engine=engine), wanted)
+
+
+INTERNAL = [
+    "rows that are left",
+    "rows that haven't failed, 0",
+    "double of `double`, step 0",
+    "double(x), expression 1",
+]
+
+
+@pytest.mark.parametrize("name", INTERNAL)
+@pytest.mark.parametrize("on_error", ["null", "drop"])
+def test_columns_are_called_as_a_node_calls_its_own(name, on_error):
+    frame = FRAME.rename({"z": name})
+    steps = [dfv.step(DOUBLE, x=pl.col("x") + 1), EVEN, dfv.step(PLUS, a="x", b=pl.col("double") + 1)]
+    query = frame.lazy().pipe(dfv.apply, steps, on_error=on_error)
+    assert_frame_equal(query.collect(), frame.pipe(dfv.apply, steps, on_error=on_error))
+
+
+def test_the_column_of_a_scans_expression_may_be_one_of_the_data():
+    scan = define(_summed, name="summed", form=Form.SCAN, plugin_type=dfv.PluginType.TRANSFORMER, init=0)
+    frame = FRAME.rename({"z": "summed(x) of step 0"})
+    got = frame.lazy().pipe(dfv.apply, scan, x=pl.col("x").shift(1)).collect()
+    assert_frame_equal(got, frame.pipe(dfv.apply, scan, x=pl.col("x").shift(1)))
+
+
+def _summed(state, x):
+    return state + x, state + x
+
+
+def test_columns_that_are_made_twice_come_in_the_order_of_a_frame():
+    steps = [
+        dfv.step(DOUBLE, output="one", keep=False),
+        dfv.step(DOUBLE, output="two"),
+        dfv.step(DOUBLE, x="one", output="one", replace=True),
+    ]
+    expected = FRAME.pipe(dfv.apply, steps)
+    assert expected.columns == ["x", "y", "z", "two", "one"]
+    assert_frame_equal(FRAME.lazy().pipe(dfv.apply, steps).collect(), expected)

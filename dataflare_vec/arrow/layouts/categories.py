@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._util.names import unnamed
 from dataflare_vec.arrow.layouts.base import FixedWidth
 from dataflare_vec.arrow.layouts.string_views import INLINE_BYTES, VIEW_BYTES, Views
 
@@ -27,7 +28,7 @@ class CodeArray:
     __slots__ = ("codes", "strings", "table")
 
     def __init__(self, series: pl.Series) -> None:
-        codes = series.to_physical()
+        codes = unnamed(series).to_physical()
         self.codes = codes.to_arrow()
         self.strings, self.table = _decode(codes, series.dtype)
 
@@ -98,4 +99,4 @@ class Codes(FixedWidth):
 
     def to_arrow(self, series: pl.Series) -> Any:
         """Return a Series of one chunk as its codes, without a copy."""
-        return series.to_physical().to_arrow()
+        return unnamed(series).to_physical().to_arrow()

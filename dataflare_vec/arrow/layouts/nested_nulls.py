@@ -6,6 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from dataflare_vec._util.names import unnamed
+
 
 def fill_with_null(series: pl.Series, nullable: frozenset[str] = frozenset()) -> pl.Series:
     """Return the Series with null for each row that holds a null, at any depth.
@@ -19,9 +21,9 @@ def fill_with_null(series: pl.Series, nullable: frozenset[str] = frozenset()) ->
     -----
     Takes no time where Arrow knows that there are none.
     """
+    name, series = series.name, unnamed(series)
     if not _may_have_nested_nulls(series, nullable):
-        return series
-    name = series.name
+        return series.alias(name)
     complete = pl.select(_has_no_null(pl.lit(series), series.dtype, nullable)).to_series()
     if bool((complete | series.is_null()).all()):
         return series

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec._util.names import unnamed
 from dataflare_vec.arrow.layouts.base import Layout
 from dataflare_vec.arrow.layouts.nested_nulls import fill_with_null
 
@@ -52,6 +53,7 @@ class Structs(Layout):
 
     def to_arrow(self, series: pl.Series) -> StructArray:
         """Return a Series of one chunk as Arrow arrays, without a copy."""
+        series = unnamed(series)
         fields = [
             layout.to_arrow(series.struct.field(name))
             for name, layout in zip(self.names, self.layouts, strict=True)

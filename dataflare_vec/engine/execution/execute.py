@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import polars as pl
 
 from dataflare_vec._util.logs import get_logger
+from dataflare_vec._util.names import unnamed
 from dataflare_vec.engine.execution import fast_path
 from dataflare_vec.engine.execution.admission import admitted
 from dataflare_vec.engine.execution.resume import open_states
@@ -267,7 +268,7 @@ class _Execution:
         selected = self._selected
         values = stage.evaluate(self._frame)
         if stage.is_filter:
-            values = values.fill_null(value=False)
+            values = unnamed(values).fill_null(value=False)
             remaining = values if selected is None else values & selected
             self._settle({}, remaining, selected)
         else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._util.names import unnamed
 from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.definition.binding import Column
@@ -268,7 +269,7 @@ class _Aggregate:
         from dataflare_vec.engine.state.store import KeyStates
 
         count = _rows([len(one) for one in lists])
-        lists = [one if len(one) == count else one.new_from_index(0, count) for one in lists]
+        lists = [unnamed(one) if len(one) == count else one.new_from_index(0, count) for one in lists]
         lengths = np.array([one.list.len().to_numpy() for one in lists])
         sizes = pl.Series(np.where((lengths == 0).any(axis=0), 0, lengths.max(axis=0)))  # as in `_rows`
         numbers = np.arange(count, dtype=np.uint32)

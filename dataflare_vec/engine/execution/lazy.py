@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from dataflare_vec._util.names import internal
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.plugin import Form, root_names
 from dataflare_vec.engine.execution.execute import run_steps
@@ -51,7 +52,8 @@ def apply_lazily(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
     else:
         for_later = [stage for step, stage in zip(steps, stages, strict=True) if not step.keep]
         dropped = {name for stage in for_later for name in stage.writes} - plan.new.keys()
-        query.keep_only([name for name in query.names if name not in dropped])
+        kept = dict.fromkeys([*frame.collect_schema(), *plan.new])  # as on a frame
+        query.keep_only([name for name in kept if name not in dropped])
     return query.finished()
 
 
@@ -157,7 +159,7 @@ class _Growing:
     def _hoist(self, step: BoundStep, item: Column) -> str:
         """Let Polars compute below the node what a parameter is bound to; return the name of its column."""
         self.hoisted += 1
-        name = f"{step.plugin.name}({item.label}), expression {self.hoisted}"  # no column is called so
+        name = internal(f"{step.plugin.name}({item.label}), expression {self.hoisted}")
         source = _source(item)
         source = source.shift(-item.offset) if item.offset else source
         self.data = self.data.with_columns(source.alias(name))

@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 
 import polars as pl
 
+from dataflare_vec._util.names import internal
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.engine.execution.execute import InPlace
 from dataflare_vec.engine.execution.in_query import run_in_query
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import BoundStep
 
-#: Which rows are left; no column is called so.
-_LEFT = "rows that are left"
+#: Which rows are left.
+_LEFT = internal("rows that are left")
 
 #: All rows, as a mask of one.
 _ALL = pl.Series([True])
@@ -109,7 +110,9 @@ class QueryNode:
             for item in step.binding.items
         )
         columns = tuple(item for item in items if isinstance(item, Column))
-        own = {f"{name} of `{step.plugin.name}`, step {index}": dtype for name, dtype in writes.items()}
+        own = {
+            internal(f"{name} of `{step.plugin.name}`, step {index}"): dtype for name, dtype in writes.items()
+        }
         sources = {str(item.source) for item in columns}
         made = {name for earlier in self.steps for name in earlier.writes}
         before = [
@@ -141,7 +144,7 @@ class QueryNode:
         """The column that says which rows haven't failed; None if that doesn't matter."""
         if not self.steps or self.request.on_error != "null":
             return self.selected
-        return f"rows that haven't failed, {self.depth}"  # no column is called so
+        return internal(f"rows that haven't failed, {self.depth}")
 
     def masks(self) -> dict[str, NodeStep]:
         """Return for each mask that the node may compute the last step that decides about it."""

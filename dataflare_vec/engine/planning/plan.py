@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._util.names import internal
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.compiler.prepare import prepare, with_blocks
@@ -19,6 +20,7 @@ from dataflare_vec.engine.stages.expression import (
     Owner,
     build_expression,
     columns_of,
+    exactly,
     expression_dtype,
 )
 from dataflare_vec.engine.stages.fused_call import chained
@@ -357,7 +359,7 @@ class Plan:
         for item in step.binding.columns:
             source = item.source
             if item.offset and not item.is_there:
-                column = pl.col(source) if isinstance(source, str) else source
+                column = exactly(source) if isinstance(source, str) else source
                 source = column.shift(-item.offset)
             if not isinstance(source, str):
                 source = self._bound_expression(step, item.label, source, scope)
@@ -369,7 +371,7 @@ class Plan:
         plugin = step.plugin
         of = Owner(plugin.name, parameter)
         dtype = expression_dtype(of, source, scope)
-        name = f"{plugin.name}({parameter}) in stage {len(self.stages)}"  # no column is called so
+        name = internal(f"{plugin.name}({parameter}) in stage {len(self.stages)}")
         reads = columns_of(source, scope)
         self._append(ExpressionStage(None, of, source, reads, {name: dtype}, in_result=False), scope)
         scope.hide(name)

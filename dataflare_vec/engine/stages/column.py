@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec._util.foreign_errors import without_context
+from dataflare_vec._util.names import unnamed
 from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.definition.binding import Column, field_names
 from dataflare_vec.definition.declared import declared_dtype
@@ -39,7 +40,7 @@ class ColumnStage(Stage):
 
     def run(self, chunk: Chunk) -> None:
         """Compute the chunk's rows that hold no nulls; the others are null."""
-        columns = [chunk.series(name) for name in self.reads]
+        columns = [unnamed(chunk.series(name)) for name in self.reads]
         present = chunk.selection(self)
         for series in columns:
             if series.null_count():

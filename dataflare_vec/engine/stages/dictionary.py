@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from dataflare_vec._util.names import unnamed
 from dataflare_vec.arrow.layouts import Categories
 from dataflare_vec.engine.stages.protocols import Stage
 from dataflare_vec.engine.stages.row import RowStage
@@ -42,10 +43,11 @@ class GatherStage(Stage):
 
     def run(self, chunk: Chunk) -> None:
         """Gather the chunk's rows."""
-        codes = chunk.series(self.reads[0]).to_physical().cast(pl.UInt32).fill_null(len(self._results[0]) - 1)
+        codes = unnamed(chunk.series(self.reads[0])).to_physical().cast(pl.UInt32)
+        codes = codes.fill_null(len(self._results[0]) - 1)
         selected = chunk.selection(self)
         for name, result in zip(self.writes or [""], self._results, strict=True):
-            values = result.gather(codes)
+            values = unnamed(result).gather(codes)
             if self.is_filter:
                 chunk.run.select(self, chunk.start, values)
                 continue
@@ -79,7 +81,7 @@ class CategoryStage(RowStage):
 def _categories(series: pl.Series) -> pl.Series | None:
     """Return the categories of a column once each, in the order of codes, and null; None for too many."""
     dtype = series.dtype
-    codes = series.to_physical()
+    codes = unnamed(series).to_physical()
     if isinstance(dtype, pl.Enum):
         count = len(dtype.categories)
     else:

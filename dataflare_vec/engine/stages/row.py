@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec._util.logs import get_logger
+from dataflare_vec._util.names import unnamed
 from dataflare_vec.arrow.columns import InputColumn
 from dataflare_vec.arrow.layouts import Bits, Categories, ListResults, Structs, Views
 from dataflare_vec.compiler.native.numba import import_compiler
@@ -296,7 +297,7 @@ class RowStage(Stage):
         """Return what the kernel read for some of the rows from ``first`` to ``last``."""
         read = [item.label for item in self.binding.columns]
         return [
-            column.slice(first - shift, last - shift).gather(within).alias(name)
+            unnamed(column.slice(first - shift, last - shift)).gather(within).alias(name)
             for name, (column, shift) in zip(read, placement.columns, strict=True)
         ]
 

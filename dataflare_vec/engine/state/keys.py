@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from dataflare_vec._util.names import unnamed
 from dataflare_vec.compiler.native.hash_table import (
     ABSENT,
     BYTES_ENTRY,
@@ -90,6 +91,7 @@ class Keys:
 
     def encode(self, columns: Sequence[pl.Series], selected: pl.Series | None) -> Codes:
         """Return the code of each row; rows that aren't selected have any, and aren't seen."""
+        columns = [unnamed(column) for column in columns]
         absent = None if selected is None or selected.all() else ~selected
         codes, fresh = self._columns[0].encode(columns[0], absent)
         marks = _NO_MARKS if absent is None else _marks(None, absent)
