@@ -332,6 +332,7 @@ def test_blocks_end_where_rows_do():
 
 RECORDS = {
     "numbers": [{"x": 1}, {"x": 0.5}],
+    "large integers": [{"x": 1, "z": -1 << 64}, {"x": 1 << 63, "y": [1 << 64]}, {"z": 0.5}],
     "texts": [{"x": True}, {"x": "a"}],
     "late keys": [{"x": 1}, {"y": None}, {"z": "a", "x": 2}],
     "nothing": [{"x": None}, {}, {"x": []}, {"x": [1]}],

@@ -20,6 +20,15 @@ _MOST = 64 << 20
 _BLOCK = 8 << 20
 #: Keys of an object whose order Polars keeps; of more it hashes them.
 _ORDERED = 32
+#: A value of JSON for each type that Polars infers.
+_EXAMPLES: dict[Any, Any] = {
+    pl.Boolean: True,
+    pl.Int64: 1,
+    pl.Int128: 1 << 64,
+    pl.Float64: 0.5,
+    pl.String: "",
+    pl.Null: None,
+}
 
 
 def rows_to_infer(path: Path, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +65,7 @@ def _examples(dtype: Any) -> list[Any]:
         return _objects([(field.name, _examples(field.dtype)) for field in dtype.fields])
     if isinstance(dtype, pl.List):
         return [_examples(dtype.inner)]
-    return [{pl.Boolean: True, pl.Int64: 1, pl.Float64: 0.5, pl.String: "", pl.Null: None}[dtype]]
+    return [_EXAMPLES[dtype]]
 
 
 def _objects(fields: list[tuple[str, list[Any]]]) -> list[Any]:
