@@ -365,10 +365,10 @@ def weighted_median(state, x, weight):
     Raises
     ------
     ValueError
-        If a weight is negative: the row fails.
+        If a weight is negative or NaN: the row fails.
     """
-    if weight < 0.0:
-        raise ValueError("negative weight")
+    if not weight >= 0.0:
+        raise ValueError("negative weight" if weight < 0.0 else "a weight is NaN")
     return _count(state, x, weight, 0.5)
 
 

@@ -149,9 +149,11 @@ def test_the_quantile_is_the_one_asked_for_whatever_partitions_are_null():
     assert got == pytest.approx(89, rel=0.01)
 
 
-def test_weighted_median_refuses_negative_weights():
-    with pytest.raises(dfv.RowError, match="negative weight"):
-        dfv.apply(pl.DataFrame({"x": [1.0], "weight": [-1.0]}), "weighted_median")
+@pytest.mark.parametrize(("weight", "match"), [(-1.0, "negative weight"), (float("nan"), "a weight is NaN")])
+def test_weighted_median_refuses_what_is_no_weight(weight, match):
+    df = pl.DataFrame({"x": [1.0, 2.0, 3.0], "weight": [1.0, weight, 1.0]})
+    with pytest.raises(dfv.RowError, match=match):
+        dfv.apply(df, "weighted_median")
 
 
 def test_reservoir():
