@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from array import array
 
 import pytest
 
+from dataflare_vec._util import interrupts
 from dataflare_vec.compiler.kernel import PROTOTYPE
 from dataflare_vec.compiler.native import team
 
@@ -27,7 +29,7 @@ def share(compute, rows, chunk, threads):
 
     called = PROTOTYPE(loop)
     address = ctypes.cast(called, ctypes.c_void_p).value
-    return team.compute_shared(address, array("q", [0]), _STRIDES, rows, chunk, threads, looks=False)
+    return team.compute_shared(address, array("q", [0]), _STRIDES, rows, chunk, threads)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -73,6 +75,26 @@ def test_after_a_failure_no_more_chunks_are_taken():
     failed, _ = share(compute, 640_000, 64, 3)
     assert failed
     assert len(taken) < 1000
+
+
+def test_rows_that_are_left_out_are_not_taken_for_computed():
+    taken = []
+
+    def compute(start, count):
+        taken.append(start)
+        if start == 640:
+            interrupts.press()
+        return 0
+
+    # A program that handles Ctrl-C in its own way: nobody asks the word after the call.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            share(compute, 64_000, 64, 1)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        interrupts.let_go()
+    assert max(taken) == 640
 
 
 def test_whoever_finds_no_idle_helper_computes_alone(monkeypatch):
@@ -184,6 +206,26 @@ applied(endless, frame)  # compiled before the signal comes
 threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     applied(endless, negative)
+except KeyboardInterrupt:
+    print("interrupted")
+assert applied(twice, frame).equals(expected)
+""")
+    assert (ended.returncode, ended.stdout) == (0, "interrupted\n"), ended.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+def test_ctrl_c_ends_what_is_shared_out_between_two_chunks():
+    ended = _run("""
+def slow(x, turns=1):
+    total = 0.0
+    for i in range(turns):
+        total += (x + i) ** 0.5
+    return total
+applied(slow, frame)  # compiled before the signal comes
+threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    with shared_out():
+        dfv.apply(frame, "kernel", turns=1_000_000, keep=False)
 except KeyboardInterrupt:
     print("interrupted")
 assert applied(twice, frame).equals(expected)

@@ -25,7 +25,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from dataflare_vec._util import forks
-from dataflare_vec._util.interrupts import watched
+from dataflare_vec._util.interrupts import watched, words
 from dataflare_vec.compiler.kernel import PROTOTYPE
 from dataflare_vec.compiler.native.support import address_in_python, address_of, keep_for_ever
 
@@ -45,9 +45,10 @@ _DECLARED, _PAUSE = {
     "aarch64": ("declare void @llvm.aarch64.hint(i32)", "call void @llvm.aarch64.hint(i32 1)"),
 }.get({"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine()), ("", ""))
 
-# The words of a program: the next row that nobody has taken, and whether a row failed, both changed by all
-# threads; rows of a chunk; address of the loop, of its arguments, of their strides, and how many; of the
-# helpers' records, and how many may be woken; how many rows there are, and how many the caller computed.
+# The words of a program: the next row that nobody has taken, and 1 if a row failed or -1 if Ctrl-C ended all,
+# both changed by all threads; rows of a chunk; address of the loop, of its arguments, of their strides, and
+# how many; of the helpers' records, and how many may be woken; how many rows there are, and how many the
+# caller computed; the address of a word that isn't 0 if Ctrl-C was pressed.
 #
 # The words of a record: the state; the locks `wake` and `done`; addresses of the functions that take and
 # release a lock. In place of the first record is the number of helpers.
@@ -63,11 +64,13 @@ entry:
   %arguments.at = getelementptr i64, ptr %program, i64 4
   %strides.at = getelementptr i64, ptr %program, i64 5
   %size.at = getelementptr i64, ptr %program, i64 6
+  %pressed.at.at = getelementptr i64, ptr %program, i64 11
   %chunk = load i64, ptr %chunk.at
   %loop = load ptr, ptr %loop.at
   %arguments = load ptr, ptr %arguments.at
   %strides = load ptr, ptr %strides.at
   %size = load i64, ptr %size.at
+  %pressed.at = load ptr, ptr %pressed.at.at
   %own = alloca i64, i64 %size, align 8
   br label %next
 
@@ -81,10 +84,15 @@ next:
 look:
   %failed = load atomic i64, ptr %failed.at monotonic, align 8
   %go.on = icmp eq i64 %failed, 0
-  br i1 %go.on, label %argument, label %finished
+  br i1 %go.on, label %listen, label %finished
+
+listen:
+  %pressed = load atomic i64, ptr %pressed.at monotonic, align 8
+  %quiet = icmp eq i64 %pressed, 0
+  br i1 %quiet, label %argument, label %interrupted
 
 argument:
-  %j = phi i64 [ 0, %look ], [ %j.next, %argument ]
+  %j = phi i64 [ 0, %listen ], [ %j.next, %argument ]
   %argument.at = getelementptr i64, ptr %arguments, i64 %j
   %stride.at = getelementptr i64, ptr %strides, i64 %j
   %own.at = getelementptr i64, ptr %own, i64 %j
@@ -106,6 +114,11 @@ compute:
 wrong:
   store atomic i64 1, ptr %failed.at monotonic, align 8
   br label %computed
+
+; Whoever looks at the word later may find that it has been let go.
+interrupted:
+  store atomic i64 -1, ptr %failed.at monotonic, align 8
+  br label %finished
 
 computed:
   %done.now = add i64 %done, %count
@@ -157,7 +170,7 @@ awaited:
   br label %sleep
 }}
 
-; Compute all rows, with helpers; returns whether some failed.
+; Compute all rows, with helpers; returns 1 if some failed, -1 if Ctrl-C was pressed.
 define internal i64 @share(ptr %program, i64 %rows) {{
 entry:
   %failed.at = getelementptr i64, ptr %program, i64 1
@@ -335,10 +348,9 @@ def functions() -> tuple[int, int]:
 
 
 @cache
-def _share(*, looks: bool) -> Callable[[int, int], int]:
-    """Return what shares the rows of a program out; Ctrl-C may be to end loops that look."""
-    address = functions()[0]
-    return watched(address, 2) if looks else PROTOTYPE(address)
+def _share() -> Callable[[int, int], int]:
+    """Return what shares the rows of a program out, until Ctrl-C is pressed."""
+    return watched(functions()[0], 2)
 
 
 _team = _Team()
@@ -366,10 +378,10 @@ def compute_shared(
     rows: int,
     chunk: int,
     threads: int,
-    *,
-    looks: bool,
 ) -> tuple[int, int]:
     """Call a loop for chunk after chunk, on this thread and on helpers that are idle.
+
+    Ctrl-C ends it between two chunks, and within one if the loop looks.
 
     Parameters
     ----------
@@ -385,8 +397,6 @@ def compute_shared(
         Rows of a chunk, a multiple of 64.
     threads
         How many there may be at work.
-    looks
-        Whether Ctrl-C is to end the loop.
 
     Returns
     -------
@@ -395,7 +405,7 @@ def compute_shared(
     """
     have_helpers(threads)
     addresses = [one.buffer_info()[0] for one in (arguments, strides)]
-    words = [0, 0, chunk, loop, *addresses, len(strides), _team.address, threads - 1, rows, 0]
-    program = array("q", words)
-    failed = _share(looks=looks)(program.buffer_info()[0], rows)
-    return failed, program[-1]
+    told = [0, 0, chunk, loop, *addresses, len(strides), _team.address, threads - 1, rows, 0]
+    program = array("q", [*told, ctypes.addressof(words)])
+    failed = _share()(program.buffer_info()[0], rows)
+    return failed, program[10]

@@ -243,9 +243,7 @@ class DirectCall:
         """Return whether rows failed that several threads took, and how many of them this one took."""
         kernel = self.kernel
         address = kernel.address(nulls=nulls)
-        failed, own = compute_shared(
-            address, words, self._strides, rows, cut.rows, cut.threads, looks=kernel.looks
-        )
+        failed, own = compute_shared(address, words, self._strides, rows, cut.rows, cut.threads)
         if failed and kernel.has_general_variant:  # perhaps none has, but for its guard
             return kernel.loop(nulls=nulls)(words.buffer_info()[0], rows), rows
         return failed, own
