@@ -1,8 +1,10 @@
 """Arithmetic on 64-bit words for use in kernels, the building blocks of hash functions.
 
 Python's integers have no size, a kernel's are 64 bits with a sign. These functions give the same unsigned
-word in both: results are 0 to 2^64 - 1, in a compiled kernel of type uint64. Between such words ``^ & | >>``
-work as they are.
+word in both, 0 to 2^64 - 1; a column of such words is UInt64. They are computed with as values of UInt64
+columns are: exactly, or the row fails. ``^ & |`` between words, ``&`` with any integer and ``>>`` give words
+again, and take 64 bits; all else takes 128, ``<<``, ``+`` and ``*`` too: where the bits above 64 don't count,
+`add`, `multiply` and ``word(w << n)`` are what is meant.
 """
 
 from __future__ import annotations

@@ -87,9 +87,12 @@ def _rest(view, at):
 
 
 def _murmur_scramble(block):
-    block = (block * 0xCC9E2D51) & _LOW
-    block = ((block << 15) | (block >> 17)) & _LOW
-    return (block * 0x1B873593) & _LOW
+    block = multiply(block, 0xCC9E2D51) & _LOW
+    return multiply(_rotate32_left(block, 15), 0x1B873593) & _LOW
+
+
+def _rotate32_left(block, count):
+    return (word(block << count) | (block >> (32 - count))) & _LOW
 
 
 @dfv.plugin(author="dataflare_vec")
@@ -119,22 +122,21 @@ def murmur3(data, seed=0):
     """
     view = utf8(data)
     size = len(view)
-    state = seed & _LOW
+    state = word(seed) & _LOW
     at = 0
     while at + 4 <= size:
-        state = state ^ _murmur_scramble(int(load32(view, at)))
-        state = ((state << 13) | (state >> 19)) & _LOW
-        state = (state * 5 + 0xE6546B64) & _LOW
+        state = _rotate32_left(state ^ _murmur_scramble(load32(view, at)), 13)
+        state = add(multiply(state, 5), 0xE6546B64) & _LOW
         at += 4
     last = word(0)  # the one to three bytes that are left
     if size >= 4:
-        last = load32(view, size - 4) >> word(8 * (4 - size + at))
+        last = load32(view, size - 4) >> (8 * (4 - size + at) & 63)
     else:
         last = _rest(view, 0)
-    state = state ^ _murmur_scramble(last) ^ size
-    state = ((state ^ (state >> 16)) * 0x85EBCA6B) & _LOW
-    state = ((state ^ (state >> 13)) * 0xC2B2AE35) & _LOW
-    return state ^ (state >> 16)
+    state = state ^ _murmur_scramble(last) ^ word(size)
+    state = multiply(state ^ (state >> 16), 0x85EBCA6B) & _LOW
+    state = multiply(state ^ (state >> 13), 0xC2B2AE35) & _LOW
+    return int(np.int64(state ^ (state >> 16)))  # a column of Int64
 
 
 def _sip_round(a, b, c, d):
@@ -182,7 +184,7 @@ def siphash(data, key0=0, key1=0):
         a, b, c, d = _sip_round(a, b, c, d)
         a = a ^ block
         at += 8
-    block = (word(size & 0xFF) << 56) | _rest(view, at)
+    block = word(word(size & 0xFF) << 56) | _rest(view, at)
     d = d ^ block
     a, b, c, d = _sip_round(a, b, c, d)
     a, b, c, d = _sip_round(a, b, c, d)

@@ -96,7 +96,7 @@ class Element:
         """Whether a result doesn't fit the column; None where each does."""
         if isinstance(given, WideIntType) and isinstance(ty, types.Integer):
             narrow = builder.trunc(value, context.get_value_type(ty))
-            return builder.icmp_unsigned("!=", widened(builder, narrow, ty), value)
+            return builder.icmp_unsigned("!=", widened(builder, narrow, ty), widened(builder, value, given))
         if not (isinstance(given, types.Integer) and isinstance(ty, types.Integer)):
             return None
         if given.minval >= ty.minval and given.maxval <= ty.maxval:

@@ -75,7 +75,7 @@ _WORDS = (
     (r"Literal\[(?:str|(?:String|Wide)Constant)\]\(([^)]*)\)", r"'\1'"),
     (r"unicode_type|string\[ascii\]|\bstring\b", "str"),
     (r"<iv=[^>]*>", ""),
-    (r"\bnatural\b", "uint64"),
+    (r"\bnatural(?:64)?\b", "uint64"),
     (r"(?:reflected )?list\(", "list of ("),
     (r"OptionalType\((\w+)\)", r"\1 or None"),
     (r"(?<!')\bnone\b(?!')", "None"),

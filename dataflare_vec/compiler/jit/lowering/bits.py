@@ -12,7 +12,7 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 
 from dataflare_vec import bits
 from dataflare_vec.compiler.jit.lowering.integers.emit import to_float
-from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
+from dataflare_vec.compiler.jit.types.wide_integers import WideIntType, word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,20 +23,28 @@ _I64 = ir.IntType(64)
 
 
 class _Words(AbstractTemplate):  # type: ignore[misc]
-    """Numbers in, a word out."""
+    """Numbers in, a word out, or how many bits of it there are."""
 
     taken: tuple[type, ...] = (types.Integer, types.Boolean, WideIntType)
-    word: types.Type = types.uint64
+    operand: types.Type = types.uint64
+    returned: types.Type = word
 
     def generic(self, args: tuple[types.Type, ...], kws: Any) -> Any:
         if kws or not all(isinstance(arg, self.taken) for arg in args):
             return None
-        return signature(types.uint64, *(a if isinstance(a, WideIntType) else self.word for a in args))
+        return signature(self.returned, *map(self._taken, args))
+
+    def _taken(self, ty: types.Type) -> types.Type:
+        return ty if isinstance(ty, WideIntType) and ty != word else self.operand
+
+
+class _Counts(_Words):
+    returned = types.int64
 
 
 class _Floats(_Words):
     taken = (types.Float, types.Integer, WideIntType)
-    word = types.float64
+    operand = types.float64
 
 
 def _offer(
@@ -50,9 +58,9 @@ def _offer(
     def _word(builder: Builder, value: ir.Value, ty: types.Type) -> ir.Value:
         if not isinstance(ty, WideIntType):
             return value
-        return builder.trunc(value, _I64) if template.word == types.uint64 else to_float(builder, value, ty)
+        return to_float(builder, value, ty) if template is _Floats else builder.trunc(value, _I64)
 
-    for kinds in product((template.word, WideIntType), repeat=arity):
+    for kinds in product((template.operand, WideIntType), repeat=arity):
         lower_builtin(function, *kinds)(lower)
 
 
@@ -66,8 +74,8 @@ def _count_ones(builder: Builder, value: ir.Value) -> ir.Value:
     return builder.ctpop(value)
 
 
-_offer(bits.count_ones, 1, _count_ones)
-_offer(bits.leading_zeros, 1, lambda builder, value: builder.ctlz(value, ir.IntType(1)(0)))
+_offer(bits.count_ones, 1, _count_ones, _Counts)
+_offer(bits.leading_zeros, 1, lambda builder, value: builder.ctlz(value, ir.IntType(1)(0)), _Counts)
 _offer(bits.float_bits, 1, lambda builder, value: builder.bitcast(value, _I64), _Floats)
 _offer(bits.word, 1, lambda builder, value: value)
 _offer(bits.add, 2, lambda builder, a, b: builder.add(a, b))

@@ -20,6 +20,7 @@ from dataflare_vec.compiler.jit.types.wide_integers import (
     natural,
     wide_int,
     widened,
+    word,
 )
 from dataflare_vec.definition.state_layout import WIDE, Leaf, StateLayout, field_names
 from dataflare_vec.exceptions import KernelResultError
@@ -97,6 +98,8 @@ def join(given: types.Type, returned: types.Type, init: Any = None) -> types.Typ
         or types.undefined
     )
     inner = joined.type if isinstance(joined, types.Optional) else joined
+    if inner == word:
+        return natural if inner == joined else types.Optional(natural)
     if joined == wide_int and given == types.int64 and type(init) is int and init >= 0:
         return natural
     if not isinstance(inner, (types.Number, types.Boolean, types.NoneType, WideIntType)):
@@ -327,7 +330,7 @@ def _is_short(
     if isinstance(given, types.Optional):
         optional = context.make_helper(builder, given, value=value)
         value, given, absent = optional.data, given.type, builder.not_(optional.valid)
-    if not isinstance(of, NaturalType) or not isinstance(given, NaturalType):
+    if of != natural or given != natural:
         return None
     low = builder.icmp_unsigned("==", builder.lshr(value, I128(64)), I128(0))
     return builder.or_(absent, low)

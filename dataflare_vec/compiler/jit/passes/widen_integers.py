@@ -9,6 +9,7 @@ their width. Values of UInt64 columns come as natural numbers of 128 bits; items
 from __future__ import annotations
 
 import operator
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +49,7 @@ _BUILT_IN = {abs, pow, divmod, round}
 _TEXT_METHODS = set(dir(str)) - set(dir(list)) - set(dir(dict))
 #: Of an array's items these compute others; the rest reorders them, or NumPy sums in 64 bits.
 _OF_ITEMS = {np.diff, np.ptp}
+_LIBRARIES = {"builtins", "math", "numpy", "datetime"}
 
 
 # -- what is put round operands ---------------------------------------------------------------------------
@@ -163,7 +165,8 @@ def compute_wide(func_ir: FunctionIR, argument_types: Sequence[Any]) -> bool:
     if words:
         made = _reached(func_ir, set(), computed=True, words=words)
         changed |= _wrap(func_ir, lambda value: beside_words(func_ir, value, made))
-    if large or any(_holds(ty, lambda item: _is_wide(item) or item == types.uint64) for ty in argument_types):
+    wide = any(_holds(ty, lambda item: _is_wide(item) or item == types.uint64) for ty in argument_types)
+    if large or wide or any(map(_may_return_wide, _constants(func_ir))):
         changed |= _wrap(func_ir, lambda value: _converted(func_ir, value))
     return changed
 
@@ -194,6 +197,15 @@ def _constants(func_ir: FunctionIR) -> Iterator[Any]:
     for block in func_ir.blocks.values():
         for statement in block.find_insts(ir.Assign):
             yield statement.value
+
+
+def _may_return_wide(value: Any) -> bool:
+    """Whether something is a function that may return integers of 128 bits, or a module of such."""
+    held = getattr(value, "value", None) if isinstance(value, ir.Global | ir.FreeVar) else None
+    if isinstance(held, ModuleType):
+        return held.__name__.partition(".")[0] not in _LIBRARIES
+    module = getattr(held, "__module__", None) or "builtins"
+    return callable(held) and not isinstance(held, type) and module.partition(".")[0] not in _LIBRARIES
 
 
 def _holds(ty: types.Type, test: Callable[[Any], bool]) -> bool:

@@ -107,8 +107,27 @@ class NaturalType(WideIntType):
         return super().unify(typing_context, other)
 
 
+class WordType(NaturalType):
+    """A natural number held in 64 bits: what the functions of `dataflare_vec.bits` return.
+
+    Whatever may give another number than a word takes it as `natural`.
+    """
+
+    def __init__(self) -> None:
+        WideIntType.__init__(self, "natural64")
+
+    def can_convert_from(self, typing_context: TypingContext, other: types.Type) -> Conversion | None:
+        """Nothing becomes one by itself."""
+        return None
+
+    def unify(self, typing_context: TypingContext, other: types.Type) -> types.Type | None:
+        """Return the type that holds values of both, as for a natural number."""
+        return natural.unify(typing_context, other)
+
+
 wide_int = WideIntType()
 natural = NaturalType()
+word = WordType()
 
 
 def is_natural(ty: types.Type) -> bool:
@@ -127,6 +146,12 @@ class _Wide(models.PrimitiveModel):  # type: ignore[misc]
 
     def __init__(self, dmm: Any, fe_type: types.Type) -> None:
         super().__init__(dmm, fe_type, I128)
+
+
+@register_model(WordType)
+class _Word(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
+        super().__init__(dmm, fe_type, ir.IntType(64))
 
 
 @typeof_impl.register(Decimal)
@@ -153,6 +178,28 @@ def _cast(
             return value
         value = checked(context, builder, overflowing(builder, value, cgutils.false_bit))
     return rescaled(context, builder, value, given.scale, wanted.scale)
+
+
+@lower_cast(WordType, DecimalType)
+@lower_cast(WordType, types.Boolean)
+def _cast_word(
+    context: Context, builder: Builder, given: WordType, wanted: types.Type, value: ir.Value
+) -> Any:
+    return context.cast(builder, widened(builder, value, given), natural, wanted)
+
+
+@lower_cast(WordType, types.Float)
+def _cast_word_to_float(
+    context: Context, builder: Builder, given: WordType, wanted: types.Float, value: ir.Value
+) -> Any:
+    return context.cast(builder, builder.uitofp(value, ir.DoubleType()), types.float64, wanted)
+
+
+@lower_cast(WordType, types.Integer)
+def _cast_word_to_integer(
+    context: Context, builder: Builder, given: WordType, wanted: types.Integer, value: ir.Value
+) -> Any:
+    return value if wanted == types.uint64 else _cast_word(context, builder, given, wanted, value)
 
 
 @lower_cast(types.Integer, DecimalType)
@@ -243,7 +290,7 @@ def _is_pair(value: ir.Value) -> bool:
 
 def widened(builder: Builder, value: ir.Value, ty: types.Type) -> ir.Value:
     """Return the digits of a decimal or an integer."""
-    if isinstance(ty, DecimalType):
+    if isinstance(ty, DecimalType) and not isinstance(ty, WordType):
         return value
     signed = isinstance(ty, types.Integer) and ty.signed
     return (builder.sext if signed else builder.zext)(value, I128)

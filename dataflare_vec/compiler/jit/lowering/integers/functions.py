@@ -20,11 +20,20 @@ from dataflare_vec.compiler.jit.lowering.integers.operators import (
     WideTemplate,
     comparison,
     is_wide,
+    itself,
     narrowed,
     offer_unary,
+    own,
     returned,
 )
-from dataflare_vec.compiler.jit.types.wide_integers import WideIntType, is_natural, natural, wide_int, widened
+from dataflare_vec.compiler.jit.types.wide_integers import (
+    WideIntType,
+    is_natural,
+    natural,
+    wide_int,
+    widened,
+    word,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +134,7 @@ class _Contains(WideTemplate):
 def _contains(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
     found = cgutils.false_bit
     for item, ty in zip(cgutils.unpack_tuple(builder, args[0]), sig.args[0], strict=True):
-        kinds = types.unliteral(ty), types.unliteral(sig.args[1])
+        kinds = own(ty), own(sig.args[1])
         if all(isinstance(kind, types.Float) for kind in kinds):
             kinds = types.float64, types.float64
         pairs = zip((item, args[1]), (ty, sig.args[1]), kinds, strict=True)
@@ -174,7 +183,7 @@ class _Narrowing(WideTemplate):
         """Return the signature with integers of 64 bits in place of those of 128."""
         if isinstance(args[0], types.DictType):  # whose keys may be any integers
             return None
-        return narrowed(self.context, self.key, args, kws) if any(map(is_wide, args)) else None
+        return narrowed(self.context, self.key, args, kws)
 
 
 for _taking in (range, slice, operator.getitem):
@@ -188,23 +197,33 @@ class _SetItem(WideTemplate):
     def generic(self, args: Args, kws: Any) -> Any:
         """Return the signature for an index of 64 bits, and an array's own items."""
         target, index, value = args
-        if not isinstance(target, types.Array) or not (is_wide(index) or is_wide(value)):
+        if not isinstance(target, types.Array):
             return None
-        index = types.int64 if is_wide(index) else index
-        value = target.dtype if is_wide(value) else value
+        if not is_wide(value):
+            return narrowed(self.context, self.key, args, kws)
         found = self.context.resolve_value_type(self.key)
-        return found.get_call_type(self.context, (target, index, value), kws)
+        return found.get_call_type(self.context, (target, index, target.dtype), kws)
 
 
 # -- math and NumPy ---------------------------------------------------------------------------------------
 
 
-def _itself(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
-    return args[0]
+@overload(np.array)
+def _array(values):  # type: ignore[no-untyped-def]
+    if not isinstance(values, types.List) or values.dtype != word:
+        return None
+
+    def array(values):  # type: ignore[no-untyped-def]
+        made = np.empty(len(values), np.uint64)
+        for i, value in enumerate(values):
+            made[i] = low_word(value)
+        return made
+
+    return array
 
 
 for _rounding in (math.floor, math.ceil, math.trunc):
-    offer_unary(_rounding, lambda args: args[0], _itself)
+    offer_unary(_rounding, lambda args: args[0], itself)
 
 #: NumPy's functions, and the operators that they are of scalars.
 _OPERATORS: dict[str, Callable[..., Any]] = {

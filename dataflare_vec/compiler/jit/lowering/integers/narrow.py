@@ -10,7 +10,7 @@ from numba.core import types
 from numba.extending import box, intrinsic
 from numba.np.numpy_support import from_dtype
 
-from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
+from dataflare_vec.compiler.jit.types.wide_integers import WideIntType, WordType
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import (
@@ -55,6 +55,11 @@ FITTING = {
         *(np.float32, np.float64, np.bool_),
     )
 }
+
+
+@box(WordType)  # type: ignore[untyped-decorator]
+def _word_as_object(ty: WordType, value: ir.Value, c: Any) -> ir.Value:
+    return c.pyapi.long_from_ulonglong(value)
 
 
 @box(WideIntType)  # type: ignore[untyped-decorator]

@@ -17,6 +17,7 @@ from numba.extending import lower_cast
 
 from dataflare_vec.compiler.jit.lowering.integers import emit
 from dataflare_vec.compiler.jit.lowering.integers.emit import is_integer, is_signed
+from dataflare_vec.compiler.jit.lowering.integers.words import stays_word, taken
 from dataflare_vec.compiler.jit.types.wide_integers import (
     I128,
     WideIntType,
@@ -27,6 +28,7 @@ from dataflare_vec.compiler.jit.types.wide_integers import (
     overflowing,
     wide_int,
     widened,
+    word,
 )
 
 if TYPE_CHECKING:
@@ -57,8 +59,8 @@ def is_wide(ty: types.Type) -> bool:
 
 
 def own(ty: types.Type) -> types.Type:
-    """Return the type in which an operand is taken: of a constant that isn't negative a natural one's."""
-    if isinstance(ty, types.IntegerLiteral) and is_natural(ty):
+    """Return the type in which an operand is taken: a natural one's of a word, or a constant from 0 on."""
+    if ty == word or (isinstance(ty, types.IntegerLiteral) and is_natural(ty)):
         return natural
     return types.unliteral(ty)
 
@@ -71,14 +73,23 @@ def narrowed(
     Numba casts the arguments; one that doesn't fit raises.
     """
     found = context.resolve_value_type(function) if callable(function) else function
-    few = tuple(ty if is_wide(arg) else arg for arg in args)
-    return found.get_call_type(context, few, kws) if any(map(is_wide, args)) else None
+    few = tuple(_narrow(arg, ty) for arg in args)
+    return found.get_call_type(context, few, kws) if few != args else None
+
+
+def _narrow(given: types.Type, ty: types.Type) -> types.Type:
+    """Return the type in place of one of 128 bits, or of a tuple with such."""
+    if isinstance(given, types.BaseTuple) and any(map(is_wide, given)):
+        return types.BaseTuple.from_types([_narrow(item, ty) for item in given])
+    return ty if is_wide(given) else given
 
 
 class WideTemplate(AbstractTemplate):  # type: ignore[misc]
     """Types calls that have an integer of 128 bits among their arguments."""
 
     prefer_literal = True
+    #: Whether words stay such.
+    keeps_words = False
 
     def typed(self, args: Args) -> Any:
         """Return the signature for integers and floats; None where there is none."""
@@ -90,8 +101,10 @@ class WideTemplate(AbstractTemplate):  # type: ignore[misc]
             return None
         if any(map(has_point, args)):
             return None
+        if stays_word(self.key, args):
+            return signature(word, *map(taken, args))
         if all(is_integer(arg) or isinstance(arg, types.Float) for arg in args):
-            return self.typed(tuple(map(own, args)))
+            return self.typed(args if self.keeps_words else tuple(map(own, args)))
         arrays = [arg.dtype for arg in args if isinstance(arg, types.Array)]
         ty = arrays[0] if arrays and arrays[0] in (types.uint64, types.float64) else types.int64
         return narrowed(self.context, self.key, args, kws, ty)
@@ -309,14 +322,18 @@ def _absolute(context: Context, builder: Builder, sig: Signature, args: Values) 
 
 def offer_unary(function: Any, result: Callable[[Args], types.Type], lower: Any) -> None:
     """Register a function of one integer of 128 bits."""
-    infer_global(function)(
-        type(f"_{function.__name__}", (_Unary,), {"key": function, "result": staticmethod(result)})
-    )
+    attributes = {"key": function, "result": staticmethod(result), "keeps_words": lower is itself}
+    infer_global(function)(type(f"_{function.__name__}", (_Unary,), attributes))
     lower_builtin(function, WideIntType)(lower)
 
 
+def itself(context: Context, builder: Builder, sig: Signature, args: Values) -> ir.Value:
+    """Return the one argument as it is."""
+    return args[0]
+
+
 offer_unary(operator.neg, _never, _minus)
-offer_unary(operator.pos, _same, lambda context, builder, sig, args: args[0])
+offer_unary(operator.pos, _same, itself)
 offer_unary(operator.invert, _never, lambda context, builder, sig, args: builder.not_(args[0]))
 offer_unary(
     operator.not_,
@@ -325,7 +342,7 @@ offer_unary(
 )
 offer_unary(abs, _same, _absolute)
 offer_unary(float, _float, lambda context, builder, sig, args: emit.to_float(builder, args[0], sig.args[0]))
-offer_unary(int, _same, lambda context, builder, sig, args: args[0])
+offer_unary(int, _same, itself)
 
 
 # -- casts ------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from dataflare_vec.compiler.jit.lowering.nested.string_lists import StringListTy
 from dataflare_vec.compiler.jit.lowering.strings import output, viewcode
 from dataflare_vec.compiler.jit.lowering.strings.column import ViewElement
 from dataflare_vec.compiler.jit.types.strings import StringType, ViewType, utf8_string
-from dataflare_vec.compiler.jit.types.wide_integers import I128, NaturalType
+from dataflare_vec.compiler.jit.types.wide_integers import I128, NaturalType, natural
 from dataflare_vec.exceptions import KernelResultError
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class _ListResults(ViewElement):
         stored = cgutils.alloca_once_value(builder, self.zero(context, ty))
         builder.store(self.zero(context, ty), stored)
         with builder.if_then(builder.icmp_unsigned("!=", found.meminfo, found.meminfo.type(None))):
-            if isinstance(given.dtype, NaturalType):
+            if given.dtype == natural:
                 _shorten(builder, found)
             result = _list_value(builder, ty, found.data, found.size, found.meminfo, _I64(0))
             builder.store(result, stored)
@@ -141,7 +141,7 @@ class _ListResults(ViewElement):
     def outside(
         self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: ListResultColumn
     ) -> ir.Value | None:
-        if isinstance(given, types.List) and isinstance(given.dtype, NaturalType):
+        if isinstance(given, types.List) and given.dtype == natural:
             return _too_large(context, builder, value, given, ty)
         if ty.length is None:
             return None

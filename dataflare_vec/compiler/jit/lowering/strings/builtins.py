@@ -134,7 +134,7 @@ def _bits_load32(data, at):
     def load(data, at):
         if at < 0 or at + 4 > data._nbytes:
             raise IndexError("word out of range")
-        return _load32(data._data, at)
+        return public_bits.word(_load32(data._data, at))
 
     return load
 
@@ -147,6 +147,6 @@ def _bits_load64(data, at):
     def load(data, at):
         if at < 0 or at + 8 > data._nbytes:
             raise IndexError("word out of range")
-        return _load64(data._data, at)
+        return public_bits.word(_load64(data._data, at))
 
     return load

@@ -14,7 +14,7 @@ from numba.core import types
 from numba.extending import intrinsic, overload, register_jitable
 
 from dataflare_vec.bits import float_bits
-from dataflare_vec.compiler.jit.types.wide_integers import NaturalType, WideIntType
+from dataflare_vec.compiler.jit.types.wide_integers import NaturalType, WideIntType, widened
 from dataflare_vec.definition.python_values import TOO_LONG
 
 _I1, _I64, _I128 = ir.IntType(1), ir.IntType(64), ir.IntType(128)
@@ -39,7 +39,8 @@ def _narrowed(unsigned):
         def generate(context, builder, signature, arguments):
             found = builder.trunc(arguments[0], _I64)
             again = (builder.zext if unsigned else builder.sext)(found, _I128)
-            with builder.if_then(builder.icmp_signed("!=", again, arguments[0]), likely=False):
+            number = widened(builder, arguments[0], value)
+            with builder.if_then(builder.icmp_signed("!=", again, number), likely=False):
                 context.call_conv.return_user_exc(builder, OverflowError, (_TOO_LARGE,))
             return found
 
