@@ -180,7 +180,7 @@ def test_the_options_of_decorators_are_those_they_take(name):
     tree = ast.parse((ROOT / "dataflare_vec/definition/signatures.py").read_text())
     takes = set(inspect.signature(getattr(dfv, name)).parameters)
     options = declared(tree, f"{kinds.get(name, 'State')}Options")
-    assert options == takes - {"function", "init", "merge", "finish"}
+    assert options == takes - {"function", "init", "merge", "finish", "block"}
 
 
 def test_the_overloads_of_apply_take_what_it_takes():

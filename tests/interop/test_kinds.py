@@ -185,8 +185,6 @@ def test_expressions_inside_a_query():
     assert grouped["half"].to_list() == [2.5, 0.0, -1.5]
     with pytest.raises(ValueError, match="can't drop rows"):
         dfv.expr(HALF, "x", on_error="drop")
-    with pytest.raises(ValueError, match="can't drop failed rows"):
-        FRAME.lazy().pipe(dfv.apply, HALF, on_error="drop")
 
 
 def test_a_call_like_the_last_one_is_not_confused_with_another():

@@ -295,13 +295,14 @@ PROGRAM = """
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    try:
-        query.select(pl.col("running").max()).collect(engine=sys.argv[1])
-    except KeyboardInterrupt:
+    try:  # Polars raises one of its own thread's, and then, sooner or later, Python its own
         try:
-            time.sleep(1)  # Polars raises one of its own thread's, and then Python its own
+            query.select(pl.col("running").max()).collect(engine=sys.argv[1])
         except KeyboardInterrupt:
             pass
+        time.sleep(1)
+    except KeyboardInterrupt:
+        pass
     left = [thread.name for thread in threading.enumerate() if thread.name == "dataflare_vec query"]
     print("interrupted", len(left))
 """

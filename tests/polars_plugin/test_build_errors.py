@@ -59,7 +59,7 @@ def test_a_row_that_fails_is_named(library):
     line = fare.__code__.co_firstlineno + 2
     assert message == (
         "plugin `fare`: row 2 of a batch of 3 (distance=-0.1, minutes=-7): ValueError: distance is negative: "
-        f'\N{EURO SIGN} (test_errors.py, line {line}); pass on_error="null" to go on without such rows'
+        f'\N{EURO SIGN} (test_build_errors.py, line {line}); pass on_error="null" to go on without such rows'
     )
 
 
@@ -77,7 +77,7 @@ def test_a_message_that_is_made_when_it_raises(library):
     """Only the plain function makes it: the line stands for it."""
     frame = pl.DataFrame({"d": [1.0], "m": [1]})
     message = failing(frame, library.expr("fare", "d", "m", stops=101))
-    assert "(distance=1.0, minutes=1): KeyError (test_errors.py, line " in message
+    assert "(distance=1.0, minutes=1): KeyError (test_build_errors.py, line " in message
     assert 'KeyError(f"{stops} stops")`)' in message
 
 
