@@ -32,6 +32,11 @@ class Column:
     is_there: bool = False  # the source has been moved by the offset already
 
     @property
+    def is_computed(self) -> bool:
+        """Whether it is something else than a column of the frame as it is."""
+        return not isinstance(self.source, str) or (self.offset != 0 and not self.is_there)
+
+    @property
     def label(self) -> str:
         """The parameter's name, or which of the rows it receives this is."""
         if len(self.parameter.offsets) == 1:

@@ -12,7 +12,7 @@ from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.plugin import Form, root_names
 from dataflare_vec.engine.execution.in_query import keeping_results
 from dataflare_vec.engine.execution.lazy import apply_lazily
-from dataflare_vec.engine.stages.expression import exactly, named
+from dataflare_vec.engine.stages.expression import exactly, named, source_of
 from dataflare_vec.engine.stages.scope import empty_frame
 from dataflare_vec.interop import assemble
 from dataflare_vec.interop.batch_runner import BatchRunner
@@ -76,16 +76,14 @@ def _hoisted(frame: pl.LazyFrame, request: Request, plan: Plan) -> tuple[pl.Lazy
     for step, stage in zip(request.steps, stages, strict=True):
         items = list(step.binding.items)
         for i, item in enumerate(items):
-            if not isinstance(item, Column) or (isinstance(item.source, str) and not item.offset):
+            if not isinstance(item, Column) or not item.is_computed:
                 continue
-            source = exactly(item.source) if isinstance(item.source, str) else item.source
+            source = source_of(item)
             roots = root_names(source)
             if roots is not None and columns.issuperset(roots):
                 name = internal(f"{step.plugin.name}({item.label}) of step {len(steps)}")
-                frame = frame.with_columns(
-                    (source.shift(-item.offset) if item.offset else source).alias(name)
-                )
-                items[i] = Column(item.parameter, name, item.offset, is_there=True)
+                frame = frame.with_columns(source.alias(name))
+                items[i] = replace(item, source=name, is_there=True)
         read = tuple(item for item in items if isinstance(item, Column))
         steps.append(
             step._replace(binding=replace(step.binding, items=tuple(items), columns=read), kept=None)

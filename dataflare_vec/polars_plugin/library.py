@@ -12,7 +12,7 @@ from polars.plugins import register_plugin_function
 from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.definition.binding import Column, bind
-from dataflare_vec.engine.stages.expression import exactly
+from dataflare_vec.engine.stages.expression import as_column
 from dataflare_vec.exceptions import ArgumentError, BindingError, PluginNotFoundError
 from dataflare_vec.files.atomic_write import atomic_file
 from dataflare_vec.polars_plugin.functions import ON_ERROR
@@ -162,8 +162,7 @@ class PluginLibrary:
                 if parameter.name in given:
                     constants[parameter.name] = item.value
             elif isinstance(item, Column):
-                source = item.source
-                sources.append(exactly(source) if isinstance(source, str) else source)
+                sources.append(as_column(item.source))
             else:
                 sources.append(self._literal(plugin.name, parameter.name, item.value))
         return sources, constants

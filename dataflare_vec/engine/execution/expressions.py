@@ -16,7 +16,7 @@ from dataflare_vec.engine.execution.in_query import run_in_query
 from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.planning.plan import RepeatedPlan
 from dataflare_vec.engine.planning.steps import remember, use_key
-from dataflare_vec.engine.stages.expression import build_expression, exactly, named
+from dataflare_vec.engine.stages.expression import as_column, build_expression, named, source_of
 from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import DataFlareError, KernelResultError
 
@@ -228,15 +228,7 @@ def _inner(step: BoundStep) -> tuple[BoundStep, list[str]]:
 
 def _sources(step: BoundStep) -> list[pl.Expr]:
     """Return the expressions for the names of `_inner`."""
-    columns = [
-        _column(item.source) if not item.offset else _column(item.source).shift(-item.offset)
-        for item in step.binding.columns
-    ]
-    return [*columns, *map(_column, step.by)]
-
-
-def _column(source: str | pl.Expr) -> pl.Expr:
-    return exactly(source) if isinstance(source, str) else source
+    return [*map(source_of, step.binding.columns), *map(as_column, step.by)]
 
 
 def as_aggregation(request: Request) -> pl.Expr:

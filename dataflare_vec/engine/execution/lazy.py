@@ -16,7 +16,7 @@ from dataflare_vec.engine.execution.in_query import in_query
 from dataflare_vec.engine.execution.query_node import QueryNode
 from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.planning.plan import Plan
-from dataflare_vec.engine.stages.expression import exactly, named
+from dataflare_vec.engine.stages.expression import exactly, named, source_of
 from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import ArgumentError
 
@@ -107,13 +107,13 @@ class _Growing:
 
     def add_kernel(self, step: BoundStep, stage: Stage) -> None:
         """Add a row kernel, a column kernel or a filter to the node."""
-        computed = [item for item in step.binding.columns if _is_computed(item)]
+        computed = [item for item in step.binding.columns if item.is_computed]
         if not all(map(self._is_below, computed)):
             self._close(f"`{step.plugin.name}` reads an expression of what comes out of them")
         readable = dict(self.names)
         items = []
         for item in step.binding.items:
-            if isinstance(item, Column) and _is_computed(item):
+            if isinstance(item, Column) and item.is_computed:
                 name = self._hoist(step, item)
                 readable[name] = name
                 item = replace(item, source=name, is_there=True)
@@ -151,7 +151,7 @@ class _Growing:
 
     def _is_below(self, item: Column) -> bool:
         """Whether a parameter's expression is the same below the node: of as many rows, and of the data."""
-        roots = root_names(_source(item))
+        roots = root_names(source_of(item))
         if self.node.decides or roots is None:
             return not self.node.steps
         return all(self.names[name] == name for name in roots)
@@ -160,9 +160,7 @@ class _Growing:
         """Let Polars compute below the node what a parameter is bound to; return the name of its column."""
         self.hoisted += 1
         name = internal(f"{step.plugin.name}({item.label}), expression {self.hoisted}")
-        source = _source(item)
-        source = source.shift(-item.offset) if item.offset else source
-        self.data = self.data.with_columns(source.alias(name))
+        self.data = self.data.with_columns(source_of(item).alias(name))
         return name
 
     def _close(self, reason: str) -> None:
@@ -185,15 +183,6 @@ def _difference(one: Request, other: Request) -> str:
     if one.runtime is not other.runtime and vars(one.runtime) != vars(other.runtime):
         return "the calls have other managers or logs"
     return ""
-
-
-def _is_computed(item: Column) -> bool:
-    """Whether a parameter reads something else than a column as it is."""
-    return item.offset != 0 or not isinstance(item.source, str)
-
-
-def _source(item: Column) -> pl.Expr:
-    return exactly(item.source) if isinstance(item.source, str) else item.source
 
 
 def _reduced(frame: pl.LazyFrame, request: Request, plan: Plan) -> pl.LazyFrame:

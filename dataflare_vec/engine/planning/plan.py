@@ -20,8 +20,8 @@ from dataflare_vec.engine.stages.expression import (
     Owner,
     build_expression,
     columns_of,
-    exactly,
     expression_dtype,
+    source_of,
 )
 from dataflare_vec.engine.stages.fused_call import chained
 from dataflare_vec.engine.stages.inferred import Interpreted, infer_outputs
@@ -357,13 +357,10 @@ class Plan:
         """Return the names of the columns that a kernel reads, one for each column parameter."""
         reads = []
         for item in step.binding.columns:
-            source = item.source
-            if item.offset and not item.is_there:
-                column = exactly(source) if isinstance(source, str) else source
-                source = column.shift(-item.offset)
-            if not isinstance(source, str):
-                source = self._bound_expression(step, item.label, source, scope)
-            reads.append(source)
+            if item.is_computed:
+                reads.append(self._bound_expression(step, item.label, source_of(item), scope))
+            else:
+                reads.append(str(item.source))
         return reads
 
     def _bound_expression(self, step: BoundStep, parameter: str, source: pl.Expr, scope: ColumnScope) -> str:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 #: No rows are selected, and none fail: see `jit.abi.arguments`.
 ALL_ROWS = (0, 0, 0, 0, 0)
 
+#: By how much these arguments change from row to row: bit offsets of two bitmaps.
+STRIDES_OF_ROWS = (0, 1, 0, 1, 0)
+
 #: Which rows a filter keeps, as a column that is made.
 MADE_MASK = Made("", FORMATS[pl.Boolean], 0, MASK)
 
@@ -341,7 +344,7 @@ def strides_of(
         strides += next(left).strides if constants is None else [0] * len(constants)
     for layout in outputs:
         strides += layout.strides
-    return [*strides, 0, 1, 0, 1, 0]  # bit offsets of the selection and of the failed rows
+    return [*strides, *STRIDES_OF_ROWS]
 
 
 def _placed(

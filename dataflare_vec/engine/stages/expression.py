@@ -221,6 +221,17 @@ def exactly(name: str) -> pl.Expr:
     return pl.col(name)
 
 
+def as_column(source: str | pl.Expr) -> pl.Expr:
+    """Return a column by its name, an expression as it is."""
+    return exactly(source) if isinstance(source, str) else source
+
+
+def source_of(item: Column) -> pl.Expr:
+    """Return what a parameter is bound to, moved to the row that it reads."""
+    source = as_column(item.source)
+    return source if item.is_there or not item.offset else source.shift(-item.offset)
+
+
 def columns_of(expression: pl.Expr, scope: ColumnScope) -> Sequence[str]:
     """Return the columns that an expression reads; all there are if it means them by a pattern."""
     names = root_names(expression)

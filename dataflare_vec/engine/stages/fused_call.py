@@ -16,7 +16,14 @@ import polars as pl
 from dataflare_vec.arrow.c_data import FORMATS, Exported, import_series
 from dataflare_vec.arrow.layouts import Bits, FixedWidth
 from dataflare_vec.compiler.native.columns import NO_MEMORY, CallState, Made, functions
-from dataflare_vec.engine.stages.direct import ALL_ROWS, MADE_MASK, DirectPipeline, SomeFailed, buffer_width
+from dataflare_vec.engine.stages.direct import (
+    ALL_ROWS,
+    MADE_MASK,
+    STRIDES_OF_ROWS,
+    DirectPipeline,
+    SomeFailed,
+    buffer_width,
+)
 from dataflare_vec.engine.stages.fused import block_rows
 
 if TYPE_CHECKING:
@@ -29,8 +36,6 @@ if TYPE_CHECKING:
 
 _NO_COLUMN = (0, 0, 0, 0)
 _WIDEST = 8  # bytes of a value
-#: By how much the arguments behind the columns change from row to row: bit offsets of two bitmaps.
-_STRIDES_BEHIND = (0, 1, 0, 1, 0)
 
 
 def chained(calls: Sequence[DirectCall | None], names: Collection[str]) -> Direct | FusedCall | None:
@@ -226,7 +231,7 @@ class _Program:
         if is_selecting:
             self._from_state.append((len(words), self._mask))  # as the selection
         words.extend(ALL_ROWS)
-        strides.extend(_STRIDES_BEHIND)
+        strides.extend(STRIDES_OF_ROWS)
         self._strides.append(strides)
         at = i * self._each
         words[at + 2], words[at + 3] = strides.buffer_info()[0], len(strides)
