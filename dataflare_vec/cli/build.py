@@ -45,6 +45,13 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--wheel", action="store_true", help="write a wheel, too: a Python package that needs Polars only"
     )
+    parser.add_argument(
+        "--target",
+        default="",
+        metavar="TARGET[,TARGET…]",
+        help="what to build for: linux-x86_64, linux-aarch64, macos-arm64, macos-x86_64, windows-x86_64; by "
+        "default for machines like this one",
+    )
     parser.add_argument("--version", default="0.1.0", help="version of the wheel (0.1.0)")
     common.add_plugins_option(parser)
     parser.set_defaults(run=run)
@@ -54,6 +61,8 @@ def run(options: Namespace) -> int:
     """Build the library and say where it is, and what it is built for; 2 if a plugin or type is wrong."""
     from dataflare_vec.exceptions import DataFlareError
     from dataflare_vec.polars_plugin.build import build
+    from dataflare_vec.polars_plugin.linker import linker
+    from dataflare_vec.polars_plugin.targets import target_of
     from dataflare_vec.polars_plugin.wheel import check_names
 
     try:
@@ -64,17 +73,23 @@ def run(options: Namespace) -> int:
         if options.wheel:
             check_names(name, options.version)
         wanted = {plugin: types.get(plugin.name) for plugin in plugins.values()}
-        library = build(wanted, output=options.output, name=name)
-        wheel = library.write_wheel(options.output, version=options.version) if options.wheel else None
+        targets = [target_of(one or None) for one in options.target.split(",")]
+        for target in targets:
+            linker(target)  # before the first is built
+        libraries = [build(wanted, output=options.output, name=name, target=one.name) for one in targets]
+        wheels = [
+            library.write_wheel(options.output, version=options.version)
+            for library in libraries
+            if options.wheel
+        ]
     except (DataFlareError, ValueError) as error:
         return common.complain(error)
-    for plugin, schemas in library.schemas.items():
+    for plugin, schemas in libraries[0].schemas.items():
         for schema in schemas:
             columns = ", ".join(f"{parameter}: {dtype}" for parameter, dtype in schema.items())
             sys.stdout.write(f"{plugin}({columns})\n")
-    sys.stdout.write(f"in {library.path}\n")
-    if wheel is not None:
-        sys.stdout.write(f"and {wheel}\n")
+    sys.stdout.write("".join(f"in {library.path}\n" for library in libraries))
+    sys.stdout.write("".join(f"and {wheel}\n" for wheel in wheels))
     return 0
 
 

@@ -32,6 +32,7 @@ _OPTIONS = (
     "partition_by",
     "quote_char",
     "separator",
+    "target",
     "version",
 )
 

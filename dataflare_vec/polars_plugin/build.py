@@ -15,8 +15,9 @@ from dataflare_vec.definition.registry import default_registry
 from dataflare_vec.exceptions import ArgumentError, BindingError
 from dataflare_vec.polars_plugin.functions import check_can_be_built, compile_function
 from dataflare_vec.polars_plugin.library import PluginLibrary, write_file
-from dataflare_vec.polars_plugin.linker import check_machine, link, linker
+from dataflare_vec.polars_plugin.linker import link, linker
 from dataflare_vec.polars_plugin.source import tables
+from dataflare_vec.polars_plugin.targets import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ def build(
     *,
     output: str | Path = ".",
     name: str | None = None,
+    target: str | None = None,
 ) -> PluginLibrary:
     """Build kernels into a native library, which Polars loads without Python, Numba or this package.
 
@@ -46,6 +48,10 @@ def build(
         Folder for the library; it is made if it isn't there.
     name
         What the file is called, before a digest of its content; by default as the first plugin.
+    target
+        System and processors that it is for: ``"linux-x86_64"``, ``"linux-aarch64"``, ``"macos-arm64"``,
+        ``"macos-x86_64"`` or ``"windows-x86_64"``; by default those of the machine at hand. For another one
+        ``ziglang`` links.
 
     Returns
     -------
@@ -57,7 +63,9 @@ def build(
     BuildError
         If a plugin can't be built, with the reason, or the linker fails.
     MissingDependencyError
-        If there is no linker.
+        If there is no linker, or none for another machine.
+    ArgumentError
+        If there is no such target.
     BindingError, ColumnTypeError, KernelCompileError, KernelResultError
         As `compile_ahead` does.
     SinkError
@@ -65,9 +73,10 @@ def build(
 
     Notes
     -----
-    Built are numbers, booleans, dates, times, datetimes and durations, for Linux on x86-64 processors of 2013
-    and later (level v3), with loops beside for those that have AVX-512 (v4). Constants are keyword arguments.
-    The result's dtype, and that columns are of dtypes that the plugin was built for, are known when Polars
+    Built are numbers, booleans, dates, times, datetimes and durations. On x86-64 a library needs a processor
+    of 2013 or later (level v3), and on Linux and Windows it has loops beside for those with AVX-512 (v4); on
+    64-bit ARM it needs any of Apple's own, and any at all on Linux. Constants are keyword arguments. The
+    result's dtype, and that columns are of dtypes that the plugin was built for, are known when Polars
     plans a query. Results are those of `apply`, bit for bit; an error names the first row that fails. Ctrl-C
     doesn't end a loop of the kernel's that has no end.
 
@@ -89,11 +98,11 @@ def build(
     25.0
     """
     wanted = _wanted(plugins, schema)
-    check_machine()
+    goal = target_of(target)
     for plugin, schemas in wanted.items():
         check_can_be_built(plugin, schemas)
-    command = linker()
-    functions = [compile_function(plugin, schemas) for plugin, schemas in wanted.items()]
+    command = linker(goal)
+    functions = [compile_function(plugin, schemas, goal) for plugin, schemas in wanted.items()]
     stem = name or functions[0].plugin.name
     objects = {
         signature.symbol(loop): file.code
@@ -101,13 +110,14 @@ def build(
         for signature in function.signatures
         for loop, file in signature.loops.items()
     }
-    content = link(tables(stem, functions), objects, command)
+    content = link(tables(stem, functions, goal), objects, command, goal)
     digest = hashlib.sha256(content).hexdigest()[:16]  # Polars keeps what it has loaded from a path
-    path = write_file(Path(output), f"{stem}-{digest}.so", content)
+    path = write_file(Path(output), f"{stem}-{digest}{goal.suffix}", content)
     return PluginLibrary(
         path,
         {function.plugin.name: function.plugin for function in functions},
         {function.plugin.name: function.schemas for function in functions},
+        goal.name,
     )
 
 

@@ -29,14 +29,12 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.codegen.other_processors import ObjectFile
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.plugin import Parameter, Plugin
+    from dataflare_vec.polars_plugin.targets import Target
 
 #: Columns, constants and results of a function, at most: `MAX_COLUMNS` of `runtime/plugin.h`.
 MOST = 64
 #: The keyword argument of all functions.
 ON_ERROR = "on_error"
-
-#: The level of processors that a library needs; of others it has what is tried first.
-LOWEST = "v3"
 
 _INTERRUPTED = "dfv_interrupted"  # which `runtime/call.c` has
 _CONSTANTS = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT"}
@@ -165,7 +163,7 @@ def _reasons_of_dtypes(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> 
         yield "it is given the same dtypes twice"
 
 
-def compile_function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> BuiltFunction:
+def compile_function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]], target: Target) -> BuiltFunction:
     """Compile a plugin for a library.
 
     Raises
@@ -177,26 +175,32 @@ def compile_function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> Bu
     """
     check(plugin)
     signatures = tuple(
-        _compile_signature(plugin, schema, f"loop_{plugin.name}_{i}") for i, schema in enumerate(schemas)
+        _compile_signature(plugin, schema, f"loop_{plugin.name}_{i}", target)
+        for i, schema in enumerate(schemas)
     )
     return BuiltFunction(plugin, tuple(schemas), signatures)
 
 
-def _compile_signature(plugin: Plugin, schema: Mapping[str, Any], name: str) -> BuiltSignature:
+def _compile_signature(
+    plugin: Plugin, schema: Mapping[str, Any], name: str, target: Target
+) -> BuiltSignature:
     import_compiler()
-    from dataflare_vec.compiler.jit.codegen.other_processors import LEVELS, compiling_for, write_object
+    from dataflare_vec.compiler.jit.codegen.other_processors import Processor, compiling_for, write_object
 
     # A filter answers with its Boolean, as in an expression.
     info = replace(plugin.info, plugin_type=PluginType.TRANSFORMER)
     binding = bind(replace(plugin, info=info), {})
     dtypes = [schema[item.parameter.name] for item in binding.columns]
     loops: dict[BuiltLoop, ObjectFile] = {}
-    for level, processor in LEVELS.items():
+    for level, about in target.levels.items():
+        processor = Processor(target.triple, *about)
         with compiling_for(processor):
             prepared = specialise(binding, dtypes)
             outputs = _outputs(plugin, prepared)
             kernel = prepared.kernel.compiled
-            for variant in _variants(has_general=kernel.has_general_variant, is_lowest=level == LOWEST):
+            for variant in _variants(
+                has_general=kernel.has_general_variant, is_lowest=level == target.lowest
+            ):
                 loop = BuiltLoop(level, variant)
                 library = kernel.library_of(variant)
                 _check_instructions(plugin, library)

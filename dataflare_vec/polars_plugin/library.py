@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +13,12 @@ from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.definition.binding import Column, bind
 from dataflare_vec.engine.stages.expression import as_column
-from dataflare_vec.exceptions import ArgumentError, BindingError, PluginNotFoundError
+from dataflare_vec.exceptions import ArgumentError, BindingError, BuildError, PluginNotFoundError
 from dataflare_vec.files.atomic_write import atomic_file
 from dataflare_vec.polars_plugin.functions import ON_ERROR
 from dataflare_vec.polars_plugin.literals import literal_dtypes
-from dataflare_vec.polars_plugin.wheel import check_names, file_name, wheel
+from dataflare_vec.polars_plugin.targets import TARGETS, this_machine
+from dataflare_vec.polars_plugin.wheel import Package, check_names, wheel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,11 +55,14 @@ class PluginLibrary:
         The plugins in it, by name.
     schemas : dict
         For each plugin the dtypes that it is built for: dicts from parameter to dtype.
+    target : str
+        System and processors that it is for.
     """
 
     path: Path
     plugins: Mapping[str, Plugin]
     schemas: Mapping[str, tuple[Mapping[str, Any], ...]]
+    target: str = field(default_factory=this_machine)
 
     def expr(self, plugin: str, *columns: str | pl.Expr, on_error: str = "raise", **bindings: Any) -> pl.Expr:
         """Return a plugin of the library as an expression, which runs without Python.
@@ -85,6 +89,8 @@ class PluginLibrary:
         ------
         PluginNotFoundError
             If the library has no such plugin.
+        BuildError
+            If the library is for another kind of machine.
         BindingError, ArgumentError
             If the arguments don't fit it. That a column is of a dtype that it wasn't built for is Polars'
             ComputeError, when it plans the query.
@@ -93,6 +99,9 @@ class PluginLibrary:
         if found is None:
             hint = near_matches(plugin, self.plugins)
             raise PluginNotFoundError(plugin=plugin, hint=hint)
+        if self.target != this_machine():
+            msg = f"the library is for {self.target}, and this is {this_machine()}; install its wheel there"
+            raise BuildError(msg, plugin=plugin, expected=self.target, got=this_machine())
         if on_error not in ("raise", "null"):
             expected = '"raise" or "null"'
             raise ArgumentError(argument=ON_ERROR, expected=expected, got=repr(on_error))
@@ -139,14 +148,15 @@ class PluginLibrary:
 
         Notes
         -----
-        The name of the wheel says which version of glibc it needs: where the machine at hand has a new one,
-        build with ``ziglang``, by ``CC="python -m ziglang cc -target x86_64-linux-gnu.2.19"``.
+        Its name says what it runs on. On Linux that is a version of glibc: where the machine at hand has a
+        new one, build with ``ziglang``, by ``CC="python -m ziglang cc -target x86_64-linux-gnu.2.19"``. The
+        library in it is called by the package and its version: a plan that one system has written finds it
+        on another.
         """
         name = name or self.path.name.rpartition("-")[0]
         check_names(name, version)
-        library = self.path.read_bytes()
-        content = wheel(name, version, (self.path.name, library), self.plugins, self.schemas)
-        return write_file(Path(output), file_name(name, version, library), content)
+        package = Package(name, version, self.path.read_bytes(), TARGETS[self.target])
+        return write_file(Path(output), package.wheel, wheel(package, self.plugins, self.schemas))
 
     def _bound(self, plugin: Plugin, given: Mapping[str, Any]) -> tuple[list[pl.Expr], dict[str, Any]]:
         """Return the columns, and the constants that aren't the default, by name."""

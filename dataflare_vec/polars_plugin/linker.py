@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import shlex
 import shutil
 import subprocess
@@ -18,29 +17,13 @@ from dataflare_vec.exceptions import BuildError, MissingDependencyError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dataflare_vec.polars_plugin.targets import Target
+
 _RUNTIME = Path(__file__).parent / "runtime"
-_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-fvisibility=hidden", "-shared", "-s")
-# What is missing is said when the library is built, not when it is loaded; and what is the same has one name.
-_LINKER_FLAGS = ("-Wl,--no-undefined", "-Wl,--build-id=none")
-# Runs on systems with a C library of 2014 or later, whatever the machine at hand has.
-_ZIG_TARGET = "x86_64-linux-gnu.2.19"
+_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-fvisibility=hidden", "-shared")
 
 
-def check_machine() -> None:
-    """Raise if no library can be built on a machine like this.
-
-    Raises
-    ------
-    BuildError
-        Naming those on which it can.
-    """
-    if sys.platform != "linux" or platform.machine() != "x86_64":
-        got = f"{sys.platform} on {platform.machine()}"
-        msg = f"native libraries can be built on Linux on x86_64 yet, this is {got}"
-        raise BuildError(msg, expected="linux on x86_64", got=got)
-
-
-def linker() -> list[str]:
+def linker(target: Target) -> list[str]:
     """Return the command that compiles C and links.
 
     Raises
@@ -48,21 +31,25 @@ def linker() -> list[str]:
     MissingDependencyError
         If there is none.
     """
-    for name, *arguments in filter(None, (shlex.split(os.environ.get("CC", "")), ["cc"], ["gcc"], ["clang"])):
-        found = shutil.which(name)
-        if found:
-            return [found, *arguments]
+    if target.is_here:
+        named = shlex.split(os.environ.get("CC", ""))
+        for name, *arguments in filter(None, (named, ["cc"], ["gcc"], ["clang"])):
+            found = shutil.which(name)
+            if found:
+                return [found, *arguments]
     if find_spec("ziglang") is not None:
-        return [sys.executable, "-m", "ziglang", "cc", "-target", _ZIG_TARGET]
+        return [sys.executable, "-m", "ziglang", "cc", "-target", target.zig]
     msg = (
         "a native library needs a linker: there is no C compiler (`cc`, `gcc`, `clang`, or what CC names), "
         "and `ziglang` isn't installed"
+        if target.is_here
+        else f"a native library for {target.name} is linked by `ziglang`, which isn't installed"
     )
     hint = 'python -m pip install "dataflare_vec[build]"'
     raise MissingDependencyError(msg, library="ziglang", extra="build", hint=hint)
 
 
-def link(tables: str, objects: Mapping[str, bytes], command: list[str]) -> bytes:
+def link(tables: str, objects: Mapping[str, bytes], command: list[str], target: Target) -> bytes:
     """Return a library.
 
     Parameters
@@ -73,6 +60,8 @@ def link(tables: str, objects: Mapping[str, bytes], command: list[str]) -> bytes
         Object files by name.
     command
         What links.
+    target
+        What it is linked for.
 
     Raises
     ------
@@ -85,9 +74,10 @@ def link(tables: str, objects: Mapping[str, bytes], command: list[str]) -> bytes
         for name, code in objects.items():
             (build / f"{name}.o").write_bytes(code)
         sources = ["tables.c", *(f"{name}.o" for name in objects), *map(str, sorted(_RUNTIME.glob("*.c")))]
-        arguments = [*command, *_FLAGS, f"-I{_RUNTIME}", *sources, "-o", "library.so", *_LINKER_FLAGS]
-        done = subprocess.run([*arguments, "-lm", "-lpthread"], cwd=build, capture_output=True, text=True)
+        written = f"library{target.suffix}"
+        arguments = [*command, *_FLAGS, f"-I{_RUNTIME}", *sources, "-o", written, *target.link]
+        done = subprocess.run(arguments, cwd=build, capture_output=True, text=True)
         if done.returncode:
             msg = f"the linker `{' '.join(command)}` failed: {done.stderr.strip()[-2000:]}"
             raise BuildError(msg)
-        return (build / "library.so").read_bytes()
+        return (build / written).read_bytes()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from dataflare_vec.compiler.kernel import LoopVariant
 from dataflare_vec.polars_plugin.functions import (
-    LOWEST,
     BuiltLoop,
     constant_bits,
     constant_kind,
@@ -18,14 +17,15 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition.plugin import Parameter
     from dataflare_vec.polars_plugin.functions import BuiltFunction, BuiltSignature
+    from dataflare_vec.polars_plugin.targets import Target
 
 
-def tables(name: str, functions: Sequence[BuiltFunction]) -> str:
+def tables(name: str, functions: Sequence[BuiltFunction], target: Target) -> str:
     """Return the tables of the library ``name``."""
     lines = ['#include "plugin.h"', "", f"const char dfv_library[] = {_text(name)};", ""]
     lines += _exceptions(functions)
     for function in functions:
-        lines += _function(function)
+        lines += _function(function, target)
     return "\n".join([*lines, ""])
 
 
@@ -42,7 +42,7 @@ def _exceptions(functions: Sequence[BuiltFunction]) -> Iterator[str]:
     yield f"const int dfv_exception_count = {len(rows)};"
 
 
-def _function(function: BuiltFunction) -> Iterator[str]:
+def _function(function: BuiltFunction, target: Target) -> Iterator[str]:
     name = function.plugin.name
     yield ""
     columns = [_text(parameter.name) for parameter in function.columns]
@@ -51,7 +51,9 @@ def _function(function: BuiltFunction) -> Iterator[str]:
     yield from _array("const int", f"parameters_{name}", _parameters(function))
     for i, signature in enumerate(function.signatures):
         yield from _parts(signature, f"{name}_{i}")
-    signatures = [_signature(signature, f"{name}_{i}") for i, signature in enumerate(function.signatures)]
+    signatures = [
+        _signature(signature, f"{name}_{i}", target) for i, signature in enumerate(function.signatures)
+    ]
     yield from _array("const Signature", f"signatures_{name}", signatures)
     fields = [
         _text(name),
@@ -88,15 +90,17 @@ def _parts(signature: BuiltSignature, suffix: str) -> Iterator[str]:
     yield from _array("const Output", f"outputs_{suffix}", outputs)
 
 
-def _signature(signature: BuiltSignature, suffix: str) -> str:
+def _signature(signature: BuiltSignature, suffix: str, target: Target) -> str:
     def pair(level: str, *, general: bool = False) -> str:
         loops = [BuiltLoop(level, LoopVariant(nulls, False, general)) for nulls in (False, True)]
         return ", ".join(signature.symbol(one) if one in signature.loops else "NULL" for one in loops)
 
+    lowest, *higher = target.levels
+    wide = higher[0] if higher else "none"
     (records,) = [signature.symbol(loop) for loop in signature.loops if loop.variant.records_errors]
     fields = [
         f"inputs_{suffix}, outputs_{suffix}, {len(signature.outputs)}",
-        f"{{{pair(LOWEST)}}}, {{{pair(LOWEST, general=True)}}}, {records}, {{{pair('v4')}}}",
+        f"{{{pair(lowest)}}}, {{{pair(lowest, general=True)}}}, {records}, {{{pair(wide)}}}",
     ]
     return f"{{{', '.join(fields)}}}"
 

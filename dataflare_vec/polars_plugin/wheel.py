@@ -8,6 +8,7 @@ import inspect
 import io
 import re
 import zipfile
+from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.polars_plugin.targets import Target
 
 #: Whose plugins have the ABI that `runtime/` speaks, and keyword arguments as they are passed.
 _POLARS = "polars>=0.20.6"
@@ -81,31 +83,55 @@ def check_names(name: str, version: str) -> None:
         raise ArgumentError(argument="version", expected="a version such as 1.0.2", got=repr(version))
 
 
-def file_name(name: str, version: str, library: bytes) -> str:
-    """Return the name of a wheel, with the oldest system that its library runs on."""
-    glibc = max([_OLDEST_GLIBC, *(int(minor) for minor in _GLIBC.findall(library))])
-    return f"{name}-{version}-py3-none-manylinux_2_{glibc}_x86_64.whl"
+@dataclass(frozen=True)
+class Package:
+    """What a wheel is called, and the library in it.
+
+    Attributes
+    ----------
+    name, version
+        Of the package.
+    library
+        The content of its library.
+    target
+        What that is for.
+    """
+
+    name: str
+    version: str
+    library: bytes
+    target: Target
+
+    @property
+    def tag(self) -> str:
+        """What it runs on: any Python, and systems from the oldest on that the library runs on."""
+        glibc = max([_OLDEST_GLIBC, *(int(minor) for minor in _GLIBC.findall(self.library))])
+        return f"py3-none-{self.target.wheels.format(glibc=glibc)}"
+
+    @property
+    def wheel(self) -> str:
+        """The name of the wheel."""
+        return f"{self.name}-{self.version}-{self.tag}.whl"
+
+    @property
+    def file(self) -> str:
+        """The name of the library: the same on all systems that call libraries alike, as plans have it."""
+        return f"{self.name}-{self.version}{self.target.suffix}"
 
 
 def wheel(
-    name: str,
-    version: str,
-    library: tuple[str, bytes],
-    plugins: Mapping[str, Plugin],
-    schemas: Mapping[str, Sequence[Mapping[str, Any]]],
+    package: Package, plugins: Mapping[str, Plugin], schemas: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> bytes:
     """Return the content of a wheel.
 
     Parameters
     ----------
-    name, version
-        Of the package.
-    library
-        Name and content of the shared library.
+    package
+        What it is called, and its library.
     plugins, schemas
-        What is in it, and what each is built for.
+        What is in that, and what each is built for.
     """
-    tag = file_name(name, version, library[1]).removesuffix(".whl").split("-", 2)[2]
+    name, version = package.name, package.version
     about = f"{name}-{version}.dist-info"
     metadata = (
         f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
@@ -113,11 +139,11 @@ def wheel(
         f"Requires-Python: >=3.9\nRequires-Dist: {_POLARS}\n"
     )
     files = {
-        f"{name}/__init__.py": module(library[0], plugins, schemas).encode(),
+        f"{name}/__init__.py": module(package.file, plugins, schemas).encode(),
         f"{name}/py.typed": b"",
-        f"{name}/{library[0]}": library[1],
+        f"{name}/{package.file}": package.library,
         f"{about}/METADATA": metadata.encode(),
-        f"{about}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n".encode(),
+        f"{about}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {package.tag}\n".encode(),
     }
     records = [f"{path},sha256={_digest(content)},{len(content)}" for path, content in files.items()]
     record = f"{about}/RECORD"

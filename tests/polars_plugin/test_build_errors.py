@@ -10,7 +10,7 @@ import pytest
 from polars.plugins import register_plugin_function
 
 import dataflare_vec as dfv
-from dataflare_vec.polars_plugin import linker
+from dataflare_vec.polars_plugin import linker, targets
 from testing.oracle import plugin
 
 
@@ -280,12 +280,30 @@ def test_a_linker_that_fails(monkeypatch, tmp_path):
 def test_the_linker_that_is_named_may_have_arguments(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.setenv("CC", "python -m ziglang cc")
-    assert linker.linker() == ["/bin/python", "-m", "ziglang", "cc"]
+    here = targets.target_of(None)
+    assert linker.linker(here) == ["/bin/python", "-m", "ziglang", "cc"]
     monkeypatch.delenv("CC")
-    assert linker.linker() == ["/bin/cc"]
+    assert linker.linker(here) == ["/bin/cc"]
 
 
 def test_another_machine(monkeypatch, tmp_path):
-    monkeypatch.setattr(linker.platform, "machine", lambda: "aarch64")
-    with pytest.raises(dfv.BuildError, match="can be built on Linux on x86_64 yet, this is linux on aarch64"):
+    monkeypatch.setattr(targets.platform, "machine", lambda: "riscv64")
+    with pytest.raises(dfv.BuildError, match="windows-x86_64, and this is linux-riscv64; pass `target`"):
         dfv.build(SMALL, output=tmp_path)
+
+
+def test_an_unknown_target(tmp_path):
+    with pytest.raises(
+        dfv.ArgumentError, match=r"`target` must be one of linux-x86_64, .*did you mean"
+    ) as caught:
+        dfv.build(SMALL, output=tmp_path, target="linux-arm64")
+    assert caught.value.argument == "target"
+
+
+def test_another_target_needs_ziglang(monkeypatch, tmp_path):
+    monkeypatch.setattr(linker, "find_spec", lambda name: None)
+    with pytest.raises(
+        dfv.MissingDependencyError, match="for windows-x86_64 is linked by `ziglang`"
+    ) as caught:
+        dfv.build(SMALL, output=tmp_path, target="windows-x86_64")
+    assert (caught.value.library, caught.value.extra) == ("ziglang", "build")

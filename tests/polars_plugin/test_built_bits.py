@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from built_kernels import BUILT
@@ -9,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
-from dataflare_vec.compiler.jit.codegen import other_processors
+from dataflare_vec.polars_plugin.targets import TARGETS
 from testing.oracle import identical
 from testing.strategies import frames
 
@@ -78,10 +80,11 @@ def test_same_bits(library, plugin, schema, data):
 @pytest.fixture(scope="module")
 def lower(tmp_path_factory):
     """Return a library that has no loops for AVX-512, for a machine that has it."""
-    lowest = {"v3": other_processors.LEVELS["v3"]}
+    target = TARGETS["linux-x86_64"]
+    lowest = replace(target, levels={"v3": target.levels["v3"]})
     some = {plugin: BUILT[plugin] for plugin, _ in CASES[::4]}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(other_processors, "LEVELS", lowest)
+        patch.setitem(TARGETS, target.name, lowest)
         return dfv.build(some, output=tmp_path_factory.mktemp("library"), name="lower")
 
 

@@ -127,7 +127,7 @@ def test_what_is_in_it(library, wheel):
         assert set(zipped.namelist()) == {
             "rides/__init__.py",
             "rides/py.typed",
-            f"rides/{library.path.name}",
+            "rides/rides-1.2.0.so",
             f"{about}/METADATA",
             f"{about}/WHEEL",
             f"{about}/RECORD",

@@ -40,7 +40,7 @@ typedef struct {
 /* -- planning --------------------------------------------------------------------------------------------- */
 
 static bool is_processor_known(const Function *function) {
-    if (dfv_level() >= 3) return true;
+    if (dfv_processor() != UNFIT) return true;
     dfv_say("plugin `%s`: the library `%s` is for x86-64-v3 processors (2013 and later), which this one isn't",
             function->name, dfv_library);
     return false;
@@ -324,7 +324,7 @@ static void compute(Call *call, const SeriesExport *inputs, SeriesExport *out) {
         dfv_say("plugin `%s`: not enough memory", call->function->name);
         return;
     }
-    bool wide = call->signature->wide[0] && dfv_level() >= 4;
+    bool wide = call->signature->wide[0] && dfv_processor() == WIDE;
     call->loop = (wide ? call->signature->wide : call->signature->loops)[call->nulls];
     if (!run_all(call)) return;
     if (!dfv_export_series(call->signature, inputs[0].field->name, call->outputs, call->rows, out))

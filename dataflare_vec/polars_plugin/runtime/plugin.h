@@ -50,7 +50,7 @@ typedef struct {
     Loop loops[2];    /* without, and with nulls */
     Loop general[2];  /* tried where those fail; NULL where there are none */
     Loop records;     /* says which rows fail */
-    Loop wide[2];     /* `loops` for processors with AVX-512; NULL where there are none */
+    Loop wide[2];     /* `loops` for processors with wider vectors; NULL where there are none */
 } Signature;
 
 typedef enum { BOOLEAN, INTEGER, FLOAT } ConstantKind;
@@ -103,8 +103,9 @@ void dfv_say_value(const char *format, const void *values, int64_t row);
 /* options.c: false, and a message, if they can't be read. */
 bool dfv_read_options(const Function *function, const uint8_t *pickle, size_t size, Options *options);
 
-/* processor.c: the level of x86-64, 3 or 4; 0 for less. */
-int dfv_level(void);
+/* processor.c: whether the processor at hand is one that the library needs, or is for at its best. */
+typedef enum { UNFIT, FIT, WIDE } Processor;
+Processor dfv_processor(void);
 
 /* memory.c */
 void *dfv_allocate(size_t size);
@@ -129,7 +130,11 @@ void dfv_call(const Function *function, SeriesExport *inputs, size_t count, cons
 void dfv_field(const Function *function, const ArrowSchema *fields, size_t count, const uint8_t *pickle,
                size_t size, ArrowSchema *out);
 
+#ifdef _WIN32
+#define DFV_EXPORT __declspec(dllexport)
+#else
 #define DFV_EXPORT __attribute__((visibility("default")))
+#endif
 
 /* The symbols by which Polars finds a function. */
 #define DFV_FUNCTION(name)                                                                                     \

@@ -1,5 +1,6 @@
-/* Which level of x86-64 the processor at hand is of. Asked of it directly: not every compiler's
-   `__builtin_cpu_supports` knows, and of a virtual machine the question takes long, so it is asked once.
+/* Which level of x86-64 the processor at hand is of: 3 is needed, 4 has wide vectors. Asked of it directly: not
+   every compiler's `__builtin_cpu_supports` knows, and of a virtual machine the question takes long, so it is
+   asked once. Of 64-bit ARM there is one level, which all have.
 
    Source: x86-64 psABI, section 3.1.1, "Processor Architecture"; Intel SDM, volume 2, CPUID. */
 
@@ -8,7 +9,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-static int level;
+static Processor level = UNFIT;
 
 #define HAS(word, bits) (((word) & (bits)) == (bits))
 #define BIT(n) (1u << (n))
@@ -23,12 +24,12 @@ __attribute__((constructor)) static void find_level(void) {
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return;
     /* BMI1, AVX2, BMI2 */
     if (!lzcnt || !HAS(saved, 0x6u) || !HAS(b, BIT(3) | BIT(5) | BIT(8))) return;
-    level = 3;
+    level = FIT;
     /* AVX-512: F, DQ, CD, BW, VL */
-    if (HAS(saved, 0xe6u) && HAS(b, BIT(16) | BIT(17) | BIT(28) | BIT(30) | BIT(31))) level = 4;
+    if (HAS(saved, 0xe6u) && HAS(b, BIT(16) | BIT(17) | BIT(28) | BIT(30) | BIT(31))) level = WIDE;
 }
 
-int dfv_level(void) { return level; }
+Processor dfv_processor(void) { return level; }
 #else
-int dfv_level(void) { return 0; }
+Processor dfv_processor(void) { return FIT; }
 #endif

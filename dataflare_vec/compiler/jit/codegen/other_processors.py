@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PICKLE = ".const.pickledata."
 _BYTES = re.compile(r'c"(.*)"', re.DOTALL)
 _ESCAPED = re.compile(rb"\\([0-9A-F]{2})")
+_OWN_INSTRUCTIONS = ("llvm.x86.", "llvm.aarch64.")
 # Numba gives a message that is made at run time this class of its own, which knows how to make it.
 _DIGEST = ".sha1"
 
@@ -48,16 +49,6 @@ class Processor:
         llvm.initialize_all_asmprinters()
         target = llvm.Target.from_triple(self.triple)
         return target.create_target_machine(cpu=self.name, opt=3, reloc="pic", codemodel="default")
-
-
-_LINUX = "x86_64-unknown-linux-gnu"
-#: Levels of x86-64: of 2013 and later, and with AVX-512. Each has the features of those before it.
-_V3 = "+avx2,+bmi2,+fma,+popcnt,+sse4.2,+ssse3"
-_V4 = f"{_V3},+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl"
-LEVELS = {
-    "v3": Processor(_LINUX, "x86-64-v3", _V3),
-    "v4": Processor(_LINUX, "x86-64-v4", _V4),
-}
 
 
 class ObjectFile(NamedTuple):
@@ -96,8 +87,8 @@ def write_object(library: Any, processor: Processor, name: str) -> ObjectFile:
 
     Nothing else is seen from outside: several of these go into one file.
     """
-    module = library._final_module.clone()
-    module.triple = processor.triple
+    module, machine = library._final_module.clone(), processor.machine()
+    module.triple, module.data_layout = processor.triple, str(machine.target_data)
     for item in (*module.functions, *module.global_variables):
         if item.is_declaration:
             continue
@@ -105,12 +96,12 @@ def write_object(library: Any, processor: Processor, name: str) -> ObjectFile:
             item.name, item.visibility = name, "hidden"
         else:
             item.linkage = "internal"
-    return ObjectFile(processor.machine().emit_object(module), external_names(module), _exceptions(module))
+    return ObjectFile(machine.emit_object(module), external_names(module), _exceptions(module))
 
 
 def uses_instructions_of(module: Any) -> tuple[str, ...]:
     """Return which of a processor's own instructions a module asks for by name."""
-    return tuple(one.name for one in module.functions if one.name.startswith("llvm.x86."))
+    return tuple(one.name for one in module.functions if one.name.startswith(_OWN_INSTRUCTIONS))
 
 
 def _exceptions(module: Any) -> tuple[bytes, ...]:

@@ -130,13 +130,13 @@ def _reduce_any(module: ir.Module, x: Value, large: Value, small: Any) -> trigon
     return trigonometric.Reduced(*merged)
 
 
-_libraries: dict[tuple[int, str], Any] = {}
+_libraries: dict[tuple[int, str, str], Any] = {}
 
 
 def library(codegen: Any, function: MathFunction, fmt: Format, mode: Mode) -> Any:
-    """Return Numba's code library that holds the LLVM function; made once a process."""
+    """Return Numba's code library that holds the LLVM function; made once a process and processor."""
     name = symbol(function, fmt, mode)
-    key = (id(codegen), name)
+    key = (id(codegen), codegen._tm_features, name)
     if key not in _libraries:
         made = codegen.create_library(name)
         module = made.create_ir_module(name)
