@@ -1,0 +1,107 @@
+"""On 64-bit ARM a library gives what `expr` gives here, bit for bit: in QEMU, with that system's Polars.
+
+`.ci/aarch64` fetches QEMU and that system's Python and Polars, and says where they are:
+``DATAFLARE_VEC_AARCH64=$(.ci/aarch64) pytest tests/polars_plugin/test_aarch64.py``
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+import polars as pl
+import pytest
+from built_kernels import BUILT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import dataflare_vec as dfv
+from testing.oracle import identical
+from testing.strategies import frames
+
+ROOT = os.environ.get("DATAFLARE_VEC_AARCH64", "")
+pytestmark = pytest.mark.skipif(
+    not ROOT or find_spec("ziglang") is None,
+    reason="needs ziglang, and DATAFLARE_VEC_AARCH64: what .ci/aarch64 prints",
+)
+
+CASES = [(plugin, schema) for plugin, schemas in BUILT.items() for schema in schemas]
+POINTS = ("lat1", "lon1", "lat2", "lon2")
+
+
+class Machine:
+    """That system's Python, which waits for requests."""
+
+    def __init__(self):
+        command = ["qemu-aarch64-static", "-L", f"{ROOT}/root", "-E", f"PYTHONPATH={ROOT}/site"]
+        python = [f"{ROOT}/root/usr/bin/python3.11", "-S", Path(__file__).with_name("aarch64_server.py")]
+        self.process = subprocess.Popen(
+            [*command, *python],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"PATH": os.environ["PATH"]},
+        )
+
+    def run(self, library, plugin, frame, *columns, **constants):
+        """Return the result as a frame, or the text of the error."""
+        content = io.BytesIO()
+        frame.write_ipc(content)
+        request = {
+            "library": str(library.path),
+            "plugin": plugin,
+            "columns": columns,
+            "constants": constants,
+            "bytes": len(content.getvalue()),
+        }
+        self.process.stdin.write(json.dumps(request).encode() + b"\n" + content.getvalue())
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        result = self.process.stdout.read(answer["bytes"])
+        return answer["error"] or pl.read_ipc(io.BytesIO(result), rechunk=False)
+
+
+@pytest.fixture(scope="module")
+def machine():
+    machine = Machine()
+    yield machine
+    machine.process.stdin.close()
+    machine.process.stdout.close()
+    assert machine.process.wait(60) == 0
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("library")
+    return dfv.build({**BUILT, "haversine": None}, output=folder, name="all", target="linux-aarch64")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "schema"), CASES, ids=[f"{plugin.name}-{schema['x']}" for plugin, schema in CASES]
+)
+@settings(deadline=None)
+@given(data=st.data())
+def test_same_bits(machine, library, plugin, schema, data):
+    frame = data.draw(frames(st.integers(0, 200), **schema))
+    got = machine.run(library, plugin.name, frame, "x", "y", on_error="null")
+    expected = frame.select(dfv.expr(plugin, "x", "y", on_error="null").alias("it"))
+    assert not isinstance(got, str), got
+    assert identical(got, expected)
+
+
+def test_many_rows(machine, library):
+    from testing.inputs import coordinates
+
+    frame = coordinates(50_000)
+    expected = frame.select(dfv.expr("haversine", *POINTS).alias("it"))
+    assert identical(machine.run(library, "haversine", frame, *POINTS), expected)
+
+
+def test_a_row_that_fails(machine, library):
+    frame = pl.DataFrame({"x": [1.0, 2.0], "y": [1.0, 101.0]})
+    error = machine.run(library, "half", frame, "x", "y")
+    assert "plugin `half`: row 1 of a batch of 2 (x=2.0, y=101.0): ValueError: y is large" in error
+    assert "it wasn't built for (x: String" in machine.run(library, "half", frame.cast(pl.String), "x", "y")
