@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 #: Columns, constants and results of a function, at most: `MAX_COLUMNS` of `runtime/plugin.h`.
 MOST = 64
-#: The keyword argument of all functions.
+#: The keyword argument of all functions, and what it may be: `OnError` of `runtime/plugin.h`.
 ON_ERROR = "on_error"
+ON_ERROR_CHOICES = ("raise", "null", "struct")
 
 _INTERRUPTED = "dfv_interrupted"  # which `runtime/call.c` has
 _CONSTANTS = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT"}

@@ -15,7 +15,7 @@ from dataflare_vec.definition.binding import Column, bind
 from dataflare_vec.engine.stages.expression import as_column
 from dataflare_vec.exceptions import ArgumentError, BindingError, BuildError, PluginNotFoundError
 from dataflare_vec.files.atomic_write import atomic_file
-from dataflare_vec.polars_plugin.functions import ON_ERROR
+from dataflare_vec.polars_plugin.functions import ON_ERROR, ON_ERROR_CHOICES
 from dataflare_vec.polars_plugin.literals import literal_dtypes
 from dataflare_vec.polars_plugin.targets import TARGETS, this_machine
 from dataflare_vec.polars_plugin.wheel import Package, check_names, wheel
@@ -74,8 +74,10 @@ class PluginLibrary:
         *columns
             Columns for its column parameters, in their order.
         on_error
-            How to treat rows whose kernel raises: ``"raise"`` an error that names the first, or set their
-            result to ``"null"``.
+            How to treat rows whose kernel raises: ``"raise"`` an error that names the first, set their
+            result to ``"null"``, or keep them as data: under ``"struct"`` the result is a Struct of
+            ``value``, which is null for them, and ``error``, a text with exception, message and line of the
+            source, which is null for all others.
         **bindings
             Further parameters by name: columns, expressions or numbers for columns, values for constants.
 
@@ -102,8 +104,8 @@ class PluginLibrary:
         if self.target != this_machine():
             msg = f"the library is for {self.target}, and this is {this_machine()}; install its wheel there"
             raise BuildError(msg, plugin=plugin, expected=self.target, got=this_machine())
-        if on_error not in ("raise", "null"):
-            expected = '"raise" or "null"'
+        if on_error not in ON_ERROR_CHOICES:
+            expected = '"raise", "null" or "struct"'
             raise ArgumentError(argument=ON_ERROR, expected=expected, got=repr(on_error))
         positional = [parameter.name for parameter in found.parameters if parameter.is_column]
         if len(columns) > len(positional):

@@ -178,7 +178,7 @@ def _function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> Iterator[
     yield from (
         f"    {one.name}: {type(one.default).__name__} = {_literal(one.default)}," for one in constants
     )
-    yield f'    {ON_ERROR}: Literal["raise", "null"] = "raise",'
+    yield f'    {ON_ERROR}: Literal["raise", "null", "struct"] = "raise",'
     yield ") -> _pl.Expr:"
     yield from _docstring(_documentation(plugin, columns, schemas))
     yield "    return _call("
@@ -216,6 +216,7 @@ def _documentation(plugin: Plugin, columns: Sequence[str], schemas: Sequence[Map
     built = (", ".join(f"{name}: {schema[name]}" for name in columns) for schema in schemas)
     more = [
         f"Built for columns ({'), ('.join(built)}); each by name, as an expression or as one value.",
-        'A row that fails raises an error, or is null under on_error="null".',
+        'A row that fails raises an error, is null under on_error="null", or under "struct" has its error '
+        "beside it: the result is a Struct of value, null for such a row, and error, null for all others.",
     ]
     return "\n\n".join([text, *more])

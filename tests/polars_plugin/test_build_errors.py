@@ -138,7 +138,7 @@ def test_any_dtype_has_a_name(library, dtype, shown):
         (["d", "m"], {"stops": 1 << 64}, "constants are numbers, True or False"),
         (["d", "m"], {"base": [1.0]}, "constants are numbers, True or False"),
         (["d", "m"], {"base": (1.0, 2.0)}, "constants are numbers, True or False"),
-        (["d", "m"], {"on_error": "drop"}, 'on_error must be "raise" or "null"'),
+        (["d", "m"], {"on_error": "drop"}, 'on_error must be "raise", "null" or "struct"'),
         (["d", "m"], {"base": None}, "constant `base` must be a number"),
         (["d", "m"], {"base": datetime.date(2020, 1, 1)}, "constants are numbers, True or False"),
         (["d", "m"], {str(i): i for i in range(1000)}, "constants are numbers, True or False"),
@@ -177,7 +177,12 @@ def test_a_call_by_hand(library):
             "must be an integer of 64 bits, got 9223372036854775808",
         ),
         (["d", "m"], {"base": pl.col("d")}, dfv.BindingError, "constant `base` has one value for all rows"),
-        (["d", "m"], {"on_error": "drop"}, dfv.ArgumentError, '`on_error` must be "raise" or "null"'),
+        (
+            ["d", "m"],
+            {"on_error": "drop"},
+            dfv.ArgumentError,
+            '`on_error` must be "raise", "null" or "struct"',
+        ),
     ],
 )
 def test_wrong_expressions(library, arguments, constants, kind, message):

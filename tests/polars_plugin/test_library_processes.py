@@ -99,6 +99,7 @@ def calls(times):
     for _ in range(times):
         frame.select(expr("null", "part", "whole"))
         frame.select(expr("null", "part", pl.lit(2.0)))
+        frame.select(expr("struct", "part", "whole"))
         for columns in (["part", "whole"], ["part", "text"]):
             try:
                 frame.select(expr("raise", *columns))

@@ -30,6 +30,7 @@ typedef struct {
     Options options;
     InputColumn inputs[MAX_COLUMNS];
     OutputColumn outputs[MAX_COLUMNS];
+    ErrorColumn errors;
     int64_t rows;
     bool nulls;
     Loop loop; /* the one that is tried first */
@@ -93,7 +94,7 @@ void dfv_field(const Function *function, const ArrowSchema *fields, size_t count
     if (!begin(function, count, pickle, size, &options)) return;
     for (size_t i = 0; i < count; i++) formats[i] = format_of(fields + i);
     const Signature *signature = signature_for(function, formats);
-    if (signature && !dfv_export_schema(signature, fields[0].name, out))
+    if (signature && !dfv_export_schema(signature, options.on_error, fields[0].name, out))
         dfv_say("plugin `%s`: not enough memory", function->name);
 }
 
@@ -176,7 +177,7 @@ static bool open_outputs(Call *call) {
         if (!width) memset(column->values, 0, column->values_size); /* loops write some bits of a byte */
         if ((call->nulls || output->nullable) && !add_validity(call, column)) return false;
     }
-    return true;
+    return call->options.on_error != GIVE_STRUCT || dfv_open_errors(&call->errors, call->rows);
 }
 
 /* Goes to the array that holds the row at hand. */
@@ -246,13 +247,18 @@ static void say_reason(const Call *call, const int64_t *reason) {
         dfv_say("compiled code found no result");
 }
 
-/* Says why a row fails, by running it once more. */
+/* Runs a row that fails once more, to learn why. */
+static void find_reason(Call *call, int64_t row, int64_t ahead, int64_t *reason) {
+    uint64_t selected = 1, failed = 0;
+    reason[0] = reason[1] = 0;
+    put_rest(put_arguments(call, row, ahead), &selected, &failed, reason);
+    call->signature->records(call->arguments, 1);
+}
+
 static void say_failure(Call *call, int64_t row, int64_t ahead) {
     const Function *function = call->function;
-    int64_t reason[2] = {0, 0};
-    call->selected[0] = 1;
-    put_rest(put_arguments(call, row, ahead), call->selected, call->failed, reason);
-    call->signature->records(call->arguments, 1);
+    int64_t reason[2];
+    find_reason(call, row, ahead, reason);
     dfv_say("plugin `%s`: row %" PRId64 " of a batch of %" PRId64 " (", function->name, row + ahead, call->rows);
     for (int i = 0; i < function->column_count; i++) {
         const InputColumn *column = call->inputs + i;
@@ -269,25 +275,38 @@ static void say_failure(Call *call, int64_t row, int64_t ahead) {
     dfv_say("; pass on_error=\"null\" to go on without such rows");
 }
 
+/* Puts the reason of a row that fails beside its result, which is null. */
+static bool keep_error(Call *call, int64_t row, int64_t ahead) {
+    int64_t reason[2];
+    find_reason(call, row, ahead, reason);
+    say_reason(call, reason);
+    bool kept = dfv_add_error(&call->errors, row + ahead, dfv_message());
+    dfv_clear();
+    return kept;
+}
+
 /* Runs rows of which some fail: they become null, or the first of them is what the call fails with. */
 static bool record(Call *call, int64_t row, int64_t count) {
-    for (int i = 0; i < call->signature->output_count; i++) {
-        if (!add_validity(call, call->outputs + i)) {
-            dfv_say("plugin `%s`: not enough memory", call->function->name);
+    OnError on_error = call->options.on_error;
+    bool has_memory = true;
+    for (int i = 0; has_memory && i < call->signature->output_count; i++)
+        has_memory = add_validity(call, call->outputs + i);
+    if (has_memory) {
+        memset(call->selected, 0xff, sizeof call->selected);
+        memset(call->failed, 0, sizeof call->failed);
+        put_rest(put_arguments(call, row, 0), call->selected, call->failed, NULL);
+        call->signature->records(call->arguments, count);
+    }
+    for (int64_t i = 0; has_memory && on_error != GIVE_NULL && i < count; i++) {
+        if (!(call->failed[i / 64] >> (i % 64) & 1)) continue;
+        if (on_error == RAISE) {
+            say_failure(call, row, i);
             return false;
         }
+        has_memory = keep_error(call, row, i);
     }
-    memset(call->selected, 0xff, sizeof call->selected);
-    memset(call->failed, 0, sizeof call->failed);
-    put_rest(put_arguments(call, row, 0), call->selected, call->failed, NULL);
-    call->signature->records(call->arguments, count);
-    if (call->options.nulls_failed_rows) return true;
-    for (int64_t i = 0; i < count; i++) {
-        if (!(call->failed[i / 64] >> (i % 64) & 1)) continue;
-        say_failure(call, row, i);
-        return false;
-    }
-    return true;
+    if (!has_memory) dfv_say("plugin `%s`: not enough memory", call->function->name);
+    return has_memory;
 }
 
 static bool run(Call *call, int64_t row, int64_t count) {
@@ -327,7 +346,8 @@ static void compute(Call *call, const SeriesExport *inputs, SeriesExport *out) {
     bool wide = call->signature->wide[0] && dfv_processor() == WIDE;
     call->loop = (wide ? call->signature->wide : call->signature->loops)[call->nulls];
     if (!run_all(call)) return;
-    if (!dfv_export_series(call->signature, inputs[0].field->name, call->outputs, call->rows, out))
+    ErrorColumn *errors = call->options.on_error == GIVE_STRUCT ? &call->errors : NULL;
+    if (!dfv_export_series(call->signature, inputs[0].field->name, call->outputs, errors, call->rows, out))
         dfv_say("plugin `%s`: not enough memory", call->function->name);
 }
 
@@ -356,6 +376,7 @@ void dfv_call(const Function *function, SeriesExport *inputs, size_t count, cons
         if (call->signature) {
             compute(call, inputs, out);
             dfv_drop_columns(call->signature, call->outputs);
+            dfv_drop_errors(&call->errors);
         }
         for (int i = 0; i < function->column_count; i++) {
             free(call->inputs[i].repeated);

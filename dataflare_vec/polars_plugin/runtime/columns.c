@@ -42,22 +42,43 @@ static bool make_schema(const char *format, const char *name, ArrowSchema *schem
     return true;
 }
 
-bool dfv_export_schema(const Signature *signature, const char *name, ArrowSchema *schema) {
+/* Has a schema with memory for some children, none of which is there yet. */
+static bool make_parent(const char *name, int count, ArrowSchema *schema) {
+    if (!make_schema("+s", name, schema)) return false;
+    schema->children = calloc((size_t)count, sizeof *schema->children);
+    return schema->children != NULL;
+}
+
+/* Where the next child of a schema is to be made; NULL without memory. */
+static ArrowSchema *next_child(ArrowSchema *schema) {
+    ArrowSchema *child = calloc(1, sizeof *child);
+    if (child) schema->children[schema->n_children++] = child;
+    return child;
+}
+
+static bool make_value_schema(const Signature *signature, const char *name, ArrowSchema *schema) {
     int count = signature->output_count;
     const Output *outputs = signature->outputs;
     if (count == 1) return make_schema(outputs[0].format, name, schema);
-    if (!make_schema("+s", name, schema)) return false;
-    schema->children = calloc((size_t)count, sizeof *schema->children);
-    for (int i = 0; schema->children && i < count; i++) {
-        ArrowSchema *child = malloc(sizeof *child);
-        if (!child || !make_schema(outputs[i].format, outputs[i].name, child)) {
-            free(child);
-            break;
-        }
-        schema->children[schema->n_children++] = child;
+    bool made = make_parent(name, count, schema);
+    for (int i = 0; made && i < count; i++) {
+        ArrowSchema *child = next_child(schema);
+        made = child && make_schema(outputs[i].format, outputs[i].name, child);
     }
-    if (schema->n_children == count) return true;
-    release_schema(schema);
+    return made;
+}
+
+bool dfv_export_schema(const Signature *signature, OnError on_error, const char *name, ArrowSchema *schema) {
+    bool made;
+    if (on_error == GIVE_STRUCT) {
+        ArrowSchema *value = NULL, *error = NULL;
+        made = make_parent(name, 2, schema) && (value = next_child(schema)) && (error = next_child(schema)) &&
+               make_value_schema(signature, "value", value) && make_schema("vu", "error", error);
+    } else {
+        made = make_value_schema(signature, name, schema);
+    }
+    if (made) return true;
+    if (schema->release) release_schema(schema);
     schema->private_data = NULL;
     return false;
 }
@@ -110,20 +131,41 @@ static bool make_array(OutputColumn *column, int64_t rows, int64_t buffers, Arro
     return true;
 }
 
-static bool make_struct(int count, OutputColumn *columns, int64_t rows, ArrowArray *array) {
+/* Has an array with memory for some children, none of which is there yet. */
+static bool make_parent_array(int64_t rows, int count, ArrowArray *array) {
     if (!make_array(NULL, rows, 1, array)) return false;
     array->children = calloc((size_t)count, sizeof *array->children);
-    for (int i = 0; array->children && i < count; i++) {
-        ArrowArray *child = malloc(sizeof *child);
-        if (!child || !make_array(columns + i, rows, 2, child)) {
-            free(child);
-            break;
-        }
-        array->children[array->n_children++] = child;
+    return array->children != NULL;
+}
+
+static ArrowArray *next_child_array(ArrowArray *array) {
+    ArrowArray *child = calloc(1, sizeof *child);
+    if (child) array->children[array->n_children++] = child;
+    return child;
+}
+
+static bool make_value(int count, OutputColumn *columns, int64_t rows, ArrowArray *array) {
+    if (count == 1) return make_array(columns, rows, 2, array);
+    bool made = make_parent_array(rows, count, array);
+    for (int i = 0; made && i < count; i++) {
+        ArrowArray *child = next_child_array(array);
+        made = child && make_array(columns + i, rows, 2, child);
     }
-    if (array->n_children == count) return true;
-    release_array(array);
-    return false;
+    return made;
+}
+
+static bool make_result(int count, OutputColumn *columns, ErrorColumn *errors, int64_t rows, ArrowArray *array) {
+    bool made;
+    if (errors) {
+        ArrowArray *value = NULL, *error = NULL;
+        made = make_parent_array(rows, 2, array) && (value = next_child_array(array)) &&
+               (error = next_child_array(array)) && make_value(count, columns, rows, value) &&
+               dfv_export_errors(errors, rows, error);
+    } else {
+        made = make_value(count, columns, rows, array);
+    }
+    if (!made && array->release) array->release(array);
+    return made;
 }
 
 /* Polars has moved the arrays out, if it has taken the series. */
@@ -136,13 +178,13 @@ static void release_series(SeriesExport *series) {
     series->release = NULL;
 }
 
-bool dfv_export_series(
-    const Signature *signature, const char *name, OutputColumn *columns, int64_t rows, SeriesExport *out) {
+bool dfv_export_series(const Signature *signature, const char *name, OutputColumn *columns, ErrorColumn *errors,
+                       int64_t rows, SeriesExport *out) {
     ArrowSchema *field = calloc(1, sizeof *field);
     ArrowArray **arrays = calloc(1, sizeof *arrays), *array = calloc(1, sizeof *array);
-    int count = signature->output_count;
-    bool made = field && arrays && array && dfv_export_schema(signature, name, field);
-    if (made && !(count == 1 ? make_array(columns, rows, 2, array) : make_struct(count, columns, rows, array))) {
+    OnError on_error = errors ? GIVE_STRUCT : GIVE_NULL;
+    bool made = field && arrays && array && dfv_export_schema(signature, on_error, name, field);
+    if (made && !make_result(signature->output_count, columns, errors, rows, array)) {
         release_schema(field);
         made = false;
     }

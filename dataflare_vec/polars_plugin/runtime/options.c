@@ -121,9 +121,12 @@ static bool set_constant(const Function *function, int i, const Value *value, Op
 
 static bool set_option(const Function *function, const Value *name, const Value *value, Options *options) {
     if (is_named(name, "on_error")) {
-        options->nulls_failed_rows = is_named(value, "null");
-        if (options->nulls_failed_rows || is_named(value, "raise")) return true;
-        dfv_say("plugin `%s`: on_error must be \"raise\" or \"null\"", function->name);
+        static const char *const known[] = {[RAISE] = "raise", [GIVE_NULL] = "null", [GIVE_STRUCT] = "struct"};
+        for (int i = 0; i < 3; i++) {
+            options->on_error = (OnError)i;
+            if (is_named(value, known[i])) return true;
+        }
+        dfv_say("plugin `%s`: on_error must be \"raise\", \"null\" or \"struct\"", function->name);
         return false;
     }
     for (int i = 0; i < function->constant_count; i++)
@@ -137,7 +140,7 @@ static bool set_option(const Function *function, const Value *name, const Value 
 
 bool dfv_read_options(const Function *function, const uint8_t *pickle, size_t size, Options *options) {
     for (int i = 0; i < function->constant_count; i++) options->constants[i] = function->constants[i].bits;
-    options->nulls_failed_rows = false;
+    options->on_error = RAISE;
     if (!size) return true;
     Reader *reader = calloc(1, sizeof *reader);
     if (!reader) {

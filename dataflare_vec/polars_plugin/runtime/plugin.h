@@ -87,10 +87,13 @@ extern const char dfv_library[];
 #define MAX_COLUMNS 64
 #define MAX_CONSTANTS 64
 
+/* What becomes of a row that fails: the call does, its result is null, or null with the error beside it. */
+typedef enum { RAISE, GIVE_NULL, GIVE_STRUCT } OnError;
+
 /* What a call says beside its columns. */
 typedef struct {
     int64_t constants[MAX_CONSTANTS];
-    bool nulls_failed_rows;
+    OnError on_error;
 } Options;
 
 /* messages.c */
@@ -111,17 +114,32 @@ Processor dfv_processor(void);
 void *dfv_allocate(size_t size);
 void dfv_free(void *block, size_t size);
 
+/* errors.c: false without memory. */
+typedef struct {
+    void *views;
+    uint8_t *validity;
+    char *texts;
+    int64_t texts_size, count;
+    size_t views_size, validity_size;
+} ErrorColumn;
+
+bool dfv_open_errors(ErrorColumn *errors, int64_t rows);
+bool dfv_add_error(ErrorColumn *errors, int64_t row, const char *text);
+bool dfv_export_errors(ErrorColumn *errors, int64_t rows, ArrowArray *array);
+void dfv_drop_errors(ErrorColumn *errors);
+
 /* columns.c */
 int dfv_width(const char *format); /* bytes of a value; 0 for a bit, -1 for what isn't known here */
-bool dfv_export_schema(const Signature *signature, const char *name, ArrowSchema *schema);
+bool dfv_export_schema(const Signature *signature, OnError on_error, const char *name, ArrowSchema *schema);
 
 typedef struct {
     void *values, *validity; /* no validity: no nulls */
     size_t values_size, validity_size;
 } OutputColumn;
 
-bool dfv_export_series(
-    const Signature *signature, const char *name, OutputColumn *columns, int64_t rows, SeriesExport *out);
+/* With errors it is a struct of value and error. */
+bool dfv_export_series(const Signature *signature, const char *name, OutputColumn *columns, ErrorColumn *errors,
+                       int64_t rows, SeriesExport *out);
 void dfv_drop_columns(const Signature *signature, OutputColumn *columns);
 
 /* call.c */
