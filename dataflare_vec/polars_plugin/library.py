@@ -92,7 +92,7 @@ class PluginLibrary:
         PluginNotFoundError
             If the library has no such plugin.
         BuildError
-            If the library is for another kind of machine.
+            If the library is for another kind of machine, or isn't there any more.
         BindingError, ArgumentError
             If the arguments don't fit it. That a column is of a dtype that it wasn't built for is Polars'
             ComputeError, when it plans the query.
@@ -101,9 +101,7 @@ class PluginLibrary:
         if found is None:
             hint = near_matches(plugin, self.plugins)
             raise PluginNotFoundError(plugin=plugin, hint=hint)
-        if self.target != this_machine():
-            msg = f"the library is for {self.target}, and this is {this_machine()}; install its wheel there"
-            raise BuildError(msg, plugin=plugin, expected=self.target, got=this_machine())
+        self._check_is_here(plugin)
         if on_error not in ON_ERROR_CHOICES:
             expected = '"raise", "null" or "struct"'
             raise ArgumentError(argument=ON_ERROR, expected=expected, got=repr(on_error))
@@ -159,6 +157,15 @@ class PluginLibrary:
         check_names(name, version)
         package = Package(name, version, self.path.read_bytes(), TARGETS[self.target])
         return write_file(Path(output), package.wheel, wheel(package, self.plugins, self.schemas))
+
+    def _check_is_here(self, plugin: str) -> None:
+        """Raise if the library can't be loaded on this machine: all that Polars says then is its path."""
+        if self.target != this_machine():
+            msg = f"the library is for {self.target}, and this is {this_machine()}; install its wheel there"
+            raise BuildError(msg, plugin=plugin, expected=self.target, got=this_machine())
+        if not self.path.exists():
+            msg = f"the library `{self.path}` isn't there any more; build it again"
+            raise BuildError(msg, plugin=plugin)
 
     def _bound(self, plugin: Plugin, given: Mapping[str, Any]) -> tuple[list[pl.Expr], dict[str, Any]]:
         """Return the columns, and the constants that aren't the default, by name."""

@@ -61,7 +61,7 @@ class Machine:
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
         result = self.process.stdout.read(answer["bytes"])
-        return answer["error"] or pl.read_ipc(io.BytesIO(result), rechunk=False)
+        return answer["error"] or pl.read_ipc(io.BytesIO(result))
 
 
 @pytest.fixture(scope="module")
