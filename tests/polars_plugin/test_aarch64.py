@@ -1,7 +1,7 @@
 """On 64-bit ARM a library gives what `expr` gives here, bit for bit: in QEMU, with that system's Polars.
 
 `.ci/aarch64` fetches QEMU and that system's Python and Polars, and says where they are:
-``DATAFLARE_VEC_AARCH64=$(.ci/aarch64) pytest tests/polars_plugin/test_aarch64.py``
+``AARCH64_ROOT=$(.ci/aarch64) pytest tests/polars_plugin/test_aarch64.py``
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import dataflare_vec as dfv
 from testing.oracle import identical
 from testing.strategies import frames
 
-ROOT = os.environ.get("DATAFLARE_VEC_AARCH64", "")
+ROOT = os.environ.get("AARCH64_ROOT", "")
 pytestmark = pytest.mark.skipif(
     not ROOT or find_spec("ziglang") is None,
-    reason="needs ziglang, and DATAFLARE_VEC_AARCH64: what .ci/aarch64 prints",
+    reason="needs ziglang, and AARCH64_ROOT: what .ci/aarch64 prints",
 )
 
 CASES = [(plugin, schema) for plugin, schemas in BUILT.items() for schema in schemas]
