@@ -18,7 +18,7 @@ else:
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dataflare_vec"
-FOLDERS = ("asv_benchmarks", "dataflare_vec", "docs", "kernels", "notebooks", "testing", "tests", "tools")
+FOLDERS = "asv_benchmarks dataflare_vec docs examples kernels notebooks testing tests tools".split()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 DOCUMENTS = {"architecture.md": ARCHITECTURE, "CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text()}
 
