@@ -73,6 +73,7 @@ _V4 = f"{_V3},+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl"
 #: Levels of x86-64: of 2013 and later, and with AVX-512. Each has the features of those before it.
 _X86 = {"v3": Level("x86-64-v3", _V3), "v4": Level("x86-64-v4", _V4)}
 # What is missing is said when the library is built, not when it is loaded; and what is the same has one name.
+_MACH_O = ("-Wl,-S", "-Wl,-x")
 _ELF = ("-s", "-Wl,--no-undefined", "-Wl,--build-id=none", "-lm", "-lpthread")
 
 #: Targets by name. Those of glibc run on systems of 2014 and later, whatever the machine at hand has.
@@ -101,6 +102,7 @@ TARGETS = {
             "aarch64-macos.11.0",
             "macosx_11_0_arm64",
             {"m1": Level("apple-m1", "+fp-armv8,+fullfp16,+neon")},
+            _MACH_O,
         ),
         # The system switches AVX-512 on for a thread when that first needs it: its processors never say so.
         Target(
@@ -109,6 +111,7 @@ TARGETS = {
             "x86_64-macos.11.0",
             "macosx_11_0_x86_64",
             {"v3": _X86["v3"]},
+            _MACH_O,
         ),
         Target(
             "windows-x86_64",

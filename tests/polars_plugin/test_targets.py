@@ -105,7 +105,7 @@ def test_a_library_of_another_processor(library):
     lazy = pl.LazyFrame(schema=SCHEMA).select(by_hand)
     with pytest.raises(pl.exceptions.ComputeError, match="error loading dynamic library") as failed:
         lazy.collect_schema()
-    assert str(library.path) in str(failed.value)
+    assert library.path.name in str(failed.value)
 
 
 def test_a_library_that_is_gone(tmp_path):
@@ -116,7 +116,7 @@ def test_a_library_that_is_gone(tmp_path):
     for engine in ("in-memory", "streaming"):
         with pytest.raises(pl.exceptions.ComputeError, match="error loading dynamic library") as caught:
             pl.LazyFrame.deserialize(io.BytesIO(plan)).collect(engine=engine)
-        assert str(library.path) in str(caught.value)
+        assert library.path.name in str(caught.value)
     with pytest.raises(dfv.BuildError, match="isn't there any more; build it again"):
         library.expr("turn", "x", "y")
 
