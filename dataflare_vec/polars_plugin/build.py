@@ -13,6 +13,7 @@ from dataflare_vec.definition.annotations import assumed_dtype
 from dataflare_vec.definition.plugin import Plugin
 from dataflare_vec.definition.registry import default_registry
 from dataflare_vec.exceptions import ArgumentError, BindingError
+from dataflare_vec.polars_plugin.externals import table_file
 from dataflare_vec.polars_plugin.functions import check_can_be_built, compile_function
 from dataflare_vec.polars_plugin.library import PluginLibrary, write_file
 from dataflare_vec.polars_plugin.linker import link, linker
@@ -21,6 +22,9 @@ from dataflare_vec.polars_plugin.targets import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dataflare_vec.polars_plugin.functions import BuiltFunction
+    from dataflare_vec.polars_plugin.targets import Target
 
     #: Parameter to dtype.
     Schema: TypeAlias = Mapping[str, Any]
@@ -73,12 +77,12 @@ def build(
 
     Notes
     -----
-    Built are numbers, booleans, dates, times, datetimes and durations. On x86-64 a library needs a processor
-    of 2013 or later (level v3), and on Linux and Windows it has loops beside for those with AVX-512 (v4); on
-    64-bit ARM it needs any of Apple's own, and any at all on Linux. Constants are keyword arguments. The
-    result's dtype, and that columns are of dtypes that the plugin was built for, are known when Polars
-    plans a query. Results are those of `apply`, bit for bit; an error names the first row that fails. Ctrl-C
-    doesn't end a loop of the kernel's that has no end.
+    Built are numbers, booleans, strings, bytes, decimals, dates, times, datetimes and durations. On x86-64 a
+    library needs a processor of 2013 or later (level v3), and on Linux and Windows it has loops beside for
+    those with AVX-512 (v4); on 64-bit ARM it needs any of Apple's own, and any at all on Linux. Constants are
+    keyword arguments. The result's dtype, and that columns are of dtypes that the plugin was built for, are
+    known when Polars plans a query. Results are those of `apply`, bit for bit; an error names the first row
+    that fails. Ctrl-C doesn't end a loop of the kernel's that has no end.
 
     Without this package the library is used by Polars' own
     ``polars.plugins.register_plugin_function(plugin_path=…, function_name="fare", args=["distance"],
@@ -110,6 +114,7 @@ def build(
         for signature in function.signatures
         for loop, file in signature.loops.items()
     }
+    objects.update(_tables(functions, goal))
     content = link(tables(stem, functions, goal), objects, command, goal)
     digest = hashlib.sha256(content).hexdigest()[:16]  # Polars keeps what it has loaded from a path
     path = write_file(Path(output), f"{stem}-{digest}{goal.suffix}", content)
@@ -119,6 +124,12 @@ def build(
         {function.plugin.name: function.schemas for function in functions},
         goal.name,
     )
+
+
+def _tables(functions: Sequence[BuiltFunction], target: Target) -> dict[str, bytes]:
+    loops = [file for one in functions for signature in one.signatures for file in signature.loops.values()]
+    found = table_file((name for file in loops for name in file.external), target)
+    return {} if found is None else {"constants": found}
 
 
 def _wanted(plugins: Any, schema: Schemas) -> dict[Plugin, tuple[Schema, ...]]:

@@ -6,12 +6,15 @@ from typing import Any
 
 import polars as pl
 
-from dataflare_vec.arrow.c_data import FORMATS
+from dataflare_vec.arrow.c_data import FORMATS, VIEW_FORMATS
+
+#: Digits of a decimal, if its dtype doesn't say how many.
+MOST_DIGITS = 38
 
 _UNITS = {"ms": "m", "us": "u", "ns": "n"}
 
 #: What there is a format for, in words.
-KNOWN = "numbers, booleans, dates, times, datetimes and durations"
+KNOWN = "numbers, booleans, strings, bytes, decimals, dates, times, datetimes and durations"
 
 
 def format_of(dtype: Any) -> str | None:
@@ -20,7 +23,9 @@ def format_of(dtype: Any) -> str | None:
     Examples
     --------
     >>> format_of(pl.Int8()), format_of(pl.Datetime("us", "UTC")), format_of(pl.String())
-    ('c', 'tsu:UTC', None)
+    ('c', 'tsu:UTC', 'vu')
+    >>> format_of(pl.Decimal(10, 2)), format_of(pl.Null())
+    ('d:10,2', None)
     """
     if isinstance(dtype, pl.Date):
         return "tdD"
@@ -30,5 +35,7 @@ def format_of(dtype: Any) -> str | None:
         return f"ts{_UNITS[dtype.time_unit]}:{dtype.time_zone or ''}"
     if isinstance(dtype, pl.Duration):
         return f"tD{_UNITS[dtype.time_unit]}"
-    found = FORMATS.get(type(dtype))
+    if isinstance(dtype, pl.Decimal):
+        return f"d:{dtype.precision or MOST_DIGITS},{dtype.scale}"
+    found = FORMATS.get(type(dtype)) or VIEW_FORMATS.get(type(dtype))
     return None if found is None else found.decode()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import linecache
 import pickle
 import struct
 from dataclasses import dataclass, replace
-from functools import cache
 from keyword import iskeyword
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,12 +19,13 @@ from dataflare_vec.compiler.specialise import specialise
 from dataflare_vec.definition.binding import bind
 from dataflare_vec.definition.plugin import Form, PluginType
 from dataflare_vec.exceptions import BuildError, KernelResultError
+from dataflare_vec.polars_plugin.externals import check_external
 from dataflare_vec.polars_plugin.formats import KNOWN, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dataflare_vec.compiler.jit.codegen.other_processors import ObjectFile
+    from dataflare_vec.compiler.jit.codegen.other_processors import ObjectFile, Processor
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.plugin import Parameter, Plugin
     from dataflare_vec.polars_plugin.targets import Target
@@ -37,7 +36,6 @@ MOST = 64
 ON_ERROR = "on_error"
 ON_ERROR_CHOICES = ("raise", "null", "struct")
 
-_INTERRUPTED = "dfv_interrupted"  # which `runtime/call.c` has
 _CONSTANTS = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT"}
 
 
@@ -204,9 +202,9 @@ def _compile_signature(
             ):
                 loop = BuiltLoop(level, variant)
                 library = kernel.library_of(variant)
-                _check_instructions(plugin, library)
+                _check_instructions(plugin, library, processor)
                 loops[loop] = write_object(library, processor, symbol_of(name, loop))
-                _check_external(plugin, loops[loop].external)
+                check_external(plugin.name, loops[loop].external)
     return BuiltSignature(name, tuple(str(format_of(dtype)) for dtype in schema.values()), outputs, loops)
 
 
@@ -242,33 +240,14 @@ def _outputs(plugin: Plugin, prepared: Prepared) -> tuple[tuple[str, str, bool],
     return tuple(outputs)
 
 
-def _check_instructions(plugin: Plugin, library: Any) -> None:
+def _check_instructions(plugin: Plugin, library: Any, processor: Processor) -> None:
     import_compiler()
-    from dataflare_vec.compiler.jit.codegen.other_processors import uses_instructions_of
+    from dataflare_vec.compiler.jit.codegen.other_processors import foreign_instructions
 
-    found = uses_instructions_of(library._final_module)
+    found = foreign_instructions(library._final_module, processor)
     if found:
         msg = f"it can't be built into a native library: it uses `{found[0]}`, which not all processors have"
         raise BuildError(msg, plugin=plugin.name)
-
-
-def _check_external(plugin: Plugin, names: Sequence[str]) -> None:
-    for name in names:
-        if name == _INTERRUPTED or any(hasattr(library, name) for library in _c_libraries()):
-            continue
-        why = f"it needs `{name}` when it runs, which is no part of the C library"
-        if name.startswith("NRT_"):
-            why = (
-                "it allocates memory when it runs, through Numba's runtime: for a message that is made "
-                "when it raises, an array, a list or a string"
-            )
-        msg = f"it can't be built into a native library: {why}"
-        raise BuildError(msg, plugin=plugin.name)
-
-
-@cache
-def _c_libraries() -> tuple[ctypes.CDLL, ...]:
-    return ctypes.CDLL("libc.so.6"), ctypes.CDLL("libm.so.6")
 
 
 def exception_text(pickled: bytes) -> str:

@@ -212,8 +212,8 @@ def listed(x):
     return [x, x]
 
 
-def shifted(x):
-    return str(x)
+def wide(x):
+    return x + 1
 
 
 KEPT = dfv.plugin(lambda x, *, tag="a": x, name="tagged")
@@ -224,8 +224,7 @@ KEPT = dfv.plugin(lambda x, *, tag="a": x, name="tagged")
     [
         (dfv.scan(lambda s, x: (s + x, s), init=0.0, name="summed"), None, "it is a scan"),
         (dfv.register("plus_one", pl.col("a") + 1), None, "it is an expression"),
-        (plugin(small), {"x": pl.String}, "column `x` is String"),
-        (plugin(small), {"x": pl.Decimal(10, 2)}, "column `x` is Decimal"),
+        (plugin(small), {"x": pl.Categorical}, "column `x` is Categorical"),
         (plugin(small), {"x": pl.List(pl.Float64)}, "column `x` is List"),
         (plugin(small), [{"x": pl.Int8}, {"x": pl.Int8}], "it is given the same dtypes twice"),
         (plugin(small, name="no-name"), None, "its name has to be an identifier"),
@@ -233,7 +232,7 @@ KEPT = dfv.plugin(lambda x, *, tag="a": x, name="tagged")
         (plugin(lambda x, pair=(1, 2): x, name="paired"), None, "its constant `pair` is (1, 2)"),
         (plugin(lambda x, on_error=1: x, name="named"), None, "its constant `on_error` is called as"),
         (plugin(listed), None, "it returns List(Float64)"),
-        (plugin(shifted), {"x": pl.Int64}, "it returns String"),
+        (plugin(wide), {"x": pl.Int128}, "column `x` is Int128"),
     ],
     ids=lambda value: value.name if hasattr(value, "name") else "",
 )

@@ -7,12 +7,12 @@ from dataclasses import replace
 import polars as pl
 import pytest
 from built_kernels import BUILT
+from built_queries import alone, check, in_groups, over, sliced, streamed
 from hypothesis import given
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
 from dataflare_vec.polars_plugin.targets import TARGETS
-from testing.oracle import identical
 from testing.strategies import frames
 
 BY_NAME = {plugin.name: plugin for plugin in BUILT}
@@ -23,45 +23,6 @@ ids = [f"{plugin.name}-{schema['x']}" for plugin, schema in CASES]
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     return dfv.build(BUILT, output=tmp_path_factory.mktemp("library"), name="all")
-
-
-def outcome(ask, frame, expr):
-    """Return what a query gives, None if a row failed."""
-    try:
-        return ask(frame, expr)
-    except (dfv.RowError, pl.exceptions.ComputeError) as error:
-        if "y is large" in str(error) or "ZeroDivisionError" in str(error) or "out of range" in str(error):
-            return None
-        raise
-
-
-def check(frame, native, ours, *asks):
-    """Compare two expressions in queries, which are given one of them and the frame."""
-    for ask in asks:
-        got, expected = (outcome(ask, frame, one) for one in (native, ours))
-        assert (got is None) == (expected is None)
-        assert got is None or identical(got, expected)
-
-
-def alone(df, expr):
-    return df.select(expr.alias("it"))
-
-
-def streamed(df, expr):
-    return df.lazy().select(expr.alias("it")).collect(engine="streaming")
-
-
-def in_groups(df, expr):
-    groups = df.with_columns(key=pl.int_range(pl.len()) % 3)
-    return groups.group_by("key", maintain_order=True).agg(expr.alias("it"))
-
-
-def over(df, expr):
-    return df.with_columns(key=pl.int_range(pl.len()) % 3).select(expr.over("key").alias("it"))
-
-
-def sliced(df, expr):
-    return df.lazy().select(expr.alias("it")).slice(3, 20).collect()
 
 
 @pytest.mark.parametrize(("plugin", "schema"), CASES, ids=ids)

@@ -171,7 +171,7 @@ def test_this_machine_is_compiled_for_again(library):
             "--for: expected PLUGIN=TYPES for one of built_fare, got `fare=f64`",
         ),
         (["built_fare", "--plugins", "kernels.py", "--for", "f32,f32"], 0, "Float32, minutes: Float32)\n"),
-        (["built_fare", "--plugins", "kernels.py", "--for", "str,f32"], 2, "column `distance` is String"),
+        (["built_fare", "--plugins", "kernels.py", "--for", "null,f32"], 2, "column `distance` is Null"),
         (["empty.py"], 2, "`empty.py` registers no plugin"),
         (["nothing_is_called_so"], 2, "plugin `nothing_is_called_so` not found"),
         (["haversine", "--name", "earth"], 0, "dist/earth-"),

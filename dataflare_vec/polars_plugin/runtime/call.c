@@ -6,23 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of a call of a loop: so many at most go once more, through a slower loop, where one of them fails; and
-   so often is the value of a column repeated that has one for all rows. A multiple of 64. */
-#define CHUNK 16384
-
 /* What loops of unknown length look at: nobody interrupts them here. */
 __attribute__((visibility("hidden"))) int64_t dfv_interrupted = 0;
-
-typedef struct {
-    const char *format;
-    int width;
-    ArrowArray **arrays;
-    int64_t rows, left;         /* of all arrays; of the array at hand, from the row at hand on */
-    const uint8_t *values;      /* of the array at hand, or of the repeated value */
-    const uint8_t *validity;
-    int64_t row;                /* within the array at hand, its offset included */
-    void *repeated, *no_validity; /* memory of a column that has one value for all rows */
-} InputColumn;
 
 typedef struct {
     const Function *function;
@@ -58,6 +43,10 @@ static void say_types(const Function *function, const char *const *formats) {
 static bool begin(const Function *function, size_t count, const uint8_t *pickle, size_t size, Options *options) {
     dfv_clear();
     if (!is_processor_known(function)) return false;
+    if (!dfv_has_keys()) {
+        dfv_say("plugin `%s`: the process has no thread-specific keys left (pthread_key_create)", function->name);
+        return false;
+    }
     if (count != (size_t)function->column_count) {
         dfv_say("plugin `%s`: it reads %d columns, got %zu", function->name, function->column_count, count);
         return false;
@@ -100,63 +89,6 @@ void dfv_field(const Function *function, const ArrowSchema *fields, size_t count
 
 /* -- columns ---------------------------------------------------------------------------------------------- */
 
-static bool has_nulls(const ArrowArray *array) { return array->null_count != 0 && array->buffers[0] != NULL; }
-
-static bool bit(const uint8_t *bits, int64_t i) { return bits[i / 8] >> (i % 8) & 1; }
-
-/* Puts the one value of a column into memory for the rows of a chunk. */
-static bool repeat(InputColumn *column, int64_t rows) {
-    const ArrowArray *array = *column->arrays;
-    size_t width = (size_t)column->width, count = (size_t)(rows < CHUNK ? rows : CHUNK);
-    const uint8_t *value = (const uint8_t *)array->buffers[1] + (size_t)array->offset * width;
-    column->repeated = malloc(width ? width * count : CHUNK / 8);
-    if (!column->repeated) return false;
-    if (!width)
-        memset(column->repeated, bit(array->buffers[1], array->offset) ? 0xff : 0, CHUNK / 8);
-    for (size_t i = 0; width && i < count; i++) memcpy((char *)column->repeated + i * width, value, width);
-    if (has_nulls(array)) {
-        column->no_validity = calloc(CHUNK / 8, 1);
-        if (!column->no_validity) return false;
-    }
-    column->values = column->repeated;
-    column->validity = column->no_validity;
-    column->row = 0;
-    column->left = INT64_MAX;
-    return true;
-}
-
-static bool open_inputs(Call *call, const SeriesExport *inputs) {
-    const Function *function = call->function;
-    int64_t rows = 1;
-    for (int i = 0; i < function->column_count; i++) {
-        InputColumn *column = call->inputs + i;
-        column->format = call->signature->inputs[i];
-        column->width = dfv_width(column->format);
-        column->arrays = inputs[i].arrays;
-        for (size_t part = 0; part < inputs[i].len; part++) {
-            column->rows += inputs[i].arrays[part]->length;
-            call->nulls |= has_nulls(inputs[i].arrays[part]);
-        }
-        if (column->rows != 1 && rows != 1 && column->rows != rows) {
-            dfv_say("plugin `%s`: column `%s` has %" PRId64 " rows, others have %" PRId64, function->name,
-                    function->columns[i], column->rows, rows);
-            return false;
-        }
-        if (column->rows != 1) rows = column->rows;
-    }
-    call->rows = rows;
-    for (int i = 0; rows > 1 && i < function->column_count; i++) {
-        InputColumn *column = call->inputs + i;
-        if (column->rows != 1) continue;
-        while (!(*column->arrays)->length) column->arrays++;
-        if (!repeat(column, rows)) {
-            dfv_say("plugin `%s`: not enough memory", function->name);
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool add_validity(Call *call, OutputColumn *column) {
     if (column->validity) return true;
     column->validity_size = (size_t)(call->rows + 7) / 8;
@@ -174,31 +106,20 @@ static bool open_outputs(Call *call) {
         column->values_size = width ? (size_t)call->rows * (size_t)width : (size_t)(call->rows + 7) / 8;
         column->values = dfv_allocate(column->values_size);
         if (!column->values) return false;
+        if (dfv_is_view(output->format) && !(column->data = dfv_open_data(call->rows))) return false;
         if (!width) memset(column->values, 0, column->values_size); /* loops write some bits of a byte */
         if ((call->nulls || output->nullable) && !add_validity(call, column)) return false;
     }
     return call->options.on_error != GIVE_STRUCT || dfv_open_errors(&call->errors, call->rows);
 }
 
-/* Goes to the array that holds the row at hand. */
-static void advance(InputColumn *column, int64_t by) {
-    if (column->repeated) return;
-    column->row += by;
-    column->left -= by;
-    while (column->left <= 0) {
-        const ArrowArray *array = *column->arrays++;
-        column->left = array->length;
-        column->row = array->offset;
-        column->values = array->buffers[1];
-        column->validity = has_nulls(array) ? array->buffers[0] : NULL;
-    }
-}
-
 /* -- rows ------------------------------------------------------------------------------------------------- */
 
-static void put_column(int64_t **at, const void *values, int width, const void *validity, int64_t row) {
+/* Of a column of views `data` is the table of its data buffers, or what a loop writes these through. */
+static void put_column(
+    int64_t **at, const void *values, int width, const void *data, const void *validity, int64_t row) {
     *(*at)++ = (int64_t)(intptr_t)((const uint8_t *)values + row * width);
-    *(*at)++ = width ? 0 : row;
+    *(*at)++ = width ? (int64_t)(intptr_t)data : row;
     *(*at)++ = (int64_t)(intptr_t)validity;
     *(*at)++ = row;
 }
@@ -214,11 +135,12 @@ static int64_t *put_arguments(Call *call, int64_t row, int64_t ahead) {
             continue;
         }
         const InputColumn *column = call->inputs + which;
-        put_column(&at, column->values, column->width, column->validity, column->row + ahead);
+        put_column(&at, column->values, column->width, column->data, column->validity, column->row + ahead);
     }
     for (int i = 0; i < call->signature->output_count; i++) {
         const OutputColumn *column = call->outputs + i;
-        put_column(&at, column->values, dfv_width(call->signature->outputs[i].format), column->validity, row + ahead);
+        int width = dfv_width(call->signature->outputs[i].format);
+        put_column(&at, column->values, width, column->data, column->validity, row + ahead);
     }
     return at; /* where the selection, the failed rows and the reason go */
 }
@@ -261,14 +183,8 @@ static void say_failure(Call *call, int64_t row, int64_t ahead) {
     find_reason(call, row, ahead, reason);
     dfv_say("plugin `%s`: row %" PRId64 " of a batch of %" PRId64 " (", function->name, row + ahead, call->rows);
     for (int i = 0; i < function->column_count; i++) {
-        const InputColumn *column = call->inputs + i;
-        int64_t at = column->row + ahead;
-        uint8_t unpacked = column->width ? 0 : bit(column->values, at);
         dfv_say("%s%s=", i ? ", " : "", function->columns[i]);
-        if (column->validity && !bit(column->validity, at))
-            dfv_say("null");
-        else
-            dfv_say_value(column->format, column->width ? column->values : &unpacked, column->width ? at : 0);
+        dfv_say_input(call->inputs + i, ahead);
     }
     dfv_say("): ");
     say_reason(call, reason);
@@ -285,6 +201,13 @@ static bool keep_error(Call *call, int64_t row, int64_t ahead) {
     return kept;
 }
 
+/* Whether loops had room for all that they wrote. */
+static bool is_whole(const Call *call) {
+    for (int i = 0; i < call->signature->output_count; i++)
+        if (!dfv_is_data_whole(call->outputs[i].data)) return false;
+    return true;
+}
+
 /* Runs rows of which some fail: they become null, or the first of them is what the call fails with. */
 static bool record(Call *call, int64_t row, int64_t count) {
     OnError on_error = call->options.on_error;
@@ -296,6 +219,7 @@ static bool record(Call *call, int64_t row, int64_t count) {
         memset(call->failed, 0, sizeof call->failed);
         put_rest(put_arguments(call, row, 0), call->selected, call->failed, NULL);
         call->signature->records(call->arguments, count);
+        if (!is_whole(call)) return false;
     }
     for (int64_t i = 0; has_memory && on_error != GIVE_NULL && i < count; i++) {
         if (!(call->failed[i / 64] >> (i % 64) & 1)) continue;
@@ -312,10 +236,10 @@ static bool record(Call *call, int64_t row, int64_t count) {
 static bool run(Call *call, int64_t row, int64_t count) {
     const Signature *signature = call->signature;
     put_rest(put_arguments(call, row, 0), NULL, NULL, NULL);
-    if (!call->loop(call->arguments, count)) return true;
+    if (!call->loop(call->arguments, count)) return is_whole(call);
     Loop general = signature->general[call->nulls];
-    if (general && !general(call->arguments, count)) return true;
-    return record(call, row, count);
+    if (general && !general(call->arguments, count)) return is_whole(call);
+    return is_whole(call) && record(call, row, count);
 }
 
 static bool run_all(Call *call) {
@@ -323,22 +247,18 @@ static bool run_all(Call *call) {
     for (int64_t row = 0, count; row < call->rows; row += count) {
         count = call->rows - row < CHUNK ? call->rows - row : CHUNK;
         for (int i = 0; i < columns; i++) {
-            InputColumn *column = call->inputs + i;
-            advance(column, 0);
-            if (column->left < count) count = column->left;
+            int64_t left = dfv_left(call->inputs + i);
+            if (left < count) count = left;
         }
         if (!run(call, row, count)) return false;
-        for (int i = 0; i < columns; i++) {
-            if (call->inputs[i].repeated) continue;
-            call->inputs[i].row += count;
-            call->inputs[i].left -= count;
-        }
+        for (int i = 0; i < columns; i++) dfv_advance(call->inputs + i, count);
     }
     return true;
 }
 
 static void compute(Call *call, const SeriesExport *inputs, SeriesExport *out) {
-    if (!open_inputs(call, inputs)) return;
+    call->rows = dfv_open_inputs(call->function, call->signature, inputs, call->inputs, &call->nulls);
+    if (call->rows < 0) return;
     if (!open_outputs(call)) {
         dfv_say("plugin `%s`: not enough memory", call->function->name);
         return;
@@ -378,10 +298,7 @@ void dfv_call(const Function *function, SeriesExport *inputs, size_t count, cons
             dfv_drop_columns(call->signature, call->outputs);
             dfv_drop_errors(&call->errors);
         }
-        for (int i = 0; i < function->column_count; i++) {
-            free(call->inputs[i].repeated);
-            free(call->inputs[i].no_validity);
-        }
+        dfv_close_inputs(function, call->inputs);
     }
     free(call);
     release_inputs(inputs, count);

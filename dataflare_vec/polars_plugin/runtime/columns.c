@@ -15,9 +15,13 @@ int dfv_width(const char *format) {
     case 'i': case 'I': case 'f': return 4;
     case 'l': case 'L': case 'g': return 8;
     case 't': return format[1] == 'd' ? 4 : 8;
+    case 'v': return VIEW_BYTES;
+    case 'd': return 16;
     default: return -1;
     }
 }
+
+bool dfv_is_view(const char *format) { return format[0] == 'v'; }
 
 static void release_schema(ArrowSchema *schema) {
     for (int64_t i = 0; i < schema->n_children; i++) {
@@ -83,9 +87,15 @@ bool dfv_export_schema(const Signature *signature, OnError on_error, const char 
     return false;
 }
 
+static void drop_column(OutputColumn *column) {
+    dfv_free(column->values, column->values_size);
+    dfv_free(column->validity, column->validity_size);
+    dfv_drop_data(column->data);
+}
+
 typedef struct {
-    const void *buffers[2];
     OutputColumn column;
+    const void *buffers[];
 } Owned;
 
 static void release_array(ArrowArray *array) {
@@ -95,8 +105,7 @@ static void release_array(ArrowArray *array) {
     }
     free(array->children);
     Owned *owned = array->private_data;
-    dfv_free(owned->column.values, owned->column.values_size);
-    dfv_free(owned->column.validity, owned->column.validity_size);
+    drop_column(&owned->column);
     free(owned);
     array->release = NULL;
 }
@@ -112,19 +121,32 @@ static int64_t count_nulls(const uint8_t *validity, int64_t rows) {
     return rows - valid;
 }
 
-static bool make_array(OutputColumn *column, int64_t rows, int64_t buffers, ArrowArray *array) {
+/* The addresses of the data buffers of a column of views go behind that of these, and last their sizes. */
+static void put_data(const DataBuilder *data, const void **buffers) {
+    int64_t *sizes = (int64_t *)(buffers + data->count + 1);
+    for (int64_t i = 0; i < data->count; i++) {
+        buffers[i] = data->buffers[i].block;
+        sizes[i] = data->buffers[i].used;
+    }
+    buffers[data->count] = sizes;
+}
+
+/* An array of a column, or without one that of a struct, whose children are still to come. */
+static bool make_array(OutputColumn *column, int64_t rows, ArrowArray *array) {
     memset(array, 0, sizeof *array);
-    Owned *owned = calloc(1, sizeof *owned);
+    int64_t data = column && column->data ? dfv_close_data(column->data) : -1;
+    array->n_buffers = !column ? 1 : data < 0 ? 2 : 3 + data;
+    Owned *owned = calloc(1, sizeof *owned + (size_t)(array->n_buffers + (data < 0 ? 0 : data)) * sizeof(void *));
     if (!owned) return false;
     if (column) {
         owned->column = *column;
         memset(column, 0, sizeof *column); /* it is the array's now */
         owned->buffers[0] = owned->column.validity;
         owned->buffers[1] = owned->column.values;
+        if (data >= 0) put_data(owned->column.data, owned->buffers + 2);
         if (owned->column.validity) array->null_count = count_nulls(owned->column.validity, rows);
     }
     array->length = rows;
-    array->n_buffers = buffers;
     array->buffers = owned->buffers;
     array->private_data = owned;
     array->release = release_array;
@@ -133,7 +155,7 @@ static bool make_array(OutputColumn *column, int64_t rows, int64_t buffers, Arro
 
 /* Has an array with memory for some children, none of which is there yet. */
 static bool make_parent_array(int64_t rows, int count, ArrowArray *array) {
-    if (!make_array(NULL, rows, 1, array)) return false;
+    if (!make_array(NULL, rows, array)) return false;
     array->children = calloc((size_t)count, sizeof *array->children);
     return array->children != NULL;
 }
@@ -145,11 +167,11 @@ static ArrowArray *next_child_array(ArrowArray *array) {
 }
 
 static bool make_value(int count, OutputColumn *columns, int64_t rows, ArrowArray *array) {
-    if (count == 1) return make_array(columns, rows, 2, array);
+    if (count == 1) return make_array(columns, rows, array);
     bool made = make_parent_array(rows, count, array);
     for (int i = 0; made && i < count; i++) {
         ArrowArray *child = next_child_array(array);
-        made = child && make_array(columns + i, rows, 2, child);
+        made = child && make_array(columns + i, rows, child);
     }
     return made;
 }
@@ -200,8 +222,5 @@ bool dfv_export_series(const Signature *signature, const char *name, OutputColum
 }
 
 void dfv_drop_columns(const Signature *signature, OutputColumn *columns) {
-    for (int i = 0; i < signature->output_count; i++) {
-        dfv_free(columns[i].values, columns[i].values_size);
-        dfv_free(columns[i].validity, columns[i].validity_size);
-    }
+    for (int i = 0; i < signature->output_count; i++) drop_column(columns + i);
 }

@@ -85,7 +85,51 @@ static void say_float(double value, int digits) {
     dfv_say(strpbrk(text, ".eni") ? "%s" : "%s.0", text);
 }
 
-void dfv_say_value(const char *format, const void *values, int64_t row) {
+#define MOST_SHOWN 80 /* bytes of a text */
+
+/* As Python shows it, but in double quotes. */
+static void say_text(const char *text, size_t size, bool is_text) {
+    size_t shown = size < MOST_SHOWN ? size : MOST_SHOWN;
+    while (is_text && shown < size && ((unsigned char)text[shown] & 0xc0) == 0x80) shown--; /* whole characters */
+    dfv_say(is_text ? "\"" : "b\"");
+    for (size_t i = 0; i < shown; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte == '"' || byte == '\\')
+            dfv_say("\\%c", byte);
+        else if (byte == '\n' || byte == '\r' || byte == '\t')
+            dfv_say("\\%c", byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't');
+        else if (byte < 0x20 || byte == 0x7f || (byte > 0x7f && !is_text))
+            dfv_say("\\x%02x", byte);
+        else
+            dfv_say("%c", byte);
+    }
+    dfv_say(shown < size ? "\"… (%zu bytes)" : "\"", size);
+}
+
+static void say_decimal(const void *values, int64_t row, int scale) {
+    char text[48], *at = text + sizeof text;
+    __int128 value;
+    memcpy(&value, (const char *)values + row * 16, 16);
+    unsigned __int128 left = value < 0 ? -(unsigned __int128)value : (unsigned __int128)value;
+    *--at = '\0';
+    for (int digits = 0; left || digits <= scale; digits++, left /= 10) {
+        if (digits && digits == scale) *--at = '.';
+        *--at = (char)('0' + (int)(left % 10));
+    }
+    dfv_say("%s%s", value < 0 ? "-" : "", at);
+}
+
+void dfv_say_value(const char *format, const void *values, const void *const *data, int64_t row) {
+    if (dfv_is_view(format)) {
+        size_t size;
+        const char *text = dfv_view(values, data, row, &size);
+        say_text(text, size, format[1] == 'u');
+        return;
+    }
+    if (*format == 'd') {
+        say_decimal(values, row, atoi(strchr(format, ',') + 1));
+        return;
+    }
 #define AT(type) (((const type *)values)[row])
     int width = dfv_width(format);
     int64_t ticks = width == 8 ? AT(int64_t) : width == 4 ? AT(int32_t) : 0;

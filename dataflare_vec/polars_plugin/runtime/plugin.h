@@ -84,6 +84,10 @@ extern const ExceptionText dfv_exceptions[];
 extern const int dfv_exception_count;
 extern const char dfv_library[];
 
+/* Rows of a call of a loop: so many at most go once more, through a slower loop, where one of them fails; and
+   so often is the value of a column repeated that has one for all rows. A multiple of 64. */
+#define CHUNK 16384
+
 #define MAX_COLUMNS 64
 #define MAX_CONSTANTS 64
 
@@ -101,7 +105,7 @@ void dfv_clear(void);
 void dfv_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *dfv_message(void);
 const char *dfv_dtype(const char *format, char *text, size_t size);
-void dfv_say_value(const char *format, const void *values, int64_t row);
+void dfv_say_value(const char *format, const void *values, const void *const *data, int64_t row);
 
 /* options.c: false, and a message, if they can't be read. */
 bool dfv_read_options(const Function *function, const uint8_t *pickle, size_t size, Options *options);
@@ -110,9 +114,59 @@ bool dfv_read_options(const Function *function, const uint8_t *pickle, size_t si
 typedef enum { UNFIT, FIT, WIDE } Processor;
 Processor dfv_processor(void);
 
+/* threads.c: false if the process has no more keys. */
+bool dfv_has_keys(void);
+
 /* memory.c */
 void *dfv_allocate(size_t size);
 void dfv_free(void *block, size_t size);
+
+/* views.c */
+#define VIEW_BYTES 16
+
+typedef struct {
+    void *block;
+    size_t size;
+    int64_t used;
+} DataBuffer;
+
+/* What a loop writes strings and bytes through: the first words it knows by their place. */
+typedef struct DataBuilder {
+    int64_t next, end, start, index; /* of the buffer at hand */
+    int64_t restarts;                /* whether each call of a loop starts it over: never here */
+    struct DataBuilder *self;
+    int64_t (*room)(struct DataBuilder *, int64_t bytes);
+    DataBuffer *buffers;
+    int64_t count, size; /* of the buffers; bytes of the next one */
+    int64_t refused;     /* bytes of a value that there was no room for */
+} DataBuilder;
+
+DataBuilder *dfv_open_data(int64_t rows); /* NULL without memory */
+bool dfv_is_data_whole(const DataBuilder *builder); /* false, and a message, if there was no room for a value */
+int64_t dfv_close_data(DataBuilder *builder); /* how many buffers there are */
+void dfv_drop_data(DataBuilder *builder);
+const char *dfv_view(const void *views, const void *const *data, int64_t row, size_t *size);
+
+/* inputs.c */
+typedef struct {
+    const char *format;
+    int width;
+    ArrowArray **arrays;
+    int64_t rows, left;         /* of all arrays; of the array at hand, from the row at hand on */
+    const uint8_t *values;      /* of the array at hand, or of the repeated value */
+    const uint8_t *validity;
+    const void *const *data;    /* of views: where the array's data buffers lie */
+    int64_t row;                /* within the array at hand, its offset included */
+    void *repeated, *no_validity; /* memory of a column that has one value for all rows */
+} InputColumn;
+
+/* How many rows there are; -1, and a message, if that can't be. */
+int64_t dfv_open_inputs(const Function *function, const Signature *signature, const SeriesExport *inputs,
+                        InputColumn *columns, bool *nulls);
+void dfv_close_inputs(const Function *function, InputColumn *columns);
+int64_t dfv_left(InputColumn *column); /* rows of the array at hand, the next one if there is none left */
+void dfv_advance(InputColumn *column, int64_t by);
+void dfv_say_input(const InputColumn *column, int64_t ahead);
 
 /* errors.c: false without memory. */
 typedef struct {
@@ -130,11 +184,13 @@ void dfv_drop_errors(ErrorColumn *errors);
 
 /* columns.c */
 int dfv_width(const char *format); /* bytes of a value; 0 for a bit, -1 for what isn't known here */
+bool dfv_is_view(const char *format);
 bool dfv_export_schema(const Signature *signature, OnError on_error, const char *name, ArrowSchema *schema);
 
 typedef struct {
     void *values, *validity; /* no validity: no nulls */
     size_t values_size, validity_size;
+    DataBuilder *data; /* of views */
 } OutputColumn;
 
 /* With errors it is a struct of value and error. */

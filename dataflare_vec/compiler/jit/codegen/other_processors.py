@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import llvmlite.binding as llvm
+from llvmlite import ir
+from numba.core import compiler
 from numba.core.registry import cpu_target
+from numba.core.targetconfig import Option
 
 from dataflare_vec.compiler.jit.codegen.driver import compile_lock
 from dataflare_vec.compiler.native.support import external_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 # A constant of Numba's with a pickled exception: (class, arguments, place).
 _PICKLE = ".const.pickledata."
@@ -51,6 +55,10 @@ class Processor:
         return target.create_target_machine(cpu=self.name, opt=3, reloc="pic", codemodel="default")
 
 
+#: Instructions that IR asks for by name, and the feature that a processor has them by.
+_FEATURES = {"llvm.x86.bmi.bzhi.64": "+bmi2"}
+
+
 class ObjectFile(NamedTuple):
     """A function as a linker takes it.
 
@@ -74,12 +82,23 @@ def compiling_for(processor: Processor) -> Iterator[None]:
     """Have Numba optimise for other processors, in this thread; others wait."""
     with compile_lock:
         codegen = cpu_target.target_context.codegen()
-        before = codegen._tm, codegen._tm_features
+        before = codegen._tm, codegen._tm_features, compiler.Flags
         codegen._tm, codegen._tm_features = processor.machine(), processor.features
+        compiler.Flags = _flags_for(processor)
         try:
             yield
         finally:
-            codegen._tm, codegen._tm_features = before
+            codegen._tm, codegen._tm_features, compiler.Flags = before
+
+
+@cache
+def _flags_for(processor: Processor) -> type[Any]:
+    """Return Numba's options of a compilation, by which it knows again what it has compiled already.
+
+    A method of strings that it has compiled for one processor looks at as many bytes at a time as that takes.
+    """
+    made_for = Option(type=str, default=processor.features, doc="What code is made for.")
+    return type("Flags", (compiler.Flags,), {"__slots__": (), "made_for": made_for})
 
 
 def write_object(library: Any, processor: Processor, name: str) -> ObjectFile:
@@ -99,16 +118,31 @@ def write_object(library: Any, processor: Processor, name: str) -> ObjectFile:
     return ObjectFile(machine.emit_object(module), external_names(module), _exceptions(module))
 
 
-def uses_instructions_of(module: Any) -> tuple[str, ...]:
-    """Return which of a processor's own instructions a module asks for by name."""
-    return tuple(one.name for one in module.functions if one.name.startswith(_OWN_INSTRUCTIONS))
+def foreign_instructions(module: Any, processor: Processor) -> tuple[str, ...]:
+    """Return which instructions a module asks for by name that not all of some processors have."""
+    named = [one.name for one in module.functions if one.name.startswith(_OWN_INSTRUCTIONS)]
+    return tuple(name for name in named if _FEATURES.get(name, "?") not in processor.features.split(","))
+
+
+def write_tables(tables: Mapping[str, bytes], processor: Processor) -> bytes:
+    """Write an object file that holds constants, by name."""
+    module, machine = ir.Module(name="tables"), processor.machine()
+    module.triple, module.data_layout = processor.triple, str(machine.target_data)
+    for name, content in tables.items():
+        value = ir.Constant(ir.ArrayType(ir.IntType(8), len(content)), bytearray(content))
+        table = ir.GlobalVariable(module, value.type, name)
+        table.initializer, table.global_constant, table.align = value, True, 64
+    parsed = llvm.parse_assembly(str(module))
+    for table in parsed.global_variables:
+        table.visibility = "hidden"
+    return bytes(machine.emit_object(parsed))
 
 
 def _exceptions(module: Any) -> tuple[bytes, ...]:
     texts = [
         str(one)
         for one in module.global_variables
-        if one.name.startswith(_PICKLE) and not one.name.endswith(_DIGEST)
+        if one.name.startswith(_PICKLE) and _DIGEST not in one.name
     ]
     return tuple(_unescaped(match[1]) for text in texts if (match := _BYTES.search(text)))
 

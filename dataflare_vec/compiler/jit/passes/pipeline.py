@@ -370,7 +370,8 @@ def _helper(
     # Numba reads a global once, and it may have changed since: a kernel gets what there is now.
     reader = Reader()
     reader.root(called)
-    key = mode, is_outermost, constants, bytes(reader.found) if reader.reason is None else b""
+    found = bytes(reader.found) if reader.reason is None else b""
+    key = mode, is_outermost, constants, found, cpu_target.target_context.codegen()._tm_features
     if key not in made or (reader.reason is not None and _watches[made[key]].changed()):
         function = _passed_on(called) if is_outermost else plain(called)
         options = options_of(called)

@@ -21,9 +21,6 @@ from dataflare_vec.compiler.jit.types.strings import byte_pointer, offset_by
 
 _I64 = ir.IntType(64)
 
-#: At how many places a search looks at a time.
-PLACES = vectorcode.most_places()
-
 memcmp = types.ExternalFunction("memcmp", types.int32(byte_pointer, byte_pointer, types.int64))
 memmem = types.ExternalFunction("memmem", byte_pointer(byte_pointer, types.int64, byte_pointer, types.int64))
 
@@ -58,8 +55,18 @@ def last_bytes(typing_context, data, nbytes):
 
 
 @intrinsic
+def most_places(typing_context):
+    """Return at how many places a search looks at a time."""
+
+    def generate(context, builder, signature, arguments):
+        return _I64(vectorcode.most_places())
+
+    return types.int64(), generate
+
+
+@intrinsic
 def matches(typing_context, data, count, first, behind, last):
-    """Return a bit for each of up to `PLACES` places, set where ``first`` is, and ``last`` so far behind."""
+    """Return bits, one for each of up to `most_places` places: is ``first`` there, ``last`` so far behind."""
 
     def generate(context, builder, signature, arguments):
         return builder.call(vectorcode.matches(builder.module), arguments)
@@ -165,7 +172,7 @@ def same_bytes(a, b, nbytes):
 def find_byte(data, start, stop, byte):
     """Return the offset of the first ``byte`` from ``start`` on and before ``stop``; -1 if there is none."""
     while start < stop:
-        places = at_most(stop - start, PLACES)
+        places = at_most(stop - start, most_places())
         found = matches(offset_by(data, start), places, byte, 0, byte)
         if found:
             return start + trailing_zeros(found)
@@ -184,7 +191,7 @@ def find_bytes(data, start, stop, needle, size):
     wasted = 0
     while stop - start > behind:
         here = offset_by(data, start)
-        places = at_most(stop - start - behind, PLACES)
+        places = at_most(stop - start - behind, most_places())
         found = matches(here, places, first, behind, last)
         while found:
             at = trailing_zeros(found)
@@ -206,7 +213,7 @@ def find_last_bytes(data, start, stop, needle, size):
         return stop if start <= stop else -1
     first, behind, last = needle[0], size - 1, needle[size - 1]
     while stop - start > behind:
-        places = at_most(stop - start - behind, PLACES)
+        places = at_most(stop - start - behind, most_places())
         at = stop - behind - places
         here = offset_by(data, at)
         found = matches(here, places, first, behind, last)

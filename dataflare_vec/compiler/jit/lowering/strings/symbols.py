@@ -42,6 +42,12 @@ def define(name: str) -> int:
     return int(address)
 
 
+def content(name: str) -> bytes:
+    """Return what lies at a symbol that is an array."""
+    define(name)
+    return bytes(memoryview(_memory[name]).cast("B"))
+
+
 def names() -> tuple[str, ...]:
     """Return the names of all symbols."""
     return tuple(_makers)

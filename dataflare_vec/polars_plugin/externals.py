@@ -1,0 +1,57 @@
+"""What loops of a library refer to by name: the C library, the runtime's C, and tables that go with them."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import TYPE_CHECKING
+
+from dataflare_vec.compiler.native.numba import import_compiler
+from dataflare_vec.exceptions import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dataflare_vec.polars_plugin.targets import Target
+
+# What is memory of ours in a process with Numba, and the runtime has by the same name.
+_OF_RUNTIME = ("dfv_arena_key", "dfv_depth_key", "dfv_interrupted")
+
+
+def check_external(plugin: str, names: Sequence[str]) -> None:
+    """Raise if a loop refers to what a library hasn't got.
+
+    Raises
+    ------
+    BuildError
+        Saying what it is, and what it may be for.
+    """
+    import_compiler()
+    from dataflare_vec.compiler.jit.lowering.strings import symbols
+
+    for name in names:
+        if name in symbols.names() or any(hasattr(library, name) for library in _c_libraries()):
+            continue
+        why = f"it needs `{name}` when it runs, which is no part of the C library"
+        if name.startswith("NRT_"):
+            why = "it allocates memory when it runs, through Numba's runtime: for an array, a list or a set"
+        msg = f"it can't be built into a native library: {why}"
+        raise BuildError(msg, plugin=plugin)
+
+
+@cache
+def _c_libraries() -> tuple[ctypes.CDLL, ...]:
+    return ctypes.CDLL("libc.so.6"), ctypes.CDLL("libm.so.6")
+
+
+def table_file(names: Iterable[str], target: Target) -> bytes | None:
+    """Return an object file with the tables among some names; None if there are none."""
+    import_compiler()
+    from dataflare_vec.compiler.jit.codegen.other_processors import Processor, write_tables
+    from dataflare_vec.compiler.jit.lowering.strings import symbols
+
+    tables = sorted({*names}.intersection(symbols.names()).difference(_OF_RUNTIME))
+    if not tables:
+        return None
+    processor = Processor(target.triple, *target.levels[target.lowest])
+    return write_tables({name: symbols.content(name) for name in tables}, processor)
