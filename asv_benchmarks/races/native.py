@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
+import subprocess
+import sys
 import tempfile
 import threading
 import time
+import zipfile
 from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 import polars_ds as pds
 from polars.testing import assert_frame_equal
@@ -137,11 +143,143 @@ def beside_python(size: Size) -> Iterator[Figure]:
     yield Figure(what, beside / alone, at_most(3.0, aim=1.15), note)
 
 
+# Where there is Polars and the package: what the package takes on top of Polars and an expression of its own.
+START = """
+import json, sys, time
+import polars as pl
+
+df = pl.DataFrame({name: [float(i)] * 3 for i, name in enumerate(("lat1", "lon1", "lat2", "lon2"))})
+
+def took(function):
+    began = time.perf_counter()
+    function()
+    return (time.perf_counter() - began) * 1000
+
+def first():
+    import haversine
+    df.select(haversine.haversine(*df.columns))
+
+own = took(lambda: df.select((pl.col("lat1") * pl.col("lon1")).sin()))
+print(json.dumps([took(first) - own, "numba" in sys.modules or "dataflare_vec" in sys.modules]))
+"""
+
+
 def built(size: Size) -> Iterator[Figure]:
-    """What a user of a plugin installs."""
+    """What a user of a plugin installs, and waits for at the start."""
     with tempfile.TemporaryDirectory() as folder:
-        kilobytes = dfv.build("haversine", output=folder).write_wheel(folder).stat().st_size / 1000
+        wheel = dfv.build("haversine", output=folder).write_wheel(folder)
+        kilobytes = wheel.stat().st_size / 1000
+        zipfile.ZipFile(wheel).extractall(folder)
+        starts = []
+        for _ in range(3 * size.repeats):
+            done = subprocess.run(
+                [sys.executable, "-c", START], cwd=folder, check=True, capture_output=True, text=True
+            )
+            milliseconds, ours = json.loads(done.stdout)
+            assert not ours
+            starts.append(milliseconds)
     yield Figure("wheel of native haversine: kB", kilobytes, at_most(100))
+    what = "native haversine, import and first result above Polars' own expression: ms"
+    yield Figure(what, min(starts), at_most(120, aim=60))
 
 
-RACES = [small_frames, streaming, arithmetic, beside_python, built]
+# In a process of its own, as somebody builds: Numba is imported, and nothing compiled yet.
+BUILD = """
+import json, sys, time
+began = time.perf_counter()
+import dataflare_vec as dfv
+from dataflare_vec.polars_plugin import build
+
+linking = []
+link = build.link
+
+def timed(*arguments):
+    start = time.perf_counter()
+    try:
+        return link(*arguments)
+    finally:
+        linking.append(time.perf_counter() - start)
+
+build.link = timed
+dfv.build("haversine", output=sys.argv[1])
+print(json.dumps([time.perf_counter() - began, sum(linking)]))
+"""
+
+
+def building(size: Size) -> Iterator[Figure]:
+    """The second library of a kernel on a machine: Python starts, and what can be kept has been."""
+    runs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(1 + size.repeats):
+            done = subprocess.run(
+                [sys.executable, "-c", BUILD, folder], check=True, capture_output=True, text=True
+            )
+            runs.append(json.loads(done.stdout))
+    seconds, linking = (min(column) for column in zip(*runs[1:], strict=True))
+    yield Figure("native haversine, second build on a machine: s", seconds, at_most(8, aim=4))
+    yield Figure(
+        "native haversine, second build on a machine, linking alone: s", linking, at_most(1, aim=0.5)
+    )
+
+
+@dfv.plugin
+def share_of(a: float, b: float, least=0.25):
+    if b == 0.0:
+        raise ZeroDivisionError("b is 0")
+    return math.atan2(a, b) if a > least else a % b
+
+
+@dfv.plugin
+def parts_of(m: int, n: int):
+    return m // n, m % n, m > n
+
+
+SPECIAL = [0.0, -0.0, 1.0, -1.5, math.inf, -math.inf, math.nan, 1e300, 5e-324, 1e15 + 0.5]
+WHOLE = [0, 1, -1, 7, -7, (1 << 63) - 1, -(1 << 63), 1 << 53]
+
+
+def pool(rows: int) -> pl.DataFrame:
+    """Return columns with values of all kinds, and nulls, of which frames are cut."""
+    random = np.random.default_rng(7)
+
+    def column(values: np.ndarray, special: list[float]) -> pl.Series:
+        chosen = random.choice(np.array(special, values.dtype), rows)
+        mixed = np.where(random.random(rows) < 0.3, chosen, values)
+        return pl.select(pl.when(pl.lit(random.random(rows)) > 0.1).then(pl.lit(mixed))).to_series()
+
+    floats = {name: column(random.normal(0, 50, rows), SPECIAL) for name in ("a", "b", *POINTS)}
+    return pl.DataFrame(floats | {name: column(random.integers(-99, 99, rows), WHOLE) for name in ("m", "n")})
+
+
+def identical(a: pl.DataFrame, b: pl.DataFrame) -> bool:
+    """Whether two results have the same bits, but for those of NaN."""
+    if not a.equals(b):
+        return False
+    structs = [name for name, dtype in a.schema.items() if dtype == pl.Struct]
+    inverse = 1.0 / pl.selectors.float()  # of -0.0 isn't that of 0.0, which it equals
+    one, other = (frame.unnest(structs).select(inverse) for frame in (a, b))
+    return one.equals(other)
+
+
+def same_bits(size: Size) -> Iterator[Figure]:
+    """Random frames of up to 40 rows, with nulls, slices and several chunks, rows that fail among them."""
+    frames = size.rows(100_000)
+    source, random = pool(100_000), np.random.default_rng(8)
+    whole = pl.concat([source[:333], source[333:50_000], source[50_000:]], rechunk=False)
+    library = dfv.build(["haversine", product_plus_one, share_of, parts_of], output=tempfile.mkdtemp())
+    calls = [("haversine", POINTS), (product_plus_one, "ab"), (share_of, "ab"), (parts_of, "mn")]
+    pairs = []
+    for plugin, columns in calls:
+        name = plugin if isinstance(plugin, str) else plugin.name
+        native = library.expr(name, *columns, on_error="null").alias("it")
+        pairs.append((native, dfv.expr(plugin, *columns, on_error="null").alias("it")))
+    differing = 0
+    for i in range(frames):
+        df = whole.slice(int(random.integers(0, 99_000)), int(random.integers(0, 40)))
+        native, ours = pairs[i % len(pairs)]
+        differing += not identical(df.select(native), df.select(ours))
+    note = f"of {frames:,} random frames"
+    yield Figure("native, results that differ from Python's road in any bit", differing, at_most(0), note)
+
+
+RACES = [small_frames, streaming, arithmetic, beside_python, built, building, same_bits]

@@ -15,6 +15,7 @@ from dataflare_vec._util.interrupts import SYMBOL
 from dataflare_vec.compiler.cache.loading import ObjectCode
 from dataflare_vec.compiler.jit.codegen.constant_divisors import multiplied
 from dataflare_vec.compiler.jit.codegen.invariant_divisors import multiplied_by
+from dataflare_vec.compiler.jit.codegen.loop_library import loop_library
 from dataflare_vec.compiler.jit.codegen.loop_text import has_vectors, may_be_vectors
 from dataflare_vec.compiler.jit.codegen.loops import Input, LoopBuilder, Output
 from dataflare_vec.compiler.jit.codegen.rows import KernelCode, group
@@ -301,7 +302,7 @@ def _function_of(result: Any) -> Any:
 def _link(kernel: Any, code: KernelCode, variant: LoopVariant, name: str) -> Any:
     """Return the library of a loop, optimised with the kernel's LLVM module inside it."""
     context = code.context
-    library = context.codegen().create_library(name)
+    library = loop_library(context.codegen(), name)
     library.enable_object_caching()  # keeps the object code for ours
     module = library.create_ir_module(name)
     with context.push_code_library(library):  # some of Numba's casts add to it

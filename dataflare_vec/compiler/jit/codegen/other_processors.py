@@ -15,6 +15,7 @@ from numba.core.registry import cpu_target
 from numba.core.targetconfig import Option
 
 from dataflare_vec.compiler.jit.codegen.driver import compile_lock
+from dataflare_vec.compiler.jit.codegen.loop_library import uncalled_loops
 from dataflare_vec.compiler.native.support import external_names
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def compiling_for(processor: Processor) -> Iterator[None]:
         codegen._tm, codegen._tm_features = processor.machine(), processor.features
         compiler.Flags = _flags_for(processor)
         try:
-            yield
+            with uncalled_loops():
+                yield
         finally:
             codegen._tm, codegen._tm_features, compiler.Flags = before
 
