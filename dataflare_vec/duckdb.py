@@ -15,7 +15,7 @@ from dataflare_vec.config.extras import require
 from dataflare_vec.definition.annotations import is_named_tuple, likely_dtype
 from dataflare_vec.definition.python_values import struct_fields
 from dataflare_vec.engine.execution.expressions import answering, check_answers
-from dataflare_vec.engine.planning.plan import RepeatedPlan
+from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.request import Request
 from dataflare_vec.engine.planning.steps import bind_steps
 from dataflare_vec.engine.stages.failures import in_batch

@@ -35,6 +35,8 @@ class NodeExplanation:
         The columns of the query below that are read, and those that come out of it, masks left out.
     reason : str
         Why the steps aren't part of the node below; "" if there is none.
+    beside : tuple of str
+        Expressions before, between and after the steps, which Polars computes itself, and where.
     """
 
     steps: tuple[str, ...]
@@ -42,11 +44,13 @@ class NodeExplanation:
     reads: tuple[str, ...]
     gives: tuple[str, ...]
     reason: str = ""
+    beside: tuple[str, ...] = ()
 
     def lines(self) -> list[tuple[str, str]]:
         """Return what there is to say, as pairs of label and text."""
         pairs = [("step", step) for step in self.steps]
         pairs += [("not run", f"{step}: nothing reads it") for step in self.not_run]
+        pairs += [("beside", f"{expression}, by Polars") for expression in self.beside]
         pairs.append(("reads", ", ".join(self.reads) or "nothing"))
         pairs.append(("gives", ", ".join(self.gives) or "which rows stay"))
         if self.reason:
@@ -92,20 +96,23 @@ def explain_query(query: pl.LazyFrame) -> QueryExplanation:
 
 
 def _explain(node: QueryNode, wanted: Set[str]) -> NodeExplanation:
-    shown = {column: name for one in node.steps for column, name in zip(one.writes, one.outputs, strict=True)}
+    outputs = {
+        column: name for one in node.steps for column, name in zip(one.writes, one.outputs, strict=True)
+    }
     needed = node.needed_for(wanted)
     reads = frozenset[str]().union(*(node.steps[i].reads for i in needed)) - {node.selected}
     return NodeExplanation(
-        tuple(_shown(node.steps[i], shown) for i in sorted(needed)),
-        tuple(_shown(one, shown) for i, one in enumerate(node.steps) if i not in needed),
+        tuple(_shown(node.steps[i]) for i in sorted(needed)),
+        tuple(_shown(one) for i, one in enumerate(node.steps) if i not in needed),
         tuple(sorted(name for name in reads if name is not None)),
-        tuple(shown[column] for column in shown if column in wanted),
+        tuple(name for column, name in outputs.items() if column in wanted),
         node.reason,
+        node.beside,
     )
 
 
-def _shown(one: NodeStep, names: dict[str, str]) -> str:
+def _shown(one: NodeStep) -> str:
     plugin = one.step.plugin
-    reads = ", ".join(names.get(str(item.source), str(item.source)) for item in one.step.binding.columns)
+    reads = ", ".join(str(item.source) for item in one.step.binding.columns)
     kind = "filter" if plugin.is_filter else plugin.form.value
     return f"{kind} {plugin.name}({reads}) → {', '.join(one.outputs) or 'rows to keep'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.engine.execution.resume import open_states
-from dataflare_vec.engine.planning.plan import RepeatedPlan
+from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.stages.failures import of_all_rows
 from dataflare_vec.interop import assemble
 from dataflare_vec.interop.runner import run_data, scope_of

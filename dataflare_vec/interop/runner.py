@@ -9,7 +9,7 @@ import polars as pl
 
 from dataflare_vec.engine.execution.execute import run_steps
 from dataflare_vec.engine.execution.result import BatchResult
-from dataflare_vec.engine.planning.plan import plan_for
+from dataflare_vec.engine.planning.kept import plan_for
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.interop import assemble, column_names, is_pandas_series, is_stream, to_polars

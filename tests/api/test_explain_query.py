@@ -58,6 +58,23 @@ def test_why_steps_are_apart():
     assert "apart    from the steps before: `plus` reads an expression" in str(explained)
 
 
+def test_where_expressions_are_computed():
+    net = dfv.step(dfv.expression(lambda double, y: double - y, name="net", replace=True))
+    above = dfv.expression(pl.col("x") > 0, name="above_0", replace=True)
+    query = LAZY.pipe(dfv.apply, [above, DOUBLE, net, dfv.step(PLUS, a="double", b="z")])
+    (node,) = dfv.explain(query).nodes
+    assert node.beside == ("above_0(x) → above_0, below the node", "net(double, y) → net, above the node")
+    assert node.reads == ("x", "z")
+    assert "beside   net(double, y) → net, above the node, by Polars" in str(dfv.explain(query))
+    (node,) = dfv.explain(LAZY.pipe(dfv.apply, [DOUBLE, net], on_error="null")).nodes
+    assert node.steps == ("row kernel double(x) → double", "expression net(double, y) → net")
+    explained = dfv.explain(LAZY.pipe(dfv.apply, [DOUBLE, net, dfv.step(PLUS, a="net", b="y")]))
+    assert [node.reason for node in explained.nodes] == [
+        "",
+        "Polars computes `net` between them, which `plus` reads",
+    ]
+
+
 def test_what_takes_rows_in_order():
     scan = _plugin(running, Form.SCAN, init=0)
     explained = dfv.explain(LAZY.pipe(dfv.apply, scan).pipe(dfv.apply, DOUBLE))

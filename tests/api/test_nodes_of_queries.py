@@ -96,6 +96,76 @@ def test_what_is_done_between_ends_a_node():
     assert _nodes(nulls) == 2  # rows that failed in one call are rows of the next
 
 
+NET = define(pl.col("double") - pl.col("y"), name="net", form=Form.EXPRESSION, plugin_type="transformer")
+ROUND = define(pl.col("net") % 3 == 0, name="round", form=Form.EXPRESSION, plugin_type="filter")
+
+
+AGAIN = dfv.step(DOUBLE, x="net", output="again")
+WITH_EXPRESSIONS = {  # and the nodes that there are, by what becomes of failed rows
+    "below": ([DOUBLE, NEXT, dfv.step(PLUS, a="double", b="next")], {"raise": 1, "null": 1, "drop": 2}),
+    "above": ([DOUBLE, NET, dfv.step(PLUS, a="double", b="y"), SMALL], {"raise": 1, "null": 1, "drop": 1}),
+    "filter above": ([SMALL, DOUBLE, NET, ROUND], {"raise": 1, "null": 1, "drop": 1}),
+    "between": ([DOUBLE, NET, AGAIN], {"raise": 2, "null": 1, "drop": 2}),
+    "filter between": ([SMALL, DOUBLE, NET, ROUND, AGAIN], {"raise": 2, "null": 1, "drop": 2}),
+    "after a filter": ([EVEN, NEXT, dfv.step(DOUBLE, x="next")], {"raise": 2, "null": 1, "drop": 2}),
+    "replaced": (
+        [DOUBLE, NET, dfv.step(DOUBLE, x="y", output="double", replace=True)],
+        {"raise": 2, "null": 1, "drop": 2},
+    ),
+}
+
+
+@ENGINES
+@pytest.mark.parametrize("on_error", ["raise", "null", "drop"])
+@pytest.mark.parametrize("name", WITH_EXPRESSIONS)
+def test_expressions_are_no_end_of_a_node(engine, name, on_error):
+    """Unless a step of it needs them; in one call as in several."""
+    steps, nodes = WITH_EXPRESSIONS[name]
+    frame = FRAME.head(1000) if on_error == "raise" else FRAME
+    expected = frame.pipe(dfv.apply, steps, on_error=on_error)
+    query = chained = frame.lazy()
+    query = query.pipe(dfv.apply, steps, on_error=on_error)
+    for step in steps:
+        chained = chained.pipe(dfv.apply, step, on_error=on_error)
+    for one in [query] if on_error == "null" else [query, chained]:
+        assert _nodes(one) == nodes[on_error]
+        assert one.collect_schema() == expected.schema
+        assert_frame_equal(one.collect(engine=engine), expected)
+
+
+@ENGINES
+def test_an_expression_never_sees_rows_that_have_failed(engine):
+    frame = pl.DataFrame({"x": [1, 2000, 3], "z": ["1", "no number", "3"]})
+    strict = pl.col("z").str.to_integer()
+    number = define(strict, name="number", form=Form.EXPRESSION, plugin_type="transformer")
+    for steps in ([SMALL, number, DOUBLE], [SMALL, dfv.step(PLUS, a=strict, b="x")]):
+        for on_error in ("null", "drop"):
+            query = frame.lazy().pipe(dfv.apply, steps, on_error=on_error)
+            assert_frame_equal(query.collect(engine=engine), frame.pipe(dfv.apply, steps, on_error=on_error))
+
+
+@ENGINES
+def test_expressions_keep_the_names_of_what_they_read(engine):
+    pair = define(pl.struct("double", "y"), name="pair", form=Form.EXPRESSION, plugin_type="transformer")
+    for on_error in ("raise", "null"):
+        query = FRAME.lazy().pipe(dfv.apply, [DOUBLE, pair], on_error=on_error)
+        assert query.collect_schema()["pair"] == pl.Struct({"double": pl.Int64, "y": pl.Int64})
+        expected = FRAME.pipe(dfv.apply, [DOUBLE, pair])
+        assert_frame_equal(query.collect(engine=engine), expected)
+
+
+@ENGINES
+def test_a_function_is_asked_for_its_expression_once(engine):
+    reads = ["x"]
+    changing = define(
+        lambda y: pl.col(reads[0]) + y, name="changing", form=Form.EXPRESSION, plugin_type="transformer"
+    )
+    query = FRAME.lazy().pipe(dfv.apply, [SMALL, changing], on_error="null")
+    expected = FRAME.pipe(dfv.apply, [SMALL, changing], on_error="null")
+    reads[0] = "z"
+    assert_frame_equal(query.collect(engine=engine), expected)
+
+
 @ENGINES
 def test_columns_that_are_not_used_are_not_computed(engine):
     query = FRAME.lazy().pipe(dfv.apply, [NEVER, DOUBLE])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import dataflare_vec as dfv
-from dataflare_vec.engine.planning import plan as planning
+from dataflare_vec.engine.planning import kept as planning
 
 
 @pytest.fixture

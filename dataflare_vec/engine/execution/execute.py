@@ -17,8 +17,10 @@ from dataflare_vec.engine.execution.admission import admitted
 from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.execution.run import Run
 from dataflare_vec.engine.execution.threads import over_chunks
-from dataflare_vec.engine.planning.plan import column_dtypes, plan_for
+from dataflare_vec.engine.planning.kept import plan_for
+from dataflare_vec.engine.planning.plan import column_dtypes
 from dataflare_vec.engine.stages.direct import SomeFailed
+from dataflare_vec.engine.stages.expression import spread
 from dataflare_vec.engine.stages.failures import GO_ON, ROW, Failures, explain
 from dataflare_vec.exceptions import RowError
 
@@ -145,8 +147,9 @@ def _execute(
         computed = None if selects else fast_path.compute(plan, scope, frame.height, request)
         if computed is not None:
             series, remaining, tuner = computed
-            if remaining is not None and in_place is None:
-                series = [one.filter(remaining) for one in series]
+            gives_kept = plan.direct is not None and plan.direct.gives_kept
+            if remaining is not None and gives_kept is (in_place is not None):
+                series = [spread(one, remaining) if gives_kept else one.filter(remaining) for one in series]
             filtered = 0 if remaining is None else frame.height - int(remaining.sum())
             return Outcome(
                 series,

@@ -14,7 +14,7 @@ from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.plugin import Form, PluginType
 from dataflare_vec.engine.execution.in_query import run_in_query
 from dataflare_vec.engine.execution.resume import open_states
-from dataflare_vec.engine.planning.plan import RepeatedPlan
+from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.steps import remember, use_key
 from dataflare_vec.engine.stages.expression import as_column, build_expression, named, source_of
 from dataflare_vec.engine.stages.scope import ColumnScope

@@ -43,8 +43,8 @@ PIPELINE_ROWS = 1 << 14
 def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Computed | None:
     """Return the new columns of a plan, the mask of filters, and the tuner, if all rows are taken at once.
 
-    The columns are of all rows, those too that filters don't keep. None if it needs a `Run`: that is a plan
-    of other stages, or more rows.
+    The columns are of all rows, those too that filters don't keep, unless the plan's `Direct` gives the rows
+    kept. None if it needs a `Run`: that is a plan of other stages, or more rows.
 
     Raises
     ------
@@ -58,7 +58,8 @@ def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Comp
         runtime.count(plan.stages, [], {})
         series = [pl.Series(name, [], dtype=dtype) for name, dtype in plan.new.items()]
         return series, pl.Series(dtype=pl.Boolean) if direct.selects else None, None
-    if plan.is_pipeline and rows > (OWN_ROWS if direct.is_fused else PIPELINE_ROWS):
+    is_alone = direct.is_fused or request.settings.threads == 1
+    if plan.is_pipeline and rows > (OWN_ROWS if is_alone else PIPELINE_ROWS):
         return None
     whole, cut, has_own = None, None, True
     if rows > FEW_ROWS:
@@ -80,8 +81,9 @@ def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Comp
     if computed is None:
         return None
     series, times = computed
-    for step, (count, _, busy) in zip(request.steps, times, strict=True):
-        runtime.note(step.plugin, count, busy)
+    for stage, (count, _, busy) in zip(plan.stages, times, strict=True):
+        if stage.plugin is not None:
+            runtime.note(stage.plugin, count, busy)
     tuner = None
     if whole is not None and cut is not None:
         _, seconds, busy = map(sum, zip(*times, strict=True))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.config.settings import BatchConfig
     from dataflare_vec.engine.execution.execute import InPlace, Outcome
-    from dataflare_vec.engine.planning.plan import RepeatedPlan
+    from dataflare_vec.engine.planning.kept import RepeatedPlan
     from dataflare_vec.engine.planning.request import Request
 
 #: What to do where queries wait for each other's memory.

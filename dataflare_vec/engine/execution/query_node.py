@@ -1,4 +1,4 @@
-"""A node of a lazy query: neighbouring row kernels and filters, fused over each batch that Polars passes.
+"""A node of a lazy query: neighbouring steps that see rows one by one, run over batch after batch.
 
 Polars calls a function with frames. What it does with the columns that come back, it tells nobody: but of the
 columns that go in it leaves out those that nothing above the node reads. So what the node may compute goes in
@@ -21,10 +21,10 @@ from weakref import WeakValueDictionary
 import polars as pl
 
 from dataflare_vec._util.names import internal
-from dataflare_vec.definition.binding import Column
+from dataflare_vec.definition.plugin import Form
 from dataflare_vec.engine.execution.execute import InPlace
 from dataflare_vec.engine.execution.in_query import run_in_query
-from dataflare_vec.engine.planning.plan import RepeatedPlan
+from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.stages.expression import exactly
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ _nodes: WeakValueDictionary[int, ComputedNode] = WeakValueDictionary()
 
 
 class NodeStep(NamedTuple):
-    """A row kernel or a filter of a node.
+    """A row kernel, a filter or an expression of a node.
 
     Attributes
     ----------
     step : BoundStep
-        It, reading and writing columns by names that none of another step has.
+        It, writing columns by names that none of another step has.
     writes : dict
         Those that it writes, with their dtypes.
     outputs : tuple of str
@@ -84,6 +84,8 @@ class QueryNode:
         Why its steps aren't part of the node before; "" if there is none.
     steps : tuple of NodeStep
         In order.
+    beside : tuple of str
+        What Polars computes itself of the steps before, between and after these.
     """
 
     request: Request
@@ -91,6 +93,7 @@ class QueryNode:
     depth: int = 0
     reason: str = ""
     steps: tuple[NodeStep, ...] = ()
+    beside: tuple[str, ...] = ()
 
     def adding(self, step: BoundStep, names: Mapping[str, str], writes: Mapping[str, Any]) -> QueryNode:
         """Return the node with one more step.
@@ -98,22 +101,26 @@ class QueryNode:
         Parameters
         ----------
         step
-            Its parameters are bound to columns by name.
+            Its parameters are bound to columns, or to expressions that see rows one by one.
         names
             For each name that the step may read the column of the data, or of an earlier step.
         writes
             The columns that it writes, by their names for the user.
         """
         index = len(self.steps)
-        items = tuple(
-            replace(item, source=names[str(item.source)]) if isinstance(item, Column) else item
-            for item in step.binding.items
-        )
-        columns = tuple(item for item in items if isinstance(item, Column))
+        read = step.column_names
+        assert read is not None
         own = {
             internal(f"{name} of `{step.plugin.name}`, step {index}"): dtype for name, dtype in writes.items()
         }
-        sources = {str(item.source) for item in columns}
+        bound = step._replace(
+            names={name: names[name] for name in sorted(read)},
+            output=list(own) or None,
+            keep=True,
+            replace=False,
+            kept=None,
+        )
+        sources = {names[name] for name in read}
         made = {name for earlier in self.steps for name in earlier.writes}
         before = [
             earlier
@@ -124,38 +131,41 @@ class QueryNode:
         reads = frozenset(sources - made).union(*(earlier.reads for earlier in before))
         if self.selected is not None:
             reads |= {self.selected}
-        binding = replace(step.binding, items=items, columns=columns)
-        bound = step._replace(
-            binding=binding, output=list(own) or None, keep=True, by=(), replace=False, kept=None
-        )
         return replace(self, steps=(*self.steps, NodeStep(bound, own, tuple(writes), needs, reads)))
 
     def _decides(self, one: NodeStep) -> bool:
         """Whether it depends on a step which rows later ones compute."""
-        return one.step.plugin.is_filter or self.request.on_error != "raise"
+        plugin = one.step.plugin
+        return plugin.is_filter or (self.request.on_error != "raise" and plugin.form is not Form.EXPRESSION)
+
+    @property
+    def _deciding(self) -> list[NodeStep]:
+        return [one for one in self.steps if self._decides(one)]
 
     @property
     def decides(self) -> bool:
-        """Whether a step that is added now doesn't compute all rows of the data."""
-        return any(map(self._decides, self.steps))
+        """Whether a step says which rows one that is added now computes."""
+        return bool(self._deciding)
 
     @property
     def well(self) -> str | None:
         """The column that says which rows haven't failed; None if that doesn't matter."""
-        if not self.steps or self.request.on_error != "null":
+        if not self._deciding or self.request.on_error != "null":
             return self.selected
         return internal(f"rows that haven't failed, {self.depth}")
 
     def masks(self) -> dict[str, NodeStep]:
         """Return for each mask that the node may compute the last step that decides about it."""
+        deciding = self._deciding
+        if not deciding:
+            return {}
         masks = {}
-        leave_out = [
-            one for one in self.steps if one.step.plugin.is_filter or self.request.on_error == "drop"
-        ]
+        on_error = self.request.on_error
+        leave_out = [one for one in deciding if one.step.plugin.is_filter or on_error == "drop"]
         if leave_out:
             masks[_LEFT] = leave_out[-1]
-        if self.well is not None and self.steps:
-            masks[self.well] = self.steps[-1]
+        if self.well is not None:
+            masks[self.well] = deciding[-1]
         return masks
 
     def needed_for(self, wanted: Collection[str]) -> frozenset[int]:

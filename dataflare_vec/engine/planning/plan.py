@@ -13,6 +13,7 @@ from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.compiler.prepare import prepare, with_blocks
 from dataflare_vec.definition.binding import output_names
 from dataflare_vec.definition.plugin import Form
+from dataflare_vec.engine.stages.chain import chained
 from dataflare_vec.engine.stages.column import ColumnStage, column_kernel_schema
 from dataflare_vec.engine.stages.dictionary import CategoryStage
 from dataflare_vec.engine.stages.expression import (
@@ -23,10 +24,10 @@ from dataflare_vec.engine.stages.expression import (
     expression_dtype,
     source_of,
 )
-from dataflare_vec.engine.stages.fused_call import chained
 from dataflare_vec.engine.stages.inferred import Interpreted, infer_outputs
 from dataflare_vec.engine.stages.interpreted import InterpretedStage, prepare_or_interpret
 from dataflare_vec.engine.stages.row import RowStage
+from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import (
     BindingError,
     ColumnNotFoundError,
@@ -35,33 +36,15 @@ from dataflare_vec.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from dataflare_vec.compiler.remembered import Derived
     from dataflare_vec.definition.plugin import Plugin
-    from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import BoundStep
     from dataflare_vec.engine.stages.inferred import Results
     from dataflare_vec.engine.stages.protocols import Stage
     from dataflare_vec.engine.stages.reduce import ReduceStage
     from dataflare_vec.engine.stages.scan import ScanStage
-    from dataflare_vec.engine.stages.scope import ColumnScope
-
-
-def plan_for(request: Request, scope: ColumnScope) -> Plan:
-    """Return the plan of a call, that of the last call like it if it fits the data.
-
-    Planning it anew would take as long as computing thousands of rows.
-    """
-    steps, keep_data = request.steps, request.keep
-    kept = steps[0].kept
-    if kept is None:
-        return Plan(steps, scope, keep_data=keep_data)
-    plan: Plan | None = kept.plan
-    if plan is None or not plan.fits(scope, keep_data=keep_data):
-        plan = Plan(steps, scope, keep_data=keep_data)
-        kept.plan = plan if plan.is_reusable else None
-    return plan
 
 
 def column_dtypes(step: BoundStep, scope: ColumnScope) -> dict[str, Any]:
@@ -70,47 +53,10 @@ def column_dtypes(step: BoundStep, scope: ColumnScope) -> dict[str, Any]:
     Those of earlier steps are known once these are planned.
     """
     return {
-        item.parameter.name: scope.dtype(item.source)
+        item.parameter.name: scope.dtype(step.column(item.source))
         for item in step.binding.columns
-        if isinstance(item.source, str) and item.source in scope
+        if isinstance(item.source, str) and step.column(item.source) in scope
     }
-
-
-class RepeatedPlan:
-    """The plan of a request over batch after batch, made for the first of them.
-
-    It is made again only for data of other columns, or where something that a plugin captures has changed.
-    Several threads may ask for it; one that comes out of a pickle begins with nothing.
-
-    Parameters
-    ----------
-    check
-        Called with each plan that is made; it raises if that isn't one for batches.
-
-    Attributes
-    ----------
-    last : Plan or None
-        The plan of the last batch; None before the first one.
-    """
-
-    __slots__ = ("_check", "last")
-
-    def __init__(self, check: Callable[[Plan], None] | None = None) -> None:
-        self._check = check
-        self.last: Plan | None = None
-
-    def __call__(self, request: Request, scope: ColumnScope) -> Plan:
-        """Return the plan of a request, always the same one, for a batch."""
-        plan = self.last
-        if plan is None or not plan.is_reusable or not plan.fits(scope, keep_data=request.keep):
-            plan = Plan(request.steps, scope, keep_data=request.keep)
-            if self._check is not None:
-                self._check(plan)
-            self.last = plan
-        return plan
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RepeatedPlan, (self._check,)
 
 
 class Plan:
@@ -210,7 +156,7 @@ class Plan:
         return True
 
     def _add(self, step: BoundStep, scope: ColumnScope, data_names: Collection[str]) -> None:
-        step.binding.check_columns(scope.names)
+        step.binding.check_columns(scope.names if step.names is None else step.names)
         plugin = step.plugin
         self.dtypes[plugin.name] = column_dtypes(step, scope)
         if self.reduces is not None:
@@ -340,18 +286,16 @@ class Plan:
         plugin = step.plugin
         expression = build_expression(step.binding)
         of = Owner(plugin.name)
-        dtype = expression_dtype(of, expression, scope)
-        reads = columns_of(expression, scope)
-        if plugin.is_filter:
-            if dtype != pl.Boolean:
-                msg = f"a filter must be Boolean, it is {dtype}"
-                raise KernelResultError(msg, plugin=plugin.name, expected="Boolean", got=dtype)
-            return ExpressionStage(plugin, of, expression, reads, {}, in_result=True, binding=step.binding)
-        (name,) = self._names(step, None, 1, data_names)
-        writes = {name: dtype}
-        return ExpressionStage(
-            plugin, of, expression, reads, writes, in_result=step.keep, binding=step.binding
-        )
+        reads, dtype = _reads_of(of, expression, step, scope)
+        if not plugin.is_filter:
+            (name,) = self._names(step, None, 1, data_names)
+            return ExpressionStage(
+                plugin, of, expression, reads, {name: dtype}, in_result=step.keep, binding=step.binding
+            )
+        if dtype != pl.Boolean:
+            msg = f"a filter must be Boolean, it is {dtype}"
+            raise KernelResultError(msg, plugin=plugin.name, expected="Boolean", got=dtype)
+        return ExpressionStage(plugin, of, expression, reads, {}, in_result=True, binding=step.binding)
 
     def _read(self, step: BoundStep, scope: ColumnScope) -> list[str]:
         """Return the names of the columns that a kernel reads, one for each column parameter."""
@@ -360,16 +304,15 @@ class Plan:
             if item.is_computed:
                 reads.append(self._bound_expression(step, item.label, source_of(item), scope))
             else:
-                reads.append(str(item.source))
+                reads.append(step.column(str(item.source)))
         return reads
 
     def _bound_expression(self, step: BoundStep, parameter: str, source: pl.Expr, scope: ColumnScope) -> str:
         """Add a stage for an expression that a parameter is bound to; return the name of its column."""
         plugin = step.plugin
         of = Owner(plugin.name, parameter)
-        dtype = expression_dtype(of, source, scope)
+        reads, dtype = _reads_of(of, source, step, scope)
         name = internal(f"{plugin.name}({parameter}) in stage {len(self.stages)}")
-        reads = columns_of(source, scope)
         self._append(ExpressionStage(None, of, source, reads, {name: dtype}, in_result=False), scope)
         scope.hide(name)
         return name
@@ -396,3 +339,13 @@ class Plan:
                 if earlier.writes and set(earlier.writes) <= set(names):
                     earlier.in_result = False  # nobody sees it any more but the steps between
         return names
+
+
+def _reads_of(
+    of: Owner, expression: pl.Expr, step: BoundStep, scope: ColumnScope
+) -> tuple[dict[str, str], Any]:
+    """Return the columns that an expression reads, by the names under which it does, and its dtype."""
+    reads = {name: step.column(name) for name in columns_of(expression, scope)}
+    if step.names is not None:
+        scope = ColumnScope.of_schema({name: scope.dtype(column) for name, column in reads.items()})
+    return reads, expression_dtype(of, expression, scope)

@@ -75,7 +75,19 @@ class KeptPlan:
 
 
 class BoundStep(NamedTuple):
-    """A `Step` whose plugin is found and whose parameters are bound."""
+    """A `Step` whose plugin is found and whose parameters are bound.
+
+    Attributes
+    ----------
+    plugin, output, keep, by, replace
+        As of a `Step`.
+    binding : Binding
+        The parameters.
+    kept : KeptPlan or None
+        Of the first step of a call where its plan is kept.
+    names : dict or None
+        The columns of the data by the names under which the step reads them, where these aren't their own.
+    """
 
     plugin: Plugin
     binding: Binding
@@ -83,7 +95,12 @@ class BoundStep(NamedTuple):
     keep: bool = True
     by: tuple[str | pl.Expr, ...] = ()
     replace: bool = False
-    kept: KeptPlan | None = None  # of the first step of a call
+    kept: KeptPlan | None = None
+    names: Mapping[str, str] | None = None
+
+    def column(self, name: str) -> str:
+        """Return the column that the step reads under a name."""
+        return name if self.names is None else self.names[name]
 
     @property
     def column_names(self) -> set[str] | None:

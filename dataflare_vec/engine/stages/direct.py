@@ -18,6 +18,7 @@ from dataflare_vec.compiler.native.team import compute_shared, have_helpers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Protocol
 
     from dataflare_vec.arrow.columns import ColumnBuilder
     from dataflare_vec.arrow.layouts import Layout
@@ -30,6 +31,32 @@ if TYPE_CHECKING:
 
     #: New columns, and what each kernel took.
     Computed = tuple[list[pl.Series], tuple[Times, ...]]
+
+    class Direct(Protocol):
+        """What computes stages over all rows at once, without a run; see `DirectCall`."""
+
+        is_fused: bool
+        is_filter: bool
+        selects: bool
+        may_share: bool
+        gives_kept: bool
+
+        @property
+        def reads(self) -> Sequence[str]: ...  # noqa: D102
+
+        @property
+        def writes(self) -> Collection[str]: ...  # noqa: D102
+
+        def needs_pool(self, rows: int) -> bool: ...  # noqa: D102
+
+        def compute(  # noqa: D102
+            self,
+            known: Mapping[str, pl.Series],
+            rows: int,
+            pool: MemoryPool | None,
+            cut: Cut | None = None,
+        ) -> Computed | None: ...
+
 
 #: No rows are selected, and none fail: see `jit.abi.arguments`.
 ALL_ROWS = (0, 0, 0, 0, 0)
@@ -80,9 +107,12 @@ class DirectCall:
         Whether it passes blocks of rows through several loops.
     may_share : bool
         Whether several threads may write them.
+    gives_kept : bool
+        Whether columns after a mask are of the rows that it keeps only.
     """
 
     is_fused = False
+    gives_kept = False
 
     def __init__(
         self,
@@ -271,48 +301,6 @@ class DirectCall:
         return [
             (one if field.dtype is None else one.cast(field.dtype)).alias(name) for one, name, field in fields
         ]
-
-
-class DirectPipeline:
-    """Row kernels over rows that are computed at once, one after the other.
-
-    Parameters
-    ----------
-    calls
-        What computes each, in order.
-    names
-        The columns that come back.
-    """
-
-    is_filter = False
-    selects = False
-    is_fused = False
-
-    def __init__(self, calls: Sequence[DirectCall], names: Collection[str]) -> None:
-        self._calls = calls
-        self._names = names
-        self.may_share = all(call.may_share for call in calls)
-
-    def needs_pool(self, rows: int) -> bool:
-        """Whether the columns of some rows take memory of a pool, however few they are."""
-        return any(call.needs_pool(rows) for call in self._calls)
-
-    def compute(
-        self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None, cut: Cut | None = None
-    ) -> Computed | None:
-        """Return the new columns, and the seconds each kernel took: as `DirectCall.compute`."""
-        known = dict(known)
-        times: tuple[Times, ...] = ()
-        for call in self._calls:
-            computed = call.compute(known, rows, pool, cut)
-            if computed is None:
-                return None
-            known.update(zip(call.writes, computed[0], strict=True))
-            times += computed[1]
-        return [known[name] for name in self._names], times
-
-
-Direct = DirectCall | DirectPipeline
 
 
 def _made(name: str, field: OutputField) -> Made | None:

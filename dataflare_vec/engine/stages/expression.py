@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -15,12 +16,15 @@ from dataflare_vec.engine.stages.protocols import Stage, StageReport
 from dataflare_vec.exceptions import BindingError, KernelResultError, PluginDefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.definition.binding import Binding, Constant
     from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.engine.stages.direct import Computed
     from dataflare_vec.engine.stages.protocols import Chunk
     from dataflare_vec.engine.stages.scope import ColumnScope
+    from dataflare_vec.engine.tuner import Cut
+    from dataflare_vec.memory import MemoryPool
 
 
 #: Columns that a message names.
@@ -47,9 +51,14 @@ class ExpressionStage(Stage):
     of
         Whose it is.
     reads
-        The columns of the data that it means.
+        The columns that it reads, by the names under which it does.
     binding
         Of a plugin what its parameters are bound to.
+
+    Attributes
+    ----------
+    expression, names
+        See above; the latter are ``reads``.
     """
 
     def __init__(
@@ -57,26 +66,27 @@ class ExpressionStage(Stage):
         plugin: Plugin | None,
         of: Owner,
         expression: pl.Expr,
-        reads: Sequence[str],
+        reads: Mapping[str, str],
         writes: Mapping[str, Any],
         *,
         in_result: bool,
         binding: Binding | None = None,
     ) -> None:
         self.plugin = plugin
-        self.reads = reads
+        self.reads = list(reads.values())
         self.writes = writes
         self.in_result = in_result
         self.is_filter = plugin is not None and plugin.is_filter
         self.needs_all_rows = not is_row_separable(expression)
+        self.expression = expression
+        self.names = reads
         self._of = of
         self._error = KernelResultError if plugin is not None else BindingError
-        self._expression = expression
         self._made_by = None if plugin is None or isinstance(plugin.function, pl.Expr) else binding
 
     def is_current(self) -> bool:
         """Whether a function that returns the expression still returns it."""
-        return self._made_by is None or self._expression.meta.eq(build_expression(self._made_by))
+        return self._made_by is None or self.expression.meta.eq(build_expression(self._made_by))
 
     def report(self, *, nulls: bool) -> StageReport:
         """Return whether it runs chunk by chunk."""
@@ -86,7 +96,7 @@ class ExpressionStage(Stage):
         """Compute the chunk's rows."""
         height = chunk.stop - chunk.start
         selected = chunk.selection(self)
-        frame = pl.DataFrame({name: chunk.series(name) for name in self.reads})
+        frame = self._frame(chunk.series)
         if selected is not None:
             frame = frame.filter(selected) if self.reads else frame
             height = int(selected.sum())
@@ -99,6 +109,17 @@ class ExpressionStage(Stage):
             for name in self.writes:
                 chunk.put(self, name, values)
 
+    def direct(self) -> DirectExpression | None:
+        """Return what evaluates it for all rows, without a run."""
+        return None if self.needs_all_rows else DirectExpression(self)
+
+    def _frame(self, column: Callable[[str], pl.Series]) -> pl.DataFrame:
+        return pl.DataFrame({name: column(of) for name, of in self.names.items()})
+
+    def compute(self, known: Mapping[str, pl.Series], rows: int) -> pl.Series:
+        """Return the values for some rows."""
+        return self._values(self._frame(known.__getitem__), rows)
+
     def evaluate(self, frame: pl.DataFrame) -> pl.Series:
         """Return the values for all rows of a frame."""
         # Without columns a frame has no rows, and ``pl.len()`` reads none.
@@ -106,7 +127,7 @@ class ExpressionStage(Stage):
 
     def _values(self, frame: pl.DataFrame, height: int) -> pl.Series:
         try:
-            values = frame.select(self._expression).to_series()
+            values = frame.select(self.expression).to_series()
         except pl.exceptions.PolarsError as error:
             types = ", ".join(f"{name}: {frame[name].dtype}" for name in frame.columns[:_SHOWN_COLUMNS])
             msg = f"{self._of} doesn't fit the columns ({types}): {without_context(error)}"
@@ -120,6 +141,40 @@ class ExpressionStage(Stage):
         raise self._error(
             msg, plugin=self._of.plugin, parameter=self._of.parameter, hint="give one value for each row"
         )
+
+
+class DirectExpression:
+    """An expression over rows that are computed at once: as `DirectCall`.
+
+    Parameters
+    ----------
+    stage
+        Its stage.
+    """
+
+    is_fused = False
+    gives_kept = False
+    may_share = False  # Polars has threads of its own
+
+    def __init__(self, stage: ExpressionStage) -> None:
+        self._stage = stage
+        self.reads = stage.reads
+        self.writes = stage.writes
+        self.is_filter = self.selects = stage.is_filter
+
+    def needs_pool(self, rows: int) -> bool:
+        """Whether the column of some rows takes memory of a pool: never."""
+        return False
+
+    def compute(
+        self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None, cut: Cut | None = None
+    ) -> Computed:
+        """Return the new column, or which rows a filter keeps, and the seconds it took."""
+        began = perf_counter()
+        values = self._stage.compute(known, rows)
+        values = values.fill_null(value=False) if self.is_filter else values.alias(*self.writes)
+        elapsed = perf_counter() - began
+        return [values], ((rows, elapsed, elapsed),)
 
 
 def spread(values: pl.Series, selected: pl.Series) -> pl.Series:

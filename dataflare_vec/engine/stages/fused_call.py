@@ -20,7 +20,6 @@ from dataflare_vec.engine.stages.direct import (
     ALL_ROWS,
     MADE_MASK,
     STRIDES_OF_ROWS,
-    DirectPipeline,
     SomeFailed,
     buffer_width,
 )
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from dataflare_vec.arrow.layouts import Layout
-    from dataflare_vec.engine.stages.direct import Computed, Direct, DirectCall, Times
+    from dataflare_vec.engine.stages.direct import Computed, DirectCall, Times
     from dataflare_vec.engine.tuner import Cut
     from dataflare_vec.memory import MemoryPool
 
@@ -38,26 +37,7 @@ _NO_COLUMN = (0, 0, 0, 0)
 _WIDEST = 8  # bytes of a value
 
 
-def chained(calls: Sequence[DirectCall | None], names: Collection[str]) -> Direct | FusedCall | None:
-    """Return what computes all stages of a plan at once; None if one of them has to be run.
-
-    Parameters
-    ----------
-    names
-        The columns that come back.
-    """
-    found = [call for call in calls if call is not None]
-    if not found or len(found) < len(calls):
-        return None
-    if len(found) == 1 and all(name in names for name in found[0].writes):
-        return found[0]
-    if _fits(found):
-        return FusedCall(found, names)
-    # After a filter others would have to see some of the rows only.
-    return None if any(call.is_filter for call in found) else DirectPipeline(found, names)
-
-
-def _fits(calls: Sequence[DirectCall]) -> bool:
+def fits(calls: Sequence[DirectCall]) -> bool:
     """Whether all columns are of two buffers, which are borrowed and made, and none is replaced."""
     seen: set[str] = set()
     for call in calls:
@@ -85,6 +65,8 @@ class FusedCall:
 
     Attributes
     ----------
+    reads, writes : list of str
+        The columns of the data, and those that come back.
     selects : bool
         Whether a mask comes before the columns: which rows filters keep.
     """
@@ -92,10 +74,14 @@ class FusedCall:
     is_filter = False
     may_share = False
     is_fused = True
+    gives_kept = False
 
     def __init__(self, calls: Sequence[DirectCall], names: Collection[str]) -> None:
         self._calls = calls
         self._names = names
+        made = [name for call in calls for name in call.writes]
+        self.reads = [name for call in calls for name in call.reads if name not in made]
+        self.writes = [name for name in made if name in names]
         self.selects = any(call.is_filter for call in calls)
         self._program: _Program | None = None  # made with the first call
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # the protocols too: nobody needs them to run, and they would
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.plugin import Plugin
-    from dataflare_vec.engine.stages.direct import DirectCall
+    from dataflare_vec.engine.stages.direct import Direct
     from dataflare_vec.engine.stages.sequencer import Sequencer
     from dataflare_vec.engine.state.store import StateStore
     from dataflare_vec.memory import MemoryPool
@@ -294,7 +294,7 @@ class Stage(ABC):
         """Return what a fused pipeline needs of it; None if it can't be part of one."""
         return None
 
-    def direct(self) -> DirectCall | None:
+    def direct(self) -> Direct | None:
         """Return what computes all rows at once, without a run; None if it has to be run."""
         return None
 
