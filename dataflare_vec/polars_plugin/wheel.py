@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.polars_plugin.targets import Target
 
-#: Whose plugins have the ABI that `runtime/` speaks, and keyword arguments as they are passed.
-_POLARS = "polars>=0.20.6"
+#: The first with `polars.plugins`; since 0.20.6 plugins have had the ABI that `runtime/` speaks.
+_POLARS = "polars>=0.20.16"
 _VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?")
 _GLIBC = re.compile(rb"GLIBC_2\.(\d+)\b")
 #: The oldest C library that wheels know: what is built here refers to nothing older.
@@ -40,7 +40,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
 import polars as _pl
-from polars.plugins import register_plugin_function
+
+try:
+    from polars.plugins import register_plugin_function
+except ImportError as error:
+    _msg = f"{{__name__}} needs {polars}, this is {{_pl.__version__}}"
+    raise ImportError(_msg) from error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,7 +170,7 @@ def module(
     library: str, plugins: Mapping[str, Plugin], schemas: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> str:
     """Return the Python of the package."""
-    head = _HEAD.format(names=sorted(plugins), library=library)
+    head = _HEAD.format(names=sorted(plugins), library=library, polars=_POLARS)
     return "\n\n".join([head, *("\n".join(_function(plugins[one], schemas[one])) for one in plugins)])
 
 

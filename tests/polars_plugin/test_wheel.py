@@ -109,6 +109,12 @@ def test_polars_is_enough(installed):
     assert refused == "True"
 
 
+def test_an_old_polars_is_named(installed):
+    program = "import polars, sys; sys.modules['polars.plugins'] = None; import rides"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=installed)
+    assert f"ImportError: rides needs polars>=0.20.16, this is {pl.__version__}" in done.stderr
+
+
 def test_functions_are_typed(installed, tmp_path):
     (tmp_path / "use.py").write_text(TYPED)
     mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", "use.py"]
@@ -134,7 +140,7 @@ def test_what_is_in_it(library, wheel):
         }
         metadata = zipped.read(f"{about}/METADATA").decode().splitlines()
     assert [line for line in metadata if line.startswith("Requires-Dist")] == [
-        "Requires-Dist: polars>=0.20.6"
+        "Requires-Dist: polars>=0.20.16"
     ]
 
 
