@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.exceptions import PluginError
+    from dataflare_vec.polars_plugin.library import PluginLibrary
 
 
 def add(commands: Any) -> None:
@@ -58,9 +60,13 @@ def add(commands: Any) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Build the library and say where it is, and what it is built for; 2 if a plugin or type is wrong."""
+    """Build the library and say where it is, and what it is built for.
+
+    Of a file or a module all is built that can be; the other plugins are named, each with the reason, and the
+    code is 1. It is 2 if nothing can be built, or not what is named.
+    """
     from dataflare_vec.exceptions import DataFlareError
-    from dataflare_vec.polars_plugin.build import build
+    from dataflare_vec.polars_plugin.build import build_those, wanted_plugins
     from dataflare_vec.polars_plugin.linker import linker
     from dataflare_vec.polars_plugin.targets import target_of
     from dataflare_vec.polars_plugin.wheel import check_names
@@ -72,11 +78,19 @@ def run(options: Namespace) -> int:
         name = options.name or Path(options.sources[0]).stem.rpartition(".")[2]
         if options.wheel:
             check_names(name, options.version)
-        wanted = {plugin: types.get(plugin.name) for plugin in plugins.values()}
+        wanted = wanted_plugins({plugin: types.get(plugin.name) for plugin in plugins.values()})
+        may_fail = plugins.keys() - types.keys() - set(options.sources)
         targets = [target_of(one or None) for one in options.target.split(",")]
         for target in targets:
             linker(target)  # before the first is built
-        libraries = [build(wanted, output=options.output, name=name, target=one.name) for one in targets]
+        libraries: list[PluginLibrary] = []
+        left_out: dict[str, PluginError] = {}
+        for target in targets:
+            library, failed = build_those(
+                wanted, output=options.output, name=name, target=target.name, may_fail=may_fail
+            )
+            left_out |= failed
+            libraries += [] if library is None else [library]
         wheels = [
             library.write_wheel(options.output, version=options.version)
             for library in libraries
@@ -84,13 +98,23 @@ def run(options: Namespace) -> int:
         ]
     except (DataFlareError, ValueError) as error:
         return common.complain(error)
-    for plugin, schemas in libraries[0].schemas.items():
-        for schema in schemas:
-            columns = ", ".join(f"{parameter}: {dtype}" for parameter, dtype in schema.items())
-            sys.stdout.write(f"{plugin}({columns})\n")
+    for library in libraries[:1]:
+        for plugin, schemas in library.schemas.items():
+            for schema in schemas:
+                columns = ", ".join(f"{parameter}: {dtype}" for parameter, dtype in schema.items())
+                sys.stdout.write(f"{plugin}({columns})\n")
     sys.stdout.write("".join(f"in {library.path}\n" for library in libraries))
     sys.stdout.write("".join(f"and {wheel}\n" for wheel in wheels))
-    return 0
+    if not left_out:
+        return common.DONE
+    for reason in left_out.values():
+        common.complain(reason)
+    if not libraries:
+        return common.USAGE
+    sys.stderr.write(
+        "dataflare-vec: all others are built; name plugins, with --plugins, to build only these\n"
+    )
+    return common.FAILED
 
 
 def _plugins(source: str) -> list[Plugin]:

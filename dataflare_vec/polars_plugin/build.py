@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
+from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.definition.annotations import assumed_dtype
 from dataflare_vec.definition.plugin import Plugin
 from dataflare_vec.definition.registry import default_registry
-from dataflare_vec.exceptions import ArgumentError, BindingError
+from dataflare_vec.exceptions import ArgumentError, BindingError, PluginError
 from dataflare_vec.polars_plugin.externals import table_file
 from dataflare_vec.polars_plugin.functions import check_can_be_built, compile_function
 from dataflare_vec.polars_plugin.library import PluginLibrary, write_file
@@ -21,7 +23,7 @@ from dataflare_vec.polars_plugin.source import tables
 from dataflare_vec.polars_plugin.targets import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from dataflare_vec.polars_plugin.functions import BuiltFunction
     from dataflare_vec.polars_plugin.targets import Target
@@ -101,28 +103,102 @@ def build(
     >>> df.select(library.expr("taxi_fare", "distance", "minutes", base=5.0)).item()
     25.0
     """
-    wanted = _wanted(plugins, schema)
+    library, _ = build_those(wanted_plugins(plugins, schema), output=output, name=name, target=target)
+    assert library is not None  # as none is left out
+    return library
+
+
+def build_those(
+    wanted: Mapping[Plugin, Sequence[Schema]],
+    *,
+    output: str | Path = ".",
+    name: str | None = None,
+    target: str | None = None,
+    may_fail: Collection[str] = (),
+) -> tuple[PluginLibrary | None, dict[str, PluginError]]:
+    """Build plugins for the dtypes of all of their columns, some of which may be left out.
+
+    Parameters
+    ----------
+    wanted
+        The plugins with their schemas.
+    output, name, target
+        As in `build`.
+    may_fail
+        Names of those that are left out if they can't be built.
+
+    Returns
+    -------
+    tuple
+        The library, None if there is nothing to be in it; and why the others aren't, by name.
+
+    Raises
+    ------
+    PluginError, MissingDependencyError, ArgumentError, SinkError
+        As `build` does.
+    """
     goal = target_of(target)
+    left_out: dict[str, PluginError] = {}
     for plugin, schemas in wanted.items():
-        check_can_be_built(plugin, schemas)
+        with _leaving_out(plugin, may_fail, left_out):
+            check_can_be_built(plugin, schemas)
     command = linker(goal)
-    functions = [compile_function(plugin, schemas, goal) for plugin, schemas in wanted.items()]
+    functions = []
+    for plugin, schemas in wanted.items():
+        if plugin.name not in left_out:
+            with _leaving_out(plugin, may_fail, left_out):
+                check(plugin)
+                functions.append(compile_function(plugin, schemas, goal))
+    if not functions:
+        return None, left_out
     stem = name or functions[0].plugin.name
+    content = linked(stem, functions, command, goal)
+    path = write_file(Path(output), f"{stem}-{content_digest(content)}{goal.suffix}", content)
+    return library_at(path, functions, goal), left_out
+
+
+@contextmanager
+def _leaving_out(
+    plugin: Plugin, may_fail: Collection[str], left_out: dict[str, PluginError]
+) -> Iterator[None]:
+    try:
+        yield
+    except PluginError as error:
+        if plugin.name not in may_fail:
+            raise
+        left_out[plugin.name] = error
+
+
+def linked(stem: str, functions: Sequence[BuiltFunction], command: list[str], target: Target) -> bytes:
+    """Return the content of a library.
+
+    Raises
+    ------
+    BuildError
+        If the linker fails.
+    """
     objects = {
         signature.symbol(loop): file.code
         for function in functions
         for signature in function.signatures
         for loop, file in signature.loops.items()
     }
-    objects.update(_tables(functions, goal))
-    content = link(tables(stem, functions, goal), objects, command, goal)
-    digest = hashlib.sha256(content).hexdigest()[:16]  # Polars keeps what it has loaded from a path
-    path = write_file(Path(output), f"{stem}-{digest}{goal.suffix}", content)
+    objects.update(_tables(functions, target))
+    return link(tables(stem, functions, target), objects, command, target)
+
+
+def content_digest(content: bytes) -> str:
+    """Return what the name of a library has of its content: Polars keeps what it has loaded from a path."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def library_at(path: Path, functions: Sequence[BuiltFunction], target: Target) -> PluginLibrary:
+    """Return what is known of a library that was written."""
     return PluginLibrary(
         path,
         {function.plugin.name: function.plugin for function in functions},
         {function.plugin.name: function.schemas for function in functions},
-        goal.name,
+        target.name,
     )
 
 
@@ -132,7 +208,7 @@ def _tables(functions: Sequence[BuiltFunction], target: Target) -> dict[str, byt
     return {} if found is None else {"constants": found}
 
 
-def _wanted(plugins: Any, schema: Schemas) -> dict[Plugin, tuple[Schema, ...]]:
+def wanted_plugins(plugins: Any, schema: Schemas = None) -> dict[Plugin, tuple[Schema, ...]]:
     """Return the plugins, and the dtypes of all of their columns that each is built for."""
     if isinstance(plugins, Mapping):
         given = dict(plugins)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.compiler.kernel import LoopVariant
 from dataflare_vec.compiler.native.numba import import_compiler
 from dataflare_vec.compiler.specialise import specialise
@@ -172,7 +171,6 @@ def compile_function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]], targe
     ColumnTypeError, KernelCompileError, KernelResultError
         As for a frame with such columns.
     """
-    check(plugin)
     signatures = tuple(
         _compile_signature(plugin, schema, f"loop_{plugin.name}_{i}", target)
         for i, schema in enumerate(schemas)

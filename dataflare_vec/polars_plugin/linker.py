@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shlex
 import shutil
 import subprocess
@@ -12,15 +13,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from dataflare_vec.compiler.cache.entry import digest
+from dataflare_vec.compiler.cache.folder import open_folder
 from dataflare_vec.exceptions import BuildError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dataflare_vec.polars_plugin.targets import Target
 
 _RUNTIME = Path(__file__).parent / "runtime"
-_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-fvisibility=hidden", "-shared")
+_FLAGS = ("-std=c11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-fvisibility=hidden", f"-I{_RUNTIME}")
+#: Ending of a file of the cache: the object files of `runtime/`, by one compiler for one target.
+_OBJECTS = ".objects"
 
 
 def linker(target: Target) -> list[str]:
@@ -71,13 +76,47 @@ def link(tables: str, objects: Mapping[str, bytes], command: list[str], target: 
     with TemporaryDirectory(prefix="dataflare_vec-") as folder:
         build = Path(folder)
         (build / "tables.c").write_text(tables, encoding="ascii")
-        for name, code in objects.items():
-            (build / f"{name}.o").write_bytes(code)
-        sources = ["tables.c", *(f"{name}.o" for name in objects), *map(str, sorted(_RUNTIME.glob("*.c")))]
+        files = {f"{name}.o": code for name, code in objects.items()} | _runtime_objects(command)
+        for name, code in files.items():
+            (build / name).write_bytes(code)
         written = f"library{target.suffix}"
-        arguments = [*command, *_FLAGS, f"-I{_RUNTIME}", *sources, "-o", written, *target.link]
-        done = subprocess.run(arguments, cwd=build, capture_output=True, text=True)
-        if done.returncode:
-            msg = f"the linker `{' '.join(command)}` failed: {done.stderr.strip()[-2000:]}"
-            raise BuildError(msg)
+        _run([*command, *_FLAGS, "-shared", "tables.c", *files, "-o", written, *target.link], build)
         return (build / written).read_bytes()
+
+
+def linked_by(command: Sequence[str]) -> str:
+    """Return what tells a linker from others: how it is called, and which file that is."""
+    spec = find_spec("ziglang") if "ziglang" in command else None
+    file = Path(command[0] if spec is None or spec.origin is None else spec.origin)
+    status = file.stat()
+    return f"{shlex.join(command)} ({status.st_size} bytes of {status.st_mtime_ns})"
+
+
+def runtime_sources() -> list[Path]:
+    """Return the files that each library has the code of."""
+    return sorted(_RUNTIME.glob("*.[ch]"))
+
+
+def _runtime_objects(command: Sequence[str]) -> dict[str, bytes]:
+    """Return the object files of `runtime/` by name; they are the same for all libraries of a target."""
+    cached = open_folder()
+    key = digest(linked_by(command).encode(), *(path.read_bytes() for path in runtime_sources())) + _OBJECTS
+    content = None if cached is None else cached.read(key)
+    if content is not None:
+        found: dict[str, bytes] = pickle.loads(content)  # as safe as the folder is: it holds machine code
+        return found
+    with TemporaryDirectory(prefix="dataflare_vec-") as folder:
+        sources = [str(path) for path in runtime_sources() if path.suffix == ".c"]
+        _run([*command, *_FLAGS, "-c", *sources], Path(folder))
+        made = {path.name: path.read_bytes() for path in sorted(Path(folder).glob("*.o*"))}
+    if cached is not None:
+        cached.write(key, pickle.dumps(made))
+    return made
+
+
+def _run(command: Sequence[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        program = shlex.join(command).partition(f" {_FLAGS[0]} ")[0]
+        msg = f"the linker `{program}` failed: {done.stderr.strip()[-2000:]}"
+        raise BuildError(msg)

@@ -198,3 +198,66 @@ def test_command(arguments, code, said, tmp_path, monkeypatch, capsys):
     assert len(list(tmp_path.glob("dist/*.so"))) == (code == 0)
     if "built_fare" in default_registry.own_names():
         default_registry.remove("built_fare")
+
+
+FILE = """
+import dataflare_vec as dfv
+
+@dfv.plugin
+def file_fare(distance):
+    return distance * 2.0
+
+@dfv.column
+def file_ranks(distance):
+    return distance
+
+@dfv.plugin
+def file_words(distance):
+    return file_table[distance]
+
+file_table = {1.0: 2.0}
+"""
+
+
+@pytest.fixture
+def of_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_kernels.py").write_text(FILE)
+    yield tmp_path
+    for name in ("file_fare", "file_ranks", "file_words"):
+        if name in default_registry.own_names():
+            default_registry.remove(name)
+
+
+def test_of_a_file_all_is_built_that_can_be(of_file, capsys):
+    """The rest is named, each with its reason: one is of another form, one Numba doesn't compile."""
+    assert main(["build", "own_kernels.py", "-o", "dist", "--wheel"]) == 1
+    out, error = capsys.readouterr()
+    assert out.startswith("file_fare(distance: Float64)\nin ")
+    first, *second, last = error.splitlines()
+    assert first.startswith(
+        "dataflare-vec: plugin `file_ranks`: it can't be built into a native library: it is"
+    )
+    assert second[0].startswith("dataflare-vec: plugin `file_words` can't be compiled for the columns")
+    assert last.startswith("dataflare-vec: all others are built")
+    assert len(list(of_file.glob("dist/*"))) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["own_kernels.py", "--for", "file_words=f64"],
+        ["file_fare", "file_ranks", "--plugins", "own_kernels.py"],
+    ],
+)
+def test_what_is_named_has_to_be_built(of_file, arguments, capsys):
+    assert main(["build", *arguments, "-o", "dist"]) == 2
+    assert "can't be " in capsys.readouterr().err
+    assert not (of_file / "dist").exists()
+
+
+def test_a_file_of_which_nothing_can_be_built(of_file, capsys):
+    (of_file / "own_kernels.py").write_text(FILE.replace("@dfv.plugin", "@dfv.column"))
+    assert main(["build", "own_kernels.py", "-o", "dist"]) == 2
+    assert capsys.readouterr().err.count("dataflare-vec: plugin `file_") == 3
+    assert not (of_file / "dist").exists()
