@@ -21,9 +21,10 @@ from dataflare_vec.api import namespaces
 if TYPE_CHECKING:
     from dataflare_vec import bits, duckdb, prometheus, text, vectors
     from dataflare_vec._version import __version__ as __version__
-    from dataflare_vec.api.apply import apply, expr, run, step
+    from dataflare_vec.api.apply import apply, run, step
     from dataflare_vec.api.explain import Explanation, explain
     from dataflare_vec.api.explain_query import QueryExplanation
+    from dataflare_vec.api.expressions import expr
     from dataflare_vec.api.precompile import compile_ahead
     from dataflare_vec.config.settings import BatchConfig, MemoryPoolConfig, PluginManagerConfig
     from dataflare_vec.definition.decorators import column, expression, filter, plugin
@@ -82,9 +83,10 @@ if TYPE_CHECKING:
 # the package costs a millisecond or two on top of Polars.
 _HOMES = {
     "_version": ("__version__",),
-    "api.apply": ("apply", "expr", "run", "step"),
+    "api.apply": ("apply", "run", "step"),
     "api.explain": ("Explanation", "explain"),
     "api.explain_query": ("QueryExplanation",),
+    "api.expressions": ("expr",),
     "api.precompile": ("compile_ahead",),
     "config.settings": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
     "definition.decorators": ("column", "expression", "filter", "plugin"),

@@ -1,4 +1,4 @@
-"""`apply`, `run`, `expr` and `step`: plugins over data of any kind."""
+"""`apply`, `run` and `step`: plugins over data of any kind."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, overload
 
 import polars as pl
 
+from dataflare_vec.api.natively import check_data, is_native, natively
 from dataflare_vec.definition.binding import series_bindings
-from dataflare_vec.definition.plugin import Form
-from dataflare_vec.engine.execution.expressions import as_aggregation, as_expression
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.planning.steps import Step
 from dataflare_vec.engine.stages.expression import named
-from dataflare_vec.exceptions import ArgumentError, BindingError
+from dataflare_vec.exceptions import BindingError
 from dataflare_vec.interop import assemble, is_pandas_series, is_stream, knowing_narwhals, text_of
 from dataflare_vec.interop.queries import apply_to_query
 from dataflare_vec.interop.readers import apply_to_reader
@@ -55,6 +54,7 @@ def apply(
     by: By = None,
     state: Any = None,
     replace: bool = False,
+    native: bool | None = None,
     **bindings: Any,
 ) -> Frame: ...
 @overload
@@ -72,6 +72,7 @@ def apply(
     by: By = None,
     state: Any = None,
     replace: bool = False,
+    native: bool | None = None,
     **bindings: Any,
 ) -> Table: ...
 @overload  # of libraries that the type checker knows nothing of
@@ -91,6 +92,7 @@ def apply(
     by: By = None,
     state: Any = None,
     replace: bool = False,
+    native: bool | None = None,
     **bindings: Any,
 ) -> Any:
     """Apply a plugin, or a pipeline of them, to a frame: add columns, keep the rows that filters keep.
@@ -128,6 +130,11 @@ def apply(
         Let an output replace a column of the same name, as with ``output="x", replace=True``: the kernel
         and earlier steps read the old values, later steps the new ones. In a pipeline it applies to each
         step; `step` has one of its own.
+    native
+        Of a LazyFrame: run its plugins as native expressions, without Python, so that the query needs Polars
+        only. Each kernel is built once per machine, into the cache, for which there has to be a C compiler
+        or ``dataflare_vec[build]``; what can't be built is an error, by name (see `build`). None is what the
+        manager's settings say, which False overrules.
     **bindings
         For a column parameter the name of a column (by default its own name), a Polars expression or a
         number; for a constant its value, or an expression for one value per row.
@@ -171,6 +178,8 @@ def apply(
     """
     manager = managed(manager)
     runtime = manager.runtime.logging_to(errors)
+    if native is not None:
+        check_data(native, data)
     is_series = isinstance(data, pl.Series) or (not isinstance(data, pl.DataFrame) and is_pandas_series(data))
     if is_series:
         plugin, bindings = _of_one_column(manager.registry, data, plugin, by, bindings)
@@ -191,7 +200,7 @@ def apply(
         if is_series:
             return _apply_to_series(data, request)
         if isinstance(data, pl.LazyFrame):
-            return apply_to_query(data, request)
+            return _apply_to_query(data, request, native, manager)
         if is_stream(data):
             return apply_to_reader(data, request)
     return apply_to(data, request)
@@ -291,69 +300,19 @@ def step(
     return Step(plugin, output, keep, bindings, by, replace)
 
 
-def expr(
-    plugin: str | Plugin,
-    *columns: str | pl.Expr,
-    on_error: OnError = "raise",
-    manager: PluginManager | None = None,
-    by: By = None,
-    **bindings: Any,
-) -> pl.Expr:
-    """Return a plugin as a Polars expression.
-
-    Parameters
-    ----------
-    plugin
-        Its name, or the plugin itself.
-    *columns
-        Columns for its column parameters, in their order.
-    on_error
-        ``"raise"`` or ``"null"``; an expression can't drop rows.
-    manager
-        As in `apply`.
-    by
-        Keys of a scan, as in `apply`. Without it there is one state per group of ``over`` or ``group_by``;
-        with it Polars passes whole columns, which is faster.
-    **bindings
-        Further parameters by name, as in `apply`.
-
-    Returns
-    -------
-    polars.Expr
-        Named after the plugin. A kernel with several outputs returns a Struct; a filter returns its Boolean,
-        null for a null.
-
-    Examples
-    --------
-    >>> import dataflare_vec as dfv
-    >>> import polars as pl
-    >>> @dfv.plugin
-    ... def hypotenuse(a, b):
-    ...     return (a * a + b * b) ** 0.5
-    >>> df = pl.DataFrame({"x": [3.0], "y": [4.0]})
-    >>> df.select(dfv.expr("hypotenuse", "x", "y")).item()
-    5.0
-    """
-    manager = managed(manager)
-    found = manager.registry.resolve(plugin)
-    positional = [p.name for p in found.parameters if p.is_column]
-    if len(columns) > len(positional):
-        msg = f"it reads {len(positional)} columns, got {len(columns)}"
-        raise BindingError(msg, plugin=found.name, got=len(columns))
-    bindings = {**dict(zip(positional, columns)), **bindings}  # noqa: B905  # fewer may be given
-    if on_error == "drop":
-        msg, hint = "an expression can't drop rows", 'use `on_error="null"`, or `apply`'
-        raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
-    request = ask(manager.registry, manager.runtime, found, on_error=on_error, by=by, bindings=bindings)
-    if found.stateful is not None and by is None:
-        return as_aggregation(request).alias(found.name)
-    if found.form is Form.REDUCE:
-        msg, hint = "it returns one row per key, which an expression can't", "`group_by(…).agg(dfv.expr(…))`"
-        raise BindingError(msg, plugin=found.name, hint=f"use {hint}, or `apply`")
-    return as_expression(request, None).alias(found.name)
-
-
 # -- other kinds ------------------------------------------------------------------------------------------
+
+
+def _apply_to_query(
+    frame: pl.LazyFrame, request: Request, native: bool | None, manager: PluginManager
+) -> pl.LazyFrame:
+    if is_native(native, manager):
+        from dataflare_vec.polars_plugin.queries import apply_natively
+
+        made = natively(request, lambda: apply_natively(frame, request), required=native is True)
+        if made is not None:
+            return made
+    return apply_to_query(frame, request)
 
 
 def _of_one_column(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.engine.execution.query_node import nodes_of
+from dataflare_vec.polars_plugin.library import native_calls
 
 if TYPE_CHECKING:
     from collections.abc import Set
@@ -71,17 +72,21 @@ class QueryExplanation:
         Pipelines that carry a state: they take all rows in their order, batch by batch.
     plan : str
         Polars' own, in which a node is ``OPAQUE_PYTHON``. Plugins that are expressions are part of it.
+    native : tuple of str
+        Plugins that run natively, without Python, each with the dtypes of its columns.
     """
 
     nodes: tuple[NodeExplanation, ...]
     in_order: tuple[str, ...]
     plan: str
+    native: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         rows = []
         for number, node in enumerate(self.nodes, 1):
             rows.append(f"node {number}: fused, batch by batch, on Polars' threads")
             rows += [f"  {label:<8} {text}" for label, text in node.lines()]
+        rows += [f"native: {text}, without Python, on Polars' threads" for text in self.native]
         rows += [f"source: {text}, batch by batch, whatever is above it" for text in self.in_order]
         return "\n".join([*rows, "plan:", *(f"  {line}" for line in self.plan.splitlines())])
 
@@ -92,7 +97,7 @@ def explain_query(query: pl.LazyFrame) -> QueryExplanation:
     """Explain what becomes of the plugins in a query, once Polars has optimised it."""
     plan = query.explain(engine="streaming")
     nodes = tuple(_explain(node, wanted) for node, wanted in nodes_of(plan))
-    return QueryExplanation(nodes, tuple(_SOURCE.findall(plan)), plan)
+    return QueryExplanation(nodes, tuple(_SOURCE.findall(plan)), plan, tuple(native_calls(plan)))
 
 
 def _explain(node: QueryNode, wanted: Set[str]) -> NodeExplanation:

@@ -34,7 +34,7 @@ class _Expression:
 
     def apply(self, plugin: Any, *columns: str | pl.Expr, **bindings: Any) -> pl.Expr:
         """Return the plugin's expression with this one as first column; see `dataflare_vec.expr`."""
-        from dataflare_vec.api.apply import expr
+        from dataflare_vec.api.expressions import expr
 
         return expr(plugin, self._expression, *columns, **bindings)
 

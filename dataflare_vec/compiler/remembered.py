@@ -30,14 +30,17 @@ class Derived:
         Of a filter the plugin whose column is what it answers.
     is_told : bool
         Whether the user was warned that it runs in the interpreter.
+    libraries : dict
+        Native libraries, by what is bound to a column and by the types of constants and columns.
     """
 
-    __slots__ = ("answers", "is_told", "kernels")
+    __slots__ = ("answers", "is_told", "kernels", "libraries")
 
     def __init__(self) -> None:
         self.kernels: dict[Any, Any] = {}
         self.answers: Plugin | None = None
         self.is_told = False
+        self.libraries: dict[Any, Any] = {}
 
 
 class Remembered:

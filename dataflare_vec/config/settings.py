@@ -297,6 +297,9 @@ class PluginManagerConfig:
         Log each decision: chunk sizes, kernels compiled and for which types, chunks run again.
     enable_metrics
         Count rows, failures and latencies by plugin.
+    native
+        Run plugins in lazy queries, and expressions that are given a ``schema``, natively: see `apply`. What
+        can't be runs as ever, and a debug message says why. Nothing of it is counted.
 
     Raises
     ------
@@ -320,6 +323,7 @@ class PluginManagerConfig:
     health_check_interval: timedelta | float = timedelta(seconds=60)
     enable_debug_mode: bool = False
     enable_metrics: bool = True
+    native: bool = False
 
     def __post_init__(self) -> None:
         for name, kind in _SECTIONS.items():
@@ -329,7 +333,7 @@ class PluginManagerConfig:
                 raise TypeError(msg)
         for name in ("monitoring_interval", "health_check_interval"):
             object.__setattr__(self, name, as_timedelta(name, getattr(self, name)))
-        for name in ("enable_auto_optimization", "enable_debug_mode", "enable_metrics"):
+        for name in ("enable_auto_optimization", "enable_debug_mode", "enable_metrics", "native"):
             check_flag(name, getattr(self, name))
         if self.max_plugin_instances is not None:
             check_count("max_plugin_instances", self.max_plugin_instances, least=1)

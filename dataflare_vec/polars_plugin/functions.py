@@ -57,12 +57,15 @@ class BuiltSignature:
         Formats of the columns; name, format and whether it may be null, of each result.
     loops
         Object files.
+    foreign
+        What it calls that somebody gave to Numba by an ``overload``: of what that is made isn't known.
     """
 
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[tuple[str, str, bool], ...]
     loops: Mapping[BuiltLoop, ObjectFile]
+    foreign: str | None = None
 
     def symbol(self, loop: BuiltLoop) -> str:
         """Return the symbol of a loop."""
@@ -200,10 +203,12 @@ def _compile_signature(
             ):
                 loop = BuiltLoop(level, variant)
                 library = kernel.library_of(variant)
-                _check_instructions(plugin, library, processor)
                 loops[loop] = write_object(library, processor, symbol_of(name, loop))
                 check_external(plugin.name, loops[loop].external)
-    return BuiltSignature(name, tuple(str(format_of(dtype)) for dtype in schema.values()), outputs, loops)
+                _check_instructions(plugin, library, processor)
+            foreign = kernel.foreign_code()
+    inputs = tuple(str(format_of(dtype)) for dtype in schema.values())
+    return BuiltSignature(name, inputs, outputs, loops, foreign)
 
 
 def _variants(*, has_general: bool, is_lowest: bool) -> Iterator[LoopVariant]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from dataflare_vec.polars_plugin.targets import TARGETS, this_machine
 from dataflare_vec.polars_plugin.wheel import Package, check_names, wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from dataflare_vec.definition.plugin import Parameter, Plugin
 
@@ -101,16 +102,29 @@ class PluginLibrary:
         if found is None:
             hint = near_matches(plugin, self.plugins)
             raise PluginNotFoundError(plugin=plugin, hint=hint)
-        self._check_is_here(plugin)
-        if on_error not in ON_ERROR_CHOICES:
-            expected = '"raise", "null" or "struct"'
-            raise ArgumentError(argument=ON_ERROR, expected=expected, got=repr(on_error))
         positional = [parameter.name for parameter in found.parameters if parameter.is_column]
         if len(columns) > len(positional):
             msg = f"it reads {len(positional)} columns, got {len(columns)}"
             raise BindingError(msg, plugin=plugin, got=len(columns))
         given = {**dict(zip(positional, columns)), **bindings}  # noqa: B905  # fewer may be given
-        sources, constants = self._bound(found, given)
+        return self.call(plugin, given, on_error)
+
+    def call(self, plugin: str, given: Mapping[str, Any], on_error: str) -> pl.Expr:
+        """Return a plugin of the library as an expression, as `expr` does.
+
+        Parameters
+        ----------
+        plugin, on_error
+            As in `expr`.
+        given
+            What its parameters are bound to, by name.
+        """
+        self._check_is_here(plugin)
+        if on_error not in ON_ERROR_CHOICES:
+            expected = '"raise", "null" or "struct"'
+            raise ArgumentError(argument=ON_ERROR, expected=expected, got=repr(on_error))
+        sources, constants = self._bound(self.plugins[plugin], given)
+        _called[self.path.name] = self
         return register_plugin_function(
             plugin_path=self.path,
             function_name=plugin,
@@ -118,6 +132,13 @@ class PluginLibrary:
             kwargs={**constants, ON_ERROR: on_error},
             is_elementwise=True,
         ).alias(plugin)
+
+    def shown(self, plugin: str) -> str:
+        """Return what a plugin is in words, with the dtypes of its columns if there is one set of them."""
+        found, schemas = self.plugins[plugin], self.schemas[plugin]
+        columns = ", ".join(f"{name}: {dtype}" for name, dtype in schemas[0].items())
+        kind = "filter" if found.is_filter else found.form.value
+        return f"{kind} {plugin}({columns if len(schemas) == 1 else ', '.join(schemas[0])})"
 
     def write_wheel(
         self, output: str | Path = ".", *, name: str | None = None, version: str = "0.1.0"
@@ -190,6 +211,25 @@ class PluginLibrary:
         """Return a number for all rows, of a dtype that the parameter is built for."""
         dtypes = literal_dtypes([schema[parameter] for schema in self.schemas[plugin]])
         return pl.lit(value, dtype=dtypes.get(type(value)))
+
+
+#: Libraries that expressions were made of, by file: plans say no more.
+_called: dict[str, PluginLibrary] = {}
+_CALL = re.compile(r"([^\\/\s]+\.(?:so|dll)):(\w+)\(")
+
+
+def native_calls(plan: str) -> Iterator[str]:
+    """Yield in words which functions of native libraries a plan calls, the first to run first.
+
+    Parameters
+    ----------
+    plan
+        As Polars shows it. Of libraries that no expression of this process was made of it has only names.
+    """
+    for found in reversed(list(_CALL.finditer(plan))):
+        file, name = found.groups()
+        library = _called.get(file)
+        yield f"{name}, of {file}" if library is None else library.shown(name)
 
 
 def _check_constant(plugin: Plugin, parameter: Parameter, value: Any) -> None:

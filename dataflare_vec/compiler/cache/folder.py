@@ -2,7 +2,8 @@
 
 Whoever can write there can run code in the user's name, so the folder belongs to the user alone. Files are
 written under another name and renamed, so that readers see them whole; a digest at the beginning covers name
-and content, so that what a crash, a full disk or a hand has changed is noticed. Processes need no locks.
+and content, so that what a crash, a full disk or a hand has changed is noticed. Of native libraries, which
+others load, it is in the name. Processes need no locks.
 
 What a stream writes goes another way (`files.atomic_write`): to any path, locked while it grows, and
 synced. An entry of the cache needs none of that, as it is a few kilobytes that can be made anew.
@@ -98,6 +99,37 @@ class Folder:
             _warn(f"a compiled kernel can't be written to `{self.path}` ({_reason(error)})")
             return False
         return True
+
+    def write_plain(self, stem: str, suffix: str, content: bytes) -> Path | None:
+        """Write a file for others, who load it by its path and know nothing of heads.
+
+        Returns
+        -------
+        Path or None
+            Where it is; None if that didn't go well. The name has a digest of the content.
+        """
+        name = f"{stem}.{_content_digest(content)}{suffix}"
+        try:
+            with _directory(self.path) as directory:
+                directory.write(name, content)
+                self._trim(directory)
+        except OSError as error:
+            _warn(f"a native library can't be written to `{self.path}` ({_reason(error)})")
+            return None
+        return self.plain(name)
+
+    def plain(self, name: str) -> Path | None:
+        """Return where such a file is, and mark it as used; None if it isn't there or is damaged."""
+        try:
+            with _directory(self.path) as directory:
+                if f".{_content_digest(directory.read(name))}." not in name:
+                    _log.debug("`%s` is damaged: it is built again", self.path / name)
+                    directory.remove(name)
+                    return None
+                directory.touch(name)
+        except OSError:
+            return None
+        return self.path / name
 
     def files(self) -> list[File]:
         """Return what there is, left-overs of crashes too."""
@@ -265,6 +297,10 @@ def _unsafe(status: os.stat_result) -> str | None:
     if status.st_mode & 0o022:
         return f"can be written to by others (mode {stat.S_IMODE(status.st_mode):o}, expected 700)"
     return None
+
+
+def _content_digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _head(name: str, content: bytes) -> bytes:

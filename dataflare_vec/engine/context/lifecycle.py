@@ -106,13 +106,21 @@ class PluginStates:
         """
         entries = self._entries
         with self._lock:
-            for name in names:
-                if (entries.get(name) or self._new(name)).disabled:
-                    msg, hint = "it is disabled", f"`manager.enable({name!r})` lets it run again"
-                    raise PluginDisabledError(msg, plugin=name, hint=hint)
+            self._check(names)
             for name in names:
                 entries[name].runs += 1
             self.running += 1
+
+    def check(self, names: Sequence[str]) -> None:
+        """Raise as `begin` does, for what runs elsewhere."""
+        with self._lock:
+            self._check(names)
+
+    def _check(self, names: Sequence[str]) -> None:
+        for name in names:
+            if (self._entries.get(name) or self._new(name)).disabled:
+                msg, hint = "it is disabled", f"`manager.enable({name!r})` lets it run again"
+                raise PluginDisabledError(msg, plugin=name, hint=hint)
 
     def end(self, names: Sequence[str], error: BaseException | None = None) -> str | None:
         """Note that a run ended, and how; return which plugin the error is the own fault of."""

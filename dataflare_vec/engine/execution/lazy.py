@@ -22,7 +22,11 @@ from dataflare_vec.engine.stages.expression import (
 from dataflare_vec.engine.stages.scope import ColumnScope
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from dataflare_vec.engine.planning.request import Request
+    from dataflare_vec.engine.planning.steps import BoundStep
+    from dataflare_vec.engine.stages.protocols import Stage
 
 
 def apply_lazily(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
@@ -45,14 +49,29 @@ def apply_lazily(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
             query.add_expression(step, stage)
         else:
             query.add_whole(one, stage)
-    if not keep and plan.new:
-        query.keep_only(plan.new)
-    else:
-        for_later = [stage for step, stage in zip(steps, stages, strict=True) if not step.keep]
-        dropped = {name for stage in for_later for name in stage.writes} - plan.new.keys()
-        kept = dict.fromkeys([*frame.collect_schema(), *plan.new])  # as on a frame
-        query.keep_only([name for name in kept if name not in dropped])
+    query.keep_only(columns_that_come_back(frame.collect_schema(), plan, steps, stages, keep=keep))
     return query.finished()
+
+
+def columns_that_come_back(
+    data: Iterable[str], plan: Plan, steps: Sequence[BoundStep], stages: Sequence[Stage], *, keep: bool
+) -> list[str]:
+    """Return the names of a query's columns, in their order.
+
+    Parameters
+    ----------
+    data
+        Names of the columns below.
+    plan, steps, stages
+        What is applied; the stages are those of the steps.
+    keep
+        Whether the data's columns come back.
+    """
+    if not keep and plan.new:
+        return list(plan.new)
+    for_later = [stage for step, stage in zip(steps, stages, strict=True) if not step.keep]
+    dropped = {name for stage in for_later for name in stage.writes} - plan.new.keys()
+    return [name for name in dict.fromkeys([*data, *plan.new]) if name not in dropped]  # as on a frame
 
 
 def _reduced(frame: pl.LazyFrame, request: Request, plan: Plan) -> pl.LazyFrame:

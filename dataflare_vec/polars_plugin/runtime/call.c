@@ -68,7 +68,7 @@ static const Signature *signature_for(const Function *function, const char *cons
         if (i) dfv_say(", ");
         say_types(function, function->signatures[i].inputs);
     }
-    dfv_say("; convert with `.cast(…)`, or build it for these too");
+    dfv_say("; convert with `.cast(…)`, or have it built for these too (`schema`)");
     return NULL;
 }
 
