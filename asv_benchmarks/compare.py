@@ -44,6 +44,7 @@ from races import (
     math,
     memory,
     native,
+    native_queries,
     ordered,
     peers,
     queries,
@@ -81,6 +82,7 @@ TOPICS = {
     "queries": queries,
     "streams": streams,
     "native": native,
+    "native queries": native_queries,
     "start": start,
     "peers": peers,
 }

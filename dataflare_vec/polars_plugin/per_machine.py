@@ -15,6 +15,7 @@ from dataflare_vec.compiler.cache.fingerprint import Reader
 from dataflare_vec.compiler.cache.folder import open_folder
 from dataflare_vec.compiler.cache.key import kernel_key
 from dataflare_vec.compiler.hot_reload import check
+from dataflare_vec.compiler.llvm import binding as llvm
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.plugin import plain
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.polars_plugin.targets import Target
 
 _log = get_logger(__name__)
 
@@ -133,8 +135,18 @@ def _find(entry: Entry) -> Path | None:
     return entry.folder.plain(stored.file) if is_same else None
 
 
+@cache
+def _this_processor() -> Target:
+    """Return the machine at hand as a target of one level: the highest of those that its processor has."""
+    target, features = target_of(None), llvm().get_host_cpu_features()
+    for name, level in reversed([*target.levels.items()]):
+        if all(features.get(one.removeprefix("+")) for one in level.features.split(",")):
+            return replace(target, levels={name: level})
+    return target
+
+
 def _build(plugin: Plugin, schema: Mapping[str, Any], entry: Entry | None, label: str) -> Path:
-    target = target_of(None)
+    target = _this_processor()
     command = linker(target)
     function = compile_function(plugin, [schema], target)
     content = linked(plugin.name, [function], command, target)

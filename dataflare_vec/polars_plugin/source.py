@@ -20,9 +20,14 @@ if TYPE_CHECKING:
     from dataflare_vec.polars_plugin.targets import Target
 
 
+#: What runs the loops of a level; any other level is the one that all processors of its target have.
+_PROCESSORS = {"v4": "WIDE"}
+
+
 def tables(name: str, functions: Sequence[BuiltFunction], target: Target) -> str:
     """Return the tables of the library ``name``."""
-    lines = ['#include "plugin.h"', "", f"const char dfv_library[] = {_text(name)};", ""]
+    lines = ['#include "plugin.h"', "", f"const char dfv_library[] = {_text(name)};"]
+    lines += [f"const Processor dfv_needs = {_PROCESSORS.get(target.lowest, 'FIT')};", ""]
     lines += _exceptions(functions)
     for function in functions:
         lines += _function(function, target)

@@ -12,7 +12,7 @@ import pytest
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
-from dataflare_vec.polars_plugin import linker
+from dataflare_vec.polars_plugin import linker, source
 from testing.oracle import identical, plugin
 
 
@@ -110,6 +110,12 @@ def test_bindings_are_those_of_apply(bindings):
     assert identical(FRAME.select(native), FRAME.select(ours))
     query = LAZY.pipe(dfv.apply, TOLL, on_error="null", native=True, **bindings)
     assert identical(query.collect(), FRAME.pipe(dfv.apply, TOLL, on_error="null", **bindings))
+
+
+def test_texts():
+    native = LAZY.pipe(dfv.apply, SHOUT, native=True)
+    assert nothing_of_python(native)
+    assert identical(native.collect(), FRAME.pipe(dfv.apply, SHOUT))
 
 
 def test_another_value_needs_no_other_library():
@@ -240,16 +246,17 @@ def test_what_the_setting_can_not_have_runs_as_ever(native_by_default, no_linker
     caplog.set_level(logging.DEBUG, "dataflare_vec.api")
     log, fresh = dfv.ErrorLog(), plugin(lambda km: km * 5, name="fivefold")
     manager = native_by_default
+    frame = FRAME.with_columns(pl.col("word").cast(pl.Categorical))
     for steps, more, why in (
-        (SHOUT, {}, "column `word` is String"),
+        (SHOUT, {}, "column `word` is Categorical"),
         (TOLL, {"errors": log}, "`errors` means nothing in a native query"),
         (TOLL, {"config": dfv.BatchConfig()}, "`config` means nothing in a native query"),
         ([NEAR, DOUBLED], {}, "it is a column kernel"),
         (fresh, {}, "a native library needs a linker"),
     ):
         caplog.clear()
-        query = LAZY.pipe(dfv.apply, steps, manager=manager, on_error="null", **more)
-        assert query.collect().equals(FRAME.pipe(dfv.apply, steps, on_error="null"))
+        query = frame.lazy().pipe(dfv.apply, steps, manager=manager, on_error="null", **more)
+        assert query.collect().equals(frame.pipe(dfv.apply, steps, on_error="null"))
         (message,) = caplog.messages
         assert "doesn't run natively: " in message
         assert why in message
@@ -309,6 +316,16 @@ def test_a_plan_whose_library_is_gone(tmp_path):
         pl.LazyFrame.deserialize(_file(tmp_path, gone)).collect_schema()
     left = pl.LazyFrame.deserialize(_file(tmp_path, plan))
     assert dfv.explain(left).native == ("filter near(km: Float64)",)
+
+
+def test_a_plan_on_a_machine_of_another_processor(monkeypatch, tmp_path):
+    """Libraries of `native=True` are for the processor at hand: one that has less refuses them."""
+    monkeypatch.setattr(source, "_PROCESSORS", dict.fromkeys(("v3", "v8", "m1"), "WIDE + 1"))
+    library = dfv.build(NEAR, output=tmp_path)
+    with pytest.raises(
+        pl.exceptions.ComputeError, match=r"processors \(with AVX-512\), which this one isn't"
+    ):
+        LAZY.filter(library.expr("near", "km")).collect_schema()
 
 
 def _file(folder, content):

@@ -26,9 +26,9 @@ typedef struct {
 /* -- planning --------------------------------------------------------------------------------------------- */
 
 static bool is_processor_known(const Function *function) {
-    if (dfv_processor() != UNFIT) return true;
-    dfv_say("plugin `%s`: the library `%s` is for x86-64-v3 processors (2013 and later), which this one isn't",
-            function->name, dfv_library);
+    if (dfv_processor() >= dfv_needs) return true;
+    dfv_say("plugin `%s`: the library `%s` is for %s, which this one isn't", function->name, dfv_library,
+            dfv_needs == FIT ? "x86-64-v3 processors (2013 and later)" : "x86-64-v4 processors (with AVX-512)");
     return false;
 }
 

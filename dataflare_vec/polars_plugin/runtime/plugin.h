@@ -79,7 +79,11 @@ typedef struct {
     const char *text;
 } ExceptionText;
 
+/* Processors of a target: none that a library is for, all that it is for, and those with wide vectors. */
+typedef enum { UNFIT, FIT, WIDE } Processor;
+
 /* Tables of the library. */
+extern const Processor dfv_needs;
 extern const ExceptionText dfv_exceptions[];
 extern const int dfv_exception_count;
 extern const char dfv_library[];
@@ -110,8 +114,7 @@ void dfv_say_value(const char *format, const void *values, const void *const *da
 /* options.c: false, and a message, if they can't be read. */
 bool dfv_read_options(const Function *function, const uint8_t *pickle, size_t size, Options *options);
 
-/* processor.c: whether the processor at hand is one that the library needs, or is for at its best. */
-typedef enum { UNFIT, FIT, WIDE } Processor;
+/* processor.c: what the processor at hand is. */
 Processor dfv_processor(void);
 
 /* threads.c: false if the process has no more keys. */
