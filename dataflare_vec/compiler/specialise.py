@@ -69,7 +69,7 @@ def check_constants(binding: Binding) -> None:
         Saying what it may be.
     """
     for item in binding.items:
-        if isinstance(item, Constant) and not _is_constant(item.value):
+        if isinstance(item, Constant) and not is_constant(item.value):
             name, got = item.parameter.name, f"{type(item.value).__name__} {item.value!r}"
             expected = (
                 "a number of 64 bits, a bool, a string, bytes, a date or time without zone, a decimal of 18 "
@@ -79,9 +79,10 @@ def check_constants(binding: Binding) -> None:
             raise BindingError(msg, plugin=binding.plugin.name, parameter=name, expected=expected, got=got)
 
 
-def _is_constant(value: object) -> bool:
+def is_constant(value: object) -> bool:
+    """Whether a value is something that compiled code can be given for all rows."""
     if isinstance(value, tuple):
-        return len(value) > 0 and all(map(_is_constant, value))
+        return len(value) > 0 and all(map(is_constant, value))
     if isinstance(value, (str, bytes)) and not is_plain(value):
         return False
     if isinstance(value, str):
@@ -105,10 +106,11 @@ class _Inputs:
         The dtypes of the columns.
     """
 
-    def __init__(self, binding: Binding, dtypes: Sequence[Any]) -> None:
+    def __init__(self, binding: Binding, dtypes: Sequence[Any], *, any_text: bool) -> None:
         import_compiler()
         from dataflare_vec.compiler.jit.codegen.loops import Input
         from dataflare_vec.compiler.jit.codegen.signature import constant_type
+        from dataflare_vec.compiler.jit.types.strings import utf8_string
 
         self.inputs: list[Input] = []
         self.by_parameter: dict[str, Any] = {}
@@ -119,6 +121,8 @@ class _Inputs:
                 dtype = self.by_parameter[parameter.name] = next(left)
                 numba_type = _column_type(binding.plugin, item, dtype)
                 self.inputs.append(Input(numba_type, is_column=True, nullable=parameter.nullable))
+            elif any_text and isinstance(item.value, str):
+                self.inputs.append(Input(utf8_string, is_column=False, varies=True))
             else:
                 self.inputs.append(Input(constant_type(item.value), is_column=False))
         self.groups = [
@@ -126,8 +130,14 @@ class _Inputs:
         ]
 
 
-def specialise(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
+def specialise(binding: Binding, dtypes: Sequence[Any], *, any_text: bool = False) -> Prepared:
     """Compile a plugin's kernel for columns of ``dtypes``.
+
+    Parameters
+    ----------
+    any_text
+        Whether a constant that is a string may be any other. Else code is compiled for strings like this one:
+        ASCII, or not.
 
     Raises
     ------
@@ -141,7 +151,7 @@ def specialise(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     from dataflare_vec.compiler.jit.passes.pipeline import check_members
 
     plugin = binding.plugin
-    given = _Inputs(binding, dtypes)
+    given = _Inputs(binding, dtypes, any_text=any_text)
 
     def explained(error: Exception) -> Exception:
         return explain_failure(plugin, given.by_parameter, _arguments(plugin, given), error)

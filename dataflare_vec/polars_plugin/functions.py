@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import pickle
-import struct
 from dataclasses import dataclass, replace
 from keyword import iskeyword
 from pathlib import PurePath
@@ -18,6 +17,7 @@ from dataflare_vec.compiler.specialise import specialise
 from dataflare_vec.definition.binding import bind
 from dataflare_vec.definition.plugin import Form, PluginType
 from dataflare_vec.exceptions import BuildError, KernelResultError
+from dataflare_vec.polars_plugin import constants
 from dataflare_vec.polars_plugin.externals import check_external
 from dataflare_vec.polars_plugin.formats import KNOWN, format_of
 
@@ -34,8 +34,6 @@ MOST = 64
 #: The keyword argument of all functions, and what it may be: `OnError` of `runtime/plugin.h`.
 ON_ERROR = "on_error"
 ON_ERROR_CHOICES = ("raise", "null", "struct")
-
-_CONSTANTS = {bool: "BOOLEAN", int: "INTEGER", float: "FLOAT"}
 
 
 class BuiltLoop(NamedTuple):
@@ -106,18 +104,6 @@ class BuiltFunction:
         return tuple(parameter for parameter in self.plugin.parameters if not parameter.is_column)
 
 
-def constant_kind(parameter: Parameter) -> str:
-    """Return the kind of a constant, as the tables call it."""
-    return _CONSTANTS[type(parameter.default)]
-
-
-def constant_bits(value: float) -> int:
-    """Return a constant as the argument buffer holds it."""
-    if isinstance(value, float):
-        return int(struct.unpack("<q", struct.pack("<d", value))[0])
-    return int(value)
-
-
 def check_can_be_built(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> None:
     """Raise if a plugin can't be part of a library, as far as that is known without compiling it.
 
@@ -138,18 +124,18 @@ def _reasons(plugin: Plugin) -> Iterator[str]:
     if not (plugin.name.isidentifier() and plugin.name.isascii()) or iskeyword(plugin.name):
         yield "its name has to be an identifier of ASCII letters, digits and underscores, as the symbol is"
     columns = [parameter for parameter in plugin.parameters if parameter.is_column]
-    constants = [parameter for parameter in plugin.parameters if not parameter.is_column]
+    others = [parameter for parameter in plugin.parameters if not parameter.is_column]
     if not columns:
         yield "it reads no column"
-    if max(len(columns), len(constants)) > MOST:
+    if max(len(columns), len(others)) > MOST:
         yield f"it has more than {MOST} columns or constants"
     for parameter in columns:
         if len(parameter.offsets) > 1:
             yield f"`{parameter.name}` reads rows before or after, which Polars may have in another batch"
-    for parameter in constants:
-        default = parameter.default
-        if type(default) not in _CONSTANTS or (type(default) is int and not -(1 << 63) <= default < 1 << 63):
-            yield f"its constant `{parameter.name}` is {default!r}, and only numbers and bools can yet"
+    for parameter in others:
+        if not constants.is_known(parameter.default):
+            default = parameter.default
+            yield f"its constant `{parameter.name}` is {default!r}, and only {constants.KNOWN} can yet"
         if parameter.name == ON_ERROR:
             yield f"its constant `{ON_ERROR}` is called as the keyword argument that all plugins have"
 
@@ -195,7 +181,7 @@ def _compile_signature(
     for level, about in target.levels.items():
         processor = Processor(target.triple, *about)
         with compiling_for(processor):
-            prepared = specialise(binding, dtypes)
+            prepared = specialise(binding, dtypes, any_text=True)
             outputs = _outputs(plugin, prepared)
             kernel = prepared.kernel.compiled
             for variant in _variants(

@@ -16,6 +16,7 @@ from dataflare_vec.definition.binding import Column, bind
 from dataflare_vec.engine.stages.expression import as_column
 from dataflare_vec.exceptions import ArgumentError, BindingError, BuildError, PluginNotFoundError
 from dataflare_vec.files.atomic_write import atomic_file
+from dataflare_vec.polars_plugin.constants import check_constant
 from dataflare_vec.polars_plugin.functions import ON_ERROR, ON_ERROR_CHOICES
 from dataflare_vec.polars_plugin.literals import literal_dtypes
 from dataflare_vec.polars_plugin.targets import TARGETS, this_machine
@@ -24,7 +25,7 @@ from dataflare_vec.polars_plugin.wheel import Package, check_names, wheel
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dataflare_vec.definition.plugin import Parameter, Plugin
+    from dataflare_vec.definition.plugin import Plugin
 
 
 def write_file(folder: Path, name: str, content: bytes) -> Path:
@@ -198,17 +199,19 @@ class PluginLibrary:
                 if isinstance(item, Column):
                     msg = f"constant `{parameter.name}` has one value for all rows in a native library"
                     raise BindingError(msg, plugin=plugin.name, parameter=parameter.name, got="an expression")
-                _check_constant(plugin, parameter, item.value)
+                check_constant(plugin, parameter, item.value)
                 if parameter.name in given:
                     constants[parameter.name] = item.value
-            elif isinstance(item, Column):
-                sources.append(as_column(item.source))
+                continue
+            value = given.get(parameter.name, parameter.name)
+            if isinstance(value, (str, pl.Expr)):
+                sources.append(as_column(value))
             else:
-                sources.append(self._literal(plugin.name, parameter.name, item.value))
+                sources.append(self._literal(plugin.name, parameter.name, value))
         return sources, constants
 
-    def _literal(self, plugin: str, parameter: str, value: float) -> pl.Expr:
-        """Return a number for all rows, of a dtype that the parameter is built for."""
+    def _literal(self, plugin: str, parameter: str, value: Any) -> pl.Expr:
+        """Return a value for all rows, of a dtype that the parameter is built for."""
         dtypes = literal_dtypes([schema[parameter] for schema in self.schemas[plugin]])
         return pl.lit(value, dtype=dtypes.get(type(value)))
 
@@ -230,19 +233,3 @@ def native_calls(plan: str) -> Iterator[str]:
         file, name = found.groups()
         library = _called.get(file)
         yield f"{name}, of {file}" if library is None else library.shown(name)
-
-
-def _check_constant(plugin: Plugin, parameter: Parameter, value: Any) -> None:
-    """Raise if a constant isn't of the type of its default, which the kernel is compiled for.
-
-    Raises
-    ------
-    BindingError
-        Saying what it may be.
-    """
-    kind = type(parameter.default)
-    if type(value) is kind and (kind is not int or -(1 << 63) <= value < 1 << 63):
-        return
-    expected = {bool: "True or False", int: "an integer of 64 bits", float: "a number"}[kind]
-    msg = f"constant `{parameter.name}` must be {expected}, got {value!r}"
-    raise BindingError(msg, plugin=plugin.name, parameter=parameter.name, expected=expected, got=repr(value))

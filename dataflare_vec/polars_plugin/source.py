@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataflare_vec.compiler.kernel import LoopVariant
+from dataflare_vec.polars_plugin.constants import kind_of, table_value
 from dataflare_vec.polars_plugin.functions import (
     BuiltLoop,
-    constant_bits,
-    constant_kind,
     exception_text,
 )
 
@@ -72,8 +71,9 @@ def _function(function: BuiltFunction, target: Target) -> Iterator[str]:
 
 
 def _constant(parameter: Parameter) -> str:
-    bits = constant_bits(parameter.default) % (1 << 64)
-    return f"{{{_text(parameter.name)}, {constant_kind(parameter)}, (int64_t)0x{bits:x}u}}"
+    bits, content, scale = table_value(parameter.default)
+    value = f"{{(int64_t)0x{bits % (1 << 64):x}u, {_bytes(content)}, {len(content)}}}"
+    return f"{{{_text(parameter.name)}, {kind_of(parameter).name}, {value}, {scale}}}"
 
 
 def _parameters(function: BuiltFunction) -> Iterator[str]:

@@ -13,6 +13,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.exceptions import ArgumentError
+from dataflare_vec.polars_plugin.constants import literal, type_name
 from dataflare_vec.polars_plugin.functions import ON_ERROR
 from dataflare_vec.polars_plugin.literals import literal_dtypes
 
@@ -36,6 +37,8 @@ _HEAD = '''\
 
 from __future__ import annotations
 
+import datetime as _datetime
+import decimal as _decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
@@ -49,10 +52,11 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date, datetime, time, timedelta
 
-    #: A column by name, an expression, or one value for all rows.
-    Column = Union[str, _pl.Expr, bool, int, float, date, datetime, time, timedelta]
+    _Number = Union[bool, int, float, _decimal.Decimal]
+    _Time = Union[_datetime.date, _datetime.datetime, _datetime.time, _datetime.timedelta]
+    #: A column by name, an expression, or one value for all rows: a string as `polars.lit`.
+    Column = Union[str, _pl.Expr, _Number, bytes, _Time]
 
 __all__ = {names}
 
@@ -181,7 +185,7 @@ def _function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> Iterator[
     yield from (f"    {name}: Column," for name in columns)
     yield "    *,"
     yield from (
-        f"    {one.name}: {type(one.default).__name__} = {_literal(one.default)}," for one in constants
+        f"    {one.name}: {type_name(type(one.default))} = {literal(one.default)}," for one in constants
     )
     yield f'    {ON_ERROR}: Literal["raise", "null", "struct"] = "raise",'
     yield ") -> _pl.Expr:"
@@ -204,15 +208,9 @@ def _docstring(text: str) -> Iterator[str]:
     yield '    """'
 
 
-def _literal(value: float) -> str:
-    """Return a constant as Python reads it: infinities and NaN have no literal."""
-    shown = repr(value)
-    return shown if isinstance(value, int) or shown[-1].isdigit() else f'float("{shown}")'
-
-
 def _dtypes(schemas: Sequence[Mapping[str, Any]], parameter: str) -> str:
     found = literal_dtypes([schema[parameter] for schema in schemas])
-    return f"{{{', '.join(f'{kind.__name__}: _pl.{dtype}' for kind, dtype in found.items())}}}"
+    return f"{{{', '.join(f'{type_name(kind)}: _pl.{dtype}' for kind, dtype in found.items())}}}"
 
 
 def _documentation(plugin: Plugin, columns: Sequence[str], schemas: Sequence[Mapping[str, Any]]) -> str:

@@ -135,13 +135,13 @@ def test_any_dtype_has_a_name(library, dtype, shown):
         (["d", "m"], {"base": "x"}, "constant `base` must be a number"),
         (["d", "m"], {"stops": 1.5}, "constant `stops` must be an integer of 64 bits"),
         (["d", "m"], {"night": 1}, "constant `night` must be True or False"),
-        (["d", "m"], {"stops": 1 << 64}, "constants are numbers, True or False"),
-        (["d", "m"], {"base": [1.0]}, "constants are numbers, True or False"),
-        (["d", "m"], {"base": (1.0, 2.0)}, "constants are numbers, True or False"),
+        (["d", "m"], {"stops": 1 << 64}, "constant `stops` must be an integer of 64 bits"),
+        (["d", "m"], {"base": [1.0]}, "constant `base` must be a number"),
+        (["d", "m"], {"base": (1.0, 2.0)}, "constant `base` must be a number"),
         (["d", "m"], {"on_error": "drop"}, 'on_error must be "raise", "null" or "struct"'),
         (["d", "m"], {"base": None}, "constant `base` must be a number"),
-        (["d", "m"], {"base": datetime.date(2020, 1, 1)}, "constants are numbers, True or False"),
-        (["d", "m"], {str(i): i for i in range(1000)}, "constants are numbers, True or False"),
+        (["d", "m"], {"base": datetime.date(2020, 1, 1)}, "constant `base` must be a number"),
+        (["d", "m"], {str(i): i for i in range(1000)}, "the keyword arguments can't be read"),
         (["d", "m"], {"on_error": "null", "base": "null"}, "constant `base` must be a number"),
     ],
 )
@@ -150,7 +150,7 @@ def test_wrong_calls(library, columns, kwargs, message):
     expr = register_plugin_function(
         plugin_path=library.path, function_name="fare", args=columns, kwargs=kwargs, is_elementwise=True
     )
-    assert failing(frame, expr) == f"plugin `fare`: {message}"
+    assert failing(frame, expr).startswith(f"plugin `fare`: {message}")
 
 
 def test_a_call_by_hand(library):
@@ -228,7 +228,6 @@ KEPT = dfv.plugin(lambda x, *, tag="a": x, name="tagged")
         (plugin(small), {"x": pl.List(pl.Float64)}, "column `x` is List"),
         (plugin(small), [{"x": pl.Int8}, {"x": pl.Int8}], "it is given the same dtypes twice"),
         (plugin(small, name="no-name"), None, "its name has to be an identifier"),
-        (plugin(lambda x, tag="a": x, name="tagged"), None, "its constant `tag` is 'a'"),
         (plugin(lambda x, pair=(1, 2): x, name="paired"), None, "its constant `pair` is (1, 2)"),
         (plugin(lambda x, on_error=1: x, name="named"), None, "its constant `on_error` is called as"),
         (plugin(listed), None, "it returns List(Float64)"),

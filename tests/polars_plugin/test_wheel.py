@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -30,11 +32,19 @@ def far(pl, _pl_, columns=100):
     return pl + _pl_ > columns
 
 
+def due(note, tag="a'\"", day=datetime.date(2020, 1, 2), rate=Decimal("0.50"), nothing=None):
+    return note + tag, day, rate if nothing is None else -rate
+
+
 ROWS = {"distance": [1.0, None, -1.0], "minutes": [1, 2, 3]}
-BUILT = {plugin(fare): {"distance": pl.Float64, "minutes": pl.Int64}, plugin(far, "filter"): None}
+BUILT = {
+    plugin(fare): {"distance": pl.Float64, "minutes": pl.Int64},
+    plugin(far, "filter"): None,
+    plugin(due): {"note": pl.String},
+}
 
 PROGRAM = """
-import json, sys
+import datetime, decimal, json, sys
 for name in ("dataflare_vec", "numba", "llvmlite", "numpy", "pyarrow"):
     sys.modules[name] = None  # an import of it fails
 import polars as pl
@@ -49,12 +59,17 @@ try:
     frame.select(rides.fare("minutes", "minutes"))
 except pl.exceptions.ComputeError as error:
     print("wasn't built for" in str(error))
+print(pl.DataFrame({"note": ["b"]}).select(rides.due("note")).row(0)[0])
+print(pl.select(rides.due(pl.lit("c"), day=datetime.date(1, 1, 1), rate=decimal.Decimal("0.25"))).row(0)[0])
 """
 
 TYPED = """
 import polars as pl
-from rides import far, fare
+import datetime
+from rides import due, far, fare
 
+due("note", day=datetime.date(2020, 1, 1), tag="b")
+due("note", tag=b"b")
 it: pl.Expr = fare("distance", 2.5, base=1, on_error="null").alias("it")
 fare("distance", "minutes", on_error="drop")
 fare("distance", "minutes", nothing=1)
@@ -95,9 +110,9 @@ def test_polars_is_enough(installed):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True, cwd=installed
     )
-    values, filtered, refused = done.stdout.splitlines()
+    values, filtered, refused, *dues = done.stdout.splitlines()
     frame = pl.DataFrame(ROWS)
-    (fare_of, _) = BUILT
+    fare_of, *_ = BUILT
     expected = frame.select(
         dfv.expr(fare_of, "distance", "minutes", on_error="null"),
         dfv.expr(fare_of, "distance", pl.lit(7), base=2, top=5.5, night=True, stops=0, on_error="null").alias(
@@ -107,6 +122,9 @@ def test_polars_is_enough(installed):
     assert json.loads(values) == expected.to_dict(as_series=False)
     assert filtered == '1 With "quotes", """three""", and a back\\slash.'
     assert refused == "True"
+    first = {"due_0": "ba'\"", "due_1": datetime.date(2020, 1, 2), "due_2": Decimal("0.50")}
+    second = {"due_0": "ca'\"", "due_1": datetime.date(1, 1, 1), "due_2": Decimal("0.25")}
+    assert dues == [str(first), str(second)]
 
 
 def test_an_old_polars_is_named(installed):
@@ -122,7 +140,7 @@ def test_functions_are_typed(installed, tmp_path):
         mypy, capture_output=True, text=True, cwd=tmp_path, env={"MYPYPATH": str(installed), "PATH": ""}
     )
     lines = [int(line.split(":")[1]) for line in done.stdout.splitlines() if ": error: " in line]
-    assert lines == [6, 7, 8], done.stdout
+    assert lines == [7, 9, 10, 11], done.stdout
 
 
 def test_what_is_in_it(library, wheel):

@@ -19,7 +19,7 @@ typedef struct {
     int64_t rows;
     bool nulls;
     Loop loop; /* the one that is tried first */
-    int64_t arguments[4 * (2 * MAX_COLUMNS) + MAX_CONSTANTS + 5];
+    int64_t arguments[4 * (2 * MAX_COLUMNS) + 2 * MAX_CONSTANTS + 5];
     uint64_t selected[CHUNK / 64], failed[CHUNK / 64];
 } Call;
 
@@ -124,6 +124,12 @@ static void put_column(
     *(*at)++ = row;
 }
 
+static void put_constant(int64_t **at, Kind kind, const ConstantValue *value) {
+    bool is_text = kind == TEXT || kind == BYTES;
+    if (kind != NONE) *(*at)++ = is_text ? (int64_t)(intptr_t)value->text : value->bits;
+    if (is_text) *(*at)++ = value->size;
+}
+
 /* Fills the argument buffer for rows from `row` on; `ahead` rows lie between them and those at hand. */
 static int64_t *put_arguments(Call *call, int64_t row, int64_t ahead) {
     const Function *function = call->function;
@@ -131,7 +137,7 @@ static int64_t *put_arguments(Call *call, int64_t row, int64_t ahead) {
     for (int i = 0; i < function->column_count + function->constant_count; i++) {
         int which = function->parameters[i];
         if (which < 0) {
-            *at++ = call->options.constants[~which];
+            put_constant(&at, function->constants[~which].kind, call->options.constants + ~which);
             continue;
         }
         const InputColumn *column = call->inputs + which;
@@ -236,7 +242,8 @@ static bool record(Call *call, int64_t row, int64_t count) {
 static bool run(Call *call, int64_t row, int64_t count) {
     const Signature *signature = call->signature;
     put_rest(put_arguments(call, row, 0), NULL, NULL, NULL);
-    if (!call->loop(call->arguments, count)) return is_whole(call);
+    /* The first loop takes text for ASCII. */
+    if (call->options.is_ascii && !call->loop(call->arguments, count)) return is_whole(call);
     Loop general = signature->general[call->nulls];
     if (general && !general(call->arguments, count)) return is_whole(call);
     return is_whole(call) && record(call, row, count);

@@ -53,12 +53,22 @@ typedef struct {
     Loop wide[2];     /* `loops` for processors with wider vectors; NULL where there are none */
 } Signature;
 
-typedef enum { BOOLEAN, INTEGER, FLOAT } ConstantKind;
+/* What values are that Polars passes as keyword arguments: those of constants, and others. */
+typedef enum { NONE, BOOLEAN, INTEGER, FLOAT, TEXT, BYTES, DATE, DATETIME, TIME, TIMEDELTA, DECIMAL,
+               TUPLE, CLASS, MARK, OTHER } Kind;
+
+/* A constant as the argument buffer holds it: the bits of a number, address and size of text and bytes. */
+typedef struct {
+    int64_t bits;
+    const char *text;
+    int64_t size;
+} ConstantValue;
 
 typedef struct {
     const char *name;
-    ConstantKind kind;
-    int64_t bits; /* of the default, as the argument buffer holds it */
+    Kind kind;
+    ConstantValue value; /* the default */
+    int64_t scale;       /* of a decimal */
 } ConstantParameter;
 
 typedef struct {
@@ -100,7 +110,8 @@ typedef enum { RAISE, GIVE_NULL, GIVE_STRUCT } OnError;
 
 /* What a call says beside its columns. */
 typedef struct {
-    int64_t constants[MAX_CONSTANTS];
+    ConstantValue constants[MAX_CONSTANTS];
+    bool is_ascii; /* all text among them */
     OnError on_error;
 } Options;
 
@@ -110,6 +121,22 @@ void dfv_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *dfv_message(void);
 const char *dfv_dtype(const char *format, char *text, size_t size);
 void dfv_say_value(const char *format, const void *values, const void *const *data, int64_t row);
+
+/* pickle.c */
+typedef struct {
+    Kind kind;
+    int64_t whole; /* of integers and what is one: days, microseconds, digits; of a tuple its first item */
+    double real;
+    const char *text;
+    size_t size; /* of text, bytes and tuples; of a decimal how many digits are behind the point */
+} Value;
+
+/* Is given what has been read; false, and a message, if it isn't taken. */
+typedef bool (*TakeOption)(void *taker, const Value *name, const Value *value);
+
+/* How far a pickled dict was read: to its end, to what isn't known here, or to what wasn't taken. */
+typedef enum { READ, UNREADABLE, NOT_TAKEN } Reading;
+Reading dfv_read_pickle(const uint8_t *pickle, size_t size, TakeOption take, void *taker);
 
 /* options.c: false, and a message, if they can't be read. */
 bool dfv_read_options(const Function *function, const uint8_t *pickle, size_t size, Options *options);

@@ -36,6 +36,7 @@ class Input:
     type: types.Type  # of the column's element or of the constant
     is_column: bool
     nullable: bool = False  # annotated `X | None`: the kernel itself receives None
+    varies: bool = False  # a string that calls may give others for, all ASCII in the guarded variant
 
     @property
     def kernel_type(self) -> types.Type:

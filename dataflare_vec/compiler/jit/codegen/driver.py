@@ -350,7 +350,9 @@ def compile_kernel(
         If what it returns can't be a column.
     """
     # Strings are taken for ASCII; a chunk with one that isn't goes to the general variant.
-    narrowed = tuple(replace(item, type=narrow(item.type)) if item.is_column else item for item in inputs)
+    narrowed = tuple(
+        replace(item, type=narrow(item.type)) if item.is_column or item.varies else item for item in inputs
+    )
     argument_types, narrow_types = (
         group(groups, [item.kernel_type for item in some], types.BaseTuple.from_types)
         for some in (inputs, narrowed)
