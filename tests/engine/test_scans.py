@@ -429,6 +429,24 @@ def test_a_row_that_changes_an_array_and_raises_leaves_the_state_as_it_was(by):
     assert got["counting"].to_list() == [1, None, 2, None, 3]
 
 
+def test_a_row_that_raises_far_into_a_chunk_leaves_the_state_as_it_was():
+    """Nulls are unpacked for some rows at a time, and the loop begins anew with each of these blocks."""
+
+    def counting(s, x):
+        s[0] += 1
+        if x < 0:
+            raise ValueError("negative")
+        return s, s[0]
+
+    rows, failed = 5000, (2500, 2501, 4900)
+    x = pl.int_range(rows, eager=True)
+    x = pl.select(pl.when(x.is_in(failed)).then(-1.0).when(x > 0).then(1.0)).to_series()
+    got = dfv.apply(pl.DataFrame({"x": x}), scan(counting, np.zeros(2, np.int64)), on_error="null")
+    assert got["counting"].equals(
+        pl.select(pl.when(x > 0).then((x > 0).cum_sum())).to_series(), null_equal=True
+    )
+
+
 def test_a_constant_in_the_state():
     started = scan(lambda s, x: ((x, True), s[1]), (0.0, False))
     assert dfv.apply(pl.DataFrame({"x": [1.0, 2.0]}), started, output="out")["out"].to_list() == [False, True]

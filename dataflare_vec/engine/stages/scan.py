@@ -150,17 +150,20 @@ class ScanStage(RowStage):
         placement = placement._replace(columns=[(cast("Any", state), 0), *placement.columns])
         loop = self.kernel.loop(nulls=placement.nulls)
         failures = run.failures[self.index]
+        runs_again = state.is_one and self.state_layout.has_arrays
         for first, last in pieces(placement.columns, start, stop):
             row = first
             while row < last and failures.count < failures.limit:
                 argument_buffer = self.argument_buffer(placement, row, run.selection_arguments(row))
+                before = state.copy() if runs_again else None
                 stopped = loop(argument_buffer.buffer_info()[0], last - row)
                 placement.check()
                 if not stopped:
                     row = last
                     break
-                if state.is_one and self.state_layout.has_arrays:
-                    loop(argument_buffer.buffer_info()[0], stopped - 1)  # it stands where the loop began
+                if before is not None:
+                    state.restore(before)  # the loop has left it as it was some rows before
+                    loop(argument_buffer.buffer_info()[0], stopped - 1)
                 # This row alone in the error-recording loop: then the state is still the one that it saw.
                 row += stopped
                 self._record_errors(run, placement, row - 1, row)

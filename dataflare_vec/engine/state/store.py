@@ -121,6 +121,14 @@ class StateColumn:
             return (address, 0, 0, 0)
         return (address, self._codes.ctypes.data + 4 * (row - self._start), 0, 0)
 
+    def copy(self) -> np.ndarray[Any, Any]:
+        """Return a copy of the records."""
+        return self._records.copy()
+
+    def restore(self, records: np.ndarray[Any, Any]) -> None:
+        """Have the records be those of a copy."""
+        self._records[:] = records
+
     def record(self, row: int) -> Any:
         """Return the record of a row."""
         return self._records[0 if self._codes is None else self._codes[row - self._start]]

@@ -74,7 +74,7 @@ class FoldLoopBuilder(RowLoopBuilder):
 
         An error-recording loop returns how many rows raised. Another one returns 1 more than the number of
         rows before the first that raised, or 0. Where the one state has arrays, which that row may have
-        changed, it is then as it was before the loop.
+        changed, it is then as it was before these rows.
         """
         builder = self.builder
         size = _I64(self.state_type.state_layout.size)
