@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from functools import reduce
-from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -20,6 +19,7 @@ from dataflare_vec.definition import blocks
 from dataflare_vec.definition.plugin import Form, define
 from dataflare_vec.engine.stages import partitioned
 from testing.oracle import as_numpy, same, stored
+from testing.stateful import START, SUMMED, WEIGHED, Sums, joined, stateful, summed, sums_of
 from testing.strategies import configs, frames
 
 ROWS = 5  # of a block
@@ -31,70 +31,6 @@ def _short_blocks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "BLOCK_ROWS", ROWS)
         yield
-
-
-class Sums(NamedTuple):
-    count: int
-    blocks: int
-    first: float
-    last: float
-    total: float
-    cubes: float
-
-
-START = Sums(0, 0, 0.0, 0.0, 0.0, 0.0)
-
-
-def summed(s, x):
-    return Sums(s.count + 1, 0, x if s.count == 0 else s.first, x, s.total + x, s.cubes + x * x * x)
-
-
-def sums_of(s, x):
-    first = float(x[0]) if s.count == 0 else s.first
-    around, _, cubes, _ = dfv.vectors.power_sums(x, first)
-    return Sums(
-        s.count + len(x),
-        s.blocks + 1,
-        first,
-        float(x[-1]),
-        s.total + around + first * len(x),
-        s.cubes + cubes,
-    )
-
-
-def joined(a, b):
-    if a.count == 0 or b.count == 0:
-        return a if b.count == 0 else b
-    return Sums(a.count + b.count, a.blocks + b.blocks, a.first, b.last, a.total + b.total, a.cubes + b.cubes)
-
-
-def weighed(s, x, weight):
-    return s[0] + x * weight, max(s[1], weight)
-
-
-def weights_of(s, x, weight):
-    total, largest = s
-    for i in range(len(x)):
-        if weight[i] > 90:
-            raise ValueError("a large weight")
-        total += x[i] * weight[i]
-        largest = max(largest, weight[i])
-    return total, largest
-
-
-def define_reduce(function, init, **about):
-    kind = dfv.PluginType.AGGREGATOR
-    return define(function, name=function.__name__, form=Form.REDUCE, plugin_type=kind, init=init, **about)
-
-
-SUMMED = define_reduce(summed, START, merge=joined, finish=lambda s: s, block=sums_of)
-WEIGHED = define_reduce(
-    weighed,
-    (0.0, 0),
-    merge=lambda a, b: (a[0] + b[0], max(a[1], b[1])),
-    finish=lambda s: s,
-    block=weights_of,
-)
 
 
 def expected(plugin, frame, partition_rows):
@@ -174,9 +110,10 @@ def test_where_there_are_no_blocks():
 
 
 def test_functions_that_numba_compiles_already():
-    jitted = define_reduce(
+    jitted = stateful(
         summed,
-        START,
+        Form.REDUCE,
+        init=START,
         merge=numba.njit(joined),
         finish=numba.njit(lambda s: s),
         block=numba.njit(sums_of),
@@ -215,6 +152,8 @@ def test_what_a_block_must_be():
 
 
 def test_a_block_that_does_not_compile_is_named():
-    wrong = define_reduce(summed, START, merge=joined, finish=lambda s: s, block=lambda s, x: s.nothing)
+    wrong = stateful(
+        summed, Form.REDUCE, init=START, merge=joined, finish=lambda s: s, block=lambda s, x: s.nothing
+    )
     with pytest.raises(dfv.KernelCompileError, match="nothing"):
         dfv.apply(pl.DataFrame({"x": [1.0]}), wrong)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import pickle
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,82 +15,8 @@ import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
 from dataflare_vec.engine.stages import partitioned
 from testing.oracle import as_numpy, fold, key_of
-from testing.strategies import configs, frames
-
-
-class Track(NamedTuple):
-    count: int
-    level: float
-    last: float | None
-
-
-def smooth(level, x, alpha=0.25):
-    level += alpha * (x - level)
-    return level, level
-
-
-def track(t, x, y: float | None):
-    if x > 90:
-        raise ValueError("x is large")
-    step = None if t.last is None else x - t.last
-    level = t.level * 0.5 + (0.0 if y is None else y)
-    return Track(t.count + 1, level, x), (t.count, step)
-
-
-def window(buffer, x):
-    buffer[0] = buffer[1]
-    buffer[1] = buffer[2]
-    buffer[2] = x
-    if x > 90:
-        raise ValueError("x is large")
-    return buffer, buffer[0] + 2 * buffer[1] + 3 * buffer[2]
-
-
-def plugin(function, form, **about):
-    kind = dfv.PluginType.AGGREGATOR if form is Form.REDUCE else dfv.PluginType.TRANSFORMER
-    return define(function, name=function.__name__, form=form, plugin_type=kind, **about)
-
-
-SCANS = {
-    "smooth": plugin(smooth, Form.SCAN, init=0),
-    "track": plugin(track, Form.SCAN, init=Track(0, 0.0, None)),
-    "window": plugin(window, Form.SCAN, init=np.zeros(3)),
-}
-
-
-class Moments(NamedTuple):
-    count: int
-    mean: float
-    square: float
-
-
-def moments(m, x):
-    if x > 90:
-        raise ValueError("x is large")
-    count = m.count + 1
-    mean = m.mean + (x - m.mean) / count
-    return Moments(count, mean, m.square + (x - m.mean) * (x - mean))
-
-
-def merged(a, b):
-    count = a.count + b.count
-    if count == 0:
-        return a
-    d = b.mean - a.mean
-    return Moments(
-        count, a.mean + d * b.count / count, a.square + b.square + d * d * a.count * b.count / count
-    )
-
-
-def deviation(m):
-    return math.sqrt(m.square / (m.count - 1)) if m.count > 1 else None
-
-
-REDUCES = {
-    "state": plugin(moments, Form.REDUCE, init=Moments(0, 0.0, 0.0)),
-    "finished": plugin(moments, Form.REDUCE, init=Moments(0, 0.0, 0.0), finish=deviation),
-    "merged": plugin(moments, Form.REDUCE, init=Moments(0, 0.0, 0.0), finish=deviation, merge=merged),
-}
+from testing.stateful import REDUCES, SCANS, frames_of
+from testing.strategies import configs
 
 KEYS = {
     "none": None,
@@ -102,22 +26,6 @@ KEYS = {
     "expression": [pl.col("i") % 2, "s"],
 }
 keys = st.sampled_from(list(KEYS))
-
-
-texts = ["", "a", "twelve bytes", "thirteen more", "thirteen less", "é" * 30]
-
-
-def frames_of(size=300):
-    """Values, and keys with NaN and both zeros."""
-    x = st.builds(lambda n, much: n * 0.5 + much * 45.5, st.integers(0, 99), st.integers(0, 1))
-    return frames(
-        st.integers(0, size),
-        x=(x, pl.Float64),
-        y=(st.sampled_from([1.5, -2.0]), pl.Float64),
-        i=(st.sampled_from([1, 2, -7, 1 << 40]), pl.Int64),
-        s=(st.sampled_from(texts), pl.String),
-        f=(st.sampled_from([0.0, -0.0, math.nan, 2.5]), pl.Float64),
-    )
 
 
 def folded(plugin, frame, by):
