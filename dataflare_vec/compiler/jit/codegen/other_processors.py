@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 # A constant of Numba's with a pickled exception: (class, arguments, place).
 _PICKLE = ".const.pickledata."
 _BYTES = re.compile(r'c"(.*)"', re.DOTALL)
-_ESCAPED = re.compile(rb"\\([0-9A-F]{2})")
+_ESCAPED = re.compile(rb"\\(\\|[0-9A-F]{2})")
 _OWN_INSTRUCTIONS = ("llvm.x86.", "llvm.aarch64.")
+# What LLVM makes of counting references, which all processors have.
+_ATOMIC = re.compile(r"llvm\.(x86\.atomic|aarch64\.(ld|st)[al]?xr)\.")
 # Numba gives a message that is made at run time this class of its own, which knows how to make it.
 _DIGEST = ".sha1"
 
@@ -122,7 +124,11 @@ def write_object(library: Any, processor: Processor, name: str) -> ObjectFile:
 
 def foreign_instructions(module: Any, processor: Processor) -> tuple[str, ...]:
     """Return which instructions a module asks for by name that not all of some processors have."""
-    named = [one.name for one in module.functions if one.name.startswith(_OWN_INSTRUCTIONS)]
+    named = [
+        one.name
+        for one in module.functions
+        if one.name.startswith(_OWN_INSTRUCTIONS) and not _ATOMIC.match(one.name)
+    ]
     return tuple(name for name in named if _FEATURES.get(name, "?") not in processor.features.split(","))
 
 
@@ -154,7 +160,9 @@ def _unescaped(text: str) -> bytes:
 
     Examples
     --------
-    >>> _unescaped(r"a\00\22b")
-    b'a\x00"b'
+    >>> _unescaped(r"a\00\22\\b")
+    b'a\x00"\\b'
     """
-    return _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), text.encode("latin-1"))
+    return _ESCAPED.sub(
+        lambda found: found[1] if found[1] == b"\\" else bytes([int(found[1], 16)]), text.encode("latin-1")
+    )
