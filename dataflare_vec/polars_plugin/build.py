@@ -46,7 +46,8 @@ def build(
     Parameters
     ----------
     plugins
-        A row kernel or filter, or its name; a list of these; or a dict from these to their ``schema``.
+        A row kernel, filter, scan or reduce, or its name; a list of these; or a dict from these to their
+        ``schema``.
     schema
         Dtypes of the columns of one plugin: a dict from parameter to Polars dtype, or a list of such, one for
         each set of dtypes that it is built for. By default those of its annotations, else Float64.
@@ -85,6 +86,9 @@ def build(
     keyword arguments. The result's dtype, and that columns are of dtypes that the plugin was built for, are
     known when Polars plans a query. Results are those of `apply`, bit for bit; an error names the first row
     that fails. Ctrl-C doesn't end a loop of the kernel's that has no end.
+
+    Scans, reduces, and kernels that read rows before or after get all rows at once, or those of a group of
+    ``group_by`` or ``over``: Polars holds the columns that they read as a whole, the streaming engine too.
 
     Without this package the library is used by Polars' own
     ``polars.plugins.register_plugin_function(plugin_path=…, function_name="fare", args=["distance"],

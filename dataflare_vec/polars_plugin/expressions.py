@@ -55,6 +55,10 @@ def check_form(step: BoundStep) -> None:
     BuildError
         Saying why.
     """
+    if step.plugin.stateful is not None:
+        msg = f"`native=True` isn't there for a {step.plugin.form.value} yet"
+        hint = "`dfv.build` makes a library of it, whose `expr` has it"
+        raise BuildError(msg, plugin=step.plugin.name, hint=hint)
     if step.by:
         msg = "`by` needs Python; a native expression has `over`"
         raise BuildError(msg, plugin=step.plugin.name)
@@ -71,6 +75,7 @@ def native_expression(binding: Binding, dtypes: Sequence[Any], on_error: str) ->
     given = {
         item.parameter.name: source_of(item) if isinstance(item, Column) else item.value
         for item in binding.items
+        if not isinstance(item, Column) or item.offset == 0
     }
     return native_library(binding, dtypes).call(binding.plugin.name, given, on_error)
 

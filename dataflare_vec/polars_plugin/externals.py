@@ -16,6 +16,23 @@ if TYPE_CHECKING:
 
 # What is memory of ours in a process with Numba, and the runtime has by the same name.
 _OF_RUNTIME = ("dfv_arena_key", "dfv_depth_key", "dfv_interrupted")
+# What Numba has in a library of its own, for arrays and lists; `runtime/objects.c` has it here.
+_OF_NUMBA = (
+    "NRT_Allocate",
+    "NRT_Free",
+    "NRT_incref",
+    "NRT_decref",
+    "NRT_MemInfo_alloc",
+    "NRT_MemInfo_alloc_aligned",
+    "NRT_MemInfo_alloc_dtor",
+    "NRT_MemInfo_call_dtor",
+    "NRT_MemInfo_new_varsize",
+    "NRT_MemInfo_new_varsize_dtor",
+    "NRT_MemInfo_varsize_alloc",
+    "NRT_MemInfo_varsize_free",
+    "NRT_MemInfo_varsize_realloc",
+    "numba_attempt_nocopy_reshape",
+)
 
 
 def check_external(plugin: str, names: Sequence[str]) -> None:
@@ -30,11 +47,13 @@ def check_external(plugin: str, names: Sequence[str]) -> None:
     from dataflare_vec.compiler.jit.lowering.strings import symbols
 
     for name in names:
-        if name in symbols.names() or any(hasattr(library, name) for library in _c_libraries()):
+        if (
+            name in symbols.names()
+            or name in _OF_NUMBA
+            or any(hasattr(library, name) for library in _c_libraries())
+        ):
             continue
         why = f"it needs `{name}` when it runs, which is no part of the C library"
-        if name.startswith("NRT_"):
-            why = "it allocates memory when it runs, through Numba's runtime: for an array, a list or a set"
         msg = f"it can't be built into a native library: {why}"
         raise BuildError(msg, plugin=plugin)
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from dataflare_vec.compiler.kernel import LoopVariant
 from dataflare_vec.compiler.native.numba import import_compiler
+from dataflare_vec.compiler.prepare import with_blocks
 from dataflare_vec.compiler.specialise import specialise
 from dataflare_vec.definition.binding import bind
 from dataflare_vec.definition.plugin import Form, PluginType
@@ -20,13 +21,15 @@ from dataflare_vec.exceptions import BuildError, KernelResultError
 from dataflare_vec.polars_plugin import constants
 from dataflare_vec.polars_plugin.externals import check_external
 from dataflare_vec.polars_plugin.formats import KNOWN, format_of
+from dataflare_vec.polars_plugin.states import built_state, results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dataflare_vec.compiler.jit.codegen.other_processors import ObjectFile, Processor
-    from dataflare_vec.compiler.specialise import Prepared
+    from dataflare_vec.compiler.specialise import OutputField
     from dataflare_vec.definition.plugin import Parameter, Plugin
+    from dataflare_vec.polars_plugin.states import BuiltState
     from dataflare_vec.polars_plugin.targets import Target
 
 #: Columns, constants and results of a function, at most: `MAX_COLUMNS` of `runtime/plugin.h`.
@@ -37,10 +40,11 @@ ON_ERROR_CHOICES = ("raise", "null", "struct")
 
 
 class BuiltLoop(NamedTuple):
-    """Which of a signature's loops: for which level of processors, and which variant."""
+    """Which of a signature's loops: for which level of processors, which variant, and of which kernel."""
 
     level: str
     variant: LoopVariant
+    kernel: str = ""  # of those that end a reduce
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class BuiltSignature:
         Object files.
     foreign
         What it calls that somebody gave to Numba by an ``overload``: of what that is made isn't known.
+    state
+        What it carries from row to row, if it does.
     """
 
     name: str
@@ -64,6 +70,7 @@ class BuiltSignature:
     outputs: tuple[tuple[str, str, bool], ...]
     loops: Mapping[BuiltLoop, ObjectFile]
     foreign: str | None = None
+    state: BuiltState | None = None
 
     def symbol(self, loop: BuiltLoop) -> str:
         """Return the symbol of a loop."""
@@ -72,7 +79,7 @@ class BuiltSignature:
 
 def symbol_of(name: str, loop: BuiltLoop) -> str:
     """Return the symbol of a loop of a signature whose symbols begin with ``name``."""
-    return f"{name}_{loop.level}_{loop.variant.label}"
+    return f"{name}{loop.kernel and '_'}{loop.kernel}_{loop.level}_{loop.variant.label}"
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,12 @@ class BuiltFunction:
         return tuple(parameter for parameter in self.plugin.parameters if not parameter.is_column)
 
 
+def registration(plugin: Plugin) -> dict[str, bool]:
+    """Return what Polars is told of a plugin: whether it may cut the rows, or has to have all of them."""
+    parts = plugin.form is Form.ROW and not any(len(one.offsets) > 1 for one in plugin.parameters)
+    return {"is_elementwise": parts, "returns_scalar": plugin.form is Form.REDUCE}
+
+
 def check_can_be_built(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> None:
     """Raise if a plugin can't be part of a library, as far as that is known without compiling it.
 
@@ -118,9 +131,12 @@ def check_can_be_built(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> 
 
 
 def _reasons(plugin: Plugin) -> Iterator[str]:
-    if plugin.form is not Form.ROW:
+    if plugin.form in (Form.COLUMN, Form.EXPRESSION):
         kind = plugin.form.value
-        yield f"it is {'an' if kind[0] in 'aeiou' else 'a'} {kind}, and only row kernels and filters can yet"
+        yield (
+            f"it is {'an' if kind[0] in 'aeiou' else 'a'} {kind}, and only row kernels, filters, scans and "
+            "reduces can"
+        )
     if not (plugin.name.isidentifier() and plugin.name.isascii()) or iskeyword(plugin.name):
         yield "its name has to be an identifier of ASCII letters, digits and underscores, as the symbol is"
     columns = [parameter for parameter in plugin.parameters if parameter.is_column]
@@ -129,9 +145,6 @@ def _reasons(plugin: Plugin) -> Iterator[str]:
         yield "it reads no column"
     if max(len(columns), len(others)) > MOST:
         yield f"it has more than {MOST} columns or constants"
-    for parameter in columns:
-        if len(parameter.offsets) > 1:
-            yield f"`{parameter.name}` reads rows before or after, which Polars may have in another batch"
     for parameter in others:
         if not constants.is_known(parameter.default):
             default = parameter.default
@@ -175,31 +188,38 @@ def _compile_signature(
 
     # A filter answers with its Boolean, as in an expression.
     info = replace(plugin.info, plugin_type=PluginType.TRANSFORMER)
-    binding = bind(replace(plugin, info=info), {})
+    binding = bind(plugin if plugin.stateful else replace(plugin, info=info), {})
     dtypes = [schema[item.parameter.name] for item in binding.columns]
+    binding = with_blocks(binding, dtypes)
     loops: dict[BuiltLoop, ObjectFile] = {}
+    foreign: str | None = None
     for level, about in target.levels.items():
         processor = Processor(target.triple, *about)
+        is_lowest = level == target.lowest
         with compiling_for(processor):
             prepared = specialise(binding, dtypes, any_text=True)
-            outputs = _outputs(plugin, prepared)
-            kernel = prepared.kernel.compiled
-            for variant in _variants(
-                has_general=kernel.has_general_variant, is_lowest=level == target.lowest
-            ):
-                loop = BuiltLoop(level, variant)
-                library = kernel.library_of(variant)
-                loops[loop] = write_object(library, processor, symbol_of(name, loop))
-                check_external(plugin.name, loops[loop].external)
-                _check_instructions(plugin, library, processor)
-            foreign = kernel.foreign_code()
+            kernels = {"": prepared.kernel.compiled}
+            if is_lowest:
+                state = built_state(binding.plugin, prepared)
+                ending, names, fields = results(binding.plugin, prepared, schema)
+                outputs = _outputs(plugin, names, fields)
+                kernels |= ending
+            for part, kernel in kernels.items():
+                nulls = (False,) if part else (False, True)
+                for variant in _variants(nulls, has_general=kernel.has_general_variant, is_lowest=is_lowest):
+                    loop = BuiltLoop(level, variant, part)
+                    library = kernel.library_of(variant)
+                    loops[loop] = write_object(library, processor, symbol_of(name, loop))
+                    check_external(plugin.name, loops[loop].external)
+                    _check_instructions(plugin, library, processor)
+                foreign = foreign or kernel.foreign_code()
     inputs = tuple(str(format_of(dtype)) for dtype in schema.values())
-    return BuiltSignature(name, inputs, outputs, loops, foreign)
+    return BuiltSignature(name, inputs, outputs, loops, foreign, state)
 
 
-def _variants(*, has_general: bool, is_lowest: bool) -> Iterator[LoopVariant]:
+def _variants(some: Iterable[bool], *, has_general: bool, is_lowest: bool) -> Iterator[LoopVariant]:
     """Yield the loops of a level: the lowest has all, the others those that are tried first."""
-    for nulls in (False, True):
+    for nulls in some:
         yield LoopVariant(nulls, records_errors=False)
         if has_general and is_lowest:
             yield LoopVariant(nulls, records_errors=False, general=True)
@@ -207,15 +227,16 @@ def _variants(*, has_general: bool, is_lowest: bool) -> Iterator[LoopVariant]:
         yield LoopVariant(nulls=True, records_errors=True, general=has_general)
 
 
-def _outputs(plugin: Plugin, prepared: Prepared) -> tuple[tuple[str, str, bool], ...]:
-    names = prepared.field_names(plugin) or (plugin.name,)
-    dtypes = prepared.dtypes
-    if plugin.is_filter and dtypes != (pl.Boolean(),):
+def _outputs(
+    plugin: Plugin, names: Sequence[str], fields: Sequence[OutputField]
+) -> tuple[tuple[str, str, bool], ...]:
+    dtypes = [field.shown for field in fields]
+    if plugin.is_filter and dtypes != [pl.Boolean()]:
         got = ", ".join(map(str, dtypes))
         msg = f"a filter must return a bool, it returns {got}"
         raise KernelResultError(msg, plugin=plugin.name, expected="a bool", got=got)
     outputs = []
-    for name, field in zip(names, prepared.outputs, strict=True):
+    for name, field in zip(names, fields, strict=True):
         written = format_of(field.shown)
         if written is None:
             msg = (

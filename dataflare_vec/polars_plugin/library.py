@@ -17,7 +17,7 @@ from dataflare_vec.engine.stages.expression import as_column
 from dataflare_vec.exceptions import ArgumentError, BindingError, BuildError, PluginNotFoundError
 from dataflare_vec.files.atomic_write import atomic_file
 from dataflare_vec.polars_plugin.constants import check_constant
-from dataflare_vec.polars_plugin.functions import ON_ERROR, ON_ERROR_CHOICES
+from dataflare_vec.polars_plugin.functions import ON_ERROR, ON_ERROR_CHOICES, registration
 from dataflare_vec.polars_plugin.literals import literal_dtypes
 from dataflare_vec.polars_plugin.targets import TARGETS, this_machine
 from dataflare_vec.polars_plugin.wheel import Package, check_names, wheel
@@ -86,7 +86,8 @@ class PluginLibrary:
         Returns
         -------
         polars.Expr
-            Named after the plugin. A kernel with several outputs returns a Struct; a filter returns its
+            Named after the plugin; a scan, a reduce and a kernel that reads rows before or after get all rows
+            at once, or those of a group. A kernel with several outputs returns a Struct; a filter returns its
             Boolean, null for a null. Its plan can be serialised, and needs Polars and the file where it runs.
 
         Raises
@@ -124,14 +125,15 @@ class PluginLibrary:
         if on_error not in ON_ERROR_CHOICES:
             expected = '"raise", "null" or "struct"'
             raise ArgumentError(argument=ON_ERROR, expected=expected, got=repr(on_error))
-        sources, constants = self._bound(self.plugins[plugin], given)
+        found = self.plugins[plugin]
+        sources, constants = self._bound(found, given)
         _called[self.path.name] = self
         return register_plugin_function(
             plugin_path=self.path,
             function_name=plugin,
             args=sources,
             kwargs={**constants, ON_ERROR: on_error},
-            is_elementwise=True,
+            **registration(found),
         ).alias(plugin)
 
     def shown(self, plugin: str) -> str:
@@ -195,6 +197,8 @@ class PluginLibrary:
         constants = {}
         for item in bind(plugin, given).items:
             parameter = item.parameter
+            if isinstance(item, Column) and item.offset:
+                continue  # the library has the rows before and after from the column
             if not parameter.is_column:
                 if isinstance(item, Column):
                     msg = f"constant `{parameter.name}` has one value for all rows in a native library"
@@ -206,6 +210,9 @@ class PluginLibrary:
             value = given.get(parameter.name, parameter.name)
             if isinstance(value, (str, pl.Expr)):
                 sources.append(as_column(value))
+            elif len(parameter.offsets) > 1:
+                msg = f"`{parameter.name}` is read with rows before or after, got {value!r}"
+                raise BindingError(msg, plugin=plugin.name, parameter=parameter.name, expected="a column")
             else:
                 sources.append(self._literal(plugin.name, parameter.name, value))
         return sources, constants

@@ -54,7 +54,7 @@ def check_native(binding: Binding, dtypes: Sequence[Any]) -> None:
     """
     target_of(None)
     plugin = as_bound(binding)
-    check_can_be_built(plugin, [_schema(plugin, dtypes)])
+    check_can_be_built(plugin, [_schema(binding, dtypes)])
 
 
 def native_library(binding: Binding, dtypes: Sequence[Any]) -> PluginLibrary:
@@ -95,15 +95,14 @@ def as_bound(binding: Binding) -> Plugin:
     return replace(binding.plugin, parameters=tuple(parameters.values()))
 
 
-def _schema(plugin: Plugin, dtypes: Sequence[Any]) -> dict[str, Any]:
-    columns = [parameter.name for parameter in plugin.parameters if parameter.is_column]
-    return dict(zip(columns, dtypes, strict=True))
+def _schema(binding: Binding, dtypes: Sequence[Any]) -> dict[str, Any]:
+    return {item.parameter.name: dtype for item, dtype in zip(binding.columns, dtypes, strict=True)}
 
 
 def _load_or_build(binding: Binding, dtypes: Sequence[Any]) -> PluginLibrary:
     began = perf_counter()
     plugin = as_bound(binding)
-    schema = _schema(plugin, dtypes)
+    schema = _schema(binding, dtypes)
     check_can_be_built(plugin, [schema])
     label = (
         f"{plugin.name}({', '.join(f'{name}: {dtype}' for name, dtype in schema.items())}), native library"

@@ -10,12 +10,14 @@ from dataflare_vec.polars_plugin.functions import (
     BuiltLoop,
     exception_text,
 )
+from dataflare_vec.polars_plugin.states import FINISH, MERGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from dataflare_vec.definition.plugin import Parameter
     from dataflare_vec.polars_plugin.functions import BuiltFunction, BuiltSignature
+    from dataflare_vec.polars_plugin.states import BuiltState
     from dataflare_vec.polars_plugin.targets import Target
 
 
@@ -52,7 +54,8 @@ def _function(function: BuiltFunction, target: Target) -> Iterator[str]:
     columns = [_text(parameter.name) for parameter in function.columns]
     yield from _array("const char *const", f"columns_{name}", columns)
     yield from _array("const ConstantParameter", f"constants_{name}", map(_constant, function.constants))
-    yield from _array("const int", f"parameters_{name}", _parameters(function))
+    parameters = [f"{{{which}, {offset}}}" for which, offset in _parameters(function)]
+    yield from _array("const Parameter", f"parameters_{name}", parameters)
     for i, signature in enumerate(function.signatures):
         yield from _parts(signature, f"{name}_{i}")
     signatures = [
@@ -63,7 +66,7 @@ def _function(function: BuiltFunction, target: Target) -> Iterator[str]:
         _text(name),
         f"columns_{name}, {len(function.columns)}",
         f"constants_{name}, {len(function.constants)}",
-        f"parameters_{name}",
+        f"parameters_{name}, {len(parameters)}",
         f"signatures_{name}, {len(signatures)}",
     ]
     yield f"static const Function function_{name} = {{{', '.join(fields)}}};"
@@ -76,14 +79,15 @@ def _constant(parameter: Parameter) -> str:
     return f"{{{_text(parameter.name)}, {kind_of(parameter).name}, {value}, {scale}}}"
 
 
-def _parameters(function: BuiltFunction) -> Iterator[str]:
+def _parameters(function: BuiltFunction) -> Iterator[tuple[int, int]]:
+    """Yield what the kernel receives: a column's number, or ~ of a constant's, and the offset of the row."""
     column = constant = 0
     for parameter in function.plugin.parameters:
         if parameter.is_column:
-            yield str(column)
+            yield from ((column, offset) for offset in parameter.offsets)
             column += 1
         else:
-            yield str(~constant)
+            yield ~constant, 0
             constant += 1
 
 
@@ -93,6 +97,8 @@ def _parts(signature: BuiltSignature, suffix: str) -> Iterator[str]:
     yield from _array("const char *const", f"inputs_{suffix}", map(_text, signature.inputs))
     outputs = (f"{{{_text(name)}, {_text(form)}, {int(null)}}}" for name, form, null in signature.outputs)
     yield from _array("const Output", f"outputs_{suffix}", outputs)
+    if signature.state is not None:
+        yield f"static const State state_{suffix} = {_state(signature, signature.state)};"
 
 
 def _signature(signature: BuiltSignature, suffix: str, target: Target) -> str:
@@ -102,10 +108,30 @@ def _signature(signature: BuiltSignature, suffix: str, target: Target) -> str:
 
     lowest, *higher = target.levels
     wide = higher[0] if higher else "none"
-    (records,) = [signature.symbol(loop) for loop in signature.loops if loop.variant.records_errors]
+    recording = [loop for loop in signature.loops if loop.variant.records_errors and not loop.kernel]
+    (records,) = map(signature.symbol, recording)
     fields = [
         f"inputs_{suffix}, outputs_{suffix}, {len(signature.outputs)}",
         f"{{{pair(lowest)}}}, {{{pair(lowest, general=True)}}}, {records}, {{{pair(wide)}}}",
+        "NULL" if signature.state is None else f"&state_{suffix}",
+    ]
+    return f"{{{', '.join(fields)}}}"
+
+
+def _state(signature: BuiltSignature, state: BuiltState) -> str:
+    def loops(kernel: str, *variants: LoopVariant) -> str:
+        found = {loop.variant: signature.symbol(loop) for loop in signature.loops if loop.kernel == kernel}
+        return f"{{{', '.join(found.get(variant, 'NULL') for variant in variants)}}}"
+
+    plain, general = (LoopVariant(False, False, general) for general in (False, True))
+    has_general = any(loop.kernel == FINISH and loop.variant == general for loop in signature.loops)
+    fields = [
+        str(state.size),
+        _bytes(state.first) if any(state.first) else "NULL",
+        str(int(state.has_arrays)),
+        str(state.partition_rows),
+        loops(MERGE, plain, LoopVariant(True, True)),
+        loops(FINISH, plain, general, LoopVariant(True, True, has_general)),
     ]
     return f"{{{', '.join(fields)}}}"
 

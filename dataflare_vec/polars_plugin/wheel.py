@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.definition.plugin import Form
 from dataflare_vec.exceptions import ArgumentError
 from dataflare_vec.polars_plugin.constants import literal, type_name
-from dataflare_vec.polars_plugin.functions import ON_ERROR
+from dataflare_vec.polars_plugin.functions import ON_ERROR, registration
 from dataflare_vec.polars_plugin.literals import literal_dtypes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.definition.plugin import Parameter, Plugin
     from dataflare_vec.polars_plugin.targets import Target
 
 #: The first with `polars.plugins`; since 0.20.6 plugins have had the ABI that `runtime/` speaks.
@@ -31,6 +32,19 @@ _GLIBC = re.compile(rb"GLIBC_2\.(\d+)\b")
 _OLDEST_GLIBC = 17
 #: When files of a wheel are said to be from: the same content is the same wheel.
 _TIME = (1980, 1, 1, 0, 0, 0)
+
+#: What is said of plugins for which Polars must not cut the rows.
+WHOLE = (
+    "It sees all rows at once, or those of a group, in their order: Polars holds the whole columns in memory "
+    "for it, the streaming engine too."
+)
+#: What becomes of rows that fail; and if many rows give one result.
+FAILED_ROWS = (
+    'A row that fails raises an error, is null under on_error="null", or under "struct" has its error '
+    "beside it: the result is a Struct of value, null for such a row, and error, null for all others.",
+    'A row that fails raises an error, or is passed over under on_error="null", and under "struct": then '
+    "the result is a Struct of value, and error, which is that of the first such row, or null.",
+)
 
 _HEAD = '''\
 """Plugins of Polars: each function returns an expression that runs in native code."""
@@ -57,6 +71,8 @@ if TYPE_CHECKING:
     _Time = Union[_datetime.date, _datetime.datetime, _datetime.time, _datetime.timedelta]
     #: A column by name, an expression, or one value for all rows: a string as `polars.lit`.
     Column = Union[str, _pl.Expr, _Number, bytes, _Time]
+    #: A column of which rows before or after are read.
+    Rows = Union[str, _pl.Expr]
 
 __all__ = {names}
 
@@ -69,9 +85,13 @@ def _expr(value: Column, dtypes: Mapping[type, Any]) -> _pl.Expr:
     return _pl.col(value) if isinstance(value, str) else _pl.lit(value, dtype=dtypes.get(type(value)))
 
 
-def _call(name: str, columns: list[_pl.Expr], constants: dict[str, Any]) -> _pl.Expr:
+def _rows(value: Rows) -> _pl.Expr:
+    return value if isinstance(value, _pl.Expr) else _pl.col(value)
+
+
+def _call(name: str, columns: list[_pl.Expr], constants: dict[str, Any], **how: bool) -> _pl.Expr:
     call = register_plugin_function(
-        plugin_path=_LIBRARY, function_name=name, args=columns, kwargs=constants, is_elementwise=True
+        plugin_path=_LIBRARY, function_name=name, args=columns, kwargs=constants, **how
     )
     return call.alias(name)
 '''
@@ -179,26 +199,34 @@ def module(
 
 
 def _function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    columns = [parameter.name for parameter in plugin.parameters if parameter.is_column]
+    columns = [parameter for parameter in plugin.parameters if parameter.is_column]
     constants = [parameter for parameter in plugin.parameters if not parameter.is_column]
     yield f"def {plugin.name}("
-    yield from (f"    {name}: Column," for name in columns)
+    yield from (f"    {one.name}: {'Rows' if len(one.offsets) > 1 else 'Column'}," for one in columns)
     yield "    *,"
     yield from (
         f"    {one.name}: {type_name(type(one.default))} = {literal(one.default)}," for one in constants
     )
     yield f'    {ON_ERROR}: Literal["raise", "null", "struct"] = "raise",'
     yield ") -> _pl.Expr:"
-    yield from _docstring(_documentation(plugin, columns, schemas))
+    yield from _docstring(_documentation(plugin, schemas))
     yield "    return _call("
     yield f'        "{plugin.name}",'
     yield "        ["
-    yield from (f"            _expr({name}, {_dtypes(schemas, name)})," for name in columns)
+    yield from (f"            {_expr(one, schemas)}," for one in columns)
     yield "        ],"
     pairs = (f'"{name}": {name}' for name in [*(one.name for one in constants), ON_ERROR])
     yield f"        {{{', '.join(pairs)}}},"
+    yield from (f"        {name}={value}," for name, value in registration(plugin).items())
     yield "    )"
     yield ""
+
+
+def _expr(column: Parameter, schemas: Sequence[Mapping[str, Any]]) -> str:
+    """Return what makes an expression of an argument."""
+    if len(column.offsets) > 1:
+        return f"_rows({column.name})"
+    return f"_expr({column.name}, {_dtypes(schemas, column.name)})"
 
 
 def _docstring(text: str) -> Iterator[str]:
@@ -213,13 +241,14 @@ def _dtypes(schemas: Sequence[Mapping[str, Any]], parameter: str) -> str:
     return f"{{{', '.join(f'{type_name(kind)}: _pl.{dtype}' for kind, dtype in found.items())}}}"
 
 
-def _documentation(plugin: Plugin, columns: Sequence[str], schemas: Sequence[Mapping[str, Any]]) -> str:
+def _documentation(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> str:
     """Return the kernel's docstring, and what the function is told beside."""
     text = inspect.cleandoc(plugin.__doc__ or f"Return `{plugin.name}` as an expression.")
-    built = (", ".join(f"{name}: {schema[name]}" for name in columns) for schema in schemas)
+    built = (", ".join(f"{name}: {dtype}" for name, dtype in schema.items()) for schema in schemas)
     more = [
         f"Built for columns ({'), ('.join(built)}); each by name, as an expression or as one value.",
-        'A row that fails raises an error, is null under on_error="null", or under "struct" has its error '
-        "beside it: the result is a Struct of value, null for such a row, and error, null for all others.",
+        FAILED_ROWS[plugin.form is Form.REDUCE],
     ]
+    if not registration(plugin)["is_elementwise"]:
+        more.append(WHOLE)
     return "\n\n".join([text, *more])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 import shutil
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.plugins import register_plugin_function
 
 import dataflare_vec as dfv
+from dataflare_vec.definition.plugin import Form
 from dataflare_vec.polars_plugin import linker, targets
 from testing.oracle import plugin
+from testing.stateful import stateful
 
 
 def fare(distance, minutes, base=3.5, stops=0, night=False):
@@ -216,13 +219,28 @@ def wide(x):
     return x + 1
 
 
+def below_zero(s, x):
+    return s - x
+
+
+def counts(s, x):
+    s[0, 0] += x
+    return s
+
+
 KEPT = dfv.plugin(lambda x, *, tag="a": x, name="tagged")
 
 
 @pytest.mark.parametrize(
     ("refused", "schema", "reason"),
     [
-        (dfv.scan(lambda s, x: (s + x, s), init=0.0, name="summed"), None, "it is a scan"),
+        (
+            dfv.column(lambda x: x, name="arrays"),
+            None,
+            "it is a column kernel, and only row",
+        ),
+        (stateful(below_zero, Form.REDUCE, init=-1), {"x": pl.UInt64}, "`state` of its state is an"),
+        (stateful(counts, Form.REDUCE, init=np.zeros((2, 2))), None, "`state` of its state is an array"),
         (dfv.register("plus_one", pl.col("a") + 1), None, "it is an expression"),
         (plugin(small), {"x": pl.Categorical}, "column `x` is Categorical"),
         (plugin(small), {"x": pl.List(pl.Float64)}, "column `x` is List"),

@@ -14,7 +14,9 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec.definition.plugin import Form
 from testing.oracle import plugin
+from testing.stateful import stateful
 
 
 def fare(distance, minutes, base=3.5, top=float("inf"), night=False, stops=-2):
@@ -36,11 +38,23 @@ def due(note, tag="a'\"", day=datetime.date(2020, 1, 2), rate=Decimal("0.50"), n
     return note + tag, day, rate if nothing is None else -rate
 
 
+def longest(most, distance):
+    if distance < 0:
+        raise ValueError("distance is negative")
+    return max(most, distance)
+
+
+def gap(distance):
+    return distance[0] - distance[-1]
+
+
 ROWS = {"distance": [1.0, None, -1.0], "minutes": [1, 2, 3]}
 BUILT = {
     plugin(fare): {"distance": pl.Float64, "minutes": pl.Int64},
     plugin(far, "filter"): None,
     plugin(due): {"note": pl.String},
+    stateful(longest, Form.REDUCE, init=0.0): None,
+    plugin(gap, lookback=1): None,
 }
 
 PROGRAM = """
@@ -55,6 +69,10 @@ by_default = rides.fare("distance", pl.col("minutes"), on_error="null")
 of_numbers = rides.fare("distance", 7, base=2, top=5.5, night=True, stops=0, on_error="null")
 print(json.dumps(frame.select(by_default, of_numbers.alias("numbers")).to_dict(as_series=False)))
 print(frame.filter(rides.far("distance", 100)).height, rides.fare.__doc__.splitlines()[2].strip())
+whole = frame.select(rides.longest("distance", on_error="struct"), rides.gap(pl.col("minutes") * 1.0))
+print(json.dumps(whole.to_dict(as_series=False)))
+for function in (rides.longest, rides.gap, rides.far):
+    print("sees all rows at once" in function.__doc__, "is passed over" in function.__doc__)
 try:
     frame.select(rides.fare("minutes", "minutes"))
 except pl.exceptions.ComputeError as error:
@@ -66,7 +84,7 @@ print(pl.select(rides.due(pl.lit("c"), day=datetime.date(1, 1, 1), rate=decimal.
 TYPED = """
 import polars as pl
 import datetime
-from rides import due, far, fare
+from rides import due, far, fare, gap, longest
 
 due("note", day=datetime.date(2020, 1, 1), tag="b")
 due("note", tag=b"b")
@@ -74,6 +92,9 @@ it: pl.Expr = fare("distance", 2.5, base=1, on_error="null").alias("it")
 fare("distance", "minutes", on_error="drop")
 fare("distance", "minutes", nothing=1)
 far(pl.col("a"), [1])
+gap(1.0)
+gap("a")
+longest("a", on_error="struct")
 """
 
 
@@ -110,7 +131,7 @@ def test_polars_is_enough(installed):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], check=True, capture_output=True, text=True, cwd=installed
     )
-    values, filtered, refused, *dues = done.stdout.splitlines()
+    values, filtered, whole, *documented, refused, one_due, other_due = done.stdout.splitlines()
     frame = pl.DataFrame(ROWS)
     fare_of, *_ = BUILT
     expected = frame.select(
@@ -121,10 +142,18 @@ def test_polars_is_enough(installed):
     )
     assert json.loads(values) == expected.to_dict(as_series=False)
     assert filtered == '1 With "quotes", """three""", and a back\\slash.'
+    failed = (
+        f"row 2: ValueError: distance is negative (test_wheel.py, line {longest.__code__.co_firstlineno + 2})"
+    )
+    assert json.loads(whole) == {
+        "longest": [{"value": 1.0, "error": failed}] * 3,
+        "gap": [None, 1.0, 1.0],
+    }
+    assert documented == ["True True", "True False", "False False"]
     assert refused == "True"
     first = {"due_0": "ba'\"", "due_1": datetime.date(2020, 1, 2), "due_2": Decimal("0.50")}
     second = {"due_0": "ca'\"", "due_1": datetime.date(1, 1, 1), "due_2": Decimal("0.25")}
-    assert dues == [str(first), str(second)]
+    assert [one_due, other_due] == [str(first), str(second)]
 
 
 def test_an_old_polars_is_named(installed):
@@ -140,7 +169,7 @@ def test_functions_are_typed(installed, tmp_path):
         mypy, capture_output=True, text=True, cwd=tmp_path, env={"MYPYPATH": str(installed), "PATH": ""}
     )
     lines = [int(line.split(":")[1]) for line in done.stdout.splitlines() if ": error: " in line]
-    assert lines == [7, 9, 10, 11], done.stdout
+    assert lines == [7, 9, 10, 11, 12], done.stdout
 
 
 def test_what_is_in_it(library, wheel):

@@ -11,12 +11,11 @@ import polars as pl
 
 from dataflare_vec._util.suggestions import Argument, Phrase
 from dataflare_vec.arrow.columns import Bitmap
-from dataflare_vec.compiler.native.numba import import_compiler
 from dataflare_vec.compiler.prepare import load_or_compile_part
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.compiler.specialise import output_fields
+from dataflare_vec.compiler.state_functions import compile_finish, compile_merge, state_columns
 from dataflare_vec.definition.binding import field_names, output_names
-from dataflare_vec.definition.declared import by_field, declared_dtypes
 from dataflare_vec.definition.plugin import plain
 from dataflare_vec.engine.stages.builders import allocate
 from dataflare_vec.engine.stages.partitioned import PartitionStates
@@ -24,10 +23,10 @@ from dataflare_vec.engine.stages.protocols import Needs
 from dataflare_vec.engine.stages.reasons import Reason, cause_of
 from dataflare_vec.engine.stages.scan import ScanStage
 from dataflare_vec.engine.state.store import KeyStates, StateColumn
-from dataflare_vec.exceptions import KernelResultError, OutputNameError, RowError
+from dataflare_vec.exceptions import OutputNameError, RowError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
@@ -181,24 +180,7 @@ class _State(_Result):
 
     def __init__(self, plugin: Any, state_layout: StateLayout, dtypes: Mapping[str, Any]) -> None:
         self._state_layout = state_layout
-        init = state_layout.init
-        self.fields = None
-        if isinstance(init, tuple):
-            named = hasattr(init, "_fields")
-            self.fields = [
-                leaf.name if named else f"{plugin.name}_{leaf.name}" for leaf in state_layout.leaves
-            ]
-        empty = state_layout.records(0)
-        self.dtypes = [state_layout.series(leaf, empty).dtype for leaf in state_layout.leaves]
-        declared = declared_dtypes(plugin, dict(dtypes))
-        if isinstance(plugin.returns, dict):
-            declared = by_field(plugin, self.fields, dict(dtypes))
-        if declared is not None:
-            if len(declared) != len(self.dtypes):
-                msg = f"its state has {len(self.dtypes)} values, but `returns` declares {len(declared)}"
-                raise KernelResultError(msg, plugin=plugin.name)
-            pairs = zip(declared, self.dtypes, strict=True)
-            self.dtypes = [dtype if wanted is None else wanted for wanted, dtype in pairs]
+        self.fields, self.dtypes = state_columns(plugin, state_layout, dtypes)
 
     def columns(
         self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame
@@ -292,23 +274,7 @@ def _compiled_finish(
     if key not in kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
-            import_compiler()
-            from dataflare_vec.compiler.jit.codegen.driver import compile_kernel
-            from dataflare_vec.compiler.jit.codegen.folds import StateInput
-
-            inputs = [StateInput(prepared.kernel.compiled.state_type, is_column=True)]
-
-            def compiled(declared: list[Any] | None) -> Any:
-                return _explained(
-                    plugin,
-                    "finish",
-                    [inputs[0].kernel_type],
-                    lambda: compile_kernel(plugin.stateful.finish, inputs, declared, math=plugin.math),
-                )
-
-            kernel = compiled(declared_dtypes(plugin, dtypes))
-            if isinstance(plugin.returns, dict):
-                kernel = compiled(by_field(plugin, kernel.field_names, dtypes))
+            kernel = compile_finish(plugin, prepared.kernel.compiled.state_type, dtypes)
             return kernel, (kernel.field_names, output_fields(kernel), kernel.returns_tuple)
 
         kernel, known = load_or_compile_part(plugin, prepared, "finish", compile_)
@@ -322,44 +288,7 @@ def _compiled_merge(plugin: Any, prepared: Prepared) -> Kernel:
     if key not in kernels:
 
         def compile_() -> tuple[Any, tuple[Any, ...]]:
-            import_compiler()
-            from dataflare_vec.compiler.jit.codegen.folds import StateInput
-            from dataflare_vec.compiler.jit.codegen.scans import compile_fold
-
-            ty = prepared.kernel.compiled.state_type
-            function, init = plugin.stateful.merge, plugin.stateful.init
-            inputs = [StateInput(ty, is_column=True)]
-            kernel = _explained(
-                plugin,
-                "merge",
-                [ty.inner, ty.inner],
-                lambda: compile_fold(
-                    function, init, inputs, math=plugin.math, gives_values=False, state=ty.inner
-                ),
-            )
-            return kernel, ()
+            return compile_merge(plugin, prepared.kernel.compiled.state_type), ()
 
         kernels[key], _ = load_or_compile_part(plugin, prepared, "merge", compile_)
     return kernels[key]  # type: ignore[no-any-return]
-
-
-def _explained(plugin: Any, what: str, arguments: Sequence[Any], compile_it: Callable[[], Any]) -> Any:
-    """Return what is compiled; or raise an error that names the function."""
-    import_compiler()
-    from dataflare_vec.compiler.jit.diagnostics import explain_function, inner_cause
-
-    function = plain(getattr(plugin.stateful, what))
-
-    def explained(error: Exception) -> Exception:
-        return explain_function(plugin.name, function, arguments, error, part=what)
-
-    try:
-        kernel = compile_it()
-        kernel.check()
-    except KernelResultError as error:
-        error.fill(plugin=plugin.name, problem=f"`{what}`: {error.problem}")
-        raise
-    except Exception as error:  # Numba's own, and whatever its passes stumble over
-        raise explained(error) from inner_cause(error)
-    kernel.explained = explained
-    return kernel

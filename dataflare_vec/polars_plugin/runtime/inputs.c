@@ -1,103 +1,104 @@
-/* Columns that come in: of several arrays, or with one value for all rows. */
+/* Columns as loops read them: piece by piece, and at some offset from the row that is computed. */
 
-#include "plugin.h"
+#include "call.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool has_nulls(const ArrowArray *array) { return array->null_count != 0 && array->buffers[0] != NULL; }
+/* Rows beyond the first and the last, which are null: so many at a time. */
+#define BEYOND 64
+static const uint8_t nothing[BEYOND * VIEW_BYTES];
 
 static bool bit(const uint8_t *bits, int64_t i) { return bits[i / 8] >> (i % 8) & 1; }
 
-/* The addresses of an array's data buffers, behind that of its views. */
-static const void *const *data_of(const InputColumn *column, const ArrowArray *array) {
-    return dfv_is_view(column->format) ? (const void *const *)array->buffers + 2 : NULL;
-}
-
-/* Puts the one value of a column into memory for the rows of a chunk. */
-static bool repeat(InputColumn *column, int64_t rows) {
-    const ArrowArray *array = *column->arrays;
-    size_t width = (size_t)column->width, count = (size_t)(rows < CHUNK ? rows : CHUNK);
-    const uint8_t *value = (const uint8_t *)array->buffers[1] + (size_t)array->offset * width;
-    column->repeated = malloc(width ? width * count : CHUNK / 8);
-    if (!column->repeated) return false;
-    if (!width)
-        memset(column->repeated, bit(array->buffers[1], array->offset) ? 0xff : 0, CHUNK / 8);
-    for (size_t i = 0; width && i < count; i++) memcpy((char *)column->repeated + i * width, value, width);
-    if (has_nulls(array)) {
-        column->no_validity = calloc(CHUNK / 8, 1);
-        if (!column->no_validity) return false;
+bool dfv_open_column(const char *format, const SeriesExport *series, Column *column) {
+    column->format = format;
+    column->width = dfv_width(format);
+    column->pieces = series->len == 1 ? &column->only : calloc(series->len, sizeof *column->pieces);
+    if (!column->pieces && series->len) return false;
+    for (size_t i = 0; i < series->len; i++) {
+        const ArrowArray *array = series->arrays[i];
+        if (!array->length) continue;
+        Piece *piece = column->pieces + column->piece_count++;
+        piece->values = array->buffers[1];
+        piece->validity = array->null_count ? array->buffers[0] : NULL;
+        piece->data = dfv_is_view(format) ? (const void *const *)array->buffers + 2 : NULL;
+        piece->offset = array->offset;
+        piece->rows = array->length;
+        column->rows += array->length;
     }
-    column->values = column->repeated;
-    column->validity = column->no_validity;
-    column->data = data_of(column, array);
-    column->row = 0;
-    column->left = INT64_MAX;
     return true;
 }
 
-int64_t dfv_open_inputs(const Function *function, const Signature *signature, const SeriesExport *inputs,
-                        InputColumn *columns, bool *nulls) {
-    int64_t rows = 1;
-    for (int i = 0; i < function->column_count; i++) {
-        InputColumn *column = columns + i;
-        column->format = signature->inputs[i];
-        column->width = dfv_width(column->format);
-        column->arrays = inputs[i].arrays;
-        for (size_t part = 0; part < inputs[i].len; part++) {
-            column->rows += inputs[i].arrays[part]->length;
-            *nulls |= has_nulls(inputs[i].arrays[part]);
-        }
-        if (column->rows != 1 && rows != 1 && column->rows != rows) {
-            dfv_say("plugin `%s`: column `%s` has %" PRId64 " rows, others have %" PRId64, function->name,
-                    function->columns[i], column->rows, rows);
-            return -1;
-        }
-        if (column->rows != 1) rows = column->rows;
-    }
-    for (int i = 0; rows > 1 && i < function->column_count; i++) {
-        InputColumn *column = columns + i;
-        if (column->rows != 1) continue;
-        while (!(*column->arrays)->length) column->arrays++;
-        if (!repeat(column, rows)) {
-            dfv_say("plugin `%s`: not enough memory", function->name);
-            return -1;
-        }
-    }
-    return rows;
+void dfv_close_column(Column *column) {
+    if (column->pieces != &column->only) free(column->pieces);
+    free(column->memory[0]);
+    free(column->memory[1]);
 }
 
-void dfv_close_inputs(const Function *function, InputColumn *columns) {
-    for (int i = 0; i < function->column_count; i++) {
-        free(columns[i].repeated);
-        free(columns[i].no_validity);
+/* Has a column of one row stand for one of `rows`: its value lies in memory for the rows of a chunk. */
+bool dfv_repeat(Column *column, int64_t rows) {
+    Piece *piece = column->pieces;
+    size_t width = (size_t)column->width, count = (size_t)(rows < CHUNK ? rows : CHUNK);
+    uint8_t *values = column->memory[0] = malloc(width ? width * count : CHUNK / 8);
+    if (!values) return false;
+    if (!width) memset(values, bit(piece->values, piece->offset) ? 0xff : 0, CHUNK / 8);
+    const uint8_t *value = piece->values + (size_t)piece->offset * width;
+    for (size_t i = 0; width && i < count; i++) memcpy(values + i * width, value, width);
+    if (piece->validity && !(piece->validity = column->memory[1] = calloc(CHUNK / 8, 1))) return false;
+    piece->values = values;
+    piece->offset = 0;
+    piece->rows = (int64_t)count;
+    column->repeats = true;
+    return true;
+}
+
+static void put_nothing(Input *input, int64_t rows) {
+    input->values = input->validity = nothing;
+    input->row = 0;
+    input->left = rows < BEYOND ? rows : BEYOND;
+}
+
+void dfv_open_input(const Column *column, int offset, Input *input) {
+    memset(input, 0, sizeof *input);
+    input->column = column;
+    if (offset < 0) put_nothing(input, -offset);     /* before the first row */
+    if (column->repeats && offset) input->next = 1; /* before and after its only one */
+    for (int64_t skipped = offset; skipped > 0 && input->next < column->piece_count;) {
+        dfv_seek(input);
+        int64_t some = input->left < skipped ? input->left : skipped;
+        dfv_move(input, some);
+        skipped -= some;
     }
 }
 
-int64_t dfv_left(InputColumn *column) {
-    while (column->left <= 0) {
-        const ArrowArray *array = *column->arrays++;
-        column->left = array->length;
-        column->row = array->offset;
-        column->values = array->buffers[1];
-        column->data = data_of(column, array);
-        column->validity = has_nulls(array) ? array->buffers[0] : NULL;
+void dfv_seek(Input *input) {
+    if (input->left > 0) return;
+    const Column *column = input->column;
+    if (input->next == column->piece_count) {
+        put_nothing(input, BEYOND);
+        return;
     }
-    return column->left;
+    const Piece *piece = column->pieces + input->next++;
+    input->values = piece->values;
+    input->validity = piece->validity;
+    input->data = piece->data;
+    input->row = piece->offset;
+    input->left = piece->rows;
 }
 
-void dfv_advance(InputColumn *column, int64_t by) {
-    if (column->repeated) return;
-    column->row += by;
-    column->left -= by;
+void dfv_move(Input *input, int64_t rows) {
+    if (input->column->repeats && input->validity != nothing) return;
+    input->row += rows;
+    input->left -= rows;
 }
 
-void dfv_say_input(const InputColumn *column, int64_t ahead) {
-    int64_t at = column->row + ahead;
-    uint8_t unpacked = column->width ? 0 : bit(column->values, at);
-    if (column->validity && !bit(column->validity, at))
+void dfv_say_input(const Input *input, int64_t ahead) {
+    const Column *column = input->column;
+    int64_t at = input->row + ahead;
+    uint8_t unpacked = column->width ? 0 : bit(input->values, at);
+    if (input->validity && !bit(input->validity, at))
         dfv_say("null");
     else
-        dfv_say_value(column->format, column->width ? column->values : &unpacked, column->data, column->width ? at : 0);
+        dfv_say_value(column->format, column->width ? input->values : &unpacked, input->data, column->width ? at : 0);
 }

@@ -42,6 +42,17 @@ typedef struct {
     bool nullable; /* the kernel may return None for it */
 } Output;
 
+/* What a scan or a reduce carries from row to row: a record, whose address is the first argument of its loops.
+   These stop at the first row that fails, and return 1 more than the number of rows before it. */
+typedef struct {
+    int64_t size;           /* of a record */
+    const void *first;      /* the one before the first row; NULL for zeros */
+    bool has_arrays;        /* a loop that has stopped leaves it as it was some rows before */
+    int64_t partition_rows; /* so many rows have a record of their own, and these are merged; 0: all have one */
+    Loop merge[2];          /* without and with a reason why it fails */
+    Loop finish[3];         /* of a reduce: the loop that is tried first, the general one or NULL, with a reason */
+} State;
+
 /* The loops for one set of dtypes. */
 typedef struct {
     const char *const *inputs; /* the columns' formats */
@@ -51,6 +62,7 @@ typedef struct {
     Loop general[2];  /* tried where those fail; NULL where there are none */
     Loop records;     /* says which rows fail */
     Loop wide[2];     /* `loops` for processors with wider vectors; NULL where there are none */
+    const State *state; /* NULL where rows know nothing of each other */
 } Signature;
 
 /* What values are that Polars passes as keyword arguments: those of constants, and others. */
@@ -71,13 +83,20 @@ typedef struct {
     int64_t scale;       /* of a decimal */
 } ConstantParameter;
 
+/* What the kernel receives: a constant, or one row of a column. */
+typedef struct {
+    int which;  /* a column's number, or ~ of a constant's */
+    int offset; /* of the row, from the one that is computed */
+} Parameter;
+
 typedef struct {
     const char *name;
     const char *const *columns;
     int column_count;
     const ConstantParameter *constants;
     int constant_count;
-    const int *parameters; /* in the function's order: a column's number, or ~ of a constant's */
+    const Parameter *parameters; /* in the function's order */
+    int parameter_count;
     const Signature *signatures;
     int signature_count;
 } Function;
@@ -97,10 +116,6 @@ extern const Processor dfv_needs;
 extern const ExceptionText dfv_exceptions[];
 extern const int dfv_exception_count;
 extern const char dfv_library[];
-
-/* Rows of a call of a loop: so many at most go once more, through a slower loop, where one of them fails; and
-   so often is the value of a column repeated that has one for all rows. A multiple of 64. */
-#define CHUNK 16384
 
 #define MAX_COLUMNS 64
 #define MAX_CONSTANTS 64
@@ -176,27 +191,6 @@ bool dfv_is_data_whole(const DataBuilder *builder); /* false, and a message, if 
 int64_t dfv_close_data(DataBuilder *builder); /* how many buffers there are */
 void dfv_drop_data(DataBuilder *builder);
 const char *dfv_view(const void *views, const void *const *data, int64_t row, size_t *size);
-
-/* inputs.c */
-typedef struct {
-    const char *format;
-    int width;
-    ArrowArray **arrays;
-    int64_t rows, left;         /* of all arrays; of the array at hand, from the row at hand on */
-    const uint8_t *values;      /* of the array at hand, or of the repeated value */
-    const uint8_t *validity;
-    const void *const *data;    /* of views: where the array's data buffers lie */
-    int64_t row;                /* within the array at hand, its offset included */
-    void *repeated, *no_validity; /* memory of a column that has one value for all rows */
-} InputColumn;
-
-/* How many rows there are; -1, and a message, if that can't be. */
-int64_t dfv_open_inputs(const Function *function, const Signature *signature, const SeriesExport *inputs,
-                        InputColumn *columns, bool *nulls);
-void dfv_close_inputs(const Function *function, InputColumn *columns);
-int64_t dfv_left(InputColumn *column); /* rows of the array at hand, the next one if there is none left */
-void dfv_advance(InputColumn *column, int64_t by);
-void dfv_say_input(const InputColumn *column, int64_t ahead);
 
 /* errors.c: false without memory. */
 typedef struct {

@@ -1,0 +1,82 @@
+/* What one call of Polars works with. */
+
+#ifndef DFV_CALL_H
+#define DFV_CALL_H
+
+#include "plugin.h"
+
+/* Rows of a call of a loop: so many at most go once more, through a slower loop, where one of them fails; and
+   so often is the value of a column repeated that has one for all rows. A multiple of 64. */
+#define CHUNK 16384
+
+/* Rows of a column that lie one after the other. */
+typedef struct {
+    const uint8_t *values, *validity; /* no validity: no nulls */
+    const void *const *data;          /* of views: where the data buffers lie */
+    int64_t offset, rows;             /* how many rows of the buffers are before the first, and how many it has */
+} Piece;
+
+typedef struct {
+    const char *format;
+    int width; /* bytes of a value, 0 for a bit */
+    Piece *pieces, only;
+    size_t piece_count;
+    int64_t rows;
+    bool repeats; /* its one piece holds the same value in each row, for as many rows as there are */
+    void *memory[2];
+} Column;
+
+/* Where the rows of a column are, or those at some offset from them, while loops go from row to row. */
+typedef struct {
+    const Column *column;
+    size_t next; /* the piece after the one at hand */
+    const uint8_t *values, *validity;
+    const void *const *data;
+    int64_t row, left; /* the row at hand within the buffers; from it on */
+} Input;
+
+typedef struct {
+    const Function *function;
+    const Signature *signature;
+    Options options;
+    Column columns[MAX_COLUMNS];
+    Input *inputs; /* of those parameters that are columns */
+    OutputColumn outputs[MAX_COLUMNS];
+    ErrorColumn errors;
+    int64_t rows, result_rows;
+    bool nulls;      /* some column has one */
+    bool wide;       /* loops with wider vectors are run */
+    bool gives_rows; /* a row of results for each row: it is no reduce */
+    uint8_t *record, *before, *merged; /* the state at hand, before a loop, and of the partitions before */
+    bool has_merged;
+    int64_t *arguments;
+    uint64_t selected[CHUNK / 64], failed[CHUNK / 64];
+} Call;
+
+/* inputs.c */
+bool dfv_open_column(const char *format, const SeriesExport *series, Column *column); /* false without memory */
+bool dfv_repeat(Column *column, int64_t rows);
+void dfv_close_column(Column *column);
+void dfv_open_input(const Column *column, int offset, Input *input);
+void dfv_seek(Input *input); /* has rows at hand */
+void dfv_move(Input *input, int64_t rows);
+void dfv_say_input(const Input *input, int64_t ahead);
+
+/* states.c: false, and a message, if it fails. */
+bool dfv_open_state(Call *call);
+void dfv_close_state(Call *call);
+bool dfv_next_partition(Call *call); /* the rows that come next have a state of their own */
+bool dfv_finish(Call *call);         /* makes the one row of a reduce */
+void dfv_put_state(const uint8_t *record, int64_t **at);
+
+/* rows.c */
+bool dfv_say_no_memory(const Function *function); /* false */
+void dfv_say_reason(const Call *call, const int64_t *reason);
+bool dfv_add_validity(Call *call);
+bool dfv_keep_error(Call *call, int64_t row); /* the message goes beside a row's result */
+void dfv_put_outputs(Call *call, int64_t **at, int64_t row);
+void dfv_put_rest(int64_t *at, const void *selected, const void *failed, const void *reason);
+bool dfv_is_whole(const Call *call); /* whether loops had room for all that they wrote; false, and a message */
+bool dfv_run(Call *call);            /* false, and a message, if it fails */
+
+#endif
