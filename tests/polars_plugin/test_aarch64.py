@@ -16,6 +16,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from built_kernels import BUILT
+from built_text_kernels import BUILT_TEXT, drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +30,8 @@ pytestmark = pytest.mark.skipif(
     reason="needs ziglang, and AARCH64_ROOT: what .ci/aarch64 prints",
 )
 
-CASES = [(plugin, schema) for plugin, schemas in BUILT.items() for schema in schemas]
+ALL = {**BUILT, **BUILT_TEXT}
+CASES = [(plugin, schema) for plugin, schemas in ALL.items() for schema in schemas]
 POINTS = ("lat1", "lon1", "lat2", "lon2")
 
 
@@ -76,7 +78,7 @@ def machine():
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     folder = tmp_path_factory.mktemp("library")
-    return dfv.build({**BUILT, "haversine": None}, output=folder, name="all", target="linux-aarch64")
+    return dfv.build({**ALL, "haversine": None}, output=folder, name="all", target="linux-aarch64")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def library(tmp_path_factory):
 @settings(deadline=None)
 @given(data=st.data())
 def test_same_bits(machine, library, plugin, schema, data):
-    frame = data.draw(frames(st.integers(0, 200), **schema))
+    frame = data.draw(frames(st.integers(0, 200), **{name: drawn(dtype) for name, dtype in schema.items()}))
     got = machine.run(library, plugin.name, frame, "x", "y", on_error="null")
     expected = frame.select(dfv.expr(plugin, "x", "y", on_error="null").alias("it"))
     assert not isinstance(got, str), got
