@@ -45,7 +45,7 @@ def one(name, dtype):
     if dtype == pl.Boolean:
         return pl.col(name) > 60
     if dtype == pl.String and name == "y":  # of lengths that views hold, and that they don't
-        return pl.lit("ä b").repeat_by(pl.col(name) % 19).list.join("")
+        return pl.lit("ä b").repeat_by(pl.col(name) % 19).list.join("").alias("y")
     return pl.col(name).cast(dtype)
 
 
