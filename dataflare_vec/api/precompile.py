@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.plugin import Plugin
 
 
-def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, Any]:
+def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any], *, native: bool = False) -> dict[str, Any]:
     """Compile a row kernel for given dtypes into the cache; also `Plugin.compile`.
 
     Parameters
@@ -30,6 +30,9 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, 
     schema
         Parameter to Polars dtype; a frame's schema does where its columns are called like the parameters.
         Whatever else is in there doesn't matter.
+    native
+        Build the native library, too, that ``native=True`` of `apply` and `expr` takes from the cache: where
+        the program runs there needn't be a compiler then.
 
     Returns
     -------
@@ -42,6 +45,8 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, 
         If it isn't a row kernel, or a parameter has no type.
     ColumnTypeError, KernelCompileError, KernelResultError
         As for a frame with such columns.
+    BuildError, MissingDependencyError
+        If it is to be native and can't be built, or there is no linker.
 
     Notes
     -----
@@ -78,11 +83,16 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any]) -> dict[str, 
             hint=f"it needs {', '.join(f'`{name}`' for name in names)}",
         )
     check(plugin)
-    prepared = prepare(binding, [_instance(plugin.name, name, schema[name]) for name in names])
+    dtypes = [_instance(plugin.name, name, schema[name]) for name in names]
+    prepared = prepare(binding, dtypes)
     prepared.kernel.make_all()
     fused_loop()
     columns.functions()
     team.functions()
+    if native:
+        from dataflare_vec.polars_plugin.per_machine import native_library
+
+        native_library(binding, dtypes)
     outputs = prepared.field_names(plugin) or (plugin.name,)
     return {name: field.shown for name, field in zip(outputs, prepared.outputs, strict=True)}
 

@@ -29,6 +29,11 @@ def add(commands: Any) -> None:
         help='dtypes of the columns, such as "f64,f64" or "i32,date,datetime[us]"; by default those of '
         "the annotations, else f64",
     )
+    parser.add_argument(
+        "--native",
+        action="store_true",
+        help="build the native libraries, too, that native=True and DATAFLARE_VEC_NATIVE=1 look for",
+    )
     common.add_plugins_option(parser)
     parser.set_defaults(run=run)
 
@@ -49,7 +54,7 @@ def run(options: Namespace) -> int:
         try:
             plugin = default_registry.get(name)
             schema = _schema(plugin, options.types)
-            outputs = compile_ahead(plugin, schema)
+            outputs = compile_ahead(plugin, schema, native=options.native)
         except (DataFlareError, ValueError) as error:
             common.complain(error)
             return common.USAGE
