@@ -32,8 +32,8 @@ def rooted(km):
     return km >= 0
 
 
-def shout(word):
-    return word.upper()
+def shout(word, mark="!"):
+    return word.upper() + str(mark)
 
 
 def worded(km):
@@ -112,10 +112,12 @@ def test_bindings_are_those_of_apply(bindings):
     assert identical(query.collect(), FRAME.pipe(dfv.apply, TOLL, on_error="null", **bindings))
 
 
-def test_texts():
-    native = LAZY.pipe(dfv.apply, SHOUT, native=True)
+@pytest.mark.parametrize("mark", ["!", "\N{EURO SIGN}", None, 2, True], ids=str)
+def test_constants_are_of_the_types_of_the_call(mark):
+    """Whatever the default is of, as a call of `apply` takes them."""
+    native = LAZY.pipe(dfv.apply, SHOUT, mark=mark, native=True)
     assert nothing_of_python(native)
-    assert identical(native.collect(), FRAME.pipe(dfv.apply, SHOUT))
+    assert identical(native.collect(), FRAME.pipe(dfv.apply, SHOUT, mark=mark))
 
 
 def test_another_value_needs_no_other_library():

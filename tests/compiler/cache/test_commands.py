@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import polars as pl
 import pytest
 
@@ -10,6 +12,7 @@ from dataflare_vec.cli import main
 from dataflare_vec.compiler.cache.entry import kept_kernels
 from dataflare_vec.compiler.cache.folder import open_folder
 from dataflare_vec.compiler.remembered import remembered
+from dataflare_vec.polars_plugin import linker
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +23,11 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def margin():
-    return dfv.register("margin", lambda price, cost: (price - cost) / price, replace=True)
+    return dfv.register("margin", _margin, replace=True)
+
+
+def _margin(price, cost):
+    return (price - cost) / price
 
 
 def test_compile_fills_the_cache_with_all_loops(margin, folder, capsys):
@@ -35,6 +42,22 @@ def test_compile_fills_the_cache_with_all_loops(margin, folder, capsys):
     (prepared,) = remembered(again).derived.kernels.values()
     assert prepared.kernel.from_cache
     assert prepared.kernel._compiled is None
+
+
+def test_compile_fills_it_with_native_libraries(margin, folder, monkeypatch, capsys):
+    """What a call takes from there needs no linker."""
+    monkeypatch.setattr(linker, "find_spec", lambda name: None)
+    if not any(map(shutil.which, ("cc", "gcc", "clang"))):
+        pytest.skip("there is no C compiler")
+    assert main(["compile", "margin", "--for", "f64, i32", "--native"]) == 0
+    assert "native library" in " ".join(kept.label for kept in kept_kernels(folder))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    again = dfv.register("margin", _margin, replace=True)
+    frame = pl.DataFrame({"price": [2.0, None], "cost": [1, 1]}, schema_overrides={"cost": pl.Int32})
+    query = frame.lazy().pipe(dfv.apply, again, native=True)
+    assert query.collect()["margin"].to_list() == [0.5, None]
+    assert main(["compile", "margin", "--native"]) == 2
+    assert "a native library needs a linker" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
