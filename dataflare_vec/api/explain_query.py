@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.engine.execution.query_node import nodes_of
+from dataflare_vec.interop.queries import query_below
 from dataflare_vec.polars_plugin.library import native_calls
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.execution.query_node import NodeStep, QueryNode
 
 #: A source of ours in Polars' plan, and the line that says what it does.
-_SOURCE = re.compile(r"PYTHON\[dataflare_vec\] SCAN(?:.*\n)*?\s*INFO: (.*)")
+_SOURCE = re.compile(r"PYTHON\[dataflare_vec\] SCAN(?:.*\n)*?\s*INFO: (.*) \(source (\d+)\)")
 
 
 @by_public_name
@@ -72,6 +73,8 @@ class QueryExplanation:
         Pipelines that carry a state: they take all rows in their order, batch by batch.
     plan : str
         Polars' own, in which a node is ``OPAQUE_PYTHON``. Plugins that are expressions are part of it.
+    below : tuple of QueryExplanation
+        For each pipeline of ``in_order`` the query whose rows it takes.
     native : tuple of str
         Plugins that run natively, without Python, each with the dtypes of its columns.
     """
@@ -79,6 +82,7 @@ class QueryExplanation:
     nodes: tuple[NodeExplanation, ...]
     in_order: tuple[str, ...]
     plan: str
+    below: tuple[QueryExplanation, ...] = ()
     native: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -87,7 +91,10 @@ class QueryExplanation:
             rows.append(f"node {number}: fused, batch by batch, on Polars' threads")
             rows += [f"  {label:<8} {text}" for label, text in node.lines()]
         rows += [f"native: {text}, without Python, on Polars' threads" for text in self.native]
-        rows += [f"source: {text}, batch by batch, whatever is above it" for text in self.in_order]
+        for text, below in zip(self.in_order, self.below, strict=True):
+            rows.append(f"source: {text}, batch by batch, whatever is above it")
+            if below.nodes or below.in_order:
+                rows += ["  of the rows of:", *(f"    {line}" for line in str(below).splitlines())]
         return "\n".join([*rows, "plan:", *(f"  {line}" for line in self.plan.splitlines())])
 
     __repr__ = __str__
@@ -97,7 +104,10 @@ def explain_query(query: pl.LazyFrame) -> QueryExplanation:
     """Explain what becomes of the plugins in a query, once Polars has optimised it."""
     plan = query.explain(engine="streaming")
     nodes = tuple(_explain(node, wanted) for node, wanted in nodes_of(plan))
-    return QueryExplanation(nodes, tuple(_SOURCE.findall(plan)), plan, tuple(native_calls(plan)))
+    sources = {int(number): text for text, number in _SOURCE.findall(plan)}
+    below = [query_below(number) for number in sources]
+    explained = [QueryExplanation((), (), "") if one is None else explain_query(one) for one in below]
+    return QueryExplanation(nodes, tuple(sources.values()), plan, tuple(explained), tuple(native_calls(plan)))
 
 
 def _explain(node: QueryNode, wanted: Set[str]) -> NodeExplanation:

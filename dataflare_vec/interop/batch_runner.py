@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.planning.kept import RepeatedPlan
-from dataflare_vec.engine.stages.failures import of_all_rows
+from dataflare_vec.engine.stages.failures import in_batch, of_all_rows
 from dataflare_vec.interop import assemble
 from dataflare_vec.interop.runner import run_data, scope_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from dataflare_vec.config.settings import BatchConfig
-    from dataflare_vec.engine.execution.execute import Outcome
+    from dataflare_vec.engine.execution.execute import InPlace, Outcome
     from dataflare_vec.engine.planning.plan import Plan
     from dataflare_vec.engine.planning.request import Request
 
@@ -35,6 +35,8 @@ class BatchRunner:
         A frame without rows, of the kind of the batches and with their columns.
     check
         As of `RepeatedPlan`.
+    are_counted
+        Whether the rows are those of the user's data, so that the numbers of failed ones mean something.
 
     Attributes
     ----------
@@ -51,7 +53,15 @@ class BatchRunner:
         If plugins, columns or types don't fit.
     """
 
-    def __init__(self, request: Request, empty: Any, check: Callable[[Plan], None] | None = None) -> None:
+    def __init__(
+        self,
+        request: Request,
+        empty: Any,
+        check: Callable[[Plan], None] | None = None,
+        *,
+        are_counted: bool = True,
+    ) -> None:
+        self._are_counted = are_counted
         self._planner = RepeatedPlan(check)
         # It looks at the state that the user gave, and doesn't change that of the rows to come. Without rows
         # only `finish` may fail, on a state that isn't the last one.
@@ -80,13 +90,15 @@ class BatchRunner:
         """Count rows from 0 again, as those of a file."""
         self.label, self.row = label, 0
 
-    def run(self, batch: Any, config: BatchConfig | None = None) -> Outcome:
+    def run(self, batch: Any, config: BatchConfig | None = None, in_place: InPlace | None = None) -> Outcome:
         """Run the steps over the next batch; a reduce gives no rows yet, see `finish`.
 
         Parameters
         ----------
         config
             Chunk size and threads, if not those of the request.
+        in_place
+            As of `run_steps`.
 
         Raises
         ------
@@ -94,9 +106,10 @@ class BatchRunner:
             If rows failed under ``on_error="raise"``; it counts them from the first row of the part.
         """
         request = self._request if config is None else self._request._replace(config=config)
-        request = request._replace(runtime=request.runtime.from_row(self.row))
-        with of_all_rows(self.label, self.row):
-            outcome = run_data(batch, request, self._planner)
+        first = self.row if self._are_counted else None
+        request = request._replace(runtime=request.runtime.from_row(first))
+        with in_batch(len(batch), "Polars") if first is None else of_all_rows(self.label, first):
+            outcome = run_data(batch, request, self._planner, in_place)
         self.row += outcome.rows
         return outcome
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
+import polars as pl
 from polars.io.plugins import register_io_source
 
-from dataflare_vec._util.names import internal
-from dataflare_vec.definition.binding import Column
-from dataflare_vec.definition.plugin import Form, root_names
+from dataflare_vec.definition.plugin import Form
+from dataflare_vec.engine.execution.execute import InPlace
 from dataflare_vec.engine.execution.in_query import keeping_results
 from dataflare_vec.engine.execution.lazy import apply_lazily
-from dataflare_vec.engine.stages.expression import exactly, named, source_of
+from dataflare_vec.engine.stages.expression import exactly, named
 from dataflare_vec.engine.stages.scope import empty_frame
 from dataflare_vec.interop import assemble
 from dataflare_vec.interop.batch_runner import BatchRunner
@@ -21,80 +23,56 @@ from dataflare_vec.interop.query_rows import rows_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Set
 
-    import polars as pl
-
-    from dataflare_vec.engine.planning.plan import Plan
+    from dataflare_vec.engine.execution.execute import Outcome
+    from dataflare_vec.engine.execution.growing_query import Rows
     from dataflare_vec.engine.planning.request import Request
-    from dataflare_vec.engine.planning.steps import BoundStep
 
 #: Rows of a batch where the engine names no number: those of Polars' own morsels.
 _ROWS = 100_000
 
+#: All rows, as a mask of one.
+_ALL = pl.Series([True])
+
+#: The sources that queries have, each by the number that its plan tells.
+_numbers = count(1)
+_sources: WeakValueDictionary[int, _Ordered] = WeakValueDictionary()
+
 
 def apply_to_query(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
-    """Add plugins to a query. Its schema is known without running it.
-
-    What carries a state takes the rows in their order, and so does what drops rows whose numbers a log is to
-    have: the whole pipeline runs as it does over a frame, batch by batch. Anything else is left to Polars'
-    engines, as is what has to see all rows.
-    """
+    """Add plugins to a query. Its schema is known without running it."""
     by_batches = request._replace(runtime=request.runtime.from_row(None))
-    is_told = request.on_error == "drop" and request.runtime.log is not None
-    if not is_told and not any(step.plugin.stateful for step in request.steps):
-        return apply_lazily(frame, by_batches)
+    return apply_lazily(frame, by_batches, _in_order)
+
+
+def _in_order(frame: pl.LazyFrame, request: Request, rows: Rows) -> pl.LazyFrame:
+    """Return a query of steps that take the rows of another one in their order, batch by batch."""
     schema = frame.collect_schema()
-    runner = BatchRunner(request, empty_frame(schema))
-    output = runner.output.schema
-    query, ordered = frame, request
-    if runner.plan.needs_all_rows:
-        query, ordered = _hoisted(frame, request, runner.plan)
-        schema = query.collect_schema()
-        runner = BatchRunner(ordered, empty_frame(schema))
-        if runner.plan.needs_all_rows:
-            return apply_lazily(frame, by_batches)
-    source = _Ordered(query, ordered, tuple(schema), tuple(output), frozenset(runner.plan.new))
-    detail = ", ".join(f"`{name}`" for name in request.names) + ", in the order of the rows"
+    runner = BatchRunner(request, empty_frame(schema), are_counted=rows.are_counted)
+    output, new = runner.output.schema, set(runner.plan.new)
+    if rows.well is not None:
+        output[rows.well] = pl.Boolean()
+        new.add(rows.well)
+    source = _Ordered(frame, request, rows, tuple(schema), tuple(output), frozenset(new))
+    number = next(_numbers)
+    _sources[number] = source
+    names = ", ".join(f"`{name}`" for name in request.names)
     return register_io_source(
         source,
         schema=output,
         validate_schema=True,
         is_pure=True,
         explain_name="dataflare_vec",
-        explain_detail=detail,
+        explain_detail=f"{names}, in the order of the rows (source {number})",
     )
 
 
-def _hoisted(frame: pl.LazyFrame, request: Request, plan: Plan) -> tuple[pl.LazyFrame, Request]:
-    """Let Polars compute below the plugins what their parameters are bound to, where that is the same there.
-
-    It has to be made of the data's columns, and of all rows: no step before may write the former, or leave
-    out any of the latter.
-    """
-    columns = set(frame.collect_schema())
-    stages = [stage for stage in plan.stages if stage.plugin is not None]
-    steps: list[BoundStep] = []
-    for step, stage in zip(request.steps, stages, strict=True):
-        items = list(step.binding.items)
-        for i, item in enumerate(items):
-            if not isinstance(item, Column) or not item.is_computed:
-                continue
-            source = source_of(item)
-            roots = root_names(source)
-            if roots is not None and columns.issuperset(roots):
-                name = internal(f"{step.plugin.name}({item.label}) of step {len(steps)}")
-                frame = frame.with_columns(source.alias(name))
-                items[i] = replace(item, source=name, is_there=True)
-        read = tuple(item for item in items if isinstance(item, Column))
-        steps.append(
-            step._replace(binding=replace(step.binding, items=tuple(items), columns=read), kept=None)
-        )
-        columns -= set(stage.writes)
-        if step.plugin.is_filter or request.on_error == "drop":
-            break
-    return frame, request._replace(steps=[*steps, *request.steps[len(steps) :]])
+def query_below(number: int) -> pl.LazyFrame | None:
+    """Return the query whose rows a source takes, with all columns that it may read; None if it is gone."""
+    source = _sources.get(number)
+    return None if source is None else source.below
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Ordered:
     """What Polars calls for rows, each time that a query runs. An object can be pickled.
 
@@ -112,6 +90,7 @@ class _Ordered:
 
     query: pl.LazyFrame
     request: Request
+    rows: Rows
     columns: Sequence[str]
     output: Sequence[str]
     new: Set[str]
@@ -139,7 +118,7 @@ class _Ordered:
         if self._keeps_rows and self.new.isdisjoint(wanted):
             frames = rows_of(query.select(map(exactly, wanted)), rows)
         else:
-            frames = self._computed(query.select(map(exactly, self._read_for(wanted))), rows)
+            frames = self._computed(query.select(map(exactly, self._read_for(wanted))), rows, wanted)
         for frame in frames:
             part = frame.select(map(exactly, wanted))
             if limit is not None:
@@ -148,6 +127,11 @@ class _Ordered:
             yield part if predicate is None else part.filter(predicate)
             if limit == 0:
                 return
+
+    @property
+    def below(self) -> pl.LazyFrame:
+        """The query, with the columns that are read for all that come out."""
+        return self.query.select(map(exactly, self._read_for(self.output)))
 
     @property
     def _keeps_rows(self) -> bool:
@@ -159,6 +143,8 @@ class _Ordered:
     def _read_for(self, wanted: Sequence[str]) -> Sequence[str]:
         """Return the columns of the query that have to be there for some of those that come out."""
         needed = set(wanted)
+        if self.rows.selected is not None:
+            needed.add(self.rows.selected)
         for step in self.request.steps:
             names = step.column_names
             if names is None:
@@ -167,14 +153,31 @@ class _Ordered:
         # Without a column there would be no rows.
         return [name for name in self.columns if name in needed] or self.columns[:1]
 
-    def _computed(self, query: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
+    def _computed(self, query: pl.LazyFrame, size: int, wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
+        selected, well = self.rows.selected, self.rows.well
         with keeping_results():
-            runner = BatchRunner(self.request, empty_frame(query.collect_schema()))
-        for batch in rows_of(query, rows):
+            empty = empty_frame(query.collect_schema())
+            runner = BatchRunner(self.request, empty, are_counted=self.rows.are_counted)
+        for batch in rows_of(query, size):
+            places = None
+            if selected is not None or well in wanted:
+                places = InPlace(None if selected is None else batch.get_column(selected))
             with keeping_results():
-                outcome = runner.run(batch)
+                outcome = runner.run(batch, in_place=places)
             if not outcome.reduced:
-                yield assemble(batch, outcome, keep=self.request.keep)
+                yield (
+                    assemble(batch, outcome, keep=True) if places is None else _in_place(batch, outcome, well)
+                )
         reduced = runner.finish()
         if reduced is not None:
             yield named(reduced)
+
+
+def _in_place(batch: pl.DataFrame, outcome: Outcome, well: str | None) -> pl.DataFrame:
+    """Return what remains of a batch whose rows have kept their places, and which of it haven't failed."""
+    frame = batch.with_columns(outcome.series)
+    if well is not None:
+        mask = outcome.selected
+        mask = _ALL.new_from_index(0, batch.height) if mask is None else mask
+        frame = frame.with_columns(mask.alias(well))
+    return frame if outcome.remaining is None else frame.filter(outcome.remaining)

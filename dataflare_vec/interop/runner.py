@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition.registry import Registry
     from dataflare_vec.engine.context.runtime import Runtime
-    from dataflare_vec.engine.execution.execute import Outcome, Planner
+    from dataflare_vec.engine.execution.execute import InPlace, Outcome, Planner
     from dataflare_vec.engine.planning.request import CallOptions, Request
     from dataflare_vec.engine.planning.steps import BoundStep
 
 
-def run_data(data: Any, request: Request, planner: Planner = plan_for) -> Outcome:
+def run_data(
+    data: Any, request: Request, planner: Planner = plan_for, in_place: InPlace | None = None
+) -> Outcome:
     """Run the steps of a request over a frame of any kind that is in memory, when it is its turn.
 
     Parameters
     ----------
-    planner
+    planner, in_place
         As of `run_steps`.
     """
     states = request.runtime.states
@@ -40,13 +42,13 @@ def run_data(data: Any, request: Request, planner: Planner = plan_for) -> Outcom
             states.see_frame(request.names)
         if states.is_limited:
             with states.turn():
-                return _run(data, request, planner)
-    return _run(data, request, planner)
+                return _run(data, request, planner, in_place)
+    return _run(data, request, planner, in_place)
 
 
-def _run(data: Any, request: Request, planner: Planner) -> Outcome:
+def _run(data: Any, request: Request, planner: Planner, in_place: InPlace | None) -> Outcome:
     scope, frame, reads = scope_of(data, request.steps)
-    outcome = run_steps(request, scope, frame, planner)
+    outcome = run_steps(request, scope, frame, planner, in_place)
     outcome.reads = reads
     return outcome
 

@@ -47,7 +47,7 @@ def apply_natively(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
     query = _Growing(frame, request.on_error)
     for i, (step, stage) in enumerate(pairs):
         query.add(step, stage, dtypes[i], is_last=i + 1 == len(pairs))
-    names = columns_that_come_back(schema, plan, steps, stages, keep=request.keep)
+    names = columns_that_come_back(schema, request, plan, stages)
     return query.frame.select(map(exactly, names))
 
 

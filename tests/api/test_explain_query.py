@@ -83,6 +83,16 @@ def test_what_takes_rows_in_order():
     assert "source: `running`, in the order of the rows" in str(explained)
 
 
+def test_what_is_below_what_takes_rows_in_order():
+    scan = _plugin(running, Form.SCAN, init=0)
+    last = dfv.step(scan, x=pl.col("double").shift(1))
+    explained = dfv.explain(LAZY.pipe(dfv.apply, [DOUBLE, last, dfv.step(PLUS, a="running", b="y")]))
+    assert explained.in_order == ("`running`, `plus`, in the order of the rows",)
+    (below,) = explained.below
+    assert below.nodes[0].steps == ("row kernel double(x) → double",)
+    assert "  of the rows of:\n    node 1: fused" in str(explained)
+
+
 def test_a_query_stands_alone():
     with pytest.raises(dfv.ArgumentError, match="pass it alone"):
         dfv.explain(LAZY, {"x": pl.Int64})

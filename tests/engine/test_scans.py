@@ -200,6 +200,16 @@ def test_pipelines_have_a_state_for_each_scan(df):
     assert repr(after.state) == repr(both.state)
 
 
+def test_a_scan_may_replace_its_key():
+    def added(state, x):
+        return state + x, state + x
+
+    scan = define(added, name="added", form=Form.SCAN, plugin_type=dfv.PluginType.TRANSFORMER, init=0)
+    frame = pl.DataFrame({"x": [1, 2] * 2000})
+    replaced = frame.pipe(dfv.apply, scan, by="x", output="x", replace=True)
+    assert replaced["x"].to_list() == frame.pipe(dfv.apply, scan, by="x")["added"].to_list()
+
+
 def test_after_columns_and_expressions_of_all_rows(df):
     half = define(lambda x: x / 2, name="half", form=Form.COLUMN, plugin_type=dfv.PluginType.TRANSFORMER)
     mean = define(

@@ -271,6 +271,79 @@ def test_a_state_goes_on_from_an_earlier_one(on_error):
         assert_frame_equal(pl.concat([run.frame, query.collect()]), expected)
 
 
+LAST = pl.col("picky").shift(1)
+HIGH = define(
+    pl.col("picky") > pl.col("picky").mean(), name="high", form=Form.EXPRESSION, plugin_type="filter"
+)
+LEVEL = define(
+    pl.col("x") - pl.col("x").max().over("key"), name="level", form=Form.EXPRESSION, plugin_type="transformer"
+)
+#: Pipelines with a step that has to see all rows, and how many parts of them take rows in order.
+IN_PARTS = {
+    "a row before": ([PICKY, dfv.step(RUNNING, x=LAST)], 1),
+    "a row before, at the end": ([RUNNING, PICKY, dfv.step(PICKY, x=LAST, output="last")], 1),
+    "all rows": ([PICKY, LEVEL, dfv.step(RUNNING, x="level")], 1),
+    "all rows between": ([RUNNING, PICKY, LEVEL, dfv.step(RUNNING, x="level", output="again")], 2),
+    "a filter by all": ([PICKY, RUNNING, HIGH, dfv.step(RUNNING, x="picky", output="again")], 2),
+    "a key of all": ([PICKY, dfv.step(RUNNING, by=pl.col("picky").rank("dense") % 3)], 1),
+    "for later": ([dfv.step(PICKY, keep=False), dfv.step(RUNNING, x=LAST, keep=False), LEVEL], 1),
+    "replaced": ([PICKY, dfv.step(RUNNING, x=LAST, output="x", replace=True), LEVEL], 1),
+    "reduced": ([PICKY, dfv.step(TOTAL, x=LAST, by="key")], 1),
+    "reduced after all": ([PICKY, RUNNING, HIGH, dfv.step(TOTAL, x="running")], 2),
+    "failed before": ([PICKY, LEVEL, TOTAL], 1),
+}
+
+
+def _parts(explained):
+    return len(explained.in_order) + sum(map(_parts, explained.below))
+
+
+@ENGINES
+@pytest.mark.parametrize("on_error", ["null", "drop"])
+@pytest.mark.parametrize("name", IN_PARTS)
+def test_what_sees_all_rows_is_no_end_of_what_takes_them_in_order(source, engine, name, on_error):
+    steps, parts = IN_PARTS[name]
+    query = source.scan().pipe(dfv.apply, steps, on_error=on_error)
+    expected = FRAME.pipe(dfv.apply, steps, on_error=on_error)
+    assert query.collect_schema() == expected.schema
+    assert _parts(dfv.explain(query)) == parts
+    with pl.Config():
+        pl.Config.set_streaming_chunk_size(10_000)
+        assert_frame_equal(query.collect(engine=engine), expected)
+    assert ("other" in expected) == any(columns is None or "other" in columns for columns in source.columns)
+
+
+def test_states_of_parts_go_on_from_earlier_ones():
+    steps = [RUNNING, LEVEL, dfv.step(RUNNING, x="level", output="again"), dfv.step(RUNNING, output="third")]
+    first, second = FRAME.head(70_000), FRAME.tail(-70_000)
+    run = dfv.run(first, steps)
+    assert list(run.state) == ["running", "running (2)", "running (3)"]
+    expected = dfv.run(second, steps, state=run.state).frame
+    assert_frame_equal(second.lazy().pipe(dfv.apply, steps, state=run.state).collect(), expected)
+    with pytest.raises(dfv.StateError, match=r"`running \(4\)`, which is not a scan"):
+        second.lazy().pipe(dfv.apply, steps, state={"running (4)": 0.0})
+
+
+def test_numbers_of_failed_rows_are_those_of_the_data_or_none():
+    strict = define(picky, name="strict", form=Form.ROW, plugin_type="transformer")
+    numbered = FRAME.lazy().pipe(dfv.apply, [RUNNING, LEVEL, strict, dfv.step(RUNNING, output="again")])
+    with pytest.raises(
+        dfv.RowError, match=r"rows 1000, 2001, .* failed, the first with ValueError"
+    ) as caught:
+        numbered.collect()
+    assert caught.value.rows[:2] == (1000, 2001)
+    some = [
+        RUNNING,
+        define(pl.col("x") > pl.col("x").mean(), name="some", form=Form.EXPRESSION, plugin_type="filter"),
+    ]
+    with pytest.raises(dfv.RowError, match="of a batch passed by Polars") as caught:
+        FRAME.lazy().pipe(dfv.apply, [*some, strict, dfv.step(RUNNING, output="again")]).collect()
+    assert caught.value.rows == ()
+    log = dfv.ErrorLog()
+    FRAME.lazy().pipe(dfv.apply, [LEVEL, PICKY], on_error="drop", errors=log).collect()
+    assert log.frame["row"][:2].to_list() == [1000, 2001]
+
+
 def test_a_plan_names_the_plugins():
     assert "`running`, in the order of the rows" in _ordered(FRAME.lazy()).explain()
 

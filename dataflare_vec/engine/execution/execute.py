@@ -253,7 +253,8 @@ class _Execution:
         self._in_place, self._selected = True, places.selected
         self.by_chunks(self._plan.stages, some_fail=some_fail)
         self._finish_rows()
-        series = [self._new[name] for name in self._plan.new]
+        reduced = self._plan.reduces is not None  # of many batches: what comes of them is asked for later
+        series = [] if reduced else [self._new[name] for name in self._plan.new]
         left = self._rows if self._remaining is None else int(self._remaining.sum())
         return Outcome(
             series,
@@ -262,6 +263,8 @@ class _Execution:
             self._rows,
             self._rows - left,
             self._tuner,
+            reduced,
+            self._states,
             selected=self._selected,
         )
 

@@ -9,30 +9,48 @@ stay, Polars would show them to the expression: then it is computed in the node.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from dataflare_vec._util.names import internal
 from dataflare_vec.definition.binding import Binding, Column
-from dataflare_vec.definition.plugin import Parameter, root_names
-from dataflare_vec.engine.execution.expressions import as_expression
+from dataflare_vec.definition.plugin import Form, Parameter, root_names
+from dataflare_vec.engine.execution.patterns import OverColumns, over_columns
 from dataflare_vec.engine.execution.query_node import QueryNode
-from dataflare_vec.engine.planning.plan import Plan
 from dataflare_vec.engine.stages.expression import exactly, is_row_separable, source_of
-from dataflare_vec.engine.stages.scope import ColumnScope
-from dataflare_vec.exceptions import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import BoundStep
     from dataflare_vec.engine.stages.expression import ExpressionStage
     from dataflare_vec.engine.stages.protocols import Stage
 
+    #: What makes a query of steps that take the rows of another one in their order.
+    InOrder = Callable[[pl.LazyFrame, Request, "Rows"], pl.LazyFrame]
+
 #: Under this name a frame keeps the query that it is, for the next call.
 _MADE_OF = "_dataflare_vec"
+
+
+class Rows(NamedTuple):
+    """What is known of the rows that steps take in their order.
+
+    Attributes
+    ----------
+    selected : str or None
+        The column that says which of them are to be computed at all; None for all.
+    well : str or None
+        That which is to say which of them have gone through all steps; None if nobody asks.
+    are_counted : bool
+        Whether they are the rows of the data, so that their numbers mean something to the user.
+    """
+
+    selected: str | None
+    well: str | None
+    are_counted: bool
 
 
 @dataclass(slots=True)
@@ -46,22 +64,28 @@ class GrowingQuery:
     node : QueryNode
         The node.
     names : dict
-        For each name that can be read the column of the data, or of the node.
+        For each name the column of the data, or of the node.
+    readable : dict
+        The names that steps can read, in order, as keys.
     columns : sequence of str
-        Those that come back, in order.
+        The names that come back, in order.
     above, below : tuple of ExpressionStage
         What Polars computes above and below the node, in order.
     hoisted : int
-        Of how many expressions the data has the columns.
+        How many columns the data has for expressions that parameters are bound to.
+    are_counted : bool
+        Whether its rows are those that the call was given.
     """
 
     data: pl.LazyFrame
     node: QueryNode
     names: dict[str, str]
+    readable: dict[str, None]
     columns: Sequence[str]
     above: tuple[ExpressionStage, ...] = ()
     below: tuple[ExpressionStage, ...] = ()
     hoisted: int = 0
+    are_counted: bool = True
 
     @classmethod
     def begin(cls, frame: pl.LazyFrame, request: Request) -> GrowingQuery:
@@ -71,10 +95,11 @@ class GrowingQuery:
         if made_of is not None:
             reason = _difference(made_of.node.request, request)
             if not reason:
-                return replace(made_of, names=dict(made_of.names))
+                names, readable = dict(made_of.names), dict.fromkeys(made_of.columns)
+                return replace(made_of, names=names, readable=readable, are_counted=True)
         columns = frame.collect_schema().names()
         node = QueryNode(request._replace(steps=(), state=None), reason=reason)
-        return cls(frame, node, {name: name for name in columns}, columns)
+        return cls(frame, node, {name: name for name in columns}, dict.fromkeys(columns), columns)
 
     def frame(self) -> pl.LazyFrame:
         """Return the query as it is so far."""
@@ -120,23 +145,13 @@ class GrowingQuery:
         computed = [item for item in step.binding.columns if item.is_computed]
         if not all(self._is_below(item) or is_row_separable(source_of(item)) for item in computed):
             self.close(f"`{step.plugin.name}` reads an expression over many rows of what comes out of them")
-        readable = dict(self.names)
-        items = []
-        for item in step.binding.items:
-            if isinstance(item, Column) and item.is_computed and self._is_below(item):
-                name = self._hoist(step, item)
-                readable[name] = name
-                item = replace(item, source=name, is_there=True)
-            items.append(item)
-        columns = tuple(item for item in items if isinstance(item, Column))
-        step = step._replace(binding=replace(step.binding, items=tuple(items), columns=columns))
-        self._add(step, readable, stage)
+        self._add(self._with_hoisted(step, self._is_below), stage)
 
     def add_expression(self, step: BoundStep, stage: ExpressionStage) -> None:
         """Add an expression that sees rows one by one."""
         if self.node.request.on_error == "null" and not self._sees_all_rows:
             self._make_room(step, stage)
-            self._add(_fixed(step, stage), self.names, stage)
+            self._add(_fixed(step, stage), stage)
             return
         is_first = not (self.node.steps or self.above) if stage.is_filter else self._are_of_data(stage.names)
         is_new = stage.writes.keys().isdisjoint(self.data.collect_schema())
@@ -146,42 +161,61 @@ class GrowingQuery:
             self.names.update({name: name for name in stage.writes})
         else:
             self.above += (stage,)
+        self._note(step, stage)
 
-    def add_whole(self, request: Request, stage: Stage) -> None:
-        """Add what has to see all rows: an expression or a scan."""
-        (step,) = request.steps
-        if step.plugin.stateful is not None and request.on_error == "drop":
-            msg, hint = "a scan in a lazy query can't drop failed rows", 'use `on_error="null"` and filter'
-            raise ArgumentError(msg, argument="on_error", got="drop", hint=hint)
+    def add_whole(self, step: BoundStep, stage: ExpressionStage) -> None:
+        """Add an expression that has to see all rows."""
         self.close(f"`{step.plugin.name}` between them sees all rows")
-        well = self.node.selected
+        well, column = self.node.selected, self._over_readable(stage.expression)
         if stage.is_filter:
-            wanted = as_expression(request, pl.Boolean)
-            self.data = self.data.filter(wanted if well is None else pl.col(well) & wanted)
-            return
-        names, dtypes = list(stage.writes), list(stage.writes.values())
-        if len(names) == 1:
-            column = as_expression(request, dtypes[0]).alias(names[0])
+            self.data = self.data.filter(column if well is None else pl.col(well) & column)
         else:
-            schema = self.data.collect_schema()
-            readable = ColumnScope.of_schema({name: schema[name] for name in self.names})
-            inner = Plan([step._replace(output=None)], readable, keep_data=False)
-            struct = pl.Struct(dict(zip(inner.new, dtypes, strict=True)))
-            column = as_expression(request, struct).struct.rename_fields(names)
-        if well is not None:
-            column = pl.when(well).then(column)
-        self.data = self.data.with_columns(column if len(names) == 1 else column.struct.unnest())
-        self.names.update({name: name for name in names})
+            (name,) = stage.writes
+            column = column if well is None else pl.when(well).then(column)
+            self.data = self.data.with_columns(column.alias(name))
+            self.names[name] = name
+        self._note(step, stage)
+
+    def add_in_order(
+        self,
+        steps: Sequence[BoundStep],
+        stages: Sequence[Stage],
+        state: Any,
+        in_order: InOrder,
+        *,
+        is_last: bool,
+    ) -> None:
+        """Add steps that take the rows in their order; the last ones, or others follow.
+
+        What they read of many rows at once is the same in front of them.
+        """
+        names = ", ".join(f"`{step.plugin.name}`" for step in steps)
+        self.close(f"{names} between them: in the order of the rows")
+        node, taken = self.node, set(self.data.collect_schema())
+        bound = []
+        for step, stage in zip(steps, stages, strict=True):
+            step = self._with_hoisted(step, lambda item: not is_row_separable(source_of(item)))
+            output: Any = step.output if step.plugin.form is Form.REDUCE else list(stage.writes) or None
+            keep = not is_last or not stage.writes.keys().isdisjoint(taken.union(self.columns))
+            taken |= stage.writes.keys() if keep else set()
+            by = tuple(self._hoisted_key(key) for key in step.by)
+            bound.append(step._replace(output=output, keep=keep, replace=True, by=by, kept=None))
+        fails = any(step.plugin.form is not Form.EXPRESSION for step in steps)
+        well = node.well_of_next if fails and not is_last and node.request.on_error == "null" else None
+        request = node.request._replace(steps=bound, keep=True, state=state)
+        self.data = in_order(self.data, request, Rows(node.selected, well, self.are_counted))
+        self.node = QueryNode(node.request, well, node.depth + 1)
+        for step, stage in zip(steps, stages, strict=True):
+            self._note(step, stage)
+        self.names = {name: name for name in self.readable}
 
     def close(self, reason: str) -> None:
         """Begin another node, over what there is so far."""
         if not self.node.steps and not self.above:
             return
         node = self.node
-        written = {name for stage in self.above for name in stage.writes}
-        columns = tuple(dict.fromkeys([*self.names, *written]))
-        self.data = self._computed(columns, well=True)
-        self.names, self.hoisted = {name: name for name in columns}, 0
+        self.data = self._computed(self.readable, well=True)
+        self.names, self.hoisted = {name: name for name in self.readable}, 0
         self.below, self.above = (), ()
         if node.steps:
             self.node = QueryNode(node.request, node.well, node.depth + 1, reason)
@@ -202,16 +236,24 @@ class GrowingQuery:
             self.close(reason)
             return
 
-    def _add(self, step: BoundStep, readable: Mapping[str, str], stage: Stage) -> None:
-        self.node = self.node.adding(step, readable, stage.writes)
+    def _add(self, step: BoundStep, stage: Stage) -> None:
+        """Add a step to the node; what isn't readable is a column of the data that was added for it."""
+        read = step.column_names or ()
+        self.node = self.node.adding(step, {name: self.names.get(name, name) for name in read}, stage.writes)
         self.names.update(zip(stage.writes, self.node.steps[-1].writes, strict=True))
+        self._note(step, stage)
+
+    def _note(self, step: BoundStep, stage: Stage) -> None:
+        """Note what a step changes for those after it."""
+        self.readable.update(dict.fromkeys(stage.writes))
+        drops = self.node.request.on_error == "drop" and step.plugin.form is not Form.EXPRESSION
+        self.are_counted = self.are_counted and not stage.is_filter and not drops
 
     @property
     def _sees_all_rows(self) -> bool:
         """Whether a step that is added now computes all rows of the data."""
-        return (
-            self.node.selected is None and not self.node.decides and not any(s.is_filter for s in self.above)
-        )
+        filters = any(stage.is_filter for stage in self.above)
+        return self.node.selected is None and not self.node.decides and not filters
 
     def _are_of_data(self, names: Iterable[str]) -> bool:
         """Whether what can be read under some names are columns of the data."""
@@ -228,12 +270,48 @@ class GrowingQuery:
             return not self.node.steps and not self.above
         return self._are_of_data(roots)
 
-    def _hoist(self, step: BoundStep, item: Column) -> str:
-        """Let Polars compute below the node what a parameter is bound to; return the name of its column."""
+    # -- what Polars computes -------------------------------------------------------------------------------
+
+    def _with_hoisted(self, step: BoundStep, is_below: Callable[[Column], bool]) -> BoundStep:
+        """Return a step for whose parameters the data has columns, instead of some of their expressions."""
+        items = []
+        for item in step.binding.items:
+            if isinstance(item, Column) and item.is_computed and is_below(item):
+                name = f"{step.plugin.name}({item.label})"
+                item = replace(item, source=self._hoisted(name, source_of(item)), is_there=True)
+            items.append(item)
+        columns = tuple(item for item in items if isinstance(item, Column))
+        return step._replace(binding=replace(step.binding, items=tuple(items), columns=columns))
+
+    def _hoisted_key(self, key: str | pl.Expr) -> str | pl.Expr:
+        if isinstance(key, str) or is_row_separable(key):
+            return key
+        name = key.meta.output_name()
+        return exactly(self._hoisted(f"key {name}", key)).alias(name)
+
+    def _hoisted(self, name: str, expression: pl.Expr) -> str:
+        """Let the data have a column for an expression; return its name."""
+        column = self._over_readable(expression)
         self.hoisted += 1
-        name = internal(f"{step.plugin.name}({item.label}), expression {self.hoisted}")
-        self.data = self.data.with_columns(source_of(item).alias(name))
+        name = internal(f"{name}, expression {self.hoisted}")
+        self.data = self.data.with_columns(column.alias(name))
         return name
+
+    def _over_readable(self, expression: pl.Expr) -> pl.Expr:
+        """Return an expression over the data whose patterns mean what can be read, and no other column."""
+        schema = self.data.collect_schema()
+        if root_names(expression) is not None or list(schema) == list(self.readable):
+            return expression
+        columns = pl.Schema({name: schema[name] for name in self.readable})
+        found = over_columns(expression, columns)
+        if found is not None:
+            return found
+        self.hoisted += 1
+        name = internal(f"expression {self.hoisted}")
+        dtype = columns.to_frame(eager=False).select(expression).collect_schema().dtypes()[0]
+        compute = OverColumns(expression, tuple(columns), name)
+        self.data = self.data.map_batches(compute, schema={**schema, name: dtype})
+        return exactly(name)
 
 
 def _with(frame: pl.LazyFrame, stage: ExpressionStage) -> pl.LazyFrame:
@@ -265,3 +343,10 @@ def _difference(one: Request, other: Request) -> str:
     if one.runtime is not other.runtime and vars(one.runtime) != vars(other.runtime):
         return "the calls have other managers or logs"
     return ""
+
+
+def whole_sources(step: BoundStep) -> list[pl.Expr]:
+    """Return the expressions over many rows that a step reads."""
+    sources = [source_of(item) for item in step.binding.columns if item.is_computed]
+    sources += [key for key in step.by if isinstance(key, pl.Expr)]
+    return [source for source in sources if not is_row_separable(source)]

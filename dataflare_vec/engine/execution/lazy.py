@@ -1,95 +1,135 @@
-"""Plugins added to a Polars query: from steps to nodes of it, and to what Polars itself computes."""
+"""Plugins added to a Polars query: in which parts their steps run, and what a part is to Polars."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from dataflare_vec.definition.plugin import Form
-from dataflare_vec.engine.execution.execute import run_steps
-from dataflare_vec.engine.execution.expressions import of_one
-from dataflare_vec.engine.execution.growing_query import GrowingQuery
-from dataflare_vec.engine.execution.in_query import in_query
+from dataflare_vec.definition.plugin import Form, root_names
+from dataflare_vec.engine.execution.growing_query import GrowingQuery, whole_sources
 from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.planning.plan import Plan
-from dataflare_vec.engine.stages.expression import (
-    ExpressionStage,
-    exactly,
-    named,
-)
+from dataflare_vec.engine.stages.expression import ExpressionStage
 from dataflare_vec.engine.stages.scope import ColumnScope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping
+    from typing import Any
 
+    import polars as pl
+
+    from dataflare_vec.engine.execution.growing_query import InOrder
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import BoundStep
     from dataflare_vec.engine.stages.protocols import Stage
 
 
-def apply_lazily(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
-    """Add plugins to a query. Its schema is known without running it."""
-    steps, keep = request.steps, request.keep
-    plan = Plan(steps, ColumnScope.of_schema(frame.collect_schema()), keep_data=keep)
-    states = open_states(plan, request.state)  # or what is wrong would come out when the query runs
-    stages = [stage for stage in plan.stages if stage.plugin is not None]
-    query = GrowingQuery.begin(frame, request)
-    for step, stage in zip(steps, stages, strict=True):
-        form = step.plugin.form
-        if form in (Form.ROW, Form.COLUMN):
-            query.add_kernel(step, stage)
-            continue
-        one = of_one(request, step)._replace(state=states.given.get(stage.state_name))
-        if form is Form.REDUCE:
-            query.close(f"`{step.plugin.name}` sees all rows")
-            return _reduced(query.data, one, plan)
-        if isinstance(stage, ExpressionStage) and not stage.needs_all_rows:
-            query.add_expression(step, stage)
-        else:
-            query.add_whole(one, stage)
-    query.keep_only(columns_that_come_back(frame.collect_schema(), plan, steps, stages, keep=keep))
-    return query.finished()
+def apply_lazily(frame: pl.LazyFrame, request: Request, in_order: InOrder) -> pl.LazyFrame:
+    """Add plugins to a query. Its schema is known without running it.
 
-
-def columns_that_come_back(
-    data: Iterable[str], plan: Plan, steps: Sequence[BoundStep], stages: Sequence[Stage], *, keep: bool
-) -> list[str]:
-    """Return the names of a query's columns, in their order.
+    What carries a state takes the rows in their order, and so does what drops rows whose numbers a log is to
+    have: a part of the pipeline with such a step runs as it does over a frame, batch by batch. Other parts
+    are left to Polars' engines. A part ends where a step has to see all rows of what comes out of it.
 
     Parameters
     ----------
-    data
-        Names of the columns below.
-    plan, steps, stages
-        What is applied; the stages are those of the steps.
-    keep
-        Whether the data's columns come back.
+    in_order
+        What makes a query of a part that takes its rows in order.
     """
-    if not keep and plan.new:
+    schema = frame.collect_schema()
+    plan = Plan(request.steps, ColumnScope.of_schema(schema), keep_data=request.keep)
+    states = open_states(plan, request.state)  # or what is wrong would come out when the query runs
+    stages = [stage for stage in plan.stages if stage.plugin is not None]
+    query = GrowingQuery.begin(frame, request)
+    part = _Part(request, states.given)
+    for step, stage in zip(request.steps, stages, strict=True):
+        if isinstance(stage, ExpressionStage) and stage.needs_all_rows:
+            part = part.added_to(query, in_order)
+            query.add_whole(step, stage)
+            continue
+        if not all(map(part.can_begin_with, whole_sources(step))):
+            part = part.added_to(query, in_order)
+        part.add(step, stage)
+    query.keep_only(columns_that_come_back(schema, request, plan, stages))
+    part.added_to(query, in_order, is_last=True)
+    return query.finished() if plan.reduces is None else query.data
+
+
+def columns_that_come_back(schema: pl.Schema, request: Request, plan: Plan, stages: list[Stage]) -> list[str]:
+    """Return the columns that come back, in their order on a frame."""
+    if plan.reduces is not None or (plan.new and not request.keep):
         return list(plan.new)
-    for_later = [stage for step, stage in zip(steps, stages, strict=True) if not step.keep]
-    dropped = {name for stage in for_later for name in stage.writes} - plan.new.keys()
-    return [name for name in dict.fromkeys([*data, *plan.new]) if name not in dropped]  # as on a frame
+    pairs = zip(request.steps, stages, strict=True)
+    for_later = {name for step, stage in pairs if not step.keep for name in stage.writes}
+    return [name for name in dict.fromkeys([*schema, *plan.new]) if name in plan.new or name not in for_later]
 
 
-def _reduced(frame: pl.LazyFrame, request: Request, plan: Plan) -> pl.LazyFrame:
-    """Add a reduce to a query: its rows are others than the data's."""
-    (step,) = request.steps
-    names = step.column_names
-    if names is not None:
-        frame = frame.select(exactly(name) for name in frame.collect_schema().names() if name in names)
-    return frame.map_batches(_Reduce(request), schema=plan.new)
+@dataclass(slots=True)
+class _Part:
+    """Steps that are run together.
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reduce:
-    """What Polars calls for a reduce, with all rows."""
+    Attributes
+    ----------
+    request : Request
+        The whole call.
+    given : mapping
+        The states that its steps go on from, by their names in the whole plan.
+    steps, stages : list
+        In order.
+    """
 
     request: Request
+    given: Mapping[str, Any]
+    steps: list[BoundStep] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=list)
 
-    def __call__(self, data: pl.DataFrame) -> pl.DataFrame:
-        with in_query(data.height):
-            outcome = run_steps(self.request, ColumnScope(data), data)
-        return named(outcome.series)
+    def add(self, step: BoundStep, stage: Stage) -> None:
+        """Add a step."""
+        self.steps.append(step)
+        self.stages.append(stage)
+
+    def can_begin_with(self, source: pl.Expr) -> bool:
+        """Whether an expression that sees many rows is the same in front of the steps.
+
+        It has to be made of other columns than these write, and they mustn't leave out rows.
+        """
+        roots = root_names(source)
+        if roots is None or any(map(self._leaves_out, self.steps)):
+            return not self.steps
+        return all(stage.writes.keys().isdisjoint(roots) for stage in self.stages)
+
+    def _leaves_out(self, step: BoundStep) -> bool:
+        return step.plugin.is_filter or self._drops(step)
+
+    def _drops(self, step: BoundStep) -> bool:
+        return self.request.on_error == "drop" and step.plugin.form is not Form.EXPRESSION
+
+    def added_to(self, query: GrowingQuery, in_order: InOrder, *, is_last: bool = False) -> _Part:
+        """Add the steps to a query; return the next part, which has none."""
+        is_told = self.request.runtime.log is not None and any(map(self._drops, self.steps))
+        if is_told or any(step.plugin.stateful for step in self.steps):
+            query.add_in_order(self.steps, self.stages, self._state, in_order, is_last=is_last)
+        else:
+            for step, stage in zip(self.steps, self.stages, strict=True):
+                if isinstance(stage, ExpressionStage):
+                    query.add_expression(step, stage)
+                else:
+                    query.add_kernel(step, stage)
+        return _Part(self.request, self.given)
+
+    @property
+    def _state(self) -> Any:
+        """The state from which the steps go on, as that of a call of their own."""
+        uses: Counter[str] = Counter()
+        given = {}
+        for step, stage in zip(self.steps, self.stages, strict=True):
+            if not stage.state_name:
+                continue
+            name = step.plugin.name
+            uses[name] += 1
+            if stage.state_name in self.given:
+                given[name if uses[name] == 1 else f"{name} ({uses[name]})"] = self.given[stage.state_name]
+        if not given:
+            return None
+        return given if len(self.steps) > 1 else next(iter(given.values()))

@@ -152,6 +152,11 @@ class QueryNode:
         """The column that says which rows haven't failed; None if that doesn't matter."""
         if not self._deciding or self.request.on_error != "null":
             return self.selected
+        return self.well_of_next
+
+    @property
+    def well_of_next(self) -> str:
+        """The column that says to the next node which rows haven't failed."""
         return internal(f"rows that haven't failed, {self.depth}")
 
     def masks(self) -> dict[str, NodeStep]:

@@ -182,7 +182,7 @@ def spread(values: pl.Series, selected: pl.Series) -> pl.Series:
     if len(values) == len(selected):
         return values
     if not len(values):
-        return pl.Series([None], dtype=values.dtype).new_from_index(0, len(selected))
+        return pl.Series(values.name, [None], dtype=values.dtype).new_from_index(0, len(selected))
     places = pl.select(pl.when(selected).then(selected.cum_sum() - 1)).to_series()
     return values.gather(places)
 

@@ -116,13 +116,13 @@ class ScanStage(RowStage):
         """Compute the chunk's rows."""
         run, start, stop = chunk.run, chunk.start, chunk.stop
         states = run.states[self.state_name]
+        columns = [chunk.series(name) for name in self.keys]  # one of them may be replaced
         placement = self.place(chunk)
         if isinstance(states, OneState):
             with run.sequencer.turn(self.index, start, stop):
                 self.fold(run, placement, StateColumn(states.records), start, stop)
             return
         assert isinstance(states, KeyStates)
-        columns = [chunk.series(name) for name in self.keys]
         with run.sequencer.turn((self.index, "keys"), start, stop):
             codes, count = states.encode(columns, chunk.selection(self))
         with run.sequencer.turn(self.index, start, stop):
