@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import zoneinfo
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache
@@ -181,6 +182,8 @@ def stored(value: Any, dtype: pl.DataType) -> Any:
     ------
     OverflowError
         If it has no place there: the row fails.
+    TypeError
+        If it has a time zone and the column hasn't, or the other way round.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -201,9 +204,20 @@ def stored(value: Any, dtype: pl.DataType) -> Any:
         return int(value)
     if dtype.is_temporal() and isinstance(value, int):
         return pl.Series([value]).cast(dtype).item()
+    if isinstance(value, dt.datetime) and isinstance(dtype, pl.Datetime):
+        return _in_zone(value, dtype.time_zone)
     if isinstance(value, dt.timedelta) and abs(value // dt.timedelta(microseconds=1)) >= 1 << 63:
         raise OverflowError(value)
     return value
+
+
+def _in_zone(value: dt.datetime, zone: str | None) -> dt.datetime:
+    """Return an instant as a column in a zone, or in none, gives it back."""
+    if (value.utcoffset() is None) != (zone is None):
+        raise TypeError(value)
+    if zone is None:
+        return value
+    return value.astimezone(dt.timezone.utc).astimezone(zoneinfo.ZoneInfo(zone))
 
 
 @cache
@@ -233,6 +247,8 @@ def same(a: Any, b: Any) -> bool:
         return list(a) == list(b) and all(map(same, a.values(), b.values()))
     if isinstance(a, float) and isinstance(b, float):
         return repr(a) == repr(b)
+    if isinstance(a, dt.datetime) and isinstance(b, dt.datetime):
+        return a.tzinfo is b.tzinfo and a == b and (a.tzinfo is None or a.fold == b.fold)
     return type(a) is type(b) and a == b
 
 
@@ -335,9 +351,9 @@ def compare(
             assert failure == [type(outcome.error).__name__, str(outcome.error)], where
         elif outcome.value is FAILED:
             assert failure is not None, where
-        elif (wanted := _wanted(outcome.value, dtypes)) is None:
+        elif isinstance(wanted := _wanted(outcome.value, dtypes), Exception):
             assert failure is not None, where
-            assert failure[0] == "OverflowError", where
+            assert failure[0] == type(wanted).__name__, where
         elif failure is not None:
             assert may_fail is not None, where
             assert may_fail(*given), where
@@ -345,16 +361,16 @@ def compare(
             assert same(list(got), wanted), where
 
 
-def _wanted(value: Any, dtypes: Sequence[pl.DataType]) -> list[Any] | None:
-    """Return what each column has of a value; None where one has no place for it."""
+def _wanted(value: Any, dtypes: Sequence[pl.DataType]) -> list[Any] | Exception:
+    """Return what each column has of a value, or why one has no place for it."""
     count = len(dtypes)
     if value is None:
         return [None] * count
     alone = not isinstance(value, tuple) or (count == 1 and isinstance(dtypes[0], pl.Struct))
     try:
         return [stored(*pair) for pair in zip((value,) if alone else value, dtypes, strict=True)]
-    except OverflowError:
-        return None
+    except (OverflowError, TypeError) as error:
+        return error
 
 
 def identical(a: pl.DataFrame, b: pl.DataFrame) -> bool:

@@ -88,7 +88,7 @@ def _by_element(frame: pl.DataFrame, function: Callable[..., Any], dtype: Any) -
         return frame.select(pl.col(frame.columns[0]).map_elements(function, return_dtype=dtype)).to_series()
 
 
-def _against(
+def against(
     size: Size,
     what: str,
     frame: pl.DataFrame,
@@ -133,7 +133,7 @@ def number_out_of_text(size: Size) -> Iterator[Figure]:
     expression = (
         pl.col("s").str.extract(r"([\d,]+) sqft").str.replace_all(",", "", literal=True).cast(pl.Int64)
     )
-    yield from _against(
+    yield from against(
         size,
         "number out of “… 1,560 sqft”",
         homes(size.rows(2_000_000)),
@@ -146,7 +146,7 @@ def number_out_of_text(size: Size) -> Iterator[Figure]:
 def title_case_with_a_rule(size: Size) -> Iterator[Figure]:
     s = pl.col("s")
     expression = pl.when(s.str.starts_with("de ")).then(s).otherwise(s.str.to_titlecase())
-    yield from _against(
+    yield from against(
         size,
         "title case with a rule",
         names(size.rows(2_000_000)),
@@ -158,7 +158,7 @@ def title_case_with_a_rule(size: Size) -> Iterator[Figure]:
 
 def upper_case(size: Size) -> Iterator[Figure]:
     expression = pl.col("line").str.to_uppercase()
-    yield from _against(
+    yield from against(
         size,
         "upper case of log lines",
         log_lines(size.rows(2_000_000)),

@@ -14,7 +14,7 @@ from dataflare_vec.definition.annotations import TEMPORAL, is_named_tuple, misma
 from dataflare_vec.definition.binding import Column, Constant, field_names
 from dataflare_vec.definition.declared import by_field, declared_dtypes
 from dataflare_vec.definition.plugin import Form
-from dataflare_vec.definition.python_values import is_long, is_naive, is_short_decimal
+from dataflare_vec.definition.python_values import is_long, is_naive, is_placed, is_short_decimal
 from dataflare_vec.definition.text_subclasses import is_plain
 from dataflare_vec.exceptions import BindingError, ColumnTypeError, KernelResultError, PluginError
 
@@ -72,8 +72,8 @@ def check_constants(binding: Binding) -> None:
         if isinstance(item, Constant) and not is_constant(item.value):
             name, got = item.parameter.name, f"{type(item.value).__name__} {item.value!r}"
             expected = (
-                "a number of 64 bits, a bool, a string, bytes, a date or time without zone, a decimal of 18 "
-                "digits, None or a tuple of these"
+                "a number of 64 bits, a bool, a string, bytes, a date, a datetime, a time without zone, a "
+                "time zone, a decimal of 18 digits, None or a tuple of these"
             )
             msg = f"constant `{name}` must be {expected}, got {got}"
             raise BindingError(msg, plugin=binding.plugin.name, parameter=name, expected=expected, got=got)
@@ -90,7 +90,7 @@ def is_constant(value: object) -> bool:
     if isinstance(value, int):
         return -(1 << 63) <= value < 1 << 64
     plain = value is None or isinstance(value, (float, bytes))
-    return plain or (is_naive(value) and not is_long(value)) or is_short_decimal(value)
+    return plain or (is_naive(value) and not is_long(value)) or is_placed(value) or is_short_decimal(value)
 
 
 class _Inputs:

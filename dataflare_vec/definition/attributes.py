@@ -6,14 +6,14 @@ Compiled code has the value that is there when it is compiled.
 from __future__ import annotations
 
 from dataclasses import is_dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum, EnumMeta
 from inspect import getattr_static
 from types import MemberDescriptorType, ModuleType, SimpleNamespace
 from typing import Any
 
-_VALUES = (bool, int, float, complex, str, bytes, date, datetime, time, timedelta, Decimal)
+_VALUES = (bool, int, float, complex, str, bytes, date, datetime, time, timedelta, tzinfo, Decimal)
 
 
 class NotReadable(LookupError):

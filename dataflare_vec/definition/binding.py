@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, time, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.definition.plugin import root_names
+from dataflare_vec.definition.python_values import moment_key
 from dataflare_vec.definition.text_subclasses import shown_by
 from dataflare_vec.exceptions import BindingError, ColumnNotFoundError, OutputNameError
 
@@ -149,6 +151,8 @@ def _type_key(value: Any) -> Any:
         return value.as_tuple().exponent  # decimals are compiled for their scale
     if type(value) is int and value >= 1 << 63:
         return int, "unsigned"
+    if isinstance(value, (datetime, time, tzinfo)):
+        return moment_key(value)
     return tuple(map(_type_key, value)) if isinstance(value, tuple) else type(value)
 
 

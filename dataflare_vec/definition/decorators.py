@@ -108,7 +108,8 @@ def plugin(
 
     *Parameters* annotated with one of `datetime`'s classes arrive as Python's own objects do, in
     microseconds; a value that Python doesn't have (a year after 9999), or a span of more than 64 bits of
-    microseconds (292,271 years), is a failed row with an OverflowError. ``int``, ``float`` (any number, which
+    microseconds (292,271 years), is a failed row with an OverflowError. A column with a time zone arrives as
+    aware datetimes. ``int``, ``float`` (any number, which
     stays what it is), ``bool``, ``str``, ``bytes``, ``Decimal`` and a `typing.NamedTuple` for a struct are
     checked against the column; so are ``list``, ``Sequence``, ``tuple[…, ...]``, ``numpy.ndarray`` and their
     items for lists. Aliases, `typing.NewType`, `typing.Annotated`, ``Literal`` and bounds of type variables
@@ -122,7 +123,9 @@ def plugin(
     ``list[…]`` a list, ``numpy.float32`` Float32; ``tuple[float, int]`` or a `typing.NamedTuple` several of
     them. So ``-> float`` makes floats of integers; a float under ``-> int``, or a number under ``-> str``, is
     a `KernelResultError` where it is compiled, a failed row where it isn't. ``X | None`` says the same as
-    ``X``; what says nothing of the kind leaves the dtype to be inferred.
+    ``X``; what says nothing of the kind leaves the dtype to be inferred. An aware datetime is a column in its
+    zone, one with an offset from UTC a column in UTC; of `datetime.fromisoformat` it is one without zone, and
+    rows with an offset fail, unless ``returns`` says a zone: then those without one do.
 
     Decimals have up to 38 digits, and no negative zero. They are compared with floats exactly; ``/`` of two
     isn't exact and has to be written as one of floats.

@@ -24,6 +24,7 @@ MOST_MICROSECONDS = (1 << 63) - 1
 OUT_OF_RANGE = "date value out of range"
 TOO_LONG = "a timedelta does not fit 64 bits of microseconds, 292,000 years; count days in an integer"
 NO_TIME = "the time isn't within a day"
+NO_ZONED_TIMES = "a time of day with an offset from UTC has no place in a column: cut the offset off"
 #: What is said of decimals and wide integers that end before the result that Python finds.
 TOO_LARGE = "a value on the way has more than 38 digits, or 128 bits; round earlier, or take floats"
 #: What is said of an integer that Python reads from a string or a decimal, and 64 bits don't hold.
@@ -38,14 +39,25 @@ _DAY = 86_400_000_000
 
 
 def ticks_of(value: Any) -> int:
-    """Return the days of a date, or the microseconds of an instant (since 1970), a span or a time of day."""
+    """Return the days of a date, or the microseconds of an instant (since 1970), a span or a time of day.
+
+    Of an instant with a time zone they are those that its clock shows.
+    """
     if isinstance(value, datetime.datetime):
-        return (value - _EPOCH) // _MICROSECOND
+        return (value.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
     if isinstance(value, datetime.date):
         return value.toordinal() - _EPOCH.toordinal()
     if isinstance(value, datetime.time):
         value = datetime.datetime.combine(_EPOCH, value) - _EPOCH
     return int(value // _MICROSECOND)
+
+
+def clock_parts(value: datetime.datetime) -> tuple[int, int, int, int]:
+    """Return what an instant's clock shows, the same in UTC, its fold, and whether it has a time zone."""
+    wall, offset = ticks_of(value), value.utcoffset()
+    if offset is None:
+        return wall, wall, value.fold, 0
+    return wall, wall - offset // _MICROSECOND, value.fold, 1
 
 
 def is_long(value: Any) -> bool:
@@ -74,6 +86,42 @@ def is_naive(value: Any) -> bool:
     return type(value) in TEMPORAL and getattr(value, "tzinfo", None) is None
 
 
+def is_placed(value: Any) -> bool:
+    """Whether a value is an instant with a time zone that compiled code knows, or such a zone."""
+    tzinfo = value.tzinfo if type(value) is datetime.datetime else value
+    if not isinstance(tzinfo, datetime.tzinfo):
+        return False
+    from dataflare_vec.definition.zones import UnknownZoneError, zone_of
+
+    try:
+        zone_of(tzinfo)
+    except UnknownZoneError:
+        return False
+    return True
+
+
+def moment_key(value: Any) -> Any:
+    """Return what a kernel is compiled for of an instant, a time of day or a time zone that it is given."""
+    if isinstance(value, datetime.tzinfo):
+        return value
+    return type(value), value.tzinfo, value.fold
+
+
+def place_problem(value: Any, dtype: Any) -> str:
+    """Return why an instant doesn't fit a column that has a time zone, or has none; empty if it does."""
+    zone = getattr(dtype, "time_zone", None)
+    if not isinstance(value, datetime.datetime) or dtype.base_type() is not pl.Datetime:
+        return ""
+    if (value.utcoffset() is None) == (zone is None):
+        return ""
+    if zone is None:
+        return (
+            f'{value} has a time zone, and the column has none: declare `returns=pl.Datetime("us", "UTC")`, '
+            "or return `….replace(tzinfo=None)`"
+        )
+    return f"{value} has no time zone, and the column is in {zone}: return `….replace(tzinfo=…)`"
+
+
 def struct_fields(dtype: Any, expects: type | None) -> tuple[FieldOf, ...]:
     """Return the fields that a kernel reads: those of the annotated class, or all that have a Python name."""
     if expects is not None:
@@ -98,8 +146,16 @@ def ticks_in(value: Any, dtype: Any) -> int:
     Raises
     ------
     OverflowError
-        If 64 bits don't hold it.
+        If 64 bits don't hold it; or if Python has no such instant in UTC, as columns with a zone are stored.
+    TypeError
+        If it has a time zone and the column hasn't, or the other way round; if it is a time of day with one.
     """
+    if problem := place_problem(value, dtype):
+        raise TypeError(problem)
+    if isinstance(value, datetime.time) and value.tzinfo is not None:
+        raise TypeError(NO_ZONED_TIMES)
+    if isinstance(value, datetime.datetime) and value.utcoffset() is not None:
+        value = value.astimezone(datetime.timezone.utc)
     ticks = ticks_of(value)
     unit = getattr(dtype, "time_unit", "ns" if dtype == pl.Time else "")
     ticks = ticks * _PER_MICROSECOND.get(unit, 1) // _MICROSECONDS.get(unit, 1)
@@ -147,6 +203,10 @@ def _temporal(dtype: Any, expects: Any) -> Callable[[int], Any]:
     unit = getattr(dtype, "time_unit", "ns")  # a Time is in nanoseconds
     divisor, factor = _PER_MICROSECOND.get(unit, 1), _MICROSECONDS.get(unit, 1)
     make = {datetime.timedelta: _span, datetime.time: _time, datetime.datetime: _instant}[expects]
+    if (zone := getattr(dtype, "time_zone", None)) is not None:
+        from dataflare_vec.definition.zones import tzinfo_named
+
+        make = partial(_placed, tzinfo_named(zone))
     return lambda ticks: make(ticks // divisor * factor)
 
 
@@ -174,6 +234,10 @@ def _instant(microseconds: int) -> datetime.datetime:
         return _EPOCH + datetime.timedelta(microseconds=microseconds)
     except OverflowError:
         raise OverflowError(OUT_OF_RANGE) from None
+
+
+def _placed(tzinfo: Any, microseconds: int) -> datetime.datetime:
+    return _instant(microseconds).replace(tzinfo=datetime.timezone.utc).astimezone(tzinfo)
 
 
 def _array(dtype: Any) -> Callable[[Any], Any]:

@@ -15,7 +15,9 @@ import builtins
 import dis
 import struct
 import sys
-from datetime import date, datetime, time, timedelta
+import time as clock
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
 from itertools import pairwise
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 VERSIONED = frozenset(
     {
         *("builtins", "cmath", "datetime", "decimal", "itertools", "math", "operator"),
-        *("llvmlite", "numba", "numpy"),
+        *("llvmlite", "numba", "numpy", "zoneinfo"),
     }
 )
 #: Modules of ours that kernels name; their sources are part of every key.
@@ -119,6 +121,7 @@ class Reader:
             read |= names
             for module in self._passed_on:
                 self._inside(module, module.__name__, names, {id(module)})
+        self._named_zones()
 
     def _attributes_read(self) -> set[str]:
         return {name for function in self._functions for name in _attribute_names(function.__code__)}
@@ -143,6 +146,11 @@ class Reader:
             self._write("complex", struct.pack("<dd", value.real, value.imag))
         elif kind in (*_MOMENTS, Decimal) and getattr(value, "tzinfo", None) is None:
             self._write(kind.__name__, repr(value))
+        elif kind is datetime:
+            self._write("aware", repr(value.replace(tzinfo=None)))
+            self.value(value.tzinfo, f"the time zone of {name}")
+        elif isinstance(value, tzinfo):
+            self._zone(value, name)
         elif kind in (tuple, list):
             self._sequence(kind.__name__, value, name)
         elif isinstance(value, tuple) and hasattr(kind, "_fields"):
@@ -168,6 +176,32 @@ class Reader:
             self._write("module", value.__name__)
         else:
             self._object(value, name)
+
+    def _zone(self, value: tzinfo, name: str) -> None:
+        """Write down a time zone, with the edition of its file."""
+        from dataflare_vec.definition.zones import UnknownZoneError, zone_key, zone_of
+
+        try:
+            zone_of(value)
+            self._write("zone", zone_key(value))
+        except UnknownZoneError as error:
+            self.reason = self.reason or str(error)
+
+    def _named_zones(self) -> None:
+        """Write down the time zones that functions make of a name, and the names that the machine's zone has.
+
+        A format of `strptime` knows these as ``%Z``.
+        """
+        codes = [one for function in self._functions for one in _codes(function.__code__)]
+        texts = {text for code in codes for text in code.co_consts if isinstance(text, str)}
+        if any("%Z" in text for text in texts):
+            self._write("zone names", *clock.tzname, clock.daylight)
+        if "zoneinfo" in sys.modules and b"zoneinfo" in self.found:
+            from dataflare_vec.definition.zones import UnknownZoneError, tzinfo_named
+
+            for text in sorted(texts):
+                with suppress(UnknownZoneError):
+                    self._zone(tzinfo_named(text), f"time zone {text}")
 
     def _sequence(self, kind: str, items: Any, name: str) -> None:
         if kind == "list":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,12 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
     plugin = binding.plugin
     left = iter(dtypes)
     inputs = [
-        (repr(next(left)), item.parameter.nullable, _expected(item.parameter.expects), item.parameter.offsets)
+        (
+            _column(next(left)),
+            item.parameter.nullable,
+            _expected(item.parameter.expects),
+            item.parameter.offsets,
+        )
         if isinstance(item, Column)
         else _constant(item.value)
         for item in binding.items
@@ -83,6 +89,35 @@ def part_key(of: Entry, name: str, what: str, function: Callable[..., Any]) -> s
         return None
 
 
+def _column(dtype: Any) -> Any:
+    """Return a column's dtype, with the edition of its time zone."""
+    zone = getattr(dtype, "time_zone", None)
+    if zone is None:
+        return repr(dtype)
+    from dataflare_vec.definition.zones import UnknownZoneError, tzinfo_named
+
+    try:
+        return repr(dtype), _zone(tzinfo_named(zone))
+    except UnknownZoneError:  # of a column that is read as integers
+        return repr(dtype)
+
+
+def _zone(value: Any) -> str:
+    """Return what tells a time zone from others.
+
+    Raises
+    ------
+    NotCacheable
+        If that isn't known.
+    """
+    from dataflare_vec.definition.zones import UnknownZoneError, zone_key
+
+    try:
+        return zone_key(value)
+    except UnknownZoneError as error:
+        raise NotCacheable(str(error)) from None
+
+
 def _expected(kind: Any) -> Any:
     """Return what a parameter is annotated as; of a named tuple its fields too."""
     if not is_named_tuple(kind):
@@ -101,6 +136,10 @@ def _constant(value: Any) -> Any:
         return "Decimal", value.as_tuple().exponent  # the scale is part of the type
     if type(value) is int:
         return "int", value >= 1 << 63  # without a sign, then
+    if isinstance(value, tzinfo):
+        return "zone", _zone(value)
+    if isinstance(value, (datetime, time)):
+        return type(value).__name__, value.fold, value.tzinfo and _zone(value.tzinfo)
     return type(value).__name__
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from dataflare_vec.definition.annotations import TEMPORAL
-from dataflare_vec.definition.python_values import is_naive, ticks_in
+from dataflare_vec.definition.python_values import ticks_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ def _ticks(dtype: Any, strict: bool, value: Any) -> Any:
         if strict:
             raise _refused(dtype, value)
         return int(value)
-    if is_naive(value):
+    if type(value) in TEMPORAL:
         if TEMPORAL[type(value)] is not dtype.base_type():
             raise _refused(dtype, value)
         return ticks_in(value, dtype)

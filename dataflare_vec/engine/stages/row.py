@@ -6,6 +6,7 @@ import logging
 import struct
 from array import array
 from copy import copy
+from datetime import datetime, time, tzinfo
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.call_graph import overruns
 from dataflare_vec.definition.interpreter import call_rows
 from dataflare_vec.definition.plugin import plain
-from dataflare_vec.definition.python_values import digits_of, is_naive, ticks_in, ticks_of
+from dataflare_vec.definition.python_values import clock_parts, digits_of, is_naive, ticks_in, ticks_of
 from dataflare_vec.definition.uses import raises_to_powers
 from dataflare_vec.engine.stages.builders import allocate
 from dataflare_vec.engine.stages.direct import DirectCall
@@ -328,10 +329,10 @@ def _misfit(value: Any, dtype: Any) -> Exception | None:
         by_name = getattr(value, "_asdict", dict)() or dict(zip(dtype.to_schema(), value, strict=False))
         errors = (_misfit(by_name.get(field.name), field.dtype) for field in dtype.fields)
         return next((error for error in errors if error is not None), None)
-    if is_naive(value) and TEMPORAL[type(value)] is dtype.base_type():
+    if TEMPORAL.get(type(value)) is dtype.base_type():
         try:
             ticks_in(value, dtype)
-        except OverflowError as error:
+        except (OverflowError, TypeError) as error:
             return error
     if isinstance(value, Decimal) and isinstance(dtype, pl.Decimal):
         if abs(value) >= Decimal(10) ** ((dtype.precision or 38) - dtype.scale):
@@ -384,7 +385,11 @@ def _scalars(value: Any, alive: list[Any]) -> Iterator[float]:
         buffer = pa.py_buffer(value.encode() if isinstance(value, str) else value)
         alive.append(buffer)
         yield from (buffer.address, buffer.size)
-    elif value is not None:
+    elif isinstance(value, datetime) and (value.tzinfo is not None or value.fold):
+        yield from clock_parts(value)
+    elif isinstance(value, time) and value.fold:
+        yield from (ticks_of(value), value.fold)
+    elif value is not None and not isinstance(value, tzinfo):  # which is known by its type
         yield value
 
 

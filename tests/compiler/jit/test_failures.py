@@ -116,7 +116,23 @@ def pandas_function(x):
 
 
 def datetime_module(x):
-    return datetime.timezone.utc
+    return datetime.datetime_CAPI
+
+
+def current_time(x):
+    return datetime.datetime.now().hour
+
+
+def current_day(x):
+    return date.today().day
+
+
+def date_function(x):
+    return date.mro()
+
+
+def date_method(x):
+    return datetime.date(2024, 1, 1).ctime()
 
 
 def divided_decimal(x):
@@ -454,7 +470,23 @@ CASES = [
     ("a global list or set", global_list, "LIMITS", "`LIMITS` is a list", "`LIMITS = (…)`"),
     ("a global object", global_object, "logger", "class logging.Logger", "as a constant"),
     ("a data frame library", pandas_function, "pd.isna", "works on whole columns", "`x: float | None`"),
-    ("dates by module", datetime_module, "datetime.timezone", "`datetime`", "annotate the parameter"),
+    ("dates by module", datetime_module, "datetime.datetime_CAPI", "`datetime`", "annotate the parameter"),
+    ("the time of the machine", current_time, "datetime.datetime.now", "the machine's clock", "a constant"),
+    ("the time of the machine", current_day, "date.today", "`date.today` depends", "a constant"),
+    (
+        "what a class of dates can't do",
+        date_function,
+        "date.mro",
+        "no `mro` of `datetime.date`",
+        "`strptime`",
+    ),
+    (
+        "what dates can't do",
+        date_method,
+        "datetime.date(2024, 1, 1).ctime",
+        "a `date` has no `ctime`",
+        "`strftime(…)`",
+    ),
     ("dates by name", date_name, "date(x, 1, 1)", "takes whole numbers", "smaller one"),
     ("regular expressions", regular_expression, "re.match", "regular", "str.contains"),
     ("random numbers", random_module, "random.choice", "random.choice", "seeded generator"),

@@ -20,6 +20,7 @@ from llvmlite import ir
 from numba.core import types
 
 from dataflare_vec.compiler.jit.abi.elements import kernel_type_of
+from dataflare_vec.compiler.jit.types.clocks import ClockType, FoldedTimeType, ZoneType
 from dataflare_vec.compiler.jit.types.strings import ViewType
 from dataflare_vec.compiler.jit.types.wide_integers import NaturalType
 
@@ -56,10 +57,12 @@ class Output:
 
 def scalar_leaves(ty: types.Type) -> list[types.Type]:
     """Return the scalars of a constant's type, depth first; each takes one argument."""
-    if isinstance(ty, types.NoneType):
+    if isinstance(ty, types.NoneType | ZoneType):
         return []
-    if isinstance(ty, ViewType):
+    if isinstance(ty, ViewType | FoldedTimeType):
         return [types.int64, types.int64]
+    if isinstance(ty, ClockType):
+        return [types.int64] * 4
     if isinstance(ty, NaturalType):
         return [types.uint64]
     if isinstance(ty, types.BaseTuple):

@@ -32,6 +32,7 @@ from dataflare_vec.compiler.jit.codegen.rows import (
 )
 from dataflare_vec.compiler.jit.codegen.vector_width import prefer_512_bits
 from dataflare_vec.compiler.jit.lowering.strings.arena import release_function
+from dataflare_vec.compiler.jit.types.clocks import ClockType, FoldedTimeType, ZoneType, clock_value
 from dataflare_vec.compiler.jit.types.strings import ViewType
 from dataflare_vec.compiler.jit.types.wide_integers import I128, NaturalType
 
@@ -182,8 +183,11 @@ class LoopBuilder:
         return columns, constants, targets, (tuple(left[:2]), tuple(left[2:4])), left[4]
 
     def _pack_constant(self, builder: Builder, ty: types.Type, leaves: list[ir.Value]) -> ir.Value:
-        if isinstance(ty, types.NoneType):
+        if isinstance(ty, types.NoneType | ZoneType):
             return self.context.get_dummy_value()
+        if isinstance(ty, ClockType | FoldedTimeType):
+            parts = [leaves.pop(0) for _ in scalar_leaves(ty)]
+            return clock_value(self.context, builder, ty, parts)
         if isinstance(ty, ViewType):
             string = cgutils.create_struct_proxy(ty)(self.context, builder)
             string.data = builder.inttoptr(leaves.pop(0), _BYTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, time, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -20,6 +21,7 @@ from dataflare_vec.compiler.jit.lowering.nested.structs import struct_column
 from dataflare_vec.compiler.jit.lowering.strings.column import CategoryColumn, CodeColumn
 from dataflare_vec.compiler.jit.lowering.strings.split import PiecesType
 from dataflare_vec.compiler.jit.lowering.temporal.column import TemporalColumn, result_column, temporal_column
+from dataflare_vec.compiler.jit.types.clocks import type_of_moment, type_of_zone
 from dataflare_vec.compiler.jit.types.strings import (
     StringType,
     ViewType,
@@ -139,6 +141,10 @@ def constant_type(value: Any) -> types.Type:
         return types.boolean
     if isinstance(value, Decimal):
         return DecimalType(digits_of(value)[1])
+    if isinstance(value, (datetime, time)):
+        return type_of_moment(value)
+    if isinstance(value, tzinfo):
+        return type_of_zone(value)
     if type(value) in BY_CLASS:
         return BY_CLASS[type(value)]
     if isinstance(value, str):

@@ -69,6 +69,8 @@ _ANY_CLASS = r"\w+: "
 _CALLS = _ANY_CLASS + r"No implementation of function [^\n]*\s+>>> "
 _GLOBAL = _ANY_CLASS + r"Untyped global name '(?P<name>\w+)': Cannot determine Numba type of "
 _ATTRIBUTE = _ANY_CLASS + r"Unknown attribute '(?P<name>\w+)' of type "
+#: What that is one of `datetime`'s classes.
+_OF_DATES = r"Function\(<class 'datetime\.(?P<class>\w+)'"
 _OPCODE = r"UnsupportedBytecodeError: Use of unsupported opcode "
 
 
@@ -86,8 +88,8 @@ _WHOLE_COLUMN = (
     "`@dfv.column` kernel"
 )
 _DATES = (
-    "annotate the parameter, as `when: datetime.datetime`: its `year`, `weekday()`, differences and so on "
-    "are known then; `date(…)` and its like take whole numbers, `timedelta(…)` floats too"
+    "annotate the parameter, as `when: datetime.datetime`: its `year`, `weekday()`, differences, "
+    "`astimezone(…)`, `strftime(…)` and so on are known then"
 )
 
 #: Something that others are more exact about.
@@ -416,6 +418,30 @@ MISTAKES = (
         "which item is taken is known only at run time, and those of {types} differ in type",
         "take it by a constant, as `pair[0]`, or with `if`; or give the items one type",
         code=r".*\[",
+    ),
+    Mistake(
+        "the time of the machine",
+        _ANY_CLASS + r"Unknown attribute '(?P<name>now|today|utcnow|fromtimestamp)' of type " + _OF_DATES,
+        "`{class}.{name}` depends on the machine's clock or its zone, which no kernel knows: a row would "
+        "differ by when and where it is computed",
+        "bind it as a constant, as `def kernel(when: datetime.datetime, now=…)`",
+        code=r".*\.{name}",
+    ),
+    Mistake(
+        "what a class of dates can't do",
+        _ATTRIBUTE + _OF_DATES,
+        "compiled code has no `{name}` of `datetime.{class}`",
+        "there are `strptime`, `fromisoformat`, `fromordinal`, `fromisocalendar`, `combine`, "
+        "`fromtimestamp(x, tz)`, and `{class}(…)` itself",
+        code=r".*\.{name}",
+    ),
+    Mistake(
+        "what dates can't do",
+        _ATTRIBUTE + r"datetime\.(?P<class>\w+)",
+        "a `{class}` has no `{name}` in compiled code",
+        "write it with its parts (`year`, `hour`, `weekday()`), differences, `replace(…)`, `strftime(…)` or "
+        "`isoformat()`; " + _PYTHON,
+        code=_METHOD,
     ),
     Mistake(
         "an attribute of a class",

@@ -49,6 +49,7 @@ from dataflare_vec.compiler.jit.passes.exact_integers import compute_exactly
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, read_attributes
+from dataflare_vec.compiler.jit.passes.named_zones import make_zones
 from dataflare_vec.compiler.jit.passes.optional import compare_none
 from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions
 from dataflare_vec.compiler.jit.passes.recursion import Depth
@@ -541,6 +542,7 @@ def _make_pipeline(
             changed = drop_arguments(state.func_ir)
             changed |= forget_exceptions(state.func_ir)
             changed |= look_in_loops(state.func_ir)
+            changed |= make_zones(state.func_ir, _outer_value)
             changed |= compute_wide(state.func_ir, state.args)
             changed |= read_attributes(state.func_ir)
             changed |= give_defaults(state.func_ir, _outer_value)

@@ -1,7 +1,7 @@
 """Numba types of dates, instants, spans and times of day: an integer each, days or microseconds.
 
 Microseconds, because that is what Python's `datetime` knows: whatever unit a column has, the kernel computes
-what its plain Python function would. Instants have no time zone; of a column in UTC they are UTC.
+what its plain Python function would. These have no time zone; those that do are in `types.clocks`.
 """
 
 from __future__ import annotations
@@ -9,24 +9,31 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING, Any
 
+from llvmlite import ir
 from numba.core import types
 from numba.core.datamodel import models
 from numba.core.imputils import lower_constant
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import intrinsic, register_model
 
-from dataflare_vec.definition.python_values import is_long, is_naive, ticks_of
+from dataflare_vec.definition.python_values import is_long, ticks_of
 
 if TYPE_CHECKING:
-    from dataflare_vec.compiler.jit.types.numba_types import Builder, Context, TypingContext
+    from dataflare_vec.compiler.jit.types.numba_types import (
+        Builder,
+        Context,
+        Signature,
+        TypingContext,
+        Values,
+    )
 
 
 class TemporalType(types.Type):  # type: ignore[misc]
     """What a value of one of `datetime`'s classes is in a kernel."""
 
-    def __init__(self, python: type) -> None:
+    def __init__(self, python: type, name: str = "") -> None:
         self.python = python
-        super().__init__(name=f"datetime.{python.__name__}")
+        super().__init__(name=name or f"datetime.{python.__name__}")
 
 
 class DateType(TemporalType):
@@ -70,23 +77,28 @@ def _constant(python: type, kind: type) -> None:
 
     @typeof_impl.register(python)
     def typeof(value: Any, context: Any) -> TemporalType | None:
-        return None if is_long(value) or not is_naive(value) else BY_CLASS[python]
+        return None if is_long(value) or type(value) is not python else BY_CLASS[python]
 
     @lower_constant(kind)
     def lower(context: Context, builder: Builder, ty: types.Type, value: Any) -> Any:
         return context.get_constant(types.int64, ticks_of(value))
 
 
-for _kind, _type in zip((DateType, DatetimeType, TimedeltaType, TimeType), BY_CLASS.values(), strict=True):
+for _kind, _type in ((DateType, date), (TimedeltaType, span)):
     _constant(_type.python, _kind)
 
 
 @intrinsic
 def ticks(typing_context: TypingContext, value: Any) -> Any:
-    """Return a value's days or microseconds."""
+    """Return a value's days or microseconds; of a clock, what it shows."""
     if not isinstance(value, TemporalType):
         return None
-    return types.int64(value), lambda context, builder, signature, arguments: arguments[0]
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        (found,) = arguments
+        return builder.extract_value(found, 0) if isinstance(found.type, ir.BaseStructType) else found
+
+    return types.int64(value), generate
 
 
 def _maker(kind: TemporalType) -> Any:

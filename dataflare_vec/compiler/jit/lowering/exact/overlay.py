@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from dataflare_vec.compiler.jit.types.numba_types import TypingContext
 
-#: Python's function → its overlay.
-OVERLAYS: dict[Any, Overlay] = {}
+#: Python's function → its overlay, or a function of ours that stands for it whatever its arguments are.
+OVERLAYS: dict[Any, Any] = {}
 
 
 class Overlay:

@@ -143,7 +143,7 @@ def _type(kind: types.Type) -> Any:
     if own or isinstance(
         kind, types.Number | types.Boolean | types.NoneType | types.SliceType | types.CPointer
     ):
-        return str(kind)
+        return str(kind.key) if own else str(kind)
     raise _NotStored
 
 

@@ -43,6 +43,7 @@ from dataflare_vec.compiler.jit.types.strings import (
     offset_by,
     utf8_string,
 )
+from dataflare_vec.compiler.jit.types.temporal import TemporalType
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
 
 _EMPTY = StringConstant("")
@@ -116,6 +117,8 @@ def format_of(value, spec=""):
 @operation(format_of, prefer_literal=True)
 def _format_of(value, spec=_EMPTY):
     wanted = getattr(spec, "value", getattr(spec, "literal_value", spec))
+    if isinstance(value, TemporalType) and wanted != "":  # see `temporal.text.writing`
+        return None
     if isinstance(wanted, types.Type):
         if is_string(wanted):
             msg = "a kernel's format has to be a constant"

@@ -52,8 +52,14 @@ def checked_instant(microseconds):
     return as_instant(microseconds)
 
 
-def _binary(function, table):
-    """Give an operator its implementations, by the types on its two sides; what may be None is unwrapped."""
+def binary(function, choose):
+    """Give an operator its implementations; what may be None is unwrapped.
+
+    Parameters
+    ----------
+    choose
+        Returns the implementation for the types on the two sides, or None.
+    """
 
     @overload(function, jit_options=_INLINE)
     def implementation(a, b):
@@ -62,12 +68,8 @@ def _binary(function, table):
             return None
         if types.float32 in (left, right):  # with which NumPy, and so the plain function, rounds otherwise
             return None
-        fitting = [
-            found
-            for (first, second), found in table.items()
-            if isinstance(left, first) and isinstance(right, second)
-        ]
-        if not fitting:
+        found = choose(left, right)
+        if found is None:
             return None
         if left is not a and right is not b:
             return lambda a, b: function(value_of(a), value_of(b))
@@ -75,7 +77,23 @@ def _binary(function, table):
             return lambda a, b: function(value_of(a), b)
         if right is not b:
             return lambda a, b: function(a, value_of(b))
-        return fitting[0]
+        return found
+
+
+def _binary(function, table):
+    """Give an operator the implementations of a table, by the types on its two sides."""
+
+    def choose(left, right):
+        return next(
+            (
+                found
+                for (first, second), found in table.items()
+                if isinstance(left, first) and isinstance(right, second)
+            ),
+            None,
+        )
+
+    binary(function, choose)
 
 
 _Date, _Instant, _Span = DateType, DatetimeType, TimedeltaType

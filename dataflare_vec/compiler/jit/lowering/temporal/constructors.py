@@ -9,8 +9,19 @@ import numpy as np
 from numba.core import errors, types
 from numba.extending import overload, register_jitable
 
-from dataflare_vec.compiler.jit.lowering.temporal.civil import DAY, SECOND, days_of, month_length
+from dataflare_vec.compiler.jit.lowering.temporal.civil import (
+    DAY,
+    FIRST_DAY,
+    LAST_DAY,
+    SECOND,
+    days_of,
+    is_leap,
+    month_length,
+    weekday,
+)
+from dataflare_vec.compiler.jit.lowering.temporal.clocks import placed
 from dataflare_vec.compiler.jit.lowering.temporal.spans import product, total, whole
+from dataflare_vec.compiler.jit.types.clocks import make_folded_time
 from dataflare_vec.compiler.jit.types.temporal import as_date, as_instant, as_span, as_time
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
 from dataflare_vec.definition.python_values import TOO_LONG
@@ -19,7 +30,8 @@ _INLINE = {"forceinline": True}
 
 
 @register_jitable(forceinline=True)
-def _days(year, month, day):
+def checked_days(year, month, day):
+    """Return the days since 1970 of a date, if Python has it."""
     if year < 1 or year > 9999:
         raise ValueError("year is out of range")
     if month < 1 or month > 12:
@@ -30,7 +42,8 @@ def _days(year, month, day):
 
 
 @register_jitable(forceinline=True)
-def _time(hour, minute, second, microsecond):
+def checked_time(hour, minute, second, microsecond):
+    """Return the microseconds of a time of day, if there is such a time."""
     if hour < 0 or hour > 23:
         raise ValueError("hour must be in 0..23")
     if minute < 0 or minute > 59:
@@ -42,10 +55,46 @@ def _time(hour, minute, second, microsecond):
     return ((hour * 60 + minute) * 60 + second) * SECOND + microsecond
 
 
+@register_jitable(forceinline=True)
+def days_of_iso_week(year, week, day):
+    """Return the day of a week of ISO 8601, Monday is 1; the week may be one before or behind the year."""
+    fourth = checked_days(year, 1, 4)  # which is in week 1
+    return fourth - weekday(fourth) + 7 * (week - 1) + day - 1
+
+
+@register_jitable
+def checked_iso_week(year, week, day):
+    """Return the days since 1970 of the day of a week, if Python has it."""
+    first = checked_days(year, 1, 1)
+    long = weekday(first) == 3 or (weekday(first) == 2 and is_leap(year))
+    if week < 1 or week > 53 or (week == 53 and not long):
+        raise ValueError("Invalid week")
+    if day < 1 or day > 7:
+        raise ValueError("Invalid weekday (range is [1, 7])")
+    days = days_of_iso_week(year, week, day)
+    if days < FIRST_DAY or days > LAST_DAY:
+        raise ValueError("year is out of range")
+    return days
+
+
+@register_jitable(forceinline=True)
+def checked_fold(fold):
+    """Return a fold, if it is one."""
+    if fold != 0 and fold != 1:
+        raise ValueError("fold must be either 0 or 1")
+    return fold
+
+
+def is_given(argument):
+    """Whether an argument isn't a default: by its type, while a kernel is compiled."""
+    return isinstance(argument, types.Type) and not isinstance(argument, types.Omitted)
+
+
 _INTEGERS = (types.Integer, WideIntType, types.Boolean, types.Omitted, int)
 
 
-def _check_integers(name, *values):
+def check_integers(name, *values):
+    """Raise if arguments of one of `datetime`'s functions aren't integers."""
     _check(name, "whole numbers", values)
 
 
@@ -65,31 +114,60 @@ def _check(name, what, values):
 @overload(datetime.date, jit_options=_INLINE)
 def date(year, month, day):
     """Make a date."""
-    _check_integers("date", year, month, day)
-    return lambda year, month, day: as_date(_days(whole(year), whole(month), whole(day)))
+    check_integers("date", year, month, day)
+    return lambda year, month, day: as_date(checked_days(whole(year), whole(month), whole(day)))
 
 
 @overload(datetime.datetime, jit_options=_INLINE)
-def instant(year, month, day, hour=0, minute=0, second=0, microsecond=0):
+def instant(year, month, day, hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0):
     """Make an instant."""
-    _check_integers("datetime", year, month, day, hour, minute, second, microsecond)
+    check_integers("datetime", year, month, day, hour, minute, second, microsecond, fold)
+    if not is_given(tzinfo) and not is_given(fold):
 
-    def make(year, month, day, hour=0, minute=0, second=0, microsecond=0):
-        days = _days(whole(year), whole(month), whole(day))
-        return as_instant(days * DAY + _time(whole(hour), whole(minute), whole(second), whole(microsecond)))
+        def make(year, month, day, hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0):
+            days = checked_days(whole(year), whole(month), whole(day))
+            time = checked_time(whole(hour), whole(minute), whole(second), whole(microsecond))
+            return as_instant(days * DAY + time)
 
-    return make
+        return make
+
+    def make_placed(year, month, day, hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0):
+        days = checked_days(whole(year), whole(month), whole(day))
+        time = checked_time(whole(hour), whole(minute), whole(second), whole(microsecond))
+        return placed(days * DAY + time, checked_fold(whole(fold)), tzinfo)
+
+    return make_placed
 
 
 @overload(datetime.time, jit_options=_INLINE)
-def time(hour=0, minute=0, second=0, microsecond=0):
+def time(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0):
     """Make a time of day."""
-    _check_integers("time", hour, minute, second, microsecond)
+    check_integers("time", hour, minute, second, microsecond, fold)
+    check_no_zone(tzinfo)
+    if not is_given(fold):
 
-    def make(hour=0, minute=0, second=0, microsecond=0):
-        return as_time(_time(whole(hour), whole(minute), whole(second), whole(microsecond)))
+        def make(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0):
+            return as_time(checked_time(whole(hour), whole(minute), whole(second), whole(microsecond)))
 
-    return make
+        return make
+
+    def make_folded(hour=0, minute=0, second=0, microsecond=0, tzinfo=None, fold=0):
+        wall = checked_time(whole(hour), whole(minute), whole(second), whole(microsecond))
+        return make_folded_time(wall, checked_fold(whole(fold)))
+
+    return make_folded
+
+
+def check_no_zone(tzinfo):
+    """Raise if a time of day is to have a time zone, which no column has."""
+    if is_given(tzinfo) and not isinstance(tzinfo, types.NoneType):
+        raise errors.TypingError(NO_ZONED_TIME)
+
+
+NO_ZONED_TIME = (
+    "a time of day has no time zone in a kernel: make a datetime of it, as "
+    "`datetime.datetime.combine(day, time, tzinfo=…)`"
+)
 
 
 # -- spans --------------------------------------------------------------------------------------------------
