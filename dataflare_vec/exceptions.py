@@ -5,6 +5,7 @@ Whoever has something to decide asks the class and the fields; the message is fo
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec._util.public_pickles import by_public_name
@@ -327,6 +328,37 @@ class KernelCompileError(PluginError, TypeError):
             for_what = f"the columns ({columns})"
         lines = [f"{what} can't be compiled for {for_what}", *self.excerpt, f"  reason: {self.reason}"]
         return "\n".join([*lines, f"  try: {spelled(self.hint, spell)}"] if self.hint else lines)
+
+
+@by_public_name
+class KernelPatternError(KernelCompileError, re.error):
+    """A pattern in a kernel isn't a regular expression; it is an `re.error` as well.
+
+    Attributes
+    ----------
+    plugin, reason, part, columns, excerpt, numba_message, fallback, hint
+        As in `KernelCompileError`.
+    msg, pattern, pos, lineno, colno
+        As in `re.error`: what is wrong, with which pattern, and where.
+    """
+
+    def __init__(
+        self,
+        problem: str = "",
+        *,
+        msg: str = "",
+        pattern: str | bytes | None = None,
+        pos: int | None = None,
+        lineno: int | None = None,
+        colno: int | None = None,
+        **fields: Any,
+    ) -> None:
+        self.msg = msg
+        self.pattern = pattern
+        self.pos = pos
+        self.lineno = lineno  # type: ignore[assignment]  # None where Python has none either
+        self.colno = colno  # type: ignore[assignment]
+        super().__init__(problem, **fields)
 
 
 @by_public_name

@@ -5,6 +5,7 @@ Compiled code has the value that is there when it is compiled.
 
 from __future__ import annotations
 
+import re
 from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
@@ -21,7 +22,7 @@ class NotReadable(LookupError):
 
 
 def attribute(owner: Any, name: str) -> Any:
-    """Return an attribute of a module, a class, an enumeration or its member, or a dataclass's instance.
+    """Return an attribute of a module, a class, an enumeration or its member, a dataclass's, a pattern.
 
     Raises
     ------
@@ -39,6 +40,9 @@ def attribute(owner: Any, name: str) -> Any:
             return vars(owner)[name]
     elif isinstance(owner, Enum):
         if name == "name" or (name == "value" and _has_plain_value(type(owner))):
+            return getattr(owner, name)
+    elif isinstance(owner, re.Pattern):
+        if name in ("pattern", "flags", "groups"):
             return getattr(owner, name)
     elif isinstance(owner, EnumMeta):
         if name in owner.__members__:

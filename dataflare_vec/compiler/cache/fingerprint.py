@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import builtins
 import dis
+import re
 import struct
 import sys
 import time as clock
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 #: Packages whose versions are part of every key: what lies in them is known by its name.
 VERSIONED = frozenset(
     {
-        *("builtins", "cmath", "datetime", "decimal", "itertools", "math", "operator"),
+        *("builtins", "cmath", "datetime", "decimal", "itertools", "math", "operator", "re"),
         *("llvmlite", "numba", "numpy", "zoneinfo"),
     }
 )
@@ -162,6 +163,8 @@ class Reader:
         elif kind is dict and all(type(key) in _SCALARS for key in value):
             self.watches.items(value)
             self._dict(value, name)
+        elif kind is re.Pattern:
+            self._write("pattern", repr(value.pattern), value.flags)
         elif kind is CodeType:
             self._code(value, name)
         elif isinstance(value, type):

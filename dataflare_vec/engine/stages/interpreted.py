@@ -26,6 +26,7 @@ from dataflare_vec.exceptions import (
     BindingError,
     InterpretedWarning,
     KernelCompileError,
+    KernelPatternError,
     KernelResultError,
     PluginError,
 )
@@ -61,6 +62,8 @@ def prepare_or_interpret(binding: Binding, dtypes: Sequence[Any]) -> Prepared | 
         return known
     try:
         return prepare(binding, dtypes)
+    except KernelPatternError:
+        raise  # the interpreter wouldn't take it either
     except (KernelCompileError, KernelResultError, BindingError) as error:
         by_parameter = {}
         for item, dtype in zip(binding.columns, dtypes, strict=True):

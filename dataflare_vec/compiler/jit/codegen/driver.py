@@ -31,6 +31,8 @@ from dataflare_vec.compiler.jit.lowering import vectors as vectors  # likewise
 from dataflare_vec.compiler.jit.lowering.containers import no_cast_warnings
 from dataflare_vec.compiler.jit.lowering.math.emit import Mode
 from dataflare_vec.compiler.jit.lowering.nested import named as named  # likewise
+from dataflare_vec.compiler.jit.lowering.regex import matches as matches  # likewise
+from dataflare_vec.compiler.jit.lowering.regex import patterns as patterns  # likewise
 from dataflare_vec.compiler.jit.lowering.strings import methods as methods  # registers them with Numba
 from dataflare_vec.compiler.jit.lowering.strings.arena import uses_arena
 from dataflare_vec.compiler.jit.lowering.strings.column import narrow

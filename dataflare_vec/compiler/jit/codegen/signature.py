@@ -22,6 +22,7 @@ from dataflare_vec.compiler.jit.lowering.strings.column import CategoryColumn, C
 from dataflare_vec.compiler.jit.lowering.strings.split import PiecesType
 from dataflare_vec.compiler.jit.lowering.temporal.column import TemporalColumn, result_column, temporal_column
 from dataflare_vec.compiler.jit.types.clocks import type_of_moment, type_of_zone
+from dataflare_vec.compiler.jit.types.regex import MatchType
 from dataflare_vec.compiler.jit.types.strings import (
     StringType,
     ViewType,
@@ -301,6 +302,8 @@ def _not_a_column(value: types.Type, position: int | None) -> KernelResultError:
         )
     elif isinstance(value, types.Complex):
         got, hint = "a complex number", "return `z.real, z.imag` as two columns, or `abs(z)`"
+    elif isinstance(value, MatchType):
+        got, hint = "a match", "return its groups, as `m[1]`, or `m is not None`"
     elif isinstance(value, PiecesType):
         got = "all pieces of a `split`"
         hint = 'return them as `list(s.split(","))`, one, as `s.split(",")[0]`, or several as a tuple'

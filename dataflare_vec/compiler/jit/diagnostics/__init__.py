@@ -13,7 +13,7 @@ from dataflare_vec.compiler.jit.diagnostics.inferred import infer_names
 from dataflare_vec.compiler.jit.diagnostics.mistakes import recognise
 from dataflare_vec.compiler.jit.diagnostics.source import Source, place
 from dataflare_vec.definition.plugin import plain
-from dataflare_vec.exceptions import KernelCompileError
+from dataflare_vec.exceptions import KernelCompileError, KernelPatternError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -90,15 +90,19 @@ def explain_function(
         types = [f"{name} is {known[name]}" for name in here or variables]
         if types:
             lines.append(f"  where {', '.join(types)}")
-    return KernelCompileError(
-        plugin=name,
-        part=part,
-        columns=None if columns is None else {name: str(dtype) for name, dtype in columns.items()},
-        excerpt=lines,
-        reason=found.reason,
-        hint=found.advice,
-        numba_message=text,
-    )
+    about: dict[str, Any] = {
+        "plugin": name,
+        "part": part,
+        "columns": None if columns is None else {name: str(dtype) for name, dtype in columns.items()},
+        "excerpt": lines,
+        "reason": found.reason,
+        "hint": found.advice,
+        "numba_message": text,
+    }
+    if isinstance(error, re.error):
+        names = ("msg", "pattern", "pos", "lineno", "colno")
+        return KernelPatternError(**about, **{name: getattr(error, name) for name in names})
+    return KernelCompileError(**about)
 
 
 def _locate(text: str, function: Callable[..., Any]) -> tuple[Callable[..., Any], int | None]:

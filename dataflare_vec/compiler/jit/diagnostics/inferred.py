@@ -65,6 +65,8 @@ def infer_names(function: Callable[..., Any], arguments: Sequence[Any]) -> dict[
 
 
 _WORDS = (
+    (r"OptionalType\(match of pattern \w+ in (?:string(?:\[ascii\])?|bytes view)\)", "a match or None"),
+    (r"(match|pattern)(?: of pattern)? [0-9a-f]{32}(?: in (?:string(?:\[ascii\])?|bytes view))?", r"a \1"),
     (r"pieces\([^()]*\)|List\((string(?:\[ascii\])?), \w+\)", "list of str"),
     (r"DictType\[undefined,undefined\]", "an empty dict"),
     (r"bytes view", "bytes"),

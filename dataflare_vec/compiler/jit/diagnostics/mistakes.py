@@ -92,6 +92,12 @@ _DATES = (
     "`astimezone(…)`, `strftime(…)` and so on are known then"
 )
 
+_REGEX_CALL = r"(?:re\.)?(?:search|match|fullmatch|compile|split|findall|finditer|subn?)\("
+_PATTERNS = (
+    "use `search`, `match` and `fullmatch` of `re` or of a compiled pattern, and `group`, `groups`, `start`, "
+    "`end` and `span` of what they return; " + _PYTHON
+)
+
 #: Something that others are more exact about.
 _VAGUE = "wrong arguments of a function"
 
@@ -137,6 +143,53 @@ MISTAKES = (
         r"\w+: <numba\.core\.base\.OverloadSelector[^\n]*\((?:List|Set)\(",
         "a list or set made outside of the kernel isn't supported in compiled code, since it may change",
         "make it a tuple or a frozenset, or make it in the kernel",
+    ),
+    # -- regular expressions --------------------------------------------------------------------------------
+    Mistake(
+        "no pattern",
+        r"(?:error|PatternError): (?P<problem>[^\n]*)",
+        "the pattern isn't a regular expression: {problem}",
+        "correct it; outside of kernels `re.compile(…)` says the same",
+        code=_REGEX_CALL,
+    ),
+    Mistake(
+        "a pattern that can't be compiled",
+        r"(?s:.*?)the pattern (?P<pattern>[^\n]*) can't be compiled: (?P<what>[^\n;]*); (?P<advice>[^\n]*)",
+        "{what}",
+        "{advice}",
+        code=_REGEX_CALL,
+    ),
+    Mistake(
+        "a pattern that isn't known",
+        r"(?s:.*?)the (?P<what>\w+) of `re\.(?P<name>\w+)` (?:is|are) known at run time",
+        "the {what} of `re.{name}` must be known while the kernel is compiled",
+        "write it as a constant, or as a global outside of the kernel; between a few choose with `if`",
+        code=r"(?:re\.)?{name}\(",
+    ),
+    Mistake(
+        "a group that isn't there",
+        r"(?s:.*?)the pattern (?P<pattern>[^\n]*) has no group (?P<group>[^\n]*), but (?P<known>[^\n]*)",
+        "the pattern {pattern} has no group {group}",
+        "it has the groups {known}",
+    ),
+    Mistake(
+        "a group that isn't known",
+        r"(?s:.*?)the group of a match is known at run time",
+        "which group of a match is meant must be known while the kernel is compiled",
+        "write its number or its name: `m[1]`, `m[\"name\"]`; between a few choose with `if`",
+    ),
+    Mistake(
+        "a pattern of another kind of text",
+        r"(?s:.*?)a pattern of (?P<own>strings|bytes) can't be searched for in (?P<other>[^\n]*)",
+        "a pattern of {own} can't be searched for in {other}",
+        "write the pattern as `rb\"…\"` for bytes and as `r\"…\"` for strings, or convert what is searched",
+    ),
+    Mistake(
+        "a method of patterns or matches",
+        _ATTRIBUTE + r"(?:OptionalType\()?(?P<kind>pattern|match)\b",
+        "`{name}` of a {kind} isn't supported in compiled code",
+        _PATTERNS,
+        code=_METHOD,
     ),
     # -- names ----------------------------------------------------------------------------------------------
     Mistake(
@@ -238,11 +291,10 @@ MISTAKES = (
         code=_METHOD,
     ),
     Mistake(
-        "regular expressions",
+        "a function of re",
         _ATTRIBUTE + r"Module\(<module '(?P<module>re)'",
-        "regular expressions aren't supported in compiled code",
-        "match with Polars and bind the result, as `found=pl.col(…).str.contains(…)`, or use an expression "
-        "plugin; " + _PYTHON,
+        "`re.{name}` isn't supported in compiled code",
+        _PATTERNS,
         code=_METHOD,
     ),
     Mistake(
@@ -368,14 +420,6 @@ MISTAKES = (
         "a value is {one} on one path and {other} on another",
         "give it one type on every path, or use two variables",
         code=r"(?:{name} = |\w+ = .* if |.* if )",
-    ),
-    Mistake(
-        "a condition with walrus",
-        _ANY_CLASS + r"Type of variable '[^']*' cannot be determined",
-        "Numba can't infer the type of `{walrus}` within a condition",
-        "assign it on a line of its own before",
-        code=r"\((?P<walrus>\w+ := .*)\)$",
-        needs_code=True,
     ),
     Mistake(
         "an empty list or dict",

@@ -125,7 +125,7 @@ def replace_tests(func_ir: FunctionIR) -> None:
                 call.func, call.args = names[0], [call.args[0], names[1]]
             body.append(statement)
         block.body = body
-    _drop(func_ir, sources)
+    drop_unread(func_ir, sources)
 
 
 def _tested(func_ir: FunctionIR, call: Any) -> Any:
@@ -137,8 +137,8 @@ def _tested(func_ir: FunctionIR, call: Any) -> Any:
     return _classes(func_ir, call.args[1])
 
 
-def _drop(func_ir: FunctionIR, names: set[str]) -> None:
-    """Drop what made classes, and nothing uses any more: Numba doesn't know all of them."""
+def drop_unread(func_ir: FunctionIR, names: set[str]) -> None:
+    """Drop what made classes and the like, and nothing uses any more: Numba doesn't know all of them."""
     while names:
         statements = [statement for block in func_ir.blocks.values() for statement in block.body]
         used = {name for s in statements if not isinstance(s, ir.Del) for name in _read(s)}

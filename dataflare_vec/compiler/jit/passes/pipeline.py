@@ -44,6 +44,7 @@ from dataflare_vec.compiler.jit.lowering.nested.defaults import give_defaults
 from dataflare_vec.compiler.jit.lowering.strings.constants import constant, replace_strings
 from dataflare_vec.compiler.jit.lowering.strings.formats import mark_formats
 from dataflare_vec.compiler.jit.lowering.strings.members import kept_members, refuse, shows
+from dataflare_vec.compiler.jit.passes.assigned_values import read_assigned
 from dataflare_vec.compiler.jit.passes.definite_assignment import CheckDefiniteAssignment
 from dataflare_vec.compiler.jit.passes.exact_integers import compute_exactly
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
@@ -51,6 +52,7 @@ from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, read_attributes
 from dataflare_vec.compiler.jit.passes.named_zones import make_zones
 from dataflare_vec.compiler.jit.passes.optional import compare_none
+from dataflare_vec.compiler.jit.passes.patterns import compile_patterns
 from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions
 from dataflare_vec.compiler.jit.passes.recursion import Depth
 from dataflare_vec.compiler.jit.passes.single_precision import keep_single
@@ -490,12 +492,13 @@ class _NoteTexts(FunctionPass):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _Translate(TranslateByteCode):  # type: ignore[misc]
-    """From bytecode to Numba's IR; f-strings with a format too."""
+    """From bytecode to Numba's IR; f-strings with a format too, and ``:=`` within conditions."""
 
     _name = "dfv_translate_bytecode"
 
     def run_pass(self, state: Any) -> bool:
         mark_formats(state.bc)
+        read_assigned(state.bc)
         super().run_pass(state)
         replace_tests(state.func_ir)
         return True
@@ -544,6 +547,7 @@ def _make_pipeline(
             changed |= look_in_loops(state.func_ir)
             changed |= make_zones(state.func_ir, _outer_value)
             changed |= compute_wide(state.func_ir, state.args)
+            changed |= compile_patterns(state.func_ir)
             changed |= read_attributes(state.func_ir)
             changed |= give_defaults(state.func_ir, _outer_value)
             changed |= replace_strings(state.func_ir)

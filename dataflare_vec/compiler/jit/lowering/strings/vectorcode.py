@@ -33,18 +33,20 @@ _I1, _I8, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 _BYTES = _I8.as_pointer()
 
 
-def _has(feature: str) -> bool:
+def has(feature: str) -> bool:
+    """Whether the processor that code is made for has a feature."""
     return f"+{feature}" in cpu_target.target_context.codegen()._tm_features.split(",")
 
 
-def _all_lanes(builder: Builder, byte: ir.Value, lanes: int) -> ir.Value:
+def all_lanes(builder: Builder, byte: ir.Value, lanes: int) -> ir.Value:
+    """Return a vector with a byte in all lanes."""
     vector = ir.VectorType(_I8, lanes)
     undefined = ir.Constant(vector, ir.Undefined)
     one = builder.insert_element(undefined, byte, _I32(0))
     return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(_I32, lanes), None))
 
 
-def _load_some(builder: Builder, address: ir.Value, there: ir.Value) -> ir.Value:
+def load_some(builder: Builder, address: ir.Value, there: ir.Value) -> ir.Value:
     """Return as many bytes as ``there`` has bits; those whose bit isn't set aren't read, and are 0."""
     lanes = there.type.width
     vector, mask = ir.VectorType(_I8, lanes), ir.VectorType(_I1, lanes)
@@ -55,7 +57,7 @@ def _load_some(builder: Builder, address: ir.Value, there: ir.Value) -> ir.Value
     return builder.call(masked, arguments)
 
 
-def _bits(builder: Builder, lanes: ir.Value) -> ir.Value:
+def lane_bits(builder: Builder, lanes: ir.Value) -> ir.Value:
     """Return a bool of each lane as the bits of a word."""
     count = lanes.type.count
     bits = builder.bitcast(lanes, ir.IntType(count))
@@ -67,7 +69,7 @@ def _first(builder: Builder, count: ir.Value) -> ir.Value:
     return builder.lshr(_I64(-1), builder.sub(_I64(LANES), count))
 
 
-def _bits_below(builder: Builder, count: ir.Value) -> ir.Value:
+def bits_below(builder: Builder, count: ir.Value) -> ir.Value:
     """Return a word whose ``count`` lowest bits are set, of 0 to 255: from 64 on all are."""
     function = ir.FunctionType(_I64, [_I64, _I64])
     first = cgutils.get_or_insert_function(builder.module, function, "llvm.x86.bmi.bzhi.64")
@@ -80,7 +82,7 @@ def _load_two(builder: Builder, data: ir.Value, nbytes: ir.Value) -> list[ir.Val
     less = cgutils.get_or_insert_function(builder.module, function, "llvm.usub.sat.i64")
     second = builder.call(less, [nbytes, _I64(LANES)])
     return [
-        _load_some(builder, builder.gep(data, [_I64(at)]), _bits_below(builder, count))
+        load_some(builder, builder.gep(data, [_I64(at)]), bits_below(builder, count))
         for at, count in ((0, nbytes), (LANES, second))
     ]
 
@@ -107,11 +109,11 @@ def is_ascii(module: ir.Module) -> ir.Function:
         builder.ret(builder.icmp_unsigned("==", builder.bitcast(high, width), width(0)))
 
     lanes = 16
-    if _has("avx512bw"):
+    if has("avx512bw"):
         lanes = LANES
         # A branch that is known early: by it the processor predicts what a search of the text will do.
         with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(LANES))):
-            answer(_load_some(builder, data, _bits_below(builder, nbytes)))
+            answer(load_some(builder, data, bits_below(builder, nbytes)))
         with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(_TWO))):
             answer(builder.or_(*_load_two(builder, data, nbytes)))
     else:
@@ -133,9 +135,9 @@ def word(module: ir.Module) -> ir.Function:
     function, builder = define(module, "dfv.word", _I64, [_BYTES, _I64])
     if builder is None:
         return function
-    if _has("avx512bw") and _has("avx512vl"):
+    if has("avx512bw") and has("avx512vl"):
         there = builder.trunc(_first(builder, function.args[1]), _I8)
-        builder.ret(builder.bitcast(_load_some(builder, function.args[0], there), _I64))
+        builder.ret(builder.bitcast(load_some(builder, function.args[0], there), _I64))
     else:
         builder.ret(builder.trunc(builder.call(payload(module), function.args), _I64))
     return function
@@ -143,7 +145,7 @@ def word(module: ir.Module) -> ir.Function:
 
 def most_places() -> int:
     """Return how many places `matches` looks at at a time."""
-    return LANES if _has("avx512bw") else LANES // 2
+    return LANES if has("avx512bw") else LANES // 2
 
 
 def matches(module: ir.Module) -> ir.Function:
@@ -160,14 +162,14 @@ def matches(module: ir.Module) -> ir.Function:
     def found(at: ir.Value, lanes: int, read: Callable[[ir.Value], ir.Value]) -> ir.Value:
         here = builder.gep(data, [at])
         same = [
-            builder.icmp_unsigned("==", read(address), _all_lanes(builder, byte, lanes))
+            builder.icmp_unsigned("==", read(address), all_lanes(builder, byte, lanes))
             for address, byte in ((here, first), (builder.gep(here, [behind]), last))
         ]
-        return _bits(builder, builder.and_(*same))
+        return lane_bits(builder, builder.and_(*same))
 
     if most_places() == LANES:
         there = _first(builder, places)
-        some = found(_I64(0), LANES, lambda address: _load_some(builder, address, there))
+        some = found(_I64(0), LANES, lambda address: load_some(builder, address, there))
         builder.ret(builder.and_(some, there))
         return function
     for lanes in (most_places(), 16, 8, 4, 1):
@@ -203,17 +205,17 @@ def _change(
     to, data, nbytes, *given = function.args
 
     def write(at: ir.Value, lanes: int, bytes_: ir.Value) -> None:
-        vectors = [_all_lanes(builder, byte, lanes) for byte in given]
+        vectors = [all_lanes(builder, byte, lanes) for byte in given]
         store(builder, changed(builder, bytes_, vectors), to, at)
 
-    if _has("avx512bw"):
+    if has("avx512bw"):
         with builder.if_then(builder.icmp_unsigned("<=", nbytes, _I64(_TWO))):
             for i, bytes_ in enumerate(_load_two(builder, data, nbytes)):
                 write(_I64(i * LANES), LANES, bytes_)
             builder.ret_void()
         with cgutils.for_range_slice(builder, _I64(0), nbytes, _I64(LANES), _I64) as (at, _):
-            there = _first(builder, _fewer(builder, builder.sub(nbytes, at)))
-            write(at, LANES, _load_some(builder, builder.gep(data, [at]), there))
+            there = _first(builder, fewer(builder, builder.sub(nbytes, at)))
+            write(at, LANES, load_some(builder, builder.gep(data, [at]), there))
         builder.ret_void()
         return function
     for lanes in (16, 1):
@@ -228,7 +230,7 @@ def _change(
     return function
 
 
-def _fewer(builder: Builder, left: ir.Value) -> ir.Value:
+def fewer(builder: Builder, left: ir.Value) -> ir.Value:
     """Return ``left``, but not more than a vector has lanes."""
     return builder.select(builder.icmp_unsigned("<", left, _I64(LANES)), left, _I64(LANES))
 
@@ -238,7 +240,7 @@ def copy_some(builder: Builder, to: ir.Value, data: ir.Value, nbytes: ir.Value, 
 
     All of a few are read before the first is written; a call takes longer than the copy.
     """
-    if _has("avx512bw"):
+    if has("avx512bw"):
         few = builder.icmp_unsigned("<=", nbytes, _I64(_TWO))
         fits = builder.icmp_unsigned(">=", room, _I64(_TWO))
         with builder.if_then(builder.and_(few, fits)):
@@ -291,12 +293,12 @@ def leave_out(module: ir.Module) -> ir.Function:
     to, data, nbytes, byte = function.args
     written = cgutils.alloca_once_value(builder, _I64(0))
     # Neither way has a branch that text could mislead.
-    if _has("avx512vbmi2"):
+    if has("avx512vbmi2"):
         with cgutils.for_range_slice(builder, _I64(0), nbytes, _I64(LANES), _I64) as (at, _):
-            there = _first(builder, _fewer(builder, builder.sub(nbytes, at)))
-            bytes_ = _load_some(builder, builder.gep(data, [at]), there)
-            other = builder.icmp_unsigned("!=", bytes_, _all_lanes(builder, byte, LANES))
-            kept = builder.and_(_bits(builder, other), there)
+            there = _first(builder, fewer(builder, builder.sub(nbytes, at)))
+            bytes_ = load_some(builder, builder.gep(data, [at]), there)
+            other = builder.icmp_unsigned("!=", bytes_, all_lanes(builder, byte, LANES))
+            kept = builder.and_(lane_bits(builder, other), there)
             packed = _compress(builder, bytes_, kept)
             before = builder.load(written)
             store(builder, packed, to, before)
@@ -322,10 +324,10 @@ def few_without(module: ir.Module) -> ir.Function:
     if builder is None:
         return function
     data, nbytes, byte = function.args
-    if _has("avx512vbmi2") and _has("avx512vl"):
-        there = builder.trunc(_bits_below(builder, nbytes), ir.IntType(FEW))
-        bytes_ = _load_some(builder, data, there)
-        other = builder.icmp_unsigned("!=", bytes_, _all_lanes(builder, byte, FEW))
+    if has("avx512vbmi2") and has("avx512vl"):
+        there = builder.trunc(bits_below(builder, nbytes), ir.IntType(FEW))
+        bytes_ = load_some(builder, data, there)
+        other = builder.icmp_unsigned("!=", bytes_, all_lanes(builder, byte, FEW))
         kept = builder.and_(builder.bitcast(other, there.type), there)
         packed = _compress(builder, bytes_, kept)
         low = builder.bitcast(packed, ir.VectorType(_I64, 2))

@@ -1,0 +1,178 @@
+"""Regular expressions before types are inferred: functions of `re` become methods of patterns that are known.
+
+``re.search("a+", s)`` is what ``re.compile("a+").search(s)`` is. A pattern is compiled here, so that a wrong
+one is said to be so before anything else.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from typing import TYPE_CHECKING, Any
+
+from numba.core import ir, ir_utils
+from numba.core.errors import TypingError
+
+from dataflare_vec.compiler.jit.lowering.instances import drop_unread
+from dataflare_vec.compiler.jit.lowering.regex.charsets import ASCII, BYTES
+from dataflare_vec.compiler.jit.lowering.regex.engine import engine_of
+from dataflare_vec.compiler.jit.lowering.regex.program import RefusedPattern
+from dataflare_vec.definition.attributes import NotReadable, attribute
+
+if TYPE_CHECKING:
+    from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
+
+#: Functions of `re` that are methods of a pattern → names of their parameters behind the pattern's.
+_METHODS = {
+    re.search: ("search", ("string", "flags")),
+    re.match: ("match", ("string", "flags")),
+    re.fullmatch: ("fullmatch", ("string", "flags")),
+}
+#: Those that give constants of constants.
+_FOLDED = (re.compile, re.escape)
+
+
+class _NotConstant(Exception):  # not an error: it is known at run time only
+    """A value isn't known while compiling."""
+
+
+def compile_patterns(func_ir: FunctionIR) -> bool:
+    """Replace functions of `re` in the IR of one function; whether there were any.
+
+    Raises
+    ------
+    re.error
+        If a pattern isn't one.
+    TypingError
+        If it isn't a constant, or is one that compiled code doesn't take.
+    """
+    changed = False
+    unused: set[str] = set()
+    for block in func_ir.blocks.values():
+        body: list[Any] = []
+        for statement in block.body:
+            value = getattr(statement, "value", None)
+            if isinstance(value, ir.Global | ir.FreeVar) and isinstance(value.value, re.Pattern):
+                _check(value.value, value.loc)
+            if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr) and value.op == "call":
+                function = _function(func_ir, value)
+                if function in _FOLDED:
+                    unused |= {value.func.name, *_names(value.args, value.kws)}
+                    try:
+                        new = _constant(func_ir, value)
+                    except (_NotConstant, TypeError):
+                        msg = f"the pattern of `re.{function.__name__}` is known at run time"
+                        raise TypingError(msg, loc=value.loc) from None
+                    _set(func_ir, statement, ir.Global(function.__name__, new, value.loc))
+                    if isinstance(new, re.Pattern):
+                        _check(new, value.loc)
+                    changed = True
+                elif function in _METHODS:
+                    unused.add(value.func.name)
+                    body += _method_call(func_ir, block, statement, function, unused)
+                    changed = True
+            body.append(statement)
+        block.body = body
+    drop_unread(func_ir, unused)
+    return changed
+
+
+def _function(func_ir: FunctionIR, call: Any) -> Any:
+    """Return the function of `re` that is called; None if it is none of ours."""
+    try:
+        found = _value(func_ir, call.func)
+        return found if found in _METHODS or found in _FOLDED else None
+    except (_NotConstant, TypeError):  # not hashable
+        return None
+
+
+def _set(func_ir: FunctionIR, statement: Any, value: Any) -> None:
+    old, statement.value = statement.value, value
+    definitions = func_ir._definitions[statement.target.name]
+    definitions[:] = [value if item is old else item for item in definitions]
+
+
+def _names(variables: Any, named: Any = ()) -> set[str]:
+    return {one.name for one in (*variables, *dict(named).values())}
+
+
+def _method_call(
+    func_ir: FunctionIR, block: Any, statement: Any, function: Any, unused: set[str]
+) -> list[Any]:
+    """Turn the call of a function into that of a method; return what goes before."""
+    call = statement.value
+    name, names = _METHODS[function]
+    given = dict(zip(("pattern", *names), call.args, strict=False)) | dict(call.kws)
+    unused |= _names(given[one] for one in ("pattern", "flags") if one in given)
+    flags = _flags(func_ir, given.pop("flags", None), name, call)
+    pattern = _pattern(func_ir, given.pop("pattern", None), flags, name, call)
+    method = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_method"), call.loc)
+    owner = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_pattern"), call.loc)
+    before = [
+        (owner, ir.Global("pattern", pattern, call.loc)),
+        (method, ir.Expr.getattr(owner, name, call.loc)),
+    ]
+    for variable, value in before:
+        func_ir._definitions[variable.name].append(value)
+    _set(func_ir, statement, ir.Expr.call(method, (), tuple(given.items()), call.loc))
+    return [ir.Assign(value, variable, call.loc) for variable, value in before]
+
+
+def _pattern(func_ir: FunctionIR, variable: Any, flags: int, name: str, call: Any) -> re.Pattern[Any]:
+    try:
+        if variable is None:
+            raise _NotConstant
+        pattern = re.compile(_value(func_ir, variable), flags)
+    except (_NotConstant, TypeError):
+        msg = f"the pattern of `re.{name}` is known at run time"
+        raise TypingError(msg, loc=call.loc) from None
+    _check(pattern, call.loc)
+    return pattern
+
+
+def _flags(func_ir: FunctionIR, variable: Any, name: str, call: Any) -> int:
+    try:
+        return 0 if variable is None else int(_value(func_ir, variable))
+    except (_NotConstant, TypeError):
+        msg = f"the flags of `re.{name}` are known at run time"
+        raise TypingError(msg, loc=call.loc) from None
+
+
+def _check(pattern: re.Pattern[Any], loc: Any) -> None:
+    """Raise TypingError if compiled code doesn't take a pattern."""
+    try:
+        alphabet = ASCII if isinstance(pattern.pattern, str) else BYTES
+        engine_of(pattern.pattern, pattern.flags & ~int(re.DEBUG), alphabet).check()
+    except RefusedPattern as error:
+        msg = f"the pattern {pattern.pattern!r} can't be compiled: {error}"
+        raise TypingError(msg, loc=loc) from None
+
+
+def _value(func_ir: FunctionIR, variable: Any) -> Any:
+    """Return the value of a variable that is known: a constant, or what is made of constants alone."""
+    try:
+        definition = ir_utils.get_definition(func_ir, variable)
+    except ir_utils.GuardException:
+        raise _NotConstant from None
+    return _constant(func_ir, definition)
+
+
+def _constant(func_ir: FunctionIR, definition: Any) -> Any:
+    if isinstance(definition, ir.Const | ir.Global | ir.FreeVar):
+        return definition.value
+    if not isinstance(definition, ir.Expr):
+        raise _NotConstant
+    if definition.op == "getattr":
+        try:
+            return attribute(_value(func_ir, definition.value), definition.attr)
+        except NotReadable:
+            raise _NotConstant from None
+    if definition.op == "binop" and definition.fn in (operator.add, operator.or_):
+        return definition.fn(_value(func_ir, definition.lhs), _value(func_ir, definition.rhs))
+    if definition.op == "call":
+        function = _value(func_ir, definition.func)
+        if function in _FOLDED:
+            given = [_value(func_ir, one) for one in definition.args]
+            named = {name: _value(func_ir, one) for name, one in definition.kws}
+            return function(*given, **named)
+    raise _NotConstant
