@@ -100,15 +100,19 @@ def runtime_sources() -> list[Path]:
 def _runtime_objects(command: Sequence[str]) -> dict[str, bytes]:
     """Return the object files of `runtime/` by name; they are the same for all libraries of a target."""
     cached = open_folder()
-    key = digest(linked_by(command).encode(), *(path.read_bytes() for path in runtime_sources())) + _OBJECTS
+    made_by = f"{linked_by(command)} {shlex.join(_FLAGS)}"
+    key = digest(made_by.encode(), *(path.read_bytes() for path in runtime_sources())) + _OBJECTS
     content = None if cached is None else cached.read(key)
     if content is not None:
         found: dict[str, bytes] = pickle.loads(content)  # as safe as the folder is: it holds machine code
         return found
     with TemporaryDirectory(prefix="dataflare_vec-") as folder:
-        sources = [str(path) for path in runtime_sources() if path.suffix == ".c"]
-        _run([*command, *_FLAGS, "-c", *sources], Path(folder))
-        made = {path.name: path.read_bytes() for path in sorted(Path(folder).glob("*.o*"))}
+        made = {}
+        for source in runtime_sources():
+            if source.suffix == ".c":  # one by one: of several `zig` makes one, which is empty for macOS
+                file = Path(folder) / f"{source.stem}.o"
+                _run([*command, *_FLAGS, "-c", str(source), "-o", file.name], Path(folder))
+                made[file.name] = file.read_bytes()
     if cached is not None:
         cached.write(key, pickle.dumps(made))
     return made
