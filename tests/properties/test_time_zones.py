@@ -428,3 +428,17 @@ def test_other_classes_of_zones_are_refused():
         dfv.apply(frame, plugin(used))
     with pytest.raises(dfv.BindingError, match="constant `zone` must be"):
         dfv.apply(frame, plugin(shifted), zone=own)
+
+
+def test_columns_in_a_zone_that_python_does_not_know_are_refused(monkeypatch):
+    def unknown(key):
+        raise zones.UnknownZoneError(f"Python has no time zone {key!r} on this machine: install `tzdata`")
+
+    monkeypatch.setattr(zones, "tzinfo_named", unknown)
+    frame = pl.DataFrame({"t": [dt.datetime(2024, 1, 1)]}).select(
+        pl.col("t").dt.replace_time_zone("Asia/Tokyo")
+    )
+    with pytest.raises(
+        dfv.ColumnTypeError, match="no time zone 'Asia/Tokyo' on this machine: install `tzdata`"
+    ):
+        dfv.apply(frame, plugin(about))
