@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 import dataflare_vec as dfv
 from dataflare_vec.cli import main
+from dataflare_vec.compiler.cache.entry import kept_kernels
 from dataflare_vec.compiler.cache.folder import Folder, open_folder
 from dataflare_vec.polars_plugin import linker, per_machine
 from testing.oracle import plugin
@@ -196,3 +198,22 @@ def test_what_is_captured_is_looked_at_again():
 
 FACTOR = 1.0
 BY_FACTOR = plugin(lambda km: km * FACTOR, name="by_factor")
+
+
+def test_an_overload_of_the_users_is_not_kept(caplog):
+    """Of what its code is made nobody knows: its library goes with the process."""
+    from numba.extending import overload
+
+    def thrice(x):
+        raise NotImplementedError
+
+    @overload(thrice)
+    def _thrice(x):
+        return lambda x: 3 * x
+
+    caplog.set_level(logging.DEBUG, "dataflare_vec.polars_plugin")
+    calling = plugin(lambda km: thrice(km), name="calling")
+    frame = pl.DataFrame({"km": [1.5]})
+    assert frame.select(dfv.expr(calling, native=True)).item() == 4.5
+    assert "native library: isn't kept in the cache: it calls" in caplog.text
+    assert not [one for one in kept_kernels(open_folder()) if "calling" in one.label]

@@ -9,11 +9,15 @@ import sys
 
 import polars as pl
 import pytest
+from built_kernels import BUILT
+from hypothesis import given
+from hypothesis import strategies as st
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, define
 from dataflare_vec.polars_plugin import linker, source
 from testing.oracle import identical, plugin
+from testing.strategies import frames
 
 
 def toll(km, lanes, base=1.0, night=False):
@@ -124,6 +128,23 @@ def test_another_value_needs_no_other_library():
     for base in (0.5, 1e300, -3):
         native = dfv.expr(TOLL, base=base, on_error="null", native=True, schema=FRAME)
         assert identical(FRAME.select(native), FRAME.select(dfv.expr(TOLL, base=base, on_error="null")))
+
+
+CASES = [(one, schemas[-1]) for one, schemas in BUILT.items()][1::4]
+
+
+@pytest.mark.parametrize(("kernel", "schema"), CASES, ids=[kernel.name for kernel, _ in CASES])
+@given(data=st.data())
+def test_columns_of_any_dtype(kernel, schema, data):
+    """Of several pieces, sliced, and with nulls, as the frame says what they are of."""
+    frame = data.draw(frames(st.integers(0, 200), **schema))
+    native = dfv.expr(kernel, "x", "y", on_error="null", native=True, schema=frame)
+    ours = dfv.expr(kernel, "x", "y", on_error="null")
+    assert identical(frame.select(native), frame.select(ours))
+    query = frame.lazy().pipe(dfv.apply, kernel, on_error="null", native=True)
+    expected = frame.pipe(dfv.apply, kernel, on_error="null")
+    assert query.collect_schema() == expected.schema
+    assert identical(query.collect(engine="streaming"), expected)
 
 
 def test_without_a_schema_dtypes_are_those_that_are_assumed():
