@@ -351,14 +351,31 @@ class KernelPatternError(KernelCompileError, re.error):
         pos: int | None = None,
         lineno: int | None = None,
         colno: int | None = None,
-        **fields: Any,
+        plugin: str | None = None,
+        reason: str = "",
+        part: str | None = None,
+        columns: Mapping[str, Any] | None = None,
+        excerpt: Sequence[str] = (),
+        numba_message: str = "",
+        fallback: str = "",
+        hint: str = "",
     ) -> None:
         self.msg = msg
         self.pattern = pattern
         self.pos = pos
         self.lineno = lineno  # type: ignore[assignment]  # None where Python has none either
         self.colno = colno  # type: ignore[assignment]
-        super().__init__(problem, **fields)
+        super().__init__(
+            problem,
+            plugin=plugin,
+            reason=reason,
+            part=part,
+            columns=columns,
+            excerpt=excerpt,
+            numba_message=numba_message,
+            fallback=fallback,
+            hint=hint,
+        )
 
 
 @by_public_name

@@ -145,7 +145,39 @@ def written_array(x):
 
 
 def regular_expression(x):
-    return 1 if re.match("a", "b") else x
+    re.purge()
+    return x
+
+
+def no_pattern(x):
+    return re.search("(", str(x)) is not None
+
+
+def back_reference(x):
+    return re.search(r"(a)\1", str(x)) is not None
+
+
+def pattern_at_run_time(x):
+    return re.search(str(x), "a") is not None
+
+
+def no_such_group(x):
+    m = re.search("(a)", str(x))
+    return m.group(2)
+
+
+def group_at_run_time(x):
+    m = re.search("(a)", str(x))
+    return m.group(int(x))
+
+
+def text_and_bytes(x):
+    return re.search(b"a", str(x)) is not None
+
+
+def match_method(x):
+    m = re.search("(a)", str(x))
+    return m.lastindex
 
 
 def random_module(x):
@@ -214,12 +246,6 @@ def two_types(x):
     if x > 1:
         label = 1
     return len(str(label))
-
-
-def walrus(x):
-    if (y := x * 2) > 3:
-        return y
-    return 0.0
 
 
 def empty_list(x):
@@ -488,7 +514,32 @@ CASES = [
         "`strftime(…)`",
     ),
     ("dates by name", date_name, "date(x, 1, 1)", "takes whole numbers", "smaller one"),
-    ("regular expressions", regular_expression, "re.match", "regular", "str.contains"),
+    ("a function of re", regular_expression, "re.purge", "`re.purge` isn't supported", "`search`, `match`"),
+    (
+        "no pattern",
+        no_pattern,
+        're.search("(", str(x))',
+        "isn't a regular expression: missing ), unterminated",
+        "correct it",
+    ),
+    (
+        "a pattern that can't be compiled",
+        back_reference,
+        r're.search(r"(a)\1", str(x))',
+        "a back-reference",
+        "compare them in the kernel",
+    ),
+    (
+        "a pattern that isn't known",
+        pattern_at_run_time,
+        're.search(str(x), "a")',
+        "the pattern of `re.search` must be known",
+        "as a constant",
+    ),
+    ("a group that isn't there", no_such_group, "", "has no group 2", "the groups 0 to 1"),
+    ("a group that isn't known", group_at_run_time, "", "which group of a match", '`m["name"]`'),
+    ("a pattern of another kind of text", text_and_bytes, "", "a pattern of bytes", '`rb"…"` for bytes'),
+    ("a method of patterns or matches", match_method, "m.lastindex", "`lastindex` of a match", "`group`"),
     ("random numbers", random_module, "random.choice", "random.choice", "seeded generator"),
     (
         "a function that a known module lacks in Numba",
@@ -522,7 +573,6 @@ CASES = [
     ("a loop over a number", loop, "for value in x:", "nothing to loop over", "leave the loop out"),
     ("results of two types", two_results, "", "different types: ", "on every path"),
     ("a variable of two types", two_types, "label = 1", "'low' on one path and 1", "two variables"),
-    ("a condition with walrus", walrus, "y := x * 2", "within a condition", "on a line of its own"),
     ("an empty list or dict", empty_list, "seen = []", "`seen` is empty", "begin with a value"),
     ("text and numbers", text_and_number, 'x < "1"', "strings and numbers", "values of one kind"),
     ("bits of floats", bits, "(x > 1) & x", "work on integers and bools, got bool, float64", "`and`"),

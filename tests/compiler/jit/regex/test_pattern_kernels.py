@@ -205,18 +205,6 @@ def test_a_log_line():
     assert got.rows()[1:] == [(None,) * 4] * 2
 
 
-def test_a_group_is_no_copy():
-    text = "x" * 20 + " " + "y" * 30
-
-    def last(s):
-        m = re.search(r"\S+$", s)
-        return s if m is None else m[0]
-
-    frame = pl.DataFrame({"s": [text]})
-    got = dfv.apply(frame, plugin(last), keep=False).to_series()
-    assert got.to_list() == ["y" * 30]
-
-
 def test_another_pattern_is_seen():
     scope = {"re": re, "PATTERN": re.compile("a+")}
     exec("def first(s):\n    m = PATTERN.search(s)\n    return None if m is None else m[0]", scope)

@@ -15,7 +15,7 @@ from numba.core.registry import cpu_target
 from dataflare_vec.compiler.jit.lowering.strings import vectorcode
 
 FUNCTIONS = ("word", "matches", "swap_case", "exchange", "leave_out", "is_ascii", "few_without")
-OF_THE_PROCESSOR = vectorcode._has
+OF_THE_PROCESSOR = vectorcode.has
 
 
 def _no_feature(feature):
@@ -104,7 +104,7 @@ class Machine:
 @pytest.fixture(params=[OF_THE_PROCESSOR, _no_feature], ids=["processor", "plain"], scope="module")
 def machine(request):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vectorcode, "_has", request.param)
+        patch.setattr(vectorcode, "has", request.param)
         return Machine()
 
 
