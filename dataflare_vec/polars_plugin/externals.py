@@ -54,6 +54,8 @@ def check_external(plugin: str, names: Sequence[str]) -> None:
         ):
             continue
         why = f"it needs `{name}` when it runs, which is no part of the C library"
+        if name.startswith("numba_dict"):
+            why = "it makes a dict when it runs, which takes code of Numba's own: use conditions, or a list"
         msg = f"it can't be built into a native library: {why}"
         raise BuildError(msg, plugin=plugin)
 

@@ -187,7 +187,7 @@ def test_without_a_schema_dtypes_are_those_that_are_assumed():
         (lambda: dfv.apply(LAZY, WORDED, native=True), dfv.BuildError, "`worded`: it can't be built"),
         (lambda: dfv.expr(WORDED, native=True), dfv.KernelCompileError, "`worded` can't be compiled"),
         (lambda: dfv.apply(LAZY, NEAR, km="word", native=True), dfv.KernelCompileError, "can't be compiled"),
-        (lambda: dfv.apply(LAZY, LISTED, native=True), dfv.BuildError, "it allocates memory when it runs"),
+        (lambda: dfv.apply(LAZY, LISTED, native=True), dfv.BuildError, "it makes a dict when it runs"),
         (lambda: dfv.apply(LAZY, NEAR, km="kn", native=True), dfv.ColumnNotFoundError, "column `kn`"),
         (
             lambda: dfv.expr(TOLL, lanes="lane", native=True, schema=FRAME),
