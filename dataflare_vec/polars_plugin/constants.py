@@ -37,7 +37,7 @@ _KINDS: dict[type, Kind] = {
 }
 
 #: All that a constant may be, in words.
-KNOWN = "numbers of 64 bits, bools, strings, bytes, dates, times, decimals of 18 digits and None"
+KNOWN = "numbers of 64 bits, bools, strings, bytes, dates, times without zone, decimals of 18 digits, None"
 
 
 class TableValue(NamedTuple):
@@ -61,7 +61,8 @@ class TableValue(NamedTuple):
 def is_known(value: Any) -> bool:
     """Whether a constant can be one of a library's."""
     is_wide = type(value) is int and not -(1 << 63) <= value < 1 << 63
-    return type(value) in _KINDS and is_constant(value) and not is_wide
+    has_zone = getattr(value, "tzinfo", None) is not None
+    return type(value) in _KINDS and is_constant(value) and not is_wide and not has_zone
 
 
 def kind_of(parameter: Parameter) -> Kind:
