@@ -23,11 +23,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def margin():
-    return dfv.register("margin", _margin, replace=True)
-
-
-def _margin(price, cost):
-    return (price - cost) / price
+    return dfv.register("margin", lambda price, cost: (price - cost) / price, replace=True)
 
 
 def test_compile_fills_the_cache_with_all_loops(margin, folder, capsys):
@@ -44,8 +40,13 @@ def test_compile_fills_the_cache_with_all_loops(margin, folder, capsys):
     assert prepared.kernel._compiled is None
 
 
-def test_compile_fills_it_with_native_libraries(margin, folder, monkeypatch, capsys):
+def _margin(price, cost):
+    return (price - cost) / price
+
+
+def test_compile_fills_it_with_native_libraries(folder, monkeypatch, capsys):
     """What a call takes from there needs no linker."""
+    dfv.register("margin", _margin, replace=True)
     monkeypatch.setattr(linker, "find_spec", lambda name: None)
     if not any(map(shutil.which, ("cc", "gcc", "clang"))):
         pytest.skip("there is no C compiler")
