@@ -231,8 +231,8 @@ def variants_of(character: str) -> str:
 
     Examples
     --------
-    >>> variants_of("T"), variants_of("k"), variants_of("-")
-    ('Tt', 'kKK', '-')
+    >>> variants_of("T"), variants_of("-"), len(variants_of("k"))  # with the sign of kelvins
+    ('Tt', '-', 3)
     """
     if character.isascii() and not character.isalpha():
         return character
