@@ -12,7 +12,7 @@ from testing.strategies import frames
 TRANSFORMER, FILTER = dfv.PluginType.TRANSFORMER, dfv.PluginType.FILTER
 
 
-def _plugin(target, form=Form.ROW, kind=TRANSFORMER, **options):
+def define_plugin(target, form=Form.ROW, kind=TRANSFORMER, **options):
     return define(target, name=target.__name__, form=form, plugin_type=kind, **options)
 
 
@@ -75,16 +75,16 @@ def upper(a, b):
 
 
 KERNELS = [
-    *map(_plugin, (add, picky, known, both)),
-    _plugin(above, kind=FILTER),
-    _plugin(choosy, kind=FILTER),
+    *map(define_plugin, (add, picky, known, both)),
+    define_plugin(above, kind=FILTER),
+    define_plugin(choosy, kind=FILTER),
 ]
 PLUGINS = [
     *KERNELS,
-    _plugin(risen, lookback={"a": 1}),
-    _plugin(negated, Form.COLUMN),
-    *(_plugin(one, Form.EXPRESSION) for one in (separable, filled, whole)),
-    *(_plugin(one, Form.EXPRESSION, FILTER) for one in (small, upper)),
+    define_plugin(risen, lookback={"a": 1}),
+    define_plugin(negated, Form.COLUMN),
+    *(define_plugin(one, Form.EXPRESSION) for one in (separable, filled, whole)),
+    *(define_plugin(one, Form.EXPRESSION, FILTER) for one in (small, upper)),
 ]
 
 # Whole numbers, so that sums are exact in whatever order.
@@ -101,22 +101,35 @@ def pick(names, index):
     return names[index % len(names)] if names else None
 
 
-def _bound(name, how):
+def bound_to(name):
+    """Return what a parameter may be bound to."""
     column = pl.col(name)
-    return [name, name, column * 2, column.shift(1), column.cum_sum()][how % 5]
+    return [name, name, column * 2, column.shift(1), column.cum_sum()]
 
 
-def apply(frame, drawn, **options):
-    """Apply a pipeline whose steps read any column that is there, and name theirs by their place."""
+def _keys(name, how):
+    return [None, name, pl.col(name) % 3, [pl.col(name).rank("dense") % 2]][how % 4]
+
+
+def apply(frame, drawn, sources=bound_to, **options):
+    """Apply a pipeline whose steps read any column that is there, and name theirs by their place.
+
+    A reduce is its last step. ``sources`` gives what a step's `a` may be bound to for a column.
+    """
     picked, on_error, keep = drawn
     names, taken = numeric(frame), set(frame.lazy().collect_schema().names())
     if not names:
         return frame
     steps = []
     for i, (plugin, a, b, how, kept, replacing) in enumerate(picked):
-        bindings = {"a": _bound(pick(names, a), how), "b": pick(names, b)}
+        bindings = {"a": pick(sources(pick(names, a)), how), "b": pick(names, b)}
         if plugin.form is Form.EXPRESSION:
             bindings["a"] = pick(names, a)
+        if plugin.form in (Form.SCAN, Form.REDUCE):
+            bindings["by"] = _keys(bindings["b"], how)
+        if plugin.form is Form.REDUCE:
+            steps.append(dfv.step(plugin, output=f"{plugin.name} of {len(taken)}", **bindings))
+            break
         output = None
         if not plugin.is_filter:
             output = f"{plugin.name}{len(taken)}.{i}"
@@ -130,20 +143,3 @@ def apply(frame, drawn, **options):
             continue
         steps.append(dfv.step(plugin, **bindings))
     return frame.pipe(dfv.apply, steps, on_error=on_error, keep=keep, **options)
-
-
-steps = st.tuples(st.sampled_from(PLUGINS), small_ints, small_ints, small_ints, st.booleans(), st.booleans())
-pipelines = st.tuples(
-    st.lists(steps, min_size=1, max_size=4),
-    st.sampled_from(["null", "drop"]),
-    st.sampled_from([True, True, False]),
-)
-kernel_pipelines = st.tuples(
-    st.lists(
-        st.tuples(st.sampled_from(KERNELS), *[small_ints] * 2, st.just(0), st.booleans(), st.booleans()),
-        min_size=1,
-        max_size=4,
-    ),
-    st.sampled_from(["null", "drop", "drop"]),
-    st.just(True),
-)

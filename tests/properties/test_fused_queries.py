@@ -8,76 +8,13 @@ import pickle
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
+from number_pipelines import KERNELS, apply, bound_to, define_plugin, numbered, numeric, pick, small_ints
+from number_pipelines import PLUGINS as SIMPLE
 from polars import selectors as cs
 from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
-from dataflare_vec.definition.plugin import Form, define
-from testing.strategies import frames
-
-TRANSFORMER, FILTER = dfv.PluginType.TRANSFORMER, dfv.PluginType.FILTER
-
-
-def _plugin(target, form=Form.ROW, kind=TRANSFORMER, **options):
-    return define(target, name=target.__name__, form=form, plugin_type=kind, **options)
-
-
-def add(a, b):
-    return a + b
-
-
-def picky(a, b):
-    if b > 900:
-        raise ValueError("b is large")
-    return a * 0.5
-
-
-def known(a: float | None, b):
-    if a is None:
-        return -1.0
-    return a if b > 0 else None
-
-
-def both(a, b):
-    return a - b, b < 100
-
-
-def above(a, b):
-    return a > b
-
-
-def choosy(a, b):
-    if a > 1000:
-        raise ArithmeticError("a is huge")
-    return b < 700
-
-
-def risen(a, b):
-    return a[0] - a[-1] + b
-
-
-def negated(a, b):
-    return -a
-
-
-def separable(a, b):
-    return a * 2 + b
-
-
-def filled(a, b):
-    return a.fill_null(7.0) + b.fill_null(1.0)
-
-
-def whole(a, b):
-    return a - a.max() + b
-
-
-def small(a, b):
-    return a < 500
-
-
-def upper(a, b):
-    return b * 2 >= b.max()
+from dataflare_vec.definition.plugin import Form
 
 
 def counted(a, b):
@@ -116,85 +53,30 @@ def total(state, a, b):
     return state * 0.5 + a - b
 
 
-KERNELS = [
-    *map(_plugin, (add, picky, known, both)),
-    _plugin(above, kind=FILTER),
-    _plugin(choosy, kind=FILTER),
-]
 PLUGINS = [
-    *KERNELS,
-    _plugin(risen, lookback={"a": 1}),
-    _plugin(negated, Form.COLUMN),
-    *(_plugin(one, Form.EXPRESSION) for one in (separable, filled, whole, counted, most, fields)),
-    *(_plugin(one, Form.EXPRESSION, FILTER) for one in (small, upper, anything)),
-    *(_plugin(one, Form.SCAN, init=0.0) for one in (running, choosing)),
+    *SIMPLE,
+    *(define_plugin(one, Form.EXPRESSION) for one in (counted, most, fields)),
+    define_plugin(anything, Form.EXPRESSION, dfv.PluginType.FILTER),
+    *(define_plugin(one, Form.SCAN, init=0.0) for one in (running, choosing)),
 ]
-TOTAL = _plugin(total, Form.REDUCE, dfv.PluginType.AGGREGATOR, init=0.0)
+TOTAL = define_plugin(total, Form.REDUCE, dfv.PluginType.AGGREGATOR, init=0.0)
 SEPARABLE = [plugin for plugin in PLUGINS if plugin.name in ("separable", "filled", "small")]
-
-# Whole numbers, so that sums are exact in whatever order.
-numbers = st.integers(-200, 1200).map(float), pl.Float64
-numbered = frames(st.integers(0, 200), x=numbers, y=numbers).map(lambda frame: frame.with_row_index("row"))
-small_ints = st.integers(0, 40)
-
-
-def _numeric(frame):
-    return [name for name, dtype in frame.lazy().collect_schema().items() if dtype == pl.Float64]
-
-
-def _pick(names, index):
-    return names[index % len(names)] if names else None
-
-
-def _bound(name, how):
-    column = pl.col(name)
-    seen = pl.sum_horizontal(cs.float(), pl.all().is_null())
-    return [name, name, column * 2, column.shift(1), column.cum_sum(), seen][how % 6]
-
-
-def _keys(name, how):
-    return [None, name, pl.col(name) % 3, [pl.col(name).rank("dense") % 2]][how % 4]
 
 
 def _apply(frame, drawn):
-    """Apply a pipeline whose steps read any column that is there, and name theirs by their place."""
-    picked, on_error, keep = drawn
-    names, taken = _numeric(frame), set(frame.lazy().collect_schema().names())
-    if not names:
-        return frame
-    steps = []
-    for i, (plugin, a, b, how, kept, replacing) in enumerate(picked):
-        bindings = {"a": _bound(_pick(names, a), how), "b": _pick(names, b)}
-        if plugin.form is Form.EXPRESSION:
-            bindings["a"] = _pick(names, a)
-        if plugin.form in (Form.SCAN, Form.REDUCE):
-            bindings["by"] = _keys(bindings["b"], how)
-        if plugin is TOTAL:
-            steps.append(dfv.step(plugin, output=f"total of {len(taken)}", **bindings))
-            break
-        output = None
-        if not plugin.is_filter:
-            output = f"{plugin.name}{len(taken)}.{i}"
-            while output in taken or f"{output}!" in taken:
-                output += "'"  # an earlier pipeline has named one so
-            if replacing and kept and plugin.name != "both" and bindings["b"] in taken:
-                output = bindings["b"]
-            kept_names = [output, f"{output}!"] if plugin.name == "both" else output
-            names = [*names, *([output] if output not in names else [])]
-            steps.append(dfv.step(plugin, output=kept_names, keep=kept, replace=output in taken, **bindings))
-            continue
-        steps.append(dfv.step(plugin, **bindings))
-    return frame.pipe(dfv.apply, steps, on_error=on_error, keep=keep)
+    return apply(
+        frame, drawn, lambda name: [*bound_to(name), pl.sum_horizontal(cs.float(), pl.all().is_null())]
+    )
 
 
 def _select(frame, drawn):
     names = frame.lazy().collect_schema().names()
-    return frame.select(list(dict.fromkeys(_pick(names, i) for i in drawn)))
+    return frame.select(list(dict.fromkeys(pick(names, i) for i in drawn)))
 
 
 def _filter(frame, drawn):
-    names = _numeric(frame)
-    return frame.filter(pl.col(_pick(names, drawn)) < 600) if names else frame
+    names = numeric(frame)
+    return frame.filter(pl.col(pick(names, drawn)) < 600) if names else frame
 
 
 def _slice(frame, drawn):
@@ -210,15 +92,15 @@ def _tail(frame, drawn):
 
 
 def _with_columns(frame, drawn):
-    names = _numeric(frame)
-    return frame.with_columns(pl.col(_pick(names, drawn)) + 1) if names else frame
+    names = numeric(frame)
+    return frame.with_columns(pl.col(pick(names, drawn)) + 1) if names else frame
 
 
 def _join(frame, drawn):
-    names = _numeric(frame)
+    names = numeric(frame)
     if not names:
         return frame
-    key = _pick(names, drawn)
+    key = pick(names, drawn)
     other = pl.DataFrame({key: [float(i) for i in range(0, 1200, 3)], f"joined on {key}": range(400)})
     if f"joined on {key}" in frame.lazy().collect_schema():
         return frame
@@ -228,19 +110,19 @@ def _join(frame, drawn):
 
 def _with_itself(frame, drawn):
     """Join two branches that both have plugins above what they have in common."""
-    if not _numeric(frame) or "row" not in frame.lazy().collect_schema() or "sum" in _numeric(frame):
+    if not numeric(frame) or "row" not in frame.lazy().collect_schema() or "sum" in numeric(frame):
         return frame
-    name = _pick(_numeric(frame), drawn)
+    name = pick(numeric(frame), drawn)
     other = frame.pipe(dfv.apply, KERNELS[0], a=name, b=name, output="sum", on_error="null")
     other = other.unique("row", keep="first", maintain_order=True).select("row", "sum")
     return frame.join(other, on="row", how="left", maintain_order="left")
 
 
 def _concat(frame, drawn):
-    names = _numeric(frame)
+    names = numeric(frame)
     if not names:
         return frame
-    name = _pick(names, drawn)
+    name = pick(names, drawn)
     twice = frame.pipe(dfv.apply, KERNELS[0], a=name, b=name, output=name, replace=True, on_error="null")
     return pl.concat([frame, twice.filter(pl.col(name) > 100)])
 
@@ -250,10 +132,10 @@ def _cache(frame, drawn):
 
 
 def _group(frame, drawn):
-    names = _numeric(frame)
+    names = numeric(frame)
     if not names:
         return frame
-    key = _pick(names, drawn)
+    key = pick(names, drawn)
     return frame.group_by(key, maintain_order=True).agg(pl.col(n).sum() for n in names if n != key)
 
 
@@ -286,12 +168,7 @@ kernel_pipelines = st.tuples(
 OTHERS = [_filter, _slice, _head, _tail, _with_columns, _join, _with_itself, _concat, _cache, _group]
 others = st.one_of(
     st.tuples(st.just(_select), st.lists(small_ints, min_size=1, max_size=4)),
-    st.tuples(
-        st.sampled_from(
-            [_filter, _slice, _head, _tail, _with_columns, _join, _with_itself, _concat, _cache, _group]
-        ),
-        small_ints,
-    ),
+    st.tuples(st.sampled_from(OTHERS), small_ints),
 )
 operations = st.one_of(
     st.tuples(st.just(_apply), st.one_of(pipelines, pipelines, kernel_pipelines, kernel_pipelines, reduces)),
