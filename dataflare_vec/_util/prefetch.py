@@ -59,10 +59,12 @@ class PrefetchQueue:
         iterator = iter(items)
         try:
             for item in iterator:
-                self.put(item)
-        except ClosedError:
-            _close(iterator)
-        except BaseException as error:  # it belongs to whoever takes the items
+                try:
+                    self.put(item)
+                except ClosedError:
+                    _close(iterator)
+                    return
+        except BaseException as error:  # also another queue's: it belongs to whoever takes them
             self.finish(error)
         else:
             self.finish()
@@ -187,6 +189,23 @@ class PrefetchQueue:
         change = asyncio.get_running_loop().create_future()
         self._waiting.append(change)
         return change
+
+
+def one_ahead(parts: Iterable[Iterable[Any]]) -> Iterator[Any]:
+    """Yield the items of one part after the other; each is begun as soon as the one before has given one."""
+    begun = (PrefetchQueue.of(part, 1) for part in parts)
+    part, following = next(begun, None), None
+    try:
+        while part is not None:
+            following = None
+            for item in part:
+                following = following or next(begun, None)
+                yield item
+            part = following or next(begun, None)
+    finally:
+        for queue in (part, following):
+            if queue is not None:
+                queue.close()
 
 
 def _set(change: asyncio.Future[None]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from dataflare_vec._util.prefetch import one_ahead
 from dataflare_vec.interop.query_rows import rows_of
 from dataflare_vec.streams.parquet.row_groups import ColumnChunk, FileLayout, Pages, RowGroup, Span
 from dataflare_vec.streams.sources.queries import slices_of
@@ -43,7 +44,10 @@ class Pieces:
         self._layout = layout
 
     def frames(self, size: int) -> Iterator[pl.DataFrame]:
-        """Yield them in frames of at most ``size`` rows."""
+        """Yield them in frames of at most ``size`` rows; while a piece is taken, the next one is decoded."""
+        return one_ahead(self._pieces(size))
+
+    def _pieces(self, size: int) -> Iterator[Iterator[pl.DataFrame]]:
         start = rows = 0
         nbytes = 0.0
         for group in self._layout.groups():
@@ -51,15 +55,15 @@ class Pieces:
                 continue
             is_small = group.decoded <= self._nbytes and group.is_known
             if rows and (not is_small or nbytes + group.decoded > self._nbytes):
-                yield from self._slice(start, rows, size)
+                yield self._slice(start, rows, size)
                 start, rows, nbytes = start + rows, 0, 0
             if is_small:
                 rows, nbytes = rows + group.rows, nbytes + group.decoded
             else:
-                yield from self._parts(group, size)
+                yield self._parts(group, size)
                 start += group.rows
         if rows:
-            yield from self._slice(start, rows, size)
+            yield self._slice(start, rows, size)
 
     def _slice(self, start: int, rows: int, size: int) -> Iterator[pl.DataFrame]:
         found = 0
