@@ -15,7 +15,7 @@ from dataflare_vec.compiler.cache.cached import CachedKernel, keep, load
 from dataflare_vec.compiler.cache.entry import Entry
 from dataflare_vec.compiler.cache.folder import open_folder
 from dataflare_vec.compiler.cache.key import kernel_key, part_key
-from dataflare_vec.compiler.native import thread_keys
+from dataflare_vec.compiler.native import tables, thread_keys
 from dataflare_vec.compiler.native.numba import import_compiler
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.compiler.specialise import Prepared, check_constants, specialise
@@ -129,7 +129,7 @@ def _obtain(
     key = None if folder is None else key_now()
     if folder is None or key is None:
         return compile_()
-    entry = Entry(folder, key, key_now, _runtime)
+    entry = Entry(folder, key, key_now, _Runtime())
     found = load(name, entry, compile_)
     if found is not None:
         return found
@@ -137,15 +137,27 @@ def _obtain(
     return keep(name, label, entry, compile_, kernel, known), known
 
 
-def _runtime(symbol: str) -> int | None:
-    if symbol == interrupts.SYMBOL:  # nothing of Numba's
-        return ctypes.addressof(interrupts.words)
-    if symbol in thread_keys.NAMES:
-        return ctypes.addressof(thread_keys.thread_key(symbol))
-    import_compiler()
-    from dataflare_vec.compiler.jit.codegen.runtime_symbols import address_of
+class _Runtime:
+    """Knows the addresses of what machine code refers to, and holds the tables that it looks up in."""
 
-    return address_of(symbol)
+    def __init__(self) -> None:
+        self._held: list[tables.Block] = []
+
+    def __call__(self, symbol: str) -> int | None:
+        if tables.is_table(symbol):
+            block = tables.find(symbol)
+            if block is None:
+                return None
+            self._held.append(block)
+            return block.address
+        if symbol == interrupts.SYMBOL:  # nothing of Numba's
+            return ctypes.addressof(interrupts.words)
+        if symbol in thread_keys.NAMES:
+            return ctypes.addressof(thread_keys.thread_key(symbol))
+        import_compiler()
+        from dataflare_vec.compiler.jit.codegen.runtime_symbols import address_of
+
+        return address_of(symbol)
 
 
 def _label(name: str, binding: Binding, dtypes: Sequence[Any]) -> str:

@@ -69,11 +69,11 @@ def check_constants(binding: Binding) -> None:
         Saying what it may be.
     """
     for item in binding.items:
-        if isinstance(item, Constant) and not is_constant(item.value):
+        if isinstance(item, Constant) and item.table is None and not is_constant(item.value):
             name, got = item.parameter.name, f"{type(item.value).__name__} {item.value!r}"
             expected = (
                 "a number of 64 bits, a bool, a string, bytes, a date, a datetime, a time without zone, a "
-                "time zone, a decimal of 18 digits, None or a tuple of these"
+                "time zone, a decimal of 18 digits, None, a tuple of these, or a dict, set or list of such"
             )
             msg = f"constant `{name}` must be {expected}, got {got}"
             raise BindingError(msg, plugin=binding.plugin.name, parameter=name, expected=expected, got=got)
@@ -124,7 +124,8 @@ class _Inputs:
             elif any_text and isinstance(item.value, str):
                 self.inputs.append(Input(utf8_string, is_column=False, varies=True))
             else:
-                self.inputs.append(Input(constant_type(item.value), is_column=False))
+                kind = constant_type(item.value if item.table is None else item.table)
+                self.inputs.append(Input(kind, is_column=False))
         self.groups = [
             len(i.parameter.offsets) if isinstance(i, Column) else 1 for i in binding.items if not _follows(i)
         ]
@@ -161,7 +162,9 @@ def specialise(binding: Binding, dtypes: Sequence[Any], *, any_text: bool = Fals
         if isinstance(plugin.returns, dict) and plugin.form is not Form.REDUCE:
             kernel = _compiled(plugin, given, by_field(plugin, kernel.field_names, given.by_parameter))
         kernel.check()
-        constants = tuple(item.value for item in binding.items if isinstance(item, Constant))
+        constants = tuple(
+            item.value for item in binding.items if isinstance(item, Constant) and item.table is None
+        )
         check_members(plugin.function, members_in(constants))
     except PluginError as error:
         error.fill(plugin=plugin.name)  # the compiler doesn't know whose function it is

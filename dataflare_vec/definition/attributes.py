@@ -14,6 +14,8 @@ from inspect import getattr_static
 from types import MemberDescriptorType, ModuleType, SimpleNamespace
 from typing import Any
 
+from dataflare_vec.definition.tables.frozen import is_container
+
 _VALUES = (bool, int, float, complex, str, bytes, date, datetime, time, timedelta, tzinfo, Decimal)
 
 
@@ -51,7 +53,7 @@ def attribute(owner: Any, name: str) -> Any:
         found = getattr_static(owner, name, owner)
         if isinstance(found, MemberDescriptorType) and not isinstance(owner, type):  # of `__slots__`
             found = getattr(owner, name)
-        if is_value(found) or isinstance(found, type | Enum) or is_dataclass(found):
+        if is_value(found) or is_container(found) or isinstance(found, type | Enum) or is_dataclass(found):
             return found
     msg = f"`{name}` of {owner!r}"
     raise NotReadable(msg)

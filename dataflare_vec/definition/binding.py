@@ -13,6 +13,8 @@ import polars as pl
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.definition.plugin import root_names
 from dataflare_vec.definition.python_values import moment_key
+from dataflare_vec.definition.tables.frozen import FEW_BOUND, frozen, is_container, snapshot
+from dataflare_vec.definition.tables.kinds import NotATable
 from dataflare_vec.definition.text_subclasses import shown_by
 from dataflare_vec.exceptions import BindingError, ColumnNotFoundError, OutputNameError
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from dataflare_vec.definition.plugin import Parameter, Plugin
+    from dataflare_vec.definition.tables.frozen import Frozen
 
 _SCALARS = (bool, int, float)
 
@@ -52,6 +55,7 @@ class Constant:
 
     parameter: Parameter
     value: Any
+    table: Frozen | None = None  # of a dict, a set, a list or a long tuple, which is bound as it is now
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ def bind(plugin: Plugin, given: Mapping[str, Any]) -> Binding:
         )
     )
     columns = tuple(item for item in items if isinstance(item, Column))
-    constants = tuple((i, _type_key(c.value)) for i, c in enumerate(items) if isinstance(c, Constant))
+    constants = tuple((i, _constant_key(c)) for i, c in enumerate(items) if isinstance(c, Constant))
     return Binding(plugin, items, columns, constants)
 
 
@@ -142,6 +146,10 @@ def _with_neighbours(item: Column | Constant) -> list[Column | Constant]:
     if isinstance(item, Constant):
         return [Constant(item.parameter, (item.value,) * len(offsets))]
     return [Column(item.parameter, item.source, offset) for offset in offsets]
+
+
+def _constant_key(item: Constant) -> Any:
+    return _type_key(item.value) if item.table is None else item.table.signature
 
 
 def _type_key(value: Any) -> Any:
@@ -186,7 +194,19 @@ def _bind_constant(plugin: Plugin, parameter: Parameter, value: Any) -> Column |
             got=repr(value),
             hint=f'for a column write `{parameter.name}=pl.col("{value}")`',
         )
-    return Constant(parameter, value)
+    if not is_container(value) or (isinstance(value, tuple) and len(value) <= FEW_BOUND):
+        return Constant(parameter, value)
+    try:
+        return Constant(parameter, snapshot(value), frozen(value))
+    except NotATable as error:
+        if isinstance(value, tuple):
+            return Constant(parameter, value)
+        raise BindingError(
+            problem=f"constant `{parameter.name}` can't be a table: {error.problem}",
+            plugin=plugin.name,
+            parameter=parameter.name,
+            hint=error.hint,
+        ) from None
 
 
 def series_bindings(plugin: Plugin, name: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -23,6 +24,7 @@ from dataflare_vec.definition.annotations import (
     read_result,
 )
 from dataflare_vec.definition.state_layout import Buffer, check_state
+from dataflare_vec.definition.tables.frozen import is_container
 from dataflare_vec.exceptions import AnnotationWarning, PluginDefinitionError
 
 if TYPE_CHECKING:
@@ -196,6 +198,15 @@ class Plugin:
     def name(self) -> str:
         """The name it is called by."""
         return self.info.name
+
+    @cached_property
+    def containers(self) -> tuple[Any, ...]:
+        """The dicts, sets and lists that constants of it are, if a call says nothing else."""
+        return tuple(
+            p.default
+            for p in self.parameters
+            if not p.is_column and is_container(p.default) and not isinstance(p.default, (tuple, frozenset))
+        )
 
     @property
     def is_filter(self) -> bool:

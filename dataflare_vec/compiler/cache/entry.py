@@ -82,7 +82,8 @@ class Entry:
         if content is None:
             return None
         try:
-            return load(ObjectCode.from_bytes(content), self._runtime)
+            code = load(ObjectCode.from_bytes(content), self._runtime)
+            return code._replace(owner=(code.owner, self._runtime))
         except NotLoadable as reason:
             _log.debug("a loop can't be loaded (%s): it is compiled again", reason)
             return None

@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, Any
 from dataflare_vec.compiler.cache.environment import KERNEL_MODULES
 from dataflare_vec.compiler.cache.watches import Watches
 from dataflare_vec.definition.plugin import Form, Plugin, plain
+from dataflare_vec.definition.tables.frozen import FEW, Frozen, frozen, is_container
+from dataflare_vec.definition.tables.kinds import NotATable
 from dataflare_vec.definition.text_subclasses import is_plain, shown_by
 
 if TYPE_CHECKING:
@@ -96,6 +98,8 @@ class Reader:
         All of it that may change.
     called : list
         The functions and dispatchers, in the order in which they were come by.
+    tables : dict
+        The tables that machine code may look up in, by the containers' addresses.
     reason : str or None
         Why it can't be hashed: the first thing that isn't known to be safe. The walk goes on nevertheless.
     """
@@ -104,6 +108,7 @@ class Reader:
         self.found = bytearray()
         self.watches = Watches()
         self.called: list[Any] = []
+        self.tables: dict[int, Frozen] = {}
         self.reason: str | None = None
         self._interpreted = interpreted
         self._package = ""
@@ -139,7 +144,9 @@ class Reader:
     def value(self, value: Any, name: str) -> None:
         """Write down a value that is called ``name``."""
         kind = type(value)
-        if value is None or value is Ellipsis or kind in (bool, int, str, bytes):
+        if is_container(value) and self._is_table(value):
+            self._write("table", self.tables[id(value)].digest)
+        elif value is None or value is Ellipsis or kind in (bool, int, str, bytes):
             self._write(kind.__name__, value if kind is bytes else repr(value))
         elif kind is float:
             self._write("float", struct.pack("<d", value))
@@ -205,6 +212,19 @@ class Reader:
             for text in sorted(texts):
                 with suppress(UnknownZoneError):
                     self._zone(tzinfo_named(text), f"time zone {text}")
+
+    def _is_table(self, value: Any) -> bool:
+        """Whether a dict, a set, a list or a long tuple is a table; if so, note it."""
+        if isinstance(value, tuple) and len(value) <= FEW:
+            return False
+        try:
+            table = frozen(value)
+        except NotATable:
+            return False
+        self.tables[id(value)] = table
+        if isinstance(value, (dict, set, list)):
+            self.watches.items(value, table.held_of(value))
+        return True
 
     def _sequence(self, kind: str, items: Any, name: str) -> None:
         if kind == "list":
@@ -360,6 +380,8 @@ class Reader:
     def _inside(self, value: Any, name: str, attributes: set[str], above: set[int]) -> None:
         """Write down the attributes of a module, a class or an object that a function may read."""
         scopes: list[tuple[object, Mapping[str, Any]]]
+        if id(value) in self.tables:
+            return
         if isinstance(value, ModuleType):
             name = value.__name__
             is_versioned = name in _OWN or name.partition(".")[0] in VERSIONED

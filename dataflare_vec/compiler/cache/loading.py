@@ -10,6 +10,9 @@ from dataflare_vec.compiler.cache import elf
 from dataflare_vec.compiler.kernel import MachineCode
 from dataflare_vec.compiler.llvm import binding
 
+#: What the symbols of tables begin with: whatever LLVM knows of one may be memory that is gone.
+TABLE = "dfv.table."
+
 #: Returns the address of something that isn't in the C library, of Numba's runtime or of ours; None if there
 #: is no such thing.
 Runtime = Callable[[str], "int | None"]
@@ -54,7 +57,8 @@ def load_with_llvm(code: ObjectCode, runtime: Runtime) -> MachineCode:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     for external in code.external:
-        if not llvm.address_of_symbol(external):  # without one LLVM would end the process
+        # Without an address LLVM would end the process.
+        if external.startswith(TABLE) or not llvm.address_of_symbol(external):
             llvm.add_symbol(external, elf.resolve(external, runtime))
     machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)

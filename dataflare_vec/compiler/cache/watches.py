@@ -6,8 +6,9 @@ and an array as long as comparing its bytes.
 
 from __future__ import annotations
 
-from operator import is_
 from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.definition.tables.frozen import held_by, is_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ class Watches:
         self._shapes: list[tuple[Any, Any]] = []
         # `bytearray` compares with whatever has a buffer, without a copy of it.
         self._bytes: list[tuple[Callable[[Any], bool], Any]] = []
-        self._items: list[tuple[Any, list[Any]]] = []
+        self._items: list[tuple[Any, tuple[Any, ...]]] = []
         self._made: list[tuple[object, str, Any]] = []
 
     def _is_new(self, owner: object, name: str = "") -> bool:
@@ -60,10 +61,10 @@ class Watches:
             defaults = function.__defaults__, function.__kwdefaults__
             self._functions.append((function, function.__code__, *defaults))
 
-    def items(self, value: Any) -> None:
-        """Watch the items of a list, a dict or a set."""
+    def items(self, value: Any, held: tuple[Any, ...] | None = None) -> None:
+        """Watch the items of a list, a dict or a set; ``held`` are these, if somebody has them."""
         if self._is_new(value):
-            self._items.append((value, _items(value)))
+            self._items.append((value, held_by(value) if held is None else held))
 
     def array(self, value: Any, *, content: bool) -> None:
         """Watch the shape of a NumPy array, and its bytes where they become a constant of machine code."""
@@ -103,8 +104,7 @@ class Watches:
             if is_same(flat) is not True:
                 return True
         for value, items in self._items:
-            now = _items(value)
-            if len(now) != len(items) or not all(map(is_, now, items)):
+            if not is_held(value, items):
                 return True
         for owner, name, value in self._made:
             if _attribute(owner, name) is not value:
@@ -128,7 +128,3 @@ def _attribute(owner: object, name: str) -> Any:
 
 def _shape(array: Any) -> tuple[Any, ...]:
     return array.shape, array.strides, array.dtype
-
-
-def _items(value: Any) -> list[Any]:
-    return [*value, *value.values()] if isinstance(value, dict) else list(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 from dataflare_vec.exceptions import KernelCompileError
 
@@ -32,3 +33,9 @@ def import_compiler() -> None:
             "`kernel.py_func(1.0)`",
         )
     import_module("dataflare_vec.compiler.jit")
+
+
+def module_of_compiler(name: str) -> Any:
+    """Return a module of `jit`, which is above whoever asks: what it compiles is no kernel."""
+    import_compiler()
+    return import_module(f"dataflare_vec.compiler.jit.{name}")

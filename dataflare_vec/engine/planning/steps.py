@@ -14,6 +14,8 @@ from dataflare_vec.config.settings import check_flag
 from dataflare_vec.definition.annotations import likely_dtype
 from dataflare_vec.definition.binding import Column, bind
 from dataflare_vec.definition.plugin import root_names
+from dataflare_vec.definition.tables.frozen import frozen, is_container
+from dataflare_vec.definition.tables.kinds import NotATable
 from dataflare_vec.exceptions import BindingError, OutputNameError
 
 if TYPE_CHECKING:
@@ -186,7 +188,9 @@ def _bind_one(
     """Return the only step of a call; that of an earlier one that said the same."""
     calls = remembered(plugin).calls
     plain = output is None and by is None and not bindings
-    key = replace if plain else _call_key(output, bindings, by, replace=replace)
+    key: Any = replace if plain else _call_key(output, bindings, by, replace=replace)
+    if plugin.containers and key is not None:
+        key = _with_containers(key, plugin)
     steps: list[BoundStep] | None = calls.get(key)
     if steps is None:
         if output is not None:
@@ -218,7 +222,7 @@ def _pipeline_key(
     """
     said: list[Any] = [_call_key(None, bindings, None, replace=replace)]
     for item, found in zip(plugins, found_all, strict=True):
-        said.append(id(found))  # it lives as long as it is remembered
+        said.append(_with_containers(id(found), found))  # it lives as long as it is remembered
         if isinstance(item, Step):
             check_flag("keep", item.keep)
             check_flag("replace", item.replace)
@@ -234,18 +238,33 @@ def _call_key(output: Any, bindings: Mapping[str, Any], by: Any, *, replace: boo
     if type(output) not in _COMPARABLE or type(by) not in _COMPARABLE:
         return None
     for name, value in bindings.items():
-        if type(value) not in _COMPARABLE:
+        told = _told(value)
+        if told is None:
             return None
-        said += (name, _told(value))
+        said += (name, told)
     return tuple(said)
 
 
+def _with_containers(key: Any, plugin: Plugin) -> Any:
+    """Return a key with what the constants of a plugin hold that may change; None if that can't be told."""
+    told = tuple(map(_told, plugin.containers))
+    return None if None in told else (key, *told)
+
+
 def _told(value: Any) -> Any:
-    """Return what tells a value from others: 1 isn't 1.0 nor True, and 0.0 isn't -0.0."""
+    """Return what tells a value from others: 1 isn't 1.0 nor True, and 0.0 isn't -0.0.
+
+    None of what can't be compared. A dict, a set or a list is told by what it holds now.
+    """
     kind = type(value)
     if kind is str:
         return value
-    return kind, value.hex() if kind is float else value
+    if kind in _COMPARABLE:
+        return kind, value.hex() if kind is float else value
+    try:
+        return frozen(value) if is_container(value) else None
+    except NotATable:  # binding it will say why
+        return None
 
 
 def use_key(binding: Binding, keys: Sequence[str]) -> Any:
@@ -262,10 +281,11 @@ def use_key(binding: Binding, keys: Sequence[str]) -> Any:
     for item in binding.items:
         if isinstance(item, Column):
             said += (item.label, None)
-        elif type(item.value) in _COMPARABLE:
-            said += (item.parameter.name, _told(item.value))
         else:
-            return None
+            told = _told(item.value) if item.table is None else item.table
+            if told is None:
+                return None
+            said += (item.parameter.name, told)
     return tuple(said)
 
 

@@ -18,6 +18,7 @@ from dataflare_vec._util.names import unnamed
 from dataflare_vec.arrow.columns import InputColumn
 from dataflare_vec.arrow.layouts import Bits, Categories, ListResults, Structs, Views
 from dataflare_vec.compiler.native.numba import import_compiler
+from dataflare_vec.compiler.native.tables import block_of
 from dataflare_vec.definition.annotations import TEMPORAL
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.call_graph import overruns
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from dataflare_vec.arrow.columns import ColumnBuilder
     from dataflare_vec.arrow.layouts import Layout
     from dataflare_vec.compiler.specialise import Prepared
-    from dataflare_vec.definition.binding import Binding
+    from dataflare_vec.definition.binding import Binding, Constant
     from dataflare_vec.engine.stages.protocols import Chunk, Fusable, Placed, Surroundings
     from dataflare_vec.memory import MemoryPool
 
@@ -369,9 +370,19 @@ def _constant_bits(binding: Binding, alive: list[Any]) -> list[list[int] | None]
     What they have the addresses of is added to ``alive``, and has to live as long as they are used.
     """
     return [
-        None if isinstance(item, Column) else [_bits(scalar) for scalar in _scalars(item.value, alive)]
+        None if isinstance(item, Column) else [_bits(scalar) for scalar in _scalars_of(item, alive)]
         for item in binding.items
     ]
+
+
+def _scalars_of(item: Constant, alive: list[Any]) -> Iterator[float]:
+    """Yield the scalars of a constant; of a table where it lies."""
+    if item.table is None:
+        yield from _scalars(item.value, alive)
+        return
+    block = block_of(item.table)
+    alive.append(block)
+    yield block.address
 
 
 def _scalars(value: Any, alive: list[Any]) -> Iterator[float]:

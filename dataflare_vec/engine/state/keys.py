@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from dataflare_vec._util.names import unnamed
-from dataflare_vec.compiler.native.hash_table import (
+from dataflare_vec.compiler.native.hash_tables import (
     ABSENT,
     BYTES_ENTRY,
     COUNT,
@@ -16,8 +16,12 @@ from dataflare_vec.compiler.native.hash_table import (
     NULL,
     NULL_CODE,
     WORD_ENTRY,
+    encode_bytes,
+    encode_words,
+    pair,
+    plain_floats,
+    rehash,
 )
-from dataflare_vec.engine.state.hash_tables import encode_bytes, encode_words, pair, plain_floats, rehash
 from dataflare_vec.exceptions import ColumnTypeError
 
 if TYPE_CHECKING:

@@ -47,6 +47,7 @@ from dataflare_vec.compiler.jit.passes.pipeline import (
 from dataflare_vec.compiler.jit.passes.speculation import has_branches, may_speculate
 from dataflare_vec.compiler.kernel import Kernel, LoopVariant, MachineCode
 from dataflare_vec.compiler.native.support import external_names
+from dataflare_vec.compiler.native.tables import held, named_in
 from dataflare_vec.definition.plugin import plain
 from dataflare_vec.exceptions import DataFlareError
 
@@ -144,6 +145,7 @@ class CompiledKernel(Kernel):
         self._general = general
         self._general_result: Any = None
         self._libraries: dict[LoopVariant, Any] = {}
+        self._tables = held(named_in(result.library.get_llvm_str()))
         self._speculating: set[LoopVariant] = set()
 
     @property
@@ -208,7 +210,8 @@ class CompiledKernel(Kernel):
         """Return a loop where it lies in memory."""
         library = self.library_of(variant)
         address = library.get_pointer_to_function(library.name)
-        return MachineCode(address, library, SYMBOL in library.get_llvm_str())
+        code = library.get_llvm_str()
+        return MachineCode(address, (library, held(named_in(code))), SYMBOL in code)
 
     def object_code(self, variant: LoopVariant) -> ObjectCode:
         """Return the object file of a loop."""

@@ -3,23 +3,30 @@
 Open addressing with linear probing, at most half full; keys are compared exactly. A table of words holds
 64-bit keys; a table of bytes reads Arrow's string views where they lie and keeps a copy of each distinct key.
 When a table has no room left, its function returns where it stopped: Python grows the table and goes on.
-`engine.state.hash_tables` calls these functions, which are in the cache as compiled kernels are.
+`native.hash_tables` calls these functions, which are in the cache as compiled kernels are.
 """
 
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import types
-from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 from dataflare_vec.compiler.jit.codegen.driver import compile_lock, object_code
-from dataflare_vec.compiler.native.hash_table import ABSENT, BYTES_ENTRY, COUNT, HEAP, NULL_CODE, WORD_ENTRY
+from dataflare_vec.compiler.jit.lowering.strings.memory import same_bytes
+from dataflare_vec.compiler.jit.lowering.tables.hashing import (
+    INLINE,
+    hash_bytes,
+    hash_word,
+    hash_words,
+    pointer_to,
+)
+from dataflare_vec.compiler.native.hash_tables import ABSENT, BYTES_ENTRY, COUNT, HEAP, NULL_CODE, WORD_ENTRY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,78 +35,17 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import (
         Builder,
         Context,
-        Signature,
-        TypingContext,
-        Values,
     )
 
 _I64 = ir.IntType(64)
-
-# Bytes that a string view holds itself; a longer one holds a prefix, and where the rest lies.
-_INLINE = 12
 
 # Python calls none of them by itself, and no memory is allocated here: no references are counted.
 _compiled = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _word_at(typing_context: TypingContext, address: Any) -> Any:
-    """Load the 8 bytes at an address."""
-
-    def code(context: Context, builder: Builder, signature: Signature, args: Values) -> Any:
-        pointer = builder.inttoptr(args[0], ir.PointerType(ir.IntType(64)))
-        return builder.load(pointer, align=1)
-
-    return types.uint64(types.uint64), code
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _byte_at(typing_context: TypingContext, address: Any) -> Any:
-    """Load the byte at an address."""
-
-    def code(context: Context, builder: Builder, signature: Signature, args: Values) -> Any:
-        pointer = builder.inttoptr(args[0], ir.PointerType(ir.IntType(8)))
-        return builder.zext(builder.load(pointer), ir.IntType(64))
-
-    return types.uint64(types.uint64), code
-
-
-@_compiled
-def _mix(x):  # type: ignore[no-untyped-def]
-    """Spread a word over all bits (the finaliser of MurmurHash3, Appleby 2011)."""
-    x ^= x >> np.uint64(33)
-    x *= np.uint64(0xFF51AFD7ED558CCD)
-    x ^= x >> np.uint64(33)
-    x *= np.uint64(0xC4CEB9FE1A85EC53)
-    return x ^ (x >> np.uint64(33))
-
-
-@_compiled
-def _hash_bytes(address, length):  # type: ignore[no-untyped-def]
-    """Hash ``length`` > 8 bytes, eight at a time; the last eight may overlap those before."""
-    result = _mix(length)
-    last = length - np.uint64(8)
-    at = np.uint64(0)
-    while at < last:
-        result = _mix(result ^ _word_at(address + at)) + np.uint64(0x9E3779B97F4A7C15)
-        at += np.uint64(8)
-    return _mix(result ^ _word_at(address + last))
-
-
-@_compiled
-def _same_bytes(a, b, length):  # type: ignore[no-untyped-def]
-    last = length - np.uint64(8)
-    at = np.uint64(0)
-    while at < last:
-        if _word_at(a + at) != _word_at(b + at):
-            return False
-        at += np.uint64(8)
-    return _word_at(a + last) == _word_at(b + last)
-
-
 @_compiled
 def encode_words(words, marks, start, entries, counts, codes, fresh):  # type: ignore[no-untyped-def]
-    """See `hash_tables.encode_words`."""
+    """See `native.hash_tables.encode_words`."""
     mask = np.uint64(len(entries) // WORD_ENTRY - 1)
     limit = len(entries) // WORD_ENTRY // 2
     before = counts[COUNT]
@@ -122,7 +68,7 @@ def encode_words(words, marks, start, entries, counts, codes, fresh):  # type: i
         if word == last_word and last_code >= 0:
             codes[row] = last_code
             continue
-        at = _mix(word) & mask
+        at = hash_word(word) & mask
         while True:
             code = entries[2 * at + np.uint64(1)]
             if code == 0:
@@ -147,7 +93,7 @@ def encode_words(words, marks, start, entries, counts, codes, fresh):  # type: i
 
 @_compiled
 def encode_bytes(views, buffers, marks, start, entries, counts, heap, codes, fresh):  # type: ignore[no-untyped-def]
-    """See `hash_tables.encode_bytes`."""
+    """See `native.hash_tables.encode_bytes`."""
     mask = np.uint64(len(entries) // BYTES_ENTRY - 1)
     limit = len(entries) // BYTES_ENTRY // 2
     before = counts[COUNT]
@@ -168,12 +114,12 @@ def encode_bytes(views, buffers, marks, start, entries, counts, heap, codes, fre
         first = views[2 * row]
         second = views[2 * row + 1]
         length = first & np.uint64(0xFFFFFFFF)
-        long = length > _INLINE
+        long = length > INLINE
         address = np.uint64(0)
         if long:
             address = buffers[second & np.uint64(0xFFFFFFFF)] + (second >> np.uint64(32))
-            second = _hash_bytes(address, length)
-        at = _mix(first ^ _mix(second)) & mask
+            second = hash_bytes(pointer_to(address), np.int64(length))
+        at = hash_words(first, second) & mask
         while True:
             entry = 4 * at
             code = entries[entry + np.uint64(2)]
@@ -183,8 +129,9 @@ def encode_bytes(views, buffers, marks, start, entries, counts, heap, codes, fre
                     counts[COUNT] = count
                     return row
                 if long:
+                    key = pointer_to(address)
                     for i in range(np.int64(length)):
-                        heap[place + i] = _byte_at(address + np.uint64(i))
+                        heap[place + i] = key[i]
                     counts[HEAP] += np.int64(length)
                 fresh[count - before] = row
                 count += 1
@@ -195,7 +142,8 @@ def encode_bytes(views, buffers, marks, start, entries, counts, heap, codes, fre
                 entries[entry + np.uint64(3)] = np.uint64(place)
                 break
             if entries[entry] == first and entries[entry + np.uint64(1)] == second:
-                if not long or _same_bytes(address, base + entries[entry + np.uint64(3)], length):
+                known = base + entries[entry + np.uint64(3)]
+                if not long or same_bytes(pointer_to(address), pointer_to(known), np.int64(length)):
                     break
             at = (at + np.uint64(1)) & mask
         codes[row] = np.int64(code) - 1
@@ -210,8 +158,10 @@ def rehash(old, new, width):  # type: ignore[no-untyped-def]
     code_at = 1 if width == WORD_ENTRY else 2
     for entry in range(0, len(old), width):
         if old[entry + code_at] != 0:
-            key = old[entry] if width == WORD_ENTRY else old[entry] ^ _mix(old[entry + 1])
-            at = _mix(key) & mask
+            if width == WORD_ENTRY:
+                at = hash_word(old[entry]) & mask
+            else:
+                at = hash_words(old[entry], old[entry + 1]) & mask
             while new[np.uint64(width) * at + np.uint64(code_at)] != 0:
                 at = (at + np.uint64(1)) & mask
             for i in range(width):

@@ -30,6 +30,7 @@ from dataflare_vec.compiler.jit.types.strings import (
     bytes_view,
     utf8_string,
 )
+from dataflare_vec.compiler.jit.types.tables import TableType
 from dataflare_vec.compiler.jit.types.temporal import BY_CLASS, TemporalType
 from dataflare_vec.compiler.jit.types.wide_integers import (
     DecimalType,
@@ -41,6 +42,7 @@ from dataflare_vec.compiler.jit.types.wide_integers import (
 )
 from dataflare_vec.definition.annotations import Result, is_dtype, likely_dtype, mismatch, shown_kind
 from dataflare_vec.definition.python_values import digits_of
+from dataflare_vec.definition.tables.frozen import Frozen
 from dataflare_vec.exceptions import KernelResultError
 
 if TYPE_CHECKING:
@@ -135,7 +137,9 @@ def written_type(dtype: pl.DataType) -> types.Type | None:
 
 
 def constant_type(value: Any) -> types.Type:
-    """Return the type of a constant: a number, a bool, a string, bytes, None, or a tuple of these."""
+    """Return the type of a constant: a number, a bool, a string, bytes, None, a tuple of these, or a table."""
+    if isinstance(value, Frozen):
+        return TableType(*value.signature)
     if value is None:
         return types.none
     if isinstance(value, bool):

@@ -14,6 +14,7 @@ from numba.core import ir, ir_utils
 
 from dataflare_vec.compiler.jit.lowering.strings.constants import constant
 from dataflare_vec.definition.attributes import NotReadable, attribute, is_value
+from dataflare_vec.definition.tables.frozen import FEW, is_container
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
@@ -29,7 +30,7 @@ def read_attributes(func_ir: FunctionIR) -> bool:
                 with suppress(ir_utils.GuardException, NotReadable):
                     owner = _named(func_ir, value.value)
                     result = attribute(owner, value.attr)
-                    if is_value(result) and _is_ours(owner, result):
+                    if _becomes_table(result) or (is_value(result) and _is_ours(owner, result)):
                         found.append((statement, result))
     for statement, result in found:
         old = statement.value
@@ -48,6 +49,10 @@ def _named(func_ir: FunctionIR, variable: Any) -> Any:
     if isinstance(definition, ir.Expr) and definition.op == "getattr":
         return attribute(_named(func_ir, definition.value), definition.attr)
     raise ir_utils.GuardException
+
+
+def _becomes_table(result: Any) -> bool:
+    return is_container(result) and not (isinstance(result, tuple) and len(result) <= FEW)
 
 
 def _is_ours(owner: Any, result: Any) -> bool:

@@ -56,6 +56,7 @@ from dataflare_vec.compiler.jit.passes.patterns import compile_patterns
 from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions
 from dataflare_vec.compiler.jit.passes.recursion import Depth
 from dataflare_vec.compiler.jit.passes.single_precision import keep_single
+from dataflare_vec.compiler.jit.passes.tables import look_up_in_tables
 from dataflare_vec.compiler.jit.passes.widen_integers import compute_wide
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
 from dataflare_vec.definition.call_graph import may_recurse
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
         Values,
     )
     from dataflare_vec.compiler.jit.types.strings import StringConstant
+    from dataflare_vec.definition.tables.frozen import Frozen
 
 #: Name of our error model (see `compiler`).
 ERROR_MODEL = "dataflare"
@@ -195,6 +197,7 @@ class _Notes:
     helpers: list[Callable[..., Any]] = field(default_factory=list)
     members: list[StringConstant] = field(default_factory=list)
     shows: set[str] = field(default_factory=set)
+    tables: list[Frozen] = field(default_factory=list)  # alive until whoever reads them holds them
 
 
 class TryInGuardedVariant(Exception):  # not an error: the kernel is compiled in its general variant
@@ -549,10 +552,13 @@ def _make_pipeline(
             changed |= compute_wide(state.func_ir, state.args)
             changed |= compile_patterns(state.func_ir)
             changed |= read_attributes(state.func_ir)
+            tables = look_up_in_tables(state.func_ir)
             changed |= give_defaults(state.func_ir, _outer_value)
             changed |= replace_strings(state.func_ir)
             changed |= join_calls(state.func_ir)
-            return _replace_calls(state.func_ir, mode, is_outermost=is_outermost) or changed
+            changed |= _replace_calls(state.func_ir, mode, is_outermost=is_outermost)
+            _notes[state.func_id.func].tables = tables
+            return changed or bool(tables)
 
     @register_pass(mutates_CFG=False, analysis_only=False)
     class KeepSingle(FunctionPass):  # type: ignore[misc]

@@ -23,6 +23,7 @@ from numba.extending import intrinsic
 
 from dataflare_vec.compiler.jit.passes.exact_integers import plain_kind
 from dataflare_vec.compiler.jit.passes.widen_integers import add_call
+from dataflare_vec.compiler.jit.types.tables import TableType
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
 
 if TYPE_CHECKING:
@@ -192,11 +193,27 @@ class _Function:
                 return False
             if (getattr(called, "__module__", None) or "").partition(".")[0] == "numpy":
                 return True
-        read = [other for other in _read(value) if other in strong]
+        read = [other for other in _read(value) if other in strong and other not in self._looked_for(value)]
         if isinstance(ty, types.Integer):  # a column's are Python's; those of arrays are NumPy's
             is_field = isinstance(value, ir.Expr) and value.op == "getattr"
             return not is_field and any(self._is_of_array(other) for other in read)
         return bool(read)
+
+    def _looked_for(self, value: Any) -> list[str]:
+        """Return the key that an expression looks up in a table: what is found is a number of Python's."""
+        if not isinstance(value, ir.Expr):
+            return []
+        if value.op in ("getitem", "static_getitem"):
+            key = value.index if value.op == "getitem" else value.index_var
+            return [key.name] if key is not None and self._is_table(value.value.name) else []
+        if value.op == "call" and value.args and self._is_table(value.func.name):
+            return [value.args[0].name]
+        return []
+
+    def _is_table(self, name: str) -> bool:
+        """Whether a variable is a table, or a method of one."""
+        ty = self.typemap.get(name)
+        return isinstance(getattr(ty, "this", ty), TableType)
 
     def _is_of_array(self, name: str) -> bool:
         return not isinstance(plain_kind(self.typemap.get(name)), types.Float | types.BaseTuple)

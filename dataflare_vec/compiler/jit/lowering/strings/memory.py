@@ -156,8 +156,14 @@ def is_null(typing_context, a):
 @helper
 def same_bytes(a, b, nbytes):
     """Whether two stretches of memory hold the same."""
-    if nbytes > 16:
+    if nbytes > 32:
         return memcmp(a, b, nbytes) == 0
+    if nbytes > 16:
+        first = (load64(a, 0) ^ load64(b, 0)) | (load64(a, 8) ^ load64(b, 8))
+        last = (load64(a, nbytes - 16) ^ load64(b, nbytes - 16)) | (
+            load64(a, nbytes - 8) ^ load64(b, nbytes - 8)
+        )
+        return (first | last) == 0
     if nbytes >= 8:
         return load64(a, 0) == load64(b, 0) and load64(a, nbytes - 8) == load64(b, nbytes - 8)
     if nbytes >= 4:

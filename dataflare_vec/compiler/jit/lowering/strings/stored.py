@@ -25,6 +25,7 @@ from dataflare_vec.compiler.cache.environment import environment
 from dataflare_vec.compiler.cache.folder import open_folder
 from dataflare_vec.compiler.jit.lowering.strings.symbols import define, names
 from dataflare_vec.compiler.jit.types.strings import StringConstant
+from dataflare_vec.compiler.jit.types.tables import TableIterator, TableType, TableView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -139,6 +140,10 @@ def _type(kind: types.Type) -> Any:
         return _description(kind.type if isinstance(kind, types.Optional) else kind.instance_type)
     if isinstance(kind, types.List):
         return kind.reflected, _description(kind.dtype)
+    if isinstance(kind, TableType | TableView | TableIterator):
+        table = getattr(getattr(kind, "view", kind), "table", kind)
+        if not table.is_told:
+            raise _NotStored
     own = type(kind).__module__.startswith(_OWN_PACKAGE + ".")
     if own or isinstance(
         kind, types.Number | types.Boolean | types.NoneType | types.SliceType | types.CPointer

@@ -1,4 +1,8 @@
-"""The functions of hash tables, to be called without Numba: from the cache, or compiled."""
+"""Hash tables that keys are looked up in: how they lie in memory, and what fills them.
+
+The functions are called without Numba: they come from the cache, or are compiled. Kernels look up in such
+tables, too (`jit.lowering.tables`).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.compiler.kernel import PROTOTYPE
-from dataflare_vec.compiler.native.numba import import_compiler
+from dataflare_vec.compiler.native.numba import module_of_compiler
 from dataflare_vec.compiler.native.support import address_of_compiled
 
 if TYPE_CHECKING:
@@ -25,6 +29,16 @@ if TYPE_CHECKING:
     #: int64, of counts and rows.
     Counts = NDArray[np.int64]
 
+#: What a mark says of a row: its key is null, or it isn't there at all. No mark is 0.
+NULL, ABSENT = 1, 2
+
+#: Indices into a table's counts: how many keys, the null's code or -1, bytes of the heap in use.
+COUNT, NULL_CODE, HEAP = 0, 1, 2
+
+#: Words of an entry: of words (key, code + 1), of bytes (two words that tell keys apart, code + 1, place in
+#: the heap). A code of 0 is a free entry.
+WORD_ENTRY, BYTES_ENTRY = 2, 4
+
 
 def encode_words(
     words: Words, marks: Bytes, start: int, entries: Words, counts: Counts, codes: Codes, fresh: Counts
@@ -36,11 +50,11 @@ def encode_words(
     words
         uint64: equal where the keys are.
     marks
-        uint8, `NULL`, `ABSENT` or 0 (see `native.hash_table`); empty if all are 0.
+        uint8, `NULL`, `ABSENT` or 0; empty if all are 0.
     entries
         uint64 entries of the table, a power of two of them.
     counts
-        int64: see `native.hash_table.COUNT`.
+        int64: see `COUNT`.
     codes
         int32, one a row: written.
     fresh
@@ -102,9 +116,6 @@ def _call(name: str, *arguments: Any) -> int:
 @cache
 def _function(name: str) -> Callable[[int, int], int]:
     def compile_() -> Any:
-        import_compiler()
-        from dataflare_vec.compiler.jit.codegen.hash_tables import compile_function
-
-        return compile_function(name)
+        return module_of_compiler("codegen.hash_tables").compile_function(name)
 
     return PROTOTYPE(address_of_compiled(f"keys.{name}", compile_))

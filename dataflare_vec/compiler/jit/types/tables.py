@@ -1,0 +1,148 @@
+"""Numba types of tables: the address of a block, of which the type says how it is laid out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.core.datamodel import models
+from numba.core.imputils import lower_constant
+from numba.core.typing.typeof import typeof_impl
+from numba.extending import register_model
+
+from dataflare_vec.compiler.cache.entry import digest
+from dataflare_vec.compiler.jit.types.strings import ascii_string, bytes_view, utf8_string
+from dataflare_vec.compiler.jit.types.temporal import BY_CLASS
+from dataflare_vec.compiler.jit.types.wide_integers import DecimalType, natural, wide_int
+from dataflare_vec.compiler.native.tables import define, symbol_of
+from dataflare_vec.definition.tables.frozen import Frozen
+
+if TYPE_CHECKING:
+    from dataflare_vec.compiler.jit.types.numba_types import Builder, Context
+    from dataflare_vec.definition.tables.keys import Index
+    from dataflare_vec.definition.tables.kinds import Kind
+
+_POINTER = ir.IntType(8).as_pointer()
+
+_SIMPLE: dict[str, types.Type] = {
+    "none": types.none,
+    "bool": types.boolean,
+    "int": types.int64,
+    "natural": natural,
+    "wide": wide_int,
+    "float": types.float64,
+    "bytes": bytes_view,
+    **{cls.__name__: ty for cls, ty in BY_CLASS.items()},
+}
+
+
+def type_of_kind(kind: Kind) -> types.Type:
+    """Return the Numba type of a kind of values."""
+    if kind.name == "tuple":
+        ty = types.BaseTuple.from_types([type_of_kind(item) for item in kind.items], kind.about)
+    elif kind.name == "text":
+        ty = ascii_string if kind.about else utf8_string
+    elif kind.name == "decimal":
+        ty = DecimalType(kind.about)
+    else:
+        ty = _SIMPLE[kind.name]
+    return types.Optional(ty) if kind.nullable else ty
+
+
+class TableType(types.IterableType):  # type: ignore[misc]
+    """A dict, set, list or tuple that nothing changes.
+
+    Attributes
+    ----------
+    form, index, key_kind, value_kind
+        As those of `Frozen`.
+    key, value
+        The types of keys that a kernel can go over, and of values; None where there are none.
+    index_at, key_at, value_at
+        Where their places begin in the header.
+    """
+
+    def __init__(self, form: str, index: Index, key: Kind | None, value: Kind | None) -> None:
+        self.form, self.index, self.key_kind, self.value_kind = form, index, key, value
+        self.key_type = None if key is None else type_of_kind(key)
+        self.value_type = None if value is None else type_of_kind(value)
+        self.index_at = 1
+        self.key_at = 1 + index.words
+        self.value_at = self.key_at + (0 if key is None else key.words)
+        kinds = [None if kind is None else kind.described() for kind in (key, value)]
+        #: Whether its name tells it from others in all processes: a class of named tuples may be another one.
+        self.is_told = "class" not in str(kinds)
+        layout = digest(repr((form, index.described(), kinds, [key, value])).encode())
+        super().__init__(f"table[{form} {layout[:16]}]")
+
+    @property
+    def key(self) -> Any:
+        """What tells it from other types."""
+        return self.form, self.index, self.key_kind, self.value_kind
+
+    @property
+    def iterator_type(self) -> TableIterator:
+        """What goes over the keys of a dict, or the items of a list or tuple."""
+        return TableIterator(TableView(self, "keys" if self.form == "dict" else "values"))
+
+
+class TableView(types.IterableType):  # type: ignore[misc]
+    """What `keys`, `values` or `items` of a dict return."""
+
+    def __init__(self, table: TableType, what: str) -> None:
+        self.table, self.what = table, what
+        super().__init__(f"{what} of {table}")
+
+    @property
+    def item(self) -> types.Type:
+        """What it goes over."""
+        if self.what == "items":
+            return types.Tuple([self.table.key_type, self.table.value_type])
+        return self.table.key_type if self.what == "keys" else self.table.value_type
+
+    @property
+    def iterator_type(self) -> TableIterator:
+        """What goes over it."""
+        return TableIterator(self)
+
+
+class TableIterator(types.SimpleIteratorType):  # type: ignore[misc]
+    """Iterator over keys, values or both."""
+
+    def __init__(self, view: TableView) -> None:
+        self.view = view
+        super().__init__(f"iter({view})", view.item)
+
+
+@register_model(TableType)
+@register_model(TableView)
+class _Address(models.PrimitiveModel):  # type: ignore[misc]
+    """Where the block begins."""
+
+    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
+        super().__init__(dmm, fe_type, _POINTER)
+
+
+@register_model(TableIterator)
+class _IteratorModel(models.StructModel):  # type: ignore[misc]
+    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
+        members = [("view", fe_type.view), ("row", types.EphemeralPointer(types.int64))]
+        super().__init__(dmm, fe_type, members)
+
+
+@typeof_impl.register(Frozen)  # type: ignore[untyped-decorator]
+def _typeof(value: Frozen, context: Any) -> TableType:
+    return TableType(*value.signature)
+
+
+@lower_constant(TableType)  # type: ignore[untyped-decorator]
+def _constant(context: Context, builder: Builder, ty: TableType, value: Frozen) -> Any:
+    name = symbol_of(value)
+    header = ir.ArrayType(ir.IntType(64), ty.value_at + (0 if ty.value_kind is None else ty.value_kind.words))
+    variable = builder.module.globals.get(name)
+    if variable is None:
+        define(value)
+        variable = ir.GlobalVariable(builder.module, header, name)
+        variable.global_constant, variable.align = True, 64
+    return variable.bitcast(_POINTER)

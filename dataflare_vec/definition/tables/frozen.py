@@ -1,0 +1,223 @@
+"""Containers frozen as they are at one moment: what compiled code looks values up in.
+
+A dict, a set or a list may change later. What was made of it is found again by the container itself, as long
+as it holds the very same objects, and by a digest of what it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from operator import is_
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+from dataflare_vec._util.forks import wait_for_lock
+from dataflare_vec.definition.tables.kinds import Kind, NotATable, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from dataflare_vec.definition.tables.keys import Index, Keys
+
+#: What becomes a table. Subclasses may do something else: a `defaultdict` grows when it is asked.
+_DICTS, _SETS, _SEQUENCES = (dict, OrderedDict, MappingProxyType), (set, frozenset), (list, tuple)
+#: Entries of a table whose keys, or whose items, a kernel can go over.
+MOST_ITERATED = 10_000
+
+#: Items of a tuple, or of a set of strings, that are rather compared one after the other.
+FEW = 16
+#: Items of a tuple that a call binds; it may be unpacked.
+FEW_BOUND = 64
+#: Containers of the same content that are remembered.
+_MOST_SEEN = 4
+
+_lock = threading.RLock()
+wait_for_lock(_lock)
+_by_container: WeakValueDictionary[int, Frozen] = WeakValueDictionary()
+_by_digest: WeakValueDictionary[str, Frozen] = WeakValueDictionary()
+
+
+class Frozen:
+    """A container as it was.
+
+    Attributes
+    ----------
+    form : str
+        "dict", "set", "list" or "tuple".
+    count : int
+        How many keys or items it has.
+    keys : tuple of Keys
+        What is looked for in it, by part.
+    index : Index
+        The parts.
+    key, value : Kind or None
+        What all keys of a dict are, if a kernel can go over them; what all its values are, or the items of a
+        list or tuple.
+    columns : list
+        The arrays of keys, if there are any, and values.
+    digest : str
+        Of all that.
+    memory
+        Where compiled code has it; see `compiler.native.tables`.
+    """
+
+    def __init__(self, form: str, keys: Sequence[Any], values: Sequence[Any] | None) -> None:
+        from dataflare_vec.definition.tables.columns import columns_of
+        from dataflare_vec.definition.tables.keys import index_of, split
+
+        self.form = form
+        self.count = len(keys)
+        self.keys: tuple[Keys, ...] = split(keys, compares=form in ("list", "tuple"))
+        self.index: Index = index_of(self.keys)
+        self.key = _kind_if_any(keys) if form == "dict" and self.count <= MOST_ITERATED else None
+        self.value: Kind | None = None if values is None else kind_of(values)
+        self.columns: list[NDArray[Any]] = []
+        for kind, column in ((self.key, keys), (self.value, values)):
+            if kind is not None and column is not None:
+                self.columns += columns_of(kind, column)
+        self.digest = self._digest()
+        self.memory: Any = None
+        self._seen: dict[int, tuple[Any, tuple[Any, ...]]] = {}
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """What its type in compiled code depends on."""
+        return self.form, self.index, self.key, self.value
+
+    def described(self) -> Any:
+        """Return the same as what tells it from others in all processes."""
+        kinds = [None if kind is None else kind.described() for kind in (self.key, self.value)]
+        return self.form, self.index.described(), *kinds
+
+    def _digest(self) -> str:
+        found = hashlib.sha256(repr((self.described(), self.count)).encode())
+        for one in (*self.columns, *_arrays(self.keys)):
+            found.update(len(one).to_bytes(8, "little"))
+            found.update(memoryview(one).cast("B") if len(one) else b"")
+        return found.hexdigest()
+
+    def forget_arrays(self) -> None:
+        """Forget what is in memory now."""
+        self.keys, self.columns = (), []
+
+    def hold(self, container: Any) -> None:
+        """Note a container that it is of, and what that holds."""
+        while len(self._seen) >= _MOST_SEEN:
+            self._seen.pop(next(iter(self._seen)))
+        self._seen[id(container)] = container, held_by(container)
+
+    def held_of(self, container: Any) -> tuple[Any, ...] | None:
+        """Return what a container held when this was made of it; None if it wasn't."""
+        seen, held = self._seen.get(id(container), (None, ()))
+        return held if seen is container else None
+
+
+def frozen(container: Any) -> Frozen:
+    """Return a container as it is now.
+
+    Raises
+    ------
+    NotATable
+        If compiled code can't hold it.
+    """
+    if isinstance(own := getattr(container, "_frozen", None), Frozen):  # a `Table`, which never changes
+        return own
+    with _lock:
+        known = _by_container.get(id(container))
+        held = None if known is None else known.held_of(container)
+        if known is not None and held is not None and is_held(container, held):
+            return known
+        made = _freeze(container)
+        made = _by_digest.setdefault(made.digest, made)
+        made.hold(container)
+        _by_container[id(container)] = made
+        return made
+
+
+def of_digest(digest: str) -> Frozen | None:
+    """Return the table with a digest, if there is one in this process."""
+    return _by_digest.get(digest)
+
+
+def is_container(value: Any) -> bool:
+    """Whether a value is of a class that may become a table."""
+    return type(value) in (*_DICTS, *_SETS, *_SEQUENCES) or isinstance(
+        getattr(value, "_frozen", None), Frozen
+    )
+
+
+def is_few_texts(value: Any) -> bool:
+    """Whether something is a frozenset of so few strings that they are rather compared one by one."""
+    return (
+        isinstance(value, frozenset)
+        and len(value) <= FEW
+        and all(isinstance(item, (str, bytes)) for item in value)
+    )
+
+
+def _freeze(container: Any) -> Frozen:
+    kind = type(container)
+    if kind in _DICTS:
+        return Frozen("dict", list(container), list(container.values()))
+    if kind in _SETS:
+        return Frozen("set", _sorted(container), None)
+    if kind in _SEQUENCES:
+        return Frozen(kind.__name__, container, container)
+    if issubclass(kind, dict):
+        msg = f"it is a `{kind.__name__}`, which may do something else than a dict when it is asked"
+        raise NotATable(msg, "make it a dict: `dict(…)`")
+    raise NotATable(f"it is of type {kind.__qualname__}", "tables are dicts, sets, lists and tuples")
+
+
+def _sorted(values: Any) -> list[Any]:
+    """Return the items of a set in an order that is the same in all processes."""
+    if len({*map(type, values)}) == 1:
+        try:
+            return sorted(values)
+        except TypeError:
+            pass
+    return sorted(values, key=lambda value: (type(value).__name__, repr(value)))
+
+
+def _kind_if_any(values: Sequence[Any]) -> Kind | None:
+    try:
+        return kind_of(values)
+    except NotATable:
+        return None
+
+
+def snapshot(container: Any) -> Any:
+    """Return a container that nobody else changes."""
+    if isinstance(container, _DICTS):
+        return dict(container)
+    return type(container)(container) if isinstance(container, (list, set)) else container
+
+
+def held_by(container: Any) -> tuple[Any, ...]:
+    """Return the objects that a container holds: its keys or items, and its values."""
+    values = container.values() if isinstance(container, _DICTS) else ()
+    return *container, *values
+
+
+def is_held(container: Any, held: tuple[Any, ...]) -> bool:
+    """Whether a container holds the very objects that `held_by` returned."""
+    count = len(container)
+    if isinstance(container, _DICTS):
+        values: Mapping[Any, Any] = container
+        same = len(held) == 2 * count and all(map(is_, values.values(), held[count:]))
+        return same and all(map(is_, values, held))
+    return len(held) == count and all(map(is_, container, held))
+
+
+def _arrays(keys: Sequence[Keys]) -> list[NDArray[Any]]:
+    found = []
+    for one in keys:
+        found += [one.rows, *one.arrays]
+        for item in one.items:
+            found += _arrays(item)
+    return found

@@ -1,0 +1,231 @@
+"""What the values of a table are: one kind for all of them, as a column has one dtype."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dataflare_vec.definition.python_values import digits_of, is_long
+from dataflare_vec.definition.text_subclasses import is_plain, name_of, shown_by
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+#: Of integers and decimals in 128 bits, and of their digits.
+_LIMIT, _MOST_DIGITS = 1 << 127, 38
+_WORD, _HALF = 1 << 64, 1 << 63
+
+_SIMPLE: dict[type, str] = {
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "text",
+    bytes: "bytes",
+    dt.date: "date",
+    dt.datetime: "datetime",
+    dt.timedelta: "timedelta",
+    dt.time: "time",
+    Decimal: "decimal",
+}
+
+
+class NotATable(Exception):  # not an error by itself: whoever asked for a table says what it is of
+    """A container can't be a table.
+
+    Attributes
+    ----------
+    problem, hint : str
+        Why, as the end of a sentence about the container, and what to do instead.
+    """
+
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem, self.hint = problem, hint
+        super().__init__(f"{problem}; {hint}")
+
+
+class Kind(NamedTuple):
+    """What all values of a column of a table are.
+
+    Attributes
+    ----------
+    name
+        One of those that a class of Python's has, "natural" and "wide" for integers of more than 63 bits,
+        "none" if all are None, or "tuple".
+    nullable
+        Whether some are None.
+    about
+        Of text whether it is ASCII; of decimals how many digits are behind the point; of tuples the class of
+        named ones.
+    items
+        The kinds of a tuple's items.
+    """
+
+    name: str
+    nullable: bool = False
+    about: Any = None
+    items: tuple[Kind, ...] = ()
+
+    @property
+    def words(self) -> int:
+        """How many places the column takes in a table's header."""
+        own = {"none": 0, "tuple": 0, "text": 2, "bytes": 2}.get(self.name, 1)
+        return self.nullable + own + sum(item.words for item in self.items)
+
+    def described(self) -> Any:
+        """Return what tells it from others in all processes."""
+        about = self.about
+        if isinstance(about, type):
+            about = "class", about.__module__, about.__qualname__, about._fields  # type: ignore[attr-defined]
+        return self.name, self.nullable, about, *(item.described() for item in self.items)
+
+
+def kind_of(values: Collection[Any]) -> Kind:
+    """Return what all values are.
+
+    Raises
+    ------
+    NotATable
+        If they are of unlike types, or of one that compiled code hasn't got.
+    """
+    classes = {*map(type, values)}
+    nullable = type(None) in classes
+    classes.discard(type(None))
+    there = [value for value in values if value is not None] if nullable else values
+    kind = _kind_of(there, {_class_of(one) for one in classes}) if classes else Kind("none")
+    return kind._replace(nullable=nullable and kind.name != "none")
+
+
+def _class_of(kind: type) -> type:
+    """Return the class of values that one's instances are taken for."""
+    for known in (str, bytes):
+        if issubclass(kind, known) and kind.__module__ != "numpy":
+            return known
+    return tuple if issubclass(kind, tuple) else kind
+
+
+def _kind_of(values: Collection[Any], classes: set[type]) -> Kind:
+    for kind in classes:
+        if kind is not tuple and kind not in _SIMPLE:
+            raise _unknown(next(value for value in values if _class_of(type(value)) is kind))
+    if classes == {int, float}:
+        inexact = next((v for v in values if type(v) is int and not _is_float(v)), None)
+        if inexact is not None:
+            msg = f"it has floats, and {inexact}, which no float is"
+            raise NotATable(msg, "make all of them floats, or all integers")
+        return Kind("float")
+    if len(classes) > 1:
+        raise _unlike(values)
+    (kind,) = classes
+    if kind is tuple:
+        return _tuple_kind(values)
+    name = _SIMPLE[kind]
+    if kind is int:
+        return Kind(_integer_kind(min(values), max(values)))
+    if kind in (str, bytes):
+        _check_texts(values)
+        return Kind(name, about=all(map(str.isascii, values)) if kind is str else None)
+    if kind is Decimal:
+        return Kind(name, about=_scale_of(values))
+    if kind not in (bool, float):
+        _check_moments(values)
+    return Kind(name)
+
+
+def _tuple_kind(values: Collection[Any]) -> Kind:
+    lengths = {*map(len, values)}
+    classes = {*map(type, values)}
+    if len(lengths) > 1 or len(classes) > 1:
+        raise _unlike(values)
+    (cls,) = classes
+    if cls is not tuple and not hasattr(cls, "_fields"):
+        raise _unknown(next(iter(values)))
+    items = tuple(kind_of(column) for column in zip(*values, strict=True))
+    return Kind("tuple", about=None if cls is tuple else cls, items=items)
+
+
+def _integer_kind(least: int, most: int) -> str:
+    if -_HALF <= least and most < _HALF:
+        return "int"
+    if least >= 0 and most < _WORD:
+        return "natural"
+    if -_LIMIT <= least and most < _LIMIT:
+        return "wide"
+    large = most if most >= _LIMIT else least
+    raise NotATable(f"it has an integer of {large.bit_length()} bits", "integers have 128 bits at most")
+
+
+def _check_moments(values: Collection[Any]) -> None:
+    for value in values:
+        if getattr(value, "tzinfo", None) is not None:
+            raise NotATable(f"it has {value!r}, with a time zone", "take times in UTC without one")
+        if is_long(value):
+            raise NotATable(f"it has {value!r}, which 64 bits don't hold", "count days in an integer")
+
+
+def _is_float(value: int) -> bool:
+    try:
+        return float(value) == value
+    except OverflowError:
+        return False
+
+
+def _check_texts(values: Collection[Any]) -> None:
+    """Raise if some string isn't what it seems."""
+    for value in values if {*map(type, values)} - {str, bytes} else ():
+        if not is_plain(value) or shown_by(value):
+            msg = f"it has `{name_of(value)}`, a string that is shown as another one or has its own `==`"
+            raise NotATable(msg, "write `.value` behind members of enumerations, or `str(…)`")
+
+
+def _scale_of(values: Collection[Any]) -> int:
+    """Return how many digits behind the point hold all decimals."""
+    for value in values:
+        if not value.is_finite():
+            raise NotATable(f"it has {value!r}", "decimals are numbers here")
+    scale = max(digits_of(value)[1] for value in values)
+    for value in values:
+        if scale > _MOST_DIGITS or abs(value) >= 10 ** (_MOST_DIGITS - scale):
+            raise NotATable(f"it has {value!r}", f"decimals have {_MOST_DIGITS} digits at most")
+    return scale
+
+
+def _unlike(values: Collection[Any]) -> NotATable:
+    """Return an error that shows two values which are unlike."""
+    there = [value for value in values if value is not None]
+    first = there[0]
+    other = next(value for value in there if _shown_kind(value) != _shown_kind(first))
+    msg = (
+        f"its values are unlike: {shown(first)} is {_shown_kind(first)}, {shown(other)} {_shown_kind(other)}"
+    )
+    return NotATable(msg, "give them one type (None may be among them), and tuples one length")
+
+
+def _unknown(value: Any) -> NotATable:
+    kind = type(value)
+    msg = f"it has {shown(value)}, of type {kind.__module__ + '.' if kind.__module__ != 'builtins' else ''}"
+    msg += kind.__qualname__
+    if kind.__module__ == "numpy":
+        return NotATable(msg, "make Python's own of NumPy's numbers, as `array.tolist()` does")
+    if isinstance(value, (dict, list, set, frozenset)):
+        return NotATable(msg, "make one table, with tuples as keys: `TABLE[a, b]`")
+    hint = "a table holds numbers, bools, strings, bytes, dates and times, decimals, None and tuples of these"
+    return NotATable(msg, hint)
+
+
+def _shown_kind(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"of type {_class_of(type(value)).__name__}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it, cut off where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def without_nulls(values: Sequence[Any]) -> Sequence[Any]:
+    """Return values with something like the others in place of None."""
+    fill = next(value for value in values if value is not None)
+    return [fill if value is None else value for value in values]
