@@ -197,7 +197,10 @@ def _bind_constant(plugin: Plugin, parameter: Parameter, value: Any) -> Column |
     if not is_container(value) or (isinstance(value, tuple) and len(value) <= FEW_BOUND):
         return Constant(parameter, value)
     try:
-        return Constant(parameter, snapshot(value), frozen(value))
+        table = frozen(value)
+        if isinstance(value, tuple) and table.value is None:
+            return Constant(parameter, value)
+        return Constant(parameter, snapshot(value), table)
     except NotATable as error:
         if isinstance(value, tuple):
             return Constant(parameter, value)

@@ -57,7 +57,7 @@ class Frozen:
         The parts.
     key, value : Kind or None
         What all keys of a dict are, if a kernel can go over them; what all its values are, or the items of a
-        list or tuple.
+        list or tuple, None if these are unlike.
     columns : list
         The arrays of keys, if there are any, and values.
     digest : str
@@ -75,7 +75,9 @@ class Frozen:
         self.keys: tuple[Keys, ...] = split(keys, compares=form in ("list", "tuple"))
         self.index: Index = index_of(self.keys)
         self.key = _kind_if_any(keys) if form == "dict" and self.count <= MOST_ITERATED else None
-        self.value: Kind | None = None if values is None else kind_of(values)
+        self.value: Kind | None = None
+        if values is not None:  # of a list it may be of no matter what its items are
+            self.value = kind_of(values) if form == "dict" else _kind_if_any(values)
         self.columns: list[NDArray[Any]] = []
         for kind, column in ((self.key, keys), (self.value, values)):
             if kind is not None and column is not None:
@@ -125,8 +127,6 @@ def frozen(container: Any) -> Frozen:
     NotATable
         If compiled code can't hold it.
     """
-    if isinstance(own := getattr(container, "_frozen", None), Frozen):  # a `Table`, which never changes
-        return own
     with _lock:
         known = _by_container.get(id(container))
         held = None if known is None else known.held_of(container)
@@ -146,9 +146,7 @@ def of_digest(digest: str) -> Frozen | None:
 
 def is_container(value: Any) -> bool:
     """Whether a value is of a class that may become a table."""
-    return type(value) in (*_DICTS, *_SETS, *_SEQUENCES) or isinstance(
-        getattr(value, "_frozen", None), Frozen
-    )
+    return type(value) in (*_DICTS, *_SETS, *_SEQUENCES)
 
 
 def is_few_texts(value: Any) -> bool:

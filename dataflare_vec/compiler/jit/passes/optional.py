@@ -17,6 +17,7 @@ from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
 from dataflare_vec.compiler.jit.passes.exact_integers import plain_kind, sign_for
+from dataflare_vec.compiler.jit.types.tables import TableType, TableView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,6 +156,8 @@ def _replacement(func_ir: FunctionIR, value: Any) -> tuple[_Code | None, tuple[A
 def _is_for(code: _Code, kinds: tuple[types.Type, ...]) -> bool:
     """Whether one of the operands may be None, and the values that are there have such an operator."""
     looked_for = kinds[1:] if code.function is operator.contains else kinds
+    if looked_for is not kinds and isinstance(kinds[0], TableType | TableView):
+        return False  # None may be a key
     if not any(isinstance(kind, types.Optional) for kind in looked_for) or types.none in kinds:
         return False
     try:

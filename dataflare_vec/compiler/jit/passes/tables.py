@@ -37,7 +37,7 @@ def look_up_in_tables(func_ir: FunctionIR) -> list[Frozen]:
             expression = getattr(statement, "value", None)
             place = _asked(expression)
             found = None if place is None else _long_tuple(func_ir, getattr(expression, place))
-            if found is not None:
+            if found is not None and (expression.op == "binop" or found.value is not None):
                 old = getattr(expression, place)
                 name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_table"), old.loc)
                 value = ir.Global("table", found, old.loc)

@@ -26,6 +26,7 @@ from dataflare_vec.compiler.jit.lowering.integers.operators import (
     own,
     returned,
 )
+from dataflare_vec.compiler.jit.types.tables import TableType
 from dataflare_vec.compiler.jit.types.wide_integers import (
     WideIntType,
     is_natural,
@@ -181,7 +182,7 @@ def _hash(number):  # type: ignore[no-untyped-def]
 class _Narrowing(WideTemplate):
     def generic(self, args: Args, kws: Any) -> Any:
         """Return the signature with integers of 64 bits in place of those of 128."""
-        if isinstance(args[0], types.DictType):  # whose keys may be any integers
+        if isinstance(args[0], types.DictType | TableType):  # whose keys may be any integers
             return None
         return narrowed(self.context, self.key, args, kws)
 

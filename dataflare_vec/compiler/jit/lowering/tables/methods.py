@@ -29,6 +29,12 @@ def _is_sequence(table):
     return isinstance(table, TableType) and table.form in ("list", "tuple")
 
 
+def _check_alike(table):
+    if table.value_type is None and table.form != "set":
+        msg = f"a {table.form} whose items are of unlike types: they can only be looked for"
+        raise TypingError(msg)
+
+
 # -- looking up -------------------------------------------------------------------------------------------
 
 
@@ -59,6 +65,7 @@ def _getitem(table, key):
         return get
     if table.form == "set" or not isinstance(key, (types.Integer, types.Boolean, WideIntType)):
         return None
+    _check_alike(table)
     message = f"{table.form} index out of range"
 
     def item(table, key):
@@ -164,6 +171,7 @@ class _Iterated(AbstractTemplate):
         if not isinstance(view, TableView):
             return None
         table = view.table
+        _check_alike(table)
         if table.form == "set":
             raise TypingError("a set has no order to go over it")
         if view.what != "values" and table.key_type is None:
