@@ -54,6 +54,7 @@ from races import (
     start,
     streams,
     strings,
+    tables,
     tuning,
     vectors,
 )
@@ -73,6 +74,7 @@ TOPICS = {
     "math": math,
     "strings": strings,
     "dates": dates,
+    "tables": tables,
     "vectors": vectors,
     "keys": keys,
     "batches": batches,

@@ -82,7 +82,8 @@ def log_lines(rows: int) -> pl.DataFrame:
     )
 
 
-def _by_element(frame: pl.DataFrame, function: Callable[..., Any], dtype: Any) -> pl.Series:
+def by_element(frame: pl.DataFrame, function: Callable[..., Any], dtype: Any) -> pl.Series:
+    """Call a function with each value of a frame's first column, as `map_elements` does."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pl.exceptions.PolarsInefficientMapWarning)
         return frame.select(pl.col(frame.columns[0]).map_elements(function, return_dtype=dtype)).to_series()
@@ -102,24 +103,24 @@ def against(
     part = frame[: max(frame.height // _SHARE, 1000)]
     own = dfv.run(frame, plugin, keep=False, config=ONE_THREAD).frame.to_series()
     assert own.equals(frame.select(expression).to_series())
-    assert own[: part.height].equals(_by_element(part, function, dtype))
-    taken, theirs, by_element = timed(
+    assert own[: part.height].equals(by_element(part, function, dtype))
+    taken, theirs, in_python = timed(
         [
             lambda: dfv.run(frame, plugin, keep=False, config=ONE_THREAD),
             lambda: frame.select(expression),
-            lambda: _by_element(part, function, dtype),
+            lambda: by_element(part, function, dtype),
         ],
         size.repeats,
     )
-    by_element *= frame.height / part.height
+    in_python *= frame.height / part.height
     nanoseconds = 1e9 / frame.height
     note = f"{taken * nanoseconds:.1f} ns a row against"
     rows = f"{what}, {frame.height:,} rows, one thread"
     yield Figure(
         f"{rows}: times faster than map_elements",
-        by_element / taken,
+        in_python / taken,
         bars[0],
-        f"{note} {by_element * nanoseconds:.0f}",
+        f"{note} {in_python * nanoseconds:.0f}",
     )
     yield Figure(
         f"{rows}: times faster than a Polars expression on all threads",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec.compiler.specialise import is_constant
 from dataflare_vec.definition.python_values import digits_of, ticks_of
+from dataflare_vec.definition.tables.kinds import shown
 from dataflare_vec.exceptions import BindingError
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ def check_constant(plugin: Plugin, parameter: Parameter, value: Any) -> None:
     if type(value) is type(parameter.default) and is_known(value) and _fits(parameter.default, value):
         return
     name, expected = parameter.name, kind_of(parameter).expected
-    msg = f"constant `{name}` must be {expected}, got {value!r}"
-    raise BindingError(msg, plugin=plugin.name, parameter=name, expected=expected, got=repr(value))
+    msg = f"constant `{name}` must be {expected}, got {shown(value)}"
+    raise BindingError(msg, plugin=plugin.name, parameter=name, expected=expected, got=shown(value))
 
 
 def _fits(default: Any, value: Any) -> bool:

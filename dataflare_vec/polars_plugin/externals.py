@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from dataflare_vec.compiler.native.numba import import_compiler
+from dataflare_vec.compiler.native.tables import find, held, is_table
 from dataflare_vec.exceptions import BuildError
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ _OF_NUMBA = (
     "numba_attempt_nocopy_reshape",
 )
 
+#: Bytes of the tables that a plugin looks up in, at most. All of them are read when the library is loaded.
+_MOST_BYTES = 16 << 20
+
 
 def check_external(plugin: str, names: Sequence[str]) -> None:
     """Raise if a loop refers to what a library hasn't got.
@@ -46,9 +50,11 @@ def check_external(plugin: str, names: Sequence[str]) -> None:
     import_compiler()
     from dataflare_vec.compiler.jit.lowering.strings import symbols
 
+    _check_tables(plugin, names)
     for name in names:
         if (
-            name in symbols.names()
+            is_table(name)
+            or name in symbols.names()
             or name in _OF_NUMBA
             or any(hasattr(library, name) for library in _c_libraries())
         ):
@@ -60,19 +66,37 @@ def check_external(plugin: str, names: Sequence[str]) -> None:
         raise BuildError(msg, plugin=plugin)
 
 
+def _check_tables(plugin: str, names: Sequence[str]) -> None:
+    size = sum(block.size for block in held(names))
+    if size > _MOST_BYTES:
+        msg = (
+            f"it can't be built into a native library: the tables that it looks up in take {size >> 20} MiB, "
+            f"and {_MOST_BYTES >> 20} are the most"
+        )
+        hint = "`dfv.expr` has it as it is; with Polars alone, join with a frame of the keys and values"
+        raise BuildError(msg, plugin=plugin, hint=hint)
+
+
 @cache
 def _c_libraries() -> tuple[ctypes.CDLL, ...]:
     return ctypes.CDLL("libc.so.6"), ctypes.CDLL("libm.so.6")
 
 
 def table_file(names: Iterable[str], target: Target) -> bytes | None:
-    """Return an object file with the tables among some names; None if there are none."""
+    """Return an object file with the tables among some names, ours and the user's; None if there are none."""
     import_compiler()
     from dataflare_vec.compiler.jit.codegen.other_processors import Processor, write_tables
     from dataflare_vec.compiler.jit.lowering.strings import symbols
 
-    tables = sorted({*names}.intersection(symbols.names()).difference(_OF_RUNTIME))
+    tables: dict[str, bytes] = {}
+    for name in sorted({*names}.difference(_OF_RUNTIME)):
+        if is_table(name):
+            block = find(name)
+            assert block is not None, "the plugin holds it"
+            tables[name] = block.content()
+        elif name in symbols.names():
+            tables[name] = symbols.content(name)
     if not tables:
         return None
     processor = Processor(target.triple, *target.levels[target.lowest])
-    return write_tables({name: symbols.content(name) for name in tables}, processor)
+    return write_tables(tables, processor)

@@ -17,6 +17,7 @@ from dataflare_vec.compiler.prepare import with_blocks
 from dataflare_vec.compiler.specialise import specialise
 from dataflare_vec.definition.binding import bind
 from dataflare_vec.definition.plugin import Form, PluginType
+from dataflare_vec.definition.tables.frozen import is_container
 from dataflare_vec.exceptions import BuildError, KernelResultError
 from dataflare_vec.polars_plugin import constants
 from dataflare_vec.polars_plugin.externals import check_external
@@ -146,8 +147,13 @@ def _reasons(plugin: Plugin) -> Iterator[str]:
     if max(len(columns), len(others)) > MOST:
         yield f"it has more than {MOST} columns or constants"
     for parameter in others:
-        if not constants.is_known(parameter.default):
-            default = parameter.default
+        default = parameter.default
+        if is_container(default) and not isinstance(default, tuple):
+            yield (
+                f"its constant `{parameter.name}` is a table, which keyword arguments can't be: make it a "
+                "global of the kernel, and it becomes part of the library"
+            )
+        elif not constants.is_known(default):
             yield f"its constant `{parameter.name}` is {default!r}, and only {constants.KNOWN} can yet"
         if parameter.name == ON_ERROR:
             yield f"its constant `{ON_ERROR}` is called as the keyword argument that all plugins have"

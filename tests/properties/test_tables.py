@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cache
+from types import FunctionType
 from typing import NamedTuple
 
 import polars as pl
@@ -13,8 +15,6 @@ from hypothesis import strategies as st
 from dataflare_vec.definition.tables.frozen import FEW
 from testing.oracle import as_numpy, check, plugin
 from testing.strategies import odd_text, text
-
-pytestmark = pytest.mark.usefixtures("all_roads")
 
 INSTANTS = st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2100, 1, 1))
 WHOLE = (
@@ -67,25 +67,21 @@ OTHERS = [
     dt.timedelta(1),
 ]
 OTHERS += [dt.time(1), (), (1,), (1, "a")]
+#: Values of each kind, and one that is always there: tables of a kind are of one type, and so compiled once.
 VALUES = {
-    "float": FLOATS,
-    "int": WHOLE,
-    "natural": NATURAL.filter(lambda value: value >= 1 << 63),
-    "bool": st.booleans(),
-    "text": TEXTS,
-    "bytes": st.binary(max_size=20),
-    "date": COLUMNS["date"][0],
-    "span": COLUMNS["span"][0],
-    "pair": st.tuples(WHOLE, st.none() | TEXTS),
-    "named": st.builds(Place, st.floats(allow_nan=False), st.none() | TEXTS),
+    "float": (FLOATS, 0.5),
+    "int": (WHOLE, None),
+    "natural": (st.integers(1 << 63, (1 << 64) - 1), 1 << 63),
+    "bool": (st.booleans(), True),
+    "text": (TEXTS, None),
+    "bytes": (st.binary(max_size=20), b"a"),
+    "date": (COLUMNS["date"][0], dt.date(2000, 1, 1)),
+    "span": (COLUMNS["span"][0], dt.timedelta(1)),
+    "pair": (st.tuples(WHOLE, st.none() | TEXTS), (1, None)),
+    "named": (st.builds(Place, st.floats(allow_nan=False), st.none() | TEXTS), Place(1.0, None)),
 }
-
-
-@st.composite
-def keys_in(draw, kind, mixed):
-    """Draw keys of the kind of a column, and if they are mixed with those of others, in any order."""
-    keys = draw(st.lists(COLUMNS[kind][0], min_size=1, max_size=12))
-    return draw(st.permutations(keys + OTHERS)) if mixed else keys
+#: Text that isn't ASCII: there are two types of strings.
+ODD = "\N{LATIN SMALL LETTER E WITH ACUTE}"
 
 
 @st.composite
@@ -103,11 +99,19 @@ def columns(draw, kind, known):
     return pl.Series("key", drawn, dtype=dtype)
 
 
+@cache
 def annotated(function, kind, *, nullable=False):
     """Return a kernel whose column is annotated as its kind says."""
-    expects = COLUMNS[kind][2]
-    function.__annotations__["key"] = (expects or object) | None if nullable else expects or object
-    return plugin(function)
+    copy = FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    expects = COLUMNS[kind][2] or object
+    copy.__annotations__ = {"key": expects | None if nullable else expects}
+    return plugin(copy)
 
 
 def compare(function, kind, column, *, nullable=False, **constants):
@@ -116,93 +120,109 @@ def compare(function, kind, column, *, nullable=False, **constants):
     return check(annotated(function, kind, nullable=nullable), frame, rows=rows, **constants)
 
 
-each_kind = pytest.mark.parametrize("kind", COLUMNS)
-each_mixture = pytest.mark.parametrize("mixed", [False, True], ids=["alike", "mixed"])
+def told(key, table={}, members=frozenset(), items=[]):  # noqa: B006
+    return table.get(key), key in table, key not in members, key in items, len(table), len(items), bool(table)
 
 
-@each_mixture
-@each_kind
+def found(key, table={}, items=[], by_place=False):  # noqa: B006
+    return items.index(key) if by_place else table[key]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in COLUMNS if kind not in ("short", "time")])
+@settings(max_examples=25)
 @given(data=st.data())
-def test_a_dict(kind, mixed, data):
-    def told(key, table={}):  # noqa: B006
-        return table.get(key), key in table, key not in table, len(table), bool(table)
-
-    def found(key, table={}):  # noqa: B006
-        return table[key]
-
-    keys = data.draw(keys_in(kind, mixed))
+def test_keys_are_found_as_python_finds_them(kind, data):
+    """Among keys of all kinds, of which some are equal to what a column of another one holds."""
+    keys = data.draw(st.permutations(data.draw(st.lists(COLUMNS[kind][0], max_size=12)) + OTHERS))
     table = {key: i for i, key in enumerate(keys)}
-    column = data.draw(columns(kind, keys))
-    compare(told, kind, column, table=table, nullable=True)
-    compare(found, kind, column, table=table)
-
-
-@each_mixture
-@each_kind
-@given(data=st.data())
-def test_a_set_and_a_list(kind, mixed, data):
-    def member(key, members=frozenset(), items=[]):  # noqa: B006
-        return key in members, key not in members, key in items, len(members), len(items)
-
-    def place(key, table=[]):  # noqa: B006
-        return table.index(key)
-
-    keys = data.draw(keys_in(kind, mixed))
-    column = data.draw(columns(kind, keys))
     items = [key for key in keys if not isinstance(key, tuple)]  # which NumPy's floats make arrays of
-    compare(member, kind, column, members=frozenset(keys), items=items, nullable=True)
-    compare(place, kind, column, table=items)
+    column = data.draw(columns(kind, keys))
+    compare(told, kind, column, table=table, members=frozenset(keys), items=items, nullable=True)
+
+
+@pytest.mark.parametrize("kind", ["text", "int", "float"])
+@settings(max_examples=25)
+@given(data=st.data())
+def test_keys_of_one_kind_and_those_that_are_not_there(kind, data):
+    known = {"text": ["a", ODD], "int": [1, 2], "float": [0.5, 1.0, 1e300, 2.0**64]}[kind]
+    keys = data.draw(st.permutations(data.draw(st.lists(COLUMNS[kind][0], max_size=12)) + known))
+    table = {key: i for i, key in enumerate(keys)}
+    by_place = data.draw(st.booleans())
+    compare(found, kind, data.draw(columns(kind, keys)), table=table, items=keys, by_place=by_place)
 
 
 @pytest.mark.parametrize("kind", VALUES)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_values_of_any_kind(kind, data):
-    def found(key, table={}):  # noqa: B006
-        return table[key]
+    def of_both(key, table={}, items=[], by_place=False):  # noqa: B006
+        return items[key] if by_place else table[key]
 
-    def item(key, table=[]):  # noqa: B006
-        return table[key]
-
-    table = data.draw(st.dictionaries(st.integers(0, 9), VALUES[kind], min_size=1))
-    if kind in ("pair", "named"):  # a column of nothing but None has no dtype
-        table[11] = (1, "a") if kind == "pair" else Place(1.0, "a")
-    if data.draw(st.booleans()):
-        table[10] = None
-    compare(found, "int", pl.Series("key", [*table, 99, None, -1], dtype=pl.Int64), table=table)
+    values, always = VALUES[kind]
+    table = {10: always, 12: data.draw(values), **data.draw(st.dictionaries(st.integers(0, 9), values))}
+    if kind in ("text", "pair", "named"):
+        table[11] = ODD if kind == "text" else (1, ODD) if kind == "pair" else Place(1.0, ODD)
+    by_place = data.draw(st.booleans())
     places = data.draw(st.lists(st.integers(-20, 20)))
-    compare(item, "int", pl.Series("key", places, dtype=pl.Int64), table=list(table.values()))
+    column = pl.Series("key", [*table, 99, None, -1, *places], dtype=pl.Int64)
+    compare(of_both, "int", column, table=table, items=list(table.values()), by_place=by_place)
 
 
+@settings(max_examples=25)
 @given(
-    st.dictionaries(st.tuples(WHOLE | FLOATS, st.none() | TEXTS), WHOLE, min_size=1, max_size=12),
+    st.dictionaries(st.tuples(WHOLE | FLOATS, st.none() | TEXTS), WHOLE, max_size=12),
     st.data(),
 )
-def test_tuples_as_keys(table, data):
-    def found(n, s: str | None, table={}):  # noqa: B006
-        return table.get((n, s)), (n, s) in table, (s, n) in table, (n,) in table, () in table
+def test_tuples_as_keys(drawn, data):
+    def pairs(n, x, s: str | None, table={}):  # noqa: B006
+        return table.get((n, s)), (x, s) in table, (s, n) in table, (n,) in table
 
-    def told(x, s, table={}):  # noqa: B006
-        return table[x, s]
-
-    numbers = [n for n, _ in table if type(n) is int or n == n]
+    table = {(1, "a"): 1, (0.5, None): 2, (1 << 70, ODD): 3, **drawn}
+    all_numbers = [n for n, _ in table if type(n) is int or n == n]
     texts = [s for _, s in table]
-    whole = [n for n in numbers if n == int(n if abs(n) < 1 << 62 else 0)] or [0]
+    whole = [n for n in all_numbers if abs(n) < 1 << 62 and n == int(n)]
     rows = data.draw(st.integers(0, 12))
     of = {
         "n": pl.Series([int(n) for n in data.draw(some_of(whole, rows))], dtype=pl.Int64),
-        "x": pl.Series([float(n) for n in data.draw(some_of(numbers or [0], rows))], dtype=pl.Float64),
+        "x": pl.Series([float(n) for n in data.draw(some_of(all_numbers, rows))], dtype=pl.Float64),
         "s": pl.Series(data.draw(some_of(texts, rows)), dtype=pl.String),
     }
     frame = pl.DataFrame(of)
-    check(plugin(found), frame, table=table)
-    check(plugin(told), frame, table=table, rows=as_numpy(frame.select("x", "s")))
+    check(plugin(pairs), frame, table=table, rows=as_numpy(frame))
 
 
 def some_of(values, count):
     return st.lists(st.sampled_from(values), min_size=count, max_size=count)
 
 
-@settings(max_examples=10)
+def over(key, table={}, items=[]):  # noqa: B006
+    first = last = total = 0
+    for i, one in enumerate(table):
+        if one == key:
+            first = i + 1
+    for i, (one, value) in enumerate(table.items()):
+        if one == key:
+            last = i + value
+    for value in table.values():
+        total += value
+    count = 0
+    for one in items:
+        count += one == key
+    return first, last, total, count, key in table.keys()
+
+
+@pytest.mark.parametrize("kind", ["text", "date"])
+@settings(max_examples=15)
+@given(data=st.data())
+def test_going_over_all(kind, data):
+    keys = data.draw(st.lists(COLUMNS[kind][0], max_size=12, unique=True))
+    keys = list(dict.fromkeys([*keys, *([ODD] if kind == "text" else [dt.date(2000, 1, 1)])]))
+    table = {key: i * 7 for i, key in enumerate(keys)}
+    compare(over, kind, data.draw(columns(kind, keys)), table=table, items=[*keys, *keys[:2]])
+
+
+@pytest.mark.usefixtures("all_roads")
+@settings(max_examples=2)
 @given(st.data())
 def test_from_outside_of_a_kernel(data):
     keys = data.draw(st.lists(TEXTS, min_size=FEW + 1, max_size=3 * FEW, unique=True))

@@ -52,6 +52,9 @@ LIBRARIES = sys.stdlib_module_names | {"numpy", "pandas", "polars", "pyarrow"}
 # Numba doesn't copy larger arrays into the machine code, but refers to them by their address.
 _LARGEST_ARRAY = 1_000_000
 
+# Numba compiles no longer one, but as a table.
+_LONGEST_TUPLE = 1_000
+
 _READS_ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 
 _SCALARS = (type(None), bool, int, float, str, bytes)
@@ -146,6 +149,8 @@ class Reader:
         kind = type(value)
         if is_container(value) and self._is_table(value):
             self._write("table", self.tables[id(value)].digest)
+            if kind is tuple and len(value) < _LONGEST_TUPLE:  # which may be unpacked: then 1 isn't 1.0
+                self._sequence("tuple", value, name)
         elif value is None or value is Ellipsis or kind in (bool, int, str, bytes):
             self._write(kind.__name__, value if kind is bytes else repr(value))
         elif kind is float:
@@ -456,7 +461,7 @@ class Reader:
             repr((code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)),
             getattr(code, "co_exceptiontable", b""),
         )
-        self.value(code.co_consts, f"a constant of {name}")
+        self._sequence("tuple", code.co_consts, f"a constant of {name}")
 
 
 def is_known(value: Any) -> bool:

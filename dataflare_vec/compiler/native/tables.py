@@ -188,7 +188,8 @@ class _Writer:
             self._words.append(int(rows[0]))
             return np.full(len(rows), rows[0])
         if name in ("text", "bytes"):
-            return self._put_bytes(*keys.arrays, rows)
+            places, heap = keys.arrays
+            return self._put_bytes(places, heap, rows)
         if name == "wide":
             low, high = np.ascontiguousarray(keys.arrays[0].reshape(-1, 2).T)
             return self._put_chain([self._put_words(half, _local(rows)) for half in (low, high)], rows)
@@ -242,7 +243,8 @@ class _Writer:
         used = np.flatnonzero(column)
         column[used] = rows[column[used].astype(np.int64) - 1].astype(np.uint64) + np.uint64(1)
         self._words += [self._put(entries), len(column) - 1]
-        return rows[codes]
+        found: NDArray[np.int64] = rows[codes]
+        return found
 
 
 def _room(count: int, width: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:

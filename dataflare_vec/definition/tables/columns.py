@@ -61,7 +61,8 @@ def texts_of(values: Sequence[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     places = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=places[1:])
     if places[-1] > _MOST_BYTES:
-        raise NotATable(f"its texts are {places[-1]} bytes", "4 GiB are the most; join with Polars instead")
+        msg = f"its texts are {places[-1]:,} bytes"
+        raise NotATable(msg, "4 GiB are the most; join with Polars instead")
     return places, np.frombuffer(b"".join(encoded), np.uint8)
 
 
@@ -73,4 +74,4 @@ def wide_of(values: Sequence[int]) -> NDArray[Any]:
 
 def _rescaled(value: Any, scale: int) -> int:
     number, own = digits_of(value)
-    return number * 10 ** (scale - own)
+    return number * int(10 ** (scale - own))

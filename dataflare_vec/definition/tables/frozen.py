@@ -100,7 +100,7 @@ class Frozen:
         found = hashlib.sha256(repr((self.described(), self.count)).encode())
         for one in (*self.columns, *_arrays(self.keys)):
             found.update(len(one).to_bytes(8, "little"))
-            found.update(memoryview(one).cast("B") if len(one) else b"")
+            found.update(one.data.cast("B") if len(one) else b"")
         return found.hexdigest()
 
     def forget_arrays(self) -> None:
@@ -169,7 +169,8 @@ def _freeze(container: Any) -> Frozen:
     if issubclass(kind, dict):
         msg = f"it is a `{kind.__name__}`, which may do something else than a dict when it is asked"
         raise NotATable(msg, "make it a dict: `dict(…)`")
-    raise NotATable(f"it is of type {kind.__qualname__}", "tables are dicts, sets, lists and tuples")
+    msg = f"it is of type {kind.__qualname__}"
+    raise NotATable(msg, "tables are dicts, sets, lists and tuples")
 
 
 def _sorted(values: Any) -> list[Any]:

@@ -1,12 +1,12 @@
 """The keys of a table by what they may be equal to, as arrays that an index is made of.
 
-Python finds a key by ``==``: 1, 1.0 and True are one key, a string is never bytes. So keys are put into parts,
-between which nothing is equal; within one a key is a word, or some bytes. Integers, and floats that are
-integers, are one part up to 64 bits and another one up to 128; other floats are told apart by their bits. NaN
-isn't equal to itself and goes nowhere, as what no column can hold.
+Python finds a key by ``==``: 1, 1.0 and True are one key, a string is never bytes. So keys are put into
+parts, between which nothing is equal; within one a key is a word, or some bytes. Integers, and floats that
+are integers, are one part up to 64 bits and another one up to 128; other floats are told apart by their bits.
+NaN isn't equal to itself and goes nowhere, as what no column can hold.
 
-In a list or tuple Python looks for what is ``==`` item by item, and there a float of NumPy's rounds what it is
-compared with: so that numbers in it are found by floats of 64 and 32 bits as these round them.
+In a list or tuple Python looks for what is ``==`` item by item, and there a float of NumPy's rounds what it
+is compared with: so that numbers in it are found by floats of 64 and 32 bits as these round them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from dataflare_vec.definition.python_values import is_long, is_naive, ticks_of
 from dataflare_vec.definition.tables.columns import texts_of, wide_of
-from dataflare_vec.definition.tables.kinds import NotATable, shown
+from dataflare_vec.definition.tables.kinds import IN_UTC, NotATable, shown
 from dataflare_vec.definition.text_subclasses import is_plain
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def split(values: Sequence[Any], *, compares: bool = False) -> tuple[Keys, ...]:
         elif name in ("text", "bytes"):
             found.append(Keys(Part(name), there, texts_of(some)))
         else:
-            kept = [i for i, one in enumerate(some) if is_naive(one) and not is_long(one)]
+            kept = [i for i, one in enumerate(some) if _is_moment(one)]
             ticks = np.array([ticks_of(some[i]) for i in kept], np.int64)
             found.append(Keys(Part(name), there[kept], (ticks,)))
     return tuple(found)
@@ -155,6 +155,14 @@ def _part_of(kind: type, values: Sequence[Any]) -> str:
         return "text" if isinstance(key, str) else "bytes"
     msg = f"it has the key {shown(key)}, of type {kind.__qualname__}"
     raise NotATable(msg, _HINT)
+
+
+def _is_moment(value: Any) -> bool:
+    """Whether compiled code may have something that is equal to one of `datetime`'s."""
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        msg = f"it has the key {shown(value)}, with a time zone"
+        raise NotATable(msg, IN_UTC)
+    return is_naive(value) and not is_long(value)
 
 
 def _tuples(values: Sequence[Any], rows: NDArray[Any]) -> Iterator[Keys]:

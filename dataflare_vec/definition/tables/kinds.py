@@ -30,6 +30,9 @@ _SIMPLE: dict[type, str] = {
 }
 
 
+IN_UTC = "take times in UTC without one: `….astimezone(timezone.utc).replace(tzinfo=None)`"
+
+
 class NotATable(Exception):  # not an error by itself: whoever asked for a table says what it is of
     """A container can't be a table.
 
@@ -152,15 +155,22 @@ def _integer_kind(least: int, most: int) -> str:
     if -_LIMIT <= least and most < _LIMIT:
         return "wide"
     large = most if most >= _LIMIT else least
-    raise NotATable(f"it has an integer of {large.bit_length()} bits", "integers have 128 bits at most")
+    msg = f"it has an integer of {large.bit_length()} bits"
+    raise NotATable(msg, "integers have 128 bits at most")
 
 
 def _check_moments(values: Collection[Any]) -> None:
     for value in values:
         if getattr(value, "tzinfo", None) is not None:
-            raise NotATable(f"it has {value!r}, with a time zone", "take times in UTC without one")
-        if is_long(value):
-            raise NotATable(f"it has {value!r}, which 64 bits don't hold", "count days in an integer")
+            what, hint = "with a time zone", IN_UTC
+        elif getattr(value, "fold", 0):
+            what, hint = "with a fold", "take `.replace(fold=0)` of it"
+        elif is_long(value):
+            what, hint = "which 64 bits don't hold", "count days in an integer"
+        else:
+            continue
+        msg = f"it has {shown(value)}, {what}"
+        raise NotATable(msg, hint)
 
 
 def _is_float(value: int) -> bool:
@@ -180,13 +190,15 @@ def _check_texts(values: Collection[Any]) -> None:
 
 def _scale_of(values: Collection[Any]) -> int:
     """Return how many digits behind the point hold all decimals."""
-    for value in values:
-        if not value.is_finite():
-            raise NotATable(f"it has {value!r}", "decimals are numbers here")
+    endless = next((value for value in values if not value.is_finite()), None)
+    if endless is not None:
+        msg = f"it has {endless!r}"
+        raise NotATable(msg, "decimals are numbers here")
     scale = max(digits_of(value)[1] for value in values)
     for value in values:
         if scale > _MOST_DIGITS or abs(value) >= 10 ** (_MOST_DIGITS - scale):
-            raise NotATable(f"it has {value!r}", f"decimals have {_MOST_DIGITS} digits at most")
+            msg = f"it has {shown(value)}"
+            raise NotATable(msg, f"decimals have {_MOST_DIGITS} digits at most")
     return scale
 
 
@@ -206,7 +218,7 @@ def _unknown(value: Any) -> NotATable:
     msg = f"it has {shown(value)}, of type {kind.__module__ + '.' if kind.__module__ != 'builtins' else ''}"
     msg += kind.__qualname__
     if kind.__module__ == "numpy":
-        return NotATable(msg, "make Python's own of NumPy's numbers, as `array.tolist()` does")
+        return NotATable(msg, "make Python's own of NumPy's numbers, by `.item()` of each")
     if isinstance(value, (dict, list, set, frozenset)):
         return NotATable(msg, "make one table, with tuples as keys: `TABLE[a, b]`")
     hint = "a table holds numbers, bools, strings, bytes, dates and times, decimals, None and tuples of these"

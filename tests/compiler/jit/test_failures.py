@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import datetime
 import json
-import keyword
 import logging
 import math
 import random
@@ -25,7 +24,8 @@ import dataflare_vec as dfv
 from dataflare_vec.compiler.jit.diagnostics.mistakes import MISTAKES
 from dataflare_vec.definition.plugin import Form, define
 
-RATES = {"EUR": 1.0}
+RATES = {"EUR": [1.0]}
+WEIGHED = {"EUR": 1.0, 1: 2.0}
 LIMITS = [1.0, 2.0]
 RATE = Decimal("0.19")
 WEIGHTS = np.ones(3)
@@ -90,8 +90,24 @@ def builtin(x):
     return all([x > 1, x < 2])
 
 
-def global_dict(x):
-    return RATES["EUR"] * x
+def no_table(x):
+    return RATES["EUR"][0] * x
+
+
+def changes(x):
+    LIMITS[0] = x
+    return x
+
+
+def table_method(x):
+    LIMITS.append(x)
+    return x
+
+
+def unlike_keys(x):
+    for key in WEIGHED:
+        x += key
+    return x
 
 
 def counts(x):
@@ -100,10 +116,6 @@ def counts(x):
 
 
 tally = collections.Counter()
-
-
-def global_list(x):
-    return LIMITS[0] * x
 
 
 def global_object(x):
@@ -431,10 +443,6 @@ def shown_member(x):
     return f"{Level.LOW}"
 
 
-def module_s_list(x):
-    return str(x) in keyword.kwlist
-
-
 def changed_item(x):
     items = [1, 2]
     items[0] = x
@@ -469,7 +477,6 @@ CASES = [
     ("an item that would be changed", changed_item, "items[0] = x", "here int64: float64", "one type"),
     ("a string of another kind", numpy_string, "NAMES[0] == str(x)", "outside of compiled code", "tuple of"),
     ("a member shown as text", shown_member, "Level.LOW", "`Level.LOW` is a string", "`.value`"),
-    ("a list or set of a module", module_s_list, "", "outside of the kernel", "a frozenset"),
     ("unknown name", unknown_name, "prcie", "name `prcie` is not defined", "did you mean `price`"),
     ("a kernel that calls itself", calls_itself, "calls_itself(x - 1)", "can't call itself", "as a loop"),
     ("a function of a library", library_function, "mean(x)", "is a library's", "of your own"),
@@ -491,9 +498,11 @@ CASES = [
     ("Decimal", decimal, 'Decimal("1.5")', "can't make a `Decimal`", "as a global or a default"),
     ("a class", class_, "Money(x)", "`Money` is a class", "NamedTuple"),
     ("a built-in that Numba lacks", builtin, "all([x > 1, x < 2])", "built-in `all`", "write a loop"),
-    ("a global dict", global_dict, "RATES", "`RATES` is a dict", "with a join"),
-    ("a global dict", counts, "tally", "`tally` is a dict", "keeps no counts"),
-    ("a global list or set", global_list, "LIMITS", "`LIMITS` is a list", "`LIMITS = (…)`"),
+    ("what is no table", no_table, "RATES", "of type list", "tuples as keys"),
+    ("what is no table", counts, "tally", "it is a `Counter`", "make it a dict"),
+    ("a table that would be changed", changes, "LIMITS[0] = x", "a row can't change it", "a scan"),
+    ("a method of tables", table_method, "LIMITS.append", "no `append`", "in the kernel"),
+    ("a table that can't be gone over", unlike_keys, "for key in WEIGHED:", "unlike types", "a tuple"),
     ("a global object", global_object, "logger", "class logging.Logger", "as a constant"),
     ("a data frame library", pandas_function, "pd.isna", "works on whole columns", "`x: float | None`"),
     ("dates by module", datetime_module, "datetime.datetime_CAPI", "`datetime`", "annotate the parameter"),

@@ -137,7 +137,7 @@ def written_type(dtype: pl.DataType) -> types.Type | None:
 
 
 def constant_type(value: Any) -> types.Type:
-    """Return the type of a constant: a number, a bool, a string, bytes, None, a tuple of these, or a table."""
+    """Return the type of a constant: a number, a bool, a string, bytes, None, a tuple of these, a table."""
     if isinstance(value, Frozen):
         return TableType(*value.signature)
     if value is None:

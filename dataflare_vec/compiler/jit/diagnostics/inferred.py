@@ -69,6 +69,8 @@ _WORDS = (
     (r"(match|pattern)(?: of pattern)? [0-9a-f]{32}(?: in (?:string(?:\[ascii\])?|bytes view))?", r"a \1"),
     (r"pieces\([^()]*\)|List\((string(?:\[ascii\])?), \w+\)", "list of str"),
     (r"DictType\[undefined,undefined\]", "an empty dict"),
+    (r"(keys|values|items) of table\[(\w+) [0-9a-f]+\]", r"\1 of a \2"),
+    (r"table\[(\w+) [0-9a-f]+\]", r"a \1"),
     (r"bytes view", "bytes"),
     (r"LiteralStrKey\[Dict\]\(\{[^}]*\}\)", "a dict"),
     (r"DictType\[(\w+(?:\[ascii\])?),(\w+(?:\[ascii\])?)\]", r"dict of \1 to \2"),

@@ -98,6 +98,8 @@ _PATTERNS = (
     "`end` and `span` of what they return; " + _PYTHON
 )
 
+_OF_A_ROW = "make one in the kernel for each row; to count over rows use `group_by`, a scan or a reduce"
+
 #: Something that others are more exact about.
 _VAGUE = "wrong arguments of a function"
 
@@ -137,12 +139,6 @@ MISTAKES = (
         r"(?s:.*?)an item of type (?P<given>[^\n]+?) where the others are (?P<wanted>[^\n]+)",
         "the items of a list, set or dict are of one type, here {wanted}: {given} would be taken as that",
         "give them one type, as `float(x)` or `int(x)`",
-    ),
-    Mistake(
-        "a list or set of a module",
-        r"\w+: <numba\.core\.base\.OverloadSelector[^\n]*\((?:List|Set)\(",
-        "a list or set made outside of the kernel isn't supported in compiled code, since it may change",
-        "make it a tuple or a frozenset, or make it in the kernel",
     ),
     # -- regular expressions --------------------------------------------------------------------------------
     Mistake(
@@ -252,19 +248,33 @@ MISTAKES = (
         code=r"{name}\(",
     ),
     Mistake(
-        "a global dict",
-        _GLOBAL + r"<class '(?:dict|collections\.\w+)'>",
-        "the global `{name}` is a dict, which compiled code can't hold",
-        "look values up with a join (`df.join(table, on=…)`) before, or write few of them as `if`s; a kernel "
-        "keeps no counts: use Polars' `group_by`, or a scan or reduction",
-        code=r"{name}\b",
+        "what is no table",
+        r"(?s:.*?)a table can't be made of `(?P<name>\w+)`: (?P<what>[^\n]*); (?P<advice>[^\n]*)",
+        "`{name}` can't be a table: {what}",
+        "{advice}",
+        code=r"(?:\w+\.)*{name}$",
     ),
     Mistake(
-        "a global list or set",
-        _ANY_CLASS + r"The use of a reflected (?P<kind>list|set)[^\n]* assigned to variable '(?P<name>\w+)'",
-        "the global `{name}` is a {kind}, which could change after the kernel was compiled",
-        "make it a tuple: `{name} = (…)`",
-        code=r"{name}\b",
+        "a table that would be changed",
+        r"(?s:.*?)(?:setitem|delitem)\(table\[(?P<kind>\w+) ",
+        "the {kind} is read by all rows, and a row can't change it",
+        _OF_A_ROW,
+        code=r".*\] .?= ",
+    ),
+    Mistake(
+        "a method of tables",
+        _ATTRIBUTE + r"table\[(?P<kind>\w+) ",
+        "the {kind} is read by all rows, which have no `{name}` of it",
+        "there are `in`, `len`, `[…]`, and `get`, `keys`, `values`, `items` of dicts, `index` of lists; "
+        + _OF_A_ROW,
+        code=_METHOD,
+    ),
+    Mistake(
+        "a table that can't be gone over",
+        r"(?s:.*?)TypingError: (?P<what>a (?:dict|set|list|tuple) whose [^\n;]*); (?P<advice>[^\n]*)",
+        "{what}",
+        "{advice}",
+        code=r"for ",
     ),
     Mistake(
         "a global object",

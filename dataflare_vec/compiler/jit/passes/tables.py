@@ -34,9 +34,9 @@ def look_up_in_tables(func_ir: FunctionIR) -> list[Frozen]:
     for block in func_ir.blocks.values():
         body = []
         for statement in block.body:
-            expression = getattr(statement, "value", None)
+            expression: Any = getattr(statement, "value", None)
             place = _asked(expression)
-            found = None if place is None else _long_tuple(func_ir, getattr(expression, place))
+            found = _long_tuple(func_ir, getattr(expression, place)) if place else None
             if found is not None and (expression.op == "binop" or found.value is not None):
                 old = getattr(expression, place)
                 name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_table"), old.loc)
@@ -67,13 +67,13 @@ def _table(value: Any, name: str, loc: Any) -> Frozen:
         raise TypingError(msg, loc=loc) from None
 
 
-def _asked(expression: Any) -> str | None:
+def _asked(expression: Any) -> str:
     """Return which attribute of an expression is a container that is only asked for what it holds."""
     if not isinstance(expression, ir.Expr):
-        return None
+        return ""
     if expression.op == "binop" and expression.fn is operator.contains:
         return "lhs"
-    return "value" if expression.op in ("getitem", "getiter") else None
+    return "value" if expression.op in ("getitem", "getiter") else ""
 
 
 def _long_tuple(func_ir: FunctionIR, variable: Any) -> Frozen | None:

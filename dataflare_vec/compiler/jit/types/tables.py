@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import types
 from numba.core.datamodel import models
+from numba.core.errors import TypingError
 from numba.core.imputils import lower_constant
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import register_model
@@ -16,7 +17,7 @@ from dataflare_vec.compiler.jit.types.strings import ascii_string, bytes_view, u
 from dataflare_vec.compiler.jit.types.temporal import BY_CLASS
 from dataflare_vec.compiler.jit.types.wide_integers import DecimalType, natural, wide_int
 from dataflare_vec.compiler.native.tables import define, symbol_of
-from dataflare_vec.definition.tables.frozen import Frozen
+from dataflare_vec.definition.tables.frozen import MOST_ITERATED, Frozen
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import Builder, Context
@@ -84,7 +85,19 @@ class TableType(types.IterableType):  # type: ignore[misc]
     @property
     def iterator_type(self) -> TableIterator:
         """What goes over the keys of a dict, or the items of a list or tuple."""
-        return TableIterator(TableView(self, "keys" if self.form == "dict" else "values"))
+        return TableView(self, "keys" if self.form == "dict" else "values").iterator_type
+
+    def check_values(self) -> None:
+        """Raise if its items have no type.
+
+        Raises
+        ------
+        TypingError
+            Saying what there is instead.
+        """
+        if self.value_type is None and self.form != "set":
+            msg = f"a {self.form} whose items are of unlike types; give them one type, or only ask `in`"
+            raise TypingError(msg)
 
 
 class TableView(types.IterableType):  # type: ignore[misc]
@@ -103,7 +116,23 @@ class TableView(types.IterableType):  # type: ignore[misc]
 
     @property
     def iterator_type(self) -> TableIterator:
-        """What goes over it."""
+        """What goes over it.
+
+        Raises
+        ------
+        TypingError
+            If nothing can.
+        """
+        self.table.check_values()
+        if self.table.form == "set":
+            msg = "a set whose items have no order to go over them; make it a tuple"
+            raise TypingError(msg)
+        if self.what != "values" and self.table.key_type is None:
+            msg = (
+                "a dict whose keys can't be gone over, as they are of unlike types, or more than "
+                f"{MOST_ITERATED:,}; go over `.values()`, or over a tuple"
+            )
+            raise TypingError(msg)
         return TableIterator(self)
 
 

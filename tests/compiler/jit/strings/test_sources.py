@@ -384,7 +384,6 @@ class Loud(str):
 
 
 LOUD = Loud("DE")
-JOINED = {"DE": 1}
 
 
 @pytest.mark.parametrize(
@@ -396,7 +395,6 @@ JOINED = {"DE": 1}
         (lambda s: [Status.PAID, s][0] == s and f"{s}" == s, r"`Status\.PAID` is a string that `str` shows"),
         (lambda s: shown(s, Status.PAID), r"`Status\.PAID` is a string that `str` shows"),
         (lambda s, x=Status.PAID: f"{x}{s}", r"`Status\.PAID` is a string that `str` shows"),
-        (lambda s: JOINED[s], "`JOINED` is a dict"),
     ],
 )
 def test_refused(kernel, message):

@@ -141,8 +141,8 @@ def _type(kind: types.Type) -> Any:
     if isinstance(kind, types.List):
         return kind.reflected, _description(kind.dtype)
     if isinstance(kind, TableType | TableView | TableIterator):
-        table = getattr(getattr(kind, "view", kind), "table", kind)
-        if not table.is_told:
+        view = kind.view if isinstance(kind, TableIterator) else kind
+        if not (view.table if isinstance(view, TableView) else view).is_told:
             raise _NotStored
     own = type(kind).__module__.startswith(_OWN_PACKAGE + ".")
     if own or isinstance(

@@ -145,12 +145,12 @@ def word(module: ir.Module) -> ir.Function:
 
 def few(module: ir.Module) -> ir.Function:
     """Return ``i128 dfv.few(address, bytes)``: up to 12 bytes as a number, the first one the lowest."""
-    if not (_has("avx512bw") and _has("avx512vl")):
+    if not (has("avx512bw") and has("avx512vl")):
         return payload(module)
     function, builder = define(module, "dfv.few", ir.IntType(128), [_BYTES, _I64])
     if builder is not None:
-        there = builder.trunc(_bits_below(builder, function.args[1]), ir.IntType(FEW))
-        builder.ret(builder.bitcast(_load_some(builder, function.args[0], there), ir.IntType(128)))
+        there = builder.trunc(bits_below(builder, function.args[1]), ir.IntType(FEW))
+        builder.ret(builder.bitcast(load_some(builder, function.args[0], there), ir.IntType(128)))
     return function
 
 

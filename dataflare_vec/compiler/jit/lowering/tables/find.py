@@ -21,13 +21,12 @@ from dataflare_vec.compiler.jit.lowering.tables.hashing import (
     hash_words,
 )
 from dataflare_vec.compiler.jit.lowering.tables.memory import section, word
+from dataflare_vec.compiler.jit.types.clocks import NONE, SOME, ClockType
 from dataflare_vec.compiler.jit.types.strings import BytesType, StringType, offset_by
 from dataflare_vec.compiler.jit.types.temporal import TemporalType, ticks
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType, widened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dataflare_vec.definition.tables.keys import Index
 
 _I64, _I128 = ir.IntType(64), ir.IntType(128)
@@ -160,7 +159,7 @@ def find_float(block, words, wide, floats, number):
 
 
 @cache
-def finder(index: Index, at: int, key: Any) -> Callable[[Any, Any], Any]:
+def finder(index: Index, at: int, key: Any) -> Any:
     """Return a function of Numba code: from a table's block and a key of a type to its row, -1 for none.
 
     Parameters
@@ -185,7 +184,7 @@ def finder(index: Index, at: int, key: Any) -> Callable[[Any, Any], Any]:
     if isinstance(key, types.Float):
         return _find_float(places, key)
     if isinstance(key, TemporalType):
-        return _find_moment(places.get(key.python.__name__, _NOWHERE))
+        return _find_moment(places.get(key.python.__name__, _NOWHERE), key)
     if isinstance(key, types.BaseTuple):
         for part, place in index.placed(at):
             if part.name == "tuple" and len(part.items) == len(key):
@@ -243,8 +242,18 @@ def _find_float(places, key):
     return helper(lambda block, key: find_float(block, words, wide, floats, np.float64(key)))
 
 
-def _find_moment(at):
-    return helper(lambda block, key: find_word(block, at, np.uint64(ticks(key))))
+def _find_moment(at, key):
+    place = key.place if isinstance(key, ClockType) else NONE
+    if place == NONE:
+        return helper(lambda block, key: find_word(block, at, np.uint64(ticks(key))))
+    if place != SOME:  # tables have no instants with a time zone, and one without is never equal to them
+        return _find_none(_NOWHERE)
+
+    @helper
+    def find(block, key):
+        return -1 if key._aware else find_word(block, at, np.uint64(ticks(key)))
+
+    return find
 
 
 def _item(i):

@@ -26,13 +26,13 @@ _I8, _I64, _I128 = ir.IntType(8), ir.IntType(64), ir.IntType(128)
 _WIDTHS = {"bool": _I8, "wide": _I128, "decimal": _I128}
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def block(typing_context: TypingContext, table: Any) -> Any:
     """Return where the block of a table, or of a view of one, begins."""
     return byte_pointer(table), lambda context, builder, signature, arguments: arguments[0]
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def word(typing_context: TypingContext, block: Any, at: Any) -> Any:
     """Return a word of a header."""
 
@@ -42,7 +42,7 @@ def word(typing_context: TypingContext, block: Any, at: Any) -> Any:
     return types.int64(byte_pointer, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def section(typing_context: TypingContext, block: Any, at: Any) -> Any:
     """Return what lies where a word of the header says."""
 
@@ -67,13 +67,13 @@ def _fixed(builder: Builder, load: ir.Value) -> ir.Value:
     return load
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def value_at(typing_context: TypingContext, table: Any, row: Any) -> Any:
     """Return the value in a row, or the item of a list or tuple."""
     return _reader(table, table.value_kind, table.value_at)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def key_at(typing_context: TypingContext, table: Any, row: Any) -> Any:
     """Return the key in a row."""
     return _reader(table, table.key_kind, table.key_at)

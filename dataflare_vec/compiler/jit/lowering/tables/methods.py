@@ -6,9 +6,7 @@ import operator
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.errors import TypingError
 from numba.core.imputils import RefType, iternext_impl, lower_builtin
-from numba.core.typing.templates import AbstractTemplate, infer, signature
 from numba.extending import intrinsic, overload_method
 
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, operation
@@ -27,12 +25,6 @@ def _finder(table, key):
 
 def _is_sequence(table):
     return isinstance(table, TableType) and table.form in ("list", "tuple")
-
-
-def _check_alike(table):
-    if table.value_type is None and table.form != "set":
-        msg = f"a {table.form} whose items are of unlike types: they can only be looked for"
-        raise TypingError(msg)
 
 
 # -- looking up -------------------------------------------------------------------------------------------
@@ -54,18 +46,18 @@ def _getitem(table, key):
     if not isinstance(table, TableType):
         return None
     if table.form == "dict":
-        find = _finder(table, key)
+        find, absent = _finder(table, key), "the key isn't in the table"
 
         def get(table, key):
             row = find(block(table), key)
             if row < 0:
-                raise KeyError("the key isn't in the table")
+                raise KeyError(absent)
             return value_at(table, row)
 
         return get
     if table.form == "set" or not isinstance(key, (types.Integer, types.Boolean, WideIntType)):
         return None
-    _check_alike(table)
+    table.check_values()
     message = f"{table.form} index out of range"
 
     def item(table, key):
@@ -112,12 +104,12 @@ def _get(table, key, default=None):
 def _index(table, item):
     if not _is_sequence(table):
         return None
-    find = _finder(table, item)
+    find, absent = _finder(table, item), f"it is not in the {table.form}"
 
     def index(table, item):
         row = find(block(table), item)
         if row < 0:
-            raise ValueError("it is not in the list")
+            raise ValueError(absent)
         return row
 
     return index
@@ -157,26 +149,6 @@ def _view(what):
 
 for _what in _VIEWS:
     _view(_what)
-
-
-@infer
-class _Iterated(AbstractTemplate):
-    """Going over a table, if it has what to go over."""
-
-    key = "getiter"
-
-    def generic(self, args, kws):
-        (items,) = args
-        view = items.iterator_type.view if isinstance(items, TableType) else items
-        if not isinstance(view, TableView):
-            return None
-        table = view.table
-        _check_alike(table)
-        if table.form == "set":
-            raise TypingError("a set has no order to go over it")
-        if view.what != "values" and table.key_type is None:
-            raise TypingError("a dict whose keys can't be gone over: too many, or of unlike types")
-        return signature(TableIterator(view), items)
 
 
 @lower_builtin("getiter", TableType)
