@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, tzinfo
 from decimal import Decimal
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -183,6 +184,7 @@ def _bind_column(plugin: Plugin, parameter: Parameter, value: Any) -> Column | C
 def _bind_constant(plugin: Plugin, parameter: Parameter, value: Any) -> Column | Constant:
     if isinstance(value, pl.Expr):
         return Column(parameter, value)  # one value for each row, where the author thought of one for all
+    value = _without_numpy(value)
     default = parameter.default
     if isinstance(default, float) and type(value) is int:
         value = float(value)  # or `radius=6371` would compile a second kernel
@@ -210,6 +212,19 @@ def _bind_constant(plugin: Plugin, parameter: Parameter, value: Any) -> Column |
             parameter=parameter.name,
             hint=error.hint,
         ) from None
+
+
+def _without_numpy(value: Any) -> Any:
+    """Return Python's value for a scalar of NumPy's, in tuples, too; any other value as it is."""
+    if isinstance(value, tuple):
+        items = [_without_numpy(item) for item in value]
+        make = getattr(type(value), "_make", tuple)
+        return value if all(map(is_, items, value)) else make(items)
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if type(value).__module__ != "numpy" or not kind or kind not in "biufUSmM" or value.shape:
+        return value
+    plain = value.item()
+    return value if kind in "mM" and type(plain) is int else plain  # nanoseconds: Python has none
 
 
 def series_bindings(plugin: Plugin, name: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def _with(s, x):
     """Sums with one more value."""
     shift = s.shift
     if s.n == 0.0:
-        shift = s.before.mean if s.before.n > 0.0 else x * 1.0
+        near = s.before.mean if s.before.n > 0.0 else x * 1.0
+        shift = near if math.isfinite(near) else 0.0
     d = x - shift
     square = d * d
     s = Sums(s.before, shift, s.n + 1.0, s.s1 + d, s.s2 + square, s.s3 + square * d, s.s4 + square * square)
@@ -92,7 +93,8 @@ def _of_both(a, b):
         + 6.0 * part * part * (a.n * a.n * b.m2 + b.n * b.n * a.m2)
         + 4.0 * part * (a.n * b.m3 - b.n * a.m3)
     )
-    return Moments(n, a.mean + part * b.n, m2, m3, m4)
+    mean = a.mean + part * b.n if math.isfinite(a.mean) else a.mean + b.mean
+    return Moments(n, mean, m2, m3, m4)
 
 
 def _together(a, b):

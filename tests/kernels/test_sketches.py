@@ -172,3 +172,12 @@ def test_reservoir_of_fewer_values_is_all_of_them():
     assert one(df.clear(), "reservoir") == ([],)
     with pytest.raises(dfv.RowError, match="1 to 64 values"):
         dfv.apply(df, "reservoir", size=65)
+
+
+@given(
+    st.lists(st.sampled_from([1.0, 2.0, math.inf]) | st.just(-math.inf), min_size=1, max_size=9),
+    st.sampled_from([1, 70, 300]),
+)
+def test_means_over_infinite_values_are_polars_own(parts, rows):
+    x = pl.Series("x", [value for part in parts for value in [part] * rows])
+    assert one(x.to_frame(), "welford")[1] == pytest.approx(x.mean(), nan_ok=True)
