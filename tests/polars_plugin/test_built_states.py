@@ -57,10 +57,10 @@ DAY = pl.Datetime("us", "Asia/Tokyo")
 BUILT = {
     **{scan: [dict.fromkeys("xy" if name == "track" else "x", pl.Float64())] for name, scan in SCANS.items()},
     **{
-        replace(plugin, info=replace(plugin.info, name=name)): [{"x": pl.Float64()}, {"x": pl.Float32()}]
+        replace(plugin, info=replace(plugin.info, name=name)): [{"x": pl.Float64()}]
         for name, plugin in REDUCES.items()
     },
-    SUMMED: [{"x": pl.Float64()}, {"x": pl.Int8()}],
+    SUMMED: [{"x": pl.Float64()}, {"x": pl.Float32()}, {"x": pl.Int8()}],
     WEIGHED: [{"x": pl.Float64(), "weight": pl.Int16()}],
     stateful(edges, Form.SCAN, init=(0, None)): [{"x": pl.Boolean(), "y": pl.UInt64()}],
     stateful(narrowed, Form.SCAN, init=0, returns="x"): [{"x": pl.Int8()}],

@@ -45,23 +45,18 @@ def library(tmp_path_factory):
     return dfv.build({COST: {"weight": pl.Float64, "zone": pl.Int8}, SHORT: {"x": pl.Int64}}, output=folder)
 
 
-@pytest.fixture(scope="module")
-def some(tmp_path_factory):
-    return dfv.build(SOME, output=tmp_path_factory.mktemp("library"), name="some")
-
-
 def by_struct(library, name, *columns, **constants):
     return library.expr(name, *columns, on_error="struct", **constants).alias("it")
 
 
 @pytest.mark.parametrize("plugin", SOME, ids=NAMES)
 @given(data=st.data())
-def test_values_are_those_of_null_and_each_failed_row_has_an_error(some, plugin, data):
+def test_values_are_those_of_null_and_each_failed_row_has_an_error(built, plugin, data):
     """However Polars calls it; which rows fail, the interpreter says, too."""
     frame = data.draw(frames(st.integers(0, 300), **SOME[plugin]))
     expected = frame.select(dfv.expr(plugin, "x", "y", on_error="null").alias("value"))
     failed = dfv.run(frame, plugin, keep=False).errors
-    native = by_struct(some, plugin.name, "x", "y")
+    native = by_struct(built, plugin.name, "x", "y")
     key = pl.int_range(pl.len()) % 3
     for got in (
         frame.select(native),
