@@ -131,7 +131,9 @@ class _Inputs:
         ]
 
 
-def specialise(binding: Binding, dtypes: Sequence[Any], *, any_text: bool = False) -> Prepared:
+def specialise(
+    binding: Binding, dtypes: Sequence[Any], *, any_text: bool = False, notes: bool = False
+) -> Prepared:
     """Compile a plugin's kernel for columns of ``dtypes``.
 
     Parameters
@@ -139,6 +141,8 @@ def specialise(binding: Binding, dtypes: Sequence[Any], *, any_text: bool = Fals
     any_text
         Whether a constant that is a string may be any other. Else code is compiled for strings like this one:
         ASCII, or not.
+    notes
+        Whether exceptions leave their messages, for a native library.
 
     Raises
     ------
@@ -158,9 +162,10 @@ def specialise(binding: Binding, dtypes: Sequence[Any], *, any_text: bool = Fals
         return explain_failure(plugin, given.by_parameter, _arguments(plugin, given), error)
 
     try:
-        kernel = _compiled(plugin, given, declared_dtypes(plugin, given.by_parameter))
+        kernel = _compiled(plugin, given, declared_dtypes(plugin, given.by_parameter), notes=notes)
         if isinstance(plugin.returns, dict) and plugin.form is not Form.REDUCE:
-            kernel = _compiled(plugin, given, by_field(plugin, kernel.field_names, given.by_parameter))
+            declared = by_field(plugin, kernel.field_names, given.by_parameter)
+            kernel = _compiled(plugin, given, declared, notes=notes)
         kernel.check()
         constants = tuple(
             item.value for item in binding.items if isinstance(item, Constant) and item.table is None
@@ -189,7 +194,7 @@ def specialise(binding: Binding, dtypes: Sequence[Any], *, any_text: bool = Fals
     )
 
 
-def _compiled(plugin: Plugin, given: _Inputs, declared: list[Any] | None) -> CompiledKernel:
+def _compiled(plugin: Plugin, given: _Inputs, declared: list[Any] | None, *, notes: bool) -> CompiledKernel:
     """Return the kernel, with outputs of the dtypes that are declared."""
     import_compiler()
     if plugin.stateful is None:
@@ -202,6 +207,7 @@ def _compiled(plugin: Plugin, given: _Inputs, declared: list[Any] | None) -> Com
             math=plugin.math,
             is_filter=plugin.is_filter,
             groups=given.groups,
+            notes=notes,
         )
     from dataflare_vec.compiler.jit.codegen.scans import compile_fold
 
@@ -214,6 +220,7 @@ def _compiled(plugin: Plugin, given: _Inputs, declared: list[Any] | None) -> Com
         math=plugin.math,
         gives_values=gives_values,
         buffers=plugin.stateful.buffer is not None,
+        notes=notes,
     )
 
 

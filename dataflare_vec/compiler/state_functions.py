@@ -76,7 +76,9 @@ def _paths(state: Any, path: str) -> Iterator[str]:
         yield from _paths(item, f"{path}[{i}]")
 
 
-def compile_finish(plugin: Plugin, state_type: Any, dtypes: Mapping[str, Any]) -> CompiledKernel:
+def compile_finish(
+    plugin: Plugin, state_type: Any, dtypes: Mapping[str, Any], *, notes: bool = False
+) -> CompiledKernel:
     """Compile a plugin's ``finish``.
 
     Parameters
@@ -85,6 +87,8 @@ def compile_finish(plugin: Plugin, state_type: Any, dtypes: Mapping[str, Any]) -
         Of its state, as its kernel has it.
     dtypes
         Of the columns that it reads, by parameter.
+    notes
+        Whether exceptions leave their messages, for a native library.
 
     Raises
     ------
@@ -104,7 +108,7 @@ def compile_finish(plugin: Plugin, state_type: Any, dtypes: Mapping[str, Any]) -
             plugin,
             "finish",
             [inputs[0].kernel_type],
-            lambda: compile_kernel(finish, inputs, declared, math=plugin.math),
+            lambda: compile_kernel(finish, inputs, declared, math=plugin.math, notes=notes),
         )
 
     kernel: CompiledKernel = compiled(declared_dtypes(plugin, dict(dtypes)))
@@ -113,13 +117,15 @@ def compile_finish(plugin: Plugin, state_type: Any, dtypes: Mapping[str, Any]) -
     return kernel
 
 
-def compile_merge(plugin: Plugin, state_type: Any) -> FoldKernel:
+def compile_merge(plugin: Plugin, state_type: Any, *, notes: bool = False) -> FoldKernel:
     """Compile a plugin's ``merge``, as a reduce whose rows are states.
 
     Parameters
     ----------
     state_type
         Of its state, as its kernel has it.
+    notes
+        As for `compile_finish`.
 
     Raises
     ------
@@ -139,7 +145,9 @@ def compile_merge(plugin: Plugin, state_type: Any) -> FoldKernel:
         plugin,
         "merge",
         [state, state],
-        lambda: compile_fold(merge, init, inputs, math=plugin.math, gives_values=False, state=state),
+        lambda: compile_fold(
+            merge, init, inputs, math=plugin.math, gives_values=False, state=state, notes=notes
+        ),
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dataflare_vec.polars_plugin.targets import Target
 
 # What is memory of ours in a process with Numba, and the runtime has by the same name.
-_OF_RUNTIME = ("dfv_arena_key", "dfv_depth_key", "dfv_interrupted")
+_OF_RUNTIME = ("dfv_arena_key", "dfv_depth_key", "dfv_interrupted", "dfv_note")
 # What Numba has in a library of its own, for arrays and lists; `runtime/objects.c` has it here.
 _OF_NUMBA = (
     "NRT_Allocate",

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import linecache
-import pickle
 from dataclasses import dataclass, replace
 from keyword import iskeyword
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -18,17 +15,20 @@ from dataflare_vec.compiler.specialise import specialise
 from dataflare_vec.definition.binding import bind
 from dataflare_vec.definition.plugin import Form, PluginType
 from dataflare_vec.definition.tables.frozen import is_container
-from dataflare_vec.exceptions import BuildError, KernelResultError
+from dataflare_vec.exceptions import BuildError, KernelResultError, PluginError
 from dataflare_vec.polars_plugin import constants
 from dataflare_vec.polars_plugin.externals import check_external
 from dataflare_vec.polars_plugin.formats import KNOWN, format_of
+from dataflare_vec.polars_plugin.raised import makes_message
 from dataflare_vec.polars_plugin.states import built_state, results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from dataflare_vec.compiler.jit.codegen.driver import CompiledKernel
     from dataflare_vec.compiler.jit.codegen.other_processors import ObjectFile, Processor
     from dataflare_vec.compiler.specialise import OutputField
+    from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.plugin import Parameter, Plugin
     from dataflare_vec.polars_plugin.states import BuiltState
     from dataflare_vec.polars_plugin.targets import Target
@@ -38,6 +38,8 @@ MOST = 64
 #: The keyword argument of all functions, and what it may be: `OnError` of `runtime/plugin.h`.
 ON_ERROR = "on_error"
 ON_ERROR_CHOICES = ("raise", "null", "struct")
+#: Which loop records errors once more, with the messages that are made when an exception is raised.
+NOTES = "notes"
 
 
 class BuiltLoop(NamedTuple):
@@ -45,7 +47,7 @@ class BuiltLoop(NamedTuple):
 
     level: str
     variant: LoopVariant
-    kernel: str = ""  # of those that end a reduce
+    kernel: str = ""  # `NOTES`, or that of those that end a reduce
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,7 @@ def _compile_signature(
     plugin: Plugin, schema: Mapping[str, Any], name: str, target: Target
 ) -> BuiltSignature:
     import_compiler()
-    from dataflare_vec.compiler.jit.codegen.other_processors import Processor, compiling_for, write_object
+    from dataflare_vec.compiler.jit.codegen.other_processors import Processor, compiling_for
 
     # A filter answers with its Boolean, as in an expression.
     info = replace(plugin.info, plugin_type=PluginType.TRANSFORMER)
@@ -214,13 +216,61 @@ def _compile_signature(
                 nulls = (False,) if part else (False, True)
                 for variant in _variants(nulls, has_general=kernel.has_general_variant, is_lowest=is_lowest):
                     loop = BuiltLoop(level, variant, part)
-                    library = kernel.library_of(variant)
-                    loops[loop] = write_object(library, processor, symbol_of(name, loop))
-                    check_external(plugin.name, loops[loop].external)
-                    _check_instructions(plugin, library, processor)
+                    loops[loop] = _object_file(plugin, kernel, processor, name, loop)
                 foreign = foreign or kernel.foreign_code()
+            if is_lowest:
+                loops |= _with_messages(binding, schema, processor, name, loops)
     inputs = tuple(str(format_of(dtype)) for dtype in schema.values())
     return BuiltSignature(name, inputs, outputs, loops, foreign, state)
+
+
+def _with_messages(
+    binding: Binding,
+    schema: Mapping[str, Any],
+    processor: Processor,
+    name: str,
+    loops: Mapping[BuiltLoop, ObjectFile],
+) -> dict[BuiltLoop, ObjectFile]:
+    """Return loops that make messages when an exception is raised, if any does and they can be compiled.
+
+    That of rows is beside the one that records errors, which is faster; of `merge` it is that.
+    """
+    recording = [loop for loop in loops if loop.variant.records_errors]
+    wanted = [loop for loop in recording if any(map(makes_message, loops[loop].exceptions))]
+    if not wanted:
+        return {}
+    plugin = binding.plugin
+    dtypes = [schema[item.parameter.name] for item in binding.columns]
+    try:
+        prepared = specialise(binding, dtypes, any_text=True, notes=True)
+        ending, _, _ = results(plugin, prepared, schema, notes=True)
+        kernels = {"": prepared.kernel.compiled, **ending}
+        files = {}
+        for loop in wanted:
+            noted = loop if loop.kernel else loop._replace(kernel=NOTES)
+            files[noted] = _object_file(plugin, kernels[loop.kernel], processor, name, noted)
+    except PluginError:  # the exceptions' lines say what messages would be made of
+        return {}
+    return files
+
+
+def _object_file(
+    plugin: Plugin, kernel: CompiledKernel, processor: Processor, name: str, loop: BuiltLoop
+) -> ObjectFile:
+    """Return a loop as a linker takes it.
+
+    Raises
+    ------
+    BuildError
+        If a library hasn't got something that it needs.
+    """
+    from dataflare_vec.compiler.jit.codegen.other_processors import write_object
+
+    library = kernel.library_of(loop.variant)
+    file = write_object(library, processor, symbol_of(name, loop))
+    check_external(plugin.name, file.external)
+    _check_instructions(plugin, library, processor)
+    return file
 
 
 def _variants(some: Iterable[bool], *, has_general: bool, is_lowest: bool) -> Iterator[LoopVariant]:
@@ -264,19 +314,3 @@ def _check_instructions(plugin: Plugin, library: Any, processor: Processor) -> N
     if found:
         msg = f"it can't be built into a native library: it uses `{found[0]}`, which not all processors have"
         raise BuildError(msg, plugin=plugin.name)
-
-
-def exception_text(pickled: bytes) -> str:
-    """Return what an exception that compiled code raises says: its class, its message and the line."""
-    kind, arguments, place = pickle.loads(pickled)
-    try:
-        message = str(kind(*arguments or ()))
-    except Exception:  # a class that takes other arguments
-        message = ", ".join(map(str, arguments or ()))
-    text = f"{kind.__name__}: {message}" if message else kind.__name__
-    if not place:
-        return text
-    where = f"{PurePath(place[1]).name}, line {place[2]}"
-    # A message that is made when it raises isn't compiled: the line says what it would be made of.
-    line = "" if message else linecache.getline(place[1], place[2]).strip()
-    return f"{text} ({where}: `{line}`)" if line else f"{text} ({where})"

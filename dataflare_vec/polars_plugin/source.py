@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 from dataflare_vec.compiler.kernel import LoopVariant
 from dataflare_vec.polars_plugin.constants import kind_of, table_value
-from dataflare_vec.polars_plugin.functions import (
-    BuiltLoop,
-    exception_text,
-)
+from dataflare_vec.polars_plugin.functions import NOTES, BuiltLoop
+from dataflare_vec.polars_plugin.raised import parts_of
 from dataflare_vec.polars_plugin.states import FINISH, MERGE
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def _exceptions(functions: Sequence[BuiltFunction]) -> Iterator[str]:
         for loop in signature.loops.values()
         for pickled in loop.exceptions
     )
-    rows = [f"{{{_bytes(one)}, {len(one)}, {_text(exception_text(one))}}}" for one in pickles]
+    rows = [f"{{{_bytes(one)}, {len(one)}, {', '.join(map(_text, parts_of(one)))}}}" for one in pickles]
     yield f"const ExceptionText dfv_exceptions[] = {{{', '.join(rows or ['{0}'])}}};"
     yield f"const int dfv_exception_count = {len(rows)};"
 
@@ -108,11 +106,11 @@ def _signature(signature: BuiltSignature, suffix: str, target: Target) -> str:
 
     lowest, *higher = target.levels
     wide = higher[0] if higher else "none"
-    recording = [loop for loop in signature.loops if loop.variant.records_errors and not loop.kernel]
-    (records,) = map(signature.symbol, recording)
+    recording = {one.kernel: signature.symbol(one) for one in signature.loops if one.variant.records_errors}
+    records, notes = recording[""], recording.get(NOTES, "NULL")
     fields = [
         f"inputs_{suffix}, outputs_{suffix}, {len(signature.outputs)}",
-        f"{{{pair(lowest)}}}, {{{pair(lowest, general=True)}}}, {records}, {{{pair(wide)}}}",
+        f"{{{pair(lowest)}}}, {{{pair(lowest, general=True)}}}, {records}, {notes}, {{{pair(wide)}}}",
         "NULL" if signature.state is None else f"&state_{suffix}",
     ]
     return f"{{{', '.join(fields)}}}"

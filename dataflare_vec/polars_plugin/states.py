@@ -62,7 +62,7 @@ def built_state(plugin: Plugin, prepared: Prepared) -> BuiltState | None:
 
 
 def results(
-    plugin: Plugin, prepared: Prepared, dtypes: Mapping[str, Any]
+    plugin: Plugin, prepared: Prepared, dtypes: Mapping[str, Any], *, notes: bool = False
 ) -> tuple[dict[str, Any], tuple[str, ...], tuple[OutputField, ...]]:
     """Return what comes after the rows of a plugin: kernels by name; names and fields of the results.
 
@@ -70,6 +70,8 @@ def results(
     ----------
     dtypes
         Of the columns, by parameter.
+    notes
+        Whether exceptions leave their messages.
 
     Raises
     ------
@@ -82,9 +84,9 @@ def results(
     state_type = prepared.kernel.compiled.state_type
     kernels: dict[str, Any] = {}
     if plugin.stateful.merge is not None:
-        kernels[MERGE] = compile_merge(plugin, state_type)
+        kernels[MERGE] = compile_merge(plugin, state_type, notes=notes)
     if plugin.stateful.finish is not None:
-        finish = kernels[FINISH] = compile_finish(plugin, state_type, dtypes)
+        finish = kernels[FINISH] = compile_finish(plugin, state_type, dtypes, notes=notes)
         outputs = output_fields(finish)
         names = field_names(plugin, finish.field_names, len(outputs), is_tuple=finish.returns_tuple)
         return kernels, names or (plugin.name,), outputs

@@ -77,11 +77,9 @@ def test_values_of_a_failed_row(library):
 
 
 def test_a_message_that_is_made_when_it_raises(library):
-    """Only the plain function makes it: the line stands for it."""
     frame = pl.DataFrame({"d": [1.0], "m": [1]})
     message = failing(frame, library.expr("fare", "d", "m", stops=101))
-    assert "(distance=1.0, minutes=1): KeyError (test_build_errors.py, line " in message
-    assert 'KeyError(f"{stops} stops")`)' in message
+    assert "(distance=1.0, minutes=1): KeyError: '101 stops' (test_build_errors.py, line " in message
 
 
 def test_a_result_that_does_not_fit(library):

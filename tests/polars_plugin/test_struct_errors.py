@@ -73,7 +73,7 @@ def test_values_are_those_of_null_and_each_failed_row_has_an_error(built, plugin
 
 
 def test_what_errors_say(library):
-    """Exception, message and line as under "raise"; a message that is made when it raises is its line."""
+    """Exception, message and line as under "raise"."""
     frame = pl.DataFrame(
         {"weight": [1.0, -1.0, 2.0, 40.0, None, -3.0, 0.0], "zone": [2, 1, 9, 1, 1, 9, 0]},
         schema={"weight": pl.Float64, "zone": pl.Int8},
@@ -84,8 +84,7 @@ def test_what_errors_say(library):
         None,
         negative,
         f"KeyError: '9' (test_struct_errors.py, line {LINE + 4})",
-        f"OverflowError (test_struct_errors.py, line {LINE + 6}: "
-        '`raise OverflowError(f"{weight} is more than {most}")`)',
+        f"OverflowError: 40.0 is more than 30.0 (test_struct_errors.py, line {LINE + 6})",
         None,
         negative,
         None,

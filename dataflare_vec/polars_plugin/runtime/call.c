@@ -122,7 +122,7 @@ static void compute(Call *call, const SeriesExport *inputs, SeriesExport *out) {
 
 static void drop(Call *call) {
     dfv_drop_columns(call->signature, call->outputs);
-    dfv_drop_errors(&call->errors);
+    dfv_drop_column(&call->errors.column);
     for (int i = 0; i < call->function->column_count; i++) dfv_close_column(call->columns + i);
     free(call->inputs);
     free(call->arguments);

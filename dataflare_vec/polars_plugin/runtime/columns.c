@@ -87,7 +87,7 @@ bool dfv_export_schema(const Signature *signature, OnError on_error, const char 
     return false;
 }
 
-static void drop_column(OutputColumn *column) {
+void dfv_drop_column(OutputColumn *column) {
     dfv_free(column->values, column->values_size);
     dfv_free(column->validity, column->validity_size);
     dfv_drop_data(column->data);
@@ -105,7 +105,7 @@ static void release_array(ArrowArray *array) {
     }
     free(array->children);
     Owned *owned = array->private_data;
-    drop_column(&owned->column);
+    dfv_drop_column(&owned->column);
     free(owned);
     array->release = NULL;
 }
@@ -182,7 +182,7 @@ static bool make_result(int count, OutputColumn *columns, ErrorColumn *errors, i
         ArrowArray *value = NULL, *error = NULL;
         made = make_parent_array(rows, 2, array) && (value = next_child_array(array)) &&
                (error = next_child_array(array)) && make_value(count, columns, rows, value) &&
-               dfv_export_errors(errors, rows, error);
+               make_array(&errors->column, rows, error);
     } else {
         made = make_value(count, columns, rows, array);
     }
@@ -222,5 +222,5 @@ bool dfv_export_series(const Signature *signature, const char *name, OutputColum
 }
 
 void dfv_drop_columns(const Signature *signature, OutputColumn *columns) {
-    for (int i = 0; i < signature->output_count; i++) drop_column(columns + i);
+    for (int i = 0; i < signature->output_count; i++) dfv_drop_column(columns + i);
 }

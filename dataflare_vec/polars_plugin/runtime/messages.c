@@ -29,6 +29,22 @@ void dfv_say(const char *format, ...) {
 
 const char *dfv_message(void) { return message; }
 
+static _Thread_local char note[1024];
+
+void dfv_forget_note(void) { note[0] = '\0'; }
+
+const char *dfv_noted(void) { return note; }
+
+static void take_note(const char *text, int64_t size) {
+    int64_t kept = size < (int64_t)sizeof note ? size : (int64_t)sizeof note - 1;
+    while (kept < size && kept && ((unsigned char)text[kept] & 0xc0) == 0x80) kept--; /* whole characters only */
+    for (int64_t i = 0; i < kept; i++) note[i] = text[i] ? text[i] : ' ';             /* a text ends at a zero */
+    note[kept] = '\0';
+}
+
+/* Called by compiled code, with the message of an exception that it is about to raise. */
+__attribute__((visibility("hidden"))) void (*dfv_note)(const char *text, int64_t size) = take_note;
+
 static const char *unit_of(char letter) {
     return letter == 's' ? "s" : letter == 'm' ? "ms" : letter == 'u' ? "μs" : "ns";
 }

@@ -61,6 +61,7 @@ typedef struct {
     Loop loops[2];    /* without, and with nulls */
     Loop general[2];  /* tried where those fail; NULL where there are none */
     Loop records;     /* says which rows fail */
+    Loop notes;       /* the same, with messages that are made when a row fails; NULL where there are none */
     Loop wide[2];     /* `loops` for processors with wider vectors; NULL where there are none */
     const State *state; /* NULL where rows know nothing of each other */
 } Signature;
@@ -101,11 +102,12 @@ typedef struct {
     int signature_count;
 } Function;
 
-/* What an exception that a kernel raises says; the loop knows it by its pickle. */
+/* What is said of an exception that a kernel raises; the loop knows it by its pickle. */
 typedef struct {
     const char *pickle;
     int64_t size;
-    const char *text;
+    const char *kind, *message; /* "" if it has none, or makes it when it is raised */
+    const char *place, *line;   /* the second for what has no message */
 } ExceptionText;
 
 /* Processors of a target: none that a library is for, all that it is for, and those with wide vectors. */
@@ -134,6 +136,8 @@ typedef struct {
 void dfv_clear(void);
 void dfv_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *dfv_message(void);
+void dfv_forget_note(void);
+const char *dfv_noted(void); /* the message that the last exception has left, "" if it has left none */
 const char *dfv_dtype(const char *format, char *text, size_t size);
 void dfv_say_value(const char *format, const void *values, const void *const *data, int64_t row);
 
@@ -190,21 +194,9 @@ DataBuilder *dfv_open_data(int64_t rows); /* NULL without memory */
 bool dfv_is_data_whole(const DataBuilder *builder); /* false, and a message, if there was no room for a value */
 int64_t dfv_close_data(DataBuilder *builder); /* how many buffers there are */
 void dfv_drop_data(DataBuilder *builder);
+/* Writes a value as loops do; returns where its bytes are, NULL without memory. */
+const char *dfv_append(DataBuilder *builder, void *view, const char *text, size_t size);
 const char *dfv_view(const void *views, const void *const *data, int64_t row, size_t *size);
-
-/* errors.c: false without memory. */
-typedef struct {
-    void *views;
-    uint8_t *validity;
-    char *texts;
-    int64_t texts_size, count;
-    size_t views_size, validity_size;
-} ErrorColumn;
-
-bool dfv_open_errors(ErrorColumn *errors, int64_t rows);
-bool dfv_add_error(ErrorColumn *errors, int64_t row, const char *text);
-bool dfv_export_errors(ErrorColumn *errors, int64_t rows, ArrowArray *array);
-void dfv_drop_errors(ErrorColumn *errors);
 
 /* columns.c */
 int dfv_width(const char *format); /* bytes of a value; 0 for a bit, -1 for what isn't known here */
@@ -216,6 +208,26 @@ typedef struct {
     size_t values_size, validity_size;
     DataBuilder *data; /* of views */
 } OutputColumn;
+
+void dfv_drop_column(OutputColumn *column);
+
+/* errors.c: false without memory. */
+#define RECENT_ERRORS 8
+
+typedef struct {
+    const char *text;
+    size_t size;
+    char view[VIEW_BYTES];
+} RecentError;
+
+typedef struct {
+    OutputColumn column;
+    RecentError recent[RECENT_ERRORS];
+    int64_t written, count; /* texts, and rows that have one */
+} ErrorColumn;
+
+bool dfv_open_errors(ErrorColumn *errors, int64_t rows);
+bool dfv_add_error(ErrorColumn *errors, int64_t row, const char *text);
 
 /* With errors it is a struct of value and error. */
 bool dfv_export_series(const Signature *signature, const char *name, OutputColumn *columns, ErrorColumn *errors,

@@ -110,7 +110,8 @@ void dfv_say_reason(const Call *call, const int64_t *reason) {
         const ExceptionText *known = dfv_exceptions + i;
         if (known->size != reason[1] || memcmp(known->pickle, (const void *)(intptr_t)reason[0], (size_t)known->size))
             continue;
-        dfv_say("%s", known->text);
+        const char *message = *known->message ? known->message : dfv_noted();
+        dfv_say(*message ? "%s: %s%s" : "%s%s%s", known->kind, message, *message ? known->place : known->line);
         return;
     }
     if (!reason[0] && reason[1])
@@ -125,9 +126,11 @@ void dfv_say_reason(const Call *call, const int64_t *reason) {
 /* Runs a row that fails once more, to learn why. */
 static void find_reason(Call *call, int64_t row, int64_t ahead, int64_t *reason) {
     uint64_t selected = 1, failed = 0;
+    Loop loop = call->signature->notes ? call->signature->notes : call->signature->records;
     reason[0] = reason[1] = 0;
+    dfv_forget_note();
     dfv_put_rest(put_arguments(call, row, ahead), &selected, &failed, reason);
-    call->signature->records(call->arguments, 1);
+    loop(call->arguments, 1);
 }
 
 static void say_failure(Call *call, int64_t row, int64_t ahead) {

@@ -48,6 +48,7 @@ static bool merge(Call *call) {
     dfv_put_state(call->record, &at);
     dfv_put_rest(at, NULL, NULL, NULL);
     if (!state->merge[0](arguments, 1)) return true;
+    dfv_forget_note();
     dfv_put_rest(at, &selected, &failed, reason);
     state->merge[1](arguments, 1);
     dfv_say("plugin `%s`: `merge` failed: ", call->function->name);
@@ -78,6 +79,7 @@ bool dfv_finish(Call *call) {
     if (finish[1] && !finish[1](call->arguments, 1)) return dfv_is_whole(call);
     if (!dfv_is_whole(call)) return false;
     if (!dfv_add_validity(call)) return false;
+    dfv_forget_note();
     dfv_put_rest(put_finish(call), &selected, &failed, reason);
     finish[2](call->arguments, 1);
     if (!dfv_is_whole(call)) return false;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define INLINE_BYTES 12 /* of a value that its view holds by itself */
 #define LONGEST INT32_MAX /* of a string, by Arrow's format */
 /* The largest size of a buffer doubles with so many of them, up to one that offsets within it allow. */
 #define DOUBLES_EACH 64
@@ -65,6 +66,28 @@ DataBuilder *dfv_open_data(int64_t rows) {
     return builder;
 }
 
+const char *dfv_append(DataBuilder *builder, void *view, const char *text, size_t size) {
+    struct {
+        int32_t size;
+        char start[4];
+        int32_t buffer, offset;
+    } made = {(int32_t)size, "", 0, 0};
+    if (size <= INLINE_BYTES) {
+        memcpy((char *)&made + sizeof made.size, text, size);
+        memcpy(view, &made, VIEW_BYTES);
+        return (char *)view + sizeof made.size;
+    }
+    if (builder->end - builder->next < (int64_t)size && make_room(builder, (int64_t)size)) return NULL;
+    char *target = (char *)(intptr_t)builder->next;
+    memcpy(target, text, size);
+    memcpy(made.start, text, sizeof made.start);
+    made.buffer = (int32_t)builder->index;
+    made.offset = (int32_t)(builder->next - builder->start);
+    memcpy(view, &made, VIEW_BYTES);
+    builder->next += (int64_t)size;
+    return target;
+}
+
 bool dfv_is_data_whole(const DataBuilder *builder) {
     if (!builder || !builder->refused) return true;
     if (builder->refused > LONGEST)
@@ -93,5 +116,5 @@ const char *dfv_view(const void *views, const void *const *data, int64_t row, si
     int32_t words[4];
     memcpy(words, view, VIEW_BYTES);
     *size = (size_t)(uint32_t)words[0];
-    return *size <= 12 ? view + 4 : (const char *)data[words[2]] + words[3];
+    return *size <= INLINE_BYTES ? view + 4 : (const char *)data[words[2]] + words[3];
 }

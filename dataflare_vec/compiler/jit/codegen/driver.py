@@ -327,6 +327,7 @@ def compile_kernel(
     *,
     is_filter: bool = False,
     groups: Sequence[int] | None = None,
+    notes: bool = False,
 ) -> CompiledKernel:
     """Compile ``function`` for the given inputs.
 
@@ -347,6 +348,8 @@ def compile_kernel(
     groups
         How many inputs each argument of the function takes; several are passed as a tuple. One for each by
         default.
+    notes
+        Whether exceptions leave their messages (see `jit.passes.raises`); not with ``math="libm"``.
 
     Raises
     ------
@@ -372,15 +375,15 @@ def compile_kernel(
             result = compile_(narrow_types, None)
         else:
             try:
-                result = compile_(narrow_types, Mode(general=False))
+                result = compile_(narrow_types, Mode(general=False, notes=notes))
             except TryInGuardedVariant:
-                result = compile_(narrow_types, Mode(general=True))
+                result = compile_(narrow_types, Mode(general=True, notes=notes))
             else:
                 needs_general = needs_general or has_angles(plain(function))
         outputs, field_names, returns_tuple = outputs_of(result.signature.return_type, declared)
     general = None
     if needs_general:
-        mode = None if math == "libm" else Mode(general=True)
+        mode = None if math == "libm" else Mode(general=True, notes=notes)
         general = GeneralVariant(tuple(inputs), partial(compile_, argument_types, mode))
     return CompiledKernel(
         narrowed,

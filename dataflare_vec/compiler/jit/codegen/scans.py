@@ -128,6 +128,7 @@ def compile_fold(
     gives_values: bool,
     state: types.Type | None = None,
     buffers: bool = False,
+    notes: bool = False,
 ) -> FoldKernel:
     """Compile a kernel ``(state, row…) -> (state, value)``, or ``-> state``.
 
@@ -150,6 +151,8 @@ def compile_fold(
         The type of the state, if it is known: then no other is tried.
     buffers
         Whether the state holds the rows of a block; see `definition.blocks`.
+    notes
+        As in `compile_kernel`.
 
     Raises
     ------
@@ -158,7 +161,7 @@ def compile_fold(
     KernelResultError
         If it doesn't return a state like ``init``, or its value can't be a column.
     """
-    mode = None if math == "libm" else Mode(general=True)
+    mode = None if math == "libm" else Mode(general=True, notes=notes)
     known, first = state, state or type_of(init)
     state = guess(first, [item.kernel_type for item in inputs])
     tried = [state]

@@ -53,7 +53,7 @@ from dataflare_vec.compiler.jit.passes.lookups import drop_unused, read_attribut
 from dataflare_vec.compiler.jit.passes.named_zones import make_zones
 from dataflare_vec.compiler.jit.passes.optional import compare_none
 from dataflare_vec.compiler.jit.passes.patterns import compile_patterns
-from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions
+from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions, note_messages
 from dataflare_vec.compiler.jit.passes.recursion import Depth
 from dataflare_vec.compiler.jit.passes.single_precision import keep_single
 from dataflare_vec.compiler.jit.passes.tables import look_up_in_tables
@@ -545,7 +545,8 @@ def _make_pipeline(
         def run_pass(self, state: Any) -> bool:
             if mode is not None and not mode.general and _has_try(state.func_id.func):
                 raise TryInGuardedVariant
-            changed = drop_arguments(state.func_ir)
+            noted = mode is not None and mode.notes
+            changed = note_messages(state.func_ir) if noted else drop_arguments(state.func_ir)
             changed |= forget_exceptions(state.func_ir)
             changed |= look_in_loops(state.func_ir)
             changed |= make_zones(state.func_ir, _outer_value)

@@ -1,6 +1,7 @@
 """What an exception is made of isn't compiled: a failed row's exception comes from the plain function.
 
-So its message may be written as in any Python: with `repr`, ``%`` or `format`, of dates and decimals.
+So its message may be written as in any Python: with `repr`, ``%`` or `format`, of dates and decimals. Only a
+native library, which has no Python, has a loop that makes messages: where they can be compiled.
 
 And a function with a `try` begins without an exception: Numba looks for one in a variable of its caller,
 which in a loop still holds that of the last row that failed.
@@ -8,11 +9,14 @@ which in a loop still holds that of the last row that failed.
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from numba.core import cgutils, ir, ir_utils, types
 from numba.core.unsafe import eh
 from numba.extending import intrinsic
+
+from dataflare_vec.compiler.jit.lowering.strings import notes
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import (
@@ -62,6 +66,67 @@ def drop_arguments(func_ir: FunctionIR) -> bool:
             _drop_instance(func_ir, block, last.exc_class)
             changed = True
     return changed
+
+
+def note_messages(func_ir: FunctionIR) -> bool:
+    """Have each exception leave its message (see `lowering.strings.notes`); whether there are any."""
+    changed = False
+    for block in func_ir.blocks.values():
+        body = []
+        made = []
+        for statement in block.body:
+            kind = _NOTED.get(type(statement))
+            if kind is not None and statement.exc_class is not None:
+                exception, arguments = statement.exc_class, statement.exc_args or ()
+                if kind is not type(statement):
+                    statement = kind(exception, (), statement.loc)
+                    made.append(exception)
+                if isinstance(statement, ir.StaticRaise | ir.StaticTryRaise) and not statement.exc_args:
+                    body += _note(func_ir, block, exception, arguments, statement.loc)
+                changed = True
+            body.append(statement)
+        block.body = body
+        for exception in made:
+            _drop_instance(func_ir, block, exception)
+    return changed
+
+
+#: Statements that raise, and what becomes of them.
+_NOTED = {
+    ir.DynamicRaise: ir.StaticRaise,
+    ir.DynamicTryRaise: ir.StaticTryRaise,
+    ir.StaticRaise: ir.StaticRaise,
+    ir.StaticTryRaise: ir.StaticTryRaise,
+}
+
+
+def _note(
+    func_ir: FunctionIR, block: Any, exception: type, arguments: tuple[Any, ...], loc: Any
+) -> list[Any]:
+    """Return the statements that leave the message of an exception."""
+    function = notes.leave_nothing
+    if len(arguments) == 1 and _shows_argument(exception):
+        function = notes.leave_representation if issubclass(exception, KeyError) else notes.leave_text
+    else:
+        arguments = ()
+    statements = []
+
+    def assigned(value: Any) -> Any:
+        name = block.scope.make_temp(loc)
+        func_ir._definitions[name.name].append(value)
+        statements.append(ir.Assign(value, name, loc))
+        return name
+
+    given = [one if isinstance(one, ir.Var) else assigned(ir.Const(one, loc)) for one in arguments]
+    called = assigned(ir.Global(function.__name__, function, loc))
+    assigned(ir.Expr.call(called, tuple(given), (), loc))
+    return statements
+
+
+def _shows_argument(exception: type) -> bool:
+    """Whether an exception of one argument shows that, as those of Python do."""
+    own = (exception.__init__, exception.__new__, exception.__str__)  # type: ignore[misc]
+    return not any(isinstance(one, FunctionType) for one in own)
 
 
 def _drop_instance(func_ir: FunctionIR, block: Any, exception: type) -> None:

@@ -36,9 +36,10 @@ _I1 = ir.IntType(1)
 
 
 class Mode(NamedTuple):
-    """Which variant of the functions."""
+    """Which variant of a kernel, and of the functions in it."""
 
     general: bool = True  # large angles are reduced here, instead of reported
+    notes: bool = False  # exceptions leave their messages (see `jit.passes.raises`)
 
 
 def symbol(function: MathFunction, fmt: Format, mode: Mode) -> str:
