@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.plugin import Plugin, PluginInfo, PluginType
     from dataflare_vec.definition.registering import plugins, register
     from dataflare_vec.definition.state_decorators import reduce, scan
+    from dataflare_vec.definition.tables.table import Table, table
     from dataflare_vec.engine.context.errorlog import ErrorLog
     from dataflare_vec.engine.context.lifecycle import PluginState
     from dataflare_vec.engine.context.metrics import PluginMetrics
@@ -94,6 +95,7 @@ _HOMES = {
     "definition.plugin": ("Plugin", "PluginInfo", "PluginType"),
     "definition.registering": ("plugins", "register"),
     "definition.state_decorators": ("reduce", "scan"),
+    "definition.tables.table": ("Table", "table"),
     "engine.context.errorlog": ("ErrorLog",),
     "engine.context.lifecycle": ("PluginState",),
     "engine.context.metrics": ("PluginMetrics",),
@@ -202,6 +204,7 @@ __all__ = [
     "StreamResult",
     "StreamUsedError",
     "SystemStatus",
+    "Table",
     "UnsupportedDataError",
     "apply",
     "bits",
@@ -224,6 +227,7 @@ __all__ = [
     "scan",
     "step",
     "stream",
+    "table",
     "text",
     "vectors",
 ]

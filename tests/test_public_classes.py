@@ -56,6 +56,7 @@ def instances() -> dict[str, object]:
         "PoolStats": manager.get_memory_pool_stats(),
         "StreamResult": dfv.stream(frame, total).result,
         "SystemStatus": manager.get_system_status(),
+        "Table": dfv.table(frame[:2], key="k", value="x"),
     }
     for name, kind in CLASSES.items():
         if issubclass(kind, (Exception, Warning)):

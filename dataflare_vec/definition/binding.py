@@ -170,7 +170,7 @@ def _bind_column(plugin: Plugin, parameter: Parameter, value: Any) -> Column | C
         return Column(parameter, value)
     if isinstance(value, _SCALARS):
         return Constant(parameter, value)
-    if isinstance(value, (pl.Series, list, tuple, dict, set)) or value is None:
+    if isinstance(value, pl.Series) or is_container(value) or value is None:
         raise BindingError(
             plugin=plugin.name,
             parameter=parameter.name,

@@ -119,6 +119,12 @@ class Frozen:
         return held if seen is container else None
 
 
+class Unchanging:
+    """What never changes, and so is a table once and for all."""
+
+    _frozen: Frozen
+
+
 def frozen(container: Any) -> Frozen:
     """Return a container as it is now.
 
@@ -127,6 +133,8 @@ def frozen(container: Any) -> Frozen:
     NotATable
         If compiled code can't hold it.
     """
+    if isinstance(container, Unchanging):
+        return container._frozen
     with _lock:
         known = _by_container.get(id(container))
         held = None if known is None else known.held_of(container)
@@ -146,7 +154,7 @@ def of_digest(digest: str) -> Frozen | None:
 
 def is_container(value: Any) -> bool:
     """Whether a value is of a class that may become a table."""
-    return type(value) in (*_DICTS, *_SETS, *_SEQUENCES)
+    return type(value) in (*_DICTS, *_SETS, *_SEQUENCES) or isinstance(value, Unchanging)
 
 
 def is_few_texts(value: Any) -> bool:
