@@ -133,8 +133,9 @@ def apply(
     native
         Of a LazyFrame: run its plugins as native expressions, without Python, so that the query needs Polars
         only. Each kernel is built once per machine, into the cache, for which there has to be a C compiler
-        or ``dataflare_vec[build]``; what can't be built is an error, by name (see `build`). None is what the
-        manager's settings say, which False overrules.
+        or ``dataflare_vec[build]``; what can't be built is an error, by name (see `build`). Polars then
+        holds the columns that a scan or a reduce reads as a whole. None is what the manager's settings say,
+        which False overrules; they leave scans and reduces to Python, which takes rows batch by batch.
     **bindings
         For a column parameter the name of a column (by default its own name), a Polars expression or a
         number; for a constant its value, or an expression for one value per row.
@@ -309,7 +310,8 @@ def _apply_to_query(
     if is_native(native, manager):
         from dataflare_vec.polars_plugin.queries import apply_natively
 
-        made = natively(request, lambda: apply_natively(frame, request), required=native is True)
+        asked = native is True
+        made = natively(request, lambda: apply_natively(frame, request, may_hold_all=asked), required=asked)
         if made is not None:
             return made
     return apply_to_query(frame, request)

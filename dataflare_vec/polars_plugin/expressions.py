@@ -55,12 +55,8 @@ def check_form(step: BoundStep) -> None:
     BuildError
         Saying why.
     """
-    if step.plugin.stateful is not None:
-        msg = f"`native=True` isn't there for a {step.plugin.form.value} yet"
-        hint = "`dfv.build` makes a library of it, whose `expr` has it"
-        raise BuildError(msg, plugin=step.plugin.name, hint=hint)
     if step.by:
-        msg = "`by` needs Python; a native expression has `over`"
+        msg = "`by` needs Python; a native expression has `over`, and `group_by(…).agg(…)`"
         raise BuildError(msg, plugin=step.plugin.name)
 
 

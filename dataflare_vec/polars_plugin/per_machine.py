@@ -13,12 +13,14 @@ from dataflare_vec._util.logs import get_logger
 from dataflare_vec.compiler.cache.entry import Entry, digest
 from dataflare_vec.compiler.cache.fingerprint import Reader
 from dataflare_vec.compiler.cache.folder import open_folder
-from dataflare_vec.compiler.cache.key import kernel_key
+from dataflare_vec.compiler.cache.key import key_of_all
 from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.compiler.llvm import binding as llvm
+from dataflare_vec.compiler.prepare import with_blocks
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.plugin import plain
+from dataflare_vec.engine.stages import partitioned
 from dataflare_vec.exceptions import MissingDependencyError
 from dataflare_vec.polars_plugin.build import content_digest, linked
 from dataflare_vec.polars_plugin.functions import check_can_be_built, compile_function
@@ -71,7 +73,8 @@ def native_library(binding: Binding, dtypes: Sequence[Any]) -> PluginLibrary:
     """
     known = remembered(binding.plugin)
     libraries = check(binding.plugin).libraries
-    key = (tuple(isinstance(item, Column) for item in binding.items), binding.constant_key, *dtypes)
+    carried = _carried(binding.plugin)
+    key = (tuple(isinstance(item, Column) for item in binding.items), binding.constant_key, carried, *dtypes)
     found: PluginLibrary | None = libraries.get(key)
     if found is None or not found.path.exists():
         with known.lock:  # threads that ask at the same time get the same one
@@ -167,11 +170,29 @@ def _key(binding: Binding, dtypes: Sequence[Any]) -> str | None:
     None if something that it depends on can't be described.
     """
     plugin = binding.plugin
-    key = kernel_key(binding, dtypes)
+    names = [plugin.name, *(item.parameter.name for item in binding.items)]
+    functions = [plugin.function]
+    if plugin.stateful is not None:
+        functions += [plugin.stateful.merge, plugin.stateful.finish, plugin.stateful.block]
+    places = [list(_places(one)) for one in functions if one is not None]
+    key = key_of_all(with_blocks(binding, dtypes), dtypes)
     if key is None:
         return None
-    names = [plugin.name, *(item.parameter.name for item in binding.items)]
-    return digest(key.encode(), repr((names, list(_places(plugin.function)))).encode(), _sources())
+    about = names, places, _carried(plugin), partitioned.PARTITION_ROWS
+    return digest(key.encode(), repr(about).encode(), _sources())
+
+
+def _carried(plugin: Plugin) -> str:
+    """Return what tells the state before the first row from others of the same types."""
+    return "" if plugin.stateful is None else repr(list(_values(plugin.stateful.init)))
+
+
+def _values(state: Any) -> Iterator[Any]:
+    if isinstance(state, tuple):
+        for item in state:
+            yield from _values(item)
+    else:
+        yield state.tobytes() if hasattr(state, "tobytes") else state
 
 
 def _places(function: Any) -> Iterator[tuple[str, int, bytes]]:

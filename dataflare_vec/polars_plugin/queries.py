@@ -13,6 +13,7 @@ from dataflare_vec.engine.execution.lazy import columns_that_come_back
 from dataflare_vec.engine.planning.plan import Plan
 from dataflare_vec.engine.stages.expression import build_expression, exactly
 from dataflare_vec.engine.stages.interpreted import InterpretedStage
+from dataflare_vec.engine.stages.reduce import ReduceStage
 from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import ArgumentError, BuildError
 from dataflare_vec.polars_plugin.expressions import check_form, dtypes_in, native_expression
@@ -26,8 +27,13 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.stages.protocols import Stage
 
 
-def apply_natively(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
+def apply_natively(frame: pl.LazyFrame, request: Request, *, may_hold_all: bool) -> pl.LazyFrame:
     """Add plugins to a query as expressions that run natively. Its schema is known without running it.
+
+    Parameters
+    ----------
+    may_hold_all
+        Whether Polars may hold whole columns for what carries a state.
 
     Raises
     ------
@@ -39,6 +45,8 @@ def apply_natively(frame: pl.LazyFrame, request: Request) -> pl.LazyFrame:
         As `apply_lazily`.
     """
     check_options(request)
+    if not may_hold_all:
+        _check_batches(request)
     steps, schema = request.steps, frame.collect_schema()
     plan = Plan(steps, ColumnScope.of_schema(schema), keep_data=request.keep)
     stages = [stage for stage in plan.stages if stage.plugin is not None]
@@ -70,6 +78,20 @@ def check_options(request: Request) -> None:
         argument, why, hint = problem
         msg = f"`{argument}` means nothing in a native query: {why}"
         raise ArgumentError(msg, argument=argument, hint=hint)
+
+
+def _check_batches(request: Request) -> None:
+    """Raise if Polars would hold whole columns, where a query takes them batch by batch otherwise.
+
+    Raises
+    ------
+    BuildError
+        Naming the plugin.
+    """
+    for step in request.steps:
+        if step.plugin.stateful is not None:
+            msg = f"Polars would hold the columns of a {step.plugin.form.value} as a whole"
+            raise BuildError(msg, plugin=step.plugin.name, hint="pass `native=True`")
 
 
 def _dtypes(pairs: Sequence[tuple[BoundStep, Stage]], scope: ColumnScope) -> list[Sequence[Any]]:
@@ -131,10 +153,13 @@ class _Growing:
             how = "raise" if self.on_error == "raise" else "null"
             answer = native_expression(step.binding, dtypes, how)
             self._keep_where(answer if how == "null" else pl.col(self._helper(answer)))
+        elif isinstance(stage, ReduceStage):
+            how = "raise" if self.on_error == "raise" else "null"
+            self._reduce(stage, native_expression(step.binding, dtypes, how))
         elif self.on_error == "raise" or (self.on_error == "null" and is_last):
-            self._put(stage, native_expression(step.binding, dtypes, self.on_error))
+            self._put(stage, self._of_rows_that_went_well(step, dtypes, self.on_error))
         else:
-            result = pl.col(self._helper(native_expression(step.binding, dtypes, "struct"))).struct
+            result = pl.col(self._helper(self._of_rows_that_went_well(step, dtypes, "struct"))).struct
             went_well = result.field("error").is_null()
             if self.on_error == "drop":
                 self.frame = self.frame.filter(went_well)
@@ -142,6 +167,13 @@ class _Growing:
             if self.on_error == "null":
                 before = self.well
                 self.well = self._helper(went_well if before is None else pl.col(before) & went_well)
+
+    def _of_rows_that_went_well(self, step: BoundStep, dtypes: Sequence[Any], on_error: str) -> pl.Expr:
+        """Return a kernel as an expression; a scan's state knows nothing of rows that have failed before."""
+        expression = native_expression(step.binding, dtypes, on_error)
+        if step.plugin.form is Form.SCAN and self.well is not None:
+            return expression.over(self.well)
+        return expression
 
     def _helper(self, expression: pl.Expr) -> str:
         """Add a column that doesn't come back; return its name."""
@@ -155,11 +187,16 @@ class _Growing:
         self.well = None  # all rows that are left have gone well
 
     def _put(self, stage: Stage, values: pl.Expr) -> None:
-        names = list(stage.writes)
         if self.well is not None:
             values = pl.when(self.well).then(values)
-        if len(names) == 1:
-            column = values.alias(names[0])
-        else:
-            column = values.struct.rename_fields(names).struct.unnest()
-        self.frame = self.frame.with_columns(column)
+        self.frame = self.frame.with_columns(_named(values, list(stage.writes)))
+
+    def _reduce(self, stage: ReduceStage, values: pl.Expr) -> None:
+        if self.well is not None:
+            self.frame = self.frame.filter(self.well)
+        self.frame = self.frame.select(_named(values, list(stage.schema)))
+
+
+def _named(values: pl.Expr, names: list[str]) -> pl.Expr:
+    """Return results as columns of some names."""
+    return values.alias(names[0]) if len(names) == 1 else values.struct.rename_fields(names).struct.unnest()

@@ -80,6 +80,21 @@ def kernel_key(binding: Binding, dtypes: Sequence[Any]) -> str | None:
         return None
 
 
+def key_of_all(binding: Binding, dtypes: Sequence[Any]) -> str | None:
+    """Return the key of a plugin's kernel with its ``merge`` and ``finish``, None if there is none."""
+    plugin, key = binding.plugin, kernel_key(binding, dtypes)
+    for what in () if plugin.stateful is None else ("merge", "finish"):
+        function = getattr(plugin.stateful, what)
+        if key is None or function is None:
+            continue
+        try:
+            key = part_of(key, what, function)
+        except NotCacheable as reason:
+            _log.debug("`%s`: `%s` isn't kept in the cache: %s", plugin.name, what, reason)
+            return None
+    return key
+
+
 def part_key(of: Entry, name: str, what: str, function: Callable[..., Any]) -> str | None:
     """Return the key of ``what`` of plugin ``name`` as `part_of` does, None if there is none any more."""
     try:
