@@ -67,14 +67,11 @@ def _looked_up(size: Size, keys: int, bars: tuple[Bar, Bar, Bar]) -> Iterator[Fi
 
 
 def in_a_small_dict(size: Size) -> Iterator[Figure]:
-    yield from _looked_up(size, 1_000, (at_least(1.4, aim=2), at_least(1), at_least(8, aim=20)))
+    yield from _looked_up(size, 1_000, (at_least(2), at_least(1), at_least(20)))
 
 
 def in_a_large_dict(size: Size) -> Iterator[Figure]:
-    """Each look-up waits for memory: for the text, its entry, the key and the value."""
-    yield from _looked_up(
-        size, size.rows(1_000_000), (at_least(1.2, aim=2), at_least(0.9, aim=1), at_least(4, aim=20))
-    )
+    yield from _looked_up(size, size.rows(1_000_000), (at_least(2), at_least(1), at_least(20)))
 
 
 RACES = (in_a_small_dict, in_a_large_dict)

@@ -18,7 +18,7 @@ from dataflare_vec.compiler.kernel import LoopVariant
 from dataflare_vec.compiler.specialise import specialise
 from dataflare_vec.definition.binding import bind
 from dataflare_vec.definition.plugin import Form
-from testing.oracle import check, identical, plugin
+from testing.oracle import identical, plugin
 from testing.stateful import stateful
 
 RATES = {"EUR": 1.0, "USD": 1.0625, "a code of more than twelve bytes": 0.25, "ISK": 0.0078125}
@@ -108,16 +108,6 @@ def test_a_constant_is_bound_as_it_is_at_the_call():
     assert before["rate"][5] == 0.0
     assert after["rate"][5] == 3.0
     assert identical(lazy.collect(), before)
-
-
-def test_times_with_a_zone_are_never_equal_to_keys_without_one():
-    days = {dt.datetime(2020, 1, 1): 1, dt.datetime(1970, 1, 1): 2, dt.date(2020, 1, 1): 3}
-
-    def day(t: dt.datetime):
-        return days.get(t, 0), days.get(t.replace(tzinfo=None), 0), t in days
-
-    when = pl.Series("t", [dt.datetime(2020, 1, 1), dt.datetime(1970, 1, 1), dt.datetime(1971, 1, 1)])
-    check(plugin(day), when.dt.replace_time_zone("UTC").to_frame())
 
 
 # -- what is refused --------------------------------------------------------------------------------------

@@ -73,22 +73,6 @@ def test_where_there_is_polars_only(library):
     assert done.stdout.strip() == "[1.0625, 0.25] False False"
 
 
-def test_a_table_that_has_changed_is_another_library():
-    rates = dict(RATES)
-
-    def rate_now(code):
-        return rates.get(code, 0.0)
-
-    known, codes = plugin(rate_now), pl.LazyFrame({"code": ["EUR", "GBP"]})
-
-    def found():
-        return codes.pipe(dfv.apply, known, native=True).collect()["rate_now"].to_list()
-
-    assert found() == [1.0, 0.0]
-    rates["GBP"] = 1.25
-    assert found() == [1.0, 1.25]
-
-
 def test_what_can_not_be_part_of_one_is_named(tmp_path):
     def in_a_constant(code, table={"EUR": 1.0}):  # noqa: B006
         return table[code]
