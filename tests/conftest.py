@@ -1,4 +1,4 @@
-"""Hypothesis profiles: a fast one for each run, a deep one by name (``--hypothesis-profile=deep``).
+"""Hypothesis profiles: a fast one for each run, and by name one of few examples, and a deep one.
 
 Examples are those of the day, and ``--hypothesis-seed`` repeats a day's. The deep profile takes each property
 through round after round of examples, each of the next seed, until its share of ``--deep-minutes`` is spent.
@@ -27,6 +27,7 @@ from testing.oracle import in_chunks, shared_out
 # Each kernel is compiled in the time of an example.
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
 settings.register_profile("fast", max_examples=20, **_COMMON)
+settings.register_profile("few", max_examples=6, **_COMMON)  # with bounds checks, once more than "fast"
 settings.register_profile("deep", max_examples=100, **_COMMON)  # of one round
 settings.load_profile("fast")
 
