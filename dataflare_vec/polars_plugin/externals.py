@@ -27,6 +27,7 @@ _OF_NUMBA = (
     "NRT_MemInfo_alloc_aligned",
     "NRT_MemInfo_alloc_dtor",
     "NRT_MemInfo_call_dtor",
+    "NRT_MemInfo_data_fast",
     "NRT_MemInfo_new_varsize",
     "NRT_MemInfo_new_varsize_dtor",
     "NRT_MemInfo_varsize_alloc",

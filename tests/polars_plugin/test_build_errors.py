@@ -114,7 +114,8 @@ def test_columns_that_it_was_not_built_for(library):
         (pl.Duration("ns"), "Duration[ns]"),
         (pl.Categorical(), "Arrow's `dictionary`"),
         (pl.Decimal(10, 2), "Decimal[10,2]"),
-        (pl.List(pl.Int8), "List"),
+        (pl.List(pl.Int8), "List(Int8)"),
+        (pl.Array(pl.Struct({"a": pl.Int8}), 3), "Array(Struct, 3)"),
         (pl.Null(), "Null"),
         (pl.Binary(), "Binary"),
         (pl.Struct({"a": pl.Int8}), "Struct"),
@@ -209,8 +210,8 @@ def test_columns_of_unlike_lengths(library):
 # -- what can't be built ----------------------------------------------------------------------------------
 
 
-def listed(x):
-    return [x, x]
+def paired(x):
+    return x, x
 
 
 def wide(x):
@@ -241,12 +242,13 @@ KEPT = dfv.plugin(lambda x, *, tag="a": x, name="tagged")
         (stateful(counts, Form.REDUCE, init=np.zeros((2, 2))), None, "`state` of its state is an array"),
         (dfv.register("plus_one", pl.col("a") + 1), None, "it is an expression"),
         (plugin(small), {"x": pl.Categorical}, "column `x` is Categorical"),
-        (plugin(small), {"x": pl.List(pl.Float64)}, "column `x` is List"),
+        (plugin(small), {"x": pl.Struct({"a": pl.Int8})}, "column `x` is Struct"),
+        (plugin(small), {"x": pl.List(pl.Struct({"a": pl.Int8}))}, "column `x` is List"),
         (plugin(small), [{"x": pl.Int8}, {"x": pl.Int8}], "it is given the same dtypes twice"),
         (plugin(small, name="no-name"), None, "its name has to be an identifier"),
         (plugin(lambda x, pair=(1, 2): x, name="paired"), None, "its constant `pair` is (1, 2)"),
         (plugin(lambda x, on_error=1: x, name="named"), None, "its constant `on_error` is called as"),
-        (plugin(listed), None, "it returns List(Float64)"),
+        (plugin(paired, returns=pl.Struct({"a": pl.Float64, "b": pl.Float64})), None, "it returns Struct"),
         (plugin(wide), {"x": pl.Int128}, "column `x` is Int128"),
     ],
     ids=lambda value: value.name if hasattr(value, "name") else "",

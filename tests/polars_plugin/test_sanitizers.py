@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from built_kernels import BUILT
+from built_list_kernels import BUILT_LISTS
 from built_text_kernels import BUILT_TEXT
 
 import dataflare_vec as dfv
@@ -21,7 +22,7 @@ import dataflare_vec as dfv
 FLAGS = "-g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 #: Name of a plugin to which of its signatures is called.
 CALLED = {"first": 1, **dict.fromkeys(("named", "half", "maybe", "both_true", "clock", "tame"), 0)}
-CALLED |= dict.fromkeys(("shout", "halves", "read"), 0)
+CALLED |= dict.fromkeys(("shout", "halves", "read", "scaled", "words", "marked"), 0)
 
 PROGRAM = """
 import ctypes, sys
@@ -44,6 +45,8 @@ def frame(x, y):
 
 
 def one(name, dtype):
+    if dtype.is_nested():  # of items that may be null
+        return one(name, dtype.inner).repeat_by(pl.int_range(pl.len()) % 7).alias(name)
     if dtype == pl.Boolean:
         return pl.col(name) > 60
     if dtype == pl.String and name == "y":  # of lengths that views hold, and that they don't
@@ -67,6 +70,8 @@ CASES = {
     "maybe": frame(pl.Int16, I), "both_true": frame(pl.Boolean, pl.Boolean),
     "clock": frame(pl.Datetime("ns"), pl.Duration("us")), "tame": frame(I, F),
     "shout": frame(S, S), "halves": frame(S, S), "read": frame(S, pl.UInt8),
+    "scaled": frame(pl.List(pl.Int16), pl.Int8), "words": frame(pl.List(S), S),
+    "marked": frame(pl.List(pl.Boolean), pl.Int8),
 }
 
 
@@ -118,7 +123,7 @@ pytestmark = pytest.mark.skipif(RUNTIME is None, reason="needs gcc and its addre
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    known = {plugin.name: (plugin, schemas) for plugin, schemas in (BUILT | BUILT_TEXT).items()}
+    known = {plugin.name: (plugin, schemas) for plugin, schemas in (BUILT | BUILT_TEXT | BUILT_LISTS).items()}
     some = {plugin: [schemas[i]] for name, i in CALLED.items() for plugin, schemas in (known[name],)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CC", f"gcc {FLAGS}")
@@ -159,4 +164,4 @@ def test_a_leak_is_found(library):
     done = run(library, 4, "leak")
     assert done.returncode == 0, done.stderr[-4000:]
     (found,) = leaks(library, done.stderr)
-    assert "leak of 2 byte(s) in 1 object(s)" in found  # the name of a column
+    assert "leak of 4 byte(s) in 1 object(s)" in found  # name and format of a column

@@ -3,8 +3,11 @@
 #include "call.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FORMAT_BYTES 128 /* of a list, with its items */
 
 /* -- planning --------------------------------------------------------------------------------------------- */
 
@@ -16,7 +19,7 @@ static bool is_processor_known(const Function *function) {
 }
 
 static void say_types(const Function *function, const char *const *formats) {
-    char text[80];
+    char text[160];
     dfv_say("(");
     for (int i = 0; i < function->column_count; i++)
         dfv_say("%s%s: %s", i ? ", " : "", function->columns[i], dfv_dtype(formats[i], text, sizeof text));
@@ -55,16 +58,25 @@ static const Signature *signature_for(const Function *function, const char *cons
     return NULL;
 }
 
-/* A dictionary's format is that of its codes. */
-static const char *format_of(const ArrowSchema *field) { return field->dictionary ? "dictionary" : field->format; }
+/* A dictionary's format is that of its codes. That of lists has those of their items behind it, in `text`. */
+static const char *format_of(const ArrowSchema *field, char *text, size_t size) {
+    if (field->dictionary) return "dictionary";
+    if (!dfv_is_list(field->format) || field->n_children != 1) return field->format;
+    size_t length = (size_t)snprintf(text, size, "%s|", field->format);
+    if (length >= size) return field->format;
+    const char *items = format_of(field->children[0], text + length, size - length);
+    if (items != text + length) snprintf(text + length, size - length, "%s", items);
+    return text;
+}
 
 void dfv_field(const Function *function, const ArrowSchema *fields, size_t count, const uint8_t *pickle,
                size_t size, ArrowSchema *out) {
     Options options;
     const char *formats[MAX_COLUMNS];
+    char texts[MAX_COLUMNS][FORMAT_BYTES];
     memset(out, 0, sizeof *out);
     if (!begin(function, count, pickle, size, &options)) return;
-    for (size_t i = 0; i < count; i++) formats[i] = format_of(fields + i);
+    for (size_t i = 0; i < count; i++) formats[i] = format_of(fields + i, texts[i], FORMAT_BYTES);
     const Signature *signature = signature_for(function, formats);
     if (signature && !dfv_export_schema(signature, options.on_error, fields[0].name, out))
         dfv_say_no_memory(function);
@@ -98,7 +110,7 @@ static bool open_inputs(Call *call) {
     const Function *function = call->function;
     size_t count = (size_t)function->parameter_count, columns = count + (size_t)call->signature->output_count;
     call->inputs = malloc(count * sizeof *call->inputs);
-    call->arguments = malloc((4 * columns + 9) * sizeof *call->arguments); /* see `put_arguments` */
+    call->arguments = malloc((6 * columns + 9) * sizeof *call->arguments); /* see `put_arguments` */
     if (!call->inputs || !call->arguments) return dfv_say_no_memory(function);
     for (size_t i = 0; i < count; i++) {
         const Parameter *parameter = function->parameters + i;
@@ -143,12 +155,13 @@ static void release_inputs(SeriesExport *inputs, size_t count) {
 void dfv_call(const Function *function, SeriesExport *inputs, size_t count, const uint8_t *pickle, size_t size,
               SeriesExport *out) {
     const char *formats[MAX_COLUMNS];
+    char texts[MAX_COLUMNS][FORMAT_BYTES];
     Call *call = calloc(1, sizeof *call);
     memset(out, 0, sizeof *out);
     dfv_clear();
     if (!call) dfv_say_no_memory(function);
     if (call && begin(function, count, pickle, size, &call->options)) {
-        for (size_t i = 0; i < count; i++) formats[i] = format_of(inputs[i].field);
+        for (size_t i = 0; i < count; i++) formats[i] = format_of(inputs[i].field, texts[i], FORMAT_BYTES);
         call->function = function;
         call->signature = signature_for(function, formats);
         if (call->signature) {

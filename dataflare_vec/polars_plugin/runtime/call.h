@@ -9,11 +9,16 @@
    so often is the value of a column repeated that has one for all rows. A multiple of 64. */
 #define CHUNK 16384
 
-/* Rows of a column that lie one after the other. */
+#define PIECE_MEMORY 3
+
+/* Rows of a column that lie one after the other. Values of lists are offsets. */
 typedef struct {
     const uint8_t *values, *validity; /* no validity: no nulls */
-    const void *const *data;          /* of views: where the data buffers lie */
+    const void *const *data;          /* of views: where the data buffers lie; of lists the items */
     int64_t offset, rows;             /* how many rows of the buffers are before the first, and how many it has */
+    const void *items;                /* of lists of views: these, and where their data buffers lie */
+    const void *const *item_data;
+    void *memory[PIECE_MEMORY];
 } Piece;
 
 typedef struct {
@@ -30,6 +35,7 @@ typedef struct {
 typedef struct {
     const Column *column;
     size_t next; /* the piece after the one at hand */
+    const Piece *piece; /* NULL before the first and after the last */
     const uint8_t *values, *validity;
     const void *const *data;
     int64_t row, left; /* the row at hand within the buffers; from it on */
@@ -61,6 +67,13 @@ void dfv_open_input(const Column *column, int offset, Input *input);
 void dfv_seek(Input *input); /* has rows at hand */
 void dfv_move(Input *input, int64_t rows);
 void dfv_say_input(const Input *input, int64_t ahead);
+
+/* lists.c */
+int dfv_list_width(const char *format); /* bytes by which loops go from row to row */
+bool dfv_is_text_list(const char *format);
+bool dfv_open_list(const char *format, const ArrowArray *array, Piece *piece); /* false without memory, as these: */
+bool dfv_repeat_list(const char *format, Piece *piece, int64_t rows);
+void dfv_say_list(const char *format, const Piece *piece, int64_t row);
 
 /* states.c: false, and a message, if it fails. */
 bool dfv_open_state(Call *call);

@@ -17,11 +17,14 @@ int dfv_width(const char *format) {
     case 't': return format[1] == 'd' ? 4 : 8;
     case 'v': return VIEW_BYTES;
     case 'd': return 16;
+    case '+': return dfv_is_list(format) ? VIEW_BYTES : -1;
     default: return -1;
     }
 }
 
 bool dfv_is_view(const char *format) { return format[0] == 'v'; }
+
+bool dfv_has_data(const char *format) { return dfv_is_view(format) || dfv_is_list(format); }
 
 static void release_schema(ArrowSchema *schema) {
     for (int64_t i = 0; i < schema->n_children; i++) {
@@ -33,24 +36,23 @@ static void release_schema(ArrowSchema *schema) {
     schema->release = NULL;
 }
 
-static bool make_schema(const char *format, const char *name, ArrowSchema *schema) {
-    memset(schema, 0, sizeof *schema);
-    char *own = malloc(strlen(name) + 1); /* also tells Polars that there is a schema */
-    if (!own) return false;
-    strcpy(own, name);
-    schema->format = format;
-    schema->name = schema->private_data = own;
-    schema->metadata = NULL;
-    schema->flags = NULLABLE;
-    schema->release = release_schema;
-    return true;
-}
+static bool make_schema(const char *format, const char *name, ArrowSchema *schema);
 
 /* Has a schema with memory for some children, none of which is there yet. */
-static bool make_parent(const char *name, int count, ArrowSchema *schema) {
-    if (!make_schema("+s", name, schema)) return false;
-    schema->children = calloc((size_t)count, sizeof *schema->children);
-    return schema->children != NULL;
+static bool make_parent(const char *format, const char *name, int count, ArrowSchema *schema) {
+    size_t length = strcspn(format, "|"), name_bytes = strlen(name) + 1;
+    memset(schema, 0, sizeof *schema);
+    char *own = malloc(name_bytes + length + 1); /* also tells Polars that there is a schema */
+    if (!own) return false;
+    memcpy(own, name, name_bytes);
+    memcpy(own + name_bytes, format, length);
+    own[name_bytes + length] = '\0';
+    schema->name = schema->private_data = own;
+    schema->format = own + name_bytes;
+    schema->flags = NULLABLE;
+    schema->release = release_schema;
+    if (count) schema->children = calloc((size_t)count, sizeof *schema->children);
+    return !count || schema->children;
 }
 
 /* Where the next child of a schema is to be made; NULL without memory. */
@@ -60,11 +62,18 @@ static ArrowSchema *next_child(ArrowSchema *schema) {
     return child;
 }
 
+static bool make_schema(const char *format, const char *name, ArrowSchema *schema) {
+    const char *items = dfv_items_of(format);
+    ArrowSchema *child = NULL;
+    return make_parent(format, name, items != NULL, schema) &&
+           (!items || ((child = next_child(schema)) && make_schema(items, "item", child)));
+}
+
 static bool make_value_schema(const Signature *signature, const char *name, ArrowSchema *schema) {
     int count = signature->output_count;
     const Output *outputs = signature->outputs;
     if (count == 1) return make_schema(outputs[0].format, name, schema);
-    bool made = make_parent(name, count, schema);
+    bool made = make_parent("+s", name, count, schema);
     for (int i = 0; made && i < count; i++) {
         ArrowSchema *child = next_child(schema);
         made = child && make_schema(outputs[i].format, outputs[i].name, child);
@@ -76,7 +85,7 @@ bool dfv_export_schema(const Signature *signature, OnError on_error, const char 
     bool made;
     if (on_error == GIVE_STRUCT) {
         ArrowSchema *value = NULL, *error = NULL;
-        made = make_parent(name, 2, schema) && (value = next_child(schema)) && (error = next_child(schema)) &&
+        made = make_parent("+s", name, 2, schema) && (value = next_child(schema)) && (error = next_child(schema)) &&
                make_value_schema(signature, "value", value) && make_schema("vu", "error", error);
     } else {
         made = make_value_schema(signature, name, schema);
@@ -131,18 +140,19 @@ static void put_data(const DataBuilder *data, const void **buffers) {
     buffers[data->count] = sizes;
 }
 
-/* An array of a column, or without one that of a struct, whose children are still to come. */
+/* An array of a column, or without one that of a struct, whose children are still to come. One of lists of a fixed
+   size has no values. */
 static bool make_array(OutputColumn *column, int64_t rows, ArrowArray *array) {
     memset(array, 0, sizeof *array);
     int64_t data = column && column->data ? dfv_close_data(column->data) : -1;
-    array->n_buffers = !column ? 1 : data < 0 ? 2 : 3 + data;
+    array->n_buffers = !column || !column->values ? 1 : data < 0 ? 2 : 3 + data;
     Owned *owned = calloc(1, sizeof *owned + (size_t)(array->n_buffers + (data < 0 ? 0 : data)) * sizeof(void *));
     if (!owned) return false;
     if (column) {
         owned->column = *column;
         memset(column, 0, sizeof *column); /* it is the array's now */
         owned->buffers[0] = owned->column.validity;
-        owned->buffers[1] = owned->column.values;
+        if (owned->column.values) owned->buffers[1] = owned->column.values;
         if (data >= 0) put_data(owned->column.data, owned->buffers + 2);
         if (owned->column.validity) array->null_count = count_nulls(owned->column.validity, rows);
     }
@@ -154,8 +164,8 @@ static bool make_array(OutputColumn *column, int64_t rows, ArrowArray *array) {
 }
 
 /* Has an array with memory for some children, none of which is there yet. */
-static bool make_parent_array(int64_t rows, int count, ArrowArray *array) {
-    if (!make_array(NULL, rows, array)) return false;
+static bool make_parent_array(OutputColumn *column, int64_t rows, int count, ArrowArray *array) {
+    if (!make_array(column, rows, array)) return false;
     array->children = calloc((size_t)count, sizeof *array->children);
     return array->children != NULL;
 }
@@ -166,25 +176,40 @@ static ArrowArray *next_child_array(ArrowArray *array) {
     return child;
 }
 
-static bool make_value(int count, OutputColumn *columns, int64_t rows, ArrowArray *array) {
-    if (count == 1) return make_array(columns, rows, array);
-    bool made = make_parent_array(rows, count, array);
+static bool make_column(const char *format, OutputColumn *column, int64_t rows, ArrowArray *array) {
+    OutputColumn lists = {0}, items = {0};
+    ArrowArray *child = NULL;
+    int64_t count;
+    if (!dfv_is_list(format)) return make_array(column, rows, array);
+    bool made = dfv_gather(format, column, rows, &lists, &items, &count) &&
+                make_parent_array(&lists, rows, 1, array) && (child = next_child_array(array)) &&
+                make_array(&items, count, child);
+    dfv_drop_column(&lists);
+    dfv_drop_column(&items);
+    return made;
+}
+
+static bool make_value(const Signature *signature, OutputColumn *columns, int64_t rows, ArrowArray *array) {
+    int count = signature->output_count;
+    const Output *outputs = signature->outputs;
+    if (count == 1) return make_column(outputs[0].format, columns, rows, array);
+    bool made = make_parent_array(NULL, rows, count, array);
     for (int i = 0; made && i < count; i++) {
         ArrowArray *child = next_child_array(array);
-        made = child && make_array(columns + i, rows, child);
+        made = child && make_column(outputs[i].format, columns + i, rows, child);
     }
     return made;
 }
 
-static bool make_result(int count, OutputColumn *columns, ErrorColumn *errors, int64_t rows, ArrowArray *array) {
+static bool make_result(const Signature *signature, OutputColumn *columns, ErrorColumn *errors, int64_t rows, ArrowArray *array) {
     bool made;
     if (errors) {
         ArrowArray *value = NULL, *error = NULL;
-        made = make_parent_array(rows, 2, array) && (value = next_child_array(array)) &&
-               (error = next_child_array(array)) && make_value(count, columns, rows, value) &&
+        made = make_parent_array(NULL, rows, 2, array) && (value = next_child_array(array)) &&
+               (error = next_child_array(array)) && make_value(signature, columns, rows, value) &&
                make_array(&errors->column, rows, error);
     } else {
-        made = make_value(count, columns, rows, array);
+        made = make_value(signature, columns, rows, array);
     }
     if (!made && array->release) array->release(array);
     return made;
@@ -206,7 +231,7 @@ bool dfv_export_series(const Signature *signature, const char *name, OutputColum
     ArrowArray **arrays = calloc(1, sizeof *arrays), *array = calloc(1, sizeof *array);
     OnError on_error = errors ? GIVE_STRUCT : GIVE_NULL;
     bool made = field && arrays && array && dfv_export_schema(signature, on_error, name, field);
-    if (made && !make_result(signature->output_count, columns, errors, rows, array)) {
+    if (made && !make_result(signature, columns, errors, rows, array)) {
         release_schema(field);
         made = false;
     }

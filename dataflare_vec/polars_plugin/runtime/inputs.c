@@ -13,24 +13,28 @@ static bool bit(const uint8_t *bits, int64_t i) { return bits[i / 8] >> (i % 8) 
 
 bool dfv_open_column(const char *format, const SeriesExport *series, Column *column) {
     column->format = format;
-    column->width = dfv_width(format);
+    bool is_list = dfv_is_list(format);
+    column->width = is_list ? dfv_list_width(format) : dfv_width(format);
     column->pieces = series->len == 1 ? &column->only : calloc(series->len, sizeof *column->pieces);
     if (!column->pieces && series->len) return false;
     for (size_t i = 0; i < series->len; i++) {
         const ArrowArray *array = series->arrays[i];
         if (!array->length) continue;
         Piece *piece = column->pieces + column->piece_count++;
-        piece->values = array->buffers[1];
+        piece->values = is_list ? NULL : array->buffers[1];
         piece->validity = array->null_count ? array->buffers[0] : NULL;
         piece->data = dfv_is_view(format) ? (const void *const *)array->buffers + 2 : NULL;
         piece->offset = array->offset;
         piece->rows = array->length;
         column->rows += array->length;
+        if (is_list && !dfv_open_list(format, array, piece)) return false;
     }
     return true;
 }
 
 void dfv_close_column(Column *column) {
+    for (size_t piece = 0; column->pieces && piece < column->piece_count; piece++)
+        for (int i = 0; i < PIECE_MEMORY; i++) free(column->pieces[piece].memory[i]);
     if (column->pieces != &column->only) free(column->pieces);
     free(column->memory[0]);
     free(column->memory[1]);
@@ -39,6 +43,8 @@ void dfv_close_column(Column *column) {
 /* Has a column of one row stand for one of `rows`: its value lies in memory for the rows of a chunk. */
 bool dfv_repeat(Column *column, int64_t rows) {
     Piece *piece = column->pieces;
+    column->repeats = true;
+    if (dfv_is_list(column->format)) return dfv_repeat_list(column->format, piece, rows);
     size_t width = (size_t)column->width, count = (size_t)(rows < CHUNK ? rows : CHUNK);
     uint8_t *values = column->memory[0] = malloc(width ? width * count : CHUNK / 8);
     if (!values) return false;
@@ -49,12 +55,12 @@ bool dfv_repeat(Column *column, int64_t rows) {
     piece->values = values;
     piece->offset = 0;
     piece->rows = (int64_t)count;
-    column->repeats = true;
     return true;
 }
 
 static void put_nothing(Input *input, int64_t rows) {
     input->values = input->validity = nothing;
+    input->piece = NULL;
     input->row = 0;
     input->left = rows < BEYOND ? rows : BEYOND;
 }
@@ -80,6 +86,7 @@ void dfv_seek(Input *input) {
         return;
     }
     const Piece *piece = column->pieces + input->next++;
+    input->piece = piece;
     input->values = piece->values;
     input->validity = piece->validity;
     input->data = piece->data;
@@ -96,9 +103,12 @@ void dfv_move(Input *input, int64_t rows) {
 void dfv_say_input(const Input *input, int64_t ahead) {
     const Column *column = input->column;
     int64_t at = input->row + ahead;
-    uint8_t unpacked = column->width ? 0 : bit(input->values, at);
+    bool is_bit = !column->width && !dfv_is_list(column->format);
+    uint8_t unpacked = is_bit ? bit(input->values, at) : 0;
     if (input->validity && !bit(input->validity, at))
         dfv_say("null");
+    else if (dfv_is_list(column->format))
+        dfv_say_list(column->format, input->piece, at);
     else
-        dfv_say_value(column->format, column->width ? input->values : &unpacked, input->data, column->width ? at : 0);
+        dfv_say_value(column->format, is_bit ? &unpacked : input->values, input->data, is_bit ? 0 : at);
 }

@@ -55,10 +55,18 @@ const char *dfv_dtype(const char *format, char *text, size_t size) {
     } names[] = {{"c", "Int8"},    {"s", "Int16"},   {"i", "Int32"},   {"l", "Int64"},  {"C", "UInt8"},
                  {"S", "UInt16"},  {"I", "UInt32"},  {"L", "UInt64"},  {"f", "Float32"}, {"g", "Float64"},
                  {"b", "Boolean"}, {"tdD", "Date"},  {"ttn", "Time"},  {"n", "Null"},   {"vu", "String"},
-                 {"U", "String"},  {"vz", "Binary"}, {"Z", "Binary"},  {"+s", "Struct"}, {"+L", "List"}};
+                 {"U", "String"},  {"vz", "Binary"}, {"Z", "Binary"},  {"+s", "Struct"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(format, names[i].format)) return names[i].name;
-    if (!strncmp(format, "ts", 2) && strlen(format) > 3)
+    const char *items = dfv_items_of(format);
+    if (items) {
+        char inner[120];
+        const char *shown = dfv_dtype(items, inner, sizeof inner);
+        if (format[1] == 'L')
+            snprintf(text, size, "List(%s)", shown);
+        else
+            snprintf(text, size, "Array(%s, %.*s)", shown, (int)strcspn(format + 3, "|"), format + 3);
+    } else if (!strncmp(format, "ts", 2) && strlen(format) > 3)
         snprintf(text, size, format[4] ? "Datetime[%s, %s]" : "Datetime[%s]", unit_of(format[2]), format + 4);
     else if (!strncmp(format, "tD", 2))
         snprintf(text, size, "Duration[%s]", unit_of(format[2]));

@@ -25,6 +25,8 @@ void NRT_incref(Head *head) {
     if (head) __atomic_add_fetch(&head->users, 1, __ATOMIC_RELAXED);
 }
 
+void *NRT_MemInfo_data_fast(Head *head) { return head->data; }
+
 void NRT_MemInfo_call_dtor(Head *head) {
     if (head->drop) head->drop(head->data, head->size, head->items);
     free(head);

@@ -172,6 +172,7 @@ void dfv_free(void *block, size_t size);
 
 /* views.c */
 #define VIEW_BYTES 16
+#define INLINE_BYTES 12 /* of a value that its view holds by itself */
 
 typedef struct {
     void *block;
@@ -199,8 +200,9 @@ const char *dfv_append(DataBuilder *builder, void *view, const char *text, size_
 const char *dfv_view(const void *views, const void *const *data, int64_t row, size_t *size);
 
 /* columns.c */
-int dfv_width(const char *format); /* bytes of a value; 0 for a bit, -1 for what isn't known here */
+int dfv_width(const char *format); /* bytes of a value as loops write it; 0 for a bit, -1 for what isn't known here */
 bool dfv_is_view(const char *format);
+bool dfv_has_data(const char *format); /* whether loops write it through a data builder */
 bool dfv_export_schema(const Signature *signature, OnError on_error, const char *name, ArrowSchema *schema);
 
 typedef struct {
@@ -210,6 +212,12 @@ typedef struct {
 } OutputColumn;
 
 void dfv_drop_column(OutputColumn *column);
+
+/* lists.c */
+bool dfv_is_list(const char *format);
+const char *dfv_items_of(const char *format);
+bool dfv_gather(const char *format, OutputColumn *column, int64_t rows, OutputColumn *lists, OutputColumn *items,
+                int64_t *count);
 
 /* errors.c: false without memory. */
 #define RECENT_ERRORS 8

@@ -32,7 +32,7 @@ static bool open_outputs(Call *call, bool nulls) {
         column->values_size = width ? rows * width : (rows + 7) / 8;
         column->values = dfv_allocate(column->values_size);
         if (!column->values) return false;
-        if (dfv_is_view(output->format) && !(column->data = dfv_open_data(call->result_rows))) return false;
+        if (dfv_has_data(output->format) && !(column->data = dfv_open_data(call->result_rows))) return false;
         if (!width) memset(column->values, 0, column->values_size); /* loops write some bits of a byte */
         if ((nulls || output->nullable) && !add_validity(call, column)) return false;
     }
@@ -97,6 +97,10 @@ static int64_t *put_arguments(Call *call, int64_t row, int64_t ahead) {
         }
         const Input *input = call->inputs + i;
         put_column(&at, input->values, input->column->width, input->data, input->validity, input->row + ahead);
+        if (dfv_is_text_list(input->column->format)) {
+            *at++ = (int64_t)(intptr_t)(input->piece ? input->piece->items : NULL);
+            *at++ = (int64_t)(intptr_t)(input->piece ? input->piece->item_data : NULL);
+        }
     }
     if (call->gives_rows) dfv_put_outputs(call, &at, row + ahead);
     return at; /* where the selection, the failed rows and the reason go */

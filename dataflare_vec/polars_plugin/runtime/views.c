@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INLINE_BYTES 12 /* of a value that its view holds by itself */
 #define LONGEST INT32_MAX /* of a string, by Arrow's format */
 /* The largest size of a buffer doubles with so many of them, up to one that offsets within it allow. */
 #define DOUBLES_EACH 64
