@@ -201,6 +201,7 @@ def test_command(arguments, code, said, tmp_path, monkeypatch, capsys):
 
 
 FILE = """
+import json
 import dataflare_vec as dfv
 
 @dfv.plugin
@@ -213,9 +214,7 @@ def file_ranks(distance):
 
 @dfv.plugin
 def file_words(distance):
-    return file_table[distance]
-
-file_table = {1.0: 2.0}
+    return json.loads(str(distance))
 """
 
 
