@@ -338,7 +338,8 @@ class Reader:
                 self.value(one.value, f"{name}.{member}")
         elif issubclass(cls, BaseException):
             # Which exception it was is found out by calling the Python function.
-            self._write("exception")
+            # And whether one that is raised is caught by its bases.
+            self._write("exception", *(f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__))
         else:
             self._refuse(name, f"the class `{cls.__qualname__}`")
 

@@ -105,6 +105,12 @@ _VAGUE = "wrong arguments of a function"
 
 MISTAKES = (
     Mistake(
+        "the exception as a value",
+        r"(?s:.*)\bcaught exception\b",
+        "what a caught exception says isn't known in compiled code: its text is never made there",
+        "raise it or another one, or return a constant; " + _PYTHON,
+    ),
+    Mistake(
         "division of decimals",
         r"(?s:.*)`(?P<sign>//?|%)` of (?P<what>decimals isn't exact|integers of 128 bits isn't known)",
         "`{sign}` of {what}",
@@ -588,10 +594,18 @@ MISTAKES = (
     # -- statements -----------------------------------------------------------------------------------------
     Mistake(
         "exceptions by class",
-        rf"(?:{_CALLS}exception_match\(|\w+: 'Tuple' object has no attribute 'exc_class')",
-        "compiled code catches all exceptions or none, not those of one class",
-        "write `except Exception:`, or test for the case before (`if x == 0: …`); a row that raises is "
-        'reported by itself: see `on_error="null"`',
+        r"(?s:.*)an `except` of classes that aren't known",
+        "which classes an `except` catches must be known while the kernel is compiled",
+        "write them there, or as a global outside of the kernel: `ERRORS = (ValueError, KeyError)`",
+        code=r"try:",
+    ),
+    Mistake(
+        "exceptions in an inner function",
+        rf"(?:{_CALLS}exception_match\(|\w+: 'Tuple' object has no attribute 'exc_class'"
+        r"|UnsupportedBytecodeError: (?:Exception object cannot be stored|The re-raising)"
+        r"|ValueError: Multiple argument raise)",
+        "in a function within the kernel an `except` catches all exceptions, and raises none again",
+        "move the function outside of the kernel",
         code=r"try:",
     ),
     Mistake(
@@ -599,20 +613,6 @@ MISTAKES = (
         _ANY_CLASS + r"Encountered unsupported (?:constant type used for exception|exception constant)",
         "only errors of a row can be raised: classes that derive from `Exception`, with plain arguments",
         "raise one of these, as `raise ValueError(…)`; the row is reported with it",
-        code=r"raise\b",
-    ),
-    Mistake(
-        "the exception as a value",
-        r"UnsupportedBytecodeError: Exception object cannot be stored into variable \((?P<name>\w+)\)",
-        "the exception can't be kept as `{name}`",
-        "leave out `as {name}`",
-        code=r"try:",
-    ),
-    Mistake(
-        "raise within except",
-        r"(?:UnsupportedBytecodeError: The re-raising|ValueError: Multiple argument raise)",
-        "an exception can't be raised again, or from another one",
-        "let it go through, without `try`: the row is reported with it; or raise a new one without `from`",
         code=r"raise\b",
     ),
     Mistake(

@@ -21,6 +21,7 @@ from dataflare_vec.compiler.jit.lowering.integers import emit
 from dataflare_vec.compiler.jit.lowering.integers.emit import is_integer
 from dataflare_vec.compiler.jit.lowering.integers.operators import COMPARISONS, comparison
 from dataflare_vec.compiler.jit.lowering.math import emit as math_emit
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ def _returned(name: str, args: Any) -> types.Type:
 
 def _shift_left(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     result, lost = emit.shifted_left(context, builder, args[0], (args[1], sig.args[1]))
-    emit.fail(context, builder, lost, OverflowError, emit.TOO_LARGE_FOR_64)
+    emit.fail(context, builder, lost, DoesNotFit, emit.TOO_LARGE_FOR_64)
     return result
 
 
@@ -71,7 +72,7 @@ def _unless_lowest(context: Context, builder: Builder, value: Any, divisor: Any 
     lowest = builder.icmp_signed("==", value, value.type(_LOWEST))
     if divisor is not None:
         lowest = builder.and_(lowest, builder.icmp_signed("==", divisor, value.type(-1)))
-    emit.fail(context, builder, lowest, OverflowError, emit.TOO_LARGE_FOR_64)
+    emit.fail(context, builder, lowest, DoesNotFit, emit.TOO_LARGE_FOR_64)
 
 
 def _quotient(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:

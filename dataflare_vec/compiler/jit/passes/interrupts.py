@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 
 from dataflare_vec._util.interrupts import SYMBOL, words
 from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol
+from dataflare_vec.compiler.jit.types.raised import Stopped
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import (
@@ -40,7 +41,7 @@ def _look(typing_context: TypingContext) -> Any:
         # Atomic: else it would be read once, before the loop.
         word = builder.load_atomic(external(builder.module, SYMBOL, _I64), "monotonic", 8)
         with builder.if_then(builder.icmp_unsigned("!=", word, _I64(0)), likely=False):
-            context.call_conv.return_user_exc(builder, KeyboardInterrupt, ("Ctrl-C was pressed",))
+            context.call_conv.return_user_exc(builder, Stopped, ("Ctrl-C was pressed",))
         return context.get_dummy_value()
 
     return types.none(), generate

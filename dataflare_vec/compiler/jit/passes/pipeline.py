@@ -47,6 +47,7 @@ from dataflare_vec.compiler.jit.lowering.strings.members import kept_members, re
 from dataflare_vec.compiler.jit.passes.assigned_values import read_assigned
 from dataflare_vec.compiler.jit.passes.definite_assignment import CheckDefiniteAssignment
 from dataflare_vec.compiler.jit.passes.exact_integers import compute_exactly
+from dataflare_vec.compiler.jit.passes.handlers import interpret
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, read_attributes
@@ -495,14 +496,14 @@ class _NoteTexts(FunctionPass):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _Translate(TranslateByteCode):  # type: ignore[misc]
-    """From bytecode to Numba's IR; f-strings with a format too, and ``:=`` within conditions."""
+    """From bytecode to Numba's IR; f-strings with a format too, ``:=`` within conditions, and handlers."""
 
     _name = "dfv_translate_bytecode"
 
     def run_pass(self, state: Any) -> bool:
         mark_formats(state.bc)
         read_assigned(state.bc)
-        super().run_pass(state)
+        state.func_ir = interpret(state.func_id, state.bc)
         replace_tests(state.func_ir)
         return True
 

@@ -41,6 +41,9 @@ def _forget_exception(typing_context: TypingContext) -> Any:
     return types.none(), generate
 
 
+_STATIC = {ir.DynamicRaise: ir.StaticRaise, ir.DynamicTryRaise: ir.StaticTryRaise}
+
+
 def forget_exceptions(func_ir: FunctionIR) -> bool:
     """Have a function with a `try` begin without an exception; whether it has one."""
     values = (s.value for block in func_ir.blocks.values() for s in block.find_insts(ir.Assign))
@@ -60,11 +63,13 @@ def drop_arguments(func_ir: FunctionIR) -> bool:
     """Drop the arguments of the exceptions that leave a function; whether there were any."""
     changed = False
     for block in func_ir.blocks.values():
-        last = block.terminator
-        if isinstance(last, ir.DynamicRaise):
-            block.body[-1] = ir.StaticRaise(last.exc_class, (), last.loc)
-            _drop_instance(func_ir, block, last.exc_class)
-            changed = True
+        for i, statement in enumerate(block.body):
+            static = _STATIC.get(type(statement))
+            if static is not None:
+                block.body[i] = static(statement.exc_class, (), statement.loc)
+                _drop_instance(func_ir, block, statement.exc_class)
+                changed = True
+                break  # the last of its block, but for what ends a `try`
     return changed
 
 

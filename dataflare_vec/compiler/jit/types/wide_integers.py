@@ -19,6 +19,7 @@ from numba.core.typeconv import Conversion
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import intrinsic, lower_cast, register_model
 
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 from dataflare_vec.definition.python_values import TOO_LARGE, digits_of
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def _cast_literal(
 def not_negative(context: Context, builder: Builder, value: ir.Value) -> ir.Value:
     """Return an integer of 128 bits, if it is no negative one; else raise."""
     with builder.if_then(builder.icmp_signed("<", value, I128(0)), likely=False):
-        context.call_conv.return_user_exc(builder, OverflowError, (NEGATIVE,))
+        context.call_conv.return_user_exc(builder, DoesNotFit, (NEGATIVE,))
     return value
 
 
@@ -240,7 +241,7 @@ def checked(context: Context, builder: Builder, pair: ir.Value, kind: DecimalTyp
     if not isinstance(kind, WideIntType):
         wrong = builder.or_(wrong, outside(builder, value, LIMIT))
     with builder.if_then(wrong, likely=False):
-        context.call_conv.return_user_exc(builder, OverflowError, (TOO_LARGE,))
+        context.call_conv.return_user_exc(builder, DoesNotFit, (TOO_LARGE,))
     return value
 
 

@@ -12,6 +12,7 @@ from numba.extending import overload, register_jitable
 from dataflare_vec.compiler.jit.lowering.builtins import true_unless_zero, value_of
 from dataflare_vec.compiler.jit.lowering.decimals.division import divided
 from dataflare_vec.compiler.jit.lowering.decimals.floats import magnitude_of, order_of, to_float
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 from dataflare_vec.compiler.jit.types.wide_integers import (
     I128,
     PRECISION,
@@ -116,7 +117,7 @@ def _to_int64(context, builder, value):
     narrow = builder.trunc(value, _I64)
     wrong = builder.icmp_signed("!=", builder.sext(narrow, I128), value)
     with builder.if_then(wrong, likely=False):
-        context.call_conv.return_user_exc(builder, OverflowError, (TOO_LARGE_INTEGER,))
+        context.call_conv.return_user_exc(builder, DoesNotFit, (TOO_LARGE_INTEGER,))
     return narrow
 
 

@@ -33,6 +33,7 @@ from dataflare_vec.compiler.jit.lowering.strings.numbers.powers import (
     write_table,
 )
 from dataflare_vec.compiler.jit.lowering.strings.numbers.write import magnitude
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import (
@@ -179,7 +180,7 @@ def _tens(size, ndigits, most):
     multiple = size - rest
     if rest > power - rest or (rest == power - rest and (size // power) & np.uint64(1)):
         if power > most or multiple > most - power:
-            raise OverflowError("the result does not fit a 64-bit integer")
+            raise DoesNotFit("the result does not fit a 64-bit integer")
         multiple += power
     return multiple
 

@@ -13,6 +13,7 @@ from dataflare_vec.compiler.jit.lowering.exact.whole import FLOATS, WHOLE
 from dataflare_vec.compiler.jit.lowering.integers.operators import is_wide
 from dataflare_vec.compiler.jit.lowering.strings.base import helper
 from dataflare_vec.compiler.jit.lowering.strings.numbers.write import magnitude
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 
 #: Exponents beyond which any float has become 0 or infinite.
 _MOST = 2200
@@ -30,7 +31,7 @@ def _divisor(a, b):
 def _gcd(a, b):
     found = _divisor(magnitude(np.int64(a)), magnitude(np.int64(b)))
     if found > np.uint64(0x7FFFFFFFFFFFFFFF):
-        raise OverflowError("the result does not fit a 64-bit integer")
+        raise DoesNotFit("the result does not fit a 64-bit integer")
     return np.int64(found)
 
 

@@ -20,6 +20,7 @@ from dataflare_vec.compiler.jit.lowering.exact.overlay import overlay
 from dataflare_vec.compiler.jit.lowering.math import emit, values
 from dataflare_vec.compiler.jit.lowering.math.table import REPLACED, constant_power
 from dataflare_vec.compiler.jit.lowering.strings.base import helper
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit, NotAnInteger
 from dataflare_vec.definition.uses import TOO_LARGE
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _to_constant(typing_context: TypingContext, base: Any, exp: Any) -> Any:
                 above = builder.icmp_signed(">=", x, _I64(least))
                 fits = builder.and_(above, builder.icmp_signed("<=", x, _I64(most)))
             with builder.if_then(builder.not_(fits), likely=False):
-                context.call_conv.return_user_exc(builder, OverflowError, (TOO_LARGE,))
+                context.call_conv.return_user_exc(builder, DoesNotFit, (TOO_LARGE,))
         result, left = _I64(1), exponent
         while left:
             result = builder.mul(result, x) if left & 1 else result
@@ -131,7 +132,7 @@ def _raised(square, one, exp):
         square, over = _times(square, square)
         lost |= over
     if lost:
-        raise OverflowError(TOO_LARGE)
+        raise DoesNotFit(TOO_LARGE)
     return result
 
 
@@ -140,7 +141,7 @@ def _refuse_negative(base, exp):
     if exp < 0:
         if base == 0:
             raise ZeroDivisionError(_OF_ZERO)
-        raise ValueError(_NEGATIVE)
+        raise NotAnInteger(_NEGATIVE)
 
 
 @helper

@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 from dataflare_vec.compiler.jit.lowering.exact.overlay import overlay
 from dataflare_vec.compiler.jit.lowering.math import values as v
 from dataflare_vec.compiler.jit.lowering.strings.base import helper
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import (
@@ -49,7 +50,7 @@ def _whole(name: str) -> Any:
                 fail(ValueError, "cannot convert float NaN to integer")
             with builder.if_then((v.fabs(x) == math.inf).raw):
                 fail(OverflowError, "cannot convert float infinity to integer")
-            fail(OverflowError, _TOO_LARGE)
+            fail(DoesNotFit, _TOO_LARGE)
         return x.to_int(ir.IntType(64)).raw
 
     @intrinsic

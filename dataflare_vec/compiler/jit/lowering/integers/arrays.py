@@ -12,6 +12,7 @@ from numba.core.typing import signature as make_signature
 from numba.extending import intrinsic
 
 from dataflare_vec.compiler.jit.lowering.integers.emit import fail
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,7 @@ def _beside(typing_context: TypingContext, value: Any, other: Any) -> Any:
             return context.compile_internal(builder, as_floats, make_signature(kind, value), arguments[:1])
         word = context.cast(builder, arguments[0], value, types.int64)
         negative = builder.icmp_signed("<", word, word.type(0))
-        fail(context, builder, negative, OverflowError, _NEGATIVE_BESIDE)
+        fail(context, builder, negative, DoesNotFit, _NEGATIVE_BESIDE)
         return word
 
     return kind(value, other), generate

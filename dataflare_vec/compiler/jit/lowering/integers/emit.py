@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 from dataflare_vec.compiler.jit.types.wide_integers import I128, NaturalType, WideIntType, wide_int, widened
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def divided(
     inexact = builder.and_(differ, builder.icmp_unsigned("!=", rest, I128(0)))
     if isinstance(x_type, WideIntType) and is_signed(y_type):
         too_large = builder.and_(builder.not_(differ), builder.icmp_signed("<", quotient, I128(0)))
-        fail(context, builder, too_large, OverflowError, TOO_LARGE_FOR_64.replace("64-bit", "128-bit"))
+        fail(context, builder, too_large, DoesNotFit, TOO_LARGE_FOR_64.replace("64-bit", "128-bit"))
     quotient = builder.add(quotient, builder.zext(inexact, I128))
     quotient = builder.select(differ, builder.sub(I128(0), quotient), quotient)
     rest = builder.select(inexact, builder.sub(b, rest), rest)

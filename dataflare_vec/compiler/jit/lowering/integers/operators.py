@@ -18,6 +18,7 @@ from numba.extending import lower_cast
 from dataflare_vec.compiler.jit.lowering.integers import emit
 from dataflare_vec.compiler.jit.lowering.integers.emit import is_integer, is_signed
 from dataflare_vec.compiler.jit.lowering.integers.words import stays_word, taken
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 from dataflare_vec.compiler.jit.types.wide_integers import (
     I128,
     WideIntType,
@@ -195,7 +196,7 @@ def _left(context: Context, builder: Builder, sig: Signature, args: Values) -> i
     if value is None:
         value = builder.trunc(widened(builder, args[0], sig.args[0]), _I64)
     result, lost = emit.shifted_left(context, builder, value, (args[1], sig.args[1]))
-    emit.fail(context, builder, lost, OverflowError, emit.TOO_LARGE_FOR_64)
+    emit.fail(context, builder, lost, DoesNotFit, emit.TOO_LARGE_FOR_64)
     return result
 
 
@@ -353,7 +354,7 @@ def _to_integer(
     context: Context, builder: Builder, given: WideIntType, wanted: types.Integer, value: ir.Value
 ) -> Any:
     wrong = beyond(builder, value, wanted)
-    emit.fail(context, builder, wrong, OverflowError, f"the integer does not fit {wanted.bitwidth} bits")
+    emit.fail(context, builder, wrong, DoesNotFit, f"the integer does not fit {wanted.bitwidth} bits")
     return builder.trunc(value, ir.IntType(wanted.bitwidth))
 
 

@@ -21,6 +21,7 @@ from numba.extending import intrinsic
 from dataflare_vec.compiler.jit.lowering.strings import output
 from dataflare_vec.compiler.jit.lowering.strings.symbols import external, symbol
 from dataflare_vec.compiler.jit.lowering.strings.viewcode import define
+from dataflare_vec.compiler.jit.types.raised import NoRoom
 from dataflare_vec.compiler.jit.types.strings import byte_pointer
 from dataflare_vec.compiler.native import thread_keys
 
@@ -272,7 +273,7 @@ def uses_arena(library: Any) -> bool:
 def _room(context: Context, builder: Builder, arguments: list[Any]) -> Any:
     room = builder.call(allocate_function(builder.module), arguments)
     with builder.if_then(builder.icmp_unsigned("==", room, _BYTES(None)), likely=False):
-        context.call_conv.return_user_exc(builder, MemoryError, (TOO_MUCH,))
+        context.call_conv.return_user_exc(builder, NoRoom, (TOO_MUCH,))
     return room
 
 

@@ -18,6 +18,7 @@ from dataflare_vec.compiler.jit.lowering.strings.base import (
 )
 from dataflare_vec.compiler.jit.lowering.strings.compare import comparable
 from dataflare_vec.compiler.jit.lowering.strings.memory import distance
+from dataflare_vec.compiler.jit.types.raised import NoRoom
 from dataflare_vec.compiler.jit.types.strings import (
     BytesConstant,
     StringConstant,
@@ -62,7 +63,7 @@ def repeat(view, times):
     times = at_least(times, 0)
     size = view._nbytes
     if size != 0 and times > LIMIT // size:
-        raise MemoryError(TOO_MUCH)
+        raise NoRoom(TOO_MUCH)
     room = allocate(size * times)
     for i in range(times):
         copy_bytes(offset_by(room, i * size), view._data, size)

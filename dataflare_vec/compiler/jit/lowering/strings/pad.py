@@ -15,6 +15,7 @@ from dataflare_vec.compiler.jit.lowering.strings.base import (
 )
 from dataflare_vec.compiler.jit.lowering.strings.compare import comparable
 from dataflare_vec.compiler.jit.lowering.strings.concat import common_type
+from dataflare_vec.compiler.jit.types.raised import NoRoom
 from dataflare_vec.compiler.jit.types.strings import (
     BytesConstant,
     StringConstant,
@@ -29,7 +30,7 @@ def padded(kind, view, before, after, fill):
     """Return a view with ``fill`` some times before and after it."""
     size = fill._nbytes
     if before > LIMIT or after > LIMIT:  # the product with `size` has to fit 64 bits
-        raise MemoryError(TOO_MUCH)
+        raise NoRoom(TOO_MUCH)
     room = allocate((before + after) * size + view._nbytes)
     written = 0
     for _ in range(before):

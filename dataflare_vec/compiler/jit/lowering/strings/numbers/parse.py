@@ -35,6 +35,7 @@ from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import (
 from dataflare_vec.compiler.jit.lowering.strings.numbers.powers import READ_FROM, READ_TO, read_table
 from dataflare_vec.compiler.jit.lowering.strings.strip import is_byte_space, is_space, next_offset
 from dataflare_vec.compiler.jit.lowering.strings.unicode import DECIMAL, VALUE_SHIFT, flags_of
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 from dataflare_vec.compiler.jit.types.strings import ViewType
 from dataflare_vec.definition.python_values import TOO_LARGE_INTEGER
 
@@ -135,7 +136,7 @@ def parse_int(view, base):
     if only_zeros and value != 0:
         raise ValueError("invalid literal for int() with base 0")
     if too_large:
-        raise OverflowError(TOO_LARGE_INTEGER)
+        raise DoesNotFit(TOO_LARGE_INTEGER)
     return -np.int64(value) if negative else np.int64(value)
 
 
@@ -169,7 +170,7 @@ def parse_decimal(view):
     if not after_digit or skip_space(view, offset) != view._nbytes:
         raise ValueError("invalid literal for int() with base 10")
     if too_large:
-        raise OverflowError(TOO_LARGE_INTEGER)
+        raise DoesNotFit(TOO_LARGE_INTEGER)
     return -np.int64(value) if negative else np.int64(value)
 
 

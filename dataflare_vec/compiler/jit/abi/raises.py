@@ -1,0 +1,121 @@
+"""How compiled code raises: Numba's convention, with the class in each exception; what was caught is kept.
+
+A function has a variable of its caller for the exception. Where a `try` ends, Numba empties it; what was in
+it is kept in a variable of the function, where handlers find it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir
+from numba.core import callconv, cgutils, serialize
+from numba.core.cpu import CPUContext
+
+from dataflare_vec.compiler.jit.types.raised import SHOWN, UNCAUGHT, Again, tag_of
+
+if TYPE_CHECKING:
+    from dataflare_vec.compiler.jit.types.numba_types import Builder, Context
+
+_POINTER = callconv.excinfo_ptr_t
+_I32 = ir.IntType(32)
+_NEVER_RAISED = "no exception is there to be raised again: `raise` is outside of `except`"
+
+
+def variable(builder: Builder, name: str) -> ir.Value:
+    """Return a variable of the function for an exception: empty at first."""
+    kept: dict[str, ir.Value] = builder.__dict__.setdefault("_dfv_exceptions", {})
+    if name not in kept:
+        kept[name] = cgutils.alloca_once(builder, _POINTER, name=f"dfv_{name}", zfill=True)
+    return kept[name]
+
+
+def last(builder: Builder) -> ir.Value:
+    """Return the variable for the exception that was caught last."""
+    return variable(builder, "last")
+
+
+def tag(builder: Builder, exception: ir.Value) -> ir.Value:
+    """Return the tag of an exception that is there."""
+    return builder.load(cgutils.gep_inbounds(builder, exception, 0, 4))
+
+
+class CallConvention(callconv.CPUCallConv):  # type: ignore[misc]
+    """Numba's, with tags.
+
+    Whether code is within a `try` is known while it is lowered. Numba's counter of run time is wrong behind
+    a ``raise`` within a `try`, which ends it twice: functions that fail later would go on.
+    """
+
+    def set_static_user_exc(
+        self,
+        builder: Builder,
+        exc: Any,
+        exc_args: Any = None,
+        loc: Any = None,
+        func_name: Any = None,
+    ) -> None:
+        """Leave an exception for the caller, or for the handler."""
+        target = self._get_excinfo_argument(builder.function)
+        if exc is Again:
+            found = builder.load(last(builder))
+            missing = self._constant(builder, RuntimeError, (_NEVER_RAISED,), loc, func_name)
+            value = builder.select(cgutils.is_null(builder, found), missing, found)
+        else:
+            value = self._constant(builder, exc, exc_args, loc, func_name)
+        store = builder.store(value, target)
+        store.set_metadata("numba_exception_output", builder.module.add_metadata([ir.IntType(1)(1)]))
+
+    def _constant(self, builder: Builder, kind: Any, arguments: Any, loc: Any, func_name: Any) -> ir.Value:
+        """Return the address of an exception."""
+        api = self.context.get_python_api(builder)
+        shown = SHOWN.get(kind, kind)
+        made = self.build_excinfo_struct(shown, arguments or (), loc, func_name)
+        struct, digest = api._serialize_data(serialize.dumps(made))
+        number = 0 if kind is None else tag_of(kind)
+        tagged = ir.Constant.literal_struct([*struct.constant[:4], _I32(number)])
+        name = f".const.picklebuf.{digest.hex()}.{~number:x}"
+        return self.context.insert_unique_const(builder.module, name, tagged)
+
+    def return_status_propagate(self, builder: Builder, status: Any) -> None:
+        """Hand on the exception of a function that was called."""
+        builder.store(status.excinfoptr, self._get_excinfo_argument(builder.function))
+        handled = getattr(builder, "_in_try_block", None)
+        if handled:
+            builder.branch(handled["target"])
+        else:
+            self._return_errcode_raw(builder, status.code)
+
+    def set_try_status(self, builder: Builder) -> None:
+        """Begin a `try`."""
+
+    def unset_try_status(self, builder: Builder) -> None:
+        """End a `try`: keep its exception, if there is one."""
+        target, kept = self._get_excinfo_argument(builder.function), last(builder)
+        raised = builder.load(target)
+        none = cgutils.is_null(builder, raised)
+        builder.store(builder.select(none, builder.load(kept), raised), kept)
+        builder.store(cgutils.get_null_value(_POINTER), target)
+
+    def check_try_status(self, builder: Builder) -> Any:
+        """Return what is asked where an exception may have been raised."""
+        raised = builder.load(self._get_excinfo_argument(builder.function))
+        return callconv.TryStatus(in_try=cgutils.false_bit, excinfo=raised)
+
+    def leave_if_uncaught(self, builder: Builder, exception: ir.Value) -> None:
+        """Leave the function with what no handler catches."""
+        there = cgutils.is_not_null(builder, exception)
+        with builder.if_then(there):
+            with builder.if_then(
+                builder.icmp_signed("==", tag(builder, exception), _I32(UNCAUGHT)), likely=False
+            ):
+                builder.store(exception, self._get_excinfo_argument(builder.function))
+                self._return_errcode_raw(builder, callconv.RETCODE_USEREXC)
+
+
+def _call_convention(context: Context) -> CallConvention:
+    return CallConvention(context)
+
+
+# Functions of Numba's own, and those of this library, are compiled by its context: all are to have tags.
+CPUContext.call_conv = property(_call_convention)

@@ -1,0 +1,415 @@
+"""From bytecode to Numba's IR, with `except` of classes, `as`, and exceptions that are raised again.
+
+Numba's own knows `except Exception:` only. Here a function keeps which exception it handles, as Python does:
+a handler puts the one before aside as it begins, and back as it ends. Where it is put says the depth of
+Python's stack, which handlers within each other have different.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir as llvm_ir
+from numba.core import byteflow, cgutils, interpreter, ir, types
+from numba.core.callconv import excinfo_ptr_t
+from numba.core.datamodel import models
+from numba.core.datamodel.registry import register_default
+from numba.core.errors import UnsupportedError
+from numba.core.registry import cpu_target
+from numba.core.unsafe import eh
+from numba.core.utils import PYVERSION
+from numba.extending import intrinsic
+
+from dataflare_vec.compiler.jit.abi.raises import last, tag, variable
+from dataflare_vec.compiler.jit.passes.lookups import drop_unused
+from dataflare_vec.compiler.jit.types.raised import DIGEST_BITS, Again, caught_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataflare_vec.compiler.jit.types.numba_types import (
+        Builder,
+        Context,
+        FunctionIR,
+        Signature,
+        TypingContext,
+        Values,
+    )
+
+_I1, _I32, _I128 = llvm_ir.IntType(1), llvm_ir.IntType(32), llvm_ir.IntType(128)
+#: What begins a handler; before Python 3.11 nothing does.
+_PUSHES = PYVERSION >= (3, 11)
+
+
+# -- what is done at run time -----------------------------------------------------------------------------
+
+
+class CaughtType(types.Type):  # type: ignore[misc]
+    """Numba's type of a caught exception: it can be raised again, and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__("caught exception")
+
+
+CAUGHT = CaughtType()
+
+
+@register_default(CaughtType)
+class _CaughtModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: CaughtType) -> None:
+        super().__init__(manager, kind, excinfo_ptr_t)
+
+
+def _known(function: Any) -> Any:
+    """Return a function that is made while another one is compiled."""
+    cpu_target.typing_context.refresh()
+    return function
+
+
+@cache
+def _begin(depth: int) -> Any:
+    """Return what begins a handler: it returns the exception."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def begin_handler(typing_context: TypingContext) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+            exception, handled = builder.load(last(builder)), variable(builder, "handled")
+            context.call_conv.leave_if_uncaught(builder, exception)
+            builder.store(builder.load(handled), variable(builder, f"handled_at_{depth}"))
+            builder.store(exception, handled)
+            return exception
+
+        return CAUGHT(), generate
+
+    return _known(begin_handler)
+
+
+@cache
+def _end(depth: int) -> Any:
+    """Return what ends a handler."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def end_handler(typing_context: TypingContext) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+            before = builder.load(variable(builder, f"handled_at_{depth}"))
+            builder.store(before, variable(builder, "handled"))
+            return context.get_dummy_value()
+
+        return types.none(), generate
+
+    return _known(end_handler)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _handled(typing_context: TypingContext) -> Any:
+    """Return the exception that is handled."""
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        return builder.load(variable(builder, "handled"))
+
+    return CAUGHT(), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _take_again(typing_context: TypingContext, exception: Any) -> Any:
+    """Have an exception be the one that is raised again; of one that has no value it is the last already."""
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        if isinstance(exception, CaughtType):
+            builder.store(arguments[0], last(builder))
+        return context.get_dummy_value()
+
+    return types.none(exception), generate
+
+
+@cache
+def _matcher(kinds: frozenset[type[BaseException]]) -> Any:
+    """Return what says whether the exception that is handled is of one of some classes."""
+    caught = caught_by(kinds)
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def is_one_of(typing_context: TypingContext) -> Any:
+        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+            exception = builder.load(variable(builder, "handled"))
+            matches = cgutils.alloca_once_value(builder, cgutils.false_bit)
+            with builder.if_then(cgutils.is_not_null(builder, exception)):
+                found = tag(builder, exception)
+                base = builder.lshr(builder.not_(found), _I32(DIGEST_BITS))
+                known = builder.icmp_unsigned("<", base, _I32(128))
+                shift = builder.zext(builder.and_(base, _I32(127)), _I128)
+                result = builder.trunc(builder.lshr(_I128(caught.built_in), shift), _I1)
+                result = builder.select(known, result, _I1(caught.unknown))
+                for one in sorted(caught.tags):
+                    result = builder.or_(result, builder.icmp_signed("==", found, _I32(one)))
+                builder.store(result, matches)
+            return builder.load(matches)
+
+        return types.boolean(), generate
+
+    return _known(is_one_of)
+
+
+# -- from bytecode ----------------------------------------------------------------------------------------
+
+
+def _tries(bytecode: Any, pc: int) -> tuple[Any, ...]:
+    """Return the `try`s round an instruction, as Numba's blocks, from the outermost.
+
+    Numba has them as they are come by, and misses one that is jumped into, as an `except` that doesn't
+    match jumps to the end of its handler.
+    """
+    known = bytecode.__dict__.setdefault("_dfv_tries", {})
+    found: list[Any] = []
+    entry = bytecode.find_exception_entry(pc)
+    while entry is not None and entry.target not in {one["end"] for one in found}:
+        key = entry.target, entry.depth, entry.lasti
+        if key not in known:
+            known[key] = {
+                "kind": byteflow.BlockKind("TRY"),
+                "end": entry.target,
+                "entry_stack": entry.depth,
+                "stack_depth": entry.depth,
+                "push_lasti": entry.lasti,
+            }
+        found.append(known[key])
+        entry = bytecode.find_exception_entry(entry.target)
+    return tuple(reversed(found))
+
+
+class _State(byteflow.State):  # type: ignore[misc]
+    """Where the tracer is: within the `try`s of the instruction."""
+
+    def fork(self, pc: int, npop: int = 0, npush: int = 0, extra_block: Any = None) -> None:
+        super().fork(pc, npop, npush, extra_block)
+        edge = self._outedges[-1]
+        if not any(one["kind"] == byteflow.BlockKind("WITH") for one in edge.blockstack):
+            self._outedges[-1] = edge._replace(blockstack=_tries(self._bytecode, pc))
+
+
+class _Flow(byteflow.Flow):  # type: ignore[misc]
+    """A block ends where a `try` does."""
+
+    def _run_handle_exception(self, runner: Any, state: Any) -> bool:
+        if state.in_with() or (
+            state.has_active_try() and state.get_inst().opname not in byteflow._NO_RAISE_OPS
+        ):
+            return bool(super()._run_handle_exception(runner, state))
+        state.advance_pc()
+        if state._blockstack[-1:] == list(_tries(self._bytecode, state._pc)[-1:]):
+            return False
+        state.split_new_block()
+        return True
+
+
+class _Tracer(byteflow.TraceRunner):  # type: ignore[misc]
+    """Which values instructions take from Python's stack."""
+
+    def op_PUSH_EXC_INFO(self, state: Any, inst: Any) -> None:
+        state.pop()
+        caught = state.make_temp("caught")
+        state.append(inst, depth=state.stack_depth, caught=caught)
+        state.push(state.make_temp("exception"))
+        state.push(caught)
+
+    def op_POP_EXCEPT(self, state: Any, inst: Any) -> None:
+        state.pop()
+        state.append(inst, depth=state.stack_depth)
+
+    def op_RAISE_VARARGS(self, state: Any, inst: Any) -> None:
+        if inst.arg == 2:
+            state.pop()  # what it is raised from
+        state.append(inst, exc=state.pop() if inst.arg else None)
+        if state.has_active_try():
+            self._adjust_except_stack(state)
+        else:
+            state.terminate()
+
+
+class _Interpreter(interpreter.Interpreter):  # type: ignore[misc]
+    """What instructions are in Numba's IR."""
+
+    def op_PUSH_EXC_INFO(self, inst: Any, depth: int, caught: str) -> None:
+        self._inject_call(_begin(depth), "begin_handler", caught)
+
+    def op_POP_EXCEPT(self, inst: Any, depth: int) -> None:
+        self._inject_call(_end(depth), "end_handler")
+
+    def op_CHECK_EXC_MATCH(self, inst: Any, pred: str, tos: str, tos1: str) -> None:
+        function = ir.Global("exception_match", eh.exception_match, loc=self.loc)
+        self.store(value=function, name="$exc_match", redefine=True)
+        call = ir.Expr.call(self.get("$exc_match"), (self.get(tos),), (), loc=self.loc)
+        self.store(call, pred)
+
+    def op_RERAISE(self, inst: Any, exc: str) -> None:
+        self._again(self.get(exc))
+
+    def op_RAISE_VARARGS(self, inst: Any, exc: str | None) -> None:
+        if exc is None:
+            self._inject_call(_handled, "handled", "$handled")
+            self._again(self.get("$handled"))
+        elif self._is_caught(self.get(exc)):
+            self._again(self.get(exc))
+        else:
+            super().op_RAISE_VARARGS(inst, exc)
+
+    def op_STORE_FAST(self, inst: Any, value: str) -> None:
+        following = self.bytecode[inst.next] if inst.next in self.bytecode else inst
+        ends = following.opname == "DELETE_FAST" and following.arg == inst.arg
+        if not (ends and self._is_caught_as(inst)):  # else it is None, as the handler ends
+            super().op_STORE_FAST(inst, value)
+
+    def op_DELETE_FAST(self, inst: Any) -> None:
+        if not self._is_caught_as(inst):
+            super().op_DELETE_FAST(inst)
+
+    def _is_caught_as(self, inst: Any) -> bool:
+        """Whether an instruction's variable is the one of an `except … as …`."""
+        name = self.code_locals[inst.arg]
+        return name in self.definitions and self._is_caught(self.get(name))
+
+    def _is_caught(self, var: Any) -> bool:
+        """Whether a variable holds nothing but what handlers caught, and None as they end."""
+        seen: set[str] = set()
+        waiting, found = [var.name], False
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            for value in self.definitions.get(name, ()):
+                if isinstance(value, ir.Var):
+                    waiting.append(value.name)
+                elif isinstance(value, ir.Const) and value.value is None:
+                    continue
+                elif name.startswith("$caught"):
+                    found = True
+                else:
+                    return False
+        return found
+
+    def _again(self, exception: Any) -> None:
+        """Raise an exception again."""
+        function = ir.Global("take_again", _take_again, loc=self.loc)
+        self.store(value=function, name="$take_again", redefine=True)
+        call = ir.Expr.call(self.get("$take_again"), (exception,), (), loc=self.loc)
+        self.store(call, "$taken_again", redefine=True)
+        handler = self.dfainfo.active_try_block
+        if handler is None:
+            self.current_block.append(ir.StaticRaise(Again, (), self.loc))
+            return
+        self.current_block.append(ir.StaticTryRaise(Again, (), self.loc))
+        self._insert_try_block_end()
+        self.current_block.append(ir.Jump(handler["end"], loc=self.loc))
+
+    def _legalize_exception_vars(self) -> None:
+        """Let exceptions be kept in variables: what can't be done with them their type says."""
+
+
+@contextmanager
+def _traced() -> Iterator[None]:
+    # Numba makes its own by these names. One thread at a time compiles.
+    with ExitStack() as stack:
+        for module, name, own in (
+            (byteflow, "TraceRunner", _Tracer),
+            (byteflow, "State", _State),
+            (interpreter, "Flow", _Flow),
+        ):
+            stack.callback(setattr, module, name, getattr(module, name))
+            setattr(module, name, own)
+        yield
+
+
+def interpret(function: Any, bytecode: Any) -> FunctionIR:
+    """Return Numba's IR of a function."""
+    with _traced():
+        func_ir = _Interpreter(function).interpret(bytecode)
+    _choose_matchers(func_ir)
+    return func_ir
+
+
+# -- which classes are caught -----------------------------------------------------------------------------
+
+
+def _choose_matchers(func_ir: FunctionIR) -> None:
+    """Have each `except` ask for its classes."""
+    named: set[str] = set()
+    for block in func_ir.blocks.values():
+        body = []
+        for statement in block.body:
+            value = getattr(statement, "value", None)
+            if isinstance(value, ir.Expr) and value.op == "call" and _is_match(func_ir, value):
+                (given,) = value.args
+                matcher = _matcher(frozenset(_classes(func_ir, given)))
+                chosen = block.scope.make_temp(value.loc)
+                function = ir.Global(f"except_{chosen.name}", matcher, value.loc)
+                body.append(ir.Assign(function, chosen, value.loc))
+                func_ir._definitions[chosen.name].append(function)
+                value.func, value.args = chosen, ()
+                named.add(given.name)
+            body.append(statement)
+        block.body = body
+    _drop_classes(func_ir, named)
+
+
+def _is_match(func_ir: FunctionIR, call: Any) -> bool:
+    values = func_ir._definitions.get(call.func.name, ())
+    return any(isinstance(one, ir.Global) and one.value is eh.exception_match for one in values)
+
+
+def _classes(func_ir: FunctionIR, given: Any) -> list[type[BaseException]]:
+    """Return the classes that an `except` names."""
+    found = []
+    for value in func_ir._definitions.get(given.name, ()):
+        if isinstance(value, ir.Var):
+            found.append(_classes(func_ir, value))
+        elif isinstance(value, ir.Expr) and value.op == "build_tuple":
+            found.append([one for item in value.items for one in _classes(func_ir, item)])
+        else:
+            found.append(list(_flat(_value(func_ir, given), given)))
+    return found[0] if found and all(one == found[0] for one in found) else list(_flat(None, given))
+
+
+def _value(func_ir: FunctionIR, given: Any) -> Any:
+    """Return the global object that a variable holds, None if it isn't one."""
+    found = []
+    for one in func_ir._definitions.get(given.name, ()):
+        if isinstance(one, ir.Global | ir.FreeVar | ir.Const):
+            found.append(one.value)
+        elif isinstance(one, ir.Expr) and one.op == "getattr":
+            found.append(getattr(_value(func_ir, one.value), one.attr, None))
+        elif isinstance(one, ir.Var):
+            found.append(_value(func_ir, one))
+        else:
+            return None
+    return found[0] if found and all(one is found[0] for one in found) else None
+
+
+def _flat(value: Any, given: Any) -> Iterator[type[BaseException]]:
+    if isinstance(value, type) and issubclass(value, BaseException):
+        yield value
+    elif isinstance(value, tuple):
+        for one in value:
+            yield from _flat(one, given)
+    else:
+        msg = "an `except` of classes that aren't known"
+        raise UnsupportedError(msg, loc=given.loc)
+
+
+def _drop_classes(func_ir: FunctionIR, named: set[str]) -> None:
+    """Drop what only said which classes are caught: a tuple of them is no value of compiled code."""
+    tuples = [
+        statement
+        for block in func_ir.blocks.values()
+        for statement in block.body
+        if isinstance(statement, ir.Assign)
+        and statement.target.name in named
+        and isinstance(statement.value, ir.Expr)
+        and statement.value.op == "build_tuple"
+    ]
+    items = {item.name for one in tuples for item in one.value.items}
+    gone = set(map(id, tuples))
+    for block in func_ir.blocks.values():
+        block.body = [one for one in block.body if id(one) not in gone]
+    drop_unused(func_ir, named | items)
