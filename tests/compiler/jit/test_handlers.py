@@ -108,7 +108,7 @@ def test_handlers_in_scans_and_their_states():
 
 def large(x):
     try:
-        return x * x
+        return x**2
     except Exception:
         return -1
     finally:

@@ -24,6 +24,7 @@ from numba.extending import intrinsic
 
 from dataflare_vec.compiler.jit.abi.raises import last, tag, variable
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused
+from dataflare_vec.compiler.jit.passes.raises import CAUGHT_NAME
 from dataflare_vec.compiler.jit.types.raised import DIGEST_BITS, Again, caught_by
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ class _Tracer(byteflow.TraceRunner):  # type: ignore[misc]
 
     def op_PUSH_EXC_INFO(self, state: Any, inst: Any) -> None:
         state.pop()
-        caught = state.make_temp("caught")
+        caught = state.make_temp(CAUGHT_NAME[1:])
         state.append(inst, depth=state.stack_depth, caught=caught)
         state.push(state.make_temp("exception"))
         state.push(caught)
@@ -283,7 +284,7 @@ class _Interpreter(interpreter.Interpreter):  # type: ignore[misc]
                     waiting.append(value.name)
                 elif isinstance(value, ir.Const) and value.value is None:
                     continue
-                elif name.startswith("$caught"):
+                elif name.startswith(CAUGHT_NAME):
                     found = True
                 else:
                     return False

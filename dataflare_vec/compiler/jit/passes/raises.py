@@ -41,6 +41,8 @@ def _forget_exception(typing_context: TypingContext) -> Any:
     return types.none(), generate
 
 
+#: How variables for caught exceptions begin.
+CAUGHT_NAME = "$caught"
 _STATIC = {ir.DynamicRaise: ir.StaticRaise, ir.DynamicTryRaise: ir.StaticTryRaise}
 
 
@@ -60,17 +62,60 @@ def forget_exceptions(func_ir: FunctionIR) -> bool:
 
 
 def drop_arguments(func_ir: FunctionIR) -> bool:
-    """Drop the arguments of the exceptions that leave a function; whether there were any."""
-    changed = False
+    """Drop the arguments of the exceptions that a function raises; whether there were any."""
+    made: list[Any] = []
     for block in func_ir.blocks.values():
         for i, statement in enumerate(block.body):
             static = _STATIC.get(type(statement))
             if static is not None:
                 block.body[i] = static(statement.exc_class, (), statement.loc)
+                made.append(statement)
                 _drop_instance(func_ir, block, statement.exc_class)
-                changed = True
                 break  # the last of its block, but for what ends a `try`
-    return changed
+    _drop_texts(func_ir, made)
+    return bool(made)
+
+
+def _drop_texts(func_ir: FunctionIR, raises: list[Any]) -> None:
+    """Drop what raised exceptions tell of caught ones, in whichever block: no code knows a text of these."""
+    assigned = [s for block in func_ir.blocks.values() for s in block.body if isinstance(s, ir.Assign)]
+    reads = {
+        id(s): {var.name for var in s.value.list_vars()} for s in assigned if hasattr(s.value, "list_vars")
+    }
+    of_caught = {s.target.name for s in assigned if s.target.name.startswith(CAUGHT_NAME)}
+    told = {arg.name for one in raises for arg in one.exc_args if isinstance(arg, ir.Var)}
+    classes = {one.exc_class for one in raises}
+    told |= {s.target.name for s in assigned if any(_makes(func_ir, s.value, one) for one in classes)}
+    size = -1
+    while size != (size := len(of_caught) + len(told)):
+        for s in assigned:
+            if reads.get(id(s), set()) & of_caught:
+                of_caught.add(s.target.name)
+            if s.target.name in told:
+                told |= reads.get(id(s), set())
+    dropped = -1
+    gone: set[int] = set()
+    while dropped != (dropped := len(gone)):
+        statements = [s for block in func_ir.blocks.values() for s in block.body if id(s) not in gone]
+        used = {name for s in statements for name in _read(s)}
+        gone |= {
+            id(s)
+            for s in statements
+            if isinstance(s, ir.Assign)
+            and s.target.name not in used
+            and reads.get(id(s), set()) & of_caught
+            and (s.target.name in told or isinstance(s.value, ir.Var))
+        }
+    for block in func_ir.blocks.values():
+        block.body = [s for s in block.body if id(s) not in gone]
+
+
+def _read(statement: Any) -> set[str]:
+    """Return the variables that a statement reads."""
+    if isinstance(statement, ir.Del):
+        return set()
+    names = {var.name for var in statement.list_vars()}
+    return names - {statement.target.name} if isinstance(statement, ir.Assign) else names
 
 
 def note_messages(func_ir: FunctionIR) -> bool:
