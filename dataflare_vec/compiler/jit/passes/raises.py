@@ -79,9 +79,7 @@ def drop_arguments(func_ir: FunctionIR) -> bool:
 def _drop_texts(func_ir: FunctionIR, raises: list[Any]) -> None:
     """Drop what raised exceptions tell of caught ones, in whichever block: no code knows a text of these."""
     assigned = [s for block in func_ir.blocks.values() for s in block.body if isinstance(s, ir.Assign)]
-    reads = {
-        id(s): {var.name for var in s.value.list_vars()} for s in assigned if hasattr(s.value, "list_vars")
-    }
+    reads = {id(s): _read(s) for s in assigned}
     of_caught = {s.target.name for s in assigned if s.target.name.startswith(CAUGHT_NAME)}
     told = {arg.name for one in raises for arg in one.exc_args if isinstance(arg, ir.Var)}
     classes = {one.exc_class for one in raises}
@@ -89,10 +87,10 @@ def _drop_texts(func_ir: FunctionIR, raises: list[Any]) -> None:
     size = -1
     while size != (size := len(of_caught) + len(told)):
         for s in assigned:
-            if reads.get(id(s), set()) & of_caught:
+            if reads[id(s)] & of_caught:
                 of_caught.add(s.target.name)
             if s.target.name in told:
-                told |= reads.get(id(s), set())
+                told |= reads[id(s)]
     dropped = -1
     gone: set[int] = set()
     while dropped != (dropped := len(gone)):
@@ -103,7 +101,7 @@ def _drop_texts(func_ir: FunctionIR, raises: list[Any]) -> None:
             for s in statements
             if isinstance(s, ir.Assign)
             and s.target.name not in used
-            and reads.get(id(s), set()) & of_caught
+            and reads[id(s)] & of_caught
             and (s.target.name in told or isinstance(s.value, ir.Var))
         }
     for block in func_ir.blocks.values():
@@ -114,8 +112,12 @@ def _read(statement: Any) -> set[str]:
     """Return the variables that a statement reads."""
     if isinstance(statement, ir.Del):
         return set()
-    names = {var.name for var in statement.list_vars()}
-    return names - {statement.target.name} if isinstance(statement, ir.Assign) else names
+    if not isinstance(statement, ir.Assign):
+        return {var.name for var in statement.list_vars()}
+    value = statement.value
+    if isinstance(value, ir.Var):
+        return {value.name}
+    return {var.name for var in value.list_vars()} if isinstance(value, ir.Expr) else set()
 
 
 def note_messages(func_ir: FunctionIR) -> bool:
