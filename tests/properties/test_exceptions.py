@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from textwrap import indent
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from testing.oracle import check, plugin
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="before, only `except Exception` compiles")
 
 
 class BadError(ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import sys
 
 import polars as pl
 import pytest
@@ -12,6 +13,9 @@ from dataflare_vec.compiler.jit.types import raised
 from testing.oracle import check, plugin
 
 FRAME = pl.DataFrame({"s": ["1", "x", "-3", None], "x": [1, 0, 3, 4]})
+
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="before, only `except Exception` compiles")
 
 
 class BadError(ValueError):

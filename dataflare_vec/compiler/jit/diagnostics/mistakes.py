@@ -604,8 +604,9 @@ MISTAKES = (
         rf"(?:{_CALLS}exception_match\(|\w+: 'Tuple' object has no attribute 'exc_class'"
         r"|UnsupportedBytecodeError: (?:Exception object cannot be stored|The re-raising)"
         r"|ValueError: Multiple argument raise)",
-        "in a function within the kernel an `except` catches all exceptions, and raises none again",
-        "move the function outside of the kernel",
+        "in a function within the kernel, and before Python 3.11, an `except` catches all exceptions, "
+        "and raises none again",
+        "move the function outside of the kernel; for Python 3.10 write `except Exception:`",
         code=r"try:",
     ),
     Mistake(

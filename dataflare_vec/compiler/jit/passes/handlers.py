@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     )
 
 _I1, _I32, _I128 = llvm_ir.IntType(1), llvm_ir.IntType(32), llvm_ir.IntType(128)
-#: What begins a handler; before Python 3.11 nothing does.
-_PUSHES = PYVERSION >= (3, 11)
+#: Whether bytecode says where handlers begin.
+_KNOWN = PYVERSION >= (3, 11)
 
 
 # -- what is done at run time -----------------------------------------------------------------------------
@@ -323,7 +323,9 @@ def _traced() -> Iterator[None]:
 
 
 def interpret(function: Any, bytecode: Any) -> FunctionIR:
-    """Return Numba's IR of a function."""
+    """Return Numba's IR of a function; before Python 3.11, whose bytecode is another, as Numba makes it."""
+    if not _KNOWN:
+        return interpreter.Interpreter(function).interpret(bytecode)
     with _traced():
         func_ir = _Interpreter(function).interpret(bytecode)
     _choose_matchers(func_ir)
