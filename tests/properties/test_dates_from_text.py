@@ -15,6 +15,9 @@ import dataflare_vec as dfv
 from dataflare_vec.compiler.jit.lowering.temporal.text.directives import elements_of
 from testing.oracle import check, plugin
 
+#: Python 3.13 warns of formats with a day and without a year.
+pytestmark = pytest.mark.filterwarnings("ignore:Parsing dates involving a day:DeprecationWarning")
+
 DIRECTIVES = [f"%{name}" for name in "aAbBdfGHIjmMpSuUVwWyYcxX"]
 BETWEEN = ["-", "/", " ", "T", ":", ".", "  ", "", ", ", "%%", "é", "k", "(", "\t"]
 
