@@ -9,6 +9,7 @@ import logging
 import math
 import random
 import re
+import sys
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -650,6 +651,8 @@ def message_of(kernel):
     ("mistake", "kernel", "marked", "reason", "advice"), CASES, ids=[case[1].__name__ for case in CASES]
 )
 def test_mistakes_are_explained(mistake, kernel, marked, reason, advice):
+    if sys.version_info < (3, 11) and kernel in (caught_value, caught_unknown):
+        pytest.skip("only `except Exception` compiles before")
     error = message_of(kernel)
     head, place, *marks = str(error).splitlines()
     column = kernel.__code__.co_varnames[0]

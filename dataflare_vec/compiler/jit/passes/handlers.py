@@ -8,148 +8,25 @@ Python's stack, which handlers within each other have different.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from llvmlite import ir as llvm_ir
-from numba.core import byteflow, cgutils, interpreter, ir, types
-from numba.core.callconv import excinfo_ptr_t
-from numba.core.datamodel import models
-from numba.core.datamodel.registry import register_default
+from numba.core import byteflow, interpreter, ir
 from numba.core.errors import UnsupportedError
-from numba.core.registry import cpu_target
 from numba.core.unsafe import eh
 from numba.core.utils import PYVERSION
-from numba.extending import intrinsic
 
-from dataflare_vec.compiler.jit.abi.raises import last, tag, variable
+from dataflare_vec.compiler.jit.passes.caught import begin, end, handled, matcher, take_again
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused
 from dataflare_vec.compiler.jit.passes.raises import CAUGHT_NAME
-from dataflare_vec.compiler.jit.types.raised import DIGEST_BITS, Again, caught_by
+from dataflare_vec.compiler.jit.types.raised import Again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dataflare_vec.compiler.jit.types.numba_types import (
-        Builder,
-        Context,
-        FunctionIR,
-        Signature,
-        TypingContext,
-        Values,
-    )
+    from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
 
-_I1, _I32, _I128 = llvm_ir.IntType(1), llvm_ir.IntType(32), llvm_ir.IntType(128)
 #: Whether bytecode says where handlers begin.
 _KNOWN = PYVERSION >= (3, 11)
-
-
-# -- what is done at run time -----------------------------------------------------------------------------
-
-
-class CaughtType(types.Type):  # type: ignore[misc]
-    """Numba's type of a caught exception: it can be raised again, and nothing else."""
-
-    def __init__(self) -> None:
-        super().__init__("caught exception")
-
-
-CAUGHT = CaughtType()
-
-
-@register_default(CaughtType)
-class _CaughtModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, manager: Any, kind: CaughtType) -> None:
-        super().__init__(manager, kind, excinfo_ptr_t)
-
-
-def _known(function: Any) -> Any:
-    """Return a function that is made while another one is compiled."""
-    cpu_target.typing_context.refresh()
-    return function
-
-
-@cache
-def _begin(depth: int) -> Any:
-    """Return what begins a handler: it returns the exception."""
-
-    @intrinsic  # type: ignore[untyped-decorator]
-    def begin_handler(typing_context: TypingContext) -> Any:
-        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-            exception, handled = builder.load(last(builder)), variable(builder, "handled")
-            context.call_conv.leave_if_uncaught(builder, exception)
-            builder.store(builder.load(handled), variable(builder, f"handled_at_{depth}"))
-            builder.store(exception, handled)
-            return exception
-
-        return CAUGHT(), generate
-
-    return _known(begin_handler)
-
-
-@cache
-def _end(depth: int) -> Any:
-    """Return what ends a handler."""
-
-    @intrinsic  # type: ignore[untyped-decorator]
-    def end_handler(typing_context: TypingContext) -> Any:
-        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-            before = builder.load(variable(builder, f"handled_at_{depth}"))
-            builder.store(before, variable(builder, "handled"))
-            return context.get_dummy_value()
-
-        return types.none(), generate
-
-    return _known(end_handler)
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _handled(typing_context: TypingContext) -> Any:
-    """Return the exception that is handled."""
-
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-        return builder.load(variable(builder, "handled"))
-
-    return CAUGHT(), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _take_again(typing_context: TypingContext, exception: Any) -> Any:
-    """Have an exception be the one that is raised again; of one that has no value it is the last already."""
-
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-        if isinstance(exception, CaughtType):
-            builder.store(arguments[0], last(builder))
-        return context.get_dummy_value()
-
-    return types.none(exception), generate
-
-
-@cache
-def _matcher(kinds: frozenset[type[BaseException]]) -> Any:
-    """Return what says whether the exception that is handled is of one of some classes."""
-    caught = caught_by(kinds)
-
-    @intrinsic  # type: ignore[untyped-decorator]
-    def is_one_of(typing_context: TypingContext) -> Any:
-        def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-            exception = builder.load(variable(builder, "handled"))
-            matches = cgutils.alloca_once_value(builder, cgutils.false_bit)
-            with builder.if_then(cgutils.is_not_null(builder, exception)):
-                found = tag(builder, exception)
-                base = builder.lshr(builder.not_(found), _I32(DIGEST_BITS))
-                known = builder.icmp_unsigned("<", base, _I32(128))
-                shift = builder.zext(builder.and_(base, _I32(127)), _I128)
-                result = builder.trunc(builder.lshr(_I128(caught.built_in), shift), _I1)
-                result = builder.select(known, result, _I1(caught.unknown))
-                for one in sorted(caught.tags):
-                    result = builder.or_(result, builder.icmp_signed("==", found, _I32(one)))
-                builder.store(result, matches)
-            return builder.load(matches)
-
-        return types.boolean(), generate
-
-    return _known(is_one_of)
 
 
 # -- from bytecode ----------------------------------------------------------------------------------------
@@ -232,10 +109,10 @@ class _Interpreter(interpreter.Interpreter):  # type: ignore[misc]
     """What instructions are in Numba's IR."""
 
     def op_PUSH_EXC_INFO(self, inst: Any, depth: int, caught: str) -> None:
-        self._inject_call(_begin(depth), "begin_handler", caught)
+        self._inject_call(begin(depth), "begin_handler", caught)
 
     def op_POP_EXCEPT(self, inst: Any, depth: int) -> None:
-        self._inject_call(_end(depth), "end_handler")
+        self._inject_call(end(depth), "end_handler")
 
     def op_CHECK_EXC_MATCH(self, inst: Any, pred: str, tos: str, tos1: str) -> None:
         function = ir.Global("exception_match", eh.exception_match, loc=self.loc)
@@ -248,7 +125,7 @@ class _Interpreter(interpreter.Interpreter):  # type: ignore[misc]
 
     def op_RAISE_VARARGS(self, inst: Any, exc: str | None) -> None:
         if exc is None:
-            self._inject_call(_handled, "handled", "$handled")
+            self._inject_call(handled, "handled", "$handled")
             self._again(self.get("$handled"))
         elif self._is_caught(self.get(exc)):
             self._again(self.get(exc))
@@ -292,7 +169,7 @@ class _Interpreter(interpreter.Interpreter):  # type: ignore[misc]
 
     def _again(self, exception: Any) -> None:
         """Raise an exception again."""
-        function = ir.Global("take_again", _take_again, loc=self.loc)
+        function = ir.Global("take_again", take_again, loc=self.loc)
         self.store(value=function, name="$take_again", redefine=True)
         call = ir.Expr.call(self.get("$take_again"), (exception,), (), loc=self.loc)
         self.store(call, "$taken_again", redefine=True)
@@ -344,9 +221,9 @@ def _choose_matchers(func_ir: FunctionIR) -> None:
             value = getattr(statement, "value", None)
             if isinstance(value, ir.Expr) and value.op == "call" and _is_match(func_ir, value):
                 (given,) = value.args
-                matcher = _matcher(frozenset(_classes(func_ir, given)))
+                asked = matcher(frozenset(_classes(func_ir, given)))
                 chosen = block.scope.make_temp(value.loc)
-                function = ir.Global(f"except_{chosen.name}", matcher, value.loc)
+                function = ir.Global(f"except_{chosen.name}", asked, value.loc)
                 body.append(ir.Assign(function, chosen, value.loc))
                 func_ir._definitions[chosen.name].append(function)
                 value.func, value.args = chosen, ()
