@@ -146,3 +146,32 @@ def test_tags_are_caught_as_their_classes_are():
             found = bool(caught.built_in >> raised.base_of(tag) & 1) or tag in caught.tags
             assert found == issubclass(one, catching)
         assert not caught.built_in >> raised.base_of(raised.UNCAUGHT) & 1
+
+
+def test_classes_that_come_later_are_caught():
+    class EarlyError(ValueError):
+        pass
+
+    def early(x):
+        try:
+            if x == 0:
+                raise EarlyError
+        except EarlyError:
+            return -1
+        return x
+
+    check(plugin(early), FRAME)
+
+    class LateError(EarlyError):
+        pass
+
+    def late(x):
+        try:
+            if x == 0:
+                raise LateError
+        except EarlyError:
+            return -1
+        return x
+
+    check(plugin(late), FRAME)
+    assert dfv.apply(FRAME, plugin(late))["late"].to_list() == [1, -1, 3, 4]

@@ -14,7 +14,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from dataflare_vec.compiler.jit.abi.raises import last, tag, variable
-from dataflare_vec.compiler.jit.types.raised import DIGEST_BITS, caught_by
+from dataflare_vec.compiler.jit.types.raised import DIGEST_BITS, Caught, caught_by
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import (
@@ -106,11 +106,16 @@ def take_again(typing_context: TypingContext, exception: Any) -> Any:
     return types.none(exception), generate
 
 
-@cache
 def matcher(kinds: frozenset[type[BaseException]]) -> Any:
-    """Return what says whether the exception that is handled is of one of some classes."""
-    caught = caught_by(kinds)
+    """Return what says whether the exception that is handled is of one of some classes.
 
+    Those have the subclasses of today: a later one is known to what is compiled after it.
+    """
+    return _matcher(caught_by(kinds))
+
+
+@cache
+def _matcher(caught: Caught) -> Any:
     @intrinsic  # type: ignore[untyped-decorator]
     def is_one_of(typing_context: TypingContext) -> Any:
         def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
