@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import callconv, cgutils, serialize
 from numba.core.cpu import CPUContext
+from numba.core.utils import PYVERSION
 
 from dataflare_vec.compiler.jit.types.raised import SHOWN, UNCAUGHT, Again, tag_of
 
@@ -77,14 +78,32 @@ class CallConvention(callconv.CPUCallConv):  # type: ignore[misc]
         name = f".const.picklebuf.{digest.hex()}.{~number:x}"
         return self.context.insert_unique_const(builder.module, name, tagged)
 
+    def return_user_exc(
+        self,
+        builder: Builder,
+        exc: Any,
+        exc_args: Any = None,
+        loc: Any = None,
+        func_name: Any = None,
+    ) -> None:
+        """Raise an exception."""
+        self.set_static_user_exc(builder, exc, exc_args, loc, func_name)
+        self._leave(builder, callconv.RETCODE_USEREXC)
+
     def return_status_propagate(self, builder: Builder, status: Any) -> None:
         """Hand on the exception of a function that was called."""
         builder.store(status.excinfoptr, self._get_excinfo_argument(builder.function))
+        self._leave(builder, status.code)
+
+    def _leave(self, builder: Builder, code: Any) -> None:
+        """Go to the handler, or to the caller."""
         handled = getattr(builder, "_in_try_block", None)
-        if handled:
-            builder.branch(handled["target"])
-        else:
-            self._return_errcode_raw(builder, status.code)
+        if not handled:
+            self._return_errcode_raw(builder, code)
+            return
+        if PYVERSION < (3, 11):  # there the look-out for exceptions ends the `try`, not the handler
+            self.unset_try_status(builder)
+        builder.branch(handled["target"])
 
     def set_try_status(self, builder: Builder) -> None:
         """Begin a `try`."""
