@@ -374,8 +374,8 @@ def test_declared_types(returns, value):
 
 
 def test_columns_and_constants_that_no_kernel_reads():
-    def coded(data, codes={b"a": 1}) -> int:  # noqa: B006
-        return codes.get(data, 0)
+    def coded(data, codes={b"a": {"n": 1}}) -> int:  # noqa: B006
+        return codes.get(data, {"n": 0})["n"]
 
     frame = pl.DataFrame({"data": [b"a", b"b", None]})
     with pytest.warns(dfv.InterpretedWarning):
