@@ -204,7 +204,7 @@ def _bind_constant(plugin: Plugin, parameter: Parameter, value: Any) -> Column |
             return Constant(parameter, value)
         return Constant(parameter, snapshot(value), table)
     except NotATable as error:
-        if isinstance(value, tuple):
+        if isinstance(value, tuple) or plugin.fallback == "python":  # the interpreter takes it as it is
             return Constant(parameter, value)
         raise BindingError(
             problem=f"constant `{parameter.name}` can't be a table: {error.problem}",

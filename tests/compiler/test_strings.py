@@ -460,10 +460,12 @@ def test_a_constant_of_the_wrong_kind(manager):
     assert dfv.apply(frame, "joined", manager=manager)["joined"].to_list() == ["a,"]
     assert dfv.apply(frame, "joined", sep="é", manager=manager)["joined"].to_list() == ["aé"]
     assert dfv.apply(frame, "joined", sep=pl.col("t"), manager=manager)["joined"].to_list() == ["ab"]
+    with pytest.raises(dfv.KernelCompileError, match="where s is str, sep is a list"):
+        dfv.apply(frame, "joined", sep=["a"], manager=manager)
     with pytest.raises(
         dfv.BindingError, match="constant `sep` must be a number of 64 bits, a bool, a string"
     ):
-        dfv.apply(frame, "joined", sep=["a"], manager=manager)
+        dfv.apply(frame, "joined", sep=object(), manager=manager)
     # Of the same type as before, but no value that a column could hold.
     with pytest.raises(dfv.BindingError, match=r"constant `sep` .* got str '.ud800'"):
         dfv.apply(frame, "joined", sep="\ud800", manager=manager)
