@@ -264,6 +264,7 @@ def _object_file(
     BuildError
         If a library hasn't got something that it needs.
     """
+    import_compiler()
     from dataflare_vec.compiler.jit.codegen.other_processors import write_object
 
     library = kernel.library_of(loop.variant)
