@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 
 import grimp
@@ -199,3 +200,9 @@ def test_a_pack_out_of_the_wheel_is_that_of_the_source_tree(built, tmp_path):
     assert packs[0] == packs[1]
     assert len(packs[0]) == 5
     assert not [path for path, text in packs[0].items() if "MY_" in text or "MY_" in str(path)]
+
+
+def test_files_of_tests_have_names_of_their_own():
+    """Two that are called alike can't be collected together."""
+    names = sorted(path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, following in pairwise(names) if name == following] == []
