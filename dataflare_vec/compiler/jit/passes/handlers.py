@@ -16,7 +16,7 @@ from numba.core.unsafe import eh
 from numba.core.utils import PYVERSION
 
 from dataflare_vec.compiler.jit.passes.caught import begin, end, handled, matcher, take_again
-from dataflare_vec.compiler.jit.passes.lookups import drop_unused
+from dataflare_vec.compiler.jit.passes.lookups import drop_unused, outer_value
 from dataflare_vec.compiler.jit.passes.raises import CAUGHT_NAME
 from dataflare_vec.compiler.jit.types.raised import Again
 
@@ -247,23 +247,8 @@ def _classes(func_ir: FunctionIR, given: Any) -> list[type[BaseException]]:
         elif isinstance(value, ir.Expr) and value.op == "build_tuple":
             found.append([one for item in value.items for one in _classes(func_ir, item)])
         else:
-            found.append(list(_flat(_value(func_ir, given), given)))
+            found.append(list(_flat(outer_value(func_ir, given), given)))
     return found[0] if found and all(one == found[0] for one in found) else list(_flat(None, given))
-
-
-def _value(func_ir: FunctionIR, given: Any) -> Any:
-    """Return the global object that a variable holds, None if it isn't one."""
-    found = []
-    for one in func_ir._definitions.get(given.name, ()):
-        if isinstance(one, ir.Global | ir.FreeVar | ir.Const):
-            found.append(one.value)
-        elif isinstance(one, ir.Expr) and one.op == "getattr":
-            found.append(getattr(_value(func_ir, one.value), one.attr, None))
-        elif isinstance(one, ir.Var):
-            found.append(_value(func_ir, one))
-        else:
-            return None
-    return found[0] if found and all(one is found[0] for one in found) else None
 
 
 def _flat(value: Any, given: Any) -> Iterator[type[BaseException]]:

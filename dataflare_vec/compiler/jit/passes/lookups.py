@@ -41,6 +41,24 @@ def read_attributes(func_ir: FunctionIR) -> bool:
     return bool(found)
 
 
+def outer_value(func_ir: FunctionIR, var: Any) -> Any:
+    """Return the global object that a variable names, None if it isn't one.
+
+    The body of a `try` occurs several times, so that a variable has several definitions, all of them alike.
+    """
+    found = []
+    for definition in func_ir._definitions.get(var.name, ()):
+        if isinstance(definition, ir.Global | ir.FreeVar):
+            found.append(definition.value)
+        elif isinstance(definition, ir.Expr) and definition.op == "getattr":
+            found.append(getattr(outer_value(func_ir, definition.value), definition.attr, None))
+        elif isinstance(definition, ir.Var):
+            found.append(outer_value(func_ir, definition))
+        else:
+            return None
+    return found[0] if found and all(one is found[0] for one in found) else None
+
+
 def _named(func_ir: FunctionIR, variable: Any) -> Any:
     """Return what a variable stands for that is a global, a closure's, or an attribute of such a thing."""
     definition = ir_utils.get_definition(func_ir, variable)

@@ -50,7 +50,7 @@ from dataflare_vec.compiler.jit.passes.exact_integers import compute_exactly
 from dataflare_vec.compiler.jit.passes.handlers import interpret
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
-from dataflare_vec.compiler.jit.passes.lookups import drop_unused, read_attributes
+from dataflare_vec.compiler.jit.passes.lookups import drop_unused, outer_value, read_attributes
 from dataflare_vec.compiler.jit.passes.named_zones import make_zones
 from dataflare_vec.compiler.jit.passes.optional import compare_none
 from dataflare_vec.compiler.jit.passes.patterns import compile_patterns
@@ -285,29 +285,11 @@ def _is_foreign(value: Any) -> bool:
 def _called(func_ir: FunctionIR, value: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return what an expression calls, and with what; an operator of ours is a call."""
     if value.op == "call":
-        found = _outer_value(func_ir, value.func)
+        found = outer_value(func_ir, value.func)
         return found, () if value.kws or value.vararg else tuple(value.args)
     if value.op in ("binop", "inplace_binop") and value.fn in OPERATORS:
         return value.fn, (value.lhs, value.rhs)
     return None, ()
-
-
-def _outer_value(func_ir: FunctionIR, var: Any) -> Any:
-    """Return the global object that a variable names, None if it isn't one.
-
-    The body of a `try` occurs several times, so that a variable has several definitions, all of them alike.
-    """
-    found = []
-    for definition in func_ir._definitions.get(var.name, ()):
-        if isinstance(definition, ir.Global | ir.FreeVar):
-            found.append(definition.value)
-        elif isinstance(definition, ir.Expr) and definition.op == "getattr":
-            found.append(getattr(_outer_value(func_ir, definition.value), definition.attr, None))
-        elif isinstance(definition, ir.Var):
-            found.append(_outer_value(func_ir, definition))
-        else:
-            return None
-    return found[0] if found and all(one is found[0] for one in found) else None
 
 
 def _replacement(
@@ -550,12 +532,12 @@ def _make_pipeline(
             changed = note_messages(state.func_ir) if noted else drop_arguments(state.func_ir)
             changed |= forget_exceptions(state.func_ir)
             changed |= look_in_loops(state.func_ir)
-            changed |= make_zones(state.func_ir, _outer_value)
+            changed |= make_zones(state.func_ir, outer_value)
             changed |= compute_wide(state.func_ir, state.args)
             changed |= compile_patterns(state.func_ir)
             changed |= read_attributes(state.func_ir)
             tables = look_up_in_tables(state.func_ir)
-            changed |= give_defaults(state.func_ir, _outer_value)
+            changed |= give_defaults(state.func_ir, outer_value)
             changed |= replace_strings(state.func_ir)
             changed |= join_calls(state.func_ir)
             changed |= _replace_calls(state.func_ir, mode, is_outermost=is_outermost)
