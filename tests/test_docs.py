@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
 import sys
 import tokenize
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from testing import pages
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -123,29 +124,19 @@ def test_the_layers_are_those_of_the_contracts():
         assert f"| `{folder}/` | {shown} |" in ARCHITECTURE.replace("| the package |", "| `/` |")
 
 
-PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-
-
 @pytest.mark.parametrize("page", ["recipes.md", "start.md"])
 def test_python_on_pages_runs(page, tmp_path):
-    blocks = PYTHON.findall((ROOT / "docs" / page).read_text())
-    script = tmp_path / "page.py"
-    script.write_text("from __future__ import annotations\n" + "\n".join(blocks))
-    done = subprocess.run(
-        [sys.executable, "-W", "error", script.name],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    blocks = pages.python_in(ROOT / "docs" / page)
+    pages.run("from __future__ import annotations\n" + "\n".join(blocks), tmp_path)
 
 
 def test_each_public_name_has_an_entry():
     import dataflare_vec as dfv
 
-    pages = (ROOT / "docs" / "reference").glob("*.md")
+    reference = (ROOT / "docs" / "reference").glob("*.md")
     entries = [
-        name for page in pages for name in re.findall(r"^::: dataflare_vec\.(\w+)$", page.read_text(), re.M)
+        name
+        for page in reference
+        for name in re.findall(r"^::: dataflare_vec\.(\w+)$", page.read_text(), re.M)
     ]
     assert sorted(entries) == sorted(name for name in dfv.__all__ if not name.startswith("_"))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 
+from testing import pages
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+BLOCKS = pages.python_in(ROOT / "README.md")
 
 #: What the README takes for given: a live feed, and what is done with its frames.
 GIVEN = """
@@ -35,16 +35,7 @@ def test_python_runs(tmp_path):
     trips = pl.DataFrame({"distance": [10.0, 3.2], "minutes": [20.0, 0.0]})
     trips.write_parquet(tmp_path / "trips" / "one.parquet")
     first, *rest = BLOCKS
-    script = tmp_path / "readme.py"
-    script.write_text("\n".join([first, GIVEN, *rest, CHECKS]))
-    done = subprocess.run(
-        [sys.executable, "-W", "error", script.name],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    pages.run("\n".join([first, GIVEN, *rest, CHECKS]), tmp_path)
     assert (tmp_path / "report.html").exists()
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import dataflare_vec as dfv
+from testing import pages
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+BLOCKS = pages.python_in(ROOT / "README.md")
 
 #: What the README takes for given, and its functions' types, which it leaves out.
 GIVEN = """
