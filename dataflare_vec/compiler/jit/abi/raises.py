@@ -6,6 +6,7 @@ it is kept in a variable of the function, where handlers find it.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
@@ -68,15 +69,23 @@ class CallConvention(callconv.CPUCallConv):  # type: ignore[misc]
         store.set_metadata("numba_exception_output", builder.module.add_metadata([ir.IntType(1)(1)]))
 
     def _constant(self, builder: Builder, kind: Any, arguments: Any, loc: Any, func_name: Any) -> ir.Value:
-        """Return the address of an exception."""
-        api = self.context.get_python_api(builder)
+        """Return the address of an exception, as Numba lays it out; names tell of the contents alone."""
         shown = SHOWN.get(kind, kind)
-        made = self.build_excinfo_struct(shown, arguments or (), loc, func_name)
-        struct, digest = api._serialize_data(serialize.dumps(made))
+        data = serialize.dumps(self.build_excinfo_struct(shown, arguments or (), loc, func_name))
+        digest = hashlib.sha1(data).digest()
         number = 0 if kind is None else tag_of(kind)
-        tagged = ir.Constant.literal_struct([*struct.constant[:4], _I32(number)])
-        name = f".const.picklebuf.{digest.hex()}.{~number:x}"
-        return self.context.insert_unique_const(builder.module, name, tagged)
+        name = f".const.pickledata.{digest.hex()}"
+        pickled = self._bytes(builder, name, data)
+        hashed = self._bytes(builder, f"{name}.sha1", digest)
+        function = cgutils.get_null_value(cgutils.voidptr_t)
+        tagged = ir.Constant.literal_struct([pickled, _I32(len(data)), hashed, function, _I32(number)])
+        return self.context.insert_unique_const(
+            builder.module, f".const.picklebuf.{digest.hex()}.{~number:x}", tagged
+        )
+
+    def _bytes(self, builder: Builder, name: str, data: bytes) -> ir.Value:
+        made = self.context.insert_unique_const(builder.module, name, cgutils.make_bytearray(data))
+        return made.bitcast(cgutils.voidptr_t)
 
     def return_user_exc(
         self,
