@@ -388,6 +388,8 @@ def likely_dtype(kind: Kind) -> Any:
 
 def assumed_dtype(kind: Kind) -> Any:
     """Return the dtype of a column of which nothing else is known: what is annotated, or Float64."""
+    if is_named_tuple(kind):
+        return pl.Struct({field.name: assumed_dtype(field.expects) for field in fields_of(kind)})
     return likely_dtype(kind) or pl.Float64()
 
 

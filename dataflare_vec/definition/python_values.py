@@ -292,7 +292,21 @@ def _struct(dtype: Any, expects: Any) -> Callable[[Any], Any]:
     make = expects or tuple_class(tuple(field.name for field in fields))
 
     def named_tuple(value: dict[str, Any]) -> Any:
-        items = [value[field.name] for field in fields]
-        return make(*(x if x is None or c is None else c(x) for x, c in zip(items, convert, strict=True)))
+        items = []
+        for field, to_python in zip(fields, convert, strict=True):
+            item = value[field.name]
+            if has_hole(item):
+                item = None
+            elif to_python is not None:
+                item = to_python(item)
+            if item is None and not field.nullable:
+                return None
+            items.append(item)
+        return make(*items)
 
     return named_tuple
+
+
+def has_hole(value: Any) -> bool:
+    """Whether a value is None, or a list with None in it, at any depth: what no kernel reads."""
+    return value is None or (isinstance(value, list) and any(map(has_hole, value)))

@@ -80,8 +80,8 @@ def build(
 
     Notes
     -----
-    Built are numbers, booleans, strings, bytes, decimals, dates, times, datetimes and durations, and lists
-    and arrays of all of these but decimals. On x86-64 a library needs a processor of 2013 or later (level
+    Built are numbers, booleans, strings, bytes, decimals, dates, times, datetimes and durations, lists and
+    arrays of all of these but decimals, categories, and structs. On x86-64 a library needs a processor of 2013 or later (level
     v3), and on Linux and Windows it has loops beside for those with AVX-512 (v4); on 64-bit ARM it needs
     any of Apple's own, and any at all on Linux. Constants are keyword arguments. The result's dtype, and
     that columns are of dtypes that the plugin was built for, are known when Polars plans a query. Results

@@ -14,13 +14,22 @@ MOST_DIGITS = 38
 _UNITS = {"ms": "m", "us": "u", "ns": "n"}
 
 #: What there is a format for, in words.
-KNOWN = "numbers, booleans, strings, bytes, decimals, dates, times, datetimes, durations and lists of these"
+KNOWN = (
+    "numbers, booleans, strings, bytes, decimals, dates, times, datetimes, durations, categories, and lists "
+    "and structs of these"
+)
+#: Bytes of a format, at most: less than `FORMAT_BYTES` of `runtime/call.c`.
+MOST_BYTES = 1023
+#: A struct has for each field `NAME`, its name, `FORMAT` and its format, and last `END`.
+NAME, FORMAT, END = "\x1f\x1e\x1d"
+STRUCT = "+s"
 
 
 def format_of(dtype: Any) -> str | None:
-    """Return the format of a column's values; None if a plugin library doesn't hold such.
+    r"""Return the format of a column's values; None if a plugin library doesn't hold such.
 
-    That of lists and arrays has the format of their items behind a bar.
+    That of lists and arrays has the format of their items behind a bar, that of structs has those of their
+    fields, and that of categories the one of their codes.
 
     Examples
     --------
@@ -30,7 +39,16 @@ def format_of(dtype: Any) -> str | None:
     ('d:10,2', None)
     >>> format_of(pl.List(pl.Int8())), format_of(pl.Array(pl.Float64(), (3, 2)))
     ('+L|c', '+w:3|+w:2|g')
+    >>> format_of(pl.Enum(["a", "b"])), format_of(pl.Struct({"a": pl.Int8}))
+    ('*C', '+s\x1fa\x1ec\x1d')
     """
+    written = _format(dtype)
+    return None if written is None or len(written.encode()) > MOST_BYTES else written
+
+
+def _format(dtype: Any) -> str | None:
+    if isinstance(dtype, type):  # as a dtype may have that of its fields or items
+        dtype = dtype()
     if isinstance(dtype, pl.Date):
         return "tdD"
     if isinstance(dtype, pl.Time):
@@ -42,9 +60,25 @@ def format_of(dtype: Any) -> str | None:
     if isinstance(dtype, pl.Decimal):
         return f"d:{dtype.precision or MOST_DIGITS},{dtype.scale}"
     if isinstance(dtype, (pl.List, pl.Array)):
-        inner = dtype.inner() if isinstance(dtype.inner, type) else dtype.inner
-        items = format_of(inner)
+        items = _format(dtype.inner)
         this = "+L" if isinstance(dtype, pl.List) else f"+w:{dtype.size}"
         return None if items is None else f"{this}|{items}"
+    if isinstance(dtype, pl.Struct):
+        return _struct(dtype)
+    if isinstance(dtype, (pl.Categorical, pl.Enum)):
+        codes = pl.Series(dtype=dtype).to_physical().dtype
+        return f"*{FORMATS[type(codes)].decode()}"
+    if isinstance(dtype, pl.Int128):
+        return "_pli128"
     found = FORMATS.get(type(dtype)) or VIEW_FORMATS.get(type(dtype))
     return None if found is None else found.decode()
+
+
+def _struct(dtype: pl.Struct) -> str | None:
+    written = STRUCT
+    for field in dtype.fields:
+        form = _format(field.dtype)
+        if form is None or {*field.name} & {"\0", NAME, FORMAT, END}:
+            return None
+        written += f"{NAME}{field.name}{FORMAT}{form}"
+    return written + END

@@ -18,6 +18,7 @@ from dataflare_vec.definition.tables.frozen import is_container
 from dataflare_vec.exceptions import BuildError, KernelResultError, PluginError
 from dataflare_vec.polars_plugin import constants
 from dataflare_vec.polars_plugin.externals import check_external
+from dataflare_vec.polars_plugin.fields import parts_of, written
 from dataflare_vec.polars_plugin.formats import KNOWN, format_of
 from dataflare_vec.polars_plugin.raised import makes_message
 from dataflare_vec.polars_plugin.states import built_state, results
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.specialise import OutputField
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.plugin import Parameter, Plugin
+    from dataflare_vec.polars_plugin.fields import Part, Written
     from dataflare_vec.polars_plugin.states import BuiltState
     from dataflare_vec.polars_plugin.targets import Target
 
@@ -58,8 +60,8 @@ class BuiltSignature:
     ----------
     name
         What the names of its symbols begin with.
-    inputs, outputs
-        Formats of the columns; name, format and whether it may be null, of each result.
+    inputs, parts, outputs
+        Formats of the columns; what loops read of them, and write.
     loops
         Object files.
     foreign
@@ -70,7 +72,8 @@ class BuiltSignature:
 
     name: str
     inputs: tuple[str, ...]
-    outputs: tuple[tuple[str, str, bool], ...]
+    parts: tuple[Part, ...]
+    outputs: tuple[Written, ...]
     loops: Mapping[BuiltLoop, ObjectFile]
     foreign: str | None = None
     state: BuiltState | None = None
@@ -199,6 +202,7 @@ def _compile_signature(
     binding = bind(plugin if plugin.stateful else replace(plugin, info=info), {})
     dtypes = [schema[item.parameter.name] for item in binding.columns]
     binding = with_blocks(binding, dtypes)
+    parts = _parts(plugin, schema)
     loops: dict[BuiltLoop, ObjectFile] = {}
     foreign: str | None = None
     for level, about in target.levels.items():
@@ -221,7 +225,16 @@ def _compile_signature(
             if is_lowest:
                 loops |= _with_messages(binding, schema, processor, name, loops)
     inputs = tuple(str(format_of(dtype)) for dtype in schema.values())
-    return BuiltSignature(name, inputs, outputs, loops, foreign, state)
+    return BuiltSignature(name, inputs, tuple(parts), outputs, loops, foreign, state)
+
+
+def _parts(plugin: Plugin, schema: Mapping[str, Any]) -> list[Part]:
+    columns = [parameter for parameter in plugin.parameters if parameter.is_column]
+    parts = [part for one in columns for part in parts_of(plugin.name, one, schema[one.name])]
+    if len(parts) > MOST:
+        msg = f"it can't be built into a native library: it has more than {MOST} columns, with fields"
+        raise BuildError(msg, plugin=plugin.name)
+    return parts
 
 
 def _with_messages(
@@ -284,23 +297,21 @@ def _variants(some: Iterable[bool], *, has_general: bool, is_lowest: bool) -> It
         yield LoopVariant(nulls=True, records_errors=True, general=has_general)
 
 
-def _outputs(
-    plugin: Plugin, names: Sequence[str], fields: Sequence[OutputField]
-) -> tuple[tuple[str, str, bool], ...]:
+def _outputs(plugin: Plugin, names: Sequence[str], fields: Sequence[OutputField]) -> tuple[Written, ...]:
     dtypes = [field.shown for field in fields]
     if plugin.is_filter and dtypes != [pl.Boolean()]:
         got = ", ".join(map(str, dtypes))
         msg = f"a filter must return a bool, it returns {got}"
         raise KernelResultError(msg, plugin=plugin.name, expected="a bool", got=got)
-    outputs = []
+    outputs: list[Written] = []
     for name, field in zip(names, fields, strict=True):
-        written = format_of(field.shown)
-        if written is None:
+        columns = written(name, field.shown, field.layout, nullable=field.nullable)
+        if columns is None:
             msg = (
                 f"it can't be built into a native library: it returns {field.shown}, and only {KNOWN} can yet"
             )
             raise BuildError(msg, plugin=plugin.name)
-        outputs.append((name, written, field.nullable))
+        outputs += columns
     if len(outputs) > MOST:
         msg = f"it can't be built into a native library: it has more than {MOST} results"
         raise BuildError(msg, plugin=plugin.name)

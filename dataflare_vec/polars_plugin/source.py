@@ -93,7 +93,14 @@ def _parts(signature: BuiltSignature, suffix: str) -> Iterator[str]:
     for loop in signature.loops:
         yield f"extern int64_t {signature.symbol(loop)}(const int64_t *arguments, int64_t rows);"
     yield from _array("const char *const", f"inputs_{suffix}", map(_text, signature.inputs))
-    outputs = (f"{{{_text(name)}, {_text(form)}, {int(null)}}}" for name, form, null in signature.outputs)
+    parts = (
+        f"{{{_text(one.format)}, {one.count}, {one.field}, {int(one.nullable)}}}" for one in signature.parts
+    )
+    yield from _array("const Part", f"parts_{suffix}", parts)
+    outputs = (
+        f"{{{_text(one.name)}, {_text(one.format)}, {one.count}, {int(one.nullable)}}}"
+        for one in signature.outputs
+    )
     yield from _array("const Output", f"outputs_{suffix}", outputs)
     if signature.state is not None:
         yield f"static const State state_{suffix} = {_state(signature, signature.state)};"
@@ -109,7 +116,8 @@ def _signature(signature: BuiltSignature, suffix: str, target: Target) -> str:
     recording = {one.kernel: signature.symbol(one) for one in signature.loops if one.variant.records_errors}
     records, notes = recording[""], recording.get(NOTES, "NULL")
     fields = [
-        f"inputs_{suffix}, outputs_{suffix}, {len(signature.outputs)}",
+        f"inputs_{suffix}, parts_{suffix}, {len(signature.parts)}",
+        f"outputs_{suffix}, {len(signature.outputs)}",
         f"{{{pair(lowest)}}}, {{{pair(lowest, general=True)}}}, {records}, {notes}, {{{pair(wide)}}}",
         "NULL" if signature.state is None else f"&state_{suffix}",
     ]

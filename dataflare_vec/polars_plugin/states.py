@@ -14,7 +14,6 @@ from dataflare_vec.compiler.state_functions import (
 )
 from dataflare_vec.definition.binding import field_names
 from dataflare_vec.definition.plugin import Form
-from dataflare_vec.definition.state_layout import WIDE
 from dataflare_vec.engine.stages import partitioned
 from dataflare_vec.exceptions import BuildError
 
@@ -106,11 +105,9 @@ def _layout(plugin: Plugin, prepared: Prepared) -> StateLayout:
 
 def _check_is_result(plugin: Plugin, layout: StateLayout) -> None:
     for leaf in layout.leaves:
-        why = None
-        if leaf.shape:
-            why = "an array, which can't be a result yet"
-        elif WIDE in leaf.dtype:
-            why = "an integer of 128 bits, which can't be a result yet"
-        if why:
-            msg = f"it can't be built into a native library: `{leaf.name}` of its state is {why}"
+        if len(leaf.shape) > 1:
+            msg = (
+                f"it can't be built into a native library: `{leaf.name}` of its state is an array of "
+                f"{len(leaf.shape)} dimensions, and results have one"
+            )
             raise BuildError(msg, plugin=plugin.name, hint="give it a `finish`")

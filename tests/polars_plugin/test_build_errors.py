@@ -112,13 +112,14 @@ def test_columns_that_it_was_not_built_for(library):
     [
         (pl.Datetime("us", "Asia/Tokyo"), "Datetime[μs, Asia/Tokyo]"),
         (pl.Duration("ns"), "Duration[ns]"),
-        (pl.Categorical(), "Arrow's `dictionary`"),
+        (pl.Categorical(), "Categorical or Enum with codes of 32 bits"),
         (pl.Decimal(10, 2), "Decimal[10,2]"),
         (pl.List(pl.Int8), "List(Int8)"),
-        (pl.Array(pl.Struct({"a": pl.Int8}), 3), "Array(Struct, 3)"),
+        (pl.Array(pl.Struct({"a": pl.Int8}), 3), "Array(Struct({a: Int8}), 3)"),
         (pl.Null(), "Null"),
         (pl.Binary(), "Binary"),
-        (pl.Struct({"a": pl.Int8}), "Struct"),
+        (pl.Struct({"a": pl.Int8, "b": pl.List(pl.Date)}), "Struct({a: Int8, b: List(Date)})"),
+        (pl.Float16(), "Float16"),
     ],
     ids=str,
 )
@@ -210,16 +211,12 @@ def test_columns_of_unlike_lengths(library):
 # -- what can't be built ----------------------------------------------------------------------------------
 
 
-def paired(x):
-    return x, x
+def tall(x):
+    return x.a0
 
 
-def wide(x):
-    return x + 1
-
-
-def below_zero(s, x):
-    return s - x
+def coded(x: int):
+    return x
 
 
 def counts(s, x):
@@ -238,18 +235,17 @@ KEPT = dfv.plugin(lambda x, *, tag="a": x, name="tagged")
             None,
             "it is a column kernel, and only row",
         ),
-        (stateful(below_zero, Form.REDUCE, init=-1), {"x": pl.UInt64}, "`state` of its state is an"),
         (stateful(counts, Form.REDUCE, init=np.zeros((2, 2))), None, "`state` of its state is an array"),
         (dfv.register("plus_one", pl.col("a") + 1), None, "it is an expression"),
-        (plugin(small), {"x": pl.Categorical}, "column `x` is Categorical"),
-        (plugin(small), {"x": pl.Struct({"a": pl.Int8})}, "column `x` is Struct"),
-        (plugin(small), {"x": pl.List(pl.Struct({"a": pl.Int8}))}, "column `x` is List"),
+        (plugin(small), {"x": pl.Float16}, "column `x` is Float16"),
+        (plugin(small), {"x": pl.Struct({"\x1f": pl.Int8})}, "column `x` is Struct"),
+        (plugin(small), {"x": pl.Struct({"a" * 1020: pl.Int8, "b": pl.Int8})}, "column `x` is Struct"),
+        (plugin(tall), {"x": pl.Struct({f"a{i}": pl.Int8 for i in range(64)})}, "more than 64 columns"),
+        (plugin(coded), {"x": pl.Categorical}, "`x` is read as the codes of a Categorical"),
         (plugin(small), [{"x": pl.Int8}, {"x": pl.Int8}], "it is given the same dtypes twice"),
         (plugin(small, name="no-name"), None, "its name has to be an identifier"),
         (plugin(lambda x, pair=(1, 2): x, name="paired"), None, "its constant `pair` is (1, 2)"),
         (plugin(lambda x, on_error=1: x, name="named"), None, "its constant `on_error` is called as"),
-        (plugin(paired, returns=pl.Struct({"a": pl.Float64, "b": pl.Float64})), None, "it returns Struct"),
-        (plugin(wide), {"x": pl.Int128}, "column `x` is Int128"),
     ],
     ids=lambda value: value.name if hasattr(value, "name") else "",
 )

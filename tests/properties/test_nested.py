@@ -168,6 +168,45 @@ def test_structs(name, frame, config):
     check(STRUCTS[name], frame, rows=rows, config=config)
 
 
+class Room(NamedTuple):
+    place: Place
+    beds: list[int] | None
+    above: Place | None
+
+
+def within(room: Room):
+    beds = -1 if room.beds is None else len(room.beds)
+    return annotated(room.place), beds, None if room.above is None else annotated(room.above)
+
+
+WITHIN = plugin(within)
+POINT = pl.Struct({"lat": pl.Float64, "floor": pl.Int8, "unread": pl.Int8})
+ROOM = pl.Struct({"above": POINT, "beds": pl.List(pl.Int16), "place": POINT})
+POINTS = st.none() | st.fixed_dictionaries(
+    {
+        "lat": st.sampled_from([None, 1.5, -0.0]),
+        "floor": st.none() | st.integers(-3, 4),
+        "unread": st.sampled_from([None, 1]),
+    }
+)
+BEDS = st.none() | st.lists(st.sampled_from([None, 1, 2]), max_size=3)
+ROOMS = st.fixed_dictionaries({"place": POINTS, "above": POINTS, "beds": BEDS})
+
+
+def as_room(value):
+    place = None if value is None else as_place(value["place"])
+    if place is None:
+        return None
+    beds = value["beds"]
+    return Room(place, None if beds is None or None in beds else np.array(beds), as_place(value["above"]))
+
+
+@given(frame=frames(room=(ROOMS, ROOM)), config=configs)
+def test_structs_of_structs(frame, config):
+    """A field that is null and may not be is no value of the nearest one around it that may be None."""
+    check(WITHIN, frame, rows=[[as_room(value)] for (value,) in frame.iter_rows()], config=config)
+
+
 class Found(NamedTuple):
     whole: float
     name: str

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from dataflare_vec._util.names import unnamed
 from dataflare_vec.arrow.layouts.base import Layout
-from dataflare_vec.arrow.layouts.nested_nulls import fill_with_null
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from dataflare_vec.arrow.layouts.base import Arguments
 
 
@@ -47,9 +46,18 @@ class Structs(Layout):
         return max(sum(layout.row_bytes for layout in self.layouts), 1)
 
     def settle(self, series: pl.Series) -> pl.Series:
-        """Return a Series in which rows are null of which a field is null that must not be."""
-        names = [field.name for field in series.dtype.fields]  # type: ignore[attr-defined]
-        return fill_with_null(series, self.nullable | {name for name in names if name not in self.names})
+        """Return a Series in which a struct is null if a field is that must not be, at any depth."""
+        fields = [series.struct.field(name) for name in self.names]
+        settled = [layout.settle(field) for layout, field in zip(self.layouts, fields, strict=True)]
+        same = all(a.null_count() == b.null_count() for a, b in zip(fields, settled, strict=True))
+        there = series.is_not_null()
+        for name, field in zip(self.names, settled, strict=True):
+            if name not in self.nullable and field.null_count():
+                there &= field.is_not_null()
+        if same and int(there.sum()) == len(series) - series.null_count():
+            return series
+        struct = pl.DataFrame(dict(zip(self.names, settled, strict=True))).to_struct()
+        return pl.select(pl.when(there).then(struct)).to_series().alias(series.name)
 
     def to_arrow(self, series: pl.Series) -> StructArray:
         """Return a Series of one chunk as Arrow arrays, without a copy."""

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT_BYTES 128 /* of a list, with its items */
+#define FORMAT_BYTES 1024 /* `MOST_BYTES` of `formats.py` */
 
 /* -- planning --------------------------------------------------------------------------------------------- */
 
@@ -19,7 +19,7 @@ static bool is_processor_known(const Function *function) {
 }
 
 static void say_types(const Function *function, const char *const *formats) {
-    char text[160];
+    char text[FORMAT_BYTES];
     dfv_say("(");
     for (int i = 0; i < function->column_count; i++)
         dfv_say("%s%s: %s", i ? ", " : "", function->columns[i], dfv_dtype(formats[i], text, sizeof text));
@@ -58,17 +58,6 @@ static const Signature *signature_for(const Function *function, const char *cons
     return NULL;
 }
 
-/* A dictionary's format is that of its codes. That of lists has those of their items behind it, in `text`. */
-static const char *format_of(const ArrowSchema *field, char *text, size_t size) {
-    if (field->dictionary) return "dictionary";
-    if (!dfv_is_list(field->format) || field->n_children != 1) return field->format;
-    size_t length = (size_t)snprintf(text, size, "%s|", field->format);
-    if (length >= size) return field->format;
-    const char *items = format_of(field->children[0], text + length, size - length);
-    if (items != text + length) snprintf(text + length, size - length, "%s", items);
-    return text;
-}
-
 void dfv_field(const Function *function, const ArrowSchema *fields, size_t count, const uint8_t *pickle,
                size_t size, ArrowSchema *out) {
     Options options;
@@ -76,7 +65,7 @@ void dfv_field(const Function *function, const ArrowSchema *fields, size_t count
     char texts[MAX_COLUMNS][FORMAT_BYTES];
     memset(out, 0, sizeof *out);
     if (!begin(function, count, pickle, size, &options)) return;
-    for (size_t i = 0; i < count; i++) formats[i] = format_of(fields + i, texts[i], FORMAT_BYTES);
+    for (size_t i = 0; i < count; i++) formats[i] = dfv_format_of(fields + i, texts[i], FORMAT_BYTES);
     const Signature *signature = signature_for(function, formats);
     if (signature && !dfv_export_schema(signature, options.on_error, fields[0].name, out))
         dfv_say_no_memory(function);
@@ -86,10 +75,12 @@ void dfv_field(const Function *function, const ArrowSchema *fields, size_t count
 
 static bool open_columns(Call *call, const SeriesExport *inputs) {
     const Function *function = call->function;
+    const Signature *signature = call->signature;
     int64_t rows = 1;
-    for (int i = 0; i < function->column_count; i++) {
-        Column *column = call->columns + i;
-        if (!dfv_open_column(call->signature->inputs[i], inputs + i, column)) return dfv_say_no_memory(function);
+    for (int i = 0, part = 0; i < function->column_count; part += signature->parts[part].count, i++) {
+        Column *column = call->columns + part;
+        call->first[i] = part;
+        if (!dfv_open_column(signature->parts + part, inputs + i, column)) return dfv_say_no_memory(function);
         for (size_t piece = 0; piece < column->piece_count; piece++)
             call->nulls |= column->pieces[piece].validity != NULL;
         if (column->rows != 1 && rows != 1 && column->rows != rows) {
@@ -101,21 +92,30 @@ static bool open_columns(Call *call, const SeriesExport *inputs) {
     }
     call->rows = rows;
     call->result_rows = call->gives_rows ? rows : 1;
-    for (int i = 0; rows > 1 && i < function->column_count; i++)
+    for (int i = 0; rows > 1 && i < signature->part_count; i++)
         if (call->columns[i].rows == 1 && !dfv_repeat(call->columns + i, rows)) return dfv_say_no_memory(function);
     return true;
 }
 
 static bool open_inputs(Call *call) {
     const Function *function = call->function;
-    size_t count = (size_t)function->parameter_count, columns = count + (size_t)call->signature->output_count;
-    call->inputs = malloc(count * sizeof *call->inputs);
-    call->arguments = malloc((6 * columns + 9) * sizeof *call->arguments); /* see `put_arguments` */
+    int count = 0, others = 0;
+    for (int i = 0; i < function->parameter_count; i++) {
+        int which = function->parameters[i].which;
+        if (which < 0)
+            others++;
+        else
+            count += call->signature->parts[call->first[which]].count;
+    }
+    size_t words = 6 * (size_t)(count + others + call->signature->output_count) + 9; /* see `put_arguments` */
+    call->inputs = malloc((size_t)count * sizeof *call->inputs);
+    call->arguments = malloc(words * sizeof *call->arguments);
     if (!call->inputs || !call->arguments) return dfv_say_no_memory(function);
-    for (size_t i = 0; i < count; i++) {
+    for (int i = 0; i < function->parameter_count; i++) {
         const Parameter *parameter = function->parameters + i;
-        if (parameter->which >= 0)
-            dfv_open_input(call->columns + parameter->which, parameter->offset, call->inputs + i);
+        if (parameter->which < 0) continue;
+        const Column *columns = call->columns + call->first[parameter->which];
+        call->input_count += dfv_open_inputs(columns, parameter->offset, call->inputs + call->input_count);
     }
     return true;
 }
@@ -135,7 +135,7 @@ static void compute(Call *call, const SeriesExport *inputs, SeriesExport *out) {
 static void drop(Call *call) {
     dfv_drop_columns(call->signature, call->outputs);
     dfv_drop_column(&call->errors.column);
-    for (int i = 0; i < call->function->column_count; i++) dfv_close_column(call->columns + i);
+    for (int i = 0; i < call->signature->part_count; i++) dfv_close_column(call->columns + i);
     free(call->inputs);
     free(call->arguments);
     dfv_close_state(call);
@@ -161,7 +161,7 @@ void dfv_call(const Function *function, SeriesExport *inputs, size_t count, cons
     dfv_clear();
     if (!call) dfv_say_no_memory(function);
     if (call && begin(function, count, pickle, size, &call->options)) {
-        for (size_t i = 0; i < count; i++) formats[i] = format_of(inputs[i].field, texts[i], FORMAT_BYTES);
+        for (size_t i = 0; i < count; i++) formats[i] = dfv_format_of(inputs[i].field, texts[i], FORMAT_BYTES);
         call->function = function;
         call->signature = signature_for(function, formats);
         if (call->signature) {

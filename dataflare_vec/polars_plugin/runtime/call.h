@@ -22,6 +22,7 @@ typedef struct {
 } Piece;
 
 typedef struct {
+    const Part *part;
     const char *format;
     int width; /* bytes of a value, 0 for a bit */
     Piece *pieces, only;
@@ -31,9 +32,16 @@ typedef struct {
     void *memory[2];
 } Column;
 
+/* Where a code's text lies, as loops look it up; `size` says too if it isn't ASCII. */
+typedef struct {
+    const char *text;
+    int64_t size;
+} Category;
+
 /* Where the rows of a column are, or those at some offset from them, while loops go from row to row. */
 typedef struct {
     const Column *column;
+    bool is_field; /* of a struct, which is before it */
     size_t next; /* the piece after the one at hand */
     const Piece *piece; /* NULL before the first and after the last */
     const uint8_t *values, *validity;
@@ -45,8 +53,10 @@ typedef struct {
     const Function *function;
     const Signature *signature;
     Options options;
-    Column columns[MAX_COLUMNS];
-    Input *inputs; /* of those parameters that are columns */
+    Column columns[MAX_COLUMNS]; /* with their fields */
+    int first[MAX_COLUMNS];      /* where among these a parameter's is */
+    Input *inputs; /* of those parameters that are columns, each with its fields */
+    int input_count;
     OutputColumn outputs[MAX_COLUMNS];
     ErrorColumn errors;
     int64_t rows, result_rows;
@@ -60,13 +70,19 @@ typedef struct {
 } Call;
 
 /* inputs.c */
-bool dfv_open_column(const char *format, const SeriesExport *series, Column *column); /* false without memory */
+bool dfv_open_column(const Part *part, const SeriesExport *series, Column *columns); /* false without memory */
+bool dfv_own_validity(Piece *piece); /* in its first memory; the same */
 bool dfv_repeat(Column *column, int64_t rows);
 void dfv_close_column(Column *column);
-void dfv_open_input(const Column *column, int offset, Input *input);
+int dfv_open_inputs(const Column *columns, int offset, Input *inputs); /* how many there are, with its fields */
 void dfv_seek(Input *input); /* has rows at hand */
 void dfv_move(Input *input, int64_t rows);
 void dfv_say_input(const Input *input, int64_t ahead);
+
+/* categories.c */
+bool dfv_is_category(const char *format);
+bool dfv_open_categories(const ArrowArray *array, int width, Piece *piece); /* false without memory */
+void dfv_say_category(const Input *input, int64_t row);
 
 /* lists.c */
 int dfv_list_width(const char *format); /* bytes by which loops go from row to row */

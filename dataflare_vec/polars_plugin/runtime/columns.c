@@ -17,12 +17,16 @@ int dfv_width(const char *format) {
     case 't': return format[1] == 'd' ? 4 : 8;
     case 'v': return VIEW_BYTES;
     case 'd': return 16;
-    case '+': return dfv_is_list(format) ? VIEW_BYTES : -1;
+    case '_': return strcmp(format, "_pli128") ? -1 : 16;
+    case '*': return dfv_width(format + 1);
+    case '+': return dfv_is_list(format) ? VIEW_BYTES : dfv_is_struct(format) ? 0 : -1;
     default: return -1;
     }
 }
 
 bool dfv_is_view(const char *format) { return format[0] == 'v'; }
+
+bool dfv_is_struct(const char *format) { return format[0] == '+' && format[1] == 's'; }
 
 bool dfv_has_data(const char *format) { return dfv_is_view(format) || dfv_is_list(format); }
 
@@ -69,16 +73,28 @@ static bool make_schema(const char *format, const char *name, ArrowSchema *schem
            (!items || ((child = next_child(schema)) && make_schema(items, "item", child)));
 }
 
-static bool make_value_schema(const Signature *signature, const char *name, ArrowSchema *schema) {
-    int count = signature->output_count;
-    const Output *outputs = signature->outputs;
-    if (count == 1) return make_schema(outputs[0].format, name, schema);
-    bool made = make_parent("+s", name, count, schema);
-    for (int i = 0; made && i < count; i++) {
+/* Of a column that loops write, or a field of one. */
+static bool make_output_schema(const Output *output, const char *name, ArrowSchema *schema);
+
+/* Of a struct of some columns, those up to `stop`. */
+static bool make_struct_schema(const Output *outputs, const Output *stop, const char *name, ArrowSchema *schema) {
+    bool made = make_parent("+s", name, (int)(stop - outputs), schema);
+    for (const Output *output = outputs; made && output < stop; output += output->count) {
         ArrowSchema *child = next_child(schema);
-        made = child && make_schema(outputs[i].format, outputs[i].name, child);
+        made = child && make_output_schema(output, output->name, child);
     }
     return made;
+}
+
+static bool make_output_schema(const Output *output, const char *name, ArrowSchema *schema) {
+    if (!dfv_is_struct(output->format)) return make_schema(output->format, name, schema);
+    return make_struct_schema(output + 1, output + output->count, name, schema);
+}
+
+static bool make_value_schema(const Signature *signature, const char *name, ArrowSchema *schema) {
+    const Output *outputs = signature->outputs, *stop = outputs + signature->output_count;
+    if (outputs + outputs->count == stop) return make_output_schema(outputs, name, schema);
+    return make_struct_schema(outputs, stop, name, schema);
 }
 
 bool dfv_export_schema(const Signature *signature, OnError on_error, const char *name, ArrowSchema *schema) {
@@ -176,11 +192,10 @@ static ArrowArray *next_child_array(ArrowArray *array) {
     return child;
 }
 
-static bool make_column(const char *format, OutputColumn *column, int64_t rows, ArrowArray *array) {
+static bool make_list(const char *format, OutputColumn *column, int64_t rows, ArrowArray *array) {
     OutputColumn lists = {0}, items = {0};
     ArrowArray *child = NULL;
     int64_t count;
-    if (!dfv_is_list(format)) return make_array(column, rows, array);
     bool made = dfv_gather(format, column, rows, &lists, &items, &count) &&
                 make_parent_array(&lists, rows, 1, array) && (child = next_child_array(array)) &&
                 make_array(&items, count, child);
@@ -189,16 +204,45 @@ static bool make_column(const char *format, OutputColumn *column, int64_t rows, 
     return made;
 }
 
-static bool make_value(const Signature *signature, OutputColumn *columns, int64_t rows, ArrowArray *array) {
-    int count = signature->output_count;
-    const Output *outputs = signature->outputs;
-    if (count == 1) return make_column(outputs[0].format, columns, rows, array);
-    bool made = make_parent_array(NULL, rows, count, array);
-    for (int i = 0; made && i < count; i++) {
+/* Has a field be null where its struct is. */
+static bool take_nulls(const OutputColumn *whole, OutputColumn *field, int64_t rows) {
+    size_t bytes = (size_t)(rows + 7) / 8;
+    if (!whole->validity) return true;
+    if (!field->validity) {
+        field->validity_size = bytes;
+        field->validity = dfv_allocate(bytes);
+        if (!field->validity) return false;
+        memset(field->validity, 0xff, bytes);
+    }
+    for (size_t i = 0; i < bytes; i++) ((uint8_t *)field->validity)[i] &= ((const uint8_t *)whole->validity)[i];
+    return true;
+}
+
+static bool make_column(const Output *output, OutputColumn *columns, int64_t rows, ArrowArray *array);
+
+/* An array of a struct, with or without a column of its own, and of those that are its fields, up to `stop`. */
+static bool make_struct(OutputColumn *whole, const Output *outputs, const Output *stop, OutputColumn *columns, int64_t rows,
+                        ArrowArray *array) {
+    for (const Output *output = outputs; whole && output < stop; output += output->count)
+        if (!take_nulls(whole, columns + (output - outputs), rows)) return false;
+    bool made = make_parent_array(whole, rows, (int)(stop - outputs), array);
+    for (const Output *output = outputs; made && output < stop; output += output->count) {
         ArrowArray *child = next_child_array(array);
-        made = child && make_column(outputs[i].format, columns + i, rows, child);
+        made = child && make_column(output, columns + (output - outputs), rows, child);
     }
     return made;
+}
+
+static bool make_column(const Output *output, OutputColumn *columns, int64_t rows, ArrowArray *array) {
+    if (dfv_is_list(output->format)) return make_list(output->format, columns, rows, array);
+    if (!dfv_is_struct(output->format)) return make_array(columns, rows, array);
+    return make_struct(columns, output + 1, output + output->count, columns + 1, rows, array);
+}
+
+static bool make_value(const Signature *signature, OutputColumn *columns, int64_t rows, ArrowArray *array) {
+    const Output *outputs = signature->outputs, *stop = outputs + signature->output_count;
+    if (outputs + outputs->count == stop) return make_column(outputs, columns, rows, array);
+    return make_struct(NULL, outputs, stop, columns, rows, array);
 }
 
 static bool make_result(const Signature *signature, OutputColumn *columns, ErrorColumn *errors, int64_t rows, ArrowArray *array) {

@@ -69,14 +69,7 @@ static bool drop_nulls(const Rows *rows, const ArrowArray *items, int64_t times,
     const uint8_t *there = items->buffers[0];
     if (!items->null_count || !there) return true;
     int64_t stop = piece->offset + piece->rows;
-    if (!piece->memory[0]) {
-        size_t bytes = (size_t)(stop + 7) / 8;
-        uint8_t *validity = piece->memory[0] = malloc(bytes + 1);
-        if (!validity) return false;
-        memset(validity, 0xff, bytes);
-        if (piece->validity) memcpy(validity, piece->validity, bytes);
-        piece->validity = validity;
-    }
+    if (!dfv_own_validity(piece)) return false;
     for (int64_t row = piece->offset; row < stop; row++) {
         int64_t end = start_of(rows, row + 1) * times + first;
         for (int64_t i = start_of(rows, row) * times + first; i < end; i++) {

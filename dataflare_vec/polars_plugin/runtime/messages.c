@@ -1,4 +1,4 @@
-/* What went wrong, for Polars to raise: a text for each thread, and how dtypes and values are written in it. */
+/* What went wrong, for Polars to raise: a text for each thread, and how values are written in it. */
 
 #include "plugin.h"
 
@@ -45,38 +45,6 @@ static void take_note(const char *text, int64_t size) {
 /* Called by compiled code, with the message of an exception that it is about to raise. */
 __attribute__((visibility("hidden"))) void (*dfv_note)(const char *text, int64_t size) = take_note;
 
-static const char *unit_of(char letter) {
-    return letter == 's' ? "s" : letter == 'm' ? "ms" : letter == 'u' ? "μs" : "ns";
-}
-
-const char *dfv_dtype(const char *format, char *text, size_t size) {
-    static const struct {
-        const char *format, *name;
-    } names[] = {{"c", "Int8"},    {"s", "Int16"},   {"i", "Int32"},   {"l", "Int64"},  {"C", "UInt8"},
-                 {"S", "UInt16"},  {"I", "UInt32"},  {"L", "UInt64"},  {"f", "Float32"}, {"g", "Float64"},
-                 {"b", "Boolean"}, {"tdD", "Date"},  {"ttn", "Time"},  {"n", "Null"},   {"vu", "String"},
-                 {"U", "String"},  {"vz", "Binary"}, {"Z", "Binary"},  {"+s", "Struct"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(format, names[i].format)) return names[i].name;
-    const char *items = dfv_items_of(format);
-    if (items) {
-        char inner[120];
-        const char *shown = dfv_dtype(items, inner, sizeof inner);
-        if (format[1] == 'L')
-            snprintf(text, size, "List(%s)", shown);
-        else
-            snprintf(text, size, "Array(%s, %.*s)", shown, (int)strcspn(format + 3, "|"), format + 3);
-    } else if (!strncmp(format, "ts", 2) && strlen(format) > 3)
-        snprintf(text, size, format[4] ? "Datetime[%s, %s]" : "Datetime[%s]", unit_of(format[2]), format + 4);
-    else if (!strncmp(format, "tD", 2))
-        snprintf(text, size, "Duration[%s]", unit_of(format[2]));
-    else if (!strncmp(format, "d:", 2))
-        snprintf(text, size, "Decimal[%s]", format + 2);
-    else
-        snprintf(text, size, "Arrow's `%s`", format);
-    return text;
-}
-
 /* A date by its days since 1970, in the proleptic Gregorian calendar. Source: H. Hinnant, "chrono-Compatible
    Low-Level Date Algorithms", civil_from_days. */
 static void say_date(int64_t days) {
@@ -112,7 +80,7 @@ static void say_float(double value, int digits) {
 #define MOST_SHOWN 80 /* bytes of a text */
 
 /* As Python shows it, but in double quotes. */
-static void say_text(const char *text, size_t size, bool is_text) {
+void dfv_say_text(const char *text, size_t size, bool is_text) {
     size_t shown = size < MOST_SHOWN ? size : MOST_SHOWN;
     while (is_text && shown < size && ((unsigned char)text[shown] & 0xc0) == 0x80) shown--; /* whole characters */
     dfv_say(is_text ? "\"" : "b\"");
@@ -147,11 +115,11 @@ void dfv_say_value(const char *format, const void *values, const void *const *da
     if (dfv_is_view(format)) {
         size_t size;
         const char *text = dfv_view(values, data, row, &size);
-        say_text(text, size, format[1] == 'u');
+        dfv_say_text(text, size, format[1] == 'u');
         return;
     }
-    if (*format == 'd') {
-        say_decimal(values, row, atoi(strchr(format, ',') + 1));
+    if (*format == 'd' || *format == '_') {
+        say_decimal(values, row, *format == 'd' ? atoi(strchr(format, ',') + 1) : 0);
         return;
     }
 #define AT(type) (((const type *)values)[row])
@@ -182,7 +150,7 @@ void dfv_say_value(const char *format, const void *values, const void *const *da
         say_clock(of_day, scale);
         if (format[4]) dfv_say(" UTC");
     } else if (format[0] == 't') {
-        dfv_say("%" PRId64 " %s", ticks, unit_of(format[2]));
+        dfv_say("%" PRId64 " %s", ticks, dfv_unit_of(format[2]));
     } else {
         dfv_say("%" PRId64, ticks);
     }

@@ -37,8 +37,18 @@ typedef struct SeriesExport {
 /* A loop over rows: see `compiler.jit.abi.arguments` for the arguments. Not 0 if a row failed. */
 typedef int64_t (*Loop)(const int64_t *arguments, int64_t rows);
 
+/* A column as loops read it, or a field of one: those of a struct are behind it, depth first. */
+typedef struct {
+    const char *format;
+    int count;     /* 1, and what its fields take */
+    int field;     /* which one of its struct's it is */
+    bool nullable; /* the kernel gets None for a field that is null; else its struct counts as null */
+} Part;
+
+/* A column that loops write, or a field of one, as `Part`. */
 typedef struct {
     const char *name, *format;
+    int count;
     bool nullable; /* the kernel may return None for it */
 } Output;
 
@@ -55,8 +65,10 @@ typedef struct {
 
 /* The loops for one set of dtypes. */
 typedef struct {
-    const char *const *inputs; /* the columns' formats */
-    const Output *outputs;
+    const char *const *inputs; /* the columns' formats, with those of fields and items */
+    const Part *parts;         /* of all columns */
+    int part_count;
+    const Output *outputs; /* with the fields of all */
     int output_count;
     Loop loops[2];    /* without, and with nulls */
     Loop general[2];  /* tried where those fail; NULL where there are none */
@@ -138,7 +150,7 @@ void dfv_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 const char *dfv_message(void);
 void dfv_forget_note(void);
 const char *dfv_noted(void); /* the message that the last exception has left, "" if it has left none */
-const char *dfv_dtype(const char *format, char *text, size_t size);
+void dfv_say_text(const char *text, size_t size, bool is_text); /* or bytes */
 void dfv_say_value(const char *format, const void *values, const void *const *data, int64_t row);
 
 /* pickle.c */
@@ -202,6 +214,7 @@ const char *dfv_view(const void *views, const void *const *data, int64_t row, si
 /* columns.c */
 int dfv_width(const char *format); /* bytes of a value as loops write it; 0 for a bit, -1 for what isn't known here */
 bool dfv_is_view(const char *format);
+bool dfv_is_struct(const char *format);
 bool dfv_has_data(const char *format); /* whether loops write it through a data builder */
 bool dfv_export_schema(const Signature *signature, OnError on_error, const char *name, ArrowSchema *schema);
 
@@ -212,6 +225,11 @@ typedef struct {
 } OutputColumn;
 
 void dfv_drop_column(OutputColumn *column);
+
+/* formats.c */
+const char *dfv_format_of(const ArrowSchema *field, char *text, size_t size); /* in `text` if it takes more than one */
+const char *dfv_dtype(const char *format, char *text, size_t size);
+const char *dfv_unit_of(char letter); /* of time */
 
 /* lists.c */
 bool dfv_is_list(const char *format);

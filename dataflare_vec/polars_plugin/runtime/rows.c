@@ -28,13 +28,14 @@ static bool open_outputs(Call *call, bool nulls) {
     for (int i = 0; i < call->signature->output_count; i++) {
         const Output *output = call->signature->outputs + i;
         OutputColumn *column = call->outputs + i;
+        if ((nulls || output->nullable) && !add_validity(call, column)) return false;
+        if (dfv_is_struct(output->format)) continue;
         size_t width = (size_t)dfv_width(output->format), rows = (size_t)call->result_rows;
         column->values_size = width ? rows * width : (rows + 7) / 8;
         column->values = dfv_allocate(column->values_size);
         if (!column->values) return false;
         if (dfv_has_data(output->format) && !(column->data = dfv_open_data(call->result_rows))) return false;
         if (!width) memset(column->values, 0, column->values_size); /* loops write some bits of a byte */
-        if ((nulls || output->nullable) && !add_validity(call, column)) return false;
     }
     return call->options.on_error != GIVE_STRUCT || dfv_open_errors(&call->errors, call->result_rows);
 }
@@ -56,7 +57,7 @@ bool dfv_is_whole(const Call *call) {
 /* Of a column of views `data` is the table of its data buffers, or what a loop writes these through. */
 static void put_column(
     int64_t **at, const void *values, int width, const void *data, const void *validity, int64_t row) {
-    *(*at)++ = (int64_t)(intptr_t)((const uint8_t *)values + row * width);
+    *(*at)++ = (int64_t)(intptr_t)values + row * width;
     *(*at)++ = width ? (int64_t)(intptr_t)data : row;
     *(*at)++ = (int64_t)(intptr_t)validity;
     *(*at)++ = row;
@@ -84,10 +85,18 @@ static void put_constant(int64_t **at, Kind kind, const ConstantValue *value) {
     if (is_text) *(*at)++ = value->size;
 }
 
+static void put_input(int64_t **at, const Input *input, int64_t ahead) {
+    put_column(at, input->values, input->column->width, input->data, input->validity, input->row + ahead);
+    if (!dfv_is_text_list(input->column->format)) return;
+    *(*at)++ = (int64_t)(intptr_t)(input->piece ? input->piece->items : NULL);
+    *(*at)++ = (int64_t)(intptr_t)(input->piece ? input->piece->item_data : NULL);
+}
+
 /* Fills the argument buffer for rows from `row` on; `ahead` rows lie between them and those at hand. */
 static int64_t *put_arguments(Call *call, int64_t row, int64_t ahead) {
     const Function *function = call->function;
     int64_t *at = call->arguments;
+    const Input *input = call->inputs;
     if (call->record) dfv_put_state(call->record, &at);
     for (int i = 0; i < function->parameter_count; i++) {
         int which = function->parameters[i].which;
@@ -95,18 +104,21 @@ static int64_t *put_arguments(Call *call, int64_t row, int64_t ahead) {
             put_constant(&at, function->constants[~which].kind, call->options.constants + ~which);
             continue;
         }
-        const Input *input = call->inputs + i;
-        put_column(&at, input->values, input->column->width, input->data, input->validity, input->row + ahead);
-        if (dfv_is_text_list(input->column->format)) {
-            *at++ = (int64_t)(intptr_t)(input->piece ? input->piece->items : NULL);
-            *at++ = (int64_t)(intptr_t)(input->piece ? input->piece->item_data : NULL);
-        }
+        const Input *stop = input + input->column->part->count;
+        for (; input < stop; input++) put_input(&at, input, ahead);
     }
     if (call->gives_rows) dfv_put_outputs(call, &at, row + ahead);
     return at; /* where the selection, the failed rows and the reason go */
 }
 
 /* -- rows that fail --------------------------------------------------------------------------------------- */
+
+/* The format of a result, which are numbered from 1 on. */
+static const char *format_of_result(const Call *call, int64_t number) {
+    const Output *output = call->signature->outputs;
+    while (--number) output += output->count;
+    return output->format;
+}
 
 void dfv_say_reason(const Call *call, const int64_t *reason) {
     char text[80];
@@ -119,8 +131,7 @@ void dfv_say_reason(const Call *call, const int64_t *reason) {
         return;
     }
     if (!reason[0] && reason[1])
-        dfv_say("OverflowError: the result does not fit %s",
-                dfv_dtype(call->signature->outputs[reason[1] - 1].format, text, sizeof text));
+        dfv_say("OverflowError: the result does not fit %s", dfv_dtype(format_of_result(call, reason[1]), text, sizeof text));
     else if (call->record)
         dfv_say("the next state isn't like the one before");
     else
@@ -143,12 +154,16 @@ static void say_failure(Call *call, int64_t row, int64_t ahead) {
     int64_t reason[2];
     find_reason(call, row, ahead, reason);
     dfv_say("plugin `%s`: row %" PRId64 " of a batch of %" PRId64 " (", function->name, row + ahead, call->rows);
+    const Input *input = call->inputs;
     for (int i = 0; i < function->parameter_count; i++) {
         const Parameter *parameter = function->parameters + i;
-        if (parameter->which < 0 || parameter->offset) continue;
-        dfv_say("%s%s=", before, function->columns[parameter->which]);
-        dfv_say_input(call->inputs + i, ahead);
-        before = ", ";
+        if (parameter->which < 0) continue;
+        if (!parameter->offset) {
+            dfv_say("%s%s=", before, function->columns[parameter->which]);
+            dfv_say_input(input, ahead);
+            before = ", ";
+        }
+        input += input->column->part->count;
     }
     dfv_say("): ");
     dfv_say_reason(call, reason);
@@ -229,19 +244,16 @@ static bool run_some(Call *call, int64_t row, int64_t count, bool nulls) {
 /* Returns how many rows can go through a loop at once, and whether some of them may be null. */
 static int64_t seek(Call *call, int64_t most, bool *nulls) {
     *nulls = false;
-    for (int i = 0; i < call->function->parameter_count; i++) {
-        if (call->function->parameters[i].which < 0) continue;
-        Input *input = call->inputs + i;
+    for (Input *input = call->inputs; input < call->inputs + call->input_count; input++) {
         dfv_seek(input);
         if (input->left < most) most = input->left;
-        *nulls |= input->validity != NULL;
+        *nulls |= input->validity && !input->is_field; /* fields have theirs looked at where they may be null */
     }
     return most;
 }
 
 static void move(Call *call, int64_t rows) {
-    for (int i = 0; i < call->function->parameter_count; i++)
-        if (call->function->parameters[i].which >= 0) dfv_move(call->inputs + i, rows);
+    for (int i = 0; i < call->input_count; i++) dfv_move(call->inputs + i, rows);
 }
 
 bool dfv_run(Call *call) {
