@@ -81,12 +81,12 @@ def build(
     Notes
     -----
     Built are numbers, booleans, strings, bytes, decimals, dates, times, datetimes and durations, lists and
-    arrays of all of these but decimals, categories, and structs. On x86-64 a library needs a processor of 2013 or later (level
-    v3), and on Linux and Windows it has loops beside for those with AVX-512 (v4); on 64-bit ARM it needs
-    any of Apple's own, and any at all on Linux. Constants are keyword arguments. The result's dtype, and
-    that columns are of dtypes that the plugin was built for, are known when Polars plans a query. Results
-    are those of `apply`, bit for bit; an error names the first row that fails. Ctrl-C doesn't end a loop of
-    the kernel's that has no end.
+    arrays of all of these but decimals, categories, and structs. On x86-64 a library needs a processor of
+    2013 or later (level v3), and on Linux and Windows it has loops beside for those with AVX-512 (v4); on
+    64-bit ARM it needs any of Apple's own, and any at all on Linux. Constants are keyword arguments. The
+    result's dtype, and that columns are of dtypes that the plugin was built for, are known when Polars plans
+    a query. Results are those of `apply`, bit for bit; an error names the first row that fails. Ctrl-C
+    doesn't end a loop of the kernel's that has no end.
 
     Scans, reduces, and kernels that read rows before or after get all rows at once, or those of a group of
     ``group_by`` or ``over``: Polars holds the columns that they read as a whole, the streaming engine too.

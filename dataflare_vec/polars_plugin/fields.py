@@ -24,7 +24,7 @@ class Part(NamedTuple):
     ----------
     format
         As Arrow has it; without those of a struct's fields.
-    count
+    size
         1, and what its fields take.
     field
         Which one of its struct's it is.
@@ -33,7 +33,7 @@ class Part(NamedTuple):
     """
 
     format: str
-    count: int
+    size: int
     field: int = 0
     nullable: bool = False
 
@@ -43,7 +43,7 @@ class Written(NamedTuple):
 
     name: str
     format: str
-    count: int
+    size: int
     nullable: bool
 
 
@@ -88,7 +88,7 @@ def _parts(read: Any, dtype: Any, this: Part) -> Iterator[Part]:
         place = places[name]
         inner = dtype.fields[place].dtype
         fields += _parts(column, inner() if isinstance(inner, type) else inner, Part("", 1, place, nullable))
-    yield this._replace(format=STRUCT, count=1 + len(fields))
+    yield this._replace(format=STRUCT, size=1 + len(fields))
     yield from fields
 
 

@@ -94,11 +94,11 @@ def _parts(signature: BuiltSignature, suffix: str) -> Iterator[str]:
         yield f"extern int64_t {signature.symbol(loop)}(const int64_t *arguments, int64_t rows);"
     yield from _array("const char *const", f"inputs_{suffix}", map(_text, signature.inputs))
     parts = (
-        f"{{{_text(one.format)}, {one.count}, {one.field}, {int(one.nullable)}}}" for one in signature.parts
+        f"{{{_text(one.format)}, {one.size}, {one.field}, {int(one.nullable)}}}" for one in signature.parts
     )
     yield from _array("const Part", f"parts_{suffix}", parts)
     outputs = (
-        f"{{{_text(one.name)}, {_text(one.format)}, {one.count}, {int(one.nullable)}}}"
+        f"{{{_text(one.name)}, {_text(one.format)}, {one.size}, {int(one.nullable)}}}"
         for one in signature.outputs
     )
     yield from _array("const Output", f"outputs_{suffix}", outputs)
