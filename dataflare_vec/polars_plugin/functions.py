@@ -289,11 +289,12 @@ def _object_file(
 
 def _variants(some: Iterable[bool], *, has_general: bool, is_lowest: bool) -> Iterator[LoopVariant]:
     """Yield the loops of a level: the lowest has all, the others those that are tried first."""
+    some = list(some)
     for nulls in some:
         yield LoopVariant(nulls, records_errors=False)
-        if has_general and is_lowest:
-            yield LoopVariant(nulls, records_errors=False, general=True)
     if is_lowest:
+        if has_general:
+            yield LoopVariant(some[-1], records_errors=False, general=True)
         yield LoopVariant(nulls=True, records_errors=True, general=has_general)
 
 

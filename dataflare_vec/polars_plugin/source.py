@@ -107,9 +107,12 @@ def _parts(signature: BuiltSignature, suffix: str) -> Iterator[str]:
 
 
 def _signature(signature: BuiltSignature, suffix: str, target: Target) -> str:
-    def pair(level: str, *, general: bool = False) -> str:
-        loops = [BuiltLoop(level, LoopVariant(nulls, False, general)) for nulls in (False, True)]
-        return ", ".join(signature.symbol(one) if one in signature.loops else "NULL" for one in loops)
+    def symbol(level: str, *, nulls: bool, general: bool = False) -> str:
+        loop = BuiltLoop(level, LoopVariant(nulls, False, general))
+        return signature.symbol(loop) if loop in signature.loops else "NULL"
+
+    def pair(level: str) -> str:
+        return f"{{{symbol(level, nulls=False)}, {symbol(level, nulls=True)}}}"
 
     lowest, *higher = target.levels
     wide = higher[0] if higher else "none"
@@ -118,7 +121,7 @@ def _signature(signature: BuiltSignature, suffix: str, target: Target) -> str:
     fields = [
         f"inputs_{suffix}, parts_{suffix}, {len(signature.parts)}",
         f"outputs_{suffix}, {len(signature.outputs)}",
-        f"{{{pair(lowest)}}}, {{{pair(lowest, general=True)}}}, {records}, {notes}, {{{pair(wide)}}}",
+        f"{pair(lowest)}, {symbol(lowest, nulls=True, general=True)}, {records}, {notes}, {pair(wide)}",
         "NULL" if signature.state is None else f"&state_{suffix}",
     ]
     return f"{{{', '.join(fields)}}}"

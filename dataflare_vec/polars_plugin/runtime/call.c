@@ -156,10 +156,13 @@ void dfv_call(const Function *function, SeriesExport *inputs, size_t count, cons
               SeriesExport *out) {
     const char *formats[MAX_COLUMNS];
     char texts[MAX_COLUMNS][FORMAT_BYTES];
-    Call *call = calloc(1, sizeof *call);
+    Call *call = malloc(sizeof *call);
     memset(out, 0, sizeof *out);
     dfv_clear();
-    if (!call) dfv_say_no_memory(function);
+    if (call)
+        memset(call, 0, offsetof(Call, selected));
+    else
+        dfv_say_no_memory(function);
     if (call && begin(function, count, pickle, size, &call->options)) {
         for (size_t i = 0; i < count; i++) formats[i] = dfv_format_of(inputs[i].field, texts[i], FORMAT_BYTES);
         call->function = function;

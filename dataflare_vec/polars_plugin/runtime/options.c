@@ -63,10 +63,13 @@ static void say_expected(const ConstantParameter *constant) {
         dfv_say("%s", expected[constant->kind]);
 }
 
+static void say_plugin(const Function *function) { dfv_say("plugin `%s`: ", function->name); }
+
 static bool set_constant(const Taker *taker, int i, const Value *given) {
     const ConstantParameter *constant = taker->function->constants + i;
     Value value = *given;
     if (!fits(constant, &value)) {
+        say_plugin(taker->function);
         dfv_say("constant `%s` must be ", constant->name);
         say_expected(constant);
         return false;
@@ -88,11 +91,13 @@ static bool set_option(void *about, const Value *name, const Value *value) {
             taker->options->on_error = (OnError)i;
             if (is_named(value, known[i])) return true;
         }
+        say_plugin(function);
         dfv_say("on_error must be \"raise\", \"null\" or \"struct\"");
         return false;
     }
     for (int i = 0; i < function->constant_count; i++)
         if (is_named(name, function->constants[i].name)) return set_constant(taker, i, value);
+    say_plugin(function);
     dfv_say("it has no constant `%.*s`; it has", (int)name->size, name->kind == TEXT ? name->text : "");
     for (int i = 0; i < function->constant_count; i++) dfv_say(" `%s`,", function->constants[i].name);
     dfv_say(" `on_error`");
@@ -104,11 +109,12 @@ bool dfv_read_options(const Function *function, const uint8_t *pickle, size_t si
     for (int i = 0; i < function->constant_count; i++) options->constants[i] = function->constants[i].value;
     options->on_error = RAISE;
     options->is_ascii = true;
-    dfv_say("plugin `%s`: ", function->name); /* and what is wrong, if anything is */
     Reading reading = size ? dfv_read_pickle(pickle, size, set_option, &taker) : READ;
-    if (reading == UNREADABLE) dfv_say("the keyword arguments can't be read, there may be too many");
+    if (reading == UNREADABLE) {
+        say_plugin(function);
+        dfv_say("the keyword arguments can't be read, there may be too many");
+    }
     if (reading != READ) return false;
-    dfv_clear();
     for (int i = 0; i < function->constant_count; i++) {
         const ConstantValue *value = options->constants + i;
         if (function->constants[i].kind == TEXT) options->is_ascii &= is_ascii(value->text, (size_t)value->size);

@@ -71,7 +71,7 @@ typedef struct {
     const Output *outputs; /* with the fields of all */
     int output_count;
     Loop loops[2];    /* without, and with nulls */
-    Loop general[2];  /* tried where those fail; NULL where there are none */
+    Loop general;     /* tried where those fail, with or without nulls; NULL where there is none */
     Loop records;     /* says which rows fail */
     Loop notes;       /* the same, with messages that are made when a row fails; NULL where there are none */
     Loop wide[2];     /* `loops` for processors with wider vectors; NULL where there are none */

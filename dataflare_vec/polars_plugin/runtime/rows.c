@@ -233,11 +233,15 @@ static bool fold(Call *call, int64_t row, int64_t count, bool nulls) {
 }
 
 static bool run_some(Call *call, int64_t row, int64_t count, bool nulls) {
-    Loop loop = first_loop(call, nulls), general = call->signature->general[nulls];
+    Loop loop = first_loop(call, nulls), general = call->signature->general;
     dfv_put_rest(put_arguments(call, row, 0), NULL, NULL, NULL);
     /* The first loop takes text for ASCII. */
     if (call->options.is_ascii && !loop(call->arguments, count)) return dfv_is_whole(call);
-    if (general && !general(call->arguments, count)) return dfv_is_whole(call);
+    if (general) {
+        if (!dfv_add_validity(call)) return false; /* which it writes in any case */
+        dfv_put_rest(put_arguments(call, row, 0), NULL, NULL, NULL);
+        if (!general(call->arguments, count)) return dfv_is_whole(call);
+    }
     return dfv_is_whole(call) && record(call, row, 0, count);
 }
 
