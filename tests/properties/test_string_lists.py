@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numba.core.runtime import rtsys
+from numba.core.runtime._nrt_python import memsys_disable_stats, memsys_enable_stats
 
 import dataflare_vec as dfv
 from testing.oracle import as_numpy, check, plugins
@@ -84,6 +86,35 @@ def test_a_list_of_strings_is_read_by_the_next_step():
     got = dfv.apply(frame, steps, on_error="null")
     assert got["more"].to_list() == [["Ax", "Bx"], [], None]
     assert got["found"].to_list() == [None, None, None]
+
+
+def word_count(s):
+    count = 0
+    for _ in s.split("a"):
+        count += 1
+    return count
+
+
+def handed_on(s):
+    pieces = [piece + "-" for piece in s.split("a") if piece]
+    longer = [piece + s for piece in pieces if piece in pieces]
+    return "|".join(pieces), word_count(s), ",".join(longer), pieces
+
+
+def test_lists_are_given_back():
+    """Each list's memory is freed once: freed twice, it would be another's."""
+    kernel, frame = plugins(handed_on)["handed_on"], pl.DataFrame({"s": ["abcabacbc", "é", ""]})
+    check(kernel, frame)
+    memsys_enable_stats()
+    try:
+        before = rtsys.get_allocation_stats()
+        for _ in range(3):
+            dfv.apply(frame, kernel)
+        after = rtsys.get_allocation_stats()
+    finally:
+        memsys_disable_stats()
+    assert after.mi_alloc - before.mi_alloc == after.mi_free - before.mi_free > 0
+    assert after.alloc - before.alloc == after.free - before.free
 
 
 def test_nothing_is_copied():

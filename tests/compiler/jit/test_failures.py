@@ -174,6 +174,14 @@ def pattern_at_run_time(x):
     return re.search(str(x), "a") is not None
 
 
+def replaced_by_function(x):
+    return re.sub("a", lambda m: m[0], str(x))
+
+
+def no_template(x):
+    return re.sub("a", r"\1", str(x))
+
+
 def no_such_group(x):
     m = re.search("(a)", str(x))
     return m.group(2)
@@ -543,6 +551,14 @@ CASES = [
         "the pattern of `re.search` must be known",
         "as a constant",
     ),
+    (
+        "a replacement by a function",
+        replaced_by_function,
+        're.sub("a", lambda m: m[0], str(x))',
+        "no function for each match",
+        "re.finditer",
+    ),
+    ("no template", no_template, r're.sub("a", r"\1", str(x))', "invalid group reference 1", "`\\g<name>`"),
     ("a group that isn't there", no_such_group, "", "has no group 2", "the groups 0 to 1"),
     ("a group that isn't known", group_at_run_time, "", "which group of a match", '`m["name"]`'),
     ("a pattern of another kind of text", text_and_bytes, "", "a pattern of bytes", '`rb"…"` for bytes'),

@@ -34,6 +34,8 @@ from dataflare_vec.compiler.jit.lowering.math.emit import Mode
 from dataflare_vec.compiler.jit.lowering.nested import named as named  # likewise
 from dataflare_vec.compiler.jit.lowering.regex import matches as matches  # likewise
 from dataflare_vec.compiler.jit.lowering.regex import patterns as patterns  # likewise
+from dataflare_vec.compiler.jit.lowering.regex import sequences as sequences  # likewise
+from dataflare_vec.compiler.jit.lowering.regex import substitution as substitution  # likewise
 from dataflare_vec.compiler.jit.lowering.strings import methods as methods  # registers them with Numba
 from dataflare_vec.compiler.jit.lowering.strings.arena import uses_arena
 from dataflare_vec.compiler.jit.lowering.strings.column import narrow

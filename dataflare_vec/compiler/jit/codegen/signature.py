@@ -15,6 +15,7 @@ from dataflare_vec.compiler.jit.diagnostics.inferred import plain_type
 from dataflare_vec.compiler.jit.lowering.decimals.column import DecimalColumn, WideIntColumn, decimal_result
 from dataflare_vec.compiler.jit.lowering.nested.list_result import ListResultColumn, list_result_column
 from dataflare_vec.compiler.jit.lowering.nested.lists import list_column
+from dataflare_vec.compiler.jit.lowering.nested.row_lists import RowListIterator, RowListType
 from dataflare_vec.compiler.jit.lowering.nested.string_lists import StringListColumn, StringListType
 from dataflare_vec.compiler.jit.lowering.nested.struct_result import StructResultColumn, struct_result_column
 from dataflare_vec.compiler.jit.lowering.nested.structs import struct_column
@@ -69,6 +70,8 @@ _TEMPORAL: dict[Any, types.Type] = {
     pl.Duration: types.int64,
 }
 _TEXT: dict[Any, types.Type] = {pl.String: utf8_string, pl.Binary: bytes_view}
+#: What is stored as a list.
+_LISTS = types.Array, types.List, StringListType, RowListType
 _DTYPES = {numba_type: dtype for dtype, numba_type in (_NUMBERS | _TEXT).items()}
 _ITEM_DTYPES = {numba_type: dtype() for numba_type, dtype in _DTYPES.items()}
 
@@ -232,7 +235,7 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
         return types.uint64, pl.UInt64()
     if isinstance(value, WideIntType) and isinstance(number := _NUMBERS.get(_base(wanted)), types.Number):
         return number, wanted
-    if isinstance(value, (types.Array, types.List, StringListType, DecimalType)):
+    if isinstance(value, (*_LISTS, DecimalType)):
         if isinstance(value, DecimalType):
             return decimal_result(value, wanted)
         return list_result_column(value, wanted, _item_type, _ITEM_DTYPES.get)
@@ -270,7 +273,7 @@ def _annotated(value: types.Type, kind: Any) -> Any:
         return None
     if isinstance(value, TemporalType) and value.python is kind:
         return None
-    if get_origin(kind) is list and isinstance(value, (types.Array, types.List, StringListType)):
+    if get_origin(kind) is list and isinstance(value, _LISTS):
         own = value.view if isinstance(value, StringListType) else types.unliteral(value.dtype)
         own = utf8_string if isinstance(own, StringType) else own
         (item,) = get_args(kind)
@@ -308,6 +311,8 @@ def _not_a_column(value: types.Type, position: int | None) -> KernelResultError:
         got, hint = "a complex number", "return `z.real, z.imag` as two columns, or `abs(z)`"
     elif isinstance(value, MatchType):
         got, hint = "a match", "return its groups, as `m[1]`, or `m is not None`"
+    elif isinstance(value, RowListIterator):
+        got, hint = "the matches of `finditer`", "return their groups, as `[m[1] for m in …]`"
     elif isinstance(value, PiecesType):
         got = "all pieces of a `split`"
         hint = 'return them as `list(s.split(","))`, one, as `s.split(",")[0]`, or several as a tuple'

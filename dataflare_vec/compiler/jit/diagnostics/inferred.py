@@ -68,6 +68,8 @@ _WORDS = (
     (r"OptionalType\(match of pattern \w+ in (?:string(?:\[ascii\])?|bytes view)\)", "a match or None"),
     (r"(match|pattern)(?: of pattern)? [0-9a-f]{32}(?: in (?:string(?:\[ascii\])?|bytes view))?", r"a \1"),
     (r"pieces\([^()]*\)|List\((string(?:\[ascii\])?), \w+\)", "list of str"),
+    (r"iter\(rowlist\((.*?)\)\)", r"iterator of (\1)"),
+    (r"rowlist\(", "list of ("),
     (r"DictType\[undefined,undefined\]", "an empty dict"),
     (r"(keys|values|items) of table\[(\w+) [0-9a-f]+\]", r"\1 of a \2"),
     (r"table\[(\w+) [0-9a-f]+\]", r"a \1"),

@@ -94,8 +94,8 @@ _DATES = (
 
 _REGEX_CALL = r"(?:re\.)?(?:search|match|fullmatch|compile|split|findall|finditer|subn?)\("
 _PATTERNS = (
-    "use `search`, `match` and `fullmatch` of `re` or of a compiled pattern, and `group`, `groups`, `start`, "
-    "`end` and `span` of what they return; " + _PYTHON
+    "use `search`, `match`, `fullmatch`, `findall`, `finditer`, `split` and `sub` of `re` or of a compiled "
+    "pattern, and `group`, `groups`, `start`, `end` and `span` of a match; " + _PYTHON
 )
 
 _OF_A_ROW = "make one in the kernel for each row; to count over rows use `group_by`, a scan or a reduce"
@@ -166,7 +166,22 @@ MISTAKES = (
         r"(?s:.*?)the (?P<what>\w+) of `re\.(?P<name>\w+)` (?:is|are) known at run time",
         "the {what} of `re.{name}` must be known while the kernel is compiled",
         "write it as a constant, or as a global outside of the kernel; between a few choose with `if`",
-        code=r"(?:re\.)?{name}\(",
+        code=r"(?:\w+\.)*{name}\(",
+    ),
+    Mistake(
+        "a replacement by a function",
+        r"(?s:.*?)the replacement of `re\.(?P<name>\w+)` is a function",
+        "`{name}` calls no function for each match in compiled code",
+        "go over the matches: `for m in re.finditer(…, s): out += s[at:m.start()] + …; at = m.end()`, and "
+        "`out += s[at:]` behind the loop",
+        code=r"(?:\w+\.)+{name}\(",
+    ),
+    Mistake(
+        "no template",
+        r"(?s:.*?)the replacement (?P<text>[^\n]*) of `re\.(?P<name>\w+)` isn't one: (?P<problem>[^\n]*)",
+        "the replacement {text} can't be read: {problem}",
+        "name groups of the pattern, as `\\1` and `\\g<name>`, and a backslash as `\\\\`, in a raw string",
+        code=r"(?:\w+\.)+{name}\(",
     ),
     Mistake(
         "a group that isn't there",

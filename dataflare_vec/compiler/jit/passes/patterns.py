@@ -17,6 +17,7 @@ from dataflare_vec.compiler.jit.lowering.instances import drop_unread
 from dataflare_vec.compiler.jit.lowering.regex.charsets import ASCII, BYTES
 from dataflare_vec.compiler.jit.lowering.regex.engine import engine_of
 from dataflare_vec.compiler.jit.lowering.regex.program import RefusedPattern
+from dataflare_vec.compiler.jit.lowering.regex.templates import Template
 from dataflare_vec.definition.attributes import NotReadable, attribute
 
 if TYPE_CHECKING:
@@ -27,7 +28,14 @@ _METHODS = {
     re.search: ("search", ("string", "flags")),
     re.match: ("match", ("string", "flags")),
     re.fullmatch: ("fullmatch", ("string", "flags")),
+    re.findall: ("findall", ("string", "flags")),
+    re.finditer: ("finditer", ("string", "flags")),
+    re.split: ("split", ("string", "maxsplit", "flags")),
+    re.sub: ("sub", ("repl", "string", "count", "flags")),
+    re.subn: ("subn", ("repl", "string", "count", "flags")),
 }
+#: Methods that take a template first.
+_WITH_TEMPLATE = ("sub", "subn")
 #: Those that give constants of constants.
 _FOLDED = (re.compile, re.escape)
 
@@ -71,6 +79,13 @@ def compile_patterns(func_ir: FunctionIR) -> bool:
                     unused.add(value.func.name)
                     body += _method_call(func_ir, block, statement, function, unused)
                     changed = True
+                else:
+                    found = _method_of_pattern(func_ir, value)
+                    if found is not None:
+                        pattern, name = found
+                        unused |= _names(value.args[:1], {k: v for k, v in value.kws if k == "repl"})
+                        body.append(_read_template(func_ir, block, statement, pattern, name))
+                        changed = True
             body.append(statement)
         block.body = body
     drop_unread(func_ir, unused)
@@ -103,7 +118,7 @@ def _method_call(
     call = statement.value
     name, names = _METHODS[function]
     given = dict(zip(("pattern", *names), call.args, strict=False)) | dict(call.kws)
-    unused |= _names(given[one] for one in ("pattern", "flags") if one in given)
+    unused |= _names(given[one] for one in ("pattern", "flags", "repl") if one in given)
     flags = _flags(func_ir, given.pop("flags", None), name, call)
     pattern = _pattern(func_ir, given.pop("pattern", None), flags, name, call)
     method = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_method"), call.loc)
@@ -112,10 +127,80 @@ def _method_call(
         (owner, ir.Global("pattern", pattern, call.loc)),
         (method, ir.Expr.getattr(owner, name, call.loc)),
     ]
+    if name in _WITH_TEMPLATE:
+        template = _template(func_ir, given.get("repl"), pattern, name, call.loc)
+        given["repl"] = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_template"), call.loc)
+        before.append((given["repl"], ir.Global("template", template, call.loc)))
     for variable, value in before:
         func_ir._definitions[variable.name].append(value)
     _set(func_ir, statement, ir.Expr.call(method, (), tuple(given.items()), call.loc))
     return [ir.Assign(value, variable, call.loc) for variable, value in before]
+
+
+def _method_of_pattern(func_ir: FunctionIR, call: Any) -> tuple[re.Pattern[Any], str] | None:
+    """Return the pattern of which a method is called that takes a template, and its name."""
+    try:
+        method = ir_utils.get_definition(func_ir, call.func)
+        if not isinstance(method, ir.Expr) or method.op != "getattr" or method.attr not in _WITH_TEMPLATE:
+            return None
+        pattern = _value(func_ir, method.value)
+    except (ir_utils.GuardException, _NotConstant, TypeError):
+        return None
+    return (pattern, method.attr) if isinstance(pattern, re.Pattern) else None
+
+
+def _read_template(
+    func_ir: FunctionIR, block: Any, statement: Any, pattern: re.Pattern[Any], name: str
+) -> Any:
+    """Let a method of a pattern have its template as a constant; return what goes before the call."""
+    call = statement.value
+    given = dict(zip(("repl", "string", "count"), call.args, strict=False)) | dict(call.kws)
+    variable = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_template"), call.loc)
+    template = _template(func_ir, given.get("repl"), pattern, name, call.loc)
+    value = ir.Global("template", template, call.loc)
+    func_ir._definitions[variable.name].append(value)
+    given["repl"] = variable
+    _set(func_ir, statement, ir.Expr.call(call.func, (), tuple(given.items()), call.loc))
+    return ir.Assign(value, variable, call.loc)
+
+
+def _template(func_ir: FunctionIR, variable: Any, pattern: re.Pattern[Any], name: str, loc: Any) -> Template:
+    """Return the template that a variable holds.
+
+    Raises
+    ------
+    TypingError
+        If it isn't known, is a function, or isn't a template for the pattern.
+    """
+    msg = f"the replacement of `re.{name}` is known at run time"
+    try:
+        if variable is None:
+            raise _NotConstant
+        written = _value(func_ir, variable)
+    except (_NotConstant, TypeError):
+        if _is_function(func_ir, variable):
+            msg = f"the replacement of `re.{name}` is a function"
+        raise TypingError(msg, loc=loc) from None
+    if callable(written):
+        msg = f"the replacement of `re.{name}` is a function"
+        raise TypingError(msg, loc=loc)
+    if not isinstance(written, type(pattern.pattern)):
+        own = "strings" if isinstance(pattern.pattern, str) else "bytes"
+        msg = f"a pattern of {own} can't be searched for in {type(written).__name__}"
+        raise TypingError(msg, loc=loc)
+    try:
+        return Template(written, pattern)
+    except (re.error, IndexError) as error:
+        msg = f"the replacement {written!r} of `re.{name}` isn't one: {error}"
+        raise TypingError(msg, loc=loc) from None
+
+
+def _is_function(func_ir: FunctionIR, variable: Any) -> bool:
+    try:
+        definition = ir_utils.get_definition(func_ir, variable)
+    except (ir_utils.GuardException, KeyError):
+        return False
+    return isinstance(definition, ir.Expr) and definition.op == "make_function"
 
 
 def _pattern(func_ir: FunctionIR, variable: Any, flags: int, name: str, call: Any) -> re.Pattern[Any]:

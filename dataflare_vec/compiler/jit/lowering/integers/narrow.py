@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from llvmlite import ir
 from numba.core import types
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import box, intrinsic
 from numba.np.numpy_support import from_dtype
 
@@ -40,7 +41,8 @@ def _fitting(wanted: types.Type) -> Any:
         kind = wanted if isinstance(held, WideIntType) else value
 
         def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-            return context.cast(builder, arguments[0], value, kind)
+            result = context.cast(builder, arguments[0], value, kind)
+            return impl_ret_borrowed(context, builder, kind, result)  # also of lists, which are counted
 
         return kind(value), generate
 

@@ -17,6 +17,8 @@ from dataflare_vec.arrow.layouts.list_result import ListResults
 from dataflare_vec.arrow.layouts.string_views import VIEW_BYTES
 from dataflare_vec.compiler.jit.abi.buffers import Buffers
 from dataflare_vec.compiler.jit.abi.elements import element_of, register
+from dataflare_vec.compiler.jit.diagnostics.inferred import plain_type
+from dataflare_vec.compiler.jit.lowering.nested.row_lists import RowListType
 from dataflare_vec.compiler.jit.lowering.nested.string_lists import StringListType
 from dataflare_vec.compiler.jit.lowering.strings import output, viewcode
 from dataflare_vec.compiler.jit.lowering.strings.column import ViewElement
@@ -92,7 +94,7 @@ def list_result_column(
         dtype = types.uint64
     own = dtype_of(dtype)
     if own is None:
-        msg = f"it returns a list or array of `{dtype}`"
+        msg = f"it returns a list or array of `{plain_type(str(dtype))}`"
         raise KernelResultError(msg, hint="its items must be numbers, bools or strings")
     if wanted is None:
         return ListResultColumn(dtype, None, value), pl.List(own)
@@ -122,6 +124,8 @@ class _ListResults(ViewElement):
             array = make_array(given)(context, builder, value)
             return _list_value(builder, ty, array.data, array.nitems, array.meminfo, _I64(0))
         strings = context.make_helper(builder, given, value=value)
+        if isinstance(given, RowListType):
+            return _list_value(builder, ty, strings.data, strings.size, _BYTES(None), _I64(0))
         return _list_value(builder, ty, strings.views, strings.size, _BYTES(None), strings.table)
 
     def _of_list(

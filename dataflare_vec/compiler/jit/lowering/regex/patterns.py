@@ -56,6 +56,27 @@ def offset_within(view, index):
     return at_most(offset_of(view, at_least(index, 0)), view._nbytes)
 
 
+def within(context: Context, builder: Builder, view: Any, given: Values) -> list[ir.Value]:
+    """Return a text's address, and the offsets between which it is searched.
+
+    Parameters
+    ----------
+    given
+        The text, ``pos`` and ``endpos``.
+    """
+    text, *bounds = given
+    string = context.make_helper(builder, view, value=text)
+    defaults = ir.Constant(_I64, 0), ir.Constant(_I64, sys.maxsize)
+    kinds = view, types.int64
+    start, end = (
+        own
+        if isinstance(bound, ir.Constant) and bound.constant == default.constant
+        else call_helper(context, builder, offset_within, kinds, [text, bound])
+        for bound, default, own in zip(bounds, defaults, (_I64(0), string.nbytes), strict=True)
+    )
+    return [string.data, start, end]
+
+
 def _finds(role: str) -> None:
     @method(role)
     def typed(pattern: PatternType, string: Any, pos: Any = 0, endpos: Any = sys.maxsize) -> Any:
@@ -63,19 +84,9 @@ def _finds(role: str) -> None:
         returned = types.Optional(MatchType(pattern, view))
 
         def write(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
-            _, text, *bounds = args
-            engine = engine_for(pattern, view)
-            string = context.make_helper(builder, view, value=text)
-            defaults = ir.Constant(_I64, 0), ir.Constant(_I64, sys.maxsize)
-            kinds = view, types.int64
-            start, end = (
-                own
-                if isinstance(given, ir.Constant) and given.constant == default.constant
-                else call_helper(context, builder, offset_within, kinds, [text, given])
-                for given, default, own in zip(bounds, defaults, (_I64(0), string.nbytes), strict=True)
-            )
-            spans = engine.find(context, builder, role, [string.data, start, end, _I1(0)])
-            return optional_match(context, builder, returned, text, spans)
+            bounds = within(context, builder, view, args[1:])
+            spans = engine_for(pattern, view).find(context, builder, role, [*bounds, _I1(0)])
+            return optional_match(context, builder, returned, args[1], spans)
 
         return returned, (view, types.int64, types.int64), write
 
@@ -84,15 +95,22 @@ for _role in ("search", "match", "fullmatch"):
     _finds(_role)
 
 
+def match_of(
+    context: Context, builder: Builder, kind: MatchType, text: ir.Value, spans: ir.Value
+) -> ir.Value:
+    """Return the match that spans are of."""
+    match = context.make_helper(builder, kind)
+    match.text = text
+    for i in range(2 + 2 * kind.pattern.groups):
+        setattr(match, f"end{i}", builder.extract_value(spans, i))
+    return match._getvalue()
+
+
 def optional_match(
     context: Context, builder: Builder, kind: types.Optional, text: ir.Value, spans: ir.Value
 ) -> ir.Value:
     """Return the match that spans are of, or None."""
-    match = context.make_helper(builder, kind.type)
-    match.text = text
-    for i in range(2 + 2 * kind.type.pattern.groups):
-        setattr(match, f"end{i}", builder.extract_value(spans, i))
     result = context.make_helper(builder, kind)
-    result.data = match._getvalue()
+    result.data = match_of(context, builder, kind.type, text, spans)
     result.valid = builder.icmp_signed(">=", builder.extract_value(spans, 0), _I64(0))
     return result._getvalue()
