@@ -238,7 +238,7 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
     if isinstance(value, (*_LISTS, DecimalType)):
         if isinstance(value, DecimalType):
             return decimal_result(value, wanted)
-        return list_result_column(value, wanted, _item_type, _ITEM_DTYPES.get)
+        return list_result_column(value, wanted, _item_type, _ITEM_DTYPES.get, plain_type)
     if value not in _DTYPES:
         raise _not_a_column(value, position)
     if wanted is None:

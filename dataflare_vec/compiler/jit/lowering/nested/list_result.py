@@ -17,7 +17,6 @@ from dataflare_vec.arrow.layouts.list_result import ListResults
 from dataflare_vec.arrow.layouts.string_views import VIEW_BYTES
 from dataflare_vec.compiler.jit.abi.buffers import Buffers
 from dataflare_vec.compiler.jit.abi.elements import element_of, register
-from dataflare_vec.compiler.jit.diagnostics.inferred import plain_type
 from dataflare_vec.compiler.jit.lowering.nested.row_lists import RowListType
 from dataflare_vec.compiler.jit.lowering.nested.string_lists import StringListType
 from dataflare_vec.compiler.jit.lowering.strings import output, viewcode
@@ -67,7 +66,11 @@ class ListResultColumn(types.Type):  # type: ignore[misc]
 
 
 def list_result_column(
-    value: types.Type, wanted: Any, item: Callable[[Any], Any], dtype_of: Callable[[Any], Any]
+    value: types.Type,
+    wanted: Any,
+    item: Callable[[Any], Any],
+    dtype_of: Callable[[Any], Any],
+    shown: Callable[[str], str],
 ) -> tuple[ListResultColumn, Any]:
     """Return type and dtype of a column of results that are arrays or lists.
 
@@ -77,6 +80,8 @@ def list_result_column(
         The declared dtype, or None.
     item, dtype_of
         The type of items of a dtype of numbers or strings (None for others), and the dtype of a type.
+    shown
+        A type's name in plain words.
 
     Raises
     ------
@@ -94,7 +99,7 @@ def list_result_column(
         dtype = types.uint64
     own = dtype_of(dtype)
     if own is None:
-        msg = f"it returns a list or array of `{plain_type(str(dtype))}`"
+        msg = f"it returns a list or array of `{shown(str(dtype))}`"
         raise KernelResultError(msg, hint="its items must be numbers, bools or strings")
     if wanted is None:
         return ListResultColumn(dtype, None, value), pl.List(own)

@@ -1,4 +1,4 @@
-"""One match after the other, as `re` goes through a text: what `findall`, `split` and `sub` have in common."""
+"""One match after the other, as `re` goes through a text: what `findall`, `split` and `sub` do alike."""
 
 from __future__ import annotations
 

@@ -53,11 +53,11 @@ class TemplateType(types.Opaque):  # type: ignore[misc]
 register_default(TemplateType)(models.OpaqueModel)
 
 
-@typeof_impl.register(Template)  # type: ignore[untyped-decorator]
+@typeof_impl.register(Template)
 def _typeof(value: Template, context: Any) -> TemplateType:
     return TemplateType(value)
 
 
-@lower_constant(TemplateType)  # type: ignore[untyped-decorator]
+@lower_constant(TemplateType)
 def _lower(context: Context, builder: Builder, kind: TemplateType, value: Template) -> Any:
     return context.get_dummy_value()
