@@ -30,6 +30,7 @@ from dataflare_vec.compiler.cache.watches import Watches
 from dataflare_vec.definition.plugin import Form, Plugin, plain
 from dataflare_vec.definition.tables.frozen import FEW, Frozen, frozen, is_container
 from dataflare_vec.definition.tables.kinds import NotATable
+from dataflare_vec.definition.trees.evaluate import Evaluate
 from dataflare_vec.definition.text_subclasses import is_plain, shown_by
 
 if TYPE_CHECKING:
@@ -260,7 +261,9 @@ class Reader:
         """Write down a function, an array, or what Numba and NumPy bring."""
         kind = type(value)
         package = kind.__module__.partition(".")[0]
-        if kind in (FunctionType, BuiltinFunctionType) and is_known(value):
+        if kind is Evaluate:
+            self._write("tree", value.tree.described())
+        elif kind in (FunctionType, BuiltinFunctionType) and is_known(value):
             self._write("known", value.__module__, value.__qualname__)
         elif kind is FunctionType:  # compiled like a kernel; not so what an `overload` of the user's is for
             self._plain(value, name)

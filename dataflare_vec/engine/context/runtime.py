@@ -86,6 +86,12 @@ class Runtime:
         runtime._pool = memory
         return runtime
 
+    def unseen(self) -> Runtime:
+        """Return the same surroundings of a run that is nobody's business: it isn't counted."""
+        runtime = self._copy()
+        runtime.metrics = runtime.states = runtime.log = None
+        return runtime
+
     def _copy(self) -> Runtime:
         runtime = Runtime.__new__(Runtime)  # `copy` would ask how it is pickled
         runtime.__dict__.update(self.__dict__)

@@ -58,10 +58,12 @@ from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exce
 from dataflare_vec.compiler.jit.passes.recursion import Depth
 from dataflare_vec.compiler.jit.passes.single_precision import keep_single
 from dataflare_vec.compiler.jit.passes.tables import look_up_in_tables
+from dataflare_vec.compiler.jit.passes.trees import calls_guarded, stand_in
 from dataflare_vec.compiler.jit.passes.widen_integers import compute_wide
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
 from dataflare_vec.definition.call_graph import may_recurse
 from dataflare_vec.definition.plugin import Form, Plugin, plain
+from dataflare_vec.definition.trees.evaluate import Evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -301,6 +303,9 @@ def _replacement(
     if isinstance(found, Dispatcher) or (_is_plain(found) and not _is_kernel(found, func_ir)):
         notes.helpers.append(plain(found))
         return _helper(found, mode)
+    if isinstance(found, Evaluate):
+        notes.has_angles |= calls_guarded(found.tree)
+        return stand_in(found.tree, mode)
     try:
         function, exact = REPLACED.get(found), OVERLAYS.get(found)
     except TypeError:  # not hashable

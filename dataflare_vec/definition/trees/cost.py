@@ -1,0 +1,32 @@
+"""Whether a compiled loop is expected to be faster than Polars.
+
+Polars passes through memory once for each operation, and so writes and reads what is between two; a loop
+passes once for all. A single light operation is as fast in Polars, and spares the call of a loop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataflare_vec.definition.trees.nodes import walk
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataflare_vec.definition.trees.nodes import Node
+
+#: What an operation costs Polars, in passes through memory; what isn't here is 1.
+_PASSES = {"column": 0.0, "constant": 0.0, "null": 0.0, "when": 2.0, "coalesce": 2.0, "function": 8.0}
+
+#: Passes that a call of a loop has to save.
+_ENOUGH = 3.0
+
+
+def passes(node: Node) -> float:
+    """Return how many passes through memory Polars takes for a node and all below it."""
+    return sum(_PASSES.get(one.operation, 1.0) for one in walk(node))
+
+
+def pays(nodes: Sequence[Node]) -> bool:
+    """Whether to compute some nodes in one loop."""
+    return sum(map(passes, nodes)) >= _ENOUGH

@@ -1,0 +1,124 @@
+"""Expressions over columns of known dtypes, as typed trees.
+
+What dtype an operation has, Polars is asked: its rules are many, and change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.definition.trees.kinds import kind_of
+from dataflare_vec.definition.trees.nodes import Node, Source
+from dataflare_vec.definition.trees.reading import UNKNOWN, parts_of
+from dataflare_vec.definition.trees.rules import RULES
+from dataflare_vec.definition.trees.values import constant, dynamic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataflare_vec.definition.trees.reading import Read, Reading
+
+
+class Typing:
+    """The nodes of expressions over columns of some dtypes.
+
+    Parameters
+    ----------
+    reading
+        What the expressions were read by.
+    schema
+        The columns.
+    reads
+        The expressions.
+    """
+
+    def __init__(self, reading: Reading, schema: Mapping[str, Any], reads: Sequence[Read]) -> None:
+        self._expressions = reading.expressions
+        self._schema = schema
+        self._dtypes = self._dtypes_of({part.text: part for read in reads for part in parts_of(read)})
+        self._nodes: dict[str, Node | None] = {}
+
+    def _dtypes_of(self, parts: Mapping[str, Read]) -> dict[str, Any]:
+        frame = pl.LazyFrame(schema=self._schema)
+        asked = [text for text, part in parts.items() if part.operation not in ("column", "dynamic")]
+        try:
+            found = self._ask(frame, asked)
+        except pl.exceptions.PolarsError:  # about one of them: which?
+            found = {}
+            for text in asked:
+                try:
+                    found |= self._ask(frame, [text])
+                except pl.exceptions.PolarsError:
+                    continue
+        for text, part in parts.items():
+            if part.operation == "column" and part.options in self._schema:
+                found[text] = self._schema[part.options]
+        return found
+
+    def _ask(self, frame: pl.LazyFrame, texts: Sequence[str]) -> dict[str, Any]:
+        if not texts:
+            return {}
+        columns = [self._expressions[text].alias(str(i)) for i, text in enumerate(texts)]
+        return dict(zip(texts, frame.select(columns).collect_schema().dtypes(), strict=True))
+
+    def node(self, read: Read) -> Node | None:
+        """Return the node of an expression; None if its dtype isn't one that loops compute with.
+
+        What Polars computes of it is a column.
+        """
+        if read.text not in self._nodes:
+            self._nodes[read.text] = self._made(read)
+        return self._nodes[read.text]
+
+    def _made(self, read: Read) -> Node | None:
+        if read.operation == "dynamic":
+            return dynamic(read.options)
+        dtype = self._dtypes.get(read.text)
+        if dtype is None:
+            return None
+        if read.operation != "column" and not self._reads_columns(read):
+            return self._folded(read, dtype)
+        rule = RULES.get(read.operation)
+        if rule is not None:
+            parts = [self.node(part) for part in read.parts]
+            there = [part for part in parts if part is not None]
+            made = rule(read, dtype, there) if len(there) == len(parts) else None
+            if made is not None:
+                return made
+        return self._column(read, dtype)
+
+    def _column(self, read: Read, dtype: Any) -> Node | None:
+        """Return a column of the data, or what Polars computes."""
+        if kind_of(dtype) is None and dtype.base_type() is not pl.Null:
+            return None
+        if read.operation != "column" and not self.is_by_rows(read):
+            return None
+        name = read.options if read.operation == "column" else None
+        return Node("column", dtype, (), (Source(name, read.text),))
+
+    def is_by_rows(self, read: Read) -> bool:
+        """Whether Polars says that each row of the result depends on that row alone."""
+        meta = self._expressions[read.text].meta
+        try:
+            return meta.is_row_separable() and meta.is_length_preserving()
+        except Exception:  # whatever Polars raises, it doesn't say yes
+            return False
+
+    def _reads_columns(self, read: Read) -> bool:
+        return any(part.operation in ("column", UNKNOWN) for part in parts_of(read))
+
+    def _folded(self, read: Read, dtype: Any) -> Node | None:
+        """Return the value of what reads no column."""
+        if dtype.base_type() is pl.Null:
+            return Node("null", pl.Null())
+        if kind_of(dtype) is None:
+            return None
+        try:
+            found = pl.select(self._expressions[read.text]).to_series()
+        except pl.exceptions.PolarsError:
+            return None
+        if len(found) != 1 or found.dtype != dtype:
+            return None
+        return constant(found.to_physical().item(), dtype)

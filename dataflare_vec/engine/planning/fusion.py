@@ -1,0 +1,119 @@
+"""Which of a batch's expressions go into one compiled loop, and what Polars keeps."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from dataflare_vec._util.names import internal
+from dataflare_vec.definition.binding import bind
+from dataflare_vec.definition.plugin import Form, Parameter, Plugin, PluginInfo
+from dataflare_vec.definition.trees.cost import pays
+from dataflare_vec.definition.trees.evaluate import function_of, zero_of
+from dataflare_vec.definition.trees.nodes import plant
+from dataflare_vec.definition.trees.reading import Reading, Unreadable
+from dataflare_vec.definition.trees.typed import Typing
+from dataflare_vec.engine.planning.steps import BoundStep
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataflare_vec.definition.trees.nodes import Node, Planted, Tree
+    from dataflare_vec.definition.trees.reading import Read
+
+
+class Fusion(NamedTuple):
+    """How expressions over columns of some dtypes are computed.
+
+    Attributes
+    ----------
+    step : BoundStep or None
+        The loop; None if nothing is worth one.
+    fused : tuple of str
+        What it computes, by name.
+    nodes : tuple of Node
+        The same, as nodes.
+    computed : tuple of pl.Expr
+        What Polars computes before, under names that the loop reads.
+    left : tuple of pl.Expr
+        What Polars computes beside it.
+    """
+
+    step: BoundStep | None
+    fused: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    computed: tuple[pl.Expr, ...]
+    left: tuple[pl.Expr, ...]
+
+
+class Fusing:
+    """Expressions that are to be computed together, as far as that pays.
+
+    Parameters
+    ----------
+    expressions
+        By name; each sees rows one by one.
+    always
+        Whether to compile whatever can be, and not only what pays.
+    """
+
+    def __init__(self, expressions: Mapping[str, pl.Expr], *, always: bool = False) -> None:
+        self.expressions = dict(expressions)
+        self.always = always
+        self._reading = Reading()
+        self._reads: dict[str, Read] = {}
+        for name, expression in self.expressions.items():
+            try:
+                self._reads[name] = self._reading(expression)
+            except Unreadable:
+                continue
+
+    def over(self, schema: Mapping[str, Any]) -> Fusion:
+        """Return how they are computed over columns of some dtypes."""
+        typing = Typing(self._reading, schema, list(self._reads.values()))
+        nodes = {name: typing.node(read) for name, read in self._reads.items()}
+        there = {
+            name: node
+            for name, node in nodes.items()
+            if node is not None and node.operation not in ("column", "dynamic", "constant", "null")
+        }
+        if not there or not (self.always or pays(list(there.values()))):
+            there = {}
+        left = tuple(
+            expression.alias(name) for name, expression in self.expressions.items() if name not in there
+        )
+        if not there:
+            return Fusion(None, (), (), (), left)
+        planted = plant(list(there.values()))
+        names = [source.name or internal(f"source {i}") for i, source in enumerate(planted.sources)]
+        computed = tuple(
+            self._reading.expressions[source.text].alias(name)
+            for source, name in zip(planted.sources, names, strict=True)
+            if source.name is None
+        )
+        step = _step(planted, names, list(there))
+        return Fusion(step, tuple(there), tuple(there.values()), computed, left)
+
+
+def _step(planted: Planted, names: Sequence[str], outputs: Sequence[str]) -> BoundStep:
+    """Return the loop as a step of a pipeline."""
+    plugin = _plugin_of(planted.tree)
+    given = [*names, *planted.values]
+    bound = {parameter.name: value for parameter, value in zip(plugin.parameters, given, strict=True)}
+    return BoundStep(plugin, bind(plugin, bound), list(outputs))
+
+
+@lru_cache(maxsize=1024)
+def _plugin_of(tree: Tree) -> Plugin:
+    """Return a plugin that computes a tree, always the same one, so that it is compiled once."""
+    count = len(tree.columns)
+    parameters = [Parameter(f"v{i}", is_column=True, nullable=True) for i in range(count)]
+    parameters += [
+        Parameter(f"v{i}", is_column=False, default=zero_of(dtype))
+        for i, dtype in enumerate(tree.constants, count)
+    ]
+    returns = tuple(node.dtype for node in tree.outputs)
+    info = PluginInfo(name="expressions")
+    return Plugin(info, Form.ROW, function_of(tree), tuple(parameters), returns=returns)
