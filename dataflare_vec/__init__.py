@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dataflare_vec.api.explain import Explanation, explain
     from dataflare_vec.api.explain_query import QueryExplanation
     from dataflare_vec.api.expressions import expr
+    from dataflare_vec.api.fuse import fuse
     from dataflare_vec.api.precompile import compile_ahead
     from dataflare_vec.config.settings import BatchConfig, MemoryPoolConfig, PluginManagerConfig
     from dataflare_vec.definition.decorators import column, expression, filter, plugin
@@ -89,6 +90,7 @@ _HOMES = {
     "api.explain": ("Explanation", "explain"),
     "api.explain_query": ("QueryExplanation",),
     "api.expressions": ("expr",),
+    "api.fuse": ("fuse",),
     "api.precompile": ("compile_ahead",),
     "config.settings": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
     "definition.decorators": ("column", "expression", "filter", "plugin"),
@@ -254,6 +256,7 @@ def __dir__() -> list[str]:
 
 
 def _compile_ahead(plugin: Any, schema: Any) -> dict[str, Any]:
+    from dataflare_vec.api.fuse import fuse
     from dataflare_vec.api.precompile import compile_ahead
 
     return compile_ahead(plugin, schema)

@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataflare_vec.definition.trees.nodes import walk
+from dataflare_vec.definition.trees.reading import parts_of
+from dataflare_vec.definition.trees.rules import RULES, SLOW
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from dataflare_vec.definition.trees.nodes import Node
+    from dataflare_vec.definition.trees.reading import Read
 
 #: What an operation costs Polars, in passes through memory; what isn't here is 1.
 _PASSES = {"column": 0.0, "constant": 0.0, "null": 0.0, "when": 2.0, "coalesce": 2.0, "function": 8.0}
@@ -30,3 +33,11 @@ def passes(node: Node) -> float:
 def pays(nodes: Sequence[Node]) -> bool:
     """Whether to compute some nodes in one loop."""
     return sum(map(passes, nodes)) >= _ENOUGH
+
+
+
+def may_pay(reads: Iterable[Read]) -> bool:
+    """Whether to look at expressions at all, before the dtypes of their columns are known."""
+    operations = [part.operation for read in reads for part in parts_of(read)]
+    known = [_PASSES["function"] if one in SLOW else 1.0 for one in operations if one in RULES]
+    return sum(known) >= _ENOUGH

@@ -95,6 +95,8 @@ def _unit(dtype: Any) -> str | None:
 def _true_divide(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     if not _numbers(parts) or kind_of(dtype) is None or not kind_of(dtype).is_float:  # type: ignore[union-attr]
         return None
+    if any(map(is_dynamic, parts)) and any(one.dtype == pl.Float32 != dtype for one in parts):
+        return None  # Polars divides in 32 bits, and widens what comes out
     return made("div", dtype, all_as(parts, dtype))
 
 
@@ -372,8 +374,8 @@ def _least(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     kind = kind_of(dtype)
     if kind is None or not is_number(dtype) or not _numbers(parts) or not parts:
         return None
-    if kind.is_float and len(parts) > 2:
-        return None  # of NaN and -0 the result depends on how Polars' threads part them
+    if kind.is_float:
+        return None  # which of two zeros it is depends on how Polars was compiled
     return made(name, dtype, all_as(parts, dtype))
 
 
@@ -392,3 +394,7 @@ def _sum_horizontal(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
             found = made("add", dtype, [found, as_dtype(part, dtype)])
         return found
     return made("sum_horizontal", dtype, all_as(parts, dtype))
+
+
+#: What takes Polars several passes' time.
+SLOW = frozenset({*_FUNCTIONS, "Log", "Atan2"})

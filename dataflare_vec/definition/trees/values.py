@@ -20,12 +20,14 @@ _EXACT_IN_SINGLE = 1 << 24
 
 def dynamic(value: float) -> Node:
     """Return a literal that has no dtype yet."""
-    return Node("dynamic", pl.Unknown(), (), (value,))
+    return Node("dynamic", pl.Unknown(), (), (value, str(value)))
 
 
 def constant(value: Any, dtype: Any) -> Node:
     """Return a value of a dtype that is the same for all rows, None for a null."""
-    return Node("null", dtype) if value is None else Node("constant", dtype, (), (value,))
+    if value is None:
+        return Node("null", dtype)
+    return Node("constant", dtype, (), (value, str(value)))  # -0.0 equals 0.0, and isn't it
 
 
 def is_dynamic(node: Node) -> bool:
@@ -48,7 +50,7 @@ def as_dtype(node: Node, dtype: Any) -> Node | None:
     if source is None or target is None or not is_number(dtype):
         return None
     if node.is_constant:  # and stays one
-        given = pl.Series(node.options, dtype=node.dtype)
+        given = pl.Series(node.options[:1], dtype=node.dtype)
         found = given.cast(dtype, strict=False).item()
         return None if found is None else constant(found, dtype)
     if not fits(source, target) or not (is_number(node.dtype) or source == BOOL):

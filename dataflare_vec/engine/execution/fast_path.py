@@ -31,8 +31,8 @@ _log = get_logger(__name__)
 #: Rows that are never cut into chunks.
 FEW_ROWS = 1024
 
-#: Rows whose columns have memory of their own, up to a MiB each, which allocators keep at hand; fewer if each
-#: byte is to be counted.
+#: Rows whose column has memory of its own, up to a MiB, which allocators keep at hand: of several columns so
+#: many rows in all. Fewer if each byte is to be counted.
 OWN_ROWS = 1 << 17
 
 #: Rows that a pipeline whose loops aren't fused takes as a whole: what one kernel writes is still in cache
@@ -63,7 +63,7 @@ def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Comp
         return None
     whole, cut, has_own = None, None, True
     if rows > FEW_ROWS:
-        has_own = direct.is_filter or (rows <= OWN_ROWS and not runtime.has_limit)
+        has_own = direct.is_filter or (rows * len(direct.writes) <= OWN_ROWS and not runtime.has_limit)
         if _log.isEnabledFor(logging.DEBUG) or (direct.is_fused and not has_own):
             return None
         if not direct.is_fused or request.settings.threads > 1:

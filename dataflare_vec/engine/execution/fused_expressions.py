@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from dataflare_vec._util.logs import get_logger
 from dataflare_vec.definition.plugin import root_names
+from dataflare_vec.definition.trees.aggregations import aggregated
 from dataflare_vec.engine.execution.execute import run_steps
 from dataflare_vec.engine.execution.in_query import run_in_query
 from dataflare_vec.engine.planning.fusion import Fusing
 from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.request import Request
-from dataflare_vec.engine.stages.expression import exactly, named
+from dataflare_vec.engine.stages.expression import exactly, is_row_separable, named
 from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import DataFlareError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dataflare_vec.definition.trees.aggregations import Aggregation
     from dataflare_vec.engine.context.runtime import Runtime
     from dataflare_vec.engine.execution.execute import Outcome
     from dataflare_vec.engine.planning.fusion import Fusion
@@ -33,24 +36,61 @@ FEWEST_ROWS = 4096
 _WHOLE_FRAME = 1 << 18
 
 
-def fused(expressions: Mapping[str, pl.Expr], runtime: Runtime, fewest_rows: int = FEWEST_ROWS) -> pl.Expr:
-    """Return expressions that see rows one by one as one, which stands for a column for each of them.
+def fused_columns(
+    expressions: Sequence[pl.Expr], runtime: Runtime, fewest_rows: int = FEWEST_ROWS
+) -> list[pl.Expr]:
+    """Return expressions that are computed together where that may pay, in their order.
+
+    Neighbours that see rows one by one are one expression, which stands for a column for each of them;
+    so are neighbours that are aggregated alike. All else is returned as it is.
 
     Parameters
     ----------
     expressions
-        By the names of their columns.
+        What is to be computed.
     runtime
         The surroundings.
     fewest_rows
-        Of fewer Polars computes each by itself.
+        Of fewer rows Polars computes each by itself.
     """
-    roots = dict.fromkeys(
-        name for expression in expressions.values() for name in root_names(expression) or ()
-    )
-    compute = _Compute(expressions, list(roots), runtime.unseen(), fewest_rows)
+    made: list[pl.Expr] = []
+    for aggregation, neighbours in groupby(map(_part_of, expressions), key=lambda part: part.aggregation):
+        parts = list(neighbours)
+        by_name = {part.name: part.rows for part in parts}
+        fusing = Fusing(by_name)
+        if aggregation is None or len(by_name) < len(parts) or not fusing.may_pay:
+            made += [part.whole for part in parts]
+        else:
+            made.append(aggregation.over(_fused(fusing, runtime, fewest_rows)))
+    return made
+
+
+class _Part(NamedTuple):
+    """An expression as it is, and what of it sees rows one by one."""
+
+    whole: pl.Expr
+    aggregation: Aggregation | None  # None if nothing does
+    rows: pl.Expr
+    name: str = ""
+
+
+def _part_of(expression: pl.Expr) -> _Part:
+    meta = expression.meta
+    if meta.has_multiple_outputs():
+        return _Part(expression, None, expression)
+    aggregation, rows = aggregated(expression)
+    if not is_row_separable(rows) or not root_names(rows):
+        return _Part(expression, None, expression)
+    return _Part(expression, aggregation, rows, meta.output_name())
+
+
+def _fused(fusing: Fusing, runtime: Runtime, fewest_rows: int) -> pl.Expr:
+    """Return expressions that see rows one by one as one that stands for a column for each of them."""
+    expressions = fusing.expressions
+    roots = list(dict.fromkeys(name for one in expressions.values() for name in root_names(one) or ()))
+    compute = _Compute(fusing, roots, runtime.unseen(), fewest_rows)
     sources = [exactly(name) for name in roots]
-    dtype = pl.dtype_of(pl.map_batches(sources, _Typed(expressions, list(roots)), None, is_elementwise=True))
+    dtype = pl.dtype_of(pl.map_batches(sources, _Typed(expressions, roots), None, is_elementwise=True))
     together = pl.map_batches(sources, compute, dtype, is_elementwise=True)
     return together.struct.field(*expressions)
 
@@ -75,17 +115,17 @@ class _Compute:
     """What Polars calls for expressions, from its own threads, several at once. An object can be pickled."""
 
     def __init__(
-        self, expressions: Mapping[str, pl.Expr], names: Sequence[str], runtime: Runtime, fewest_rows: int
+        self, fusing: Fusing, names: Sequence[str], runtime: Runtime, fewest_rows: int
     ) -> None:
-        self.expressions = expressions
+        self.expressions = fusing.expressions
         self.names = names
         self.runtime = runtime
         self.fewest_rows = fewest_rows
-        self._fusing = Fusing(expressions)
+        self._fusing = fusing
         self._known: dict[tuple[Any, ...], _Loop] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Compute, (self.expressions, self.names, self.runtime, self.fewest_rows)
+        return _Compute, (self._fusing, self.names, self.runtime, self.fewest_rows)
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
         height = 0 if any(len(one) == 0 for one in series) else max(map(len, series))

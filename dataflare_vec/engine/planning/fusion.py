@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -10,7 +10,7 @@ import polars as pl
 from dataflare_vec._util.names import internal
 from dataflare_vec.definition.binding import bind
 from dataflare_vec.definition.plugin import Form, Parameter, Plugin, PluginInfo
-from dataflare_vec.definition.trees.cost import pays
+from dataflare_vec.definition.trees.cost import may_pay, pays
 from dataflare_vec.definition.trees.evaluate import function_of, zero_of
 from dataflare_vec.definition.trees.nodes import plant
 from dataflare_vec.definition.trees.reading import Reading, Unreadable
@@ -69,6 +69,14 @@ class Fusing:
                 self._reads[name] = self._reading(expression)
             except Unreadable:
                 continue
+
+    @property
+    def may_pay(self) -> bool:
+        """Whether that can be expected, of whatever dtypes the columns are."""
+        return may_pay(self._reads.values())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Fusing, always=self.always), (self.expressions,)
 
     def over(self, schema: Mapping[str, Any]) -> Fusion:
         """Return how they are computed over columns of some dtypes."""

@@ -1,0 +1,96 @@
+"""`fuse`: Polars expressions, compiled together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+import polars as pl
+
+from dataflare_vec.engine.execution.fused_expressions import fused_columns
+from dataflare_vec.exceptions import ArgumentError
+from dataflare_vec.service.manager import managed
+
+if TYPE_CHECKING:
+    from dataflare_vec.service.manager import PluginManager
+
+
+@overload
+def fuse(expression: pl.Expr, /, *, manager: PluginManager | None = None) -> pl.Expr: ...
+@overload
+def fuse(
+    *expressions: pl.Expr, manager: PluginManager | None = None, **named: pl.Expr
+) -> list[pl.Expr]: ...
+def fuse(*expressions: Any, manager: PluginManager | None = None, **named: Any) -> Any:
+    """Return Polars expressions that are computed together, each of them as Polars would.
+
+    Polars passes through memory once for each operation. Here the operations of all expressions become one
+    compiled loop: each column is read once, what several expressions share is computed once, and nothing
+    between is stored. What can't be compiled, or isn't worth it, is computed by Polars: any expression may be
+    given, and results are the same.
+
+    Parameters
+    ----------
+    *expressions
+        Expressions, to be named as Polars names them.
+    manager
+        Whose settings and memory are used, as in `apply`.
+    **named
+        Further ones, by the names of their columns.
+
+    Returns
+    -------
+    polars.Expr or list of polars.Expr
+        For one expression one, for several a list, for ``with_columns``, ``select``, ``filter`` and ``agg``,
+        of frames and lazy frames. Sums and the like over compiled expressions are Polars' own.
+
+    Raises
+    ------
+    ArgumentError
+        If something isn't an expression.
+
+    Notes
+    -----
+    Values, nulls, dtypes and errors are Polars'. So is arithmetic to the last bit; of logarithms, angles and
+    the like the last bits may differ, as this library's own are used, whose errors are bounded. Compiled are
+    arithmetic, comparisons and logic, ``when``, casts between numbers, ``is_null`` and ``is_nan``, ``is_between``,
+    ``fill_null``, ``fill_nan``, ``coalesce``, ``clip``, ``abs``, ``sign``, rounding, roots, powers, exponential
+    and trigonometric functions, and ``min_horizontal`` and its like, of numbers and Booleans; differences and
+    sums of instants and durations.
+
+    A frame of fewer than some thousand rows is Polars' as a whole.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> df = pl.DataFrame({"gross": [119.0, 10.7], "tax": [19.0, 0.7], "cost": [60.0, 12.0]})
+    >>> net = pl.col("gross") - pl.col("tax")
+    >>> df.with_columns(dfv.fuse(net=net, margin=((net - pl.col("cost")) / net).clip(0, 1)))
+    shape: (2, 5)
+    ┌───────┬──────┬──────┬───────┬────────┐
+    │ gross ┆ tax  ┆ cost ┆ net   ┆ margin │
+    │ ---   ┆ ---  ┆ ---  ┆ ---   ┆ ---    │
+    │ f64   ┆ f64  ┆ f64  ┆ f64   ┆ f64    │
+    ╞═══════╪══════╪══════╪═══════╪════════╡
+    │ 119.0 ┆ 19.0 ┆ 60.0 ┆ 100.0 ┆ 0.4    │
+    │ 10.7  ┆ 0.7  ┆ 12.0 ┆ 10.0  ┆ 0.0    │
+    └───────┴──────┴──────┴───────┴────────┘
+
+    One condition, over all threads:
+
+    >>> df.filter(dfv.fuse((net > 50) & (pl.col("cost") / net < 0.7)))["gross"].to_list()
+    [119.0]
+    """
+    given = [*expressions, *(one for one in named.values())]
+    for one in given:
+        if not isinstance(one, pl.Expr):
+            hint = "write `pl.col(…)` for a column" if isinstance(one, str) else ""
+            raise ArgumentError(
+                argument="expressions", expected="Polars expressions", got=type(one).__name__, hint=hint
+            )
+    if not given:
+        msg = "`fuse` needs at least one expression"
+        raise ArgumentError(msg, argument="expressions")
+    renamed = [one.alias(name) for name, one in named.items()]
+    columns = fused_columns([*expressions, *renamed], managed(manager).runtime)
+    return columns[0] if len(given) == 1 else columns
