@@ -12,7 +12,7 @@ import polars as pl
 
 from dataflare_vec.definition.trees.kinds import BOOL, is_number, kind_of
 from dataflare_vec.definition.trees.nodes import Node
-from dataflare_vec.definition.trees.values import as_dtype, common, constant, fits, is_dynamic
+from dataflare_vec.definition.trees.values import as_dtype, common, constant, fits, has_room, is_dynamic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,8 +95,10 @@ def _unit(dtype: Any) -> str | None:
 def _true_divide(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     if not _numbers(parts) or kind_of(dtype) is None or not kind_of(dtype).is_float:  # type: ignore[union-attr]
         return None
-    if any(map(is_dynamic, parts)) and any(one.dtype == pl.Float32 != dtype for one in parts):
-        return None  # Polars divides in 32 bits, and widens what comes out
+    left, right = parts
+    for one, other in ((left, right), (right, left)):
+        if is_dynamic(one) and not is_dynamic(other) and not has_room(one, other.dtype):
+            return None  # Polars makes a null of it
     return made("div", dtype, all_as(parts, dtype))
 
 
@@ -200,6 +202,8 @@ def _when(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     predicate, truthy, falsy = parts
     if is_dynamic(predicate) or predicate.dtype != pl.Boolean:
         return None
+    if all(is_dynamic(one) or _is_null(one) for one in (truthy, falsy)):
+        return made("when", pl.Unknown(), parts)
     if kind_of(dtype) is None:
         return None
     return made("when", dtype, [predicate, *all_as([truthy, falsy], dtype)])
@@ -329,7 +333,7 @@ def _log(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     logs = [
         made("function", dtype, [as_dtype(one, dtype)], "log") for one in (value, base)
     ]
-    if is_dynamic(base) and base.options[0] == _E:
+    if base.operation == "dynamic" and base.options[0] == _E:
         return logs[0]
     return made("quotient", dtype, logs)
 
@@ -354,7 +358,7 @@ def _pow(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     kind = kind_of(dtype)
     if is_dynamic(base) or base.dtype != dtype or kind is None or not is_number(dtype):
         return None
-    value = exponent.options[0] if is_dynamic(exponent) or exponent.is_constant else None
+    value = exponent.options[0] if exponent.operation in ("dynamic", "constant") else None
     if value == 1:
         return base
     if value in _REPEATED:

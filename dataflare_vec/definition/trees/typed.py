@@ -13,7 +13,7 @@ from dataflare_vec.definition.trees.kinds import kind_of
 from dataflare_vec.definition.trees.nodes import Node, Source
 from dataflare_vec.definition.trees.reading import UNKNOWN, parts_of
 from dataflare_vec.definition.trees.rules import RULES
-from dataflare_vec.definition.trees.values import constant, dynamic
+from dataflare_vec.definition.trees.values import as_dtype, constant, dynamic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,8 @@ class Typing:
         self._nodes: dict[str, Node | None] = {}
 
     def _dtypes_of(self, parts: Mapping[str, Read]) -> dict[str, Any]:
-        frame = pl.LazyFrame(schema=self._schema)
+        # Computed, of no rows: of a literal divided by a Float32 a plan says another dtype than comes out.
+        frame = pl.DataFrame(schema=self._schema)
         asked = [text for text, part in parts.items() if part.operation not in ("column", "dynamic")]
         try:
             found = self._ask(frame, asked)
@@ -57,11 +58,17 @@ class Typing:
                 found[text] = self._schema[part.options]
         return found
 
-    def _ask(self, frame: pl.LazyFrame, texts: Sequence[str]) -> dict[str, Any]:
+    def _ask(self, frame: pl.DataFrame, texts: Sequence[str]) -> dict[str, Any]:
         if not texts:
             return {}
         columns = [self._expressions[text].alias(str(i)) for i, text in enumerate(texts)]
-        return dict(zip(texts, frame.select(columns).collect_schema().dtypes(), strict=True))
+        return dict(zip(texts, frame.select(columns).dtypes, strict=True))
+
+    def result(self, read: Read) -> Node | None:
+        """Return the node of an expression in the dtype that it has by itself; None as of `node`."""
+        node = self.node(read)
+        dtype = self._dtypes.get(read.text)
+        return node if node is None or dtype is None else as_dtype(node, dtype)
 
     def node(self, read: Read) -> Node | None:
         """Return the node of an expression; None if its dtype isn't one that loops compute with.
@@ -91,6 +98,8 @@ class Typing:
 
     def _column(self, read: Read, dtype: Any) -> Node | None:
         """Return a column of the data, or what Polars computes."""
+        if self._adapts(read):
+            return None
         if kind_of(dtype) is None and dtype.base_type() is not pl.Null:
             return None
         if read.operation != "column" and not self.is_by_rows(read):
@@ -106,6 +115,15 @@ class Typing:
         except Exception:  # whatever Polars raises, it doesn't say yes
             return False
 
+    def _adapts(self, read: Read) -> bool:
+        """Whether a value is made of literals that have no dtype, so that it takes that of what it meets."""
+        if read.operation == "dynamic":
+            return True
+        dtype = self._dtypes.get(read.text)
+        if not read.parts or read.operation == "cast" or dtype == pl.Boolean:
+            return dtype is not None and dtype == pl.Null
+        return all(map(self._adapts, read.parts[1:] if read.operation == "when" else read.parts))
+
     def _reads_columns(self, read: Read) -> bool:
         return any(part.operation in ("column", UNKNOWN) for part in parts_of(read))
 
@@ -113,8 +131,9 @@ class Typing:
         """Return the value of what reads no column."""
         if dtype.base_type() is pl.Null:
             return Node("null", pl.Null())
-        if kind_of(dtype) is None:
-            return None
+        parts = {part.operation for part in parts_of(read)}
+        if kind_of(dtype) is None or ("dynamic" in parts and read.operation != "cast"):
+            return None  # what Polars makes of literals without a dtype depends on what they meet
         try:
             found = pl.select(self._expressions[read.text]).to_series()
         except pl.exceptions.PolarsError:

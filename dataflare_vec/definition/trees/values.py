@@ -1,4 +1,4 @@
-"""Values in a dtype: conversions that Polars makes silently, and literals that take the dtype of what they meet."""
+"""Values in a dtype: silent conversions, and literals that take the dtype of what they meet."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from dataflare_vec.definition.trees.kinds import BOOL, is_number, kind_of
 from dataflare_vec.definition.trees.nodes import Node
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dataflare_vec.definition.trees.kinds import Kind
 
 #: Integers that a Float32 holds exactly.
@@ -31,8 +33,17 @@ def constant(value: Any, dtype: Any) -> Node:
 
 
 def is_dynamic(node: Node) -> bool:
-    """Whether it is a literal without a dtype."""
-    return node.operation == "dynamic"
+    """Whether it takes the dtype of what it meets: a literal without one, or a choice of such."""
+    return bool(node.dtype.base_type() is pl.Unknown)
+
+
+def literals_in(node: Node) -> Iterator[float]:
+    """Yield the literals that a value without a dtype is one of."""
+    if node.operation == "dynamic":
+        yield node.options[0]
+    else:
+        for argument in node.arguments[1:]:  # of a choice, whose condition is the first
+            yield from literals_in(argument)
 
 
 def as_dtype(node: Node, dtype: Any) -> Node | None:
@@ -40,8 +51,13 @@ def as_dtype(node: Node, dtype: Any) -> Node | None:
 
     Nothing fails: a number becomes the nearest one there is, as Rust's ``as`` makes it.
     """
-    if is_dynamic(node):
+    if node.operation == "dynamic":
         return _literal(node.options[0], dtype)
+    if is_dynamic(node):
+        condition, *choices = node.arguments
+        chosen = [as_dtype(choice, dtype) for choice in choices]
+        there = [one for one in chosen if one is not None]
+        return Node("when", dtype, (condition, *there)) if len(there) == len(chosen) else None
     if node.dtype == dtype:
         return node
     if node.dtype.base_type() is pl.Null:
@@ -56,6 +72,15 @@ def as_dtype(node: Node, dtype: Any) -> Node | None:
     if not fits(source, target) or not (is_number(node.dtype) or source == BOOL):
         return None
     return Node("convert", dtype, (node,))
+
+
+def has_room(node: Node, dtype: Any) -> bool:
+    """Whether the literals that a value without a dtype is one of are integers that a dtype holds."""
+    kind = kind_of(dtype)
+    if kind is None or not kind.is_integer:
+        return True
+    low, high = kind.range
+    return all(isinstance(value, float) or low <= value <= high for value in literals_in(node))
 
 
 def fits(source: Kind, target: Kind) -> bool:
@@ -90,7 +115,8 @@ def common(left: Node, right: Node) -> Any:
         return None
     for one, other in ((left, right), (right, left)):
         if is_dynamic(one):
-            return _beside(one.options[0], other.dtype)
+            found = {_beside(value, other.dtype) for value in literals_in(one)}
+            return found.pop() if len(found) == 1 else None
         if one.dtype.base_type() is pl.Null:
             return other.dtype if kind_of(other.dtype) is not None else None
     if left.dtype == right.dtype:

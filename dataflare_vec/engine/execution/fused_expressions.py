@@ -104,10 +104,10 @@ class _Typed:
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
         schema = {name: one.dtype for name, one in zip(self.names, series, strict=True)}
-        asked = pl.LazyFrame(schema=schema).select(
+        found = pl.DataFrame(schema=schema).select(
             expression.alias(name) for name, expression in self.expressions.items()
         )
-        dtype = pl.Struct(asked.collect_schema())
+        dtype = pl.Struct(found.schema)
         return pl.Series([None] * len(series[0]), dtype=dtype)
 
 
@@ -122,7 +122,7 @@ class _Compute:
         self.runtime = runtime
         self.fewest_rows = fewest_rows
         self._fusing = fusing
-        self._known: dict[tuple[Any, ...], _Loop] = {}
+        self._known: dict[tuple[Any, ...], Loop] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Compute, (self._fusing, self.names, self.runtime, self.fewest_rows)
@@ -144,30 +144,43 @@ class _Compute:
             if loop.fusion.step is not None:
                 try:
                     return loop(frame)
-                except DataFlareError as error:  # Polars says what is wrong, in its own words
+                except (DataFlareError, pl.exceptions.PolarsError) as error:
+                    # Polars says what is wrong, if anything is: what it computes here a part of may be of
+                    # another dtype in the whole.
                     _log.debug("expressions are left to Polars: %s", error)
         return self._by_polars(frame).get_columns()
 
     def _by_polars(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.select(expression.alias(name) for name, expression in self.expressions.items())
 
-    def _loop(self, frame: pl.DataFrame) -> _Loop:
+    def _loop(self, frame: pl.DataFrame) -> Loop:
         key = tuple(frame.dtypes)
         loop = self._known.get(key)
         if loop is None:
-            loop = self._known[key] = _Loop(self._fusing.over(frame.schema), self)
+            fusion = self._fusing.over(frame.schema)
+            loop = self._known[key] = Loop(fusion, list(self.expressions), self.runtime)
         return loop
 
 
-class _Loop:
-    """A compiled loop and its surroundings, for columns of some dtypes."""
+class Loop:
+    """A compiled loop and its surroundings, for columns of some dtypes.
 
-    def __init__(self, fusion: Fusion, of: _Compute) -> None:
+    Parameters
+    ----------
+    fusion
+        What is compiled, and what Polars computes.
+    names
+        The columns that are to come back, in order.
+    runtime
+        The surroundings.
+    """
+
+    def __init__(self, fusion: Fusion, names: Sequence[str], runtime: Runtime) -> None:
         self.fusion = fusion
-        self._order = list(of.expressions)
+        self._names = names
         self._plan = RepeatedPlan()
         if fusion.step is not None:
-            self._request = Request((fusion.step,), of.runtime, keep=False)
+            self._request = Request((fusion.step,), runtime, keep=False)
 
     def __call__(self, frame: pl.DataFrame) -> list[pl.Series]:
         """Return the columns of all expressions, in their order."""
@@ -181,7 +194,7 @@ class _Loop:
             given = frame.with_columns(one for one in found if one.name in inner)
         outcome = self._run(given)
         beside.update((one.name, one) for one in outcome.series)
-        return [_spread(beside[name], frame.height) for name in self._order]
+        return [_spread(beside[name], frame.height) for name in self._names]
 
     def _run(self, frame: pl.DataFrame) -> Outcome:
         if frame.height <= _WHOLE_FRAME:

@@ -81,7 +81,7 @@ class Fusing:
     def over(self, schema: Mapping[str, Any]) -> Fusion:
         """Return how they are computed over columns of some dtypes."""
         typing = Typing(self._reading, schema, list(self._reads.values()))
-        nodes = {name: typing.node(read) for name, read in self._reads.items()}
+        nodes = {name: typing.result(read) for name, read in self._reads.items()}
         there = {
             name: node
             for name, node in nodes.items()
