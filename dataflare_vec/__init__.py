@@ -219,6 +219,7 @@ __all__ = [
     "expr",
     "expression",
     "filter",
+    "fuse",
     "plot_trace",
     "plugin",
     "plugins",
@@ -256,7 +257,6 @@ def __dir__() -> list[str]:
 
 
 def _compile_ahead(plugin: Any, schema: Any) -> dict[str, Any]:
-    from dataflare_vec.api.fuse import fuse
     from dataflare_vec.api.precompile import compile_ahead
 
     return compile_ahead(plugin, schema)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from hypothesis import strategies as st
@@ -22,9 +22,11 @@ _doubles = st.sampled_from(_FLOATS_NEXT_TO_SOMETHING) | st.floats(-1000, 1000)
 _singles = st.sampled_from(_FLOATS_NEXT_TO_SOMETHING[:-6]) | st.floats(-1000, 1000, width=32)
 
 
-def _integers(dtype: pl.DataType) -> st.SearchStrategy[int]:
+def _integers(dtype: Any) -> st.SearchStrategy[int]:
     low, high = pl.select(dtype.min().alias("low"), dtype.max().alias("high")).row(0)
-    few = [value for value in (low, low + 1, -7, -1, 0, 1, 2, 10, 100, high - 1, high) if low <= value <= high]
+    few = [
+        value for value in (low, low + 1, -7, -1, 0, 1, 2, 10, 100, high - 1, high) if low <= value <= high
+    ]
     return st.sampled_from(few) | st.integers(low, high)
 
 
@@ -126,20 +128,21 @@ _LOGIC: list[Callable[[pl.Expr, pl.Expr], pl.Expr]] = [
 def numbers(draw: DrawFn, /, depth: int) -> pl.Expr:
     """Draw an expression of numbers."""
     if depth == 0:
-        return draw(_leaves)
+        leaf: pl.Expr = draw(_leaves)
+        return leaf
     inner = numbers(depth - 1)
     kind = draw(st.sampled_from(["two", "two", "two", "one", "when", "cast", "truth"]))
     if kind == "two":
-        return draw(st.sampled_from(_OF_TWO))(draw(inner), draw(inner))
+        combine: Callable[[pl.Expr, pl.Expr], pl.Expr] = draw(st.sampled_from(_OF_TWO))
+        return combine(draw(inner), draw(inner))
     if kind == "one":
-        return draw(st.sampled_from(_OF_ONE))(draw(inner))
+        change: Callable[[pl.Expr], pl.Expr] = draw(st.sampled_from(_OF_ONE))
+        return change(draw(inner))
     if kind == "when":
         otherwise = draw(st.none() | inner)
         return pl.when(draw(booleans(depth - 1))).then(draw(inner)).otherwise(otherwise)
     dtype = draw(st.sampled_from([*INTEGERS, *FLOATS]))
-    return (
-        draw(inner).cast(dtype, strict=False) if kind == "cast" else draw(booleans(depth - 1)).cast(dtype)
-    )
+    return draw(inner).cast(dtype, strict=False) if kind == "cast" else draw(booleans(depth - 1)).cast(dtype)
 
 
 @st.composite

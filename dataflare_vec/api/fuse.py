@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 @overload
 def fuse(expression: pl.Expr, /, *, manager: PluginManager | None = None) -> pl.Expr: ...
 @overload
-def fuse(
-    *expressions: pl.Expr, manager: PluginManager | None = None, **named: pl.Expr
-) -> list[pl.Expr]: ...
+def fuse(*expressions: pl.Expr, manager: PluginManager | None = None, **named: pl.Expr) -> list[pl.Expr]: ...
 def fuse(*expressions: Any, manager: PluginManager | None = None, **named: Any) -> Any:
     """Return Polars expressions that are computed together, each of them as Polars would.
 
@@ -51,11 +49,12 @@ def fuse(*expressions: Any, manager: PluginManager | None = None, **named: Any) 
     Notes
     -----
     Values, nulls, dtypes and errors are Polars'. So is arithmetic to the last bit; of logarithms, angles and
-    the like the last bits may differ, as this library's own are used, whose errors are bounded. Compiled are
-    arithmetic, comparisons and logic, ``when``, casts between numbers, ``is_null`` and ``is_nan``, ``is_between``,
-    ``fill_null``, ``fill_nan``, ``coalesce``, ``clip``, ``abs``, ``sign``, rounding, roots, powers, exponential
-    and trigonometric functions, and ``min_horizontal`` and its like, of numbers and Booleans; differences and
-    sums of instants and durations.
+    the like the last bits may differ, as this library's own are used, whose errors are bounded.
+
+    Compiled are arithmetic, comparisons and logic, ``when``, casts between numbers, ``is_null``, ``is_nan``,
+    ``is_between``, ``fill_null``, ``fill_nan``, ``coalesce``, ``clip``, ``abs``, ``sign``, rounding, roots,
+    powers, exponential and trigonometric functions, and ``min_horizontal`` and its like, of numbers and
+    Booleans; differences and sums of instants and durations.
 
     A frame of fewer than some thousand rows is Polars' as a whole.
 

@@ -35,7 +35,7 @@ def test_results_are_those_of_polars(df, drawn):
     try:
         found = loop(df)
     except pl.exceptions.PolarsError:  # of a part that Polars is to compute, and can't by itself
-        assume(False)  # noqa: FBT003
+        assume(False)
     for ours in found:
         theirs = df.select(expressions[ours.name].alias("x")).to_series()
         if len(theirs) != len(df):  # a literal

@@ -30,8 +30,8 @@ from dataflare_vec.compiler.cache.watches import Watches
 from dataflare_vec.definition.plugin import Form, Plugin, plain
 from dataflare_vec.definition.tables.frozen import FEW, Frozen, frozen, is_container
 from dataflare_vec.definition.tables.kinds import NotATable
-from dataflare_vec.definition.trees.evaluate import Evaluate
 from dataflare_vec.definition.text_subclasses import is_plain, shown_by
+from dataflare_vec.definition.trees.evaluate import Evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

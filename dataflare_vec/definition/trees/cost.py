@@ -35,7 +35,6 @@ def pays(nodes: Sequence[Node]) -> bool:
     return sum(map(passes, nodes)) >= _ENOUGH
 
 
-
 def may_pay(reads: Iterable[Read]) -> bool:
     """Whether to look at expressions at all, before the dtypes of their columns are known."""
     operations = [part.operation for read in reads for part in parts_of(read)]

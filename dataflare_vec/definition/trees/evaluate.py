@@ -46,7 +46,7 @@ def function_of(tree: Tree) -> Callable[..., Any]:
     count = len(tree.columns) + len(tree.constants)
     names = ", ".join(f"v{i}" for i in range(count))
     scope: dict[str, Any] = {"evaluate": Evaluate(tree), "__name__": __name__}
-    exec(f"def expression({names}):\n    return evaluate({names})\n", scope)  # noqa: S102  # of numbers alone
+    exec(f"def expression({names}):\n    return evaluate({names})\n", scope)  # of numbers alone
     function: Callable[..., Any] = scope["expression"]
     function.__defaults__ = tuple(map(zero_of, tree.constants))
     return function

@@ -108,7 +108,7 @@ class Planted(NamedTuple):
 
 
 def plant(outputs: Sequence[Node]) -> Planted:
-    """Number the columns and constants of what is to be computed in one loop."""
+    """Return what is to be computed in one loop, its columns and constants numbered."""
     sources: dict[Source, tuple[int, Any]] = {}
     values: list[Any] = []
     dtypes: list[Any] = []

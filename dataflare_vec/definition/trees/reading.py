@@ -132,7 +132,7 @@ def _column(content: Any) -> Any:
 
 
 def _literal(content: Any) -> Any:
-    """A literal whose dtype depends on what it meets has its value here; another is Polars' to tell."""
+    """Read a literal: of one whose dtype depends on what it meets the value; another's is Polars' to tell."""
     ((kind, value),) = content.items()
     if kind != "Dyn":
         return ("literal", (), None) if kind == "Scalar" else None
@@ -153,7 +153,7 @@ def _ternary(content: Any) -> Any:
 
 
 def _function(content: Any) -> Any:
-    """A function by its name, with the name of its family before it, and its settings."""
+    """Read a function: its name, with that of its family before it, and its settings."""
     name, options = content["function"], None
     names = []
     while isinstance(name, dict):
@@ -170,7 +170,9 @@ def _function(content: Any) -> Any:
     return ".".join(names), tuple(content["input"]), options
 
 
-_FAMILIES = frozenset({"Boolean", "Trigonometry", "TemporalExpr", "StringExpr", "StructExpr", "Pow", "Bitwise"})
+_FAMILIES = frozenset(
+    {"Boolean", "Trigonometry", "TemporalExpr", "StringExpr", "StructExpr", "Pow", "Bitwise"}
+)
 _READERS = {
     "Column": _column,
     "Literal": _literal,

@@ -1,7 +1,7 @@
 """What Polars' operations compute, as typed nodes: one rule for each.
 
 A rule gets an operation as it was read, the dtype that Polars gives its result, and its parts as nodes. It
-returns a node that computes the same bits, with each conversion written out, or None: then Polars computes it.
+returns a node that computes the same bits, with each conversion written out; None leaves it to Polars.
 """
 
 from __future__ import annotations
@@ -125,10 +125,12 @@ def _comparison(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     return made(_COMPARISONS[read.operation], dtype, all_as(parts, compared))
 
 
+_BOUNDS = {"Both": ("ge", "le"), "Left": ("ge", "lt"), "Right": ("gt", "le"), "None": ("gt", "lt")}
+
+
 @rule("Boolean.IsBetween")
 def _is_between(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
-    closed = dict(read.options).get("closed")
-    names = {"Both": ("ge", "le"), "Left": ("ge", "lt"), "Right": ("gt", "le"), "None": ("gt", "lt")}.get(closed)
+    names = _BOUNDS.get(dict(read.options)["closed"])
     if names is None:
         return None
     value, *bounds = parts
@@ -165,7 +167,9 @@ def _not(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     kind = kind_of(dtype)
     if is_dynamic(part) or part.dtype != dtype or kind is None or kind.is_float:
         return None
-    return made("not" if kind == BOOL else "bit_not", dtype, parts) if kind == BOOL or is_number(dtype) else None
+    return (
+        made("not" if kind == BOOL else "bit_not", dtype, parts) if kind == BOOL or is_number(dtype) else None
+    )
 
 
 @rule("Boolean.AnyHorizontal", "Boolean.AllHorizontal")
@@ -193,7 +197,12 @@ def _of_float(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     if kind is None or not kind.is_float:
         return None
     name = read.operation.removeprefix("Boolean.")
-    names = {"IsNan": "is_nan", "IsNotNan": "is_not_nan", "IsFinite": "is_finite", "IsInfinite": "is_infinite"}
+    names = {
+        "IsNan": "is_nan",
+        "IsNotNan": "is_not_nan",
+        "IsFinite": "is_finite",
+        "IsInfinite": "is_infinite",
+    }
     return made(names[name], dtype, parts)
 
 
@@ -330,9 +339,7 @@ def _log(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     kind = kind_of(dtype)
     if is_dynamic(value) or not is_number(value.dtype) or kind is None or not kind.is_float:
         return None
-    logs = [
-        made("function", dtype, [as_dtype(one, dtype)], "log") for one in (value, base)
-    ]
+    logs = [made("function", dtype, [as_dtype(one, dtype)], "log") for one in (value, base)]
     if base.operation == "dynamic" and base.options[0] == _E:
         return logs[0]
     return made("quotient", dtype, logs)

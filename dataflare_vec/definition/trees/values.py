@@ -144,7 +144,7 @@ def _beside(value: float, dtype: Any) -> Any:
 def _supertype(left: Any, right: Any) -> Any:
     frame = pl.LazyFrame(schema={"left": left, "right": right})
     try:
-        chosen = frame.select(pl.when(True).then("left").otherwise("right"))  # noqa: FBT003
+        chosen = frame.select(pl.when(True).then("left").otherwise("right"))
         return chosen.collect_schema().dtypes()[0]
     except pl.exceptions.PolarsError:
         return None

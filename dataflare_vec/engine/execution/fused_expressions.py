@@ -88,7 +88,7 @@ def _fused(fusing: Fusing, runtime: Runtime, fewest_rows: int) -> pl.Expr:
     """Return expressions that see rows one by one as one that stands for a column for each of them."""
     expressions = fusing.expressions
     roots = list(dict.fromkeys(name for one in expressions.values() for name in root_names(one) or ()))
-    compute = _Compute(fusing, roots, runtime.unseen(), fewest_rows)
+    compute = _Compute(fusing, roots, runtime, fewest_rows)
     sources = [exactly(name) for name in roots]
     dtype = pl.dtype_of(pl.map_batches(sources, _Typed(expressions, roots), None, is_elementwise=True))
     together = pl.map_batches(sources, compute, dtype, is_elementwise=True)
@@ -114,9 +114,7 @@ class _Typed:
 class _Compute:
     """What Polars calls for expressions, from its own threads, several at once. An object can be pickled."""
 
-    def __init__(
-        self, fusing: Fusing, names: Sequence[str], runtime: Runtime, fewest_rows: int
-    ) -> None:
+    def __init__(self, fusing: Fusing, names: Sequence[str], runtime: Runtime, fewest_rows: int) -> None:
         self.expressions = fusing.expressions
         self.names = names
         self.runtime = runtime
@@ -158,7 +156,7 @@ class _Compute:
         loop = self._known.get(key)
         if loop is None:
             fusion = self._fusing.over(frame.schema)
-            loop = self._known[key] = Loop(fusion, list(self.expressions), self.runtime)
+            loop = self._known[key] = Loop(fusion, list(self.expressions), self.runtime.unseen())
         return loop
 
 

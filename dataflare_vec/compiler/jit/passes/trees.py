@@ -21,7 +21,13 @@ from dataflare_vec.definition.trees.nodes import may_be_null
 if TYPE_CHECKING:
     from llvmlite import ir
 
-    from dataflare_vec.compiler.jit.types.numba_types import Builder, Context, Signature, TypingContext, Values
+    from dataflare_vec.compiler.jit.types.numba_types import (
+        Builder,
+        Context,
+        Signature,
+        TypingContext,
+        Values,
+    )
     from dataflare_vec.definition.trees.nodes import Node, Tree
 
 
@@ -123,11 +129,13 @@ def _column(context: Context, builder: Builder, ty: types.Type, value: Any, dtyp
     if not isinstance(ty, types.Optional):
         return Maybe(_fitted(context, builder, ty, value, dtype))
     optional = context.make_helper(builder, ty, value=value)
-    return Maybe(_fitted(context, builder, ty.type, optional.data, dtype), cgutils.as_bool_bit(builder, optional.valid))
+    return Maybe(
+        _fitted(context, builder, ty.type, optional.data, dtype), cgutils.as_bool_bit(builder, optional.valid)
+    )
 
 
 def _fitted(context: Context, builder: Builder, ty: types.Type, value: Any, dtype: Any) -> ir.Value:
-    """Return an argument as a value of its dtype: a constant comes in 64 bits, an integer without sign in 128."""
+    """Return an argument, which may come in more bits, as a value of its dtype."""
     kind = kind_of(dtype)
     assert kind is not None
     wanted = llvm_type(kind)

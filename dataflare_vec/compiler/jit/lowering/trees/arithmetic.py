@@ -153,7 +153,7 @@ def _sign(emit: Emitter, node: Node) -> Maybe:
 
 @operation("power")
 def _power(emit: Emitter, node: Node) -> Maybe:
-    """A small whole power: Polars multiplies again and again."""
+    """Raise to a small whole power, as Polars does: multiply again and again."""
     (value,), valid = emit.all_of(node)
     multiply = emit.builder.fmul if emit.kind(node).is_float else emit.builder.mul
     found = value
@@ -164,7 +164,7 @@ def _power(emit: Emitter, node: Node) -> Maybe:
 
 @operation("sum_horizontal")
 def _sum_horizontal(emit: Emitter, node: Node) -> Maybe:
-    """A null counts as zero."""
+    """Add what is there."""
     is_float = emit.kind(node).is_float
     found = None
     for argument in node.arguments:
@@ -176,5 +176,3 @@ def _sum_horizontal(emit: Emitter, node: Node) -> Maybe:
             found = emit.builder.fadd(found, value) if is_float else emit.builder.add(found, value)
     assert found is not None
     return Maybe(found)
-
-

@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 @operation("when")
 def _when(emit: Emitter, node: Node) -> Maybe:
-    """A condition that is null isn't met."""
+    """Choose by a condition, which isn't met where it is null."""
     condition, truthy, falsy = map(emit, node.arguments)
     met = emit.both(condition.valid, condition.value)
-    return Maybe(emit.choose(met, truthy.value, falsy.value), _choose_bit(emit, met, truthy.valid, falsy.valid))
+    valid = _choose_bit(emit, met, truthy.valid, falsy.valid)
+    return Maybe(emit.choose(met, truthy.value, falsy.value), valid)
 
 
 def _choose_bit(emit: Emitter, met: ir.Value, then: ir.Value, otherwise: ir.Value) -> ir.Value:
-    return emit.either(emit.both(met, then), emit.both(emit.neither(met), otherwise)) if (
-        then is not otherwise
-    ) else then
+    if then is otherwise:
+        return then
+    return emit.either(emit.both(met, then), emit.both(emit.neither(met), otherwise))
 
 
 @operation("coalesce")
@@ -37,9 +38,7 @@ def _coalesce(emit: Emitter, node: Node) -> Maybe:
     found = emit(node.arguments[-1])
     for argument in reversed(node.arguments[:-1]):
         one = emit(argument)
-        found = Maybe(
-            emit.choose(one.valid, one.value, found.value), emit.either(one.valid, found.valid)
-        )
+        found = Maybe(emit.choose(one.valid, one.value, found.value), emit.either(one.valid, found.valid))
     return found
 
 
@@ -57,7 +56,9 @@ def _clip(emit: Emitter, node: Node) -> Maybe:
         if is_float:
             bit = builder.fcmp_ordered(sign, value.value, bound.value)
         else:
-            bit = (builder.icmp_signed if is_signed else builder.icmp_unsigned)(sign, value.value, bound.value)
+            bit = (builder.icmp_signed if is_signed else builder.icmp_unsigned)(
+                sign, value.value, bound.value
+            )
         return emit.both(bit, bound.valid)
 
     least = left.pop(0) if has_min else None
@@ -70,7 +71,7 @@ def _clip(emit: Emitter, node: Node) -> Maybe:
 
 @operation("min_horizontal", "max_horizontal")
 def _least(emit: Emitter, node: Node) -> Maybe:
-    """A null is passed over, and so is NaN where there is another value."""
+    """Return the least or the greatest of what is there."""
     is_min = node.operation == "min_horizontal"
     first, *others = map(emit, node.arguments)
     for one in others:

@@ -60,7 +60,7 @@ def _missing(emit: Emitter, node: Node) -> Maybe:
 
 @operation("and", "or")
 def _logic(emit: Emitter, node: Node) -> Maybe:
-    """A null may be either: the result is known where it doesn't matter which."""
+    """Tell what is known of nulls, which may be either."""
     left, right = map(emit, node.arguments)
     decides = emit.neither if node.operation == "and" else lambda bit: bit
     decided = emit.either(*(emit.both(one.valid, decides(one.value)) for one in (left, right)))
@@ -118,12 +118,10 @@ def _is_finite(emit: Emitter, node: Node) -> Maybe:
 
 @operation("is_not_zero")
 def _is_not_zero(emit: Emitter, node: Node) -> Maybe:
-    """A number as a Boolean."""
+    """Return a number as a Boolean."""
     value, valid = emit(node.arguments[0])
     kind = kind_of(node.arguments[0].dtype)
     assert kind is not None
     if kind.is_float:
         return Maybe(emit.builder.fcmp_unordered("!=", value, value.type(0.0)), valid)
     return Maybe(emit.builder.icmp_unsigned("!=", value, value.type(0)), valid)
-
-

@@ -87,14 +87,14 @@ class Emitter:
 
     def __call__(self, node: Node) -> Maybe:
         """Return the value of a node."""
-        found = self._done.get(node)
-        if found is None:
-            found = self._done[node] = self._emit(node)
-        return found
+        if node not in self._done:
+            self._done[node] = self._emit(node)
+        return self._done[node]
 
     def _emit(self, node: Node) -> Maybe:
         if node.operation == "column":
-            return self._columns[node.options[0]]
+            column: Maybe = self._columns[node.options[0]]
+            return column
         if node.operation == "constant":
             return Maybe(self._constants[node.options[0]])
         if node.operation == "null":

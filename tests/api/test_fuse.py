@@ -1,0 +1,187 @@
+"""`dfv.fuse`: what it returns, where it can be used, and that nobody sees it but by the time that it takes."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+import dataflare_vec as dfv
+
+ROWS = 10_000
+ENGINES = ["in-memory", "streaming"]
+
+gross, tax, cost, pieces = map(pl.col, ("gross", "tax", "cost", "pieces"))
+net = gross - tax
+FOUR = {
+    "net": net,
+    "margin": (net - cost) / gross,
+    "rate": pl.when(pieces > 10).then((cost / gross).clip(0, 1)).otherwise(0.5),
+    "score": ((gross + 1) * cost).sqrt(),
+}
+WHICH = (gross > 20) & (tax < 9) & (net > cost) & (pieces != 7)
+
+
+@pytest.fixture(scope="module")
+def df():
+    random = np.random.default_rng(7)
+    columns = {
+        "gross": random.random(ROWS) * 100,
+        "tax": random.random(ROWS) * 10,
+        "cost": random.random(ROWS) * 50,
+        "pieces": random.integers(-5, 50, ROWS),
+        "key": random.integers(0, 5, ROWS),
+        "text": random.choice(["a", "bb", "ccc"], ROWS),
+    }
+    return pl.DataFrame(columns).with_columns(tax=pl.when(tax > 1).then(tax))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(caplog):
+    """Fail where a loop was made and Polars had to compute all the same."""
+    caplog.set_level(logging.DEBUG, logger="dataflare_vec")
+    yield
+    assert "left to Polars" not in caplog.text
+
+
+def is_compiled(expression: pl.Expr) -> bool:
+    return "python_udf" in str(expression)
+
+
+def test_columns_are_added(df):
+    assert_frame_equal(df.with_columns(dfv.fuse(**FOUR)), df.with_columns(**FOUR), check_exact=True)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_of_a_lazy_frame(df, engine):
+    ours = df.lazy().with_columns(dfv.fuse(**FOUR)).collect(engine=engine)
+    assert_frame_equal(ours, df.with_columns(**FOUR), check_exact=True)
+
+
+def test_the_schema_is_known(df):
+    query = df.lazy().with_columns(dfv.fuse(**FOUR, whole=(pieces + 1) // 7 % 3))
+    assert query.collect_schema() == df.with_columns(**FOUR, whole=(pieces + 1) // 7 % 3).schema
+
+
+def test_rows_are_kept(df):
+    assert_frame_equal(df.filter(dfv.fuse(WHICH)), df.filter(WHICH))
+
+
+def test_one_expression_is_one(df):
+    one = dfv.fuse(FOUR["rate"].alias("rate"))
+    assert isinstance(one, pl.Expr)
+    assert df.select(one * 2).to_series().equals(df.select(FOUR["rate"].alias("rate") * 2).to_series())
+
+
+def test_several_are_a_list(df):
+    several = dfv.fuse(FOUR["rate"].alias("rate"), net=net, text=pl.col("text").str.len_chars())
+    assert isinstance(several, list)
+    assert df.select(several).columns == ["rate", "net", "text"]
+
+
+@pytest.mark.parametrize("method", ["sum", "mean", "min", "max", "std", "var"])
+def test_aggregations_are_those_of_polars(df, method):
+    expressions = [getattr(one, method)().alias(name) for name, one in FOUR.items()]
+    fused = dfv.fuse(*expressions)
+    assert all(map(is_compiled, fused))
+    assert_frame_equal(df.select(fused), df.select(expressions), check_exact=True)
+    by_key = [df.lazy().group_by("key").agg(some).sort("key") for some in (fused, expressions)]
+    assert_frame_equal(*[query.collect() for query in by_key])
+
+
+def test_order_is_kept(df):
+    mixed = [
+        FOUR["net"].alias("a"), pl.col("text").alias("b"), FOUR["rate"].sum().alias("c"),
+        pl.len().alias("d"), FOUR["margin"].alias("e"), FOUR["score"].alias("f"),
+    ]  # fmt: skip
+    assert_frame_equal(df.select(dfv.fuse(*mixed)), df.select(mixed), check_exact=True)
+
+
+def test_what_is_not_known_is_computed_by_polars(df):
+    mixed = {
+        "words": pl.col("text").str.replace_all("c", "d").str.len_chars() * pieces + 3 - pieces,
+        "plain": pl.col("text").str.to_uppercase(),
+        "window": gross.mean().over("key"),
+        "all": net - net.mean(),
+    }
+    assert_frame_equal(df.with_columns(dfv.fuse(**FOUR, **mixed)), df.with_columns(**FOUR, **mixed))
+
+
+def test_several_columns_by_one_expression(df):
+    fused = df.select(dfv.fuse(pl.all().exclude("text") * 2, **FOUR))
+    assert_frame_equal(fused, df.select(pl.all().exclude("text") * 2, **FOUR), check_exact=True)
+
+
+def test_light_work_is_left_alone(df):
+    assert not is_compiled(dfv.fuse(gross + tax))
+    assert is_compiled(dfv.fuse((gross + tax) * cost / 3 - 1))
+
+
+def test_few_rows_are_left_alone(df, caplog):
+    few = df.head(100)
+    assert_frame_equal(few.with_columns(dfv.fuse(**FOUR)), few.with_columns(**FOUR), check_exact=True)
+    assert "`expressions`" not in caplog.text
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_of_no_rows_and_of_one(df, rows):
+    few = df.head(rows)
+    assert_frame_equal(few.with_columns(dfv.fuse(**FOUR)), few.with_columns(**FOUR), check_exact=True)
+
+
+def test_slices_and_chunks(df):
+    parts = pl.concat([df[3:5000], df[77:9000], df[9001:]], rechunk=False)
+    assert_frame_equal(parts.with_columns(dfv.fuse(**FOUR)), parts.with_columns(**FOUR), check_exact=True)
+
+
+def test_other_literals_are_not_compiled_again(df, caplog):
+    for least in (1, 2, 3):
+        limited = pl.when(pieces > least).then(net * least).otherwise(cost / 7 + least)
+        assert df.select(dfv.fuse(x=limited))["x"].equals(df.select(x=limited)["x"])
+    assert caplog.text.count("`expressions`: compiled") <= 1
+
+
+def test_a_pickled_query_is_computed(df):
+    query = pickle.loads(pickle.dumps(df.lazy().with_columns(dfv.fuse(**FOUR))))
+    assert_frame_equal(query.collect(), df.with_columns(**FOUR), check_exact=True)
+
+
+def test_a_manager_is_not_told(df):
+    with dfv.PluginManager() as manager:
+        df.with_columns(dfv.fuse(**FOUR, manager=manager))
+        assert manager.get_metrics("expressions") is None
+
+
+def test_expressions_are_asked_for():
+    with pytest.raises(dfv.ArgumentError, match=r"Polars expressions, got str; write `pl.col"):
+        dfv.fuse("gross", net)
+    with pytest.raises(dfv.ArgumentError, match="needs at least one"):
+        dfv.fuse()
+
+
+class TestErrors:
+    """What Polars refuses, it refuses in its own words."""
+
+    @pytest.fixture(autouse=True)
+    def nothing_is_left(self):
+        """Let Polars compute."""
+
+    def test_a_strict_cast_that_fails(self, df):
+        cast = (pieces * 1000 - 7).cast(pl.Int8) * 2 + 1
+        with pytest.raises(pl.exceptions.InvalidOperationError) as theirs:
+            df.select(x=cast)
+        with pytest.raises(pl.exceptions.InvalidOperationError) as ours:
+            df.select(dfv.fuse(x=cast))
+        assert str(theirs.value).splitlines()[0] in str(ours.value)
+
+    def test_a_column_that_is_not_there(self, df):
+        with pytest.raises(pl.exceptions.ColumnNotFoundError, match="missing"):
+            df.select(dfv.fuse(x=(pl.col("missing") + 1) * gross / 3))
+
+    def test_dtypes_that_do_not_fit(self, df):
+        with pytest.raises(pl.exceptions.PolarsError):
+            df.select(dfv.fuse(x=(pl.col("text") - 1) * gross / 3))
