@@ -98,8 +98,8 @@ class Typing:
 
     def _column(self, read: Read, dtype: Any) -> Node | None:
         """Return a column of the data, or what Polars computes."""
-        if self._adapts(read):
-            return None
+        if any(self._adapts(part) and part.parts for part in parts_of(read)):
+            return None  # what Polars makes of it depends on what it is in
         if kind_of(dtype) is None and dtype.base_type() is not pl.Null:
             return None
         if read.operation != "column" and not self.is_by_rows(read):
