@@ -74,6 +74,7 @@ class _NoPhysicalCodesError(Exception):
 
 
 def _parts(read: Any, dtype: Any, this: Part) -> Iterator[Part]:
+    import_compiler()
     from dataflare_vec.compiler.jit.lowering.nested.structs import StructColumn
     from dataflare_vec.compiler.jit.lowering.strings.column import CodeColumn
 
