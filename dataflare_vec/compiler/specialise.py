@@ -124,7 +124,7 @@ class _Inputs:
             elif any_text and isinstance(item.value, str):
                 self.inputs.append(Input(utf8_string, is_column=False, varies=True))
             else:
-                kind = constant_type(item.value if item.table is None else item.table)
+                kind = constant_type(item.value if item.table is None else item.table, any_text=any_text)
                 self.inputs.append(Input(kind, is_column=False))
         self.groups = [
             len(i.parameter.offsets) if isinstance(i, Column) else 1 for i in binding.items if not _follows(i)

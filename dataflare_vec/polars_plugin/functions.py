@@ -112,9 +112,10 @@ class BuiltFunction:
         return tuple(parameter for parameter in self.plugin.parameters if parameter.is_column)
 
     @property
-    def constants(self) -> tuple[Parameter, ...]:
-        """The parameters that are constants."""
-        return tuple(parameter for parameter in self.plugin.parameters if not parameter.is_column)
+    def constants(self) -> tuple[constants.Leaf, ...]:
+        """The values of all constants."""
+        others = (parameter for parameter in self.plugin.parameters if not parameter.is_column)
+        return tuple(leaf for parameter in others for leaf in constants.leaves_of(parameter))
 
 
 def registration(plugin: Plugin) -> dict[str, bool]:
@@ -149,7 +150,8 @@ def _reasons(plugin: Plugin) -> Iterator[str]:
     others = [parameter for parameter in plugin.parameters if not parameter.is_column]
     if not columns:
         yield "it reads no column"
-    if max(len(columns), len(others)) > MOST:
+    known = [leaf for one in others if constants.is_known(one.default) for leaf in constants.leaves_of(one)]
+    if max(len(columns), len(known)) > MOST:
         yield f"it has more than {MOST} columns or constants"
     for parameter in others:
         default = parameter.default

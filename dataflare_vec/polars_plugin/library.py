@@ -16,7 +16,7 @@ from dataflare_vec.definition.binding import Column, bind
 from dataflare_vec.engine.stages.expression import as_column
 from dataflare_vec.exceptions import ArgumentError, BindingError, BuildError, PluginNotFoundError
 from dataflare_vec.files.atomic_write import atomic_file
-from dataflare_vec.polars_plugin.constants import check_constant
+from dataflare_vec.polars_plugin.constants import check_constant, leaves
 from dataflare_vec.polars_plugin.functions import ON_ERROR, ON_ERROR_CHOICES, registration
 from dataflare_vec.polars_plugin.literals import literal_dtypes
 from dataflare_vec.polars_plugin.targets import TARGETS, this_machine
@@ -194,7 +194,7 @@ class PluginLibrary:
     def _bound(self, plugin: Plugin, given: Mapping[str, Any]) -> tuple[list[pl.Expr], dict[str, Any]]:
         """Return the columns, and the constants that aren't the default, by name."""
         sources: list[pl.Expr] = []
-        constants = {}
+        constants: dict[str, Any] = {}
         for item in bind(plugin, given).items:
             parameter = item.parameter
             if isinstance(item, Column) and item.offset:
@@ -205,7 +205,7 @@ class PluginLibrary:
                     raise BindingError(msg, plugin=plugin.name, parameter=parameter.name, got="an expression")
                 check_constant(plugin, parameter, item.value)
                 if parameter.name in given:
-                    constants[parameter.name] = item.value
+                    constants.update(leaves(parameter.name, item.value, parameter.default))
                 continue
             value = given.get(parameter.name, parameter.name)
             if isinstance(value, (str, pl.Expr)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataflare_vec.compiler.kernel import LoopVariant
-from dataflare_vec.polars_plugin.constants import kind_of, table_value
+from dataflare_vec.polars_plugin.constants import kind_of, leaves_of, table_value
 from dataflare_vec.polars_plugin.functions import NOTES, BuiltLoop
 from dataflare_vec.polars_plugin.raised import parts_of
 from dataflare_vec.polars_plugin.states import FINISH, MERGE
@@ -13,7 +13,7 @@ from dataflare_vec.polars_plugin.states import FINISH, MERGE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from dataflare_vec.definition.plugin import Parameter
+    from dataflare_vec.polars_plugin.constants import Leaf
     from dataflare_vec.polars_plugin.functions import BuiltFunction, BuiltSignature
     from dataflare_vec.polars_plugin.states import BuiltState
     from dataflare_vec.polars_plugin.targets import Target
@@ -71,10 +71,10 @@ def _function(function: BuiltFunction, target: Target) -> Iterator[str]:
     yield f"DFV_FUNCTION({name})"
 
 
-def _constant(parameter: Parameter) -> str:
-    bits, content, scale = table_value(parameter.default)
+def _constant(leaf: Leaf) -> str:
+    bits, content, scale = table_value(leaf.value)
     value = f"{{(int64_t)0x{bits % (1 << 64):x}u, {_bytes(content)}, {len(content)}}}"
-    return f"{{{_text(parameter.name)}, {kind_of(parameter).name}, {value}, {scale}}}"
+    return f"{{{_text(leaf.name)}, {kind_of(leaf.value).name}, {value}, {scale}}}"
 
 
 def _parameters(function: BuiltFunction) -> Iterator[tuple[int, int]]:
@@ -85,8 +85,9 @@ def _parameters(function: BuiltFunction) -> Iterator[tuple[int, int]]:
             yield from ((column, offset) for offset in parameter.offsets)
             column += 1
         else:
-            yield ~constant, 0
-            constant += 1
+            for _ in leaves_of(parameter):
+                yield ~constant, 0
+                constant += 1
 
 
 def _parts(signature: BuiltSignature, suffix: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.definition.plugin import Form
 from dataflare_vec.exceptions import ArgumentError
-from dataflare_vec.polars_plugin.constants import literal, type_name
+from dataflare_vec.polars_plugin.constants import kind_name, leaves_of, literal, type_name
 from dataflare_vec.polars_plugin.functions import ON_ERROR, registration
 from dataflare_vec.polars_plugin.literals import literal_dtypes
 
@@ -95,6 +95,46 @@ def _call(name: str, columns: list[_pl.Expr], constants: dict[str, Any], **how: 
     )
     return call.alias(name)
 '''
+
+
+_IMPORTED = "import decimal as _decimal\n"
+#: Of constants that the library has as several values, see `constants.leaves`.
+_VALUES = """
+
+def _values(name: str, value: Any, like: Any) -> dict[str, Any]:
+    msg = f"constant `{name}` must be like {like!r}, got {value!r}"
+    if isinstance(like, tuple):
+        if not isinstance(value, tuple) or len(value) != len(like):
+            raise TypeError(msg)
+        parts = (_values(f"{name}.{i}", value[i], like[i]) for i in range(len(like)))
+        return {key: one for part in parts for key, one in part.items()}
+    if isinstance(like, _datetime.tzinfo):
+        if str(value) != str(like):
+            raise ValueError(msg)
+        return {}
+    if isinstance(like, int) and like >= 1 << 63:
+        return {name: value - (1 << 64) if value >= 1 << 63 else value}
+    if isinstance(like, (_datetime.datetime, _datetime.time)) and (like.tzinfo or like.fold):
+        if type(value) is not type(like) or str(value.tzinfo) != str(like.tzinfo):
+            raise ValueError(msg)
+        return _moment(name, value)
+    if getattr(value, "fold", 0):
+        raise ValueError(msg)
+    return {name: value}
+
+
+def _moment(name: str, value: Any) -> dict[str, int]:
+    microsecond, fold = _datetime.timedelta(microseconds=1), value.fold
+    is_time = isinstance(value, _datetime.time)
+    shown = _datetime.datetime.combine(_datetime.date(1970, 1, 1), value) if is_time else value
+    wall = (shown.replace(tzinfo=None, fold=0) - _datetime.datetime(1970, 1, 1)) // microsecond
+    if is_time:
+        return {f"{name}.wall": wall, f"{name}.fold": fold}
+    offset = value.utcoffset()
+    utc = wall if offset is None else wall - offset // microsecond
+    parts = {"wall": wall, "utc": utc, "fold": fold, "aware": int(offset is not None)}
+    return {f"{name}.{part}": number for part, number in parts.items()}
+"""
 
 
 def check_names(name: str, version: str) -> None:
@@ -195,7 +235,12 @@ def module(
 ) -> str:
     """Return the Python of the package."""
     head = _HEAD.format(names=sorted(plugins), library=library, polars=_POLARS)
-    return "\n\n".join([head, *("\n".join(_function(plugins[one], schemas[one])) for one in plugins)])
+    functions = ["\n".join(_function(plugins[one], schemas[one])) for one in plugins]
+    if any("_values(" in one for one in functions):
+        head += _VALUES
+    if any("_zoneinfo." in one for one in functions):
+        head = head.replace(_IMPORTED, f"{_IMPORTED}import zoneinfo as _zoneinfo\n")
+    return "\n\n".join([head, *functions])
 
 
 def _function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -204,9 +249,7 @@ def _function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> Iterator[
     yield f"def {plugin.name}("
     yield from (f"    {one.name}: {'Rows' if len(one.offsets) > 1 else 'Column'}," for one in columns)
     yield "    *,"
-    yield from (
-        f"    {one.name}: {type_name(type(one.default))} = {literal(one.default)}," for one in constants
-    )
+    yield from (f"    {one.name}: {type_name(one.default)} = {literal(one.default)}," for one in constants)
     yield f'    {ON_ERROR}: Literal["raise", "null", "struct"] = "raise",'
     yield ") -> _pl.Expr:"
     yield from _docstring(_documentation(plugin, schemas))
@@ -215,11 +258,18 @@ def _function(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> Iterator[
     yield "        ["
     yield from (f"            {_expr(one, schemas)}," for one in columns)
     yield "        ],"
-    pairs = (f'"{name}": {name}' for name in [*(one.name for one in constants), ON_ERROR])
+    pairs = [*map(_pair, constants), f'"{ON_ERROR}": {ON_ERROR}']
     yield f"        {{{', '.join(pairs)}}},"
     yield from (f"        {name}={value}," for name, value in registration(plugin).items())
     yield "    )"
     yield ""
+
+
+def _pair(constant: Parameter) -> str:
+    """Return what makes keyword arguments of a constant."""
+    if [*leaves_of(constant)] == [(constant.name, constant.default)]:
+        return f'"{constant.name}": {constant.name}'
+    return f'**_values("{constant.name}", {constant.name}, {literal(constant.default)})'
 
 
 def _expr(column: Parameter, schemas: Sequence[Mapping[str, Any]]) -> str:
@@ -238,7 +288,7 @@ def _docstring(text: str) -> Iterator[str]:
 
 def _dtypes(schemas: Sequence[Mapping[str, Any]], parameter: str) -> str:
     found = literal_dtypes([schema[parameter] for schema in schemas])
-    return f"{{{', '.join(f'{type_name(kind)}: _pl.{dtype}' for kind, dtype in found.items())}}}"
+    return f"{{{', '.join(f'{kind_name(kind)}: _pl.{dtype}' for kind, dtype in found.items())}}}"
 
 
 def _documentation(plugin: Plugin, schemas: Sequence[Mapping[str, Any]]) -> str:

@@ -244,7 +244,7 @@ KEPT = dfv.plugin(lambda x, *, tag="a": x, name="tagged")
         (plugin(coded), {"x": pl.Categorical}, "`x` is read as the codes of a Categorical"),
         (plugin(small), [{"x": pl.Int8}, {"x": pl.Int8}], "it is given the same dtypes twice"),
         (plugin(small, name="no-name"), None, "its name has to be an identifier"),
-        (plugin(lambda x, pair=(1, 2): x, name="paired"), None, "its constant `pair` is (1, 2)"),
+        (plugin(lambda x, pair=(1, {2}): x, name="paired"), None, "its constant `pair` is (1, {2})"),
         (plugin(lambda x, on_error=1: x, name="named"), None, "its constant `on_error` is called as"),
     ],
     ids=lambda value: value.name if hasattr(value, "name") else "",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import zoneinfo
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import polars as pl
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from polars.plugins import register_plugin_function
 
 import dataflare_vec as dfv
+from dataflare_vec.polars_plugin import wheel
 from testing.oracle import identical, plugin
 from testing.strategies import odd_text, text
 
@@ -52,7 +55,50 @@ def booked(day: datetime.date, at: datetime.datetime, took: datetime.timedelta, 
     return day, at + took, price + 1, len(note)
 
 
-STAMP, BOOKED = plugin(stamp), plugin(booked)
+BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
+
+
+class Limits(NamedTuple):
+    low: int
+    high: float
+
+
+LIMITS = Limits(1, 2.5)
+
+
+class Parts(NamedTuple):
+    within: bool
+    shown: str
+    hour: int
+    second: bool
+    big: int
+    of_pair: str | None
+    late: int
+
+
+def placed(
+    x,
+    limits=LIMITS,
+    pair=("a", (None, True, Decimal("1.50"))),
+    at=datetime.datetime(2020, 10, 25, 2, 30, fold=1, tzinfo=BERLIN),
+    zone=datetime.timezone.utc,
+    late=datetime.time(1, 2, fold=1),
+    shown=datetime.datetime(2020, 1, 1, fold=1),
+    big=1 << 63,
+):
+    there = at.astimezone(zone)
+    return Parts(
+        limits.low < x < limits.high,
+        pair[0] + "!",
+        there.hour,
+        bool(at.fold) or bool(shown.fold),
+        big,
+        "yes" if pair[1][1] and pair[1][2] > 1 else None,
+        late.hour + late.fold,
+    )
+
+
+STAMP, BOOKED, PLACED = plugin(stamp), plugin(booked), plugin(placed)
 COLUMNS = {
     "day": pl.Date(),
     "at": pl.Datetime("ns"),
@@ -66,8 +112,8 @@ VALUES = {
     "tag": text | odd_text | st.just("x" * 70_000),
     "raw": st.binary(max_size=400),
     "day": st.dates(),
-    "when": st.datetimes(),
-    "at": st.times(),
+    "when": st.datetimes().map(lambda time: time.replace(fold=0)),
+    "at": st.times().map(lambda time: time.replace(fold=0)),
     "span": st.timedeltas(datetime.timedelta(days=-100_000_000), datetime.timedelta(days=100_000_000)),
     "part": st.decimals(-(10**14), 10**14, places=2),
     "number": st.floats(allow_nan=False),
@@ -79,7 +125,9 @@ VALUES = {
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    return dfv.build({STAMP: {"x": pl.String}, BOOKED: COLUMNS}, output=tmp_path_factory.mktemp("library"))
+    return dfv.build(
+        {STAMP: {"x": pl.String}, BOOKED: COLUMNS, PLACED: None}, output=tmp_path_factory.mktemp("library")
+    )
 
 
 def by_hand(library, name, columns, **kwargs):
@@ -126,9 +174,11 @@ TOO_LONG = datetime.timedelta(days=200_000_000)
         ({"raw": "a"}, "bytes"),
         ({"raw": bytearray(b"a")}, "bytes"),
         ({"day": datetime.datetime(2020, 1, 1)}, "a date"),
-        ({"when": datetime.date(2020, 1, 1)}, "a datetime without time zone"),
-        ({"when": datetime.datetime(2020, 1, 1, tzinfo=UTC)}, "a datetime without time zone"),
-        ({"at": datetime.time(1, tzinfo=UTC)}, "a time without time zone"),
+        ({"when": datetime.date(2020, 1, 1)}, "a datetime without time zone or fold"),
+        ({"when": datetime.datetime(2020, 1, 1, tzinfo=UTC)}, "a datetime without time zone or fold"),
+        ({"when": datetime.datetime(2020, 1, 1, fold=1)}, "a datetime without time zone or fold"),
+        ({"at": datetime.time(1, fold=1)}, "a time without time zone or fold"),
+        ({"at": datetime.time(1, tzinfo=UTC)}, "a time without time zone or fold"),
         ({"span": TOO_LONG}, "a timedelta of 64 bits of microseconds"),
         ({"span": 3}, "a timedelta of 64 bits of microseconds"),
         ({"part": 1.5}, PART),
@@ -167,3 +217,72 @@ def test_values_for_columns_are_of_a_dtype_that_it_is_built_for(library, day, at
     expr = library.expr("booked", **given)
     columns = {name: pl.lit(value, dtype=COLUMNS[name]) for name, value in given.items()}
     assert identical(pl.select(expr), pl.select(dfv.expr(BOOKED, **columns)))
+
+
+PAIRS = st.tuples(st.integers(-3, 3), st.floats(-3, 3) | st.integers(-3, 3))
+PLACED_VALUES = {
+    "limits": PAIRS | PAIRS.map(lambda pair: Limits(*pair)),
+    "pair": st.tuples(text, st.tuples(st.none(), st.booleans(), st.decimals(-9, 9, places=2))),
+    "at": st.datetimes(timezones=st.just(BERLIN), allow_imaginary=True),
+    "zone": st.just(datetime.timezone.utc),
+    "late": st.times(),
+    "shown": st.datetimes(),
+    "big": st.integers(0, (1 << 64) - 1),
+}
+POINTS = pl.DataFrame({"x": [0.5, 1.5, None, 2.75, -1.0]})
+
+
+@pytest.fixture(scope="module")
+def package(library):
+    """Return the module of the library's wheel, without one."""
+    text = wheel.module(library.path.name, library.plugins, library.schemas)
+    namespace = {"__file__": str(library.path), "__name__": "package"}
+    exec(compile(text, "package", "exec"), namespace)
+    return SimpleNamespace(**{name: namespace[name] for name in namespace["__all__"]})
+
+
+@given(given=st.fixed_dictionaries({}, optional=PLACED_VALUES))
+def test_constants_of_several_values(library, package, given):
+    """Tuples, instants with a time zone or a fold, time zones: by the library, and by its wheel."""
+    parts = dict(given)
+    if "limits" in parts:
+        parts["limits"] = Limits(*parts["limits"])
+    try:
+        rows = [None if x is None else placed(x, **parts) for x in POINTS["x"]]
+    except OverflowError:  # an instant before year 1 in UTC
+        return
+    expected = pl.DataFrame({name: [row and getattr(row, name) for row in rows] for name in Parts._fields})
+    for native in (library.expr("placed", "x", **given), package.placed("x", **given)):
+        got = POINTS.select(native.alias("it")).unnest("it")
+        assert got.cast(dict(expected.schema)).equals(expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"limits": (1,)}, "a tuple of 2: an integer of 64 bits, a number"),
+        ({"limits": (1.5, 2.5)}, "a tuple of 2: an integer of 64 bits, a number"),
+        ({"limits": 1}, "a tuple of 2"),
+        ({"pair": ("a", ())}, "a tuple of 2: text, a tuple of 3: None, True or False, a decimal"),
+        ({"at": datetime.datetime(2020, 1, 1)}, "a datetime in Europe/Berlin"),
+        ({"at": datetime.datetime(2020, 1, 1, tzinfo=UTC)}, "a datetime in Europe/Berlin"),
+        ({"zone": BERLIN}, "the time zone UTC"),
+        ({"shown": datetime.datetime(2020, 1, 1, tzinfo=UTC)}, "a datetime without time zone"),
+        ({"big": -1}, "an integer of 64 bits without sign"),
+        ({"big": 1 << 64}, "an integer of 64 bits without sign"),
+    ],
+)
+def test_what_is_no_constant_of_several_values(library, given, expected):
+    (name,) = given
+    with pytest.raises(dfv.BindingError, match=f"constant `{name}` must be {expected}.*, got "):
+        library.expr("placed", "x", **given)
+
+
+def test_values_of_constants_by_hand(library):
+    it = POINTS.select(by_hand(library, "placed", ["x"], **{"limits.0": 0, "pair.0": "b"}).alias("it"))
+    assert it["it"].struct.field("within").to_list() == [True, True, None, False, False]
+    assert it["it"].struct.field("shown").to_list() == ["b!", "b!", None, "b!", "b!"]
+    with pytest.raises(
+        pl.exceptions.ComputeError, match=r"it has no constant `limits`; it has `limits.0`, `li"
+    ):
+        POINTS.select(by_hand(library, "placed", ["x"], limits=(0, 1)))

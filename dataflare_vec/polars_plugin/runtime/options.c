@@ -54,8 +54,8 @@ static void say_expected(const ConstantParameter *constant) {
                                            [TEXT] = "text",
                                            [BYTES] = "bytes",
                                            [DATE] = "a date",
-                                           [DATETIME] = "a datetime without time zone",
-                                           [TIME] = "a time without time zone",
+                                           [DATETIME] = "a datetime without time zone or fold",
+                                           [TIME] = "a time without time zone or fold",
                                            [TIMEDELTA] = "a timedelta of 64 bits of microseconds"};
     if (constant->kind == DECIMAL)
         dfv_say("a decimal of 18 digits, at most %" PRId64 " of them behind the point", constant->scale);

@@ -141,8 +141,9 @@ static Value instant_of(Kind kind, const Value *argument) {
     static const size_t sizes[] = {[DATE] = 4, [DATETIME] = 10, [TIME] = 6};
     const uint8_t *state = (const uint8_t *)argument->text;
     if (argument->kind != BYTES || argument->size != sizes[kind]) return (Value){.kind = OTHER};
+    if (kind != DATE && state[kind == TIME ? 0 : 2] > 0x7f) return (Value){.kind = OTHER}; /* the second of two alike */
     Value value = {.kind = kind};
-    if (kind != TIME) value.whole = days_of(state[0] << 8 | state[1], state[2] & 0x7f, state[3]);
+    if (kind != TIME) value.whole = days_of(state[0] << 8 | state[1], state[2], state[3]);
     if (kind == DATETIME) value.whole = value.whole * 86400000000 + microseconds_of_day(state + 4);
     if (kind == TIME) value.whole = microseconds_of_day(state);
     return value;

@@ -139,8 +139,14 @@ def written_type(dtype: pl.DataType) -> types.Type | None:
     return _item_type(dtype)
 
 
-def constant_type(value: Any) -> types.Type:
-    """Return the type of a constant: a number, a bool, a string, bytes, None, a tuple of these, a table."""
+def constant_type(value: Any, *, any_text: bool = False) -> types.Type:
+    """Return the type of a constant: a number, a bool, a string, bytes, None, a tuple of these, a table.
+
+    Parameters
+    ----------
+    any_text
+        Whether another string may be in the place of one that is ASCII.
+    """
     if isinstance(value, Frozen):
         return TableType(*value.signature)
     if value is None:
@@ -156,13 +162,13 @@ def constant_type(value: Any) -> types.Type:
     if type(value) in BY_CLASS:
         return BY_CLASS[type(value)]
     if isinstance(value, str):
-        return ascii_string if value.isascii() else utf8_string
+        return ascii_string if value.isascii() and not any_text else utf8_string
     if isinstance(value, bytes):
         return bytes_view
     if isinstance(value, tuple):
         # A named tuple stays one, for kernels that read its fields by name.
         kind = type(value) if hasattr(value, "_fields") else None
-        return types.BaseTuple.from_types([constant_type(item) for item in value], kind)
+        return types.BaseTuple.from_types([constant_type(item, any_text=any_text) for item in value], kind)
     if isinstance(value, int):
         return types.int64 if value < 1 << 63 else natural
     return types.float64
