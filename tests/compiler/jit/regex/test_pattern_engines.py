@@ -122,3 +122,21 @@ def _parsed(pattern, flags):
 
     for op, value in parse(pattern, flags):
         yield op.name, value if op.name == "IN" else [(op, value)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+def test_texts_that_each_match_holds(kind, data):
+    """The searches that look for such a text first, and begin near it."""
+    alphabet, characters = KINDS[kind]
+    given_flags = data.draw(st.sampled_from([0, re.I]))
+    letters = st.text(st.sampled_from([one for one in characters if one.isalpha()]), min_size=1, max_size=12)
+    text, inner = data.draw(letters), data.draw(patterns(characters))
+    pattern = data.draw(st.sampled_from(["{0}", "({0})", "{0}{1}", ".?{0}", "{1}{0}", "(?:{0}){{1,2}}{1}"]))
+    pattern = pattern.format(text, f"(?:{inner})")
+    pieces = data.draw(st.lists(texts(characters, 9) | st.just(text) | st.just(text[1:]), max_size=9))
+    searched = "".join(pieces)
+    if kind == "bytes":
+        pattern, searched = pattern.encode(), searched.encode()
+    searcher = Automata(pattern, given_flags, alphabet)
+    assert searcher.iterate(searched) == [python_spans(one) for one in searcher.pattern.finditer(searched)]

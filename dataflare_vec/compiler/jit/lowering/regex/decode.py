@@ -58,6 +58,30 @@ def start_before(module: ir.Module) -> ir.Function:
     return function
 
 
+def start_from(module: ir.Module) -> ir.Function:
+    """Return ``i64 dfv.regex.start_from(i8* data, i64 at)``: where the next character begins, here or behind.
+
+    There must be one.
+    """
+    function, builder = define(module, "dfv.regex.start_from", _I64, [_BYTES, _I64])
+    if builder is None:
+        return function
+    data, start = function.args
+    at = cgutils.alloca_once_value(builder, start)
+    loop, more, done = (builder.append_basic_block(name) for name in ("loop", "more", "done"))
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    here = builder.load(at)
+    byte = builder.and_(load(builder, data, here, _I8), _I8(0xC0))
+    builder.cbranch(builder.icmp_unsigned("==", byte, _I8(0x80)), more, done)
+    builder.position_at_end(more)
+    builder.store(builder.add(here, _I64(1)), at)
+    builder.branch(loop)
+    builder.position_at_end(done)
+    builder.ret(here)
+    return function
+
+
 def classify(module: ir.Module, classes: Classes) -> ir.Function:
     """Return ``i16 classify(i8* data, i64 at)``: the class of the character beyond ASCII at an offset."""
     digest = hashlib.sha256(repr(classes.ranges).encode()).hexdigest()[:16]

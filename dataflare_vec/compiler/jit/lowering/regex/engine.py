@@ -1,7 +1,8 @@
 """How a pattern is searched for, and matched: which of its automata run, in LLVM IR.
 
 Groups come from an automaton that begins where a match does. Where that is a search finds out: it tries the
-first place that may be one, and passes over the rest of the text with an automaton of its own.
+first place that may be one, and passes over the rest of the text with an automaton of its own. Before all
+that it looks for a text that each match holds, if there is one (`literals.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from numba.core import cgutils, types
 from dataflare_vec.compiler.jit.lowering.regex.automaton import Automaton, Symbols, TooLarge
 from dataflare_vec.compiler.jit.lowering.regex.charsets import union
 from dataflare_vec.compiler.jit.lowering.regex.code import NONE, emit
-from dataflare_vec.compiler.jit.lowering.regex.decode import constant_table, width_of
+from dataflare_vec.compiler.jit.lowering.regex.decode import constant_table, start_from, width_of
+from dataflare_vec.compiler.jit.lowering.regex.literals import find_literal, required
 from dataflare_vec.compiler.jit.lowering.regex.members import call_helper
 from dataflare_vec.compiler.jit.lowering.regex.positions import MATCH, START_TAG, Positions
 from dataflare_vec.compiler.jit.lowering.regex.program import RefusedPattern, compile_pattern
@@ -57,6 +59,7 @@ class Engine:
         self.alphabet = alphabet
         self.positions = Positions(self._program)
         self.groups = self.positions.groups
+        self.literal = required(pattern, flags, alphabet)
         self._digest = hashlib.sha256(repr((pattern, flags, alphabet)).encode()).hexdigest()[:16]
         self._tags = range(1, 2 * self.groups + 1)
         self._spans = ir.LiteralStructType([_I64] * (2 + 2 * self.groups))
@@ -131,6 +134,29 @@ class Engine:
         arguments
             As above.
         """
+        if how != "search" or self.literal is None:
+            return self._find(context, builder, how, arguments)
+        text, before, is_whole = self.literal
+        data, at, end, later = arguments
+        place = builder.call(find_literal(builder.module, text), [data, at, end])
+        spans = cgutils.alloca_once(builder, self._spans)
+        builder.store(self._none(), spans)
+        with builder.if_then(builder.icmp_signed(">=", place, _I64(0))):
+            if is_whole:
+                found = self._joined(builder, [place, builder.add(place, _I64(len(text)))])
+            else:
+                here = at
+                if before is not None:
+                    near = builder.sub(place, _I64(before))
+                    here = builder.select(builder.icmp_signed(">", near, at), near, at)
+                    if before and self.alphabet.last > 0xFF:
+                        here = builder.call(start_from(builder.module), [data, here])
+                later = builder.and_(later, builder.icmp_signed("==", here, at))
+                found = self._find(context, builder, how, [data, here, end, later])
+            builder.store(found, spans)
+        return builder.load(spans)
+
+    def _find(self, context: Context, builder: Builder, how: str, arguments: Sequence[ir.Value]) -> ir.Value:
         later = arguments[3]
         if how == "search":
             if self._searching is None and self._anchored is not None and self._is_short():
