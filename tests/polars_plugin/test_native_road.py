@@ -269,9 +269,11 @@ def test_what_the_setting_can_not_have_runs_as_ever(native_by_default, no_linker
     caplog.set_level(logging.DEBUG, "dataflare_vec.api")
     log, fresh = dfv.ErrorLog(), plugin(lambda km: km * 5, name="fivefold")
     manager = native_by_default
-    frame = FRAME.with_columns(pl.col("word").cast(pl.Categorical))
+    words = pl.struct(pl.col("word").alias("first"), pl.col("word").alias("second" * 200))
+    frame = FRAME.with_columns(words=words)  # a dtype that takes more bytes than libraries have room for
+    called = plugin(lambda words: words.first.upper(), name="called")
     for steps, more, why in (
-        (SHOUT, {}, "column `word` is Categorical"),
+        (called, {}, "column `words` is Struct"),
         (TOLL, {"errors": log}, "`errors` means nothing in a native query"),
         (TOLL, {"config": dfv.BatchConfig()}, "`config` means nothing in a native query"),
         ([NEAR, DOUBLED], {}, "it is a column kernel"),
