@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -235,7 +236,33 @@ def _substitute(expression: pl.Expr, renamed: dict[str, Any]) -> pl.Expr:
             return {key: walk(value) for key, value in node.items()}
         return [walk(item) for item in node] if isinstance(node, list) else node
 
-    return pl.Expr.deserialize(json.dumps(walk(tree)).encode(), format="json")
+    wanted = walk(tree)
+    # Polars reads some floats of 16 digits and more as their neighbours, and can't read infinity.
+    with suppress(pl.exceptions.ComputeError):
+        made = pl.Expr.deserialize(json.dumps(wanted).encode(), format="json")
+        if json.loads(made.meta.serialize(format="json")) == wanted:
+            return made
+    return _over_renamed(expression, renamed)
+
+
+def _over_renamed(expression: pl.Expr, renamed: dict[str, Any]) -> pl.Expr:
+    """Return an expression over columns that have other names: a function that is given them by its own."""
+    names = root_names(expression) or []
+    sources = [renamed.get(name, exactly(name)) for name in names]
+    columns = [one if isinstance(one, pl.Expr) else pl.lit(one) for one in sources]
+
+    def compute(series: Sequence[pl.Series]) -> pl.Series:
+        lengths = [len(one) for one in series]
+        rows = 0 if 0 in lengths else max(lengths)
+        whole = [one if len(one) == rows else one.new_from_index(0, rows) for one in series]
+        frame = named([one.alias(name) for one, name in zip(whole, names, strict=True)])
+        return frame.select(expression).to_series()
+
+    by_rows = is_row_separable(expression)
+    dtype = pl.dtype_of(pl.map_batches(columns, compute, None, is_elementwise=by_rows))
+    return pl.map_batches(
+        columns, compute, dtype, is_elementwise=by_rows, returns_scalar=expression.meta.is_scalar()
+    )
 
 
 def is_row_separable(expression: pl.Expr) -> bool:
