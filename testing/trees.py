@@ -160,8 +160,61 @@ def booleans(draw: DrawFn, /, depth: int) -> pl.Expr:
     return ~draw(booleans(depth - 1))
 
 
+_PARTS = (
+    "year", "month", "day", "weekday", "ordinal_day", "quarter", "date",
+    "hour", "minute", "second", "millisecond", "microsecond", "nanosecond",
+)  # fmt: skip
+_TOTALS = ("days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds")
+_INSTANTS = [name for name in MOMENTS if not name.startswith("span")]
+
+
+@st.composite
+def instants(draw: DrawFn, /, depth: int) -> pl.Expr:
+    """Draw an expression of instants in microseconds."""
+    column = pl.col(draw(st.sampled_from(["us", "us_2"])))
+    if depth == 0:
+        return column
+    inner = draw(instants(depth - 1))
+    drawn: pl.Expr = draw(
+        st.sampled_from(
+            [
+                inner + pl.col("span"),
+                inner - (column - inner),
+                inner.fill_null(column),
+                pl.when(draw(booleans(1))).then(inner).otherwise(column),
+            ]
+        )
+    )
+    return drawn
+
+
+@st.composite
+def moments(draw: DrawFn, /) -> pl.Expr:
+    """Draw parts of instants and spans, and comparisons of these."""
+    some = draw(st.sampled_from(_INSTANTS).map(pl.col) | instants(2))
+    span = draw(
+        st.sampled_from([pl.col("span"), pl.col("span_2").abs(), -pl.col("span"), pl.col("us") - some])
+    )
+    part = draw(st.sampled_from(_PARTS))
+    total = draw(st.sampled_from(_TOTALS))
+    unit: Any = draw(st.sampled_from(["s", "ms", "us", "ns"]))
+    drawn: pl.Expr = draw(
+        st.sampled_from(
+            [
+                getattr(some.dt, part)(),
+                getattr(some.dt, part)() * 100 + draw(numbers(1)),
+                getattr(span.dt, f"total_{total}")(),
+                some.dt.epoch(unit),
+                some <= pl.col("us"),
+                pl.when(span > pl.col("span_2")).then(some).otherwise(pl.col("us")),
+            ]
+        )
+    )
+    return drawn
+
+
 depths = st.integers(1, 4)
-trees = depths.flatmap(numbers) | depths.flatmap(booleans)
+trees = st.one_of(depths.flatmap(numbers), depths.flatmap(booleans), moments())
 
 
 def same(ours: pl.Series, theirs: pl.Series) -> bool:

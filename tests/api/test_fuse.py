@@ -1,4 +1,4 @@
-"""`dfv.fuse`: what it returns, where it can be used, and that nobody sees it but by the time that it takes."""
+"""`dfv.fuse`: what it returns, where it can be used, and that it changes nothing but the time it takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expression plugins whose columns are bound to others: literals stay what they are, whatever JSON makes of them."""
+"""Expression plugins whose columns are bound to others: literals stay what they are."""
 
 from __future__ import annotations
 

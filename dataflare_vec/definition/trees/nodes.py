@@ -57,7 +57,7 @@ _NEVER_NULL = frozenset(
     {"constant", "is_null", "is_not_null", "eq_missing", "ne_missing", "sum_horizontal", "hash"}
 )
 #: What may give a null for values.
-_MAY_BE_NULL = frozenset({"column", "null", "int_floor_div", "int_mod", "cast", "rem_by_zero"})
+_MAY_BE_NULL = frozenset({"column", "null", "int_floor_div", "int_mod", "cast", "scale"})
 
 
 def may_be_null(node: Node) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec.definition.trees import moment_rules as moment_rules  # registers them
 from dataflare_vec.definition.trees.kinds import kind_of
 from dataflare_vec.definition.trees.nodes import Node, Source
 from dataflare_vec.definition.trees.reading import UNKNOWN, parts_of
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dataflare_vec.definition.trees.reading import Read, Reading
+
+_FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 
 class Typing:
@@ -46,12 +49,12 @@ class Typing:
         asked = [text for text, part in parts.items() if part.operation not in ("column", "dynamic")]
         try:
             found = self._ask(frame, asked)
-        except pl.exceptions.PolarsError:  # about one of them: which?
+        except _FAILURES:  # about one of them: which?
             found = {}
             for text in asked:
                 try:
                     found |= self._ask(frame, [text])
-                except pl.exceptions.PolarsError:
+                except _FAILURES:
                     continue
         for text, part in parts.items():
             if part.operation == "column" and part.options in self._schema:
@@ -136,7 +139,7 @@ class Typing:
             return None  # what Polars makes of literals without a dtype depends on what they meet
         try:
             found = pl.select(self._expressions[read.text]).to_series()
-        except pl.exceptions.PolarsError:
+        except _FAILURES:
             return None
         if len(found) != 1 or found.dtype != dtype:
             return None

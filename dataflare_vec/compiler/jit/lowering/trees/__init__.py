@@ -15,3 +15,6 @@ from dataflare_vec.compiler.jit.lowering.trees import (
 from dataflare_vec.compiler.jit.lowering.trees import (
     functions as functions,
 )
+from dataflare_vec.compiler.jit.lowering.trees import (
+    moments as moments,
+)
