@@ -1,6 +1,6 @@
 """Parts of dates and times, and spans in whole units.
 
-Years, months and days by the algorithm of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2014):
+Years, months and days by Howard Hinnant's algorithm ("chrono-Compatible Low-Level Date Algorithms", 2014):
 the year begins in March, so that the odd day is its last.
 """
 
@@ -132,7 +132,7 @@ def _of_calendar(emit: Emitter, days: ir.Value, part: str) -> ir.Value:
 
 @operation("scale")
 def _scale(emit: Emitter, node: Node) -> Maybe:
-    """Multiply ticks, or divide them: those of an instant down, null where there is no room, of a span neither."""
+    """Multiply ticks, or divide them; those of an instant down, and null where there is no room."""
     factor, divisor, of_instant = node.options
     value, valid = emit(node.arguments[0])
     ty = llvm_type(emit.kind(node))
