@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import polars as pl
 
+from dataflare_vec.config.settings import check_flag
 from dataflare_vec.engine.execution.fused_expressions import fused_columns
 from dataflare_vec.exceptions import ArgumentError
 from dataflare_vec.service.manager import managed
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
 
 
 @overload
-def fuse(expression: pl.Expr, /, *, manager: PluginManager | None = None) -> pl.Expr: ...
+def fuse(
+    expression: pl.Expr, /, *, always: bool = False, manager: PluginManager | None = None
+) -> pl.Expr: ...
 @overload
-def fuse(*expressions: pl.Expr, manager: PluginManager | None = None, **named: pl.Expr) -> list[pl.Expr]: ...
-def fuse(*expressions: Any, manager: PluginManager | None = None, **named: Any) -> Any:
+def fuse(
+    *expressions: pl.Expr, always: bool = False, manager: PluginManager | None = None, **named: pl.Expr
+) -> list[pl.Expr]: ...
+def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None = None, **named: Any) -> Any:
     """Return Polars expressions that are computed together, each of them as Polars would.
 
     Polars passes through memory once for each operation. Here the operations of all expressions become one
@@ -30,6 +35,9 @@ def fuse(*expressions: Any, manager: PluginManager | None = None, **named: Any) 
     ----------
     *expressions
         Expressions, to be named as Polars names them.
+    always
+        Whether to compile what is light, too, as a chain of a few arithmetic operations. On a frame that pays;
+        on the batches of a lazy query it doesn't.
     manager
         Whose settings and memory are used, as in `apply`.
     **named
@@ -91,5 +99,6 @@ def fuse(*expressions: Any, manager: PluginManager | None = None, **named: Any) 
         msg = "`fuse` needs at least one expression"
         raise ArgumentError(msg, argument="expressions")
     renamed = [one.alias(name) for name, one in named.items()]
-    columns = fused_columns([*expressions, *renamed], managed(manager).runtime)
+    check_flag("always", always)
+    columns = fused_columns([*expressions, *renamed], managed(manager).runtime, always=always)
     return columns[0] if len(given) == 1 else columns

@@ -33,7 +33,7 @@ def test_results_are_those_of_polars(df, drawn):
     assume(fusion.step is not None)
     loop = Loop(fusion, list(expressions), dfv.default_manager().runtime.unseen())
     try:
-        found = loop(df)
+        found = loop({one.name: one for one in df}, len(df))
     except pl.exceptions.PolarsError:  # of a part that Polars is to compute, and can't by itself
         assume(False)
     for ours in found:

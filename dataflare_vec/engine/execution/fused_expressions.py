@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,10 +12,12 @@ from dataflare_vec._util.logs import get_logger
 from dataflare_vec.definition.plugin import root_names
 from dataflare_vec.definition.trees.aggregations import aggregated
 from dataflare_vec.engine.execution.execute import run_steps
+from dataflare_vec.engine.execution.fast_path import OWN_ROWS
 from dataflare_vec.engine.execution.in_query import run_in_query
 from dataflare_vec.engine.planning.fusion import Fusing
 from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.request import Request
+from dataflare_vec.engine.stages.direct import SomeFailed
 from dataflare_vec.engine.stages.expression import exactly, is_row_separable, named
 from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import DataFlareError
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition.trees.aggregations import Aggregation
     from dataflare_vec.engine.context.runtime import Runtime
-    from dataflare_vec.engine.execution.execute import Outcome
     from dataflare_vec.engine.planning.fusion import Fusion
 
 _log = get_logger(__name__)
@@ -37,7 +39,11 @@ _WHOLE_FRAME = 1 << 18
 
 
 def fused_columns(
-    expressions: Sequence[pl.Expr], runtime: Runtime, fewest_rows: int = FEWEST_ROWS
+    expressions: Sequence[pl.Expr],
+    runtime: Runtime,
+    *,
+    always: bool = False,
+    fewest_rows: int = FEWEST_ROWS,
 ) -> list[pl.Expr]:
     """Return expressions that are computed together where that may pay, in their order.
 
@@ -50,6 +56,8 @@ def fused_columns(
         What is to be computed.
     runtime
         The surroundings.
+    always
+        Whether to compile light work, too.
     fewest_rows
         Of fewer rows Polars computes each by itself.
     """
@@ -57,7 +65,7 @@ def fused_columns(
     for aggregation, neighbours in groupby(map(_part_of, expressions), key=lambda part: part.aggregation):
         parts = list(neighbours)
         by_name = {part.name: part.rows for part in parts}
-        fusing = Fusing(by_name)
+        fusing = Fusing(by_name, always=always)
         if aggregation is None or len(by_name) < len(parts) or not fusing.may_pay:
             made += [part.whole for part in parts]
         else:
@@ -126,36 +134,33 @@ class _Compute:
         return _Compute, (self._fusing, self.names, self.runtime, self.fewest_rows)
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
-        height = 0 if any(len(one) == 0 for one in series) else max(map(len, series))
-        frame = pl.DataFrame(
-            [
-                (one if len(one) == height else one.new_from_index(0, height)).alias(name)
-                for one, name in zip(series, self.names, strict=True)
-            ]
-        )
-        columns = self._columns(frame)
-        return named(columns).to_struct()
+        lengths = [len(one) for one in series]
+        rows = 0 if 0 in lengths else max(lengths)
+        if min(lengths) != rows:
+            series = [one if len(one) == rows else one.new_from_index(0, rows) for one in series]
+        return pl.DataFrame(self._columns(series, rows)).to_struct()
 
-    def _columns(self, frame: pl.DataFrame) -> list[pl.Series]:
-        if frame.height >= self.fewest_rows:
-            loop = self._loop(frame)
+    def _columns(self, series: Sequence[pl.Series], rows: int) -> list[pl.Series]:
+        if rows >= self.fewest_rows:
+            loop = self._loop(series)
             if loop.fusion.step is not None:
                 try:
-                    return loop(frame)
+                    return loop(dict(zip(self.names, series, strict=True)), rows)
                 except (DataFlareError, pl.exceptions.PolarsError) as error:
                     # Polars says what is wrong, if anything is: what it computes here a part of may be of
                     # another dtype in the whole.
                     _log.debug("expressions are left to Polars: %s", error)
-        return self._by_polars(frame).get_columns()
+        frame = self._frame(series)
+        return frame.select(one.alias(name) for name, one in self.expressions.items()).get_columns()
 
-    def _by_polars(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.select(expression.alias(name) for name, expression in self.expressions.items())
+    def _frame(self, series: Sequence[pl.Series]) -> pl.DataFrame:
+        return named([one.alias(name) for one, name in zip(series, self.names, strict=True)])
 
-    def _loop(self, frame: pl.DataFrame) -> Loop:
-        key = tuple(frame.dtypes)
+    def _loop(self, series: Sequence[pl.Series]) -> Loop:
+        key = tuple([one.dtype for one in series])
         loop = self._known.get(key)
         if loop is None:
-            fusion = self._fusing.over(frame.schema)
+            fusion = self._fusing.over(dict(zip(self.names, key, strict=True)))
             loop = self._known[key] = Loop(fusion, list(self.expressions), self.runtime.unseen())
         return loop
 
@@ -180,24 +185,37 @@ class Loop:
         if fusion.step is not None:
             self._request = Request((fusion.step,), runtime, keep=False)
 
-    def __call__(self, frame: pl.DataFrame) -> list[pl.Series]:
-        """Return the columns of all expressions, in their order."""
-        fusion = self.fusion
-        beside: dict[str, pl.Series] = {}
-        given = frame
-        if fusion.computed or fusion.left:
-            found = frame.select(*fusion.computed, *fusion.left)
-            inner = {expression.meta.output_name() for expression in fusion.computed}
-            beside = {one.name: one for one in found if one.name not in inner}
-            given = frame.with_columns(one for one in found if one.name in inner)
-        outcome = self._run(given)
-        beside.update((one.name, one) for one in outcome.series)
-        return [_spread(beside[name], frame.height) for name in self._names]
+    def __call__(self, columns: Mapping[str, pl.Series], rows: int) -> list[pl.Series]:
+        """Return the columns of all expressions, in their order.
 
-    def _run(self, frame: pl.DataFrame) -> Outcome:
-        if frame.height <= _WHOLE_FRAME:
-            return run_in_query(self._request, frame, self._plan)
-        return run_steps(self._request, ColumnScope(frame), frame, self._plan)
+        Parameters
+        ----------
+        columns
+            Those that are read, by name, of so many rows.
+        """
+        fusion = self.fusion
+        if not fusion.computed and not fusion.left:
+            return self._run(columns, rows)
+        frame = named([one.alias(name) for name, one in columns.items()])
+        found = {one.name: one for one in frame.select(*fusion.computed, *fusion.left)}
+        found |= {one.name: one for one in self._run({**columns, **found}, rows)}
+        return [_spread(found[name], rows) for name in self._names]
+
+    def _run(self, columns: Mapping[str, pl.Series], rows: int) -> list[pl.Series]:
+        request = self._request
+        runtime, plan = request.runtime, self._plan.last
+        few = rows <= _WHOLE_FRAME
+        if few and plan is not None and plan.direct is not None and not runtime.has_limit:
+            # Which loop it is is known, and nobody is told: batch after batch goes straight to it.
+            has_own = rows * len(plan.direct.writes) <= OWN_ROWS
+            with suppress(SomeFailed):
+                found = plan.direct.compute(columns, rows, None if has_own else runtime.pool)
+                if found is not None:
+                    return found[0]
+        frame = named([one.alias(name) for name, one in columns.items()])
+        if few:
+            return list(run_in_query(request, frame, self._plan).series)
+        return list(run_steps(request, ColumnScope(frame), frame, self._plan).series)
 
 
 def _spread(values: pl.Series, rows: int) -> pl.Series:

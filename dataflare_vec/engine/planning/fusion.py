@@ -73,7 +73,7 @@ class Fusing:
     @property
     def may_pay(self) -> bool:
         """Whether that can be expected, of whatever dtypes the columns are."""
-        return may_pay(self._reads.values())
+        return self.always or may_pay(self._reads.values())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(Fusing, always=self.always), (self.expressions,)
