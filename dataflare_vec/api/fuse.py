@@ -36,7 +36,7 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
     *expressions
         Expressions, to be named as Polars names them.
     always
-        Whether to compile what is light, too, as a chain of a few arithmetic operations. On a frame that pays;
+        Whether to compile what is light, too, as a few steps of arithmetic. On a frame that pays;
         on the batches of a lazy query it doesn't.
     manager
         Whose settings and memory are used, as in `apply`.

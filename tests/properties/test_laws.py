@@ -110,6 +110,8 @@ def test_chunking_never_shows(frame, name, config):
     "expression",
     [
         pl.col("x") + pl.col("y"),
+        pl.col("x") / pl.col("y"),
+        pl.col("x") % pl.col("y"),
         pl.col("x") - pl.col("x").mean(),
         pl.col("x").cum_sum(),
         pl.col("x").shift(1),
