@@ -76,6 +76,11 @@ def may_be_null(node: Node) -> bool:
     return any(map(may_be_null, node.arguments))
 
 
+def may_fail(node: Node) -> bool:
+    """Whether a row may have no result: of a strict cast, or of an instant beyond the calendar."""
+    return any((one.operation == "cast" and one.options[0]) or one.operation == "part" for one in walk(node))
+
+
 class Tree(NamedTuple):
     """What one loop computes.
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
 from dataflare_vec._util.names import internal
+from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.definition.binding import bind
 from dataflare_vec.definition.plugin import Form, Parameter, Plugin, PluginInfo
 from dataflare_vec.definition.trees.cost import may_pay, pays
 from dataflare_vec.definition.trees.evaluate import function_of, zero_of
-from dataflare_vec.definition.trees.nodes import plant
+from dataflare_vec.definition.trees.nodes import may_fail, plant
 from dataflare_vec.definition.trees.reading import Reading, Unreadable
 from dataflare_vec.definition.trees.typed import Typing
 from dataflare_vec.engine.planning.steps import BoundStep
@@ -20,6 +22,7 @@ from dataflare_vec.engine.planning.steps import BoundStep
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.trees.nodes import Node, Planted, Tree
     from dataflare_vec.definition.trees.reading import Read
 
@@ -105,12 +108,65 @@ class Fusing:
         return Fusion(step, tuple(there), tuple(there.values()), computed, left)
 
 
+class Kernel(NamedTuple):
+    """An expression plugin as a row kernel.
+
+    Attributes
+    ----------
+    binding : Binding
+        Of a plugin of the same name, whose function computes the expression.
+    names : tuple of str
+        The columns that it reads, as the expression names them.
+    dtypes : tuple
+        Theirs.
+    """
+
+    binding: Binding
+    names: tuple[str, ...]
+    dtypes: tuple[Any, ...]
+
+
+def as_kernel(plugin: Plugin, expression: pl.Expr, schema: Mapping[str, Any]) -> Kernel | None:
+    """Return an expression plugin as a row kernel, whose loop can be one with those of its neighbours.
+
+    None if something in it is computed by Polars, or may fail: Polars' errors are of whole columns.
+    """
+    reading = Reading()
+    try:
+        read = reading(expression)
+    except Unreadable:
+        return None
+    node = Typing(reading, schema, [read]).result(read)
+    if node is None or node.operation in ("column", "dynamic", "constant", "null") or may_fail(node):
+        return None
+    planted = plant([node])
+    names = tuple(source.name for source in planted.sources if source.name is not None)
+    if len(names) < len(planted.sources):
+        return None
+    binding = _bound(_named(plugin, planted.tree), planted, names)
+    return Kernel(binding, names, planted.tree.columns)
+
+
+def _named(plugin: Plugin, tree: Tree) -> Plugin:
+    """Return a plugin that computes a tree and is called like another; always the same one for both."""
+    known = remembered(plugin)
+    with known.lock:
+        made = known.derived.kernels.get(tree)
+        if made is None:
+            made = known.derived.kernels[tree] = replace(_plugin_of(tree), info=plugin.info)
+    return made
+
+
+def _bound(plugin: Plugin, planted: Planted, names: Sequence[str]) -> Binding:
+    given = [*names, *planted.values]
+    bound = {parameter.name: value for parameter, value in zip(plugin.parameters, given, strict=True)}
+    return bind(plugin, bound)
+
+
 def _step(planted: Planted, names: Sequence[str], outputs: Sequence[str]) -> BoundStep:
     """Return the loop as a step of a pipeline."""
     plugin = _plugin_of(planted.tree)
-    given = [*names, *planted.values]
-    bound = {parameter.name: value for parameter, value in zip(plugin.parameters, given, strict=True)}
-    return BoundStep(plugin, bind(plugin, bound), list(outputs))
+    return BoundStep(plugin, _bound(plugin, planted, names), list(outputs))
 
 
 @lru_cache(maxsize=1024)

@@ -13,8 +13,10 @@ from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.compiler.prepare import prepare, with_blocks
 from dataflare_vec.definition.binding import output_names
 from dataflare_vec.definition.plugin import Form
+from dataflare_vec.engine.planning.fusion import as_kernel
 from dataflare_vec.engine.stages.chain import chained
 from dataflare_vec.engine.stages.column import ColumnStage, column_kernel_schema
+from dataflare_vec.engine.stages.compiled_expression import CompiledExpressionStage
 from dataflare_vec.engine.stages.dictionary import CategoryStage
 from dataflare_vec.engine.stages.expression import (
     ExpressionStage,
@@ -93,6 +95,7 @@ class Plan:
     __slots__ = (
         "_adds",
         "_data_names",
+        "_has_kernels",
         "_keeps_data",
         "_needs",
         "derived",
@@ -119,6 +122,7 @@ class Plan:
         self.stateful: dict[str, ScanStage] = {}
         self.derived: list[tuple[Plugin, Derived]] = []
         self.is_pipeline = len(steps) > 1
+        self._has_kernels = any(step.plugin.form is Form.ROW for step in steps)
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
         self.owns_columns = all(stage.owns_columns for stage in self.stages)
@@ -282,13 +286,26 @@ class Plan:
 
     def _expression(
         self, step: BoundStep, scope: ColumnScope, data_names: Collection[str]
-    ) -> ExpressionStage:
+    ) -> ExpressionStage | CompiledExpressionStage:
         plugin = step.plugin
         expression = build_expression(step.binding)
         of = Owner(plugin.name)
         reads, dtype = _reads_of(of, expression, step, scope)
         if not plugin.is_filter:
             (name,) = self._names(step, None, 1, data_names)
+            if self._has_kernels:
+                dtypes = {inner: scope.dtype(outer) for inner, outer in reads.items()}
+                loop = as_kernel(plugin, expression, dtypes)
+                if loop is not None:
+                    return CompiledExpressionStage(
+                        expression,
+                        step.binding,
+                        loop.binding,
+                        prepare(loop.binding, loop.dtypes),
+                        [reads[inner] for inner in loop.names],
+                        {name: dtype},
+                        in_result=step.keep,
+                    )
             return ExpressionStage(
                 plugin, of, expression, reads, {name: dtype}, in_result=step.keep, binding=step.binding
             )
