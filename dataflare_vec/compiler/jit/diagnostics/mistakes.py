@@ -264,8 +264,7 @@ MISTAKES = (
         "a built-in that Numba lacks",
         _GLOBAL + r"<class 'builtin_function_or_method'>",
         "the built-in `{name}` isn't supported in compiled code",
-        "for `any` and `all` write a loop that returns at the first hit; files and evaluation can't be in a "
-        "kernel; " + _PYTHON,
+        "files and evaluation can't be in a kernel; " + _PYTHON,
         code=r"{name}\(",
     ),
     Mistake(
@@ -664,8 +663,9 @@ MISTAKES = (
         "generator expressions",
         # The second is from Python 3.13 on, where warnings are errors.
         _ANY_CLASS + r"(?:The use of yield in a closure is un|Assigning a code object of non-matching )",
-        "generators aren't supported in compiled code",
-        "write a list, `sum([… for … in …])`, or a loop",
+        "a generator expression is compiled only as an argument of `any`, `all`, `sum`, `min`, `max`, "
+        "`sorted`, `list`, `set`, `join` or `next(…, default)`, outside of `try`",
+        "write a list, `[… for … in …]`, or a loop",
         code=r"\(.* for .* in |def ",
     ),
     Mistake(

@@ -60,3 +60,31 @@ def true_unless_zero(kind: type[types.Type]) -> None:
     @lower_builtin(bool, kind)  # type: ignore[untyped-decorator]
     def is_true(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         return builder.icmp_signed("!=", arguments[0], arguments[0].type(0))
+
+
+@overload(any)
+def _any(items):  # type: ignore[no-untyped-def]
+    if not isinstance(items, types.IterableType | types.UniTuple):
+        return None
+
+    def any_of(items):  # type: ignore[no-untyped-def]
+        for item in items:  # compiled as it stands
+            if item:
+                return True
+        return False
+
+    return any_of
+
+
+@overload(all)
+def _all(items):  # type: ignore[no-untyped-def]
+    if not isinstance(items, types.IterableType | types.UniTuple):
+        return None
+
+    def all_of(items):  # type: ignore[no-untyped-def]
+        for item in items:  # compiled as it stands
+            if not item:
+                return False
+        return True
+
+    return all_of

@@ -30,7 +30,7 @@ from numba.core.imputils import lower_builtin
 from numba.core.registry import cpu_target
 from numba.core.typing import signature
 from numba.core.typing.typeof import typeof_impl
-from numba.core.untyped_passes import TranslateByteCode
+from numba.core.untyped_passes import InlineClosureLikes, TranslateByteCode
 
 from dataflare_vec.compiler.cache.fingerprint import LIBRARIES, Reader
 from dataflare_vec.compiler.cache.watches import Watches
@@ -47,6 +47,7 @@ from dataflare_vec.compiler.jit.lowering.strings.members import kept_members, re
 from dataflare_vec.compiler.jit.passes.assigned_values import read_assigned
 from dataflare_vec.compiler.jit.passes.definite_assignment import CheckDefiniteAssignment
 from dataflare_vec.compiler.jit.passes.exact_integers import compute_exactly
+from dataflare_vec.compiler.jit.passes.generators import inline_generators
 from dataflare_vec.compiler.jit.passes.handlers import interpret
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
@@ -495,6 +496,17 @@ class _Translate(TranslateByteCode):  # type: ignore[misc]
         return True
 
 
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _InlineGenerators(FunctionPass):  # type: ignore[misc]
+    _name = "dfv_inline_generators"
+
+    def __init__(self) -> None:
+        FunctionPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        return inline_generators(state.func_ir)
+
+
 _pipelines: dict[tuple[emit.Mode | None, bool, frozenset[int]], type[compiler.CompilerBase]] = {}
 
 
@@ -593,6 +605,8 @@ def _make_pipeline(
             manager.add_pass_after(_NoteTexts, typed_passes.NopythonTypeInference)
             manager.add_pass_after(ComputeExactly, typed_passes.NopythonTypeInference)
             manager.add_pass_after(KeepSingle, typed_passes.NopythonTypeInference)
+            closures = passes.index(InlineClosureLikes)
+            manager.add_pass_after(_InlineGenerators, passes[closures - 1])
             ssa = passes.index(CheckDefiniteAssignment.before)
             manager.add_pass_after(CheckDefiniteAssignment, passes[ssa - 1])
             manager.passes = [
