@@ -47,7 +47,7 @@ def plain(x, y):
     return x, y
 
 
-def named(x, y: str):
+def joined(x, y: str):
     if y == "a":
         raise ValueError("x is large")
     return x + y, y if x == "é" else None
@@ -111,7 +111,7 @@ BUILT_STRUCTS = {
     plugin(moved): [{"x": STRUCT, "y": pl.Int8}],
     plugin(kind_of): [{"x": STRUCT, "y": pl.Int8}],
     plugin(plain): [{"x": pl.Struct({"open": pl.Boolean, "number": pl.Int8}), "y": pl.Int8}],
-    plugin(named): [{"x": ENUM, "y": WORDS}],
+    plugin(joined): [{"x": ENUM, "y": WORDS}],
     plugin(code): [{"x": ENUM, "y": pl.Int8}],
     WIDE: [{"x": pl.Int128, "y": pl.Int8}],
     CHOSEN: [{"x": STRUCT, "y": WORDS}],

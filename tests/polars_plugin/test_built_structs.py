@@ -85,7 +85,7 @@ def test_same_bits_of_states(library, plugin, schema, data):
         assert identical(ask(frame, native), wanted)
 
 
-@pytest.mark.parametrize("name", ["moved", "named", "furthest"])
+@pytest.mark.parametrize("name", ["moved", "joined", "furthest"])
 def test_more_structs_than_a_loop_takes_at_once(library, name):
     kernel, schema = library.plugins[name], library.schemas[name][0]
     number = pl.int_range(20_500, eager=True)
@@ -102,7 +102,7 @@ def test_more_structs_than_a_loop_takes_at_once(library, name):
         {
             "x": x.cast(STRUCT) if schema["x"] == STRUCT else word.cast(ENUM),
             "y": number.cast(pl.String).str.slice(-2).cast(WORDS)
-            if name == "named"
+            if name == "joined"
             else number.cast(pl.Int8, strict=False),
         }
     )
@@ -130,8 +130,8 @@ def test_rows_of_structs_that_fail_are_shown(library):
         )
     frame = pl.DataFrame({"x": ["é"], "y": ["a"]}, schema={"x": ENUM, "y": WORDS})
     with pytest.raises(pl.exceptions.ComputeError, match=r'\(x="é", y="a"\): ValueError'):
-        frame.select(library.expr("named", "x", "y"))
-    it = frame.select(library.expr("named", "x", "y", on_error="struct").alias("it")).unnest("it")
+        frame.select(library.expr("joined", "x", "y"))
+    it = frame.select(library.expr("joined", "x", "y", on_error="struct").alias("it")).unnest("it")
     assert it["error"].item().startswith("ValueError: x is large")
 
 

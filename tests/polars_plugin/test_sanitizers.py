@@ -7,6 +7,7 @@ when the process ends; those of Python and Polars themselves aren't ours.
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -15,17 +16,23 @@ from pathlib import Path
 import pytest
 from built_kernels import BUILT
 from built_list_kernels import BUILT_LISTS
+from built_struct_kernels import BUILT_STRUCTS, STATES
 from built_text_kernels import BUILT_TEXT
 
 import dataflare_vec as dfv
+from dataflare_vec.polars_plugin.functions import registration
 
 FLAGS = "-g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 #: Name of a plugin to which of its signatures is called.
 CALLED = {"first": 1, **dict.fromkeys(("named", "half", "maybe", "both_true", "clock", "tame"), 0)}
 CALLED |= dict.fromkeys(("shout", "halves", "read", "scaled", "words", "marked"), 0)
+CALLED |= dict.fromkeys(("moved", "kind_of", "joined", "narrow", "furthest", "tagged", "summed", "kinds"), 0)
+KNOWN = {
+    one.name: (one, of) for one, of in (BUILT | BUILT_TEXT | BUILT_LISTS | BUILT_STRUCTS | STATES).items()
+}
 
 PROGRAM = """
-import ctypes, sys
+import ctypes, pickle, sys
 from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
@@ -40,23 +47,30 @@ def frame(x, y):
     values = pl.DataFrame({"x": number % 120, "y": number % 103}).with_columns(
         x=pl.when(pl.col("x") % 7 > 0).then("x")
     )
-    made = values.select(one(name, dtype) for name, dtype in (("x", x), ("y", y)))
+    made = values.select(one(name, dtype).alias(name) for name, dtype in (("x", x), ("y", y)))
     return pl.concat([made[:9], made[9:], made[:0]], rechunk=False)
 
 
 def one(name, dtype):
+    dtype = dtype() if isinstance(dtype, type) else dtype
+    if isinstance(dtype, pl.Struct):  # of fields that may be null, as it may be
+        fields = [one(name, field.dtype).alias(field.name) for field in dtype.fields]
+        return pl.when(pl.int_range(pl.len()) % 9 > 0).then(pl.struct(fields))
+    if isinstance(dtype, (pl.Enum, pl.Categorical)):
+        texts = dtype.categories if isinstance(dtype, pl.Enum) else pl.Series(["a", "é", "b" * 40])
+        return pl.lit(texts).gather(pl.int_range(pl.len()) % 3).cast(dtype)
     if dtype.is_nested():  # of items that may be null
-        return one(name, dtype.inner).repeat_by(pl.int_range(pl.len()) % 7).alias(name)
+        return one(name, dtype.inner).repeat_by(pl.int_range(pl.len()) % 7)
     if dtype == pl.Boolean:
         return pl.col(name) > 60
     if dtype == pl.String and name == "y":  # of lengths that views hold, and that they don't
-        return pl.lit("ä b").repeat_by(pl.col(name) % 19).list.join("").alias("y")
+        return pl.lit("ä b").repeat_by(pl.col(name) % 19).list.join("")
     return pl.col(name).cast(dtype)
 
 
 def query(name, df, x="x", y="y", **kwargs):
     expr = register_plugin_function(
-        plugin_path=library, function_name=name, args=[x, y], kwargs=kwargs, is_elementwise=True
+        plugin_path=library, function_name=name, args=[x, y], kwargs=kwargs, **CASES[name][1]
     )
     try:
         return df.select(expr.alias("it"))
@@ -64,19 +78,12 @@ def query(name, df, x="x", y="y", **kwargs):
         return str(error)
 
 
-F, I, S = pl.Float64, pl.Int64, pl.String
-CASES = {
-    "first": frame(pl.Time, pl.UInt8), "named": frame(F, pl.Int32), "half": frame(F, F),
-    "maybe": frame(pl.Int16, I), "both_true": frame(pl.Boolean, pl.Boolean),
-    "clock": frame(pl.Datetime("ns"), pl.Duration("us")), "tame": frame(I, F),
-    "shout": frame(S, S), "halves": frame(S, S), "read": frame(S, pl.UInt8),
-    "scaled": frame(pl.List(pl.Int16), pl.Int8), "words": frame(pl.List(S), S),
-    "marked": frame(pl.List(pl.Boolean), pl.Int8),
-}
+built = pickle.loads(bytes.fromhex(sys.argv[4]))
+CASES = {name: (frame(*dtypes), about) for name, (dtypes, about) in built.items()}
 
 
 def turn(number):
-    name, df = list(CASES.items())[number % len(CASES)]
+    name, (df, _) = list(CASES.items())[number % len(CASES)]
     how = ("null", "raise", "drop", "struct")[number // len(CASES) % 4]
     results = [
         query(name, df, on_error=how),
@@ -123,8 +130,7 @@ pytestmark = pytest.mark.skipif(RUNTIME is None, reason="needs gcc and its addre
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    known = {plugin.name: (plugin, schemas) for plugin, schemas in (BUILT | BUILT_TEXT | BUILT_LISTS).items()}
-    some = {plugin: [schemas[i]] for name, i in CALLED.items() for plugin, schemas in (known[name],)}
+    some = {KNOWN[name][0]: [KNOWN[name][1][i]] for name, i in CALLED.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CC", f"gcc {FLAGS}")
         return dfv.build(some, output=tmp_path_factory.mktemp("library"), name="sanitized").path
@@ -139,7 +145,10 @@ def run(library, calls, how):
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "PYTHONMALLOC": "malloc",
     }
-    command = [sys.executable, "-c", PROGRAM, library, str(calls), how]
+    cases = {
+        name: ([*KNOWN[name][1][i].values()], registration(KNOWN[name][0])) for name, i in CALLED.items()
+    }
+    command = [sys.executable, "-c", PROGRAM, library, str(calls), how, pickle.dumps(cases).hex()]
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
