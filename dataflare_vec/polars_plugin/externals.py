@@ -49,6 +49,7 @@ def check_external(plugin: str, names: Sequence[str]) -> None:
         Saying what it is, and what it may be for.
     """
     import_compiler()
+    from dataflare_vec.compiler.jit.codegen.other_processors import COUNT_DOWN
     from dataflare_vec.compiler.jit.lowering.strings import symbols
 
     _check_tables(plugin, names)
@@ -56,7 +57,7 @@ def check_external(plugin: str, names: Sequence[str]) -> None:
         if (
             is_table(name)
             or name in symbols.names()
-            or name in _OF_NUMBA
+            or name in (*_OF_NUMBA, COUNT_DOWN)
             or any(hasattr(library, name) for library in _c_libraries())
         ):
             continue

@@ -283,9 +283,9 @@ def _object_file(
     from dataflare_vec.compiler.jit.codegen.other_processors import write_object
 
     library = kernel.library_of(loop.variant)
+    _check_instructions(plugin, library, processor)
     file = write_object(library, processor, symbol_of(name, loop))
     check_external(plugin.name, file.external)
-    _check_instructions(plugin, library, processor)
     return file
 
 

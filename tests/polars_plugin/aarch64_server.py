@@ -1,7 +1,7 @@
 """Runs in another processor's Python, with Polars only: plugins over frames, one after the other.
 
-A request is a line of JSON (library, plugin, columns, constants, bytes), and a frame as IPC; so is the answer
-(the error's text, or bytes and a frame).
+A request is a line of JSON (library, plugin, about it, columns, constants, bytes), and a frame as IPC; so is
+the answer (the error's text, or bytes and a frame).
 """
 
 import io
@@ -20,7 +20,7 @@ def answer(request, frame):
         function_name=request["plugin"],
         args=request["columns"],
         kwargs=request["constants"],
-        is_elementwise=True,
+        **request["about"],
     )
     content = io.BytesIO()
     frame.select(expr.alias("it")).write_ipc(content)

@@ -54,7 +54,7 @@ def louder(x: object | None, y):
     return [item.upper() + y for item in x if item != y]
 
 
-def raw(x, y):
+def items(x, y):
     return list(x)
 
 
@@ -72,5 +72,5 @@ BUILT_LISTS = {
     plugin(many): [{"x": L(pl.UInt8()), "y": pl.Int32()}],
     plugin(words): [{"x": L(pl.String()), "y": pl.String()}],
     plugin(louder): [{"x": L(pl.String()), "y": pl.String()}],
-    plugin(raw): [{"x": L(pl.Binary()), "y": pl.Int8()}, {"x": A(pl.String(), 2), "y": pl.Int8()}],
+    plugin(items): [{"x": L(pl.Binary()), "y": pl.Int8()}, {"x": A(pl.String(), 2), "y": pl.Int8()}],
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from hypothesis import strategies as st
 
 from dataflare_vec.definition.plugin import Form
 from testing.oracle import plugin
@@ -123,3 +125,29 @@ STATES = {
     stateful(below, Form.REDUCE, init=-1): [{"x": pl.UInt64, "y": pl.UInt8}],
     stateful(kinds, Form.REDUCE, init=np.zeros(2, np.int64)): [{"x": ENUM, "y": pl.Int8}],
 }
+
+
+def values_of(dtype):
+    """Values that may be null, and inside of which there may be nulls."""
+    dtype = dtype() if isinstance(dtype, type) else dtype
+    if isinstance(dtype, pl.Struct):
+        fields = {field.name: values_of(field.dtype) for field in dtype.fields}
+        some = st.fixed_dictionaries(fields)
+    elif isinstance(dtype, pl.List):
+        some = st.lists(values_of(dtype.inner), max_size=3)
+    elif isinstance(dtype, pl.Array):
+        some = st.lists(values_of(dtype.inner), min_size=dtype.size, max_size=dtype.size)
+    elif isinstance(dtype, pl.Enum):
+        some = st.sampled_from([*dtype.categories])
+    elif dtype in (WORDS, pl.String, pl.Binary):
+        texts = st.sampled_from(["a", "é", "", "b" * 40])
+        some = texts.map(str.encode) if dtype == pl.Binary else texts
+    elif dtype == pl.Date:
+        some = st.dates(datetime.date(1900, 1, 1), datetime.date(2100, 1, 1))
+    elif dtype == pl.Boolean:
+        some = st.booleans()
+    elif dtype == pl.Int128:
+        some = st.integers(-(1 << 127) + 1, (1 << 127) - 1)
+    else:
+        some = st.integers(0 if dtype.is_unsigned_integer() else -3, 9) | st.just(90)
+    return st.sampled_from(range(12)).flatmap(lambda n: some if n else st.none())

@@ -16,12 +16,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 from built_kernels import BUILT
+from built_list_kernels import BUILT_LISTS
+from built_struct_kernels import BUILT_STRUCTS, STATES, values_of
 from built_text_kernels import BUILT_TEXT, drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
+from dataflare_vec.definition.plugin import Form
+from dataflare_vec.polars_plugin.functions import registration
 from testing.oracle import identical
+from testing.stateful import SCANS
 from testing.strategies import frames
 
 ROOT = os.environ.get("AARCH64_ROOT", "")
@@ -31,7 +36,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 ALL = {**BUILT, **BUILT_TEXT}
-CASES = [(plugin, schema) for plugin, schemas in ALL.items() for schema in schemas]
+NESTED = {**BUILT_LISTS, **BUILT_STRUCTS}
+FOLDS = {SCANS["track"]: [{"x": pl.Float64(), "y": pl.Float64()}], **STATES}
 POINTS = ("lat1", "lon1", "lat2", "lon2")
 
 
@@ -55,6 +61,7 @@ class Machine:
         request = {
             "library": str(library.path),
             "plugin": plugin,
+            "about": registration(library.plugins[plugin]),
             "columns": columns,
             "constants": constants,
             "bytes": len(content.getvalue()),
@@ -78,12 +85,17 @@ def machine():
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     folder = tmp_path_factory.mktemp("library")
-    return dfv.build({**ALL, "haversine": None}, output=folder, name="all", target="linux-aarch64")
+    wanted = {**ALL, **NESTED, **FOLDS, "haversine": None}
+    return dfv.build(wanted, output=folder, name="all", target="linux-aarch64")
 
 
-@pytest.mark.parametrize(
-    ("plugin", "schema"), CASES, ids=[f"{plugin.name}-{schema['x']}" for plugin, schema in CASES]
-)
+def cases(plugins):
+    found = [(plugin, schema) for plugin, schemas in plugins.items() for schema in schemas]
+    ids = [f"{plugin.name}-{schema['x']}"[:40] for plugin, schema in found]
+    return pytest.mark.parametrize(("plugin", "schema"), found, ids=ids)
+
+
+@cases(ALL)
 @settings(deadline=None)
 @given(data=st.data())
 def test_same_bits(machine, library, plugin, schema, data):
@@ -92,6 +104,34 @@ def test_same_bits(machine, library, plugin, schema, data):
     expected = frame.select(dfv.expr(plugin, "x", "y", on_error="null").alias("it"))
     assert not isinstance(got, str), got
     assert identical(got, expected)
+
+
+def nested(data, schema):
+    values = {name: (values_of(dtype), dtype) for name, dtype in schema.items()}
+    return data.draw(frames(st.integers(0, 100), **values))
+
+
+@cases(NESTED)
+@settings(deadline=None, max_examples=10)
+@given(data=st.data())
+def test_same_bits_of_lists_and_structs(machine, library, plugin, schema, data):
+    frame = nested(data, schema)
+    got = machine.run(library, plugin.name, frame, "x", "y", on_error="null")
+    assert not isinstance(got, str), got
+    assert identical(got, frame.select(dfv.expr(plugin, "x", "y", on_error="null").alias("it")))
+
+
+@cases(FOLDS)
+@settings(deadline=None, max_examples=10)
+@given(data=st.data())
+def test_same_bits_of_states(machine, library, plugin, schema, data):
+    frame = nested(data, schema)
+    got = machine.run(library, plugin.name, frame, "x", "y", on_error="null")
+    keep = {} if plugin.form is Form.REDUCE else {"keep": False}
+    wanted = dfv.apply(frame, plugin, on_error="null", **keep)
+    wanted = wanted.to_struct("it").to_frame() if wanted.width > 1 else wanted
+    assert not isinstance(got, str), got
+    assert identical(got, wanted.rename({wanted.columns[0]: "it"}))
 
 
 def test_many_rows(machine, library):

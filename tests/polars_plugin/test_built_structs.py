@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 from built_queries import alone, check, in_groups, over, sliced, streamed
-from built_struct_kernels import BUILT_STRUCTS, CHOSEN, ENUM, STATES, STRUCT, WORDS, Spot
+from built_struct_kernels import BUILT_STRUCTS, CHOSEN, ENUM, STATES, STRUCT, WORDS, Spot, values_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,29 +20,6 @@ FOLDS = [(one, schema) for one, schemas in STATES.items() for schema in schemas]
 
 def ids(cases):
     return [f"{one.name}-{schema['x'].base_type()}" for one, schema in cases]
-
-
-def values_of(dtype):
-    """Values that may be null, and inside of which there may be nulls."""
-    dtype = dtype() if isinstance(dtype, type) else dtype
-    if isinstance(dtype, pl.Struct):
-        fields = {field.name: values_of(field.dtype) for field in dtype.fields}
-        some = st.fixed_dictionaries(fields)
-    elif isinstance(dtype, pl.List):
-        some = st.lists(values_of(dtype.inner), max_size=3)
-    elif isinstance(dtype, pl.Array):
-        some = st.lists(values_of(dtype.inner), min_size=dtype.size, max_size=dtype.size)
-    elif isinstance(dtype, pl.Enum):
-        some = st.sampled_from([*dtype.categories])
-    elif dtype == WORDS:
-        some = st.sampled_from(["a", "é", "", "b" * 40])
-    elif dtype == pl.Boolean:
-        some = st.booleans()
-    elif dtype == pl.Int128:
-        some = st.integers(-(1 << 127) + 1, (1 << 127) - 1)
-    else:
-        some = st.integers(0 if dtype.is_unsigned_integer() else -3, 9) | st.just(90)
-    return st.sampled_from(range(12)).flatmap(lambda n: some if n else st.none())
 
 
 def frame_of(data, schema, rows):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from built_list_kernels import BUILT_LISTS, FIXED
 from polars.plugins import register_plugin_function
 
 import dataflare_vec as dfv
@@ -149,3 +150,12 @@ def test_command_says_what_targets_there_are(tmp_path, capsys):
     assert main(["build", "haversine", "-o", str(tmp_path / "dist"), "--target", "linux-x86_64,macos"]) == 2
     assert "--target must be one of linux-x86_64, linux-aarch64, macos-arm64" in capsys.readouterr().err
     assert not (tmp_path / "dist").exists()
+
+
+def test_references_are_counted_on_another_architecture():
+    """LLVM has put this processor's own instruction for it into the code of Numba's that is built in."""
+    (schema,) = BUILT_LISTS[FIXED]
+    function = functions.compile_function(FIXED, [schema], TARGETS["linux-aarch64"])
+    loops = function.signatures[0].loops.values()
+    assert all(file.code.startswith(b"\x7fELF") for file in loops)
+    assert not any(name.startswith("llvm.") for file in loops for name in file.external)

@@ -36,6 +36,15 @@ void NRT_decref(Head *head) {
     if (head && !__atomic_sub_fetch(&head->users, 1, __ATOMIC_ACQ_REL)) NRT_MemInfo_call_dtor(head);
 }
 
+/* The same as LLVM has put it into code for x86-64, which libraries for others are made of, too: counts down, and
+   says whether an instruction's condition holds of what is left. Source: Intel SDM, volume 1, appendix B. */
+uint8_t dfv_count_down(int64_t *users, int64_t by, int32_t condition) {
+    enum { ZERO = 4, NEGATIVE = 8, INVERTED = 1 };
+    int64_t left = __atomic_sub_fetch(users, by, __ATOMIC_SEQ_CST);
+    bool holds = (condition & ~INVERTED) == ZERO ? !left : left < 0;
+    return holds != (condition & INVERTED);
+}
+
 /* -- of a fixed size, behind the head --------------------------------------------------------------------- */
 
 Head *NRT_MemInfo_alloc_aligned(size_t size, unsigned align) {

@@ -26,8 +26,12 @@ _PICKLE = ".const.pickledata."
 _BYTES = re.compile(r'c"(.*)"', re.DOTALL)
 _ESCAPED = re.compile(rb"\\(\\|[0-9A-F]{2})")
 _OWN_INSTRUCTIONS = ("llvm.x86.", "llvm.aarch64.")
-# What LLVM makes of counting references, which all processors have.
-_ATOMIC = re.compile(r"llvm\.(x86\.atomic|aarch64\.(ld|st)[al]?xr)\.")
+# What LLVM makes of counting references where this process calls a function: it writes that into the IR. All
+# processors of the architecture have it, and for others the runtime has a function.
+_ATOMIC = re.compile(r"llvm\.(x86|aarch64)\.(atomic|(ld|st)[al]?xr)\.")
+_COUNT_DOWN = "llvm.x86.atomic.sub.cc.i64"
+COUNT_DOWN = "dfv_count_down"
+_ARCHITECTURES = {"x86_64": "x86", "aarch64": "aarch64", "arm64": "aarch64"}
 # Numba gives a message that is made at run time this class of its own, which knows how to make it.
 _DIGEST = ".sha1"
 
@@ -49,6 +53,11 @@ class Processor:
     triple: str
     name: str
     features: str = ""
+
+    @property
+    def architecture(self) -> str:
+        """What its own instructions are called by in IR."""
+        return _ARCHITECTURES[self.triple.partition("-")[0]]
 
     def machine(self) -> Any:
         """Return what writes position-independent code for it."""
@@ -114,6 +123,8 @@ def write_object(library: Any, processor: Processor, name: str) -> ObjectFile:
     module.triple, module.data_layout = processor.triple, str(machine.target_data)
     for item in (*module.functions, *module.global_variables):
         if item.is_declaration:
+            if item.name == _COUNT_DOWN and processor.architecture != "x86":
+                item.name = COUNT_DOWN
             continue
         if item.name == library.name:
             item.name, item.visibility = name, "hidden"
@@ -124,12 +135,15 @@ def write_object(library: Any, processor: Processor, name: str) -> ObjectFile:
 
 def foreign_instructions(module: Any, processor: Processor) -> tuple[str, ...]:
     """Return which instructions a module asks for by name that not all of some processors have."""
-    named = [
-        one.name
-        for one in module.functions
-        if one.name.startswith(_OWN_INSTRUCTIONS) and not _ATOMIC.match(one.name)
-    ]
-    return tuple(name for name in named if _FEATURES.get(name, "?") not in processor.features.split(","))
+
+    def has(name: str) -> bool:
+        atomic = _ATOMIC.match(name)
+        if atomic and (atomic[1] == processor.architecture or name == _COUNT_DOWN):
+            return True
+        return _FEATURES.get(name, "?") in processor.features.split(",")
+
+    named = [one.name for one in module.functions if one.name.startswith(_OWN_INSTRUCTIONS)]
+    return tuple(name for name in named if not has(name))
 
 
 def write_tables(tables: Mapping[str, bytes], processor: Processor) -> bytes:
