@@ -12,6 +12,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
+from dataflare_vec.engine.execution.fused_expressions import Loop
+from dataflare_vec.engine.planning.fusion import Fusing
 
 fused = partial(dfv.fuse, always=True)
 
@@ -190,3 +192,23 @@ class TestErrors:
     def test_dtypes_that_do_not_fit(self, df):
         with pytest.raises(pl.exceptions.PolarsError):
             df.select(fused(x=(pl.col("text") - 1) * gross / 3))
+
+
+class TestManyOperations:
+    """Loops don't grow without bounds, and neither does the time to compile them."""
+
+    def test_of_many_columns(self, df):
+        many = {f"x{i}": (gross * i + tax) / (cost + i) - i for i in range(1, 61)}
+        fusion = Fusing(many, always=True).over(df.schema)
+        assert 1 < len(fusion.steps) <= 6
+        assert fusion.left
+        assert len(fusion.fused) + len(fusion.left) == 60
+        loop = Loop(fusion, list(many), dfv.default_manager().runtime.unseen())
+        found = loop({one.name: one for one in df}, len(df))
+        assert_frame_equal(pl.DataFrame(found), df.select(**many), check_exact=True)
+
+    def test_of_a_long_chain(self, df):
+        chain = gross
+        for i in range(1, 400):
+            chain = chain * 1.0001 + (tax if i % 2 else cost) / i
+        assert df.select(fused(x=chain))["x"].equals(df.select(x=chain)["x"])

@@ -30,7 +30,7 @@ def test_results_are_those_of_polars(df, drawn):
     expressions = {f"e{i}": one for i, one in enumerate(drawn) if polars_can(df, one)}
     assume(expressions)
     fusion = Fusing(expressions, always=True).over(df.schema)
-    assume(fusion.step is not None)
+    assume(fusion.steps)
     loop = Loop(fusion, list(expressions), dfv.default_manager().runtime.unseen())
     try:
         found = loop({one.name: one for one in df}, len(df))

@@ -35,7 +35,7 @@ def aggregated(expression: pl.Expr) -> tuple[Aggregation, pl.Expr]:
     """Return the aggregation at the top of an expression, and what it is over."""
     try:
         tree = json.loads(expression.meta.serialize(format="json"))
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, RecursionError):
         return Aggregation(), expression
     inner = expression
     while isinstance(tree, dict) and tree.keys() == {"Alias"}:

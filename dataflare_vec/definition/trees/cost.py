@@ -15,13 +15,23 @@ from dataflare_vec.definition.trees.reading import parts_of
 from dataflare_vec.definition.trees.rules import RULES, SLOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dataflare_vec.definition.trees.nodes import Node
     from dataflare_vec.definition.trees.reading import Read
 
 #: What an operation costs Polars, in passes through memory; what isn't here is 1.
 _PASSES = {"column": 0.0, "constant": 0.0, "null": 0.0, "when": 2.0, "coalesce": 2.0, "function": 8.0}
+
+#: Operations of one loop, and columns that it writes, at most: LLVM takes ever longer for more, and
+#: values no longer fit into registers.
+_MOST_OPERATIONS, _MOST_OUTPUTS = 80, 8
+
+#: Loops that are compiled for a call, at most, as each takes a tenth of a second and more.
+_MOST_LOOPS = 6
+
+#: Operations of one expression that is compiled at all.
+_MOST_OF_ONE = 200
 
 #: Passes that a call of a loop has to save, wherever it may be called from.
 _ENOUGH = 12.0
@@ -42,3 +52,21 @@ def may_pay(reads: Iterable[Read]) -> bool:
     operations = [part.operation for read in reads for part in parts_of(read)]
     known = [_PASSES["function"] if one in SLOW else 1.0 for one in operations if one in RULES]
     return sum(known) >= _ENOUGH
+
+
+def is_small(node: Node) -> bool:
+    """Whether a node has so few operations below it that it is compiled."""
+    return len(set(walk(node))) <= _MOST_OF_ONE
+
+
+def in_parts(nodes: Mapping[str, Node]) -> list[dict[str, Node]]:
+    """Return nodes by name, neighbours together as far as one loop takes them; as many as are compiled."""
+    parts: list[dict[str, Node]] = []
+    inside: set[Node] = set()
+    for name, node in nodes.items():
+        inside |= set(walk(node))
+        if not parts or len(parts[-1]) == _MOST_OUTPUTS or len(inside) > _MOST_OPERATIONS:
+            parts.append({})
+            inside = set(walk(node))
+        parts[-1][name] = node
+    return parts[:_MOST_LOOPS]

@@ -52,6 +52,9 @@ class Source(NamedTuple):
     text: str
 
 
+#: What computes nothing.
+LEAVES = frozenset({"column", "constant", "dynamic", "null"})
+
 #: What gives a value for a null, or of what is null already.
 _NEVER_NULL = frozenset(
     {"constant", "is_null", "is_not_null", "eq_missing", "ne_missing", "sum_horizontal", "hash"}

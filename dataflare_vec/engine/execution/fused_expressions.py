@@ -34,6 +34,9 @@ _log = get_logger(__name__)
 #: Fewer rows Polars computes: a loop's call takes longer.
 FEWEST_ROWS = 4096
 
+#: Of so many columns. Further ones take more rows: each has memory of its own to be found.
+_COLUMNS = 4
+
 #: More rows than a streaming query passes at once: then Polars' threads are idle meanwhile.
 _WHOLE_FRAME = 1 << 18
 
@@ -141,9 +144,9 @@ class _Compute:
         return pl.DataFrame(self._columns(series, rows)).to_struct()
 
     def _columns(self, series: Sequence[pl.Series], rows: int) -> list[pl.Series]:
-        if rows >= self.fewest_rows:
+        if rows >= self.fewest_rows * max(1, len(self.expressions) // _COLUMNS):
             loop = self._loop(series)
-            if loop.fusion.step is not None:
+            if loop.fusion.steps:
                 try:
                     return loop(dict(zip(self.names, series, strict=True)), rows)
                 except (DataFlareError, pl.exceptions.PolarsError) as error:
@@ -182,8 +185,7 @@ class Loop:
         self.fusion = fusion
         self._names = names
         self._plan = RepeatedPlan()
-        if fusion.step is not None:
-            self._request = Request((fusion.step,), runtime, keep=False)
+        self._request = Request(fusion.steps, runtime, keep=False)
 
     def __call__(self, columns: Mapping[str, pl.Series], rows: int) -> list[pl.Series]:
         """Return the columns of all expressions, in their order.

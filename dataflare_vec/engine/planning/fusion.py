@@ -12,9 +12,9 @@ from dataflare_vec._util.names import internal
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.definition.binding import bind
 from dataflare_vec.definition.plugin import Form, Parameter, Plugin, PluginInfo
-from dataflare_vec.definition.trees.cost import may_pay, pays
+from dataflare_vec.definition.trees.cost import in_parts, is_small, may_pay, pays
 from dataflare_vec.definition.trees.evaluate import function_of, zero_of
-from dataflare_vec.definition.trees.nodes import may_fail, plant
+from dataflare_vec.definition.trees.nodes import LEAVES, may_fail, plant
 from dataflare_vec.definition.trees.reading import Reading, Unreadable
 from dataflare_vec.definition.trees.typed import Typing
 from dataflare_vec.engine.planning.steps import BoundStep
@@ -32,8 +32,8 @@ class Fusion(NamedTuple):
 
     Attributes
     ----------
-    step : BoundStep or None
-        The loop; None if nothing is worth one.
+    steps : tuple of BoundStep
+        The loops; none if nothing is worth one.
     fused : tuple of str
         What it computes, by name.
     nodes : tuple of Node
@@ -44,7 +44,7 @@ class Fusion(NamedTuple):
         What Polars computes beside it.
     """
 
-    step: BoundStep | None
+    steps: tuple[BoundStep, ...]
     fused: tuple[str, ...]
     nodes: tuple[Node, ...]
     computed: tuple[pl.Expr, ...]
@@ -88,24 +88,28 @@ class Fusing:
         there = {
             name: node
             for name, node in nodes.items()
-            if node is not None and node.operation not in ("column", "dynamic", "constant", "null")
+            if node is not None and node.operation not in LEAVES and is_small(node)
         }
         if not there or not (self.always or pays(list(there.values()))):
             there = {}
+        parts = in_parts(there)
+        there = {name: node for part in parts for name, node in part.items()}
         left = tuple(
             expression.alias(name) for name, expression in self.expressions.items() if name not in there
         )
         if not there:
-            return Fusion(None, (), (), (), left)
-        planted = plant(list(there.values()))
-        names = [source.name or internal(f"source {i}") for i, source in enumerate(planted.sources)]
-        computed = tuple(
-            self._reading.expressions[source.text].alias(name)
-            for source, name in zip(planted.sources, names, strict=True)
-            if source.name is None
-        )
-        step = _step(planted, names, list(there))
-        return Fusion(step, tuple(there), tuple(there.values()), computed, left)
+            return Fusion((), (), (), (), left)
+        steps = []
+        computed: dict[str, str] = {}  # by its JSON the name of what Polars computes
+        for part in parts:
+            planted = plant(list(part.values()))
+            names = [
+                source.name or computed.setdefault(source.text, internal(f"source {len(computed)}"))
+                for source in planted.sources
+            ]
+            steps.append(_step(planted, names, list(part)))
+        before = tuple(self._reading.expressions[text].alias(name) for text, name in computed.items())
+        return Fusion(tuple(steps), tuple(there), tuple(there.values()), before, left)
 
 
 class Kernel(NamedTuple):
@@ -137,7 +141,7 @@ def as_kernel(plugin: Plugin, expression: pl.Expr, schema: Mapping[str, Any]) ->
     except Unreadable:
         return None
     node = Typing(reading, schema, [read]).result(read)
-    if node is None or node.operation in ("column", "dynamic", "constant", "null") or may_fail(node):
+    if node is None or node.operation in LEAVES or not is_small(node) or may_fail(node):
         return None
     planted = plant([node])
     names = tuple(source.name for source in planted.sources if source.name is not None)
