@@ -156,14 +156,10 @@ void dfv_call(const Function *function, SeriesExport *inputs, size_t count, cons
               SeriesExport *out) {
     const char *formats[MAX_COLUMNS];
     char texts[MAX_COLUMNS][FORMAT_BYTES];
-    Call *call = malloc(sizeof *call);
+    Call own, *call = &own;
     memset(out, 0, sizeof *out);
-    dfv_clear();
-    if (call)
-        memset(call, 0, offsetof(Call, selected));
-    else
-        dfv_say_no_memory(function);
-    if (call && begin(function, count, pickle, size, &call->options)) {
+    memset(call, 0, offsetof(Call, selected));
+    if (begin(function, count, pickle, size, &call->options)) {
         for (size_t i = 0; i < count; i++) formats[i] = dfv_format_of(inputs[i].field, texts[i], FORMAT_BYTES);
         call->function = function;
         call->signature = signature_for(function, formats);
@@ -172,7 +168,6 @@ void dfv_call(const Function *function, SeriesExport *inputs, size_t count, cons
             drop(call);
         }
     }
-    free(call);
     release_inputs(inputs, count);
 }
 

@@ -270,8 +270,7 @@ static bool step(Reader *reader, uint8_t code) {
 }
 
 Reading dfv_read_pickle(const uint8_t *pickle, size_t size, TakeOption take, void *taker) {
-    Reader *reader = malloc(sizeof *reader); /* zeros would take longer than all the rest */
-    if (!reader) return UNREADABLE;
+    Reader own, *reader = &own; /* zeros, or pages of its own, would take longer than all the rest */
     reader->depth = reader->memorised = reader->item_count = 0;
     reader->is_refused = false;
     reader->at = pickle;
@@ -283,7 +282,5 @@ Reading dfv_read_pickle(const uint8_t *pickle, size_t size, TakeOption take, voi
         uint8_t code = *reader->at++;
         if ((read = code == '.') || !step(reader, code)) break; /* STOP */
     }
-    Reading reading = read ? READ : reader->is_refused ? NOT_TAKEN : UNREADABLE;
-    free(reader);
-    return reading;
+    return read ? READ : reader->is_refused ? NOT_TAKEN : UNREADABLE;
 }
