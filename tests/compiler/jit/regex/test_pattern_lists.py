@@ -32,7 +32,7 @@ def pairs(s):
     joined = ""
     for word, number in WORD.findall(s, 1):
         joined += number + "/" + word + ";"
-    return joined, [word for word, number in WORD.findall(s) if number]
+    return joined, [name for name, digits in WORD.findall(s) if digits]
 
 
 def iterated(s):
@@ -41,7 +41,7 @@ def iterated(s):
         number = m["number"]
         at += m.start()
         total += int(number) if number is not None else 1
-    return at, total, [m[1].upper() for m in WORD.finditer(s, 2, 9) if m.end() > 3]
+    return at, total, [one[1].upper() for one in WORD.finditer(s, 2, 9) if one.end() > 3]
 
 
 def divided(s) -> list[str]:
