@@ -54,6 +54,20 @@ def in_a_helper(x):
     return inner(x) + 1
 
 
+def beside_a_comprehension(x):
+    total = 0
+    for i in range(int(x)):
+        total += i
+    return total, sum([i * i for i in range(3)])
+
+
+def behind_a_comprehension(x):
+    for i in range(int(x)):
+        pass
+    squares = [i * i for i in range(3)]
+    return i, len(squares)
+
+
 def always(x):
     if x > 1:
         y = x
@@ -66,7 +80,17 @@ def always(x):
 
 @pytest.mark.parametrize(
     "kernel",
-    [by_branch, by_loop, by_augmentation, by_flag, in_two_loops, in_a_helper, always],
+    [
+        by_branch,
+        by_loop,
+        by_augmentation,
+        by_flag,
+        in_two_loops,
+        in_a_helper,
+        beside_a_comprehension,
+        behind_a_comprehension,
+        always,
+    ],
 )
 def test_compiled_is_python(kernel):
     frame = pl.DataFrame({"x": [0.0, 2.0, 1.0, 3.0, 0.0, -1.0]})

@@ -6,6 +6,7 @@ flag beside it, which its assignments set and its doubtful reads check. Where al
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -62,15 +63,52 @@ def _doubtful_reads(func_ir: FunctionIR) -> dict[int, set[str]]:
                 bound[label] = common
                 changed = True
     doubtful = {}
+    put_aside = _put_aside(func_ir)
     for label, block in blocks.items():
         known = set(bound[label])
         for statement in block.body:
-            if not isinstance(statement, ir.Del):
+            if not isinstance(statement, ir.Del) and id(statement) not in put_aside:
                 reads = {var.name for var in _read(statement)} & names
                 if reads - known:
                     doubtful[id(statement)] = reads - known
             known.add(_assigned(statement))
     return doubtful
+
+
+def _put_aside(func_ir: FunctionIR) -> set[int]:
+    """Return the statements, by identity, that put a variable aside while a comprehension has it.
+
+    From Python 3.12 on comprehensions are part of the function: a variable of theirs that is one of the
+    function's, too, is put back behind them, unbound if it was. Here it must not be read any more.
+    """
+    statements = [
+        one for block in func_ir.blocks.values() for one in block.body if not isinstance(one, ir.Del)
+    ]
+    assigned = Counter(map(_assigned, statements))
+    readers: dict[str, list[Any]] = {}
+    for statement in statements:
+        for var in _read(statement):
+            readers.setdefault(var.name, []).append(statement)
+
+    def only_put_back(name: str, variable: str) -> bool:
+        """Whether a value on the stack becomes the variable again, which nobody reads then but to do so."""
+        for reader in readers.get(name, ()):
+            target = _assigned(reader)
+            if not isinstance(getattr(reader, "value", None), ir.Var) or assigned[target] != 1:
+                return False
+            if not target.startswith(("$phi", variable + ".")) or not only_put_back(target, variable):
+                return False
+        return True
+
+    return {
+        id(one)
+        for one in statements
+        if _assigned(one).startswith("$phi")
+        and isinstance(one.value, ir.Var)
+        and not one.value.name.startswith("$")
+        and assigned[one.target.name] == 1
+        and only_put_back(one.target.name, one.value.name)
+    }
 
 
 def _read(statement: Any) -> list[Any]:
