@@ -62,7 +62,7 @@ def beside_a_comprehension(x):
 
 
 def behind_a_comprehension(x):
-    for i in range(int(x)):
+    for i in range(int(x)):  # noqa: B007  # read below
         pass
     squares = [i * i for i in range(3)]
     return i, len(squares)
