@@ -61,6 +61,11 @@ def many(df: pl.DataFrame, expr: pl.Expr, calls: int) -> Callable[[], None]:
 
 
 def small_frames(size: Size) -> Iterator[Figure]:
+    """Mostly what Polars takes for any expression, and for handing over four columns.
+
+    Of 40 µs, one call after the other, 12 are the library's, and 6 of these the kernel's. Where Polars hands
+    an expression to a sleeping thread, `a + b` alone takes 130.
+    """
     df, contenders = coordinates(1_000), haversines()
     assert df.select(contenders["native"]).equals(df.select(contenders["by Python"]))
     calls = 20
