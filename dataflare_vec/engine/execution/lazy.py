@@ -38,7 +38,9 @@ def apply_lazily(frame: pl.LazyFrame, request: Request, in_order: InOrder) -> pl
         What makes a query of a part that takes its rows in order.
     """
     schema = frame.collect_schema()
-    plan = Plan(request.steps, ColumnScope.of_schema(schema), keep_data=request.keep)
+    # Which expressions Polars computes itself, beside nodes, is to be found out first.
+    scope = ColumnScope.of_schema(schema)
+    plan = Plan(request.steps, scope, keep_data=request.keep, compiles_expressions=False)
     states = open_states(plan, request.state)  # or what is wrong would come out when the query runs
     stages = [stage for stage in plan.stages if stage.plugin is not None]
     query = GrowingQuery.begin(frame, request)

@@ -94,8 +94,8 @@ class Plan:
 
     __slots__ = (
         "_adds",
+        "_compiles_expressions",
         "_data_names",
-        "_has_kernels",
         "_keeps_data",
         "_needs",
         "derived",
@@ -112,7 +112,14 @@ class Plan:
         "whole",
     )
 
-    def __init__(self, steps: Sequence[BoundStep], scope: ColumnScope, *, keep_data: bool) -> None:
+    def __init__(
+        self,
+        steps: Sequence[BoundStep],
+        scope: ColumnScope,
+        *,
+        keep_data: bool,
+        compiles_expressions: bool = True,
+    ) -> None:
         self.needs_all_rows = False
         self.reduces: ReduceStage | None = None
         self.is_reusable = True
@@ -122,7 +129,8 @@ class Plan:
         self.stateful: dict[str, ScanStage] = {}
         self.derived: list[tuple[Plugin, Derived]] = []
         self.is_pipeline = len(steps) > 1
-        self._has_kernels = any(step.plugin.form is Form.ROW for step in steps)
+        beside_kernels = any(step.plugin.form is Form.ROW for step in steps)
+        self._compiles_expressions = compiles_expressions and beside_kernels
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
         self.owns_columns = all(stage.owns_columns for stage in self.stages)
@@ -293,7 +301,7 @@ class Plan:
         reads, dtype = _reads_of(of, expression, step, scope)
         if not plugin.is_filter:
             (name,) = self._names(step, None, 1, data_names)
-            if self._has_kernels:
+            if self._compiles_expressions:
                 dtypes = {inner: scope.dtype(outer) for inner, outer in reads.items()}
                 loop = as_kernel(plugin, expression, dtypes)
                 if loop is not None:
