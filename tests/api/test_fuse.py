@@ -212,3 +212,8 @@ class TestManyOperations:
         for i in range(1, 400):
             chain = chain * 1.0001 + (tax if i % 2 else cost) / i
         assert df.select(fused(x=chain))["x"].equals(df.select(x=chain)["x"])
+
+
+def test_names_like_patterns(df):
+    named = {"^n.*$": (gross + 1) * tax - 3, "net": net * 2 / cost}
+    assert_frame_equal(df.select(fused(**named)), df.select(**named), check_exact=True)

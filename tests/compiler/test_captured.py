@@ -296,7 +296,7 @@ FORMS = {
     "row": (ROW, lambda r: [r, 2 * r, 4 * r]),
     "row, libm": (ROW.replace("plugin", "plugin(math='libm')"), lambda r: [r, 2 * r, 4 * r]),
     "row, interpreted": (
-        "@dfv.plugin(fallback='python', returns=pl.Float64)\ndef out(x): return x * taken() + 0 * all([x])",
+        "@dfv.plugin(fallback='python', returns=pl.Float64)\ndef out(x): return x * taken() + 0 * id(x)",
         lambda r: [r, 2 * r, 4 * r],
     ),
     "filter": (

@@ -377,7 +377,7 @@ def slowed(function):
     """Return the function with a call that Numba doesn't know."""
     import inspect
 
-    source = inspect.getsource(function).replace("    return ", "    assert all([True])\n    return ", 1)
+    source = inspect.getsource(function).replace("    return ", "    assert id(None)\n    return ", 1)
     names = dict(globals())
     exec(compile(source, __file__, "exec", flags=__future__.annotations.compiler_flag), names)
     return names[function.__name__]

@@ -97,7 +97,7 @@ def make(rate):
 
     @dfv.plugin(replace=True, fallback="python", returns=pl.Float64)
     def local_fallback(x):
-        return x * rate + 0 * all([x])
+        return x * rate + 0 * id(x)
 
     @dfv.plugin(replace=True)
     def local_other(x):

@@ -27,8 +27,8 @@ class Both(NamedTuple):
 
 
 def uncompiled(value):
-    """Numba doesn't know the built-in `all`."""
-    return all([value])
+    """Compiled code has no built-in `id`."""
+    return id(None) and value
 
 
 def interpreted(function, plugin_type="transformer", **about):
@@ -58,7 +58,7 @@ def half(x, n, limit=3.0):
 
 
 def half_slow(x, n, limit=3.0):
-    if all([x > limit]):
+    if id(None) and x > limit:
         raise ValueError("x is large")
     return x * 0.5 + n
 
@@ -68,7 +68,7 @@ def filled(x: float | None, n):
 
 
 def filled_slow(x: float | None, n) -> float:
-    all([])
+    id(None)
     return -1.0 if x is None else x / n
 
 
@@ -78,7 +78,7 @@ def both(x, n):
 
 
 def both_slow(x, n) -> Both:
-    all([])
+    id(None)
     low = float(x) if x < n else float(n)
     return Both(low, low < 1.5)
 
@@ -90,7 +90,7 @@ def maybe(x, n: object | None):
 
 
 def maybe_slow(x, n: object | None):
-    all([])
+    id(None)
     if n is None or n > 3:
         return None
     return n % 3
@@ -101,7 +101,7 @@ def pair(x, n):
 
 
 def pair_slow(x, n) -> tuple[float, int]:
-    all([])
+    id(None)
     return x + n, n // 2
 
 
@@ -112,7 +112,7 @@ def positive(x, n):
 
 
 def positive_slow(x, n):
-    if all([n == 2]):
+    if id(None) and n == 2:
         raise ValueError("two")
     return x > 0
 
@@ -203,7 +203,7 @@ def test_one_warning_says_how_slow_it_was_and_why():
     assert re.fullmatch(
         r"plugin `filled_slow` ran in the Python interpreter at [\d,]+ rows/s, [\d,]+ ns a row; compiled "
         r"kernels take 1 to 10 ns, so that is about [\d,]+ to [\d,]+ times slower\. It isn't compiled: the "
-        r"built-in `all` isn't supported in compiled code",
+        r"built-in `id` isn't supported in compiled code",
         str(warning.message),
     )
     assert warning.filename == __file__
@@ -230,8 +230,8 @@ def test_metrics_status_and_explain_show_it():
         assert "ready, interpreted" in status._repr_html_()
     explained = dfv.explain(plugin, FRAME)
     assert "loop      none: runs in the Python interpreter, row by row" in str(explained)
-    assert "because   the built-in `all` isn't supported in compiled code" in str(explained)
-    assert explained.stages[0].interpreted == "the built-in `all` isn't supported in compiled code"
+    assert "because   the built-in `id` isn't supported in compiled code" in str(explained)
+    assert explained.stages[0].interpreted == "the built-in `id` isn't supported in compiled code"
 
 
 def test_no_rows_no_warning():
@@ -260,7 +260,7 @@ def undeclared(x):
 def test_what_it_returns_must_be_declared(call):
     with pytest.raises(dfv.KernelCompileError, match=r"declare it, as `returns=pl\.Float64`") as caught:
         call(interpreted(undeclared))
-    assert "the built-in `all` isn't supported" in str(caught.value)
+    assert "the built-in `id` isn't supported" in str(caught.value)
 
 
 def test_as_expression_it_must_be_declared_too():
@@ -321,7 +321,7 @@ def test_each_row_is_called_once_where_nothing_is_declared():
 
 def test_values_of_different_types_are_refused():
     def kernel(x):
-        all([])
+        id(None)
         return "a" if x > 1 else 1
 
     with pytest.raises(dfv.KernelResultError, match="returns values of different types: int and str"):
@@ -341,7 +341,7 @@ def test_values_of_different_types_are_refused():
 )
 def test_a_row_whose_value_does_not_fit_fails(returns, value, error):
     def kernel(x):
-        all([])
+        id(None)
         return value if x > 2 else None
 
     with pytest.raises(dfv.RowError, match=f"`kernel`: 1 of 4 rows failed, row 2; the first with {error}"):
@@ -363,7 +363,7 @@ def test_a_row_whose_value_does_not_fit_fails(returns, value, error):
 )
 def test_declared_types(returns, value):
     def kernel(x):
-        all([])
+        id(None)
         return value
 
     got = quietly(FRAME.pipe, dfv.apply, interpreted(kernel, returns=returns))["kernel"]
@@ -382,7 +382,7 @@ def test_columns_and_constants_that_no_kernel_reads():
         assert frame.pipe(dfv.apply, interpreted(coded))["coded"].to_list() == [1, 0, None]
 
     def whole(x: int) -> int:
-        all([])
+        id(None)
         return x
 
     with pytest.raises(dfv.ColumnTypeError, match="must be an integer, got Float64"):

@@ -61,15 +61,15 @@ def day(d: dt.date):
 
 
 def slow_instant(t: dt.datetime):
-    return t if all([True]) else EPOCH
+    return t if id(t) else EPOCH
 
 
 def slow_span(s: dt.timedelta):
-    return s if all([True]) else MICROSECOND
+    return s if id(s) else MICROSECOND
 
 
 def slow_day(d: dt.date):
-    return d.year if all([True]) else 0
+    return d.year if id(d) else 0
 
 
 READ = plugins(instant, year, span, days, held, day)

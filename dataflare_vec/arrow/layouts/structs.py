@@ -47,17 +47,18 @@ class Structs(Layout):
 
     def settle(self, series: pl.Series) -> pl.Series:
         """Return a Series in which a struct is null if a field is that must not be, at any depth."""
-        fields = [series.struct.field(name) for name in self.names]
+        name, series = series.name, unnamed(series)
+        fields = [series.struct.field(field) for field in self.names]
         settled = [layout.settle(field) for layout, field in zip(self.layouts, fields, strict=True)]
         same = all(a.null_count() == b.null_count() for a, b in zip(fields, settled, strict=True))
         there = series.is_not_null()
-        for name, field in zip(self.names, settled, strict=True):
-            if name not in self.nullable and field.null_count():
+        for one, field in zip(self.names, settled, strict=True):
+            if one not in self.nullable and field.null_count():
                 there &= field.is_not_null()
         if same and int(there.sum()) == len(series) - series.null_count():
-            return series
+            return series.alias(name)
         struct = pl.DataFrame(dict(zip(self.names, settled, strict=True))).to_struct()
-        return pl.select(pl.when(there).then(struct)).to_series().alias(series.name)
+        return pl.select(pl.when(there).then(struct)).to_series().alias(name)
 
     def to_arrow(self, series: pl.Series) -> StructArray:
         """Return a Series of one chunk as Arrow arrays, without a copy."""

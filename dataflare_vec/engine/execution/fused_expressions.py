@@ -18,7 +18,7 @@ from dataflare_vec.engine.planning.fusion import Fusing
 from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.request import Request
 from dataflare_vec.engine.stages.direct import SomeFailed
-from dataflare_vec.engine.stages.expression import exactly, is_row_separable, named
+from dataflare_vec.engine.stages.expression import exactly, is_pattern, is_row_separable, named
 from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import DataFlareError
 
@@ -69,7 +69,8 @@ def fused_columns(
         parts = list(neighbours)
         by_name = {part.name: part.rows for part in parts}
         fusing = Fusing(by_name, always=always)
-        if aggregation is None or len(by_name) < len(parts) or not fusing.may_pay:
+        names_tell = len(by_name) == len(parts) and not any(map(is_pattern, by_name))
+        if aggregation is None or not names_tell or not fusing.may_pay:
             made += [part.whole for part in parts]
         else:
             made.append(aggregation.over(_fused(fusing, runtime, fewest_rows)))

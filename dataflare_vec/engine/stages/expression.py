@@ -298,9 +298,12 @@ def named(columns: Sequence[pl.Series]) -> pl.DataFrame:
 
 def exactly(name: str) -> pl.Expr:
     """Return the column of a name, also of one that Polars would take for a pattern."""
-    if name == "*" or (name.startswith("^") and name.endswith("$")):
-        return cs.by_name(name).as_expr()
-    return pl.col(name)
+    return cs.by_name(name).as_expr() if is_pattern(name) else pl.col(name)
+
+
+def is_pattern(name: str) -> bool:
+    """Whether Polars would take a name for a pattern of names."""
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 def as_column(source: str | pl.Expr) -> pl.Expr:
