@@ -128,7 +128,10 @@ def apply(frame, drawn, sources=bound_to, **options):
         if plugin.form in (Form.SCAN, Form.REDUCE):
             bindings["by"] = _keys(bindings["b"], how)
         if plugin.form is Form.REDUCE:
-            steps.append(dfv.step(plugin, output=f"{plugin.name} of {len(taken)}", **bindings))
+            output = f"{plugin.name} of {len(taken)}"
+            while output in taken:
+                output += "'"  # its key may be an earlier one's
+            steps.append(dfv.step(plugin, output=output, **bindings))
             break
         output = None
         if not plugin.is_filter:
