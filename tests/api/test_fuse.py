@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 import dataflare_vec as dfv
 from dataflare_vec.engine.execution.fused_expressions import Loop
 from dataflare_vec.engine.planning.fusion import Fusing
+from testing.trees import same
 
 fused = partial(dfv.fuse, always=True)
 
@@ -217,3 +218,18 @@ class TestManyOperations:
 def test_names_like_patterns(df):
     named = {"^n.*$": (gross + 1) * tax - 3, "net": net * 2 / cost}
     assert_frame_equal(df.select(fused(**named)), df.select(**named), check_exact=True)
+
+
+def test_what_stays_a_constant_to_polars():
+    """It adds no constant of 0, and multiplies by the reciprocal of another."""
+    df = pl.DataFrame({"x": [-0.0, 1.0, 4.7e17, None] * 3000, "n": [1, 2, None, 3] * 3000})
+    x, n = pl.col("x"), pl.col("n")
+    ways = {
+        "sum": pl.sum_horizontal(x, 0) * 2 + 1,
+        "sum of zeros": pl.sum_horizontal(x, pl.lit(0.0)) - 0.0,
+        "remainder": x % pl.lit(3).fill_null(n) + 0,
+        "quotient": x / pl.coalesce(pl.lit(3), n) - 1,
+        "added": -0.0 + x * 1 - 0.0,
+    }
+    ours, theirs = df.select(fused(**ways)), df.select(**ways)
+    assert all(same(ours[name], theirs[name]) for name in ways)

@@ -218,7 +218,11 @@ def _when(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     return made("when", dtype, [predicate, *all_as([truthy, falsy], dtype)])
 
 
-@rule("FillNull", "Coalesce")
+#: What gives the first value that is there.
+FILLING = ("FillNull", "Coalesce")
+
+
+@rule(*FILLING)
 def _fill_null(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     if kind_of(dtype) is None:
         return None
@@ -395,8 +399,8 @@ def _sum_horizontal(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     kind = kind_of(dtype)
     if kind is None or not is_number(dtype) or not _numbers(parts) or len(parts) < 2:
         return None
-    if kind.is_float and len(parts) > 2:
-        return None  # the order depends on Polars' threads
+    if kind.is_float and (len(parts) > 2 or any(is_dynamic(one) or one.is_constant for one in parts)):
+        return None  # the order depends on Polars' threads; and a constant of 0 isn't added
     if not all(is_dynamic(one) or one.dtype == dtype for one in parts):
         return None
     if not dict(read.options)["ignore_nulls"]:

@@ -13,8 +13,8 @@ from dataflare_vec.definition.trees import moment_rules as moment_rules  # regis
 from dataflare_vec.definition.trees.kinds import kind_of
 from dataflare_vec.definition.trees.nodes import Node, Source
 from dataflare_vec.definition.trees.reading import UNKNOWN, parts_of
-from dataflare_vec.definition.trees.rules import RULES
-from dataflare_vec.definition.trees.values import as_dtype, constant, dynamic
+from dataflare_vec.definition.trees.rules import FILLING, RULES
+from dataflare_vec.definition.trees.values import as_dtype, constant, dynamic, is_dynamic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,6 +94,10 @@ class Typing:
         if rule is not None:
             parts = [self.node(part) for part in read.parts]
             there = [part for part in parts if part is not None]
+            if read.operation in FILLING and there and (is_dynamic(there[0]) or there[0].is_constant):
+                return (
+                    None  # of a constant without nulls a constant is left, by which Polars computes otherwise
+                )
             made = rule(read, dtype, there) if len(there) == len(parts) else None
             if made is not None:
                 return made
