@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dataflare_vec.definition.trees.kinds import kind_of
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -56,9 +54,7 @@ class Source(NamedTuple):
 LEAVES = frozenset({"column", "constant", "dynamic", "null"})
 
 #: What gives a value for a null, or of what is null already.
-_NEVER_NULL = frozenset(
-    {"constant", "is_null", "is_not_null", "eq_missing", "ne_missing", "sum_horizontal", "hash"}
-)
+_NEVER_NULL = frozenset({"constant", "is_null", "is_not_null", "eq_missing", "ne_missing", "sum_horizontal"})
 #: What may give a null for values.
 _MAY_BE_NULL = frozenset({"column", "null", "int_floor_div", "int_mod", "cast", "scale"})
 
@@ -70,7 +66,7 @@ def may_be_null(node: Node) -> bool:
         return False
     if operation in _MAY_BE_NULL:
         return True
-    if operation in ("fill_null", "coalesce", "min_horizontal", "max_horizontal"):
+    if operation in ("coalesce", "min_horizontal", "max_horizontal"):
         return all(map(may_be_null, node.arguments))
     if operation == "when":
         return any(map(may_be_null, node.arguments[1:]))
@@ -148,8 +144,3 @@ def walk(node: Node) -> Iterator[Node]:
     yield node
     for argument in node.arguments:
         yield from walk(argument)
-
-
-def is_compilable(node: Node) -> bool:
-    """Whether all columns and results are of kinds that loops compute with."""
-    return all(kind_of(one.dtype) is not None for one in walk(node))

@@ -16,7 +16,14 @@ from dataflare_vec.engine.execution.in_query import run_in_query
 from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.steps import remember, use_key
-from dataflare_vec.engine.stages.expression import as_column, build_expression, named, source_of
+from dataflare_vec.engine.stages.expression import (
+    as_column,
+    build_expression,
+    named,
+    rows_of,
+    source_of,
+    spread_out,
+)
 from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import DataFlareError, KernelResultError
 
@@ -64,12 +71,9 @@ class _Compute:
     use: _Use
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
-        height = _rows([len(s) for s in series])
+        height = rows_of([len(s) for s in series])
         frame = pl.DataFrame(
-            [
-                (s if len(s) == height else s.new_from_index(0, height)).alias(name)
-                for s, name in zip(series, self.use.names, strict=True)
-            ]
+            [spread_out(s, height).alias(name) for s, name in zip(series, self.use.names, strict=True)]
         )
         plugin = self.plugin
         outcome = run_in_query(self.request, frame, self.use.plan)
@@ -78,11 +82,6 @@ class _Compute:
         if len(outcome.series) == 1:
             return outcome.series[0].alias(plugin.name)
         return named(outcome.series).to_struct(plugin.name)
-
-
-def _rows(lengths: Sequence[int]) -> int:
-    """Return how many rows columns have together; one of one row has that for all, be it for none."""
-    return 0 if 0 in lengths else max(lengths)
 
 
 def of_one(request: Request, step: BoundStep) -> Request:
@@ -260,8 +259,8 @@ class _Aggregate:
 
         from dataflare_vec.engine.state.store import KeyStates
 
-        count = _rows([len(one) for one in lists])
-        lists = [unnamed(one) if len(one) == count else one.new_from_index(0, count) for one in lists]
+        count = rows_of([len(one) for one in lists])
+        lists = [unnamed(spread_out(one, count)) for one in lists]
         lengths = np.array([one.list.len().to_numpy() for one in lists])
         sizes = pl.Series(np.where((lengths == 0).any(axis=0), 0, lengths.max(axis=0)))  # as in `_rows`
         numbers = np.arange(count, dtype=np.uint32)

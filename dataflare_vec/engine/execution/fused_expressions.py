@@ -18,7 +18,14 @@ from dataflare_vec.engine.planning.fusion import Fusing
 from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.request import Request
 from dataflare_vec.engine.stages.direct import SomeFailed
-from dataflare_vec.engine.stages.expression import exactly, is_pattern, is_row_separable, named
+from dataflare_vec.engine.stages.expression import (
+    exactly,
+    is_pattern,
+    is_row_separable,
+    named,
+    rows_of,
+    spread_out,
+)
 from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import DataFlareError
 
@@ -138,30 +145,25 @@ class _Compute:
         return _Compute, (self._fusing, self.names, self.runtime, self.fewest_rows)
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
-        lengths = [len(one) for one in series]
-        rows = 0 if 0 in lengths else max(lengths)
-        if min(lengths) != rows:
-            series = [one if len(one) == rows else one.new_from_index(0, rows) for one in series]
-        return pl.DataFrame(self._columns(series, rows)).to_struct()
+        rows = rows_of([len(one) for one in series])
+        columns = {name: spread_out(one, rows) for name, one in zip(self.names, series, strict=True)}
+        return pl.DataFrame(self._columns(columns, rows)).to_struct()
 
-    def _columns(self, series: Sequence[pl.Series], rows: int) -> list[pl.Series]:
+    def _columns(self, columns: Mapping[str, pl.Series], rows: int) -> list[pl.Series]:
         if rows >= self.fewest_rows * max(1, len(self.expressions) // _COLUMNS):
-            loop = self._loop(series)
+            loop = self._loop(columns)
             if loop.fusion.steps:
                 try:
-                    return loop(dict(zip(self.names, series, strict=True)), rows)
+                    return loop(columns, rows)
                 except (DataFlareError, pl.exceptions.PolarsError) as error:
                     # Polars says what is wrong, if anything is: what it computes here a part of may be of
                     # another dtype in the whole.
                     _log.debug("expressions are left to Polars: %s", error)
-        frame = self._frame(series)
+        frame = _frame(columns)
         return frame.select(one.alias(name) for name, one in self.expressions.items()).get_columns()
 
-    def _frame(self, series: Sequence[pl.Series]) -> pl.DataFrame:
-        return named([one.alias(name) for one, name in zip(series, self.names, strict=True)])
-
-    def _loop(self, series: Sequence[pl.Series]) -> Loop:
-        key = tuple([one.dtype for one in series])
+    def _loop(self, columns: Mapping[str, pl.Series]) -> Loop:
+        key = tuple([one.dtype for one in columns.values()])
         loop = self._known.get(key)
         if loop is None:
             fusion = self._fusing.over(dict(zip(self.names, key, strict=True)))
@@ -199,10 +201,10 @@ class Loop:
         fusion = self.fusion
         if not fusion.computed and not fusion.left:
             return self._run(columns, rows)
-        frame = named([one.alias(name) for name, one in columns.items()])
+        frame = _frame(columns)
         found = {one.name: one for one in frame.select(*fusion.computed, *fusion.left)}
         found |= {one.name: one for one in self._run({**columns, **found}, rows)}
-        return [_spread(found[name], rows) for name in self._names]
+        return [spread_out(found[name], rows) for name in self._names]
 
     def _run(self, columns: Mapping[str, pl.Series], rows: int) -> list[pl.Series]:
         request = self._request
@@ -215,12 +217,12 @@ class Loop:
                 found = plan.direct.compute(columns, rows, None if has_own else runtime.pool)
                 if found is not None:
                     return found[0]
-        frame = named([one.alias(name) for name, one in columns.items()])
+        frame = _frame(columns)
         if few:
             return list(run_in_query(request, frame, self._plan).series)
         return list(run_steps(request, ColumnScope(frame), frame, self._plan).series)
 
 
-def _spread(values: pl.Series, rows: int) -> pl.Series:
-    """Return a column of one value as one of that for each row."""
-    return values if len(values) == rows else values.new_from_index(0, rows)
+def _frame(columns: Mapping[str, pl.Series]) -> pl.DataFrame:
+    """Return columns as a frame, whatever they are called themselves."""
+    return named([one.alias(name) for name, one in columns.items()])

@@ -85,11 +85,7 @@ class Fusing:
         """Return how they are computed over columns of some dtypes."""
         typing = Typing(self._reading, schema, list(self._reads.values()))
         nodes = {name: typing.result(read) for name, read in self._reads.items()}
-        there = {
-            name: node
-            for name, node in nodes.items()
-            if node is not None and node.operation not in LEAVES and is_small(node)
-        }
+        there = {name: node for name, node in nodes.items() if node is not None and _is_compiled(node)}
         if not there or not (self.always or pays(list(there.values()))):
             there = {}
         parts = in_parts(there)
@@ -110,6 +106,11 @@ class Fusing:
             steps.append(_step(planted, names, list(part)))
         before = tuple(self._reading.expressions[text].alias(name) for text, name in computed.items())
         return Fusion(tuple(steps), tuple(there), tuple(there.values()), before, left)
+
+
+def _is_compiled(node: Node) -> bool:
+    """Whether there is something to compute, and not too much."""
+    return node.operation not in LEAVES and is_small(node)
 
 
 class Kernel(NamedTuple):
@@ -141,7 +142,7 @@ def as_kernel(plugin: Plugin, expression: pl.Expr, schema: Mapping[str, Any]) ->
     except Unreadable:
         return None
     node = Typing(reading, schema, [read]).result(read)
-    if node is None or node.operation in LEAVES or not is_small(node) or may_fail(node):
+    if node is None or not _is_compiled(node) or may_fail(node):
         return None
     planted = plant([node])
     names = tuple(source.name for source in planted.sources if source.name is not None)

@@ -252,10 +252,9 @@ def _over_renamed(expression: pl.Expr, renamed: dict[str, Any]) -> pl.Expr:
     columns = [one if isinstance(one, pl.Expr) else pl.lit(one) for one in sources]
 
     def compute(series: Sequence[pl.Series]) -> pl.Series:
-        lengths = [len(one) for one in series]
-        rows = 0 if 0 in lengths else max(lengths)
-        whole = [one if len(one) == rows else one.new_from_index(0, rows) for one in series]
-        frame = named([one.alias(name) for one, name in zip(whole, names, strict=True)])
+        rows = rows_of([len(one) for one in series])
+        whole = [spread_out(one, rows).alias(name) for one, name in zip(series, names, strict=True)]
+        frame = named(whole)
         return frame.select(expression).to_series()
 
     by_rows = is_row_separable(expression)
@@ -287,6 +286,16 @@ def _each_separable(expression: pl.Expr) -> bool:
         return own and all(_each_separable(part) for part in meta.pop())
     except Exception:  # whatever Polars raises, it doesn't say yes
         return False
+
+
+def rows_of(lengths: Sequence[int]) -> int:
+    """Return how many rows columns have together; one of one row has that for all, be it for none."""
+    return 0 if 0 in lengths else max(lengths)
+
+
+def spread_out(values: pl.Series, rows: int) -> pl.Series:
+    """Return a column of one value as one of that for each row, any other as it is."""
+    return values if len(values) == rows else values.new_from_index(0, rows)
 
 
 def named(columns: Sequence[pl.Series]) -> pl.DataFrame:

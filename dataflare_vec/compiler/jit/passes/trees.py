@@ -104,17 +104,15 @@ def _lowering(one: TreeStandIn) -> Any:
             for ty, value, dtype in zip(sig.args, args, tree.columns, strict=False)
         ]
         constants = [
-            _fitted(context, builder, ty, value, dtype)
-            for ty, value, dtype in zip(sig.args[count:], args[count:], tree.constants, strict=True)
+            _fitted(builder, value, dtype) for value, dtype in zip(args[count:], tree.constants, strict=True)
         ]
         emit = Emitter(context, builder, columns, constants, one.mode)
         results = [emit(node) for node in tree.outputs]
         if emit.rare:
             with builder.if_then(emit.either(*emit.rare), likely=False):
                 context.call_conv._return_errcode_raw(builder, STATUS(LARGE_ANGLE))
-        failed = emit.either(*emit.failed)
-        if emit.failed and failed is not False:
-            with builder.if_then(failed, likely=False):
+        if emit.failed:
+            with builder.if_then(emit.either(*emit.failed), likely=False):
                 context.call_conv.return_user_exc(builder, ValueError, ("a value has no room in its dtype",))
         made = [
             _returned(context, builder, node, result)
@@ -127,14 +125,12 @@ def _lowering(one: TreeStandIn) -> Any:
 
 def _column(context: Context, builder: Builder, ty: types.Type, value: Any, dtype: Any) -> Maybe:
     if not isinstance(ty, types.Optional):
-        return Maybe(_fitted(context, builder, ty, value, dtype))
+        return Maybe(_fitted(builder, value, dtype))
     optional = context.make_helper(builder, ty, value=value)
-    return Maybe(
-        _fitted(context, builder, ty.type, optional.data, dtype), cgutils.as_bool_bit(builder, optional.valid)
-    )
+    return Maybe(_fitted(builder, optional.data, dtype), cgutils.as_bool_bit(builder, optional.valid))
 
 
-def _fitted(context: Context, builder: Builder, ty: types.Type, value: Any, dtype: Any) -> ir.Value:
+def _fitted(builder: Builder, value: Any, dtype: Any) -> ir.Value:
     """Return an argument, which may come in more bits, as a value of its dtype."""
     kind = kind_of(dtype)
     assert kind is not None
