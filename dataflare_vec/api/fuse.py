@@ -8,13 +8,20 @@ import polars as pl
 
 from dataflare_vec.config.settings import check_flag
 from dataflare_vec.engine.execution.fused_expressions import fused_columns
+from dataflare_vec.engine.execution.fused_queries import fused_query
 from dataflare_vec.exceptions import ArgumentError
 from dataflare_vec.service.manager import managed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dataflare_vec.service.manager import PluginManager
 
 
+@overload
+def fuse(
+    query: pl.LazyFrame, /, *, always: bool = False, manager: PluginManager | None = None
+) -> pl.LazyFrame: ...
 @overload
 def fuse(
     expression: pl.Expr, /, *, always: bool = False, manager: PluginManager | None = None
@@ -24,7 +31,7 @@ def fuse(
     *expressions: pl.Expr, always: bool = False, manager: PluginManager | None = None, **named: pl.Expr
 ) -> list[pl.Expr]: ...
 def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None = None, **named: Any) -> Any:
-    """Return Polars expressions that are computed together, each of them as Polars would.
+    r"""Return expressions, or a lazy query, that Polars computes together: all of them in one loop.
 
     Polars passes through memory once for each operation. Here the operations of all expressions become one
     compiled loop: each column is read once, what several expressions share is computed once, and nothing
@@ -34,7 +41,8 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
     Parameters
     ----------
     *expressions
-        Expressions, to be named as Polars names them.
+        Expressions, to be named as Polars names them. Or a LazyFrame, alone: its ``with_columns``,
+        ``select``, ``filter`` and aggregations by group are looked at.
     always
         Whether to compile what is light, too, as a few steps of arithmetic. On a frame that pays;
         on the batches of a lazy query it doesn't.
@@ -45,14 +53,15 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
 
     Returns
     -------
-    polars.Expr or list of polars.Expr
-        For one expression one, for several a list, for ``with_columns``, ``select``, ``filter`` and ``agg``,
-        of frames and lazy frames. Sums and the like over compiled expressions are Polars' own.
+    polars.Expr, list of polars.Expr or polars.LazyFrame
+        For a query a query. For one expression one, for several a list, for ``with_columns``, ``select``,
+        ``filter`` and ``agg``, of frames and lazy frames. Sums and the like over compiled expressions are
+        Polars' own.
 
     Raises
     ------
     ArgumentError
-        If something isn't an expression.
+        If something isn't an expression, or a query.
 
     Notes
     -----
@@ -65,6 +74,10 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
     Booleans; differences and sums of instants and durations.
 
     A frame of fewer than some thousand rows is Polars' as a whole.
+
+    A query over files is rewritten in Polars' own form of it. What conditions ask of single columns stays
+    as it is, as files are read by it. A query over frames, or one in which Polars calls Python, comes back
+    as it was: give its expressions to `fuse`.
 
     Examples
     --------
@@ -87,13 +100,23 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
 
     >>> df.filter(dfv.fuse((net > 50) & (pl.col("cost") / net < 0.7)))["gross"].to_list()
     [119.0]
+
+    The expressions of a whole query:
+
+    >>> query = pl.scan_csv(b"gross,tax\\n119,19\\n10.7,0.7").select(net=net).pipe(dfv.fuse)
+    >>> query.collect()["net"].to_list()
+    [100.0, 10.0]
     """
+    if any(isinstance(one, pl.LazyFrame) for one in expressions):
+        return _whole_query(expressions, named, always=always, manager=manager)
     given = [*expressions, *(one for one in named.values())]
     for one in given:
         if not isinstance(one, pl.Expr):
-            hint = "write `pl.col(…)` for a column" if isinstance(one, str) else ""
             raise ArgumentError(
-                argument="expressions", expected="Polars expressions", got=type(one).__name__, hint=hint
+                argument="expressions",
+                expected="Polars expressions or a LazyFrame",
+                got=type(one).__name__,
+                hint=_hint(one),
             )
     if not given:
         msg = "`fuse` needs at least one expression"
@@ -102,3 +125,21 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
     check_flag("always", always)
     columns = fused_columns([*expressions, *renamed], managed(manager).runtime, always=always)
     return columns[0] if len(given) == 1 else columns
+
+
+def _whole_query(
+    given: Sequence[Any], named: Mapping[str, Any], *, always: bool, manager: PluginManager | None
+) -> pl.LazyFrame:
+    if len(given) > 1 or named:
+        msg, hint = "a query is fused with the expressions that are in it", "pass it alone"
+        raise ArgumentError(msg, argument="expressions", hint=hint)
+    check_flag("always", always)
+    return fused_query(given[0], managed(manager).runtime, always=always)
+
+
+def _hint(given: Any) -> str:
+    if isinstance(given, str):
+        return "write `pl.col(…)` for a column"
+    if isinstance(given, pl.DataFrame):
+        return "write `df.with_columns(dfv.fuse(…))` with expressions, or `df.lazy().….pipe(dfv.fuse)`"
+    return ""

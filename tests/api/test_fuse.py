@@ -165,7 +165,7 @@ def test_a_manager_is_not_told(df):
 
 
 def test_expressions_are_asked_for():
-    with pytest.raises(dfv.ArgumentError, match=r"Polars expressions, got str; write `pl.col"):
+    with pytest.raises(dfv.ArgumentError, match=r"Polars expressions or a LazyFrame, got str; write `pl.col"):
         dfv.fuse("gross", net)
     with pytest.raises(dfv.ArgumentError, match="needs at least one"):
         dfv.fuse()

@@ -11,6 +11,7 @@ import polars as pl
 from dataflare_vec._util.logs import get_logger
 from dataflare_vec.definition.plugin import root_names
 from dataflare_vec.definition.trees.aggregations import aggregated
+from dataflare_vec.definition.trees.nodes import may_fail
 from dataflare_vec.engine.execution.execute import run_steps
 from dataflare_vec.engine.execution.fast_path import OWN_ROWS
 from dataflare_vec.engine.execution.in_query import run_in_query
@@ -54,6 +55,7 @@ def fused_columns(
     *,
     always: bool = False,
     fewest_rows: int = FEWEST_ROWS,
+    schema: Mapping[str, Any] | None = None,
 ) -> list[pl.Expr]:
     """Return expressions that are computed together where that may pay, in their order.
 
@@ -70,6 +72,9 @@ def fused_columns(
         Whether to compile light work, too.
     fewest_rows
         Of fewer rows Polars computes each by itself.
+    schema
+        The columns, if they are known. Then what isn't compiled is returned as it is, and so is what may
+        fail: Polars doesn't compute what nothing reads, and so doesn't fail by it.
     """
     made: list[pl.Expr] = []
     for aggregation, neighbours in groupby(map(_part_of, expressions), key=lambda part: part.aggregation):
@@ -79,9 +84,32 @@ def fused_columns(
         names_tell = len(by_name) == len(parts) and not any(map(is_pattern, by_name))
         if aggregation is None or not names_tell or not fusing.may_pay:
             made += [part.whole for part in parts]
+        elif schema is None:
+            together = _fused(fusing, runtime, fewest_rows)
+            made.append(aggregation.over(together.struct.field(*by_name)))
         else:
-            made.append(aggregation.over(_fused(fusing, runtime, fewest_rows)))
+            made += _fused_of(parts, fusing, schema, runtime, fewest_rows)
     return made
+
+
+def _fused_of(
+    parts: Sequence[_Part], fusing: Fusing, schema: Mapping[str, Any], runtime: Runtime, fewest_rows: int
+) -> list[pl.Expr]:
+    """Return neighbours over known columns, as they are if nothing of them is compiled."""
+    fusion = fusing.over(schema)
+    nodes = zip(fusion.fused, fusion.nodes, strict=True)
+    surely = {name: fusing.expressions[name] for name, node in nodes if not may_fail(node)}
+    if len(surely) < len(fusing.expressions):
+        fusing = Fusing(surely, always=fusing.always)
+        if not surely or not fusing.over(schema).steps:
+            return [part.whole for part in parts]
+    together = _fused(fusing, runtime, fewest_rows)
+    return [
+        part.aggregation.over(together.struct.field(part.name))
+        if part.aggregation is not None and part.name in surely
+        else part.whole
+        for part in parts
+    ]
 
 
 class _Part(NamedTuple):
@@ -104,14 +132,13 @@ def _part_of(expression: pl.Expr) -> _Part:
 
 
 def _fused(fusing: Fusing, runtime: Runtime, fewest_rows: int) -> pl.Expr:
-    """Return expressions that see rows one by one as one that stands for a column for each of them."""
+    """Return expressions that see rows one by one as one: a struct that has a field for each of them."""
     expressions = fusing.expressions
     roots = list(dict.fromkeys(name for one in expressions.values() for name in root_names(one) or ()))
     compute = _Compute(fusing, roots, runtime, fewest_rows)
     sources = [exactly(name) for name in roots]
     dtype = pl.dtype_of(pl.map_batches(sources, _Typed(expressions, roots), None, is_elementwise=True))
-    together = pl.map_batches(sources, compute, dtype, is_elementwise=True)
-    return together.struct.field(*expressions)
+    return pl.map_batches(sources, compute, dtype, is_elementwise=True)
 
 
 class _Typed:
