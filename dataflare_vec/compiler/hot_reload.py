@@ -154,11 +154,11 @@ class Captured:
 
     def recompile(self) -> None:
         """Have what is compiled of them see what has changed, the innermost first."""
-        if "dataflare_vec.compiler.jit.passes.pipeline" not in sys.modules:  # nothing was compiled yet
+        if "dataflare_vec.compiler.jit.passes.calls" not in sys.modules:  # nothing was compiled yet
             return
         import_compiler()
         from dataflare_vec.compiler.jit.codegen.driver import compile_lock
-        from dataflare_vec.compiler.jit.passes.pipeline import forget
+        from dataflare_vec.compiler.jit.passes.calls import forget
 
         with compile_lock:  # a compilation under way may still read what was there before
             for one in reversed(self._reader.called):

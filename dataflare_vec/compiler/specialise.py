@@ -153,7 +153,7 @@ def specialise(
     from dataflare_vec.compiler.jit.abi.elements import layout_of
     from dataflare_vec.compiler.jit.diagnostics import explain_failure, inner_cause
     from dataflare_vec.compiler.jit.lowering.strings.members import members_in
-    from dataflare_vec.compiler.jit.passes.pipeline import check_members
+    from dataflare_vec.compiler.jit.passes.notes import check_members
 
     plugin = binding.plugin
     given = _Inputs(binding, dtypes, any_text=any_text)

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from dataflare_vec.compiler.jit.passes.pipeline import _has_for, _has_try
+from dataflare_vec.compiler.jit.passes.calls import has_for, has_try
 
 sys.path.insert(0, str(Path(__file__).parent / "math"))
 from evaluate import compiled, evaluate, run
@@ -118,12 +118,12 @@ def test_the_users_dispatcher_is_untouched():
 
 
 def test_a_helper_is_compiled_once():
-    from dataflare_vec.compiler.jit.passes import pipeline
+    from dataflare_vec.compiler.jit.passes import calls
 
     compiled(lambda x: helper(x), X)
-    before = dict(pipeline._helpers[helper])
+    before = dict(calls._helpers[helper])
     compiled(lambda x: helper(x) + 1, X)
-    assert pipeline._helpers[helper] == before
+    assert calls._helpers[helper] == before
     assert all(len(made.signatures) == 1 for made in before.values())
 
 
@@ -273,7 +273,7 @@ def comprehension(x):
 
 
 def test_for_and_try_are_found_in_each_python():
-    assert _has_for(for_each)
-    assert not any(map(_has_for, (looping, tried, branches)))
-    assert _has_try(tried)
-    assert not any(map(_has_try, (looping, for_each, branches, comprehension)))
+    assert has_for(for_each)
+    assert not any(map(has_for, (looping, tried, branches)))
+    assert has_try(tried)
+    assert not any(map(has_try, (looping, for_each, branches, comprehension)))

@@ -39,14 +39,9 @@ from dataflare_vec.compiler.jit.lowering.regex import substitution as substituti
 from dataflare_vec.compiler.jit.lowering.strings import methods as methods  # registers them with Numba
 from dataflare_vec.compiler.jit.lowering.strings.arena import uses_arena
 from dataflare_vec.compiler.jit.lowering.strings.column import narrow
-from dataflare_vec.compiler.jit.passes.pipeline import (
-    ERROR_MODEL,
-    TryInGuardedVariant,
-    check_members,
-    has_angles,
-    options_of,
-    pipeline,
-)
+from dataflare_vec.compiler.jit.passes.calls import ERROR_MODEL, options_of
+from dataflare_vec.compiler.jit.passes.notes import check_members, has_angles
+from dataflare_vec.compiler.jit.passes.pipeline import TryInGuardedVariant, pipeline
 from dataflare_vec.compiler.jit.passes.speculation import has_branches, may_speculate
 from dataflare_vec.compiler.kernel import Kernel, LoopVariant, MachineCode
 from dataflare_vec.compiler.native.support import external_names
