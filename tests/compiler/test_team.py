@@ -99,17 +99,27 @@ def test_rows_that_are_left_out_are_not_taken_for_computed():
 
 def test_whoever_finds_no_idle_helper_computes_alone(monkeypatch):
     monkeypatch.setattr(team, "_team", team._Team())
-    begun, over = threading.Event(), threading.Event()
+    seen = set()
+
+    def see(start, count):
+        seen.add(threading.get_ident())
+        time.sleep(0.001)
+        return 0
+
+    while len(seen) < 3:  # a helper that has just been made may not wait for work yet
+        share(see, 64 * 8, 64, 3)
+    begun, over = threading.Semaphore(0), threading.Event()
 
     def hold(start, count):
-        begun.set()
+        begun.release()
         over.wait(30)
         return 0
 
     caller = threading.Thread(target=share, args=(hold, 64 * 8, 64, 3))
     caller.start()
     try:
-        assert begun.wait(30)
+        for _ in range(3):  # the caller and its two helpers
+            assert begun.acquire(timeout=30)
         assert share(lambda start, count: 0, 64 * 40, 64, 3) == (0, 64 * 40)
     finally:
         over.set()
