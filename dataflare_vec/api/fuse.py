@@ -31,7 +31,7 @@ def fuse(
     *expressions: pl.Expr, always: bool = False, manager: PluginManager | None = None, **named: pl.Expr
 ) -> list[pl.Expr]: ...
 def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None = None, **named: Any) -> Any:
-    r"""Return expressions, or a lazy query, that Polars computes together: all of them in one loop.
+    """Return expressions, or a lazy query, that Polars computes together: all of them in one loop.
 
     Polars passes through memory once for each operation. Here the operations of all expressions become one
     compiled loop: each column is read once, what several expressions share is computed once, and nothing
@@ -76,8 +76,9 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
     A frame of fewer than some thousand rows is Polars' as a whole.
 
     A query over files is rewritten in Polars' own form of it. What conditions ask of single columns stays
-    as it is, as files are read by it. A query over frames, or one in which Polars calls Python, comes back
-    as it was: give its expressions to `fuse`.
+    as it is, as files are read by it. A query over frames is rebuilt from the plan that Polars shows to
+    other engines, if all in it is known. A query over both comes back as it was, and so does one in which
+    Polars calls Python.
 
     Examples
     --------
@@ -103,9 +104,8 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
 
     The expressions of a whole query:
 
-    >>> query = pl.scan_csv(b"gross,tax\\n119,19\\n10.7,0.7").select(net=net).pipe(dfv.fuse)
-    >>> query.collect()["net"].to_list()
-    [100.0, 10.0]
+    >>> df.lazy().with_columns(net=net).filter(pl.col("net") > 50).pipe(dfv.fuse).collect()["net"].to_list()
+    [100.0]
     """
     if any(isinstance(one, pl.LazyFrame) for one in expressions):
         return _whole_query(expressions, named, always=always, manager=manager)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import numpy as np
 import polars as pl
@@ -48,7 +49,7 @@ def path(df, tmp_path_factory):
     return path
 
 
-@pytest.fixture(params=["file"])
+@pytest.fixture(params=["file", "frame"])
 def query(request, df, path):
     return pl.scan_parquet(path) if request.param == "file" else df.lazy()
 
@@ -133,16 +134,9 @@ def test_python_in_a_query(query, caplog):
     seen = []
     called = query.with_columns(**FOUR).map_batches(lambda df: seen.append(len(df)) or df)
     assert called.pipe(dfv.fuse) is called
-    assert "a query is left to Polars: it calls Python" in caplog.text
+    assert re.search(r"a query is left to Polars: .*[pP]ython", caplog.text)
     assert_frame_equal(called.pipe(dfv.fuse).collect(), query.with_columns(**FOUR).collect())
     assert seen
-
-
-def test_frames(df, caplog):
-    caplog.set_level(logging.DEBUG, logger="dataflare_vec")
-    query = df.lazy().with_columns(**FOUR)
-    assert query.pipe(dfv.fuse) is query
-    assert "a query is left to Polars: there are frames in it" in caplog.text
 
 
 def test_fused_before(query):

@@ -7,6 +7,8 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
+from dataflare_vec.definition.trees.reading import Unreadable
+from dataflare_vec.definition.trees.viewed_query import Viewed
 from dataflare_vec.engine.execution.fused_expressions import Loop
 from dataflare_vec.engine.planning.fusion import Fusing
 from testing.strategies import frames
@@ -41,3 +43,19 @@ def test_results_are_those_of_polars(df, drawn):
         if len(theirs) != len(df):  # a literal
             theirs = theirs.new_from_index(0, len(df))
         assert same(ours, theirs), (expressions[ours.name], fusion.nodes)
+
+
+@given(frames(rows, **COLUMNS), st.lists(trees, min_size=8, max_size=8))
+def test_queries_that_are_read_back_are_the_same(df, drawn):
+    expressions = {f"e{i}": one for i, one in enumerate(drawn) if polars_can(df, one)}
+    query = df.lazy().with_columns(**expressions)
+    try:
+        rebuilt = Viewed(query)
+    except Unreadable:
+        assume(False)
+    (node,) = rebuilt.nodes()
+    again = rebuilt.replaced({node.where: node.expressions}).collect()
+    theirs = query.collect()
+    assert again.columns == theirs.columns
+    for name in theirs.columns:
+        assert same(again[name], theirs[name]), expressions[name]

@@ -64,18 +64,15 @@ class Packed:
     Parameters
     ----------
     query
-        Over files.
+        Over files: the data of frames would be copied.
 
     Raises
     ------
     Unreadable
-        If it isn't understood, or calls Python, or has frames in it, whose data would be copied.
+        If it isn't understood, or calls Python.
     """
 
     def __init__(self, query: pl.LazyFrame) -> None:
-        if _FRAME in query.explain(optimized=False):
-            msg = "there are frames in it"
-            raise Unreadable(msg)
         try:
             self._data = query.serialize(format="binary")
         except (pl.exceptions.PolarsError, TypeError) as error:
@@ -206,6 +203,11 @@ _SIZED = {
     0xC4: (1, 0), 0xC5: (2, 0), 0xC6: (4, 0), 0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1),
     0xD9: (1, 0), 0xDA: (2, 0), 0xDB: (4, 0),
 }  # fmt: skip
+
+
+def has_frames(query: pl.LazyFrame) -> bool:
+    """Whether a query reads frames, as far as Polars' text of it says."""
+    return _FRAME in query.explain(optimized=False)
 
 
 def _packed_number(value: int) -> bytes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import and_, is_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dataflare_vec._util.logs import get_logger
-from dataflare_vec.definition.trees.packed import Packed
+from dataflare_vec.definition.trees.packed import Packed, has_frames
 from dataflare_vec.definition.trees.reading import Reading, Unreadable
+from dataflare_vec.definition.trees.viewed_query import Viewed
 from dataflare_vec.engine.execution.fused_expressions import fused_columns
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition.trees.packed import PackedNode
     from dataflare_vec.definition.trees.reading import Read
+    from dataflare_vec.definition.trees.viewed_query import ViewedNode
     from dataflare_vec.engine.context.runtime import Runtime
 
 _log = get_logger(__name__)
@@ -38,24 +40,24 @@ def fused_query(query: pl.LazyFrame, runtime: Runtime, *, always: bool = False) 
         Whether to compile light work, too.
     """
     try:
-        packed = Packed(query)
+        whole: Any = Viewed(query) if has_frames(query) else Packed(query)
         changed = {}
-        for node in packed.nodes():
-            fused = _fused_node(node, packed, runtime, always=always)
+        for node in whole.nodes():
+            fused = _fused_node(node, whole, runtime, always=always)
             if fused is not None:
                 changed[node.where] = fused
-        return packed.replaced(changed) if changed else query
-    except (Unreadable, *_FAILURES) as error:
+        return whole.replaced(changed) if changed else query
+    except (Unreadable, *_FAILURES, TypeError, ValueError) as error:
         _log.debug("a query is left to Polars: %s", error)
         return query
 
 
 def _fused_node(
-    node: PackedNode, packed: Packed, runtime: Runtime, *, always: bool
+    node: PackedNode | ViewedNode, whole: Packed | Viewed, runtime: Runtime, *, always: bool
 ) -> Sequence[pl.Expr] | None:
     """Return other expressions for a node; None to leave it as it is."""
     try:
-        schema = packed.below(node.source).collect_schema()
+        schema = whole.below(node.source).collect_schema()
     except _FAILURES as error:  # which Polars raises in its own time
         _log.debug("a step of a query is left to Polars: %s", error)
         return None
