@@ -144,13 +144,8 @@ def _literal(view: Any, _: Any) -> pl.Expr:
 
 
 _NUMBERS = frozenset(
-    {
-        getattr(pl, f"{sign}{bits}")
-        for sign in ("Int", "UInt")
-        for bits in (8, 16, 32, 64, 128)
-        if hasattr(pl, f"{sign}{bits}")
-    }
-    | {pl.Float32, pl.Float64}
+    {getattr(pl, f"{sign}{bits}") for sign in ("Int", "UInt") for bits in (8, 16, 32, 64)}
+    | {pl.Int128, pl.Float32, pl.Float64}
 )
 
 

@@ -133,6 +133,16 @@ def test_other_divisors_are_left():
     assert multiplied_by(llvm.parse_assembly(text), "f", ["arg.n", "y"]) is not None
 
 
+def test_functions_that_are_there_already():
+    """LLVM makes a call of the least of two itself, before divisions are looked at."""
+    text = (
+        "define i64 @f(i64 %x, i64 %arg.n) {\n  %least = call i64 @llvm.umin.i64(i64 %x, i64 %arg.n)\n"
+        "  %r = udiv i64 %least, %arg.n\n  ret i64 %r\n}\ndeclare i64 @llvm.umin.i64(i64, i64)\n"
+    )
+    module = multiplied_by(llvm.parse_assembly(text), "f", ["arg.n"])
+    assert str(module).count("i64 @llvm.umin.i64(i64, i64)") == 1
+
+
 @pytest.mark.parametrize(("other", "is_same"), [("sdiv", True), ("srem", False)])
 def test_a_short_way_to_something_else_stays(other, is_same):
     text = f"""define i64 @f(i64 %x, i64 %arg.n) {{

@@ -198,6 +198,8 @@ define internal i32 @dfv.sdiv.by.i32(i32 %x, i32 %given) alwaysinline memory(non
 }
 """
 )
+# What LLVM made of a kernel before may call these, too.
+_DECLARED = re.compile(r"^declare \S+ (?P<name>@[^\n(]+\().*\n", re.MULTILINE)
 
 
 def multiplied_by(module: Any, function: str, constants: Collection[str]) -> Any:
@@ -225,7 +227,8 @@ def multiplied_by(module: Any, function: str, constants: Collection[str]) -> Any
     text = _DIVISION.sub(other, _SHORT_WAY.sub(_taken_long, found.group()))
     if next(names) == "%dfv.by.0":
         return None
-    return llvm.parse_assembly(given[: found.start()] + text + given[found.end() :] + _FUNCTIONS)
+    added = _DECLARED.sub(lambda one: "" if one["name"] in given else one.group(), _FUNCTIONS)
+    return llvm.parse_assembly(given[: found.start()] + text + given[found.end() :] + added)
 
 
 def _taken_long(match: re.Match[str]) -> str:
