@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dataflare_vec._version import __version__ as __version__
     from dataflare_vec.api.apply import apply, run, step
     from dataflare_vec.api.explain import Explanation, explain
+    from dataflare_vec.api.explain_expressions import ExpressionsExplanation
     from dataflare_vec.api.explain_query import QueryExplanation
     from dataflare_vec.api.expressions import expr
     from dataflare_vec.api.fuse import fuse
@@ -88,6 +89,7 @@ _HOMES = {
     "_version": ("__version__",),
     "api.apply": ("apply", "run", "step"),
     "api.explain": ("Explanation", "explain"),
+    "api.explain_expressions": ("ExpressionsExplanation",),
     "api.explain_query": ("QueryExplanation",),
     "api.expressions": ("expr",),
     "api.fuse": ("fuse",),
@@ -144,6 +146,7 @@ _HOMES = {
 _IN_PICKLES = {
     "_util.public_pickles": ("_call", "_new"),
     "api.explain": ("StageExplanation",),
+    "api.explain_expressions": ("ExpressionExplanation",),
     "api.explain_query": ("NodeExplanation",),
     "compiler.jit.codegen.loop_report": ("LoopReport",),
     "definition.pickling": ("_imported_plugin", "_plugin_of_pack"),
@@ -169,6 +172,7 @@ __all__ = [
     "DuplicatePluginError",
     "ErrorLog",
     "Explanation",
+    "ExpressionsExplanation",
     "HealthReport",
     "InterpretedWarning",
     "KernelCompileError",

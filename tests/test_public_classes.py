@@ -41,6 +41,7 @@ def instances() -> dict[str, object]:
         "BufferSize": dfv.BufferSize.SMALL,
         "ErrorLog": log,
         "Explanation": dfv.explain(haversine),
+        "ExpressionsExplanation": dfv.explain([pl.col("x") * 2 + 1, pl.col("k")], frame, always=True),
         "QueryExplanation": dfv.explain(
             pl.LazyFrame({"x": [1.0]}).pipe(dfv.apply, haversine, lat1="x", lon1="x", lat2="x", lon2="x")
         ),

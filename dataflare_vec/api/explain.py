@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, overload
 import polars as pl
 
 from dataflare_vec._util.public_pickles import by_public_name
+from dataflare_vec.api.explain_expressions import explain_expressions
 from dataflare_vec.api.explain_query import explain_query
 from dataflare_vec.arrow.layouts.item_sizes import value_bytes
 from dataflare_vec.arrow.layouts.string_views import INLINE_BYTES, VIEW_BYTES
@@ -33,6 +34,7 @@ from dataflare_vec.service.manager import managed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dataflare_vec.api.explain_expressions import ExpressionsExplanation
     from dataflare_vec.api.explain_query import QueryExplanation
     from dataflare_vec.compiler.jit.codegen.loop_report import LoopReport
     from dataflare_vec.engine.context.runtime import Runtime
@@ -186,6 +188,10 @@ class Explanation:
 def explain(plugin: pl.LazyFrame) -> QueryExplanation: ...
 @overload
 def explain(
+    plugin: pl.Expr | Sequence[pl.Expr], data_or_schema: Any, *, always: bool = False
+) -> ExpressionsExplanation: ...
+@overload
+def explain(
     plugin: Any,
     data_or_schema: Any = None,
     *,
@@ -198,14 +204,16 @@ def explain(
     *,
     manager: PluginManager | None = None,
     **bindings: Any,
-) -> Explanation | QueryExplanation:
+) -> Explanation | QueryExplanation | ExpressionsExplanation:
     """Explain how a plugin, or a pipeline, was compiled: whether its loop is vectorised, and if not, why.
 
     Parameters
     ----------
     plugin
         As in `apply`: a plugin, its name, or a list of these and of steps. Or a LazyFrame with plugins in
-        it, alone: which of their steps are fused, what of it runs, and what is read.
+        it, alone: which of their steps are fused, what of it runs, and what is read. Or Polars expressions:
+        what `fuse` makes of them over such columns (with ``always=True`` of light ones, too), and what it
+        leaves to Polars.
     data_or_schema
         A frame or Series, whose dtypes are used and some of whose rows are run and timed; a schema (names to
         Polars dtypes); or a LazyFrame, whose schema is used. Without it, columns are assumed to be Float64,
@@ -217,7 +225,7 @@ def explain(
 
     Returns
     -------
-    Explanation, or QueryExplanation of a LazyFrame
+    Explanation, QueryExplanation of a LazyFrame, or ExpressionsExplanation
         Print it, or read its attributes.
 
     Raises
@@ -248,7 +256,18 @@ def explain(
     >>> query = pl.LazyFrame({"before": [1.0], "after": [2.0]}).pipe(dfv.apply, "growth")
     >>> print(dfv.explain(query.select("growth")).nodes[0].reads)
     ('after', 'before')
+
+    Of expressions:
+
+    >>> change = pl.col("after").log() - pl.col("before").log()
+    >>> explained = dfv.explain(change.alias("change"), {"before": pl.Float64, "after": pl.Float64})
+    >>> explained.expressions[0].is_fused, explained.reads
+    (True, ('after', 'before'))
     """
+    if isinstance(plugin, pl.Expr):
+        plugin = [plugin]
+    if isinstance(plugin, (list, tuple)) and plugin and all(isinstance(one, pl.Expr) for one in plugin):
+        return explain_expressions(plugin, _schema(data_or_schema), **bindings)
     if isinstance(plugin, pl.LazyFrame):
         if data_or_schema is not None or manager is not None or bindings:
             msg, hint = "a query is explained with the plugins that are in it", "pass it alone"
@@ -266,6 +285,15 @@ def explain(
         seconds = _measure(plan, frame.head(rows), manager.runtime)
     stages = tuple(_explain(stage, scope, frame, seconds.get(stage.index)) for stage in plan.stages)
     return Explanation(stages, manager.runtime.config.threads, assumed=data_or_schema is None)
+
+
+def _schema(given: Any) -> dict[str, Any]:
+    """Return the columns that expressions are explained over."""
+    if given is None:
+        msg, hint = "expressions are explained over columns", "pass a frame, or a schema"
+        raise ArgumentError(msg, argument="data_or_schema", hint=hint)
+    _, scope = _data(given, [])
+    return {name: scope.dtype(name) for name in scope.names}
 
 
 def _data(given: Any, steps: Sequence[BoundStep]) -> tuple[pl.DataFrame | None, ColumnScope]:

@@ -54,11 +54,13 @@ class Reading:
     expressions : dict
         All that were come by, by their JSON. They are Polars' own: JSON that it reads again loses last bits
         of floats.
+    reads : dict
+        The same, as they were read.
     """
 
     def __init__(self) -> None:
         self.expressions: dict[str, pl.Expr] = {}
-        self._read: dict[str, Read] = {}
+        self.reads: dict[str, Read] = {}
 
     def __call__(self, expression: pl.Expr) -> Read:
         """Return what an expression is, without the names that it gives.
@@ -83,10 +85,10 @@ class Reading:
             tree = tree["Alias"][0]
             (expression,) = expression.meta.pop()
         text = json.dumps(tree, sort_keys=True)
-        found = self._read.get(text)
+        found = self.reads.get(text)
         if found is None:
             self.expressions[text] = expression
-            found = self._read[text] = self._operation(tree, expression, text)
+            found = self.reads[text] = self._operation(tree, expression, text)
         return found
 
     def _operation(self, tree: Any, expression: pl.Expr, text: str) -> Read:

@@ -31,7 +31,7 @@ from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import DataFlareError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dataflare_vec.definition.trees.aggregations import Aggregation
     from dataflare_vec.engine.context.runtime import Runtime
@@ -77,23 +77,57 @@ def fused_columns(
         fail: Polars doesn't compute what nothing reads, and so doesn't fail by it.
     """
     made: list[pl.Expr] = []
-    for aggregation, neighbours in groupby(map(_part_of, expressions), key=lambda part: part.aggregation):
-        parts = list(neighbours)
-        by_name = {part.name: part.rows for part in parts}
-        fusing = Fusing(by_name, always=always)
-        names_tell = len(by_name) == len(parts) and not any(map(is_pattern, by_name))
-        if aggregation is None or not names_tell or not fusing.may_pay:
+    for group in groups(expressions, always=always):
+        aggregation, parts, fusing = group.aggregation, group.parts, group.fusing
+        if aggregation is None or fusing is None:
             made += [part.whole for part in parts]
         elif schema is None:
             together = _fused(fusing, runtime, fewest_rows)
-            made.append(aggregation.over(together.struct.field(*by_name)))
+            made.append(aggregation.over(together.struct.field(*fusing.expressions)))
         else:
             made += _fused_of(parts, fusing, schema, runtime, fewest_rows)
     return made
 
 
+class Group(NamedTuple):
+    """Neighbours that may be computed together.
+
+    Attributes
+    ----------
+    aggregation : Aggregation or None
+        What is at the top of them; None if they don't see rows one by one.
+    parts : tuple of Part
+        The expressions.
+    fusing : Fusing or None
+        None where it is plain before dtypes are known that Polars computes them.
+    why : str
+        The reason for that.
+    """
+
+    aggregation: Aggregation | None
+    parts: tuple[Part, ...]
+    fusing: Fusing | None
+    why: str = ""
+
+
+def groups(expressions: Sequence[pl.Expr], *, always: bool) -> Iterator[Group]:
+    """Yield expressions with their neighbours that may be computed together, in their order."""
+    for aggregation, neighbours in groupby(map(_part_of, expressions), key=lambda part: part.aggregation):
+        parts = tuple(neighbours)
+        by_name = {part.name: part.rows for part in parts}
+        fusing = Fusing(by_name, always=always)
+        if aggregation is None:
+            yield Group(aggregation, parts, None, "it doesn't see rows one by one, or reads no column")
+        elif len(by_name) < len(parts) or any(map(is_pattern, by_name)):
+            yield Group(aggregation, parts, None, "columns have one name, or one like a pattern")
+        elif not fusing.may_pay:
+            yield Group(aggregation, parts, None, "it isn't worth a loop")
+        else:
+            yield Group(aggregation, parts, fusing)
+
+
 def _fused_of(
-    parts: Sequence[_Part], fusing: Fusing, schema: Mapping[str, Any], runtime: Runtime, fewest_rows: int
+    parts: Sequence[Part], fusing: Fusing, schema: Mapping[str, Any], runtime: Runtime, fewest_rows: int
 ) -> list[pl.Expr]:
     """Return neighbours over known columns, as they are if nothing of them is compiled."""
     fusion = fusing.over(schema)
@@ -112,7 +146,7 @@ def _fused_of(
     ]
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """An expression as it is, and what of it sees rows one by one."""
 
     whole: pl.Expr
@@ -121,14 +155,14 @@ class _Part(NamedTuple):
     name: str = ""
 
 
-def _part_of(expression: pl.Expr) -> _Part:
+def _part_of(expression: pl.Expr) -> Part:
     meta = expression.meta
     if meta.has_multiple_outputs():
-        return _Part(expression, None, expression)
+        return Part(expression, None, expression)
     aggregation, rows = aggregated(expression)
     if not is_row_separable(rows) or not root_names(rows):
-        return _Part(expression, None, expression)
-    return _Part(expression, aggregation, rows, meta.output_name())
+        return Part(expression, None, expression)
+    return Part(expression, aggregation, rows, meta.output_name())
 
 
 def _fused(fusing: Fusing, runtime: Runtime, fewest_rows: int) -> pl.Expr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -15,7 +16,8 @@ from dataflare_vec.definition.plugin import Form, Parameter, Plugin, PluginInfo
 from dataflare_vec.definition.trees.cost import in_parts, is_small, may_pay, pays
 from dataflare_vec.definition.trees.evaluate import function_of, zero_of
 from dataflare_vec.definition.trees.nodes import LEAVES, may_fail, plant
-from dataflare_vec.definition.trees.reading import Reading, Unreadable
+from dataflare_vec.definition.trees.reading import UNKNOWN, Reading, Unreadable
+from dataflare_vec.definition.trees.rules import RULES
 from dataflare_vec.definition.trees.typed import Typing
 from dataflare_vec.engine.planning.steps import BoundStep
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dataflare_vec.definition.binding import Binding
-    from dataflare_vec.definition.trees.nodes import Node, Planted, Tree
+    from dataflare_vec.definition.trees.nodes import Node, Planted, Source, Tree
     from dataflare_vec.definition.trees.reading import Read
 
 
@@ -42,6 +44,8 @@ class Fusion(NamedTuple):
         What Polars computes before, under names that the loop reads.
     left : tuple of pl.Expr
         What Polars computes beside it.
+    why : mapping
+        By name why it does.
     """
 
     steps: tuple[BoundStep, ...]
@@ -49,6 +53,7 @@ class Fusion(NamedTuple):
     nodes: tuple[Node, ...]
     computed: tuple[pl.Expr, ...]
     left: tuple[pl.Expr, ...]
+    why: Mapping[str, str] = MappingProxyType({})
 
 
 class Fusing:
@@ -86,15 +91,17 @@ class Fusing:
         typing = Typing(self._reading, schema, list(self._reads.values()))
         nodes = {name: typing.result(read) for name, read in self._reads.items()}
         there = {name: node for name, node in nodes.items() if node is not None and _is_compiled(node)}
-        if not there or not (self.always or pays(list(there.values()))):
+        why = {name: _reason(nodes.get(name)) for name in self.expressions if name not in there}
+        if there and not (self.always or pays(list(there.values()))):
+            why |= dict.fromkeys(there, "it isn't worth a loop")
             there = {}
         parts = in_parts(there)
+        why |= dict.fromkeys(there, "there are enough loops")
         there = {name: node for part in parts for name, node in part.items()}
-        left = tuple(
-            expression.alias(name) for name, expression in self.expressions.items() if name not in there
-        )
+        why = {name: reason for name, reason in why.items() if name not in there}
+        left = tuple(self.expressions[name].alias(name) for name in self.expressions if name not in there)
         if not there:
-            return Fusion((), (), (), (), left)
+            return Fusion((), (), (), (), left, why)
         steps = []
         computed: dict[str, str] = {}  # by its JSON the name of what Polars computes
         for part in parts:
@@ -105,7 +112,27 @@ class Fusing:
             ]
             steps.append(_step(planted, names, list(part)))
         before = tuple(self._reading.expressions[text].alias(name) for text, name in computed.items())
-        return Fusion(tuple(steps), tuple(there), tuple(there.values()), before, left)
+        return Fusion(tuple(steps), tuple(there), tuple(there.values()), before, left, why)
+
+    def shown(self, source: Source) -> str:
+        """Return what a loop reads, as Polars writes it."""
+        return source.name if source.name is not None else str(self._reading.expressions[source.text])
+
+    def why(self, source: Source) -> str:
+        """Return why Polars computes what a loop reads."""
+        operation = self._reading.reads[source.text].operation
+        if operation == UNKNOWN:
+            return "not known to loops"
+        return f"`{operation}` " + (
+            "isn't compiled for such dtypes" if operation in RULES else "isn't compiled"
+        )
+
+
+def _reason(node: Node | None) -> str:
+    """Return why an expression isn't compiled, whether it is worth it or not."""
+    if node is None:
+        return "something in it isn't known, or of a dtype that loops don't compute"
+    return "there is nothing to compile in it" if node.operation in LEAVES else "it is too long"
 
 
 def _is_compiled(node: Node) -> bool:
