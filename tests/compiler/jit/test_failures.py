@@ -206,7 +206,7 @@ def random_module(x):
 
 
 def math_function(x):
-    return math.prod((x, x))
+    return math.ulp(x)
 
 
 def module_attribute(x):
@@ -335,15 +335,15 @@ def caught_within(x):
 
 
 def percent(x):
-    return len("%.2f" % x)  # noqa: UP031
+    return len(f"{x} %s" % x)
 
 
-def repr_in_text(x):
-    return len(f"<{x!r}>")
+def template(x):
+    return len("{:{}}".format(x, 9))
 
 
 def string_method(x):
-    return len("{}".format(x))  # noqa: UP032
+    return len(f"{x}".format_map({}))
 
 
 def with_(x):
@@ -568,8 +568,8 @@ CASES = [
     (
         "a function that a known module lacks in Numba",
         math_function,
-        "math.prod",
-        "`math.prod` isn't supported by Numba",
+        "math.ulp",
+        "`math.ulp` isn't supported by Numba",
         "arithmetic",
     ),
     (
@@ -636,9 +636,15 @@ CASES = [
     ("types as values", type_as_value, "", "a type isn't a value", "isinstance(x, int)"),
     ("a function within that calls itself", inner_recursion, "", "can't call itself", "top of the file"),
     ("the exception as a value", caught_value, "", "what a caught exception says", "return a constant"),
-    ("formats with %", percent, '"%.2f" % x', "formatting with `%`", 'as `f"{x:.2f}"`'),
-    ("!r in f-strings", repr_in_text, 'f"<{x!r}>"', "aren't supported", "write `{repr(x)}`"),
-    ("methods of strings", string_method, '"{}".format', "strings have no `format`", "pl.format"),
+    (
+        "a template",
+        template,
+        '"{:{}}".format(x, 9)',
+        "a format within a format",
+        "f-string with constant formats",
+    ),
+    ("formats with %", percent, 'f"{x} %s" % x', "what `%` formats by", 'as `f"{x:.2f}"`'),
+    ("methods of strings", string_method, 'f"{x}".format_map', "strings have no `format_map`", "pl.format"),
     ("with", with_, 'with open("rates.csv") as file:', "`with` opens", "read files before"),
     ("generator expressions", generator, "(i * x for i in range(3))", "only as an argument", "write a list"),
     ("global variables that change", changes_global, "TOTAL += x", "global variable", "`@dfv.reduce`"),

@@ -146,6 +146,13 @@ MISTAKES = (
         "the items of a list, set or dict are of one type, here {wanted}: {given} would be taken as that",
         "give them one type, as `float(x)` or `int(x)`",
     ),
+    Mistake(
+        "a template",
+        r"(?s:.*?)a template that can't be filled: (?P<what>[^\n]*)",
+        "the template can't be filled: {what}",
+        "write an f-string with constant formats, as `f\"{{name:>9}} {{x:.2f}}\"`",
+        code=r".*(?:\.format\(| % )",
+    ),
     # -- regular expressions --------------------------------------------------------------------------------
     Mistake(
         "no pattern",
@@ -633,16 +640,9 @@ MISTAKES = (
     Mistake(
         "formats with %",
         _CALLS + r"mod\(" + _STRING,
-        "formatting with `%` isn't supported in compiled code",
-        "use an f-string, as `f\"{{x:.2f}}\"`",
-        code=r"['\"].* % ",
-    ),
-    Mistake(
-        "!r in f-strings",
-        rf"(?:{_ANY_CLASS}format spec in f-strings not supported|{_OPCODE}\(CONVERT_VALUE\))",
-        "`!r` and `!a` aren't supported in compiled code",
-        "write `{{repr(x)}}` or `{{ascii(x)}}`, or the value itself, `{{x}}`",
-        code=r"f['\"].*![ra]",
+        "what `%` formats by must be known while the kernel is compiled",
+        "write the template as a constant, or use an f-string, as `f\"{{x:.2f}}\"`",
+        code=r".* % ",
     ),
     Mistake(
         "methods of strings",

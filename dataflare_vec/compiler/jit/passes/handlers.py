@@ -18,6 +18,7 @@ from numba.core.utils import PYVERSION
 from dataflare_vec.compiler.jit.passes.caught import begin, end, handled, matcher, take_again
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, outer_value
 from dataflare_vec.compiler.jit.passes.raises import CAUGHT_NAME
+from dataflare_vec.compiler.jit.passes.shown import ShownInterpreter, ShownTracer
 from dataflare_vec.compiler.jit.types.raised import Again
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class _Flow(byteflow.Flow):  # type: ignore[misc]
         return True
 
 
-class _Tracer(byteflow.TraceRunner):  # type: ignore[misc]
+class _Tracer(ShownTracer):
     """Which values instructions take from Python's stack."""
 
     def op_PUSH_EXC_INFO(self, state: Any, inst: Any) -> None:
@@ -105,7 +106,7 @@ class _Tracer(byteflow.TraceRunner):  # type: ignore[misc]
             state.terminate()
 
 
-class _Interpreter(interpreter.Interpreter):  # type: ignore[misc]
+class _Interpreter(ShownInterpreter):
     """What instructions are in Numba's IR."""
 
     def op_PUSH_EXC_INFO(self, inst: Any, depth: int, caught: str) -> None:
@@ -185,15 +186,18 @@ class _Interpreter(interpreter.Interpreter):  # type: ignore[misc]
         """Let exceptions be kept in variables: what can't be done with them their type says."""
 
 
+_OWN = (
+    (byteflow, "TraceRunner", _Tracer),
+    (byteflow, "State", _State),
+    (interpreter, "Flow", _Flow),
+)
+
+
 @contextmanager
-def _traced() -> Iterator[None]:
+def _traced(*own_classes: tuple[Any, str, type]) -> Iterator[None]:
     # Numba makes its own by these names. One thread at a time compiles.
     with ExitStack() as stack:
-        for module, name, own in (
-            (byteflow, "TraceRunner", _Tracer),
-            (byteflow, "State", _State),
-            (interpreter, "Flow", _Flow),
-        ):
+        for module, name, own in own_classes:
             stack.callback(setattr, module, name, getattr(module, name))
             setattr(module, name, own)
         yield
@@ -202,8 +206,9 @@ def _traced() -> Iterator[None]:
 def interpret(function: Any, bytecode: Any) -> FunctionIR:
     """Return Numba's IR of a function; before Python 3.11, whose bytecode is another, as Numba makes it."""
     if not _KNOWN:
-        return interpreter.Interpreter(function).interpret(bytecode)
-    with _traced():
+        with _traced((byteflow, "TraceRunner", ShownTracer)):
+            return ShownInterpreter(function).interpret(bytecode)
+    with _traced(*_OWN):
         func_ir = _Interpreter(function).interpret(bytecode)
     _choose_matchers(func_ir)
     return func_ir

@@ -38,6 +38,7 @@ from dataflare_vec.compiler.jit.passes.patterns import compile_patterns
 from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions, note_messages
 from dataflare_vec.compiler.jit.passes.single_precision import keep_single
 from dataflare_vec.compiler.jit.passes.tables import look_up_in_tables
+from dataflare_vec.compiler.jit.passes.templates import fill_templates
 from dataflare_vec.compiler.jit.passes.widen_integers import compute_wide
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class _Replace(_Pass):
         changed |= compile_patterns(func_ir)
         changed |= compute_wide(func_ir, state.args)
         changed |= read_attributes(func_ir)
+        changed |= fill_templates(func_ir)
         tables = look_up_in_tables(func_ir)
         changed |= give_defaults(func_ir, outer_value)
         changed |= replace_strings(func_ir)

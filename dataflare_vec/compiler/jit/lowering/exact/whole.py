@@ -60,7 +60,7 @@ def _whole(name: str) -> Any:
     return whole
 
 
-_floor, _ceil, _trunc, nearest = (_whole(name) for name in ("floor", "ceil", "trunc", "rint"))
+_floor, _ceil, truncated, nearest = (_whole(name) for name in ("floor", "ceil", "trunc", "rint"))
 
 
 @helper
@@ -89,9 +89,9 @@ def _register(original: Any, implementation: Any) -> None:
 
 _register(math.floor, _floor)
 _register(math.ceil, _ceil)
-_register(math.trunc, _trunc)
+_register(math.trunc, truncated)
 
 
 @overlay(int, "x", "base")
 def _choose_int(x: Any = None, base: Any = None) -> Any:
-    return _trunc if x in FLOATS and base is None else None
+    return truncated if x in FLOATS and base is None else None

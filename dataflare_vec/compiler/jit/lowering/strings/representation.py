@@ -1,4 +1,4 @@
-"""``repr`` and ``ascii`` of text, bytes, numbers, bools and None."""
+"""``repr`` and ``ascii`` of text, bytes, numbers, bools and None; `isprintable`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from numba.core.errors import TypingError
 
 from dataflare_vec.compiler.jit.lowering.builtins import value_of
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
-from dataflare_vec.compiler.jit.lowering.strings.base import helper, is_ascii, is_bytes, is_string, operation
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    helper,
+    is_ascii,
+    is_bytes,
+    is_string,
+    method,
+    operation,
+)
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import decode_at, encode_to, width_of
 from dataflare_vec.compiler.jit.lowering.strings.constants import REPLACED
+from dataflare_vec.compiler.jit.lowering.strings.strip import next_offset
 from dataflare_vec.compiler.jit.lowering.strings.symbols import symbol, table
 from dataflare_vec.compiler.jit.lowering.strings.text import text_of
 from dataflare_vec.compiler.jit.types.strings import StringConstant, ascii_string, make_view, utf8_string
@@ -158,6 +166,19 @@ def _ascii_of(value):
         none = StringConstant("None")
         return lambda value: none if value is None else ascii_of(value_of(value))
     return _shown(value, ascii_string, False)
+
+
+@method("isprintable")
+def _isprintable(view):
+    def isprintable(view):
+        offset = 0
+        while offset < view._nbytes:
+            if not _is_printable(decode_at(view._data, offset)):
+                return False
+            offset = next_offset(view, offset)
+        return True
+
+    return isprintable
 
 
 REPLACED.update({repr: repr_of, ascii: ascii_of})

@@ -388,4 +388,38 @@ def _character_of(point):
     return character
 
 
+# -- other bases ------------------------------------------------------------------------------------------
+
+
+def hex_of(number):
+    """Return an integer in base 16; stands for `hex` in kernels."""
+    return hex(number)
+
+
+def oct_of(number):
+    """Return an integer in base 8; stands for `oct` in kernels."""
+    return oct(number)
+
+
+def bin_of(number):
+    """Return an integer in base 2; stands for `bin` in kernels."""
+    return bin(number)
+
+
+def _in_base(function, kind):
+    spec = StringConstant(f"#{kind}")
+
+    @operation(function)
+    def in_base(number):
+        number = types.unliteral(number)
+        if not isinstance(number, types.Integer | types.Boolean | WideIntType):
+            return None
+        made = specification(spec, "integer")
+        shown = helper(_format_wide(made) if isinstance(number, WideIntType) else _format_integer(made))
+        return lambda number: shown(number, spec)
+
+
 REPLACED.update({str: text_of, format: format_of, chr: character_of})
+for _built_in, _ours, _kind in ((hex, hex_of, "x"), (oct, oct_of, "o"), (bin, bin_of, "b")):
+    _in_base(_ours, _kind)
+    REPLACED[_built_in] = _ours

@@ -1,0 +1,11 @@
+"""Functions of Python's standard library, and of its built-in types, that Numba lacks: by module.
+
+`integers` has `math`'s of integers, ``pow(a, b, m)`` and methods of `int`; `numbers` others of `math`, and
+`numpy.clip` and `where` of scalars; `sequences` has `reversed`, and `min` and `max` with ``key=`` and
+``default=``; `statistics` what is named so.
+"""
+
+from dataflare_vec.compiler.jit.lowering.standard import integers as integers  # registers them with Numba
+from dataflare_vec.compiler.jit.lowering.standard import numbers as numbers  # likewise
+from dataflare_vec.compiler.jit.lowering.standard import sequences as sequences  # likewise
+from dataflare_vec.compiler.jit.lowering.standard import statistics as statistics  # likewise
