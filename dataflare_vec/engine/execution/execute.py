@@ -161,8 +161,11 @@ def _execute(
                 owns_columns=plan.owns_columns,
                 selected=remaining,
             )
+        reduced = None if in_place is not None else fast_path.reduce(plan, scope, frame.height, request)
     except SomeFailed:
-        some_fail = True
+        some_fail, reduced = True, None
+    if reduced is not None:
+        return _reduced(plan, frame.height, request, *reduced)
     if states is None:
         states = open_states(plan, None)
     with admitted(plan.stages, frame.height, request.runtime) as mine:
@@ -181,6 +184,17 @@ def _execute(
             else:
                 execution.by_chunks(stages)
         return execution.finish()
+
+
+def _reduced(
+    plan: Plan, rows: int, request: Request, states: OpenStates, tuner: TracedTuner | None
+) -> Outcome:
+    """Return what comes of the state of all rows."""
+    assert plan.reduces is not None
+    series = plan.reduces.result(states, request.runtime.pool, request.on_error)
+    return Outcome(
+        series, None, [], rows, 0, tuner, reduced=True, states=states, owns_columns=plan.owns_columns
+    )
 
 
 class _Execution:

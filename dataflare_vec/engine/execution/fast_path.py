@@ -15,9 +15,12 @@ import polars as pl
 from dataflare_vec._util.logs import get_logger
 from dataflare_vec.compiler.native import watch as watch  # provides it to `interrupts`
 from dataflare_vec.engine.execution.admission import admitted
+from dataflare_vec.engine.execution.resume import open_states
+from dataflare_vec.engine.stages.partitioned import PARTITION_ROWS
 from dataflare_vec.engine.tuner import WholeFrames
 
 if TYPE_CHECKING:
+    from dataflare_vec.engine.execution.resume import OpenStates
     from dataflare_vec.engine.planning.plan import Plan
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.stages.scope import ColumnScope
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
     #: New columns, which rows of the data remain if not all, and what said how they are cut.
     Computed = tuple[list[pl.Series], pl.Series | None, TracedTuner | None]
+
+    #: What a reduce carries after all rows, and the tuner if there was one.
+    Reduced = tuple[OpenStates, TracedTuner | None]
 
 _log = get_logger(__name__)
 
@@ -90,6 +96,48 @@ def compute(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Comp
         whole.record(rows, cut, seconds, busy)
         tuner = whole.tuner
     return (series[1:], series[0], tuner) if direct.selects else (series, None, tuner)
+
+
+def reduce(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Reduced | None:
+    """Return the state of all rows, and the tuner, for a reduce that is the only stage of a plan.
+
+    Its rows are in partitions of a fixed size, so the tuner has nothing to choose but how many threads there
+    are. None if it needs a `Run`: as it has keys, goes on from a state, or chunks are to be shorter.
+
+    Raises
+    ------
+    SomeFailed
+        If some row did.
+    """
+    direct, runtime = plan.direct_reduce, request.runtime
+    if direct is None or not rows or runtime.is_closed or request.state is not None:
+        return None
+    tuner, threads = None, 1
+    if rows > FEW_ROWS:
+        if _log.isEnabledFor(logging.DEBUG):
+            return None
+        tuner = _whole(plan, request).tuner
+        if tuner.largest < min(rows, PARTITION_ROWS):
+            return None
+        if not plan.stages[0].is_sequential:
+            with tuner.lock:
+                threads = tuner.threads_for(rows, request.settings.threads)
+    states = open_states(plan, None)
+    (store,) = states.values()
+    times = direct.compute(scope.columns, rows, store, threads)
+    if times is None:
+        return None
+    _, seconds, busy = times
+    plugin = plan.stages[0].plugin
+    assert plugin is not None
+    runtime.note(plugin, rows, busy)
+    if tuner is not None:
+        part = min(rows, PARTITION_ROWS)
+        with tuner.lock:
+            tuner.next_size(rows, threads)
+            tuner.record(part, busy * part / rows)
+            tuner.record_frame(rows, threads, seconds)
+    return states, tuner
 
 
 def _whole(plan: Plan, request: Request) -> WholeFrames:

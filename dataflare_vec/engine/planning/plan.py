@@ -86,6 +86,8 @@ class Plan:
         Tuners and a configuration, and what by these decides about frames of one chunk; see `fast_path`.
     direct : Direct or None
         What computes all rows at once, if that doesn't need a `Run`.
+    direct_reduce : DirectReduce or None
+        What does so for a reduce that is the only stage.
     dtypes : dict
         By name of the plugin the dtypes of the columns that parameters are bound to by name.
     derived : list of tuple
@@ -100,6 +102,7 @@ class Plan:
         "_needs",
         "derived",
         "direct",
+        "direct_reduce",
         "dtypes",
         "is_pipeline",
         "is_reusable",
@@ -135,6 +138,8 @@ class Plan:
             self._add(step, scope, scope.data_names if keep_data else ())
         self.owns_columns = all(stage.owns_columns for stage in self.stages)
         self.direct = chained([stage.direct() for stage in self.stages], self.new)
+        is_alone = len(self.stages) == 1 and self.reduces is not None
+        self.direct_reduce = self.reduces.direct_reduce() if is_alone and self.reduces is not None else None
         self.whole: tuple[Any, Any, Any] | None = None
         self._keeps_data = keep_data
         # An expression may mean all columns, and what is replaced has to be there.

@@ -112,6 +112,14 @@ class PartitionStates(StateStore):
                 self._spare.append(records)
                 self._next += 1
 
+    def settle(self, records: np.ndarray[Any, Any]) -> bool:
+        """Take the states of the next partitions, all rows in them; return whether they could be merged."""
+        try:
+            self._merged = self._all_of(records)
+        except RowError:
+            return False
+        return True
+
     @property
     def records(self) -> np.ndarray[Any, Any]:
         """The state of all rows so far, as one record."""
@@ -137,6 +145,8 @@ class PartitionStates(StateStore):
         """Return what was merged before and some partitions, merged in order; None if there is nothing."""
         if self._merged is None and not len(partitions):
             return None
+        if self._merged is None and len(partitions) == 1:
+            return partitions[0]
         target, rest = self.state_layout.records(1), partitions
         if self._merged is None:
             target[0], rest = partitions[0], partitions[1:]

@@ -18,6 +18,7 @@ from dataflare_vec.compiler.state_functions import compile_finish, compile_merge
 from dataflare_vec.definition.binding import field_names, output_names
 from dataflare_vec.definition.plugin import plain
 from dataflare_vec.engine.stages.builders import allocate
+from dataflare_vec.engine.stages.direct_reduce import DirectReduce
 from dataflare_vec.engine.stages.partitioned import PartitionStates
 from dataflare_vec.engine.stages.protocols import Needs
 from dataflare_vec.engine.stages.reasons import Reason, cause_of
@@ -92,6 +93,12 @@ class ReduceStage(ScanStage):
                 )
         self.schema = {**by, **dict(zip(self._names, self._result.dtypes, strict=True))}
 
+    def direct_reduce(self) -> DirectReduce | None:
+        """Return what computes all rows at once, if there are no keys."""
+        if self.by or self.kernel.has_general_variant:
+            return None
+        return DirectReduce(self.prepared, self.reads, self._constants, self._parameters)
+
     def open_state(self, given: Any) -> StateStore:
         """Return the state before the first row: a given one, or the initial one."""
         if self._merge is None:
@@ -155,11 +162,11 @@ class ReduceStage(ScanStage):
             keys = states.keys.frame()
             records = states.have(count)[:count]
         else:
-            keys, records = pl.DataFrame(), states.records  # type: ignore[attr-defined]
+            keys, records = None, states.records  # type: ignore[attr-defined]
         with pool.claim(None) as memory:
             columns = self._result.columns(records, memory, on_error, keys)
         named = [series.alias(name) for series, name in zip(columns, self._names, strict=True)]
-        return [*keys.get_columns(), *named]
+        return named if keys is None else [*keys.get_columns(), *named]
 
 
 class _Result(ABC):
@@ -170,7 +177,7 @@ class _Result(ABC):
 
     @abstractmethod
     def columns(
-        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame | None
     ) -> list[pl.Series]:
         """Return the columns that records come to."""
 
@@ -183,7 +190,7 @@ class _State(_Result):
         self.fields, self.dtypes = state_columns(plugin, state_layout, dtypes)
 
     def columns(
-        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame | None
     ) -> list[pl.Series]:
         columns = [self._state_layout.series(leaf, records) for leaf in self._state_layout.leaves]
         return [series.cast(dtype) for series, dtype in zip(columns, self.dtypes, strict=True)]
@@ -201,7 +208,7 @@ class _Finished(_Result):
         self.dtypes = [field.shown for field in self._outputs]
 
     def columns(
-        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame
+        self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame | None
     ) -> list[pl.Series]:
         count = len(records)
         targets = allocate(self._outputs, pool, count, nulls=False)
@@ -219,7 +226,7 @@ class _Finished(_Result):
         targets: Sequence[ColumnBuilder],
         pool: MemoryPool,
         on_error: OnError,
-        keys: pl.DataFrame,
+        keys: pl.DataFrame | None,
     ) -> None:
         count = len(records)
         selected, failed = Bitmap(pool, count, ones=True), Bitmap(pool, count, ones=False)
@@ -234,7 +241,7 @@ class _Finished(_Result):
             return
         first = int(which[0])
         state = self._state_layout.unpack(records[first])
-        where = f" for key {keys.row(first)}" if keys.width else ""
+        where = f" for key {keys.row(first)}" if keys is not None else ""
 
         def compiled() -> Exception:
             reason = Reason()
