@@ -1,4 +1,4 @@
-"""Reduces over all rows at once: the same bits as by chunks, whatever the columns are, and the same errors."""
+"""Reduces over all rows at once: the same bits as by chunks, whatever the columns are; the same errors."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from polars.testing import assert_frame_equal
 import dataflare_vec as dfv
 from dataflare_vec.arrow import columns
 from dataflare_vec.definition.plugin import Form, define
+from dataflare_vec.engine.execution import fast_path
 from dataflare_vec.engine.stages import direct_reduce, partitioned
 from dataflare_vec.engine.stages.direct_reduce import DirectReduce
 
 ROWS = 64 * 21 + 5
 
-#: So few rows at once that nothing is computed directly.
-BY_CHUNKS = dfv.BatchConfig(default_batch_size=128, max_batch_size=128, tuner="fixed", parallelism=1)
+CHUNKS = dfv.BatchConfig(default_batch_size=64, max_batch_size=64, tuner="fixed", parallelism=1)
 
 
 class Seen(NamedTuple):
@@ -33,15 +33,14 @@ def both(a, b):
     return Seen(a.total + b.total, a.rows + b.rows)
 
 
-def reduce(function, init=Seen(0.0, 0), merge=both, **about):
+def reduce(function, merge=both):
     return define(
         function,
         name="r",
         form=Form.REDUCE,
         plugin_type=dfv.PluginType.AGGREGATOR,
-        init=init,
+        init=Seen(0.0, 0),
         merge=merge,
-        **about,
     )
 
 
@@ -55,6 +54,12 @@ SCALED = reduce(lambda s, x, factor=0.1: Seen(s.total + x * factor, s.rows + 1))
 LENGTHS = reduce(lambda s, t: Seen(s.total / 3 + len(t), s.rows + 1))
 LISTS = reduce(lambda s, a: Seen(s.total / 3 + a.sum(), s.rows + 1))
 PAIRS = reduce(lambda s, x, t: Seen(s.total / 3 + x * len(t), s.rows + 1))
+
+
+def by_chunks(frame, plugin, **bindings):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_path, "reduce", lambda *arguments: None)
+        return dfv.apply(frame, plugin, config=CHUNKS, **bindings)
 
 
 @pytest.fixture
@@ -78,8 +83,8 @@ def df():
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Partitions of 64 rows, and states of three of them at once."""
-    monkeypatch.setattr(partitioned, "PARTITION_ROWS", 64)
+    """Partitions of 128 rows, and states of three of them at once."""
+    monkeypatch.setattr(partitioned, "PARTITION_ROWS", 128)
     monkeypatch.setattr(direct_reduce, "_MOST_BYTES", 3 * 16)
 
 
@@ -116,8 +121,8 @@ CASES = {
 def test_the_same_bits_as_by_chunks(df, direct, case):
     plugin, bindings = CASES[case]
     holes = df.with_columns(pl.when(pl.int_range(ROWS) % 7 > 0).then(pl.all()).name.keep())
-    for frame in (df, holes, df[:63], df[:64], df[1:130], holes[3:1000]):
-        wanted = dfv.apply(frame, plugin, config=BY_CHUNKS, **bindings)
+    for frame in (df, holes, df[:127], df[:128], df[1:258], holes[3:1000]):
+        wanted = by_chunks(frame, plugin, **bindings)
         before = len(direct)
         for threads in (1, 3):
             got = dfv.apply(frame, plugin, config=dfv.BatchConfig(parallelism=threads), **bindings)
@@ -149,9 +154,9 @@ def test_a_failed_row_is_named_as_it_is_by_chunks(df):
 
     plugin = reduce(fail)
     frame = df.with_columns(x=pl.when(pl.int_range(ROWS) == 700).then(100.0).otherwise("x"))
-    for config in (None, BY_CHUNKS):
+    for apply in (dfv.apply, by_chunks):
         with pytest.raises(dfv.RowError, match=r"row 700.*x is large"):
-            dfv.apply(frame, plugin, config=config)
+            apply(frame, plugin)
     left = dfv.run(frame, plugin, on_error="drop")
     assert left.frame["rows"].item() == ROWS - 1
     assert left.error_count == 1
@@ -159,7 +164,7 @@ def test_a_failed_row_is_named_as_it_is_by_chunks(df):
 
 def test_without_merge_there_is_one_state(df, direct):
     plugin = reduce(lambda s, x: Seen(s.total / 3 + x, s.rows + 1), merge=None)
-    wanted = dfv.apply(df, plugin, config=BY_CHUNKS)
+    wanted = by_chunks(df, plugin)
     assert_frame_equal(dfv.apply(df, plugin), wanted, check_exact=True)
     assert len(direct) == 1
 

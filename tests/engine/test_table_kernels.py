@@ -200,7 +200,7 @@ def test_code_does_not_grow_with_the_table():
         kernel = specialise(bind(plugin(found), {}), [pl.String()]).kernel.compiled
         return len(kernel.object_code(LoopVariant(nulls=True, records_errors=False)).code)
 
-    assert size(10) == size(200_000)
+    assert abs(size(10) - size(200_000)) < 64  # names of symbols
 
 
 @pytest.mark.parametrize("by", [pickle, cloudpickle])

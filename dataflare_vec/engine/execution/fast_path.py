@@ -16,7 +16,6 @@ from dataflare_vec._util.logs import get_logger
 from dataflare_vec.compiler.native import watch as watch  # provides it to `interrupts`
 from dataflare_vec.engine.execution.admission import admitted
 from dataflare_vec.engine.execution.resume import open_states
-from dataflare_vec.engine.stages.partitioned import PARTITION_ROWS
 from dataflare_vec.engine.tuner import WholeFrames
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ def reduce(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Reduc
         if _log.isEnabledFor(logging.DEBUG):
             return None
         tuner = _whole(plan, request).tuner
-        if tuner.largest < min(rows, PARTITION_ROWS):
+        if tuner.largest < min(rows, direct.partition_rows):
             return None
         if not plan.stages[0].is_sequential:
             with tuner.lock:
@@ -132,7 +131,7 @@ def reduce(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Reduc
     assert plugin is not None
     runtime.note(plugin, rows, busy)
     if tuner is not None:
-        part = min(rows, PARTITION_ROWS)
+        part = min(rows, direct.partition_rows)
         with tuner.lock:
             tuner.next_size(rows, threads)
             tuner.record(part, busy * part / rows)

@@ -47,7 +47,13 @@ class DirectReduce:
     ----------
     reads : sequence of str
         See above.
+    partition_rows : int
+        Rows of which each partition is, but for the last one.
     """
+
+    @property
+    def partition_rows(self) -> int:  # noqa: D102
+        return partitioned.PARTITION_ROWS
 
     def __init__(
         self,
