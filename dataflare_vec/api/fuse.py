@@ -10,27 +10,39 @@ from dataflare_vec.config.settings import check_flag
 from dataflare_vec.engine.execution.fused_expressions import fused_columns
 from dataflare_vec.engine.execution.fused_queries import fused_query
 from dataflare_vec.exceptions import ArgumentError
+from dataflare_vec.polars_plugin.sites import calls_of
 from dataflare_vec.service.manager import managed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from dataflare_vec.engine.execution.fused_expressions import Calls, Compute
     from dataflare_vec.service.manager import PluginManager
 
 
 @overload
 def fuse(
-    query: pl.LazyFrame, /, *, always: bool = False, manager: PluginManager | None = None
+    query: pl.LazyFrame, /, *, always: bool = False, native: bool = True, manager: PluginManager | None = None
 ) -> pl.LazyFrame: ...
 @overload
 def fuse(
-    expression: pl.Expr, /, *, always: bool = False, manager: PluginManager | None = None
+    expression: pl.Expr, /, *, always: bool = False, native: bool = True, manager: PluginManager | None = None
 ) -> pl.Expr: ...
 @overload
 def fuse(
-    *expressions: pl.Expr, always: bool = False, manager: PluginManager | None = None, **named: pl.Expr
+    *expressions: pl.Expr,
+    always: bool = False,
+    native: bool = True,
+    manager: PluginManager | None = None,
+    **named: pl.Expr,
 ) -> list[pl.Expr]: ...
-def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None = None, **named: Any) -> Any:
+def fuse(
+    *expressions: Any,
+    always: bool = False,
+    native: bool = True,
+    manager: PluginManager | None = None,
+    **named: Any,
+) -> Any:
     """Return expressions, or a lazy query, that Polars computes together: all of them in one loop.
 
     Polars passes through memory once for each operation. Here the operations of all expressions become one
@@ -46,6 +58,9 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
     always
         Whether to compile what is light, too, as a few steps of arithmetic. On a frame that pays;
         on the batches of a lazy query it doesn't.
+    native
+        Whether Polars may run what is compiled without Python. A query that another machine is to run needs
+        False.
     manager
         Whose settings and memory are used, as in `apply`.
     **named
@@ -73,7 +88,13 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
     powers, exponential and trigonometric functions, and ``min_horizontal`` and its like, of numbers and
     Booleans; differences and sums of instants and durations.
 
-    A frame of fewer than some thousand rows is Polars' as a whole.
+    A frame of fewer than some thousand rows is Polars' as a whole, unless it has been compiled for another.
+
+    Where there is a C compiler or ``ziglang``, and a cache, Polars runs the loop from its own threads and
+    without Python: if one loop computes all of them, no row can fail, as by a strict cast, and it has been
+    compiled, by an earlier query or another process. The plan names a file of the cache then. Queries go to
+    other processes of the machine as pickles or serialised. Expressions that were used for columns of some
+    dtypes are of no use for others: Polars keeps the dtypes of results; call `fuse` again.
 
     A query over files is rewritten in Polars' own form of it. What conditions ask of single columns stays
     as it is, as files are read by it. A query over frames is rebuilt from the plan that Polars shows to
@@ -108,7 +129,7 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
     [100.0]
     """
     if any(isinstance(one, pl.LazyFrame) for one in expressions):
-        return _whole_query(expressions, named, always=always, manager=manager)
+        return _whole_query(expressions, named, always=always, native=native, manager=manager)
     given = [*expressions, *(one for one in named.values())]
     for one in given:
         if not isinstance(one, pl.Expr):
@@ -123,18 +144,30 @@ def fuse(*expressions: Any, always: bool = False, manager: PluginManager | None 
         raise ArgumentError(msg, argument="expressions")
     renamed = [one.alias(name) for name, one in named.items()]
     check_flag("always", always)
-    columns = fused_columns([*expressions, *renamed], managed(manager).runtime, always=always)
+    calls = _calls(native)
+    runtime = managed(manager).runtime
+    columns = fused_columns([*expressions, *renamed], runtime, always=always, calls=calls)
     return columns[0] if len(given) == 1 else columns
 
 
+def _calls(native: bool) -> Callable[[Compute], Calls | None]:
+    check_flag("native", native)
+    return calls_of if native else lambda _: None
+
+
 def _whole_query(
-    given: Sequence[Any], named: Mapping[str, Any], *, always: bool, manager: PluginManager | None
+    given: Sequence[Any],
+    named: Mapping[str, Any],
+    *,
+    always: bool,
+    native: bool,
+    manager: PluginManager | None,
 ) -> pl.LazyFrame:
     if len(given) > 1 or named:
         msg, hint = "a query is fused with the expressions that are in it", "pass it alone"
         raise ArgumentError(msg, argument="expressions", hint=hint)
     check_flag("always", always)
-    return fused_query(given[0], managed(manager).runtime, always=always)
+    return fused_query(given[0], managed(manager).runtime, always=always, calls=_calls(native))
 
 
 def _hint(given: Any) -> str:

@@ -115,7 +115,10 @@ class Kernel(ABC):
         general = self._general_calls > 0
         if general:
             self._general_calls -= 1
-        variant = LoopVariant(nulls, records_errors=False, general=general)
+        return self.address_of(LoopVariant(nulls, records_errors=False, general=general))
+
+    def address_of(self, variant: LoopVariant) -> int:
+        """Return the address of one of its loops."""
         self._loop(variant)
         return self._code[variant].address
 

@@ -60,6 +60,18 @@ def prepare(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     return prepared
 
 
+def is_at_hand(binding: Binding, dtypes: Sequence[Any]) -> bool:
+    """Whether `prepare` would compile nothing: the kernel is in memory, or in the cache."""
+    if (binding.constant_key, *dtypes) in remembered(binding.plugin).derived.kernels:
+        return True
+    folder, key = open_folder(), kernel_key(binding, dtypes)
+    return (
+        folder is not None
+        and key is not None
+        and Entry(folder, key, lambda: key, _Runtime()).read() is not None
+    )
+
+
 def _load_or_compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     began = perf_counter()
     plugin = binding.plugin

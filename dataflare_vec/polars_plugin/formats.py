@@ -13,6 +13,10 @@ MOST_DIGITS = 38
 
 _UNITS = {"ms": "m", "us": "u", "ns": "n"}
 
+_UNIT_OF: Any = {letter: unit for unit, letter in _UNITS.items()}
+_DTYPES = {written.decode(): dtype() for dtype, written in FORMATS.items()}
+_DTYPES |= {"tdD": pl.Date(), "ttn": pl.Time()}
+
 #: What there is a format for, in words.
 KNOWN = (
     "numbers, booleans, strings, bytes, decimals, dates, times, datetimes, durations, categories, and lists "
@@ -44,6 +48,22 @@ def format_of(dtype: Any) -> str | None:
     """
     written = _format(dtype)
     return None if written is None or len(written.encode()) > MOST_BYTES else written
+
+
+def dtype_of(form: str) -> Any:
+    r"""Return the dtype of numbers, Booleans and times that has a format; None of any other.
+
+    Examples
+    --------
+    >>> dtype_of("c"), dtype_of("tsu:UTC"), dtype_of("tDm"), dtype_of("vu")
+    (Int8, Datetime(time_unit='us', time_zone='UTC'), Duration(time_unit='ms'), None)
+    """
+    kind, unit = form[:2], _UNIT_OF.get(form[2:3])
+    if kind == "ts" and unit is not None:
+        return pl.Datetime(unit, form[4:] or None)
+    if kind == "tD" and unit is not None:
+        return pl.Duration(unit)
+    return _DTYPES.get(form)
 
 
 def _format(dtype: Any) -> str | None:

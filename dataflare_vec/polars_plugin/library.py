@@ -23,7 +23,7 @@ from dataflare_vec.polars_plugin.targets import TARGETS, this_machine
 from dataflare_vec.polars_plugin.wheel import Package, check_names, wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from dataflare_vec.definition.plugin import Plugin
 
@@ -127,7 +127,7 @@ class PluginLibrary:
             raise ArgumentError(argument=ON_ERROR, expected=expected, got=repr(on_error))
         found = self.plugins[plugin]
         sources, constants = self._bound(found, given)
-        _called[self.path.name] = self
+        name_library(self.path.name, self.shown)
         return register_plugin_function(
             plugin_path=self.path,
             function_name=plugin,
@@ -224,8 +224,13 @@ class PluginLibrary:
 
 
 #: Libraries that expressions were made of, by file: plans say no more.
-_called: dict[str, PluginLibrary] = {}
+_called: dict[str, Callable[[str], str]] = {}
 _CALL = re.compile(r"([^\\/\s]+\.(?:so|dll)):(\w+)\(")
+
+
+def name_library(file: str, shown: Callable[[str], str]) -> None:
+    """Say what the functions of a library are in words, by their names."""
+    _called[file] = shown
 
 
 def native_calls(plan: str) -> Iterator[str]:
@@ -238,5 +243,5 @@ def native_calls(plan: str) -> Iterator[str]:
     """
     for found in reversed(list(_CALL.finditer(plan))):
         file, name = found.groups()
-        library = _called.get(file)
-        yield f"{name}, of {file}" if library is None else library.shown(name)
+        shown = _called.get(file)
+        yield f"{name}, of {file}" if shown is None else shown(name)

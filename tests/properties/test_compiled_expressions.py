@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import polars as pl
+import pytest
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.trees.reading import Unreadable
 from dataflare_vec.definition.trees.viewed_query import Viewed
-from dataflare_vec.engine.execution.fused_expressions import Loop
+from dataflare_vec.engine.execution.fused_expressions import Compute, Loop, OneLoop, fused_columns
 from dataflare_vec.engine.planning.fusion import Fusing
+from dataflare_vec.polars_plugin.sites import calls_of, have_bridge
 from testing.strategies import frames
 from testing.trees import COLUMNS, same, trees
 
@@ -59,3 +63,36 @@ def test_queries_that_are_read_back_are_the_same(df, drawn):
     assert again.columns == theirs.columns
     for name in theirs.columns:
         assert same(again[name], theirs[name]), expressions[name]
+
+
+def in_one_loop(df: pl.DataFrame, expressions: dict[str, pl.Expr]) -> bool:
+    """Whether one loop computes all of them, and none may fail."""
+    if not all(one.meta.root_names() for one in expressions.values()):
+        return False
+    compute = Compute(Fusing(expressions, always=True), dfv.default_manager().runtime, 0)
+    return compute.one_loop([df.schema[name] for name in compute.names]) is not None
+
+
+@settings(phases=[Phase.explicit, Phase.generate])
+@given(
+    frames(rows, **COLUMNS),
+    st.lists(trees, min_size=6, max_size=6),
+    st.sampled_from(["in-memory", "streaming"]),
+)
+def test_without_python_too(df, drawn, engine):
+    if not have_bridge():
+        pytest.skip("there is no linker")
+    named = {f"e{i}": one for i, one in enumerate(drawn)}
+    some = {name: one for name, one in named.items() if polars_can(df, one) and in_one_loop(df, {name: one})}
+    assume(some and in_one_loop(df, some))
+    expressions, runtime = [one.alias(name) for name, one in some.items()], dfv.default_manager().runtime
+    fused = fused_columns(expressions, runtime, always=True, fewest_rows=0, calls=calls_of)
+    with mock.patch.object(OneLoop, "is_at_hand", return_value=True):
+        query = df.lazy().select(fused)
+        plan = query.explain()
+        assert "python_udf" not in plan
+        assume(":compiled(" in plan)  # not of what `fused_columns` leaves as it is
+        found = query.collect(engine=engine)
+    for ours in found:
+        theirs = df.select(some[ours.name].alias("x")).to_series()
+        assert same(ours, theirs), some[ours.name]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cached_property
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import polars as pl
 
 from dataflare_vec._util.logs import get_logger
+from dataflare_vec.compiler.prepare import is_at_hand
 from dataflare_vec.definition.plugin import root_names
 from dataflare_vec.definition.trees.aggregations import aggregated
 from dataflare_vec.definition.trees.nodes import may_fail
@@ -17,8 +19,9 @@ from dataflare_vec.engine.execution.fast_path import OWN_ROWS
 from dataflare_vec.engine.execution.in_query import run_in_query
 from dataflare_vec.engine.planning.fusion import Fusing
 from dataflare_vec.engine.planning.kept import RepeatedPlan
+from dataflare_vec.engine.planning.plan import Plan
 from dataflare_vec.engine.planning.request import Request
-from dataflare_vec.engine.stages.direct import SomeFailed
+from dataflare_vec.engine.stages.direct import DirectCall, SomeFailed
 from dataflare_vec.engine.stages.expression import (
     exactly,
     is_pattern,
@@ -31,11 +34,12 @@ from dataflare_vec.engine.stages.scope import ColumnScope
 from dataflare_vec.exceptions import DataFlareError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dataflare_vec.definition.trees.aggregations import Aggregation
     from dataflare_vec.engine.context.runtime import Runtime
     from dataflare_vec.engine.planning.fusion import Fusion
+    from dataflare_vec.engine.planning.steps import BoundStep
 
 _log = get_logger(__name__)
 
@@ -56,6 +60,7 @@ def fused_columns(
     always: bool = False,
     fewest_rows: int = FEWEST_ROWS,
     schema: Mapping[str, Any] | None = None,
+    calls: Callable[[Compute], Calls | None] = lambda _: None,
 ) -> list[pl.Expr]:
     """Return expressions that are computed together where that may pay, in their order.
 
@@ -75,17 +80,22 @@ def fused_columns(
     schema
         The columns, if they are known. Then what isn't compiled is returned as it is, and so is what may
         fail: Polars doesn't compute what nothing reads, and so doesn't fail by it.
+    calls
+        Returns how Polars may call them without Python; None if it can't.
     """
+
+    def fused(fusing: Fusing) -> Callable[..., pl.Expr]:
+        return _fused(Compute(fusing, runtime, fewest_rows), calls)
+
     made: list[pl.Expr] = []
     for group in groups(expressions, always=always):
         aggregation, parts, fusing = group.aggregation, group.parts, group.fusing
         if aggregation is None or fusing is None:
             made += [part.whole for part in parts]
         elif schema is None:
-            together = _fused(fusing, runtime, fewest_rows)
-            made.append(aggregation.over(together.struct.field(*fusing.expressions)))
+            made.append(aggregation.over(fused(fusing)(*fusing.expressions)))
         else:
-            made += _fused_of(parts, fusing, schema, runtime, fewest_rows)
+            made += _fused_of(parts, fusing, schema, fused)
     return made
 
 
@@ -127,7 +137,10 @@ def groups(expressions: Sequence[pl.Expr], *, always: bool) -> Iterator[Group]:
 
 
 def _fused_of(
-    parts: Sequence[Part], fusing: Fusing, schema: Mapping[str, Any], runtime: Runtime, fewest_rows: int
+    parts: Sequence[Part],
+    fusing: Fusing,
+    schema: Mapping[str, Any],
+    fused: Callable[[Fusing], Callable[..., pl.Expr]],
 ) -> list[pl.Expr]:
     """Return neighbours over known columns, as they are if nothing of them is compiled."""
     fusion = fusing.over(schema)
@@ -137,9 +150,9 @@ def _fused_of(
         fusing = Fusing(surely, always=fusing.always)
         if not surely or not fusing.over(schema).steps:
             return [part.whole for part in parts]
-    together = _fused(fusing, runtime, fewest_rows)
+    by_name = fused(fusing)
     return [
-        part.aggregation.over(together.struct.field(part.name))
+        part.aggregation.over(by_name(part.name))
         if part.aggregation is not None and part.name in surely
         else part.whole
         for part in parts
@@ -165,14 +178,33 @@ def _part_of(expression: pl.Expr) -> Part:
     return Part(expression, aggregation, rows, meta.output_name())
 
 
-def _fused(fusing: Fusing, runtime: Runtime, fewest_rows: int) -> pl.Expr:
-    """Return expressions that see rows one by one as one: a struct that has a field for each of them."""
-    expressions = fusing.expressions
-    roots = list(dict.fromkeys(name for one in expressions.values() for name in root_names(one) or ()))
-    compute = _Compute(fusing, roots, runtime, fewest_rows)
-    sources = [exactly(name) for name in roots]
-    dtype = pl.dtype_of(pl.map_batches(sources, _Typed(expressions, roots), None, is_elementwise=True))
-    return pl.map_batches(sources, compute, dtype, is_elementwise=True)
+class Calls(Protocol):
+    """How Polars calls what is compiled of expressions without Python."""
+
+    def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
+        """Return what Python computes, where nothing is compiled; to be pickled with the others."""
+
+    def is_compiled(self, sources: Sequence[pl.Expr]) -> pl.Expr:
+        """Return whether there is something, which is known when the columns' dtypes are."""
+
+    def result(self, sources: Sequence[pl.Expr]) -> pl.Expr:
+        """Return its result: a column, a struct of several; Null if there is none."""
+
+
+def _fused(compute: Compute, calls: Callable[[Compute], Calls | None]) -> Callable[..., pl.Expr]:
+    """Return what gives expressions that see rows one by one, by their names, all computed as one."""
+    sources = [exactly(name) for name in compute.names]
+    typed = _Typed(compute.expressions, compute.names)
+    dtype = pl.dtype_of(pl.map_batches(sources, typed, None, is_elementwise=True))
+    native = calls(compute)
+    by_python = pl.map_batches(sources, native or compute, dtype, is_elementwise=True)
+    if native is None:
+        return by_python.struct.field
+    # Polars knows the condition when it plans, and keeps one of both.
+    begun = pl.when(native.is_compiled(sources)).then(native.result(sources))
+    if len(compute.expressions) > 1:
+        return begun.otherwise(by_python).struct.field
+    return lambda name: begun.otherwise(by_python.struct.field(name)).alias(name)
 
 
 class _Typed:
@@ -191,24 +223,52 @@ class _Typed:
         return pl.Series([None] * len(series[0]), dtype=dtype)
 
 
-class _Compute:
-    """What Polars calls for expressions, from its own threads, several at once. An object can be pickled."""
+class Compute:
+    """What Polars calls for expressions, from its own threads, several at once. An object can be pickled.
 
-    def __init__(self, fusing: Fusing, names: Sequence[str], runtime: Runtime, fewest_rows: int) -> None:
+    Attributes
+    ----------
+    expressions : dict
+        By name.
+    names : list of str
+        The columns that they read.
+    runtime : Runtime
+        The surroundings.
+    """
+
+    def __init__(self, fusing: Fusing, runtime: Runtime, fewest_rows: int) -> None:
         self.expressions = fusing.expressions
-        self.names = names
+        roots = (name for one in self.expressions.values() for name in root_names(one) or ())
+        self.names = list(dict.fromkeys(roots))
         self.runtime = runtime
         self.fewest_rows = fewest_rows
         self._fusing = fusing
         self._known: dict[tuple[Any, ...], Loop] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _Compute, (self._fusing, self.names, self.runtime, self.fewest_rows)
+        return Compute, (self._fusing, self.runtime, self.fewest_rows)
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
+        """Return a struct of all expressions; the columns come in the order of `names`."""
         rows = rows_of([len(one) for one in series])
         columns = {name: spread_out(one, rows) for name, one in zip(self.names, series, strict=True)}
         return pl.DataFrame(self._columns(columns, rows)).to_struct()
+
+    @cached_property
+    def content(self) -> tuple[Any, ...] | None:
+        """What is computed, and how, as it is the same for others like it; None if it can't be said."""
+        try:
+            written = tuple([one.meta.serialize() for one in self.expressions.values()])
+        except pl.exceptions.PolarsError:  # as of a Python function in it
+            return None
+        return self._fusing.always, self.runtime.config.threads, tuple(self.expressions), written
+
+    def one_loop(self, dtypes: Sequence[Any]) -> OneLoop | None:
+        """Return the loop that computes all, for columns of ``dtypes``; None if not, or a row may fail."""
+        schema = dict(zip(self.names, dtypes, strict=True))
+        fusion = self._fusing.over(schema)
+        is_all = len(fusion.steps) == 1 and not fusion.computed and not fusion.left
+        return OneLoop(fusion.steps[0], schema) if is_all and not any(map(may_fail, fusion.nodes)) else None
 
     def _columns(self, columns: Mapping[str, pl.Series], rows: int) -> list[pl.Series]:
         if rows >= self.fewest_rows * max(1, len(self.expressions) // _COLUMNS):
@@ -230,6 +290,23 @@ class _Compute:
             fusion = self._fusing.over(dict(zip(self.names, key, strict=True)))
             loop = self._known[key] = Loop(fusion, list(self.expressions), self.runtime.unseen())
         return loop
+
+
+class OneLoop(NamedTuple):
+    """A loop over columns of some dtypes, by name. It may not have been compiled yet."""
+
+    step: BoundStep
+    schema: Mapping[str, Any]
+
+    def is_at_hand(self) -> bool:
+        """Whether it has been compiled."""
+        binding = self.step.binding
+        return is_at_hand(binding, [self.schema[str(item.source)] for item in binding.columns])
+
+    def direct(self) -> DirectCall | None:
+        """Return how it is called for all rows at once, if it can be."""
+        plan = Plan([self.step], ColumnScope.of_schema(self.schema), keep_data=False)
+        return plan.direct if type(plan.direct) is DirectCall else None
 
 
 class Loop:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from functools import partial, reduce
 from operator import and_, is_
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +15,26 @@ from dataflare_vec.definition.trees.viewed_query import Viewed
 from dataflare_vec.engine.execution.fused_expressions import fused_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from dataflare_vec.definition.trees.packed import PackedNode
     from dataflare_vec.definition.trees.reading import Read
     from dataflare_vec.definition.trees.viewed_query import ViewedNode
     from dataflare_vec.engine.context.runtime import Runtime
+    from dataflare_vec.engine.execution.fused_expressions import Calls, Compute
 
 _log = get_logger(__name__)
 
 _FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
-def fused_query(query: pl.LazyFrame, runtime: Runtime, *, always: bool = False) -> pl.LazyFrame:
+def fused_query(
+    query: pl.LazyFrame,
+    runtime: Runtime,
+    *,
+    always: bool = False,
+    calls: Callable[[Compute], Calls | None] = lambda _: None,
+) -> pl.LazyFrame:
     """Return a query that computes its expressions in compiled loops, where that pays.
 
     Parameters
@@ -38,14 +45,17 @@ def fused_query(query: pl.LazyFrame, runtime: Runtime, *, always: bool = False) 
         The surroundings.
     always
         Whether to compile light work, too.
+    calls
+        As `fused_columns`.
     """
+    fused = partial(fused_columns, runtime=runtime, always=always, calls=calls)
     try:
         whole: Any = Viewed(query) if has_frames(query) else Packed(query)
         changed = {}
         for node in whole.nodes():
-            fused = _fused_node(node, whole, runtime, always=always)
-            if fused is not None:
-                changed[node.where] = fused
+            found = _fused_node(node, whole, fused)
+            if found is not None:
+                changed[node.where] = found
         return whole.replaced(changed) if changed else query
     except (Unreadable, *_FAILURES, TypeError, ValueError) as error:
         _log.debug("a query is left to Polars: %s", error)
@@ -53,7 +63,7 @@ def fused_query(query: pl.LazyFrame, runtime: Runtime, *, always: bool = False) 
 
 
 def _fused_node(
-    node: PackedNode | ViewedNode, whole: Packed | Viewed, runtime: Runtime, *, always: bool
+    node: PackedNode | ViewedNode, whole: Packed | Viewed, fused: Callable[..., list[pl.Expr]]
 ) -> Sequence[pl.Expr] | None:
     """Return other expressions for a node; None to leave it as it is."""
     try:
@@ -66,11 +76,11 @@ def _fused_node(
         if not others:
             return None
         given = [reduce(and_, others).alias("rows")]
-        (found,) = fused_columns(given, runtime, always=always, schema=schema)
+        (found,) = fused(given, schema=schema)
         return None if found is given[0] else [reduce(and_, [*simple, found])]
     given = list(node.expressions)
-    fused = fused_columns(given, runtime, always=always, schema=schema)
-    return None if all(map(is_, given, fused)) else fused
+    changed = fused(given, schema=schema)
+    return None if all(map(is_, given, changed)) else changed
 
 
 def _conditions(predicate: pl.Expr) -> tuple[list[pl.Expr], list[pl.Expr]]:

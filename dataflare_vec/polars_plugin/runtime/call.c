@@ -142,7 +142,7 @@ static void drop(Call *call) {
 }
 
 /* The inputs are the plugin's: their arrays, and what holds these. */
-static void release_inputs(SeriesExport *inputs, size_t count) {
+void dfv_release_inputs(SeriesExport *inputs, size_t count) {
     for (size_t i = 0; i < count; i++) {
         for (size_t part = 0; part < inputs[i].len; part++) {
             ArrowArray *array = inputs[i].arrays[part];
@@ -168,7 +168,7 @@ void dfv_call(const Function *function, SeriesExport *inputs, size_t count, cons
             drop(call);
         }
     }
-    release_inputs(inputs, count);
+    dfv_release_inputs(inputs, count);
 }
 
 /* -- what Polars asks of any library ---------------------------------------------------------------------- */

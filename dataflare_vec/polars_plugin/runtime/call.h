@@ -63,6 +63,7 @@ typedef struct {
     bool nulls;      /* some column has one */
     bool wide;       /* loops with wider vectors are run */
     bool gives_rows; /* a row of results for each row: it is no reduce */
+    bool only_first; /* rows that the loop which is tried first has no result for are left */
     uint8_t *record, *before, *merged; /* the state at hand, before a loop, and of the partitions before */
     bool has_merged;
     int64_t *arguments;
@@ -107,5 +108,11 @@ void dfv_put_outputs(Call *call, int64_t **at, int64_t row);
 void dfv_put_rest(int64_t *at, const void *selected, const void *failed, const void *reason);
 bool dfv_is_whole(const Call *call); /* whether loops had room for all that they wrote; false, and a message */
 bool dfv_run(Call *call);            /* false, and a message, if it fails */
+bool dfv_run_rows(Call *call, int64_t row, int64_t stop); /* the same, for some rows: its inputs are at the first */
+
+/* What is set where functions aren't those of a library; see `bridge/bridge.c`. */
+typedef enum { NO_NULLS, NULLS, GENERAL } WhichLoop;
+extern Loop (*dfv_obtain)(const Signature *signature, WhichLoop which); /* a loop that isn't there yet; NULL if there is none */
+extern bool (*dfv_share)(Call *call); /* runs all rows, of a row kernel; as `dfv_run` */
 
 #endif

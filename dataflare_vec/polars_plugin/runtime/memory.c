@@ -4,6 +4,8 @@
 #include "plugin.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #ifdef _WIN32
 #include <malloc.h>
@@ -20,20 +22,43 @@ static void give_back(void *block) { _aligned_free(block); }
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void enter(void) { pthread_mutex_lock(&lock); }
 static void leave(void) { pthread_mutex_unlock(&lock); }
-static void *obtain(size_t size) { return aligned_alloc(64, size); }
 static void give_back(void *block) { free(block); }
+#ifdef __linux__
+#include <sys/mman.h>
+#define HUGE_PAGE (size_t)(1 << 21)
+/* Pages of a large block come by fewer faults if they are huge. */
+static void *obtain(size_t size) {
+    if (size < 4 * HUGE_PAGE) return aligned_alloc(64, size);
+    size = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    void *block = aligned_alloc(HUGE_PAGE, size);
+    if (block) madvise(block, size, MADV_HUGEPAGE);
+    return block;
+}
+#else
+static void *obtain(size_t size) { return aligned_alloc(64, size); }
+#endif
 #endif
 
 #define SMALLEST (size_t)(1 << 16) /* smaller ones the C library keeps by itself */
-#define MOST_BYTES (size_t)(256 << 20)
 #define MOST_BLOCKS 64
+#define MOST_SECONDS 300
+
+size_t dfv_most_kept = (size_t)256 << 20;
 
 static struct {
     void *block;
     size_t size;
-} kept[MOST_BLOCKS];
+    time_t since;
+} kept[MOST_BLOCKS]; /* those that have been here for longest come first */
 static int kept_count;
 static size_t kept_bytes;
+
+static void *take(int i) {
+    void *block = kept[i].block;
+    kept_bytes -= kept[i].size;
+    memmove(kept + i, kept + i + 1, (size_t)(--kept_count - i) * sizeof *kept);
+    return block;
+}
 
 /* Sizes are rounded up, so that a block serves results of nearly the same size: by an eighth at most. */
 static size_t rounded(size_t size) {
@@ -47,29 +72,36 @@ void *dfv_allocate(size_t size) {
     if (size >= SMALLEST) {
         void *found = NULL;
         enter();
-        for (int i = kept_count - 1; i >= 0 && !found; i--) {
-            if (kept[i].size != size) continue;
-            found = kept[i].block;
-            kept[i] = kept[--kept_count];
-            kept_bytes -= size;
-        }
+        for (int i = kept_count - 1; i >= 0 && !found; i--)
+            if (kept[i].size == size) found = take(i);
         leave();
         if (found) return found;
     }
     return obtain(size);
 }
 
+/* Keeps a block; returns how many others make room for it, or have been here for too long. */
+static int keep(void *block, size_t size, void **others) {
+    time_t now = time(NULL);
+    int count = 0;
+    enter();
+    while (kept_count && (kept_count == MOST_BLOCKS || kept_bytes + size > dfv_most_kept ||
+                          now - kept[0].since > MOST_SECONDS))
+        others[count++] = take(0);
+    kept[kept_count].block = block;
+    kept[kept_count].size = size;
+    kept[kept_count++].since = now;
+    kept_bytes += size;
+    leave();
+    return count;
+}
+
 void dfv_free(void *block, size_t size) {
+    void *others[MOST_BLOCKS];
     size = rounded(size ? size : 1);
-    if (block && size >= SMALLEST && size <= MOST_BYTES) {
-        enter();
-        if (kept_count < MOST_BLOCKS && kept_bytes + size <= MOST_BYTES) {
-            kept[kept_count].block = block;
-            kept[kept_count++].size = size;
-            kept_bytes += size;
-            block = NULL;
-        }
-        leave();
+    if (!block || size < SMALLEST || size > dfv_most_kept) {
+        give_back(block);
+        return;
     }
-    give_back(block);
+    for (int count = keep(block, size, others); count;) give_back(others[--count]);
 }

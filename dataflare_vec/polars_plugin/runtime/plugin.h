@@ -112,6 +112,7 @@ typedef struct {
     int parameter_count;
     const Signature *signatures;
     int signature_count;
+    int threads; /* that share many rows, where something shares them out; see `dfv_share` */
 } Function;
 
 /* What is said of an exception that a kernel raises; the loop knows it by its pickle. */
@@ -179,6 +180,7 @@ Processor dfv_processor(void);
 bool dfv_has_keys(void);
 
 /* memory.c */
+extern size_t dfv_most_kept; /* bytes of blocks that nobody has at the moment */
 void *dfv_allocate(size_t size);
 void dfv_free(void *block, size_t size);
 
@@ -263,6 +265,7 @@ void dfv_drop_columns(const Signature *signature, OutputColumn *columns);
 /* call.c */
 void dfv_call(const Function *function, SeriesExport *inputs, size_t count, const uint8_t *pickle, size_t size,
               SeriesExport *out);
+void dfv_release_inputs(SeriesExport *inputs, size_t count);
 void dfv_field(const Function *function, const ArrowSchema *fields, size_t count, const uint8_t *pickle,
                size_t size, ArrowSchema *out);
 

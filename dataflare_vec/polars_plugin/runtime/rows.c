@@ -8,6 +8,9 @@
 /* What loops of unknown length look at: nobody interrupts them here. */
 __attribute__((visibility("hidden"))) int64_t dfv_interrupted = 0;
 
+__attribute__((visibility("hidden"))) Loop (*dfv_obtain)(const Signature *signature, WhichLoop which) = NULL;
+__attribute__((visibility("hidden"))) bool (*dfv_share)(Call *call) = NULL;
+
 bool dfv_say_no_memory(const Function *function) {
     dfv_say("plugin `%s`: not enough memory", function->name);
     return false;
@@ -210,7 +213,18 @@ static bool record(Call *call, int64_t row, int64_t ahead, int64_t count) {
 /* -- all rows --------------------------------------------------------------------------------------------- */
 
 static Loop first_loop(const Call *call, bool nulls) {
-    return (call->wide ? call->signature->wide : call->signature->loops)[nulls];
+    Loop loop = (call->wide ? call->signature->wide : call->signature->loops)[nulls];
+    return loop || !dfv_obtain ? loop : dfv_obtain(call->signature, nulls ? NULLS : NO_NULLS);
+}
+
+static Loop general_loop(const Call *call) {
+    Loop loop = call->signature->general;
+    return loop || !dfv_obtain ? loop : dfv_obtain(call->signature, GENERAL);
+}
+
+static bool say_no_loop(const Call *call) {
+    dfv_say("plugin `%s`: its loop couldn't be compiled", call->function->name);
+    return false;
 }
 
 /* Goes on with the state from row to row. A row that fails leaves it as it was. */
@@ -233,15 +247,18 @@ static bool fold(Call *call, int64_t row, int64_t count, bool nulls) {
 }
 
 static bool run_some(Call *call, int64_t row, int64_t count, bool nulls) {
-    Loop loop = first_loop(call, nulls), general = call->signature->general;
+    Loop loop = first_loop(call, nulls), general;
+    if (!loop) return say_no_loop(call);
     dfv_put_rest(put_arguments(call, row, 0), NULL, NULL, NULL);
     /* The first loop takes text for ASCII. */
     if (call->options.is_ascii && !loop(call->arguments, count)) return dfv_is_whole(call);
-    if (general) {
+    if (call->only_first) return false;
+    if ((general = general_loop(call))) {
         if (!dfv_add_validity(call)) return false; /* which it writes in any case */
         dfv_put_rest(put_arguments(call, row, 0), NULL, NULL, NULL);
         if (!general(call->arguments, count)) return dfv_is_whole(call);
     }
+    if (!call->signature->records) return say_no_loop(call);
     return dfv_is_whole(call) && record(call, row, 0, count);
 }
 
@@ -260,19 +277,30 @@ static void move(Call *call, int64_t rows) {
     for (int i = 0; i < call->input_count; i++) dfv_move(call->inputs + i, rows);
 }
 
+bool dfv_run_rows(Call *call, int64_t row, int64_t stop) {
+    bool nulls;
+    for (int64_t count; row < stop; row += count) {
+        count = seek(call, stop - row < CHUNK ? stop - row : CHUNK, &nulls);
+        if (!run_some(call, row, count, nulls)) return false;
+        move(call, count);
+    }
+    return true;
+}
+
 bool dfv_run(Call *call) {
     const State *state = call->signature->state;
     int64_t partition = state && state->partition_rows ? state->partition_rows : INT64_MAX;
     bool nulls = call->gives_rows && call->nulls;
     for (int i = 0; i < call->function->parameter_count; i++) nulls |= call->function->parameters[i].offset != 0;
     if (!open_outputs(call, nulls)) return dfv_say_no_memory(call->function);
-    if (state && !dfv_open_state(call)) return false;
+    if (!state) return dfv_share ? dfv_share(call) : dfv_run_rows(call, 0, call->rows);
+    if (!dfv_open_state(call)) return false;
     for (int64_t row = 0, count; row < call->rows; row += count) {
         if (row && row % partition == 0 && !dfv_next_partition(call)) return false;
         int64_t most = partition - row % partition;
         if (call->rows - row < most) most = call->rows - row;
         count = seek(call, most < CHUNK ? most : CHUNK, &nulls);
-        if (!(state ? fold(call, row, count, nulls) : run_some(call, row, count, nulls))) return false;
+        if (!fold(call, row, count, nulls)) return false;
         move(call, count);
     }
     return call->gives_rows || dfv_finish(call);
