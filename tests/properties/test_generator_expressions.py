@@ -50,7 +50,36 @@ def within(s, n):
     return total + shortest(s)
 
 
-KERNELS = plugins(totals, texts_of, early, lists, within)
+def defaults(s, n):
+    """What other arguments there are is known before anything is yielded."""
+    computed = next((len(part) for part in s.split(",") if len(part) > n), n * 7)
+    return computed, next((c for c in s if c > "b"), s + "!"), sum((len(c) for c in s), n * 3)
+
+
+def caught(s, n):
+    total = 0
+    for part in s.split("a"):
+        try:
+            total += sum(int(w) * n for w in part.split(","))
+            total += next((int(w) for w in part.split(",") if int(w) > n), n)
+        except ValueError:
+            total -= 1
+    return total
+
+
+def comprehensions_caught(s, n):
+    """Before Python 3.12 they are functions, too."""
+    total = 0
+    for part in s.split("a"):
+        try:
+            total += sum([int(w) * n for w in part.split(",") if w])
+            total += max([10 // int(w) for w in part])
+        except (ValueError, ZeroDivisionError):
+            total -= 1
+    return total
+
+
+KERNELS = plugins(totals, texts_of, early, lists, within, defaults, caught, comprehensions_caught)
 few = st.text("a,1é2", max_size=9) | st.lists(st.integers(-9, 99), max_size=4).map(
     lambda numbers: ",".join(map(str, numbers))
 )

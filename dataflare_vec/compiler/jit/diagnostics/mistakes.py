@@ -664,7 +664,7 @@ MISTAKES = (
         # The second is from Python 3.13 on, where warnings are errors.
         _ANY_CLASS + r"(?:The use of yield in a closure is un|Assigning a code object of non-matching )",
         "a generator expression is compiled only as an argument of `any`, `all`, `sum`, `min`, `max`, "
-        "`sorted`, `list`, `set`, `join` or `next(…, default)`, outside of `try`",
+        "`sorted`, `list`, `set`, `join` or `next(…, default)`",
         "write a list, `[… for … in …]`, or a loop",
         code=r"\(.* for .* in |def ",
     ),

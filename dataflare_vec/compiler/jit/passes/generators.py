@@ -1,7 +1,9 @@
 """Generator expressions, where a function takes all they yield: put into the code as loops.
 
 ``any(… for …)``, ``all`` and ``next(… for …, default)`` end where the answer is known, as in Python; the
-others, such as ``sum(… for …)``, get a list.
+others, such as ``sum(… for …)``, get a list. They run where the function is called, when its other arguments
+are known. Within a `try` they end at the first exception, and so do comprehensions, which before Python 3.12
+are functions as well: what is put into the code of a `try` by Numba goes on with whatever there is.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from numba.core import ir, ir_utils
 from numba.core.analysis import compute_cfg_from_blocks
 from numba.core.inline_closurecall import inline_closure_call
+from numba.core.unsafe import eh
 
 from dataflare_vec.compiler.jit.lowering.instances import drop_unread
 
@@ -31,46 +34,84 @@ def inline_generators(func_ir: FunctionIR) -> bool:
     """Replace generator expressions in the IR of one function; whether there were any."""
     changed = False
     while (found := next(_found(func_ir), None)) is not None:
-        block, statement, call = found
+        maker, links, block, call = found
         function = _function(func_ir, call.value)
         default = call.value.args[1] if function is next else None
         ends_early = function in (any, all, next)
         change = partial(_end_early, function, default) if ends_early else _collect
-        maker = statement.value.func
-        expression = ir_utils.get_definition(func_ir, maker)
-        inline_closure_call(
-            func_ir,
-            func_ir.func_id.func.__globals__,
-            block,
-            block.body.index(statement),
-            expression,
-            callee_validator=change,
-        )
-        drop_unread(func_ir, {maker.name})
+        statement = ir.Assign(maker.value, call.value.args[0], maker.loc)
+        for other in func_ir.blocks.values():
+            other.body = [one for one in other.body if one is not maker and one not in links]
+        at = block.body.index(call)
+        block.body.insert(at, statement)
+        handler = _handler(func_ir, block, at)
+        if handler is not None:
+            _check_behind(func_ir, block, at, handler)
+        _inline(func_ir, block, statement, change, is_caught=handler is not None)
         if ends_early:
-            old, call.value = call.value, statement.target
+            old, call.value = call.value, call.value.args[0]
             definitions = func_ir._definitions[call.target.name]
-            definitions[:] = [statement.target if item is old else item for item in definitions]
+            definitions[:] = [call.value if item is old else item for item in definitions]
             drop_unread(func_ir, {old.func.name})
+        changed = True
+    while (comprehension := next(_in_tries(func_ir), None)) is not None:
+        _inline(func_ir, *comprehension, _keep, is_caught=True)
         changed = True
     if changed:
         func_ir._definitions = ir_utils.build_definitions(func_ir.blocks)
     return changed
 
 
-def _found(func_ir: FunctionIR) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield the block and the statement that makes a generator, and the call that takes all it yields."""
+def _inline(func_ir: FunctionIR, block: Any, statement: Any, change: Any, *, is_caught: bool) -> None:
+    """Put the code of an expression in place of the statement that calls it."""
+    maker = statement.value.func
+    expression = ir_utils.get_definition(func_ir, maker)
+
+    def validate(code: FunctionIR) -> None:
+        answer = change(code)
+        if is_caught:
+            _leave_early(code, answer)
+
+    inline_closure_call(
+        func_ir,
+        func_ir.func_id.func.__globals__,
+        block,
+        block.body.index(statement),
+        expression,
+        callee_validator=validate,
+    )
+    drop_unread(func_ir, {maker.name})
+
+
+def _found(func_ir: FunctionIR) -> Iterator[tuple[Any, list[Any], Any, Any]]:
+    """Yield what makes a generator and hands it on, and the block and the call that takes all it yields."""
     statements = [statement for block in func_ir.blocks.values() for statement in block.body]
     named = Counter(var.name for one in statements if not isinstance(one, ir.Del) for var in one.list_vars())
-    calls = [one for one in statements if _is_call(one) and _takes_all(func_ir, one.value)]
-    by_name = {one.value.args[0].name: one for one in calls}
+    assigned = {one.target.name: one for one in statements if isinstance(one, ir.Assign)}
     for block in func_ir.blocks.values():
-        for statement in block.body:
-            if not _is_call(statement) or statement.target.name not in by_name:
+        for call in block.body:
+            if not _is_call(call) or not _takes_all(func_ir, call.value):
                 continue
-            expression = ir_utils.guard(ir_utils.get_definition, func_ir, statement.value.func)
-            if _is_generator(expression) and named[statement.target.name] == 2:
-                yield block, statement, by_name[statement.target.name]
+            name, links = call.value.args[0].name, []
+            while named[name] == 2 and isinstance(getattr(assigned.get(name), "value", None), ir.Var):
+                links.append(assigned[name])
+                name = assigned[name].value.name
+            maker = assigned.get(name)
+            if maker is None or named[name] != 2 or not _is_call(maker):
+                continue
+            if _is_generator(ir_utils.guard(ir_utils.get_definition, func_ir, maker.value.func)):
+                yield maker, links, block, call
+
+
+def _in_tries(func_ir: FunctionIR) -> Iterator[tuple[Any, Any]]:
+    """Yield the blocks and the calls of comprehensions within a `try`."""
+    for block in func_ir.blocks.values():
+        for i, statement in enumerate(block.body):
+            if _is_call(statement) and _handler(func_ir, block, i) is not None:
+                found = ir_utils.guard(ir_utils.get_definition, func_ir, statement.value.func)
+                if isinstance(found, ir.Expr) and found.op == "make_function":
+                    if found.code.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>"):
+                        yield block, statement
 
 
 def _is_call(statement: Any) -> bool:
@@ -109,7 +150,16 @@ def _takes_all(func_ir: FunctionIR, call: Any) -> bool:
 # -- what becomes of an expression --------------------------------------------------------------------------
 
 
-def _collect(code: FunctionIR) -> None:
+def _keep(code: FunctionIR) -> Any:
+    """Leave the code of a comprehension; return what it fills."""
+    for block in code.blocks.values():
+        block.body = [one for one in block.body if not isinstance(one, ir.Del)]
+    entry = code.blocks[min(code.blocks)]
+    made = [one for one in entry.body if isinstance(one, ir.Assign) and isinstance(one.value, ir.Expr)]
+    return next(one.target for one in made if one.value.op in ("build_list", "build_set", "build_map"))
+
+
+def _collect(code: FunctionIR) -> Any:
     """Let the code of an expression return a list of what it yields."""
     entry = code.blocks[min(code.blocks)]
     made = entry.scope.redefine("dfv_yielded", entry.loc)
@@ -130,10 +180,11 @@ def _collect(code: FunctionIR) -> None:
             body.append(statement)
         block.body = body
     entry.body.insert(0, ir.Assign(ir.Expr.build_list([], entry.loc), made, entry.loc))
+    return made
 
 
-def _end_early(function: Any, default: Any, code: FunctionIR) -> None:
-    """Let the code of an expression return as soon as the answer is known."""
+def _end_early(function: Any, default: Any, code: FunctionIR) -> Any:
+    """Let the code of an expression return as soon as the answer is known; return one it may have."""
     for block in list(code.blocks.values()):
         scope = block.scope
         block.body = [one for one in block.body if not isinstance(one, ir.Del)]
@@ -162,6 +213,7 @@ def _end_early(function: Any, default: Any, code: FunctionIR) -> None:
             block.append(ir.Branch(holds, *targets, loc))
     for label in compute_cfg_from_blocks(code.blocks).dead_nodes():
         del code.blocks[label]
+    return default if function is next else function is all
 
 
 def _constant(block: Any, value: bool, loc: Any) -> Any:
@@ -170,3 +222,66 @@ def _constant(block: Any, value: bool, loc: Any) -> Any:
     at = len(block.body) - 1 if block.body and block.body[-1].is_terminator else len(block.body)
     block.body.insert(at, ir.Assign(ir.Const(value, loc), made, loc))
     return made
+
+
+# -- within a `try` -----------------------------------------------------------------------------------------
+
+#: Operations that may raise.
+_RAISE = frozenset(
+    ("call", "binop", "inplace_binop", "unary", "getitem", "static_getitem", "getiter", "iternext")
+) | {"exhaust_iter"}
+
+
+def _handler(func_ir: FunctionIR, block: Any, at: int) -> int | None:
+    """Return where the code goes if a statement raises; None if that isn't within a `try`."""
+    end = block.body[-1]
+    if not isinstance(end, ir.Branch):
+        return None
+    for statement in block.body[at:]:
+        if _is_call(statement) and statement.target.name == end.cond.name:
+            function = ir_utils.guard(ir_utils.get_definition, func_ir, statement.value.func)
+            if isinstance(function, ir.Global) and function.value is eh.exception_check:
+                return int(end.truebr)
+    return None
+
+
+def _check_behind(func_ir: FunctionIR, block: Any, at: int, handler: int) -> None:
+    """Have a handler called behind a statement if that raised."""
+    following = max(func_ir.blocks) + 1
+    rest = ir.Block(block.scope, block.loc)
+    rest.body, block.body = block.body[at + 1 :], block.body[: at + 1]
+    func_ir.blocks[following] = rest
+    for name, value in _branch(block, handler, following):
+        func_ir._definitions[name].append(value)
+
+
+def _branch(block: Any, if_raised: int, otherwise: int) -> list[tuple[str, Any]]:
+    """Let a block end with the question whether there is an exception; return the variables it needs."""
+    loc = block.loc
+    function, found = (block.scope.redefine(name, loc) for name in ("dfv_check", "dfv_raised"))
+    named = ir.Global("exception_check", eh.exception_check, loc)
+    call = ir.Expr.call(function, (), (), loc)
+    block.append(ir.Assign(named, function, loc))
+    block.append(ir.Assign(call, found, loc))
+    block.append(ir.Branch(found, if_raised, otherwise, loc))
+    return [(function.name, named), (found.name, call)]
+
+
+def _leave_early(code: FunctionIR, answer: Any) -> None:
+    """Let the code of an expression end at the first exception, with an answer that nobody will read."""
+    leave = max(code.blocks) + 1
+    following = leave + 1
+    for block in list(code.blocks.values()):
+        current, body = block, block.body
+        current.body = []
+        for statement in body:
+            current.append(statement)
+            value = getattr(statement, "value", None)
+            if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr) and value.op in _RAISE:
+                _branch(current, leave, following)
+                current = code.blocks[following] = ir.Block(block.scope, block.loc)
+                following += 1
+    end = code.blocks[leave] = ir.Block(block.scope, block.loc)
+    if isinstance(answer, bool):
+        answer = _constant(end, answer, block.loc)
+    end.append(ir.Return(answer, block.loc))

@@ -9,11 +9,14 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import overload_method
 
-from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, is_string, operation
+from dataflare_vec.compiler.jit.lowering.exact.overlay import overlay
+from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, is_string, operation
 from dataflare_vec.compiler.jit.lowering.strings.compare import comparable
 from dataflare_vec.compiler.jit.lowering.strings.split import PiecesType
 from dataflare_vec.compiler.jit.types.strings import ViewType
 
+#: Of whose least and greatest Numba's own is as good.
+_KNOWN = (types.BaseTuple, types.Array, types.RangeType)
 _SEQUENCES = (types.List, types.ListType, types.Array)
 
 
@@ -62,6 +65,12 @@ def _extreme(function, is_better):
 
     for count in (2, 3, 4):
         _of_several(function, count, is_better)
+    plain = helper(_chosen(function.__name__, is_better, keyed=False, or_else=False, taken="items"))
+
+    @overlay(function, "items")
+    def choose(items=None):
+        """Of lists and the like Numba's own has another exception if there is nothing in them."""
+        return plain if isinstance(items, types.IterableType) and not isinstance(items, _KNOWN) else None
 
 
 def _is_new(items: Any) -> bool:
@@ -69,11 +78,13 @@ def _is_new(items: Any) -> bool:
     return not isinstance(items, (types.BaseTuple, *_SEQUENCES))
 
 
-def _chosen(name: str, is_better: Any, *, keyed: bool, or_else: bool) -> Any:
+def _chosen(
+    name: str, is_better: Any, *, keyed: bool, or_else: bool, taken: str = "items, key=None, default=None"
+) -> Any:
     """Return `min` or `max` of one iterable; of several that are as good it is the first."""
     of = "key({})" if keyed else "{}"
     lines = [
-        "def chosen(items, key=None, default=None):",
+        f"def chosen({taken}):",
         "    kept = list(items)",
         "    if len(kept) == 0:",
         "        return default" if or_else else "        raise ValueError(message)",
