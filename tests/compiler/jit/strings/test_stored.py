@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import subprocess
 import sys
@@ -73,6 +74,17 @@ def test_what_is_captured_is_in_the_key(key_of):
     assert None not in keys
     assert keys[0] == keys[2] != keys[1]
     assert key_of(first, utf8_string, ascii_string) != keys[0]
+
+
+def test_globals_of_evaluated_code_are_in_the_key(key_of):
+    """`min` and `max` by key are one text, whose comparison is a global of its own."""
+
+    def made(**globals_of_it):
+        return eval("lambda a, b: compared(a, b)", globals_of_it)
+
+    keys = [key_of(made(compared=one)) for one in (operator.lt, operator.gt, find_bytes, find_last_bytes)]
+    assert len({*keys, None}) == 5
+    assert key_of(made(compared=operator.lt)) == keys[0]
 
 
 def test_constants_are_in_the_key(key_of):

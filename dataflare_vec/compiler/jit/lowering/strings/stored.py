@@ -11,7 +11,8 @@ from __future__ import annotations
 import copy
 import pickle
 import re
-from types import CodeType, FunctionType
+import sys
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -109,7 +110,7 @@ def _description(value: Any) -> Any:
         if (value.__module__ or _OWN_PACKAGE).partition(".")[0] != _OWN_PACKAGE:
             raise _NotStored
         captured = [_contents(cell) for cell in value.__closure__ or ()]
-        about = value.__defaults__, *captured
+        about = value.__defaults__, *captured, *_own_globals(value)
         return value.__module__, value.__qualname__, _code(value.__code__), _description(about)
     if isinstance(value, Dispatcher):
         return "compiled", _description(value.py_func), repr(sorted(value.targetoptions))
@@ -117,8 +118,10 @@ def _description(value: Any) -> Any:
         return "intrinsic", _description(value._defn)
     if isinstance(value, types.Type):
         return type(value).__qualname__, _type(value)
-    if isinstance(value, type):
+    if isinstance(value, type | BuiltinFunctionType):
         return value.__module__, value.__qualname__
+    if isinstance(value, ModuleType):
+        return value.__name__
     if isinstance(value, StringConstant):
         return type(value).__qualname__, str.__repr__(value), sorted(value.shown), value.written
     if isinstance(value, tuple | list):
@@ -150,6 +153,23 @@ def _type(kind: types.Type) -> Any:
     ):
         return str(kind.key) if own else str(kind)
     raise _NotStored
+
+
+def _own_globals(function: FunctionType) -> list[Any]:
+    """Return the globals that a function of no module refers to, as one that was made by `eval`.
+
+    What those of a module are the environment tells, which has this package's sources.
+    """
+    found = function.__globals__
+    if vars(sys.modules.get(found.get("__name__", ""), object)) is found:
+        return []
+    names = sorted(_names(function.__code__))
+    return [(name, found[name]) for name in names if name in found]
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = [_names(one) for one in code.co_consts if isinstance(one, CodeType)]
+    return set(code.co_names).union(*inner)
 
 
 def _contents(cell: Any) -> Any:
