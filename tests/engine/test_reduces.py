@@ -295,3 +295,13 @@ def test_a_merge_that_fails_is_told_whichever_thread_merges(monkeypatch):
     for config in (None, dfv.BatchConfig(default_batch_size=64, tuner="fixed", parallelism=3)):
         with pytest.raises(dfv.RowError, match="`merge` failed with ValueError: can't merge"):
             dfv.apply(df, reduce(counted, 0, merge=fail), config=config)
+
+
+def test_a_state_that_does_not_fit_is_told_without_the_rows_of_a_block_beside_it():
+    from dataflare_vec_kernels.sketches import welford
+
+    state = dfv.run(pl.DataFrame({"x": [1.0, 2.0]}), welford).state
+    with pytest.raises(dfv.StateError, match=r"`state` must be a tuple of 7 values, got str; .*s4=0\.0\)$"):
+        dfv.apply(pl.DataFrame({"x": [1.0]}), welford, state="yesterday")
+    with pytest.raises(dfv.StateError, match=r"fit: `shift` must be .*got None"):
+        dfv.apply(pl.DataFrame({"x": [1.0]}), welford, state=state._replace(shift=None))

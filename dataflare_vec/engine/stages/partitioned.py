@@ -60,9 +60,7 @@ class PartitionStates(StateStore):
         self.state_layout = state_layout
         self.merge = merge
         self._buffer = plugin.stateful.buffer
-        if given is not None and self._buffer is not None:
-            given = self._buffer.empty(given)
-        self._merged = None if given is None else as_record(plugin.name, state_layout, given)
+        self._merged = None if given is None else as_record(plugin.name, state_layout, given, self._buffer)
         self._failure: RowError | None = None  # of a merge: raised when it is over, as are all others
         self._before = 0  # rows of earlier runs
         self._rows = 0

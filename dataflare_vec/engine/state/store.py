@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from dataflare_vec._util.public_pickles import by_public_name
-from dataflare_vec.definition.state_layout import Leaf, StateLayout
+from dataflare_vec.definition.state_layout import Buffer, Leaf, StateLayout
 from dataflare_vec.engine.state.keys import Keys
 from dataflare_vec.exceptions import StateError
 
@@ -208,8 +208,8 @@ class KeyStates(StateStore):
         return KeyedState(self._plugin, self.keys.frame(), self.have(count)[:count].copy(), self.state_layout)
 
 
-def as_record(plugin: str, state_layout: StateLayout, given: Any) -> Any:
-    """Return the record of a state that a user gave.
+def as_record(plugin: str, state_layout: StateLayout, given: Any, buffer: Buffer | None = None) -> Any:
+    """Return the record of a state that a user gave, which a buffer may have rows of a block beside.
 
     Raises
     ------
@@ -220,9 +220,12 @@ def as_record(plugin: str, state_layout: StateLayout, given: Any) -> Any:
         msg = f"`state` holds one state for each key of {given.keys_frame.columns}"
         raise StateError(msg, plugin=plugin, argument="state", hint="pass the same `by=`")
     try:
-        return state_layout.pack(given)
+        return state_layout.pack(given if buffer is None else buffer.empty(given))
     except ValueError as error:
-        msg, hint = f"`state` doesn't fit: {error}", f"it must be like `init`, {state_layout.init!r}"
+        problem, init = str(error), state_layout.init
+        if buffer is not None:  # the user's state comes first in what the buffer makes of it
+            problem, init = problem.replace("`0`", "`state`").replace("`0.", "`"), init[0]
+        msg, hint = f"`state` doesn't fit: {problem}", f"it must be like `init`, {init!r}"
         raise StateError(msg, plugin=plugin, argument="state", hint=hint) from None
 
 
