@@ -41,6 +41,17 @@ class DataFlareError(Exception):
         What that had to be, and what it was.
     hint : str
         What to do about it.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> df = pl.DataFrame({"x": ["1.0"]})
+    >>> try:
+    ...     df.pipe(dfv.apply, "welford")
+    ... except dfv.DataFlareError as error:
+    ...     print(error.plugin)
+    welford
     """
 
     def __init__(
@@ -137,6 +148,16 @@ class ArgumentError(DataFlareError, ValueError):
     ----------
     argument, expected, got, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> df = pl.DataFrame({"x": [1.0]})
+    >>> df.pipe(dfv.apply, "welford", on_error="skip")
+    Traceback (most recent call last):
+    ...
+    dataflare_vec.exceptions.ArgumentError: `on_error` must be "raise", "null" or "drop", got 'skip'
     """
 
 
@@ -148,6 +169,17 @@ class PluginError(DataFlareError):
     ----------
     plugin, parameter, column, expected, got, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> df = pl.DataFrame({"x": [1.0]})
+    >>> try:
+    ...     df.pipe(dfv.apply, "welfort")
+    ... except dfv.PluginError as error:  # any of them
+    ...     print(type(error).__name__, error.plugin)
+    PluginNotFoundError welfort
     """
 
 
@@ -159,6 +191,16 @@ class PluginNotFoundError(PluginError, KeyError):
     ----------
     plugin, hint
         As in `DataFlareError`: the name, and names like it.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> df = pl.DataFrame({"x": [1.0]})
+    >>> df.pipe(dfv.apply, "welfort")
+    Traceback (most recent call last):
+    ...
+    dataflare_vec.exceptions.PluginNotFoundError: plugin `welfort` not found; did you mean `welford`?
     """
 
     def _where(self) -> str:
@@ -177,6 +219,18 @@ class DuplicatePluginError(PluginError, ValueError):
     ----------
     plugin, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> _ = dfv.register("half", pl.col("x") / 2)
+    >>> try:
+    ...     dfv.register("half", pl.col("x") * 0.5)
+    ... except dfv.DuplicatePluginError as error:
+    ...     print(error.hint.splitlines()[0])
+    choose another name, or pass `replace=True`
+    >>> _ = dfv.register("half", pl.col("x") * 0.5, replace=True)
     """
 
 
@@ -188,6 +242,15 @@ class PluginDefinitionError(PluginError, TypeError):
     ----------
     plugin, parameter, argument, expected, got, hint
         As in `DataFlareError`; ``argument`` is one of the decorator or of `PluginManager.register_plugin`.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> try:
+    ...     dfv.register("price", 12.5)
+    ... except dfv.PluginDefinitionError as error:
+    ...     print(error.problem)
+    it must be a function or a Polars expression, got float
     """
 
 
@@ -199,6 +262,17 @@ class PluginDisabledError(PluginError, RuntimeError):
     ----------
     plugin, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> manager = dfv.PluginManager()
+    >>> manager.disable("welford")
+    >>> try:
+    ...     manager.process_batch("welford", [{"x": 1.0}])
+    ... except dfv.PluginDisabledError as error:
+    ...     print(error.hint)
+    `manager.enable('welford')` lets it run again
     """
 
 
@@ -210,6 +284,16 @@ class BindingError(PluginError, TypeError):
     ----------
     plugin, parameter, column, argument, expected, got, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> df = pl.DataFrame({"x": [1.0]})
+    >>> df.pipe(dfv.apply, "welford", column="x")
+    Traceback (most recent call last):
+    ...
+    dataflare_vec.exceptions.BindingError: plugin `welford`: it has no parameter `column`; available: `x`
     """
 
 
@@ -221,6 +305,19 @@ class ColumnNotFoundError(BindingError):
     ----------
     plugin, parameter, column, hint
         As in `DataFlareError`; ``parameter`` is None for a key.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> df = pl.DataFrame({"price": [1.0, 2.0]})
+    >>> try:
+    ...     df.pipe(dfv.apply, "welford")
+    ... except dfv.ColumnNotFoundError as error:
+    ...     print(error.hint)
+    available: `price`; bind another one with `x="…"`
+    >>> df.pipe(dfv.apply, "welford", x="price").row(0)
+    (2, 1.5, 0.5)
     """
 
 
@@ -232,6 +329,17 @@ class ColumnTypeError(BindingError):
     ----------
     plugin, parameter, column, expected, got, hint
         As in `DataFlareError`; ``expected`` in words, ``got`` the column's dtype.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> df = pl.DataFrame({"x": [object()]})
+    >>> try:
+    ...     df.pipe(dfv.apply, "welford")
+    ... except dfv.ColumnTypeError as error:
+    ...     print(error.column, error.got)
+    x Object
     """
 
 
@@ -243,6 +351,19 @@ class OutputNameError(PluginError, ValueError):
     ----------
     plugin, column, argument, expected, got, hint
         As in `DataFlareError`; ``column`` is the name that can't be given.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> df = pl.DataFrame({"a": ["cat"], "b": ["cut"], "levenshtein": [0]})
+    >>> try:
+    ...     df.pipe(dfv.apply, "levenshtein")
+    ... except dfv.OutputNameError as error:
+    ...     print(error.column)
+    levenshtein
+    >>> df.pipe(dfv.apply, "levenshtein", output="edits").columns
+    ['a', 'b', 'levenshtein', 'edits']
     """
 
 
@@ -254,6 +375,15 @@ class UnsupportedDataError(DataFlareError, TypeError):
     ----------
     plugin, column, expected, got, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> try:
+    ...     dfv.apply({"x": [1.0]}, "welford")
+    ... except dfv.UnsupportedDataError as error:
+    ...     print(error.got, "-", error.hint)
+    dict - `pl.DataFrame(data)` makes a frame from dicts and lists
     """
 
 
@@ -265,6 +395,19 @@ class BuildError(PluginError, RuntimeError):
     ----------
     plugin, expected, got, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> @dfv.column
+    ... def ranked(x):
+    ...     return x.rank()
+    >>> try:
+    ...     dfv.build(ranked, {"x": pl.Float64})
+    ... except dfv.BuildError as error:
+    ...     print(error.plugin)
+    ranked
     """
 
 
@@ -288,6 +431,20 @@ class KernelCompileError(PluginError, TypeError):
         Numba's own words, in full.
     fallback : str
         Why it can't be interpreted either, under ``fallback="python"``.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> @dfv.plugin
+    ... def first_line(path):
+    ...     return open(path).readline()
+    >>> df = pl.DataFrame({"path": ["a.txt"]})
+    >>> try:
+    ...     df.pipe(dfv.apply, first_line)
+    ... except dfv.KernelCompileError as error:
+    ...     print(error.reason)
+    the built-in `open` isn't supported in compiled code
     """
 
     def __init__(
@@ -340,6 +497,21 @@ class KernelPatternError(KernelCompileError, re.error):
         As in `KernelCompileError`.
     msg, pattern, pos, lineno, colno
         As in `re.error`: what is wrong, with which pattern, and where.
+
+    Examples
+    --------
+    >>> import re
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> @dfv.plugin
+    ... def has_digits(text):
+    ...     return re.search("([0-9]+", text) is not None
+    >>> df = pl.DataFrame({"text": ["a 1"]})
+    >>> try:
+    ...     df.pipe(dfv.apply, has_digits)
+    ... except dfv.KernelPatternError as error:
+    ...     print(error.msg, error.pos)
+    missing ), unterminated subpattern 0
     """
 
     def __init__(
@@ -380,12 +552,43 @@ class KernelPatternError(KernelCompileError, re.error):
 
 @by_public_name
 class AnnotationWarning(UserWarning):
-    """An annotation of a plugin's parameter is ignored, because a name in it can't be evaluated."""
+    """An annotation of a plugin's parameter is ignored, because a name in it can't be evaluated.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import dataflare_vec as dfv
+    >>> def double(x: "Unknown") -> float:
+    ...     return 2 * x
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     _ = dfv.plugin(double)
+    >>> caught[0].category.__name__
+    'AnnotationWarning'
+    """
 
 
 @by_public_name
 class InterpretedWarning(UserWarning):
-    """A plugin with ``fallback="python"`` couldn't be compiled and ran in the Python interpreter."""
+    """A plugin with ``fallback="python"`` couldn't be compiled and ran in the Python interpreter.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import os
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> @dfv.plugin(fallback="python")
+    ... def folder(path: str) -> str:
+    ...     return os.path.dirname(path)
+    >>> df = pl.DataFrame({"path": ["a/b.txt"]})
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     print(df.pipe(dfv.apply, folder)["folder"].item())
+    a
+    >>> caught[0].category.__name__
+    'InterpretedWarning'
+    """
 
 
 @by_public_name
@@ -396,6 +599,22 @@ class KernelResultError(PluginError, TypeError):
     ----------
     plugin, column, argument, expected, got, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> @dfv.plugin(returns={"low": pl.Float64})
+    ... def span(x):
+    ...     return x, x + 1.0
+    >>> df = pl.DataFrame({"x": [1.0]})
+    >>> try:
+    ...     df.pipe(dfv.apply, span)
+    ... except dfv.KernelResultError as error:
+    ...     print(error.problem)
+    ...     print(error.hint)
+    `returns` declares `low`, which it doesn't return
+    return a NamedTuple, whose fields have names
     """
 
 
@@ -407,6 +626,20 @@ class StateError(PluginError, ValueError):
     ----------
     plugin, expected, got, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> @dfv.reduce(init=0.0)
+    ... def total(state, x):
+    ...     return state + x
+    >>> df = pl.DataFrame({"x": [1.0]})
+    >>> try:
+    ...     df.pipe(dfv.apply, total, state="yesterday")
+    ... except dfv.StateError as error:
+    ...     print(error.problem)
+    `state` doesn't fit: `state` must be float64, got str
     """
 
 
@@ -435,6 +668,22 @@ class RowError(PluginError):
         Where in the file or the stream the rows begin that failed as a whole.
     reason : str
         The exception of the first of them, as ``"ZeroDivisionError: division by zero"``.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> @dfv.plugin
+    ... def share(cents, people):
+    ...     return cents // people
+    >>> df = pl.DataFrame({"cents": [100, 100, 100], "people": [1, 0, 4]})
+    >>> try:
+    ...     _ = df.pipe(dfv.apply, share)
+    ... except dfv.RowError as error:
+    ...     print(error.count, error.rows, error.reason)
+    1 (1,) ZeroDivisionError: integer division or modulo by zero
+    >>> df.pipe(dfv.apply, share, on_error="null")["share"].to_list()
+    [100, None, 25]
     """
 
     def __init__(
@@ -496,6 +745,14 @@ class SourceError(DataFlareError, ValueError):
         The batch of a stream.
     row : int or None
         The row in the file or the stream up to which it could be read.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> dfv.stream("no-such-folder/*.parquet", "welford")
+    Traceback (most recent call last):
+    ...
+    dataflare_vec.exceptions.SourceError: can't read `no-such-folder/*.parquet`: no file matches the pattern
     """
 
     def __init__(
@@ -546,6 +803,17 @@ class SinkError(DataFlareError, OSError):
     ----------
     file, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> df = pl.DataFrame({"a": ["cat"], "b": ["cut"]})
+    >>> try:
+    ...     dfv.stream(df, "levenshtein").write("/dev/null/edits.parquet")
+    ... except dfv.SinkError as error:
+    ...     print(error.file)
+    /dev/null/edits.parquet
     """
 
     def _where(self) -> str:
@@ -560,6 +828,19 @@ class StreamUsedError(DataFlareError, RuntimeError):
     ----------
     problem, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> import dataflare_vec as dfv
+    >>> stream = dfv.stream(pl.DataFrame({"a": ["cat"], "b": ["cut"]}), "levenshtein")
+    >>> pl.concat(stream).height
+    1
+    >>> try:
+    ...     stream.write("edits.parquet")
+    ... except dfv.StreamUsedError as error:
+    ...     print(error.problem)
+    the stream was iterated over already, and can be used only once
     """
 
 
@@ -571,6 +852,16 @@ class PoolError(DataFlareError):
     ----------
     problem, hint
         As in `DataFlareError`.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> pool = dfv.MemoryPool()
+    >>> pool.close()
+    >>> pool.get_buffer(1024)
+    Traceback (most recent call last):
+    ...
+    dataflare_vec.exceptions.PoolError: the memory pool is closed; make a new one
     """
 
 
@@ -584,6 +875,16 @@ class PoolLimitError(PoolError, MemoryError):
         As in `DataFlareError`.
     waited : bool
         Whether it timed out waiting for memory that others hold.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> pool = dfv.MemoryPool(dfv.MemoryPoolConfig(max_bytes=1 << 20))
+    >>> try:
+    ...     pool.get_buffer(1 << 24)
+    ... except dfv.PoolLimitError as error:
+    ...     print(error.hint)
+    drop results you no longer need, or raise `max_bytes`
     """
 
     def __init__(self, problem: str = "", *, waited: bool = False, hint: str = "") -> None:

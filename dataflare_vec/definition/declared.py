@@ -31,7 +31,8 @@ def by_field(plugin: Plugin, fields: Sequence[str] | None, by_parameter: dict[st
     unknown = [name for name in returns if name not in (fields or ())]
     if unknown:
         msg = f"`returns` declares `{unknown[0]}`, which it doesn't return"
-        raise KernelResultError(msg, plugin=plugin.name, hint=near_matches(unknown[0], fields or ()))
+        hint = near_matches(unknown[0], fields) if fields else "return a NamedTuple, whose fields have names"
+        raise KernelResultError(msg, plugin=plugin.name, hint=hint)
     return [declared_dtype(plugin, returns.get(name), by_parameter) for name in fields or ()]
 
 

@@ -138,7 +138,9 @@ class StateLayout:
                 continue
             # A float isn't made an integer silently, the other way round it is.
             if not np.can_cast(np.asarray(item).dtype, np.dtype(leaf.dtype), "same_kind"):
-                msg = f"`{leaf.name}` must be {np.dtype(leaf.dtype)}, got {np.asarray(item).dtype}"
+                given = np.asarray(item).dtype
+                got = given if given.kind in "biufc" else type(item).__name__
+                msg = f"`{leaf.name}` must be {np.dtype(leaf.dtype)}, got {got}"
                 raise ValueError(msg)
             record[leaf.name] = item
         return record[0]  # type: ignore[no-any-return]

@@ -7,7 +7,6 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.exceptions import ArgumentError, BuildError
 
 if TYPE_CHECKING:
@@ -152,5 +151,4 @@ def target_of(name: str | None) -> Target:
     if name is None:
         msg = f"native libraries can be built for {known}, and this is {this_machine()}; pass `target`"
         raise BuildError(msg, expected=known, got=this_machine())
-    hint = near_matches(name, TARGETS)
-    raise ArgumentError(argument="target", expected=f"one of {known}", got=repr(name), hint=hint)
+    raise ArgumentError(argument="target", expected=f"one of {known}", got=repr(name))
