@@ -55,7 +55,7 @@ def test_made_anew_of_its_message_it_says_the_same(kind):
 
 @named
 def test_the_docstring_lists_the_attributes(kind):
-    section = inspect.cleandoc(kind.__doc__).partition("----------\n")[2]
+    section = inspect.cleandoc(kind.__doc__).partition("----------\n")[2].partition("\nExamples\n")[0]
     listed = re.findall(r"^([a-z_, ]+?)(?: : .*)?$", section, re.MULTILINE)
     names = {name for line in listed for name in line.split(", ")}
     assert names

@@ -139,7 +139,7 @@ class StateLayout:
             # A float isn't made an integer silently, the other way round it is.
             if not np.can_cast(np.asarray(item).dtype, np.dtype(leaf.dtype), "same_kind"):
                 given = np.asarray(item).dtype
-                got = given if given.kind in "biufc" else type(item).__name__
+                got = str(given) if given.kind in "biufc" else type(item).__name__
                 msg = f"`{leaf.name}` must be {np.dtype(leaf.dtype)}, got {got}"
                 raise ValueError(msg)
             record[leaf.name] = item
