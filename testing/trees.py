@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -93,6 +94,8 @@ _OF_ONE: list[Callable[[pl.Expr], pl.Expr]] = [
     lambda a: a**3,
     lambda a: a**0.5,
     lambda a: a.clip(-1, 100),
+    lambda a: pl.min_horizontal(a, 2.5, -1.0),
+    lambda a: pl.max_horizontal(pl.lit(0.5), a),
 ]
 _COMPARISONS: list[Callable[[pl.Expr, pl.Expr], pl.Expr]] = [
     lambda a, b: a == b,
@@ -113,6 +116,8 @@ _TESTS: list[Callable[[pl.Expr], pl.Expr]] = [
     lambda a: a.is_finite(),
     lambda a: a.is_infinite(),
     lambda a: a.cast(pl.Boolean),
+    lambda a: a.is_in([0, 1, -7, None, 300]),
+    lambda a: a.is_in([0.0, 2.5, float("nan")]),
 ]
 _LOGIC: list[Callable[[pl.Expr, pl.Expr], pl.Expr]] = [
     lambda a, b: a & b,
@@ -197,6 +202,7 @@ def moments(draw: DrawFn, /) -> pl.Expr:
     )
     part = draw(st.sampled_from(_PARTS))
     total = draw(st.sampled_from(_TOTALS))
+    length = draw(st.sampled_from(["1h", "90s", "1d", "7ms", "3us", "2d12h", "250ns"]))
     unit: Any = draw(st.sampled_from(["s", "ms", "us", "ns"]))
     drawn: pl.Expr = draw(
         st.sampled_from(
@@ -205,6 +211,10 @@ def moments(draw: DrawFn, /) -> pl.Expr:
                 getattr(some.dt, part)() * 100 + draw(numbers(1)),
                 getattr(span.dt, f"total_{total}")(),
                 some.dt.epoch(unit),
+                some.dt.truncate(length),
+                some.dt.offset_by("-" + length),
+                some.dt.offset_by("1w" + length).dt.truncate("5m"),
+                some.is_in([dt.date(2020, 1, 1), dt.date(1970, 1, 1)]),
                 some <= pl.col("us"),
                 pl.when(span > pl.col("span_2")).then(some).otherwise(pl.col("us")),
             ]

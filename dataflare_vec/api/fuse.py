@@ -84,9 +84,11 @@ def fuse(
     the like the last bits may differ, as this library's own are used, whose errors are bounded.
 
     Compiled are arithmetic, comparisons and logic, ``when``, casts between numbers, ``is_null``, ``is_nan``,
-    ``is_between``, ``fill_null``, ``fill_nan``, ``coalesce``, ``clip``, ``abs``, ``sign``, rounding, roots,
-    powers, exponential and trigonometric functions, and ``min_horizontal`` and its like, of numbers and
-    Booleans; differences and sums of instants and durations.
+    ``is_between``, ``is_in`` of some literals, ``fill_null``, ``fill_nan``, ``coalesce``, ``clip``, ``abs``,
+    ``sign``, rounding, roots, powers, exponential and trigonometric functions, and ``min_horizontal`` and its
+    like where the order of numbers doesn't show, of numbers and Booleans; differences and sums of instants
+    and durations, their parts, ``dt.truncate`` and ``dt.offset_by`` of fixed lengths. What is made
+    of text, Polars computes before.
 
     A frame of fewer than some thousand rows is Polars' as a whole, unless it has been compiled for another.
 

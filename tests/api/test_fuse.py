@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import pickle
 from functools import partial
@@ -89,13 +90,28 @@ def test_several_are_a_list(df):
     assert df.select(several).columns == ["rate", "net", "text"]
 
 
-@pytest.mark.parametrize("method", ["sum", "mean", "min", "max", "std", "var"])
-def test_aggregations_are_those_of_polars(df, method):
-    expressions = [getattr(one, method)().alias(name) for name, one in FOUR.items()]
+AGGREGATIONS = {
+    **{
+        method: partial(lambda method, one: getattr(one, method)(), method)
+        for method in ("sum", "mean", "min", "max", "median", "count", "len", "n_unique", "first", "nan_max")
+    },
+    "var": lambda one: one.var(),
+    "std of all": lambda one: one.std(ddof=0),
+    "any": lambda one: (one > 30).any(),
+    "all or null": lambda one: (one > -90).all(ignore_nulls=False),
+}
+
+
+@pytest.mark.parametrize("name", AGGREGATIONS)
+def test_aggregations_are_those_of_polars(df, name):
+    aggregated = AGGREGATIONS[name]
+    expressions = [aggregated(one).alias(name) for name, one in FOUR.items()]
     ours = fused(*expressions)
     assert all(map(is_compiled, ours))
     assert_frame_equal(df.select(ours), df.select(expressions), check_exact=True)
-    by_key = [df.lazy().group_by("key").agg(some).sort("key") for some in (ours, expressions)]
+    by_key = [
+        df.lazy().group_by("key", maintain_order=True).agg(some).sort("key") for some in (ours, expressions)
+    ]
     assert_frame_equal(*[query.collect() for query in by_key])
 
 
@@ -213,6 +229,28 @@ class TestManyOperations:
         for i in range(1, 400):
             chain = chain * 1.0001 + (tax if i % 2 else cost) / i
         assert df.select(fused(x=chain))["x"].equals(df.select(x=chain)["x"])
+
+
+def test_what_is_compiled_of_literals(df):
+    """Values and lengths of time are constants of the call; long lists and months are Polars'."""
+    moments = df.select(
+        t=pl.datetime_range(dt.datetime(1960, 1, 1), dt.datetime(2090, 1, 1), "1h").head(ROWS), n=pieces
+    )
+    t, n = pl.col("t"), pl.col("n")
+    ways = {
+        "some": n.is_in([1, 7, None, 1000]),
+        "many": n.is_in(list(range(0, 100, 3))),
+        "nulls": n.is_in([1, None], nulls_equal=True),
+        "hours": t.dt.truncate("6h"),
+        "weeks": t.dt.truncate("1w"),
+        "later": t.dt.offset_by("1w2h"),
+        "month": t.dt.offset_by("-1mo"),
+        "least": pl.min_horizontal(n / 3, 7.5),
+    }
+    fusion = Fusing(ways, always=True).over(moments.schema)
+    assert fusion.fused == ("some", "hours", "later", "least")
+    ours, theirs = moments.select(fused(**ways)), moments.select(**ways)
+    assert all(same(ours[name], theirs[name]) for name in ways)
 
 
 def test_names_like_patterns(df):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from dataflare_vec.definition.trees.kinds import kind_of
 from dataflare_vec.definition.trees.rules import made, rule
-from dataflare_vec.definition.trees.values import is_dynamic
+from dataflare_vec.definition.trees.values import constant, is_dynamic
 
 if TYPE_CHECKING:
     from dataflare_vec.definition.trees.nodes import Node
@@ -86,3 +87,42 @@ def _scaled(dtype: Any, given: Node, wanted: int, *, of_instant: bool) -> Node |
     """Return ticks of an instant or a span in another unit."""
     own = _TICKS[given.dtype.time_unit]
     return made("scale", dtype, [given], max(wanted // own, 1), max(own // wanted, 1), of_instant)
+
+
+#: Lengths of time that are the same whenever they begin; a week begins on Mondays.
+_LENGTH = re.compile(r"-?(?:\d+(?:ns|us|ms|s|m|h|d|w))+")
+
+
+@rule("TemporalExpr.Truncate")
+def _truncate(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
+    moment, length = parts
+    ticks = _length(dtype, moment, length)
+    if ticks is None or ticks < 0 or "w" in length.options[0]:
+        return None
+    if ticks == 0:
+        return moment
+    return made("sub", dtype, [moment, made("int_mod", dtype, [moment, constant(ticks, dtype)])])
+
+
+@rule("TemporalExpr.OffsetBy")
+def _offset_by(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
+    moment, length = parts
+    ticks = _length(dtype, moment, length)
+    return None if ticks is None else made("add", dtype, [moment, constant(ticks, dtype)])
+
+
+def _length(dtype: Any, moment: Node, length: Node) -> int | None:
+    """Return how many ticks a length of time is, by Polars' reading of it; None if that isn't always so."""
+    if is_dynamic(moment) or moment.dtype != dtype or dtype.base_type() is not pl.Datetime:
+        return None
+    if dtype.time_zone not in (None, "UTC") or length.operation != "given":
+        return None
+    text = length.options[0]
+    if not isinstance(text, str) or not _LENGTH.fullmatch(text):
+        return None
+    begin = pl.lit(0, dtype=pl.Int64).cast(pl.Datetime(dtype.time_unit))
+    try:
+        found: int = pl.select(begin.dt.offset_by(text).to_physical()).item()
+    except pl.exceptions.PolarsError:  # as of more days than there is room for
+        return None
+    return found

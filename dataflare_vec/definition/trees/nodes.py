@@ -51,7 +51,7 @@ class Source(NamedTuple):
 
 
 #: What computes nothing.
-LEAVES = frozenset({"column", "constant", "dynamic", "null"})
+LEAVES = frozenset({"column", "constant", "dynamic", "given", "null"})
 
 #: What gives a value for a null, or of what is null already.
 _NEVER_NULL = frozenset({"constant", "is_null", "is_not_null", "eq_missing", "ne_missing", "sum_horizontal"})

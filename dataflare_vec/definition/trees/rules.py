@@ -6,6 +6,7 @@ returns a node that computes the same bits, with each conversion written out; No
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -144,6 +145,33 @@ def _is_between(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
         for name, bound in zip(names, bounds, strict=True)
     ]
     return made("and", dtype, sides)
+
+
+#: Values that are compared one after the other; more Polars looks up.
+_MOST_VALUES = 16
+
+
+@rule("Boolean.IsIn")
+def _is_in(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
+    value, among = parts
+    if among.operation != "given" or is_dynamic(value) or dict(read.options)["nulls_equal"]:
+        return None
+    kind, inner = kind_of(value.dtype), among.dtype.inner
+    values = [one for one in among.options[0] if one is not None]
+    if value.dtype != inner:
+        of = kind_of(inner)
+        if kind is None or of is None or not (kind.is_integer and of.is_integer):
+            return None
+        if not (is_number(value.dtype) and is_number(inner)):
+            return None
+        low, high = kind.range
+        values = [one for one in values if low <= one <= high]
+    if kind is None or not 0 < len(values) <= _MOST_VALUES:
+        return None
+    found = made("eq", dtype, [value, constant(values[0], value.dtype)])
+    for one in values[1:]:
+        found = made("or", dtype, [found, made("eq", dtype, [value, constant(one, value.dtype)])])
+    return found
 
 
 _LOGIC = {"And": "and", "Or": "or", "Xor": "xor", "LogicalAnd": "and", "LogicalOr": "or"}
@@ -389,9 +417,15 @@ def _least(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     kind = kind_of(dtype)
     if kind is None or not is_number(dtype) or not _numbers(parts) or not parts:
         return None
-    if kind.is_float:
+    if kind.is_float and sum(map(_may_be_zero, parts)) > 1:
         return None  # which of two zeros it is depends on how Polars was compiled
     return made(name, dtype, all_as(parts, dtype))
+
+
+def _may_be_zero(node: Node) -> bool:
+    """Whether a value is one of a row, or a constant that is 0 or none."""
+    is_one = node.operation in ("dynamic", "constant")
+    return not is_one or not node.options[0] or math.isnan(node.options[0])
 
 
 @rule("SumHorizontal")

@@ -14,7 +14,7 @@ from dataflare_vec.definition.trees.kinds import kind_of
 from dataflare_vec.definition.trees.nodes import Node, Source
 from dataflare_vec.definition.trees.reading import UNKNOWN, parts_of
 from dataflare_vec.definition.trees.rules import FILLING, RULES
-from dataflare_vec.definition.trees.values import as_dtype, constant, dynamic, is_dynamic
+from dataflare_vec.definition.trees.values import as_dtype, constant, dynamic, given, is_dynamic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,13 +138,16 @@ class Typing:
         """Return the value of what reads no column."""
         if dtype.base_type() is pl.Null:
             return Node("null", pl.Null())
+        if read.operation == "literal" and dtype.base_type() in (pl.List, pl.String):
+            found = pl.select(self._expressions[read.text]).to_series().to_physical().to_list()
+            return given(found[0], dtype) if len(found) == 1 else None
         parts = {part.operation for part in parts_of(read)}
         if kind_of(dtype) is None or ("dynamic" in parts and read.operation != "cast"):
             return None  # what Polars makes of literals without a dtype depends on what they meet
         try:
-            found = pl.select(self._expressions[read.text]).to_series()
+            value = pl.select(self._expressions[read.text]).to_series()
         except _FAILURES:
             return None
-        if len(found) != 1 or found.dtype != dtype:
+        if len(value) != 1 or value.dtype != dtype:
             return None
-        return constant(found.to_physical().item(), dtype)
+        return constant(value.to_physical().item(), dtype)

@@ -32,6 +32,11 @@ def constant(value: Any, dtype: Any) -> Node:
     return Node("constant", dtype, (), (value, str(value)))  # -0.0 equals 0.0, and isn't it
 
 
+def given(value: Any, dtype: Any) -> Node:
+    """Return a text or a list of values, for rules to look at: loops don't compute with it."""
+    return Node("given", dtype, (), (tuple(value) if isinstance(value, list) else value, str(value)))
+
+
 def is_dynamic(node: Node) -> bool:
     """Whether it takes the dtype of what it meets: a literal without one, or a choice of such."""
     return bool(node.dtype.base_type() is pl.Unknown)
