@@ -1,10 +1,12 @@
 """The README's test command in each Python, and with the oldest dependencies that pyproject.toml allows.
 
-``nox`` runs all sessions, ``nox -s tests-3.12`` one; what follows ``--`` goes to pytest.
+``nox`` runs these, ``nox -s tests-3.12`` one; what follows ``--`` goes to pytest. ``nox -s packages`` builds
+and tries what is released.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 
+nox.options.sessions = ["tests", "oldest"]
 nox.options.error_on_missing_interpreters = True
 
 
@@ -33,6 +36,26 @@ def oldest(session: nox.Session) -> None:
     constraints.write_text("".join(f"{line}\n" for line in lower_bounds()))
     session.install(".[test]", "--constraint", str(constraints))
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def packages(session: nox.Session) -> None:
+    """Build wheel and source archive into dist/, check them, list what they need, and try the wheel."""
+    dist = Path("dist")
+    shutil.rmtree(dist, ignore_errors=True)
+    session.install("build", "twine", "check-wheel-contents", "cyclonedx-bom")
+    session.run("python", "-m", "build")
+    archives = sorted(map(str, dist.iterdir()))
+    session.run("twine", "check", "--strict", *archives)
+    (wheel,) = (one for one in archives if one.endswith(".whl"))
+    session.run("check-wheel-contents", wheel)
+    fresh = Path(session.create_tmp()) / "fresh"
+    session.run("python", "-m", "venv", "--clear", str(fresh))
+    python = next(str(path) for path in (fresh / "bin/python", fresh / "Scripts/python.exe") if path.exists())
+    session.run(python, "-m", "pip", "install", "--quiet", wheel, external=True)
+    session.run(python, ".ci/try_package.py", external=True)
+    bill = dist / f"{Path(wheel).stem}.cdx.json"
+    session.run("cyclonedx-py", "environment", python, "--output-file", str(bill))
 
 
 def lower_bounds() -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import dataflare_vec as dfv
 from testing import pages
 
 if sys.version_info >= (3, 11):
@@ -140,3 +141,9 @@ def test_each_public_name_has_an_entry():
         for name in re.findall(r"^::: dataflare_vec\.(\w+)$", page.read_text(), re.M)
     ]
     assert sorted(entries) == sorted(name for name in dfv.__all__ if not name.startswith("_"))
+
+
+def test_the_version_is_the_same_everywhere():
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert cited[1] == newest[1] == dfv.__version__
