@@ -147,3 +147,24 @@ def test_the_version_is_the_same_everywhere():
     cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert cited[1] == newest[1] == dfv.__version__
+
+
+#: Headings of `docs/troubleshooting.md` that quote no message of ours.
+ASKED = {"runs in the interpreter, or is slower than expected", "ZeroDivisionError", "all results are null"}
+
+
+def test_messages_in_troubleshooting_are_those_of_the_code():
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    quoted = set(re.findall(r"^### (.+)$", page, re.MULTILINE))
+    assert quoted >= ASKED
+    said = set()
+    for path in PACKAGE.rglob("*.py"):
+        # Fields of f-strings and of formats as on the page; literals that stand side by side are one.
+        text = re.sub(r"\{[^{}]*\}", "…", path.read_text())
+        said.add(re.sub(r'"\s*f?"', "", text))
+    unknown = [
+        one
+        for one in quoted - ASKED
+        if not any(all(part.strip() in text for part in one.split("…")) for text in said)
+    ]
+    assert not unknown
