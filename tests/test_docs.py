@@ -168,3 +168,9 @@ def test_messages_in_troubleshooting_are_those_of_the_code():
         if not any(all(part.strip() in text for part in one.split("…")) for text in said)
     ]
     assert not unknown
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_public_names_on_pages_are_there(page):
+    named = set(re.findall(r"\bdfv\.([A-Za-z]\w*)", page.read_text()))
+    assert [name for name in named if not hasattr(dfv, name)] == []
