@@ -99,6 +99,20 @@ def test_joined_queries(query):
     assert_frame_equal(fused(joined).collect(), joined.collect())
 
 
+def test_queries_put_together(query):
+    query = query.with_columns(**FOUR, mean=net.mean().over("key"))
+    both = pl.concat([query, query.filter(pl.col("score") > 10)])
+    assert_frame_equal(fused(both).collect(), both.collect())  # a mean depends on threads in its last bits
+
+
+@pytest.mark.parametrize("context", ["group_by_dynamic", "rolling"])
+def test_windows(path, context):
+    query = pl.scan_parquet(path).with_row_index("i").with_columns(pl.col("i").cast(pl.Int64)).head(2000)
+    sizes = {"every": "50i"} if context == "group_by_dynamic" else {"period": "50i"}
+    query = getattr(query, context)("i", **sizes).agg(**{name: one.sum() for name, one in FOUR.items()})
+    assert_frame_equal(fused(query).collect(), query.collect())
+
+
 def test_what_files_are_asked_stays(path):
     heavy = (net.log() * tax.sqrt()).tanh() < 0.99
     plan = fused(pl.scan_parquet(path).filter((pl.col("key") == 3) & heavy & tax.is_not_null())).explain()

@@ -26,6 +26,9 @@ _FRAME = "DF ["
 #: Which field of a node has the expressions that may be computed otherwise.
 EXPRESSIONS = {"HStack": "exprs", "Select": "expr", "Filter": "predicate", "GroupBy": "aggs"}
 
+#: Nodes that hold what they put together, and don't refer to it.
+_SEVERAL = ("Union", "HConcat")
+
 #: What is in a query that calls Python: a copy of such a function isn't the function.
 _PYTHON = (b"PythonScan", b"OpaquePython", b"AnonymousFunction", b"PipeWithSchema", b"cloudpickle")
 
@@ -90,18 +93,24 @@ class Packed:
     def nodes(self) -> Iterator[PackedNode]:
         """Yield the nodes whose expressions may be computed otherwise, inputs first."""
         for plan in self._plans:
-            start = plan["value"].start
-            if self._data[start] >> 4 != 0x8:  # no map: nothing
-                continue
-            ((kind, content),) = self._fields(start).items()
-            if kind in EXPRESSIONS:
-                fields = self._fields(content.start)
-                if kind == "GroupBy" and self._data[fields["apply"].start] != 0xC0:
-                    continue
-                where = fields[EXPRESSIONS[kind]]
-                found = [where] if kind == "Filter" else self._items(where.start)
-                expressions = tuple(self._expression(one) for one in found)
-                yield PackedNode(kind, self._number(fields["input"]), where, expressions)
+            yield from self._nodes(plan["value"].start)
+
+    def _nodes(self, start: int) -> Iterator[PackedNode]:
+        """Yield a node and those that lie in it: of several plans put together."""
+        if self._data[start] >> 4 != 0x8:  # no map: nothing
+            return
+        ((kind, content),) = self._fields(start).items()
+        if kind in _SEVERAL:
+            for one in self._items(self._fields(content.start)["inputs"].start):
+                yield from self._nodes(one.start)
+        if kind not in EXPRESSIONS:
+            return
+        fields = self._fields(content.start)
+        if kind == "GroupBy" and self._data[fields["apply"].start] != 0xC0:
+            return
+        where = fields[EXPRESSIONS[kind]]
+        found = [where] if kind == "Filter" else self._items(where.start)
+        yield PackedNode(kind, self._number(fields["input"]), where, tuple(map(self._expression, found)))
 
     def below(self, number: int) -> pl.LazyFrame:
         """Return the query up to one of its nodes."""

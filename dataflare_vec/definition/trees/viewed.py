@@ -180,6 +180,21 @@ def _function(view: Any, part: Callable[[int], pl.Expr]) -> pl.Expr:
     return getattr(of, _NAMES.get(snake, snake))(*parts[1:], *settings)  # type: ignore[no-any-return]
 
 
+def _window(view: Any, part: Callable[[int], pl.Expr]) -> pl.Expr:
+    keys = [part(one) for one in view.partition_by]
+    order = None if view.order_by is None else part(view.order_by)
+    return part(view.function).over(
+        keys or None,
+        order_by=order,
+        descending=view.order_by_descending,
+        nulls_last=view.order_by_nulls_last,
+        mapping_strategy=_MAPPINGS[view.options.kind],
+    )
+
+
+_MAPPINGS: dict[str, Any] = {"groups_to_rows": "group_to_rows", "explode": "explode", "join": "join"}
+
+
 def _clipped(parts: list[pl.Expr], *, has_min: bool, has_max: bool) -> pl.Expr:
     value, *bounds = parts
     return value.clip(bounds[0] if has_min else None, bounds[-1] if has_max else None)
@@ -191,6 +206,8 @@ _READERS: dict[str, Callable[[Any, Callable[[int], pl.Expr]], pl.Expr]] = {
     "Len": lambda *_: pl.len(),
     "Agg": _aggregation,
     "Function": _function,
+    "Window": _window,
+    "Filter": lambda view, part: part(view.input).filter(part(view.by)),
     "BinaryExpr": lambda view, part: _OPERATORS[str(view.op).rpartition(".")[2]](
         part(view.left), part(view.right)
     ),

@@ -169,9 +169,12 @@ class _Plan:
         view = self._show(number)
         said: list[tuple[str, Any]] = []
         for key, value in _attributes(view).items():
-            if key in _PARTS:
+            is_window = type(view).__name__ == "Window"
+            if value is not None and key in (_OF_WINDOW if is_window else _PARTS):
                 parts = value if isinstance(value, list) else [value]
                 said.append((key, [self._shape_of(one) for one in parts]))
+            elif is_window and key == "options":
+                said.append((key, value.kind))
             else:
                 said.append((key, repr(value)))
         return type(view).__name__, said
@@ -179,7 +182,8 @@ class _Plan:
 
 #: What refers to other nodes, or is compared otherwise.
 _LINKS = frozenset({"input", "input_left", "input_right", "inputs", "df"})
-_PARTS = frozenset({"left", "right", "expr", "truthy", "falsy", "predicate", "input", "arguments"})
+_OF_WINDOW = frozenset({"function", "partition_by", "order_by"})
+_PARTS = frozenset({"left", "right", "expr", "truthy", "falsy", "predicate", "input", "by", "arguments"})
 
 
 def _attributes(view: Any) -> dict[str, Any]:
@@ -261,4 +265,5 @@ _STEPS: dict[str, Callable[[Any, _Plan], tuple[list[pl.Expr], Make]]] = {
     "Slice": _slice,
     "Distinct": _unique,
     "Join": _join,
+    "Union": lambda *_: ([], lambda given, _: pl.concat(given)),
 }
