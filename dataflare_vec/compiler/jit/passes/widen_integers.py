@@ -293,10 +293,11 @@ def _converted(func_ir: FunctionIR, value: Any) -> Iterator[Any]:
     if isinstance(found, type) and found in FITTING and len(value.args) == 1:
         yield 0, FITTING[found], (value.args[0],)
     elif found is chr or getattr(found, "__module__", "") == "datetime" or _is_method_of_text(func_ir, value):
-        for i, argument in enumerate(value.args):
-            yield i, FITTING[np.int64], (argument,)
-        for name, argument in value.kws:
-            yield (name,), FITTING[np.int64], (argument,)
+        places: list[Any] = [*enumerate(value.args), *(((name,), one) for name, one in value.kws)]
+        for place, argument in places:
+            constant = ir_utils.guard(ir_utils.find_const, func_ir, argument)
+            if not isinstance(constant, str):  # as the name of an encoding, which has to stay a constant
+                yield place, FITTING[np.int64], (argument,)
 
 
 def _is_method_of_text(func_ir: FunctionIR, value: Any) -> bool:

@@ -2,10 +2,14 @@
 
 `integers` has `math`'s of integers, ``pow(a, b, m)`` and methods of `int`; `numbers` others of `math`, and
 `numpy.clip` and `where` of scalars; `sequences` has `reversed`, and `min` and `max` with ``key=`` and
-``default=``; `statistics` what is named so.
+``default=``; `binary` has `bytes.hex` and `base64`, `hashes` those of `hashlib`, `urls` `urllib.parse`;
+`statistics` has what is named so, and `places` what fills the places of a template.
 """
 
-from dataflare_vec.compiler.jit.lowering.standard import integers as integers  # registers them with Numba
+from dataflare_vec.compiler.jit.lowering.standard import binary as binary  # registers them with Numba
+from dataflare_vec.compiler.jit.lowering.standard import hashes as hashes  # likewise
+from dataflare_vec.compiler.jit.lowering.standard import integers as integers  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import numbers as numbers  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import sequences as sequences  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import statistics as statistics  # likewise
+from dataflare_vec.compiler.jit.lowering.standard import urls as urls  # likewise

@@ -21,7 +21,8 @@ from dataflare_vec.compiler.jit.types.strings import (
     utf8_string,
 )
 
-UTF8 = StringConstant("utf-8")
+UTF8, STRICT = StringConstant("utf-8"), StringConstant("strict")
+_ERRORS = ("strict", "ignore", "replace")
 _KNOWN = ("utf-8", "ascii", "iso8859-1")
 
 
@@ -40,6 +41,17 @@ def _codec(encoding):
     return name
 
 
+def _handling(errors):
+    """Return what is done with what is no text; None while that isn't known."""
+    value = getattr(errors, "value", getattr(errors, "literal_value", errors))
+    if not isinstance(value, str):
+        return None
+    if value not in _ERRORS:
+        msg = f"kernels know the ways to handle errors strict, ignore and replace, not {value!r}"
+        raise TypingError(msg)
+    return value
+
+
 @helper
 def all_below(data, nbytes, limit):
     """Whether all bytes are below a limit."""
@@ -50,92 +62,127 @@ def all_below(data, nbytes, limit):
 
 
 @overload_method(StringType, "encode", jit_options=OPTIONS, prefer_literal=True)
-def _encode(view, encoding=UTF8):
-    name = _codec(encoding)
-    if name is None:
+def _encode(view, encoding=UTF8, errors=STRICT):
+    name, handling = _codec(encoding), _handling(errors)
+    if name is None or handling is None:
         return None
     if name == "utf-8" or is_ascii(view):
-        return lambda view, encoding=UTF8: make_view(bytes_view, view._data, view._nbytes)
-    if name == "ascii":
+        return lambda view, encoding=UTF8, errors=STRICT: make_view(bytes_view, view._data, view._nbytes)
+    limit = 128 if name == "ascii" else 256
+    strict, replaced = handling == "strict", handling == "replace"
 
-        def encode_ascii(view, encoding=UTF8):
-            if not all_below(view._data, view._nbytes, 128):
-                raise UnicodeError("ordinal not in range(128)")
-            return make_view(bytes_view, view._data, view._nbytes)
-
-        return encode_ascii
-
-    def encode_latin(view, encoding=UTF8):
+    def encode(view, encoding=UTF8, errors=STRICT):
         room = allocate(view._nbytes)
         offset, written = 0, 0
         while offset < view._nbytes:
             point = decode_at(view._data, offset)
-            if point > 255:
-                raise UnicodeError("character not in range(256)")
+            offset += width_at(view._data, offset)
+            if point >= limit:
+                if strict:
+                    raise UnicodeEncodeError("ascii", "\xe9", 0, 1, "ordinal not in range")
+                if not replaced:
+                    continue
+                point = 63
             room[written] = np.uint8(point)
             written += 1
-            offset += width_at(view._data, offset)
         return make_view(bytes_view, room, written)
 
-    return encode_latin
+    return encode
+
+
+@helper
+def utf8_width(data, i, nbytes):
+    """Return how many bytes the character at an offset takes.
+
+    Of what is no character in UTF-8 (an overlong form, a surrogate, something above U+10FFFF) it is minus the
+    number of bytes that one replacement stands for.
+    """
+    first = data[i]
+    if first < 0x80:
+        return 1
+    if first < 0xC2 or first > 0xF4:
+        return -1
+    width = width_at(data, i)
+    for k in range(1, width):
+        if i + k >= nbytes:
+            return -k
+        byte = data[i + k]
+        if byte & np.uint8(0xC0) != 0x80:
+            return -k
+        if k == 1 and (
+            (first == 0xE0 and byte < 0xA0)
+            or (first == 0xED and byte > 0x9F)
+            or (first == 0xF0 and byte < 0x90)
+            or (first == 0xF4 and byte > 0x8F)
+        ):
+            return -1
+    return width
 
 
 @helper
 def is_utf8(data, nbytes):
-    """Whether bytes are valid UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF."""
+    """Whether bytes are valid UTF-8."""
     i = 0
     while i < nbytes:
-        first = data[i]
-        if first < 0x80:
-            i += 1
-            continue
-        if first < 0xC2 or first > 0xF4:
-            return False
-        width = width_at(data, i)
-        if i + width > nbytes:
-            return False
-        for k in range(1, width):
-            if data[i + k] & np.uint8(0xC0) != 0x80:
-                return False
-        second = data[i + 1]
-        if (
-            (first == 0xE0 and second < 0xA0)
-            or (first == 0xED and second > 0x9F)
-            or (first == 0xF0 and second < 0x90)
-            or (first == 0xF4 and second > 0x8F)
-        ):
+        width = utf8_width(data, i, nbytes)
+        if width < 0:
             return False
         i += width
     return True
 
 
-@overload_method(BytesType, "decode", jit_options=OPTIONS, prefer_literal=True)
-def _decode(view, encoding=UTF8):
-    name = _codec(encoding)
-    if name is None:
-        return None
-    if name == "utf-8":
+@helper
+def decoded(data, nbytes, replaced):
+    """Return the text of bytes in UTF-8; what is none is left out, or ``replaced`` by U+FFFD."""
+    room = allocate(3 * nbytes if replaced else nbytes)
+    i, written = 0, 0
+    while i < nbytes:
+        width = utf8_width(data, i, nbytes)
+        if width > 0:
+            for k in range(width):
+                room[written + k] = data[i + k]
+            written += width
+        elif replaced:
+            written = encode_to(room, written, 0xFFFD)
+        i += abs(width)
+    return make_view(utf8_string, room, written)
 
-        def decode_utf8(view, encoding=UTF8):
+
+@overload_method(BytesType, "decode", jit_options=OPTIONS, prefer_literal=True)
+def _decode(view, encoding=UTF8, errors=STRICT):
+    name, handling = _codec(encoding), _handling(errors)
+    if name is None or handling is None:
+        return None
+    if name == "utf-8" and handling == "strict":
+
+        def decode_utf8(view, encoding=UTF8, errors=STRICT):
             if not is_utf8(view._data, view._nbytes):
-                raise UnicodeError("invalid utf-8")
+                raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid bytes")
             return make_view(utf8_string, view._data, view._nbytes)
 
         return decode_utf8
-    if name == "ascii":
+    replaced = handling == "replace"
+    if name == "utf-8":
+        return lambda view, encoding=UTF8, errors=STRICT: decoded(view._data, view._nbytes, replaced)
+    if name == "ascii" and handling == "strict":
 
-        def decode_ascii(view, encoding=UTF8):
+        def decode_ascii(view, encoding=UTF8, errors=STRICT):
             if not all_below(view._data, view._nbytes, 128):
-                raise UnicodeError("ordinal not in range(128)")
+                raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid bytes")
             return make_view(ascii_string, view._data, view._nbytes)
 
         return decode_ascii
+    is_latin = name != "ascii"
 
-    def decode_latin(view, encoding=UTF8):
-        room = allocate(view._nbytes * 2)
+    def decode_bytes(view, encoding=UTF8, errors=STRICT):
+        room = allocate(view._nbytes * 3)
         written = 0
         for i in range(view._nbytes):
-            written = encode_to(room, written, np.int64(view._data[i]))
+            point = np.int64(view._data[i])
+            if point < 128 or is_latin:
+                written = encode_to(room, written, point)
+            elif replaced:
+                written = encode_to(room, written, 0xFFFD)
         return make_view(utf8_string, room, written)
 
-    return decode_latin
+    return decode_bytes
