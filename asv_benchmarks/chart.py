@@ -1,4 +1,4 @@
-"""The races of the README's table as a chart: python asv_benchmarks/chart.py."""
+"""The races of the documentation's table as a chart: python asv_benchmarks/chart.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import altair as alt
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 CHART = Path(__file__).parent / "figures.svg"
 _COLOURS = {"aim held": "#2f8f5b", "faster, aim missed": "#d9a521", "slower": "#c8453b"}
 
@@ -75,7 +75,7 @@ def told(ratio: float) -> str:
 
 def draw() -> None:
     """Write the chart of the table that the README has."""
-    chart(races(README.read_text())).save(CHART)
+    chart(races(PAGE.read_text())).save(CHART)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Every figure of the README, side by side in one run, as ratios.
+"""Every figure of the documentation, side by side in one run, as ratios.
 
     python asv_benchmarks/compare.py                     # all, some minutes
     python asv_benchmarks/compare.py --quick             # small data, to see that it runs
     python asv_benchmarks/compare.py --short             # a fifth of the rows
     python asv_benchmarks/compare.py --only rows         # one topic
     python asv_benchmarks/compare.py --only levenshtein  # one race, or the peers of one kernel
-    python asv_benchmarks/compare.py --write             # and put the tables into the README, with the chart
+    python asv_benchmarks/compare.py --write             # and put tables and chart into the documentation
 
 Machines are noisy, so each race alternates its contenders and takes medians; results are compared for
 equality before anything is timed. A race that is lost stays in the table, with the reason as its note.
@@ -23,6 +23,7 @@ import os
 import sys
 import tempfile
 import traceback
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ from races import (
 )
 from races.common import Figure, Size
 
-from testing import readme
+from testing import performance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,10 +130,39 @@ def table(figures: list[Figure]) -> list[str]:
     return [*HEADER, *(f"| {' | '.join(figure.cells)} |" for figure in figures)]
 
 
+#: Figures that the README has, as patterns, with the words that it says them in.
+HEADLINES = {
+    "a * 2.5 + b, 1,000 rows: time / Polars' *": "`a * 2.5 + b` on 1,000 rows: time / Polars' own expression",
+    "haversine, * rows, * threads: times faster than polars_ds": "haversine: times faster than a Rust plugin",
+    "haversine, * rows, * threads: times faster than map_elements": "the same, than `map_elements`",
+    "black_scholes_call, *: times faster than SciPy": "Black–Scholes, one thread: times faster than SciPy",
+    "number out of *: times faster than a Polars expression on all threads": (
+        "a number out of text, one thread: times faster than Polars on all threads"
+    ),
+    "EWMA, * rows × * int keys: times faster than *": "EWMA by key: times faster than `ewm_mean().over()`",
+    "scan Parquet → haversine → sum, *: added time / the Rust plugin's": (
+        "haversine between Parquet and a sum, streaming: time added / a Rust plugin's"
+    ),
+    "* → 2 plugins → Parquet: time / Polars copying the result": (
+        "two plugins from Parquet to Parquet: time / Polars copying the result"
+    ),
+}
+
+
+def headlines(figures: list[Figure]) -> list[str]:
+    """Return the few figures of the README, as a table."""
+    lines = ["| | |", "|---|--:|"]
+    for pattern, words in HEADLINES.items():
+        found = (one for one in figures if fnmatchcase(one.what, pattern))
+        lines += [f"| {words} | {figure.cells[1]} |" for figure in found]
+    return lines
+
+
 def write(figures: list[Figure], machine: str) -> None:
-    """Replace the tables in the README, and the chart."""
-    readme.put("figures", [f"{machine}.", "", *table(figures)])
-    readme.put("peers", readme.peers())
+    """Replace the tables in the documentation and in the README, and the chart."""
+    performance.put(performance.PAGE, "figures", [f"{machine}.", "", *table(figures)])
+    performance.put(performance.PAGE, "peers", performance.peers())
+    performance.put(performance.README, "headlines", [f"{machine}.", "", *headlines(figures)])
     chart.draw()
 
 
@@ -143,7 +173,7 @@ def arguments() -> argparse.Namespace:
     data = parser.add_mutually_exclusive_group()
     data.add_argument("--quick", action="store_true", help="small data: does it run? limits don't count")
     data.add_argument("--short", action="store_true", help="a fifth of the rows, three repeats")
-    data.add_argument("--write", action="store_true", help="put the tables into the README")
+    data.add_argument("--write", action="store_true", help="put the tables into documentation and README")
     parser.add_argument("--only", metavar="NAME", help=f"one race, or one topic: {', '.join(TOPICS)}")
     given = parser.parse_args()
     if given.write and given.only:

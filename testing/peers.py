@@ -1,7 +1,7 @@
 """The one table of peers: which libraries say the same as a ready-made kernel, and how they are called.
 
 `tests/kernels/test_peers.py` compares values by it, `asv_benchmarks/races/peers.py` races by it, and
-`testing/readme.py` makes the README's table of peers of it.
+`testing/performance.py` makes the table of peers in `docs/performance.md` of it.
 """
 
 from __future__ import annotations

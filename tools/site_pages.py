@@ -1,4 +1,4 @@
-"""Pages of the documentation that are made of what is elsewhere: figures, changelog, notebooks.
+"""Pages of the documentation that are made of what is elsewhere: changelog, notebooks, the table of mistakes.
 
 A hook of MkDocs (``mkdocs.yml``). Links that leave ``docs/`` lead to these pages, or are left as plain text.
 """
@@ -17,36 +17,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 
-PERFORMANCE = """# Performance
-
-{figures}
-
-## Kernels and their peers
-
-{peers}
-"""
-
-
-def section(title: str) -> str:
-    """Return a section of the README, without its heading."""
-    readme = (ROOT / "README.md").read_text()
-    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", readme, re.DOTALL | re.MULTILINE)
-    if found is None:
-        msg = f"the README has no section `{title}`"
-        raise ValueError(msg)
-    return found[1].strip().replace("(asv_benchmarks/figures.svg)", "(figures.svg)")
-
 
 @event_priority(100)  # before notebooks are looked for
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages."""
-    figures, peers = section("Figures"), section("Kernels and their peers")
-    made = {
-        "performance.md": PERFORMANCE.format(figures=figures, peers=peers),
-        "changelog.md": (ROOT / "CHANGELOG.md").read_text(),
-    }
-    for path, content in made.items():
-        files.append(File.generated(config, path, content=content))
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    files.append(File.generated(config, "changelog.md", content=changelog))
     files.append(File.generated(config, "figures.svg", abs_src_path=str(ROOT / "asv_benchmarks/figures.svg")))
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         files.append(
@@ -78,6 +54,7 @@ def on_page_markdown(markdown: str, **_: object) -> str:
     """Have links to notebooks lead to their pages, and drop those to files that the site hasn't."""
     if "<!-- mistakes -->" in markdown:
         markdown = markdown.replace("<!-- mistakes -->", mistakes())
+    markdown = markdown.replace("(../asv_benchmarks/figures.svg)", "(figures.svg)")
     markdown = re.sub(
         r"`[^`\n]+`", lambda code: code[0].replace(r"\|", "|"), markdown
     )  # as GitHub wants them

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
-from testing import inputs, readme
+from testing import inputs, performance
 from testing.comparison import Peer
 from testing.peers import TABLE
 
@@ -98,5 +98,7 @@ def test_what_agrees():
         Peer("SciPy", lambda df: df["a"][:3]).agreement(df, df)
 
 
-def test_the_readme_has_the_table():
-    assert "\n".join(readme.peers()) in readme.README.read_text(), "python -m testing.readme writes it"
+def test_the_page_has_the_table():
+    assert "\n".join(performance.peers()) in performance.PAGE.read_text(), (
+        "python -m testing.performance writes it"
+    )

@@ -1,4 +1,4 @@
-"""The README's tables: ``python -m testing.readme`` writes the one of peers anew."""
+"""Tables of README and documentation: ``python -m testing.performance`` writes the one of peers anew."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from pathlib import Path
 from testing.comparison import Comparison, Peer
 from testing.peers import TABLE
 
-README = Path(__file__).parent.parent / "README.md"
+_ROOT = Path(__file__).parent.parent
+README, PAGE = _ROOT / "README.md", _ROOT / "docs" / "performance.md"
 
 
-def put(section: str, lines: list[str]) -> None:
-    """Replace what the README has between the marks of a section."""
-    head, _, rest = README.read_text().partition(f"<!-- {section} -->\n")
+def put(page: Path, section: str, lines: list[str]) -> None:
+    """Replace what a page has between the marks of a section."""
+    head, _, rest = page.read_text().partition(f"<!-- {section} -->\n")
     tail = rest.partition(f"<!-- end of {section} -->")[2]
     text = "\n".join(["", *lines, ""])
-    README.write_text(f"{head}<!-- {section} -->\n{text}\n<!-- end of {section} -->{tail}")
+    page.write_text(f"{head}<!-- {section} -->\n{text}\n<!-- end of {section} -->{tail}")
 
 
 def peers() -> list[str]:
@@ -48,4 +49,4 @@ def _difference(peer: Peer) -> str:
 
 
 if __name__ == "__main__":
-    put("peers", peers())
+    put(PAGE, "peers", peers())
