@@ -13,7 +13,6 @@ from dataflare_vec.engine.planning.steps import Step
 from dataflare_vec.engine.stages.expression import named
 from dataflare_vec.exceptions import BindingError
 from dataflare_vec.interop import assemble, is_pandas_series, is_stream, knowing_narwhals, text_of
-from dataflare_vec.interop.queries import apply_to_query
 from dataflare_vec.interop.readers import apply_to_reader
 from dataflare_vec.interop.runner import apply_to, run_batch, run_data
 from dataflare_vec.service.manager import managed
@@ -314,6 +313,8 @@ def _apply_to_query(
         made = natively(request, lambda: apply_natively(frame, request, may_hold_all=asked), required=asked)
         if made is not None:
             return made
+    from dataflare_vec.interop.queries import apply_to_query  # most calls are over frames
+
     return apply_to_query(frame, request)
 
 

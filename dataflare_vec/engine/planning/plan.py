@@ -13,10 +13,8 @@ from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.compiler.prepare import prepare, with_blocks
 from dataflare_vec.definition.binding import output_names
 from dataflare_vec.definition.plugin import Form
-from dataflare_vec.engine.planning.fusion import as_kernel
 from dataflare_vec.engine.stages.chain import chained
 from dataflare_vec.engine.stages.column import ColumnStage, column_kernel_schema
-from dataflare_vec.engine.stages.compiled_expression import CompiledExpressionStage
 from dataflare_vec.engine.stages.dictionary import CategoryStage
 from dataflare_vec.engine.stages.expression import (
     ExpressionStage,
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.remembered import Derived
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.engine.planning.steps import BoundStep
+    from dataflare_vec.engine.stages.compiled_expression import CompiledExpressionStage
     from dataflare_vec.engine.stages.inferred import Results
     from dataflare_vec.engine.stages.protocols import Stage
     from dataflare_vec.engine.stages.reduce import ReduceStage
@@ -307,6 +306,9 @@ class Plan:
         if not plugin.is_filter:
             (name,) = self._names(step, None, 1, data_names)
             if self._compiles_expressions:
+                from dataflare_vec.engine.planning.fusion import as_kernel
+                from dataflare_vec.engine.stages.compiled_expression import CompiledExpressionStage
+
                 dtypes = {inner: scope.dtype(outer) for inner, outer in reads.items()}
                 loop = as_kernel(plugin, expression, dtypes)
                 if loop is not None:
