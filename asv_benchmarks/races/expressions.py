@@ -70,7 +70,7 @@ def four_columns(size: Size) -> Iterator[Figure]:
         "lazy": (lambda some: df.lazy().with_columns(some).collect(engine="in-memory"), at_least(1.3, aim=4)),
         "streaming": (
             lambda some: df.lazy().with_columns(some).collect(engine="streaming"),
-            at_least(0.3, aim=4),
+            at_least(1.2, aim=4),
         ),
     }
     for engine, (run, bar) in runs.items():
@@ -89,7 +89,7 @@ def a_chain(size: Size) -> Iterator[Figure]:
 
     what = f"eight steps of arithmetic, {df.height:,} rows: `dfv.fuse`, times faster than Polars, "
     yield _race(what + "eager", lambda some: df.select(some), chain, at_least(1.2, aim=3), size, always=True)
-    yield _race(what + "streaming", streaming, chain, at_least(0.2, aim=3), size)
+    yield _race(what + "streaming", streaming, chain, at_least(1, aim=3), size, always=True)
 
 
 def five_conditions(size: Size) -> Iterator[Figure]:

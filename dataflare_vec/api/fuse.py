@@ -56,8 +56,8 @@ def fuse(
         Expressions, to be named as Polars names them. Or a LazyFrame, alone: its ``with_columns``,
         ``select``, ``filter`` and aggregations by group are looked at.
     always
-        Whether to compile what is light, too, as a few steps of arithmetic. On a frame that pays;
-        on the batches of a lazy query it doesn't.
+        Whether to compile what is light, too, as a few steps of arithmetic. On a frame that pays from two
+        steps on; on the batches of a lazy query from five on, where they run without Python.
     native
         Whether Polars may run what is compiled without Python. A query that another machine is to run needs
         False.

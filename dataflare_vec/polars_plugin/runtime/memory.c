@@ -40,7 +40,7 @@ static void *obtain(size_t size) { return aligned_alloc(64, size); }
 #endif
 
 #define SMALLEST (size_t)(1 << 16) /* smaller ones the C library keeps by itself */
-#define MOST_BLOCKS 64
+#define MOST_BLOCKS 1024
 #define MOST_SECONDS 300
 
 size_t dfv_most_kept = (size_t)256 << 20;

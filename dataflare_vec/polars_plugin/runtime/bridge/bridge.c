@@ -176,24 +176,35 @@ static void add_format(const ArrowSchema *field, Formats *all) {
     all->count++;
 }
 
-static const Function *function_for(int64_t site, const Formats *columns) {
-    for (const Entry *entry = ((const Site *)(intptr_t)site)->entries; entry; entry = entry->next) {
-        const Function *function = entry->function;
-        size_t i = 0;
-        if ((size_t)function->column_count != columns->count) continue;
-        while (i < columns->count && !strcmp(function->signatures->inputs[i], columns->formats[i])) i++;
-        if (i == columns->count) return function;
-    }
-    return NULL;
+static bool fits(const Function *function, const Formats *columns) {
+    size_t i = 0;
+    if ((size_t)function->column_count != columns->count) return false;
+    while (i < columns->count && !strcmp(function->signatures->inputs[i], columns->formats[i])) i++;
+    return i == columns->count;
 }
+
+static const Function *function_for(int64_t site, const Formats *columns) {
+    const Entry *entry = ((const Site *)(intptr_t)site)->entries;
+    while (entry && !fits(entry->function, columns)) entry = entry->next;
+    return entry ? entry->function : NULL;
+}
+
+/* What this thread was told last: Polars asks several times when it plans a query. A yes stays one. */
+static _Thread_local struct {
+    char use[USE_BYTES];
+    const Function *function;
+} told;
 
 /* Returns what Polars may call for columns; NULL if it is to call Python. */
 static const Function *planned(const Said *said, const ArrowSchema *fields, size_t count) {
     Formats columns;
     columns.count = 0;
     for (size_t i = 0; i < count && count <= MAX_COLUMNS; i++) add_format(fields + i, &columns);
-    if (columns.count != count || !python.plan(said->use, columns.formats, (int64_t)count)) return NULL;
-    return function_for(said->site, &columns);
+    if (columns.count != count) return NULL;
+    if (told.function && !memcmp(told.use, said->use, USE_BYTES) && fits(told.function, &columns)) return told.function;
+    if (!python.plan(said->use, columns.formats, (int64_t)count)) return NULL;
+    memcpy(told.use, said->use, USE_BYTES);
+    return told.function = function_for(said->site, &columns);
 }
 
 static void give_dtype(const char *format, const char *name, ArrowSchema *out) {
