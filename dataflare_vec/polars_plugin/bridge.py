@@ -22,7 +22,7 @@ from dataflare_vec.exceptions import DataFlareError
 from dataflare_vec.polars_plugin.in_memory import SIZES
 from dataflare_vec.polars_plugin.library import name_library
 from dataflare_vec.polars_plugin.linker import link, linker, runtime_sources
-from dataflare_vec.polars_plugin.targets import target_of
+from dataflare_vec.polars_plugin.targets import target_of, this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +158,7 @@ def _hope_no_more(reason: str) -> None:
 @cache
 def _key() -> str:
     sources = [*runtime_sources(), _SOURCE]
-    return digest(sys.platform.encode(), *(path.read_bytes() for path in sources)) + _NAME
+    return digest(this_machine().encode(), *(path.read_bytes() for path in sources)) + _NAME
 
 
 def _found() -> Path | None:

@@ -62,7 +62,8 @@ class _Site:
     def has(self, formats: tuple[bytes, ...], compute: Compute) -> bool:
         """Whether there is an entry for columns of some formats; made now if its loop has been compiled.
 
-        It isn't compiled for this: of few rows Polars computes the expressions itself in less time.
+        It isn't compiled for this: of few rows Polars computes the expressions itself in less time. No lock is
+        held over what may call Polars, whose threads may be waiting for it.
         """
         known = self._known.get(formats)
         if known is None:
@@ -72,10 +73,11 @@ class _Site:
             direct, threads = known.direct(), compute.runtime.config.threads
             dtypes = [*known.schema.values()]
             tables = None if direct is None else tables_of(direct, compute.names, dtypes, threads)
-            known = self._known[formats] = tables is not None
-            if tables is not None:
-                self._add(tables)
-        return known is True
+            with _lock.held:
+                if tables is not None and self._known[formats] is not True:
+                    self._add(tables)
+                self._known[formats] = tables is not None
+        return self._known[formats] is True
 
     def _add(self, tables: Tables) -> None:
         entry = _Entry(self.first.value, ctypes.addressof(tables.function))
@@ -145,9 +147,8 @@ class Use:
 
     def may_run(self, formats: tuple[bytes, ...]) -> bool:
         """Whether Polars may run what is compiled for columns of some formats."""
-        with _lock.held:
-            self.first = self.first or formats
-            return self.first == formats and self.site is not None and self.site.has(formats, self.compute)
+        self.first = self.first or formats
+        return self.first == formats and self.site is not None and self.site.has(formats, self.compute)
 
     def is_compiled(self, sources: Sequence[pl.Expr]) -> pl.Expr:
         """Return whether Polars may run it, which is known when it plans."""
