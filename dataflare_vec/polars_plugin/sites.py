@@ -62,8 +62,7 @@ class _Site:
     def has(self, formats: tuple[bytes, ...], compute: Compute) -> bool:
         """Whether there is an entry for columns of some formats; made now if its loop has been compiled.
 
-        It isn't compiled for this: of few rows Polars computes the expressions itself in less time. No lock is
-        held over what may call Polars, whose threads may be waiting for it.
+        It isn't compiled for this: of few rows Polars computes the expressions itself in less time.
         """
         known = self._known.get(formats)
         if known is None:
@@ -73,7 +72,7 @@ class _Site:
             direct, threads = known.direct(), compute.runtime.config.threads
             dtypes = [*known.schema.values()]
             tables = None if direct is None else tables_of(direct, compute.names, dtypes, threads)
-            with _lock.held:
+            with _lock.held:  # not before: Polars was called, whose threads may be waiting for it
                 if tables is not None and self._known[formats] is not True:
                     self._add(tables)
                 self._known[formats] = tables is not None
