@@ -369,16 +369,15 @@ def imports(x):
 
 
 def match_pattern(x):
-    match (x, x):
-        case (1, y):
-            return y
-        case _:
-            return 20
+    match x:
+        case float():
+            return 1.0
+    return 2.0
 
 
 def unpacked(x):
-    first, *others = (x, x, x)
-    return first + len(others)
+    first, other = (x, x, x)
+    return first + other
 
 
 def deleted(x):
@@ -655,8 +654,8 @@ CASES = [
         "classes and imports",
         "top of the file",
     ),
-    ("patterns of match", match_pattern, "match (x, x):", "only plain values", "`if` and `elif`"),
-    ("unpacking", unpacked, "first, *others = (x, x, x)", "names on the left", "as many names"),
+    ("patterns of match", match_pattern, "match x:", "plain values and sequences", "`if` and `elif`"),
+    ("unpacking", unpacked, "first, other = (x, x, x)", "names on the left", "as many names"),
     ("deleted names and items", deleted, "del values[0]", "`del`", "leave it out"),
     ("wrong arguments of a function", function_arguments, "math.sin(x, x)", "(float64, float64)", "number"),
     ("another construct", forgets, "", "can't do this", "simpler statements"),

@@ -685,15 +685,15 @@ MISTAKES = (
     Mistake(
         "patterns of match",
         _OPCODE + r"\(MATCH_\w+\)",
-        "`match` knows only plain values here, no patterns of sequences, mappings or classes",
+        "`match` knows plain values and sequences here, no patterns of mappings or classes",
         "write `if` and `elif`",
         code=r"match ",
     ),
     Mistake(
         "unpacking",
-        r"(?:UnsupportedBytecodeError: Use of unsupported opcode \(UNPACK_EX\)|\w+: failed to unpack|"
+        r"(?:\w+: failed to unpack|"
         r"\w+: \('wrong tuple length)",
-        "the names on the left don't match the values on the right, or one is starred",
+        "the names on the left don't match the values on the right",
         "give as many names as there are values, of a tuple",
         code=r".*, .* = |\(.*\) = ",
     ),

@@ -82,6 +82,10 @@ class OwnCompiler(compiler.CompilerBase):  # type: ignore[misc]
     of_variant: Callable[[Variant], type[OwnCompiler]]
 
 
+class NotGiven:
+    """What a parameter is that has to be given, and isn't: it has no type in compiled code."""
+
+
 #: Under the dispatcher or function that a kernel names, what it calls instead.
 _helpers: weakref.WeakKeyDictionary[Any, dict[Any, Dispatcher]] = weakref.WeakKeyDictionary()
 #: What each of those captures: where that can't be described, it is another if something of it has changed.
@@ -131,7 +135,7 @@ def replace_calls(func_ir: FunctionIR, own: type[OwnCompiler]) -> bool:
 
 
 def _replace_values(func_ir: FunctionIR, own: type[OwnCompiler], notes: Notes) -> bool:
-    """Replace compiled functions that aren't called here but handed on, as a ``key=`` of `sorted`."""
+    """Replace functions that aren't called here but handed on, as a ``key=`` of `sorted`."""
     changed = False
     for block in func_ir.blocks.values():
         for statement in block.body:
@@ -144,8 +148,8 @@ def _replace_values(func_ir: FunctionIR, own: type[OwnCompiler], notes: Notes) -
 
 
 def _handed_on(value: Any, own: type[OwnCompiler], notes: Notes) -> Any:
-    """Return what stands in for a compiled function, or a tuple of some; else the value itself."""
-    if _is_foreign(value):
+    """Return what stands in for a function, or a tuple of some; else the value itself."""
+    if _is_foreign(value) or _is_plain(value):
         notes.helpers.append(plain(value))
         variant = Variant(own.variant.mode, may_recurse(plain(value)))  # nobody leaves a depth for it
         return _helper(value, own.of_variant(variant))
@@ -272,9 +276,13 @@ def _take_defaults(dispatcher: Dispatcher) -> None:
     own = dispatcher._compiler
     parameters = list(own.pysig.parameters.values())
     kinds = {one.kind for one in parameters}
+    has_default = False
     for i, one in enumerate(parameters):
         if one.kind is one.KEYWORD_ONLY and one.VAR_POSITIONAL not in kinds:
             one = one.replace(kind=one.POSITIONAL_OR_KEYWORD)
+            if one.default is one.empty and has_default:  # no signature has such an order
+                one = one.replace(default=NotGiven)
+        has_default |= one.default is not one.empty
         parameters[i] = one.replace(default=constant(one.default))
     own.pysig = own.pysig.replace(parameters=parameters)
 

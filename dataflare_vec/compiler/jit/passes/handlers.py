@@ -18,7 +18,7 @@ from numba.core.utils import PYVERSION
 from dataflare_vec.compiler.jit.passes.caught import begin, end, handled, matcher, take_again
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, outer_value
 from dataflare_vec.compiler.jit.passes.raises import CAUGHT_NAME
-from dataflare_vec.compiler.jit.passes.shown import ShownInterpreter, ShownTracer
+from dataflare_vec.compiler.jit.passes.unpacking import UnpackingInterpreter, UnpackingTracer
 from dataflare_vec.compiler.jit.types.raised import Again
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class _Flow(byteflow.Flow):  # type: ignore[misc]
         return True
 
 
-class _Tracer(ShownTracer):
+class _Tracer(UnpackingTracer):
     """Which values instructions take from Python's stack."""
 
     def op_PUSH_EXC_INFO(self, state: Any, inst: Any) -> None:
@@ -106,7 +106,7 @@ class _Tracer(ShownTracer):
             state.terminate()
 
 
-class _Interpreter(ShownInterpreter):
+class _Interpreter(UnpackingInterpreter):
     """What instructions are in Numba's IR."""
 
     def op_PUSH_EXC_INFO(self, inst: Any, depth: int, caught: str) -> None:
@@ -206,8 +206,8 @@ def _traced(*own_classes: tuple[Any, str, type]) -> Iterator[None]:
 def interpret(function: Any, bytecode: Any) -> FunctionIR:
     """Return Numba's IR of a function; before Python 3.11, whose bytecode is another, as Numba makes it."""
     if not _KNOWN:
-        with _traced((byteflow, "TraceRunner", ShownTracer)):
-            return ShownInterpreter(function).interpret(bytecode)
+        with _traced((byteflow, "TraceRunner", UnpackingTracer)):
+            return UnpackingInterpreter(function).interpret(bytecode)
     with _traced(*_OWN):
         func_ir = _Interpreter(function).interpret(bytecode)
     _choose_matchers(func_ir)

@@ -27,6 +27,7 @@ from dataflare_vec.compiler.jit.passes.calls import (
 from dataflare_vec.compiler.jit.passes.definite_assignment import CheckDefiniteAssignment
 from dataflare_vec.compiler.jit.passes.exact_integers import compute_exactly
 from dataflare_vec.compiler.jit.passes.generators import inline_generators
+from dataflare_vec.compiler.jit.passes.handed_on import name_functions, return_lists
 from dataflare_vec.compiler.jit.passes.handlers import interpret
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
@@ -95,6 +96,8 @@ class _Replace(_Pass):
         changed |= make_zones(func_ir, outer_value)
         changed |= compile_patterns(func_ir)
         changed |= compute_wide(func_ir, state.args)
+        changed |= return_lists(func_ir)
+        changed |= name_functions(func_ir)
         changed |= read_attributes(func_ir)
         changed |= fill_templates(func_ir)
         tables = look_up_in_tables(func_ir)

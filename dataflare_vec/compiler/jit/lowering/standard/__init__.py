@@ -3,7 +3,7 @@
 `integers` has `math`'s of integers, ``pow(a, b, m)`` and methods of `int`; `numbers` others of `math`, and
 `numpy.clip` and `where` of scalars; `sequences` has `reversed`, and `min` and `max` with ``key=`` and
 ``default=``; `binary` has `bytes.hex` and `base64`, `hashes` those of `hashlib`, `urls` `urllib.parse`;
-`statistics` has what is named so, and `places` what fills the places of a template.
+`statistics` has what is named so, `places` what fills the places of a template, `unpacking` starred names.
 """
 
 from dataflare_vec.compiler.jit.lowering.standard import binary as binary  # registers them with Numba
