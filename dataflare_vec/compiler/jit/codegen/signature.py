@@ -20,7 +20,6 @@ from dataflare_vec.compiler.jit.lowering.nested.string_lists import StringListCo
 from dataflare_vec.compiler.jit.lowering.nested.struct_result import StructResultColumn, struct_result_column
 from dataflare_vec.compiler.jit.lowering.nested.structs import struct_column
 from dataflare_vec.compiler.jit.lowering.strings.column import CategoryColumn, CodeColumn
-from dataflare_vec.compiler.jit.lowering.strings.split import PiecesType
 from dataflare_vec.compiler.jit.lowering.temporal.column import TemporalColumn, result_column, temporal_column
 from dataflare_vec.compiler.jit.types.clocks import type_of_moment, type_of_zone
 from dataflare_vec.compiler.jit.types.regex import MatchType
@@ -319,9 +318,6 @@ def _not_a_column(value: types.Type, position: int | None) -> KernelResultError:
         got, hint = "a match", "return its groups, as `m[1]`, or `m is not None`"
     elif isinstance(value, RowListIterator):
         got, hint = "the matches of `finditer`", "return their groups, as `[m[1] for m in …]`"
-    elif isinstance(value, PiecesType):
-        got = "all pieces of a `split`"
-        hint = 'return them as `list(s.split(","))`, one, as `s.split(",")[0]`, or several as a tuple'
     return KernelResultError(f"it returns {got}{where}", got=got, hint=hint)
 
 
