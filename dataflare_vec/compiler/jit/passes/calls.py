@@ -141,6 +141,8 @@ def _replace_values(func_ir: FunctionIR, own: type[OwnCompiler], notes: Notes) -
         for statement in block.body:
             value = getattr(statement, "value", None)
             if isinstance(value, ir.Global | ir.FreeVar):
+                if _is_kernel(value.value, func_ir):
+                    continue
                 new = _handed_on(value.value, own, notes)
                 changed |= new is not value.value
                 value.value = new
