@@ -112,6 +112,7 @@ class CallConvention(callconv.CPUCallConv):  # type: ignore[misc]
             return
         if PYVERSION < (3, 11):  # there the look-out for exceptions ends the `try`, not the handler
             self.unset_try_status(builder)
+            self.leave_if_uncaught(builder, builder.load(last(builder)))  # nor does the handler look
         builder.branch(handled["target"])
 
     def set_try_status(self, builder: Builder) -> None:
