@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import inspect
+import warnings
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -72,14 +73,17 @@ def _inline(func_ir: FunctionIR, block: Any, statement: Any, change: Any, *, is_
         if is_caught:
             _leave_early(code, answer)
 
-    inline_closure_call(
-        func_ir,
-        func_ir.func_id.func.__globals__,
-        block,
-        block.body.index(statement),
-        expression,
-        callee_validator=validate,
-    )
+    with warnings.catch_warnings():
+        # Numba makes a function of a generator's code; from Python 3.13 on that is deprecated.
+        warnings.filterwarnings("ignore", "Assigning a code object of non-matching", DeprecationWarning)
+        inline_closure_call(
+            func_ir,
+            func_ir.func_id.func.__globals__,
+            block,
+            block.body.index(statement),
+            expression,
+            callee_validator=validate,
+        )
     drop_unread(func_ir, {maker.name})
 
 
