@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.exceptions import ArgumentError, BuildError
 
 if TYPE_CHECKING:
@@ -151,4 +152,6 @@ def target_of(name: str | None) -> Target:
     if name is None:
         msg = f"native libraries can be built for {known}, and this is {this_machine()}; pass `target`"
         raise BuildError(msg, expected=known, got=this_machine())
-    raise ArgumentError(argument="target", expected=f"one of {known}", got=repr(name))
+    near = near_matches(name, TARGETS)
+    hint = near if near.startswith("did you mean") else ""  # all of them are named already
+    raise ArgumentError(argument="target", expected=f"one of {known}", got=repr(name), hint=hint)
