@@ -101,7 +101,8 @@ def bridge(calls: Calls, *, wait: bool = False) -> Bridge | None:
     """Return the library; None if there is none, or none yet.
 
     Where it isn't in the cache another thread builds it, which takes a second or two; so it is the next
-    queries that have it.
+    queries that have it. So it is if the cache has been cleared: Polars has loaded the library, and yet looks
+    for its file in each query.
 
     Parameters
     ----------
@@ -110,6 +111,11 @@ def bridge(calls: Calls, *, wait: bool = False) -> Bridge | None:
     wait
         Whether to wait for it.
     """
+    found = _state.bridge
+    if found is not None and not found.path.is_file():
+        with _state.lock:
+            if _state.bridge is found:
+                _state.bridge = _state.builder = None
     if _state.bridge is None and not _state.is_hopeless:
         with _state.lock:
             if _state.bridge is None and not _state.is_hopeless and _state.builder is None:

@@ -172,8 +172,7 @@ class Use:
 def calls_of(compute: Compute) -> Use | None:
     """Return how Polars calls expressions without Python; None if it can't."""
     bridge = library.bridge(_CALLS)
-    # Polars has loaded it, and yet asks whether the file is there: the cache may have been cleared.
-    if bridge is None or compute.runtime.has_limit or not bridge.path.is_file():
+    if bridge is None or compute.runtime.has_limit:
         return None
     use = _use_of(compute, secrets.token_bytes(_USE_BYTES), bridge)
     return None if use.site is None else use
