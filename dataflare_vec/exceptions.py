@@ -224,13 +224,13 @@ class DuplicatePluginError(PluginError, ValueError):
     --------
     >>> import polars as pl
     >>> import dataflare_vec as dfv
-    >>> _ = dfv.register("half", pl.col("x") / 2)
+    >>> _ = dfv.register("halved", pl.col("x") / 2)
     >>> try:
-    ...     dfv.register("half", pl.col("x") * 0.5)
+    ...     dfv.register("halved", pl.col("x") * 0.5)
     ... except dfv.DuplicatePluginError as error:
     ...     print(error.hint.splitlines()[0])
     choose another name, or pass `replace=True`
-    >>> _ = dfv.register("half", pl.col("x") * 0.5, replace=True)
+    >>> _ = dfv.register("halved", pl.col("x") * 0.5, replace=True)
     """
 
 
@@ -674,15 +674,15 @@ class RowError(PluginError):
     >>> import polars as pl
     >>> import dataflare_vec as dfv
     >>> @dfv.plugin
-    ... def share(cents, people):
+    ... def cents_each(cents, people):
     ...     return cents // people
     >>> df = pl.DataFrame({"cents": [100, 100, 100], "people": [1, 0, 4]})
     >>> try:
-    ...     _ = df.pipe(dfv.apply, share)
+    ...     _ = df.pipe(dfv.apply, cents_each)
     ... except dfv.RowError as error:
     ...     print(error.count, error.rows, error.reason)
     1 (1,) ZeroDivisionError: integer division or modulo by zero
-    >>> df.pipe(dfv.apply, share, on_error="null")["share"].to_list()
+    >>> df.pipe(dfv.apply, cents_each, on_error="null")["cents_each"].to_list()
     [100, None, 25]
     """
 
