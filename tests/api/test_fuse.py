@@ -7,7 +7,6 @@ import logging
 import pickle
 from functools import partial
 
-import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -15,6 +14,7 @@ from polars.testing import assert_frame_equal
 import dataflare_vec as dfv
 from dataflare_vec.engine.execution.fused_expressions import Loop
 from dataflare_vec.engine.planning.fusion import Fusing
+from testing.sales import FOUR, cost, gross, net, pieces, sales, tax
 from testing.trees import same
 
 fused = partial(dfv.fuse, always=True)
@@ -22,29 +22,12 @@ fused = partial(dfv.fuse, always=True)
 ROWS = 10_000
 ENGINES = ["in-memory", "streaming"]
 
-gross, tax, cost, pieces = map(pl.col, ("gross", "tax", "cost", "pieces"))
-net = gross - tax
-FOUR = {
-    "net": net,
-    "margin": (net - cost) / gross,
-    "rate": pl.when(pieces > 10).then((cost / gross).clip(0, 1)).otherwise(0.5),
-    "score": ((gross + 1) * cost).sqrt(),
-}
 WHICH = (gross > 20) & (tax < 9) & (net > cost) & (pieces != 7)
 
 
 @pytest.fixture(scope="module")
 def df():
-    random = np.random.default_rng(7)
-    columns = {
-        "gross": random.random(ROWS) * 100,
-        "tax": random.random(ROWS) * 10,
-        "cost": random.random(ROWS) * 50,
-        "pieces": random.integers(-5, 50, ROWS),
-        "key": random.integers(0, 5, ROWS),
-        "text": random.choice(["a", "bb", "ccc"], ROWS),
-    }
-    return pl.DataFrame(columns).with_columns(tax=pl.when(tax > 1).then(tax))
+    return sales(ROWS)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import numpy as np
 import polars as pl
 import pytest
 from polars.plugins import register_plugin_function
@@ -23,17 +22,16 @@ from dataflare_vec.engine.execution.fused_expressions import Compute, OneLoop
 from dataflare_vec.engine.planning.fusion import Fusing
 from dataflare_vec.exceptions import BuildError
 from dataflare_vec.polars_plugin import bridge, sites
+from testing.sales import FOUR, cost, gross, net, pieces, sales, tax
 
 fused = partial(dfv.fuse, always=True)
 
 ROWS = 5_000
 ENGINES = ["in-memory", "streaming"]
 
-gross, tax, cost, pieces = map(pl.col, ("gross", "tax", "cost", "pieces"))
-net = gross - tax
 THREE = {
     "net": net,
-    "rate": pl.when(pieces > 10).then((cost / gross).clip(0, 1)).otherwise(0.5),
+    "rate": FOUR["rate"],
     "many": (pieces > 3) & (tax < 9),
 }
 
@@ -52,15 +50,7 @@ def _compiled(monkeypatch):
 
 @pytest.fixture(scope="module")
 def df():
-    random = np.random.default_rng(7)
-    columns = {
-        "gross": random.random(ROWS) * 100,
-        "tax": random.random(ROWS) * 10,
-        "cost": random.random(ROWS) * 50,
-        "pieces": random.integers(-5, 50, ROWS),
-        "key": random.integers(0, 5, ROWS),
-    }
-    return pl.DataFrame(columns).with_columns(tax=pl.when(tax > 1).then(tax))
+    return sales(ROWS).drop("text")
 
 
 def is_native(query: pl.LazyFrame) -> bool:
