@@ -7,9 +7,7 @@ row, which does.
 
 from __future__ import annotations
 
-import ctypes
 from array import array
-from functools import cache
 from typing import TYPE_CHECKING
 
 from dataflare_vec.compiler.native.support import address_of
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 # The arguments: the loop's address; the number of the first row; the address of the first state, the bytes of
 # one, and the rows of a partition; then those of the loop, of which the state is the first.
 _CODE = """
-define internal i64 @partition(ptr %arguments, i64 %rows) {
+define i64 @dfv.partitions(ptr %arguments, i64 %rows) {
   %row.at = getelementptr i64, ptr %arguments, i64 1
   %states.at = getelementptr i64, ptr %arguments, i64 2
   %size.at = getelementptr i64, ptr %arguments, i64 3
@@ -39,21 +37,7 @@ define internal i64 @partition(ptr %arguments, i64 %rows) {
   %failed = call i64 %loop(ptr %own, i64 %rows)
   ret i64 %failed
 }
-
-define i64 @dfv.partitions(ptr %address) {
-  store ptr @partition, ptr %address
-  ret i64 0
-}
 """
-
-
-@cache
-def _function() -> int:
-    found = ctypes.c_uint64()
-    ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(address_of("dfv.partitions", _CODE))(
-        ctypes.addressof(found)
-    )
-    return found.value
 
 
 def compute_partitions(
@@ -87,4 +71,4 @@ def compute_partitions(
     """
     words = array("q", [loop, 0, *states, each, *arguments])
     steps = array("q", [0, 1, 0, 0, 0, *strides])
-    return compute_shared(_function(), words, steps, rows, each, threads)
+    return compute_shared(address_of("dfv.partitions", _CODE), words, steps, rows, each, threads)

@@ -116,7 +116,8 @@ def reduce(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Reduc
         if _log.isEnabledFor(logging.DEBUG):
             return None
         tuner = _whole(plan, request).tuner
-        if tuner.largest < min(rows, direct.partition_rows):
+        part = min(rows, direct.partition_rows)
+        if tuner.largest < part:
             return None
         if not plan.stages[0].is_sequential:
             with tuner.lock:
@@ -131,7 +132,6 @@ def reduce(plan: Plan, scope: ColumnScope, rows: int, request: Request) -> Reduc
     assert plugin is not None
     runtime.note(plugin, rows, busy)
     if tuner is not None:
-        part = min(rows, direct.partition_rows)
         with tuner.lock:
             tuner.next_size(rows, threads)
             tuner.record(part, busy * part / rows)

@@ -137,8 +137,8 @@ class Plan:
             self._add(step, scope, scope.data_names if keep_data else ())
         self.owns_columns = all(stage.owns_columns for stage in self.stages)
         self.direct = chained([stage.direct() for stage in self.stages], self.new)
-        is_alone = len(self.stages) == 1 and self.reduces is not None
-        self.direct_reduce = self.reduces.direct_reduce() if is_alone and self.reduces is not None else None
+        alone = self.reduces if len(self.stages) == 1 else None
+        self.direct_reduce = None if alone is None else alone.direct_reduce()
         self.whole: tuple[Any, Any, Any] | None = None
         self._keeps_data = keep_data
         # An expression may mean all columns, and what is replaced has to be there.

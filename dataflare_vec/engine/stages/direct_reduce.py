@@ -47,13 +47,7 @@ class DirectReduce:
     ----------
     reads : sequence of str
         See above.
-    partition_rows : int
-        Rows of which each partition is, but for the last one.
     """
-
-    @property
-    def partition_rows(self) -> int:  # noqa: D102
-        return partitioned.PARTITION_ROWS
 
     def __init__(
         self,
@@ -67,6 +61,11 @@ class DirectReduce:
         self._parameters = parameters
         columns = strides_of((constants or [None] * (len(reads) + 1))[1:], prepared.layouts, ())
         self._strides = [*_STATE_STRIDES, *columns]
+
+    @property
+    def partition_rows(self) -> int:
+        """Rows of each partition but the last one."""
+        return partitioned.PARTITION_ROWS
 
     def compute(
         self, known: Mapping[str, pl.Series], rows: int, states: OneState | PartitionStates, threads: int
