@@ -17,6 +17,16 @@ _MASK = (1 << 64) - 1
 def word(value: int) -> int:
     """Return the low 64 bits of an integer.
 
+    Parameters
+    ----------
+    value : int
+        Any integer.
+
+    Returns
+    -------
+    int
+        0 to 2^64 - 1: negative ones count from 2^64 down.
+
     Examples
     --------
     >>> word(-1) == 2**64 - 1
@@ -27,6 +37,16 @@ def word(value: int) -> int:
 
 def add(a: int, b: int) -> int:
     """Return the low 64 bits of a sum.
+
+    Parameters
+    ----------
+    a, b : int
+        Any integers.
+
+    Returns
+    -------
+    int
+        0 to 2^64 - 1.
 
     Examples
     --------
@@ -39,6 +59,16 @@ def add(a: int, b: int) -> int:
 def multiply(a: int, b: int) -> int:
     """Return the low 64 bits of a product.
 
+    Parameters
+    ----------
+    a, b : int
+        Any integers.
+
+    Returns
+    -------
+    int
+        0 to 2^64 - 1.
+
     Examples
     --------
     >>> multiply(2**63, 3) == 2**63
@@ -49,6 +79,18 @@ def multiply(a: int, b: int) -> int:
 
 def rotate_left(value: int, count: int) -> int:
     """Return a word with its bits rotated to the left by ``count``, 1 to 63.
+
+    Parameters
+    ----------
+    value : int
+        A word.
+    count : int
+        Bits, 1 to 63.
+
+    Returns
+    -------
+    int
+        0 to 2^64 - 1.
 
     Examples
     --------
@@ -62,6 +104,16 @@ def rotate_left(value: int, count: int) -> int:
 def count_ones(value: int) -> int:
     """Return how many of the low 64 bits of an integer are set.
 
+    Parameters
+    ----------
+    value : int
+        Any integer.
+
+    Returns
+    -------
+    int
+        0 to 64.
+
     Examples
     --------
     >>> count_ones(0b1011)
@@ -72,6 +124,16 @@ def count_ones(value: int) -> int:
 
 def leading_zeros(value: int) -> int:
     """Return how many of the 64 bits of a word stand above its highest set bit, 64 for 0.
+
+    Parameters
+    ----------
+    value : int
+        A word.
+
+    Returns
+    -------
+    int
+        0 to 64.
 
     Examples
     --------
@@ -84,6 +146,16 @@ def leading_zeros(value: int) -> int:
 def float_bits(value: float) -> int:
     """Return the 64 bits of a float: its sign, 11 bits of the exponent, 52 of the fraction.
 
+    Parameters
+    ----------
+    value : float
+        Any Float64, NaN too.
+
+    Returns
+    -------
+    int
+        0 to 2^64 - 1.
+
     Examples
     --------
     >>> float_bits(1.0) >> 52
@@ -94,6 +166,18 @@ def float_bits(value: float) -> int:
 
 def load64(data: bytes, at: int) -> int:
     """Return the eight bytes from position ``at`` on as a little-endian word.
+
+    Parameters
+    ----------
+    data : bytes
+        A value of a Binary column, or what `dataflare_vec.text.utf8` returns.
+    at : int
+        Index of the first byte.
+
+    Returns
+    -------
+    int
+        0 to 2^64 - 1.
 
     Raises
     ------
@@ -110,6 +194,18 @@ def load64(data: bytes, at: int) -> int:
 
 def load32(data: bytes, at: int) -> int:
     """Return the four bytes from position ``at`` on as a little-endian word.
+
+    Parameters
+    ----------
+    data : bytes
+        As in `load64`.
+    at : int
+        Index of the first byte.
+
+    Returns
+    -------
+    int
+        0 to 2^32 - 1.
 
     Raises
     ------

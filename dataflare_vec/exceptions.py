@@ -132,6 +132,18 @@ class MissingDependencyError(DataFlareError, ImportError):
         The library, as it is imported.
     extra : str
         The extra of dataflare_vec.
+
+    Examples
+    --------
+    >>> import sys
+    >>> import dataflare_vec as dfv
+    >>> from unittest.mock import patch
+    >>> with patch.dict(sys.modules, {"prometheus_client": None}):  # as if it weren't installed
+    ...     try:
+    ...         dfv.prometheus.register(dfv.PluginManager())
+    ...     except dfv.MissingDependencyError as error:
+    ...         print(error.library, error.extra)
+    prometheus_client prometheus
     """
 
     def __init__(self, problem: str = "", *, library: str = "", extra: str = "", hint: str = "") -> None:

@@ -118,6 +118,15 @@ def register(manager: PluginManager, registry: Any = None) -> ManagerCollector:
     ------
     MissingDependencyError
         If prometheus_client isn't installed.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> from prometheus_client import CollectorRegistry
+    >>> registry = CollectorRegistry()
+    >>> collector = dfv.prometheus.register(dfv.PluginManager(), registry)
+    >>> registry.get_sample_value("dataflare_vec_running")
+    0
     """
     collector = ManagerCollector(manager)
     from prometheus_client import REGISTRY

@@ -41,6 +41,16 @@ def match_bits(text: str, character: str) -> int:
 def utf8(value: str | bytes) -> bytes:
     r"""Return the bytes of a string, or bytes as they are; in a compiled kernel without a copy.
 
+    Parameters
+    ----------
+    value : str or bytes
+        A value of a String or Binary column.
+
+    Returns
+    -------
+    bytes
+        UTF-8.
+
     Examples
     --------
     >>> utf8("é"), utf8(b"abc")

@@ -238,6 +238,15 @@ def run(
     BatchResult
         The frame, the failed rows, counts, time and throughput.
 
+    Raises
+    ------
+    PluginError, RowError
+        As in `apply`.
+    UnsupportedDataError
+        If the data is nothing that it can read.
+    TypeError
+        If it is a lazy query: `apply` keeps it lazy, and ``query.collect()`` is a frame.
+
     Examples
     --------
     >>> import dataflare_vec as dfv
@@ -285,6 +294,11 @@ def step(
         As in `apply`.
     keep
         If False, its columns are available to later steps but not part of the result.
+
+    Returns
+    -------
+    Step
+        For the list that `apply` is given; whether its bindings fit is looked at there.
 
     Examples
     --------

@@ -151,6 +151,16 @@ class Explanation:
         On how many threads chunks are run.
     assumed : bool
         Whether column types were assumed, because no data and no schema were given.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> found = dfv.explain("haversine")
+    >>> found.stages[0].writes, found.assumed
+    ({'haversine': Float64}, True)
+    >>> print(found)  # doctest: +ELLIPSIS
+    row kernel haversine(lat1: Float64, lon1: Float64, lat2: Float64, lon2: Float64) → haversine: Float64
+      loop      ...
     """
 
     stages: tuple[StageExplanation, ...]

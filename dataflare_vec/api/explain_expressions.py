@@ -82,6 +82,17 @@ class ExpressionsExplanation:
         Bytes a row that the loops read and write.
     bytes_polars : float
         Bytes a row that Polars would read and write for the same, one operation after the other.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> df = pl.DataFrame({"x": [1.0]})
+    >>> found = dfv.explain([pl.col("x") * 2 + 1, (pl.col("x") * 3).alias("y")], df, always=True)
+    >>> found.loops, found.reads
+    (1, ('x',))
+    >>> found.bytes_fused, found.bytes_polars
+    (24.0, 48.0)
     """
 
     expressions: tuple[ExpressionExplanation, ...]

@@ -77,6 +77,17 @@ class QueryExplanation:
         For each pipeline of ``in_order`` the query whose rows it takes.
     native : tuple of str
         Plugins that run natively, without Python, each with the dtypes of its columns.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> point = pl.LazyFrame({"lat1": [52.5], "lon1": [13.4], "lat2": [48.9], "lon2": [2.4]})
+    >>> found = dfv.explain(point.pipe(dfv.apply, "haversine"))
+    >>> len(found.nodes), found.in_order, found.native
+    (1, (), ())
+    >>> "OPAQUE_PYTHON" in found.plan
+    True
     """
 
     nodes: tuple[NodeExplanation, ...]

@@ -198,6 +198,23 @@ def filter(
 
     Rows with a null, or for which it returns None, aren't kept. Parameters as in `plugin`.
 
+    Parameters
+    ----------
+    function
+        Returns a bool, or None; its parameters are as in `plugin`.
+    name, replace, version, description, author, math, lookback, lookahead, fallback, optimize_batch_size
+        As in `plugin`.
+
+    Returns
+    -------
+    Plugin
+        Callable like the function.
+
+    Raises
+    ------
+    PluginDefinitionError, DuplicatePluginError
+        As in `plugin`.
+
     Examples
     --------
     >>> import dataflare_vec as dfv
@@ -249,6 +266,24 @@ def column(
     matter how the rows are split into chunks. Arrays are read-only and hold no nulls:
     rows with a null are left out of them, and are null in the result. Parameters as in `plugin`.
 
+    Parameters
+    ----------
+    function
+        Takes an array for each column, constants as in `plugin`, and returns an array as long as these, or a
+        tuple of such.
+    name, returns, replace, version, description, author, optimize_batch_size
+        As in `plugin`.
+
+    Returns
+    -------
+    Plugin
+        Callable like the function.
+
+    Raises
+    ------
+    PluginDefinitionError, DuplicatePluginError
+        As in `plugin`.
+
     Examples
     --------
     >>> import dataflare_vec as dfv
@@ -291,6 +326,23 @@ def expression(
     """Register a function that returns a Polars expression.
 
     It is called with ``pl.col(…)`` for each parameter without a default, and with constants for the others.
+
+    Parameters
+    ----------
+    function
+        Returns a `polars.Expr`.
+    name, replace, version, description, author, optimize_batch_size
+        As in `plugin`.
+
+    Returns
+    -------
+    Plugin
+        Callable like the function.
+
+    Raises
+    ------
+    PluginDefinitionError, DuplicatePluginError
+        As in `plugin`.
 
     Examples
     --------

@@ -47,7 +47,19 @@ Returns = Any
 
 @by_public_name
 class PluginType(Enum):
-    """Kind of a plugin: what it does with rows."""
+    """Kind of a plugin: what it does with rows.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> @dfv.filter
+    ... def adult(age):
+    ...     return age >= 18
+    >>> adult.info.plugin_type is dfv.PluginType.FILTER
+    True
+    >>> [kind.value for kind in dfv.PluginType]
+    ['transformer', 'filter', 'aggregator']
+    """
 
     TRANSFORMER = "transformer"  # adds columns
     FILTER = "filter"  # keeps rows
@@ -83,6 +95,18 @@ class PluginInfo:
         Author of the plugin.
     api_version : str
         Version of the plugin interface it was written for.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> @dfv.plugin(version="1.2.0", author="Ada")
+    ... def area(width, height):
+    ...     'Return the area of a rectangle.'
+    ...     return width * height
+    >>> area.info.name, area.info.version, area.info.author
+    ('area', '1.2.0', 'Ada')
+    >>> area.info.description
+    'Return the area of a rectangle.'
     """
 
     name: str
@@ -173,6 +197,19 @@ class Plugin:
         The plugin's own ``(current_size, latency, throughput) -> size``, instead of the tuner's.
     stateful : Stateful or None
         The state that a scan or a reduce carries from row to row.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> @dfv.plugin
+    ... def volume(width, height, depth=1.0):
+    ...     return width * height * depth
+    >>> volume
+    <row kernel `volume(width, height, depth=1.0)`>
+    >>> volume(2.0, 3.0)
+    6.0
+    >>> [one.name for one in volume.parameters if one.is_column]
+    ['width', 'height']
     """
 
     info: PluginInfo

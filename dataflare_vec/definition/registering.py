@@ -65,6 +65,13 @@ def register(
     Plugin
         The registered plugin.
 
+    Raises
+    ------
+    PluginDefinitionError
+        If the target is neither a function nor an expression, or can't be a kernel.
+    DuplicatePluginError
+        If the name is taken and ``replace`` is false.
+
     Examples
     --------
     >>> import dataflare_vec as dfv
@@ -93,5 +100,17 @@ def register(
 
 
 def plugins() -> list[Plugin]:
-    """Return all registered plugins by name, including those of installed packs."""
+    """Return all registered plugins by name, including those of installed packs.
+
+    Returns
+    -------
+    list of Plugin
+        In the order of their names.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> "haversine" in [plugin.name for plugin in dfv.plugins()]
+    True
+    """
     return default_registry.all()

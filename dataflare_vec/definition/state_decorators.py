@@ -59,6 +59,18 @@ def scan(
     `apply` takes the rows of a lazy query in order, batch by batch. As an expression (`expr`), or in a
     pipeline whose later steps need all rows at once, it has all rows of the columns it reads in memory.
 
+    Returns
+    -------
+    Plugin
+        Callable like the function.
+
+    Raises
+    ------
+    PluginDefinitionError
+        If the function can't be a kernel, or ``init`` no state.
+    DuplicatePluginError
+        If the name is taken and ``replace`` is false.
+
     Examples
     --------
     >>> import dataflare_vec as dfv
@@ -176,6 +188,19 @@ def reduce(
 
     A block has 256 rows of one partition, not counting those that are skipped; the last one has fewer. If
     ``block`` raises, the row fails that fills the block; for the last block ``finish`` fails.
+
+    Returns
+    -------
+    Plugin
+        Callable like the function.
+
+    Raises
+    ------
+    PluginDefinitionError
+        If the function can't be a kernel, or ``init`` no state; if ``merge``, ``finish`` or ``block`` isn't a
+        function.
+    DuplicatePluginError
+        If the name is taken and ``replace`` is false.
 
     Examples
     --------

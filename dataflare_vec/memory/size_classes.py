@@ -14,6 +14,16 @@ class BufferSize(IntEnum):
     """The fixed size classes, in bytes.
 
     Requests above `HUGE` are whole output columns and get finer classes; see `class_capacity`.
+
+    Examples
+    --------
+    >>> from dataflare_vec import BufferSize, MemoryPool
+    >>> int(BufferSize.SMALL)
+    4096
+    >>> pool = MemoryPool()
+    >>> pool.warmup([BufferSize.SMALL])
+    >>> pool.get_stats().idle_bytes
+    4096
     """
 
     TINY = 256

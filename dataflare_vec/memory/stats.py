@@ -65,6 +65,16 @@ class PoolStats:
     Notes
     -----
     Hits, misses, and the two rates stay at their first values with ``enable_metrics=False``.
+
+    Examples
+    --------
+    >>> from dataflare_vec import MemoryPool
+    >>> pool = MemoryPool()
+    >>> for _ in range(4):
+    ...     pool.return_buffer(pool.get_buffer(4096))
+    >>> stats = pool.get_stats()
+    >>> stats.hits, stats.misses, stats.cache_hit_rate, stats.idle_bytes
+    (3, 1, 0.75, 4096)
     """
 
     cache_hit_rate: float

@@ -59,6 +59,20 @@ class PluginLibrary:
         For each plugin the dtypes that it is built for: dicts from parameter to dtype.
     target : str
         System and processors that it is for.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def tax(price, rate=0.19):
+    ...     return price * rate
+    >>> library = dfv.build("tax", {"price": pl.Float64}, output=mkdtemp())
+    >>> library.schemas["tax"], list(library.plugins)
+    (({'price': Float64},), ['tax'])
+    >>> pl.DataFrame({"price": [50.0]}).select(library.expr("tax", "price", rate=0.1)).item()
+    5.0
     """
 
     path: Path

@@ -64,6 +64,15 @@ class HealthReport:
         `PluginHealth` by name.
     pool : PluginHealth
         The same for the memory pool.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> manager = dfv.PluginManager()
+    >>> _ = manager.register_plugin("third", lambda x: x / 3.0)
+    >>> report = manager.health_check()
+    >>> report.healthy, report.plugins["third"].status
+    (True, 'healthy')
     """
 
     plugins: Mapping[str, PluginHealth]

@@ -503,7 +503,24 @@ forks.call_in_child(_after_fork)
 
 
 def default_manager() -> PluginManager:
-    """Return the manager that `apply` uses by default; its settings come from the environment."""
+    """Return the manager that `apply` uses by default; its settings come from the environment.
+
+    Returns
+    -------
+    PluginManager
+        The same one each time, made at the first call.
+
+    Raises
+    ------
+    ArgumentError
+        If a ``DATAFLARE_VEC_…`` variable of the environment has a value that it can't have.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> dfv.default_manager() is dfv.default_manager()
+    True
+    """
     global _default
     if _default is None:
         with _default_lock:

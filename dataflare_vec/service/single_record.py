@@ -43,6 +43,17 @@ class PluginResult:
         What the plain Python function raises for it.
     processing_time : timedelta
         Compilation included.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> manager = dfv.PluginManager()
+    >>> _ = manager.register_plugin("each", lambda cost, people: cost // people)
+    >>> manager.process_record("each", {"cost": 9, "people": 3}).values
+    {'each': 3}
+    >>> failed = manager.process_record("each", {"cost": 9, "people": 0})
+    >>> failed.success, type(failed.error).__name__
+    (False, 'ZeroDivisionError')
     """
 
     success: bool

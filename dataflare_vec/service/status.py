@@ -40,6 +40,17 @@ class SystemStatus:
         Chunk sizes that are being tuned.
     health : HealthReport or None
         The last health check.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> manager = dfv.PluginManager()
+    >>> _ = manager.register_plugin("third", lambda x: x / 3.0)
+    >>> _ = manager.process_batch("third", pl.DataFrame({"x": [3.0]}))
+    >>> status = manager.get_system_status()
+    >>> status.total_processed, status.running, status.states["third"].value
+    (1, 0, 'ready')
     """
 
     uptime: timedelta

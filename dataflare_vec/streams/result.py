@@ -34,6 +34,20 @@ class StreamResult:
         Runs of the plugins.
     finished, skipped : list of str
         Files that were written, and with ``resume=True`` those that were there already.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def inverted(x):
+    ...     return 1 // x
+    >>> stream = dfv.stream(pl.DataFrame({"x": [1, 0]}), "inverted", on_error="drop")
+    >>> frames = list(stream)
+    >>> stream.result.processed_count, stream.result.error_count, stream.result.output_count
+    (2, 1, 1)
+    >>> stream.result.errors["error"].to_list()
+    ['ZeroDivisionError']
     """
 
     total_count: int | None = None

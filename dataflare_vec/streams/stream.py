@@ -153,6 +153,22 @@ class Stream:
     An iterator of Polars frames, also an asynchronous one; an Arrow stream (``__arrow_c_stream__``); and
     `write` sends it to files. Nothing is read before it is used, apart from the files' schemas. It can be
     used for one of these, once. Threads that iterate over it share the frames: each goes to one of them.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def gross(amount):
+    ...     return amount * 1.19
+    >>> feed = (pl.DataFrame({"amount": [100.0 * day]}) for day in (1, 2))
+    >>> stream = dfv.stream(feed, "gross")
+    >>> list(stream.schema)
+    ['amount', 'gross']
+    >>> [row for frame in stream for row in frame.rows()]
+    [(100.0, 119.0), (200.0, 238.0)]
+    >>> stream
+    <Stream: 2 rows in, 2 out>
     """
 
     def __init__(self, parts: list[Part], transform: Transform, max_latency: float | None) -> None:

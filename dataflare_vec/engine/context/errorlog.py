@@ -41,6 +41,11 @@ class ErrorLog:
     there, and known only where rows are taken in order: by a call with a scan or a reduce, or that drops
     failed rows. Elsewhere it is null, because Polars doesn't say which rows a batch has.
 
+    Raises
+    ------
+    ArgumentError
+        If the limit is negative.
+
     Examples
     --------
     >>> import dataflare_vec as dfv

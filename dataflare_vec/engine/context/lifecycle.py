@@ -41,6 +41,17 @@ class PluginState(Enum):
 
     A run with failed rows gave a result: rows fail because of their values. A failed plugin may be run
     again, and is ready if that works. A disabled one refuses to run.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> manager = dfv.PluginManager()
+    >>> _ = manager.register_plugin("third", lambda x: x / 3.0)
+    >>> manager.get_state("third")
+    <PluginState.REGISTERED: 'registered'>
+    >>> manager.disable("third")
+    >>> manager.get_state("third") is dfv.PluginState.DISABLED
+    True
     """
 
     REGISTERED = "registered"  # known, not yet run

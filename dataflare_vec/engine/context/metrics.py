@@ -130,6 +130,17 @@ class PluginMetrics:
         When the last run ended, UTC.
     interpreted : int
         Rows that the Python interpreter computed, because the kernel can't be compiled.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> manager = dfv.PluginManager()
+    >>> _ = manager.register_plugin("each", lambda cost, people: cost // people)
+    >>> _ = manager.process_batch("each", pl.DataFrame({"cost": [9, 5], "people": [3, 0]}))
+    >>> metrics = manager.get_metrics("each")
+    >>> metrics.total_processed, metrics.error_count, metrics.error_rate, metrics.runs
+    (2, 1, 0.5, 1)
     """
 
     plugin: str

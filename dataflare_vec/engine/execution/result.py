@@ -42,6 +42,21 @@ class BatchResult:
     trace : polars.DataFrame
         How the chunk size was chosen: one row per recent chunk of the plugin, with its size, rows,
         latency in seconds, throughput in rows a second, and the reason.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.plugin
+    ... def per_head(cost, heads):
+    ...     return cost // heads
+    >>> result = dfv.run(pl.DataFrame({"cost": [90, 50], "heads": [3, 0]}), "per_head")
+    >>> result.frame["per_head"].to_list()
+    [30, None]
+    >>> result.processed_count, result.success_count, result.error_count
+    (2, 1, 1)
+    >>> result.errors.select("row", "error", "inputs").row(0)
+    (1, 'ZeroDivisionError', {'cost': 50, 'heads': 0})
     """
 
     frame: Any

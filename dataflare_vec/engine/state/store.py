@@ -35,6 +35,20 @@ class KeyedState(Mapping[Any, Any]):
     ----------
     keys_frame : polars.DataFrame
         The keys, one row each.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> @dfv.scan(init=0)
+    ... def visits(count, page):
+    ...     return count + 1, count + 1
+    >>> df = pl.DataFrame({"user": ["a", "b", "a"], "page": [7, 7, 8]})
+    >>> state = dfv.run(df, "visits", by="user").state
+    >>> state
+    <state of `visits` for 2 keys of `user`>
+    >>> state["a"], dict(state), state.keys_frame["user"].to_list()
+    (2, {'a': 2, 'b': 1}, ['a', 'b'])
     """
 
     def __init__(

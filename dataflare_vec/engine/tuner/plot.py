@@ -48,6 +48,16 @@ def plot_trace(tuner: TracedTuner) -> Any:
     ------
     MissingDependencyError
         If Altair isn't installed; ``pip install "dataflare_vec[plot]"`` does.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> tuner = dfv.ChunkTuner(dfv.BatchConfig())
+    >>> for _ in range(20):
+    ...     rows = tuner.next_size()
+    ...     tuner.record(rows, 20e-6 + rows * 1e-8)
+    >>> type(dfv.plot_trace(tuner)).__name__
+    'VConcatChart'
     """
     require("plot", "`plot_trace`")
     return trace_chart([entry._asdict() for entry in tuner.trace], tuner.best_size, tuner.target)
