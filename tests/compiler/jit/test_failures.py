@@ -14,6 +14,7 @@ from datetime import date
 from decimal import Decimal
 from enum import Enum
 from statistics import mean
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -22,7 +23,8 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from dataflare_vec.compiler.jit.diagnostics.mistakes import MISTAKES
+from dataflare_vec.compiler.jit.diagnostics.mistakes import MISTAKES, recognise
+from dataflare_vec.compiler.jit.diagnostics.source import Source
 from dataflare_vec.definition.plugin import Form, define
 
 RATES = {"EUR": [1.0]}
@@ -42,6 +44,15 @@ class Money:
 
 class Level(str, Enum):
     LOW = "low"
+
+
+class Colour(Enum):
+    RED = 1
+
+
+class Pair(NamedTuple):
+    low: float
+    high: str
 
 
 @numba.njit
@@ -471,7 +482,79 @@ def replaces_constant(x):
     return items[0]
 
 
+def too_few_fields(x):
+    return Pair(x).low
+
+
+def sets_field(x):
+    pair = Pair(x, "a")
+    pair.low = 1.0
+    return pair.low
+
+
+def unknown_field(x):
+    return Pair(x, "a").middle
+
+
+def loop_over_fields(x):
+    total = 0.0
+    for item in Pair(x, "a"):
+        total += item
+    return total
+
+
+def append_other(x):
+    values = [x]
+    values.append("a")
+    return values
+
+
+def called_number(x):
+    return x(1)
+
+
+def escaping(x):
+    return lambda: x
+
+
+def dict_of_lists(x):
+    return len({1: [x]})
+
+
+def raises_number(x):
+    raise x
+
+
+def endless(x):
+    return endless(x - 1.0)
+
+
+def calls_endless(x):
+    return endless(x)
+
+
+def operator_of_text(x):
+    return -str(x)
+
+
 CASES = [
+    (
+        "fields of a named tuple",
+        too_few_fields,
+        "Pair(x)",
+        "missing a required argument: 'high'",
+        "one value",
+    ),
+    ("a field that is set", sets_field, "pair.low = 1.0", "`low` of `Pair` can't be set", "_replace(low=…)"),
+    ("an attribute that isn't known", unknown_field, 'Pair(x, "a").middle', "`middle` of `Pair`", "fields"),
+    ("a loop over something else", loop_over_fields, "", "can't go over `Pair`", "loop over a range"),
+    ("arguments of a method", append_other, 'values.append("a")', "of list of (float64)", "of one type"),
+    ("a call of what is no function", called_number, "", "float64 can't be called with (1)", "functions"),
+    ("a function that escapes", escaping, "", "gives values only", "call it where it is made"),
+    ("what a dict can't hold", dict_of_lists, "", "list of (float64) can't be a value", "a list of its own"),
+    ("a type that stays open", calls_endless, "", "can't be found", "a path of its own"),
+    ("no error", raises_number, "raise x", "derive from `Exception`", "raise ValueError"),
+    ("wrong arguments of a function", operator_of_text, "", "`-` isn't known in compiled code", "convert"),
     (
         "other text in a list of constants",
         replaces_constant,
@@ -568,7 +651,7 @@ CASES = [
         "a function that a known module lacks in Numba",
         math_function,
         "math.ulp",
-        "`math.ulp` isn't supported by Numba",
+        "`math.ulp` isn't known in compiled code",
         "arithmetic",
     ),
     (
@@ -662,6 +745,27 @@ CASES = [
 ]
 
 
+#: What only Numba says.
+NUMBA = re.compile(
+    r"Unknown attribute|Invalid use|No conversion|No implementation|Resolution|by Numba|nopython|Literal|"
+    r"\b(?:unicode_type|impl_\w+|ol_\w+|reflected|omitted|bytecode|Cannot|Untyped|CPUDispatcher)\b|<class|Tuple\("
+)
+
+#: What Numba says at times, of no kernel that is known.
+SAID = [
+    (
+        "a value of another type",
+        "TypingError: No conversion from UniTuple(unicode_type x 12) to list(int64)<iv=None> for '$24.3'",
+        "a value is tuple of 12 str where list of (int64) is wanted",
+    ),
+    (
+        "an item that is set",
+        "TypingError: Cannot resolve setitem: UniTuple(int64 x 2)[Literal[int](0)] = int64",
+        "items of tuple of 2 int64 can't be set or deleted so",
+    ),
+]
+
+
 def message_of(kernel):
     plugin = define(kernel, name=None, form=Form.ROW, plugin_type=dfv.PluginType.TRANSFORMER)
     with pytest.raises(dfv.KernelCompileError) as caught:
@@ -690,10 +794,17 @@ def test_mistakes_are_explained(mistake, kernel, marked, reason, advice):
     assert any(line.startswith("  reason: ") and reason in line for line in marks)
     assert any(line.startswith("  try: ") and advice in line for line in marks)
     assert len(str(error).splitlines()) <= 7
+    assert NUMBA.search(f"{error.reason} {error.hint}") is None
+
+
+@pytest.mark.parametrize(("mistake", "message", "reason"), SAID)
+def test_messages_are_put_in_other_words(mistake, message, reason):
+    found = recognise(message, Source(added.py_func), None, added.py_func)
+    assert (found.name, found.reason) == (mistake, reason)
 
 
 def test_each_mistake_of_the_table_is_tested():
-    assert {case[0] for case in CASES} == {mistake.name for mistake in MISTAKES}
+    assert {case[0] for case in [*CASES, *SAID]} == {mistake.name for mistake in MISTAKES}
     assert len(MISTAKES) >= 30
 
 

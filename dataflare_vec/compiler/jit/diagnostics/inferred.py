@@ -90,6 +90,21 @@ _WORDS = (
     (r"Function\(<(?:class|built-in function) '?(\w+)'?>\)", r"\1"),
     (r"Module\(<module '([\w.]+)'[^>]*>\)", r"module \1"),
     (r"array\((\w+), (\d)d, \w+\)", r"array of \1"),
+    (r"readonly (?=array)", ""),
+    (r"(?:type\()?CPUDispatcher\(<function (?:[\w<>]+\.)*_?(\w+?)_? at \w+>\)\)?", r"the function `\1`"),
+    (r"<function (?:[\w<>]+\.)*(\w+) at \w+>", r"the function `\1`"),
+    (r"class\(<class '(?:[\w<>]+\.)*(\w+)'>\)", r"the class `\1`"),
+    (r"class\((\w+)\)|type\[(\w+)\]", r"the class of \1\2"),
+    (r"(?:Int)?Enum(?: class)?<\w+>\((\w+)\)", r"\1"),
+    (r"LiteralList\(\((.*?)\)\)", r"list of (\1)"),
+    (r"\bset\((\w+)\)", r"set of \1"),
+    (r"omitted\(default=([^()]*)\)", r"\1"),
+    (r"\brange(?:_state)?_\w+", "a range"),
+    (
+        r"\b(?!of\b|is\b)([A-Za-z_]\w*)\((?:u?int\d+|float\d+|bool|str|bytes|None)"
+        r"(?:(?:, | x )(?:u?int\d+|float\d+|bool|str|bytes|None|\d+))*\)",
+        r"`\1`",
+    ),
 )
 
 

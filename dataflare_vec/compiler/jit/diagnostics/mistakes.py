@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from numba.core import errors
 
 from dataflare_vec._util.suggestions import near_matches
+from dataflare_vec.compiler.jit.diagnostics.general import GENERAL, SIGNS
 from dataflare_vec.compiler.jit.diagnostics.inferred import plain_type
 
 if TYPE_CHECKING:
@@ -345,7 +346,7 @@ MISTAKES = (
     Mistake(
         "a function that a known module lacks in Numba",
         _ATTRIBUTE + r"Module\(<module '(?P<module>math|cmath|operator|numpy(?:\.\w+)*)'",
-        "`{module}.{name}` isn't supported by Numba",
+        "`{module}.{name}` isn't known in compiled code",
         "compute it from functions that are: arithmetic, `math` and NumPy's functions of numbers",
         code=_METHOD,
     ),
@@ -366,7 +367,7 @@ MISTAKES = (
     Mistake(
         "an unsupported NumPy function",
         _ANY_CLASS + r"Use of unsupported NumPy function '(?P<function>[\w.]+\.(?P<name>\w+))'",
-        "`{function}` isn't supported by Numba",
+        "`{function}` isn't known in compiled code",
         "write it with `if`, `min`, `max` and arithmetic of the row's numbers, or write a "
         "`@dfv.column` kernel, which runs NumPy on arrays",
         code=_METHOD,
@@ -632,7 +633,8 @@ MISTAKES = (
     ),
     Mistake(
         "no error",
-        _ANY_CLASS + r"Encountered unsupported (?:constant type used for exception|exception constant)",
+        r"\w+: (?:Encountered unsupported (?:constant type used for exception|exception constant)"
+        r"|'\w+' object has no attribute 'func'$)",
         "only errors of a row can be raised: classes that derive from `Exception`, with plain arguments",
         "raise one of these, as `raise ValueError(…)`; the row is reported with it",
         code=r"raise\b",
@@ -717,11 +719,12 @@ MISTAKES = (
     Mistake(
         _VAGUE,
         _CALLS + r"(?:impl_|ol_(?:dict_|set_|list_)?|_)?(?P<name>\w+)\((?P<types>[^\n]*)\)",
-        "`{name}` isn't supported by Numba for ({types})",
-        "look at the number and the types of the arguments; convert with `float(…)` or `int(…)`, or "
-        "compute it by hand",
+        "`{name}` isn't known in compiled code for ({types})",
+        "look at the number and the types of the values; convert with `float(…)`, `int(…)` or `str(…)`, or "
+        "write what you need of it as a function of your own",
         code=r"[\w.]*\b{name}\(",
     ),
+    *(Mistake(*row) for row in GENERAL),
     Mistake(
         "another construct",
         r"UnsupportedBytecodeError: (?P<what>[^\n]*?)(?:\.\. Raised from|\. Raised from|$)",
@@ -769,6 +772,8 @@ def recognise(message: str, source: Source, line: int | None, function: Callable
                 continue
             fields.update(more)
         shown = {name: plain_type(text) for name, text in fields.items()}
+        if mistake.name == _VAGUE:
+            shown["name"] = SIGNS.get(shown["name"], shown["name"])
         shown["near"] = _near(fields, function)
         return Recognised(
             mistake.name, mistake.reason.format_map(shown), mistake.advice.format_map(shown), node

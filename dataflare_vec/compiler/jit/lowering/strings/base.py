@@ -40,6 +40,7 @@ def method(name, *, text=True, data=False, inlined=False):
     options = {**OPTIONS, "forceinline": inlined}
 
     def register(function):
+        function.__name__ = name  # by which messages call it
         if text:
             overload_method(StringType, name, jit_options=options)(function)
         if data:
