@@ -257,7 +257,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # For completion and `help`: neither what is imported here nor rooms that happen to be loaded.
+    return sorted({*__all__, "__version__", *(name for name in globals() if name.startswith("__"))})
 
 
 def _compile_ahead(plugin: Any, schema: Any) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""A user's program checks under ``mypy --strict``, and mypy knows what comes back."""
+"""Users' programs check under ``mypy --strict`` and pyright, which know what comes back."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import dataflare_vec as dfv
 from testing import pages
 
 ROOT = Path(__file__).parents[2]
+#: Programs as users write them.
+SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.py"))
 BLOCKS = pages.python_in(ROOT / "README.md")
 
 #: What the README takes for given, and its functions' types, which it leaves out.
@@ -127,8 +130,8 @@ x: pl.LazyFrame = pl.DataFrame().pipe(dfv.apply, bare)  # assignment, arg-type
 
 
 @pytest.fixture(scope="module")
-def checked(tmp_path_factory):
-    """Return what mypy says of all three programs, as lines, by file; it takes some ten seconds."""
+def folder(tmp_path_factory):
+    """Return a folder with the programs."""
     folder = tmp_path_factory.mktemp("typing")
     first, *rest = BLOCKS
     imports, _, body = first.partition("\n\n\n")
@@ -136,9 +139,20 @@ def checked(tmp_path_factory):
     for plain, annotated in ANNOTATED.items():
         assert plain in readme
         readme = readme.replace(plain, annotated)
+    names = "\n".join(f"reveal_type(dfv.{name})" for name in dfv.__all__)
     sources = {"readme.py": readme, "revealed.py": REVEALED, "wrong.py": WRONG}
+    sources |= {path.name: path.read_text() for path in SCRIPTS}
     for name, source in sources.items():
         (folder / name).write_text(source)
+    (folder / "names").mkdir()  # for pyright alone
+    (folder / "names" / "names.py").write_text(f"import dataflare_vec as dfv\n{names}\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checked(folder):
+    """Return what mypy says of all programs, as lines, by file; it takes some ten seconds."""
+    sources = sorted(path.name for path in folder.glob("*.py"))
     command = [sys.executable, "-m", "mypy", "--strict", "--no-pretty", "--config-file=", *sources]
     command.append("--allow-redefinition")  # each block of the README has a `result` of its own
     paths = {"MYPYPATH": f"{ROOT}", "PATH": ""}
@@ -146,6 +160,56 @@ def checked(tmp_path_factory):
     assert done.returncode in (0, 1), done.stderr
     lines = done.stdout.splitlines()
     return {name: [line for line in lines if line.startswith(f"{name}:")] for name in sources}
+
+
+@pytest.fixture(scope="module")
+def read_by_pyright(folder):
+    """Return what pyright says of all programs, by file: line, severity, text."""
+    settings = {"typeCheckingMode": "strict", "extraPaths": [str(ROOT)]}
+    settings["reportMissingTypeStubs"] = False  # PyArrow and pandas have no types
+    settings["reportUnusedImport"] = False
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    said = {path.name: [] for path in folder.rglob("*.py")}
+    for one in json.loads(done.stdout)["generalDiagnostics"]:
+        line = one["range"]["start"]["line"] + 1
+        said[Path(one["file"]).name].append((line, one["severity"], one["message"]))
+    return said
+
+
+@pytest.mark.parametrize("name", [path.name for path in SCRIPTS])
+def test_a_script_checks_with_both(name, checked, read_by_pyright):
+    assert checked[name] == []
+    assert read_by_pyright[name] == []
+
+
+def test_scripts_run(tmp_path):
+    assert len(SCRIPTS) == 10
+    program = f"import runpy\nfor path in {[str(path) for path in SCRIPTS]}:\n    runpy.run_path(path)\n"
+    pages.run(program, tmp_path)
+
+
+def test_pyright_knows_kinds_and_functions(read_by_pyright):
+    revealed = {line: text for line, severity, text in read_by_pyright["revealed.py"] if severity != "error"}
+    for number, source in enumerate(REVEALED.splitlines(), 1):
+        if source.startswith("reveal_type"):
+            expected = re.sub(r"(\w+\.)+(?=[A-Z])|polars\.\S+\.(?=\w+\b)", "", source.partition("  # ")[2])
+            if expected != "Any":  # functions that Numba has compiled keep their types here
+                assert revealed[number].endswith(f'is "{expected}"')
+
+
+def test_pyright_knows_each_public_name(read_by_pyright):
+    said = read_by_pyright["names.py"]
+    assert [text for _, severity, text in said if severity == "error"] == []
+    assert len(said) == len(dfv.__all__)
+    assert [text for _, _, text in said if "Unknown" in text] == []
+
+
+def test_pyright_tells_what_is_wrong(read_by_pyright):
+    lines = {line for line, severity, _ in read_by_pyright["wrong.py"] if severity == "error"}
+    assert lines == {number for number, line in enumerate(WRONG.splitlines(), 1) if "  # " in line}
 
 
 def test_the_readme_is_strictly_typed(checked):
