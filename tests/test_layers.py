@@ -15,6 +15,7 @@ import grimp
 import polars as pl
 import pytest
 
+import dataflare_vec as dfv
 from dataflare_vec.compiler.cache.environment import KERNEL_MODULES
 
 ROOT = Path(__file__).parent.parent
@@ -177,7 +178,7 @@ def built(tmp_path_factory):
 def test_wheel_holds_the_two_packages_and_nothing_else(built):
     names = set(zipfile.ZipFile(built[0]).namelist())
     tops = {name.split("/")[0] for name in names}
-    assert tops == {"dataflare_vec", "dataflare_vec_kernels", "dataflare_vec-0.1.0.dist-info"}
+    assert tops == {"dataflare_vec", "dataflare_vec_kernels", f"dataflare_vec-{dfv.__version__}.dist-info"}
     assert {"dataflare_vec/py.typed", "dataflare_vec/cli/templates/pyproject.toml"} <= DATA <= names
     assert not [name for name in names - DATA if "test" in name]
 
