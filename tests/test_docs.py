@@ -125,7 +125,7 @@ def test_the_layers_are_those_of_the_contracts():
         assert f"| `{folder}/` | {shown} |" in ARCHITECTURE.replace("| the package |", "| `/` |")
 
 
-@pytest.mark.parametrize("page", ["recipes.md", "start.md"])
+@pytest.mark.parametrize("page", ["files.md", "production.md", "recipes.md", "start.md"])
 def test_python_on_pages_runs(page, tmp_path):
     blocks = pages.python_in(ROOT / "docs" / page)
     pages.run("from __future__ import annotations\n" + "\n".join(blocks), tmp_path)

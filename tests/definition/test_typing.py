@@ -20,15 +20,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.py"))
 BLOCKS = pages.python_in(ROOT / "README.md")
 
-#: What the README takes for given, and its functions' types, which it leaves out.
-GIVEN = """
-from collections.abc import Iterator
-from typing import Any
-
-feed: Iterator[pl.DataFrame] = iter([])
-
-def publish(frame: pl.DataFrame) -> None: ...
-"""
+#: Types of the README's functions, which it leaves out.
 ANNOTATED = {
     "def fare(distance, minutes, base=2.5):": (
         "def fare(distance: float, minutes: float, base: float = 2.5) -> float:"
@@ -133,9 +125,7 @@ x: pl.LazyFrame = pl.DataFrame().pipe(dfv.apply, bare)  # assignment, arg-type
 def folder(tmp_path_factory):
     """Return a folder with the programs."""
     folder = tmp_path_factory.mktemp("typing")
-    first, *rest = BLOCKS
-    imports, _, body = first.partition("\n\n\n")
-    readme = "\n".join([imports, GIVEN, body, *rest])
+    readme = "\n".join(BLOCKS)
     for plain, annotated in ANNOTATED.items():
         assert plain in readme
         readme = readme.replace(plain, annotated)
