@@ -437,8 +437,8 @@ def class_attribute(x):
     return float.fromhex("1") + x
 
 
-def set_comprehension(x):
-    return len({i % 2 for i in range(int(x))})
+def set_in_order(x):
+    return [v for v in {x, 1.0}]
 
 
 def type_as_value(x):
@@ -469,10 +469,10 @@ def changed_item(x):
 TEXT = "größe"
 
 
-def counts_by_get(x):
+def counts_by_pop(x):
     counts = {}
     for digit in str(x):
-        counts[digit] = counts.get(digit, 0) + 1
+        counts[digit] = counts.pop(digit) + 1
     return len(counts)
 
 
@@ -562,7 +562,7 @@ CASES = [
         "holds ASCII text",
         "a new list",
     ),
-    ("a dict that only grows", counts_by_get, "counts.get(digit, 0)", "an empty dict", "`if key in counts"),
+    ("a dict that only grows", counts_by_pop, "counts.pop(digit)", "an empty dict", "`counts.get(key, 0)`"),
     ("an item that would be changed", changed_item, "items[0] = x", "here int64: float64", "one type"),
     ("a string of another kind", numpy_string, "NAMES[0] == str(x)", "outside of compiled code", "tuple of"),
     ("a member shown as text", shown_member, "Level.LOW", "`Level.LOW` is a string", "`.value`"),
@@ -714,7 +714,7 @@ CASES = [
     ),
     ("an item of a tuple by number", unlike_item, "", "(1, 'a', float64) differ in type", "pair[0]"),
     ("an attribute of a class", class_attribute, "float.fromhex", "of a class", "methods on values"),
-    ("a set by comprehension", set_comprehension, "", "by a comprehension", "set([… for"),
+    ("the order of a set", set_in_order, "", "here float64", "sorted(items)"),
     ("types as values", type_as_value, "", "a type isn't a value", "isinstance(x, int)"),
     ("a function within that calls itself", inner_recursion, "", "can't call itself", "top of the file"),
     ("the exception as a value", caught_value, "", "what a caught exception says", "return a constant"),

@@ -148,6 +148,15 @@ MISTAKES = (
         "give them one type, as `float(x)` or `int(x)`",
     ),
     Mistake(
+        "the order of a set",
+        r"(?s:.*?)the order of a set, which holds (?P<what>[^\n]*)",
+        "in which order a set has its items, here {what}, isn't known to compiled code, and the result may "
+        "depend on it",
+        "take them in an order of their own, as `sorted(items)`; `in`, `len`, `min`, `max` of one set, and "
+        "`sum` of integers need none",
+        code=r"for |.* for |.*\(",
+    ),
+    Mistake(
         "a template",
         r"(?s:.*?)a template that can't be filled: (?P<what>[^\n]*)",
         "the template can't be filled: {what}",
@@ -534,13 +543,6 @@ MISTAKES = (
         code=r".*\.{name}",
     ),
     Mistake(
-        "a set by comprehension",
-        _ATTRIBUTE + r"range_iter|" + _ANY_CLASS + r"Unknown attribute 'add' of type",
-        "a set can't be made by a comprehension",
-        "write `set([… for … in …])`, or a loop with `add`",
-        code=r".*\{{.* for |.*\{.* for ",
-    ),
-    Mistake(
         "types as values",
         _CALLS + r"(?:type|eq|is_|ne|is_not)\((?:class\(|None|[^\n]*class\()?[^\n]*\)",
         "a type isn't a value in compiled code",
@@ -712,7 +714,7 @@ MISTAKES = (
         _CALLS + r"impl_(?P<name>\w+)\(DictType\[undefined,undefined\]"
         r"|\w+: Undecided type \$\S*load_method[^\n]*",
         "what an empty dict holds isn't known where it is first asked for something",
-        "put something in before, or write `if key in counts: counts[key] += 1`, `else: counts[key] = 1`",
+        "say what to take where there is nothing, as `counts.get(key, 0)`, or put something in before",
         code=r".*\.(?:get|pop|setdefault)\(",
         needs_code=True,
     ),

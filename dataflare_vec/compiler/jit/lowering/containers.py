@@ -85,7 +85,7 @@ def _given(statement: Any, typemap: Any, calltypes: Any) -> Iterator[tuple[Any, 
         container = getattr(method, "this", None)
         if not isinstance(container, _KINDS) or value.vararg:
             return
-        name = _name(method)
+        name = method_name(method)
         if isinstance(container, types.DictType):
             wanted = container.key_type, container.value_type
             yield from zip(value.args, wanted if name in _OF_KEY else (), strict=False)
@@ -95,7 +95,8 @@ def _given(statement: Any, typemap: Any, calltypes: Any) -> Iterator[tuple[Any, 
             yield from zip(value.args, calltypes[value].args, strict=False)
 
 
-def _name(method: Any) -> str:
+def method_name(method: Any) -> str:
+    """Return what a method is called, by its type."""
     key = method.typing_key
     return str(key[1] if isinstance(key, tuple) else key).rpartition(".")[2]
 

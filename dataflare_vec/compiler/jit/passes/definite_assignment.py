@@ -13,6 +13,8 @@ import numba
 from numba.core import analysis, ir, untyped_passes
 from numba.core.compiler_machinery import FunctionPass, register_pass
 
+from dataflare_vec.compiler.jit.passes.shared_names import shared_names
+
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
 
@@ -49,7 +51,7 @@ def _assigned(statement: Any) -> str:
 def _doubtful_reads(func_ir: FunctionIR) -> dict[int, set[str]]:
     """Return for statements, by identity, the variables they read that may be unbound there."""
     blocks = func_ir.blocks
-    names = set(func_ir.func_id.code.co_varnames)
+    names = set(func_ir.func_id.code.co_varnames) | shared_names(func_ir.func_id.code)
     graph = analysis.compute_cfg_from_blocks(blocks)
     own = {label: names.intersection(map(_assigned, block.body)) for label, block in blocks.items()}
     first = graph.entry_point()

@@ -15,12 +15,15 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from numba.core import ir, ir_utils
+from numba.core import byteflow, ir, ir_utils
 from numba.core.analysis import compute_cfg_from_blocks
 from numba.core.inline_closurecall import inline_closure_call
 from numba.core.unsafe import eh
 
 from dataflare_vec.compiler.jit.lowering.instances import drop_unread
+from dataflare_vec.compiler.jit.passes.handlers import traced
+from dataflare_vec.compiler.jit.passes.shared_names import EXPRESSIONS, assigned_names, read_stored, share
+from dataflare_vec.compiler.jit.passes.shown import SetTracer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +58,11 @@ def inline_generators(func_ir: FunctionIR) -> bool:
             definitions[:] = [call.value if item is old else item for item in definitions]
             drop_unread(func_ir, {old.func.name})
         changed = True
-    while (comprehension := next(_in_tries(func_ir), None)) is not None:
-        _inline(func_ir, *comprehension, _keep, is_caught=True)
+    while (comprehension := next(_comprehensions(func_ir), None)) is not None:
+        block, statement, is_caught = comprehension
+        _inline(func_ir, block, statement, _keep, is_caught=is_caught)
         changed = True
+    changed |= _begin_sets(func_ir)
     if changed:
         func_ir._definitions = ir_utils.build_definitions(func_ir.blocks)
     return changed
@@ -68,7 +73,11 @@ def _inline(func_ir: FunctionIR, block: Any, statement: Any, change: Any, *, is_
     maker = statement.value.func
     expression = ir_utils.get_definition(func_ir, maker)
 
+    if assigned_names(expression.code):
+        expression.code = read_stored(expression.code)
+
     def validate(code: FunctionIR) -> None:
+        share(code, expression)
         answer = change(code)
         if is_caught:
             _leave_early(code, answer)
@@ -76,14 +85,15 @@ def _inline(func_ir: FunctionIR, block: Any, statement: Any, change: Any, *, is_
     with warnings.catch_warnings():
         # Numba makes a function of a generator's code; from Python 3.13 on that is deprecated.
         warnings.filterwarnings("ignore", "Assigning a code object of non-matching", DeprecationWarning)
-        inline_closure_call(
-            func_ir,
-            func_ir.func_id.func.__globals__,
-            block,
-            block.body.index(statement),
-            expression,
-            callee_validator=validate,
-        )
+        with traced((byteflow, "TraceRunner", SetTracer)):
+            inline_closure_call(
+                func_ir,
+                func_ir.func_id.func.__globals__,
+                block,
+                block.body.index(statement),
+                expression,
+                callee_validator=validate,
+            )
     drop_unread(func_ir, {maker.name})
 
 
@@ -107,15 +117,39 @@ def _found(func_ir: FunctionIR) -> Iterator[tuple[Any, list[Any], Any, Any]]:
                 yield maker, links, block, call
 
 
-def _in_tries(func_ir: FunctionIR) -> Iterator[tuple[Any, Any]]:
-    """Yield the blocks and the calls of comprehensions within a `try`."""
+def _comprehensions(func_ir: FunctionIR) -> Iterator[tuple[Any, Any, bool]]:
+    """Yield the blocks and the calls of comprehensions that Numba wouldn't put into the code as it should be.
+
+    These are within a `try`, which is said, or assign variables of the function around, or make sets.
+    """
     for block in func_ir.blocks.values():
         for i, statement in enumerate(block.body):
-            if _is_call(statement) and _handler(func_ir, block, i) is not None:
-                found = ir_utils.guard(ir_utils.get_definition, func_ir, statement.value.func)
-                if isinstance(found, ir.Expr) and found.op == "make_function":
-                    if found.code.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>"):
-                        yield block, statement
+            if not _is_call(statement):
+                continue
+            found = ir_utils.guard(ir_utils.get_definition, func_ir, statement.value.func)
+            if not isinstance(found, ir.Expr) or found.op != "make_function":
+                continue
+            if found.code.co_name in EXPRESSIONS and found.code.co_name != "<genexpr>":
+                is_caught = _handler(func_ir, block, i) is not None
+                if is_caught or found.code.co_name == "<setcomp>" or assigned_names(found.code):
+                    yield block, statement, is_caught
+
+
+def _begin_sets(func_ir: FunctionIR) -> bool:
+    """Begin sets of comprehensions as ``set()``, which Numba knows; whether there are any."""
+    changed = False
+    for block in func_ir.blocks.values():
+        body = []
+        for statement in block.body:
+            value = getattr(statement, "value", None)
+            if isinstance(value, ir.Expr) and value.op == "build_set" and not value.items:
+                function = block.scope.redefine("dfv_set", value.loc)
+                body.append(ir.Assign(ir.Global("set", set, value.loc), function, value.loc))
+                statement.value = ir.Expr.call(function, (), (), value.loc)
+                changed = True
+            body.append(statement)
+        block.body = body
+    return changed
 
 
 def _is_call(statement: Any) -> bool:

@@ -194,7 +194,8 @@ _OWN = (
 
 
 @contextmanager
-def _traced(*own_classes: tuple[Any, str, type]) -> Iterator[None]:
+def traced(*own_classes: tuple[Any, str, type]) -> Iterator[None]:
+    """Have Numba read bytecode by our classes instead of its own: by module and name."""
     # Numba makes its own by these names. One thread at a time compiles.
     with ExitStack() as stack:
         for module, name, own in own_classes:
@@ -206,9 +207,9 @@ def _traced(*own_classes: tuple[Any, str, type]) -> Iterator[None]:
 def interpret(function: Any, bytecode: Any) -> FunctionIR:
     """Return Numba's IR of a function; before Python 3.11, whose bytecode is another, as Numba makes it."""
     if not _KNOWN:
-        with _traced((byteflow, "TraceRunner", UnpackingTracer)):
+        with traced((byteflow, "TraceRunner", UnpackingTracer)):
             return UnpackingInterpreter(function).interpret(bytecode)
-    with _traced(*_OWN):
+    with traced(*_OWN):
         func_ir = _Interpreter(function).interpret(bytecode)
     _choose_matchers(func_ir)
     return func_ir

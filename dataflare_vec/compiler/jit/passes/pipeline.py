@@ -25,6 +25,7 @@ from dataflare_vec.compiler.jit.passes.calls import (
     with_constants,
 )
 from dataflare_vec.compiler.jit.passes.definite_assignment import CheckDefiniteAssignment
+from dataflare_vec.compiler.jit.passes.empty_dicts import hint_at_items
 from dataflare_vec.compiler.jit.passes.exact_integers import compute_exactly
 from dataflare_vec.compiler.jit.passes.generators import inline_generators
 from dataflare_vec.compiler.jit.passes.handed_on import name_functions, return_lists
@@ -37,6 +38,7 @@ from dataflare_vec.compiler.jit.passes.notes import NOTES
 from dataflare_vec.compiler.jit.passes.optional import compare_none
 from dataflare_vec.compiler.jit.passes.patterns import compile_patterns
 from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions, note_messages
+from dataflare_vec.compiler.jit.passes.set_order import check_order
 from dataflare_vec.compiler.jit.passes.single_precision import keep_single
 from dataflare_vec.compiler.jit.passes.tables import look_up_in_tables
 from dataflare_vec.compiler.jit.passes.templates import fill_templates
@@ -98,6 +100,7 @@ class _Replace(_Pass):
         changed |= compute_wide(func_ir, state.args)
         changed |= return_lists(func_ir)
         changed |= name_functions(func_ir)
+        changed |= hint_at_items(func_ir)
         changed |= read_attributes(func_ir)
         changed |= fill_templates(func_ir)
         tables = look_up_in_tables(func_ir)
@@ -137,6 +140,7 @@ class _ComputeExactly(_Pass):
         mode = state.own.variant.mode
         general = mode is None or mode.general
         check_items(state.func_ir, state.typemap, state.calltypes)
+        check_order(state.func_ir, state.typemap)
         compared = compare_none(state.func_ir, state.typemap, state.calltypes)
         changed, leaves = compute_exactly(state.func_ir, state.typemap, state.calltypes, general=general)
         NOTES[state.func_id.func].has_angles |= leaves

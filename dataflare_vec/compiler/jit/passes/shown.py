@@ -1,4 +1,4 @@
-"""From bytecode to Numba's IR: ``!r`` and ``!a`` in f-strings, which Numba doesn't know."""
+"""From bytecode to Numba's IR: ``!r`` and ``!a`` in f-strings, and sets by comprehension."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ _CONVERSION, _HAS_SPECIFICATION = 3, 4
 _SHOWN = {2: repr, 3: ascii}
 
 
-class ShownTracer(byteflow.TraceRunner):  # type: ignore[misc]
+class SetTracer(byteflow.TraceRunner):  # type: ignore[misc]
+    """Which values instructions take from Python's stack."""
+
+    def op_SET_ADD(self, state: Any, inst: Any) -> None:
+        """Add to the set of a comprehension, which isn't the last value on the stack, as Numba has it."""
+        value = state.pop()
+        names = {name: state.make_temp() for name in ("addvar", "res")}
+        state.append(inst, value=value, target=state.peek(inst.arg), **names)
+
+
+class ShownTracer(SetTracer):
     """Which values instructions take from Python's stack."""
 
     def op_FORMAT_VALUE(self, state: Any, inst: Any) -> None:

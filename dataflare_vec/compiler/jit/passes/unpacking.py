@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from numba.core import ir
 
 from dataflare_vec.compiler.jit.lowering.standard.unpacking import is_sequence, middle, taken_apart
-from dataflare_vec.compiler.jit.passes.shown import ShownInterpreter, ShownTracer
+from dataflare_vec.compiler.jit.passes.shared_names import SharingInterpreter
+from dataflare_vec.compiler.jit.passes.shown import ShownTracer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ class UnpackingTracer(ShownTracer):
         state.push(names[-1])
 
 
-class UnpackingInterpreter(ShownInterpreter):
+class UnpackingInterpreter(SharingInterpreter):
     """What instructions are in Numba's IR."""
 
     def op_UNPACK_EX(self, inst: Any, iterable: str, before: int, after: int, stores: Sequence[str]) -> None:
