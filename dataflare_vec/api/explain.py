@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from html import escape
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, overload
 
@@ -184,14 +183,11 @@ class Explanation:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        def row(label: str, text: str, cell: str) -> str:
-            return f"<tr><{cell}>{escape(label)}</{cell}><{cell}>{escape(text)}</{cell}></tr>"
+        from dataflare_vec._util.html import card
 
-        rows = []
-        for first, *rest in [stage.lines() for stage in self.stages]:
-            rows += [row(*first, "th"), *(row(*pair, "td") for pair in rest)]
-        rows += [row(*pair, "td") for pair in self._notes()]
-        return f"<table>{''.join(rows)}</table>"
+        groups = [stage.lines() for stage in self.stages]
+        cards = [card(f"{kind} {head}", rest, texts=2) for (kind, head), *rest in groups]
+        return "".join([*cards, card("all steps", self._notes(), texts=2)])
 
 
 @overload

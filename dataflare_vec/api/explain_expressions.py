@@ -68,7 +68,7 @@ class ExpressionExplanation:
 @by_public_name
 @dataclass(frozen=True, repr=False)
 class ExpressionsExplanation:
-    """The result of `explain` of expressions; shown as text.
+    """The result of `explain` of expressions; shown as text, in a notebook in a box.
 
     Attributes
     ----------
@@ -108,6 +108,11 @@ class ExpressionsExplanation:
         return "\n".join(rows)
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from dataflare_vec._util.html import text
+
+        return text("expressions", str(self))
 
 
 def explain_expressions(

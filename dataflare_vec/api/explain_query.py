@@ -63,7 +63,7 @@ class NodeExplanation:
 @by_public_name
 @dataclass(frozen=True, repr=False)
 class QueryExplanation:
-    """The result of `explain` of a lazy query; shown as text.
+    """The result of `explain` of a lazy query; shown as text, in a notebook in a box.
 
     Attributes
     ----------
@@ -109,6 +109,11 @@ class QueryExplanation:
         return "\n".join([*rows, "plan:", *(f"  {line}" for line in self.plan.splitlines())])
 
     __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from dataflare_vec._util.html import text
+
+        return text("lazy query", str(self))
 
 
 def explain_query(query: pl.LazyFrame) -> QueryExplanation:

@@ -268,8 +268,11 @@ class Plugin:
         return hooks.compile_ahead(self, schema)
 
     def __repr__(self) -> str:
-        names = ", ".join(p.name if p.is_column else f"{p.name}={p.default!r}" for p in self.parameters)
-        return f"<{self.form.value} `{self.name}({names})`>"
+        return f"<{self.form.value} `{self.name}({', '.join(self.shown_parameters())})`>"
+
+    def shown_parameters(self) -> list[str]:
+        """Return the parameters as a signature has them: columns by name, constants with their defaults."""
+        return [p.name if p.is_column else f"{p.name}={p.default!r}" for p in self.parameters]
 
 
 def plain(function: Any) -> Any:

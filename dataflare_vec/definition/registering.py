@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from dataflare_vec.definition import pickling as pickling  # plugins can be pickled
 from dataflare_vec.definition.plugin import Form, Plugin, PluginType, define
@@ -99,6 +99,33 @@ def register(
     return made
 
 
+class Plugins(list[Plugin]):
+    """Plugins; a notebook shows them as a table."""
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Plugin: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Plugins: ...
+    def __getitem__(self, index: SupportsIndex | slice, /) -> Plugin | Plugins:
+        """Return one of them, or some, which are shown in the same way."""
+        if isinstance(index, slice):
+            return Plugins(super().__getitem__(index))
+        return super().__getitem__(index)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)  # what is stored names no module of the package
+
+    def _repr_html_(self) -> str:
+        from dataflare_vec._util.html import card
+
+        rows = []
+        for one in self:
+            parameters = ", ".join(one.shown_parameters())
+            rows.append((one.name, one.form.value, parameters, one.info.description, one.info.version))
+        header = ("name", "kind", "parameters", "description", "version")
+        return card(f"{len(self)} plugin{'' if len(self) == 1 else 's'}", rows, header, texts=4)
+
+
 def plugins() -> list[Plugin]:
     """Return all registered plugins by name, including those of installed packs.
 
@@ -113,4 +140,4 @@ def plugins() -> list[Plugin]:
     >>> "haversine" in [plugin.name for plugin in dfv.plugins()]
     True
     """
-    return default_registry.all()
+    return Plugins(default_registry.all())

@@ -116,3 +116,23 @@ class StreamResult:
         if not self._details:
             return pl.DataFrame(schema=_SCHEMA)
         return pl.concat(self._details, how="diagonal_relaxed")
+
+    def _repr_html_(self) -> str:
+        from dataflare_vec._util.formatting import amount, duration, percent
+        from dataflare_vec._util.html import card
+
+        share = self.error_count / self.processed_count if self.processed_count else 0.0
+        rows = [
+            ("rows processed", amount(self.processed_count)),
+            ("failed", f"{amount(self.error_count)} ({percent(share)})"),
+            ("filtered out", amount(self.filtered_count)),
+            ("rows out", amount(self.output_count)),
+            ("batches", amount(self.batches)),
+            ("time", duration(self.processing_time)),
+            ("throughput", f"{amount(self.throughput_per_second)} rows/s"),
+        ]
+        if self.finished or self.skipped:
+            rows.append(("files written", amount(len(self.finished))))
+        if self.skipped:
+            rows.append(("files left out", amount(len(self.skipped))))
+        return card("stream", rows)

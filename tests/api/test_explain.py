@@ -199,6 +199,16 @@ def test_html_is_escaped():
     assert "<b>" not in html
 
 
+def test_a_notebook_shows_queries_and_expressions_as_text():
+    lazy = pl.LazyFrame({"<i>": [1.0]})
+    query = dfv.explain(lazy.pipe(dfv.apply, plugin(lambda x: x), x="<i>"))._repr_html_()
+    expressions = dfv.explain([pl.col("<i>") + 1], lazy, always=True)._repr_html_()
+    for html, title in ((query, "lazy query"), (expressions, "expressions")):
+        assert title in html
+        assert "&lt;i&gt;" in html
+        assert "<i>" not in html
+
+
 def test_errors_are_those_of_apply():
     with pytest.raises(dfv.ColumnNotFoundError, match=r"column `x` \(for parameter `x`\) not found"):
         dfv.explain(plugin(lambda x: x), {"y": pl.Float64})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import pickle
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 
+import dataflare_vec as dfv
 from dataflare_vec.definition.plugin import Form, PluginType, define
 from dataflare_vec.definition.registry import Registry
 
@@ -164,3 +166,13 @@ assert get("own") is own
 assert get("plus_one").__module__ == "a_pack"
 """
     run(tmp_path, code)
+
+
+def test_a_notebook_shows_plugins_as_a_table():
+    shown = dfv.plugins()
+    html = shown[:3]._repr_html_()
+    assert html.count("<tr>") == 4
+    assert shown[0].name in html
+    assert "3 plugins" in html
+    assert isinstance(shown[0], dfv.Plugin)
+    assert type(pickle.loads(pickle.dumps(shown[:1]))) is list

@@ -268,3 +268,11 @@ def test_types_are_kept():
     assert back.schema.field("when").type == pa.timestamp("ms", "Europe/Berlin")
     assert pa.types.is_dictionary(back.schema.field("kind").type)
     assert back.column("money").to_pylist() == table.column("money").to_pylist()
+
+
+def test_a_notebook_shows_the_counts_of_a_stream():
+    stream = dfv.stream(pl.DataFrame({"x": [1, 0]}), dfv.step(dfv.register("once_each", pl.col("x") * 2)))
+    list(stream)
+    html = stream.result._repr_html_()
+    assert "rows processed" in html
+    assert "files written" not in html
