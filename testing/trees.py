@@ -223,6 +223,42 @@ def moments(draw: DrawFn, /) -> pl.Expr:
     return drawn
 
 
+_OF_ALL: list[Callable[[pl.Expr], pl.Expr]] = [
+    lambda a: a.max(),
+    lambda a: a.min(),
+    lambda a: a.mean(),
+    lambda a: a.max() - a.min(),
+    lambda a: a.first(),
+    lambda a: a.count(),
+    lambda a: a.filter(pl.col("boolean")).last(),
+    lambda a: a.shift(1),
+    lambda a: a.cum_max(),
+    lambda a: a.max().over("boolean"),
+]
+
+
+@st.composite
+def of_all_rows(draw: DrawFn, /) -> pl.Expr:
+    """Draw an expression in which something needs all rows."""
+    part = draw(st.sampled_from(_OF_ALL))(draw(numbers(1)))
+    one, other = draw(st.permutations([draw(numbers(2)), part]))
+    number = draw(st.sampled_from(_OF_TWO))(one, other)
+    comparison = draw(st.sampled_from(_COMPARISONS))(one, other)
+    drawn: pl.Expr = draw(
+        st.sampled_from(
+            [
+                number,
+                draw(st.sampled_from(_OF_TWO))(number, draw(numbers(1))),
+                draw(st.sampled_from(_OF_ONE))(number),
+                draw(st.sampled_from(_COMPARISONS))(number, part),
+                pl.when(comparison).then(part).otherwise(draw(numbers(1))),
+                comparison | draw(booleans(1)),
+            ]
+        )
+    )
+    return drawn
+
+
 depths = st.integers(1, 4)
 trees = st.one_of(depths.flatmap(numbers), depths.flatmap(booleans), moments())
 

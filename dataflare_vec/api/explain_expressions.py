@@ -177,7 +177,8 @@ def _tree(fusing: Fusing, node: Node, depth: int) -> Iterator[str]:
     if node.operation == "column":
         what = fusing.shown(node.options[0])
     elif node.operation == "constant":
-        what = str(node.options[0])
+        value, _, given = node.options
+        what = str(value if given is None else fusing.given[given])
     else:
         what = " ".join([node.operation, *map(str, node.options)])
     yield f"{'  ' * depth}{what}: {node.dtype}"

@@ -16,7 +16,7 @@ from dataflare_vec.engine.execution.fused_expressions import Compute, Loop, OneL
 from dataflare_vec.engine.planning.fusion import Fusing
 from dataflare_vec.polars_plugin.sites import calls_of, have_bridge
 from testing.strategies import frames
-from testing.trees import COLUMNS, same, trees
+from testing.trees import COLUMNS, of_all_rows, same, trees
 
 # Of one row columns are constants to Polars: it divides by them in another way.
 rows = st.integers(2, 130)
@@ -49,6 +49,17 @@ def test_results_are_those_of_polars(df, drawn):
         if len(theirs) != len(df):  # a literal
             theirs = theirs.new_from_index(0, len(df))
         assert same(ours, theirs), (expressions[ours.name], fusion.nodes)
+
+
+@settings(phases=[Phase.explicit, Phase.generate])
+@given(frames(rows, **COLUMNS), st.lists(of_all_rows(), min_size=6, max_size=6))
+def test_parts_that_need_all_rows(df, drawn):
+    expressions = [one.alias(f"e{i}") for i, one in enumerate(drawn) if polars_can(df, one)]
+    fused = fused_columns(expressions, dfv.default_manager().runtime, always=True, fewest_rows=0)
+    ours, theirs = df.with_columns(fused), df.with_columns(expressions)
+    for one in expressions:
+        name = one.meta.output_name()
+        assert same(ours[name], theirs[name]), one
 
 
 @given(frames(rows, **COLUMNS), st.lists(trees, min_size=8, max_size=8))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from dataflare_vec._util.logs import get_logger
+from dataflare_vec.definition.trees.whole import is_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 
 UNKNOWN = "unknown"
+#: One value for all rows, which Polars computes of them.
+SCALAR = "scalar"
 
 
 class Read(NamedTuple):
@@ -142,6 +145,12 @@ def _literal(content: Any) -> Any:
     return ("dynamic", (), number) if dynamic in ("Int", "Float") else None
 
 
+def _aggregation(content: Any) -> Any:
+    """Read the first value of a column that has one for all rows."""
+    name = content["First"]["Column"]
+    return (SCALAR, (), name) if is_scalar(name) else None
+
+
 def _binary(content: Any) -> Any:
     return content["op"], (content["left"], content["right"]), None
 
@@ -178,6 +187,7 @@ _FAMILIES = frozenset(
 _READERS = {
     "Column": _column,
     "Literal": _literal,
+    "Agg": _aggregation,
     "BinaryExpr": _binary,
     "Cast": _cast,
     "Ternary": _ternary,

@@ -5,6 +5,7 @@ What dtype an operation has, Polars is asked: its rules are many, and change.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,7 +13,7 @@ import polars as pl
 from dataflare_vec.definition.trees import moment_rules as moment_rules  # registers them
 from dataflare_vec.definition.trees.kinds import kind_of
 from dataflare_vec.definition.trees.nodes import Node, Source
-from dataflare_vec.definition.trees.reading import UNKNOWN, parts_of
+from dataflare_vec.definition.trees.reading import SCALAR, UNKNOWN, parts_of
 from dataflare_vec.definition.trees.rules import FILLING, RULES
 from dataflare_vec.definition.trees.values import as_dtype, constant, dynamic, given, is_dynamic
 
@@ -35,10 +36,19 @@ class Typing:
         The columns.
     reads
         The expressions.
+    scalars
+        The values of those columns that have one for all rows, as they are stored.
     """
 
-    def __init__(self, reading: Reading, schema: Mapping[str, Any], reads: Sequence[Read]) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        schema: Mapping[str, Any],
+        reads: Sequence[Read],
+        scalars: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._expressions = reading.expressions
+        self._scalars = scalars
         self._schema = schema
         self._dtypes = self._dtypes_of({part.text: part for read in reads for part in parts_of(read)})
         self._nodes: dict[str, Node | None] = {}
@@ -88,6 +98,9 @@ class Typing:
         dtype = self._dtypes.get(read.text)
         if dtype is None:
             return None
+        if read.operation == SCALAR:
+            name = read.options
+            return constant(self._scalars[name], dtype, name) if name in self._scalars else None
         if read.operation != "column" and not self._reads_columns(read):
             return self._folded(read, dtype)
         rule = RULES.get(read.operation)
@@ -132,7 +145,7 @@ class Typing:
         return all(map(self._adapts, read.parts[1:] if read.operation == "when" else read.parts))
 
     def _reads_columns(self, read: Read) -> bool:
-        return any(part.operation in ("column", UNKNOWN) for part in parts_of(read))
+        return any(part.operation in ("column", SCALAR, UNKNOWN) for part in parts_of(read))
 
     def _folded(self, read: Read, dtype: Any) -> Node | None:
         """Return the value of what reads no column."""

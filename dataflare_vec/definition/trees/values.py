@@ -25,11 +25,11 @@ def dynamic(value: float) -> Node:
     return Node("dynamic", pl.Unknown(), (), (value, str(value)))
 
 
-def constant(value: Any, dtype: Any) -> Node:
-    """Return a value of a dtype that is the same for all rows, None for a null."""
+def constant(value: Any, dtype: Any, name: str | None = None) -> Node:
+    """Return a value of a dtype that is the same for all rows, None for a null; some have names."""
     if value is None:
         return Node("null", dtype)
-    return Node("constant", dtype, (), (value, str(value)))  # -0.0 equals 0.0, and isn't it
+    return Node("constant", dtype, (), (value, str(value), name))  # -0.0 equals 0.0, and isn't it
 
 
 def given(value: Any, dtype: Any) -> Node:
@@ -73,7 +73,7 @@ def as_dtype(node: Node, dtype: Any) -> Node | None:
     if node.is_constant:  # and stays one
         given = pl.Series(node.options[:1], dtype=node.dtype)
         found = given.cast(dtype, strict=False).item()
-        return None if found is None else constant(found, dtype)
+        return None if found is None else constant(found, dtype, node.options[2])
     if not fits(source, target) or not (is_number(node.dtype) or source == BOOL):
         return None
     return Node("convert", dtype, (node,))

@@ -65,6 +65,11 @@ _OF_SETTINGS: dict[str, Callable[..., pl.Expr]] = {
     "max_horizontal": lambda parts: pl.max_horizontal(*parts),
     "sum_horizontal": lambda parts, ignore: pl.sum_horizontal(*parts, ignore_nulls=ignore),
     "mean_horizontal": lambda parts, ignore: pl.mean_horizontal(*parts, ignore_nulls=ignore),
+    "quantile": lambda parts, method: parts[0].quantile(parts[1], method),
+    **{
+        f"cum_{name}": lambda parts, reverse, name=name: getattr(parts[0], f"cum_{name}")(reverse=reverse)
+        for name in ("sum", "min", "max", "prod", "count")
+    },
     "clip": lambda parts, low, high: _clipped(parts, has_min=low, has_max=high),
     "BooleanFunction.Not": lambda parts: parts[0].not_(),
     "BooleanFunction.IsBetween": lambda parts, closed: parts[0].is_between(*parts[1:], closed=closed),

@@ -5,15 +5,18 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cached_property
 from itertools import groupby
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import polars as pl
 
 from dataflare_vec._util.logs import get_logger
 from dataflare_vec.compiler.prepare import is_at_hand
-from dataflare_vec.definition.plugin import root_names
+from dataflare_vec.definition.plugin import mentions, root_names
 from dataflare_vec.definition.trees.aggregations import aggregated
+from dataflare_vec.definition.trees.kinds import kind_of
 from dataflare_vec.definition.trees.nodes import may_fail
+from dataflare_vec.definition.trees.whole import is_scalar, split
 from dataflare_vec.engine.execution.execute import run_steps
 from dataflare_vec.engine.execution.fast_path import OWN_ROWS
 from dataflare_vec.engine.execution.in_query import run_in_query
@@ -125,7 +128,8 @@ def groups(expressions: Sequence[pl.Expr], *, always: bool) -> Iterator[Group]:
     for aggregation, neighbours in groupby(map(_part_of, expressions), key=lambda part: part.aggregation):
         parts = tuple(neighbours)
         by_name = {part.name: part.rows for part in parts}
-        fusing = Fusing(by_name, always=always)
+        given = {name: one for part in parts for name, one in part.given.items()}
+        fusing = Fusing(by_name, always=always, given=given)
         if aggregation is None:
             yield Group(aggregation, parts, None, "it doesn't see rows one by one, or reads no column")
         elif len(by_name) < len(parts) or any(map(is_pattern, by_name)):
@@ -145,9 +149,9 @@ def _fused_of(
     """Return neighbours over known columns, as they are if nothing of them is compiled."""
     fusion = fusing.over(schema)
     nodes = zip(fusion.fused, fusion.nodes, strict=True)
-    surely = {name: fusing.expressions[name] for name, node in nodes if not may_fail(node)}
+    surely = {name for name, node in nodes if not may_fail(node)}
     if len(surely) < len(fusing.expressions):
-        fusing = Fusing(surely, always=fusing.always)
+        fusing = fusing.of_some(surely)
         if not surely or not fusing.over(schema).steps:
             return [part.whole for part in parts]
     by_name = fused(fusing)
@@ -160,12 +164,13 @@ def _fused_of(
 
 
 class Part(NamedTuple):
-    """An expression as it is, and what of it sees rows one by one."""
+    """An expression as it is, what of it sees rows one by one, and what Polars computes of all for that."""
 
     whole: pl.Expr
     aggregation: Aggregation | None  # None if nothing does
     rows: pl.Expr
     name: str = ""
+    given: Mapping[str, pl.Expr] = MappingProxyType({})
 
 
 def _part_of(expression: pl.Expr) -> Part:
@@ -173,9 +178,16 @@ def _part_of(expression: pl.Expr) -> Part:
     if meta.has_multiple_outputs():
         return Part(expression, None, expression)
     aggregation, rows = aggregated(expression)
-    if not is_row_separable(rows) or not root_names(rows):
+    names = root_names(rows)
+    if names and is_row_separable(rows):
+        return Part(expression, aggregation, rows, meta.output_name())
+    # Not below an aggregation: that is by group, mostly, and Polars would call a function for each of these.
+    if not names or aggregation.name or mentions(rows, "Series"):
         return Part(expression, None, expression)
-    return Part(expression, aggregation, rows, meta.output_name())
+    found = split(rows, is_row_separable)
+    if found is None:
+        return Part(expression, None, expression)
+    return Part(expression, aggregation, found.rows, meta.output_name(), found.given)
 
 
 class Calls(Protocol):
@@ -193,10 +205,10 @@ class Calls(Protocol):
 
 def _fused(compute: Compute, calls: Callable[[Compute], Calls | None]) -> Callable[..., pl.Expr]:
     """Return what gives expressions that see rows one by one, by their names, all computed as one."""
-    sources = [exactly(name) for name in compute.names]
+    sources = [compute.given[name] if name in compute.given else exactly(name) for name in compute.names]
     typed = _Typed(compute.expressions, compute.names)
     dtype = pl.dtype_of(pl.map_batches(sources, typed, None, is_elementwise=True))
-    native = calls(compute)
+    native = None if compute.scalars else calls(compute)  # whose constants are fixed
     by_python = pl.map_batches(sources, native or compute, dtype, is_elementwise=True)
     if native is None:
         return by_python.struct.field
@@ -232,6 +244,10 @@ class Compute:
         By name.
     names : list of str
         The columns that they read.
+    given : dict
+        What of them Polars computes of all rows.
+    scalars : list of str
+        Those of them that have one value for all rows.
     runtime : Runtime
         The surroundings.
     """
@@ -240,10 +256,12 @@ class Compute:
         self.expressions = fusing.expressions
         roots = (name for one in self.expressions.values() for name in root_names(one) or ())
         self.names = list(dict.fromkeys(roots))
+        self.given = fusing.given
         self.runtime = runtime
         self.fewest_rows = fewest_rows
         self._fusing = fusing
-        self._known: dict[tuple[Any, ...], Loop] = {}
+        self.scalars = [name for name in self.names if is_scalar(name)]
+        self._known: dict[tuple[Any, ...], tuple[str, Loop]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Compute, (self._fusing, self.runtime, self.fewest_rows)
@@ -251,8 +269,10 @@ class Compute:
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
         """Return a struct of all expressions; the columns come in the order of `names`."""
         rows = rows_of([len(one) for one in series])
-        columns = {name: spread_out(one, rows) for name, one in zip(self.names, series, strict=True)}
-        return pl.DataFrame(self._columns(columns, rows)).to_struct()
+        columns = dict(zip(self.names, series, strict=True))
+        scalars = {name: columns.pop(name)[:1] for name in self.scalars}
+        columns = {name: spread_out(one, rows) for name, one in columns.items()}
+        return pl.DataFrame(self._columns(columns, scalars, rows)).to_struct()
 
     @cached_property
     def content(self) -> tuple[Any, ...] | None:
@@ -270,25 +290,30 @@ class Compute:
         is_all = len(fusion.steps) == 1 and not fusion.computed and not fusion.left
         return OneLoop(fusion.steps[0], schema) if is_all and not any(map(may_fail, fusion.nodes)) else None
 
-    def _columns(self, columns: Mapping[str, pl.Series], rows: int) -> list[pl.Series]:
-        if rows >= self.fewest_rows * max(1, len(self.expressions) // _COLUMNS):
-            loop = self._loop(columns)
+    def _columns(
+        self, columns: Mapping[str, pl.Series], scalars: Mapping[str, pl.Series], rows: int
+    ) -> list[pl.Series]:
+        if rows and rows >= self.fewest_rows * max(1, len(self.expressions) // _COLUMNS):
+            loop = self._loop(columns, scalars)
             if loop.fusion.steps:
                 try:
-                    return loop(columns, rows)
+                    return loop(columns, rows, scalars)
                 except (DataFlareError, pl.exceptions.PolarsError) as error:
                     # Polars says what is wrong, if anything is: what it computes here a part of may be of
                     # another dtype in the whole.
                     _log.debug("expressions are left to Polars: %s", error)
-        frame = _frame(columns)
+        frame = _frame({**columns, **scalars}, rows)
         return frame.select(one.alias(name) for name, one in self.expressions.items()).get_columns()
 
-    def _loop(self, columns: Mapping[str, pl.Series]) -> Loop:
-        key = tuple([one.dtype for one in columns.values()])
-        loop = self._known.get(key)
-        if loop is None:
-            fusion = self._fusing.over(dict(zip(self.names, key, strict=True)))
-            loop = self._known[key] = Loop(fusion, list(self.expressions), self.runtime.unseen())
+    def _loop(self, columns: Mapping[str, pl.Series], scalars: Mapping[str, pl.Series]) -> Loop:
+        key = tuple([one.dtype for one in columns.values()] + [one.dtype for one in scalars.values()])
+        known = {name: one.to_physical()[0] for name, one in scalars.items() if kind_of(one.dtype)}
+        values = repr(known)
+        of_values, loop = self._known.get(key, ("", None))
+        if loop is None or of_values != values:
+            schema = dict(zip([*columns, *scalars], key, strict=True))
+            loop = Loop(self._fusing.over(schema, known), list(self.expressions), self.runtime.unseen())
+            self._known[key] = values, loop  # of the latest values alone
         return loop
 
 
@@ -328,18 +353,25 @@ class Loop:
         self._plan = RepeatedPlan()
         self._request = Request(fusion.steps, runtime, keep=False)
 
-    def __call__(self, columns: Mapping[str, pl.Series], rows: int) -> list[pl.Series]:
+    def __call__(
+        self,
+        columns: Mapping[str, pl.Series],
+        rows: int,
+        scalars: Mapping[str, pl.Series] = MappingProxyType({}),
+    ) -> list[pl.Series]:
         """Return the columns of all expressions, in their order.
 
         Parameters
         ----------
         columns
             Those that are read, by name, of so many rows.
+        scalars
+            What Polars reads besides, of one value for all rows; to the loop they are constants.
         """
         fusion = self.fusion
         if not fusion.computed and not fusion.left:
             return self._run(columns, rows)
-        frame = _frame(columns)
+        frame = _frame({**columns, **scalars}, rows)
         found = {one.name: one for one in frame.select(*fusion.computed, *fusion.left)}
         found |= {one.name: one for one in self._run({**columns, **found}, rows)}
         return [spread_out(found[name], rows) for name in self._names]
@@ -355,12 +387,12 @@ class Loop:
                 found = plan.direct.compute(columns, rows, None if has_own else runtime.pool)
                 if found is not None:
                     return found[0]
-        frame = _frame(columns)
+        frame = _frame(columns, rows)
         if few:
             return list(run_in_query(request, frame, self._plan).series)
         return list(run_steps(request, ColumnScope(frame), frame, self._plan).series)
 
 
-def _frame(columns: Mapping[str, pl.Series]) -> pl.DataFrame:
-    """Return columns as a frame, whatever they are called themselves."""
-    return named([one.alias(name) for name, one in columns.items()])
+def _frame(columns: Mapping[str, pl.Series], rows: int) -> pl.DataFrame:
+    """Return columns as a frame of so many rows, whatever they are called themselves."""
+    return named([spread_out(one, rows).alias(name) for name, one in columns.items()])

@@ -15,14 +15,16 @@ from dataflare_vec.definition.binding import bind
 from dataflare_vec.definition.plugin import Form, Parameter, Plugin, PluginInfo
 from dataflare_vec.definition.trees.cost import in_parts, is_small, may_pay, pays
 from dataflare_vec.definition.trees.evaluate import function_of, zero_of
+from dataflare_vec.definition.trees.kinds import kind_of
 from dataflare_vec.definition.trees.nodes import LEAVES, may_fail, plant
 from dataflare_vec.definition.trees.reading import UNKNOWN, Reading, Unreadable
 from dataflare_vec.definition.trees.rules import RULES
 from dataflare_vec.definition.trees.typed import Typing
+from dataflare_vec.definition.trees.whole import is_scalar
 from dataflare_vec.engine.planning.steps import BoundStep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.trees.nodes import Node, Planted, Source, Tree
@@ -65,10 +67,19 @@ class Fusing:
         By name; each sees rows one by one.
     always
         Whether to compile whatever can be, and not only what pays.
+    given
+        What Polars computes of all rows, by the names of the columns that the expressions read.
     """
 
-    def __init__(self, expressions: Mapping[str, pl.Expr], *, always: bool = False) -> None:
+    def __init__(
+        self,
+        expressions: Mapping[str, pl.Expr],
+        *,
+        always: bool = False,
+        given: Mapping[str, pl.Expr] = MappingProxyType({}),
+    ) -> None:
         self.expressions = dict(expressions)
+        self.given = dict(given)
         self.always = always
         self._reading = Reading()
         self._reads: dict[str, Read] = {}
@@ -84,11 +95,26 @@ class Fusing:
         return self.always or may_pay(self._reads.values())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(Fusing, always=self.always), (self.expressions,)
+        return partial(Fusing, always=self.always, given=self.given), (self.expressions,)
 
-    def over(self, schema: Mapping[str, Any]) -> Fusion:
-        """Return how they are computed over columns of some dtypes."""
-        typing = Typing(self._reading, schema, list(self._reads.values()))
+    def of_some(self, names: Collection[str]) -> Fusing:
+        """Return some of them, by their names."""
+        expressions = {name: one for name, one in self.expressions.items() if name in names}
+        return Fusing(expressions, always=self.always, given=self.given)
+
+    def over(self, schema: Mapping[str, Any], scalars: Mapping[str, Any] | None = None) -> Fusion:
+        """Return how they are computed over columns of some dtypes.
+
+        Parameters
+        ----------
+        schema
+            The columns. Those of `given` may be missing.
+        scalars
+            The values of those that have one for all rows, as far as loops compute with them; any will do if
+            they aren't known yet.
+        """
+        schema, scalars = self._completed(schema, scalars)
+        typing = Typing(self._reading, schema, list(self._reads.values()), scalars)
         nodes = {name: typing.result(read) for name, read in self._reads.items()}
         there = {name: node for name, node in nodes.items() if node is not None and _is_compiled(node)}
         why = {name: _reason(nodes.get(name)) for name in self.expressions if name not in there}
@@ -114,9 +140,23 @@ class Fusing:
         before = tuple(self._reading.expressions[text].alias(name) for text, name in computed.items())
         return Fusion(tuple(steps), tuple(there), tuple(there.values()), before, left, why)
 
+    def _completed(
+        self, schema: Mapping[str, Any], scalars: Mapping[str, Any] | None
+    ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """Return the same with the columns of `given`, and with values."""
+        missing = [one.alias(name) for name, one in self.given.items() if name not in schema]
+        if missing:
+            schema = {**schema, **pl.DataFrame(schema=schema).select(missing).schema}
+        if scalars is None:
+            dtypes = {name: schema[name] for name in self.given if is_scalar(name)}
+            scalars = {name: zero_of(dtype) for name, dtype in dtypes.items() if kind_of(dtype) is not None}
+        return schema, scalars
+
     def shown(self, source: Source) -> str:
         """Return what a loop reads, as Polars writes it."""
-        return source.name if source.name is not None else str(self._reading.expressions[source.text])
+        if source.name is None:
+            return str(self._reading.expressions[source.text])
+        return str(self.given.get(source.name, source.name))
 
     def why(self, source: Source) -> str:
         """Return why Polars computes what a loop reads."""

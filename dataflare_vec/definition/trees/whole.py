@@ -1,0 +1,147 @@
+"""Parts of expressions that need all rows, such as a mean: Polars computes them, and loops read them.
+
+What is left sees rows one by one, over columns that stand for these parts. Of a part with one value for all
+rows it takes the first: to Polars that is one value, too, with which it computes in ways of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from dataflare_vec._util.names import internal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_SCALAR, _COLUMN = "all rows' ", "other rows' "
+_DIGITS = 16
+
+
+class Split(NamedTuple):
+    """An expression in two.
+
+    Attributes
+    ----------
+    rows : pl.Expr
+        What sees rows one by one.
+    given : dict
+        By the names of the columns that it reads instead what Polars computes.
+    """
+
+    rows: pl.Expr
+    given: dict[str, pl.Expr]
+
+
+def is_scalar(name: str) -> bool:
+    """Whether a column stands for one value for all rows."""
+    return name.startswith(_SCALAR) and name == internal(name[:-1])
+
+
+def split(expression: pl.Expr, sees_rows: Callable[[pl.Expr], bool]) -> Split | None:
+    """Return an expression without its parts that need all rows, and these; None if that isn't to be had.
+
+    Parameters
+    ----------
+    expression
+        One that doesn't see rows one by one.
+    sees_rows
+        Says whether one does.
+    """
+    try:
+        parts = list(_parts(expression, sees_rows))
+        found = {_text(part): part for part in parts if part is not None}
+        if not found or any(part is None for part in parts):
+            return None
+        tree = _tree(expression)
+        given, replacements = {}, {}
+        for text, part in found.items():
+            name = _name(text, is_one=part.meta.is_scalar())
+            given[name] = part
+            column = {"Column": name}
+            replacements[text] = {"Agg": {"First": column}} if is_scalar(name) else column
+        wanted = _replaced(tree, replacements)
+        # Polars reads some floats of 16 digits and more as their neighbours, and can't read infinity.
+        rows = pl.Expr.deserialize(json.dumps(wanted).encode(), format="json")
+        is_same = json.loads(rows.meta.serialize(format="json")) == wanted
+    except (pl.exceptions.PolarsError, RecursionError):
+        return None
+    return Split(rows, given) if is_same and expression.meta.output_name() not in given else None
+
+
+def _tree(part: pl.Expr) -> Any:
+    return json.loads(part.meta.serialize(format="json"))
+
+
+def _text(part: pl.Expr) -> str:
+    return json.dumps(_tree(part), sort_keys=True)
+
+
+def _name(text: str, *, is_one: bool) -> str:
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    return internal((_SCALAR if is_one else _COLUMN) + digest)
+
+
+def _parts(expression: pl.Expr, sees_rows: Callable[[pl.Expr], bool]) -> Iterator[pl.Expr | None]:
+    """Yield the outermost parts that need all rows; None for one that no column can stand for."""
+    meta = expression.meta
+    if not (meta.is_row_separable() and meta.is_length_preserving()):
+        yield None
+        return
+    exponent = _exponent(_tree(expression))
+    for part in meta.pop():
+        if part.meta.is_literal() or sees_rows(part):
+            continue
+        elif exponent is not None and _tree(part) == exponent:
+            yield None  # one for all rows Polars computes with in one way on frames, and another in streams
+        elif part.meta.is_scalar() and _has_own_dtype(_tree(part)):
+            yield part
+        elif part.meta.is_row_separable():
+            yield from _parts(part, sees_rows)
+        else:
+            is_column = part.meta.is_length_preserving() and not part.meta.is_scalar()
+            yield part if is_column and _has_own_dtype(_tree(part)) else None
+
+
+def _exponent(tree: Any) -> Any:
+    (content,) = tree.values()
+    is_power = isinstance(content, dict) and content.get("function") == {"Pow": "Generic"}
+    return content["input"][1] if is_power else None
+
+
+def _has_own_dtype(tree: Any) -> bool:
+    """Whether a value has a dtype whatever it meets, as what is made of literals alone hasn't."""
+    if tree == "Len":
+        return True
+    if not isinstance(tree, dict) or len(tree) != 1:
+        return False
+    ((kind, content),) = tree.items()
+    if kind in ("Column", "Alias", "Cast"):
+        return kind != "Alias" or _has_own_dtype(content[0])
+    if kind == "BinaryExpr":
+        return any(_has_own_dtype(content[side]) for side in ("left", "right"))
+    if kind == "Ternary":
+        return all(_has_own_dtype(content[side]) for side in ("truthy", "falsy"))
+    if kind == "Function":
+        return _has_own_dtype(content["input"][0])
+    if kind == "Agg":
+        ((name, content),) = content.items()
+        inner = content[0] if isinstance(content, list) else content.get("input", content)
+        return name != "Implode" and _has_own_dtype(inner)
+    inner = next((content[key] for key in ("function", "input", "expr") if key in content), None)
+    return _has_own_dtype(inner)
+
+
+def _replaced(tree: Any, replacements: dict[str, Any]) -> Any:
+    if isinstance(tree, list):
+        return [_replaced(one, replacements) for one in tree]
+    if tree == "Len" or isinstance(tree, dict):
+        found = replacements.get(json.dumps(tree, sort_keys=True))
+        if found is not None:
+            return found
+    if not isinstance(tree, dict):
+        return tree
+    return {key: _replaced(one, replacements) for key, one in tree.items()}
