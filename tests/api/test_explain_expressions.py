@@ -36,7 +36,8 @@ def test_what_polars_computes_before():
     assert len(one.by_polars) == 1
     assert "`StringExpr.LenChars` isn't compiled" in one.by_polars[0]
     (other,) = explain((letters.log() * pieces.fill_null(0).sum()).sqrt(), always=True).expressions
-    assert not other.is_fused
+    assert other.is_fused
+    assert "sum()" in "".join(other.tree)
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,13 @@ def test_parts_that_need_all_rows(df, drawn):
     expressions = [one.alias(f"e{i}") for i, one in enumerate(drawn) if polars_can(df, one)]
     fused = fused_columns(expressions, dfv.default_manager().runtime, always=True, fewest_rows=0)
     ours, theirs = df.with_columns(fused), df.with_columns(expressions)
+    # What an expression has twice Polars computes once, and then may give it another dtype.
+    once = (
+        df.lazy().with_columns(expressions).collect(optimizations=pl.QueryOptFlags(comm_subexpr_elim=False))
+    )
     for one in expressions:
         name = one.meta.output_name()
-        assert same(ours[name], theirs[name]), one
+        assert same(ours[name], theirs[name]) or same(ours[name], once[name]), str(one)
 
 
 @given(frames(rows, **COLUMNS), st.lists(trees, min_size=8, max_size=8))

@@ -54,7 +54,7 @@ def split(expression: pl.Expr, sees_rows: Callable[[pl.Expr], bool]) -> Split | 
     try:
         parts = list(_parts(expression, sees_rows))
         found = {_text(part): part for part in parts if part is not None}
-        if not found or any(part is None for part in parts):
+        if any(part is None for part in parts):
             return None
         tree = _tree(expression)
         given, replacements = {}, {}
@@ -93,7 +93,7 @@ def _parts(expression: pl.Expr, sees_rows: Callable[[pl.Expr], bool]) -> Iterato
         return
     exponent = _exponent(_tree(expression))
     for part in meta.pop():
-        if part.meta.is_literal() or sees_rows(part):
+        if sees_rows(part) or _is_of_literals(part):
             continue
         elif exponent is not None and _tree(part) == exponent:
             yield None  # one for all rows Polars computes with in one way on frames, and another in streams
@@ -104,6 +104,13 @@ def _parts(expression: pl.Expr, sees_rows: Callable[[pl.Expr], bool]) -> Iterato
         else:
             is_column = part.meta.is_length_preserving() and not part.meta.is_scalar()
             yield part if is_column and _has_own_dtype(_tree(part)) else None
+
+
+def _is_of_literals(part: pl.Expr) -> bool:
+    meta = part.meta
+    return meta.is_literal() or (
+        meta.is_row_separable() and not meta.root_names() and all(map(_is_of_literals, meta.pop()))
+    )
 
 
 def _exponent(tree: Any) -> Any:
@@ -122,17 +129,33 @@ def _has_own_dtype(tree: Any) -> bool:
     if kind in ("Column", "Alias", "Cast"):
         return kind != "Alias" or _has_own_dtype(content[0])
     if kind == "BinaryExpr":
-        return any(_has_own_dtype(content[side]) for side in ("left", "right"))
+        sides = [content["left"], content["right"]]
+        is_truth = content["op"] in _TRUTHS
+        return is_truth or (any(map(_has_own_dtype, sides)) and all(map(_keeps_dtype, sides)))
     if kind == "Ternary":
         return all(_has_own_dtype(content[side]) for side in ("truthy", "falsy"))
     if kind == "Function":
-        return _has_own_dtype(content["input"][0])
+        first, *others = content["input"]
+        return _has_own_dtype(first) and all(map(_keeps_dtype, others))
     if kind == "Agg":
         ((name, content),) = content.items()
         inner = content[0] if isinstance(content, list) else content.get("input", content)
         return name != "Implode" and _has_own_dtype(inner)
     inner = next((content[key] for key in ("function", "input", "expr") if key in content), None)
     return _has_own_dtype(inner)
+
+
+#: Integers that any dtype of numbers holds.
+_HELD = range(128)
+_TRUTHS = frozenset({"Eq", "NotEq", "Lt", "LtEq", "Gt", "GtEq", "EqValidity", "NotEqValidity"})
+
+
+def _keeps_dtype(tree: Any) -> bool:
+    """Whether Polars knows the dtype of what meets a value: that of a literal without room it learns late."""
+    if isinstance(tree, dict) and tree.keys() == {"Literal"}:
+        dynamic = tree["Literal"].get("Dyn", {})
+        return "Int" not in dynamic or dynamic["Int"] in _HELD
+    return _has_own_dtype(tree)
 
 
 def _replaced(tree: Any, replacements: dict[str, Any]) -> Any:
