@@ -76,6 +76,11 @@ _OF_TWO: list[Callable[[pl.Expr, pl.Expr], pl.Expr]] = [
     lambda a, b: pl.min_horizontal(a, b),
     lambda a, b: pl.max_horizontal(a, b),
     lambda a, b: pl.sum_horizontal(a, b),
+    lambda a, b: pl.sum_horizontal(a, b, a, b, ignore_nulls=False),
+    lambda a, b: pl.sum_horizontal(a, b, pl.col("float64"), a * b),
+    lambda a, b: pl.sum_horizontal(a, b, pl.col("float32")),
+    lambda a, b: pl.mean_horizontal(a, b),
+    lambda a, b: pl.mean_horizontal(a, b, pl.col("float64_2")),
     lambda a, b: a.clip(b, None),
     lambda a, b: a.clip(None, b),
 ]

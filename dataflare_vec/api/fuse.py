@@ -86,10 +86,11 @@ def fuse(
     Compiled are arithmetic, comparisons and logic, ``when``, casts between numbers, ``is_null``, ``is_nan``,
     ``is_between``, ``is_in`` of some literals, ``fill_null``, ``fill_nan``, ``coalesce``, ``clip``, ``abs``,
     ``sign``, rounding, roots, powers, exponential and trigonometric functions, and ``min_horizontal`` and its
-    like where the order of numbers doesn't show, of numbers and Booleans; differences and sums of instants
-    and durations, their parts, ``dt.truncate`` and ``dt.offset_by`` of fixed lengths. What is made
-    of text, Polars computes before, and so what needs all rows, as ``x.mean()`` in ``x - x.mean()``, a shift
-    or a window. Below a sum and the like such an expression is Polars' as a whole.
+    like where the order of numbers doesn't show (sums and means of up to four floats), of numbers and
+    Booleans; differences and sums of instants and durations, their parts, ``dt.truncate`` and
+    ``dt.offset_by`` of fixed lengths. What is made of text, Polars computes before, and so what needs all
+    rows, as ``x.mean()`` in ``x - x.mean()``, a shift or a window. Below a sum and the like such an
+    expression is Polars' as a whole.
 
     A frame of fewer than some thousand rows is Polars' as a whole, unless it has been compiled for another.
 

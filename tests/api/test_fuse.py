@@ -236,6 +236,19 @@ def test_what_is_compiled_of_literals(df):
     assert all(same(ours[name], theirs[name]) for name in ways)
 
 
+@pytest.mark.parametrize("ignore", [True, False])
+def test_sums_and_means_of_several(df, ignore):
+    """Of more than four floats the order in which Polars adds depends on its threads."""
+    of = [gross, tax, cost, gross * cost, tax / 7]
+    ways = {f"sum {n}": pl.sum_horizontal(*of[:n], ignore_nulls=ignore) for n in (2, 3, 4, 5)}
+    ways |= {f"mean {n}": pl.mean_horizontal(*of[:n], ignore_nulls=ignore) for n in (2, 3, 4)}
+    ways["whole"] = pl.mean_horizontal(pieces, pl.col("key"), pieces * 2, pieces - 3, pieces + 1)
+    fusion = Fusing(ways, always=True).over(df.schema)
+    assert set(fusion.fused) == {*ways} - {"sum 5"}
+    ours, theirs = df.select(fused(**ways)), df.select(**ways)
+    assert all(same(ours[name], theirs[name]) for name in ways if name != "sum 5")
+
+
 def test_names_like_patterns(df):
     named = {"^n.*$": (gross + 1) * tax - 3, "net": net * 2 / cost}
     assert_frame_equal(df.select(fused(**named)), df.select(**named), check_exact=True)

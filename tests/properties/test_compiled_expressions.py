@@ -21,6 +21,7 @@ from testing.trees import COLUMNS, of_all_rows, same, trees
 # Of one row columns are constants to Polars: it divides by them in another way.
 rows = st.integers(2, 130)
 
+EACH = pl.QueryOptFlags(comm_subexpr_elim=False)
 POLARS_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 
@@ -56,11 +57,13 @@ def test_results_are_those_of_polars(df, drawn):
 def test_parts_that_need_all_rows(df, drawn):
     expressions = [one.alias(f"e{i}") for i, one in enumerate(drawn) if polars_can(df, one)]
     fused = fused_columns(expressions, dfv.default_manager().runtime, always=True, fewest_rows=0)
-    ours, theirs = df.with_columns(fused), df.with_columns(expressions)
-    # What an expression has twice Polars computes once, and then may give it another dtype.
-    once = (
-        df.lazy().with_columns(expressions).collect(optimizations=pl.QueryOptFlags(comm_subexpr_elim=False))
-    )
+    try:
+        theirs = df.with_columns(expressions)
+        # What an expression has twice Polars computes once, and then may give it another dtype.
+        once = df.lazy().with_columns(expressions).collect(optimizations=EACH)
+    except POLARS_ERRORS:
+        assume(False)
+    ours = df.with_columns(fused)
     for one in expressions:
         name = one.meta.output_name()
         assert same(ours[name], theirs[name]) or same(ours[name], once[name]), str(one)

@@ -6,7 +6,6 @@ returns a node that computes the same bits, with each conversion written out; No
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -47,7 +46,8 @@ def all_as(parts: Sequence[Node], dtype: Any) -> list[Node | None]:
     return [as_dtype(one, dtype) for one in parts]
 
 
-def _numbers(parts: Sequence[Node]) -> bool:
+def are_numbers(parts: Sequence[Node]) -> bool:
+    """Whether all values are numbers, or none."""
     return all(is_dynamic(one) or is_number(one.dtype) or _is_null(one) for one in parts)
 
 
@@ -60,7 +60,7 @@ _ARITHMETIC = {"Plus": "add", "Minus": "sub", "Multiply": "mul"}
 
 @rule(*_ARITHMETIC)
 def _arithmetic(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
-    if not _numbers(parts) or not is_number(dtype):
+    if not are_numbers(parts) or not is_number(dtype):
         return _moments(read, dtype, parts)
     return made(_ARITHMETIC[read.operation], dtype, all_as(parts, dtype))
 
@@ -94,7 +94,7 @@ def _unit(dtype: Any) -> str | None:
 
 @rule("TrueDivide")
 def _true_divide(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
-    if not _numbers(parts) or kind_of(dtype) is None or not kind_of(dtype).is_float:  # type: ignore[union-attr]
+    if not are_numbers(parts) or kind_of(dtype) is None or not kind_of(dtype).is_float:  # type: ignore[union-attr]
         return None
     left, right = parts
     for one, other in ((left, right), (right, left)):
@@ -106,7 +106,7 @@ def _true_divide(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
 @rule("FloorDivide", "Modulus")
 def _floor_divide(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     kind = kind_of(dtype)
-    if kind is None or not _numbers(parts) or not is_number(dtype):
+    if kind is None or not are_numbers(parts) or not is_number(dtype):
         return None
     name = "floor_div" if read.operation == "FloorDivide" else "mod"
     return made(f"int_{name}" if kind.is_integer else name, dtype, all_as(parts, dtype))
@@ -183,7 +183,7 @@ def _logic(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     kind = kind_of(dtype)
     if kind == BOOL and all(not is_dynamic(one) and one.dtype == pl.Boolean for one in parts):
         return made(name, dtype, parts)
-    if kind is not None and kind.is_integer and is_number(dtype) and _numbers(parts):
+    if kind is not None and kind.is_integer and is_number(dtype) and are_numbers(parts):
         if all(is_dynamic(one) or one.dtype == dtype for one in parts):
             return made(f"bit_{name}", dtype, all_as(parts, dtype))
     return None
@@ -409,40 +409,6 @@ def _pow(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
     if is_dynamic(exponent) or exponent.dtype == dtype:
         return made("function", dtype, [base, as_dtype(exponent, dtype)], "pow")
     return None
-
-
-@rule("MinHorizontal", "MaxHorizontal")
-def _least(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
-    name = "min_horizontal" if read.operation == "MinHorizontal" else "max_horizontal"
-    kind = kind_of(dtype)
-    if kind is None or not is_number(dtype) or not _numbers(parts) or not parts:
-        return None
-    if kind.is_float and sum(map(_may_be_zero, parts)) > 1:
-        return None  # which of two zeros it is depends on how Polars was compiled
-    return made(name, dtype, all_as(parts, dtype))
-
-
-def _may_be_zero(node: Node) -> bool:
-    """Whether a value is one of a row, or a constant that is 0 or none."""
-    is_one = node.operation in ("dynamic", "constant")
-    return not is_one or not node.options[0] or math.isnan(node.options[0])
-
-
-@rule("SumHorizontal")
-def _sum_horizontal(read: Read, dtype: Any, parts: list[Node]) -> Node | None:
-    kind = kind_of(dtype)
-    if kind is None or not is_number(dtype) or not _numbers(parts) or len(parts) < 2:
-        return None
-    if kind.is_float and (len(parts) > 2 or any(is_dynamic(one) or one.is_constant for one in parts)):
-        return None  # the order depends on Polars' threads; and a constant of 0 isn't added
-    if not all(is_dynamic(one) or one.dtype == dtype for one in parts):
-        return None
-    if not dict(read.options)["ignore_nulls"]:
-        found: Node | None = as_dtype(parts[0], dtype)
-        for part in parts[1:]:
-            found = made("add", dtype, [found, as_dtype(part, dtype)])
-        return found
-    return made("sum_horizontal", dtype, all_as(parts, dtype))
 
 
 #: What takes Polars several passes' time.

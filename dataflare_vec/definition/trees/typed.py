@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.definition.trees import moment_rules as moment_rules  # registers them
+from dataflare_vec.definition.trees import (  # registers them
+    horizontal_rules as horizontal_rules,
+)
+from dataflare_vec.definition.trees import (
+    moment_rules as moment_rules,
+)
 from dataflare_vec.definition.trees.kinds import kind_of
 from dataflare_vec.definition.trees.nodes import Node, Source
 from dataflare_vec.definition.trees.reading import SCALAR, UNKNOWN, parts_of

@@ -162,6 +162,19 @@ def _power(emit: Emitter, node: Node) -> Maybe:
     return Maybe(found, valid)
 
 
+@operation("mean_horizontal")
+def _mean_horizontal(emit: Emitter, node: Node) -> Maybe:
+    """Divide a sum, the first argument, by how many of the others are there."""
+    builder = emit.builder
+    total, *others = map(emit, node.arguments)
+    wide = ir.IntType(32)
+    count: ir.Value = wide(0)
+    for one in others:
+        count = builder.add(count, builder.zext(one.valid, wide))
+    valid = emit.both(total.valid, emit.either(*(one.valid for one in others)))
+    return Maybe(builder.fdiv(total.value, builder.uitofp(count, total.value.type)), valid)
+
+
 @operation("sum_horizontal")
 def _sum_horizontal(emit: Emitter, node: Node) -> Maybe:
     """Add what is there."""
