@@ -14,8 +14,11 @@ from mkdocs.structure.files import File, Files
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
+#: Pages that answer questions: the search shows them before those that explain or list.
+FIRST = {"files.md", "production.md", "python.md", "recipes.md", "start.md", "troubleshooting.md"}
 
 
 @event_priority(100)  # before notebooks are looked for
@@ -50,8 +53,12 @@ def mistakes() -> str:
     return "\n".join(lines)
 
 
-def on_page_markdown(markdown: str, **_: object) -> str:
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Have links to notebooks lead to their pages, and drop those to files that the site hasn't."""
+    if page.file.src_uri == "changelog.md":
+        page.meta["search"] = {"exclude": True}  # whatever one looks for is in it
+    elif page.file.src_uri in FIRST:
+        page.meta["search"] = {"boost": 2}
     if "<!-- mistakes -->" in markdown:
         markdown = markdown.replace("<!-- mistakes -->", mistakes())
     markdown = markdown.replace("(../asv_benchmarks/figures.svg)", "(figures.svg)")
