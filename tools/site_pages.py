@@ -67,3 +67,22 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     )  # as GitHub wants them
     markdown = re.sub(r"\]\(\.\./(notebooks/[\w.]+)\)", r"](\1)", markdown)
     return re.sub(r"\[([^\]]+)\]\(\.\./[^)]*\)", r"\1", markdown)
+
+
+def on_page_content(html: str, page: Page, **_: object) -> str:
+    """Have links of notebooks lead to pages, and each heading of theirs an anchor of its own."""
+    if not page.file.src_uri.endswith(".ipynb"):
+        return html
+    page.meta["search"] = {"boost": 0.5}  # a tour; sections of other pages answer first
+    html = re.sub(r'<a class="anchor-link"[^>]*>¶</a>', "", html)
+    html = re.sub(r'href="(\d\d_\w+)\.ipynb', r'href="../\1/', html)
+    html = re.sub(r'href="\.\./docs/([\w-]+)\.md', r'href="../../\1/', html)
+    html = re.sub(r'<a href="\.\./examples/[^"]*">(.*?)</a>', r"\1", html)
+    seen: dict[str, int] = {}
+
+    def own(heading: re.Match[str]) -> str:
+        name = heading[2]
+        seen[name] = seen.get(name, -1) + 1
+        return f'{heading[1]}{name}_{seen[name]}"' if seen[name] else heading[0]
+
+    return re.sub(r'(<h[1-6] id=")([^"]+)"', own, html)
