@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
+import math
+import operator
+from functools import partial, reduce
+from operator import itemgetter, methodcaller
 
 import polars as pl
 import pytest
@@ -72,7 +75,47 @@ def pieces(s, n):
     return s.split(","), s.split()
 
 
+def keyed(a, b, x):
+    pair = [a, b]
+    nearest = min(pair, key=abs), max(a, b, 3, key=abs), max(pair, key=math.isqrt) if b > 0 < a else 0
+    return *nearest, min([x, 1.5], key=math.fabs), max([(a, 1), (b, 0)], key=second)[0]
+
+
+def mapped(a, b, x):
+    whole = sum(map(int, [x, 2.5])) if abs(x) < 1e9 else 0
+    return whole, max(map(abs, [a, 3])), sum(map(operator.neg, [b])), sum(map(pow, [a], [2]))
+
+
+def by_name(a, b, x):
+    some = operator.neg(a), operator.lt(a, x), operator.eq(a, b), operator.truth(b), operator.abs(b)
+    ratio = operator.floordiv(a, b) if b else 0
+    return *some, ratio, operator.contains([a, 2], b)
+
+
+def folded(a, b, x):
+    pair = [a, b, 6]
+    least, joined = reduce(min, pair), reduce(lambda t, v: t * 31 + v % 7, pair, 1)
+    return least, joined, reduce(operator.add, [x, 1.5]), reduce(math.gcd, pair, 0)
+
+
+def apply_to(function, value):
+    return function(value)
+
+
+def passed(a, b, x):
+    return apply_to(abs, a), apply_to(operator.neg, b), apply_to(math.floor, x), apply_to(AMOUNTS[0], b)
+
+
+def keyed_texts(s, n):
+    words = s.split(",")
+    both = sorted(words, key=len)[0], max(words, key=methodcaller("strip"))
+    return *both, "|".join(map(str, [n, 2])), "|".join(sorted(words, key=str.lower)), sum(map(len, words))
+
+
+second, AMOUNTS = itemgetter(1), (abs, operator.neg)
 texts = st.text("a,b1 é", max_size=8)
+integers = st.integers(-(2**63), 2**63 - 1) | st.integers(-9, 9) | st.just(-(2**63))
+reals = st.floats() | st.integers(-9, 9).map(float)
 slow = settings(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -81,11 +124,24 @@ slow = settings(
 )
 
 
-@pytest.mark.parametrize("kernel", [starred, matched, partials, methods, pieces])
+@pytest.mark.parametrize("kernel", [starred, matched, partials, methods, pieces, keyed_texts])
 @slow
 @given(frame=frames(s=(texts, pl.String), n=(st.integers(-1, 4), pl.Int64)))
 def test_what_is_handed_on(kernel, frame):
     check(plugin(kernel), frame)
+
+
+@pytest.mark.parametrize("kernel", [keyed, mapped, by_name, folded, passed])
+@slow
+@given(frame=frames(a=(integers, pl.Int64), b=(integers, pl.Int64), x=(reals, pl.Float64)))
+def test_functions_that_others_call(kernel, frame):
+    """What `math` and the built-in functions refuse, or doesn't fit, is so when they are handed on."""
+
+    def beyond(a, b, x):
+        values = (a, b, abs(a), abs(b), a + b, a * a) if kernel is not keyed else (abs(a), abs(b))
+        return any(not -(2**63) <= value < 2**63 for value in values)
+
+    check(plugin(kernel), frame, may_fail=beyond)
 
 
 def test_a_partial_function_that_changes_is_seen(monkeypatch):

@@ -124,7 +124,11 @@ def test_functions_of_integers(name, frame):
 def test_functions_of_numbers(name, frame):
     if name == "clipped":  # above 53 bits NumPy's functions of a float and an integer are of floats
         frame = frame.filter(pl.all_horizontal(pl.col("a", "b").abs() < 2**53))
-    check(MIXED[name], frame)
+
+    def outside(a, b, x):
+        return name == "least" and not fits(abs(a), abs(b))
+
+    check(MIXED[name], frame, may_fail=outside)
 
 
 @pytest.mark.parametrize("name", TEXTS)

@@ -88,6 +88,7 @@ _WORDS = (
     (r"UniTuple\((.+?) x (\d+)\)", r"tuple of \2 \1"),
     (r"(?:Named|Hetero)?Tuple\(", "tuple of ("),
     (r"Function\(<(?:class|built-in function) '?(\w+)'?>\)", r"\1"),
+    (r"type\(CPUDispatcher\(<function ([\w.<>]+) at 0x\w+>\)\)", r"\1"),
     (r"Module\(<module '([\w.]+)'[^>]*>\)", r"module \1"),
     (r"array\((\w+), (\d)d, \w+\)", r"array of \1"),
     (r"readonly (?=array)", ""),

@@ -14,7 +14,7 @@ from numba.core import ir, ir_utils
 
 from dataflare_vec.compiler.jit.lowering.instances import drop_unread
 from dataflare_vec.compiler.jit.lowering.standard.unpacking import whole
-from dataflare_vec.compiler.jit.passes.lookups import drop_unused, outer_value
+from dataflare_vec.compiler.jit.passes.lookups import drop_unused, outer_value, replace_value
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
@@ -42,7 +42,7 @@ def name_functions(func_ir: FunctionIR) -> bool:
         for statement in block.body:
             value: Any = getattr(statement, "value", None)
             if isinstance(statement, ir.Assign) and _unbound(func_ir, value) is not None:
-                _replace(func_ir, statement, ir.Global(value.attr, _calling(value.attr), value.loc))
+                replace_value(func_ir, statement, ir.Global(value.attr, _calling(value.attr), value.loc))
                 drop_unused(func_ir, {value.value.name})
                 changed = True
     return changed
@@ -110,7 +110,7 @@ def _bind_method(
     owner, *arguments = call.args
     unread.add(call.func.name)
     bound = _assigned(func_ir, block, before, ir.Expr.getattr(owner, named.attr, call.loc))
-    _replace(func_ir, statement, ir.Expr.call(bound, tuple(arguments), call.kws, call.loc))
+    replace_value(func_ir, statement, ir.Expr.call(bound, tuple(arguments), call.kws, call.loc))
 
 
 @cache
@@ -149,7 +149,7 @@ def _call_partial(
     unread.add(call.func.name)
     named.update(call.kws)
     arguments = (*first, *call.args)
-    _replace(
+    replace_value(
         func_ir, statement, ir.Expr.call(function, arguments, tuple(named.items()), call.loc, call.vararg)
     )
 
@@ -166,9 +166,3 @@ def _assigned(func_ir: FunctionIR, block: Any, before: list[Any], value: Any) ->
     func_ir._definitions[made.name].append(value)
     before.append(ir.Assign(value, made, value.loc))
     return made
-
-
-def _replace(func_ir: FunctionIR, statement: Any, value: Any) -> None:
-    old, statement.value = statement.value, value
-    definitions = func_ir._definitions[statement.target.name]
-    definitions[:] = [value if item is old else item for item in definitions]

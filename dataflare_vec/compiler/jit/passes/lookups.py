@@ -34,9 +34,7 @@ def read_attributes(func_ir: FunctionIR) -> bool:
                         found.append((statement, result))
     for statement, result in found:
         old = statement.value
-        statement.value = ir.Global(old.attr, result, old.loc)
-        definitions = func_ir._definitions[statement.target.name]
-        definitions[:] = [statement.value if item is old else item for item in definitions]
+        replace_value(func_ir, statement, ir.Global(old.attr, result, old.loc))
         drop_unused(func_ir, {old.value.name})
     return bool(found)
 
@@ -76,6 +74,13 @@ def _becomes_table(result: Any) -> bool:
 def _is_ours(owner: Any, result: Any) -> bool:
     """Whether Numba doesn't know the value: it does numbers of modules and enumerations."""
     return constant(result) is not result or not isinstance(owner, ModuleType | Enum | EnumMeta)
+
+
+def replace_value(func_ir: FunctionIR, statement: Any, value: Any) -> None:
+    """Let a variable be assigned another value, where it is looked up too."""
+    old, statement.value = statement.value, value
+    definitions = func_ir._definitions[statement.target.name]
+    definitions[:] = [value if item is old else item for item in definitions]
 
 
 def drop_unused(func_ir: FunctionIR, names: set[str]) -> None:

@@ -28,6 +28,7 @@ from dataflare_vec.compiler.jit.passes.definite_assignment import CheckDefiniteA
 from dataflare_vec.compiler.jit.passes.empty_dicts import hint_at_items
 from dataflare_vec.compiler.jit.passes.exact_integers import compute_exactly
 from dataflare_vec.compiler.jit.passes.generators import inline_generators
+from dataflare_vec.compiler.jit.passes.handed_functions import hand_on, replace_reduce
 from dataflare_vec.compiler.jit.passes.handed_on import name_functions, return_lists
 from dataflare_vec.compiler.jit.passes.handlers import interpret
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
@@ -78,7 +79,8 @@ class _InlineGenerators(_Pass):
     _name = "dfv_inline_generators"
 
     def run_pass(self, state: Any) -> bool:
-        return inline_generators(state.func_ir)
+        changed = replace_reduce(state.func_ir)
+        return inline_generators(state.func_ir) or changed
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -97,9 +99,10 @@ class _Replace(_Pass):
         changed |= look_in_loops(func_ir)
         changed |= make_zones(func_ir, outer_value)
         changed |= compile_patterns(func_ir)
+        changed |= name_functions(func_ir)
+        changed |= hand_on(func_ir)
         changed |= compute_wide(func_ir, state.args)
         changed |= return_lists(func_ir)
-        changed |= name_functions(func_ir)
         changed |= hint_at_items(func_ir)
         changed |= read_attributes(func_ir)
         changed |= fill_templates(func_ir)

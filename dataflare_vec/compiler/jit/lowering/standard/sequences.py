@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from typing import Any
 
@@ -139,6 +140,34 @@ def _sum(iterable, start=0):
         return found
 
     return total
+
+
+def fold(function, sequence, *initial):
+    """Return what `functools.reduce` does; stands for it in kernels, for Numba's is of arrays."""
+    return functools.reduce(function, sequence, *initial)
+
+
+@operation(fold)
+def _fold(function, sequence, initial=None):
+    if not isinstance(sequence, types.IterableType | types.UniTuple):
+        return None
+
+    def of_first(function, sequence, initial=None):
+        kept = list(sequence)
+        if len(kept) == 0:
+            raise TypeError("reduce() of empty iterable with no initial value")
+        found = kept[0]
+        for i in range(1, len(kept)):
+            found = function(found, kept[i])
+        return found
+
+    def of_initial(function, sequence, initial=None):
+        found = initial
+        for item in sequence:  # compiled as it stands
+            found = function(found, item)
+        return found
+
+    return of_first if isinstance(initial, types.Omitted) or initial is None else of_initial
 
 
 @overload_method(types.BaseTuple, "count", jit_options=OPTIONS)
