@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Whether bytecode says where handlers begin.
 _KNOWN = PYVERSION >= (3, 11)
+#: Instructions that no exception can come of. From Python 3.13 on a function is made by several, in one block.
+_RAISE_NOTHING = {*byteflow._NO_RAISE_OPS, "MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"}
 
 
 # -- from bytecode ----------------------------------------------------------------------------------------
@@ -72,7 +74,7 @@ class _Flow(byteflow.Flow):  # type: ignore[misc]
 
     def _run_handle_exception(self, runner: Any, state: Any) -> bool:
         if state.in_with() or (
-            state.has_active_try() and state.get_inst().opname not in byteflow._NO_RAISE_OPS
+            state.has_active_try() and state.get_inst().opname not in _RAISE_NOTHING
         ):
             return bool(super()._run_handle_exception(runner, state))
         state.advance_pc()
@@ -104,6 +106,12 @@ class _Tracer(UnpackingTracer):
             self._adjust_except_stack(state)
         else:
             state.terminate()
+
+
+    def op_SET_FUNCTION_ATTRIBUTE(self, state: Any, inst: Any) -> None:
+        attribute = state._stack[-2]
+        super().op_SET_FUNCTION_ATTRIBUTE(state, inst)
+        state._used_regs.add(attribute)  # else it isn't known here where it comes from another block
 
 
 class _Interpreter(UnpackingInterpreter):

@@ -51,10 +51,10 @@ class ShownInterpreter(interpreter.Interpreter):  # type: ignore[misc]
         self,
         inst: Any,
         value: str,
-        spec: str | None = None,
-        names: Sequence[str] = (),
         res: str = "",
         strvar: str = "",
+        spec: str | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         """Call what shows it."""
         if not names:
