@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: Whether bytecode says where handlers begin.
 _KNOWN = PYVERSION >= (3, 11)
-#: Instructions that no exception can come of. From Python 3.13 on a function is made by several, in one block.
+#: Instructions that no exception comes of; from Python 3.13 on several make a function, in one block.
 _RAISE_NOTHING = {*byteflow._NO_RAISE_OPS, "MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"}
 
 
@@ -73,9 +73,7 @@ class _Flow(byteflow.Flow):  # type: ignore[misc]
     """A block ends where a `try` does."""
 
     def _run_handle_exception(self, runner: Any, state: Any) -> bool:
-        if state.in_with() or (
-            state.has_active_try() and state.get_inst().opname not in _RAISE_NOTHING
-        ):
+        if state.in_with() or (state.has_active_try() and state.get_inst().opname not in _RAISE_NOTHING):
             return bool(super()._run_handle_exception(runner, state))
         state.advance_pc()
         if state._blockstack[-1:] == list(_tries(self._bytecode, state._pc)[-1:]):
@@ -106,7 +104,6 @@ class _Tracer(UnpackingTracer):
             self._adjust_except_stack(state)
         else:
             state.terminate()
-
 
     def op_SET_FUNCTION_ATTRIBUTE(self, state: Any, inst: Any) -> None:
         attribute = state._stack[-2]
