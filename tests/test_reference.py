@@ -92,3 +92,12 @@ def test_a_function_says_what_it_takes_gives_and_raises(name):
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_class_says_what_it_holds(name):
     assert sections(name) & {"Attributes", "Parameters"}
+
+
+@pytest.mark.parametrize(
+    "name", sorted(one.name for one in dfv.plugins() if one.info.author == "dataflare_vec")
+)
+def test_a_ready_made_kernel_has_parameters_and_an_example(name):
+    plugin = next(one for one in dfv.plugins() if one.name == name)
+    text = inspect.cleandoc(getattr(plugin.function, "py_func", plugin.function).__doc__)
+    assert {"Parameters", "Returns", "Examples"} <= set(re.findall(r"^([A-Z]\w+)\n-+$", text, re.MULTILINE))

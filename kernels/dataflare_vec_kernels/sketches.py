@@ -167,6 +167,14 @@ def skewness(state, x):
     -----
     Source: P. Pébay, Formulas for Robust, One-Pass Parallel Computation of Covariances and Arbitrary-Order
     Statistical Moments, Sandia report SAND2008-6212.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"x": [1.0, 1.0, 1.0, 5.0]})
+    >>> round(frame.pipe(dfv.apply, "skewness").item(), 4)
+    1.1547
     """
     return _with(state, x)
 
@@ -194,6 +202,14 @@ def kurtosis(state, x):
     Notes
     -----
     Source: P. Pébay, Sandia report SAND2008-6212, as for `skewness`.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0]})
+    >>> round(frame.pipe(dfv.apply, "kurtosis").item(), 2)
+    -1.36
     """
     return _with(state, x)
 
@@ -251,6 +267,14 @@ def approx_distinct(state, key: int):
     -----
     Source: P. Flajolet and others, "HyperLogLog", AofA 2007; 64-bit hashes instead of corrections for large
     counts, as S. Heule and others, EDBT 2013.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"key": [1, 2, 2, 3, 1]})
+    >>> round(frame.pipe(dfv.apply, "approx_distinct").item())
+    3
     """
     mixed = _mixed(key)
     index = mixed >> (64 - _INDEX_BITS)
@@ -344,6 +368,14 @@ def approx_quantile(state, x, q=0.5):
     -----
     Source: C. Masson, J. E. Rim, H. K. Lee, "DDSketch", VLDB 12 (2019), with linear interpolation in place of
     the logarithm: the leading bits of a float are the number of its bucket.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"x": [float(x) for x in range(101)]})
+    >>> abs(frame.pipe(dfv.apply, "approx_quantile", q=0.9).item() / 90 - 1) < 0.02
+    True
     """
     return _count(state, x, 1, q)
 
@@ -368,6 +400,14 @@ def weighted_median(state, x, weight):
     ------
     ValueError
         If a weight is negative or NaN: the row fails.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"x": [1.0, 5.0, 9.0], "weight": [1.0, 1.0, 5.0]})
+    >>> abs(frame.pipe(dfv.apply, "weighted_median").item() / 9 - 1) < 0.02
+    True
     """
     if not weight >= 0.0:
         raise ValueError("negative weight" if weight < 0.0 else "a weight is NaN")
@@ -436,6 +476,15 @@ def reservoir(state, x, size=10, seed=0):
     Source: C. T. Fan, M. E. Muller, I. Rezucha, "Development of Sampling Plans by Using Sequential (Item by
     Item) Selection Techniques and Digital Computers", Journal of the American Statistical Association 57
     (1962).
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"x": [float(x) for x in range(1000)]})
+    >>> sample = frame.pipe(dfv.apply, "reservoir", size=3).item()
+    >>> len(sample), sample.is_in(frame["x"].implode()).all()
+    (3, True)
     """
     if size < 1 or size > PLACES:
         raise ValueError("the sample must have 1 to 64 values")

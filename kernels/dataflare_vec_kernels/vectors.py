@@ -223,6 +223,16 @@ def nearest(state, key: int, a, b, k=10):
     Notes
     -----
     Vectors of zeros are similar to nothing, and passed over.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> schema = {"key": pl.Int64, "a": pl.Array(pl.Float64, 2)}
+    >>> frame = pl.DataFrame({"key": [7, 8, 9], "a": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]}, schema=schema)
+    >>> query = pl.lit([1.0, 0.1], pl.Array(pl.Float64, 2))
+    >>> frame.pipe(dfv.apply, "nearest", b=query, k=2)["keys"].to_list()
+    [[7, 9]]
     """
     if k < 1 or k > PLACES:
         raise ValueError("k must be 1 to 64")

@@ -95,6 +95,14 @@ def rsi(state, price, period=14):
     Notes
     -----
     Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978), section VI.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> prices = pl.DataFrame({"price": [10.0, 11.0, 12.0, 11.0]})
+    >>> prices.pipe(dfv.apply, "rsi", period=2)["rsi"].to_list()
+    [None, None, 100.0, 50.0]
     """
     last, gain, loss, seen = state
     if seen < 0:
@@ -139,6 +147,14 @@ def macd(state, price, fast=12, slow=26, smooth=9):
     The same as differences of Polars' ``ewm_mean(span=…, adjust=False)``.
 
     Source: G. Appel, The Moving Average Convergence-Divergence Trading Method (1985).
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> prices = pl.DataFrame({"price": [10.0, 10.0, 12.0]})
+    >>> prices.pipe(dfv.apply, "macd", fast=1, slow=3, smooth=1)["macd"].to_list()
+    [0.0, 0.0, 1.0]
     """
     quick, slowly, signal, started = state
     if not started:
@@ -172,6 +188,14 @@ def atr(state, high, low, close, period=14):
     row, high - low.
 
     Source: J. W. Wilder, New Concepts in Technical Trading Systems (1978), section III.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> bars = pl.DataFrame({"high": [5.0, 6.0, 8.0], "low": [4.0, 5.0, 5.0], "close": [4.5, 5.5, 7.0]})
+    >>> bars.pipe(dfv.apply, "atr", period=2)["atr"].to_list()
+    [None, 1.25, 2.125]
     """
     last, average, seen = state
     span = high - low

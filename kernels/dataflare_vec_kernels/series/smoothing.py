@@ -148,6 +148,14 @@ def rolling_median(state, x, window=5):
     ``rolling_median(window, min_samples=1)`` for numbers.
 
     Source: J. W. Tukey, Exploratory Data Analysis (1977), chapter 7.
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"x": [1.0, 9.0, 2.0, 3.0]})
+    >>> frame.pipe(dfv.apply, "rolling_median", window=3)["rolling_median"].to_list()
+    [1.0, 5.0, 2.0, 3.0]
     """
     if x != x:
         return state, math.nan
@@ -209,6 +217,14 @@ def hampel(state, x, window=7, limit=3.0):
 
     Source: F. R. Hampel, "The Influence Curve and its Role in Robust Estimation", Journal of the American
     Statistical Association 69 (1974).
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"x": [1.0, 1.1, 0.9, 50.0, 1.0]})
+    >>> frame.pipe(dfv.apply, "hampel", keep=False).rows()[2:]
+    [(0.9, False), (1.05, True), (1.0, False)]
     """
     if x != x:
         return state, Hampel(math.nan, False)
@@ -262,6 +278,14 @@ def holt_winters(state, x, period=12, alpha=0.3, beta=0.1, gamma=0.1):
     -----
     Source: P. R. Winters, "Forecasting Sales by Exponentially Weighted Moving Averages", Management Science 6
     (1960).
+
+    Examples
+    --------
+    >>> import dataflare_vec as dfv
+    >>> import polars as pl
+    >>> frame = pl.DataFrame({"x": [1.0, 3.0, 1.0, 3.0, 1.0]})
+    >>> frame.pipe(dfv.apply, "holt_winters", period=2)["expected"].to_list()
+    [nan, nan, 1.0, 3.0, 1.0]
     """
     if period < 1 or period > LONGEST_WINDOW:
         raise ValueError("the period must be 1 to 64")
