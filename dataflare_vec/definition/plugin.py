@@ -264,7 +264,13 @@ class Plugin:
         return self
 
     def compile(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Compile a row kernel for given dtypes; see `dataflare_vec.compile_ahead`."""
+        """Compile a row kernel for given dtypes; see `dataflare_vec.compile_ahead`.
+
+        Parameters
+        ----------
+        schema
+            From column to dtype.
+        """
         return hooks.compile_ahead(self, schema)
 
     def __repr__(self) -> str:

@@ -153,6 +153,11 @@ class PluginManager:
     def unregister(self, name: str) -> None:
         """Forget a plugin registered with this manager, with its metrics.
 
+        Parameters
+        ----------
+        name
+            Of the plugin.
+
         Raises
         ------
         PluginNotFoundError
@@ -167,11 +172,27 @@ class PluginManager:
             self.runtime.metrics.forget(name)
 
     def get_plugin_info(self, name: str) -> PluginInfo:
-        """Return the metadata of a plugin."""
+        """Return the metadata of a plugin.
+
+        Parameters
+        ----------
+        name
+            Of the plugin.
+
+        Raises
+        ------
+        PluginNotFoundError
+            If there is no such plugin.
+        """
         return self.registry.get(name).info
 
     def get_state(self, name: str) -> PluginState:
         """Return the state of a plugin: see `PluginState`.
+
+        Parameters
+        ----------
+        name
+            Of the plugin.
 
         Raises
         ------
@@ -181,11 +202,33 @@ class PluginManager:
         return self._states.get(self.registry.get(name).name)
 
     def disable(self, name: str) -> None:
-        """Disable a plugin under this manager; runs in progress go on."""
+        """Disable a plugin under this manager; runs in progress go on.
+
+        Parameters
+        ----------
+        name
+            Of the plugin.
+
+        Raises
+        ------
+        PluginNotFoundError
+            If there is no such plugin.
+        """
         self._states.disable(self.registry.get(name).name, disabled=True)
 
     def enable(self, name: str) -> None:
-        """Enable a disabled plugin again."""
+        """Enable a disabled plugin again.
+
+        Parameters
+        ----------
+        name
+            Of the plugin.
+
+        Raises
+        ------
+        PluginNotFoundError
+            If there is no such plugin.
+        """
         self._states.disable(self.registry.get(name).name, disabled=False)
 
     # -- runs -----------------------------------------------------------------------------------------------
@@ -278,7 +321,13 @@ class PluginManager:
     # -- what is known --------------------------------------------------------------------------------------
 
     def get_metrics(self, name: str) -> PluginMetrics | None:
-        """Return the metrics of a plugin; None if it hasn't run, or if metrics are off."""
+        """Return the metrics of a plugin; None if it hasn't run, or if metrics are off.
+
+        Parameters
+        ----------
+        name
+            Of the plugin.
+        """
         return None if self.runtime.metrics is None else self.runtime.metrics.get(name)
 
     def get_memory_pool_stats(self) -> PoolStats:
