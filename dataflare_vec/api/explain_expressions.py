@@ -168,7 +168,11 @@ def _explained(
             yield ExpressionExplanation(name, False, why.get(name, ""))
             continue
         columns = dict.fromkeys(one.options[0] for one in walk(nodes[name]) if one.operation == "column")
-        before = tuple(f"{fusing.shown(one)}: {fusing.why(one)}" for one in columns if one.name is None)
+        before = tuple(
+            f"{fusing.shown(one)}: {fusing.why(one)}"
+            for one in columns
+            if one.name is None or one.name in fusing.given
+        )
         tree = tuple(_tree(fusing, nodes[name], 0))
         yield ExpressionExplanation(name, True, "", tree, before, aggregation)
 

@@ -34,6 +34,7 @@ def test_what_polars_computes_before():
     (one,) = explain((letters * pieces + 1).sqrt(), always=True).expressions
     assert one.is_fused
     assert len(one.by_polars) == 1
+    assert "len_chars" in one.by_polars[0]
     assert "`StringExpr.LenChars` isn't compiled" in one.by_polars[0]
     (other,) = explain((letters.log() * pieces.fill_null(0).sum()).sqrt(), always=True).expressions
     assert other.is_fused

@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
-from dataflare_vec.engine.execution.fused_expressions import Loop
+from dataflare_vec.engine.execution.fused_expressions import Compute, Loop, groups
 from dataflare_vec.engine.planning.fusion import Fusing
 from testing.sales import FOUR, cost, gross, net, pieces, sales, tax
 from testing.trees import same
@@ -247,6 +247,30 @@ def test_sums_and_means_of_several(df, ignore):
     assert set(fusion.fused) == {*ways} - {"sum 5"}
     ours, theirs = df.select(fused(**ways)), df.select(**ways)
     assert all(same(ours[name], theirs[name]) for name in ways if name != "sum 5")
+
+
+def test_text_is_a_column_of_its_own(df):
+    """Polars computes it before, and the loop may run without Python."""
+    text = pl.col("text")
+    fields = pl.struct(p=gross, q=text).alias("s")
+    p, q = (pl.col("s").struct.field(name) for name in "pq")
+    ways = {
+        "lengths": text.str.len_bytes() * pieces + 3 - text.str.len_chars(),
+        "comparison": (text == "bb") & (gross > 50) | (pieces > 3),
+        "other": pl.when(text != "a").then(gross * 2).otherwise(tax - 1),
+        "ends": (text.str.starts_with("b") | text.str.ends_with("c")) & ~text.str.contains("b", literal=True),
+        "among": text.is_in(["a", "ccc"]) & (gross > 20),
+        "fields": pl.when(q == "a").then(p * 2 + tax).otherwise(p / 3),
+    }
+    of_fields = df.with_columns(fields)
+    assert_frame_equal(of_fields.select(fused(**ways)), of_fields.select(**ways), check_exact=True)
+    streamed = of_fields.lazy().select(fused(**ways)).collect(engine="streaming")
+    assert_frame_equal(streamed, of_fields.select(**ways), check_exact=True)
+    for name, way in ways.items():
+        (group,) = groups([way.alias(name)], always=True)
+        compute = Compute(group.fusing, dfv.default_manager().runtime, 0)
+        sources = [compute.given.get(one, pl.col(one)).alias(one) for one in compute.names]
+        assert compute.one_loop(of_fields.head(0).select(sources).dtypes) is not None, name
 
 
 def test_names_like_patterns(df):

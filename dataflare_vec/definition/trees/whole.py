@@ -1,4 +1,4 @@
-"""Parts of expressions that need all rows, such as a mean: Polars computes them, and loops read them.
+"""Parts of expressions that Polars computes before, for loops to read: of all rows, and of text.
 
 What is left sees rows one by one, over columns that stand for these parts. Of a part with one value for all
 rows it takes the first: to Polars that is one value, too, with which it computes in ways of its own.
@@ -42,12 +42,12 @@ def is_scalar(name: str) -> bool:
 
 
 def split(expression: pl.Expr, sees_rows: Callable[[pl.Expr], bool]) -> Split | None:
-    """Return an expression without its parts that need all rows, and these; None if that isn't to be had.
+    """Return an expression without such parts, and these; None if that isn't to be had.
 
     Parameters
     ----------
     expression
-        One that doesn't see rows one by one.
+        The expression.
     sees_rows
         Says whether one does.
     """
@@ -86,15 +86,20 @@ def _name(text: str, *, is_one: bool) -> str:
 
 
 def _parts(expression: pl.Expr, sees_rows: Callable[[pl.Expr], bool]) -> Iterator[pl.Expr | None]:
-    """Yield the outermost parts that need all rows; None for one that no column can stand for."""
+    """Yield the outermost parts that Polars computes; None for one that no column can stand for."""
     meta = expression.meta
     if not (meta.is_row_separable() and meta.is_length_preserving()):
         yield None
         return
     exponent = _exponent(_tree(expression))
     for part in meta.pop():
-        if sees_rows(part) or _is_of_literals(part):
+        if _is_of_literals(part):
             continue
+        elif sees_rows(part):
+            if is_of_text(part) and _has_own_dtype(_tree(part)):
+                yield part
+            elif mentions_text(part):
+                yield from _parts(part, sees_rows)
         elif exponent is not None and _tree(part) == exponent:
             yield None  # one for all rows Polars computes with in one way on frames, and another in streams
         elif part.meta.is_scalar() and _has_own_dtype(_tree(part)):
@@ -104,6 +109,39 @@ def _parts(expression: pl.Expr, sees_rows: Callable[[pl.Expr], bool]) -> Iterato
         else:
             is_column = part.meta.is_length_preserving() and not part.meta.is_scalar()
             yield part if is_column and _has_own_dtype(_tree(part)) else None
+
+
+def mentions_text(expression: pl.Expr) -> bool:
+    """Whether there may be something in an expression that is made of text, or a field of a struct."""
+    text = expression.meta.serialize(format="json")
+    return any(name in text for name in _TEXTS)
+
+
+def is_of_text(expression: pl.Expr) -> bool:
+    """Whether an expression is that itself."""
+    tree = _tree(expression)
+    while tree.keys() == {"Alias"}:
+        tree = tree["Alias"][0]
+    ((kind, content),) = tree.items()
+    if kind == "BinaryExpr":
+        is_compared = content["op"] in _TRUTHS
+        return is_compared and any(_is_string(content[side]) for side in ("left", "right"))
+    function = content["function"] if kind == "Function" else None
+    if not isinstance(function, dict):
+        return False
+    boolean = function.get("Boolean")
+    if isinstance(boolean, dict) and "IsIn" in boolean:
+        among = [part for part in expression.meta.undo_aliases().meta.pop() if part.meta.is_literal()]
+        return any(pl.select(one).dtypes == [pl.List(pl.String)] for one in among)
+    return bool(function.keys() & {"StringExpr", "StructExpr"})
+
+
+_TEXTS = ('"StringExpr"', '"StructExpr"', '"String"', '"IsIn"')
+
+
+def _is_string(tree: Any) -> bool:
+    scalar = tree["Literal"].get("Scalar") if isinstance(tree, dict) and "Literal" in tree else None
+    return isinstance(scalar, dict) and "String" in scalar
 
 
 def _is_of_literals(part: pl.Expr) -> bool:

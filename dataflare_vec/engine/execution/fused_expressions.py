@@ -16,7 +16,7 @@ from dataflare_vec.definition.plugin import mentions, root_names
 from dataflare_vec.definition.trees.aggregations import aggregated
 from dataflare_vec.definition.trees.kinds import kind_of
 from dataflare_vec.definition.trees.nodes import may_fail
-from dataflare_vec.definition.trees.whole import is_scalar, split
+from dataflare_vec.definition.trees.whole import is_of_text, is_scalar, mentions_text, split
 from dataflare_vec.engine.execution.execute import run_steps
 from dataflare_vec.engine.execution.fast_path import OWN_ROWS
 from dataflare_vec.engine.execution.in_query import run_in_query
@@ -179,15 +179,17 @@ def _part_of(expression: pl.Expr) -> Part:
         return Part(expression, None, expression)
     aggregation, rows = aggregated(expression)
     names = root_names(rows)
-    if names and is_row_separable(rows):
-        return Part(expression, aggregation, rows, meta.output_name())
-    # Not below an aggregation: that is by group, mostly, and Polars would call a function for each of these.
-    if not names or aggregation.name or mentions(rows, "Series"):
-        return Part(expression, None, expression)
+    sees_rows = bool(names) and is_row_separable(rows)
+    name = meta.output_name(raise_if_undetermined=False) or ""
+    plain = Part(expression, aggregation if sees_rows else None, rows, name)
+    # Not below an aggregation what needs all rows: that is by group, mostly, and Polars calls for each.
+    may_split = (mentions_text(rows) and not is_of_text(rows)) if sees_rows else not aggregation.name
+    if not names or not may_split or mentions(rows, "Series"):
+        return plain
     found = split(rows, is_row_separable)
     if found is None:
-        return Part(expression, None, expression)
-    return Part(expression, aggregation, found.rows, meta.output_name(), found.given)
+        return plain
+    return plain._replace(aggregation=aggregation, rows=found.rows, given=found.given)
 
 
 class Calls(Protocol):

@@ -160,7 +160,8 @@ class Fusing:
 
     def why(self, source: Source) -> str:
         """Return why Polars computes what a loop reads."""
-        operation = self._reading.reads[source.text].operation
+        given = self.given.get(source.name or "")
+        operation = (self._reading.reads[source.text] if given is None else Reading()(given)).operation
         if operation == UNKNOWN:
             return "not known to loops"
         return f"`{operation}` " + (
