@@ -94,6 +94,7 @@ def test_a_pickled_query_is_computed(df):
         gross * pl.when(pieces.max() > 3).then(1).otherwise(2),
         gross ** pieces.max(),
         gross + pl.lit(3).max(),
+        gross.first() + (pl.lit(3) + 300) * pieces,
         gross.is_in(cost.implode()) & (tax > tax.mean()),
         gross.filter(tax > 3) - cost.mean(),
     ],

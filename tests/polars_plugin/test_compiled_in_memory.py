@@ -145,10 +145,24 @@ def test_what_may_fail_is_called_by_python(df):
 
 
 def test_what_polars_computes_is_called_by_python(df):
+    hashed = net.hash() % 7
+    query = df.lazy().select(fused(x=net * 2 + hashed, y=net))
+    assert not is_native(query)
+    assert_frame_equal(query.collect(), df.select(x=net * 2 + hashed, y=net))
+
+
+def test_text_is_a_column_of_its_own(df):
     words = pl.col("key").cast(pl.String).str.replace_all("1", "one").str.len_chars()
     query = df.lazy().select(fused(x=net * 2 + words, y=net))
+    assert is_native(query)
+    assert_frame_equal(query.collect(), df.select(x=net * 2 + words, y=net), check_exact=True)
+
+
+def test_what_needs_all_rows_is_called_by_python(df):
+    centred = {"x": net * 2 - gross.max().over("key"), "y": net - cost.max()}
+    query = df.lazy().select(fused(**centred))
     assert not is_native(query)
-    assert_frame_equal(query.collect(), df.select(x=net * 2 + words, y=net))
+    assert_frame_equal(query.collect(), df.select(**centred), check_exact=True)
 
 
 def test_other_dtypes_than_at_first(df):

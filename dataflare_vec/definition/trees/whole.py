@@ -54,9 +54,9 @@ def split(expression: pl.Expr, sees_rows: Callable[[pl.Expr], bool]) -> Split | 
     try:
         parts = list(_parts(expression, sees_rows))
         found = {_text(part): part for part in parts if part is not None}
-        if any(part is None for part in parts):
-            return None
         tree = _tree(expression)
+        if any(part is None for part in parts) or _combines_literals(tree):
+            return None
         given, replacements = {}, {}
         for text, part in found.items():
             name = _name(text, is_one=part.meta.is_scalar())
@@ -181,6 +181,21 @@ def _has_own_dtype(tree: Any) -> bool:
         return name != "Implode" and _has_own_dtype(inner)
     inner = next((content[key] for key in ("function", "input", "expr") if key in content), None)
     return _has_own_dtype(inner)
+
+
+def _combines_literals(tree: Any) -> bool:
+    """Whether an operation is on literals without a dtype alone: what Polars makes of it depends on all."""
+    if isinstance(tree, list):
+        return any(map(_combines_literals, tree))
+    if not isinstance(tree, dict):
+        return False
+    binary = tree.get("BinaryExpr")
+    own = isinstance(binary, dict) and _is_dynamic(binary["left"]) and _is_dynamic(binary["right"])
+    return own or any(map(_combines_literals, tree.values()))
+
+
+def _is_dynamic(tree: Any) -> bool:
+    return isinstance(tree, dict) and "Dyn" in tree.get("Literal", ())
 
 
 #: Integers that any dtype of numbers holds.

@@ -210,7 +210,8 @@ def _fused(compute: Compute, calls: Callable[[Compute], Calls | None]) -> Callab
     sources = [compute.given[name] if name in compute.given else exactly(name) for name in compute.names]
     typed = _Typed(compute.expressions, compute.names)
     dtype = pl.dtype_of(pl.map_batches(sources, typed, None, is_elementwise=True))
-    native = None if compute.scalars else calls(compute)  # whose constants are fixed
+    # Constants are fixed there; and over what needs all rows Polars would compute both ways.
+    native = calls(compute) if all(map(is_row_separable, compute.given.values())) else None
     by_python = pl.map_batches(sources, native or compute, dtype, is_elementwise=True)
     if native is None:
         return by_python.struct.field
