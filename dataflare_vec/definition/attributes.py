@@ -41,7 +41,7 @@ def attribute(owner: Any, name: str) -> Any:
         if name in vars(owner):
             return vars(owner)[name]
     elif isinstance(owner, Enum):
-        if name == "name" or (name == "value" and _has_plain_value(type(owner))):
+        if name == "name" or (name == "value" and has_plain_value(type(owner))):
             return getattr(owner, name)
     elif isinstance(owner, re.Pattern):
         if name in ("pattern", "flags", "groups"):
@@ -59,7 +59,7 @@ def attribute(owner: Any, name: str) -> Any:
     raise NotReadable(msg)
 
 
-def _has_plain_value(kind: EnumMeta) -> bool:
+def has_plain_value(kind: EnumMeta) -> bool:
     """Whether the members' `value` is what they were given, and not a property of the author's."""
     return getattr_static(kind, "value") is getattr_static(Enum, "value")
 

@@ -34,6 +34,7 @@ from dataflare_vec.compiler.jit.passes.handlers import interpret
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
 from dataflare_vec.compiler.jit.passes.lookups import outer_value, read_attributes
+from dataflare_vec.compiler.jit.passes.made_by_class import make_by_class
 from dataflare_vec.compiler.jit.passes.named_zones import make_zones
 from dataflare_vec.compiler.jit.passes.notes import NOTES
 from dataflare_vec.compiler.jit.passes.optional import compare_none
@@ -103,6 +104,7 @@ class _Replace(_Pass):
         changed |= hand_on(func_ir)
         changed |= compute_wide(func_ir, state.args)
         changed |= return_lists(func_ir)
+        changed |= make_by_class(func_ir)
         changed |= hint_at_items(func_ir)
         changed |= read_attributes(func_ir)
         changed |= fill_templates(func_ir)

@@ -27,13 +27,13 @@ def _empty(name):
 def _median(data):
     if not _are_numbers(data):
         return None
-    message = _empty("median")
+    message, error = _empty("median"), statistics.StatisticsError
 
     def median(data):
         ordered = sorted(data)
         count = len(ordered)
         if count == 0:
-            raise ValueError(message)
+            raise error(message)
         middle = count // 2
         if count % 2 == 1:
             return ordered[middle] * 1.0
@@ -43,7 +43,7 @@ def _median(data):
 
 
 def _of_middle(function, is_high):
-    message = _empty("median")
+    message, error = _empty("median"), statistics.StatisticsError
 
     @operation(function)
     def of_middle(data):
@@ -53,7 +53,7 @@ def _of_middle(function, is_high):
         def median(data):
             ordered = sorted(data)
             if len(ordered) == 0:
-                raise ValueError(message)
+                raise error(message)
             return ordered[len(ordered) // 2 if is_high else (len(ordered) - 1) // 2]
 
         return median
