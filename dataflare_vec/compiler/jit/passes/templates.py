@@ -69,6 +69,7 @@ class _Filling:
         self.loc = statement.loc
         self.before: list[Any] = []
         self.unread: set[str] = set()
+        self.numbering: set[bool] = set()  # whether places have no number
 
     def fill(self) -> bool:
         """Whether it was a template, and is filled."""
@@ -106,30 +107,55 @@ class _Filling:
     def _braces(self, template: str, given: Any, named: dict[str, Any]) -> list[Any]:
         """Return the parts of a template of `format`: texts, and variables that hold some."""
         parts: list[Any] = []
-        following = 0
+        following = iter(range(len(template)))
         for text, name, spec, conversion in self._fields(template):
             if text:
                 parts.append(text)
             if name is None:
                 continue
-            if "{" in spec:
-                msg = f"a format within a format, as {spec!r} in {template!r}, is known at run time"
-                raise TypingError(NOT_FILLED + msg, loc=self.loc)
-            first, path = formatter_field_name_split(name)
-            if first == "":
-                first, following = following, following + 1
-            try:
-                value = given[first] if isinstance(first, int) else named[first]
-            except (IndexError, KeyError):
-                msg = f"{template!r} has a place for {first!r}, and no value is given for it"
-                raise TypingError(NOT_FILLED + msg, loc=self.loc) from None
-            for is_attribute, key in path:
-                made = ir.Expr.getattr(value, key, self.loc) if is_attribute else self._item(value, key)
-                value = self._assigned(made)
+            value = self._value(template, name, given, named, following)
             if conversion:
                 value = self._called(_SHOWN[conversion], value)
+            if "{" in spec:
+                inner = self._nested(template, spec, given, named, following)
+                parts.append(self._called(format, value, inner))
+                continue
             parts.append(self._called(format, value, spec) if spec else self._called(str, value))
         return parts
+
+    def _nested(self, template: str, spec: str, given: Any, named: dict[str, Any], following: Any) -> Any:
+        """Return a variable that holds a format within which values stand."""
+        inner: list[Any] = []
+        for text, name, own, conversion in self._fields(spec):
+            if text:
+                inner.append(text)
+            if name is None:
+                continue
+            if own or conversion:
+                msg = f"{spec!r} in {template!r} has a format within a format that has one, too"
+                raise TypingError(NOT_FILLED + msg, loc=self.loc)
+            inner.append(self._called(str, self._value(template, name, given, named, following)))
+        return self._assigned(self._joined(inner))
+
+    def _value(self, template: str, name: str, given: Any, named: dict[str, Any], following: Any) -> Any:
+        """Return the variable that a place of a template of `format` names."""
+        first, path = formatter_field_name_split(name)
+        if not isinstance(first, str) or first == "":
+            self.numbering.add(first == "")
+        if len(self.numbering) > 1:
+            msg = f"{template!r} numbers some of its places, and leaves others to be numbered"
+            raise TypingError(NOT_FILLED + msg, loc=self.loc)
+        if first == "":
+            first = next(following)
+        try:
+            value = given[first] if isinstance(first, int) else named[first]
+        except (IndexError, KeyError):
+            msg = f"{template!r} has a place for {first!r}, and no value is given for it"
+            raise TypingError(NOT_FILLED + msg, loc=self.loc) from None
+        for is_attribute, key in path:
+            made = ir.Expr.getattr(value, key, self.loc) if is_attribute else self._item(value, key)
+            value = self._assigned(made)
+        return value
 
     def _fields(self, template: str) -> list[Any]:
         try:
@@ -213,18 +239,23 @@ class _Filling:
         index = self._assigned(ir.Const(key, self.loc))
         return ir.Expr.static_getitem(value, key, index, self.loc)
 
-    def _called(self, function: Any, value: Any, *constants: str) -> Any:
+    def _called(self, function: Any, value: Any, *others: Any) -> Any:
         named = self._assigned(ir.Global(function.__name__, function, self.loc))
-        given = [self._assigned(ir.Const(one, self.loc)) for one in constants]
+        given = [self._assigned(ir.Const(one, self.loc)) if isinstance(one, str) else one for one in others]
         return self._assigned(ir.Expr.call(named, (value, *given), (), self.loc))
 
     def _join(self, parts: list[Any]) -> None:
         """Let the expression be its parts, one after the other."""
+        joined = self._joined(parts)
+        old, self.statement.value = self.statement.value, joined
+        definitions = self.func_ir._definitions[self.statement.target.name]
+        definitions[:] = [joined if item is old else item for item in definitions]
+
+    def _joined(self, parts: list[Any]) -> Any:
+        """Return parts, one after the other, as one value."""
         texts = [self._assigned(ir.Const(one, self.loc)) if isinstance(one, str) else one for one in parts]
         joined: Any = ir.Const("", self.loc) if not texts else texts[0]
         for one in texts[1:]:
             left = joined if isinstance(joined, ir.Var) else self._assigned(joined)
             joined = ir.Expr.binop(operator.add, left, one, self.loc)
-        old, self.statement.value = self.statement.value, joined
-        definitions = self.func_ir._definitions[self.statement.target.name]
-        definitions[:] = [joined if item is old else item for item in definitions]
+        return joined

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from numba.core import ir, ir_utils
 
+from dataflare_vec.compiler.jit.lowering.instances import drop_unread
+from dataflare_vec.compiler.jit.lowering.strings.nested_formats import PRECISION, WIDTH, nested_format
 from dataflare_vec.compiler.jit.types.strings import BytesConstant, StringConstant, WideConstant
 from dataflare_vec.definition.text_subclasses import is_plain
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Built-in functions that Numba gives its own strings → ours; filled by the files that implement them.
 REPLACED: dict[Any, Any] = {}
+#: What is called for a format within a format; filled likewise.
+NESTED: list[Any] = []
 
 
 def constant(value: Any) -> Any:
@@ -67,6 +71,7 @@ def _wide(value: Any) -> Any:
 def replace_strings(func_ir: FunctionIR) -> bool:
     """Replace strings and what makes them in the IR of one function; whether there were any."""
     changed = False
+    specs: set[str] = set()
     for block in func_ir.blocks.values():
         body = []
         for statement in block.body:
@@ -85,11 +90,15 @@ def replace_strings(func_ir: FunctionIR) -> bool:
                         value.value = new
                         value.use_literal_type = not isinstance(new, tuple)
                         changed = True
+                elif _is_call_of_format(func_ir, value):
+                    body += _nest(func_ir, block, value, specs)
+                    changed = True
                 elif _is_format(func_ir, value):
-                    body += _format_call(func_ir, block, statement)
+                    body += _format_call(func_ir, block, statement, specs)
                     changed = True
             body.append(statement)
         block.body = body
+    drop_unread(func_ir, specs)
     return changed
 
 
@@ -107,7 +116,7 @@ def _is_format(func_ir: FunctionIR, value: Any) -> bool:
     return value.op in ("binop", "inplace_binop") and value.fn in (operator.matmul, operator.imatmul)
 
 
-def _format_call(func_ir: FunctionIR, block: Any, statement: Any) -> list[Any]:
+def _format_call(func_ir: FunctionIR, block: Any, statement: Any, specs: set[str]) -> list[Any]:
     """Turn an operator that stands for a format (see `mark_formats`) into a call; return what goes before."""
     old = statement.value
     before: list[Any] = []
@@ -124,6 +133,37 @@ def _format_call(func_ir: FunctionIR, block: Any, statement: Any) -> list[Any]:
         value = assigned(ir.Expr.call(to_text, (value,), (), old.loc))
     function = assigned(ir.Global("format", REPLACED[format], old.loc))
     statement.value = ir.Expr.call(function, (value, old.rhs), (), old.loc)
+    before += _nest(func_ir, block, statement.value, specs)
     definitions = func_ir._definitions[statement.target.name]
     definitions[:] = [statement.value if item is old else item for item in definitions]
+    return before
+
+
+def _is_call_of_format(func_ir: FunctionIR, value: Any) -> bool:
+    if not isinstance(value, ir.Expr) or value.op != "call" or len(value.args) != 2 or value.kws:
+        return False
+    function = ir_utils.guard(ir_utils.get_definition, func_ir, value.func)
+    return isinstance(function, ir.Global) and function.value in (format, REPLACED[format])
+
+
+def _nest(func_ir: FunctionIR, block: Any, call: Any, specs: set[str]) -> list[Any]:
+    """Have a call of `format` take what its format has of run time, if anything; return what goes before."""
+    found = nested_format(func_ir, call.args[1])
+    if found is None:
+        return []
+    text, numbers = found
+    specs.add(call.args[1].name)
+    before: list[Any] = []
+
+    def assigned(value: Any) -> Any:
+        name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_format"), call.loc)
+        func_ir._definitions[name.name].append(value)
+        before.append(ir.Assign(value, name, call.loc))
+        return name
+
+    spec = ir.Const(StringConstant(text), call.loc)
+    spec.use_literal_type = True
+    call.func = assigned(ir.Global("format", NESTED[0], call.loc))
+    given = [numbers.get(place) or assigned(ir.Const(0, call.loc)) for place in (WIDTH, PRECISION)]
+    call.args = (call.args[0], assigned(spec), *given)
     return before

@@ -12,7 +12,7 @@ from numba.core import ir, ir_utils
 from numba.core.errors import TypingError
 
 from dataflare_vec.compiler.jit.lowering.strings.base import is_string
-from dataflare_vec.compiler.jit.lowering.strings.constants import REPLACED, constant
+from dataflare_vec.compiler.jit.lowering.strings.constants import NESTED, REPLACED, constant
 from dataflare_vec.compiler.jit.types.strings import StringConstant
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def members_in(value: Any) -> list[StringConstant]:
 def shows(func_ir: FunctionIR, typemap: Any) -> set[str]:
     """Return how a function shows strings, once types are inferred."""
     functions = {REPLACED[one]: way for one, way in _SHOWS.items() if one in REPLACED}
+    functions |= dict.fromkeys(NESTED, "str")
     found = set()
     for block in func_ir.blocks.values():
         for call in block.find_exprs("call"):

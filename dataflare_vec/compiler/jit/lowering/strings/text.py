@@ -13,12 +13,14 @@ from dataflare_vec.compiler.jit.lowering.strings.base import (
     at_least,
     at_most,
     helper,
+    inlined_helper,
     is_bytes,
     is_string,
     operation,
 )
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import decode_at, encode_to, offset_of
-from dataflare_vec.compiler.jit.lowering.strings.constants import REPLACED
+from dataflare_vec.compiler.jit.lowering.strings.constants import NESTED, REPLACED
+from dataflare_vec.compiler.jit.lowering.strings.nested_formats import PRECISION, WIDTH
 from dataflare_vec.compiler.jit.lowering.strings.numbers.digits import (
     fixed_text,
     float_text,
@@ -28,7 +30,7 @@ from dataflare_vec.compiler.jit.lowering.strings.numbers.digits import (
     special_text,
 )
 from dataflare_vec.compiler.jit.lowering.strings.numbers.layout import lay_out
-from dataflare_vec.compiler.jit.lowering.strings.numbers.specification import specification
+from dataflare_vec.compiler.jit.lowering.strings.numbers.specification import LARGEST, specification
 from dataflare_vec.compiler.jit.lowering.strings.numbers.write import (
     magnitude,
     write_decimal,
@@ -121,34 +123,94 @@ def _format_of(value, spec=_EMPTY):
         return None
     if isinstance(wanted, types.Type):
         if is_string(wanted):
-            msg = "a kernel's format has to be a constant"
+            msg = "a kernel's format has to be a constant, but for the numbers of width and precision"
             raise TypingError(msg)
         return None
     value = types.unliteral(value)
     if wanted == "":
         return lambda value, spec=_EMPTY: text_of(value)
+    found = _written_at(value, wanted)
+    if found is None:
+        return None
+    made, write = found
+    write, width, precision = inlined_helper(write), made.width, made.precision
+    return lambda value, spec=_EMPTY: write(value, width, precision)
+
+
+def _written_at(value, wanted):
+    """Return a format, and what writes a value so in some width and precision; None if nothing does."""
     if is_string(value):
-        return _format_string(value, specification(wanted, "text"))
+        made = specification(wanted, "text")
+        return made, _string_at(value, made)
     if isinstance(value, types.Integer | types.Boolean | WideIntType):
         made = specification(wanted, "integer")
-        if made.kind not in tuple("eEfFgG%"):
-            return _format_wide(made) if isinstance(value, WideIntType) else _format_integer(made)
-        return _format_float(made)
+        if made.kind in tuple("eEfFgG%"):
+            return made, _float_at(made)
+        return made, _wide_at(made) if isinstance(value, WideIntType) else _integer_at(made)
     if isinstance(value, types.Float):
-        return _format_float(specification(wanted, "float"))
+        made = specification(wanted, "float")
+        return made, _float_at(made)
     return None
+
+
+def format_at(value, spec, width, precision):
+    """Return a value in a format with places for width and precision (see `nested_formats`)."""
+    return format(value, spec.replace(str(WIDTH), str(width)).replace(str(PRECISION), str(precision)))
+
+
+@operation(format_at, prefer_literal=True)
+def _format_at(value, spec, width, precision):
+    wanted = getattr(spec, "value", getattr(spec, "literal_value", spec))
+    if not isinstance(wanted, str):
+        return None
+    for one in (types.unliteral(width), types.unliteral(precision)):
+        if not isinstance(one, types.Integer) or one == types.uint64:
+            msg = f"width and precision of a format are integers, not {one}"
+            raise TypingError(msg)
+    value = types.unliteral(value)
+    found = _written_at(value, wanted)
+    if found is None:
+        return None
+    made, write = found
+    has_width, has_precision = made.width == WIDTH, made.precision == PRECISION
+    if (str(WIDTH) in wanted) != has_width or (str(PRECISION) in wanted) != has_precision:
+        msg = f"kernels don't know the format {wanted!r}, with numbers of run time in these places"
+        raise TypingError(msg)
+    write, own_width, own_precision = helper(write), made.width, made.precision
+    # A width below zero reads as a minus sign before it, where there may be one.
+    before = wanted.partition(str(WIDTH))[0][-1:]
+    may_be_negative = not is_string(value) and before not in ("+", "-", " ", "#", "0")
+    largest = LARGEST
+
+    def written_at(value, spec, width, precision):
+        columns, digits = own_width, own_precision
+        if has_width:
+            columns = np.int64(width)
+            if columns < 0:
+                if not may_be_negative:
+                    raise ValueError("Invalid format specifier")
+                columns = -columns
+        if has_precision:
+            digits = np.int64(precision)
+            if digits < 0:
+                raise ValueError("Format specifier missing precision")
+        if columns > largest or columns < 0 or digits > largest:
+            raise ValueError("Too many decimal digits in format string")
+        return write(value, columns, digits)
+
+    return written_at
 
 
 def _kind_for(fill):
     return ascii_string if fill.isascii() else utf8_string
 
 
-def _format_string(value, made):
-    fill, width, precision = StringConstant(made.fill), made.width, made.precision
+def _string_at(value, made):
+    fill = StringConstant(made.fill)
     kind = value if made.fill.isascii() else utf8_string
     share = {"<": 0, ">": 2, "^": 1}[made.align]
 
-    def format_string(value, spec=_EMPTY):
+    def string_at(value, width, precision):
         text = text_of(value)  # of a constant, too
         nbytes = text._nbytes
         if precision >= 0:
@@ -158,7 +220,7 @@ def _format_string(value, made):
         before = missing * share // 2
         return padded(kind, shown, before, missing - before, fill) if missing else shown
 
-    return format_string
+    return string_at
 
 
 @helper
@@ -177,7 +239,7 @@ def head_of(negative, sign, prefix):
 def _common(made):
     kind = _kind_for(made.fill)
     sign = ord(made.sign) if made.sign in ("+", " ") else 0
-    return kind, sign, StringConstant(made.fill), ord(made.align), made.width
+    return kind, sign, StringConstant(made.fill), ord(made.align)
 
 
 def _integer(made):
@@ -189,11 +251,11 @@ def _integer(made):
     return base, letters, prefix, group, (4 if base != 10 else 3) if made.group else 0
 
 
-def _format_integer(made):
-    kind, sign, fill, align, width = _common(made)
+def _integer_at(made):
+    kind, sign, fill, align = _common(made)
     base, letters, prefix, group, group_size = _integer(made)
 
-    def format_integer(value, spec=_EMPTY):
+    def integer_at(value, width, precision):
         number = np.int64(value)
         room = allocate(64)
         begin = write_digits(room, 64, magnitude(number), base, letters)
@@ -203,14 +265,14 @@ def _format_integer(made):
             kind, head, offset_by(room, begin), 64 - begin, tail, group, group_size, fill, align, width
         )
 
-    return format_integer
+    return integer_at
 
 
-def _format_wide(made):
-    kind, sign, fill, align, width = _common(made)
+def _wide_at(made):
+    kind, sign, fill, align = _common(made)
     base, letters, prefix, group, group_size = _integer(made)
 
-    def format_wide(value, spec=_EMPTY):
+    def wide_at(value, width, precision):
         room = allocate(128)
         begin = write_wide(room, 128, abs(value), base, letters)
         head = head_of(value < 0, sign, prefix)
@@ -219,23 +281,21 @@ def _format_wide(made):
             kind, head, offset_by(room, begin), 128 - begin, tail, group, group_size, fill, align, width
         )
 
-    return format_wide
+    return wide_at
 
 
-def _format_float(made):
-    kind, sign, fill, align, width = _common(made)
+def _float_at(made):
+    kind, sign, fill, align = _common(made)
     form = made.kind.lower()
     body = {"f": _fixed, "%": _percent, "e": _scientific, "g": _general, "": _general_or_shortest}[form]
-    precision = made.precision
-    if form and precision < 0:
-        precision = 6
+    usual = 6 if form else -1
     capital = int(made.kind.isupper())
     group = ord(made.group) if made.group else 0
     group_size = 3 if made.group else 0
     nothing = StringConstant("")
     factor, mark = (100.0, StringConstant("%")) if form == "%" else (1.0, nothing)
 
-    def format_float(value, spec=_EMPTY):
+    def float_at(value, width, precision):
         x = value * 1.0
         negative = float_bits(x) >> np.uint64(63) != 0 and x == x
         x = abs(x) * factor
@@ -243,10 +303,10 @@ def _format_float(made):
         if is_special(x):
             text = special_text(x, 32 - 32 * capital)
             return lay_out(kind, head, text._data, 3, mark, 0, 0, fill, align, width)
-        digits, count, tail = body(x, precision, capital)
+        digits, count, tail = body(x, usual if precision < 0 else precision, capital)
         return lay_out(kind, head, digits, count, tail, group, group_size, fill, align, width)
 
-    return format_float
+    return float_at
 
 
 @helper
@@ -415,11 +475,12 @@ def _in_base(function, kind):
         if not isinstance(number, types.Integer | types.Boolean | WideIntType):
             return None
         made = specification(spec, "integer")
-        shown = helper(_format_wide(made) if isinstance(number, WideIntType) else _format_integer(made))
-        return lambda number: shown(number, spec)
+        shown = helper(_wide_at(made) if isinstance(number, WideIntType) else _integer_at(made))
+        return lambda number: shown(number, 0, -1)
 
 
 REPLACED.update({str: text_of, format: format_of, chr: character_of})
+NESTED.append(format_at)
 for _built_in, _ours, _kind in ((hex, hex_of, "x"), (oct, oct_of, "o"), (bin, bin_of, "b")):
     _in_base(_ours, _kind)
     REPLACED[_built_in] = _ours
