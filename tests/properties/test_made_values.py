@@ -56,7 +56,7 @@ def means(n: int, x: float, b: bytes):
     try:
         return statistics.fmean([x, n, 0.1]), statistics.fmean([v for v in (x, 2.0) if v > n])
     except statistics.StatisticsError:
-        return -1.0, statistics.median([n, 2])
+        return -1.0, statistics.median([n, 2**62 + 3])
 
 
 def in_bytes(n: int, x: float, b: bytes):
@@ -80,7 +80,7 @@ def by_value(n: int, x: float, b: bytes):
 def replaced(n: int, x: float, b: bytes):
     row = Row(b.hex(), n)
     other = row._replace(x=x, n=3)
-    return row._replace(name="é")._replace(n=other.n + n) if n > 2 else other
+    return row._replace(name="é")._replace(n=other.n + n % 7) if n > 2 else other
 
 
 numbers = (

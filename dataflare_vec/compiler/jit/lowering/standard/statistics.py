@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import statistics
 
+import numpy as np
 from numba.core import types
 
-from dataflare_vec.compiler.jit.lowering.strings.base import operation
+from dataflare_vec.compiler.jit.lowering.strings.base import helper, operation
 
 
 def _are_numbers(data):
@@ -23,10 +24,29 @@ def _empty(name):
     return f"no {name} for empty data"
 
 
+@helper
+def _half(a, b):
+    """Return half the sum of two floats."""
+    return (a + b) / 2
+
+
+@helper
+def _half_of_integers(a, b):
+    """Return half the sum of two integers, which may have 65 bits, rounded once."""
+    total = np.int64(a) + np.int64(b)
+    if (a < 0) == (b < 0) and (total < 0) != (a < 0):
+        # Half of it has 62 bits or more: what is lost below only has to break ties.
+        return np.float64(((a >> 1) + (b >> 1) + (a & b & 1)) | ((a ^ b) & 1))
+    return total / 2
+
+
 @operation(statistics.median)
 def _median(data):
     if not _are_numbers(data):
         return None
+    if data.dtype == types.uint64:
+        return None
+    half = _half if isinstance(data.dtype, types.Float) else _half_of_integers
     message, error = _empty("median"), statistics.StatisticsError
 
     def median(data):
@@ -37,7 +57,7 @@ def _median(data):
         middle = count // 2
         if count % 2 == 1:
             return ordered[middle] * 1.0
-        return (ordered[middle - 1] + ordered[middle]) / 2
+        return half(ordered[middle - 1], ordered[middle])
 
     return median
 
