@@ -350,7 +350,7 @@ def percent(x):
 
 
 def template(x):
-    return len("{:{}}".format(x, 9))
+    return len("{}{0}".format(x))  # noqa: F525
 
 
 def string_method(x):
@@ -721,8 +721,8 @@ CASES = [
     (
         "a template",
         template,
-        '"{:{}}".format(x, 9)',
-        "a format within a format",
+        '"{}{0}".format(x)',
+        "numbers some of its places",
         "f-string with constant formats",
     ),
     ("formats with %", percent, 'f"{x} %s" % x', "what `%` formats by", 'as `f"{x:.2f}"`'),
