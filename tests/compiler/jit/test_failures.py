@@ -533,6 +533,10 @@ def calls_endless(x):
     return endless(x)
 
 
+def unknown_table(x):
+    return str(x).translate(str.maketrans("1", str(x)))
+
+
 def operator_of_text(x):
     return -str(x)
 
@@ -553,6 +557,7 @@ CASES = [
     ("a function that escapes", escaping, "", "gives values only", "call it where it is made"),
     ("what a dict can't hold", dict_of_lists, "", "list of (float64) can't be a value", "a list of its own"),
     ("a type that stays open", calls_endless, "", "can't be found", "a path of its own"),
+    ("a table of translate", unknown_table, "str(x).translate", "must be known", "outside"),
     ("no error", raises_number, "raise x", "derive from `Exception`", "raise ValueError"),
     ("wrong arguments of a function", operator_of_text, "", "`-` isn't known in compiled code", "convert"),
     (

@@ -649,6 +649,13 @@ MISTAKES = (
         code=r".* % ",
     ),
     Mistake(
+        "a table of translate",
+        _ANY_CLASS + rf"Unknown attribute '(?P<name>translate)' of type {_STRING}",
+        "which characters `translate` replaces must be known while the kernel is compiled",
+        "make the table outside, `TABLE = str.maketrans(…)`, or of constants",
+        code=_METHOD,
+    ),
+    Mistake(
         "methods of strings",
         _ATTRIBUTE + _STRING,
         "strings have no `{name}` in compiled code",

@@ -44,6 +44,7 @@ from dataflare_vec.compiler.jit.passes.set_order import check_order
 from dataflare_vec.compiler.jit.passes.single_precision import keep_single
 from dataflare_vec.compiler.jit.passes.tables import look_up_in_tables
 from dataflare_vec.compiler.jit.passes.templates import fill_templates
+from dataflare_vec.compiler.jit.passes.translations import translate_by_tables
 from dataflare_vec.compiler.jit.passes.widen_integers import compute_wide
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class _Replace(_Pass):
         changed |= look_in_loops(func_ir)
         changed |= make_zones(func_ir, outer_value)
         changed |= compile_patterns(func_ir)
+        changed |= translate_by_tables(func_ir)
         changed |= name_functions(func_ir)
         changed |= hand_on(func_ir)
         changed |= compute_wide(func_ir, state.args)

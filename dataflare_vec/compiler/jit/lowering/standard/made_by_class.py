@@ -9,6 +9,7 @@ from typing import Any
 
 from numba.core import types
 from numba.core.errors import TypingError
+from numba.core.registry import cpu_target
 from numba.extending import overload_attribute
 
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, operation
@@ -80,6 +81,7 @@ def member_of(cls: type[Enum]) -> Any:
         numbers = types.Integer | types.Boolean | types.Float
         return scope["found"] if isinstance(types.unliteral(value), numbers) else None
 
+    cpu_target.typing_context.refresh()  # it is made while another one is compiled
     return by_value
 
 
