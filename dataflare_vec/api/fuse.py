@@ -89,8 +89,9 @@ def fuse(
     like where the order of numbers doesn't show (sums and means of up to four floats), of numbers and
     Booleans; differences and sums of instants and durations, their parts, ``dt.truncate`` and
     ``dt.offset_by`` of fixed lengths. What is made of text, Polars computes before, as a comparison with a
-    text, or a field of a struct; and so what needs all rows, as ``x.mean()`` in ``x - x.mean()``, a shift or
-    a window. Below a sum and the like what needs all rows is Polars' as a whole.
+    text, or a field of a struct. With ``always`` so is what needs all rows, as ``x.mean()`` in
+    ``x - x.mean()``, a shift or a window: on frames that is faster, on the batches of a lazy query slower.
+    Otherwise, and below a sum and the like, such an expression is Polars' as a whole.
 
     A frame of fewer than some thousand rows is Polars' as a whole, unless it has been compiled for another.
 

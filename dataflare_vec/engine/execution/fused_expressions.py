@@ -91,7 +91,7 @@ def fused_columns(
         return _fused(Compute(fusing, runtime, fewest_rows), calls)
 
     made: list[pl.Expr] = []
-    for group in groups(expressions, always=always):
+    for group in groups(expressions, always=always, of_frames=schema is None):
         aggregation, parts, fusing = group.aggregation, group.parts, group.fusing
         if aggregation is None or fusing is None:
             made += [part.whole for part in parts]
@@ -123,9 +123,14 @@ class Group(NamedTuple):
     why: str = ""
 
 
-def groups(expressions: Sequence[pl.Expr], *, always: bool) -> Iterator[Group]:
-    """Yield expressions with their neighbours that may be computed together, in their order."""
-    for aggregation, neighbours in groupby(map(_part_of, expressions), key=lambda part: part.aggregation):
+def groups(expressions: Sequence[pl.Expr], *, always: bool, of_frames: bool = True) -> Iterator[Group]:
+    """Yield expressions with their neighbours that may be computed together, in their order.
+
+    Of what needs all rows the rest is only compiled for frames, if that is asked for: in streams Python is
+    called for each batch, with what is the same for all, and that takes longer than Polars does.
+    """
+    found = [_part_of(one, of_all_rows=always and of_frames) for one in expressions]
+    for aggregation, neighbours in groupby(found, key=lambda part: part.aggregation):
         parts = tuple(neighbours)
         by_name = {part.name: part.rows for part in parts}
         given = {name: one for part in parts for name, one in part.given.items()}
@@ -173,7 +178,7 @@ class Part(NamedTuple):
     given: Mapping[str, pl.Expr] = MappingProxyType({})
 
 
-def _part_of(expression: pl.Expr) -> Part:
+def _part_of(expression: pl.Expr, *, of_all_rows: bool) -> Part:
     meta = expression.meta
     if meta.has_multiple_outputs():
         return Part(expression, None, expression)
@@ -183,7 +188,9 @@ def _part_of(expression: pl.Expr) -> Part:
     name = meta.output_name(raise_if_undetermined=False) or ""
     plain = Part(expression, aggregation if sees_rows else None, rows, name)
     # Not below an aggregation what needs all rows: that is by group, mostly, and Polars calls for each.
-    may_split = (mentions_text(rows) and not is_of_text(rows)) if sees_rows else not aggregation.name
+    may_split = (
+        (mentions_text(rows) and not is_of_text(rows)) if sees_rows else of_all_rows and not aggregation.name
+    )
     if not names or not may_split or mentions(rows, "Series"):
         return plain
     found = split(rows, is_row_separable)
