@@ -10,7 +10,7 @@ from dataflare_vec.arrow.layouts.item_sizes import value_bytes
 from dataflare_vec.arrow.layouts.string_views import VIEW_BYTES
 from dataflare_vec.config.settings import check_flag
 from dataflare_vec.definition.trees.nodes import LEAVES, plant, walk
-from dataflare_vec.engine.execution.fused_expressions import groups
+from dataflare_vec.engine.planning.neighbours import groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from dataflare_vec.definition.trees.nodes import Node
-    from dataflare_vec.engine.execution.fused_expressions import Group
     from dataflare_vec.engine.planning.fusion import Fusing
+    from dataflare_vec.engine.planning.neighbours import Group
 
 #: Lines of one expression that are shown.
 _LINES = 40

@@ -12,8 +12,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import dataflare_vec as dfv
-from dataflare_vec.engine.execution.fused_expressions import Compute, Loop, groups
+from dataflare_vec.engine.execution.fused_expressions import Compute, Loop
 from dataflare_vec.engine.planning.fusion import Fusing
+from dataflare_vec.engine.planning.neighbours import groups
 from testing.sales import FOUR, cost, gross, net, pieces, sales, tax
 from testing.trees import same
 
