@@ -44,6 +44,12 @@ def compared_with_floats(u, i, f):
     return u == f, u < f, u >= f, f > u, i == f, i != f, i < f, i <= f, i > f, f >= i
 
 
+def compared_in_sequences(i, f):
+    swapped = (i, f) == (f, i), (i, f) != (f, i), (1, (f, i)) == (1.0, (i, f)), ("a", i) == ("a", f)
+    ordered = (i, 1) < (f, 2), (f, 2) <= (i, 1), (i,) > (f, 1), (1, f) >= (1.0, i)
+    return *swapped, *ordered, [i, 2] == [f, 2.0], [i] < [f, 1.0], (i, 2) in [(f, 2)], [i, i] != [f]
+
+
 def compared_with_narrow(u, a, w, b):
     return u == a, u > a, a < u, u == w, u <= w, u == b, u > b, u in (a, w, 5), 3 < u <= 9223372036854775808
 
@@ -148,7 +154,16 @@ def truths(b, a):
 
 
 ROWS = plugins(
-    *(compared, compared_with_floats, compared_with_narrow, constants, by_a_signed_one, sums, on_the_way),
+    *(
+        compared,
+        compared_with_floats,
+        compared_in_sequences,
+        compared_with_narrow,
+        constants,
+        by_a_signed_one,
+        sums,
+        on_the_way,
+    ),
     *(chosen, step_by_step, converted, shown, shifted, shifted_by_any, shifted_away, limits, remainder),
     *(narrow, truths),
 )

@@ -131,14 +131,65 @@ def _is_among(context: Context, builder: Builder, sig: Signature, args: Values) 
 
 def are_equal(context: Context, builder: Builder, item: tuple[Any, Any], sought: tuple[Any, Any]) -> Any:
     """Return whether two values, each with its type, are equal; integers and floats are compared exactly."""
-    kinds = tuple(types.unliteral(ty) for _, ty in (item, sought))
-    values = (item[0], sought[0])
+    return _compared(context, builder, operator.eq, item, sought)
+
+
+def _compared(
+    context: Context, builder: Builder, function: Any, a: tuple[Any, Any], b: tuple[Any, Any]
+) -> Any:
+    """Compare two values; sequences by their first items that aren't equal, or else by their lengths."""
+    kinds = tuple(types.unliteral(ty) for _, ty in (a, b))
+    values = (a[0], b[0])
     if _compares_as_floats(kinds):
-        return comparison("==")(context, builder, signature(types.boolean, *kinds), values)
-    function = context.typing_context.resolve_value_type(operator.eq)
-    found = function.get_call_type(context.typing_context, kinds, {})
+        return comparison(COMPARISONS[function])(context, builder, signature(types.boolean, *kinds), values)
+    if _mixes_items(kinds):
+        of_sequences = _compared_tuples if isinstance(kinds[0], types.BaseTuple) else _compared_lists
+        return of_sequences(context, builder, function, a, b)
+    known = context.typing_context.resolve_value_type(function)
+    found = known.get_call_type(context.typing_context, kinds, {})
     cast = [context.cast(builder, v, k, a) for v, k, a in zip(values, kinds, found.args, strict=True)]
-    return context.get_function(function, found)(builder, cast)
+    return context.get_function(known, found)(builder, cast)
+
+
+def _compared_tuples(context: Context, builder: Builder, function: Any, a: Any, b: Any) -> Any:
+    found = cgutils.true_bit if function(len(a[1]), len(b[1])) else cgutils.false_bit
+    for i in reversed(range(min(len(a[1]), len(b[1])))):
+        items = [(builder.extract_value(value, i), ty[i]) for value, ty in (a, b)]
+        equal = are_equal(context, builder, *items)
+        found = builder.select(equal, found, _compared(context, builder, function, *items))
+    return found
+
+
+def _compared_lists(context: Context, builder: Builder, function: Any, a: Any, b: Any) -> Any:
+    lists = [ListInstance(context, builder, types.unliteral(ty), value) for value, ty in (a, b)]
+    size, other = (one.size for one in lists)
+    sign = COMPARISONS[function]
+    found = cgutils.alloca_once_value(builder, builder.icmp_signed(sign, size, other))
+    shorter = builder.select(builder.icmp_signed("<", size, other), size, other)
+    with cgutils.for_range(builder, shorter) as loop:
+        items = [(one.getitem(loop.index), one.dtype) for one in lists]
+        with builder.if_then(builder.not_(are_equal(context, builder, *items))):
+            builder.store(_compared(context, builder, function, *items), found)
+            loop.do_break()
+    return builder.load(found)
+
+
+def _of_sequences(function: Any) -> Any:
+    def lower(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
+        return _compared(context, builder, function, *zip(args, sig.args, strict=True))
+
+    return lower
+
+
+def _mixes_items(kinds: tuple[types.Type, ...]) -> bool:
+    """Whether Numba would compare integers in one sequence with floats in another as floats."""
+    if all(isinstance(kind, types.BaseTuple) for kind in kinds):
+        pairs = [tuple(map(types.unliteral, pair)) for pair in zip(*kinds, strict=False)]
+    elif all(isinstance(kind, types.List) for kind in kinds):
+        pairs = [tuple(types.unliteral(kind.dtype) for kind in kinds)]
+    else:
+        return False
+    return any(_compares_as_floats(pair) or _mixes_items(pair) for pair in pairs)
 
 
 def _mixes(many: Any, sought: Any) -> bool:
@@ -149,6 +200,8 @@ def _mixes(many: Any, sought: Any) -> bool:
         items = [types.unliteral(many.dtype)]
     else:
         return False
+    if isinstance(sought, types.BaseTuple):
+        return any(_mixes_items((ty, sought)) for ty in items)
     plain = all(isinstance(ty, (types.Integer, types.Float)) for ty in (*items, sought))
     return plain and any(_compares_as_floats((ty, sought)) for ty in items)
 
@@ -162,6 +215,7 @@ _QUOTIENT, _GUARDED_RATIO, _RATIO = (
 _AMONG = _code("in", _is_among)
 _NEGATIVE, _ABSOLUTE, _ITSELF = _code("-", _negative, 1), _code("abs", _absolute, 1), _code("int", _itself, 1)
 _SIGNS = {sign: _code(sign, comparison(sign)) for sign in COMPARISONS.values()}
+_SEQUENCES = {function: _code(sign, _of_sequences(function)) for function, sign in COMPARISONS.items()}
 
 _PLAIN = (types.Integer, types.Boolean)
 _OF_TWO = {
@@ -246,7 +300,11 @@ def plain_kind(ty: types.Type) -> types.Type:
 
 def sign_for(function: Any, kinds: tuple[types.Type, ...]) -> _Code | None:
     """Return our code for a comparison of two such types; None where Numba's is right."""
-    return _SIGNS[COMPARISONS[function]] if function in COMPARISONS and _compares_as_floats(kinds) else None
+    if function not in COMPARISONS:
+        return None
+    if _compares_as_floats(kinds):
+        return _SIGNS[COMPARISONS[function]]
+    return _SEQUENCES[function] if _mixes_items(kinds) else None
 
 
 def _compares_as_floats(kinds: tuple[types.Type, ...]) -> bool:
