@@ -57,7 +57,8 @@ def middles(a, b, x):
 
 def least(a, b, x):
     key = max(a, b, 4, key=abs), min([a, b, 4], key=lambda v: (v % 3, v)), max((a, b), default=0)
-    return *key, min([v for v in (a, b) if v > 0], default=-1), (a, b, 3).count(3)
+    positive = min([v for v in (a, b) if v > 0], default=-1)
+    return *key, positive, (a, b, 3).count(3)
 
 
 def least_of_texts(s, n):
