@@ -354,9 +354,10 @@ MISTAKES = (
     ),
     Mistake(
         "a function that a known module lacks in Numba",
-        _ATTRIBUTE + r"Module\(<module '(?P<module>math|cmath|operator|numpy(?:\.\w+)*)'",
+        _ATTRIBUTE + r"Module\(<module '(?P<module>math|cmath|operator|statistics|base64|hashlib|zlib|"
+        r"functools|numpy(?:\.\w+)*)'",
         "`{module}.{name}` isn't known in compiled code",
-        "compute it from functions that are: arithmetic, `math` and NumPy's functions of numbers",
+        "compute it from functions that are: arithmetic, `math` and NumPy's functions of numbers; " + _PYTHON,
         code=_METHOD,
     ),
     Mistake(
