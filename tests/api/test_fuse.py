@@ -186,6 +186,15 @@ class TestErrors:
             df.select(fused(x=cast))
         assert str(theirs.value).splitlines()[0] in str(ours.value)
 
+    @pytest.mark.parametrize("unit", ["us", "ms"])
+    def test_instants_beyond_the_calendar(self, unit):
+        last = (1 << 63) - 1
+        moments = pl.DataFrame({"t": pl.Series([0, last, -last, None] * 2000).cast(pl.Datetime(unit))})
+        t = pl.col("t")
+        ways = {"second": t.dt.second() * 2, "hour": t.dt.hour() + 1, "year": t.dt.year() - 1}
+        for name, way in ways.items():
+            assert same(moments.select(fused(way))["t"], moments.select(way)["t"]), name
+
     def test_a_column_that_is_not_there(self, df):
         with pytest.raises(pl.exceptions.ColumnNotFoundError, match="missing"):
             df.select(fused(x=(pl.col("missing") + 1) * gross / 3))

@@ -88,12 +88,14 @@ def _part(emit: Emitter, node: Node) -> Maybe:
     value, valid = emit(node.arguments[0])
     if value.type != _I64:
         value = builder.sext(value, _I64)
+    most = _MOST_DAYS * ticks_a_day
+    if most < 1 << 63:  # else there is no instant beyond the calendar
+        beyond = builder.icmp_unsigned(">", builder.add(value, _I64(most)), _I64(2 * most))
+        emit.failed.append(emit.both(valid, beyond))
     if part in _CLOCK:
         found = _of_clock(emit, value, part, ticks_a_day)
     else:
         days = value if ticks_a_day == 1 else floor_div(emit, value, ticks_a_day)
-        beyond = builder.icmp_unsigned(">", builder.add(days, _I64(_MOST_DAYS)), _I64(2 * _MOST_DAYS))
-        emit.failed.append(emit.both(valid, beyond))
         found = _of_calendar(emit, days, part)
     ty = llvm_type(emit.kind(node))
     return Maybe(found if ty == _I64 else builder.trunc(found, ty), valid)
