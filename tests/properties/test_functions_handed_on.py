@@ -113,6 +113,25 @@ def keyed_texts(s, n):
 
 
 second, AMOUNTS = itemgetter(1), (abs, operator.neg)
+
+
+def starred_tuples(s, n):
+    two = (n, s)
+    size = (*two, len(s) if n else -1)
+    try:
+        return *size, max([i for i in range(n)], default=9), *(two if n > 1 else (7, "b")), *two, 6 // n
+    except Exception:
+        return *size, 0, *two, *two, -1
+
+
+def named_in_a_try(s, n):
+    try:
+        given = scaled(n, offset=6 // n), weighed(n, c=2, b=len(s)), max([i for i in range(n)], default=9)
+        return *given, s.split(maxsplit=1, sep=",")[0], round(n / 3, ndigits=1)
+    except Exception:
+        return scaled(n, offset=1), weighed(b=n, a=2), min([n, 3], key=abs), s, 0.5
+
+
 texts = st.text("a,b1 é", max_size=8)
 integers = st.integers(-(2**63), 2**63 - 1) | st.integers(-9, 9) | st.just(-(2**63))
 reals = st.floats() | st.integers(-9, 9).map(float)
@@ -124,7 +143,9 @@ slow = settings(
 )
 
 
-@pytest.mark.parametrize("kernel", [starred, matched, partials, methods, pieces, keyed_texts])
+@pytest.mark.parametrize(
+    "kernel", [starred, matched, partials, methods, pieces, keyed_texts, starred_tuples, named_in_a_try]
+)
 @slow
 @given(frame=frames(s=(texts, pl.String), n=(st.integers(-1, 4), pl.Int64)))
 def test_what_is_handed_on(kernel, frame):

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 #: Whether bytecode says where handlers begin.
 _KNOWN = PYVERSION >= (3, 11)
-#: Instructions that no exception comes of; from Python 3.13 on several make a function, in one block.
-_RAISE_NOTHING = {*byteflow._NO_RAISE_OPS, "MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"}
+#: Instructions that no exception comes of, so that they stay in a block with what follows: Numba forgets the
+#: names of arguments at its end, and from Python 3.13 on a function is made by several.
+_RAISE_NOTHING = {*byteflow._NO_RAISE_OPS, "CACHE", "KW_NAMES", "MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"}
 
 
 # -- from bytecode ----------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ from dataflare_vec.compiler.jit.passes.patterns import compile_patterns
 from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions, note_messages
 from dataflare_vec.compiler.jit.passes.set_order import check_order
 from dataflare_vec.compiler.jit.passes.single_precision import keep_single
+from dataflare_vec.compiler.jit.passes.starred_tuples import fill_tuples
 from dataflare_vec.compiler.jit.passes.tables import look_up_in_tables
 from dataflare_vec.compiler.jit.passes.templates import fill_templates
 from dataflare_vec.compiler.jit.passes.translations import translate_by_tables
@@ -69,6 +70,7 @@ class _Translate(TranslateByteCode):  # type: ignore[misc]
     _name = "dfv_translate_bytecode"
 
     def run_pass(self, state: Any) -> bool:
+        fill_tuples(state.bc)
         mark_formats(state.bc)
         read_assigned(state.bc)
         state.func_ir = interpret(state.func_id, state.bc)

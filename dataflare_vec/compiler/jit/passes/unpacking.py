@@ -1,4 +1,4 @@
-"""From bytecode to Numba's IR: ``a, *rest = …`` and ``match`` on sequences, which Numba doesn't know."""
+"""From bytecode to Numba's IR: ``a, *rest = …``, ``(*a, b)``, and ``match`` on sequences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from numba.core import ir
 
-from dataflare_vec.compiler.jit.lowering.standard.unpacking import is_sequence, middle, taken_apart
+from dataflare_vec.compiler.jit.lowering.standard.unpacking import (
+    followed_by,
+    followed_by_all,
+    is_sequence,
+    middle,
+    taken_apart,
+)
 from dataflare_vec.compiler.jit.passes.shared_names import SharingInterpreter
 from dataflare_vec.compiler.jit.passes.shown import ShownTracer
 
@@ -32,6 +38,20 @@ class UnpackingTracer(ShownTracer):
     def op_GET_LEN(self, state: Any, inst: Any) -> None:
         """Say how long the value is, and keep it."""
         self._ask(state, inst)
+
+    def op_TUPLE_EXTEND(self, state: Any, inst: Any) -> None:
+        """Put the items of a tuple behind those of another (`jit.passes.starred_tuples`)."""
+        self._lengthen(state, inst)
+
+    def op_TUPLE_APPEND(self, state: Any, inst: Any) -> None:
+        """Put one item behind those of a tuple."""
+        self._lengthen(state, inst)
+
+    def _lengthen(self, state: Any, inst: Any) -> None:
+        more, items = state.pop(), state.pop()
+        names = [state.make_temp() for _ in range(2)]
+        state.append(inst, items=items, more=more, names=names)
+        state.push(names[-1])
 
     def _ask(self, state: Any, inst: Any) -> None:
         value = state.pop()
@@ -64,6 +84,14 @@ class UnpackingInterpreter(SharingInterpreter):
     def op_GET_LEN(self, inst: Any, value: str, names: Sequence[str]) -> None:
         """Call what says it."""
         self._call_built_in(len, names, value)
+
+    def op_TUPLE_EXTEND(self, inst: Any, items: str, more: str, names: Sequence[str]) -> None:
+        """Call what puts them together."""
+        self._call_built_in(followed_by_all, names, items, more)
+
+    def op_TUPLE_APPEND(self, inst: Any, items: str, more: str, names: Sequence[str]) -> None:
+        """Call what puts them together."""
+        self._call_built_in(followed_by, names, items, more)
 
     def _new(self, value: Any) -> Any:
         name = f"$dfv_unpacked.{len(self.definitions)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numba.core import types
+from numba.core.errors import TypingError
 
 from dataflare_vec.compiler.jit.lowering.nested.row_lists import RowListType
 from dataflare_vec.compiler.jit.lowering.strings.base import is_bytes, is_string, operation
@@ -29,6 +30,29 @@ def is_sequence(value):
 def whole(value):
     """Return a list of the pieces of a text, in tuples too, and what else there is as it is."""
     raise TypeError(value)
+
+
+def followed_by(items, one):
+    """Return a tuple with one more item."""
+    return (*items, one)
+
+
+def followed_by_all(items, more):
+    """Return a tuple with the items of another behind its own."""
+    return (*items, *more)
+
+
+@operation(followed_by)
+def _followed_by(items, one):
+    return lambda items, one: items + (one,)  # noqa: RUF005 - compiled as it stands
+
+
+@operation(followed_by_all)
+def _followed_by_all(items, more):
+    if not isinstance(more, types.BaseTuple):
+        msg = "a list with a star in a tuple: how many items it has isn't known before; write them one by one"
+        raise TypingError(msg)
+    return lambda items, more: items + more
 
 
 @operation(taken_apart)
