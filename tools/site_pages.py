@@ -1,4 +1,4 @@
-"""Pages of the documentation that are made of what is elsewhere: changelog, notebooks, the table of mistakes.
+"""Pages of the documentation that are made of what is elsewhere: changelog, notebooks, mistakes, figures.
 
 A hook of MkDocs (``mkdocs.yml``). Links that leave ``docs/`` lead to these pages, or are left as plain text.
 """
@@ -6,6 +6,7 @@ A hook of MkDocs (``mkdocs.yml``). Links that leave ``docs/`` lead to these page
 from __future__ import annotations
 
 import re
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,38 @@ def mistakes() -> str:
     return "\n".join(lines)
 
 
+def beside() -> dict[str, str]:
+    """Return what is said of a kernel beside others: how many times faster, and by how much values differ."""
+    performance = (ROOT / "docs" / "performance.md").read_text()
+    races: dict[str, list[str]] = {}
+    race = r"^\| (\w+)((?: by key)?, [^:|]*): times faster than ([^|]+?) \| ([\d.]+) "
+    for kernel, how, library, times in re.findall(race, performance, re.MULTILINE):
+        races.setdefault(kernel, []).append(f"{times} × {library} ({how.strip(', ')})")
+    said = {}
+    table = performance.partition("<!-- peers -->")[2]
+    for kernel, libraries, within in re.findall(
+        r"^\| `(\w+)`[^|]*\| ([^|]+) \| ([^|]+) \|", table, re.MULTILINE
+    ):
+        names = libraries.replace("*", "")
+        values = f"Values are compared with {names}: {within}."
+        speed = f" Speed: {', '.join(races[kernel])}." if kernel in races else ""
+        said[kernel] = values + speed
+    return said
+
+
+def _with_peers(html: str) -> str:
+    """Put what is said of them below the headings of kernels."""
+    said = beside()
+    heading = r'(<h[34] id="dataflare_vec_kernels\.[\w.]+\.(\w+)"[^>]*>.*?</h[34]>)'
+
+    def following(found: re.Match[str]) -> str:
+        text = said.get(found[2])
+        link = ' <a href="../performance/">Machine and date</a>.'
+        return f"{found[1]}<p>{escape(text)}{link}</p>" if text else found[1]
+
+    return re.sub(heading, following, html, flags=re.DOTALL)
+
+
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Have links to notebooks lead to their pages, and drop those to files that the site hasn't."""
     if page.file.src_uri == "changelog.md":
@@ -70,7 +103,9 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
 
 
 def on_page_content(html: str, page: Page, **_: object) -> str:
-    """Have links of notebooks lead to pages, and each heading of theirs an anchor of its own."""
+    """Put peers beside kernels; have links of notebooks lead to pages, and each heading an own anchor."""
+    if page.file.src_uri == "kernels.md":
+        return _with_peers(html)
     if not page.file.src_uri.endswith(".ipynb"):
         return html
     page.meta["search"] = {"boost": 0.5}  # a tour; sections of other pages answer first
