@@ -62,7 +62,7 @@ def means(n: int, x: float, b: bytes):
 
 def in_bytes(n: int, x: float, b: bytes):
     some = n.to_bytes(8, "little", signed=True), n.to_bytes(9, byteorder="big", signed=True)
-    return *some, (n & 255).to_bytes(1, "big"), n.to_bytes(abs(n) % 9, "big", signed=n < 0)
+    return *some, (n & 255).to_bytes(1, "big"), n.to_bytes(n % 9, "big", signed=n < 0)
 
 
 def from_bytes(n: int, x: float, b: bytes):

@@ -83,10 +83,6 @@ def pairs(s: str, n: int):
     return "%d" % pair
 
 
-def late(s: str, n: int):
-    return "{:{}}".format(s, n)
-
-
 @pytest.mark.parametrize(
     ("function", "words"),
     [
@@ -95,7 +91,6 @@ def late(s: str, n: int):
         (not_one, "isn't one"),
         (spaced, "%.3d"),
         (pairs, "has 1 place"),
-        (late, "format within a format"),
     ],
 )
 def test_templates_that_are_refused(function, words):
