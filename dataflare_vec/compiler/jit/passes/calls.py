@@ -28,7 +28,7 @@ from dataflare_vec.compiler.jit.lowering.math.stand_in import stand_in_for
 from dataflare_vec.compiler.jit.lowering.math.table import OPERATORS, REPLACED, constant_power
 from dataflare_vec.compiler.jit.lowering.strings.constants import constant
 from dataflare_vec.compiler.jit.lowering.strings.members import kept_members
-from dataflare_vec.compiler.jit.passes.lookups import drop_unused, outer_value
+from dataflare_vec.compiler.jit.passes.lookups import drop_unused, outer_value, replace_value
 from dataflare_vec.compiler.jit.passes.notes import NOTES, Notes
 from dataflare_vec.compiler.jit.passes.recursion import Depth
 from dataflare_vec.compiler.jit.passes.trees import calls_guarded, stand_in
@@ -122,9 +122,7 @@ def replace_calls(func_ir: FunctionIR, own: type[OwnCompiler]) -> bool:
                     replaced.add(old.func.name)
                     old.func = name
                 else:
-                    statement.value = ir.Expr.call(name, arguments, (), old.loc)
-                    definitions = func_ir._definitions[statement.target.name]
-                    definitions[:] = [statement.value if item is old else item for item in definitions]
+                    replace_value(func_ir, statement, ir.Expr.call(name, arguments, (), old.loc))
                 changed = True
             body.append(statement)
         block.body = body

@@ -22,6 +22,7 @@ from numba.core.unsafe import eh
 
 from dataflare_vec.compiler.jit.lowering.instances import drop_unread
 from dataflare_vec.compiler.jit.passes.handlers import traced
+from dataflare_vec.compiler.jit.passes.lookups import replace_value
 from dataflare_vec.compiler.jit.passes.shared_names import EXPRESSIONS, assigned_names, read_stored, share
 from dataflare_vec.compiler.jit.passes.shown import SetTracer
 
@@ -53,9 +54,8 @@ def inline_generators(func_ir: FunctionIR) -> bool:
             _check_behind(func_ir, block, at, handler)
         _inline(func_ir, block, statement, change, is_caught=handler is not None)
         if ends_early:
-            old, call.value = call.value, call.value.args[0]
-            definitions = func_ir._definitions[call.target.name]
-            definitions[:] = [call.value if item is old else item for item in definitions]
+            old = call.value
+            replace_value(func_ir, call, old.args[0])
             drop_unread(func_ir, {old.func.name})
         changed = True
     while (comprehension := next(_comprehensions(func_ir), None)) is not None:

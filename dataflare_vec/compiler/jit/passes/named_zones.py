@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from numba.core import ir
 from numba.core.errors import TypingError
 
-from dataflare_vec.compiler.jit.passes.lookups import drop_unused
+from dataflare_vec.compiler.jit.passes.lookups import drop_unused, replace_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +47,7 @@ def make_zones(func_ir: FunctionIR, outer_value: Callable[[Any, Any], Any]) -> b
             if not _makes(func_ir, call, outer_value, _ZONES):
                 continue
             zone = _zone(func_ir, call, outer_value)
-            statement.value = ir.Global("zone", zone, call.loc)
-            definitions = func_ir._definitions[statement.target.name]
-            definitions[:] = [statement.value if item is call else item for item in definitions]
+            replace_value(func_ir, statement, ir.Global("zone", zone, call.loc))
             drop_unused(func_ir, {call.func.name})
             changed = True
     return changed

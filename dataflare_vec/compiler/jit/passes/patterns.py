@@ -18,6 +18,7 @@ from dataflare_vec.compiler.jit.lowering.regex.charsets import ASCII, BYTES
 from dataflare_vec.compiler.jit.lowering.regex.engine import engine_of
 from dataflare_vec.compiler.jit.lowering.regex.program import RefusedPattern
 from dataflare_vec.compiler.jit.lowering.regex.templates import Template
+from dataflare_vec.compiler.jit.passes.lookups import replace_value
 from dataflare_vec.definition.attributes import NotReadable, attribute
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def compile_patterns(func_ir: FunctionIR) -> bool:
                     except (_NotConstant, TypeError):
                         msg = f"the pattern of `re.{function.__name__}` is known at run time"
                         raise TypingError(msg, loc=value.loc) from None
-                    _set(func_ir, statement, ir.Global(function.__name__, new, value.loc))
+                    replace_value(func_ir, statement, ir.Global(function.__name__, new, value.loc))
                     if isinstance(new, re.Pattern):
                         _check(new, value.loc)
                     changed = True
@@ -101,12 +102,6 @@ def _function(func_ir: FunctionIR, call: Any) -> Any:
         return None
 
 
-def _set(func_ir: FunctionIR, statement: Any, value: Any) -> None:
-    old, statement.value = statement.value, value
-    definitions = func_ir._definitions[statement.target.name]
-    definitions[:] = [value if item is old else item for item in definitions]
-
-
 def _names(variables: Any, named: Any = ()) -> set[str]:
     return {one.name for one in (*variables, *dict(named).values())}
 
@@ -133,7 +128,7 @@ def _method_call(
         before.append((given["repl"], ir.Global("template", template, call.loc)))
     for variable, value in before:
         func_ir._definitions[variable.name].append(value)
-    _set(func_ir, statement, ir.Expr.call(method, (), tuple(given.items()), call.loc))
+    replace_value(func_ir, statement, ir.Expr.call(method, (), tuple(given.items()), call.loc))
     return [ir.Assign(value, variable, call.loc) for variable, value in before]
 
 
@@ -160,7 +155,7 @@ def _read_template(
     value = ir.Global("template", template, call.loc)
     func_ir._definitions[variable.name].append(value)
     given["repl"] = variable
-    _set(func_ir, statement, ir.Expr.call(call.func, (), tuple(given.items()), call.loc))
+    replace_value(func_ir, statement, ir.Expr.call(call.func, (), tuple(given.items()), call.loc))
     return ir.Assign(value, variable, call.loc)
 
 

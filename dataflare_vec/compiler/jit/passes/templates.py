@@ -17,7 +17,7 @@ from numba.core.errors import TypingError
 
 from dataflare_vec.compiler.jit.lowering.instances import drop_unread
 from dataflare_vec.compiler.jit.lowering.standard.places import only, whole_part
-from dataflare_vec.compiler.jit.passes.lookups import drop_unused
+from dataflare_vec.compiler.jit.passes.lookups import drop_unused, replace_value
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
@@ -246,10 +246,7 @@ class _Filling:
 
     def _join(self, parts: list[Any]) -> None:
         """Let the expression be its parts, one after the other."""
-        joined = self._joined(parts)
-        old, self.statement.value = self.statement.value, joined
-        definitions = self.func_ir._definitions[self.statement.target.name]
-        definitions[:] = [joined if item is old else item for item in definitions]
+        replace_value(self.func_ir, self.statement, self._joined(parts))
 
     def _joined(self, parts: list[Any]) -> Any:
         """Return parts, one after the other, as one value."""

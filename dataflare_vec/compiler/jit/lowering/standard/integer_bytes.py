@@ -9,9 +9,9 @@ from numba.core import types
 from numba.extending import overload_method
 
 from dataflare_vec.compiler.jit.lowering.exact.overlay import OVERLAYS
-from dataflare_vec.compiler.jit.lowering.exact.whole import WHOLE
+from dataflare_vec.compiler.jit.lowering.standard.integers import TOO_LARGE, is_whole
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
-from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, is_bytes, operation
+from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, is_bytes, known_value, operation
 from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 from dataflare_vec.compiler.jit.types.strings import StringConstant, bytes_view, make_view
 
@@ -23,21 +23,10 @@ try:
     _NONE_HOLD_MINUS_ONE = (-1).to_bytes(0, "big", signed=True) == b""
 except OverflowError:
     _NONE_HOLD_MINUS_ONE = False
-_TOO_LARGE = "the result does not fit a 64-bit integer"
-
-
-def _text(kind):
-    """Return a constant, by its type or itself; None if it isn't known."""
-    return getattr(kind, "value", getattr(kind, "literal_value", kind))
-
-
-def _is_whole(kind):
-    kind = types.unliteral(kind)
-    return isinstance(kind, WHOLE) and kind != types.uint64
 
 
 def _is_flag(kind):
-    return isinstance(_text(kind), bool) or isinstance(types.unliteral(kind), types.Boolean)
+    return isinstance(known_value(kind), bool) or isinstance(types.unliteral(kind), types.Boolean)
 
 
 @helper
@@ -59,10 +48,10 @@ def _written(number, length, is_big, signed):
 
 
 def _to_bytes(number, length=1, byteorder=_BIG, signed=False):
-    order = _text(byteorder)
-    if order not in ("big", "little") or not (_is_whole(number) and _is_flag(signed)):
+    order = known_value(byteorder)
+    if order not in ("big", "little") or not (is_whole(number) and _is_flag(signed)):
         return None
-    if not (type(_text(length)) is int or isinstance(types.unliteral(length), types.Integer)):
+    if not (type(known_value(length)) is int or isinstance(types.unliteral(length), types.Integer)):
         return None
     if not _HAS_DEFAULTS and (type(length) is int or isinstance(byteorder, StringConstant | types.Omitted)):
         return None
@@ -93,10 +82,10 @@ def _read(view, is_big, signed):
     for i in range(count - 1, -1, -1):
         byte = _byte(view, i, is_big)
         if i >= 8 and byte != filled:
-            raise DoesNotFit(_TOO_LARGE)
+            raise DoesNotFit(TOO_LARGE)
         number = (number << 8) | np.int64(byte)
     if count >= 8 and (number < 0) != negative:
-        raise DoesNotFit(_TOO_LARGE)
+        raise DoesNotFit(TOO_LARGE)
     return number
 
 
@@ -110,7 +99,7 @@ OVERLAYS[int.from_bytes] = from_bytes
 
 @operation(from_bytes, prefer_literal=True)
 def _from_bytes(bytes, byteorder=_BIG, signed=False):
-    order = _text(byteorder)
+    order = known_value(byteorder)
     if order not in ("big", "little") or not (is_bytes(bytes) and _is_flag(signed)):
         return None
     if not _HAS_DEFAULTS and isinstance(byteorder, StringConstant | types.Omitted):

@@ -16,10 +16,10 @@ from dataflare_vec.compiler.jit.lowering.strings.numbers.write import magnitude
 from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 
 _MOST = np.uint64(0x7FFFFFFFFFFFFFFF)
-_TOO_LARGE = "the result does not fit a 64-bit integer"
+TOO_LARGE = "the result does not fit a 64-bit integer"
 
 
-def _is_whole(*kinds: Any) -> bool:
+def is_whole(*kinds: Any) -> bool:
     """Whether all are integers of at most 64 bits, or bools."""
     kinds = tuple(getattr(kind, "literal_type", kind) for kind in kinds)
     return all(isinstance(kind, WHOLE) and kind != types.uint64 for kind in kinds)
@@ -33,7 +33,7 @@ def _is_absent(kind: Any) -> bool:
 def _times(a, b):
     """Return a product of unsigned integers that has 63 bits at most."""
     if b != 0 and a > _MOST // b:
-        raise DoesNotFit(_TOO_LARGE)
+        raise DoesNotFit(TOO_LARGE)
     return a * b
 
 
@@ -47,7 +47,7 @@ def _divisor(a, b):
 @helper
 def _signed(found):
     if found > _MOST:
-        raise DoesNotFit(_TOO_LARGE)
+        raise DoesNotFit(TOO_LARGE)
     return np.int64(found)
 
 
@@ -64,7 +64,7 @@ def _folding(function, step, start):
     def folded(*numbers):
         # Numba gives the types, or one tuple of them.
         kinds = numbers[0] if len(numbers) == 1 and isinstance(numbers[0], types.BaseTuple) else numbers
-        if not _is_whole(*kinds):
+        if not is_whole(*kinds):
             return None
         names = [f"magnitude(np.int64(numbers[{i}]))" for i in range(len(kinds))]
         text = f"np.uint64({start})"
@@ -80,7 +80,7 @@ _folding(math.lcm, _multiple, 1)
 
 @operation(math.isqrt)
 def _isqrt(n):
-    if not _is_whole(n):
+    if not is_whole(n):
         return None
 
     def isqrt(n):
@@ -99,7 +99,7 @@ def _isqrt(n):
 
 @operation(math.factorial)
 def _factorial(n):
-    if not _is_whole(n):
+    if not is_whole(n):
         return None
 
     def factorial(n):
@@ -115,7 +115,7 @@ def _factorial(n):
 
 @operation(math.comb)
 def _comb(n, k):
-    if not _is_whole(n, k):
+    if not is_whole(n, k):
         return None
 
     def comb(n, k):
@@ -141,8 +141,8 @@ def _comb(n, k):
 @operation(math.perm)
 def _perm(n, k=None):
     if _is_absent(k):
-        return (lambda n, k=None: math.factorial(n)) if _is_whole(n) else None
-    if not _is_whole(n, k):
+        return (lambda n, k=None: math.factorial(n)) if is_whole(n) else None
+    if not is_whole(n, k):
         return None
 
     def perm(n, k=None):
@@ -193,14 +193,14 @@ def _inverse(value, modulus):
 
 @operation(pow)
 def _pow(base, exp, mod):
-    if not _is_whole(base, exp, mod):
+    if not is_whole(base, exp, mod):
         return None
 
     def power(base, exp, mod):
         if mod == 0:
             raise ValueError("pow() 3rd argument cannot be 0")
         if mod == -_MOST - 1 or exp == -_MOST - 1:
-            raise DoesNotFit(_TOO_LARGE)
+            raise DoesNotFit(TOO_LARGE)
         modulus = magnitude(np.int64(mod))
         value = magnitude(np.int64(base)) % modulus
         if base < 0 and value != 0:
@@ -238,11 +238,11 @@ def _method(name):
 
 @_method("bit_count")
 def _bit_count(number):
-    return (lambda number: bits.count_ones(magnitude(np.int64(number)))) if _is_whole(number) else None
+    return (lambda number: bits.count_ones(magnitude(np.int64(number)))) if is_whole(number) else None
 
 
 @_method("bit_length")
 def _bit_length(number):
-    if not _is_whole(number):
+    if not is_whole(number):
         return None
     return lambda number: 64 - bits.leading_zeros(magnitude(np.int64(number)))

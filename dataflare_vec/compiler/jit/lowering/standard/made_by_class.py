@@ -12,7 +12,7 @@ from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
 from numba.extending import overload_attribute
 
-from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, operation
+from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, known_value, operation
 from dataflare_vec.compiler.jit.types.strings import StringConstant
 from dataflare_vec.definition.attributes import has_plain_value
 
@@ -27,7 +27,7 @@ def _with_fields(row, names, values):
     if not isinstance(row, types.BaseNamedTuple):
         msg = f"`_replace` of {row} isn't known: it is a method of named tuples"
         raise TypingError(msg)
-    cls, wanted = row.instance_class, getattr(names, "value", getattr(names, "literal_value", names))
+    cls, wanted = row.instance_class, known_value(names)
     if not isinstance(wanted, str):
         return None
     given = wanted.split()

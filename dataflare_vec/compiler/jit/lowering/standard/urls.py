@@ -9,7 +9,13 @@ import numpy as np
 from dataflare_vec.compiler.jit.lowering.exact.overlay import overlay
 from dataflare_vec.compiler.jit.lowering.standard.binary import digit_of
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
-from dataflare_vec.compiler.jit.lowering.strings.base import helper, is_bytes, is_string, operation
+from dataflare_vec.compiler.jit.lowering.strings.base import (
+    helper,
+    is_bytes,
+    is_string,
+    known_value,
+    operation,
+)
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import encode_to
 from dataflare_vec.compiler.jit.lowering.strings.encode import utf8_width
 from dataflare_vec.compiler.jit.types.strings import StringConstant, ascii_string, make_view, utf8_string
@@ -45,7 +51,7 @@ def _register(function, default, space):
 
     @operation(function, prefer_literal=True)
     def quote(string, safe=always):
-        more = getattr(safe, "value", getattr(safe, "literal_value", safe))
+        more = known_value(safe)
         if not isinstance(more, str) or not (is_string(string) or is_bytes(string)):
             return None
         kept = np.zeros(256, np.bool_)

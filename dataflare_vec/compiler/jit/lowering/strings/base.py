@@ -50,6 +50,11 @@ def method(name, *, text=True, data=False, inlined=False):
     return register
 
 
+def known_value(kind):
+    """Return the value of a constant, given its type or itself; what isn't known is returned as it is."""
+    return getattr(kind, "value", getattr(kind, "literal_value", kind))
+
+
 def operation(function, *, inlined=False, **options):
     """Register what a function or an operator of Python does with ours."""
     return overload(function, jit_options={**OPTIONS, "forceinline": inlined}, **options)

@@ -9,7 +9,7 @@ from numba.core.errors import TypingError
 from numba.extending import overload_method
 
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
-from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, is_ascii
+from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, is_ascii, known_value
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import decode_at, encode_to, width_at
 from dataflare_vec.compiler.jit.types.strings import (
     BytesType,
@@ -28,7 +28,7 @@ _KNOWN = ("utf-8", "ascii", "iso8859-1")
 
 def _codec(encoding):
     """Return the standard name of a constant encoding; None while its value isn't known."""
-    value = getattr(encoding, "value", getattr(encoding, "literal_value", encoding))
+    value = known_value(encoding)
     if not isinstance(value, str):
         return None
     try:
@@ -43,7 +43,7 @@ def _codec(encoding):
 
 def _handling(errors):
     """Return what is done with what is no text; None while that isn't known."""
-    value = getattr(errors, "value", getattr(errors, "literal_value", errors))
+    value = known_value(errors)
     if not isinstance(value, str):
         return None
     if value not in _ERRORS:

@@ -16,6 +16,7 @@ from dataflare_vec.compiler.jit.lowering.strings.base import (
     inlined_helper,
     is_bytes,
     is_string,
+    known_value,
     operation,
 )
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import decode_at, encode_to, offset_of
@@ -118,7 +119,7 @@ def format_of(value, spec=""):
 
 @operation(format_of, prefer_literal=True)
 def _format_of(value, spec=_EMPTY):
-    wanted = getattr(spec, "value", getattr(spec, "literal_value", spec))
+    wanted = known_value(spec)
     if isinstance(value, TemporalType) and wanted != "":  # see `temporal.text.writing`
         return None
     if isinstance(wanted, types.Type):
@@ -160,7 +161,7 @@ def format_at(value, spec, width, precision):
 
 @operation(format_at, prefer_literal=True)
 def _format_at(value, spec, width, precision):
-    wanted = getattr(spec, "value", getattr(spec, "literal_value", spec))
+    wanted = known_value(spec)
     if not isinstance(wanted, str):
         return None
     for one in (types.unliteral(width), types.unliteral(precision)):

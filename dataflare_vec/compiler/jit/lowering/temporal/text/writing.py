@@ -12,6 +12,7 @@ from dataflare_vec.compiler.jit.lowering.strings.base import (
     copy_bytes,
     helper,
     inlined_helper,
+    known_value,
     operation,
 )
 from dataflare_vec.compiler.jit.lowering.strings.numbers.write import magnitude, write_decimal
@@ -61,7 +62,7 @@ _TIMES: dict[str, tuple[Piece, ...]] = {
 
 def constant_text(value):
     """Return the value of a constant argument; None of any other."""
-    found = getattr(value, "value", getattr(value, "literal_value", value))
+    found = known_value(value)
     return found if isinstance(found, str) else None
 
 
