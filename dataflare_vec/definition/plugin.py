@@ -23,7 +23,7 @@ from dataflare_vec.definition.annotations import (
     read_parameters,
     read_result,
 )
-from dataflare_vec.definition.state_layout import Buffer, check_state
+from dataflare_vec.definition.state_layout import Buffer, check_state, has_text
 from dataflare_vec.definition.tables.frozen import is_container
 from dataflare_vec.exceptions import AnnotationWarning, PluginDefinitionError
 
@@ -420,6 +420,8 @@ def _stateful(
             problem = "`block` needs `merge` and `finish`"
         elif any(parameter.default is not parameter.empty for parameter in parameters.values()):
             problem = "`block` is for functions of columns, without constants"
+        elif has_text(init):
+            problem = "`block` is for states of numbers"
     if problem:
         raise PluginDefinitionError(problem, plugin=name)
     return Stateful(next(iter(parameters)), init, merge, finish, block)

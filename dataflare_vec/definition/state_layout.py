@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.definition import state_memory
+from dataflare_vec.definition.state_memory import is_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -35,6 +38,8 @@ class Leaf:
         Whether it may be None.
     offset : int
         Its place in the record; of an optional one a byte behind the value says whether it is there.
+    owned : str
+        "str" or "bytes" if the value lies in memory that the record owns; see `state_memory`.
     """
 
     name: str
@@ -42,6 +47,7 @@ class Leaf:
     shape: tuple[int, ...]
     optional: bool
     offset: int
+    owned: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,16 @@ class StateLayout:
         """Whether a kernel that gets a state can change it in place."""
         return any(leaf.shape for leaf in self.leaves)
 
+    @property
+    def owned(self) -> tuple[Leaf, ...]:
+        """The leaves whose values lie outside of the record."""
+        return tuple(leaf for leaf in self.leaves if leaf.owned)
+
+    @property
+    def owned_kinds(self) -> tuple[str, ...]:
+        """What these values are."""
+        return tuple(leaf.owned for leaf in self.leaves)
+
     @cached_property
     def dtype(self) -> np.dtype[Any]:
         """The record as a NumPy type; a field ``name?`` says whether an optional value is there."""
@@ -84,47 +100,140 @@ class StateLayout:
         description = {"names": names, "formats": formats, "offsets": offsets, "itemsize": self.size}
         return np.dtype(description)  # type: ignore[call-overload, no-any-return]
 
-    def records(self, count: int) -> np.ndarray[Any, Any]:
-        """Return ``count`` records that hold the initial state."""
+    @cached_property
+    def portable_dtype(self) -> np.dtype[Any]:
+        """The same where no addresses are held but Python's values."""
         import numpy as np
 
-        records = np.zeros(count, self.dtype)  # new memory, of which nothing is taken before it is used
+        if not self.owned:
+            return self.dtype
+        fields = [(name, *self.dtype.fields[name]) for name in self.dtype.names]  # type: ignore[index, union-attr]
+        owned = {leaf.name for leaf in self.owned}
+        return np.dtype([(name, "O" if name in owned else kind) for name, kind, *_ in fields])
+
+    def records(self, count: int) -> np.ndarray[Any, Any]:
+        """Return ``count`` records that hold the initial state."""
+        records = self._zeros(count)
         if self._initial is not None:
             records[:] = self._initial
         return records
 
-    def clear(self, records: np.ndarray[Any, Any]) -> None:
-        """Have records hold the initial state again."""
+    def _zeros(self, count: int) -> np.ndarray[Any, Any]:
         import numpy as np
 
+        if not self.owned or not count:
+            return np.zeros(count, self.dtype)  # new memory, of which nothing is taken before it is used
+        offsets = [leaf.offset for leaf in self.owned]
+        blocks = [block for _, block in self._shared.values()]
+        memory = state_memory.OwnedRecords(count * self.size, self.size, offsets, blocks)
+        return np.asarray(memory).view(self.dtype)
+
+    def grown(self, records: np.ndarray[Any, Any], filled: int, count: int) -> np.ndarray[Any, Any]:
+        """Return ``count`` records, the first of them those that were ``filled``, which are empty then."""
+        import numpy as np
+
+        larger = self.records(count)
+        larger[:filled] = records[:filled]
+        if self.owned:
+            records.view(np.uint8).fill(0)  # what they owned is the others' now
+            if len(records):
+                owner = state_memory.owner_of(larger)
+                owner.blocks += state_memory.owner_of(records).blocks
+        return larger
+
+    def clear(self, records: np.ndarray[Any, Any]) -> None:
+        """Have records hold the initial state again: all that there are in their memory."""
+        import numpy as np
+
+        if self.owned and len(records):
+            state_memory.owner_of(records).free()
         if self._initial is None:
             records.view(np.uint8).fill(0)
         else:
             records[:] = self._initial
 
+    def copied(self, records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return records of their own with the same states."""
+        return self.own(self.portable(records)) if self.owned else records.copy()
+
+    def portable(self, records: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return records that hold Python's values for what lies outside of them; a copy, or the same."""
+        import numpy as np
+
+        if not self.owned:
+            return records
+        portable = np.empty(len(records), self.portable_dtype)
+        owned = {leaf.name: leaf for leaf in self.owned}
+        for name in self.dtype.names:  # type: ignore[union-attr]
+            if name in owned:
+                cells = np.ascontiguousarray(records[name]).view((np.int64, state_memory.CELL_BYTES // 8))
+                portable[name] = [state_memory.read(owned[name].owned, cell) for cell in cells.tolist()]
+            else:
+                portable[name] = records[name]
+        return portable
+
+    def own(self, portable: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return records that own what portable ones hold."""
+        records = self._zeros(len(portable))
+        if not self.owned or not len(records):
+            return portable.copy() if len(portable) else records
+        owned = {leaf.name for leaf in self.owned}
+        for name in self.dtype.names:  # type: ignore[union-attr]
+            if name in owned:
+                cells, block = state_memory.lay_out(portable[name])
+                state_memory.owner_of(records).blocks.append(block)
+                records[name] = cells.view(state_memory.CELL)[:, 0]
+            else:
+                records[name] = portable[name]
+        return records
+
     @cached_property
     def _initial(self) -> np.ndarray[Any, Any] | None:
-        """The record of the initial state; None if it is all zeros, as new memory is."""
-        record = self.pack(self.init)
+        """The record of the initial state, in an array of one; None if it is all zeros, as new memory is."""
+        import numpy as np
+
+        record = np.zeros(1, self.dtype)
+        portable = self._packed(self.init)
+        for name in self.dtype.names:  # type: ignore[union-attr]
+            if name not in self._shared:
+                record[name] = portable[name]
+        for name, (cells, _) in self._shared.items():
+            record[name] = cells.view(state_memory.CELL)[:, 0]
         return record if any(record.tobytes()) else None
 
+    @cached_property
+    def _shared(self) -> dict[str, tuple[Any, Any]]:
+        """By leaf the cells of the initial state, and the blocks in which these values lie."""
+        if not self.owned:
+            return {}
+        portable = self._packed(self.init)
+        return {leaf.name: state_memory.lay_out(portable[leaf.name]) for leaf in self.owned}
+
     def pack(self, value: Any) -> np.ndarray[Any, Any]:
-        """Return a record of a state.
+        """Return a state's record, in an array of one.
 
         Raises
         ------
         ValueError
             If it hasn't the structure of the initial state.
         """
+        return self.own(self._packed(value))
+
+    def _packed(self, value: Any) -> np.ndarray[Any, Any]:
         import numpy as np
 
-        record = np.zeros(1, self.dtype)
+        record = np.zeros(1, self.portable_dtype)
         values = list(_flatten(self.init, value, "state"))
         for leaf, item in zip(self.leaves, values, strict=True):
+            if leaf.owned:
+                record[leaf.name] = {"str": "", "bytes": b""}[leaf.owned]
             if leaf.optional:
                 record[leaf.name + "?"] = item is not None
                 if item is None:
                     continue
+            if leaf.owned:
+                record[leaf.name] = state_memory.checked(leaf.name, leaf.owned, item)
+                continue
             if item is None or np.shape(item) != leaf.shape:
                 got = "None" if item is None else f"shape {np.shape(item)}"
                 msg = f"`{leaf.name}` must be of shape {leaf.shape}, got {got}"
@@ -143,10 +252,10 @@ class StateLayout:
                 msg = f"`{leaf.name}` must be {np.dtype(leaf.dtype)}, got {got}"
                 raise ValueError(msg)
             record[leaf.name] = item
-        return record[0]  # type: ignore[no-any-return]
+        return record
 
     def unpack(self, record: Any) -> Any:
-        """Return the state of a record, of the same kinds as the initial one."""
+        """Return the state of a portable record, of the same kinds as the initial one."""
         left = iter([self._leaf(leaf, record) for leaf in self.leaves])
         return _rebuild(self.init, left)
 
@@ -154,15 +263,21 @@ class StateLayout:
         if leaf.optional and not record[leaf.name + "?"]:
             return None
         value = record[leaf.name]
+        if leaf.owned:
+            return value
         if leaf.dtype == _WIDE_STORED:
             return _number_of(value)
         return value.copy() if leaf.shape else value.item()
 
     def series(self, leaf: Leaf, records: np.ndarray[Any, Any]) -> pl.Series:
-        """Return one leaf of many records as a column."""
+        """Return one leaf of many portable records as a column."""
         import numpy as np
         import polars as pl
 
+        if leaf.owned:
+            known = records[leaf.name + "?"] if leaf.optional else np.ones(len(records), bool)
+            items = [value if one else None for value, one in zip(records[leaf.name], known, strict=True)]
+            return pl.Series(leaf.name, items, dtype=pl.String if leaf.owned == "str" else pl.Binary)
         values = np.ascontiguousarray(records[leaf.name])
         if leaf.shape and len(records):
             flat = pl.Series(values.reshape(-1))
@@ -230,10 +345,13 @@ def _number_of(value: Any) -> int:
 def check_state(what: str, value: Any) -> str | None:
     """Return what is wrong with a state; None if nothing is.
 
-    A state is a number, a bool, None, a NumPy array of these, or a tuple or named tuple of such states.
+    A state is a number, a bool, a string, bytes, None, a NumPy array of numbers, or a tuple or named tuple of
+    such states.
     """
     if value is None or isinstance(value, _SCALARS):
         return None
+    if type(value) in (str, bytes):
+        return None if is_text(value) else f"{what} has a surrogate that is no character"
     if isinstance(value, tuple):
         if not value:
             return f"{what} is an empty tuple"
@@ -243,9 +361,16 @@ def check_state(what: str, value: Any) -> str | None:
     if kind in ("b", "i", "u", "f") and hasattr(value, "ndim"):
         return None
     return (
-        f"{what} must be a number, a bool, None, a NumPy array of numbers, or a tuple of these, got "
-        f"{type(value).__name__}"
+        f"{what} must be a number, a bool, a string, bytes, None, a NumPy array of numbers, or a tuple of "
+        f"these, got {type(value).__name__}"
     )
+
+
+def has_text(value: Any) -> bool:
+    """Whether there are strings or bytes in a state."""
+    if isinstance(value, tuple):
+        return any(map(has_text, value))
+    return isinstance(value, (str, bytes))
 
 
 def _flatten(like: Any, value: Any, name: str) -> Iterator[Any]:

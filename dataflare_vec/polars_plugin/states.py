@@ -51,10 +51,22 @@ class BuiltState:
 
 
 def built_state(plugin: Plugin, prepared: Prepared) -> BuiltState | None:
-    """Return the record of a plugin's state, None if it has none."""
+    """Return the record of a plugin's state, None if it has none.
+
+    Raises
+    ------
+    BuildError
+        If it has memory of its own.
+    """
     if plugin.stateful is None:
         return None
     layout = _layout(plugin, prepared)
+    if layout.owned:
+        names = ", ".join(f"`{leaf.name}`" for leaf in layout.owned)
+        msg = (
+            f"it can't be built into a native library: {names} of its state is no number or array of numbers"
+        )
+        raise BuildError(msg, plugin=plugin.name, hint="a library keeps states of a fixed size")
     merges = plugin.form is Form.REDUCE and plugin.stateful.merge is not None
     rows = partitioned.PARTITION_ROWS if merges else 0
     return BuiltState(layout.size, layout.pack(layout.init).tobytes(), layout.has_arrays, rows)

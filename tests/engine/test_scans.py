@@ -274,9 +274,13 @@ def test_a_given_state_is_not_changed(df):
 
 
 DEFINITIONS = {
-    "a string": (
-        lambda: scan(lambda s, x: (s, x), "x"),
-        "`init` must be a number, a bool, None, a NumPy array",
+    "an object": (
+        lambda: scan(lambda s, x: (s, x), object()),
+        "`init` must be a number, a bool, a string, bytes, None, a NumPy array",
+    ),
+    "a surrogate": (
+        lambda: scan(lambda s, x: (s, x), ("\ud800", 0)),
+        r"`init`\[0\] has a surrogate that is no character",
     ),
     "a list": (lambda: scan(lambda s, x: (s, x), (1, [2])), r"`init`\[1\] must be a number, .* got list"),
     "an empty tuple": (lambda: scan(lambda s, x: (s, x), ()), "`init` is an empty tuple"),

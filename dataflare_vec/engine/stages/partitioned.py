@@ -124,37 +124,35 @@ class PartitionStates(StateStore):
         if self._failure is not None:
             raise self._failure
         partitions = -(-(self._before + self._rows) // PARTITION_ROWS) - self._next * GROUP
-        records = self.state_layout.records(1)
         last = self._groups.get(self._next)
         merged = self._merged if last is None else self._all_of(last[:partitions])
-        if merged is not None:
-            records[0] = merged
-        return records
+        return self.state_layout.records(1) if merged is None else self.state_layout.copied(merged)
 
     def value(self) -> Any:
         """Return the state as it is now."""
-        state = self.state_layout.unpack(self.records[0])
+        layout = self.state_layout
+        state = layout.unpack(layout.portable(self.records)[0])
         if self._buffer is None:
             return state
         held = self._buffer.empty(self._buffer.whole(state))
-        return self.state_layout.unpack(self.state_layout.pack(held))[0]
+        return layout.unpack(layout.portable(layout.pack(held))[0])[0]
 
-    def _all_of(self, partitions: np.ndarray[Any, Any]) -> Any:
-        """Return what was merged before and some partitions, merged in order; None if there is nothing."""
+    def _all_of(self, partitions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
+        """Return what was merged before and some partitions, merged in order; None if there is nothing.
+
+        The record is the only one of an array.
+        """
         if self._merged is None and not len(partitions):
             return None
-        if self._merged is None and len(partitions) == 1:
-            return partitions[0]
-        target, rest = self.state_layout.records(1), partitions
-        if self._merged is None:
-            target[0], rest = partitions[0], partitions[1:]
-        else:
-            target[0] = self._merged
+        first, rest = self._merged, partitions
+        if first is None:
+            first, rest = partitions[:1], partitions[1:]
+        target = self.state_layout.copied(first)
         argument_buffer = _argument_buffer(target, rest, _NO_BITMAPS)
         done = len(rest) and self.merge.loop(nulls=False)(argument_buffer.buffer_info()[0], len(rest))
         if done:
             self._fail(target, rest[done - 1 : done])
-        return target[0]
+        return target
 
     def _fail(self, one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> None:
         name = self._plugin.name
@@ -165,7 +163,8 @@ class PartitionStates(StateStore):
             self.merge.loop(nulls=True, records_errors=True)(argument_buffer.buffer_info()[0], 1)
             return reason.exception()
 
-        states = [self.state_layout.unpack(record[0]) for record in (one, other)]
+        layout = self.state_layout
+        states = [layout.unpack(layout.portable(record)[0]) for record in (one, other)]
         cause = cause_of(plain(self._plugin.stateful.merge), states, compiled)
         raise RowError(problem="`merge` failed", plugin=name, cause=cause)
 

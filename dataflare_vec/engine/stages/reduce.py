@@ -192,6 +192,7 @@ class _State(_Result):
     def columns(
         self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame | None
     ) -> list[pl.Series]:
+        records = self._state_layout.portable(records)
         columns = [self._state_layout.series(leaf, records) for leaf in self._state_layout.leaves]
         return [series.cast(dtype) for series, dtype in zip(columns, self.dtypes, strict=True)]
 
@@ -240,7 +241,7 @@ class _Finished(_Result):
         if on_error != "raise" or not len(which):
             return
         first = int(which[0])
-        state = self._state_layout.unpack(records[first])
+        state = self._state_layout.unpack(self._state_layout.portable(records[first : first + 1])[0])
         where = f" for key {keys.row(first)}" if keys is not None else ""
 
         def compiled() -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     )
     from dataflare_vec.engine.state.store import StateStore
 
-#: Name of the state in a sample of failed rows, as the bytes of its record; no parameter can be called so.
+#: Name of the state in a sample of failed rows, as its pickled record; no parameter can be called so.
 STATE = "state before the row"
 
 
@@ -150,7 +151,8 @@ class ScanStage(RowStage):
         placement = placement._replace(columns=[(cast("Any", state), 0), *placement.columns])
         loop = self.kernel.loop(nulls=placement.nulls)
         failures = run.failures[self.index]
-        runs_again = state.is_one and self.state_layout.has_arrays
+        # A state that owns memory is computed in its place, and a row that fails leaves it as it was.
+        runs_again = state.is_one and self.state_layout.has_arrays and not self.state_layout.owned
         for first, last in pieces(placement.columns, start, stop):
             row = first
             while row < last and failures.count < failures.limit:
@@ -174,10 +176,9 @@ class ScanStage(RowStage):
         """Return what the kernel read for some of the rows from ``first`` to ``last``, with the state."""
         (first_column, _), *columns = placement.columns
         state = cast("StateColumn", first_column)
-        record = np.array([state.record(first + i) for i in within], self.state_layout.dtype)
-        size = self.state_layout.size
-        raw = record.tobytes()
-        states = pl.Series(STATE, [raw[i : i + size] for i in range(0, len(raw), size)], dtype=pl.Binary)
+        records = self.state_layout.portable(state.taken(first + i for i in within))
+        kept = [pickle.dumps(records[i : i + 1]) for i in range(len(records))]
+        states = pl.Series(STATE, kept, dtype=pl.Binary)
         return [states, *super().inputs(placement._replace(columns=columns), first, last, within)]
 
     def replay(self, inputs: pl.DataFrame) -> Iterator[tuple[Any, ...] | Exception]:
@@ -198,7 +199,7 @@ class ScanStage(RowStage):
 
     def _placed(self, inputs: pl.DataFrame) -> list[Placed]:
         """Return a row of a sample as a loop reads it: its state, and what it read."""
-        records = self._records(inputs).copy()  # the loop writes to it
+        records = self.state_layout.own(self._records(inputs))  # the loop writes to it
         state = StateColumn(records, np.zeros(1, np.int32))
         return [(cast("Any", state), 0), *super()._placed(inputs.drop(STATE))]
 
@@ -217,4 +218,5 @@ class ScanStage(RowStage):
         return pl.DataFrame([state.alias(stateful.parameter), *inputs.drop(STATE).get_columns()])
 
     def _records(self, inputs: pl.DataFrame) -> np.ndarray[Any, Any]:
-        return np.frombuffer(b"".join(inputs[STATE].to_list()), self.state_layout.dtype)
+        """Return the portable records of a sample, which this process has put there."""
+        return np.concatenate([pickle.loads(one) for one in inputs[STATE]])

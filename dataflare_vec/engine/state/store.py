@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
@@ -143,9 +143,11 @@ class StateColumn:
         """Have the records be those of a copy."""
         self._records[:] = records
 
-    def record(self, row: int) -> Any:
-        """Return the record of a row."""
-        return self._records[0 if self._codes is None else self._codes[row - self._start]]
+    def taken(self, rows: Iterable[int]) -> np.ndarray[Any, Any]:
+        """Return copies of the records of some rows, which own nothing."""
+        if self._codes is None:
+            return np.repeat(self._records[:1], len(list(rows)))
+        return self._records[[self._codes[row - self._start] for row in rows]]
 
 
 class StateStore(ABC):
@@ -172,13 +174,11 @@ class OneState(StateStore):
 
     def __init__(self, plugin: str, state_layout: StateLayout, given: Any = None) -> None:
         self.state_layout = state_layout
-        self.records = state_layout.records(1)
-        if given is not None:
-            self.records[0] = as_record(plugin, state_layout, given)
+        self.records = state_layout.records(1) if given is None else as_record(plugin, state_layout, given)
 
     def value(self) -> Any:
         """Return the state as it is now."""
-        return self.state_layout.unpack(self.records[0])
+        return self.state_layout.unpack(self.state_layout.portable(self.records)[0])
 
 
 class KeyStates(StateStore):
@@ -199,7 +199,7 @@ class KeyStates(StateStore):
         if given is not None:
             _check_keyed(plugin, state_layout, schema, given)
             self.keys = Keys(schema, given.keys_frame)
-            self.records = given.records.copy()
+            self.records = state_layout.own(given.records)
             self._filled = len(self.records)
 
     def encode(self, columns: Sequence[pl.Series], selected: pl.Series | None) -> tuple[Codes, int]:
@@ -209,21 +209,25 @@ class KeyStates(StateStore):
     def have(self, count: int) -> np.ndarray[Any, Any]:
         """Return records for at least ``count`` keys; new ones hold the initial state."""
         if count > len(self.records):
-            larger = np.empty(max(_FIRST_RECORDS, 2 * count), self.state_layout.dtype)
-            larger[: self._filled] = self.records[: self._filled]
-            larger[self._filled :] = self.state_layout.pack(self.state_layout.init)
-            self.records = larger
+            enough = max(_FIRST_RECORDS, 2 * count)
+            self.records = self.state_layout.grown(self.records, self._filled, enough)
         self._filled = max(self._filled, count)
         return self.records
 
     def value(self) -> KeyedState:
         """Return the states as they are now."""
         count = self.keys.count
-        return KeyedState(self._plugin, self.keys.frame(), self.have(count)[:count].copy(), self.state_layout)
+        records = self.state_layout.portable(self.have(count)[:count])
+        kept = records if self.state_layout.owned else records.copy()
+        return KeyedState(self._plugin, self.keys.frame(), kept, self.state_layout)
 
 
-def as_record(plugin: str, state_layout: StateLayout, given: Any, buffer: Buffer | None = None) -> Any:
+def as_record(
+    plugin: str, state_layout: StateLayout, given: Any, buffer: Buffer | None = None
+) -> np.ndarray[Any, Any]:
     """Return the record of a state that a user gave, which a buffer may have rows of a block beside.
+
+    It is the only one of an array.
 
     Raises
     ------
@@ -261,7 +265,10 @@ def _check_keyed(plugin: str, state_layout: StateLayout, schema: Mapping[str, An
         has = ", ".join(f"{k}: {v}" for k, v in schema.items())
         problem = f"the keys of `state` are ({had}), those of this run ({has})"
         hint = "cast them"
-    elif given.records.dtype != state_layout.dtype:
-        problem = f"`state` holds {given.records.dtype}, the plugin's state is {state_layout.dtype}"
+    elif (
+        given.records.dtype != state_layout.portable_dtype
+        or given.state_layout.owned_kinds != state_layout.owned_kinds
+    ):
+        problem = f"`state` holds {given.records.dtype}, the plugin's state is {state_layout.portable_dtype}"
     if problem:
         raise StateError(problem, plugin=plugin, argument="state", hint=hint)

@@ -79,14 +79,16 @@ class FoldLoopBuilder(RowLoopBuilder):
         builder = self.builder
         size = _I64(self.state_type.state_layout.size)
         record = self._columns[0].values
-        if not self.code.keyed:
+        if not self.code.keyed and self.state_type.state_layout.owned:
+            self._local = record  # what it owns is the record's, whenever the loop stops
+        elif not self.code.keyed:
             # Memory that nobody else can see becomes registers.
             self._local = builder.alloca(ir.IntType(8), size)
             self._local.align = 16
             cgutils.raw_memcpy(builder, self._local, record, size, 1, align=8)
 
         def give_back() -> None:
-            if not self.code.keyed:
+            if not self.code.keyed and self._local is not record:
                 cgutils.raw_memcpy(builder, record, self._local, size, 1, align=8)
 
         failed = cgutils.alloca_once_value(builder, _I64(0))
@@ -147,7 +149,7 @@ class FoldLoopBuilder(RowLoopBuilder):
                 state, value = cgutils.unpack_tuple(builder, result, 2)
                 state_type, value_type = state_type
                 self._store_result(value, value_type, slots, present, error)
-            right = has_room(context, builder, self.state_type, state, state_type)
+            right = has_room(context, builder, self.state_type, record, state, state_type)
             wrong = builder.zext(builder.not_(right), ir.IntType(8))
             builder.store(builder.or_(builder.load(error), wrong), error)
             fine = builder.icmp_unsigned("==", builder.load(error), ir.IntType(8)(0))
@@ -162,7 +164,8 @@ class FoldLoopBuilder(RowLoopBuilder):
     @property
     def _must_restore(self) -> bool:
         """Whether the kernel may change an array and then raise, and the loop goes on with the state."""
-        goes_on = self.code.keyed or self.variant.records_errors
+        owns = bool(self.state_type.state_layout.owned)
+        goes_on = self.code.keyed or self.variant.records_errors or owns
         return self.state_type.state_layout.has_arrays and self.code.may_fail and goes_on
 
     def _backup(self, record: ir.Value) -> ir.Value:

@@ -110,7 +110,11 @@ class FoldKernel(CompiledKernel):
             is_filter=False,
             returns_tuple=self.returns_tuple,
             frees_exceptions=allocates,
-            may_fail=allocates or narrow or has_natural(self.state_type.inner) or "picklebuf" in text,
+            may_fail=allocates
+            or narrow
+            or has_natural(self.state_type.inner)
+            or bool(self.state_type.state_layout.owned)
+            or "picklebuf" in text,
             makes_strings=uses_arena(result.library),
             keyed=self.keyed,
             gives_values=self.gives_values,

@@ -13,6 +13,8 @@ from numba.np.arrayobj import make_array, populate_array
 
 from dataflare_vec.arrow.layouts import Layout
 from dataflare_vec.compiler.jit.abi.elements import Element, register
+from dataflare_vec.compiler.jit.lowering import state_cells
+from dataflare_vec.compiler.jit.types.strings import BytesType, StringType, ViewType, bytes_view, utf8_string
 from dataflare_vec.compiler.jit.types.wide_integers import (
     I128,
     NaturalType,
@@ -23,6 +25,7 @@ from dataflare_vec.compiler.jit.types.wide_integers import (
     word,
 )
 from dataflare_vec.definition.state_layout import WIDE, Leaf, StateLayout, field_names
+from dataflare_vec.definition.state_memory import CELL
 from dataflare_vec.exceptions import KernelResultError
 
 if TYPE_CHECKING:
@@ -46,6 +49,8 @@ def type_of(value: Any) -> types.Type:
         return types.int64 if value < 1 << 63 else natural
     if isinstance(value, float):
         return types.float64
+    if isinstance(value, (str, bytes)):
+        return utf8_string if isinstance(value, str) else bytes_view
     if isinstance(value, tuple):
         kind = type(value) if hasattr(value, "_fields") else None
         return types.BaseTuple.from_types([type_of(item) for item in value], kind)
@@ -54,9 +59,10 @@ def type_of(value: Any) -> types.Type:
 
 
 def guess(ty: types.Type, inputs: Sequence[types.Type] = ()) -> types.Type:
-    """Return the type of a state with a number where it may be None: a kernel that handles both compiles.
+    """Return the type of a state with a value where it may be None: a kernel that handles both compiles.
 
-    A float, unless all numbers that the kernel gets are integers: they would become floats with it.
+    A float, unless all numbers that the kernel gets are integers: they would become floats with it. A string,
+    or bytes, if it gets nothing else.
     """
     if isinstance(ty, types.BaseTuple):
         items = [guess(item, inputs) for item in ty]
@@ -66,6 +72,9 @@ def guess(ty: types.Type, inputs: Sequence[types.Type] = ()) -> types.Type:
     values = [one.type if isinstance(one, types.Optional) else one for one in inputs]
     if values and all(isinstance(one, types.Boolean) for one in values):
         return types.Optional(types.boolean)
+    for kind, like in ((StringType, utf8_string), (BytesType, bytes_view)):
+        if values and all(isinstance(types.unliteral(one), kind) for one in values):
+            return types.Optional(like)
     integers = [isinstance(one, (types.Integer, WideIntType)) for one in values]
     if not any(integers) or any(isinstance(one, types.Float) for one in values):
         return types.Optional(types.float64)
@@ -98,11 +107,13 @@ def join(given: types.Type, returned: types.Type, init: Any = None) -> types.Typ
         or types.undefined
     )
     inner = joined.type if isinstance(joined, types.Optional) else joined
+    if isinstance(inner, StringType):
+        return utf8_string if inner == joined else types.Optional(utf8_string)
     if inner == word:
         return natural if inner == joined else types.Optional(natural)
     if joined == wide_int and given == types.int64 and type(init) is int and init >= 0:
         return natural
-    if not isinstance(inner, (types.Number, types.Boolean, types.NoneType, WideIntType)):
+    if not isinstance(inner, (types.Number, types.Boolean, types.NoneType, WideIntType, BytesType)):
         raise _mismatch(given, returned)
     return joined
 
@@ -121,9 +132,11 @@ def state_layout_of(init: Any, ty: types.Type) -> StateLayout:
     size = 0
     for name, shape, leaf_type in _leaves(init, ty, "state"):
         optional = isinstance(leaf_type, types.Optional)
-        dtype = _dtype_of(leaf_type.type if optional else leaf_type)
-        size = -(-size // dtype.alignment) * dtype.alignment
-        leaves.append(Leaf(name, dtype.str, shape, optional, size))
+        kind = leaf_type.type if optional else leaf_type
+        dtype, owned = _dtype_of(kind), _OWNED.get(type(kind), "")
+        alignment = 8 if owned else dtype.alignment
+        size = -(-size // alignment) * alignment
+        leaves.append(Leaf(name, dtype.str, shape, optional, size, owned))
         count = 1
         for length in shape:
             count *= length
@@ -131,8 +144,14 @@ def state_layout_of(init: Any, ty: types.Type) -> StateLayout:
     return StateLayout(init, tuple(leaves), max(-(-size // 8) * 8, 8))
 
 
+#: What lies in memory that a record owns; see `state_cells`.
+_OWNED = {StringType: "str", BytesType: "bytes"}
+
+
 def _dtype_of(ty: types.Type) -> Any:
     """Return how a scalar lies in a record: a natural number as UInt64, which it has to fit."""
+    if isinstance(ty, ViewType):
+        return np.dtype(CELL)
     if isinstance(ty, WideIntType):
         return np.dtype(np.uint64 if isinstance(ty, NaturalType) else WIDE)
     return numpy_support.as_dtype(ty)
@@ -264,7 +283,14 @@ def store(
             return
         leaf = next(left)
         at = builder.gep(address, [_I64(leaf.offset)])
-        if isinstance(of, types.Array):
+        if leaf.owned:
+            view, there = _view_of(
+                context, builder, value, value_type, of.type if isinstance(of, types.Optional) else of
+            )
+            state_cells.store_view(builder, at, view)
+            if isinstance(of, types.Optional):
+                builder.store(builder.zext(there, _I8), _presence(context, builder, of.type, at))
+        elif isinstance(of, types.Array):
             array = make_array(value_type)(context, builder, value)
             aside.append(_put_aside(context, builder, value_type.dtype, of.dtype, leaf, array.data, at))
         elif isinstance(of, types.Optional):
@@ -295,11 +321,24 @@ def store(
 
 
 def has_room(
-    context: Context, builder: Builder, ty: StateType, state: ir.Value, given: types.Type
+    context: Context,
+    builder: Builder,
+    ty: StateType,
+    address: ir.Value,
+    state: ir.Value,
+    given: types.Type,
 ) -> ir.Value:
-    """Return whether a state fits its record: the shapes of its arrays, and numbers of 64 bits."""
+    """Return whether a state fits its record: the shapes of its arrays, and numbers of 64 bits.
+
+    For what lies outside of the record room is made.
+    """
     left = iter(ty.state_layout.leaves)
     right = cgutils.true_bit
+
+    def make_room(value: ir.Value, value_type: types.Type, of: types.Type, leaf: Leaf) -> ir.Value:
+        of = of.type if isinstance(of, types.Optional) else of
+        view, _ = _view_of(context, builder, value, value_type, of)
+        return state_cells.make_room(builder, builder.gep(address, [_I64(leaf.offset)]), view)
 
     def check(value: ir.Value, value_type: types.Type, of: types.Type) -> None:
         nonlocal right
@@ -309,6 +348,8 @@ def has_room(
                 check(item, item_type, wanted)
             return
         leaf = next(left)
+        if leaf.owned:
+            right = builder.and_(right, make_room(value, value_type, of, leaf))
         if isinstance(of, (types.Optional, NaturalType)):
             fits = _is_short(context, builder, value, value_type, of)
             right = right if fits is None else builder.and_(right, fits)
@@ -340,7 +381,24 @@ def _typed(context: Context, builder: Builder, ty: types.Type, address: ir.Value
     return builder.bitcast(address, context.get_data_type(ty).as_pointer())
 
 
+def _view_of(
+    context: Context, builder: Builder, value: ir.Value, given: types.Type, of: ViewType
+) -> tuple[tuple[ir.Value, ir.Value], ir.Value]:
+    """Return the address and bytes of a string, and whether there is one: none has no bytes."""
+    there = cgutils.true_bit
+    if isinstance(given, types.NoneType):
+        return (_BYTES(None), _I64(0)), cgutils.false_bit
+    if isinstance(given, types.Optional):
+        optional = context.make_helper(builder, given, value=value)
+        value, there, given = optional.data, optional.valid, given.type
+    value = context.cast(builder, value, given, of)
+    view = cgutils.create_struct_proxy(of)(context, builder, value=value)
+    return (view.data, builder.select(there, view.nbytes, _I64(0))), there
+
+
 def _load_scalar(context: Context, builder: Builder, ty: types.Type, address: ir.Value) -> ir.Value:
+    if isinstance(ty, ViewType):
+        return state_cells.load_view(context, builder, ty, address)
     if isinstance(ty, WideIntType):
         value = builder.load(builder.bitcast(address, _stored(ty).as_pointer()), align=8)
         return builder.zext(value, I128) if isinstance(ty, NaturalType) else value
