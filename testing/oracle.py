@@ -258,12 +258,12 @@ def same(a: Any, b: Any) -> bool:
 @contextmanager
 def in_chunks() -> Iterator[None]:
     """Take frames of however few rows through the road with chunks, and columns piece by piece."""
-    compute, short = fast_path.compute, columns.SHORT_PIECE
-    fast_path.compute, columns.SHORT_PIECE = lambda *_: None, 0
-    try:
+    with (
+        patch.object(fast_path, "compute", lambda *_: None),
+        patch.object(fast_path, "reduce", lambda *_: None),
+        patch.object(columns, "SHORT_PIECE", 0),
+    ):
         yield
-    finally:
-        fast_path.compute, columns.SHORT_PIECE = compute, short
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 import polars as pl
 
+from dataflare_vec._util.names import named
 from dataflare_vec.api.natively import check_data, is_native, natively
 from dataflare_vec.definition.binding import series_bindings
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.planning.steps import Step
-from dataflare_vec.engine.stages.expression import named
 from dataflare_vec.exceptions import BindingError
 from dataflare_vec.interop import assemble, is_pandas_series, is_stream, knowing_narwhals, text_of
 from dataflare_vec.interop.readers import apply_to_reader

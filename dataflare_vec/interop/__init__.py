@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from dataflare_vec._util.names import named
 from dataflare_vec.engine.execution.result import BatchResult
-from dataflare_vec.engine.stages.expression import named
 from dataflare_vec.exceptions import UnsupportedDataError
 from dataflare_vec.interop.columns import text_of
 from dataflare_vec.interop.kinds import is_narwhals, is_pandas, is_pandas_series, is_pyarrow, is_stream

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec._util.foreign_errors import first_line
-from dataflare_vec.engine.stages.expression import named
+from dataflare_vec._util.names import named
 from dataflare_vec.exceptions import KernelResultError
 from dataflare_vec.interop.columns import passing_over, position, refuse
 from dataflare_vec.interop.sound import check

@@ -11,7 +11,7 @@ from weakref import ref
 import polars as pl
 
 from dataflare_vec._util.foreign_errors import first_line
-from dataflare_vec.engine.stages.expression import named
+from dataflare_vec._util.names import named
 from dataflare_vec.interop.arrow import to_arrow
 from dataflare_vec.interop.columns import passing_over, position, refuse
 from dataflare_vec.interop.sound import check

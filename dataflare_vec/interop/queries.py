@@ -10,11 +10,12 @@ from weakref import WeakValueDictionary
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from dataflare_vec._util.names import named
 from dataflare_vec.definition.plugin import Form
 from dataflare_vec.engine.execution.execute import InPlace
 from dataflare_vec.engine.execution.in_query import keeping_results
 from dataflare_vec.engine.execution.lazy import apply_lazily
-from dataflare_vec.engine.stages.expression import exactly, named
+from dataflare_vec.engine.stages.expression import exactly
 from dataflare_vec.engine.stages.scope import empty_frame
 from dataflare_vec.interop import assemble
 from dataflare_vec.interop.batch_runner import BatchRunner

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._util.names import named
 from dataflare_vec.arrow.layouts.item_sizes import value_bytes
 from dataflare_vec.engine.execution.fast_path import FEW_ROWS
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.planning.steps import annotated_types
-from dataflare_vec.engine.stages.expression import named
 from dataflare_vec.engine.stages.failures import all_details
 from dataflare_vec.engine.stages.scope import empty_frame
 from dataflare_vec.exceptions import ArgumentError, BindingError

@@ -82,6 +82,7 @@ def test_several_columns(frame, config, size, rows):
     check(WEIGHED, frame, config, size, rows)
 
 
+@pytest.mark.usefixtures("all_roads")
 @given(frames(st.integers(0, 200), x=(numbers, pl.Float64)), configs)
 def test_rows_that_were_filtered_out_are_in_no_block(frame, config):
     keep = define(lambda x: x < 0, name="keep", form=Form.ROW, plugin_type=dfv.PluginType.FILTER)

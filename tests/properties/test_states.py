@@ -18,6 +18,8 @@ from testing.oracle import as_numpy, fold, key_of
 from testing.stateful import REDUCES, SCANS, frames_of
 from testing.strategies import configs
 
+pytestmark = pytest.mark.usefixtures("all_roads")
+
 KEYS = {
     "none": None,
     "int": "i",

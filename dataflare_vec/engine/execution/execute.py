@@ -14,7 +14,7 @@ from dataflare_vec._util.logs import get_logger
 from dataflare_vec._util.names import unnamed
 from dataflare_vec.engine.execution import fast_path
 from dataflare_vec.engine.execution.admission import admitted
-from dataflare_vec.engine.execution.resume import open_states
+from dataflare_vec.engine.execution.resume import before_rows, open_states
 from dataflare_vec.engine.execution.run import Run
 from dataflare_vec.engine.execution.threads import over_chunks
 from dataflare_vec.engine.planning.kept import plan_for
@@ -140,11 +140,15 @@ def run_steps(
 def _execute(
     plan: Plan, scope: ColumnScope, frame: pl.DataFrame, request: Request, in_place: InPlace | None
 ) -> Outcome:
-    states = None if request.state is None else open_states(plan, request.state)
+    is_scan = plan.stateful and plan.reduces is None
+    states = open_states(plan, request.state) if is_scan or request.state is not None else None
     some_fail = False
     selects = in_place is not None and in_place.selected is not None
+    put_back = before_rows(states, plan, request.state) if states else None
     try:
-        computed = None if selects else fast_path.compute(plan, scope, frame.height, request)
+        computed = None
+        if not selects and (put_back is not None or not states):
+            computed = fast_path.compute(plan, scope, frame.height, request, states)
         if computed is not None:
             series, remaining, tuner = computed
             gives_kept = plan.direct is not None and plan.direct.gives_kept
@@ -158,6 +162,7 @@ def _execute(
                 frame.height,
                 filtered,
                 tuner,
+                states=states,
                 owns_columns=plan.owns_columns,
                 selected=remaining,
             )
@@ -166,8 +171,7 @@ def _execute(
         some_fail, reduced = True, None
     if reduced is not None:
         return _reduced(plan, frame.height, request, *reduced)
-    if states is None:
-        states = open_states(plan, None)
+    states = open_states(plan, None) if states is None else put_back() if put_back is not None else states
     with admitted(plan.stages, frame.height, request.runtime) as mine:
         execution = _Execution(plan, scope, frame, request._replace(runtime=mine), states)
         if in_place is not None:
@@ -187,13 +191,21 @@ def _execute(
 
 
 def _reduced(
-    plan: Plan, rows: int, request: Request, states: OpenStates, tuner: TracedTuner | None
+    plan: Plan, rows: int, request: Request, states: OpenStates, filtered: int, tuner: TracedTuner | None
 ) -> Outcome:
     """Return what comes of the state of all rows."""
     assert plan.reduces is not None
     series = plan.reduces.result(states, request.runtime.pool, request.on_error)
     return Outcome(
-        series, None, [], rows, 0, tuner, reduced=True, states=states, owns_columns=plan.owns_columns
+        series,
+        None,
+        [],
+        rows,
+        filtered,
+        tuner,
+        reduced=True,
+        states=states,
+        owns_columns=plan.owns_columns,
     )
 
 

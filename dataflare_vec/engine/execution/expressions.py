@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec._util.names import unnamed
+from dataflare_vec._util.names import named, unnamed
 from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.definition.binding import Column
@@ -19,7 +19,6 @@ from dataflare_vec.engine.planning.steps import remember, use_key
 from dataflare_vec.engine.stages.expression import (
     as_column,
     build_expression,
-    named,
     rows_of,
     source_of,
     spread_out,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import polars as pl
 
 from dataflare_vec._util.logs import get_logger
+from dataflare_vec._util.names import named
 from dataflare_vec.compiler.prepare import is_at_hand
 from dataflare_vec.definition.plugin import root_names
 from dataflare_vec.definition.trees.kinds import kind_of
@@ -27,7 +28,6 @@ from dataflare_vec.engine.stages.direct import DirectCall, SomeFailed
 from dataflare_vec.engine.stages.expression import (
     exactly,
     is_row_separable,
-    named,
     rows_of,
     spread_out,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.exceptions import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dataflare_vec.engine.planning.plan import Plan
     from dataflare_vec.engine.state.store import StateStore
@@ -77,3 +78,30 @@ def open_states(plan: Plan, given: Any) -> OpenStates:
     states.of_pipeline = is_pipeline
     states.given = by_name
     return states
+
+
+def before_rows(states: OpenStates, plan: Plan, given: Any) -> Callable[[], OpenStates] | None:
+    """Return what gives the states as they are now, after rows have changed them.
+
+    None if a copy of them would take long: there is one for each key.
+
+    Parameters
+    ----------
+    plan, given
+        What they were opened with.
+    """
+    if not isinstance(given, OpenStates):
+        return partial(open_states, plan, given)
+    from dataflare_vec.engine.state.store import OneState  # brings NumPy
+
+    ones = [one for one in states.values() if isinstance(one, OneState)]
+    if len(ones) < len(states):
+        return None
+    copies = [(one, one.state_layout.copied(one.records)) for one in ones]
+
+    def put_back() -> OpenStates:
+        for one, records in copies:
+            one.records = records
+        return states
+
+    return put_back

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.engine.planning.steps import BoundStep
     from dataflare_vec.engine.stages.compiled_expression import CompiledExpressionStage
+    from dataflare_vec.engine.stages.direct import Direct
+    from dataflare_vec.engine.stages.direct_reduce import DirectReduce
     from dataflare_vec.engine.stages.inferred import Results
     from dataflare_vec.engine.stages.protocols import Stage
     from dataflare_vec.engine.stages.reduce import ReduceStage
@@ -86,7 +88,7 @@ class Plan:
     direct : Direct or None
         What computes all rows at once, if that doesn't need a `Run`.
     direct_reduce : DirectReduce or None
-        What does so for a reduce that is the only stage.
+        What does so for a reduce, after `direct` if that isn't the only stage.
     dtypes : dict
         By name of the plugin the dtypes of the columns that parameters are bound to by name.
     derived : list of tuple
@@ -136,9 +138,12 @@ class Plan:
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
         self.owns_columns = all(stage.owns_columns for stage in self.stages)
-        self.direct = chained([stage.direct() for stage in self.stages], self.new)
-        alone = self.reduces if len(self.stages) == 1 else None
-        self.direct_reduce = None if alone is None else alone.direct_reduce()
+        self.direct: Direct | None
+        self.direct_reduce: DirectReduce | None = None
+        if self.reduces is None:
+            self.direct = chained([stage.direct() for stage in self.stages], self.new)
+        else:
+            self.direct, self.direct_reduce = self._directly_reduced(self.reduces)
         self.whole: tuple[Any, Any, Any] | None = None
         self._keeps_data = keep_data
         # An expression may mean all columns, and what is replaced has to be there.
@@ -170,6 +175,16 @@ class Plan:
             if not stage.is_current():
                 return False
         return True
+
+    def _directly_reduced(self, last: ReduceStage) -> tuple[Direct | None, DirectReduce | None]:
+        """Return what computes the stages before a reduce at once, if there are any, and the reduce."""
+        direct, earlier = last.direct_reduce(), self.stages[:-1]
+        if direct is None or not earlier:
+            return None, direct
+        read = set(direct.reads)
+        new = {name: dtype for stage in earlier for name, dtype in stage.writes.items() if name in read}
+        before = chained([stage.direct() for stage in earlier], new)
+        return before, None if before is None else direct
 
     def _add(self, step: BoundStep, scope: ColumnScope, data_names: Collection[str]) -> None:
         step.binding.check_columns(scope.names if step.names is None else step.names)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from dataflare_vec.engine.stages.direct import DirectCall
+from dataflare_vec.engine.stages.direct_scan import DirectScan
 from dataflare_vec.engine.stages.expression import spread
 from dataflare_vec.engine.stages.fused_call import FusedCall, fits
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from dataflare_vec.engine.stages.direct import Computed, Direct, Times
+    from dataflare_vec.engine.state.store import StateStore
     from dataflare_vec.engine.tuner import Cut
     from dataflare_vec.memory import MemoryPool
 
@@ -120,9 +122,20 @@ class Chain:
         return any(part.compute.needs_pool(rows) for part in self._parts)
 
     def compute(
-        self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None, cut: Cut | None = None
+        self,
+        known: Mapping[str, pl.Series],
+        rows: int,
+        pool: MemoryPool | None,
+        cut: Cut | None = None,
+        states: Mapping[str, StateStore] | None = None,
     ) -> Computed | None:
-        """Return the mask if it `selects`, and the new columns of the rows kept: as `DirectCall.compute`."""
+        """Return the mask if it `selects`, and the new columns of the rows kept: as `DirectCall.compute`.
+
+        Parameters
+        ----------
+        states
+            What its scans carry: that after all rows, or any if nothing is returned.
+        """
         columns = dict(known)
         times: list[Times] = []
         kept, count = pl.Series([True]).new_from_index(0, rows if self.selects else 0), rows
@@ -131,7 +144,10 @@ class Chain:
                 times += [(0, 0.0, 0.0)] * part.stages
                 continue
             lending = None if part.compute.is_filter else pool  # a mask has memory of its own
-            computed = part.compute.compute(columns, count, lending, cut)
+            if isinstance(part.compute, DirectScan):
+                computed = part.compute.compute(columns, count, lending, cut, states)
+            else:
+                computed = part.compute.compute(columns, count, lending, cut)
             if computed is None:
                 return None
             series, taken = computed

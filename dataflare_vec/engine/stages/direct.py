@@ -94,6 +94,8 @@ class DirectCall:
         Returns the arguments of columns and constants, for columns of any layout.
     allocate
         Returns memory for the outputs of some rows, out of a pool.
+    is_filter
+        Whether it is one, if it isn't what makes no columns.
 
     Attributes
     ----------
@@ -101,6 +103,9 @@ class DirectCall:
         See above; each of the constants is there, or None.
     kernel, layouts, fields
         The kernel, the layouts of the columns that it reads, and what it makes.
+    borrows, makes_texts : bool
+        Whether compiled code finds all its columns, and whether some that it makes are texts. Other columns
+        are looked at one by one, and their arguments put before those of the outputs.
     is_filter, selects : bool
         Whether what it computes is a mask.
     is_fused : bool
@@ -122,6 +127,8 @@ class DirectCall:
         constants: Sequence[list[int] | None] | None,
         parameters: Callable[[Sequence[tuple[InputColumn, int]], int], list[int]],
         allocate: Callable[..., list[ColumnBuilder]],
+        *,
+        is_filter: bool | None = None,
     ) -> None:
         self.reads = reads
         self.writes = writes
@@ -130,15 +137,16 @@ class DirectCall:
         self._parameters = parameters
         self._allocate = allocate
         self.constants = constants or [None] * len(reads)
-        self.is_filter = self.selects = not writes
+        self.borrows = all(buffer_width(layout) is not None for layout in self.layouts)
+        self.is_filter = self.selects = not writes if is_filter is None else is_filter
         self.fields = () if self.is_filter else prepared.outputs
         columns = [_made(name, field) for name, field in zip(writes, self.fields, strict=True)]
         self._makes = [column for column in columns if column is not None]
         self._must_build = len(self._makes) < len(columns)
-        self._has_texts = any(column.are_texts for column in self._makes)
+        self.makes_texts = any(column.are_texts for column in self._makes)
         self._row_bytes = _ROW_BYTES
         # Builders have something of their own for each thread.
-        self.may_share = not self._must_build and not self._has_texts
+        self.may_share = not self._must_build and not self.makes_texts
         # What is temporal is made as integers, and a C string ends at the first null character.
         self._is_as_made = all(field.dtype is None for field in self.fields)
         self._is_as_made = self._is_as_made and "\0" not in "".join(writes)
@@ -150,8 +158,6 @@ class DirectCall:
     def _make_states(self) -> tuple[CallState, CallState]:
         """Make what the states of calls have in common: of those that make columns, and of the builders'."""
         words, borrowed = _placed(self.constants, self.layouts)
-        # Other columns are looked at one by one, and their words put before those of the outputs.
-        self._borrows = borrowed is not None
         self._begin, self._end, self._put = functions()[2:]
         made = [MADE_MASK] if self.is_filter else []
         if not self._must_build:
@@ -166,7 +172,7 @@ class DirectCall:
 
     def needs_pool(self, rows: int) -> bool:
         """Whether the columns of some rows take memory of a pool, however few they are."""
-        return self._must_build or (self._has_texts and rows * self._row_bytes > _MOST_TEXT)
+        return self._must_build or (self.makes_texts and rows * self._row_bytes > _MOST_TEXT)
 
     def _lend(self, pool: MemoryPool, known: int, address: int, rows: int, *, nulls: bool) -> None:
         """Have a call make its columns in memory of a pool, which gets it back after the last reader."""
@@ -183,7 +189,12 @@ class DirectCall:
             raise MemoryError
 
     def compute(
-        self, known: Mapping[str, pl.Series], rows: int, pool: MemoryPool | None, cut: Cut | None = None
+        self,
+        known: Mapping[str, pl.Series],
+        rows: int,
+        pool: MemoryPool | None,
+        cut: Cut | None = None,
+        first: Sequence[int] = (),
     ) -> Computed | None:
         """Return the new columns, and the seconds they took; None if a column is of several pieces.
 
@@ -195,6 +206,8 @@ class DirectCall:
             Where they have their memory from, if it isn't their own; of a filter None.
         cut
             How the rows are shared out; None for all at once.
+        first
+            The first of the loop's arguments, which other calls give otherwise: instead of those constants.
 
         Raises
         ------
@@ -205,15 +218,17 @@ class DirectCall:
         made_here, built = self._states or self._make_states()
         capsules: tuple[object, ...] = ()
         placed: list[tuple[InputColumn, int]] = []
-        if self._borrows:
+        if self.borrows:
             capsules = tuple([column.__arrow_c_stream__() for column in columns])  # streams end with them
         else:
             placed = [(InputColumn(*pair), 0) for pair in zip(columns, self.layouts, strict=True)]
             if any(len(column.starts) > 1 for column, _ in placed):
                 return None
-        builds = self._must_build or (self._has_texts and pool is not None)
+        builds = self._must_build or (self.makes_texts and pool is not None)
         common = built if builds else made_here
         words = state = common.template[:]
+        for place, word in enumerate(first):
+            words[place] = word
         address, keep = state.buffer_info()[0], False
         targets: list[ColumnBuilder] = []
         try:
@@ -239,7 +254,9 @@ class DirectCall:
         finally:
             made = self._end(common.known, address, keep)
         if not builds:
-            return (self._columns(made), (times,)) if made else self._with_more_room(known, rows)
+            if not made and self.makes_texts:
+                return self._with_more_room(known, rows)
+            return self._columns(made), (times,)
         series = [target.to_series(name) for name, target in zip(self.writes, targets, strict=True)]
         return series, (times,)
 

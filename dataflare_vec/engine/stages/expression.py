@@ -11,6 +11,7 @@ import polars as pl
 from polars import selectors as cs
 
 from dataflare_vec._util.foreign_errors import without_context
+from dataflare_vec._util.names import named
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.plugin import mentions, root_names
 from dataflare_vec.engine.stages.protocols import Stage, StageReport
@@ -296,13 +297,6 @@ def rows_of(lengths: Sequence[int]) -> int:
 def spread_out(values: pl.Series, rows: int) -> pl.Series:
     """Return a column of one value as one of that for each row, any other as it is."""
     return values if len(values) == rows else values.new_from_index(0, rows)
-
-
-def named(columns: Sequence[pl.Series]) -> pl.DataFrame:
-    """Return a frame of columns; in a list Polars would rename one that is called ``""``."""
-    if all([column.name for column in columns]):
-        return pl.DataFrame(columns)
-    return pl.DataFrame({column.name: column for column in columns})
 
 
 def exactly(name: str) -> pl.Expr:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +19,7 @@ from dataflare_vec.compiler.state_functions import compile_finish, compile_merge
 from dataflare_vec.definition.binding import field_names, output_names
 from dataflare_vec.definition.plugin import plain
 from dataflare_vec.engine.stages.builders import allocate
+from dataflare_vec.engine.stages.direct import DirectCall, SomeFailed
 from dataflare_vec.engine.stages.direct_reduce import DirectReduce
 from dataflare_vec.engine.stages.partitioned import PartitionStates
 from dataflare_vec.engine.stages.protocols import Needs
@@ -27,7 +29,7 @@ from dataflare_vec.engine.state.store import KeyStates, StateColumn
 from dataflare_vec.exceptions import OutputNameError, RowError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
     from dataflare_vec.memory import MemoryPool
 
 _NO_BITMAPS = (0, 0, 0, 0, 0)
+
+#: Of so many states the results have memory of their own, and not of the pool.
+_FEW_STATES = 1024
 
 
 class ReduceStage(ScanStage):
@@ -93,11 +98,16 @@ class ReduceStage(ScanStage):
                 )
         self.schema = {**by, **dict(zip(self._names, self._result.dtypes, strict=True))}
 
+    def direct(self) -> None:
+        """Return nothing: it makes no columns; see `direct_reduce`."""
+        return
+
     def direct_reduce(self) -> DirectReduce | None:
-        """Return what computes all rows at once, if there are no keys."""
-        if self.by or self.kernel.has_general_variant:
+        """Return what computes all rows at once."""
+        if self.kernel.has_general_variant:
             return None
-        return DirectReduce(self.prepared, self.reads, self._constants, self._parameters)
+        prepared, places = self.prepared._replace(kernel=self.kernel), (self.keys, self.state_name)
+        return DirectReduce(prepared, self.reads, self._constants, self._parameters, *places)
 
     def open_state(self, given: Any) -> StateStore:
         """Return the state before the first row: a given one, or the initial one."""
@@ -163,8 +173,7 @@ class ReduceStage(ScanStage):
             records = states.have(count)[:count]
         else:
             keys, records = None, states.records  # type: ignore[attr-defined]
-        with pool.claim(None) as memory:
-            columns = self._result.columns(records, memory, on_error, keys)
+        columns = self._result.columns(records, pool, on_error, keys)
         named = [series.alias(name) for series, name in zip(columns, self._names, strict=True)]
         return named if keys is None else [*keys.get_columns(), *named]
 
@@ -207,19 +216,30 @@ class _Finished(_Result):
         self._kernel, fields, self._outputs, is_tuple = _compiled_finish(plugin, prepared, dict(dtypes))
         self.fields = field_names(plugin, fields, len(self._outputs), is_tuple=is_tuple)
         self.dtypes = [field.shown for field in self._outputs]
+        prepared = prepared._replace(kernel=self._kernel, layouts=(), outputs=self._outputs)
+        names = dict.fromkeys(map(str, range(len(self._outputs))))  # they get others later
+        self._direct = DirectCall(
+            prepared, (), names, [[0, 0, 0, 0]], _no_parameters, _allocate(self._outputs)
+        )
 
     def columns(
         self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame | None
     ) -> list[pl.Series]:
         count = len(records)
-        targets = allocate(self._outputs, pool, count, nulls=False)
         state = StateColumn(records)
-        argument_buffer = self._argument_buffer(state, targets, _NO_BITMAPS)
-        if count and self._kernel.loop(nulls=False)(argument_buffer.buffer_info()[0], count):
-            self._record_errors(records, targets, pool, on_error, keys)
-        for target in targets:
-            target.check()
-        return [target.to_series("") for target in targets]
+        if 0 < count <= _FEW_STATES and not self._direct.needs_pool(count):
+            with suppress(SomeFailed):
+                computed = self._direct.compute({}, count, None, None, state.at(0))
+                if computed is not None:
+                    return computed[0]
+        with pool.claim(None) as memory:
+            targets = allocate(self._outputs, memory, count, nulls=False)
+            argument_buffer = self._argument_buffer(state, targets, _NO_BITMAPS)
+            if count and self._kernel.loop(nulls=False)(argument_buffer.buffer_info()[0], count):
+                self._record_errors(records, targets, memory, on_error, keys)
+            for target in targets:
+                target.check()
+            return [target.to_series("") for target in targets]
 
     def _record_errors(
         self,
@@ -271,6 +291,14 @@ class _Finished(_Result):
         for target in targets:
             arguments += target.for_writing(0)
         return array("q", [*arguments, *last])
+
+
+def _no_parameters(columns: Sequence[Any], row: int) -> list[int]:
+    return []
+
+
+def _allocate(outputs: Sequence[OutputField]) -> Callable[..., list[ColumnBuilder]]:
+    return lambda pool, rows, *, nulls: allocate(outputs, pool, rows, nulls=nulls)
 
 
 def _compiled_finish(

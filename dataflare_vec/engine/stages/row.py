@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dataflare_vec.arrow.layouts import Layout
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.binding import Binding, Constant
+    from dataflare_vec.engine.stages.direct import Direct
     from dataflare_vec.engine.stages.protocols import Chunk, Fusable, Placed, Surroundings
     from dataflare_vec.memory import MemoryPool
 
@@ -110,7 +111,7 @@ class RowStage(Stage):
         """Return itself, unless later stages don't read what it writes as it is written."""
         return None if self._writes_nested else self
 
-    def direct(self) -> DirectCall | None:
+    def direct(self) -> Direct | None:
         """Return what calls its loop once for all rows."""
         prepared, constants = self.prepared, self._constants
         return DirectCall(prepared, self.reads, self.writes, constants, self._parameters, self.allocate)

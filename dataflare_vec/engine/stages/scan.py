@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 
 from dataflare_vec.definition.interpreter import call_rows
+from dataflare_vec.engine.stages.direct import DirectCall
+from dataflare_vec.engine.stages.direct_scan import DirectScan
 from dataflare_vec.engine.stages.failures import physical_rows
 from dataflare_vec.engine.stages.row import RowStage, pieces
 from dataflare_vec.engine.state.keys import check_key_types
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.specialise import Prepared
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.state_layout import StateLayout
-    from dataflare_vec.engine.stages.direct import DirectCall
     from dataflare_vec.engine.stages.protocols import (
         Chunk,
         Fusable,
@@ -133,9 +134,17 @@ class ScanStage(RowStage):
         """Return nothing: a chunk has to wait for the one before it."""
         return None
 
-    def direct(self) -> DirectCall | None:
-        """Return nothing: its state belongs to a run."""
-        return None
+    def direct(self) -> DirectScan | None:
+        """Return what calls its loop once for all rows, if nothing but a row that fails stops it."""
+        if self.kernel.has_general_variant:
+            return None
+        prepared = self.prepared._replace(kernel=self.kernel)
+        columns = (self._constants or [None] * (len(self.reads) + 1))[1:]
+        constants = [[0, 0, 0, 0], *columns]
+        call = DirectCall(prepared, self.reads, self.writes, constants, self._parameters, self.allocate)
+        if not call.borrows or call.makes_texts:  # for which there may turn out to be too little room
+            return None
+        return DirectScan(call, self.keys, self.state_name)
 
     def report(self, *, nulls: bool) -> StageReport:
         """Return what became of its loop, which the state keeps from being vector code."""

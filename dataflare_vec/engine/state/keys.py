@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from dataflare_vec._util.names import unnamed
+from dataflare_vec._util.names import named, unnamed
 from dataflare_vec.compiler.native.hash_tables import (
     ABSENT,
     BYTES_ENTRY,
@@ -105,11 +105,11 @@ class Keys:
             pair(codes, others, words)
             codes, fresh = pairs.encode(words, marks)
         if len(fresh):
-            keys = [
-                (column if len(fresh) == len(column) else column.gather(fresh)).alias(name)
-                for column, name in zip(columns, self.schema, strict=True)
-            ]
-            self._seen.append(pl.DataFrame(keys, schema=self.schema))
+            # `gather` is a query of Polars', as is a frame of some columns with a schema.
+            keys = [column if len(fresh) == len(column) else column[fresh] for column in columns]
+            self._seen.append(
+                named([column.alias(name) for column, name in zip(keys, self.schema, strict=True)])
+            )
             self.count += len(fresh)
         return codes
 
