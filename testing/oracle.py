@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import zoneinfo
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from itertools import repeat
@@ -122,13 +123,13 @@ def fold(
     assert stateful is not None
     columns = [parameter for parameter in plugin.parameters if parameter.is_column]
     for row, (arguments, key) in enumerate(zip(rows, repeat(()) if keys is None else keys, strict=False)):
-        state = states.setdefault(key, stateful.init)
+        state = states.setdefault(key, deepcopy(stateful.init))
         values.append(None)
         if any(v is None and not c.nullable for v, c in zip(arguments, columns, strict=True)):
             continue
         try:
-            # A row that fails leaves an array as it was.
-            after = plugin.function(state.copy() if isinstance(state, np.ndarray) else state, *arguments)
+            # A row that fails leaves an array or a list as it was.
+            after = plugin.function(deepcopy(state), *arguments)
         except Exception:
             failed.append(row)
             continue

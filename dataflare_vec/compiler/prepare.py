@@ -86,7 +86,7 @@ def _load_or_compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
     )
     prepared = Prepared(kernel, *known)
     if prepared.state_layout is not None:
-        prepared = prepared._replace(state_layout=replace(prepared.state_layout, init=plugin.stateful.init))  # type: ignore[union-attr]
+        prepared = prepared._replace(state_layout=plugin.stateful.complete(prepared.state_layout))  # type: ignore[union-attr]
     if _log.isEnabledFor(logging.DEBUG):
         types = ", ".join(map(str, dtypes))
         results = ", ".join(str(field.shown) for field in prepared.outputs)

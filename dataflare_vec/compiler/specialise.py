@@ -221,6 +221,7 @@ def _compiled(plugin: Plugin, given: _Inputs, declared: list[Any] | None, *, not
         gives_values=gives_values,
         buffers=plugin.stateful.buffer is not None,
         notes=notes,
+        containers=plugin.stateful.containers,
     )
 
 
@@ -249,7 +250,7 @@ def _arguments(plugin: Plugin, given: _Inputs) -> list[Any]:
     )
     if plugin.stateful is None:
         return arguments
-    return [guess(type_of(plugin.stateful.init)), *arguments]
+    return [guess(type_of(plugin.stateful.init, plugin.stateful.containers)), *arguments]
 
 
 def _follows(item: Column | Constant) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,8 @@ from dataflare_vec.definition.annotations import (
     read_parameters,
     read_result,
 )
-from dataflare_vec.definition.state_layout import Buffer, check_state, has_text
+from dataflare_vec.definition.state_containers import Container, containers_of
+from dataflare_vec.definition.state_layout import Buffer, StateLayout, check_state, has_own_memory
 from dataflare_vec.definition.tables.frozen import is_container
 from dataflare_vec.exceptions import AnnotationWarning, PluginDefinitionError
 
@@ -159,6 +160,8 @@ class Stateful:
         ``(state, array…) -> state``, of many rows.
     buffer : Buffer or None
         Of a state that holds rows of a block: how it is made; see `definition.blocks`.
+    containers : dict
+        What lists and deques of the state hold; see `state_containers`.
     """
 
     parameter: str
@@ -167,6 +170,11 @@ class Stateful:
     finish: Callable[..., Any] | None = None
     block: Callable[..., Any] | None = None
     buffer: Buffer | None = None
+    containers: dict[str, Container] = field(default_factory=dict)
+
+    def complete(self, state_layout: StateLayout) -> StateLayout:
+        """Return a layout with the plugin's own initial state, which no machine code depends on."""
+        return replace(state_layout, init=self.init, containers=self.containers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -420,11 +428,17 @@ def _stateful(
             problem = "`block` needs `merge` and `finish`"
         elif any(parameter.default is not parameter.empty for parameter in parameters.values()):
             problem = "`block` is for functions of columns, without constants"
-        elif has_text(init):
+        elif has_own_memory(init):
             problem = "`block` is for states of numbers"
+    containers: dict[str, Container] = {}
+    if not problem:
+        try:
+            containers = containers_of(function, init)
+        except ValueError as error:
+            problem = str(error)
     if problem:
         raise PluginDefinitionError(problem, plugin=name)
-    return Stateful(next(iter(parameters)), init, merge, finish, block)
+    return Stateful(next(iter(parameters)), init, merge, finish, block, containers=containers)
 
 
 def _name_of(target: Any, name: str | None) -> str:

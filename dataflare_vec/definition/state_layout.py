@@ -7,13 +7,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.definition import state_memory
+from dataflare_vec.definition.state_containers import FORMS, column_dtype, shown
 from dataflare_vec.definition.state_memory import is_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy as np
     import polars as pl
+
+    from dataflare_vec.definition.state_containers import Container
 
 _SCALARS = (bool, int, float)
 
@@ -39,7 +42,7 @@ class Leaf:
     offset : int
         Its place in the record; of an optional one a byte behind the value says whether it is there.
     owned : str
-        "str" or "bytes" if the value lies in memory that the record owns; see `state_memory`.
+        What the value is if it lies in memory that the record owns, "" otherwise; see `state_memory`.
     """
 
     name: str
@@ -47,7 +50,7 @@ class Leaf:
     shape: tuple[int, ...]
     optional: bool
     offset: int
-    owned: str = ""
+    owned: Any = ""
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,14 @@ class StateLayout:
         In order.
     size : int
         Bytes of a record, a multiple of 8.
+    containers : dict
+        What the lists and deques of the state hold, by leaf.
     """
 
     init: Any = field(compare=False)
     leaves: tuple[Leaf, ...]
     size: int
+    containers: Mapping[str, Container] = field(default_factory=dict, compare=False)
 
     @property
     def has_arrays(self) -> bool:
@@ -79,7 +85,7 @@ class StateLayout:
         return tuple(leaf for leaf in self.leaves if leaf.owned)
 
     @property
-    def owned_kinds(self) -> tuple[str, ...]:
+    def owned_kinds(self) -> tuple[Any, ...]:
         """What these values are."""
         return tuple(leaf.owned for leaf in self.leaves)
 
@@ -123,9 +129,9 @@ class StateLayout:
 
         if not self.owned or not count:
             return np.zeros(count, self.dtype)  # new memory, of which nothing is taken before it is used
-        offsets = [leaf.offset for leaf in self.owned]
+        cells = [(leaf.offset, leaf.owned) for leaf in self.owned]
         blocks = [block for _, block in self._shared.values()]
-        memory = state_memory.OwnedRecords(count * self.size, self.size, offsets, blocks)
+        memory = state_memory.OwnedRecords(count * self.size, self.size, cells, blocks)
         return np.asarray(memory).view(self.dtype)
 
     def grown(self, records: np.ndarray[Any, Any], filled: int, count: int) -> np.ndarray[Any, Any]:
@@ -166,8 +172,11 @@ class StateLayout:
         owned = {leaf.name: leaf for leaf in self.owned}
         for name in self.dtype.names:  # type: ignore[union-attr]
             if name in owned:
-                cells = np.ascontiguousarray(records[name]).view((np.int64, state_memory.CELL_BYTES // 8))
-                portable[name] = [state_memory.read(owned[name].owned, cell) for cell in cells.tolist()]
+                leaf, container = owned[name], self.containers.get(name)
+                cells = np.ascontiguousarray(records[name]).view((np.int64, records[name].itemsize // 8))
+                values = np.empty(len(records), object)  # lists are values, too
+                values[:] = [state_memory.read(leaf.owned, cell, container) for cell in cells.tolist()]
+                portable[name] = values
             else:
                 portable[name] = records[name]
         return portable
@@ -177,12 +186,12 @@ class StateLayout:
         records = self._zeros(len(portable))
         if not self.owned or not len(records):
             return portable.copy() if len(portable) else records
-        owned = {leaf.name for leaf in self.owned}
+        owned = {leaf.name: leaf for leaf in self.owned}
         for name in self.dtype.names:  # type: ignore[union-attr]
             if name in owned:
-                cells, block = state_memory.lay_out(portable[name])
+                cells, block = state_memory.lay_out(owned[name].owned, portable[name])
                 state_memory.owner_of(records).blocks.append(block)
-                records[name] = cells.view(state_memory.CELL)[:, 0]
+                records[name] = cells.view(owned[name].dtype)[:, 0]
             else:
                 records[name] = portable[name]
         return records
@@ -198,7 +207,7 @@ class StateLayout:
             if name not in self._shared:
                 record[name] = portable[name]
         for name, (cells, _) in self._shared.items():
-            record[name] = cells.view(state_memory.CELL)[:, 0]
+            record[name] = cells.view(self.dtype[name])[:, 0]
         return record if any(record.tobytes()) else None
 
     @cached_property
@@ -207,7 +216,7 @@ class StateLayout:
         if not self.owned:
             return {}
         portable = self._packed(self.init)
-        return {leaf.name: state_memory.lay_out(portable[leaf.name]) for leaf in self.owned}
+        return {leaf.name: state_memory.lay_out(leaf.owned, portable[leaf.name]) for leaf in self.owned}
 
     def pack(self, value: Any) -> np.ndarray[Any, Any]:
         """Return a state's record, in an array of one.
@@ -226,13 +235,13 @@ class StateLayout:
         values = list(_flatten(self.init, value, "state"))
         for leaf, item in zip(self.leaves, values, strict=True):
             if leaf.owned:
-                record[leaf.name] = {"str": "", "bytes": b""}[leaf.owned]
+                record[leaf.name] = state_memory.empty(leaf.owned)
             if leaf.optional:
                 record[leaf.name + "?"] = item is not None
                 if item is None:
                     continue
             if leaf.owned:
-                record[leaf.name] = state_memory.checked(leaf.name, leaf.owned, item)
+                record[leaf.name][0] = state_memory.checked(leaf.name, leaf.owned, item)
                 continue
             if item is None or np.shape(item) != leaf.shape:
                 got = "None" if item is None else f"shape {np.shape(item)}"
@@ -254,6 +263,15 @@ class StateLayout:
             record[leaf.name] = item
         return record
 
+    def check_places(self, before: Any, after: Any) -> None:
+        """Raise ValueError if a list or deque has changed its place in the state, or is a new deque."""
+        pairs = [list(_flatten(self.init, value, "state")) for value in (before, after)]
+        for leaf, had, has in zip(self.leaves, *pairs, strict=True):
+            if not isinstance(leaf.owned, str) and has is not had:
+                if leaf.owned[0] == "deque" or any(has is other for other in pairs[0]):
+                    msg = f"`{leaf.name}` must be the {leaf.owned[0]} that it was, changed in place"
+                    raise ValueError(msg)
+
     def unpack(self, record: Any) -> Any:
         """Return the state of a portable record, of the same kinds as the initial one."""
         left = iter([self._leaf(leaf, record) for leaf in self.leaves])
@@ -264,7 +282,7 @@ class StateLayout:
             return None
         value = record[leaf.name]
         if leaf.owned:
-            return value
+            return value if isinstance(leaf.owned, str) else value.copy()
         if leaf.dtype == _WIDE_STORED:
             return _number_of(value)
         return value.copy() if leaf.shape else value.item()
@@ -277,7 +295,10 @@ class StateLayout:
         if leaf.owned:
             known = records[leaf.name + "?"] if leaf.optional else np.ones(len(records), bool)
             items = [value if one else None for value, one in zip(records[leaf.name], known, strict=True)]
-            return pl.Series(leaf.name, items, dtype=pl.String if leaf.owned == "str" else pl.Binary)
+            if isinstance(leaf.owned, str):
+                return pl.Series(leaf.name, items, dtype=pl.String if leaf.owned == "str" else pl.Binary)
+            lists = [shown(leaf.owned, item) for item in items]
+            return pl.Series(leaf.name, lists, dtype=column_dtype(leaf.owned))
         values = np.ascontiguousarray(records[leaf.name])
         if leaf.shape and len(records):
             flat = pl.Series(values.reshape(-1))
@@ -345,10 +366,12 @@ def _number_of(value: Any) -> int:
 def check_state(what: str, value: Any) -> str | None:
     """Return what is wrong with a state; None if nothing is.
 
-    A state is a number, a bool, a string, bytes, None, a NumPy array of numbers, or a tuple or named tuple of
-    such states.
+    A state is a number, a bool, a string, bytes, None, a NumPy array of numbers, a list or deque, or a tuple
+    or named tuple of such states. What lists and deques hold is seen by `containers_of`.
     """
     if value is None or isinstance(value, _SCALARS):
+        return None
+    if type(value) in FORMS:
         return None
     if type(value) in (str, bytes):
         return None if is_text(value) else f"{what} has a surrogate that is no character"
@@ -361,16 +384,16 @@ def check_state(what: str, value: Any) -> str | None:
     if kind in ("b", "i", "u", "f") and hasattr(value, "ndim"):
         return None
     return (
-        f"{what} must be a number, a bool, a string, bytes, None, a NumPy array of numbers, or a tuple of "
-        f"these, got {type(value).__name__}"
+        f"{what} must be a number, a bool, a string, bytes, None, a NumPy array of numbers, a list, a deque, "
+        f"or a tuple of these, got {type(value).__name__}"
     )
 
 
-def has_text(value: Any) -> bool:
-    """Whether there are strings or bytes in a state."""
+def has_own_memory(value: Any) -> bool:
+    """Whether there are strings, bytes, lists or deques in a state."""
     if isinstance(value, tuple):
-        return any(map(has_text, value))
-    return isinstance(value, (str, bytes))
+        return any(map(has_own_memory, value))
+    return isinstance(value, (str, bytes, *FORMS))
 
 
 def _flatten(like: Any, value: Any, name: str) -> Iterator[Any]:

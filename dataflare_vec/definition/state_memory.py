@@ -1,9 +1,11 @@
-"""Memory that states own outside of their records: strings and bytes.
+"""Memory that states own outside of their records: strings and bytes, lists and deques.
 
-In a record lies a cell of 64-bit words: where the value's bytes are, how many, and where there is room for
-the next value; compiled code writes it there, and the two change places. So what a row returns may refer to
-the state before it, and a row that fails leaves that as it was. Eight bytes before a value say how many
-there is room for: 0 for a value in a block of many, as the initial one and given ones are.
+In a record lies a cell of 64-bit words. Of a string it says where its bytes are, how many, and where there is
+room for the next value; compiled code writes it there, and the two change places. So what a row returns may
+refer to the state before it, and a row that fails leaves that as it was. Of a list it says where its items
+are and their text, and how it was before the row; see `compiler.jit.lowering.state_sequences`. Two words
+before a value say how many bytes there is room for, 0 in a block of many values, as the initial one and given
+ones are; and which block is to be freed after this one.
 
 Addresses mean nothing elsewhere. What is pickled, shown or kept by somebody are portable records, which hold
 Python's values.
@@ -16,17 +18,38 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.definition import state_containers
+from dataflare_vec.definition.state_containers import Items
 from dataflare_vec.definition.text_subclasses import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-#: NumPy's type of a cell, and its words: address of the value, its bytes, address of the room.
-CELL, CELL_BYTES = "V24", 24
+    from dataflare_vec.definition.state_containers import Container
+
+#: Words of a string's cell: address of the value, its bytes, address of the room.
 VALUE, NBYTES, ROOM = range(3)
 
-#: Before a value: how many bytes there is room for.
-HEADER_BYTES = 8
+#: Words of a list's cell: items and the place of the first, how many, their text and its bytes; the same
+#: before the row; blocks to be freed; whether the items are in a block that this row has made; how many items
+#: of before the row are noted that it has overwritten, and these: place and words.
+DATA, HEAD, COUNT, TEXT, USED, OLD_DATA, OLD_HEAD, OLD_COUNT, OLD_TEXT, OLD_USED = range(10)
+GARBAGE, FRESH, NOTED, NOTES = range(10, 14)
+#: How many of those there is room for.
+MOST_NOTED = 2
+
+#: Before a value.
+HEADER_BYTES = 16
+
+#: What a value that has memory of its own is: "str", "bytes", or a container as it is described.
+Owned = Any
+
+
+def cell_bytes(owned: Owned) -> int:
+    """Return the bytes of a cell."""
+    if isinstance(owned, str):
+        return 24
+    return 8 * (NOTES + MOST_NOTED * (1 + Items.of(owned[1]).width))
 
 
 @cache
@@ -45,18 +68,20 @@ class OwnedRecords:
         Of the records.
     size
         Of one.
-    offsets
-        Of the cells in a record.
+    cells
+        Offsets of the cells in a record, and what their values are.
     blocks
         Memory that cells refer to without owning it; it lives as long as this does.
     """
 
-    def __init__(self, nbytes: int, size: int, offsets: Sequence[int], blocks: Sequence[Any]) -> None:
+    def __init__(
+        self, nbytes: int, size: int, cells: Sequence[tuple[int, Owned]], blocks: Sequence[Any]
+    ) -> None:
         import numpy as np
 
         self.memory = np.zeros(nbytes, np.uint8)
         self.blocks = [*blocks]
-        self._size, self._offsets = size, offsets
+        self._size, self._cells = size, cells
         self._free = _libc().free
 
     @property
@@ -66,19 +91,26 @@ class OwnedRecords:
 
     def free(self) -> None:
         """Free what the cells own, and empty the records."""
-        for offset in self._offsets:
-            for addresses in self._addresses(offset):
+        for offset, owned in self._cells:
+            cells = self.memory.reshape(-1, self._size)[:, offset : offset + cell_bytes(owned)]
+            words = cells.copy().view("i8")
+            for word in (VALUE, ROOM) if isinstance(owned, str) else (DATA, TEXT):
+                addresses = words[:, word]
                 for block in self.blocks:
                     start = block.ctypes.data
                     addresses = addresses[(addresses < start) | (addresses >= start + len(block))]
                 for address in addresses[addresses != 0].tolist():
                     self._free(address - HEADER_BYTES)
+            if not isinstance(owned, str):
+                self._free_chains(words[:, GARBAGE])
         self.memory.fill(0)
 
-    def _addresses(self, offset: int) -> list[Any]:
-        """Return the addresses in the cells at one offset of all records."""
-        cells = self.memory.reshape(-1, self._size)[:, offset : offset + CELL_BYTES].copy().view("i8")
-        return [cells[:, VALUE], cells[:, ROOM]]
+    def _free_chains(self, addresses: Any) -> None:
+        for address in addresses[addresses != 0].tolist():
+            while address:
+                following = ctypes.c_int64.from_address(address - 8).value
+                self._free(address - HEADER_BYTES)
+                address = following
 
     def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         """Free what the cells own, unless all memory is given back anyway."""
@@ -86,37 +118,62 @@ class OwnedRecords:
             self.free()
 
 
-def lay_out(values: Iterable[str | bytes]) -> tuple[Any, Any]:
+def lay_out(owned: Owned, values: Iterable[Any]) -> tuple[Any, Any]:
     """Return cells for values, as rows of words, and the block in which all of these lie."""
     import numpy as np
 
-    contents = [value.encode() if isinstance(value, str) else value for value in values]
-    lengths = np.array([len(content) for content in contents], np.int64)
-    ends = np.cumsum(lengths + HEADER_BYTES)
-    block = np.frombuffer(b"".join(bytes(HEADER_BYTES) + content for content in contents), np.uint8)
-    cells = np.zeros((len(contents), CELL_BYTES // 8), np.int64)
-    cells[:, VALUE] = np.where(lengths, block.ctypes.data + ends - lengths, 0)
-    cells[:, NBYTES] = lengths
+    contents: list[tuple[bytes, ...]]
+    if isinstance(owned, str):
+        contents = [(value.encode() if owned == "str" else value,) for value in values]
+    else:
+        contents = [*(state_containers.packed(owned, value) for value in values)]
+    pieces = [piece for content in contents for piece in content]
+    lengths = np.array([len(piece) for piece in pieces], np.int64)
+    padded = -(-lengths // 8) * 8 + HEADER_BYTES
+    joined = bytearray().join(bytes(HEADER_BYTES) + piece + bytes(-len(piece) % 8) for piece in pieces)
+    block = np.frombuffer(joined, np.uint8).copy()
+    starts = block.ctypes.data + np.cumsum(padded) - padded + HEADER_BYTES
+    starts = np.where(lengths, starts, 0)
+    cells = np.zeros((len(contents), cell_bytes(owned) // 8), np.int64)
+    if isinstance(owned, str):
+        cells[:, VALUE], cells[:, NBYTES] = starts, lengths
+    else:
+        cells[:, DATA], cells[:, TEXT], cells[:, USED] = starts[::2], starts[1::2], lengths[1::2]
+        cells[:, COUNT] = lengths[::2] // (8 * Items.of(owned[1]).width)
     return cells, block
 
 
-def read(kind: str, words: Sequence[int]) -> str | bytes:
-    """Return the value of a cell, given its words: a string if ``kind`` is "str", or bytes."""
-    address, nbytes = int(words[VALUE]), int(words[NBYTES])
-    content = ctypes.string_at(address, nbytes) if nbytes else b""
-    return content.decode() if kind == "str" else content
+def read(owned: Owned, words: Sequence[int], container: Container | None) -> Any:
+    """Return the value of a cell, given its words, and of a list or deque also what is in it."""
+    if container is None:
+        content = _bytes_at(words[VALUE], words[NBYTES])
+        return content.decode() if owned == "str" else content
+    item = 8 * container.items.width
+    content = _bytes_at(words[DATA] + words[HEAD] * item, words[COUNT] * item)
+    return state_containers.unpacked(container, content, _bytes_at(words[TEXT], words[USED]))
 
 
-def checked(name: str, kind: str, value: Any) -> str | bytes:
-    """Return a value of a leaf.
+def _bytes_at(address: int, nbytes: int) -> bytes:
+    return ctypes.string_at(address, nbytes) if nbytes else b""
+
+
+def empty(owned: Owned) -> Any:
+    """Return an empty value."""
+    return "" if owned == "str" else b"" if owned == "bytes" else None
+
+
+def checked(name: str, owned: Owned, value: Any) -> Any:
+    """Return a value of a leaf; a list or deque is copied.
 
     Raises
     ------
     ValueError
         If it isn't of its kind.
     """
-    if not isinstance(value, str if kind == "str" else bytes) or not is_plain(value):
-        msg = f"`{name}` must be {kind}, got {type(value).__name__}"
+    if not isinstance(owned, str):
+        return state_containers.checked(name, owned, value)
+    if not isinstance(value, str if owned == "str" else bytes) or not is_plain(value):
+        msg = f"`{name}` must be {owned}, got {type(value).__name__}"
         raise ValueError(msg)
     if not is_text(value):
         msg = f"`{name}` has a surrogate that is no character"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.compiler.specialise import output_fields
@@ -63,10 +63,8 @@ def built_state(plugin: Plugin, prepared: Prepared) -> BuiltState | None:
     layout = _layout(plugin, prepared)
     if layout.owned:
         names = ", ".join(f"`{leaf.name}`" for leaf in layout.owned)
-        msg = (
-            f"it can't be built into a native library: {names} of its state is no number or array of numbers"
-        )
-        raise BuildError(msg, plugin=plugin.name, hint="a library keeps states of a fixed size")
+        msg = f"it can't be built into a native library: {names} of its state has memory of its own"
+        raise BuildError(msg, plugin=plugin.name, hint="give it a state of numbers and arrays")
     merges = plugin.form is Form.REDUCE and plugin.stateful.merge is not None
     rows = partitioned.PARTITION_ROWS if merges else 0
     return BuiltState(layout.size, layout.pack(layout.init).tobytes(), layout.has_arrays, rows)
@@ -112,7 +110,7 @@ def _layout(plugin: Plugin, prepared: Prepared) -> StateLayout:
     """Return how the state lies in memory, with the initial one."""
     assert plugin.stateful is not None
     assert prepared.state_layout is not None
-    return replace(prepared.state_layout, init=plugin.stateful.init)
+    return plugin.stateful.complete(prepared.state_layout)
 
 
 def _check_is_result(plugin: Plugin, layout: StateLayout) -> None:

@@ -46,7 +46,10 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
         else (_constant(item.value) if item.table is None else item.table.described())
         for item in binding.items
     ]
-    state = None if plugin.stateful is None else _state(plugin.stateful.init)
+    state: Any = None
+    if plugin.stateful is not None:
+        containers = [(name, one.described) for name, one in plugin.stateful.containers.items()]
+        state = _state(plugin.stateful.init), containers
     about = (
         plugin.returns,
         plugin.result,

@@ -148,6 +148,8 @@ class PartitionStates(StateStore):
         if first is None:
             first, rest = partitions[:1], partitions[1:]
         target = self.state_layout.copied(first)
+        if self.state_layout.containers:
+            rest = self.state_layout.copied(rest)  # `merge` may take them apart
         argument_buffer = _argument_buffer(target, rest, _NO_BITMAPS)
         done = len(rest) and self.merge.loop(nulls=False)(argument_buffer.buffer_info()[0], len(rest))
         if done:

@@ -226,6 +226,8 @@ class _Finished(_Result):
         self, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError, keys: pl.DataFrame | None
     ) -> list[pl.Series]:
         count = len(records)
+        if self._state_layout.containers:
+            records = self._state_layout.copied(records)  # it may take them apart
         state = StateColumn(records)
         if 0 < count <= _FEW_STATES and not self._direct.needs_pool(count):
             with suppress(SomeFailed):

@@ -194,13 +194,16 @@ class ScanStage(RowStage):
         """Yield what the plain Python function makes of such rows, one for each."""
         states = [self.state_layout.unpack(record) for record in self._records(inputs)]
         inputs = inputs.drop(STATE)
-        for result in call_rows(self.binding, physical_rows(inputs), inputs.dtypes, states):
+        for before, result in zip(
+            states, call_rows(self.binding, physical_rows(inputs), inputs.dtypes, states), strict=True
+        ):
             if isinstance(result, Exception):
                 yield result
                 continue
             state, value = self._take_apart(result)
             try:
                 self.state_layout.pack(state)
+                self.state_layout.check_places(before, state)
             except ValueError as error:
                 yield ValueError(f"the next state isn't like the one before: {error}")
             else:

@@ -20,7 +20,7 @@ from dataflare_vec.compiler.jit.abi.arguments import Input
 from dataflare_vec.compiler.jit.codegen.hints import copy_in_line
 from dataflare_vec.compiler.jit.codegen.rows import VALID, KernelCode, RowLoopBuilder
 from dataflare_vec.compiler.jit.codegen.vector_width import prefer_512_bits
-from dataflare_vec.compiler.jit.lowering.records import StateType, has_room, load, store
+from dataflare_vec.compiler.jit.lowering.records import StateType, has_room, load, store, undo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,6 +156,10 @@ class FoldLoopBuilder(RowLoopBuilder):
             with builder.if_then(fine):
                 store(context, builder, self.state_type, record, state, state_type)
             context.nrt.decref(builder, state_type, state)
+        if any(not isinstance(leaf.owned, str) for leaf in self.state_type.state_layout.owned):
+            wrong = builder.icmp_unsigned("!=", builder.load(error), ir.IntType(8)(0))
+            with builder.if_then(wrong, likely=False):
+                undo(builder, self.state_type, record)
         if backup is not None:
             wrong = builder.icmp_unsigned("!=", builder.load(error), ir.IntType(8)(0))
             with builder.if_then(wrong, likely=False):

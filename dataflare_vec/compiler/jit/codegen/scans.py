@@ -28,10 +28,11 @@ from dataflare_vec.compiler.jit.lowering.strings.arena import uses_arena
 from dataflare_vec.exceptions import KernelResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dataflare_vec.compiler.jit.abi.arguments import Input, Output
     from dataflare_vec.compiler.kernel import LoopVariant
+    from dataflare_vec.definition.state_containers import Container
 
 # Types of a state settle in two rounds; more than these don't settle at all.
 _ROUNDS = 5
@@ -133,6 +134,7 @@ def compile_fold(
     state: types.Type | None = None,
     buffers: bool = False,
     notes: bool = False,
+    containers: Mapping[str, Container] = {},
 ) -> FoldKernel:
     """Compile a kernel ``(state, row…) -> (state, value)``, or ``-> state``.
 
@@ -157,6 +159,8 @@ def compile_fold(
         Whether the state holds the rows of a block; see `definition.blocks`.
     notes
         As in `compile_kernel`.
+    containers
+        What lists and deques of the state hold.
 
     Raises
     ------
@@ -166,7 +170,7 @@ def compile_fold(
         If it doesn't return a state like ``init``, or its value can't be a column.
     """
     mode = None if math == "libm" else Mode(general=True, notes=notes)
-    known, first = state, state or type_of(init)
+    known, first = state, state or type_of(init, containers)
     state = guess(first, [item.kernel_type for item in inputs])
     tried = [state]
     while True:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.compiler import Flags
 from numba.core.registry import cpu_target
 from numba.np import numpy_support
 from numba.np.arrayobj import make_array, populate_array
 
 from dataflare_vec.arrow.layouts import Layout
 from dataflare_vec.compiler.jit.abi.elements import Element, register
-from dataflare_vec.compiler.jit.lowering import state_cells
+from dataflare_vec.compiler.jit.lowering import state_cells, state_sequence_methods, state_sequences
+from dataflare_vec.compiler.jit.types.state_sequences import SequenceType, sequence_type
 from dataflare_vec.compiler.jit.types.strings import BytesType, StringType, ViewType, bytes_view, utf8_string
 from dataflare_vec.compiler.jit.types.wide_integers import (
     I128,
@@ -24,12 +26,13 @@ from dataflare_vec.compiler.jit.types.wide_integers import (
     widened,
     word,
 )
+from dataflare_vec.definition.state_containers import Container, Items
 from dataflare_vec.definition.state_layout import WIDE, Leaf, StateLayout, field_names
-from dataflare_vec.definition.state_memory import CELL
+from dataflare_vec.definition.state_memory import cell_bytes
 from dataflare_vec.exceptions import KernelResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dataflare_vec.arrow.layouts import Arguments
     from dataflare_vec.compiler.jit.abi.buffers import Buffers
@@ -39,8 +42,10 @@ _I1, _I8, _I32, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(
 _BYTES = ir.PointerType(_I8)
 
 
-def type_of(value: Any) -> types.Type:
-    """Return the type of an initial state; None in it has no type yet."""
+def type_of(value: Any, containers: Mapping[str, Container] = {}, name: str = "state") -> types.Type:
+    """Return the type of an initial state with lists and deques of some types; None has no type yet."""
+    if name in containers:
+        return sequence_type(containers[name])
     if value is None:
         return types.none
     if isinstance(value, bool):
@@ -53,7 +58,11 @@ def type_of(value: Any) -> types.Type:
         return utf8_string if isinstance(value, str) else bytes_view
     if isinstance(value, tuple):
         kind = type(value) if hasattr(value, "_fields") else None
-        return types.BaseTuple.from_types([type_of(item) for item in value], kind)
+        names = field_names(value)
+        if name != "state":
+            names = [f"{name}.{one}" for one in names]
+        items = [type_of(item, containers, one) for one, item in zip(names, value, strict=True)]
+        return types.BaseTuple.from_types(items, kind)
     dtype = numpy_support.from_dtype(value.dtype)
     return types.Array(dtype, value.ndim, "C") if value.ndim else dtype
 
@@ -98,6 +107,10 @@ def join(given: types.Type, returned: types.Type, init: Any = None) -> types.Typ
         inits = init if isinstance(init, tuple) else [None] * len(given)
         items = [join(*each) for each in zip(given, returned, inits, strict=True)]
         return types.BaseTuple.from_types(items, getattr(given, "instance_class", None))
+    if isinstance(given, SequenceType):
+        if returned != given and not state_sequence_methods.may_be_assigned(given, returned):
+            raise _mismatch(given, returned)
+        return given
     if isinstance(given, types.Array):
         if not isinstance(returned, types.Array) or returned.ndim != given.ndim or returned.layout != "C":
             raise _mismatch(given, returned)
@@ -122,7 +135,7 @@ def _mismatch(given: types.Type, returned: types.Type) -> KernelResultError:
     return KernelResultError(
         f"its state is `{given}`, and it returns `{returned}` as the next one",
         hint="return a state that is structured like `init` (an array: of the same number of dimensions, "
-        "contiguous)",
+        "contiguous; a deque: the one that it was given, changed in place)",
     )
 
 
@@ -133,7 +146,8 @@ def state_layout_of(init: Any, ty: types.Type) -> StateLayout:
     for name, shape, leaf_type in _leaves(init, ty, "state"):
         optional = isinstance(leaf_type, types.Optional)
         kind = leaf_type.type if optional else leaf_type
-        dtype, owned = _dtype_of(kind), _OWNED.get(type(kind), "")
+        owned = kind.described if isinstance(kind, SequenceType) else _OWNED.get(type(kind), "")
+        dtype = _dtype_of(kind)
         alignment = 8 if owned else dtype.alignment
         size = -(-size // alignment) * alignment
         leaves.append(Leaf(name, dtype.str, shape, optional, size, owned))
@@ -150,8 +164,8 @@ _OWNED = {StringType: "str", BytesType: "bytes"}
 
 def _dtype_of(ty: types.Type) -> Any:
     """Return how a scalar lies in a record: a natural number as UInt64, which it has to fit."""
-    if isinstance(ty, ViewType):
-        return np.dtype(CELL)
+    if isinstance(ty, (ViewType, SequenceType)):
+        return np.dtype(f"V{cell_bytes(ty.described if isinstance(ty, SequenceType) else 'str')}")
     if isinstance(ty, WideIntType):
         return np.dtype(np.uint64 if isinstance(ty, NaturalType) else WIDE)
     return numpy_support.as_dtype(ty)
@@ -243,6 +257,9 @@ def load(
             return context.make_tuple(builder, of, [value(item) for item in of])
         leaf = next(left)
         at = builder.gep(address, [_I64(leaf.offset)])
+        if isinstance(of, SequenceType):
+            state_sequences.begin(builder, at)
+            return at
         if isinstance(of, types.Array):
             if in_place:
                 return _array(context, builder, of, leaf, _typed(context, builder, of.dtype, at))
@@ -283,6 +300,8 @@ def store(
             return
         leaf = next(left)
         at = builder.gep(address, [_I64(leaf.offset)])
+        if isinstance(of, SequenceType):
+            return  # `has_room` has seen that it is the one of this place
         if leaf.owned:
             view, there = _view_of(
                 context, builder, value, value_type, of.type if isinstance(of, types.Optional) else of
@@ -320,6 +339,14 @@ def store(
         move_in()
 
 
+def undo(builder: Builder, ty: StateType, address: ir.Value) -> None:
+    """Write how lists and deques become what they were before a row that fails."""
+    for leaf in ty.state_layout.owned:
+        if not isinstance(leaf.owned, str):
+            width = Items.of(leaf.owned[1]).width
+            state_sequences.undo(builder, builder.gep(address, [_I64(leaf.offset)]), width)
+
+
 def has_room(
     context: Context,
     builder: Builder,
@@ -340,6 +367,18 @@ def has_room(
         view, _ = _view_of(context, builder, value, value_type, of)
         return state_cells.make_room(builder, builder.gep(address, [_I64(leaf.offset)]), view)
 
+    def take_items(value: ir.Value, value_type: types.Type, of: SequenceType, leaf: Leaf) -> ir.Value:
+        at = builder.gep(address, [_I64(leaf.offset)])
+        if value_type == of:  # the one that lies there, changed in place
+            return builder.icmp_unsigned("==", value, at)
+        signature = types.none(of, value_type)
+        flags = Flags()
+        flags.nrt = flags.no_cpython_wrapper = True
+        assign = state_sequence_methods.assign
+        function = context.compile_subroutine(builder, assign, signature, flags=flags)
+        status, _ = context.call_internal_no_propagate(builder, function.fndesc, signature, [at, value])
+        return status.is_ok
+
     def check(value: ir.Value, value_type: types.Type, of: types.Type) -> None:
         nonlocal right
         if isinstance(value_type, types.BaseTuple):
@@ -348,7 +387,9 @@ def has_room(
                 check(item, item_type, wanted)
             return
         leaf = next(left)
-        if leaf.owned:
+        if isinstance(of, SequenceType):
+            right = builder.and_(right, take_items(value, value_type, of, leaf))
+        elif leaf.owned:
             right = builder.and_(right, make_room(value, value_type, of, leaf))
         if isinstance(of, (types.Optional, NaturalType)):
             fits = _is_short(context, builder, value, value_type, of)

@@ -1,0 +1,404 @@
+"""Memory of the lists and deques in a state, as compiled code reads and changes it.
+
+Items lie in a block side by side, from a first place on; what is added goes behind the last one, and what is
+taken off the front moves the first place. Strings are added behind the text of a block of their own. So most
+of what a row does leaves what was there before as it was, and a row that fails is undone by a few words of
+the cell. An item of before that is overwritten is noted first; for more of these, and where a block is full,
+the items move to a new block. Old blocks are freed when the next row begins: until then values may lie in
+them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from dataflare_vec.compiler.jit.lowering.state_cells import function_of
+from dataflare_vec.compiler.jit.lowering.strings.base import at_least, copy_bytes, helper
+from dataflare_vec.compiler.jit.lowering.strings.viewcode import define
+from dataflare_vec.compiler.jit.types.raised import NoRoom
+from dataflare_vec.compiler.jit.types.state_sequences import SequenceType, items_of
+from dataflare_vec.compiler.jit.types.strings import ViewType, byte_pointer
+from dataflare_vec.definition.state_memory import (
+    COUNT,
+    DATA,
+    FRESH,
+    GARBAGE,
+    HEAD,
+    HEADER_BYTES,
+    MOST_NOTED,
+    NOTED,
+    NOTES,
+    OLD_COUNT,
+    OLD_DATA,
+    OLD_HEAD,
+    OLD_TEXT,
+    OLD_USED,
+    TEXT,
+    USED,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dataflare_vec.compiler.jit.types.numba_types import Builder, Context, Signature, Values
+
+_I8, _I64 = ir.IntType(8), ir.IntType(64)
+_BYTES, _WORDS = _I8.as_pointer(), _I64.as_pointer()
+
+#: A word's address: ``pointer[i]`` reads and writes without a check.
+word_pointer = types.CPointer(types.int64)
+
+_NOW, _OLD = (DATA, HEAD, COUNT, TEXT, USED), (OLD_DATA, OLD_HEAD, OLD_COUNT, OLD_TEXT, OLD_USED)
+_LEAST_ITEMS, _LEAST_TEXT = 8, 64
+
+_NO_ROOM = "the lists of a state take more than there is memory"
+
+
+# -- a row begins, and fails -------------------------------------------------------------------------------
+
+
+def begin(builder: Builder, address: ir.Value) -> None:
+    """Write what is done before a row: note how the list is, and free blocks of the row before."""
+    cell = builder.bitcast(address, _WORDS)
+    for now, old in zip(_NOW, _OLD, strict=True):
+        _store(builder, _load(builder, cell, now), cell, old)
+    for word in (FRESH, NOTED):
+        _store(builder, _I64(0), cell, word)
+    some = builder.icmp_unsigned("!=", _load(builder, cell, GARBAGE), _I64(0))
+    with builder.if_then(some, likely=False):
+        builder.call(_free_blocks(builder.module), [cell])
+
+
+def undo(builder: Builder, address: ir.Value, width: int) -> None:
+    """Write how a list becomes again what it was before the row."""
+    cell = builder.bitcast(address, _WORDS)
+    builder.call(_undo(builder.module), [cell, _I64(width)])
+
+
+def _load(builder: Builder, cell: ir.Value, word: int) -> ir.Value:
+    return builder.load(builder.gep(cell, [_I64(word)]))
+
+
+def _store(builder: Builder, value: ir.Value, cell: ir.Value, word: int) -> None:
+    builder.store(value, builder.gep(cell, [_I64(word)]))
+
+
+def _free(builder: Builder, address: ir.Value) -> None:
+    block = builder.inttoptr(builder.sub(address, _I64(HEADER_BYTES)), _BYTES)
+    builder.call(function_of(builder.module, "free", ir.VoidType(), [_BYTES]), [block])
+
+
+def _free_blocks(module: ir.Module) -> ir.Function:
+    """Return ``void dfv.state.free_blocks(cell)``: free all but those that the list was in before the row."""
+    function, builder = define(module, "dfv.state.free_blocks", ir.VoidType(), [_WORDS])
+    if builder is None:
+        return function
+    (cell,) = function.args
+    slot = cgutils.alloca_once_value(builder, _load(builder, cell, GARBAGE))
+    head, body, done = (function.append_basic_block(name) for name in ("head", "body", "done"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    block = builder.load(slot)
+    builder.cbranch(builder.icmp_unsigned("!=", block, _I64(0)), body, done)
+    builder.position_at_end(body)
+    link = builder.inttoptr(builder.sub(block, _I64(8)), _WORDS)
+    builder.store(builder.load(link), slot)
+    is_old = [builder.icmp_unsigned("==", block, _load(builder, cell, word)) for word in (OLD_DATA, OLD_TEXT)]
+    with builder.if_then(builder.not_(builder.or_(*is_old))):
+        _free(builder, block)
+    builder.branch(head)
+    builder.position_at_end(done)
+    _store(builder, _I64(0), cell, GARBAGE)
+    builder.ret_void()
+    return function
+
+
+def _undo(module: ir.Module) -> ir.Function:
+    """Return ``void dfv.state.undo(cell, width)``."""
+    function, builder = define(module, "dfv.state.undo", ir.VoidType(), [_WORDS, _I64])
+    if builder is None:
+        return function
+    cell, width = function.args
+    for now, old in ((DATA, OLD_DATA), (TEXT, OLD_TEXT)):
+        address = _load(builder, cell, now)
+        with builder.if_then(builder.icmp_unsigned("!=", address, _load(builder, cell, old))):
+            _free(builder, address)
+    builder.call(_free_blocks(module), [cell])
+    data = builder.inttoptr(_load(builder, cell, OLD_DATA), _WORDS)
+    noted = _load(builder, cell, NOTED)
+    with cgutils.for_range(builder, noted, intp=_I64) as loop:
+        # The last one first: it may be the second of one item.
+        i = builder.sub(builder.sub(noted, loop.index), _I64(1))
+        note = builder.gep(cell, [builder.add(_I64(NOTES), builder.mul(i, builder.add(width, _I64(1))))])
+        place = builder.gep(data, [builder.mul(builder.load(note), width)])
+        cgutils.raw_memcpy(builder, place, builder.gep(note, [_I64(1)]), width, 8)
+    for now, old in zip(_NOW, _OLD, strict=True):
+        _store(builder, _load(builder, cell, old), cell, now)
+    builder.ret_void()
+    return function
+
+
+# -- memory ------------------------------------------------------------------------------------------------
+
+
+@intrinsic
+def cell_of(typing_context, sequence):
+    """Return the words of a list's cell."""
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        return builder.bitcast(arguments[0], _WORDS)
+
+    return word_pointer(sequence), generate
+
+
+@intrinsic
+def _bytes_at(typing_context, address):
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        return builder.inttoptr(arguments[0], _BYTES)
+
+    return byte_pointer(types.int64), generate
+
+
+@intrinsic
+def _words_at(typing_context, address):
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        return builder.inttoptr(arguments[0], _WORDS)
+
+    return word_pointer(types.int64), generate
+
+
+@intrinsic
+def _new_block(typing_context, nbytes):
+    """Return the address of a new block's bytes."""
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        malloc = function_of(builder.module, "malloc", _BYTES, [_I64])
+        block = builder.call(malloc, [builder.add(arguments[0], _I64(HEADER_BYTES))])
+        with builder.if_then(builder.icmp_unsigned("==", block, _BYTES(None)), likely=False):
+            context.call_conv.return_user_exc(builder, NoRoom, (_NO_ROOM,))
+        builder.store(arguments[0], builder.bitcast(block, _WORDS))
+        return builder.add(builder.ptrtoint(block, _I64), _I64(HEADER_BYTES))
+
+    return types.int64(types.int64), generate
+
+
+@helper
+def _capacity(address):
+    """Return how many bytes there is room for in a block, 0 if nothing may be written there."""
+    return _words_at(address - 16)[0] if address != 0 else 0
+
+
+@helper
+def _discard(cell, address):
+    """Have a block freed when the next row begins, if it is of the list alone."""
+    if _capacity(address) > 0:
+        _words_at(address - 8)[0] = cell[GARBAGE]
+        cell[GARBAGE] = address
+
+
+@helper
+def move(cell, width, before, behind):
+    """Move the items to a new block, with room for some before them and behind."""
+    count = cell[COUNT]
+    wanted = at_least(count + count // 2 + before + behind, _LEAST_ITEMS)
+    new = _new_block(wanted * width * 8)
+    old = cell[DATA]
+    if count > 0:
+        start = old + cell[HEAD] * width * 8
+        copy_bytes(_bytes_at(new + before * width * 8), _bytes_at(start), count * width * 8)
+    _discard(cell, old)
+    cell[DATA] = new
+    cell[HEAD] = before
+    cell[FRESH] = 1
+
+
+@helper
+def writable(cell, width, i):
+    """Return the place of item ``i``, which may be overwritten."""
+    place = cell[HEAD] + i
+    if cell[FRESH] == 0:
+        old = place - cell[OLD_HEAD]
+        if _capacity(cell[DATA]) == 0 or (0 <= old < cell[OLD_COUNT] and cell[NOTED] == MOST_NOTED):
+            move(cell, width, 1, 1)  # it may be the place before the first one
+            return cell[HEAD] + i
+        if 0 <= old < cell[OLD_COUNT]:
+            note = NOTES + cell[NOTED] * (1 + width)
+            cell[note] = place
+            words = _words_at(cell[DATA])
+            for word in range(width):
+                cell[note + 1 + word] = words[place * width + word]
+            cell[NOTED] += 1
+    return place
+
+
+@helper
+def place_behind(cell, width):
+    """Return a place for an item behind the last one."""
+    if (cell[HEAD] + cell[COUNT] + 1) * width * 8 > _capacity(cell[DATA]):
+        move(cell, width, 0, at_least(cell[COUNT], 1))
+    return writable(cell, width, cell[COUNT])
+
+
+@helper
+def place_before(cell, width):
+    """Return a place for an item before the first one."""
+    if cell[HEAD] == 0:
+        move(cell, width, at_least(cell[COUNT], _LEAST_ITEMS // 2), 1)
+    return writable(cell, width, -1)
+
+
+@helper
+def own_items(cell, width):
+    """Have the items in a block that this row has made, so that all may be overwritten."""
+    if cell[FRESH] == 0:
+        move(cell, width, 0, 1)
+
+
+@helper
+def make_text_room(cell, width, texts, nbytes):
+    """Have room for text; ``texts`` has a bit for each word of an item that says where a string begins."""
+    if cell[USED] + nbytes <= _capacity(cell[TEXT]):
+        return
+    own_items(cell, width)
+    words = _words_at(cell[DATA])
+    first, last = cell[HEAD] * width, (cell[HEAD] + cell[COUNT]) * width
+    live = 0
+    for at in range(first, last):
+        if (texts >> (at % width)) & 1:
+            live += words[at + 1]
+    new = _new_block(at_least(2 * (live + nbytes), _LEAST_TEXT))
+    used, old = 0, cell[TEXT]
+    for at in range(first, last):
+        if (texts >> (at % width)) & 1:
+            copy_bytes(_bytes_at(new + used), _bytes_at(old + words[at]), words[at + 1])
+            words[at] = used
+            used += words[at + 1]
+    _discard(cell, old)
+    cell[TEXT] = new
+    cell[USED] = used
+
+
+# -- items -------------------------------------------------------------------------------------------------
+
+
+def texts_of(kind: types.Type) -> int:
+    """Return a bit for each word of an item that says where a string begins."""
+    bits = word = 0
+    for leaf in items_of(kind).leaves:
+        if leaf in ("str", "bytes"):
+            bits |= 1 << word
+            word += 1
+        word += 1
+    return bits
+
+
+def width_of(sequence: SequenceType) -> int:
+    """Return how many words an item takes."""
+    return items_of(sequence.dtype).width
+
+
+def _scalars(
+    context: Context, builder: Builder, value: ir.Value, given: types.Type, kind: types.Type
+) -> Iterator[tuple[ir.Value, types.Type]]:
+    """Yield the scalars of an item, as the list holds them."""
+    if isinstance(kind, types.BaseTuple):
+        parts = cgutils.unpack_tuple(builder, value, len(kind))
+        for part, part_type, wanted in zip(parts, given, kind, strict=True):
+            yield from _scalars(context, builder, part, part_type, wanted)
+    else:
+        yield context.cast(builder, value, given, kind), kind
+
+
+@intrinsic
+def text_bytes(typing_context, sequence, item):
+    """Return how many bytes of text an item has."""
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        total = _I64(0)
+        for value, kind in _scalars(context, builder, arguments[1], item, sequence.dtype):
+            if isinstance(kind, ViewType):
+                view = cgutils.create_struct_proxy(kind)(context, builder, value=value)
+                total = builder.add(total, view.nbytes)
+        return total
+
+    return types.int64(sequence, item), generate
+
+
+@intrinsic
+def write_item(typing_context, sequence, place, item):
+    """Write an item to a place, and its text, for which there is room."""
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        address, place, value = arguments
+        cell = builder.bitcast(address, _WORDS)
+        data = builder.inttoptr(_load(builder, cell, DATA), _WORDS)
+        at = builder.gep(data, [builder.mul(place, _I64(width_of(sequence)))])
+        word = 0
+        for scalar, kind in _scalars(context, builder, value, item, sequence.dtype):
+            target = builder.gep(at, [_I64(word)])
+            if isinstance(kind, ViewType):
+                view = cgutils.create_struct_proxy(kind)(context, builder, value=scalar)
+                used = _load(builder, cell, USED)
+                text = builder.inttoptr(builder.add(_load(builder, cell, TEXT), used), _BYTES)
+                cgutils.raw_memcpy(builder, text, view.data, view.nbytes, 1)
+                builder.store(used, target)
+                builder.store(view.nbytes, builder.gep(at, [_I64(word + 1)]))
+                _store(builder, builder.add(used, view.nbytes), cell, USED)
+                word += 2
+                continue
+            if kind == types.float64:
+                scalar = builder.bitcast(scalar, _I64)
+            elif kind == types.boolean:
+                scalar = builder.zext(scalar, _I64)
+            builder.store(scalar, target)
+            word += 1
+        return context.get_dummy_value()
+
+    return types.none(sequence, types.int64, item), generate
+
+
+def address_of_item(builder: Builder, sequence: SequenceType, address: ir.Value, i: ir.Value) -> ir.Value:
+    """Return where the words of item ``i`` are."""
+    cell = builder.bitcast(address, _WORDS)
+    data = builder.inttoptr(_load(builder, cell, DATA), _WORDS)
+    place = builder.add(_load(builder, cell, HEAD), i)
+    return builder.gep(data, [builder.mul(place, _I64(width_of(sequence)))])
+
+
+def read_item(context: Context, builder: Builder, sequence: SequenceType, address: Any, i: Any) -> ir.Value:
+    """Return item ``i``, which is there."""
+    at = address_of_item(builder, sequence, address, i)
+    cell = builder.bitcast(address, _WORDS)
+    word = 0
+
+    def value(kind: types.Type) -> ir.Value:
+        nonlocal word
+        if isinstance(kind, types.BaseTuple):
+            return context.make_tuple(builder, kind, [value(part) for part in kind])
+        loaded = builder.load(builder.gep(at, [_I64(word)]))
+        word += 1
+        if isinstance(kind, ViewType):
+            view = cgutils.create_struct_proxy(kind)(context, builder)
+            view.data = builder.inttoptr(builder.add(_load(builder, cell, TEXT), loaded), _BYTES)
+            view.nbytes = builder.load(builder.gep(at, [_I64(word)]))
+            word += 1
+            return view._getvalue()
+        if kind == types.float64:
+            return builder.bitcast(loaded, ir.DoubleType())
+        return builder.trunc(loaded, ir.IntType(1)) if kind == types.boolean else loaded
+
+    return value(sequence.dtype)
+
+
+@intrinsic
+def item_at(typing_context, sequence, i):
+    """Return item ``i``, which the caller knows to be there."""
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        return read_item(context, builder, sequence, *arguments)
+
+    return sequence.dtype(sequence, types.int64), generate

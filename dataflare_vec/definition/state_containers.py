@@ -1,0 +1,270 @@
+"""Lists and deques in a state: what they hold, by annotations or by what is in them, and items as words.
+
+An item is a number, a bool, a string, bytes, or a tuple or named tuple of these. In memory each takes a word
+of 64 bits, strings and bytes two: where they begin in the text of their list, and how many bytes they have.
+"""
+
+from __future__ import annotations
+
+import collections
+import struct
+import typing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.definition.annotation_scope import AnnotationScope, Unknown, raw_annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import polars as pl
+
+#: Classes of containers in a state, and what each is called.
+FORMS: dict[type, str] = {list: "list", collections.deque: "deque"}
+_TEXTS = {"str": str, "bytes": bytes}
+_NUMBERS = {"float": float, "int": int, "bool": bool}
+_RANGE = range(-(1 << 63), 1 << 63)
+
+
+@dataclass(frozen=True)
+class Items:
+    """What an item is.
+
+    Attributes
+    ----------
+    kind : str
+        ``"float"``, ``"int"``, ``"bool"``, ``"str"``, ``"bytes"`` or ``"tuple"``.
+    parts : tuple of Items
+        Of a tuple.
+    names : tuple of str
+        Of a named one.
+    cls
+        Its class. Memory doesn't depend on it, and a leaf doesn't know it.
+    """
+
+    kind: str
+    parts: tuple[Items, ...] = ()
+    names: tuple[str, ...] = ()
+    cls: Any = None
+
+    @property
+    def leaves(self) -> list[str]:
+        """The kinds of its scalars, in order."""
+        return [kind for part in self.parts for kind in part.leaves] if self.parts else [self.kind]
+
+    @property
+    def width(self) -> int:
+        """How many words it takes."""
+        return sum(2 if kind in _TEXTS else 1 for kind in self.leaves)
+
+    @property
+    def described(self) -> Any:
+        """The same as text and tuples of it."""
+        return (self.kind, tuple(part.described for part in self.parts), self.names)
+
+    @classmethod
+    def of(cls, described: Any) -> Items:
+        """Return what was `described`."""
+        kind, parts, names = described
+        return cls(kind, tuple(map(cls.of, parts)), tuple(names))
+
+
+@dataclass(frozen=True)
+class Container:
+    """A list or deque of a state: its form, what an item is, and the most items of a deque."""
+
+    form: str
+    items: Items
+    maxlen: int | None = None
+
+    @property
+    def described(self) -> tuple[str, Any, int | None]:
+        """The same as text and tuples of it, as a leaf has it."""
+        return (self.form, self.items.described, self.maxlen)
+
+
+# -- what is said of them ----------------------------------------------------------------------------------
+
+
+def containers_of(function: Callable[..., Any], init: Any) -> dict[str, Container]:
+    """Return the containers of an initial state, by the names of its leaves.
+
+    Raises
+    ------
+    ValueError
+        If nothing says what one of them holds, or no state can hold that.
+    """
+    scope = AnnotationScope.of_function(function)
+    code = function.__code__
+    first = code.co_varnames[0] if code.co_argcount else ""
+    return dict(_containers(init, raw_annotations(function).get(first), scope, "state"))
+
+
+def _containers(
+    value: Any, annotation: Any, scope: AnnotationScope, name: str
+) -> Iterator[tuple[str, Container]]:
+    if type(value) in FORMS:
+        form = FORMS[type(value)]
+        items = _said(annotation, scope, form, name) or _held(value, name)
+        if items is None:
+            msg = f"`{name}` is an empty {form}, and nothing says what it holds; annotate it `{form}[float]`"
+            raise ValueError(msg)
+        yield name, Container(form, items, getattr(value, "maxlen", None))
+    elif isinstance(value, tuple):
+        named = hasattr(value, "_fields")
+        said, inner = (raw_annotations(type(value)), scope.inside(type(value))) if named else ({}, scope)
+        keys = value._fields if named else map(str, range(len(value)))  # type: ignore[attr-defined]
+        for key, item in zip(keys, value, strict=True):
+            yield from _containers(item, said.get(key), inner, key if name == "state" else f"{name}.{key}")
+
+
+def _said(annotation: Any, scope: AnnotationScope, form: str, name: str) -> Items | None:
+    """Return what an annotation says of the items."""
+    annotation = scope.evaluate(annotation)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if not isinstance(origin, type) or not arguments or isinstance(annotation, Unknown):
+        return None
+    if FORMS.get(origin, form) != form:
+        msg = f"`{name}` is annotated as {origin.__name__}, and is a {form}"
+        raise ValueError(msg)
+    return _items(arguments[0], scope, name)
+
+
+def _items(kind: Any, scope: AnnotationScope, name: str) -> Items:
+    kind = scope.evaluate(kind)
+    for plain in (*_NUMBERS, *_TEXTS):
+        if kind is {**_NUMBERS, **_TEXTS}[plain]:
+            return Items(plain)
+    if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        said, inner = raw_annotations(kind), scope.inside(kind)
+        parts = [_items(said.get(field), inner, f"{name}.{field}") for field in kind._fields]
+        return Items("tuple", tuple(parts), tuple(kind._fields), kind)
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is tuple and arguments and Ellipsis not in arguments:
+        return Items("tuple", tuple(_items(one, scope, name) for one in arguments))
+    shown = getattr(kind, "__name__", kind)
+    msg = (
+        f"`{name}` can't hold items of {shown}: they may be float, int, bool, str, bytes, or a NamedTuple or "
+        "tuple of these"
+    )
+    raise ValueError(msg)
+
+
+def _held(value: Any, name: str) -> Items | None:
+    """Return what the items are that a container begins with; None of an empty one."""
+    return _kind_of(next(iter(value)), name) if len(value) else None
+
+
+def _kind_of(item: Any, name: str) -> Items:
+    if isinstance(item, tuple) and item:
+        parts = tuple(_kind_of(one, name) for one in item)
+        fields = getattr(item, "_fields", ())
+        return Items("tuple", parts, tuple(fields), type(item) if fields else None)
+    return _items(type(item), AnnotationScope(), name)
+
+
+# -- items as words ----------------------------------------------------------------------------------------
+
+
+def checked(name: str, described: Any, value: Any) -> Any:
+    """Return a container as a state holds it: a copy.
+
+    Raises
+    ------
+    ValueError
+        If it is another one, or holds something else.
+    """
+    form, items, maxlen = described
+    if FORMS.get(type(value)) != form:
+        msg = f"`{name}` must be a {form}, got {type(value).__name__}"
+        raise ValueError(msg)
+    if getattr(value, "maxlen", None) != maxlen:
+        msg = f"`{name}` must be a deque with maxlen={maxlen}, got {value.maxlen}"
+        raise ValueError(msg)
+    like = Items.of(items)
+    for item in value:
+        list(_scalars(like, item, name))
+    return value.copy()
+
+
+def _scalars(items: Items, value: Any, name: str) -> Iterator[Any]:
+    """Yield the scalars of an item."""
+    if items.kind == "tuple":
+        if not isinstance(value, tuple) or len(value) != len(items.parts):
+            msg = f"items of `{name}` must be tuples of {len(items.parts)} values, got {value!r}"
+            raise ValueError(msg)
+        for part, one in zip(items.parts, value, strict=True):
+            yield from _scalars(part, one, name)
+        return
+    wanted = {**_NUMBERS, **_TEXTS}[items.kind]
+    fits = isinstance(value, (int, float) if wanted is float else wanted) and (
+        wanted is bool or not isinstance(value, bool) or wanted is float
+    )
+    if not fits or (wanted is int and value not in _RANGE):
+        msg = f"items of `{name}` must be {items.kind}, got {value!r}"
+        raise ValueError(msg)
+    yield value
+
+
+def packed(described: Any, value: Any) -> tuple[bytes, bytes]:
+    """Return the words and the text of a container's items."""
+    items, text = Items.of(described[1]), bytearray()
+    words = bytearray()
+    for item in value:
+        for kind, scalar in zip(items.leaves, _scalars(items, item, ""), strict=True):
+            if kind in _TEXTS:
+                content = scalar.encode() if kind == "str" else scalar
+                words += struct.pack("<qq", len(text), len(content))
+                text += content
+            else:
+                words += struct.pack("<d" if kind == "float" else "<q", scalar)
+    return bytes(words), bytes(text)
+
+
+def unpacked(container: Container, words: bytes, text: bytes) -> Any:
+    """Return the container whose items are some words, with their text."""
+    letters = {"float": "d", "int": "q", "bool": "q", "str": "qq", "bytes": "qq"}
+    rows = struct.iter_unpack("<" + "".join(letters[kind] for kind in container.items.leaves), words)
+    made = [_made(container.items, iter(row), text) for row in rows]
+    return collections.deque(made, container.maxlen) if container.form == "deque" else made
+
+
+def _made(items: Items, scalars: Iterator[Any], text: bytes) -> Any:
+    if items.kind == "tuple":
+        parts = [_made(part, scalars, text) for part in items.parts]
+        return tuple(parts) if items.cls is None else items.cls(*parts)
+    first = next(scalars)
+    if items.kind in _TEXTS:
+        content = text[first : first + next(scalars)]
+        return content.decode() if items.kind == "str" else content
+    return bool(first) if items.kind == "bool" else first
+
+
+def column_dtype(described: Any) -> pl.DataType:
+    """Return the dtype of a column of such containers."""
+    import polars as pl
+
+    return pl.List(_dtype(Items.of(described[1])))
+
+
+def _dtype(items: Items) -> Any:
+    import polars as pl
+
+    if items.kind == "tuple":
+        names = items.names or [f"field_{i}" for i in range(len(items.parts))]
+        return pl.Struct({name: _dtype(part) for name, part in zip(names, items.parts, strict=True)})
+    plain = {"float": pl.Float64, "int": pl.Int64, "bool": pl.Boolean, "str": pl.String, "bytes": pl.Binary}
+    return plain[items.kind]()
+
+
+def shown(described: Any, value: Any) -> list[Any]:
+    """Return a container's items as such a column holds them."""
+    return [_shown(Items.of(described[1]), item) for item in value]
+
+
+def _shown(items: Items, item: Any) -> Any:
+    if items.kind != "tuple":
+        return item
+    names = items.names or [f"field_{i}" for i in range(len(items.parts))]
+    parts = zip(names, items.parts, item, strict=True)
+    return {name: _shown(part, one) for name, part, one in parts}

@@ -1,0 +1,285 @@
+"""The laws for states that hold lists and deques."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from collections import deque
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import dataflare_vec as dfv
+from dataflare_vec.definition.plugin import Form
+from testing.oracle import fold, key_of
+from testing.stateful import stateful
+from testing.strategies import configs
+
+once = settings(phases=[Phase.explicit, Phase.generate])
+
+
+class Layer(NamedTuple):
+    quantity: float
+    price: float
+    sold: bool
+
+
+class Queue(NamedTuple):
+    stock: deque[Layer]
+    recent: deque[int]
+    count: int
+
+
+class Pages(NamedTuple):
+    pages: list[str]
+    tagged: deque[tuple[int, str]]
+    last: str
+
+
+def queue(s, op, x):
+    """Each method of deques, some rows of which fail after it, or within it."""
+    stock, recent = s.stock, s.recent
+    value = 0.0
+    times = 1 if op < 20 else 3
+    for _ in range(times):
+        kind = op % 10
+        if kind <= 2:
+            stock.append(Layer(x, x + 0.5, op > 3))
+            recent.append(op)
+        elif kind == 3:
+            value += stock.popleft().price
+        elif kind == 4:
+            value += stock.pop().quantity
+            recent.appendleft(op)
+        elif kind == 5:
+            stock.appendleft(Layer(x, x, False))
+        elif kind == 6:
+            first = stock[0]
+            stock[0] = Layer(first.quantity - 1, first.price, True)
+            stock[-1] = Layer(first.quantity, x, False)
+        elif kind == 7:
+            recent.rotate(op)
+            recent[0] = recent[-1] + 1
+        elif kind == 8 and x > 2:
+            stock.reverse()
+            recent.clear()
+        elif stock:
+            value += recent.count(op) + len(recent)
+    if x > 8:
+        raise ValueError("late")
+    total = 0.0
+    for i, layer in enumerate(stock):
+        total += i * layer.quantity + layer.price * (1 + layer.sold)
+    for one in reversed(recent):
+        total = total / 2 + one
+    return Queue(stock, recent, s.count + 1), (value, total, len(stock), op in recent, s.count)
+
+
+def pages(s, op, text):
+    """Lists of strings, which are changed in place or replaced."""
+    made, taken = s.pages, ""
+    kind = op % 8
+    if kind <= 2:
+        made.append(text + s.last)
+    elif kind == 3:
+        taken = made.pop(0)
+        made.insert(1, taken + "!")
+    elif kind == 4:
+        made[op % 3] = made[0][:9]
+        s.tagged.append((op, text))
+    elif kind == 5:
+        made.remove(text)
+    elif kind == 6:
+        made.extend(s.pages)
+        del made[0]
+    else:
+        s.tagged.appendleft((len(text), made[-1]))
+    if text.startswith("x"):
+        raise ValueError(text)
+    shown = "|".join(made) + taken
+    seen = text in made
+    after = made[-4:] if len(made) > 6 else [*made, taken]
+    return Pages(after, s.tagged, text), (shown, seen, len(s.tagged), s.tagged[0][1] if s.tagged else None)
+
+
+SCANS = {
+    "queue": stateful(queue, Form.SCAN, init=Queue(deque([Layer(1.0, 2.0, False)]), deque(maxlen=3), 0)),
+    "pages": stateful(pages, Form.SCAN, init=Pages(["é" * 9], deque(maxlen=2), "")),
+}
+texts = st.text(st.sampled_from("axü "), max_size=4) | st.sampled_from(["x", "long " * 9, "ÿ" * 40])
+rows = st.tuples(st.sampled_from("aaab"), st.integers(0, 29), st.none() | st.integers(0, 9).map(float), texts)
+frames_of_rows = st.lists(rows, max_size=80).map(
+    lambda rows: pl.DataFrame(
+        rows, {"k": pl.String, "op": pl.Int64, "x": pl.Float64, "text": pl.String}, orient="row"
+    )
+)
+names, keys = st.sampled_from(list(SCANS)), st.sampled_from([None, ["k"]])
+
+
+def folded(plugin, frame, by):
+    reads = [parameter.name for parameter in plugin.parameters if parameter.is_column]
+    each = None if by is None else map(key_of, frame.select(by).rows())
+    return fold(plugin, frame.select(reads).iter_rows(), each)
+
+
+@once
+@given(frames_of_rows, keys, names, configs, configs)
+def test_scan_is_the_plain_function_row_by_row_for_any_chunks(frame, by, name, config, other):
+    scan = SCANS[name]
+    values, failed, states = folded(scan, frame, by)
+    result = dfv.run(frame, scan, by=by, config=config)
+    new = result.frame.drop(frame.columns)
+    assert new.rows() == [value or (None,) * new.width for value in values]
+    assert result.errors["row"].to_list() == failed[: result.max_error_details]
+    assert set(result.errors["error"]) <= {"ValueError", "IndexError"}
+    if by is None:
+        assert result.state == states.get((), scan.stateful.init)
+    else:
+        assert list(result.state.values()) == list(states.values())
+    assert_frame_equal(dfv.run(frame, scan, by=by, config=other).frame, result.frame)
+
+
+@once
+@given(frames_of_rows, keys, names, st.data())
+def test_going_on_is_as_if_there_had_been_no_break(frame, by, name, data):
+    scan = SCANS[name]
+    cuts = sorted(data.draw(st.lists(st.integers(0, frame.height), max_size=3)))
+    whole = dfv.run(frame, scan, by=by)
+    state, parts = None, []
+    for start, stop in zip([0, *cuts], [*cuts, frame.height], strict=True):
+        part = dfv.run(frame[start:stop], scan, by=by, state=state)
+        state = pickle.loads(pickle.dumps(part.state))
+        parts.append(part.frame)
+    assert_frame_equal(pl.concat(parts), whole.frame)
+    streamed = dfv.apply(frame.to_arrow().to_reader(7), scan, by=by, on_error="null").read_all()
+    assert_frame_equal(pl.from_arrow(streamed), whole.frame)
+    if by is not None:
+        assert_frame_equal(state.to_frame(), whole.state.to_frame())
+        assert dict(state) == dict(whole.state)
+
+
+def latest(q: deque[float], x):
+    q.append(x)
+    return q
+
+
+def joined(a, b):
+    a.extend(b)
+    b.clear()
+    return a
+
+
+def oldest(q):
+    return q.popleft(), len(q)
+
+
+LATEST = stateful(latest, Form.REDUCE, init=deque(maxlen=4), merge=joined, finish=oldest)
+HELD = stateful(latest, Form.REDUCE, init=deque(maxlen=4))
+
+
+def test_a_reduce_merges_and_finishes_and_its_state_stays(monkeypatch):
+    from dataflare_vec.engine.stages import partitioned
+
+    monkeypatch.setattr(partitioned, "PARTITION_ROWS", 3)
+    frame = pl.DataFrame({"k": ["a", "b"] * 50, "x": [float(i) for i in range(100)]})
+    result = dfv.run(frame, LATEST)
+    assert result.frame.row(0) == (96.0, 3)
+    assert result.state == deque([96.0, 97.0, 98.0, 99.0])
+    first = dfv.run(frame[:50], LATEST)
+    assert dfv.run(frame[50:], LATEST, state=first.state).state == result.state
+    keyed = dfv.run(frame, LATEST, by="k")
+    assert keyed.frame.rows() == [("a", 92.0, 3), ("b", 93.0, 3)]
+    assert keyed.state["b"] == deque([93.0, 95.0, 97.0, 99.0])
+    assert dfv.run(frame, HELD, by="k").frame.rows() == [
+        ("a", [92.0, 94.0, 96.0, 98.0]),
+        ("b", [93.0, 95.0, 97.0, 99.0]),
+    ]
+
+
+def test_memory_stays_what_the_states_take():
+    script = """
+import resource, polars as pl, dataflare_vec as dfv
+from collections import deque
+from typing import NamedTuple
+class S(NamedTuple):
+    pages: list[str]
+    xs: deque[float]
+def last(s, page, x):
+    s.pages.append(page)
+    for _ in range(9): s.xs.append(x)
+    if x > 990: raise ValueError("x")
+    if len(s.pages) > 3: s.pages.pop(0)
+    while len(s.xs) > 3: s.xs.popleft()
+    return s, len(s.pages)
+scan = dfv.scan(last, init=S([], deque()))
+frame = pl.DataFrame({"k": [i % 300 for i in range(2000)], "page": ["p" * (i % 300) for i in range(2000)]})
+frame = frame.with_columns(x=pl.int_range(pl.len()) % 1000 * 1.0)
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def rounds(n):
+    for _ in range(n):
+        state = None
+        for by in ("k", None):
+            for i in range(5):
+                state = dfv.run(frame, scan, by=by, state=state if i else None).state
+rounds(10)
+before = peak()
+rounds(25)
+print(peak() - before)
+"""
+    grown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert int(grown) < 4_000, "kilobytes"  # the rows make 120 MB of strings
+
+
+DF = pl.DataFrame({"x": [1.0, 2.0], "text": ["a", "b"]})
+
+
+def exchange(s, x):
+    return (s[1], s[0]), x
+
+
+def test_a_deque_stays_where_it_is():
+    scan = stateful(exchange, Form.SCAN, init=(deque([1.0]), deque([2.0])))
+    with pytest.raises(dfv.RowError, match="`0` must be the deque that it was, changed in place"):
+        dfv.apply(DF, scan)
+
+
+def add_text(q: deque[float], text):
+    q.append(text)
+    return q, 1
+
+
+def add_any(q, x):
+    q.append(x)
+    return q, 1
+
+
+def add_date(q: list[pl.Date], x):
+    q.append(x)
+    return q, 1
+
+
+def test_what_does_not_fit_is_said():
+    with pytest.raises(dfv.KernelCompileError, match="an item of type str in a deque of float64"):
+        dfv.apply(DF, stateful(add_text, Form.SCAN, init=deque()))
+    with pytest.raises(dfv.PluginDefinitionError, match=r"`state` is an empty deque, .* `deque\[float\]`"):
+        stateful(add_any, Form.SCAN, init=deque())
+    with pytest.raises(dfv.PluginDefinitionError, match="`state` can't hold items of Date"):
+        stateful(add_date, Form.SCAN, init=[])
+    with pytest.raises(dfv.PluginDefinitionError, match="`state` is annotated as deque, and is a list"):
+        stateful(latest, Form.REDUCE, init=[])
+    with pytest.raises(dfv.StateError, match="must be a deque with maxlen=4, got None"):
+        dfv.run(DF, HELD, state=deque())
+    with pytest.raises(dfv.StateError, match="items of `state` must be float, got 'a'"):
+        dfv.run(DF, HELD, state=deque("a", 4))
+    with pytest.raises(dfv.PluginDefinitionError, match="`init` must be a number"):
+        stateful(add_any, Form.SCAN, init={})
+
+
+def test_lists_are_not_built(tmp_path):
+    with pytest.raises(dfv.BuildError, match="`state` of its state has memory of its own"):
+        dfv.build(LATEST, {"x": pl.Float64}, output=tmp_path / "dist")
