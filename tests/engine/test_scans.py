@@ -282,7 +282,7 @@ DEFINITIONS = {
         lambda: scan(lambda s, x: (s, x), ("\ud800", 0)),
         r"`init`\[0\] has a surrogate that is no character",
     ),
-    "a list": (lambda: scan(lambda s, x: (s, x), (1, [2])), r"`init`\[1\] must be a number, .* got list"),
+    "a dict": (lambda: scan(lambda s, x: (s, x), (1, {2: 3})), r"`init`\[1\] must be a number, .* got dict"),
     "an empty tuple": (lambda: scan(lambda s, x: (s, x), ()), "`init` is an empty tuple"),
     "no column": (lambda: scan(lambda s: (s, s), 0), "reads no column; .* after the state"),
 }
