@@ -141,6 +141,42 @@ def pipelines(size: Size) -> Iterator[Figure]:
     yield against_expression("a pipeline of two, 1,000 rows", df, size, (0.8, 0.6), ours, expression)
 
 
+@dfv.scan(init=0.0)
+def so_far(state, a):
+    return state + a, state + a
+
+
+@dfv.reduce(init=0.0)
+def greatest(state, a):
+    return a if a > state else state
+
+
+def stateful_calls(size: Size) -> Iterator[Figure]:
+    """Scans and reduces, alone and by key: what they take beside the rows."""
+    a, k = pl.col("a"), pl.col("k")
+    races: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], ...]] = {
+        "a scan": (
+            lambda df: df.pipe(dfv.apply, so_far),
+            lambda df: df.with_columns(so_far=a.cum_sum()),
+        ),
+        "a scan by key": (
+            lambda df: df.pipe(dfv.apply, so_far, by="k"),
+            lambda df: df.with_columns(so_far=a.cum_sum().over(k)),
+        ),
+        "a reduce": (lambda df: df.pipe(dfv.apply, greatest), lambda df: df.select(greatest=a.max())),
+        "a reduce by key": (
+            lambda df: df.pipe(dfv.apply, greatest, by="k"),
+            lambda df: df.group_by("k", maintain_order=True).agg(greatest=a.max()),
+        ),
+    }
+    bars = {"a scan": (2.5, 1.5), "a reduce": (4.0, 2.0)}
+    for rows in (1_000, 10_000):
+        df = numbers(rows, "a").with_columns(k=pl.int_range(rows) % 10)
+        for what, (ours, expression) in races.items():
+            bar = bars.get(what, (1.5, 1.0))
+            yield against_expression(f"{what}, {rows:,} rows", df, size, bar, ours, expression)
+
+
 def calls_of_threads(size: Size) -> Iterator[Figure]:
     """Eight threads of a service, each with small frames of its own."""
     frames = [numbers(100, "a", "b") for _ in range(8)]
@@ -197,6 +233,7 @@ RACES = [
     wide_frames,
     filters,
     pipelines,
+    stateful_calls,
     calls_of_threads,
     pandas_frames,
 ]
