@@ -105,9 +105,10 @@ def _all_rows(
 ) -> tuple[list[pl.Series], tuple[Times, ...], _Taking | None] | None:
     """Return what comes of all rows at once, what it took, and how they were taken; None if they aren't."""
     runtime, taking, has_own = request.runtime, None, True
-    is_alone = direct.is_fused or request.settings.threads == 1
-    if plan.is_pipeline and rows > (OWN_ROWS if is_alone else PIPELINE_ROWS):
-        return None
+    if plan.is_pipeline:
+        is_alone = direct.is_fused or request.settings.threads == 1
+        if rows > (OWN_ROWS if is_alone else PIPELINE_ROWS):
+            return None
     if rows > FEW_ROWS:
         has_own = direct.is_filter or (rows * len(direct.writes) <= OWN_ROWS and not runtime.has_limit)
         if _log.isEnabledFor(logging.DEBUG) or (direct.is_fused and not has_own):
@@ -141,13 +142,15 @@ def _noted(
     plan: Plan, rows: int, request: Request, times: Sequence[Times], taking: _Taking | None
 ) -> TracedTuner | None:
     """Tell metrics and tuner what stages took; return the tuner, if it was asked."""
-    for stage, (count, _, busy) in zip(plan.stages, times, strict=True):
+    together = own = 0.0
+    for stage, (count, seconds, busy) in zip(plan.stages, times, strict=True):
+        together += seconds
+        own += busy
         if stage.plugin is not None:
             request.runtime.note(stage.plugin, count, busy)
     if taking is None:
         return None
-    _, seconds, busy = map(sum, zip(*times, strict=True))
-    taking.whole.record(rows, taking.cut, seconds, busy)
+    taking.whole.record(rows, taking.cut, together, own)
     return taking.whole.tuner
 
 

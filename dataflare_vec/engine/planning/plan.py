@@ -9,6 +9,7 @@ import polars as pl
 
 from dataflare_vec._util.names import internal
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
+from dataflare_vec.arrow.c_data import FORMATS
 from dataflare_vec.compiler.hot_reload import check
 from dataflare_vec.compiler.prepare import prepare, with_blocks
 from dataflare_vec.definition.binding import output_names
@@ -153,7 +154,9 @@ class Plan:
         self._adds: tuple[str, ...] = ()
         if keep_data and self.reduces is None:
             self._adds = tuple(name for stage in self.stages for name in stage.writes)
-        self._needs = [(name, column.dtype) for name, column in scope.columns.items()]
+        self._needs = [
+            (name, column.dtype, type(column.dtype) in FORMATS) for name, column in scope.columns.items()
+        ]
 
     def fits(self, scope: ColumnScope, *, keep_data: bool) -> bool:
         """Whether a new plan over some data would be like this one: same columns, nothing has changed."""
@@ -164,9 +167,13 @@ class Plan:
                 return False
         elif self._data_names != scope.data_names:
             return False
-        for name, dtype in self._needs:
+        for name, dtype, is_plain in self._needs:
             column = scope.find(name)
-            if column is None or column.dtype != dtype:
+            if column is None:
+                return False
+            found = column.dtype
+            # Most are of a class that says all, and comparing dtypes takes longer than looking them up.
+            if not (is_plain and type(found) is type(dtype)) and found != dtype:
                 return False
         for plugin, derived in self.derived:
             if check(plugin) is not derived:
