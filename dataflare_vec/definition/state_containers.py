@@ -1,7 +1,8 @@
-"""Lists and deques in a state: what they hold, by annotations or by what is in them, and items as words.
+"""Lists, deques, dicts and sets in a state: what they hold, by annotations or by items; items as words.
 
-An item is a number, a bool, a string, bytes, or a tuple or named tuple of these. In memory each takes a word
-of 64 bits, strings and bytes two: where they begin in the text of their list, and how many bytes they have.
+An item is a number, a bool, a string, bytes, or a tuple or named tuple of these; of a dict it is a tuple of
+key and value. In memory each takes a word of 64 bits, strings and bytes two: where they begin in the text of
+their list, and how many bytes they have.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 #: Classes of containers in a state, and what each is called.
-FORMS: dict[type, str] = {list: "list", collections.deque: "deque"}
+FORMS: dict[type, str] = {list: "list", collections.deque: "deque", dict: "dict", set: "set"}
+#: How each is annotated, for example.
+_EXAMPLES = {"list": "list[float]", "deque": "deque[float]", "dict": "dict[str, int]", "set": "set[str]"}
 _TEXTS = {"str": str, "bytes": bytes}
 _NUMBERS = {"float": float, "int": int, "bool": bool}
 _RANGE = range(-(1 << 63), 1 << 63)
@@ -71,7 +74,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Container:
-    """A list or deque of a state: its form, what an item is, and the most items of a deque."""
+    """A list, deque, dict or set of a state: its form, what an item is, and the most items of a deque."""
 
     form: str
     items: Items
@@ -107,7 +110,8 @@ def _containers(
         form = FORMS[type(value)]
         items = _said(annotation, scope, form, name) or _held(value, name)
         if items is None:
-            msg = f"`{name}` is an empty {form}, and nothing says what it holds; annotate it `{form}[float]`"
+            example = _EXAMPLES[form]
+            msg = f"`{name}` is an empty {form}, and nothing says what it holds; annotate it `{example}`"
             raise ValueError(msg)
         yield name, Container(form, items, getattr(value, "maxlen", None))
     elif isinstance(value, tuple):
@@ -127,6 +131,8 @@ def _said(annotation: Any, scope: AnnotationScope, form: str, name: str) -> Item
     if FORMS.get(origin, form) != form:
         msg = f"`{name}` is annotated as {origin.__name__}, and is a {form}"
         raise ValueError(msg)
+    if form == "dict" and len(arguments) == 2:
+        return Items("tuple", tuple(_items(one, scope, name) for one in arguments))
     return _items(arguments[0], scope, name)
 
 
@@ -152,7 +158,11 @@ def _items(kind: Any, scope: AnnotationScope, name: str) -> Items:
 
 def _held(value: Any, name: str) -> Items | None:
     """Return what the items are that a container begins with; None of an empty one."""
-    return _kind_of(next(iter(value)), name) if len(value) else None
+    return _kind_of(next(_items_in(value)), name) if len(value) else None
+
+
+def _items_in(value: Any) -> Iterator[Any]:
+    return iter(value.items() if isinstance(value, dict) else value)
 
 
 def _kind_of(item: Any, name: str) -> Items:
@@ -182,7 +192,7 @@ def checked(name: str, described: Any, value: Any) -> Any:
         msg = f"`{name}` must be a deque with maxlen={maxlen}, got {value.maxlen}"
         raise ValueError(msg)
     like = Items.of(items)
-    for item in value:
+    for item in _items_in(value):
         list(_scalars(like, item, name))
     return value.copy()
 
@@ -210,7 +220,7 @@ def packed(described: Any, value: Any) -> tuple[bytes, bytes]:
     """Return the words and the text of a container's items."""
     items, text = Items.of(described[1]), bytearray()
     words = bytearray()
-    for item in value:
+    for item in _items_in(value):
         for kind, scalar in zip(items.leaves, _scalars(items, item, ""), strict=True):
             if kind in _TEXTS:
                 content = scalar.encode() if kind == "str" else scalar
@@ -226,7 +236,9 @@ def unpacked(container: Container, words: bytes, text: bytes) -> Any:
     letters = {"float": "d", "int": "q", "bool": "q", "str": "qq", "bytes": "qq"}
     rows = struct.iter_unpack("<" + "".join(letters[kind] for kind in container.items.leaves), words)
     made = [_made(container.items, iter(row), text) for row in rows]
-    return collections.deque(made, container.maxlen) if container.form == "deque" else made
+    if container.form == "deque":
+        return collections.deque(made, container.maxlen)
+    return {"list": list, "dict": dict, "set": set}[container.form](made)
 
 
 def _made(items: Items, scalars: Iterator[Any], text: bytes) -> Any:
@@ -244,7 +256,13 @@ def column_dtype(described: Any) -> pl.DataType:
     """Return the dtype of a column of such containers."""
     import polars as pl
 
-    return pl.List(_dtype(Items.of(described[1])))
+    return pl.List(_dtype(_columns(described)))
+
+
+def _columns(described: Any) -> Items:
+    """Return what items are as those of a column: key and value of a dict have names."""
+    items = Items.of(described[1])
+    return Items("tuple", items.parts, ("key", "value")) if described[0] == "dict" else items
 
 
 def _dtype(items: Items) -> Any:
@@ -258,8 +276,9 @@ def _dtype(items: Items) -> Any:
 
 
 def shown(described: Any, value: Any) -> list[Any]:
-    """Return a container's items as such a column holds them."""
-    return [_shown(Items.of(described[1]), item) for item in value]
+    """Return a container's items as such a column holds them; those of a set in ascending order."""
+    items = sorted(value) if isinstance(value, set) else _items_in(value)
+    return [_shown(_columns(described), item) for item in items]
 
 
 def _shown(items: Items, item: Any) -> Any:

@@ -48,10 +48,11 @@ def scan(
         state, and a value as a row kernel does: a scalar, None, or a tuple of these.
     init
         The state before the first row: a number, a bool, a string, bytes, None, a NumPy array of numbers, a
-        list or deque, or a tuple or named tuple of these. An integer becomes a float if the function returns
-        floats for it, and None becomes what it returns. An array may be changed in place; its shape stays.
-        What an empty list or deque will hold is said by its annotation, as ``deque[float]``: of the field, or
-        of the function's first parameter.
+        list, deque, dict or set, or a tuple or named tuple of these. An integer becomes a float if the
+        function returns floats for it, and None becomes what it returns. An array may be changed in place;
+        its shape stays.
+        What an empty container will hold is said by its annotation, as ``deque[float]``: of the field, or of
+        the function's first parameter.
     name, returns, replace, version, description, author, math, optimize_batch_size
         As in `plugin`.
 

@@ -66,7 +66,7 @@ class StateLayout:
     size : int
         Bytes of a record, a multiple of 8.
     containers : dict
-        What the lists and deques of the state hold, by leaf.
+        What containers of the state hold, by leaf.
     """
 
     init: Any = field(compare=False)
@@ -264,11 +264,11 @@ class StateLayout:
         return record
 
     def check_places(self, before: Any, after: Any) -> None:
-        """Raise ValueError if a list or deque has changed its place in the state, or is a new deque."""
+        """Raise ValueError if a container has changed its place in the state, or is a new one and no list."""
         pairs = [list(_flatten(self.init, value, "state")) for value in (before, after)]
         for leaf, had, has in zip(self.leaves, *pairs, strict=True):
             if not isinstance(leaf.owned, str) and has is not had:
-                if leaf.owned[0] == "deque" or any(has is other for other in pairs[0]):
+                if leaf.owned[0] != "list" or any(has is other for other in pairs[0]):
                     msg = f"`{leaf.name}` must be the {leaf.owned[0]} that it was, changed in place"
                     raise ValueError(msg)
 
@@ -366,8 +366,8 @@ def _number_of(value: Any) -> int:
 def check_state(what: str, value: Any) -> str | None:
     """Return what is wrong with a state; None if nothing is.
 
-    A state is a number, a bool, a string, bytes, None, a NumPy array of numbers, a list or deque, or a tuple
-    or named tuple of such states. What lists and deques hold is seen by `containers_of`.
+    A state is a number, a bool, a string, bytes, None, a NumPy array of numbers, a list, deque, dict or
+    set, or a tuple or named tuple of such states. What containers hold is seen by `containers_of`.
     """
     if value is None or isinstance(value, _SCALARS):
         return None
@@ -384,13 +384,13 @@ def check_state(what: str, value: Any) -> str | None:
     if kind in ("b", "i", "u", "f") and hasattr(value, "ndim"):
         return None
     return (
-        f"{what} must be a number, a bool, a string, bytes, None, a NumPy array of numbers, a list, a deque, "
-        f"or a tuple of these, got {type(value).__name__}"
+        f"{what} must be a number, a bool, a string, bytes, None, a NumPy array of numbers, a list, deque, "
+        f"dict or set, or a tuple of these, got {type(value).__name__}"
     )
 
 
 def has_own_memory(value: Any) -> bool:
-    """Whether there are strings, bytes, lists or deques in a state."""
+    """Whether there are strings, bytes or containers in a state."""
     if isinstance(value, tuple):
         return any(map(has_own_memory, value))
     return isinstance(value, (str, bytes, *FORMS))

@@ -34,7 +34,10 @@ VALUE, NBYTES, ROOM = range(3)
 #: before the row; blocks to be freed; whether the items are in a block that this row has made; how many items
 #: of before the row are noted that it has overwritten, and these: place and words.
 DATA, HEAD, COUNT, TEXT, USED, OLD_DATA, OLD_HEAD, OLD_COUNT, OLD_TEXT, OLD_USED = range(10)
-GARBAGE, FRESH, NOTED, NOTES = range(10, 14)
+GARBAGE, FRESH, NOTED = range(10, 13)
+#: Of a dict or set: a table of places by hash, whether it is right, and how many entries it has. Behind it
+#: the items noted.
+INDEX, INDEXED, ENTRIES, NOTES = range(13, 17)
 #: How many of those there is room for.
 MOST_NOTED = 2
 
@@ -94,7 +97,7 @@ class OwnedRecords:
         for offset, owned in self._cells:
             cells = self.memory.reshape(-1, self._size)[:, offset : offset + cell_bytes(owned)]
             words = cells.copy().view("i8")
-            for word in (VALUE, ROOM) if isinstance(owned, str) else (DATA, TEXT):
+            for word in (VALUE, ROOM) if isinstance(owned, str) else (DATA, TEXT, INDEX):
                 addresses = words[:, word]
                 for block in self.blocks:
                     start = block.ctypes.data

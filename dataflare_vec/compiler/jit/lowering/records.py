@@ -15,7 +15,7 @@ from numba.np.arrayobj import make_array, populate_array
 from dataflare_vec.arrow.layouts import Layout
 from dataflare_vec.compiler.jit.abi.elements import Element, register
 from dataflare_vec.compiler.jit.lowering import state_cells, state_sequence_methods, state_sequences
-from dataflare_vec.compiler.jit.types.state_sequences import SequenceType, sequence_type
+from dataflare_vec.compiler.jit.types.state_sequences import ContainerType, container_type
 from dataflare_vec.compiler.jit.types.strings import BytesType, StringType, ViewType, bytes_view, utf8_string
 from dataflare_vec.compiler.jit.types.wide_integers import (
     I128,
@@ -45,7 +45,7 @@ _BYTES = ir.PointerType(_I8)
 def type_of(value: Any, containers: Mapping[str, Container] = {}, name: str = "state") -> types.Type:
     """Return the type of an initial state with lists and deques of some types; None has no type yet."""
     if name in containers:
-        return sequence_type(containers[name])
+        return container_type(containers[name])
     if value is None:
         return types.none
     if isinstance(value, bool):
@@ -107,7 +107,7 @@ def join(given: types.Type, returned: types.Type, init: Any = None) -> types.Typ
         inits = init if isinstance(init, tuple) else [None] * len(given)
         items = [join(*each) for each in zip(given, returned, inits, strict=True)]
         return types.BaseTuple.from_types(items, getattr(given, "instance_class", None))
-    if isinstance(given, SequenceType):
+    if isinstance(given, ContainerType):
         if returned != given and not state_sequence_methods.may_be_assigned(given, returned):
             raise _mismatch(given, returned)
         return given
@@ -135,7 +135,7 @@ def _mismatch(given: types.Type, returned: types.Type) -> KernelResultError:
     return KernelResultError(
         f"its state is `{given}`, and it returns `{returned}` as the next one",
         hint="return a state that is structured like `init` (an array: of the same number of dimensions, "
-        "contiguous; a deque: the one that it was given, changed in place)",
+        "contiguous; a deque, dict or set: the one that it was given, changed in place)",
     )
 
 
@@ -146,7 +146,7 @@ def state_layout_of(init: Any, ty: types.Type) -> StateLayout:
     for name, shape, leaf_type in _leaves(init, ty, "state"):
         optional = isinstance(leaf_type, types.Optional)
         kind = leaf_type.type if optional else leaf_type
-        owned = kind.described if isinstance(kind, SequenceType) else _OWNED.get(type(kind), "")
+        owned = kind.described if isinstance(kind, ContainerType) else _OWNED.get(type(kind), "")
         dtype = _dtype_of(kind)
         alignment = 8 if owned else dtype.alignment
         size = -(-size // alignment) * alignment
@@ -164,8 +164,8 @@ _OWNED = {StringType: "str", BytesType: "bytes"}
 
 def _dtype_of(ty: types.Type) -> Any:
     """Return how a scalar lies in a record: a natural number as UInt64, which it has to fit."""
-    if isinstance(ty, (ViewType, SequenceType)):
-        return np.dtype(f"V{cell_bytes(ty.described if isinstance(ty, SequenceType) else 'str')}")
+    if isinstance(ty, (ViewType, ContainerType)):
+        return np.dtype(f"V{cell_bytes(ty.described if isinstance(ty, ContainerType) else 'str')}")
     if isinstance(ty, WideIntType):
         return np.dtype(np.uint64 if isinstance(ty, NaturalType) else WIDE)
     return numpy_support.as_dtype(ty)
@@ -257,7 +257,7 @@ def load(
             return context.make_tuple(builder, of, [value(item) for item in of])
         leaf = next(left)
         at = builder.gep(address, [_I64(leaf.offset)])
-        if isinstance(of, SequenceType):
+        if isinstance(of, ContainerType):
             state_sequences.begin(builder, at)
             return at
         if isinstance(of, types.Array):
@@ -300,7 +300,7 @@ def store(
             return
         leaf = next(left)
         at = builder.gep(address, [_I64(leaf.offset)])
-        if isinstance(of, SequenceType):
+        if isinstance(of, ContainerType):
             return  # `has_room` has seen that it is the one of this place
         if leaf.owned:
             view, there = _view_of(
@@ -367,7 +367,7 @@ def has_room(
         view, _ = _view_of(context, builder, value, value_type, of)
         return state_cells.make_room(builder, builder.gep(address, [_I64(leaf.offset)]), view)
 
-    def take_items(value: ir.Value, value_type: types.Type, of: SequenceType, leaf: Leaf) -> ir.Value:
+    def take_items(value: ir.Value, value_type: types.Type, of: ContainerType, leaf: Leaf) -> ir.Value:
         at = builder.gep(address, [_I64(leaf.offset)])
         if value_type == of:  # the one that lies there, changed in place
             return builder.icmp_unsigned("==", value, at)
@@ -387,7 +387,7 @@ def has_room(
                 check(item, item_type, wanted)
             return
         leaf = next(left)
-        if isinstance(of, SequenceType):
+        if isinstance(of, ContainerType):
             right = builder.and_(right, take_items(value, value_type, of, leaf))
         elif leaf.owned:
             right = builder.and_(right, make_room(value, value_type, of, leaf))

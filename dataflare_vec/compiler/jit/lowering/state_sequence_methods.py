@@ -9,11 +9,11 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.core.imputils import RefType, iternext_impl, lower_builtin
-from numba.extending import intrinsic, overload_attribute, overload_method
+from numba.extending import overload_attribute, overload_method
 
 from dataflare_vec.compiler.jit.lowering.state_sequences import (
-    address_of_item,
     cell_of,
+    exchange_items,
     item_at,
     make_text_room,
     own_items,
@@ -27,7 +27,13 @@ from dataflare_vec.compiler.jit.lowering.state_sequences import (
     write_item,
 )
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, operation
-from dataflare_vec.compiler.jit.types.state_sequences import SequenceIterator, SequenceType
+from dataflare_vec.compiler.jit.types.state_sequences import (
+    ContainerType,
+    DictType,
+    SequenceIterator,
+    SequenceType,
+    SetType,
+)
 from dataflare_vec.compiler.jit.types.strings import ViewType
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
 from dataflare_vec.definition.state_memory import COUNT, HEAD
@@ -38,9 +44,9 @@ if TYPE_CHECKING:
 _I64 = ir.IntType(64)
 
 
-def _check_item(sequence: SequenceType, item: types.Type) -> None:
+def check_item(sequence: ContainerType, item: types.Type, wanted: types.Type | None = None) -> None:
     """Raise if an item would become another value in the list."""
-    if not _fits(types.unliteral(item), sequence.dtype):
+    if not _fits(types.unliteral(item), sequence.dtype if wanted is None else wanted):
         msg = f"an item of type {types.unliteral(item)} in a {sequence.form} of {sequence.dtype}"
         raise TypingError(msg)
 
@@ -77,7 +83,7 @@ def _as_list(sequence):
 
 @overload_method(SequenceType, "append", jit_options=OPTIONS)
 def _append(sequence, item):
-    _check_item(sequence, item)
+    check_item(sequence, item)
     width, texts, maxlen = width_of(sequence), texts_of(sequence.dtype), sequence.maxlen
     if maxlen == 0:
         return lambda sequence, item: None
@@ -99,7 +105,7 @@ def _append(sequence, item):
 def _appendleft(sequence, item):
     if sequence.form != "deque":
         return None
-    _check_item(sequence, item)
+    check_item(sequence, item)
     width, texts, maxlen = width_of(sequence), texts_of(sequence.dtype), sequence.maxlen
     if maxlen == 0:
         return lambda sequence, item: None
@@ -137,7 +143,7 @@ def _extend(sequence, items):
 def _insert(sequence, index, item):
     if sequence.form != "list" or not isinstance(index, types.Integer):
         return None
-    _check_item(sequence, item)
+    check_item(sequence, item)
     width = width_of(sequence)
 
     def insert(sequence, index, item):
@@ -148,7 +154,7 @@ def _insert(sequence, index, item):
         if wanted < last:
             own_items(cell, width)
             for i in range(last, wanted, -1):
-                _exchange(sequence, i, i - 1)
+                exchange_items(sequence, i, i - 1)
 
     return insert
 
@@ -204,7 +210,7 @@ def _pop(sequence, index=-1):
         elif wanted < count - 1:
             own_items(cell, width)
             for i in range(wanted, count - 1):
-                _exchange(sequence, i, i + 1)
+                exchange_items(sequence, i, i + 1)
         cell[COUNT] -= 1
         return item
 
@@ -258,6 +264,8 @@ def _rotate(sequence, steps=1):
 
 
 @overload_method(SequenceType, "clear", jit_options=OPTIONS)
+@overload_method(DictType, "clear", jit_options=OPTIONS)
+@overload_method(SetType, "clear", jit_options=OPTIONS)
 def _clear(sequence):
     def clear(sequence):
         cell = cell_of(sequence)
@@ -276,26 +284,9 @@ def _reverse(sequence):
         own_items(cell, width)
         count = cell[COUNT]
         for i in range(count // 2):
-            _exchange(sequence, i, count - 1 - i)
+            exchange_items(sequence, i, count - 1 - i)
 
     return reverse
-
-
-@intrinsic
-def _exchange(typing_context, sequence, i, j):
-    """Exchange two items of a block that is the row's own."""
-
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-        address, i, j = arguments
-        one, other = (address_of_item(builder, sequence, address, k) for k in (i, j))
-        for word in range(width_of(sequence)):
-            at = [builder.gep(place, [_I64(word)]) for place in (one, other)]
-            values = [builder.load(place) for place in at]
-            builder.store(values[1], at[0])
-            builder.store(values[0], at[1])
-        return context.get_dummy_value()
-
-    return types.none(sequence, types.int64, types.int64), generate
 
 
 def assign(sequence, items):
@@ -304,7 +295,7 @@ def assign(sequence, items):
     sequence.extend(items)
 
 
-def may_be_assigned(sequence: SequenceType, items: types.Type) -> bool:
+def may_be_assigned(sequence: ContainerType, items: types.Type) -> bool:
     """Whether a list of Numba's may be a state's next one."""
     return sequence.form == "list" and isinstance(items, types.List) and _fits(items.dtype, sequence.dtype)
 
@@ -314,17 +305,17 @@ def may_be_assigned(sequence: SequenceType, items: types.Type) -> bool:
 
 @operation(len)
 def _len(sequence):
-    return (lambda sequence: cell_of(sequence)[COUNT]) if isinstance(sequence, SequenceType) else None
+    return (lambda sequence: cell_of(sequence)[COUNT]) if isinstance(sequence, ContainerType) else None
 
 
 @operation(bool)
 def _bool(sequence):
-    return (lambda sequence: cell_of(sequence)[COUNT] > 0) if isinstance(sequence, SequenceType) else None
+    return (lambda sequence: cell_of(sequence)[COUNT] > 0) if isinstance(sequence, ContainerType) else None
 
 
 @operation(operator.not_)
 def _not(sequence):
-    return (lambda sequence: cell_of(sequence)[COUNT] == 0) if isinstance(sequence, SequenceType) else None
+    return (lambda sequence: cell_of(sequence)[COUNT] == 0) if isinstance(sequence, ContainerType) else None
 
 
 @overload_attribute(SequenceType, "maxlen", jit_options=OPTIONS)
@@ -388,7 +379,7 @@ def _getitem(sequence, index):
 def _setitem(sequence, index, item):
     if not isinstance(sequence, SequenceType) or not isinstance(index, types.Integer | types.Boolean):
         return None
-    _check_item(sequence, item)
+    check_item(sequence, item)
     name = "list assignment" if sequence.form == "list" else "deque"
     message = f"{name} index out of range"
     width, texts = width_of(sequence), texts_of(sequence.dtype)
@@ -446,6 +437,8 @@ def _index(sequence, item):
 
 
 @lower_builtin("getiter", SequenceType)
+@lower_builtin("getiter", DictType)
+@lower_builtin("getiter", SetType)
 def _getiter(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
     iterator = context.make_helper(builder, signature.return_type)
     iterator.sequence = arguments[0]
@@ -466,5 +459,6 @@ def _iternext(
     valid = builder.icmp_signed("<", index, builder.load(builder.gep(cell, [_I64(COUNT)])))
     result.set_valid(valid)
     with builder.if_then(valid):
-        result.yield_(read_item(context, builder, ty, iterator.sequence, index))
+        item = read_item(context, builder, ty, iterator.sequence, index)
+        result.yield_(builder.extract_value(item, 0) if isinstance(ty, DictType) else item)
         builder.store(builder.add(index, _I64(1)), iterator.index)

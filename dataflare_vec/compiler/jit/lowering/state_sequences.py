@@ -1,4 +1,4 @@
-"""Memory of the lists and deques in a state, as compiled code reads and changes it.
+"""Memory of the containers in a state, as compiled code reads and changes it.
 
 Items lie in a block side by side, from a first place on; what is added goes behind the last one, and what is
 taken off the front moves the first place. Strings are added behind the text of a block of their own. So most
@@ -20,7 +20,7 @@ from dataflare_vec.compiler.jit.lowering.state_cells import function_of
 from dataflare_vec.compiler.jit.lowering.strings.base import at_least, copy_bytes, helper
 from dataflare_vec.compiler.jit.lowering.strings.viewcode import define
 from dataflare_vec.compiler.jit.types.raised import NoRoom
-from dataflare_vec.compiler.jit.types.state_sequences import SequenceType, items_of
+from dataflare_vec.compiler.jit.types.state_sequences import ContainerType, items_of
 from dataflare_vec.compiler.jit.types.strings import ViewType, byte_pointer
 from dataflare_vec.definition.state_memory import (
     COUNT,
@@ -29,6 +29,7 @@ from dataflare_vec.definition.state_memory import (
     GARBAGE,
     HEAD,
     HEADER_BYTES,
+    INDEXED,
     MOST_NOTED,
     NOTED,
     NOTES,
@@ -128,6 +129,7 @@ def _undo(module: ir.Module) -> ir.Function:
         with builder.if_then(builder.icmp_unsigned("!=", address, _load(builder, cell, old))):
             _free(builder, address)
     builder.call(_free_blocks(module), [cell])
+    _store(builder, _I64(0), cell, INDEXED)
     data = builder.inttoptr(_load(builder, cell, OLD_DATA), _WORDS)
     noted = _load(builder, cell, NOTED)
     with cgutils.for_range(builder, noted, intp=_I64) as loop:
@@ -164,7 +166,9 @@ def _bytes_at(typing_context, address):
 
 
 @intrinsic
-def _words_at(typing_context, address):
+def words_at(typing_context, address):
+    """Return the words at an address."""
+
     def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         return builder.inttoptr(arguments[0], _WORDS)
 
@@ -172,7 +176,7 @@ def _words_at(typing_context, address):
 
 
 @intrinsic
-def _new_block(typing_context, nbytes):
+def new_block(typing_context, nbytes):
     """Return the address of a new block's bytes."""
 
     def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
@@ -186,17 +190,28 @@ def _new_block(typing_context, nbytes):
     return types.int64(types.int64), generate
 
 
+@intrinsic
+def free_block(typing_context, address):
+    """Free a block, to which nothing refers."""
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        _free(builder, arguments[0])
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate
+
+
 @helper
-def _capacity(address):
+def capacity(address):
     """Return how many bytes there is room for in a block, 0 if nothing may be written there."""
-    return _words_at(address - 16)[0] if address != 0 else 0
+    return words_at(address - 16)[0] if address != 0 else 0
 
 
 @helper
 def _discard(cell, address):
     """Have a block freed when the next row begins, if it is of the list alone."""
-    if _capacity(address) > 0:
-        _words_at(address - 8)[0] = cell[GARBAGE]
+    if capacity(address) > 0:
+        words_at(address - 8)[0] = cell[GARBAGE]
         cell[GARBAGE] = address
 
 
@@ -205,7 +220,7 @@ def move(cell, width, before, behind):
     """Move the items to a new block, with room for some before them and behind."""
     count = cell[COUNT]
     wanted = at_least(count + count // 2 + before + behind, _LEAST_ITEMS)
-    new = _new_block(wanted * width * 8)
+    new = new_block(wanted * width * 8)
     old = cell[DATA]
     if count > 0:
         start = old + cell[HEAD] * width * 8
@@ -214,6 +229,7 @@ def move(cell, width, before, behind):
     cell[DATA] = new
     cell[HEAD] = before
     cell[FRESH] = 1
+    cell[INDEXED] = 0
 
 
 @helper
@@ -222,13 +238,13 @@ def writable(cell, width, i):
     place = cell[HEAD] + i
     if cell[FRESH] == 0:
         old = place - cell[OLD_HEAD]
-        if _capacity(cell[DATA]) == 0 or (0 <= old < cell[OLD_COUNT] and cell[NOTED] == MOST_NOTED):
+        if capacity(cell[DATA]) == 0 or (0 <= old < cell[OLD_COUNT] and cell[NOTED] == MOST_NOTED):
             move(cell, width, 1, 1)  # it may be the place before the first one
             return cell[HEAD] + i
         if 0 <= old < cell[OLD_COUNT]:
             note = NOTES + cell[NOTED] * (1 + width)
             cell[note] = place
-            words = _words_at(cell[DATA])
+            words = words_at(cell[DATA])
             for word in range(width):
                 cell[note + 1 + word] = words[place * width + word]
             cell[NOTED] += 1
@@ -238,7 +254,7 @@ def writable(cell, width, i):
 @helper
 def place_behind(cell, width):
     """Return a place for an item behind the last one."""
-    if (cell[HEAD] + cell[COUNT] + 1) * width * 8 > _capacity(cell[DATA]):
+    if (cell[HEAD] + cell[COUNT] + 1) * width * 8 > capacity(cell[DATA]):
         move(cell, width, 0, at_least(cell[COUNT], 1))
     return writable(cell, width, cell[COUNT])
 
@@ -261,16 +277,16 @@ def own_items(cell, width):
 @helper
 def make_text_room(cell, width, texts, nbytes):
     """Have room for text; ``texts`` has a bit for each word of an item that says where a string begins."""
-    if cell[USED] + nbytes <= _capacity(cell[TEXT]):
+    if cell[USED] + nbytes <= capacity(cell[TEXT]):
         return
     own_items(cell, width)
-    words = _words_at(cell[DATA])
+    words = words_at(cell[DATA])
     first, last = cell[HEAD] * width, (cell[HEAD] + cell[COUNT]) * width
     live = 0
     for at in range(first, last):
         if (texts >> (at % width)) & 1:
             live += words[at + 1]
-    new = _new_block(at_least(2 * (live + nbytes), _LEAST_TEXT))
+    new = new_block(at_least(2 * (live + nbytes), _LEAST_TEXT))
     used, old = 0, cell[TEXT]
     for at in range(first, last):
         if (texts >> (at % width)) & 1:
@@ -296,7 +312,7 @@ def texts_of(kind: types.Type) -> int:
     return bits
 
 
-def width_of(sequence: SequenceType) -> int:
+def width_of(sequence: ContainerType) -> int:
     """Return how many words an item takes."""
     return items_of(sequence.dtype).width
 
@@ -313,19 +329,70 @@ def _scalars(
         yield context.cast(builder, value, given, kind), kind
 
 
+def _text_bytes(
+    context: Context, builder: Builder, value: ir.Value, given: types.Type, kind: types.Type
+) -> ir.Value:
+    total = _I64(0)
+    for scalar, leaf in _scalars(context, builder, value, given, kind):
+        if isinstance(leaf, ViewType):
+            view = cgutils.create_struct_proxy(leaf)(context, builder, value=scalar)
+            total = builder.add(total, view.nbytes)
+    return total
+
+
 @intrinsic
 def text_bytes(typing_context, sequence, item):
     """Return how many bytes of text an item has."""
 
     def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-        total = _I64(0)
-        for value, kind in _scalars(context, builder, arguments[1], item, sequence.dtype):
-            if isinstance(kind, ViewType):
-                view = cgutils.create_struct_proxy(kind)(context, builder, value=value)
-                total = builder.add(total, view.nbytes)
-        return total
+        return _text_bytes(context, builder, arguments[1], item, sequence.dtype)
 
     return types.int64(sequence, item), generate
+
+
+@intrinsic
+def text_bytes_of_value(typing_context, mapping, value):
+    """Return how many bytes of text a dict's value has."""
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        return _text_bytes(context, builder, arguments[1], value, mapping.dtype[1])
+
+    return types.int64(mapping, value), generate
+
+
+def _write(
+    context: Context,
+    builder: Builder,
+    cell: ir.Value,
+    at: ir.Value,
+    value: ir.Value,
+    types_: tuple[types.Type, types.Type],
+) -> None:
+    word = 0
+    for scalar, kind in _scalars(context, builder, value, *types_):
+        target = builder.gep(at, [_I64(word)])
+        if isinstance(kind, ViewType):
+            view = cgutils.create_struct_proxy(kind)(context, builder, value=scalar)
+            used = _load(builder, cell, USED)
+            text = builder.inttoptr(builder.add(_load(builder, cell, TEXT), used), _BYTES)
+            cgutils.raw_memcpy(builder, text, view.data, view.nbytes, 1)
+            builder.store(used, target)
+            builder.store(view.nbytes, builder.gep(at, [_I64(word + 1)]))
+            _store(builder, builder.add(used, view.nbytes), cell, USED)
+            word += 2
+            continue
+        if kind == types.float64:
+            scalar = builder.bitcast(scalar, _I64)
+        elif kind == types.boolean:
+            scalar = builder.zext(scalar, _I64)
+        builder.store(scalar, target)
+        word += 1
+
+
+def _place(builder: Builder, sequence: ContainerType, cell: ir.Value, place: ir.Value, word: int) -> ir.Value:
+    data = builder.inttoptr(_load(builder, cell, DATA), _WORDS)
+    first = builder.mul(place, _I64(width_of(sequence)))
+    return builder.gep(data, [builder.add(first, _I64(word))])
 
 
 @intrinsic
@@ -335,33 +402,46 @@ def write_item(typing_context, sequence, place, item):
     def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
         address, place, value = arguments
         cell = builder.bitcast(address, _WORDS)
-        data = builder.inttoptr(_load(builder, cell, DATA), _WORDS)
-        at = builder.gep(data, [builder.mul(place, _I64(width_of(sequence)))])
-        word = 0
-        for scalar, kind in _scalars(context, builder, value, item, sequence.dtype):
-            target = builder.gep(at, [_I64(word)])
-            if isinstance(kind, ViewType):
-                view = cgutils.create_struct_proxy(kind)(context, builder, value=scalar)
-                used = _load(builder, cell, USED)
-                text = builder.inttoptr(builder.add(_load(builder, cell, TEXT), used), _BYTES)
-                cgutils.raw_memcpy(builder, text, view.data, view.nbytes, 1)
-                builder.store(used, target)
-                builder.store(view.nbytes, builder.gep(at, [_I64(word + 1)]))
-                _store(builder, builder.add(used, view.nbytes), cell, USED)
-                word += 2
-                continue
-            if kind == types.float64:
-                scalar = builder.bitcast(scalar, _I64)
-            elif kind == types.boolean:
-                scalar = builder.zext(scalar, _I64)
-            builder.store(scalar, target)
-            word += 1
+        at = _place(builder, sequence, cell, place, 0)
+        _write(context, builder, cell, at, value, (item, sequence.dtype))
         return context.get_dummy_value()
 
     return types.none(sequence, types.int64, item), generate
 
 
-def address_of_item(builder: Builder, sequence: SequenceType, address: ir.Value, i: ir.Value) -> ir.Value:
+@intrinsic
+def write_value(typing_context, mapping, place, value):
+    """Write a dict's value to the place of its item, whose key is there."""
+    key, kind = mapping.dtype
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        address, place, given = arguments
+        cell = builder.bitcast(address, _WORDS)
+        at = _place(builder, mapping, cell, place, items_of(key).width)
+        _write(context, builder, cell, at, given, (value, kind))
+        return context.get_dummy_value()
+
+    return types.none(mapping, types.int64, value), generate
+
+
+@intrinsic
+def exchange_items(typing_context, sequence, i, j):
+    """Exchange two items of a block that the row has made."""
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        address, *both = arguments
+        one, other = (address_of_item(builder, sequence, address, k) for k in both)
+        for word in range(width_of(sequence)):
+            at = [builder.gep(place, [_I64(word)]) for place in (one, other)]
+            values = [builder.load(place) for place in at]
+            builder.store(values[1], at[0])
+            builder.store(values[0], at[1])
+        return context.get_dummy_value()
+
+    return types.none(sequence, types.int64, types.int64), generate
+
+
+def address_of_item(builder: Builder, sequence: ContainerType, address: ir.Value, i: ir.Value) -> ir.Value:
     """Return where the words of item ``i`` are."""
     cell = builder.bitcast(address, _WORDS)
     data = builder.inttoptr(_load(builder, cell, DATA), _WORDS)
@@ -369,7 +449,7 @@ def address_of_item(builder: Builder, sequence: SequenceType, address: ir.Value,
     return builder.gep(data, [builder.mul(place, _I64(width_of(sequence)))])
 
 
-def read_item(context: Context, builder: Builder, sequence: SequenceType, address: Any, i: Any) -> ir.Value:
+def read_item(context: Context, builder: Builder, sequence: ContainerType, address: Any, i: Any) -> ir.Value:
     """Return item ``i``, which is there."""
     at = address_of_item(builder, sequence, address, i)
     cell = builder.bitcast(address, _WORDS)

@@ -1,4 +1,4 @@
-"""Numba types of the lists and deques in a state: a value is the address of its cell in the record."""
+"""Numba types of the containers in a state: a value is the address of its cell in the record."""
 
 from __future__ import annotations
 
@@ -20,30 +20,25 @@ _KINDS = {
 }
 
 
-class SequenceType(types.IterableType):  # type: ignore[misc]
-    """A list or a deque of a state.
+class ContainerType(types.Type):  # type: ignore[misc]
+    """A list, deque, dict or set of a state.
 
     Parameters
     ----------
     form
-        ``"list"`` or ``"deque"``.
+        ``"list"``, ``"deque"``, ``"dict"`` or ``"set"``.
     dtype
-        The type of an item.
+        The type of an item: of a dict a tuple of key and value.
     maxlen
         The most items of a deque.
     """
 
     mutable = True
 
-    def __init__(self, form: str, dtype: types.Type, maxlen: int | None) -> None:
+    def __init__(self, form: str, dtype: types.Type, maxlen: int | None = None) -> None:
         self.form, self.dtype, self.maxlen = form, dtype, maxlen
         most = "" if maxlen is None else f", at most {maxlen}"
         super().__init__(name=f"{form} of {dtype} in a state{most}")
-
-    @property
-    def iterator_type(self) -> SequenceIterator:
-        """What goes over the items."""
-        return SequenceIterator(self)
 
     @property
     def described(self) -> tuple[str, Any, int | None]:
@@ -51,15 +46,46 @@ class SequenceType(types.IterableType):  # type: ignore[misc]
         return (self.form, items_of(self.dtype).described, self.maxlen)
 
 
-class SequenceIterator(types.SimpleIteratorType):  # type: ignore[misc]
-    """Iterator over the items of a list or deque."""
+class _Iterable(ContainerType, types.IterableType):  # type: ignore[misc]
+    @property
+    def yielded(self) -> types.Type:
+        """The type of what a loop over it gets."""
+        return self.dtype
 
-    def __init__(self, sequence: SequenceType) -> None:
+    @property
+    def iterator_type(self) -> SequenceIterator:
+        """What goes over it."""
+        return SequenceIterator(self)
+
+
+class SequenceType(_Iterable):
+    """A list or a deque."""
+
+
+class DictType(_Iterable):
+    """A dict, whose items are in the order in which keys came."""
+
+    @property
+    def yielded(self) -> types.Type:
+        """The type of a key."""
+        return self.dtype[0]
+
+
+class SetType(_Iterable):
+    """A set, whose order must not show: see `passes.set_order`."""
+
+
+class SequenceIterator(types.SimpleIteratorType):  # type: ignore[misc]
+    """Iterator over the items of a list or deque, or the keys of a dict."""
+
+    def __init__(self, sequence: _Iterable) -> None:
         self.sequence = sequence
-        super().__init__(f"iter({sequence})", sequence.dtype)
+        super().__init__(f"iter({sequence})", sequence.yielded)
 
 
 @register_model(SequenceType)
+@register_model(DictType)
+@register_model(SetType)
 class _SequenceModel(models.OpaqueModel):  # type: ignore[misc]
     """An address."""
 
@@ -71,9 +97,12 @@ class _IteratorModel(models.StructModel):  # type: ignore[misc]
         super().__init__(dmm, fe_type, members)
 
 
-def sequence_type(container: Container) -> SequenceType:
+_TYPES = {"list": SequenceType, "deque": SequenceType, "dict": DictType, "set": SetType}
+
+
+def container_type(container: Container) -> ContainerType:
     """Return the type of a container of a state."""
-    return SequenceType(container.form, item_type(container.items), container.maxlen)
+    return _TYPES[container.form](container.form, item_type(container.items), container.maxlen)
 
 
 def item_type(items: Items) -> types.Type:
