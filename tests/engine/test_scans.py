@@ -6,6 +6,7 @@ import math
 import pickle
 import subprocess
 import sys
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
@@ -282,7 +283,10 @@ DEFINITIONS = {
         lambda: scan(lambda s, x: (s, x), ("\ud800", 0)),
         r"`init`\[0\] has a surrogate that is no character",
     ),
-    "a dict": (lambda: scan(lambda s, x: (s, x), (1, {2: 3})), r"`init`\[1\] must be a number, .* got dict"),
+    "a date": (
+        lambda: scan(lambda s, x: (s, x), (1, date(2026, 1, 1))),
+        r"`init`\[1\] must be a number, .* got date",
+    ),
     "an empty tuple": (lambda: scan(lambda s, x: (s, x), ()), "`init` is an empty tuple"),
     "no column": (lambda: scan(lambda s: (s, s), 0), "reads no column; .* after the state"),
 }
