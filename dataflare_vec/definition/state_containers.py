@@ -11,6 +11,8 @@ import collections
 import struct
 import typing
 from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.definition.annotation_scope import AnnotationScope, Unknown, raw_annotations
@@ -50,17 +52,17 @@ class Items:
     names: tuple[str, ...] = ()
     cls: Any = None
 
-    @property
+    @cached_property
     def leaves(self) -> list[str]:
         """The kinds of its scalars, in order."""
         return [kind for part in self.parts for kind in part.leaves] if self.parts else [self.kind]
 
-    @property
+    @cached_property
     def width(self) -> int:
         """How many words it takes."""
         return sum(2 if kind in _TEXTS else 1 for kind in self.leaves)
 
-    @property
+    @cached_property
     def described(self) -> Any:
         """The same as text and tuples of it."""
         return (self.kind, tuple(part.described for part in self.parts), self.names)
@@ -216,29 +218,64 @@ def _scalars(items: Items, value: Any, name: str) -> Iterator[Any]:
     yield value
 
 
+@cache
+def _words_of(described_items: Any) -> tuple[Items, list[str], struct.Struct]:
+    """Return what items are, the kinds of their scalars, and how their words are packed."""
+    items = Items.of(described_items)
+    letters = {"float": "d", "int": "q", "bool": "q", "str": "qq", "bytes": "qq"}
+    return items, items.leaves, struct.Struct("<" + "".join(letters[kind] for kind in items.leaves))
+
+
 def packed(described: Any, value: Any) -> tuple[bytes, bytes]:
-    """Return the words and the text of a container's items."""
-    items, text = Items.of(described[1]), bytearray()
-    words = bytearray()
+    """Return the words and the text of a container's items, which are checked."""
+    items, kinds, packer = _words_of(described[1])
+    if kinds == [items.kind] and items.kind in _NUMBERS:
+        return struct.pack(f"<{len(value)}{'d' if items.kind == 'float' else 'q'}", *value), b""
+    if items.kind in _TEXTS:
+        contents = [one.encode() if items.kind == "str" else one for one in value]
+        sizes = [len(content) for content in contents]
+        ends = accumulate(sizes)
+        places = [word for size, end in zip(sizes, ends, strict=True) for word in (end - size, size)]
+        return struct.pack(f"<{len(places)}q", *places), b"".join(contents)
+    text, used, words = [], 0, []
     for item in _items_in(value):
-        for kind, scalar in zip(items.leaves, _scalars(items, item, ""), strict=True):
-            if kind in _TEXTS:
-                content = scalar.encode() if kind == "str" else scalar
-                words += struct.pack("<qq", len(text), len(content))
-                text += content
-            else:
-                words += struct.pack("<d" if kind == "float" else "<q", scalar)
-    return bytes(words), bytes(text)
+        row = []
+        for kind, scalar in zip(kinds, _flat(item), strict=True):
+            if kind not in _TEXTS:
+                row.append(scalar)
+                continue
+            content = scalar.encode() if kind == "str" else scalar
+            row += (used, len(content))
+            text.append(content)
+            used += len(content)
+        words.append(packer.pack(*row))
+    return b"".join(words), b"".join(text)
+
+
+def _flat(item: Any) -> list[Any]:
+    return [one for part in item for one in _flat(part)] if isinstance(item, tuple) else [item]
 
 
 def unpacked(container: Container, words: bytes, text: bytes) -> Any:
     """Return the container whose items are some words, with their text."""
-    letters = {"float": "d", "int": "q", "bool": "q", "str": "qq", "bytes": "qq"}
-    rows = struct.iter_unpack("<" + "".join(letters[kind] for kind in container.items.leaves), words)
-    made = [_made(container.items, iter(row), text) for row in rows]
+    items = container.items
+    _, kinds, packer = _words_of(items.described)
+    rows = packer.iter_unpack(words)
+    if kinds == [items.kind]:
+        made = _scalars_made(items.kind, rows, text)
+    else:
+        made = [_made(items, iter(row), text) for row in rows]
     if container.form == "deque":
         return collections.deque(made, container.maxlen)
     return {"list": list, "dict": dict, "set": set}[container.form](made)
+
+
+def _scalars_made(kind: str, rows: Iterator[Any], text: bytes) -> list[Any]:
+    if kind == "str":
+        return [text[start : start + size].decode() for start, size in rows]
+    if kind == "bytes":
+        return [text[start : start + size] for start, size in rows]
+    return [bool(one) for (one,) in rows] if kind == "bool" else [one for (one,) in rows]
 
 
 def _made(items: Items, scalars: Iterator[Any], text: bytes) -> Any:
@@ -247,8 +284,7 @@ def _made(items: Items, scalars: Iterator[Any], text: bytes) -> Any:
         return tuple(parts) if items.cls is None else items.cls(*parts)
     first = next(scalars)
     if items.kind in _TEXTS:
-        content = text[first : first + next(scalars)]
-        return content.decode() if items.kind == "str" else content
+        return _scalars_made(items.kind, iter([(first, next(scalars))]), text)[0]
     return bool(first) if items.kind == "bool" else first
 
 

@@ -83,18 +83,19 @@ def open_states(plan: Plan, given: Any) -> OpenStates:
 def before_rows(states: OpenStates, plan: Plan, given: Any) -> Callable[[], OpenStates] | None:
     """Return what gives the states as they are now, after rows have changed them.
 
-    None if a copy of them would take long: there is one for each key.
+    None if a copy of them would take long: there is one for each key, or they have memory of their own.
 
     Parameters
     ----------
     plan, given
         What they were opened with.
     """
+    owning = any(one.state_layout.owned for one in states.values())
     if not isinstance(given, OpenStates):
-        return partial(open_states, plan, given)
+        return None if owning and given is not None else partial(open_states, plan, given)
     from dataflare_vec.engine.state.store import OneState  # brings NumPy
 
-    ones = [one for one in states.values() if isinstance(one, OneState)]
+    ones = [one for one in states.values() if isinstance(one, OneState) and not one.state_layout.containers]
     if len(ones) < len(states):
         return None
     copies = [(one, one.state_layout.copied(one.records)) for one in ones]
