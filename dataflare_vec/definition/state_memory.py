@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 #: Words of a string's cell: address of the value, its bytes, address of the room.
 VALUE, NBYTES, ROOM = range(3)
 
-#: Words of a list's cell: items and the place of the first, how many, their text and its bytes; the same
-#: before the row; blocks to be freed; whether the items are in a block that this row has made; how many items
-#: of before the row are noted that it has overwritten, and these: place and words.
-DATA, HEAD, COUNT, TEXT, USED, OLD_DATA, OLD_HEAD, OLD_COUNT, OLD_TEXT, OLD_USED = range(10)
-GARBAGE, FRESH, NOTED = range(10, 13)
+#: Words of a list's cell. Items: address, place of the first, how many, the places in the block (0 in a block
+#: of many values); whether this row has made the block; how many items of before the row are noted that it
+#: has overwritten; blocks to be freed; how the items were before the row.
+DATA, HEAD, COUNT, LIMIT, FRESH, NOTED, GARBAGE, OLD_HEAD, OLD_COUNT, OLD_DATA = range(10)
+#: Text: address and bytes; the same before the row.
+TEXT, USED, OLD_TEXT, OLD_USED = range(10, 14)
 #: Of a dict or set: a table of places by hash, whether it is right, and how many entries it has. Behind it
-#: the items noted.
-INDEX, INDEXED, ENTRIES, NOTES = range(13, 17)
+#: the items noted: place and words.
+INDEX, INDEXED, ENTRIES, NOTES = range(14, 18)
 #: How many of those there is room for.
 MOST_NOTED = 2
 

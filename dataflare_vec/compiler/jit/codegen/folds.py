@@ -20,7 +20,16 @@ from dataflare_vec.compiler.jit.abi.arguments import Input
 from dataflare_vec.compiler.jit.codegen.hints import copy_in_line
 from dataflare_vec.compiler.jit.codegen.rows import VALID, KernelCode, RowLoopBuilder
 from dataflare_vec.compiler.jit.codegen.vector_width import prefer_512_bits
-from dataflare_vec.compiler.jit.lowering.records import StateType, has_room, load, store, undo
+from dataflare_vec.compiler.jit.lowering.records import (
+    StateType,
+    fetch_items,
+    fetch_record,
+    has_containers,
+    has_room,
+    load,
+    store,
+    undo,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +37,9 @@ if TYPE_CHECKING:
     from dataflare_vec.compiler.kernel import LoopVariant
 
 _I64 = ir.IntType(64)
+
+#: So many rows ahead memory of containers is fetched, which lies anywhere: a miss takes as long as some rows.
+_RECORD_AHEAD, _ITEMS_AHEAD = 16, 8
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,7 @@ class FoldLoopBuilder(RowLoopBuilder):
                         give_back()
                     builder.ret(builder.add(within, _I64(1)))
 
+        self._count = count
         self._each(base, count, row)
         give_back()
         builder.ret(builder.load(failed))
@@ -117,9 +130,22 @@ class FoldLoopBuilder(RowLoopBuilder):
         # The address: what lies there is read only for rows that are computed.
         if not self.code.keyed:
             return self._local, None
+        if has_containers(self.state_type):
+            for ahead, fetch in ((_RECORD_AHEAD, fetch_record), (_ITEMS_AHEAD, fetch_items)):
+                fetch(self.builder, self.state_type, self._record(self._ahead(row, within, ahead)))
+        return self._record(row), None
+
+    def _record(self, row: ir.Value) -> ir.Value:
+        """Return where the record of a row's key is."""
         builder, state = self.builder, self._columns[0]
         code = builder.sext(builder.load(builder.gep(state.extra, [row])), _I64)
-        return builder.gep(state.values, [builder.mul(code, _I64(self.state_type.state_layout.size))]), None
+        return builder.gep(state.values, [builder.mul(code, _I64(self.state_type.state_layout.size))])
+
+    def _ahead(self, row: ir.Value, within: ir.Value, rows: int) -> ir.Value:
+        """Return the row that is some rows further on; the same one if there is none."""
+        builder, distance = self.builder, _I64(rows)
+        is_there = builder.icmp_signed("<", builder.add(within, distance), self._count)
+        return builder.add(row, builder.select(is_there, distance, _I64(0)))
 
     def _call_kernel(
         self,
@@ -156,7 +182,7 @@ class FoldLoopBuilder(RowLoopBuilder):
             with builder.if_then(fine):
                 store(context, builder, self.state_type, record, state, state_type)
             context.nrt.decref(builder, state_type, state)
-        if any(not isinstance(leaf.owned, str) for leaf in self.state_type.state_layout.owned):
+        if has_containers(self.state_type):
             wrong = builder.icmp_unsigned("!=", builder.load(error), ir.IntType(8)(0))
             with builder.if_then(wrong, likely=False):
                 undo(builder, self.state_type, record)

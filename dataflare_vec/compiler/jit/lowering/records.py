@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 _I1, _I8, _I32, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _BYTES = ir.PointerType(_I8)
 
+#: Bytes that come into the cache together.
+_LINE = 64
+
 
 def type_of(value: Any, containers: Mapping[str, Container] = {}, name: str = "state") -> types.Type:
     """Return the type of an initial state with lists and deques of some types; None has no type yet."""
@@ -258,7 +261,8 @@ def load(
         leaf = next(left)
         at = builder.gep(address, [_I64(leaf.offset)])
         if isinstance(of, ContainerType):
-            state_sequences.begin(builder, at)
+            has_text = state_sequences.texts_of(of.dtype) != 0
+            state_sequences.begin(builder, at, has_text=has_text)
             return at
         if isinstance(of, types.Array):
             if in_place:
@@ -339,12 +343,33 @@ def store(
         move_in()
 
 
+def _containers(ty: StateType) -> list[Leaf]:
+    return [leaf for leaf in ty.state_layout.owned if not isinstance(leaf.owned, str)]
+
+
+def has_containers(ty: StateType) -> bool:
+    """Whether a state has lists, deques, dicts or sets."""
+    return bool(_containers(ty))
+
+
 def undo(builder: Builder, ty: StateType, address: ir.Value) -> None:
-    """Write how lists and deques become what they were before a row that fails."""
-    for leaf in ty.state_layout.owned:
-        if not isinstance(leaf.owned, str):
-            width = Items.of(leaf.owned[1]).width
-            state_sequences.undo(builder, builder.gep(address, [_I64(leaf.offset)]), width)
+    """Write how containers become what they were before a row that fails."""
+    for leaf in _containers(ty):
+        width = Items.of(leaf.owned[1]).width
+        state_sequences.undo(builder, builder.gep(address, [_I64(leaf.offset)]), width)
+
+
+def fetch_record(builder: Builder, ty: StateType, address: ir.Value) -> None:
+    """Have a record in the cache, which a later row reads."""
+    for offset in range(0, ty.state_layout.size, _LINE):
+        state_sequences.fetch(builder, builder.gep(address, [_I64(offset)]))
+
+
+def fetch_items(builder: Builder, ty: StateType, address: ir.Value) -> None:
+    """Have the first and last items of a record's containers in the cache."""
+    for leaf in _containers(ty):
+        cell = builder.gep(address, [_I64(leaf.offset)])
+        state_sequences.fetch_ends(builder, cell, Items.of(leaf.owned[1]).width)
 
 
 def has_room(

@@ -30,6 +30,7 @@ from dataflare_vec.definition.state_memory import (
     HEAD,
     HEADER_BYTES,
     INDEXED,
+    LIMIT,
     MOST_NOTED,
     NOTED,
     NOTES,
@@ -53,7 +54,9 @@ _BYTES, _WORDS = _I8.as_pointer(), _I64.as_pointer()
 #: A word's address: ``pointer[i]`` reads and writes without a check.
 word_pointer = types.CPointer(types.int64)
 
-_NOW, _OLD = (DATA, HEAD, COUNT, TEXT, USED), (OLD_DATA, OLD_HEAD, OLD_COUNT, OLD_TEXT, OLD_USED)
+#: What a row begins with, and where it is noted. The block itself is noted when the row makes another one.
+_PLACES = ((HEAD, OLD_HEAD), (COUNT, OLD_COUNT))
+_TEXTS = ((TEXT, OLD_TEXT), (USED, OLD_USED))
 _LEAST_ITEMS, _LEAST_TEXT = 8, 64
 
 _NO_ROOM = "the lists of a state take more than there is memory"
@@ -62,13 +65,13 @@ _NO_ROOM = "the lists of a state take more than there is memory"
 # -- a row begins, and fails -------------------------------------------------------------------------------
 
 
-def begin(builder: Builder, address: ir.Value) -> None:
+def begin(builder: Builder, address: ir.Value, *, has_text: bool) -> None:
     """Write what is done before a row: note how the list is, and free blocks of the row before."""
     cell = builder.bitcast(address, _WORDS)
-    for now, old in zip(_NOW, _OLD, strict=True):
-        _store(builder, _load(builder, cell, now), cell, old)
     for word in (FRESH, NOTED):
         _store(builder, _I64(0), cell, word)
+    for now, old in (*_PLACES, *(_TEXTS if has_text else ())):
+        _store(builder, _load(builder, cell, now), cell, old)
     some = builder.icmp_unsigned("!=", _load(builder, cell, GARBAGE), _I64(0))
     with builder.if_then(some, likely=False):
         builder.call(_free_blocks(builder.module), [cell])
@@ -78,6 +81,22 @@ def undo(builder: Builder, address: ir.Value, width: int) -> None:
     """Write how a list becomes again what it was before the row."""
     cell = builder.bitcast(address, _WORDS)
     builder.call(_undo(builder.module), [cell, _I64(width)])
+
+
+def fetch(builder: Builder, address: ir.Value) -> None:
+    """Have what is at an address in the cache; it may be any."""
+    kind = ir.FunctionType(ir.VoidType(), [_BYTES, *[ir.IntType(32)] * 3])
+    prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+    builder.call(prefetch, [address, *(ir.IntType(32)(i) for i in (1, 3, 1))])
+
+
+def fetch_ends(builder: Builder, address: ir.Value, width: int) -> None:
+    """Have a list's first and last items in the cache."""
+    cell = builder.bitcast(address, _WORDS)
+    data, head, count = (_load(builder, cell, word) for word in (DATA, HEAD, COUNT))
+    for place in (head, builder.add(head, count)):
+        at = builder.add(data, builder.mul(place, _I64(8 * width)))
+        fetch(builder, builder.inttoptr(at, _BYTES))
 
 
 def _load(builder: Builder, cell: ir.Value, word: int) -> ir.Value:
@@ -108,8 +127,12 @@ def _free_blocks(module: ir.Module) -> ir.Function:
     builder.position_at_end(body)
     link = builder.inttoptr(builder.sub(block, _I64(8)), _WORDS)
     builder.store(builder.load(link), slot)
-    is_old = [builder.icmp_unsigned("==", block, _load(builder, cell, word)) for word in (OLD_DATA, OLD_TEXT)]
-    with builder.if_then(builder.not_(builder.or_(*is_old))):
+    was, is_fresh = (_load(builder, cell, word) for word in (OLD_DATA, FRESH))
+    kept = builder.and_(
+        builder.icmp_unsigned("==", block, was), builder.icmp_unsigned("!=", is_fresh, _I64(0))
+    )
+    kept = builder.or_(kept, builder.icmp_unsigned("==", block, _load(builder, cell, OLD_TEXT)))
+    with builder.if_then(builder.not_(kept)):
         _free(builder, block)
     builder.branch(head)
     builder.position_at_end(done)
@@ -124,13 +147,21 @@ def _undo(module: ir.Module) -> ir.Function:
     if builder is None:
         return function
     cell, width = function.args
-    for now, old in ((DATA, OLD_DATA), (TEXT, OLD_TEXT)):
-        address = _load(builder, cell, now)
-        with builder.if_then(builder.icmp_unsigned("!=", address, _load(builder, cell, old))):
-            _free(builder, address)
+    text = _load(builder, cell, TEXT)
+    with builder.if_then(builder.icmp_unsigned("!=", text, _load(builder, cell, OLD_TEXT))):
+        _free(builder, text)
     builder.call(_free_blocks(module), [cell])
+    with builder.if_then(builder.icmp_unsigned("!=", _load(builder, cell, FRESH), _I64(0))):
+        _free(builder, _load(builder, cell, DATA))
+        before = _load(builder, cell, OLD_DATA)
+        _store(builder, before, cell, DATA)
+        _store(builder, _I64(0), cell, LIMIT)
+        with builder.if_then(builder.icmp_unsigned("!=", before, _I64(0))):
+            header = builder.inttoptr(builder.sub(before, _I64(HEADER_BYTES)), _WORDS)
+            places = builder.udiv(builder.load(header), builder.mul(width, _I64(8)))
+            _store(builder, places, cell, LIMIT)
     _store(builder, _I64(0), cell, INDEXED)
-    data = builder.inttoptr(_load(builder, cell, OLD_DATA), _WORDS)
+    data = builder.inttoptr(_load(builder, cell, DATA), _WORDS)
     noted = _load(builder, cell, NOTED)
     with cgutils.for_range(builder, noted, intp=_I64) as loop:
         # The last one first: it may be the second of one item.
@@ -138,7 +169,7 @@ def _undo(module: ir.Module) -> ir.Function:
         note = builder.gep(cell, [builder.add(_I64(NOTES), builder.mul(i, builder.add(width, _I64(1))))])
         place = builder.gep(data, [builder.mul(builder.load(note), width)])
         cgutils.raw_memcpy(builder, place, builder.gep(note, [_I64(1)]), width, 8)
-    for now, old in zip(_NOW, _OLD, strict=True):
+    for now, old in (*_PLACES, *_TEXTS):
         _store(builder, _load(builder, cell, old), cell, now)
     builder.ret_void()
     return function
@@ -226,9 +257,12 @@ def move(cell, width, before, behind):
         start = old + cell[HEAD] * width * 8
         copy_bytes(_bytes_at(new + before * width * 8), _bytes_at(start), count * width * 8)
     _discard(cell, old)
+    if cell[FRESH] == 0:
+        cell[OLD_DATA] = old
+        cell[FRESH] = 1
     cell[DATA] = new
+    cell[LIMIT] = wanted
     cell[HEAD] = before
-    cell[FRESH] = 1
     cell[INDEXED] = 0
 
 
@@ -238,7 +272,7 @@ def writable(cell, width, i):
     place = cell[HEAD] + i
     if cell[FRESH] == 0:
         old = place - cell[OLD_HEAD]
-        if capacity(cell[DATA]) == 0 or (0 <= old < cell[OLD_COUNT] and cell[NOTED] == MOST_NOTED):
+        if cell[LIMIT] == 0 or (0 <= old < cell[OLD_COUNT] and cell[NOTED] == MOST_NOTED):
             move(cell, width, 1, 1)  # it may be the place before the first one
             return cell[HEAD] + i
         if 0 <= old < cell[OLD_COUNT]:
@@ -254,7 +288,7 @@ def writable(cell, width, i):
 @helper
 def place_behind(cell, width):
     """Return a place for an item behind the last one."""
-    if (cell[HEAD] + cell[COUNT] + 1) * width * 8 > capacity(cell[DATA]):
+    if cell[HEAD] + cell[COUNT] >= cell[LIMIT]:
         move(cell, width, 0, at_least(cell[COUNT], 1))
     return writable(cell, width, cell[COUNT])
 
