@@ -70,10 +70,11 @@ class _Compute:
     use: _Use
 
     def __call__(self, series: Sequence[pl.Series]) -> pl.Series:
-        height = rows_of([len(s) for s in series])
-        frame = pl.DataFrame(
-            [spread_out(s, height).alias(name) for s, name in zip(series, self.use.names, strict=True)]
-        )
+        lengths = [len(s) for s in series]
+        height = rows_of(lengths)
+        if lengths.count(height) < len(lengths):
+            series = [spread_out(s, height) for s in series]
+        frame = named([s.alias(name) for s, name in zip(series, self.use.names, strict=True)])
         plugin = self.plugin
         outcome = run_in_query(self.request, frame, self.use.plan)
         if plugin.is_filter:
@@ -115,7 +116,7 @@ class _Typed:
             dtype = pl.Null()  # Polars would hide the error, which comes again when it has the rows
         if self.in_groups and self.use.step.plugin.form is not Form.REDUCE:
             dtype = pl.List(dtype)
-        return pl.Series([None] * len(series[0]), dtype=dtype)
+        return self.use.nothing(len(series[0]), dtype)
 
     def of(self, sources: Sequence[pl.Expr]) -> pl.DataTypeExpr:
         """Return a dtype that Polars asks for, by those of the sources, when it knows these."""
@@ -140,13 +141,14 @@ class _Use:
         Of the batches.
     """
 
-    __slots__ = ("_typed", "names", "plan", "step")
+    __slots__ = ("_nothing", "_typed", "names", "plan", "step")
 
     def __init__(self, step: BoundStep, names: Sequence[str]) -> None:
         self.step = step
         self.names = names
         self.plan = RepeatedPlan()
         self._typed: tuple[list[Any], Derived, Any] | None = None
+        self._nothing: pl.Series | None = None
 
     def result(self, request: Request, dtypes: list[Any]) -> Any:
         """Return the dtype of the result over columns of some dtypes: of its column, or a struct of them."""
@@ -160,6 +162,13 @@ class _Use:
         dtype = next(iter(columns.values())) if len(columns) == 1 else pl.Struct(columns)
         self._typed = dtypes, derived, dtype
         return dtype
+
+    def nothing(self, rows: int, dtype: Any) -> pl.Series:
+        """Return a column of nulls; that of the last query if it is the same, for making one takes longer."""
+        last = self._nothing
+        if last is None or len(last) != rows or last.dtype != dtype:
+            last = self._nothing = pl.Series([None] * rows, dtype=dtype)
+        return last
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Use, (self.step, self.names)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dataflare_vec.engine.execution.execute import run_steps
 from dataflare_vec.engine.stages.failures import in_batch
 from dataflare_vec.engine.stages.scope import ColumnScope
-from dataflare_vec.exceptions import PoolLimitError
+from dataflare_vec.exceptions import DataFlareError, PoolLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +38,11 @@ def run_in_query(
     Its pool's threads mustn't wait for others, which might want that pool.
     """
     config = _on_one_thread(request.settings)
-    with in_query(frame.height):
+    try:
         return run_steps(request._replace(config=config), ColumnScope(frame), frame, plan, in_place)
+    except DataFlareError:  # only then: entering what says it takes longer than a few rows
+        with in_query(frame.height):
+            raise
 
 
 @lru_cache(maxsize=16)
