@@ -106,7 +106,8 @@ class Keys:
             codes, fresh = pairs.encode(words, marks)
         if len(fresh):
             # `gather` is a query of Polars', as is a frame of some columns with a schema.
-            keys = [column if len(fresh) == len(column) else column[fresh] for column in columns]
+            rows = pl.Series(fresh.astype(np.uint32))
+            keys = [column if len(fresh) == len(column) else column[rows] for column in columns]
             self._seen.append(
                 named([column.alias(name) for column, name in zip(keys, self.schema, strict=True)])
             )
@@ -183,9 +184,12 @@ def _words_of(series: pl.Series) -> NDArray[np.uint64]:
         physical = physical.cast(pl.Float64)
     elif physical.dtype != pl.UInt64:
         physical = physical.cast(pl.Int64)
-    array = physical.rechunk().to_arrow()
-    values = np.frombuffer(array.buffers()[1] or b"", np.uint64)
-    values = values[array.offset : array.offset + len(array)]
+    if physical.null_count():
+        array = physical.rechunk().to_arrow()
+        values = np.frombuffer(array.buffers()[1] or b"", np.uint64)
+        values = values[array.offset : array.offset + len(array)]
+    else:
+        values = physical.rechunk().to_numpy().view(np.uint64)
     if is_float:
         words = np.empty(len(values), np.uint64)
         plain_floats(values, words)
