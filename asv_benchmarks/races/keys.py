@@ -163,7 +163,7 @@ def fifo_by_key(size: Size) -> Iterator[Figure]:
     yield Figure(
         f"FIFO cost, a deque for each key, {rows:,} rows × {KEYS:,} keys: times faster than Python per group",
         plain / mine,
-        at_least(30, aim=100),
+        at_least(8, aim=100),
         f"{mine / rows * 1e9:.1f} ns a row against {plain / rows * 1e9:.1f}",
     )
 

@@ -243,7 +243,7 @@ def _arguments(plugin: Plugin, given: _Inputs) -> list[Any]:
     from numba.core import types
 
     from dataflare_vec.compiler.jit.codegen.rows import group
-    from dataflare_vec.compiler.jit.lowering.records import guess, type_of
+    from dataflare_vec.compiler.jit.lowering.state_types import guess, type_of
 
     arguments = list(
         group(given.groups, [item.kernel_type for item in given.inputs], types.BaseTuple.from_types)

@@ -16,8 +16,8 @@ from dataflare_vec.compiler.jit.codegen.driver import (
 from dataflare_vec.compiler.jit.codegen.folds import FoldCode, StateInput
 from dataflare_vec.compiler.jit.codegen.signature import outputs_of
 from dataflare_vec.compiler.jit.lowering.math.emit import Mode
-from dataflare_vec.compiler.jit.lowering.records import (
-    StateType,
+from dataflare_vec.compiler.jit.lowering.records import StateType
+from dataflare_vec.compiler.jit.lowering.state_types import (
     guess,
     has_natural,
     join,

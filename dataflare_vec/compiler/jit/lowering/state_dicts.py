@@ -7,22 +7,24 @@ import operator
 from numba.core import types
 from numba.extending import overload_method
 
-from dataflare_vec.compiler.jit.lowering.state_lookup import finder, noter
-from dataflare_vec.compiler.jit.lowering.state_sequence_methods import check_item
-from dataflare_vec.compiler.jit.lowering.state_sequences import (
-    cell_of,
+from dataflare_vec.compiler.jit.lowering.state_items import (
     exchange_items,
     item_at,
-    make_text_room,
-    own_items,
-    place_behind,
     text_bytes,
     text_bytes_of_value,
     texts_of,
     width_of,
-    writable,
     write_item,
     write_value,
+)
+from dataflare_vec.compiler.jit.lowering.state_lookup import finder, noter
+from dataflare_vec.compiler.jit.lowering.state_sequence_methods import check_item
+from dataflare_vec.compiler.jit.lowering.state_sequences import (
+    cell_of,
+    make_text_room,
+    own_items,
+    place_behind,
+    writable,
 )
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, operation
 from dataflare_vec.compiler.jit.types.state_sequences import ContainerType, DictType, SetType

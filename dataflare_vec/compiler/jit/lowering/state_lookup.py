@@ -7,11 +7,13 @@ any more is passed over.
 
 from __future__ import annotations
 
+from dataflare_vec.compiler.jit.lowering.state_items import (
+    item_at,
+)
 from dataflare_vec.compiler.jit.lowering.state_sequences import (
     capacity,
     cell_of,
     free_block,
-    item_at,
     new_block,
     words_at,
 )

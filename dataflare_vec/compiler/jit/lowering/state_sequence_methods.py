@@ -11,20 +11,22 @@ from numba.core.errors import TypingError
 from numba.core.imputils import RefType, iternext_impl, lower_builtin
 from numba.extending import overload_attribute, overload_method
 
-from dataflare_vec.compiler.jit.lowering.state_sequences import (
-    cell_of,
+from dataflare_vec.compiler.jit.lowering.state_items import (
     exchange_items,
     item_at,
-    make_text_room,
-    own_items,
-    place_before,
-    place_behind,
     read_item,
     text_bytes,
     texts_of,
     width_of,
-    writable,
     write_item,
+)
+from dataflare_vec.compiler.jit.lowering.state_sequences import (
+    cell_of,
+    make_text_room,
+    own_items,
+    place_before,
+    place_behind,
+    writable,
 )
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, operation
 from dataflare_vec.compiler.jit.types.state_sequences import (

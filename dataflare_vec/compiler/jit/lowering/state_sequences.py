@@ -20,8 +20,7 @@ from dataflare_vec.compiler.jit.lowering.state_cells import function_of
 from dataflare_vec.compiler.jit.lowering.strings.base import at_least, copy_bytes, helper
 from dataflare_vec.compiler.jit.lowering.strings.viewcode import define
 from dataflare_vec.compiler.jit.types.raised import NoRoom
-from dataflare_vec.compiler.jit.types.state_sequences import ContainerType, items_of
-from dataflare_vec.compiler.jit.types.strings import ViewType, byte_pointer
+from dataflare_vec.compiler.jit.types.strings import byte_pointer
 from dataflare_vec.definition.state_memory import (
     COUNT,
     DATA,
@@ -44,8 +43,6 @@ from dataflare_vec.definition.state_memory import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dataflare_vec.compiler.jit.types.numba_types import Builder, Context, Signature, Values
 
 _I8, _I64 = ir.IntType(8), ir.IntType(64)
@@ -69,10 +66,10 @@ def begin(builder: Builder, address: ir.Value, *, has_text: bool) -> None:
     """Write what is done before a row: note how the list is, and free blocks of the row before."""
     cell = builder.bitcast(address, _WORDS)
     for word in (FRESH, NOTED):
-        _store(builder, _I64(0), cell, word)
+        store_word(builder, _I64(0), cell, word)
     for now, old in (*_PLACES, *(_TEXTS if has_text else ())):
-        _store(builder, _load(builder, cell, now), cell, old)
-    some = builder.icmp_unsigned("!=", _load(builder, cell, GARBAGE), _I64(0))
+        store_word(builder, load_word(builder, cell, now), cell, old)
+    some = builder.icmp_unsigned("!=", load_word(builder, cell, GARBAGE), _I64(0))
     with builder.if_then(some, likely=False):
         builder.call(_free_blocks(builder.module), [cell])
 
@@ -93,17 +90,19 @@ def fetch(builder: Builder, address: ir.Value) -> None:
 def fetch_ends(builder: Builder, address: ir.Value, width: int) -> None:
     """Have a list's first and last items in the cache."""
     cell = builder.bitcast(address, _WORDS)
-    data, head, count = (_load(builder, cell, word) for word in (DATA, HEAD, COUNT))
+    data, head, count = (load_word(builder, cell, word) for word in (DATA, HEAD, COUNT))
     for place in (head, builder.add(head, count)):
         at = builder.add(data, builder.mul(place, _I64(8 * width)))
         fetch(builder, builder.inttoptr(at, _BYTES))
 
 
-def _load(builder: Builder, cell: ir.Value, word: int) -> ir.Value:
+def load_word(builder: Builder, cell: ir.Value, word: int) -> ir.Value:
+    """Return a word of a cell."""
     return builder.load(builder.gep(cell, [_I64(word)]))
 
 
-def _store(builder: Builder, value: ir.Value, cell: ir.Value, word: int) -> None:
+def store_word(builder: Builder, value: ir.Value, cell: ir.Value, word: int) -> None:
+    """Write a word of a cell."""
     builder.store(value, builder.gep(cell, [_I64(word)]))
 
 
@@ -118,7 +117,7 @@ def _free_blocks(module: ir.Module) -> ir.Function:
     if builder is None:
         return function
     (cell,) = function.args
-    slot = cgutils.alloca_once_value(builder, _load(builder, cell, GARBAGE))
+    slot = cgutils.alloca_once_value(builder, load_word(builder, cell, GARBAGE))
     head, body, done = (function.append_basic_block(name) for name in ("head", "body", "done"))
     builder.branch(head)
     builder.position_at_end(head)
@@ -127,16 +126,16 @@ def _free_blocks(module: ir.Module) -> ir.Function:
     builder.position_at_end(body)
     link = builder.inttoptr(builder.sub(block, _I64(8)), _WORDS)
     builder.store(builder.load(link), slot)
-    was, is_fresh = (_load(builder, cell, word) for word in (OLD_DATA, FRESH))
+    was, is_fresh = (load_word(builder, cell, word) for word in (OLD_DATA, FRESH))
     kept = builder.and_(
         builder.icmp_unsigned("==", block, was), builder.icmp_unsigned("!=", is_fresh, _I64(0))
     )
-    kept = builder.or_(kept, builder.icmp_unsigned("==", block, _load(builder, cell, OLD_TEXT)))
+    kept = builder.or_(kept, builder.icmp_unsigned("==", block, load_word(builder, cell, OLD_TEXT)))
     with builder.if_then(builder.not_(kept)):
         _free(builder, block)
     builder.branch(head)
     builder.position_at_end(done)
-    _store(builder, _I64(0), cell, GARBAGE)
+    store_word(builder, _I64(0), cell, GARBAGE)
     builder.ret_void()
     return function
 
@@ -147,22 +146,22 @@ def _undo(module: ir.Module) -> ir.Function:
     if builder is None:
         return function
     cell, width = function.args
-    text = _load(builder, cell, TEXT)
-    with builder.if_then(builder.icmp_unsigned("!=", text, _load(builder, cell, OLD_TEXT))):
+    text = load_word(builder, cell, TEXT)
+    with builder.if_then(builder.icmp_unsigned("!=", text, load_word(builder, cell, OLD_TEXT))):
         _free(builder, text)
     builder.call(_free_blocks(module), [cell])
-    with builder.if_then(builder.icmp_unsigned("!=", _load(builder, cell, FRESH), _I64(0))):
-        _free(builder, _load(builder, cell, DATA))
-        before = _load(builder, cell, OLD_DATA)
-        _store(builder, before, cell, DATA)
-        _store(builder, _I64(0), cell, LIMIT)
+    with builder.if_then(builder.icmp_unsigned("!=", load_word(builder, cell, FRESH), _I64(0))):
+        _free(builder, load_word(builder, cell, DATA))
+        before = load_word(builder, cell, OLD_DATA)
+        store_word(builder, before, cell, DATA)
+        store_word(builder, _I64(0), cell, LIMIT)
         with builder.if_then(builder.icmp_unsigned("!=", before, _I64(0))):
             header = builder.inttoptr(builder.sub(before, _I64(HEADER_BYTES)), _WORDS)
             places = builder.udiv(builder.load(header), builder.mul(width, _I64(8)))
-            _store(builder, places, cell, LIMIT)
-    _store(builder, _I64(0), cell, INDEXED)
-    data = builder.inttoptr(_load(builder, cell, DATA), _WORDS)
-    noted = _load(builder, cell, NOTED)
+            store_word(builder, places, cell, LIMIT)
+    store_word(builder, _I64(0), cell, INDEXED)
+    data = builder.inttoptr(load_word(builder, cell, DATA), _WORDS)
+    noted = load_word(builder, cell, NOTED)
     with cgutils.for_range(builder, noted, intp=_I64) as loop:
         # The last one first: it may be the second of one item.
         i = builder.sub(builder.sub(noted, loop.index), _I64(1))
@@ -170,7 +169,7 @@ def _undo(module: ir.Module) -> ir.Function:
         place = builder.gep(data, [builder.mul(builder.load(note), width)])
         cgutils.raw_memcpy(builder, place, builder.gep(note, [_I64(1)]), width, 8)
     for now, old in (*_PLACES, *_TEXTS):
-        _store(builder, _load(builder, cell, old), cell, now)
+        store_word(builder, load_word(builder, cell, old), cell, now)
     builder.ret_void()
     return function
 
@@ -330,189 +329,3 @@ def make_text_room(cell, width, texts, nbytes):
     _discard(cell, old)
     cell[TEXT] = new
     cell[USED] = used
-
-
-# -- items -------------------------------------------------------------------------------------------------
-
-
-def texts_of(kind: types.Type) -> int:
-    """Return a bit for each word of an item that says where a string begins."""
-    bits = word = 0
-    for leaf in items_of(kind).leaves:
-        if leaf in ("str", "bytes"):
-            bits |= 1 << word
-            word += 1
-        word += 1
-    return bits
-
-
-def width_of(sequence: ContainerType) -> int:
-    """Return how many words an item takes."""
-    return items_of(sequence.dtype).width
-
-
-def _scalars(
-    context: Context, builder: Builder, value: ir.Value, given: types.Type, kind: types.Type
-) -> Iterator[tuple[ir.Value, types.Type]]:
-    """Yield the scalars of an item, as the list holds them."""
-    if isinstance(kind, types.BaseTuple):
-        parts = cgutils.unpack_tuple(builder, value, len(kind))
-        for part, part_type, wanted in zip(parts, given, kind, strict=True):
-            yield from _scalars(context, builder, part, part_type, wanted)
-    else:
-        yield context.cast(builder, value, given, kind), kind
-
-
-def _text_bytes(
-    context: Context, builder: Builder, value: ir.Value, given: types.Type, kind: types.Type
-) -> ir.Value:
-    total = _I64(0)
-    for scalar, leaf in _scalars(context, builder, value, given, kind):
-        if isinstance(leaf, ViewType):
-            view = cgutils.create_struct_proxy(leaf)(context, builder, value=scalar)
-            total = builder.add(total, view.nbytes)
-    return total
-
-
-@intrinsic
-def text_bytes(typing_context, sequence, item):
-    """Return how many bytes of text an item has."""
-
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-        return _text_bytes(context, builder, arguments[1], item, sequence.dtype)
-
-    return types.int64(sequence, item), generate
-
-
-@intrinsic
-def text_bytes_of_value(typing_context, mapping, value):
-    """Return how many bytes of text a dict's value has."""
-
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-        return _text_bytes(context, builder, arguments[1], value, mapping.dtype[1])
-
-    return types.int64(mapping, value), generate
-
-
-def _write(
-    context: Context,
-    builder: Builder,
-    cell: ir.Value,
-    at: ir.Value,
-    value: ir.Value,
-    types_: tuple[types.Type, types.Type],
-) -> None:
-    word = 0
-    for scalar, kind in _scalars(context, builder, value, *types_):
-        target = builder.gep(at, [_I64(word)])
-        if isinstance(kind, ViewType):
-            view = cgutils.create_struct_proxy(kind)(context, builder, value=scalar)
-            used = _load(builder, cell, USED)
-            text = builder.inttoptr(builder.add(_load(builder, cell, TEXT), used), _BYTES)
-            cgutils.raw_memcpy(builder, text, view.data, view.nbytes, 1)
-            builder.store(used, target)
-            builder.store(view.nbytes, builder.gep(at, [_I64(word + 1)]))
-            _store(builder, builder.add(used, view.nbytes), cell, USED)
-            word += 2
-            continue
-        if kind == types.float64:
-            scalar = builder.bitcast(scalar, _I64)
-        elif kind == types.boolean:
-            scalar = builder.zext(scalar, _I64)
-        builder.store(scalar, target)
-        word += 1
-
-
-def _place(builder: Builder, sequence: ContainerType, cell: ir.Value, place: ir.Value, word: int) -> ir.Value:
-    data = builder.inttoptr(_load(builder, cell, DATA), _WORDS)
-    first = builder.mul(place, _I64(width_of(sequence)))
-    return builder.gep(data, [builder.add(first, _I64(word))])
-
-
-@intrinsic
-def write_item(typing_context, sequence, place, item):
-    """Write an item to a place, and its text, for which there is room."""
-
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-        address, place, value = arguments
-        cell = builder.bitcast(address, _WORDS)
-        at = _place(builder, sequence, cell, place, 0)
-        _write(context, builder, cell, at, value, (item, sequence.dtype))
-        return context.get_dummy_value()
-
-    return types.none(sequence, types.int64, item), generate
-
-
-@intrinsic
-def write_value(typing_context, mapping, place, value):
-    """Write a dict's value to the place of its item, whose key is there."""
-    key, kind = mapping.dtype
-
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-        address, place, given = arguments
-        cell = builder.bitcast(address, _WORDS)
-        at = _place(builder, mapping, cell, place, items_of(key).width)
-        _write(context, builder, cell, at, given, (value, kind))
-        return context.get_dummy_value()
-
-    return types.none(mapping, types.int64, value), generate
-
-
-@intrinsic
-def exchange_items(typing_context, sequence, i, j):
-    """Exchange two items of a block that the row has made."""
-
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-        address, *both = arguments
-        one, other = (address_of_item(builder, sequence, address, k) for k in both)
-        for word in range(width_of(sequence)):
-            at = [builder.gep(place, [_I64(word)]) for place in (one, other)]
-            values = [builder.load(place) for place in at]
-            builder.store(values[1], at[0])
-            builder.store(values[0], at[1])
-        return context.get_dummy_value()
-
-    return types.none(sequence, types.int64, types.int64), generate
-
-
-def address_of_item(builder: Builder, sequence: ContainerType, address: ir.Value, i: ir.Value) -> ir.Value:
-    """Return where the words of item ``i`` are."""
-    cell = builder.bitcast(address, _WORDS)
-    data = builder.inttoptr(_load(builder, cell, DATA), _WORDS)
-    place = builder.add(_load(builder, cell, HEAD), i)
-    return builder.gep(data, [builder.mul(place, _I64(width_of(sequence)))])
-
-
-def read_item(context: Context, builder: Builder, sequence: ContainerType, address: Any, i: Any) -> ir.Value:
-    """Return item ``i``, which is there."""
-    at = address_of_item(builder, sequence, address, i)
-    cell = builder.bitcast(address, _WORDS)
-    word = 0
-
-    def value(kind: types.Type) -> ir.Value:
-        nonlocal word
-        if isinstance(kind, types.BaseTuple):
-            return context.make_tuple(builder, kind, [value(part) for part in kind])
-        loaded = builder.load(builder.gep(at, [_I64(word)]))
-        word += 1
-        if isinstance(kind, ViewType):
-            view = cgutils.create_struct_proxy(kind)(context, builder)
-            view.data = builder.inttoptr(builder.add(_load(builder, cell, TEXT), loaded), _BYTES)
-            view.nbytes = builder.load(builder.gep(at, [_I64(word)]))
-            word += 1
-            return view._getvalue()
-        if kind == types.float64:
-            return builder.bitcast(loaded, ir.DoubleType())
-        return builder.trunc(loaded, ir.IntType(1)) if kind == types.boolean else loaded
-
-    return value(sequence.dtype)
-
-
-@intrinsic
-def item_at(typing_context, sequence, i):
-    """Return item ``i``, which the caller knows to be there."""
-
-    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-        return read_item(context, builder, sequence, *arguments)
-
-    return sequence.dtype(sequence, types.int64), generate
