@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dataflare_vec.api.precompile import compile_ahead
     from dataflare_vec.config.settings import BatchConfig, MemoryPoolConfig, PluginManagerConfig
     from dataflare_vec.definition.decorators import column, expression, filter, plugin
+    from dataflare_vec.definition.explode_decorator import explode
     from dataflare_vec.definition.plugin import Plugin, PluginInfo, PluginType
     from dataflare_vec.definition.registering import plugins, register
     from dataflare_vec.definition.state_decorators import reduce, scan
@@ -96,6 +97,7 @@ _HOMES = {
     "api.precompile": ("compile_ahead",),
     "config.settings": ("BatchConfig", "MemoryPoolConfig", "PluginManagerConfig"),
     "definition.decorators": ("column", "expression", "filter", "plugin"),
+    "definition.explode_decorator": ("explode",),
     "definition.plugin": ("Plugin", "PluginInfo", "PluginType"),
     "definition.registering": ("plugins", "register"),
     "definition.state_decorators": ("reduce", "scan"),
@@ -220,6 +222,7 @@ __all__ = [
     "default_manager",
     "duckdb",
     "explain",
+    "explode",
     "expr",
     "expression",
     "filter",

@@ -103,6 +103,10 @@ def register(
         hint = "a function can't drop rows"
         raise ArgumentError(argument="on_error", expected='"raise" or "null"', got=repr(on_error), hint=hint)
     found = manager.registry.resolve(plugin)
+    if found.is_exploder:
+        msg = "it gives several rows for one, and a DuckDB function can't"
+        hint = "register a row kernel that returns the list, and use `unnest` of it"
+        raise BindingError(msg, plugin=found.name, hint=hint)
     left = _parameters(found, bindings)
     schema = _schema(found, left, types or {})
     (step,) = bind_steps(manager.registry, found, None, bindings)

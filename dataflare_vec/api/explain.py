@@ -284,7 +284,8 @@ def explain(
     frame, scope = _data(data_or_schema, steps)
     plan = Plan(steps, scope, keep_data=False)
     seconds: dict[int, float] = {}
-    if frame is not None and not plan.needs_all_rows and frame.height >= _FEWEST_ROWS:
+    is_one_run = not plan.needs_all_rows and not any(stage.explosion for stage in plan.stages[:-1])
+    if frame is not None and is_one_run and frame.height >= _FEWEST_ROWS:
         for stage in plan.stages:
             stage.forget_results()  # or looking them up would be measured
         rows = _ROWS if all(stage.is_compiled for stage in plan.stages) else _FEWEST_ROWS

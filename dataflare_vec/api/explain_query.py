@@ -145,5 +145,5 @@ def _explain(node: QueryNode, wanted: Set[str]) -> NodeExplanation:
 def _shown(one: NodeStep) -> str:
     plugin = one.step.plugin
     reads = ", ".join(str(item.source) for item in one.step.binding.columns)
-    kind = "filter" if plugin.is_filter else plugin.form.value
+    kind = plugin.kind
     return f"{kind} {plugin.name}({reads}) → {', '.join(one.outputs) or 'rows to keep'}"

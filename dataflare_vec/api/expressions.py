@@ -90,6 +90,10 @@ def expr(
     """
     manager = managed(manager)
     found = manager.registry.resolve(plugin)
+    if found.is_exploder:
+        msg = "it gives several rows for one, and an expression can't change their number"
+        hint = "use `dfv.apply`, or Polars' `explode` after a row kernel that returns the list"
+        raise BindingError(msg, plugin=found.name, hint=hint)
     positional = [p.name for p in found.parameters if p.is_column]
     if len(columns) > len(positional):
         msg = f"it reads {len(positional)} columns, got {len(columns)}"

@@ -70,7 +70,7 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any], *, native: bo
     if plugin.form is not Form.ROW:
         kind = plugin.form.value
         msg = f"it is {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
-        hint = "only row kernels and filters are compiled"
+        hint = "only row kernels, filters and explodes are compiled"
         raise BindingError(msg, plugin=plugin.name, hint=hint)
     binding = bind(plugin, {})
     names = [item.parameter.name for item in binding.columns]
@@ -94,7 +94,8 @@ def compile_ahead(plugin: str | Plugin, schema: Mapping[str, Any], *, native: bo
 
         native_library(binding, dtypes)
     outputs = prepared.field_names(plugin) or (plugin.name,)
-    return {name: field.shown for name, field in zip(outputs, prepared.outputs, strict=True)}
+    shown = [field.shown.inner if plugin.is_exploder else field.shown for field in prepared.outputs]
+    return dict(zip(outputs, shown, strict=True))
 
 
 def _instance(plugin: str, name: str, dtype: Any) -> Any:

@@ -282,6 +282,7 @@ def _summary(result: StreamResult) -> dict[str, Any]:
         "rows_out": result.output_count,
         "failed": result.error_count,
         "filtered": result.filtered_count,
+        "added": result.added_count,
         "seconds": round(result.processing_time, 3),
         "rows_per_second": round(result.throughput_per_second),
         "peak_memory_bytes": peak_memory(),
@@ -297,6 +298,8 @@ def _sentence(result: StreamResult, options: Namespace) -> str:
     parts.append(f"{result.throughput_per_second:,.0f} rows/s, peak memory {size(peak_memory())}")
     if result.filtered_count:
         parts.append(f"{result.filtered_count:,} filtered out")
+    if result.added_count:
+        parts.append(f"{result.output_count:,} rows out")
     if result.error_count:
         where = f" (see {options.errors})" if options.errors else ""
         parts.append(f"{result.error_count:,} failed{where}")

@@ -206,6 +206,7 @@ def _compiled(plugin: Plugin, given: _Inputs, declared: list[Any] | None, *, not
             plugin.result if declared is None else declared,
             math=plugin.math,
             is_filter=plugin.is_filter,
+            gives_rows=plugin.is_exploder,
             groups=given.groups,
             notes=notes,
         )

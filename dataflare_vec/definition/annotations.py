@@ -160,7 +160,7 @@ def read(annotation: Any, scope: AnnotationScope) -> Reading:
     >>> read("int | None", AnnotationScope()), read(list[str], AnnotationScope()).expects
     (Reading(nullable=True, kind=<class 'int'>, item=None, unknown='', problem=''), list[str])
     """
-    found = [_read_one(one, scope) for one in _alternatives(annotation, scope)]
+    found = [_read_one(one, scope) for one in alternatives(annotation, scope)]
     nullable = any(one is _NONE for one in found)
     rest = [one for one in found if one is not _NONE]
     kinds = {one.expects for one in rest}
@@ -180,26 +180,26 @@ def read(annotation: Any, scope: AnnotationScope) -> Reading:
 _NONE = Reading(nullable=True)
 
 
-def _alternatives(annotation: Any, scope: AnnotationScope) -> list[Any]:
+def alternatives(annotation: Any, scope: AnnotationScope) -> list[Any]:
     """Return the classes, or aliases with arguments, that an annotation allows."""
     annotation = scope.evaluate(annotation)
     if annotation is None or annotation is type(None):
         return [type(None)]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Union or origin is getattr(types, "UnionType", None):
-        return [one for argument in arguments for one in _alternatives(argument, scope)]
+        return [one for argument in arguments for one in alternatives(argument, scope)]
     if origin is typing.Literal:
         return [type(value) for value in arguments]
     if origin in (typing.Annotated, typing.Final, typing.ClassVar):
-        return _alternatives(arguments[0], scope)
+        return alternatives(arguments[0], scope)
     if isinstance(annotation, typing.TypeVar):
         bounds = annotation.__constraints__ or (annotation.__bound__,)
-        return [one for bound in bounds for one in (_alternatives(bound, scope) if bound else [Any])]
+        return [one for bound in bounds for one in (alternatives(bound, scope) if bound else [Any])]
     if not isinstance(annotation, type) and hasattr(annotation, "__supertype__"):  # a NewType
-        return _alternatives(annotation.__supertype__, scope)
+        return alternatives(annotation.__supertype__, scope)
     alias = annotation if origin is None else origin
     if type(alias).__name__ == "TypeAliasType":  # made by `type`, as NumPy's `NDArray` is from 2.5 on
-        return _alternatives(_aliased(alias, arguments), scope)
+        return alternatives(_aliased(alias, arguments), scope)
     return [annotation]
 
 
@@ -399,8 +399,12 @@ def assumed_dtype(kind: Kind) -> Any:
 def read_result(function: Any) -> Result | None:
     """Return what a function's annotation says of its result; None if that is nothing."""
     annotation = raw_annotations(function).get("return", typing.Any)
-    scope = AnnotationScope.of_function(function)
-    rest = [one for one in _alternatives(annotation, scope) if one is not type(None)]
+    return read_result_of(annotation, AnnotationScope.of_function(function))
+
+
+def read_result_of(annotation: Any, scope: AnnotationScope) -> Result | None:
+    """Return what an annotation says of a result; None if that is nothing."""
+    rest = [one for one in alternatives(annotation, scope) if one is not type(None)]
     if len(rest) != 1:
         return None
     (only,) = rest
@@ -419,7 +423,7 @@ def read_result(function: Any) -> Result | None:
 
 def _result_kind(annotation: Any, scope: AnnotationScope) -> Any:
     """Return the kind of an output, or the dtype that a class of NumPy's is; None if that is left open."""
-    exact = [one for one in _alternatives(annotation, scope) if one is not type(None)]
+    exact = [one for one in alternatives(annotation, scope) if one is not type(None)]
     if len(exact) == 1 and isinstance(exact[0], type) and exact[0].__module__ == "numpy":
         dtype: Any = getattr(pl, exact[0].__name__.capitalize().replace("Uint", "UInt"), None)
         if is_dtype(dtype):

@@ -37,7 +37,13 @@ def by_field(plugin: Plugin, fields: Sequence[str] | None, by_parameter: dict[st
 
 
 def declared_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -> Any:
-    """Return the dtype that an item of ``returns`` means."""
+    """Return the dtype that an item of ``returns`` means: of an explode a list of what its rows have."""
+    dtype = said_dtype(plugin, item, by_parameter)
+    return pl.List(dtype) if plugin.is_exploder and dtype is not None else dtype
+
+
+def said_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -> Any:
+    """Return the dtype that a dtype, a class of them or the name of a parameter says."""
     if isinstance(item, str):
         if item not in by_parameter:
             msg = f"`returns` names the parameter `{item}`, which is not a column"

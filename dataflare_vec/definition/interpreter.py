@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.definition.binding import Column
+from dataflare_vec.definition.exploding import columns_of_rows
 from dataflare_vec.definition.plugin import plain
 from dataflare_vec.definition.python_values import WIDE, converter
 from dataflare_vec.definition.uses import rounds
@@ -47,7 +48,7 @@ def call_rows(
     """
     import numpy as np
 
-    function = plain(binding.plugin.function)
+    function, explodes = plain(binding.plugin.function), binding.plugin.is_exploder
     parameters = [item.parameter for item in binding.columns]
     wrap = [converter(dtype, p.expects) for dtype, p in zip(dtypes, parameters, strict=True)]
     of_constant: Any = np.float64
@@ -67,6 +68,8 @@ def call_rows(
                     yield (None,)
                     continue
                 result = function(*arguments) if states is None else function(states[i], *arguments)
+                if explodes:
+                    result = columns_of_rows(result)
             except Exception as error:  # whatever the user's function raises
                 yield error
                 continue

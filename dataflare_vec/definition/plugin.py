@@ -23,6 +23,7 @@ from dataflare_vec.definition.annotations import (
     read_parameters,
     read_result,
 )
+from dataflare_vec.definition.exploding import problem_of_rows, read_rows
 from dataflare_vec.definition.state_containers import Container, containers_of
 from dataflare_vec.definition.state_layout import Buffer, StateLayout, check_state, has_own_memory
 from dataflare_vec.definition.tables.frozen import is_container
@@ -41,6 +42,8 @@ MATH = ("precise", "fast", "libm")
 MOST_NEIGHBOURS = 32
 #: What `fallback` may be: an error, or the interpreter.
 FALLBACKS = (None, "python")
+#: What `empty` may be: such a row is left out, or stays one with null.
+EMPTY = ("drop", "null")
 
 #: What `returns` may hold for one output: a dtype, or the name of the parameter whose dtype it has.
 Returns = Any
@@ -59,11 +62,12 @@ class PluginType(Enum):
     >>> adult.info.plugin_type is dfv.PluginType.FILTER
     True
     >>> [kind.value for kind in dfv.PluginType]
-    ['transformer', 'filter', 'aggregator']
+    ['transformer', 'filter', 'exploder', 'aggregator']
     """
 
     TRANSFORMER = "transformer"  # adds columns
     FILTER = "filter"  # keeps rows
+    EXPLODER = "exploder"  # gives any number of rows for one
     AGGREGATOR = "aggregator"  # makes one row of many
 
 
@@ -205,6 +209,8 @@ class Plugin:
         The plugin's own ``(current_size, latency, throughput) -> size``, instead of the tuner's.
     stateful : Stateful or None
         The state that a scan or a reduce carries from row to row.
+    empty : str
+        What becomes of a row for which an explode gives none: "drop" or "null".
 
     Examples
     --------
@@ -230,6 +236,7 @@ class Plugin:
     fallback: str | None = None
     stateful: Stateful | None = None
     result: Result | None = None
+    empty: str = "drop"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", getattr(self.function, "__doc__", None))
@@ -257,6 +264,18 @@ class Plugin:
     def is_filter(self) -> bool:
         """Whether it keeps rows instead of adding columns."""
         return self.info.plugin_type is PluginType.FILTER
+
+    @property
+    def is_exploder(self) -> bool:
+        """Whether it gives any number of rows for one."""
+        return self.info.plugin_type is PluginType.EXPLODER
+
+    @property
+    def kind(self) -> str:
+        """What it is, in a word or two."""
+        if self.is_filter:
+            return "filter"
+        return "explode" if self.is_exploder else self.form.value
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function that was registered."""
@@ -328,6 +347,7 @@ def define(
     lookback: int | Mapping[str, int] = 0,
     lookahead: int | Mapping[str, int] = 0,
     fallback: str | None = None,
+    empty: str = "drop",
 ) -> Plugin:
     """Make a plugin of a function or an expression.
 
@@ -337,7 +357,7 @@ def define(
         If it can't be one; the message says why.
     """
     _check_texts(name=name, description=description, version=version, author=author)
-    _check_choices(name, plugin_type, math, fallback)
+    _check_choices(name, plugin_type, math, fallback, empty)
     if isinstance(target, pl.Expr):
         form = Form.EXPRESSION
         if name is None:
@@ -345,7 +365,8 @@ def define(
             raise PluginDefinitionError(msg, hint=hint)
         parameters = tuple(Parameter(root, is_column=True) for root in root_names(target) or ())
     else:
-        name = _name_of(target, name)
+        is_exploder = PluginType(plugin_type) is PluginType.EXPLODER
+        name = _name_of(target, name, may_yield=is_exploder)
         parameters = _parameters_of(name, plain(target), skip=form in (Form.SCAN, Form.REDUCE))
         parameters = _with_neighbours(name, parameters, "lookback", lookback)
         parameters = _with_neighbours(name, parameters, "lookahead", lookahead)
@@ -370,14 +391,37 @@ def define(
     stateful = None
     if form in (Form.SCAN, Form.REDUCE):
         stateful = _stateful(name, plain(target), init, merge, finish, block)
-    plugin = Plugin(info, form, target, parameters, returns, math, optimize_batch_size, fallback, stateful)
+    plugin = Plugin(
+        info, form, target, parameters, returns, math, optimize_batch_size, fallback, stateful, empty=empty
+    )
+    if plugin.is_exploder:
+        return _exploding(plugin)
     if form is Form.ROW and returns is None and not plugin.is_filter:
         return replace(plugin, result=read_result(plain(target)))
     return plugin
 
 
-def _check_choices(name: str | None, plugin_type: object, math: object, fallback: object) -> None:
+def _exploding(plugin: Plugin) -> Plugin:
+    """Return an explode with what its function's annotation says."""
+    if plugin.form is not Form.ROW:
+        problem = f"it is an explode, and {plugin.form.value}s can't be"
+        hint = "register a function of one row"
+    else:
+        problem, hint = problem_of_rows(plain(plugin.function), plugin.returns)
+    if problem:
+        raise PluginDefinitionError(problem, plugin=plugin.name, hint=hint)
+    if plugin.returns is not None:
+        return plugin
+    return replace(plugin, result=read_rows(plain(plugin.function)))
+
+
+def _check_choices(
+    name: str | None, plugin_type: object, math: object, fallback: object, empty: object
+) -> None:
     """Raise if what is said of a plugin means nothing."""
+    if empty not in EMPTY:
+        expected = '"drop" or "null"'
+        raise PluginDefinitionError(plugin=name, argument="empty", expected=expected, got=repr(empty))
     if math not in MATH:
         expected = '"precise", "fast" or "libm"'
         raise PluginDefinitionError(plugin=name, argument="math", expected=expected, got=repr(math))
@@ -441,7 +485,7 @@ def _stateful(
     return Stateful(next(iter(parameters)), init, merge, finish, block, containers=containers)
 
 
-def _name_of(target: Any, name: str | None) -> str:
+def _name_of(target: Any, name: str | None, *, may_yield: bool) -> str:
     function = plain(target)
     shown = name or getattr(function, "__name__", None) or repr(target)
     problem, hint = None, ""
@@ -449,8 +493,9 @@ def _name_of(target: Any, name: str | None) -> str:
         problem = f"it must be a function or a Polars expression, got {type(target).__name__}"
     elif inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         problem, hint = "it is async", "a kernel computes, it can't wait: remove `async`"
-    elif inspect.isgeneratorfunction(function):
-        problem, hint = "it is a generator", "return one value for a row instead of `yield`"
+    elif inspect.isgeneratorfunction(function) and not may_yield:
+        problem = "it is a generator"
+        hint = "return one value for a row instead of `yield`, or decorate it with `dfv.explode`"
     elif name is None and shown == "<lambda>":
         problem, hint = "it is a lambda without a name", "give it one: `register(name, function)`"
     elif not inspect.isfunction(function):

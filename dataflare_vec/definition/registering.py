@@ -56,7 +56,8 @@ def register(
         A function, a ``numba.njit`` function, or a `polars.Expr`; an expression's parameters are the
         columns it reads.
     plugin_type
-        ``"transformer"`` adds columns, ``"filter"`` keeps the rows for which the target is true.
+        ``"transformer"`` adds columns, ``"filter"`` keeps the rows for which the target is true,
+        ``"exploder"`` gives the rows of the list that the target returns.
     returns, replace, version, description, author, math, fallback, optimize_batch_size
         As in `plugin`.
 

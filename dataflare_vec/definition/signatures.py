@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import timedelta
-    from typing import Generic, ParamSpec, Protocol, TypedDict, TypeVar
+    from typing import Generic, Literal, ParamSpec, Protocol, TypedDict, TypeVar
 
     import pandas as pd
     import polars as pl
@@ -77,6 +77,11 @@ if TYPE_CHECKING:
         """What `plugin` takes."""
 
         returns: Any
+
+    class ExplodeOptions(RowOptions, total=False):
+        """What `explode` takes."""
+
+        empty: Literal["drop", "null"]
 
     class StateOptions(PluginOptions, total=False):
         """What `scan` and `reduce` take, besides their state."""

@@ -24,7 +24,7 @@ from dataflare_vec.interop.kinds import is_narwhals, is_pandas, is_pandas_series
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from dataflare_vec.engine.execution.execute import Outcome
+    from dataflare_vec.engine.execution.outcome import Outcome
 
 __all__ = [
     "assemble",
@@ -135,6 +135,8 @@ def _assemble_polars(frame: pl.DataFrame, outcome: Outcome, *, keep: bool) -> pl
         return named(outcome.series)
     if outcome.remaining is not None:
         frame = _filtered(frame, outcome.remaining)
+    elif outcome.source is not None:
+        frame = frame[outcome.source]
     try:
         # hstack takes the columns as they are; with_columns would build a query: 1 µs against 17.
         return frame.hstack(outcome.series) if outcome.series else frame

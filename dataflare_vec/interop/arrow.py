@@ -15,9 +15,12 @@ from dataflare_vec.interop.columns import passing_over, position, refuse
 from dataflare_vec.interop.sound import check
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from dataflare_vec.engine.execution.execute import Outcome
+    from dataflare_vec.engine.execution.outcome import Outcome
+
+    #: Says which rows there are in the end, as starts and lengths; asked only where nothing else helps.
+    Runs = Callable[[], Sequence[tuple[int, int]]]
 
 
 def read(data: Any, readers: Mapping[str, str], optional: Collection[str]) -> pl.DataFrame:
@@ -235,6 +238,8 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
     if outcome.reduced or (outcome.series and not keep):
         return like(data, outcome.series)
     result = data if outcome.remaining is None else _filtered(data, outcome.remaining)
+    if outcome.source is not None:
+        result = _taken(data, outcome.source)
     for series in outcome.series:
         at = position(result.schema.names, series.name)
         array = to_arrow(series)
@@ -253,30 +258,43 @@ def _filtered(data: Any, mask: pl.Series) -> Any:
     try:
         return data.filter(selected)
     except pa.ArrowNotImplementedError:  # of some column
-        columns = [_filtered_column(column, mask, selected) for column in data.columns]
-        return type(data).from_arrays(columns, schema=data.schema)
+        return _of_columns(data, lambda column: column.filter(selected), lambda: _runs(mask))
 
 
-def _filtered_column(column: Any, mask: pl.Series, selected: Any) -> Any:
-    """Return rows of a column of any type, also of one that PyArrow has no filter for."""
+def _taken(data: Any, rows: pl.Series) -> Any:
+    """Return rows of a table, each as often as it is named."""
+    indices = rows.to_arrow()
+    return _of_columns(data, lambda column: column.take(indices), lambda: [(row, 1) for row in rows])
+
+
+def _runs(mask: pl.Series) -> list[tuple[int, int]]:
+    """Return where the rows that are kept begin, and how many there are side by side."""
+    runs = mask.rle().struct.unnest().with_columns(start=pl.col("len").cum_sum() - pl.col("len"))
+    return runs.filter("value").select("start", "len").rows()
+
+
+def _of_columns(data: Any, select: Callable[[Any], Any], runs: Runs) -> Any:
+    """Return the rows of a table that ``select`` gives of a column."""
+    columns = [_of_column(column, select, runs) for column in data.columns]
+    return type(data).from_arrays(columns, schema=data.schema) if columns else data
+
+
+def _of_column(column: Any, select: Callable[[Any], Any], runs: Runs) -> Any:
+    """Return rows of a column of any type, also of one for which PyArrow doesn't know how."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     try:
-        return column.filter(selected)
+        return select(column)
     except pa.ArrowNotImplementedError:
         kind = column.type
     if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
         plain = pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
-        return column.cast(plain).filter(selected).cast(kind)
+        return select(column.cast(plain)).cast(kind)
     if pa.types.is_run_end_encoded(kind):
-        decoded = _filtered_column(pc.run_end_decode(column), mask, selected)
+        decoded = _of_column(pc.run_end_decode(column), select, runs)
         return pc.run_end_encode(decoded, run_end_type=kind.run_end_type)
-    runs = mask.rle().struct.unnest().with_columns(start=pl.col("len").cum_sum() - pl.col("len"))
-    parts = [
-        column.slice(start, length)
-        for start, length in runs.filter("value").select("start", "len").iter_rows()
-    ]
+    parts = [column.slice(start, length) for start, length in runs()]
     if isinstance(column, pa.ChunkedArray):
         return pa.chunked_array([chunk for part in parts for chunk in part.chunks], kind)
     return pa.concat_arrays(parts) if parts else column.slice(0, 0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from dataflare_vec.config.settings import BatchConfig
-    from dataflare_vec.engine.execution.execute import InPlace, Outcome
+    from dataflare_vec.engine.execution.outcome import InPlace, Outcome
     from dataflare_vec.engine.planning.plan import Plan
     from dataflare_vec.engine.planning.request import Request
 

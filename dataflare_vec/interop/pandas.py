@@ -19,7 +19,7 @@ from dataflare_vec.interop.sound import check
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from dataflare_vec.engine.execution.execute import Outcome
+    from dataflare_vec.engine.execution.outcome import Outcome
 
     #: Whose dtypes new columns get: NumPy's, pandas' own that know nulls, or Arrow's.
     Family = Literal["numpy", "nullable", "arrow"]
@@ -163,6 +163,8 @@ def assemble(data: Any, outcome: Outcome, *, keep: bool) -> Any:
     if outcome.reduced:
         return pd.DataFrame(new)
     result = data if outcome.remaining is None else data[outcome.remaining.to_numpy()]
+    if outcome.source is not None:
+        result = data.take(outcome.source.to_numpy())
     if not new:
         return result
     if not keep:

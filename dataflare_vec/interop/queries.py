@@ -12,9 +12,9 @@ from polars.io.plugins import register_io_source
 
 from dataflare_vec._util.names import named
 from dataflare_vec.definition.plugin import Form
-from dataflare_vec.engine.execution.execute import InPlace
 from dataflare_vec.engine.execution.in_query import keeping_results
 from dataflare_vec.engine.execution.lazy import apply_lazily
+from dataflare_vec.engine.execution.outcome import InPlace
 from dataflare_vec.engine.stages.expression import exactly
 from dataflare_vec.engine.stages.scope import empty_frame
 from dataflare_vec.interop import assemble
@@ -24,8 +24,8 @@ from dataflare_vec.interop.query_rows import rows_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Set
 
-    from dataflare_vec.engine.execution.execute import Outcome
     from dataflare_vec.engine.execution.growing_query import Rows
+    from dataflare_vec.engine.execution.outcome import Outcome
     from dataflare_vec.engine.planning.request import Request
 
 #: Rows of a batch where the engine names no number: those of Polars' own morsels.
@@ -138,7 +138,7 @@ class _Ordered:
     def _keeps_rows(self) -> bool:
         """Whether the rows that come out are those of the query, one for one."""
         plugins = [step.plugin for step in self.request.steps]
-        changes = any(plugin.is_filter or plugin.form is Form.REDUCE for plugin in plugins)
+        changes = any(one.is_filter or one.is_exploder or one.form is Form.REDUCE for one in plugins)
         return self.request.on_error != "drop" and not changes
 
     def _read_for(self, wanted: Sequence[str]) -> Sequence[str]:
@@ -176,9 +176,10 @@ class _Ordered:
 
 def _in_place(batch: pl.DataFrame, outcome: Outcome, well: str | None) -> pl.DataFrame:
     """Return what remains of a batch whose rows have kept their places, and which of it haven't failed."""
-    frame = batch.with_columns(outcome.series)
+    frame = batch if outcome.source is None else batch[outcome.source]
+    frame = frame.with_columns(outcome.series)
     if well is not None:
         mask = outcome.selected
-        mask = _ALL.new_from_index(0, batch.height) if mask is None else mask
+        mask = _ALL.new_from_index(0, frame.height) if mask is None else mask
         frame = frame.with_columns(mask.alias(well))
     return frame if outcome.remaining is None else frame.filter(outcome.remaining)

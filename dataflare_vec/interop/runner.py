@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition.registry import Registry
     from dataflare_vec.engine.context.runtime import Runtime
-    from dataflare_vec.engine.execution.execute import InPlace, Outcome, Planner
+    from dataflare_vec.engine.execution.execute import Planner
+    from dataflare_vec.engine.execution.outcome import InPlace, Outcome
     from dataflare_vec.engine.planning.request import CallOptions, Request
     from dataflare_vec.engine.planning.steps import BoundStep
 
@@ -102,9 +103,10 @@ def run_batch(
     return BatchResult(
         frame=frame,
         processed_count=outcome.rows,
-        success_count=outcome.rows - outcome.failed,
+        success_count=outcome.rows + outcome.added - outcome.failed,
         error_count=outcome.failed,
         filtered_count=outcome.filtered,
+        added_count=outcome.added,
         processing_time=time.perf_counter() - started,
         max_error_details=request.settings.max_error_details,
         failures=outcome.failures,

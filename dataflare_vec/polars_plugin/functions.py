@@ -144,6 +144,11 @@ def _reasons(plugin: Plugin) -> Iterator[str]:
             f"it is {'an' if kind[0] in 'aeiou' else 'a'} {kind}, and only row kernels, filters, scans and "
             "reduces can"
         )
+    if plugin.is_exploder:
+        yield (
+            "it is an explode, and an expression can't change the number of rows; make a row kernel of it, "
+            "which returns the list, and have Polars' `explode` behind that"
+        )
     if not (plugin.name.isidentifier() and plugin.name.isascii()) or iskeyword(plugin.name):
         yield "its name has to be an identifier of ASCII letters, digits and underscores, as the symbol is"
     columns = [parameter for parameter in plugin.parameters if parameter.is_column]

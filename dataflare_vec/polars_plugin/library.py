@@ -154,7 +154,7 @@ class PluginLibrary:
         """Return what a plugin is in words, with the dtypes of its columns if there is one set of them."""
         found, schemas = self.plugins[plugin], self.schemas[plugin]
         columns = ", ".join(f"{name}: {dtype}" for name, dtype in schemas[0].items())
-        kind = "filter" if found.is_filter else found.form.value
+        kind = found.kind
         return f"{kind} {plugin}({columns if len(schemas) == 1 else ', '.join(schemas[0])})"
 
     def write_wheel(

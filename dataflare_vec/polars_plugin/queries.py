@@ -113,7 +113,7 @@ def _dtypes(pairs: Sequence[tuple[BoundStep, Stage]], scope: ColumnScope) -> lis
                 msg = f"it can't be built into a native library: {stage.interpreted.reason}"
                 raise BuildError(msg, plugin=step.plugin.name)
         found.append(dtypes)
-        scope.new.update(stage.writes)
+        scope.new.update(stage.adds)
     return found
 
 

@@ -15,7 +15,7 @@ from dataflare_vec.definition.annotations import assumed_dtype
 from dataflare_vec.engine.planning.request import Request
 from dataflare_vec.engine.planning.steps import bind_steps
 from dataflare_vec.engine.stages.failures import explain
-from dataflare_vec.exceptions import ColumnNotFoundError, RowError
+from dataflare_vec.exceptions import BindingError, ColumnNotFoundError, RowError
 from dataflare_vec.interop.runner import run_data
 
 if TYPE_CHECKING:
@@ -82,6 +82,10 @@ def run_record(
         raise TypeError(msg)
     steps = bind_steps(registry, name, None, bindings)
     plugin = steps[0].plugin
+    for step in steps:
+        if step.plugin.is_exploder:
+            msg = "it gives several rows for one, and the result of a record is one row"
+            raise BindingError(msg, plugin=step.plugin.name, hint="use `process_batch(name, [record])`")
     known = {} if runtime.states is None else runtime.states.dtypes.get(plugin.name, {})
     by_column = {
         item.source: known.get(item.parameter.name) or _unseen(item, record)

@@ -94,8 +94,7 @@ class Flow:
             try:
                 for batch in coalesced(queue, partial(transform.wanted_rows, most), self.max_latency, nbytes):
                     self._schema_for(batch.schema)
-                    fitting = transform.rows_at_limit(batch.height)
-                    for piece in [batch] if fitting == batch.height else batch.iter_slices(fitting):
+                    for piece in transform.pieces(batch):
                         frame = transform.compute(piece)
                         if not transform.reduces:
                             yield frame

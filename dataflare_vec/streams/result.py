@@ -12,7 +12,7 @@ from dataflare_vec._util.public_pickles import by_public_name
 from dataflare_vec.engine.stages.failures import ERROR_SCHEMA
 
 if TYPE_CHECKING:
-    from dataflare_vec.engine.execution.execute import Outcome
+    from dataflare_vec.engine.execution.outcome import Outcome
 
 _SCHEMA = {"file": pl.String, **ERROR_SCHEMA}
 
@@ -26,6 +26,8 @@ class StreamResult:
     ----------
     processed_count, success_count, error_count, filtered_count : int
         Rows that came in, were computed, failed, and were filtered out, as in `BatchResult`.
+    added_count : int
+        How many more rows `explode` has given than it was given, as in `BatchResult`.
     output_count : int
         Rows that came out.
     total_count : int or None
@@ -62,6 +64,7 @@ class StreamResult:
     _ended: float | None = field(default=None, repr=False)
     _details: list[pl.DataFrame] = field(default_factory=list, repr=False)
     _recorded: int = field(default=0, repr=False)
+    added_count: int = 0
 
     def begin(self) -> None:
         """Start the clock, if it isn't running."""
@@ -77,6 +80,7 @@ class StreamResult:
         self.processed_count += outcome.rows
         self.error_count += outcome.failed
         self.filtered_count += outcome.filtered
+        self.added_count += outcome.added
         self.output_count += output
         self.batches += 1
 
@@ -96,7 +100,7 @@ class StreamResult:
     @property
     def success_count(self) -> int:
         """Rows that didn't fail."""
-        return self.processed_count - self.error_count
+        return self.processed_count + self.added_count - self.error_count
 
     @property
     def processing_time(self) -> float:
@@ -121,11 +125,13 @@ class StreamResult:
         from dataflare_vec._util.formatting import amount, duration, percent
         from dataflare_vec._util.html import card
 
-        share = self.error_count / self.processed_count if self.processed_count else 0.0
+        computed = self.processed_count + self.added_count
+        share = self.error_count / computed if computed else 0.0
         rows = [
             ("rows processed", amount(self.processed_count)),
             ("failed", f"{amount(self.error_count)} ({percent(share)})"),
             ("filtered out", amount(self.filtered_count)),
+            *([("added", amount(self.added_count))] if self.added_count else []),
             ("rows out", amount(self.output_count)),
             ("batches", amount(self.batches)),
             ("time", duration(self.processing_time)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -23,7 +24,7 @@ from dataflare_vec.streams.bounds import batch_bytes
 from dataflare_vec.streams.result import StreamResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from dataflare_vec._typing import OnError
     from dataflare_vec.config.settings import BatchConfig
@@ -105,7 +106,7 @@ class Transform:
         )
         self._runner: BatchRunner | None = None  # there is one as soon as the columns are known
         self.memory = memory
-        self._best = 0
+        self._best, self._most = 0, MOST
         self.result = StreamResult()
         self.on_failed: Callable[[pl.DataFrame], object] | None = None
         steps = self._request.steps
@@ -164,7 +165,8 @@ class Transform:
         """Return how many rows a batch may have at most."""
         width = sum(_width(dtype) for dtype in (*schema.values(), *output.values()))
         fewest = 1 << 10 if self.memory is None else 1
-        return max(fewest, min(MOST, int(batch_bytes(self.memory) / max(width, 1))))
+        self._most = max(fewest, min(MOST, int(batch_bytes(self.memory) / max(width, 1))))
+        return self._most
 
     def wanted_rows(self, most: int) -> int:
         """Return how many rows a batch should have by what the tuner has found."""
@@ -181,7 +183,25 @@ class Transform:
             return self.memory
         return min(self.memory, self._pool_limit)
 
-    def rows_at_limit(self, rows: int) -> int:
+    def pieces(self, batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Yield the parts of a batch that are computed at a time."""
+        start = 0
+        while start < batch.height or not start:
+            rows = self._rows_at_limit(min(batch.height - start, self._rows_to_explode))
+            yield batch if rows == batch.height else batch[start : start + rows]
+            start += max(rows, 1)
+
+    @property
+    def _rows_to_explode(self) -> int:
+        """How many rows are computed at a time if those that come of them are to be a batch."""
+        assert self._runner is not None
+        if not self._runner.plan.explodes:
+            return sys.maxsize
+        if not self.result.processed_count:
+            return FEW_ROWS
+        return max(1, int(self._most * self.result.processed_count / max(self.result.output_count, 1)))
+
+    def _rows_at_limit(self, rows: int) -> int:
         """Return how many rows of a batch are computed at a time where the memory pool has a limit.
 
         Whoever asks for the next frame still has the last one, and others are in the queue: a frame that
@@ -214,8 +234,9 @@ class Transform:
         runner, config = self._runner, self._request.settings
         assert runner is not None
         row, limit = runner.row, config.max_error_details
-        if self.on_failed is not None:  # all of them are wanted
-            config = dataclasses.replace(config, max_error_details=max(batch.height, 1))
+        if self.on_failed is not None:  # all of them are wanted, and of an explode's rows any number may fail
+            most = sys.maxsize if runner.plan.explodes else max(batch.height, 1)
+            config = dataclasses.replace(config, max_error_details=most)
         outcome = runner.run(batch, config)
         frame: pl.DataFrame = assemble(batch, outcome, keep=self._request.keep)
         if outcome.tuner is not None:

@@ -56,6 +56,7 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
         plugin.math,
         plugin.form.value,
         plugin.is_filter,
+        plugin.is_exploder,
         state,
         pl.__version__,
     )

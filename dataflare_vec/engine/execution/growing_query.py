@@ -195,9 +195,9 @@ class GrowingQuery:
         bound = []
         for step, stage in zip(steps, stages, strict=True):
             step = self._with_hoisted(step, lambda item: not is_row_separable(source_of(item)))
-            output: Any = step.output if step.plugin.form is Form.REDUCE else list(stage.writes) or None
-            keep = not is_last or not stage.writes.keys().isdisjoint(taken.union(self.columns))
-            taken |= stage.writes.keys() if keep else set()
+            output: Any = step.output if step.plugin.form is Form.REDUCE else list(stage.adds) or None
+            keep = not is_last or not stage.adds.keys().isdisjoint(taken.union(self.columns))
+            taken |= stage.adds.keys() if keep else set()
             by = tuple(self._hoisted_key(key) for key in step.by)
             bound.append(step._replace(output=output, keep=keep, replace=True, by=by, kept=None))
         fails = any(step.plugin.form is not Form.EXPRESSION for step in steps)
@@ -245,9 +245,10 @@ class GrowingQuery:
 
     def _note(self, step: BoundStep, stage: Stage) -> None:
         """Note what a step changes for those after it."""
-        self.readable.update(dict.fromkeys(stage.writes))
+        self.readable.update(dict.fromkeys(stage.adds))
         drops = self.node.request.on_error == "drop" and step.plugin.form is not Form.EXPRESSION
-        self.are_counted = self.are_counted and not stage.is_filter and not drops
+        keeps_rows = not (stage.is_filter or stage.explosion is not None or drops)
+        self.are_counted = self.are_counted and keeps_rows
 
     @property
     def _sees_all_rows(self) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from dataflare_vec.config.settings import BatchConfig
-    from dataflare_vec.engine.execution.execute import InPlace, Outcome
+    from dataflare_vec.engine.execution.outcome import InPlace, Outcome
     from dataflare_vec.engine.planning.kept import RepeatedPlan
     from dataflare_vec.engine.planning.request import Request
 

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 def apply_lazily(frame: pl.LazyFrame, request: Request, in_order: InOrder) -> pl.LazyFrame:
     """Add plugins to a query. Its schema is known without running it.
 
-    What carries a state takes the rows in their order, and so does what drops rows whose numbers a log is to
-    have: a part of the pipeline with such a step runs as it does over a frame, batch by batch. Other parts
-    are left to Polars' engines. A part ends where a step has to see all rows of what comes out of it.
+    What carries a state takes the rows in their order, and so does what gives several rows for one, or drops
+    rows whose numbers a log is to have: a part of the pipeline with such a step runs as it does over a frame,
+    batch by batch. Other parts are left to Polars' engines. A part ends where a step has to see all rows of
+    what comes out of it.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ def columns_that_come_back(schema: pl.Schema, request: Request, plan: Plan, stag
     if plan.reduces is not None or (plan.new and not request.keep):
         return list(plan.new)
     pairs = zip(request.steps, stages, strict=True)
-    for_later = {name for step, stage in pairs if not step.keep for name in stage.writes}
+    for_later = {name for step, stage in pairs if not step.keep for name in stage.adds}
     return [name for name in dict.fromkeys([*schema, *plan.new]) if name in plan.new or name not in for_later]
 
 
@@ -94,15 +95,15 @@ class _Part:
     def can_begin_with(self, source: pl.Expr) -> bool:
         """Whether an expression that sees many rows is the same in front of the steps.
 
-        It has to be made of other columns than these write, and they mustn't leave out rows.
+        It has to be made of other columns than these write, and they mustn't leave out rows, or give others.
         """
         roots = root_names(source)
-        if roots is None or any(map(self._leaves_out, self.steps)):
+        if roots is None or any(map(self._changes_rows, self.steps)):
             return not self.steps
-        return all(stage.writes.keys().isdisjoint(roots) for stage in self.stages)
+        return all(stage.adds.keys().isdisjoint(roots) for stage in self.stages)
 
-    def _leaves_out(self, step: BoundStep) -> bool:
-        return step.plugin.is_filter or self._drops(step)
+    def _changes_rows(self, step: BoundStep) -> bool:
+        return step.plugin.is_filter or step.plugin.is_exploder or self._drops(step)
 
     def _drops(self, step: BoundStep) -> bool:
         return self.request.on_error == "drop" and step.plugin.form is not Form.EXPRESSION
@@ -110,7 +111,7 @@ class _Part:
     def added_to(self, query: GrowingQuery, in_order: InOrder, *, is_last: bool = False) -> _Part:
         """Add the steps to a query; return the next part, which has none."""
         is_told = self.request.runtime.log is not None and any(map(self._drops, self.steps))
-        if is_told or any(step.plugin.stateful for step in self.steps):
+        if is_told or any(step.plugin.stateful or step.plugin.is_exploder for step in self.steps):
             query.add_in_order(self.steps, self.stages, self._state, in_order, is_last=is_last)
         else:
             for step, stage in zip(self.steps, self.stages, strict=True):

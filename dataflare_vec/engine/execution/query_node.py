@@ -22,8 +22,8 @@ import polars as pl
 
 from dataflare_vec._util.names import internal
 from dataflare_vec.definition.plugin import Form
-from dataflare_vec.engine.execution.execute import InPlace
 from dataflare_vec.engine.execution.in_query import run_in_query
+from dataflare_vec.engine.execution.outcome import InPlace
 from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.stages.expression import exactly
 

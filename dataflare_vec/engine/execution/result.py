@@ -35,6 +35,9 @@ class BatchResult:
     processed_count, success_count, error_count, filtered_count : int
         Rows that came in, were computed, failed, and were filtered out:
         ``processed_count == success_count + error_count``, and filtered rows are successes.
+    added_count : int
+        How many more rows `explode` has given than it was given, below zero if fewer; they are computed as
+        others are: ``processed_count + added_count == success_count + error_count``.
     processing_time : float
         Seconds, compilation included.
     throughput_per_second : float
@@ -69,6 +72,7 @@ class BatchResult:
     failures: Sequence[Failures] = field(repr=False)
     tuner: TracedTuner | None = field(default=None, repr=False)
     states: OpenStates | None = field(default=None, repr=False)
+    added_count: int = 0
 
     @cached_property
     def errors(self) -> pl.DataFrame:
@@ -116,12 +120,14 @@ class BatchResult:
         from dataflare_vec._util.formatting import amount, duration, percent
         from dataflare_vec._util.html import card
 
-        share = self.error_count / self.processed_count if self.processed_count else 0.0
+        computed = self.processed_count + self.added_count
+        share = self.error_count / computed if computed else 0.0
         rows = [
             ("rows processed", amount(self.processed_count)),
             ("succeeded", amount(self.success_count)),
             ("failed", f"{amount(self.error_count)} ({percent(share)})"),
             ("filtered out", amount(self.filtered_count)),
+            *([("added", amount(self.added_count))] if self.added_count else []),
             ("time", duration(self.processing_time)),
             ("throughput", f"{amount(self.throughput_per_second)} rows/s"),
         ]

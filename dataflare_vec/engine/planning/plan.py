@@ -17,6 +17,7 @@ from dataflare_vec.definition.plugin import Form
 from dataflare_vec.engine.stages.chain import chained
 from dataflare_vec.engine.stages.column import ColumnStage, column_kernel_schema
 from dataflare_vec.engine.stages.dictionary import CategoryStage
+from dataflare_vec.engine.stages.explosion import explosion_of
 from dataflare_vec.engine.stages.expression import (
     ExpressionStage,
     Owner,
@@ -74,6 +75,8 @@ class Plan:
         The columns that come back, by name with their dtypes.
     needs_all_rows : bool
         Whether a stage has to see all rows at once.
+    explodes : bool
+        Whether a stage gives several rows for one.
     is_reusable : bool
         Whether it also is the plan of other data of the same schema.
     reduces : ReduceStage or None
@@ -106,6 +109,7 @@ class Plan:
         "direct",
         "direct_reduce",
         "dtypes",
+        "explodes",
         "is_pipeline",
         "is_reusable",
         "needs_all_rows",
@@ -125,7 +129,7 @@ class Plan:
         keep_data: bool,
         compiles_expressions: bool = True,
     ) -> None:
-        self.needs_all_rows = False
+        self.needs_all_rows = self.explodes = False
         self.reduces: ReduceStage | None = None
         self.is_reusable = True
         self.stages: list[Stage] = []
@@ -139,12 +143,12 @@ class Plan:
         for step in steps:
             self._add(step, scope, scope.data_names if keep_data else ())
         self.owns_columns = all(stage.owns_columns for stage in self.stages)
-        self.direct: Direct | None
+        self.direct: Direct | None = None
         self.direct_reduce: DirectReduce | None = None
-        if self.reduces is None:
-            self.direct = chained([stage.direct() for stage in self.stages], self.new)
-        else:
+        if self.reduces is not None and not self.explodes:
             self.direct, self.direct_reduce = self._directly_reduced(self.reduces)
+        elif not self.explodes:
+            self.direct = chained([stage.direct() for stage in self.stages], self.new)
         self.whole: tuple[Any, Any, Any] | None = None
         self._keeps_data = keep_data
         # An expression may mean all columns, and what is replaced has to be there.
@@ -153,7 +157,7 @@ class Plan:
         self._data_names = list(scope.data_names) if by_name else None
         self._adds: tuple[str, ...] = ()
         if keep_data and self.reduces is None:
-            self._adds = tuple(name for stage in self.stages for name in stage.writes)
+            self._adds = tuple(name for stage in self.stages for name in stage.adds)
         self._needs = [
             (name, column.dtype, type(column.dtype) in FORMATS) for name, column in scope.columns.items()
         ]
@@ -214,10 +218,13 @@ class Plan:
             results = None
             if isinstance(prepared, Interpreted) and prepared.dtypes is None:
                 prepared, results = self._infer(step, prepared, reads, scope)
-            writes = {}
+            writes, explosion = {}, None
             if not plugin.is_filter:
                 known = prepared.dtypes or ()
                 names = self._names(step, prepared.field_names(plugin), len(known), data_names)
+                if plugin.is_exploder:
+                    explosion = explosion_of(plugin, names, known, len(self.stages))
+                    names = list(explosion.columns)
                 writes = dict(zip(names, known, strict=True))
             if isinstance(prepared, Interpreted):
                 stage = InterpretedStage(
@@ -226,6 +233,7 @@ class Plan:
             else:
                 kind = CategoryStage if CategoryStage.fits(prepared, reads) else RowStage
                 stage = kind(step.binding, prepared, reads, writes, in_result=step.keep)
+            stage.explosion = explosion
         elif plugin.stateful is not None:
             stage = self._stateful(step, scope, data_names)
         else:
@@ -240,7 +248,7 @@ class Plan:
         if self.reduces is not None:
             self.new = self.reduces.schema
         elif step.keep:
-            self.new.update(stage.writes)
+            self.new.update(stage.adds)
 
     def _stateful(self, step: BoundStep, scope: ColumnScope, data_names: Collection[str]) -> Stage:
         from dataflare_vec.engine.stages.reduce import ReduceStage
@@ -269,7 +277,7 @@ class Plan:
             self.reduces = stage = ReduceStage(
                 binding, prepared, reads, by=by, keys=keys, dtypes=by_parameter, output=step.output
             )
-            if not self.needs_all_rows:
+            if not self.needs_all_rows and not self.explodes:
                 for earlier in self.stages:
                     earlier.in_result = False  # its rows don't come back
         else:
@@ -312,11 +320,14 @@ class Plan:
         stage.index = len(self.stages)
         if stage.needs_all_rows:
             self.needs_all_rows = True
-            # It, and what comes after, sees frames: nothing may live in chunks only.
+        if stage.explosion is not None:
+            self.explodes = True
+        if stage.needs_all_rows or stage.explosion is not None:
+            # It, or what comes after, sees frames: nothing may live in chunks only.
             for earlier in (*self.stages, stage):
                 earlier.in_result = True
         self.stages.append(stage)
-        scope.new.update(stage.writes)
+        scope.new.update(stage.adds)
 
     def _expression(
         self, step: BoundStep, scope: ColumnScope, data_names: Collection[str]
@@ -388,7 +399,7 @@ class Plan:
                 hint = "give another name to a column that only later steps need"
             if problem:
                 raise OutputNameError(problem, plugin=step.plugin.name, column=name, hint=hint)
-        if not self.needs_all_rows:
+        if not self.needs_all_rows and not self.explodes:
             for earlier in self.stages:
                 if earlier.writes and set(earlier.writes) <= set(names):
                     earlier.in_result = False  # nobody sees it any more but the steps between

@@ -15,7 +15,7 @@ from dataflare_vec.compiler.prepare import prepare
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.compiler.specialise import expected_type
 from dataflare_vec.definition.annotations import Result, is_dtype, likely_dtype
-from dataflare_vec.definition.declared import declared_dtype
+from dataflare_vec.definition.declared import declared_dtype, said_dtype
 from dataflare_vec.definition.interpreter import call_rows
 from dataflare_vec.definition.stack_level import warn
 from dataflare_vec.engine.stages.expression import spread
@@ -107,7 +107,8 @@ def _interpret(plugin: Plugin, by_parameter: Mapping[str, Any], error: PluginErr
     elif returns is not None:
         is_tuple = isinstance(returns, (tuple, list))
         items = list(returns) if is_tuple else [returns]
-    dtypes = [None if item is None else declared_dtype(plugin, item, by_parameter) for item in items]
+    meant = said_dtype if returns is None else declared_dtype  # annotations say of what rows have lists are
+    dtypes = [None if item is None else meant(plugin, item, by_parameter) for item in items]
     if any(isinstance(dtype, pl.Struct) and not dtype.fields for dtype in dtypes):
         raise _undeclared(error, "the fields: declare `returns=pl.Struct({…})`") from error
     if None in dtypes:
@@ -219,7 +220,7 @@ class InterpretedStage(Stage):
 
     def report(self, *, nulls: bool) -> StageReport:
         """Return why it isn't compiled."""
-        return StageReport("filter" if self.is_filter else "row kernel", interpreted=self.interpreted.reason)
+        return StageReport(self.plugin.kind, interpreted=self.interpreted.reason)
 
     def forget_results(self) -> None:
         """Call the function for each row, whatever is known of it."""

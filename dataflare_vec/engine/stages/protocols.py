@@ -232,6 +232,14 @@ class Placement(NamedTuple):
             target.check()
 
 
+class Explosion(NamedTuple):
+    """What becomes of lists that a stage has written: a row for each item."""
+
+    columns: Mapping[str, str]  # the names of the items' columns, by those of the lists'
+    dtypes: Mapping[str, Any]  # by the former
+    keeps_empty: bool  # whether a row with an empty list, or none, stays one with null
+
+
 class Stage(ABC):
     """One step of a pipeline, ready to be run on chunk after chunk, by several threads.
 
@@ -251,6 +259,8 @@ class Stage(ABC):
         Whether it has to see all rows at once.
     is_filter : bool
         Whether it selects rows instead of adding columns.
+    explosion : Explosion or None
+        Of one that gives several rows for one: what comes after it has other rows.
     state_name : str
         What the state that it carries is called in the plan; empty if it carries none.
     is_sequential : bool
@@ -272,12 +282,18 @@ class Stage(ABC):
     in_result: bool
     needs_all_rows: bool = False
     is_filter: bool = False
+    explosion: Explosion | None = None
     state_name: str = ""
     is_sequential: bool = False
     is_compiled: bool = True
     uses_pool: bool = False
     owns_columns: bool = False
     column_types: int = 0
+
+    @property
+    def adds(self) -> Mapping[str, Any]:
+        """Names and dtypes of the columns that later steps see."""
+        return self.writes if self.explosion is None else self.explosion.dtypes
 
     def open(self, run: Surroundings) -> Stage:
         """Have all that it needs in a run; return the stage that takes its part there, most often itself."""

@@ -139,9 +139,8 @@ class RowStage(Stage):
         import_compiler()
         from dataflare_vec.compiler.jit.codegen.loop_report import loop_report
 
-        plugin, kernel = self.binding.plugin, self.prepared.kernel
-        kind = "filter" if self.is_filter else plugin.form.value
-        return StageReport(kind, loop_report(self.kernel.compiled, nulls=nulls), from_cache=kernel.from_cache)
+        kernel, report = self.prepared.kernel, loop_report(self.kernel.compiled, nulls=nulls)
+        return StageReport(self.binding.plugin.kind, report, from_cache=kernel.from_cache)
 
     def place(self, chunk: Chunk) -> Placement:
         """Return the columns that the loop reads and writes for a chunk; add those it writes to the chunk."""

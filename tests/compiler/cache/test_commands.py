@@ -91,7 +91,10 @@ def test_types_are_assumed(capsys):
         (["margin", "--for", "f64"], "`margin` reads 2 columns (price, cost), got 1 types"),
         (["margin", "--for", "f64,complex"], "--for: `complex` is not a dtype; use i8"),
         (["margins"], "plugin `margins` not found; did you mean `margin`"),
-        (["total"], "plugin `total`: it is an expression; only row kernels and filters are compiled"),
+        (
+            ["total"],
+            "plugin `total`: it is an expression; only row kernels, filters and explodes are",
+        ),
     ],
 )
 def test_mistakes_are_said(margin, arguments, message, capsys):

@@ -326,6 +326,7 @@ def compile_kernel(
     math: str = "precise",
     *,
     is_filter: bool = False,
+    gives_rows: bool = False,
     groups: Sequence[int] | None = None,
     notes: bool = False,
 ) -> CompiledKernel:
@@ -345,6 +346,8 @@ def compile_kernel(
         last bits may depend on the chunks. ``"libm"``: Numba's, one call a row.
     is_filter
         Whether its one output, a bool, selects rows.
+    gives_rows
+        Whether it returns a list of rows: its outputs are lists, one for each of their fields.
     groups
         How many inputs each argument of the function takes; several are passed as a tuple. One for each by
         default.
@@ -368,7 +371,11 @@ def compile_kernel(
     )
     needs_general = narrow_types != argument_types
     compile_ = partial(
-        compile_variant, function, relaxed=math == "fast", constants=constant_positions(inputs, groups)
+        compile_variant,
+        function,
+        relaxed=math == "fast",
+        constants=constant_positions(inputs, groups),
+        gives_rows=gives_rows,
     )
     with compile_lock:
         if math == "libm":
@@ -412,16 +419,17 @@ def compile_variant(
     *,
     relaxed: bool = False,
     constants: frozenset[int] = frozenset(),
+    gives_rows: bool = False,
 ) -> Any:
     """Return Numba's result for one variant of the mathematical functions (None: libm's).
 
-    ``constants`` are the positions of arguments that aren't columns.
+    ``constants`` are the positions of arguments that aren't columns, ``gives_rows`` as in `compile_kernel`.
     """
     options = options_of(function)
     options.setdefault("error_model", ERROR_MODEL)
     if relaxed:
         options.setdefault("fastmath", {"reassoc", "nsz", "arcp", "contract"})
-    options["pipeline_class"] = pipeline(mode, is_outermost=True, constants=constants)
+    options["pipeline_class"] = pipeline(mode, is_outermost=True, constants=constants, gives_rows=gives_rows)
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
     with no_cast_warnings():

@@ -64,11 +64,14 @@ class Variant(NamedTuple):
     constants
         The positions of arguments that are numbers of Python's, as constants are: see
         `jit.passes.single_precision`.
+    gives_rows
+        Whether it returns a list of rows, whose columns are wanted: see `jit.passes.exploded`.
     """
 
     mode: emit.Mode | None
     is_outermost: bool
     constants: frozenset[int] = frozenset()
+    gives_rows: bool = False
 
 
 class OwnCompiler(compiler.CompilerBase):  # type: ignore[misc]

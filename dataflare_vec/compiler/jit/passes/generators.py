@@ -43,7 +43,7 @@ def inline_generators(func_ir: FunctionIR) -> bool:
         function = _function(func_ir, call.value)
         default = call.value.args[1] if function is next else None
         ends_early = function in (any, all, next)
-        change = partial(_end_early, function, default) if ends_early else _collect
+        change = partial(_end_early, function, default) if ends_early else collect
         statement = ir.Assign(maker.value, call.value.args[0], maker.loc)
         for other in func_ir.blocks.values():
             other.body = [one for one in other.body if one is not maker and one not in links]
@@ -197,7 +197,7 @@ def _keep(code: FunctionIR) -> Any:
     return next(one.target for one in made if one.value.op in ("build_list", "build_set", "build_map"))
 
 
-def _collect(code: FunctionIR) -> Any:
+def collect(code: FunctionIR) -> Any:
     """Let the code of an expression return a list of what it yields."""
     entry = code.blocks[min(code.blocks)]
     made = entry.scope.redefine("dfv_yielded", entry.loc)

@@ -27,6 +27,7 @@ from dataflare_vec.compiler.jit.passes.calls import (
 from dataflare_vec.compiler.jit.passes.definite_assignment import CheckDefiniteAssignment
 from dataflare_vec.compiler.jit.passes.empty_dicts import hint_at_items
 from dataflare_vec.compiler.jit.passes.exact_integers import compute_exactly
+from dataflare_vec.compiler.jit.passes.exploded import return_columns, return_yielded
 from dataflare_vec.compiler.jit.passes.generators import inline_generators
 from dataflare_vec.compiler.jit.passes.handed_functions import hand_on, replace_reduce
 from dataflare_vec.compiler.jit.passes.handed_on import name_functions, return_lists
@@ -74,6 +75,8 @@ class _Translate(TranslateByteCode):  # type: ignore[misc]
         mark_formats(state.bc)
         read_assigned(state.bc)
         state.func_ir = interpret(state.func_id, state.bc)
+        if state.own.variant.gives_rows:
+            return_yielded(state.func_ir)
         replace_tests(state.func_ir)
         return True
 
@@ -108,6 +111,8 @@ class _Replace(_Pass):
         changed |= hand_on(func_ir)
         changed |= compute_wide(func_ir, state.args)
         changed |= return_lists(func_ir)
+        if state.own.variant.gives_rows:
+            changed |= return_columns(func_ir)
         changed |= make_by_class(func_ir)
         changed |= hint_at_items(func_ir)
         changed |= read_attributes(func_ir)
@@ -195,7 +200,11 @@ def _of_variant(variant: Variant) -> type[OwnCompiler]:
 
 
 def pipeline(
-    mode: emit.Mode | None, *, is_outermost: bool, constants: frozenset[int] = frozenset()
+    mode: emit.Mode | None,
+    *,
+    is_outermost: bool,
+    constants: frozenset[int] = frozenset(),
+    gives_rows: bool = False,
 ) -> type[OwnCompiler]:
     """Return Numba's default compiler with our passes; the parameters are those of `Variant`."""
-    return _of_variant(Variant(mode, is_outermost, constants))
+    return _of_variant(Variant(mode, is_outermost, constants, gives_rows))
