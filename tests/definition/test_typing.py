@@ -50,6 +50,10 @@ def called(x: tuple[float, float]) -> float | None:
 def kept(x: float) -> bool:
     return x > 0
 
+@dfv.explode(empty="null")
+def exploded(x: str) -> list[str]:
+    return x.split()
+
 @dfv.scan(init=0.0)
 def scanned(s: float, x: float) -> tuple[float, float]:
     return s + x, s
@@ -86,6 +90,7 @@ reveal_type(bare(1.0))  # float
 reveal_type(bare(1.0, k=3))  # float
 reveal_type(called((1.0, 2.0)))  # float | None
 reveal_type(kept(1.0))  # bool
+reveal_type(exploded("a b"))  # list[str]
 reveal_type(scanned(0.0, 1.0))  # tuple[float, float]
 reveal_type(reduced(0.0, 1.0))  # float
 reveal_type(net(pl.col("a"), pl.col("b")))  # polars.expr.expr.Expr
