@@ -66,7 +66,7 @@ def urls(b, s):
 KERNELS = plugins(decoded, strictly, encoded, base_16, base_64, digests, urls)
 binaries = st.binary(max_size=12) | st.binary(min_size=50, max_size=130) | st.text(max_size=5).map(str.encode)
 texts = (
-    st.text("aB0f =+-_/%é€😀\n", max_size=12)
+    st.text("aB0f =+-_/%é€😀\n\t\x1c", max_size=12)
     | st.binary(max_size=9).map(lambda b: base64.b64encode(b).decode())
     | st.binary(max_size=6).map(lambda b: "é".join(parse.quote(b).split("a")))
     | st.binary(max_size=6).map(bytes.hex)

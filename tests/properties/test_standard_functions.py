@@ -18,7 +18,8 @@ LARGEST = 2**63 - 1
 
 
 def divisors(a, b):
-    return math.gcd(a, b, 12), math.gcd(), math.lcm(a, b % 1000), math.lcm(a % 99, b % 99, 7), math.lcm(a)
+    multiples = math.lcm(a, b % 1000), math.lcm(a % 99, b % 99, 7), math.lcm(a), math.lcm(a, b * 0)
+    return math.gcd(a, b, 12), math.gcd(), *multiples
 
 
 def roots(a, b):

@@ -12,7 +12,7 @@ from dataflare_vec.compiler.jit.lowering.exact.overlay import overlay
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, is_bytes, is_string
 from dataflare_vec.compiler.jit.lowering.strings.encode import all_below
-from dataflare_vec.compiler.jit.lowering.strings.strip import space_at
+from dataflare_vec.compiler.jit.lowering.strings.strip import is_byte_space
 from dataflare_vec.compiler.jit.types.strings import (
     BytesType,
     ascii_string,
@@ -71,7 +71,7 @@ def _from_hex(text):
     room = allocate(nbytes // 2)
     at = written = 0
     while at < nbytes:
-        if data[at] < 128 and space_at(text, at):
+        if is_byte_space(data[at]):  # of ASCII's control characters, bytes know fewer than strings
             at += 1
             continue
         if at + 1 == nbytes or digit_of(data[at]) < 0 or digit_of(data[at + 1]) < 0:

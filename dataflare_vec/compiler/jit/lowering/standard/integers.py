@@ -53,12 +53,15 @@ def _signed(found):
 
 @helper
 def _multiple(a, b):
-    """Return the least common multiple of unsigned integers."""
-    return np.uint64(0) if a == 0 or b == 0 else _times(a // _divisor(a, b), b)
+    """Return the least common multiple of unsigned integers that aren't 0."""
+    return _times(a // _divisor(a, b), b)
 
 
-def _folding(function, step, start):
-    """Let a function of any number of integers be called; ``step`` takes one more into account."""
+def _folding(function, step, start, ends_with_zero):
+    """Let a function of any number of integers be called; ``step`` takes one more into account.
+
+    ``ends_with_zero``: the result is 0 if one of them is, even where the others' doesn't fit.
+    """
 
     @operation(function)
     def folded(*numbers):
@@ -70,12 +73,15 @@ def _folding(function, step, start):
         text = f"np.uint64({start})"
         for name in names:
             text = f"step({text}, {name})"
+        if ends_with_zero:
+            zeros = " or ".join(f"numbers[{i}] == 0" for i in range(len(kinds)))
+            text = f"{text} if not ({zeros or False}) else np.uint64(0)"
         scope = {"np": np, "magnitude": magnitude, "step": step, "signed": _signed}
         return eval(f"lambda *numbers: signed({text})", scope)
 
 
-_folding(math.gcd, _divisor, 0)
-_folding(math.lcm, _multiple, 1)
+_folding(math.gcd, _divisor, 0, ends_with_zero=False)
+_folding(math.lcm, _multiple, 1, ends_with_zero=True)
 
 
 @operation(math.isqrt)
