@@ -134,6 +134,7 @@ def _own_plugins():
     """Forget by which names a file's tests registered plugins: those of the next may use them too."""
     before = dict(default_registry._plugins)
     yield
+    default_registry.load_packs()  # a pack that a test has imported by hand isn't known as one before
     names = default_registry._from_packs & default_registry._plugins.keys()
     packs = {name: default_registry._plugins[name] for name in names}
     default_registry._plugins.clear()
