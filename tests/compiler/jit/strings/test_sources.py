@@ -421,7 +421,7 @@ def test_a_constant_s_class_is_seen():
     assert dfv.apply(FRAME[:2], plugin, output="o", x=Status.PAID.value)["o"].to_list() == ["DEDE", "DEFR"]
 
 
-def test_states_hold_no_dicts_and_strings():
-    for init in ("", {}, set()):
-        with pytest.raises(dfv.PluginDefinitionError, match="must be a number"):
-            dfv.scan(init=init, name="kept")(lambda state, s: (state, s))
+@pytest.mark.parametrize("init", [{}, set(), []])
+def test_a_state_says_what_its_containers_hold(init):
+    with pytest.raises(dfv.PluginDefinitionError, match="nothing says what it holds; annotate it"):
+        dfv.scan(init=init, name="kept")(lambda state, s: (state, s))
