@@ -97,12 +97,25 @@ def containers_of(function: Callable[..., Any], init: Any) -> dict[str, Containe
     Raises
     ------
     ValueError
-        If nothing says what one of them holds, or no state can hold that.
+        If nothing says what one of them holds, no state can hold that, or one is at two places.
     """
+    _check_each_is_one(init, set())
     scope = AnnotationScope.of_function(function)
     code = function.__code__
     first = code.co_varnames[0] if code.co_argcount else ""
     return dict(_containers(init, raw_annotations(function).get(first), scope, "state"))
+
+
+def _check_each_is_one(value: Any, seen: set[int]) -> None:
+    """Raise if a container is at two places: in a state each has a memory of its own."""
+    if isinstance(value, tuple):
+        for item in value:
+            _check_each_is_one(item, seen)
+    elif type(value) in FORMS:
+        if id(value) in seen:
+            msg = f"one {FORMS[type(value)]} is at two places of the state; each must have its own"
+            raise ValueError(msg)
+        seen.add(id(value))
 
 
 def _containers(

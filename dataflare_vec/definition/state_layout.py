@@ -264,12 +264,15 @@ class StateLayout:
         return record
 
     def check_places(self, before: Any, after: Any) -> None:
-        """Raise ValueError if a container has changed its place in the state, or is a new one and no list."""
+        """Raise ValueError if a container is at another place, or at two, or is a new one and no list."""
         pairs = [list(_flatten(self.init, value, "state")) for value in (before, after)]
         for leaf, had, has in zip(self.leaves, *pairs, strict=True):
             if not isinstance(leaf.owned, str) and has is not had:
                 if leaf.owned[0] != "list" or any(has is other for other in pairs[0]):
                     msg = f"`{leaf.name}` must be the {leaf.owned[0]} that it was, changed in place"
+                    raise ValueError(msg)
+                if sum(has is other for other in pairs[1]) > 1:
+                    msg = f"`{leaf.name}` must be a list of its own, and is that of another place, too"
                     raise ValueError(msg)
 
     def unpack(self, record: Any) -> Any:

@@ -297,6 +297,21 @@ def test_a_deque_stays_where_it_is():
         dfv.apply(DF, scan)
 
 
+def doubled(s, x):
+    new = [*s[0], x]
+    return (new, new if x > 1 else [x]), x
+
+
+def test_a_list_is_at_one_place():
+    result = dfv.run(DF, stateful(doubled, Form.SCAN, init=([1.0], [2.0])))
+    assert result.frame["doubled"].to_list() == [1.0, None]
+    assert result.errors["message"].str.contains("`0` must be a list of its own").to_list() == [True]
+    assert result.state == ([1.0, 1.0], [1.0])
+    one = [1.0]
+    with pytest.raises(dfv.PluginDefinitionError, match="one list is at two places of the state"):
+        stateful(doubled, Form.SCAN, init=(one, one))
+
+
 def add_text(q: deque[float], text):
     q.append(text)
     return q, 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.compiler import Flags
+from numba.cpython.listobj import ListInstance
 from numba.np.arrayobj import make_array, populate_array
 
 from dataflare_vec.arrow.layouts import Layout
@@ -239,6 +240,7 @@ def has_room(
     """
     left = iter(ty.state_layout.leaves)
     right = cgutils.true_bit
+    new_lists: list[ir.Value] = []
 
     def make_room(value: ir.Value, value_type: types.Type, of: types.Type, leaf: Leaf) -> ir.Value:
         of = of.type if isinstance(of, types.Optional) else of
@@ -249,13 +251,18 @@ def has_room(
         at = builder.gep(address, [_I64(leaf.offset)])
         if value_type == of:  # the one that lies there, changed in place
             return builder.icmp_unsigned("==", value, at)
+        memory = ListInstance(context, builder, value_type, value).meminfo
+        alone = cgutils.true_bit  # in Python one list at two places would go on being one
+        for other in new_lists:
+            alone = builder.and_(alone, builder.icmp_unsigned("!=", memory, other))
+        new_lists.append(memory)
         signature = types.none(of, value_type)
         flags = Flags()
         flags.nrt = flags.no_cpython_wrapper = True
         assign = state_sequence_methods.assign
         function = context.compile_subroutine(builder, assign, signature, flags=flags)
         status, _ = context.call_internal_no_propagate(builder, function.fndesc, signature, [at, value])
-        return status.is_ok
+        return builder.and_(alone, status.is_ok)
 
     def check(value: ir.Value, value_type: types.Type, of: types.Type) -> None:
         nonlocal right

@@ -38,7 +38,8 @@ def _whole(item):
 @helper
 def _slot(key, size):
     """Return where the search for a key begins."""
-    mixed = hash(key) * 0x1E3779B97F4A7C15
+    mixed = hash(key)
+    mixed = (mixed ^ (mixed >> 32)) * 0x1E3779B97F4A7C15  # keys may differ in their high bits alone
     return (mixed ^ (mixed >> 29)) & (size - 1)
 
 
