@@ -64,14 +64,15 @@ def small_frames(size: Size) -> Iterator[Figure]:
     """Mostly what Polars takes for any expression, and for handing over four columns.
 
     Of 40 µs, one call after the other, 12 are the library's, and 6 of these the kernel's. Where Polars hands
-    an expression to a sleeping thread, `a + b` alone takes 130.
+    an expression to a sleeping thread, `a + b` alone takes 90 to 130: of 122 µs measured there, a plugin that
+    returns one of its four columns took 113, Rust 171.
     """
     df, contenders = coordinates(1_000), haversines()
     assert df.select(contenders["native"]).equals(df.select(contenders["by Python"]))
     calls = 20
     times = timed([many(df, expr, calls) for expr in contenders.values()], 20 * size.repeats)
     of = dict(zip(contenders, times, strict=True))
-    for other, limit, aim in (("Rust", 0.85, 0.5), ("expression", 0.5, 0.3), ("by Python", 0.7, 0.25)):
+    for other, limit, aim in (("Rust", 0.85, 0.5), ("expression", 0.6, 0.3), ("by Python", 0.7, 0.25)):
         note = f"{of['native'] / calls * 1e6:.0f} µs against {of[other] / calls * 1e6:.0f}"
         what = f"native haversine, 1,000 rows: time / {other}"
         yield Figure(what, of["native"] / of[other], at_most(limit, aim=aim), note)

@@ -178,7 +178,7 @@ def failing(df):
 def test_rows_that_fail_leave_no_trace(failing, taken, steps, on_error):
     """All rows are computed again, and states are what they were before."""
     result = dfv.run(failing, steps, on_error=on_error)
-    assert taken == []  # it raised
+    assert not any(taken)  # it raised, or left them to the other road
     with in_chunks():
         other = dfv.run(failing, steps, on_error=on_error)
     assert result.error_count == other.error_count >= 1
