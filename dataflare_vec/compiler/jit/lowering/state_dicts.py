@@ -8,13 +8,12 @@ from numba.core import types
 from numba.extending import overload_method
 
 from dataflare_vec.compiler.jit.lowering.state_items import (
+    adder,
     exchange_items,
     item_at,
-    text_bytes,
     text_bytes_of_value,
     texts_of,
     width_of,
-    write_item,
     write_value,
 )
 from dataflare_vec.compiler.jit.lowering.state_lookup import finder, noter
@@ -23,7 +22,6 @@ from dataflare_vec.compiler.jit.lowering.state_sequences import (
     cell_of,
     make_text_room,
     own_items,
-    place_behind,
     writable,
 )
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, operation
@@ -92,16 +90,13 @@ def _setitem(mapping, key, value):
     check_item(mapping, value, mapping.dtype[1])
     width, texts = width_of(mapping), texts_of(mapping.dtype)
     has_text = texts_of(mapping.dtype[1]) != 0
-    find, note_last = finder(mapping), noter(mapping)
+    add_behind, find, note_last = adder(mapping), finder(mapping), noter(mapping)
 
     def put(mapping, key, value):
         cell = cell_of(mapping)
         i = find(mapping, key)
         if i < 0:
-            item = (key, value)
-            if texts:
-                make_text_room(cell, width, texts, text_bytes(mapping, item))
-            write_item(mapping, place_behind(cell, width), item)
+            add_behind(mapping, (key, value))
             cell[COUNT] += 1
             note_last(mapping)
         else:
@@ -204,16 +199,12 @@ _listed("items", helper(lambda item: item))
 @overload_method(SetType, "add", jit_options=OPTIONS)
 def _add(items, item):
     check_item(items, item)
-    width, texts = width_of(items), texts_of(items.dtype)
-    find, note_last = finder(items), noter(items)
+    add_behind, find, note_last = adder(items), finder(items), noter(items)
 
     def add(items, item):
         if find(items, item) < 0:
-            cell = cell_of(items)
-            if texts:
-                make_text_room(cell, width, texts, text_bytes(items, item))
-            write_item(items, place_behind(cell, width), item)
-            cell[COUNT] += 1
+            add_behind(items, item)
+            cell_of(items)[COUNT] += 1
             note_last(items)
 
     return add

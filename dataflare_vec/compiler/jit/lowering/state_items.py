@@ -8,7 +8,14 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from dataflare_vec.compiler.jit.lowering.state_sequences import load_word, store_word
+from dataflare_vec.compiler.jit.lowering.state_sequences import (
+    cell_of,
+    load_word,
+    make_text_room,
+    place_behind,
+    store_word,
+)
+from dataflare_vec.compiler.jit.lowering.strings.base import helper
 from dataflare_vec.compiler.jit.types.state_sequences import ContainerType, items_of
 from dataflare_vec.compiler.jit.types.strings import ViewType
 from dataflare_vec.definition.state_memory import DATA, HEAD, TEXT, USED
@@ -203,3 +210,17 @@ def item_at(typing_context, sequence, i):
         return read_item(context, builder, sequence, *arguments)
 
     return sequence.dtype(sequence, types.int64), generate
+
+
+def adder(container: ContainerType) -> Any:
+    """Return what writes an item behind the last one, in containers of a type; the caller counts it."""
+    width, texts = width_of(container), texts_of(container.dtype)
+
+    @helper
+    def add(container, item):
+        cell = cell_of(container)
+        if texts:
+            make_text_room(cell, width, texts, text_bytes(container, item))
+        write_item(container, place_behind(cell, width), item)
+
+    return add

@@ -7,9 +7,7 @@ any more is passed over.
 
 from __future__ import annotations
 
-from dataflare_vec.compiler.jit.lowering.state_items import (
-    item_at,
-)
+from dataflare_vec.compiler.jit.lowering.state_items import item_at
 from dataflare_vec.compiler.jit.lowering.state_sequences import (
     capacity,
     cell_of,
@@ -43,9 +41,13 @@ def _slot(key, size):
     return (mixed ^ (mixed >> 29)) & (size - 1)
 
 
-def finder(container: ContainerType):
-    """Return what gives the number of a key's item, or -1, in containers of a type."""
-    key_of = _first_key if isinstance(container, DictType) else _whole
+def _key_of(container: ContainerType):
+    return _first_key if isinstance(container, DictType) else _whole
+
+
+def _enterer(container: ContainerType):
+    """Return what puts item ``i`` into an index, in containers of a type."""
+    key_of = _key_of(container)
 
     @helper
     def enter(container, i, index, size):
@@ -53,6 +55,13 @@ def finder(container: ContainerType):
         while index[at] != 0:
             at = (at + 1) & (size - 1)
         index[at] = cell_of(container)[HEAD] + i + 1
+
+    return enter
+
+
+def finder(container: ContainerType):
+    """Return what gives the number of a key's item, or -1, in containers of a type."""
+    key_of, enter = _key_of(container), _enterer(container)
 
     @helper
     def make_index(container):
@@ -99,7 +108,7 @@ def finder(container: ContainerType):
 
 def noter(container: ContainerType):
     """Return what puts the last item of a container into its index, if there is one."""
-    key_of = _first_key if isinstance(container, DictType) else _whole
+    enter = _enterer(container)
 
     @helper
     def note_last(container):
@@ -110,12 +119,7 @@ def noter(container: ContainerType):
         if 2 * (cell[ENTRIES] + 1) > size:
             cell[INDEXED] = 0  # it is made anew, and larger
             return
-        index = words_at(cell[INDEX])
-        i = cell[COUNT] - 1
-        at = _slot(key_of(item_at(container, i)), size)
-        while index[at] != 0:
-            at = (at + 1) & (size - 1)
-        index[at] = cell[HEAD] + i + 1
+        enter(container, cell[COUNT] - 1, words_at(cell[INDEX]), size)
         cell[ENTRIES] += 1
 
     return note_last

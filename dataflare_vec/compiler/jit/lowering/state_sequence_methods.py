@@ -12,6 +12,7 @@ from numba.core.imputils import RefType, iternext_impl, lower_builtin
 from numba.extending import overload_attribute, overload_method
 
 from dataflare_vec.compiler.jit.lowering.state_items import (
+    adder,
     exchange_items,
     item_at,
     read_item,
@@ -25,7 +26,6 @@ from dataflare_vec.compiler.jit.lowering.state_sequences import (
     make_text_room,
     own_items,
     place_before,
-    place_behind,
     writable,
 )
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, operation
@@ -86,15 +86,13 @@ def _as_list(sequence):
 @overload_method(SequenceType, "append", jit_options=OPTIONS)
 def _append(sequence, item):
     check_item(sequence, item)
-    width, texts, maxlen = width_of(sequence), texts_of(sequence.dtype), sequence.maxlen
+    add_behind, maxlen = adder(sequence), sequence.maxlen
     if maxlen == 0:
         return lambda sequence, item: None
 
     def append(sequence, item):
+        add_behind(sequence, item)
         cell = cell_of(sequence)
-        if texts:
-            make_text_room(cell, width, texts, text_bytes(sequence, item))
-        write_item(sequence, place_behind(cell, width), item)
         if maxlen is not None and cell[COUNT] == maxlen:
             cell[HEAD] += 1
         else:

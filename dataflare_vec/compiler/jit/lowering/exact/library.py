@@ -20,7 +20,7 @@ _MOST = 2200
 
 
 @helper
-def _divisor(a, b):
+def greatest_divisor(a, b):
     """Return the greatest common divisor of unsigned integers."""
     while b != 0:
         a, b = b, a % b
@@ -29,7 +29,7 @@ def _divisor(a, b):
 
 @helper
 def _gcd(a, b):
-    found = _divisor(magnitude(np.int64(a)), magnitude(np.int64(b)))
+    found = greatest_divisor(magnitude(np.int64(a)), magnitude(np.int64(b)))
     if found > np.uint64(0x7FFFFFFFFFFFFFFF):
         raise DoesNotFit("the result does not fit a 64-bit integer")
     return np.int64(found)
@@ -37,7 +37,7 @@ def _gcd(a, b):
 
 @helper
 def _gcd_unsigned(a, b):
-    return _divisor(magnitude(a), magnitude(b))
+    return greatest_divisor(magnitude(a), magnitude(b))
 
 
 @helper
@@ -59,11 +59,12 @@ def _choose_gcd(a: Any = None, b: Any = None) -> Any:
 
 
 @helper
-def _ldexp(x, i):
+def scaled(x, i):
+    """Return ``x`` times 2 to the power of an integer of 64 bits."""
     exponent = np.int64(_MOST if i > _MOST else -_MOST if i < -_MOST else i)
     return math.ldexp(x, np.int32(exponent))
 
 
 @overlay(math.ldexp, "x", "i")
 def _choose_ldexp(x: Any, i: Any = None) -> Any:
-    return _ldexp if x in FLOATS and isinstance(i, WHOLE) else None
+    return scaled if x in FLOATS and isinstance(i, WHOLE) else None

@@ -10,12 +10,13 @@ Each is made for one dtype: its function is given NumPy's class of scalars, and 
 
 from __future__ import annotations
 
-import math
 from functools import cache
 
 import numba
 import numpy as np
 from numba.np import ufunc_db
+
+from dataflare_vec.compiler.jit.lowering.exact.library import greatest_divisor, scaled
 
 _SIGNED, _UNSIGNED, _REAL = "bhilq", "BHILQ", "fd"
 
@@ -160,17 +161,6 @@ _replace(np.fmod, _SIGNED, _whole_rest)
 
 # -- powers, multiples and shifts -------------------------------------------------------------------------
 
-#: Exponents of 2 beyond which any float has become 0 or infinite.
-_MOST = 2200
-
-
-def _scaled(kind):
-    def scaled(x, exponent):
-        power = _MOST if exponent > _MOST else -_MOST if exponent < -_MOST else exponent
-        return math.ldexp(x, np.int32(power))
-
-    return scaled
-
 
 def _power(kind):
     one, zero = kind(1), kind(0)
@@ -195,10 +185,7 @@ def _multiple(kind):
         x, y = word(abs(a)), word(abs(b))
         if x == 0 or y == 0:
             return zero
-        divisor, rest = x, y
-        while rest != 0:
-            divisor, rest = rest, word(divisor % rest)
-        return kind(word(x // divisor) * y)
+        return kind(word(x // greatest_divisor(x, y)) * y)
 
     return multiple
 
@@ -223,4 +210,4 @@ _replace(np.lcm, _SIGNED + _UNSIGNED, _multiple)
 _replace(np.left_shift, _SIGNED + _UNSIGNED, _left_shift)
 _replace(np.right_shift, _SIGNED + _UNSIGNED, _right_shift)
 for _code in "lq":
-    _replace(np.ldexp, _REAL, _scaled, after=_code)
+    _replace(np.ldexp, _REAL, lambda kind: scaled, after=_code)

@@ -10,6 +10,7 @@ from numba.core import types
 from numba.extending import overload_method
 
 from dataflare_vec import bits
+from dataflare_vec.compiler.jit.lowering.exact.library import greatest_divisor
 from dataflare_vec.compiler.jit.lowering.exact.whole import WHOLE
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, operation
 from dataflare_vec.compiler.jit.lowering.strings.numbers.write import magnitude
@@ -38,13 +39,6 @@ def _times(a, b):
 
 
 @helper
-def _divisor(a, b):
-    while b != 0:
-        a, b = b, a % b
-    return a
-
-
-@helper
 def _signed(found):
     if found > _MOST:
         raise DoesNotFit(TOO_LARGE)
@@ -54,7 +48,7 @@ def _signed(found):
 @helper
 def _multiple(a, b):
     """Return the least common multiple of unsigned integers that aren't 0."""
-    return _times(a // _divisor(a, b), b)
+    return _times(a // greatest_divisor(a, b), b)
 
 
 def _folding(function, step, start, ends_with_zero):
@@ -80,7 +74,7 @@ def _folding(function, step, start, ends_with_zero):
         return eval(f"lambda *numbers: signed({text})", scope)
 
 
-_folding(math.gcd, _divisor, 0, ends_with_zero=False)
+_folding(math.gcd, greatest_divisor, 0, ends_with_zero=False)
 _folding(math.lcm, _multiple, 1, ends_with_zero=True)
 
 
@@ -136,7 +130,7 @@ def _comb(n, k):
             chosen = total - chosen
         found, i = np.uint64(1), np.uint64(1)
         while i <= chosen:
-            shared = _divisor(found, i)
+            shared = greatest_divisor(found, i)
             found = _times(found // shared, (total - chosen + i) // (i // shared))
             i += np.uint64(1)
         return np.int64(found)
