@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, overload
 import polars as pl
 
 from dataflare_vec._util.names import named
+from dataflare_vec._util.suggestions import Argument, Phrase
 from dataflare_vec.api.natively import check_data, is_native, natively
 from dataflare_vec.definition.binding import series_bindings
+from dataflare_vec.distributed.engines import engine_of
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.planning.steps import Step
 from dataflare_vec.exceptions import BindingError
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.definition.registry import Registry
     from dataflare_vec.definition.signatures import Frame, Table
+    from dataflare_vec.distributed.calls import Over
+    from dataflare_vec.distributed.engines import Engine
     from dataflare_vec.engine.context.errorlog import ErrorLog
     from dataflare_vec.engine.execution.result import BatchResult
     from dataflare_vec.engine.planning.request import Request
@@ -89,6 +93,7 @@ def apply(
     config: BatchConfig | None = None,
     errors: ErrorLog | None = None,
     by: By = None,
+    order_by: str | Sequence[str] | None = None,
     state: Any = None,
     replace: bool = False,
     native: bool | None = None,
@@ -177,6 +182,18 @@ def apply(
     0
     """
     manager = managed(manager)
+    if not isinstance(data, pl.DataFrame):
+        engine = engine_of(data)
+        if engine is not None:
+            options = {"output": output, "keep": keep, "on_error": on_error, "config": config, "by": by}
+            options |= {"state": state, "replace": replace, "bindings": bindings}
+            return _over(engine, data, manager, plugin, options, order_by).apply()
+    if order_by is not None:
+        raise BindingError(
+            Phrase("only frames of engines for many machines take ", Argument("order_by")),
+            argument="order_by",
+            hint="sort the frame first",
+        )
     runtime = manager.runtime.logging_to(errors)
     if native is not None:
         check_data(native, data)
@@ -312,6 +329,12 @@ def step(
     [(4.0, 1.0)]
     """
     return Step(plugin, output, keep, bindings, by, replace)
+
+
+def _over(engine: Engine, *arguments: Any) -> Over:
+    from dataflare_vec.distributed.calls import over
+
+    return over(engine, *arguments)
 
 
 # -- other kinds ------------------------------------------------------------------------------------------

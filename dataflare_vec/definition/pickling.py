@@ -42,7 +42,7 @@ def _reduce(plugin: Plugin) -> tuple[Any, ...]:
         return _empty, (), _definition(plugin), None, None, _fill
     _within.is_by_value = True
     try:
-        return _by_value, (_cloudpickle().dumps(plugin),)
+        return _by_value, (cloudpickle().dumps(plugin),)
     except Exception as error:
         from pickle import PicklingError
 
@@ -59,7 +59,7 @@ def _reduce(plugin: Plugin) -> tuple[Any, ...]:
 copyreg.pickle(Plugin, _reduce)
 
 
-def _cloudpickle() -> Any:
+def cloudpickle() -> Any:
     """Return cloudpickle, with what the user has told it; else the copy that Numba brings."""
     try:
         import cloudpickle

@@ -1,0 +1,77 @@
+"""Batches of either kind, tables of PyArrow and frames of pandas: the same few things to do with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.engine.execution.outcome import Outcome
+from dataflare_vec.interop import assemble, column_names, is_pandas, to_polars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def columns_of(batch: Any, names: Iterable[str]) -> pl.DataFrame:
+    """Return some columns of a batch."""
+    return to_polars(batch, dict.fromkeys(names, ""))
+
+
+def of_columns(like: Any, columns: Sequence[pl.Series]) -> Any:
+    """Return columns as a batch of the kind of another."""
+    return assemble(like, Outcome(list(columns), None, [], 0, 0, reduced=True), keep=False)
+
+
+def taken(batch: Any, rows: pl.Series, columns: Sequence[pl.Series] = ()) -> Any:
+    """Return rows of a batch by their numbers, with more columns."""
+    return assemble(batch, Outcome(list(columns), None, [], 0, 0, source=rows), keep=True)
+
+
+def in_order(batch: Any, order_by: Sequence[str]) -> Any:
+    """Return the rows of a batch in the order of some columns: nulls first, equal ones as they are."""
+    if not len(batch):
+        return batch
+    keys = columns_of(batch, order_by)
+    return taken(batch, keys.select(pl.arg_sort_by(*order_by, maintain_order=True)).to_series())
+
+
+def conformed(batch: Any, like: Any) -> Any:
+    """Return a batch with the types of another, where it hasn't got them.
+
+    Parts of one frame may differ: a column that is null everywhere in one of them, integers that are floats
+    where one is missing.
+
+    Raises
+    ------
+    TypeError
+        If the columns aren't the same, or a value can't be of that type.
+    """
+    found, wanted = column_names(batch), column_names(like)
+    if found != wanted:
+        if sorted(found) != sorted(wanted):
+            missing = [name for name in wanted if name not in found]
+            more = [name for name in found if name not in wanted]
+            msg = f"a part of the data has other columns than its schema says: without {missing}, with {more}"
+            raise TypeError(msg)
+        batch = batch[wanted] if is_pandas(batch) else batch.select(wanted)
+    if is_pandas(batch):
+        differing = {n: t for n, t in like.dtypes.items() if batch.dtypes[n] != t}
+        return batch.astype(differing) if differing else batch
+    if batch.schema.types == like.schema.types:
+        return batch
+    arrays = [
+        array if array.type == field.type else array.cast(field.type)
+        for array, field in zip(batch.columns, like.schema, strict=True)
+    ]
+    return type(batch).from_arrays(arrays, schema=like.schema)
+
+
+def added(batch: Any, column: pl.Series) -> Any:
+    """Return a batch with one more column."""
+    return assemble(batch, Outcome([column], None, [], len(batch), 0), keep=True)
+
+
+def dropped(batch: Any, name: str) -> Any:
+    """Return a batch without a column."""
+    return batch.drop(columns=[name]) if is_pandas(batch) else batch.drop_columns([name])

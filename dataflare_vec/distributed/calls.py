@@ -1,0 +1,222 @@
+"""From a call over an engine's frame to what its workers do; what can be refused is refused here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
+from dataflare_vec.definition.plugin import Form
+from dataflare_vec.distributed.states import Merged, States
+from dataflare_vec.distributed.work import Call, InOrder, Rows, Work
+from dataflare_vec.engine.planning.plan import Plan
+from dataflare_vec.engine.planning.request import ask
+from dataflare_vec.engine.planning.steps import Step
+from dataflare_vec.exceptions import BindingError, ColumnNotFoundError
+from dataflare_vec.interop import column_names
+from dataflare_vec.interop.runner import scope_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.definition.registry import Registry
+    from dataflare_vec.distributed.engines import Engine
+    from dataflare_vec.engine.planning.request import Request
+    from dataflare_vec.service.manager import PluginManager
+
+
+class Over(NamedTuple):
+    """A call over a frame of an engine.
+
+    Attributes
+    ----------
+    engine : Engine
+        Whose it is.
+    data
+        The frame.
+    empty
+        A batch without rows.
+    request : Request
+        What is asked for.
+    call : Call
+        The same, to be sent to workers.
+    order_by : tuple of str
+        Columns by whose order rows come to states.
+    keys : tuple of str
+        Columns by whose values states are told apart.
+    """
+
+    engine: Engine
+    data: Any
+    empty: Any
+    request: Request
+    call: Call
+    order_by: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    @property
+    def stateful(self) -> list[int]:
+        """The steps that carry a state."""
+        return [i for i, step in enumerate(self.request.steps) if step.plugin.stateful is not None]
+
+    def apply(self) -> Any:
+        """Return the frame that comes of it, which is as lazy as the engine's are."""
+        if not self.stateful:
+            return self.engine.map(self.data, Rows(self.call, self.empty))
+        if self.is_merged:
+            return self._merged(finishes=True)
+        return self.in_order(Rows(self.call, self.empty))
+
+    def states(self) -> Any:
+        """Return a frame of the states after all rows: keys, state, and which plugin's it is."""
+        if self.is_merged:
+            return self._merged(finishes=False)
+        return self.in_order(States(self.call, self.empty, len(self.stateful) - 1))
+
+    def per_batch(self, kind: type[Work]) -> Any:
+        """Return what work makes of the batches that the steps are given."""
+        work = kind(self.call, self.empty)
+        return self.in_order(work) if self.has_order else self.engine.map(self.data, work)
+
+    @property
+    def has_order(self) -> bool:
+        """Whether a step sees rows in an order."""
+        return any(not _may_merge(self.request.steps[i].plugin) for i in self.stateful)
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether a reduce's states come from several parts."""
+        last = self.request.steps[-1]
+        return _may_merge(last.plugin) and (not self.has_order or not last.by)
+
+    def in_order(self, work: Work) -> Any:
+        """Return what work makes of all rows of each key, in order."""
+        return self.engine.group(self.data, self.keys, InOrder(self.order_by, work))
+
+    def _merged(self, *, finishes: bool) -> Any:
+        last = len(self.stateful) - 1
+        states = States(self.call, self.empty, last)
+        partial = self.in_order(states) if self.has_order else self.engine.map(self.data, states)
+        keys = self.keys if self.request.steps[-1].by else ()
+        merged = Merged(self.call, self.empty, states.output, last, keys, finishes=finishes)
+        return self.engine.group(partial, keys, merged) if keys else self.engine.together(partial, merged)
+
+
+def over(
+    engine: Engine,
+    data: Any,
+    manager: PluginManager,
+    plugin: Any,
+    options: Mapping[str, Any],
+    order_by: str | Sequence[str] | None,
+) -> Over:
+    """Return a call over a frame of an engine, once it is known that it can be done.
+
+    Raises
+    ------
+    PluginError
+        If plugins, columns, types or the order don't fit.
+    """
+    empty = engine.empty(data)
+    request = ask(manager.registry, manager.runtime, plugin, **options)
+    by = _checked_order(request, order_by, column_names(empty), engine)
+    keys = _keys(request, column_names(empty), engine)
+    call = Call(_found(manager.registry, plugin), options)
+    made = Over(engine, data, empty, request, call, by, keys)
+    _check_order(made)
+    scope, _, _ = scope_of(empty, request.steps)
+    plan = Plan(request.steps, scope, keep_data=request.keep)
+    for stage in plan.stages:
+        if stage.needs_all_rows:
+            name = request.names[0] if stage.plugin is None else stage.plugin.name
+            raise BindingError(
+                problem=f"it needs all rows at once, which {engine.name} has in parts",
+                plugin=name,
+                hint="use `dfv.scan` with `by=` and `order_by=` for what looks at neighbouring rows",
+            )
+    return made
+
+
+def _found(registry: Registry, plugin: Any) -> Any:
+    """Return the plugins that are named: workers needn't have the same names."""
+    if isinstance(plugin, (list, tuple)):
+        return [_found(registry, one) for one in plugin]
+    if isinstance(plugin, Step):
+        return replace(plugin, plugin=registry.resolve(plugin.plugin))
+    return registry.resolve(plugin)
+
+
+def _checked_order(
+    request: Request, order_by: str | Sequence[str] | None, names: Sequence[str], engine: Engine
+) -> tuple[str, ...]:
+    if order_by is None:
+        return ()
+    columns = (order_by,) if isinstance(order_by, str) else tuple(order_by)
+    for name in columns:
+        if name not in names:
+            msg = f"`order_by` names a column `{name}`, which isn't in the data"
+            raise ColumnNotFoundError(
+                msg, plugin=request.names[0], column=name, hint=near_matches(name, names)
+            )
+    return columns
+
+
+def _may_merge(plugin: Plugin) -> bool:
+    """Whether a plugin is a reduce whose states of parts can be merged."""
+    return plugin.form is Form.REDUCE and plugin.stateful is not None and plugin.stateful.merge is not None
+
+
+def _keys(request: Request, names: Sequence[str], engine: Engine) -> tuple[str, ...]:
+    """Return the keys by which rows go to workers."""
+    found: dict[tuple[str, ...], str] = {}
+    for step in request.steps:
+        if step.plugin.stateful is None or (step.plugin.form is Form.REDUCE and not step.by):
+            continue
+        for key in step.by:
+            if not isinstance(key, str) or key not in names:
+                raise BindingError(
+                    problem=f"over a frame of {engine.name} keys are columns of the data, got {key}",
+                    plugin=step.plugin.name,
+                    argument="by",
+                    hint="make the column first",
+                )
+        found[tuple(map(str, step.by))] = step.plugin.name
+    if len(found) > 1:
+        (first, one), (second, other) = list(found.items())[:2]
+        ways = f"`{one}` is by {', '.join(first)}, `{other}` by {', '.join(second)}"
+        raise BindingError(
+            problem=f"{ways}: rows can't go both ways",
+            plugin=other,
+            argument="by",
+            hint="apply them one after the other",
+        )
+    return next(iter(found), ())
+
+
+def _check_order(made: Over) -> None:
+    """Raise if a step needs an order of rows, or one place for all, that an engine hasn't."""
+    for i in made.stateful if made.has_order else ():
+        step = made.request.steps[i]
+        plugin, engine = step.plugin, made.engine.name
+        if _may_merge(plugin):
+            continue
+        is_reduce = plugin.form is Form.REDUCE
+        what = "a reduce without `merge`" if is_reduce else "a scan"
+        if not step.by:
+            other = "write `merge`" if is_reduce else "write a reduce with `merge`"
+            msg = f"{what} over all rows needs them on one machine, in an order that {engine} hasn't"
+            raise BindingError(
+                msg,
+                plugin=plugin.name,
+                argument="by",
+                hint=Phrase("give keys with ", Argument("by"), f", for a state each, or {other}"),
+            )
+        if not made.order_by:
+            msg = f"{what} sees rows in an order, and frames of {engine} have none"
+            raise BindingError(
+                msg,
+                plugin=plugin.name,
+                argument="order_by",
+                hint=Phrase("name the columns that say it with ", Argument("order_by")),
+            )

@@ -1,0 +1,179 @@
+"""States of scans and reduces as rows: a key, and the state as bytes, which other workers go on with."""
+
+from __future__ import annotations
+
+import pickle
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from dataflare_vec.definition.pickling import cloudpickle
+from dataflare_vec.definition.plugin import plain
+from dataflare_vec.distributed.batches import columns_of, of_columns
+from dataflare_vec.distributed.work import Call, Steps
+from dataflare_vec.engine.state.store import KeyedState
+from dataflare_vec.exceptions import RowError, StateError
+from dataflare_vec.interop import assemble
+from dataflare_vec.interop.batch_runner import BatchRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataflare_vec.definition.plugin import Plugin
+    from dataflare_vec.definition.state_layout import StateLayout
+    from dataflare_vec.engine.planning.plan import Plan
+
+#: The columns of a frame of states that aren't keys: the state, and which version of which plugin it is of.
+STATE, OWNER = "state", "plugin"
+
+
+def owner_of(plugin: Plugin) -> str:
+    """Return the name that states bear: another version of a plugin doesn't go on with them."""
+    return f"{plugin.info.name} {plugin.info.version}"
+
+
+class States(Steps):
+    """The states after all rows of a batch, a row for each: its key if there are keys, and the state.
+
+    Parameters
+    ----------
+    which
+        Which of the steps with states it is.
+    """
+
+    def __init__(self, call: Call, empty: Any, which: int) -> None:
+        self.which = which
+        super().__init__(call, empty)
+
+    def compute(self, batch: Any) -> Any:
+        """Return the states; no rows have none."""
+        runner = BatchRunner(self.request, batch[:0] if len(batch) else batch)
+        rows = len(batch)
+        if rows:
+            runner.run(batch)
+        value, name = runner.state, _name_of(runner.plan, self.which)
+        if runner.plan.is_pipeline:
+            value = value[name]
+        plugin = runner.plan.stateful[name].binding.plugin
+        return of_columns(batch, rows_of(plugin, value, is_there=bool(rows)))
+
+
+class Merged(Steps):
+    """What comes of states of parts: those of one key are merged, in an order that isn't left to chance.
+
+    Parameters
+    ----------
+    call, data
+        The reduce, and a batch without rows of the data that it is over.
+    empty
+        A batch without rows of states.
+    which
+        Which of the steps with states it is.
+    keys
+        Names of the columns of states that are keys.
+    finishes
+        Whether what comes out is what the reduce makes of the states, and not the states.
+
+    Attributes
+    ----------
+    nothing
+        A batch of one row that is no state.
+    """
+
+    def __init__(
+        self, call: Call, data: Any, empty: Any, which: int, keys: Sequence[str], *, finishes: bool = True
+    ) -> None:
+        self.data = data
+        self.which = which
+        self.keys = tuple(keys)
+        self.finishes = finishes
+        self.nothing = of_columns(
+            empty, [pl.Series(STATE, [None], pl.Binary), pl.Series(OWNER, [None], pl.String)]
+        )
+        super().__init__(call, empty)
+
+    def compute(self, batch: Any) -> Any:
+        """Return the rows that the reduce gives."""
+        plan = BatchRunner(self.request, self.data).plan
+        name = _name_of(plan, self.which)
+        plugin, layout = plan.stateful[name].binding.plugin, plan.stateful[name].state_layout
+        frame = columns_of(batch, (*self.keys, STATE, OWNER)).filter(pl.col(STATE).is_not_null())
+        check_owner(plugin, frame[OWNER])
+        value = self._keyed(plugin, frame, layout) if self.keys else self._one(plugin, frame)
+        if not self.finishes:
+            return of_columns(self.data, rows_of(plugin, value, is_there=value is not None))
+        state = {name: value} if plan.is_pipeline and value is not None else value
+        return assemble(self.data, self.run(self.data, state=state), keep=self.request.keep)
+
+    def _one(self, plugin: Plugin, frame: pl.DataFrame) -> Any:
+        states = [pickle.loads(one) for one in sorted(frame[STATE])]
+        return _merged(plugin, states) if states else None
+
+    def _keyed(self, plugin: Plugin, frame: pl.DataFrame, layout: StateLayout) -> KeyedState:
+        by_key = frame.group_by(self.keys, maintain_order=True).agg(pl.col(STATE).sort())
+        several = by_key[STATE].list.len() > 1
+        firsts = unpacked(by_key[STATE].list.first().to_list(), layout)
+        for row in several.arg_true().to_list():
+            states = [layout.unpack(one) for one in unpacked(by_key[STATE][row].to_list(), layout)]
+            firsts[row] = layout.portable(layout.pack(_merged(plugin, states)))[0]
+        return KeyedState(plugin.name, by_key.select(self.keys), firsts, layout)
+
+
+def rows_of(plugin: Plugin, value: Any, *, is_there: bool) -> list[pl.Series]:
+    """Return states as columns: the keys, the states as bytes, and whose they are."""
+    if isinstance(value, KeyedState):
+        keys, states = value.keys_frame.get_columns(), packed(value.records)
+    else:
+        keys, states = [], [cloudpickle().dumps(value)] if is_there else []
+    owner = pl.Series(OWNER, [owner_of(plugin)], pl.String).new_from_index(0, len(states))
+    return [*keys, pl.Series(STATE, states, pl.Binary), owner]
+
+
+def packed(records: np.ndarray[Any, Any]) -> list[bytes]:
+    """Return each record as bytes."""
+    if not records.dtype.hasobject:
+        return [one.tobytes() for one in records]
+    dumps = cloudpickle().dumps
+    return [dumps(one.item()) for one in records]
+
+
+def unpacked(states: Sequence[bytes], layout: StateLayout) -> np.ndarray[Any, Any]:
+    """Return records of what `packed` has made of them."""
+    dtype = layout.portable_dtype
+    if not dtype.hasobject:
+        return np.frombuffer(b"".join(states), dtype).copy()
+    records = np.empty(len(states), dtype)
+    for row, one in enumerate(states):
+        records[row] = pickle.loads(one)
+    return records
+
+
+def check_owner(plugin: Plugin, owners: pl.Series) -> None:
+    """Raise if states are of another plugin, or of another version of it.
+
+    Raises
+    ------
+    StateError
+        Saying of which.
+    """
+    others = owners.filter(owners != owner_of(plugin)).unique(maintain_order=True).to_list()
+    if others:
+        problem = f"the states are of `{others[0]}`, the plugin is `{owner_of(plugin)}`"
+        raise StateError(problem, plugin=plugin.name, argument="state", hint="begin anew, or convert them")
+
+
+def _merged(plugin: Plugin, states: Sequence[Any]) -> Any:
+    assert plugin.stateful is not None
+    merge = plain(plugin.stateful.merge)
+    try:
+        return reduce(merge, states)
+    except Exception as error:
+        problem = f"`merge` failed on {len(states)} states"
+        raise RowError(problem=problem, plugin=plugin.name, count=len(states), cause=error) from error
+
+
+def _name_of(plan: Plan, which: int) -> str:
+    """Return the name that a plan has for what one of its steps carries."""
+    return list(plan.stateful)[which]

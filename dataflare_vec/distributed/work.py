@@ -1,0 +1,174 @@
+"""What the workers of an engine run: a batch in, a batch out, each as if it were the only one."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from dataflare_vec.distributed.batches import conformed, in_order, of_columns, taken
+from dataflare_vec.engine.planning.kept import RepeatedPlan
+from dataflare_vec.engine.planning.request import ask
+from dataflare_vec.engine.stages.failures import all_details
+from dataflare_vec.interop import assemble
+from dataflare_vec.interop.runner import run_data
+from dataflare_vec.service.manager import default_manager
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dataflare_vec.engine.execution.outcome import Outcome
+    from dataflare_vec.engine.planning.request import Request
+
+#: What a failed row has beside its own columns, in the frame of failed rows.
+FAILURE_COLUMNS = {"error_plugin": pl.String, "error_type": pl.String, "error_message": pl.String}
+#: What became of rows, in the frame of a `Count`.
+COUNTS = ("processed", "success", "error", "filtered", "added")
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """What a user asked for, to be asked again by a worker.
+
+    Attributes
+    ----------
+    plugin
+        A plugin, or a list of plugins and steps; found already.
+    options : dict
+        The keywords of `ask`.
+    """
+
+    plugin: Any
+    options: Mapping[str, Any]
+
+    def request(self) -> Request:
+        """Return the request, in this process."""
+        manager = default_manager()
+        return ask(manager.registry, manager.runtime, self.plugin, **self.options)
+
+
+class Work(ABC):
+    """What workers do with batches, each for itself. It is pickled, and begins anew on each worker.
+
+    Parameters
+    ----------
+    empty
+        A batch without rows: the columns of those to come.
+    name
+        What people see of it, as in an engine's dashboard.
+
+    Attributes
+    ----------
+    output
+        What comes of no rows: the columns of what comes out.
+    reads : sequence of str or None
+        If what comes out are the same rows in the same places with columns of `adds` added: what it reads.
+    adds : sequence of str
+        The columns that it adds then.
+    """
+
+    reads: Sequence[str] | None = None
+    adds: Sequence[str] = ()
+
+    def __init__(self, empty: Any, name: str) -> None:
+        self.__name__ = name
+        self.empty = empty
+        self.output = self.compute(empty)
+
+    def __call__(self, batch: Any) -> Any:
+        """Return what comes of a batch."""
+        return conformed(self.compute(conformed(batch, self.empty)), self.output)
+
+    @abstractmethod
+    def compute(self, batch: Any) -> Any:
+        """Return what comes of a batch that has the columns of `empty`."""
+
+
+class Steps(Work):
+    """Work that runs the steps of a call.
+
+    Raises
+    ------
+    PluginError
+        If plugins, columns or types don't fit.
+    """
+
+    def __init__(self, call: Call, empty: Any) -> None:
+        self.call = call
+        super().__init__(empty, ", ".join(self.request.names))
+
+    @cached_property
+    def request(self) -> Request:
+        """The call, in this process."""
+        return self.call.request()
+
+    @cached_property
+    def _planner(self) -> RepeatedPlan:
+        return RepeatedPlan()
+
+    def run(self, batch: Any, **changes: Any) -> Outcome:
+        """Return what becomes of a batch."""
+        return run_data(batch, self.request._replace(**changes), self._planner)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("request", "_planner")}
+
+
+class Rows(Steps):
+    """Steps that look at each row for itself."""
+
+    def compute(self, batch: Any) -> Any:
+        """Return the rows with what they come to."""
+        return assemble(batch, self.run(batch), keep=self.request.keep)
+
+
+class Failed(Steps):
+    """The rows on which steps fail, with why."""
+
+    def compute(self, batch: Any) -> Any:
+        """Return the rows that fail, as they came in."""
+        config = dataclasses.replace(self.request.settings, max_error_details=sys.maxsize)
+        outcome = self.run(batch, on_error="null", config=config)
+        details = all_details(outcome.failures, sys.maxsize)
+        names = ("plugin", "error", "message")
+        columns = [details[name].alias(new) for name, new in zip(names, FAILURE_COLUMNS, strict=True)]
+        return taken(batch, details["row"], columns)
+
+
+class Count(Steps):
+    """How many rows there were, and what became of them."""
+
+    def compute(self, batch: Any) -> Any:
+        """Return one row of counts."""
+        outcome = self.run(
+            batch, on_error="null" if self.request.on_error == "raise" else self.request.on_error
+        )
+        success = outcome.rows + outcome.added - outcome.failed
+        counts = (outcome.rows, success, outcome.failed, outcome.filtered, outcome.added)
+        return of_columns(batch, [pl.Series(n, [c], pl.Int64) for n, c in zip(COUNTS, counts, strict=True)])
+
+
+class InOrder(Work):
+    """Steps that carry a state for each key, over all rows of some keys.
+
+    Parameters
+    ----------
+    order_by
+        The columns by whose order rows come one after the other.
+    work
+        What is done with the rows then.
+    """
+
+    def __init__(self, order_by: Sequence[str], work: Work) -> None:
+        self.order_by = order_by
+        self.work = work
+        super().__init__(work.empty, work.__name__)
+
+    def compute(self, batch: Any) -> Any:
+        """Return what comes of the rows in order."""
+        return self.work.compute(in_order(batch, self.order_by))
