@@ -36,15 +36,25 @@ class Bucketed(Work):
 
     def compute(self, batch: Any) -> Any:
         """Return the rows with one more column."""
-        return added(batch, bucket_of(columns_of(batch, self.keys), len(batch), self.count))
+        return added(batch, self.numbers(batch))
+
+    def numbers(self, batch: Any) -> pl.Series:
+        """Return the number of each row's bucket."""
+        return bucket_of(columns_of(batch, self.keys), len(batch), self.count)
 
 
 class InBuckets(Work):
-    """Work over the rows of buckets, without their numbers."""
+    """Work over the rows of buckets, without their numbers.
 
-    def __init__(self, empty: Any, work: Work) -> None:
+    Parameters
+    ----------
+    bucketed
+        What gave them their numbers.
+    """
+
+    def __init__(self, bucketed: Bucketed, work: Work) -> None:
         self.work = work
-        super().__init__(empty, work.__name__)
+        super().__init__(bucketed.output, work.__name__)
 
     def compute(self, batch: Any) -> Any:
         """Return what comes of the rows."""

@@ -41,11 +41,19 @@ class _Ray:
         return data.map_batches(work, **_WHOLE)
 
     def group(self, data: Any, keys: Sequence[str], work: Work) -> Any:
-        """Return what work makes of buckets of keys, which hash to the same number."""
-        count = _buckets(data)
-        bucketing = Bucketed(work.empty, keys, count)
-        groups = self.map(data, bucketing).groupby(BUCKET, num_partitions=count)
-        return groups.map_groups(InBuckets(bucketing.output, work), batch_format="pyarrow")
+        """Return what work makes of buckets of keys.
+
+        Their numbers are an expression of Ray's, and its earlier shuffle sends the rows: blocks without rows
+        come out of `map_batches` without columns, on which the newer shuffle fails (2.60).
+        """
+        from ray.data.context import ShuffleStrategy
+
+        bucketed = Bucketed(work.empty, keys, _buckets(data))
+        numbered = data.with_column(BUCKET, _numbers(bucketed, keys))
+        if getattr(ShuffleStrategy, "SHUFFLE_V2", None) is numbered.context.shuffle_strategy:
+            numbered.context.shuffle_strategy = ShuffleStrategy.HASH_SHUFFLE
+        groups = numbered.groupby(BUCKET, num_partitions=bucketed.count)
+        return groups.map_groups(InBuckets(bucketed, work), batch_format="pyarrow")
 
     def together(self, data: Any, work: Merged) -> Any:
         """Return what work makes of all rows, one of which says nothing: without rows Ray asks nobody."""
@@ -61,6 +69,20 @@ class _Ray:
 
         tables = ray.get(data.to_arrow_refs())
         return pa.concat_tables(tables) if tables else self.empty(data)
+
+
+def _numbers(bucketed: Bucketed, keys: Sequence[str]) -> Any:
+    """Return the buckets of rows as an expression of Ray's."""
+    import pyarrow as pa
+    from ray.data.datatype import DataType
+    from ray.data.expressions import col, udf
+
+    names = list(keys)
+
+    def bucket(*columns: Any) -> Any:
+        return bucketed.numbers(pa.table(list(columns), names=names)).to_arrow()
+
+    return udf(return_dtype=DataType.int64())(bucket)(*map(col, names))
 
 
 def _buckets(data: Any) -> int:

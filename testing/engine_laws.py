@@ -1,0 +1,213 @@
+"""What holds on each engine: the results are those of one machine, rows in any order."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import cloudpickle
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+import dataflare_vec as dfv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Workers have no such module.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+class Sums(NamedTuple):
+    count: int
+    total: int
+
+
+class Cluster:
+    """An engine under test.
+
+    Attributes
+    ----------
+    keeps_order : bool
+        Whether rows come back in the order in which they went in.
+    """
+
+    def frame(self, data: pl.DataFrame, parts: int) -> Any:
+        """Return rows as a frame of the engine, in so many parts; some may be empty."""
+        raise NotImplementedError
+
+    def rows(self, frame: Any) -> pl.DataFrame:
+        """Return all rows of a frame of the engine."""
+        raise NotImplementedError
+
+
+@dfv.plugin
+def share_of(part: int, whole: int) -> int:
+    return part // whole
+
+
+class Looked(NamedTuple):
+    first: str
+    length: int
+
+
+@dfv.plugin
+def looked_at(word: str) -> Looked:
+    return Looked(word[:1].upper(), len(word))
+
+
+@dfv.filter
+def even(part: int) -> bool:
+    return part % 2 == 0
+
+
+@dfv.explode
+def letters(word: str) -> Iterator[str]:
+    for letter in word:
+        yield letter
+
+
+@dfv.scan(init=0)
+def running(total: int, part: int) -> tuple[int, int]:
+    return total + part, total + part
+
+
+@dfv.reduce(
+    init=Sums(0, 0),
+    merge=lambda a, b: Sums(a.count + b.count, a.total + b.total),
+    finish=lambda s: s.total / s.count if s.count else None,
+)
+def average(sums: Sums, part: int) -> Sums:
+    return Sums(sums.count + 1, sums.total + part)
+
+
+@dfv.reduce(init=0)
+def last_digit_sums(digits: int, part: int) -> int:
+    return (digits * 10 + part % 10) % 1_000_003
+
+
+def some(rows: int = 100) -> pl.DataFrame:
+    """Return rows of several dtypes, with nulls."""
+    number = pl.int_range(rows, eager=True)
+    return pl.DataFrame(
+        {
+            "number": number,
+            "part": number.set(number % 7 == 3, None),
+            "whole": number % 5 + 1,
+            "key": (number * 7 % 4).replace_strict({0: "a", 1: "b", 2: "é", 3: None}, return_dtype=pl.String),
+            "word": number.cast(pl.String).str.replace("7", "sieben").set(number % 11 == 5, None),
+        }
+    )
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> pl.DataFrame:
+    """Return rows that may be few, or none, with keys that are floats, too."""
+    rows = draw(st.integers(0, 12))
+    some_float = st.sampled_from([0.0, -0.0, float("nan"), 1.5, None])
+    part = draw(st.lists(st.none() | st.integers(-9, 9), min_size=rows, max_size=rows))
+    whole = draw(st.lists(st.none() | st.integers(-2, 2), min_size=rows, max_size=rows))
+    key = draw(st.lists(some_float, min_size=rows, max_size=rows))
+    word = draw(st.lists(st.none() | st.text("aé\0 ", max_size=4), min_size=rows, max_size=rows))
+    return pl.DataFrame(
+        {"number": range(rows), "part": part, "whole": whole, "key": key, "word": word},
+        schema={
+            "number": pl.Int64,
+            "part": pl.Int64,
+            "whole": pl.Int64,
+            "key": pl.Float64,
+            "word": pl.String,
+        },
+    )
+
+
+#: Calls over rows, each with what it says beside the plugins.
+CALLS: list[tuple[Any, dict[str, Any]]] = [
+    (share_of, {"on_error": "null"}),
+    (share_of, {"on_error": "drop", "output": "share"}),
+    (looked_at, {"keep": False}),
+    ([even, share_of, looked_at], {"on_error": "null"}),
+    (letters, {}),
+    ([even, dfv.step(running, by="key")], {"order_by": "number"}),
+    ([dfv.step(running, by="key"), even], {"order_by": ["number"]}),
+    (average, {}),
+    (average, {"by": "key"}),
+    (last_digit_sums, {"by": "key", "order_by": "number"}),
+    ([even, dfv.step(average, by="key")], {}),
+    ([dfv.step(running, by="key"), dfv.step(average, part="running")], {"order_by": "number"}),
+]
+
+
+def on_one_machine(data: pl.DataFrame, plugin: Any, options: dict[str, Any]) -> pl.DataFrame:
+    """Return what a call gives without an engine."""
+    plain = {name: value for name, value in options.items() if name != "order_by"}
+    return dfv.apply(data.sort("number"), plugin, **plain)
+
+
+def assert_same_rows(got: pl.DataFrame, expected: pl.DataFrame) -> None:
+    """Raise if rows are lost, doubled or others; their order doesn't matter, nor how a type is spelt."""
+    if not expected.height and not got.width:
+        return  # an engine may forget the columns of no rows
+    assert got.columns == expected.columns
+    got = got.cast(expected.schema)
+    if expected.height:
+        columns = expected.columns
+        got, expected = got.sort(columns, nulls_last=True), expected.sort(columns, nulls_last=True)
+    assert_frame_equal(got, expected, check_exact=True)
+
+
+@pytest.mark.filterwarnings("ignore")
+class Laws:
+    """Tests of an engine; a subclass has a fixture `cluster`."""
+
+    @pytest.mark.parametrize("parts", [1, 3])
+    @pytest.mark.parametrize("at", range(len(CALLS)))
+    def test_the_rows_are_those_of_one_machine(self, cluster: Cluster, at: int, parts: int) -> None:
+        plugin, options = CALLS[at]
+        data = some()
+        got = cluster.rows(dfv.apply(cluster.frame(data, parts), plugin, **options))
+        assert_same_rows(got, on_one_machine(data, plugin, options))
+
+    @pytest.mark.parametrize("at", [0, 3, 6, 7, 8])
+    def test_without_rows(self, cluster: Cluster, at: int) -> None:
+        plugin, options = CALLS[at]
+        data = some(0)
+        got = cluster.rows(dfv.apply(cluster.frame(data, 2), plugin, **options))
+        assert_same_rows(got, on_one_machine(data, plugin, options))
+
+    @given(data=frames(), at=st.integers(0, len(CALLS) - 1), parts=st.integers(1, 4))
+    @settings(
+        max_examples=12,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    def test_any_rows_are_those_of_one_machine(
+        self, cluster: Cluster, data: pl.DataFrame, at: int, parts: int
+    ) -> None:
+        plugin, options = CALLS[at]
+        options = {"on_error": "null", **options}
+        got = cluster.rows(dfv.apply(cluster.frame(data, parts), plugin, **options))
+        assert_same_rows(got, on_one_machine(data, plugin, options))
+
+    def test_a_row_that_fails_is_told_in_our_words(self, cluster: Cluster) -> None:
+        data = some(20).with_columns(whole=pl.lit(0))
+        with pytest.raises(Exception, match="ZeroDivisionError") as told:
+            cluster.rows(dfv.apply(cluster.frame(data, 2), share_of))
+        assert "share_of" in str(told.value)
+
+    def test_what_cannot_be_done_is_refused_before_any_work(self, cluster: Cluster) -> None:
+        frame = cluster.frame(some(), 2)
+        with pytest.raises(dfv.BindingError, match="needs them on one machine"):
+            dfv.apply(frame, running)
+        with pytest.raises(dfv.BindingError, match="order_by"):
+            dfv.apply(frame, running, by="key")
+        with pytest.raises(dfv.ColumnNotFoundError, match="`order_by` names a column `when`"):
+            dfv.apply(frame, running, by="key", order_by="when")
+        with pytest.raises(dfv.ColumnNotFoundError, match="column `part_` "):
+            dfv.apply(frame, share_of, part="part_")
+        with pytest.raises(dfv.BindingError, match="columns of the data"):
+            dfv.apply(frame, running, by=pl.col("key"), order_by="number")
