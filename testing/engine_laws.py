@@ -22,7 +22,7 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 class Sums(NamedTuple):
-    count: int
+    rows: int
     total: int
 
 
@@ -77,11 +77,11 @@ def running(total: int, part: int) -> tuple[int, int]:
 
 @dfv.reduce(
     init=Sums(0, 0),
-    merge=lambda a, b: Sums(a.count + b.count, a.total + b.total),
-    finish=lambda s: s.total / s.count if s.count else None,
+    merge=lambda a, b: Sums(a.rows + b.rows, a.total + b.total),
+    finish=lambda s: s.total / s.rows if s.rows else None,
 )
 def average(sums: Sums, part: int) -> Sums:
-    return Sums(sums.count + 1, sums.total + part)
+    return Sums(sums.rows + 1, sums.total + part)
 
 
 @dfv.reduce(init=0)
@@ -144,7 +144,8 @@ CALLS: list[tuple[Any, dict[str, Any]]] = [
 def on_one_machine(data: pl.DataFrame, plugin: Any, options: dict[str, Any]) -> pl.DataFrame:
     """Return what a call gives without an engine."""
     plain = {name: value for name, value in options.items() if name != "order_by"}
-    return dfv.apply(data.sort("number"), plugin, **plain)
+    result: pl.DataFrame = dfv.apply(data.sort("number"), plugin, **plain)
+    return result
 
 
 def assert_same_rows(got: pl.DataFrame, expected: pl.DataFrame) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
-ray = pytest.importorskip("ray", reason="Ray isn't installed: `dataflare_vec[ray]`")
-import pyarrow as pa  # noqa: E402
-import ray.data  # noqa: E402
+from testing.engine_laws import Cluster, Laws
 
-from testing.engine_laws import Cluster, Laws  # noqa: E402
+ray = pytest.importorskip("ray", reason="Ray isn't installed: `dataflare_vec[ray]`")
+pytest.importorskip("ray.data")
 
 
 class _Ray(Cluster):
