@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._util.names import named
 from dataflare_vec.engine.execution.outcome import Outcome
 from dataflare_vec.interop import assemble, column_names, is_pandas, to_polars
 
@@ -19,7 +20,9 @@ def columns_of(batch: Any, names: Iterable[str]) -> pl.DataFrame:
 
 
 def of_columns(like: Any, columns: Sequence[pl.Series]) -> Any:
-    """Return columns as a batch of the kind of another."""
+    """Return columns as a batch of the kind of another; in pandas of Arrow's dtypes, which know nulls."""
+    if is_pandas(like):
+        return named(columns).to_pandas(use_pyarrow_extension_array=True)
     return assemble(like, Outcome(list(columns), None, [], 0, 0, reduced=True), keep=False)
 
 

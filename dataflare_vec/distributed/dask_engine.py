@@ -1,0 +1,43 @@
+"""Dask: batches are partitions, as frames of pandas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.distributed.buckets import BUCKET, Bucketed, InBuckets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataflare_vec.distributed.states import Merged
+    from dataflare_vec.distributed.work import Work
+
+
+class _Dask:
+    name = "Dask"
+    extra = "dask"
+
+    def empty(self, data: Any) -> Any:
+        """Return a frame without rows that has the columns, dtypes and index of a collection."""
+        return data._meta.iloc[:0]
+
+    def map(self, data: Any, work: Work) -> Any:
+        """Return what work makes of each partition; rows keep their places in the index."""
+        return data.map_partitions(work, meta=work.output, enforce_metadata=False)
+
+    def group(self, data: Any, keys: Sequence[str], work: Work) -> Any:
+        """Return what work makes of partitions in which all rows of a key are."""
+        bucketed = Bucketed(work.empty, keys, data.npartitions)
+        rows = self.map(data, bucketed).shuffle(on=[BUCKET], npartitions=data.npartitions)
+        return self.map(rows, InBuckets(bucketed, work))
+
+    def together(self, data: Any, work: Merged) -> Any:
+        """Return what work makes of all rows as one partition."""
+        return self.map(data.repartition(npartitions=1), work)
+
+    def collect(self, data: Any) -> Any:
+        """Return all rows as a frame."""
+        return data.compute()
+
+
+ENGINE = _Dask()

@@ -1,0 +1,90 @@
+"""Plugins over data frames of Dask."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+import dataflare_vec as dfv
+from testing.engine_laws import Cluster, Laws, assert_same_rows, on_one_machine, share_of, some
+
+dd = pytest.importorskip("dask.dataframe", reason="Dask isn't installed: `dataflare_vec[dask]`")
+
+
+class _Dask(Cluster):
+    def frame(self, data, parts):
+        frame = data.to_pandas(use_pyarrow_extension_array=True)
+        size = -(-data.height // parts) or 1
+        pieces = [frame.iloc[i * size : (i + 1) * size] for i in range(parts)]
+        return dd.from_map(lambda piece: piece, pieces, meta=frame.iloc[:0])
+
+    def rows(self, frame):
+        return pl.from_pandas(frame.compute(), nan_to_null=False)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    return _Dask()
+
+
+class TestDask(Laws):
+    def test_the_same_call_has_the_same_name(self, cluster):
+        frame = cluster.frame(some(), 2)
+        names = [dfv.apply(frame, share_of, on_error=on_error)._name for on_error in ("null", "null", "drop")]
+        assert names[0] == names[1] != names[2]
+
+    def test_rows_keep_their_index_and_divisions(self, cluster):
+        frame = dd.from_pandas(some().drop_nulls().to_pandas().set_index("number"), npartitions=4)
+        result = dfv.apply(frame, share_of, on_error="null")
+        assert result.divisions == frame.divisions
+        assert result.compute().index.equals(frame.compute().index)
+
+    def test_integers_that_are_floats_in_some_parts(self, cluster):
+        """As pandas makes them where one is missing."""
+        import pandas as pd
+
+        pieces = [
+            pd.DataFrame({"part": [4, 9], "whole": [2, 3]}),
+            pd.DataFrame({"part": [None], "whole": [1]}),
+        ]
+        frame = dd.from_map(lambda piece: piece, pieces, meta=pieces[0].iloc[:0].astype({"part": float}))
+        result = dfv.apply(frame, halved).compute()
+        assert result["halved"].to_list()[:2] == [2.0, 4.5]
+        assert str(result["halved"].dtype).lower() == "float64"
+
+
+@dfv.plugin
+def halved(part):
+    return part / 2.0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_worker_that_is_killed_changes_nothing(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local,
+        distributed.Client(local) as client,
+    ):
+        mark = str(tmp_path / "killed")
+
+        @dfv.column
+        def killed_once(part: np.ndarray):
+            import os
+            import signal
+
+            if not len(part):
+                return part
+            try:
+                os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                return part
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        data = some()
+        cluster = _Dask()
+        result = dfv.apply(cluster.frame(data, 6), [killed_once, share_of], on_error="null")
+        assert_same_rows(
+            cluster.rows(result).drop("killed_once"), on_one_machine(data, share_of, {"on_error": "null"})
+        )
+        assert client.ncores()
