@@ -57,7 +57,7 @@ def conformed(batch: Any, like: Any) -> Any:
             more = [name for name in found if name not in wanted]
             msg = f"a part of the data has other columns than its schema says: without {missing}, with {more}"
             raise TypeError(msg)
-        batch = batch[wanted] if is_pandas(batch) else batch.select(wanted)
+        batch = selected(batch, wanted)
     if is_pandas(batch):
         differing = {n: t for n, t in like.dtypes.items() if batch.dtypes[n] != t}
         return batch.astype(differing) if differing else batch
@@ -68,6 +68,11 @@ def conformed(batch: Any, like: Any) -> Any:
         for array, field in zip(batch.columns, like.schema, strict=True)
     ]
     return type(batch).from_arrays(arrays, schema=like.schema)
+
+
+def selected(batch: Any, names: Sequence[str]) -> Any:
+    """Return some columns of a batch."""
+    return batch[list(names)] if is_pandas(batch) else batch.select(list(names))
 
 
 def added(batch: Any, column: pl.Series) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec._util.names import internal, named
-from dataflare_vec.distributed.batches import added, columns_of, dropped
+from dataflare_vec.distributed.batches import added, columns_of, dropped, selected
 from dataflare_vec.distributed.work import Work
 
 if TYPE_CHECKING:
@@ -38,9 +38,21 @@ class Bucketed(Work):
         """Return the rows with one more column."""
         return added(batch, self.numbers(batch))
 
+    def over_keys(self) -> Bucketed:
+        """Return the same for batches of which only keys come, and only numbers are wanted."""
+        return _Numbers(selected(self.empty, self.keys), self.keys, self.count)
+
     def numbers(self, batch: Any) -> pl.Series:
         """Return the number of each row's bucket."""
         return bucket_of(columns_of(batch, self.keys), len(batch), self.count)
+
+
+class _Numbers(Bucketed):
+    """The numbers of the buckets alone."""
+
+    def compute(self, batch: Any) -> Any:
+        """Return the one column."""
+        return selected(super().compute(batch), [BUCKET])
 
 
 class InBuckets(Work):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.distributed.batches import conformed, in_order, of_columns, taken
+from dataflare_vec.distributed.batches import conformed, in_order, of_columns, selected, taken
 from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.stages.failures import all_details
-from dataflare_vec.interop import assemble
-from dataflare_vec.interop.runner import run_data
+from dataflare_vec.interop import assemble, column_names
+from dataflare_vec.interop.runner import readers_of, run_data
 from dataflare_vec.service.manager import default_manager
 
 if TYPE_CHECKING:
@@ -65,14 +65,7 @@ class Work(ABC):
     ----------
     output
         What comes of no rows: the columns of what comes out.
-    reads : sequence of str or None
-        If what comes out are the same rows in the same places with columns of `adds` added: what it reads.
-    adds : sequence of str
-        The columns that it adds then.
     """
-
-    reads: Sequence[str] | None = None
-    adds: Sequence[str] = ()
 
     def __init__(self, empty: Any, name: str) -> None:
         self.__name__ = name
@@ -114,6 +107,13 @@ class Steps(Work):
         """Return what becomes of a batch."""
         return run_data(batch, self.request._replace(**changes), self._planner)
 
+    def narrow(self) -> Narrow | None:
+        """Return work that only adds columns to the same rows, without those columns that nobody reads.
+
+        For engines that hand over columns one by one. None if rows may go, or others come.
+        """
+        return None
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled."""
         return {name: value for name, value in self.__dict__.items() if name not in ("request", "_planner")}
@@ -125,6 +125,44 @@ class Rows(Steps):
     def compute(self, batch: Any) -> Any:
         """Return the rows with what they come to."""
         return assemble(batch, self.run(batch), keep=self.request.keep)
+
+    def narrow(self) -> Narrow | None:
+        """Return the same over the columns that steps read, for the columns that they add."""
+        request, names = self.request, column_names(self.empty)
+        plugins = [step.plugin for step in request.steps]
+        added = [name for name in column_names(self.output) if name not in names]
+        if not request.keep or request.on_error == "drop" or not added:
+            return None
+        if any(one.is_filter or one.is_exploder or one.stateful for one in plugins):
+            return None
+        if any(step.replace for step in request.steps):
+            return None
+        reads = readers_of(request.steps, names)
+        return Narrow(self.call, selected(self.empty, list(reads)), added) if reads else None
+
+
+class Narrow(Rows):
+    """Steps that add columns to the rows that there are, over the columns that they read.
+
+    Parameters
+    ----------
+    adds
+        The columns that come out.
+
+    Attributes
+    ----------
+    reads : list of str
+        The columns that it is to be given.
+    """
+
+    def __init__(self, call: Call, empty: Any, adds: Sequence[str]) -> None:
+        self.reads = column_names(empty)
+        self.adds = list(adds)
+        super().__init__(call, empty)
+
+    def compute(self, batch: Any) -> Any:
+        """Return the new columns."""
+        return selected(super().compute(batch), self.adds)
 
 
 class Failed(Steps):

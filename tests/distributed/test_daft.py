@@ -1,0 +1,28 @@
+"""Plugins over data frames of Daft."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from testing.engine_laws import Cluster, Laws
+
+daft = pytest.importorskip("daft", reason="Daft isn't installed: `dataflare_vec[daft]`")
+
+
+class _Daft(Cluster):
+    def frame(self, data, parts):
+        size = -(-data.height // parts) or 1
+        return daft.from_arrow([data[i * size : (i + 1) * size].to_arrow() for i in range(parts)])
+
+    def rows(self, frame):
+        return pl.DataFrame(frame.to_arrow())
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    return _Daft()
+
+
+class TestDaft(Laws):
+    pass
