@@ -76,6 +76,13 @@ class Work(ABC):
         """Return what comes of a batch."""
         return conformed(self.compute(conformed(batch, self.empty)), self.output)
 
+    def narrow(self) -> Narrow | None:
+        """Return work that only adds columns to the same rows, without those columns that nobody reads.
+
+        For engines that hand over columns one by one. None if rows may go, or others come.
+        """
+        return None
+
     @abstractmethod
     def compute(self, batch: Any) -> Any:
         """Return what comes of a batch that has the columns of `empty`."""
@@ -106,13 +113,6 @@ class Steps(Work):
     def run(self, batch: Any, **changes: Any) -> Outcome:
         """Return what becomes of a batch."""
         return run_data(batch, self.request._replace(**changes), self._planner)
-
-    def narrow(self) -> Narrow | None:
-        """Return work that only adds columns to the same rows, without those columns that nobody reads.
-
-        For engines that hand over columns one by one. None if rows may go, or others come.
-        """
-        return None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled."""

@@ -1,0 +1,169 @@
+"""Spark, classic and Connect: batches are tables of PyArrow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.interop import column_names
+from dataflare_vec.interop.arrow import empty_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dataflare_vec.distributed.states import Merged
+    from dataflare_vec.distributed.work import Work
+
+#: Rows of a batch: Spark's own have 10,000, each of which costs a call.
+_ROWS = 1 << 16
+
+
+class _Spark:
+    name = "Spark"
+    extra = "spark"
+
+    def empty(self, data: Any) -> Any:
+        """Return a table without rows that has the columns of a data frame."""
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        return empty_table(to_arrow_schema(data.schema, timezone="UTC"))
+
+    def map(self, data: Any, work: Work) -> Any:
+        """Return what work makes of each part.
+
+        Where rows stay and columns are added, only those that are read go to Python: the way there costs Spark
+        more than a kernel.
+        """
+        narrow = work.narrow()
+        if narrow is None:
+            return _mapped(data, work, _joined)
+        from pyspark.sql.functions import ArrowUDFType, arrow_udf, col
+
+        output = _spark_schema(narrow.output)
+        function = arrow_udf(_function(narrow, output), output, ArrowUDFType.SCALAR)
+        added = function(*[col(_quoted(name)) for name in narrow.reads])
+        columns = [added.getField(field.name).alias(field.name) for field in output]
+        return data.select("*", *columns)
+
+    def group(self, data: Any, keys: Sequence[str], work: Work) -> Any:
+        """Return what work makes of partitions in which all rows of a key are."""
+        return _mapped(data.repartition(*[_plain(data, name) for name in keys]), work, _whole)
+
+    def together(self, data: Any, work: Merged) -> Any:
+        """Return what work makes of all rows, one of which says nothing: without rows Spark may ask nobody."""
+        schema = _spark_schema(work.nothing)
+        nothing = data.sparkSession.createDataFrame(_as(work.nothing, schema), schema)
+        return _mapped(data.union(nothing).coalesce(1), work, _whole)
+
+    def collect(self, data: Any) -> Any:
+        """Return all rows as a table."""
+        return data.toArrow()
+
+
+def _mapped(data: Any, work: Work, batches: Callable[[Iterator[Any], Any], Iterator[Any]]) -> Any:
+    schema = _spark_schema(work.output)
+    empty = work.empty
+
+    def run(parts: Iterator[Any]) -> Iterator[Any]:
+        for table in batches(parts, empty):
+            yield from _as(work(table), schema).to_batches()
+
+    return data.mapInArrow(run, schema)
+
+
+def _joined(parts: Iterator[Any], empty: Any) -> Iterator[Any]:
+    """Yield batches of rows enough."""
+    import pyarrow as pa
+
+    waiting: list[Any] = []
+    for part in parts:
+        waiting.append(part)
+        if sum(map(len, waiting)) >= _ROWS:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _whole(parts: Iterator[Any], empty: Any) -> Iterator[Any]:
+    """Yield one batch of all rows, if there are any."""
+    import pyarrow as pa
+
+    batches = list(parts)
+    if batches:
+        yield pa.Table.from_batches(batches)
+
+
+def _function(work: Work, schema: Any) -> Callable[..., Any]:
+    """Return work as a function of Arrow arrays, which gives structs."""
+    names = column_names(work.empty)
+
+    def compute(*columns: Any) -> Any:
+        import pyarrow as pa
+
+        table = _as(work(pa.table(list(columns), names=names)), schema)
+        arrays = [column.combine_chunks() for column in table.columns]
+        return pa.StructArray.from_arrays(arrays, fields=list(table.schema))
+
+    compute.__name__ = work.__name__
+    return compute
+
+
+def _spark_schema(empty: Any) -> Any:
+    """Return Spark's schema of a table; types that it hasn't become those that hold their values."""
+    import pyarrow as pa
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    fields = [field.with_type(_held(field.type)) for field in empty.schema]
+    return from_arrow_schema(pa.schema(fields), prefer_timestamp_ntz=True)
+
+
+def _held(kind: Any) -> Any:
+    """Return the type of Arrow in which Spark holds values of another."""
+    import pyarrow as pa
+
+    wider = {
+        pa.uint8(): pa.int16(),
+        pa.uint16(): pa.int32(),
+        pa.uint32(): pa.int64(),
+        pa.uint64(): pa.decimal128(20, 0),
+        pa.float16(): pa.float32(),
+    }
+    if kind in wider:
+        return wider[kind]
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _held(kind.value_type)
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return pa.list_(_held(kind.value_type))
+    if types.is_struct(kind):
+        return pa.struct([field.with_type(_held(field.type)) for field in kind])
+    if types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    if types.is_duration(kind):
+        return pa.duration("us")
+    return kind
+
+
+def _as(table: Any, schema: Any) -> Any:
+    """Return a table with the types that Spark wants for a schema."""
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    return table.cast(to_arrow_schema(schema, timezone="UTC"))
+
+
+def _plain(data: Any, name: str) -> Any:
+    """Return a key by which rows are sent: NaN equals NaN, and -0.0 equals 0.0."""
+    from pyspark.sql import functions
+    from pyspark.sql.types import DoubleType, FloatType
+
+    key = functions.col(_quoted(name))
+    if not isinstance(data.schema[name].dataType, (DoubleType, FloatType)):
+        return key
+    return functions.when(functions.isnan(key), functions.lit(float("nan"))).otherwise(key + 0.0)
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+ENGINE = _Spark()
