@@ -30,8 +30,8 @@ class _Spark:
     def map(self, data: Any, work: Work) -> Any:
         """Return what work makes of each part.
 
-        Where rows stay and columns are added, only those that are read go to Python: the way there costs Spark
-        more than a kernel.
+        Where rows stay and columns are added, only those that are read go to Python: the way there costs
+        Spark more than a kernel.
         """
         narrow = work.narrow()
         if narrow is None:
@@ -49,7 +49,7 @@ class _Spark:
         return _mapped(data.repartition(*[_plain(data, name) for name in keys]), work, _whole)
 
     def together(self, data: Any, work: Merged) -> Any:
-        """Return what work makes of all rows, one of which says nothing: without rows Spark may ask nobody."""
+        """Return what work makes of all rows, and of one that says nothing: without rows it may be asked of nobody."""
         schema = _spark_schema(work.nothing)
         nothing = data.sparkSession.createDataFrame(_as(work.nothing, schema), schema)
         return _mapped(data.union(nothing).coalesce(1), work, _whole)
