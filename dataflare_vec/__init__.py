@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.registering import plugins, register
     from dataflare_vec.definition.state_decorators import reduce, scan
     from dataflare_vec.definition.tables.table import Table, table
+    from dataflare_vec.distributed.result import DistributedResult
     from dataflare_vec.engine.context.errorlog import ErrorLog
     from dataflare_vec.engine.context.lifecycle import PluginState
     from dataflare_vec.engine.context.metrics import PluginMetrics
@@ -102,6 +103,7 @@ _HOMES = {
     "definition.registering": ("plugins", "register"),
     "definition.state_decorators": ("reduce", "scan"),
     "definition.tables.table": ("Table", "table"),
+    "distributed.result": ("DistributedResult",),
     "engine.context.errorlog": ("ErrorLog",),
     "engine.context.lifecycle": ("PluginState",),
     "engine.context.metrics": ("PluginMetrics",),
@@ -116,6 +118,7 @@ _HOMES = {
         "ColumnNotFoundError",
         "ColumnTypeError",
         "DataFlareError",
+        "DistributedResult",
         "DuplicatePluginError",
         "InterpretedWarning",
         "KernelCompileError",
@@ -171,6 +174,7 @@ __all__ = [
     "ColumnNotFoundError",
     "ColumnTypeError",
     "DataFlareError",
+    "DistributedResult",
     "DuplicatePluginError",
     "ErrorLog",
     "Explanation",

@@ -194,6 +194,49 @@ class Laws:
         got = cluster.rows(dfv.apply(cluster.frame(data, parts), plugin, **options))
         assert_same_rows(got, on_one_machine(data, plugin, options))
 
+    def test_failed_rows_are_a_frame_of_their_own(self, cluster: Cluster) -> None:
+        data = some().with_columns(whole=pl.when(pl.col("number") % 10 == 4).then(0).otherwise("whole"))
+        result = dfv.run(cluster.frame(data, 3), [even, share_of])
+        one = dfv.run(data, [even, share_of])
+        assert_same_rows(cluster.rows(result.frame), one.frame)
+        errors = cluster.rows(result.errors).sort("number")
+        assert errors["number"].to_list() == one.errors["row"].to_list()
+        assert errors.drop("error_plugin", "error_type", "error_message").columns == data.columns
+        assert errors["error_type"].unique().to_list() == ["ZeroDivisionError"]
+        assert errors["error_message"].to_list() == one.errors["message"].to_list()
+        names = ("processed_count", "success_count", "error_count", "filtered_count", "added_count")
+        assert [getattr(result, name) for name in names] == [getattr(one, name) for name in names]
+
+    @pytest.mark.parametrize("at", [0, 1, 2, 3])
+    def test_the_states_of_one_day_are_gone_on_with_on_the_next(self, cluster: Cluster, at: int) -> None:
+        calls: list[tuple[Any, dict[str, Any]]] = [
+            (running, {"by": "key", "order_by": "number"}),
+            (average, {"by": "key"}),
+            (average, {}),
+            (last_digit_sums, {"by": "key", "order_by": "number"}),
+        ]
+        plugin, options = calls[at]
+        data = some()
+        days = [data.filter(pl.col("key").ne_missing("b"))[:40], data[40:]]
+        state = dfv.run(cluster.frame(days[0], 2), plugin, **options).state
+        result = dfv.run(cluster.frame(days[1], 2), plugin, state=state, **options)
+        plain = {name: value for name, value in options.items() if name != "order_by"}
+        one = dfv.run(days[1], plugin, state=dfv.run(days[0], plugin, **plain).state, **plain)
+        assert_same_rows(cluster.rows(result.frame), one.frame)
+        # Also of keys that the second day doesn't have, and as a frame in memory.
+        states = cluster.rows(result.state)
+        again = dfv.run(cluster.frame(days[0], 2), plugin, state=states, **options)
+        two = dfv.run(days[0], plugin, state=one.state, **plain)
+        assert_same_rows(cluster.rows(again.frame), two.frame)
+
+    def test_states_of_another_version_are_refused(self, cluster: Cluster) -> None:
+        frame = cluster.frame(some(), 2)
+        states = cluster.rows(dfv.run(frame, average, by="key").state)
+        with pytest.raises(dfv.StateError, match=r"are of `average 0.9`, the plugin is `average 1.0"):
+            dfv.apply(frame, average, by="key", state=states.with_columns(plugin=pl.lit("average 0.9")))
+        with pytest.raises(dfv.StateError, match="has the columns"):
+            dfv.apply(frame, average, state=states)
+
     def test_a_row_that_fails_is_told_in_our_words(self, cluster: Cluster) -> None:
         data = some(20).with_columns(whole=pl.lit(0))
         with pytest.raises(Exception, match="ZeroDivisionError") as told:

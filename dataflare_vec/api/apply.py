@@ -106,7 +106,8 @@ def apply(
     data
         A Polars DataFrame, LazyFrame or Series, a PyArrow Table, RecordBatch or RecordBatchReader, a
         pandas DataFrame or Series, a Narwhals frame around one of these, or any object with
-        ``__arrow_c_stream__``. Columns that no plugin reads may be of any type and name.
+        ``__arrow_c_stream__``. Or a frame of an engine for many machines: Ray Data, Spark, Dask or Daft.
+        Columns that no plugin reads may be of any type and name.
     plugin
         Its name, or the plugin itself. Or a list of these, and of `step`: each chunk passes through all of
         them while it is in cache, and later ones see the columns of earlier ones.
@@ -127,6 +128,9 @@ def apply(
     by
         Keys of a scan or a reduce, with one state per key: a column name, an expression, or a list of
         these, of any hashable dtype. A null is a key of its own; NaN equals NaN.
+    order_by
+        Of an engine's frame, whose rows have no order: the columns by which rows come to a scan one after
+        the other, within each key. Frames in memory are sorted instead.
     state
         The state from which a scan or a reduce resumes: the ``state`` of an earlier `run`. For a pipeline,
         a dict by plugin name.
@@ -188,12 +192,7 @@ def apply(
             options = {"output": output, "keep": keep, "on_error": on_error, "config": config, "by": by}
             options |= {"state": state, "replace": replace, "bindings": bindings}
             return _over(engine, data, manager, plugin, options, order_by).apply()
-    if order_by is not None:
-        raise BindingError(
-            Phrase("only frames of engines for many machines take ", Argument("order_by")),
-            argument="order_by",
-            hint="sort the frame first",
-        )
+    _refuse_order(order_by)
     runtime = manager.runtime.logging_to(errors)
     if native is not None:
         check_data(native, data)
@@ -223,9 +222,9 @@ def apply(
     return apply_to(data, request)
 
 
-@knowing_narwhals
+@overload
 def run(
-    data: Any,
+    data: pl.DataFrame,
     /,
     plugin: Plugins,
     *,
@@ -238,14 +237,33 @@ def run(
     state: Any = None,
     replace: bool = False,
     **bindings: Any,
-) -> BatchResult:
+) -> BatchResult: ...
+@overload  # of libraries that the type checker knows nothing of
+def run(data: Any, /, plugin: Plugins, **arguments: Any) -> Any: ...
+@knowing_narwhals
+def run(
+    data: Any,
+    /,
+    plugin: Plugins,
+    *,
+    output: str | Sequence[str] | Mapping[str, str] | None = None,
+    keep: bool = True,
+    on_error: OnError = "null",
+    manager: PluginManager | None = None,
+    config: BatchConfig | None = None,
+    by: By = None,
+    order_by: str | Sequence[str] | None = None,
+    state: Any = None,
+    replace: bool = False,
+    **bindings: Any,
+) -> Any:
     """Apply a plugin, or a pipeline of them, and return the frame with failed rows and counts.
 
     Parameters
     ----------
     data
-        A frame that is in memory: Polars, PyArrow or pandas.
-    plugin, output, keep, manager, config, by, state, replace, **bindings
+        A frame that is in memory: Polars, PyArrow or pandas. Or one of Ray Data, Spark, Dask or Daft.
+    plugin, output, keep, manager, config, by, order_by, state, replace, **bindings
         As in `apply`.
     on_error
         As in `apply`, but by default ``"null"``: failed rows are in the result's ``errors``.
@@ -253,7 +271,8 @@ def run(
     Returns
     -------
     BatchResult
-        The frame, the failed rows, counts, time and throughput.
+        The frame, the failed rows, counts, time and throughput. Of an engine's frame a `DistributedResult`,
+        whose frames are lazy.
 
     Raises
     ------
@@ -278,6 +297,13 @@ def run(
     [(1, 'ZeroDivisionError')]
     """
     manager = managed(manager)
+    if not isinstance(data, pl.DataFrame):
+        engine = engine_of(data)
+        if engine is not None:
+            options = {"output": output, "keep": keep, "on_error": on_error, "config": config, "by": by}
+            options |= {"state": state, "replace": replace, "bindings": bindings}
+            return _over(engine, data, manager, plugin, options, order_by).run()
+    _refuse_order(order_by)
     return run_batch(
         data,
         plugin,
@@ -329,6 +355,15 @@ def step(
     [(4.0, 1.0)]
     """
     return Step(plugin, output, keep, bindings, by, replace)
+
+
+def _refuse_order(order_by: object) -> None:
+    if order_by is not None:
+        raise BindingError(
+            Phrase("only frames of engines for many machines take ", Argument("order_by")),
+            argument="order_by",
+            hint="sort the frame first",
+        )
 
 
 def _over(engine: Engine, *arguments: Any) -> Over:

@@ -11,7 +11,7 @@ from dataflare_vec.engine.execution.outcome import Outcome
 from dataflare_vec.interop import assemble, column_names, is_pandas, to_polars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 def columns_of(batch: Any, names: Iterable[str]) -> pl.DataFrame:
@@ -76,10 +76,51 @@ def selected(batch: Any, names: Sequence[str]) -> Any:
 
 
 def added(batch: Any, column: pl.Series) -> Any:
-    """Return a batch with one more column."""
+    """Return a batch with one more column; in pandas of Arrow's dtype, as bytes aren't text there."""
+    if is_pandas(batch):
+        values = column.to_pandas(use_pyarrow_extension_array=True)
+        return batch.assign(**{column.name: values.set_axis(batch.index)})
     return assemble(batch, Outcome([column], None, [], len(batch), 0), keep=True)
 
 
 def dropped(batch: Any, name: str) -> Any:
     """Return a batch without a column."""
     return batch.drop(columns=[name]) if is_pandas(batch) else batch.drop_columns([name])
+
+
+def kept(batch: Any, rows: pl.Series) -> Any:
+    """Return the rows of a batch that a mask keeps."""
+    return batch if rows.all() else assemble(batch, Outcome([], rows, [], len(batch), 0), keep=True)
+
+
+def of_values(like: Any, values: Mapping[str, pl.Series], rows: int) -> Any:
+    """Return rows with the columns of a batch, some of which have values.
+
+    The others are null, or zero where pandas knows no null of that dtype.
+    """
+    if is_pandas(like):
+        import pandas as pd
+
+        found = of_columns(like, [series.alias(name) for name, series in values.items()])
+        columns = {
+            name: found[name].astype(dtype) if name in values else _blank(dtype, rows)
+            for name, dtype in like.dtypes.items()
+        }
+        return pd.DataFrame(columns, index=range(rows))[list(like.columns)]
+    import pyarrow as pa
+
+    arrays = [
+        values[field.name].to_arrow().cast(field.type) if field.name in values else pa.nulls(rows, field.type)
+        for field in like.schema
+    ]
+    return type(like).from_arrays(arrays, schema=like.schema)
+
+
+def _blank(dtype: Any, rows: int) -> Any:
+    """Return values of a dtype of pandas that say nothing."""
+    import pandas as pd
+
+    try:
+        return pd.Series([None] * rows, dtype=dtype)
+    except (TypeError, ValueError):  # integers and booleans of NumPy
+        return pd.Series([0] * rows, dtype=dtype)

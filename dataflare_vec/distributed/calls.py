@@ -5,14 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import polars as pl
+
+from dataflare_vec._util.names import named
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.definition.plugin import Form
-from dataflare_vec.distributed.states import Merged, States
+from dataflare_vec.distributed.batches import columns_of, conformed, of_columns
+from dataflare_vec.distributed.engines import engine_of
+from dataflare_vec.distributed.states import (
+    OWNER,
+    STATE,
+    Merged,
+    Resumed,
+    States,
+    Tagged,
+    check_owner,
+    rows_of,
+)
 from dataflare_vec.distributed.work import Call, InOrder, Rows, Work
 from dataflare_vec.engine.planning.plan import Plan
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.planning.steps import Step
-from dataflare_vec.exceptions import BindingError, ColumnNotFoundError
+from dataflare_vec.engine.state.store import KeyedState
+from dataflare_vec.exceptions import BindingError, ColumnNotFoundError, StateError
 from dataflare_vec.interop import column_names
 from dataflare_vec.interop.runner import scope_of
 
@@ -21,7 +36,9 @@ if TYPE_CHECKING:
 
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.definition.registry import Registry
+    from dataflare_vec.definition.state_layout import StateLayout
     from dataflare_vec.distributed.engines import Engine
+    from dataflare_vec.distributed.result import DistributedResult
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.service.manager import PluginManager
 
@@ -45,6 +62,8 @@ class Over(NamedTuple):
         Columns by whose order rows come to states.
     keys : tuple of str
         Columns by whose values states are told apart.
+    given
+        The states to go on from, as the user gave them; None to begin.
     """
 
     engine: Engine
@@ -54,6 +73,7 @@ class Over(NamedTuple):
     call: Call
     order_by: tuple[str, ...]
     keys: tuple[str, ...]
+    given: Any = None
 
     @property
     def stateful(self) -> list[int]:
@@ -67,6 +87,12 @@ class Over(NamedTuple):
         if self.is_merged:
             return self._merged(finishes=True)
         return self.in_order(Rows(self.call, self.empty))
+
+    def run(self) -> DistributedResult:
+        """Return the frame, with what can be asked of it."""
+        from dataflare_vec.distributed.result import DistributedResult
+
+        return DistributedResult(self.apply(), self)
 
     def states(self) -> Any:
         """Return a frame of the states after all rows: keys, state, and which plugin's it is."""
@@ -91,16 +117,47 @@ class Over(NamedTuple):
         return _may_merge(last.plugin) and (not self.has_order or not last.by)
 
     def in_order(self, work: Work) -> Any:
-        """Return what work makes of all rows of each key, in order."""
-        return self.engine.group(self.data, self.keys, InOrder(self.order_by, work))
+        """Return what work makes of all rows of each key, in order, after the states that are given."""
+        ordered = InOrder(self.order_by, work)
+        if self.given is None:
+            return self.engine.group(self.data, self.keys, ordered)
+        tagged = Tagged(self.empty, ordered.__name__)
+        plugin, state_layout = self.stage
+        states = given_states(self.given, self.engine, plugin, self.keys, self.empty)
+        rows = self.engine.union(
+            self.engine.map(self.data, tagged), tagged.states(states.select(self.keys), states[STATE])
+        )
+        return self.engine.group(rows, self.keys, Resumed(tagged, ordered, plugin, self.keys, state_layout))
+
+    @property
+    def stage(self) -> tuple[Plugin, StateLayout]:
+        """The one plugin that carries a state, and how that lies in memory."""
+        stateful = plan_of(self.request, self.empty).stateful
+        if len(stateful) > 1:
+            names = ", ".join(f"`{name}`" for name in stateful)
+            msg = f"over a frame of {self.engine.name} one plugin goes on from a state, not {names}"
+            raise StateError(msg, argument="state", hint="apply them one after the other")
+        (stage,) = stateful.values()
+        return stage.binding.plugin, stage.state_layout
 
     def _merged(self, *, finishes: bool) -> Any:
-        last = len(self.stateful) - 1
+        last, engine = len(self.stateful) - 1, self.engine
         states = States(self.call, self.empty, last)
-        partial = self.in_order(states) if self.has_order else self.engine.map(self.data, states)
+        partial = self._in_order_anew(states) if self.has_order else engine.map(self.data, states)
         keys = self.keys if self.request.steps[-1].by else ()
         merged = Merged(self.call, self.empty, states.output, last, keys, finishes=finishes)
-        return self.engine.group(partial, keys, merged) if keys else self.engine.together(partial, merged)
+        if self.given is not None:
+            plugin, _ = self.stage
+            given = given_states(self.given, engine, plugin, keys, self.empty)
+            partial = engine.union(
+                partial, conformed(of_columns(self.empty, given.get_columns()), states.output)
+            )
+        if keys:
+            return engine.group(partial, keys, merged)
+        return engine.together(engine.union(partial, merged.nothing), merged)
+
+    def _in_order_anew(self, work: Work) -> Any:
+        return self.engine.group(self.data, self.keys, InOrder(self.order_by, work))
 
 
 def over(
@@ -119,15 +176,14 @@ def over(
         If plugins, columns, types or the order don't fit.
     """
     empty = engine.empty(data)
+    given, options = options["state"], {**options, "state": None}
     request = ask(manager.registry, manager.runtime, plugin, **options)
     by = _checked_order(request, order_by, column_names(empty), engine)
     keys = _keys(request, column_names(empty), engine)
     call = Call(_found(manager.registry, plugin), options)
-    made = Over(engine, data, empty, request, call, by, keys)
+    made = Over(engine, data, empty, request, call, by, keys, given)
     _check_order(made)
-    scope, _, _ = scope_of(empty, request.steps)
-    plan = Plan(request.steps, scope, keep_data=request.keep)
-    for stage in plan.stages:
+    for stage in plan_of(request, empty).stages:
         if stage.needs_all_rows:
             name = request.names[0] if stage.plugin is None else stage.plugin.name
             raise BindingError(
@@ -136,6 +192,35 @@ def over(
                 hint="use `dfv.scan` with `by=` and `order_by=` for what looks at neighbouring rows",
             )
     return made
+
+
+def plan_of(request: Request, empty: Any) -> Plan:
+    """Return the plan over batches that have the columns of one."""
+    scope, _, _ = scope_of(empty, request.steps)
+    return Plan(request.steps, scope, keep_data=request.keep)
+
+
+def given_states(given: Any, engine: Engine, plugin: Plugin, keys: Sequence[str], empty: Any) -> pl.DataFrame:
+    """Return states that a user gives as rows: keys, states and whose they are.
+
+    Raises
+    ------
+    StateError
+        If they are of another plugin, or another version, or by other keys.
+    """
+    if isinstance(given, KeyedState) or not hasattr(given, "columns"):
+        frame = named(rows_of(plugin, given, is_there=True))
+    elif isinstance(given, pl.DataFrame):
+        frame = given
+    else:
+        batch = engine.collect(given) if engine_of(given) is not None else given
+        frame = columns_of(batch, column_names(batch))
+    wanted = [*keys, STATE, OWNER]
+    if frame.columns != wanted:
+        msg = f"`state` has the columns {frame.columns}, not {wanted}"
+        raise StateError(msg, plugin=plugin.name, argument="state", hint="pass what `run(…).state` was")
+    check_owner(plugin, frame[OWNER])
+    return frame
 
 
 def _found(registry: Registry, plugin: Any) -> Any:

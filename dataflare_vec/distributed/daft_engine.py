@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from daft import DataType
 
-    from dataflare_vec.distributed.states import Merged
     from dataflare_vec.distributed.work import Work
 
 #: Rows of keys go to so many tasks; one holds its rows at a time.
@@ -56,13 +55,18 @@ class _Daft:
         numbers = _function(bucketed.over_keys(), DataType.int64(), _first)(*map(col, keys))
         return self._by_bucket(data.with_column(BUCKET, numbers), InBuckets(bucketed, work))
 
-    def together(self, data: Any, work: Merged) -> Any:
-        """Return what work makes of all rows, one of which says nothing: without rows Daft asks nobody."""
+    def together(self, data: Any, work: Work) -> Any:
+        """Return what work makes of all rows as one group."""
         import daft
 
         bucketed = Bucketed(work.empty, (), 1)
-        rows = data.concat(daft.from_arrow(work.nothing))
-        return self._by_bucket(rows.with_column(BUCKET, daft.lit(0)), InBuckets(bucketed, work))
+        return self._by_bucket(data.with_column(BUCKET, daft.lit(0)), InBuckets(bucketed, work))
+
+    def union(self, data: Any, batch: Any) -> Any:
+        """Return the rows of a data frame and of a table."""
+        import daft
+
+        return data.concat(daft.from_arrow(batch.cast(data.schema().to_pyarrow_schema())))
 
     def collect(self, data: Any) -> Any:
         """Return all rows as a table."""

@@ -9,7 +9,6 @@ from dataflare_vec.distributed.buckets import BUCKET, Bucketed, InBuckets
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.distributed.states import Merged
     from dataflare_vec.distributed.work import Work
 
 
@@ -31,9 +30,15 @@ class _Dask:
         rows = self.map(data, bucketed).shuffle(on=[BUCKET], npartitions=data.npartitions)
         return self.map(rows, InBuckets(bucketed, work))
 
-    def together(self, data: Any, work: Merged) -> Any:
+    def together(self, data: Any, work: Work) -> Any:
         """Return what work makes of all rows as one partition."""
         return self.map(data.repartition(npartitions=1), work)
+
+    def union(self, data: Any, batch: Any) -> Any:
+        """Return the rows of a collection and of a frame."""
+        import dask.dataframe as dd
+
+        return dd.concat([data.clear_divisions(), dd.from_pandas(batch, npartitions=1, sort=False)])
 
     def collect(self, data: Any) -> Any:
         """Return all rows as a frame."""

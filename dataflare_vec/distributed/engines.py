@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.distributed.states import Merged
     from dataflare_vec.distributed.work import Work
 
 #: The module of each engine's frames, where it is of one; the engine's file, and the names of the classes.
@@ -49,11 +48,11 @@ class Engine(Protocol):
         A null is a key. NaN equals NaN, and -0.0 equals 0.0.
         """
 
-    def together(self, data: Any, work: Merged) -> Any:
-        """Return what work makes of all rows of ``data`` as one batch, also if there are none.
+    def together(self, data: Any, work: Work) -> Any:
+        """Return what work makes of all rows of ``data``, of which there are some, as one batch."""
 
-        ``work.nothing`` is a row that changes nothing, for engines that call nobody where there are no rows.
-        """
+    def union(self, data: Any, batch: Any) -> Any:
+        """Return the rows of a frame, and those of a batch that has the same columns."""
 
     def collect(self, data: Any) -> Any:
         """Return all rows of a small frame as a batch."""

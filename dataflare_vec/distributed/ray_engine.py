@@ -11,7 +11,6 @@ from dataflare_vec.interop.arrow import empty_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dataflare_vec.distributed.states import Merged
     from dataflare_vec.distributed.work import Work
 
 #: Whole blocks: with batches of 1,024 rows Ray itself takes more than a microsecond a row.
@@ -55,19 +54,22 @@ class _Ray:
         groups = numbered.groupby(BUCKET, num_partitions=bucketed.count)
         return groups.map_groups(InBuckets(bucketed, work), batch_format="pyarrow")
 
-    def together(self, data: Any, work: Merged) -> Any:
-        """Return what work makes of all rows, one of which says nothing: without rows Ray asks nobody."""
+    def together(self, data: Any, work: Work) -> Any:
+        """Return what work makes of all rows in one block."""
+        return self.map(data.repartition(1), work)
+
+    def union(self, data: Any, batch: Any) -> Any:
+        """Return the rows of a dataset and of a table."""
         import ray.data
 
-        rows = data.union(ray.data.from_arrow(work.nothing))
-        return self.map(rows.repartition(1), work)
+        return data.union(ray.data.from_arrow(batch))
 
     def collect(self, data: Any) -> Any:
         """Return all rows as a table."""
         import pyarrow as pa
         import ray
 
-        tables = ray.get(data.to_arrow_refs())
+        tables = [table for table in ray.get(data.to_arrow_refs()) if table.num_rows]
         return pa.concat_tables(tables) if tables else self.empty(data)
 
 

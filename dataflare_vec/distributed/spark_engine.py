@@ -10,7 +10,6 @@ from dataflare_vec.interop.arrow import empty_table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dataflare_vec.distributed.states import Merged
     from dataflare_vec.distributed.work import Work
 
 #: Rows of a batch: Spark's own have 10,000, each of which costs a call.
@@ -48,11 +47,14 @@ class _Spark:
         """Return what work makes of partitions in which all rows of a key are."""
         return _mapped(data.repartition(*[_plain(data, name) for name in keys]), work, _whole)
 
-    def together(self, data: Any, work: Merged) -> Any:
-        """Return what work makes of all rows, and of one that says nothing: without rows it may be asked of nobody."""
-        schema = _spark_schema(work.nothing)
-        nothing = data.sparkSession.createDataFrame(_as(work.nothing, schema), schema)
-        return _mapped(data.union(nothing).coalesce(1), work, _whole)
+    def together(self, data: Any, work: Work) -> Any:
+        """Return what work makes of all rows in one part."""
+        return _mapped(data.coalesce(1), work, _whole)
+
+    def union(self, data: Any, batch: Any) -> Any:
+        """Return the rows of a data frame and of a table."""
+        more = data.sparkSession.createDataFrame(_as(batch, data.schema), data.schema)
+        return data.union(more)
 
     def collect(self, data: Any) -> Any:
         """Return all rows as a table."""

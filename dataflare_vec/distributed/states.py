@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from dataflare_vec._util.names import internal
 from dataflare_vec.definition.pickling import cloudpickle
 from dataflare_vec.definition.plugin import plain
-from dataflare_vec.distributed.batches import columns_of, of_columns
-from dataflare_vec.distributed.work import Call, Steps
+from dataflare_vec.distributed.batches import added, columns_of, dropped, kept, of_columns, of_values
+from dataflare_vec.distributed.work import Call, Steps, Work
 from dataflare_vec.engine.state.store import KeyedState
 from dataflare_vec.exceptions import RowError, StateError
 from dataflare_vec.interop import assemble
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.definition.state_layout import StateLayout
     from dataflare_vec.engine.planning.plan import Plan
+
+#: A state on its way, among the rows of its key.
+TAG = internal("state")
 
 #: The columns of a frame of states that aren't keys: the state, and which version of which plugin it is of.
 STATE, OWNER = "state", "plugin"
@@ -58,6 +62,55 @@ class States(Steps):
             value = value[name]
         plugin = runner.plan.stateful[name].binding.plugin
         return of_columns(batch, rows_of(plugin, value, is_there=bool(rows)))
+
+
+class Tagged(Work):
+    """Rows with a column for states, in which they have none: states that come beside them do."""
+
+    def __init__(self, empty: Any, name: str) -> None:
+        super().__init__(empty, name)
+
+    def compute(self, batch: Any) -> Any:
+        """Return the rows with one more column."""
+        return added(batch, pl.Series(TAG, [None], pl.Binary).new_from_index(0, len(batch)))
+
+    def states(self, keys: pl.DataFrame, states: pl.Series) -> Any:
+        """Return states as such rows: of the columns only keys have values."""
+        columns = {name: keys[name] for name in keys.columns} | {TAG: states.alias(TAG)}
+        return of_values(self.output, columns, len(states))
+
+
+class Resumed(Work):
+    """Work by key that goes on from the states that are among the rows.
+
+    Parameters
+    ----------
+    tagged
+        What made the rows.
+    plugin
+        Whose states they are.
+    state_layout
+        How they lie in memory.
+    """
+
+    def __init__(
+        self, tagged: Tagged, work: Work, plugin: Plugin, keys: Sequence[str], state_layout: StateLayout
+    ) -> None:
+        self.work = work
+        self.plugin = plugin
+        self.keys = tuple(keys)
+        self.state_layout = state_layout
+        super().__init__(tagged.output, work.__name__)
+
+    def compute(self, batch: Any) -> Any:
+        """Return what comes of the rows after the states."""
+        states = columns_of(batch, (*self.keys, TAG))
+        known = states[TAG].is_not_null()
+        rows = dropped(kept(batch, ~known), TAG)
+        states = states.filter(known)
+        records = unpacked(states[TAG].to_list(), self.state_layout)
+        state = KeyedState(self.plugin.name, states.select(self.keys), records, self.state_layout)
+        return self.work.going_on(state).compute(rows)
 
 
 class Merged(Steps):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from abc import ABC, abstractmethod
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,10 @@ class Work(ABC):
         """Return what comes of a batch."""
         return conformed(self.compute(conformed(batch, self.empty)), self.output)
 
+    def going_on(self, state: Any) -> Work:
+        """Return the same, going on from a state."""
+        raise TypeError(state)
+
     def narrow(self) -> Narrow | None:
         """Return work that only adds columns to the same rows, without those columns that nobody reads.
 
@@ -97,14 +102,28 @@ class Steps(Work):
         If plugins, columns or types don't fit.
     """
 
+    #: What it goes on from; None to begin.
+    state: Any = None
+
     def __init__(self, call: Call, empty: Any) -> None:
         self.call = call
-        super().__init__(empty, ", ".join(self.request.names))
+        super().__init__(empty, ", ".join(self.asked.names))
 
     @cached_property
-    def request(self) -> Request:
+    def asked(self) -> Request:
         """The call, in this process."""
         return self.call.request()
+
+    @property
+    def request(self) -> Request:
+        """The call, with the state to go on from."""
+        return self.asked if self.state is None else self.asked._replace(state=self.state)
+
+    def going_on(self, state: Any) -> Work:
+        """Return the same, going on from a state."""
+        other = copy(self)
+        other.state = state
+        return other
 
     @cached_property
     def _planner(self) -> RepeatedPlan:
@@ -116,7 +135,7 @@ class Steps(Work):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("request", "_planner")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("asked", "_planner")}
 
 
 class Rows(Steps):
@@ -210,3 +229,9 @@ class InOrder(Work):
     def compute(self, batch: Any) -> Any:
         """Return what comes of the rows in order."""
         return self.work.compute(in_order(batch, self.order_by))
+
+    def going_on(self, state: Any) -> Work:
+        """Return the same, going on from a state."""
+        other = copy(self)
+        other.work = self.work.going_on(state)
+        return other

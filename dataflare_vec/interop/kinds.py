@@ -36,4 +36,7 @@ def is_stream(data: object) -> bool:
 
 def _is_of(library: str, data: object, *names: str) -> bool:
     module = sys.modules.get(library)
-    return module is not None and isinstance(data, tuple([getattr(module, n) for n in names]))
+    if module is None:
+        return False
+    found = [getattr(module, name, None) for name in names]  # another thread may just be importing it
+    return isinstance(data, tuple([kind for kind in found if kind is not None]))

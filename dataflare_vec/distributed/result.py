@@ -1,0 +1,91 @@
+"""What a run over an engine's frame gives back: frames as lazy as the engine's are, and counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from dataflare_vec.distributed.batches import columns_of
+from dataflare_vec.distributed.work import COUNTS, Count, Failed
+from dataflare_vec.exceptions import StateError
+
+if TYPE_CHECKING:
+    from dataflare_vec.distributed.calls import Over
+
+
+@dataclass(frozen=True)
+class DistributedResult:
+    """The result of `run` over a frame of Ray Data, Spark, Dask or Daft.
+
+    Frames are of that engine, and lazy: each is computed from the data when it is asked for its rows. So keep
+    data whose reading is dear (``persist()``, ``materialize()``) before. Kernels give the same results each
+    time, and so the frames, errors and counts of one run are of the same rows, also where tasks were retried.
+
+    Attributes
+    ----------
+    frame
+        The data with the plugin's columns.
+    errors
+        The failed rows as they came in, with ``error_plugin``, ``error_type`` and ``error_message``.
+    state
+        A row for each state of a scan by key or a reduce: its key, ``state`` as bytes, and ``plugin``, whose
+        name and version it is of. To be stored, and given to a later call as ``state=``.
+    processed_count, success_count, error_count, filtered_count, added_count : int
+        As of `BatchResult`. The first that is asked for counts all of them, in one pass over the data.
+
+    Examples
+    --------
+    >>> import dask.dataframe as dd  # doctest: +SKIP
+    >>> result = dfv.run(dd.read_parquet("trips/"), "fare")  # doctest: +SKIP
+    >>> result.frame.to_parquet("fares/")  # doctest: +SKIP
+    >>> result.error_count, result.errors.head()  # doctest: +SKIP
+    """
+
+    frame: Any
+    over: Over = field(repr=False)
+
+    @cached_property
+    def errors(self) -> Any:
+        """The failed rows, with why they failed."""
+        return self.over.per_batch(Failed)
+
+    @cached_property
+    def state(self) -> Any:
+        """What a scan by key or a reduce carries after the last rows."""
+        if not self.over.stateful:
+            names = ", ".join(f"`{name}`" for name in self.over.request.names)
+            msg = f"{names} carries no state"
+            raise StateError(msg, argument="state", hint="only a scan or a reduce has one")
+        return self.over.states()
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        batch = self.over.engine.collect(self.over.per_batch(Count))
+        counts = columns_of(batch, COUNTS) if len(batch) else None
+        return dict.fromkeys(COUNTS, 0) if counts is None else counts.sum().row(0, named=True)
+
+    @property
+    def processed_count(self) -> int:
+        """Rows that came in."""
+        return self._counts["processed"]
+
+    @property
+    def success_count(self) -> int:
+        """Rows that were computed; those that were filtered out are among them."""
+        return self._counts["success"]
+
+    @property
+    def error_count(self) -> int:
+        """Rows that failed."""
+        return self._counts["error"]
+
+    @property
+    def filtered_count(self) -> int:
+        """Rows that were filtered out."""
+        return self._counts["filtered"]
+
+    @property
+    def added_count(self) -> int:
+        """How many more rows `explode` has given than it was given."""
+        return self._counts["added"]
