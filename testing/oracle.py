@@ -320,7 +320,10 @@ def check(
     whole = replace(WHOLE, max_error_details=frame.height + 1)
 
     def run(frame: pl.DataFrame, config: dfv.BatchConfig) -> dfv.BatchResult:
-        return dfv.run(frame, plugin, keep=False, on_error="null", config=config, **constants)
+        result: dfv.BatchResult = dfv.run(
+            frame, plugin, keep=False, on_error="null", config=config, **constants
+        )
+        return result
 
     result = run(frame, settings)
     compare(result, outcomes, arguments, may_fail=may_fail)
