@@ -302,7 +302,10 @@ def run(
         if engine is not None:
             options = {"output": output, "keep": keep, "on_error": on_error, "config": config, "by": by}
             options |= {"state": state, "replace": replace, "bindings": bindings}
-            return _over(engine, data, manager, plugin, options, order_by).run()
+            from dataflare_vec.distributed.result import DistributedResult
+
+            over = _over(engine, data, manager, plugin, options, order_by)
+            return DistributedResult(over.apply(), over)
     _refuse_order(order_by)
     return run_batch(
         data,

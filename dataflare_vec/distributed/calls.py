@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.registry import Registry
     from dataflare_vec.definition.state_layout import StateLayout
     from dataflare_vec.distributed.engines import Engine
-    from dataflare_vec.distributed.result import DistributedResult
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.service.manager import PluginManager
 
@@ -87,12 +86,6 @@ class Over(NamedTuple):
         if self.is_merged:
             return self._merged(finishes=True)
         return self.in_order(Rows(self.call, self.empty))
-
-    def run(self) -> DistributedResult:
-        """Return the frame, with what can be asked of it."""
-        from dataflare_vec.distributed.result import DistributedResult
-
-        return DistributedResult(self.apply(), self)
 
     def states(self) -> Any:
         """Return a frame of the states after all rows: keys, state, and which plugin's it is."""
