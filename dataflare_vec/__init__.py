@@ -118,7 +118,6 @@ _HOMES = {
         "ColumnNotFoundError",
         "ColumnTypeError",
         "DataFlareError",
-        "DistributedResult",
         "DuplicatePluginError",
         "InterpretedWarning",
         "KernelCompileError",
