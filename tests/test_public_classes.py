@@ -18,7 +18,15 @@ import dataflare_vec as dfv
 
 CLASSES = {name: kind for name in dfv.__all__ if isinstance(kind := getattr(dfv, name), type)}
 #: What can't go to another process: it holds memory, locks or what is being read.
-BOUND = {"ChunkTuner", "MemoryPool", "PluginManager", "PooledBuffer", "RuleTuner", "Stream"}
+BOUND = {
+    "ChunkTuner",
+    "DistributedResult",
+    "MemoryPool",
+    "PluginManager",
+    "PooledBuffer",
+    "RuleTuner",
+    "Stream",
+}
 
 
 def inverse(x):

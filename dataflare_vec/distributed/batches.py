@@ -11,7 +11,13 @@ from dataflare_vec.engine.execution.outcome import Outcome
 from dataflare_vec.interop import assemble, column_names, is_pandas, to_polars
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+
+#: pandas' own dtypes for those of NumPy that know no null.
+_NULLABLE = {"bool": "boolean"} | {
+    f"{kind.lower()}{bits}": f"{kind}{bits}" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)
+}
 
 
 def columns_of(batch: Any, names: Iterable[str]) -> pl.DataFrame:
@@ -68,6 +74,19 @@ def conformed(batch: Any, like: Any) -> Any:
         for array, field in zip(batch.columns, like.schema, strict=True)
     ]
     return type(batch).from_arrays(arrays, schema=like.schema)
+
+
+def knowing_nulls(output: Any, empty: Any, replaces: Collection[str]) -> Any:
+    """Return a batch without rows whose new columns can have nulls: of some parts of the data they do.
+
+    In pandas integers and booleans of NumPy become pandas' own.
+    """
+    if not is_pandas(output):
+        return output
+    fresh = [name for name in output.columns if name not in empty.columns or name in replaces]
+    plain = {name: output.dtypes[name].name for name in fresh if output.dtypes[name].kind in "iub"}
+    nullable = {name: _NULLABLE.get(dtype, dtype) for name, dtype in plain.items()}
+    return output.astype(nullable) if nullable else output
 
 
 def selected(batch: Any, names: Sequence[str]) -> Any:

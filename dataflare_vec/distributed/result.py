@@ -37,9 +37,15 @@ class DistributedResult:
     Examples
     --------
     >>> import dask.dataframe as dd  # doctest: +SKIP
-    >>> result = dfv.run(dd.read_parquet("trips/"), "fare")  # doctest: +SKIP
-    >>> result.frame.to_parquet("fares/")  # doctest: +SKIP
-    >>> result.error_count, result.errors.head()  # doctest: +SKIP
+    >>> trips = dd.from_dict({"cents": [600, 100], "people": [3, 0]}, npartitions=2)  # doctest: +SKIP
+    >>> @dfv.plugin  # doctest: +SKIP
+    ... def cents_each(cents, people):
+    ...     return cents // people
+    >>> result = dfv.run(trips, cents_each)  # doctest: +SKIP
+    >>> result.frame["cents_each"].compute().to_list()  # doctest: +SKIP
+    [200, <NA>]
+    >>> result.error_count, result.errors["error_type"].compute().to_list()  # doctest: +SKIP
+    (1, ['ZeroDivisionError'])
     """
 
     frame: Any

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from dataflare_vec.distributed.batches import conformed, in_order, of_columns, selected, taken
+from dataflare_vec.distributed.batches import conformed, in_order, knowing_nulls, of_columns, selected, taken
 from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.stages.failures import all_details
@@ -20,7 +20,7 @@ from dataflare_vec.interop.runner import readers_of, run_data
 from dataflare_vec.service.manager import default_manager
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from dataflare_vec.engine.execution.outcome import Outcome
     from dataflare_vec.engine.planning.request import Request
@@ -71,7 +71,12 @@ class Work(ABC):
     def __init__(self, empty: Any, name: str) -> None:
         self.__name__ = name
         self.empty = empty
-        self.output = self.compute(empty)
+        self.output = knowing_nulls(self.compute(empty), empty, self.replaces)
+
+    @property
+    def replaces(self) -> Collection[str]:
+        """Columns of the batches in whose place others come."""
+        return ()
 
     def __call__(self, batch: Any) -> Any:
         """Return what comes of a batch."""
@@ -128,6 +133,12 @@ class Steps(Work):
     @cached_property
     def _planner(self) -> RepeatedPlan:
         return RepeatedPlan()
+
+    @property
+    def replaces(self) -> Collection[str]:
+        """Columns of the batches in whose place others come."""
+        plan = self._planner.last
+        return () if plan is None else plan.new.keys()
 
     def run(self, batch: Any, **changes: Any) -> Outcome:
         """Return what becomes of a batch."""
