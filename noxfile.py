@@ -1,7 +1,7 @@
 """The README's test command in each Python, and with the oldest dependencies that pyproject.toml allows.
 
 ``nox`` runs these, ``nox -s tests-3.12`` one; what follows ``--`` goes to pytest. ``nox -s packages`` builds
-and tries what is released.
+and tries what is released, ``nox -s engines`` runs plugins over Ray Data, Spark, Dask and Daft.
 """
 
 from __future__ import annotations
@@ -36,6 +36,13 @@ def oldest(session: nox.Session) -> None:
     constraints.write_text("".join(f"{line}\n" for line in lower_bounds()))
     session.install(".[test]", "--constraint", str(constraints))
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def engines(session: nox.Session) -> None:
+    """Run plugins over frames of Ray Data, Spark (which needs Java), Dask and Daft."""
+    session.install(".[test,daft,ray,spark]")
+    session.run("pytest", "tests/distributed", *session.posargs)
 
 
 @nox.session

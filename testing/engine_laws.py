@@ -184,7 +184,7 @@ class Laws:
         max_examples=12,
         deadline=None,
         phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
     )
     def test_any_rows_are_those_of_one_machine(
         self, cluster: Cluster, data: pl.DataFrame, at: int, parts: int

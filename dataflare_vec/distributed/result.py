@@ -36,15 +36,16 @@ class DistributedResult:
 
     Examples
     --------
-    >>> import dask.dataframe as dd  # doctest: +SKIP
-    >>> trips = dd.from_dict({"cents": [600, 100], "people": [3, 0]}, npartitions=2)  # doctest: +SKIP
-    >>> @dfv.plugin  # doctest: +SKIP
+    >>> import dask.dataframe as dd
+    >>> import dataflare_vec as dfv
+    >>> trips = dd.from_dict({"cents": [600, 100], "people": [3, 0]}, npartitions=2)
+    >>> @dfv.plugin
     ... def cents_each(cents, people):
     ...     return cents // people
-    >>> result = dfv.run(trips, cents_each)  # doctest: +SKIP
-    >>> result.frame["cents_each"].compute().to_list()  # doctest: +SKIP
+    >>> result = dfv.run(trips, cents_each)
+    >>> result.frame["cents_each"].compute().to_list()
     [200, <NA>]
-    >>> result.error_count, result.errors["error_type"].compute().to_list()  # doctest: +SKIP
+    >>> result.error_count, result.errors["error_type"].compute().to_list()
     (1, ['ZeroDivisionError'])
     """
 
