@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import copyreg
 import inspect
 import io
 import pickle
@@ -15,6 +16,7 @@ import pytest
 from dataflare_vec_kernels.geo import haversine
 
 import dataflare_vec as dfv
+from dataflare_vec._util import public_pickles
 
 CLASSES = {name: kind for name in dfv.__all__ if isinstance(kind := getattr(dfv, name), type)}
 #: What can't go to another process: it holds memory, locks or what is being read.
@@ -27,6 +29,14 @@ BOUND = {
     "RuleTuner",
     "Stream",
 }
+
+
+@pytest.fixture(autouse=True)
+def our_pickles(monkeypatch):
+    """Have errors pickled as by themselves: where Dask is imported, it pickles exceptions its own way."""
+    for kind in CLASSES.values():
+        if issubclass(kind, BaseException):
+            monkeypatch.setitem(copyreg.dispatch_table, kind, public_pickles._reduce)
 
 
 def inverse(x):

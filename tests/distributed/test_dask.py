@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copyreg
-
 import numpy as np
 import polars as pl
 import pytest
@@ -61,16 +59,6 @@ def halved(part):
     return part / 2.0
 
 
-@pytest.fixture
-def pickles_of_before():
-    """Have exceptions pickled as before: with `distributed` comes another way for all of them."""
-    table = copyreg.dispatch_table.copy()
-    yield
-    copyreg.dispatch_table.clear()
-    copyreg.dispatch_table.update(table)
-
-
-@pytest.mark.usefixtures("pickles_of_before")
 @pytest.mark.filterwarnings("ignore")
 def test_a_worker_that_is_killed_changes_nothing(tmp_path):
     distributed = pytest.importorskip("distributed")
