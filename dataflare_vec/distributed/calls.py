@@ -11,6 +11,7 @@ from dataflare_vec._util.names import named
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.definition.plugin import Form
 from dataflare_vec.distributed.batches import columns_of, conformed, of_columns
+from dataflare_vec.distributed.compiled import compiled_loops
 from dataflare_vec.distributed.engines import engine_of
 from dataflare_vec.distributed.states import (
     OWNER,
@@ -173,10 +174,18 @@ def over(
     request = ask(manager.registry, manager.runtime, plugin, **options)
     by = _checked_order(request, order_by, column_names(empty), engine)
     keys = _keys(request, column_names(empty), engine)
-    call = Call(_found(manager.registry, plugin), options)
-    made = Over(engine, data, empty, request, call, by, keys, given)
+    plan = plan_of(request, empty)
+    _check_parts(plan, request, engine)
+    made = Over(
+        engine, data, empty, request, Call(_found(manager.registry, plugin), options), by, keys, given
+    )
     _check_order(made)
-    for stage in plan_of(request, empty).stages:
+    return made._replace(call=replace(made.call, loops=compiled_loops(plan)))
+
+
+def _check_parts(plan: Plan, request: Request, engine: Engine) -> None:
+    """Raise if a stage needs all rows at once."""
+    for stage in plan.stages:
         if stage.needs_all_rows:
             name = request.names[0] if stage.plugin is None else stage.plugin.name
             raise BindingError(
@@ -184,7 +193,6 @@ def over(
                 plugin=name,
                 hint="use `dfv.scan` with `by=` and `order_by=` for what looks at neighbouring rows",
             )
-    return made
 
 
 def plan_of(request: Request, empty: Any) -> Plan:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.distributed.batches import conformed, in_order, knowing_nulls, of_columns, selected, taken
+from dataflare_vec.distributed.compiled import keep
 from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.stages.failures import all_details
@@ -41,13 +42,17 @@ class Call:
         A plugin, or a list of plugins and steps; found already.
     options : dict
         The keywords of `ask`.
+    loops : dict
+        What `compiled_loops` has found.
     """
 
     plugin: Any
     options: Mapping[str, Any]
+    loops: Mapping[str, bytes] = dataclasses.field(default_factory=dict, repr=False)
 
     def request(self) -> Request:
         """Return the request, in this process."""
+        keep(self.loops)
         manager = default_manager()
         return ask(manager.registry, manager.runtime, self.plugin, **self.options)
 

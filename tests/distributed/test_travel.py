@@ -1,0 +1,69 @@
+"""Work goes to other processes with what it needs, compiled loops among it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import cloudpickle
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import dataflare_vec as dfv
+from dataflare_vec.distributed.calls import plan_of
+from dataflare_vec.distributed.compiled import compiled_loops
+from dataflare_vec.distributed.work import Call, Rows
+
+PROGRAM = """
+    import pickle, sys
+    from pathlib import Path
+
+    work = pickle.loads(Path(sys.argv[1]).read_bytes())
+    rows = work(pickle.loads(Path(sys.argv[2]).read_bytes()))
+    print(rows.to_pydict(), "numba" in sys.modules)
+"""
+
+
+def on_a_worker(work, batch, tmp_path) -> str:
+    """Return what another process prints, which has a cache of its own and none of the tests' modules."""
+    (tmp_path / "work").write_bytes(cloudpickle.dumps(work))
+    (tmp_path / "batch").write_bytes(cloudpickle.dumps(batch))
+    (tmp_path / "cache").mkdir(mode=0o700)
+    root = Path(dfv.__file__).parents[1]
+    environment = {**os.environ, "DATAFLARE_VEC_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", dedent(PROGRAM), str(tmp_path / "work"), str(tmp_path / "batch")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("goes_along", [True, False])
+def test_a_worker_compiles_only_what_does_not_come_along(goes_along, tmp_path):
+    factor = 3
+
+    @dfv.plugin
+    def rated(amount: int, parts: int):
+        return amount * factor // parts
+
+    batch = pl.DataFrame({"amount": [1, None, 5, 7], "parts": [1, 2, 3, 0]}).to_arrow()
+    call = Call(rated, {"on_error": "null"})
+    loops = compiled_loops(plan_of(call.request(), batch[:0])) if goes_along else {}
+    assert bool(loops) is goes_along
+    work = Rows(Call(rated, {"on_error": "null"}, loops), batch[:0])
+    expected = {**batch.to_pydict(), "rated": [3, None, 5, None]}
+    assert on_a_worker(work, batch, tmp_path) == f"{expected} {not goes_along}"
+
+
+def test_loops_that_are_too_large_stay_at_home(monkeypatch):
+    monkeypatch.setattr("dataflare_vec.distributed.compiled._MOST", 10)
+
+    @dfv.plugin
+    def tripled(amount):
+        return amount * 3
+
+    empty = pa.table({"amount": pa.array([], pa.int64())})
+    assert compiled_loops(plan_of(Call(tripled, {}).request(), empty)) == {}
