@@ -51,10 +51,13 @@ class Call:
     loops: Mapping[str, bytes] = dataclasses.field(default_factory=dict, repr=False)
 
     def request(self) -> Request:
-        """Return the request, in this process."""
+        """Return the request, in this process; on one thread, as engines run a task for each processor."""
         keep(self.loops)
         manager = default_manager()
-        return ask(manager.registry, manager.runtime, self.plugin, **self.options)
+        request = ask(manager.registry, manager.runtime, self.plugin, **self.options)
+        if request.config is not None:
+            return request
+        return request._replace(config=dataclasses.replace(request.settings, enable_parallel=False))
 
 
 class Work(ABC):
