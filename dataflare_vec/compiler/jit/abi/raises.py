@@ -14,6 +14,7 @@ from numba.core import callconv, cgutils, serialize
 from numba.core.cpu import CPUContext
 from numba.core.utils import PYVERSION
 
+from dataflare_vec.compiler.jit.abi.releases import releasing
 from dataflare_vec.compiler.jit.types.raised import SHOWN, UNCAUGHT, Again, tag_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _POINTER = callconv.excinfo_ptr_t
 _I32 = ir.IntType(32)
+_RETURNED = (callconv.RETCODE_OK, callconv.RETCODE_NONE)
 _NEVER_RAISED = "no exception is there to be raised again: `raise` is outside of `except`"
 
 
@@ -66,7 +68,8 @@ class CallConvention(callconv.CPUCallConv):  # type: ignore[misc]
         else:
             value = self._constant(builder, exc, exc_args, loc, func_name)
         store = builder.store(value, target)
-        store.set_metadata("numba_exception_output", builder.module.add_metadata([ir.IntType(1)(1)]))
+        if releasing(builder) is None:  # else LLVM isn't to think that references are missing on this way out
+            store.set_metadata("numba_exception_output", builder.module.add_metadata([ir.IntType(1)(1)]))
 
     def _constant(self, builder: Builder, kind: Any, arguments: Any, loc: Any, func_name: Any) -> ir.Value:
         """Return the address of an exception, as Numba lays it out; names tell of the contents alone."""
@@ -113,7 +116,15 @@ class CallConvention(callconv.CPUCallConv):  # type: ignore[misc]
         if PYVERSION < (3, 11):  # there the look-out for exceptions ends the `try`, not the handler
             self.unset_try_status(builder)
             self.leave_if_uncaught(builder, builder.load(last(builder)))  # nor does the handler look
+        if (function := releasing(builder)) is not None:
+            function.release(builder, handled["target"])
         builder.branch(handled["target"])
+
+    def _return_errcode_raw(self, builder: Builder, code: Any) -> None:
+        """Return to the caller: with a result, or without anything."""
+        if code not in _RETURNED and (function := releasing(builder)) is not None:
+            function.release(builder, None)
+        super()._return_errcode_raw(builder, code)
 
     def set_try_status(self, builder: Builder) -> None:
         """Begin a `try`."""

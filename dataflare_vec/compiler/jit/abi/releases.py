@@ -1,0 +1,151 @@
+"""What a function has that fails, it gives back: lists, arrays, dicts and sets, whose references are counted.
+
+Numba gives them back where a variable isn't read any more, and nowhere else: a function that is left for an
+exception, or left off for a handler, would lose what it holds. So while it is lowered it is known which
+variables may hold something, and each way out begins with letting go of these.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir as llvm_ir
+from numba.core import cgutils, ir, types, typing
+from numba.core.analysis import compute_cfg_from_blocks
+from numba.core.lowering import Lower
+from numba.core.typed_passes import NativeLowering
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dataflare_vec.compiler.jit.types.numba_types import Builder, FunctionIR
+
+_ATTRIBUTE = "_dfv_releasing"
+
+
+def releasing(builder: Builder) -> ReleasingLower | None:
+    """Return what lowers the function of a builder, if it ever has something to give back."""
+    found: ReleasingLower | None = getattr(builder, _ATTRIBUTE, None)
+    return found
+
+
+class ReleasingLower(Lower):  # type: ignore[misc]
+    """Numba's lowering of a function, that knows which variables hold references."""
+
+    def init(self) -> None:
+        """Look for variables that hold references."""
+        super().init()
+        models, typemap = self.context.data_model_manager, self.fndesc.typemap
+        assigned = {s.target.name for block in self.blocks.values() for s in block.find_insts(ir.Assign)}
+        self._counted = {name for name in assigned if models[typemap[name]].contains_nrt_meminfo()}
+        self._held_at = _held_at_entries(self.func_ir, self._counted) if self._counted else {}
+        self._held: set[str] = set()
+        # Of the statement that is written: held, and in no variable.
+        self._temporary: list[tuple[types.Type, llvm_ir.Value]] = []
+
+    def setup_function(self, fndesc: Any) -> None:
+        """Begin a function; what a generator holds is the generator's, and outlives a call."""
+        super().setup_function(fndesc)
+        if self._counted and self.generator_info is None:
+            setattr(self.builder, _ATTRIBUTE, self)
+
+    def pre_block(self, block: Any) -> None:
+        """Begin a block."""
+        super().pre_block(block)
+        label = next(label for label, one in self.blocks.items() if one is block)
+        self._held = set(self._held_at.get(label, ()))
+        if not self._disable_sroa_like_opt:
+            self._held -= self._singly_assigned_vars  # those are values of one block
+
+    def lower_inst(self, inst: Any) -> None:
+        """Write a statement."""
+        super().lower_inst(inst)
+        _step(inst, self._held, self._counted)
+
+    def release(self, builder: Builder, handler: llvm_ir.Block | None) -> None:
+        """Let go of all that the function holds, or of what a handler wouldn't find.
+
+        Parameters
+        ----------
+        handler
+            Where the function goes on; None if it is left.
+        """
+        found: Iterable[str] = ()
+        if handler is not None:
+            label = next(label for label, one in self.blkmap.items() if one is handler)
+            found = self._held_at[label] - self._singly_assigned_vars
+        for name in sorted(self._held.difference(found)):
+            kind = self.typeof(name)
+            if name in self._singly_assigned_vars and not self._disable_sroa_like_opt:
+                self.decref(kind, self._blk_local_varmap[name])
+                continue
+            slot = self.getvar(name)
+            self.decref(kind, builder.load(slot))
+            if handler is not None:
+                builder.store(llvm_ir.Constant(slot.type.pointee, None), slot)
+        for kind, value in self._temporary:
+            self.decref(kind, value)
+
+    def lower_expr(self, resty: types.Type, expr: Any) -> Any:
+        """Write an expression."""
+        if expr.op == "exhaust_iter":
+            kind, value = self.typeof(expr.value.name), self.loadvar(expr.value.name)
+            if isinstance(kind, types.Optional):
+                kind, value = kind.type, self.context.cast(self.builder, value, kind, kind.type)
+            if not isinstance(kind, types.BaseTuple):
+                return self._unpack(kind, value, expr.count, resty)
+        return super().lower_expr(resty, expr)
+
+    def _unpack(self, kind: types.Type, value: llvm_ir.Value, count: int, resty: types.Type) -> llvm_ir.Value:
+        """Return a tuple of what an iterable has; as Numba does it, which loses the iterator where it fails."""
+        builder, context, iterator = self.builder, self.context, kind.iterator_type
+        pair = types.Pair(iterator.yield_type, types.boolean)
+        begin = context.get_function("getiter", typing.signature(iterator, kind))
+        proceed = context.get_function("iternext", typing.signature(pair, iterator))
+        iterating = begin(builder, (value,))
+        self._temporary.append((iterator, iterating))
+        items = []
+        for _ in range(count):
+            found = proceed(builder, (iterating,))
+            there = context.pair_second(builder, found, pair)
+            with cgutils.if_unlikely(builder, builder.not_(there)):
+                self.return_exception(ValueError, loc=self.loc)
+            items.append(context.pair_first(builder, found, pair))
+            self._temporary.append((iterator.yield_type, items[-1]))
+        found = proceed(builder, (iterating,))
+        with cgutils.if_unlikely(builder, context.pair_second(builder, found, pair)):
+            self._temporary.append((iterator.yield_type, context.pair_first(builder, found, pair)))
+            self.return_exception(ValueError, loc=self.loc)
+        self._temporary.clear()
+        self.decref(iterator, iterating)
+        return context.make_tuple(builder, resty, items)
+
+
+def _held_at_entries(func_ir: FunctionIR, counted: set[str]) -> Mapping[int, set[str]]:
+    """Return which variables may hold something where each block begins."""
+    flow = compute_cfg_from_blocks(func_ir.blocks)
+    held: defaultdict[int, set[str]] = defaultdict(set)
+    waiting = list(func_ir.blocks)
+    while waiting:
+        label = waiting.pop()
+        leaving = set(held[label])
+        for statement in func_ir.blocks[label].body:
+            _step(statement, leaving, counted)
+        for following, _ in flow.successors(label):
+            if not leaving <= held[following]:
+                held[following] |= leaving
+                waiting.append(following)
+    return held
+
+
+def _step(statement: Any, held: set[str], counted: set[str]) -> None:
+    """Have a set of variables that hold something be what it is behind a statement."""
+    if isinstance(statement, ir.Assign) and statement.target.name in counted:
+        held.add(statement.target.name)
+    elif isinstance(statement, ir.Del):
+        held.discard(statement.value)
+
+
+# Functions of Numba's own, and of libraries, fail as well: all are to be lowered so.
+NativeLowering.lowering_class = property(lambda lowering: ReleasingLower)
