@@ -1,4 +1,4 @@
-"""Memory is bounded: whatever a kernel holds when a row fails, or when it catches an exception, is given back."""
+"""Memory is bounded: what a kernel holds when a row fails, or when it catches an exception, is given back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from textwrap import indent
 from typing import Any
 
-import numpy as np
+import numpy as np  # noqa: F401  # of the forms
 import polars as pl
 import pytest
 from hypothesis import Phase, example, given, settings

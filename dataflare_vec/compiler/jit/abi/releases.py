@@ -98,7 +98,7 @@ class ReleasingLower(Lower):  # type: ignore[misc]
         return super().lower_expr(resty, expr)
 
     def _unpack(self, kind: types.Type, value: llvm_ir.Value, count: int, resty: types.Type) -> llvm_ir.Value:
-        """Return a tuple of what an iterable has; as Numba does it, which loses the iterator where it fails."""
+        """Return a tuple of what an iterable has; Numba, which does it so, loses the iterator if it fails."""
         builder, context, iterator = self.builder, self.context, kind.iterator_type
         pair = types.Pair(iterator.yield_type, types.boolean)
         begin = context.get_function("getiter", typing.signature(iterator, kind))
