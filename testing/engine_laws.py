@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -16,6 +19,7 @@ import dataflare_vec as dfv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # Workers have no such module.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -255,3 +259,37 @@ class Laws:
             dfv.apply(frame, share_of, part="part_")
         with pytest.raises(dfv.BindingError, match="columns of the data"):
             dfv.apply(frame, running, by=pl.col("key"), order_by="number")
+
+
+@pytest.mark.filterwarnings("ignore")
+class Survives:
+    """Tests of an engine whose workers are processes of their own, and whose tasks are run again."""
+
+    def test_a_worker_that_is_killed_changes_nothing(self, cluster: Cluster, tmp_path: Path) -> None:
+        data = some()
+        frame = cluster.frame(data, 6)
+        result = dfv.run(frame, [killed_once(tmp_path / "killed"), share_of], on_error="null")
+        rows = cluster.rows(result.frame).drop("killed")
+        assert (tmp_path / "killed").exists()
+        assert_same_rows(rows, on_one_machine(data, share_of, {"on_error": "null"}))
+        # Also one with states, on the way to their merging.
+        result = dfv.run(frame, [killed_once(tmp_path / "again"), dfv.step(average, by="key")])
+        assert_same_rows(cluster.rows(result.frame), on_one_machine(data, average, {"by": "key"}))
+        assert (tmp_path / "again").exists()
+
+
+def killed_once(mark: Path) -> dfv.Plugin:
+    """Return a plugin that kills the first process that has rows for it."""
+    path = str(mark)
+
+    @dfv.column(name="killed")
+    def killed(part: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        if len(part):
+            try:
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                return part
+            os.kill(os.getpid(), signal.SIGKILL)
+        return part
+
+    return killed

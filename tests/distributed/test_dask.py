@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from testing.engine_laws import Cluster, Laws, assert_same_rows, on_one_machine, share_of, some
+from testing.engine_laws import Cluster, Laws, Survives, share_of, some
 
 dd = pytest.importorskip("dask.dataframe", reason="Dask isn't installed: `dataflare_vec[dask]`")
 
@@ -59,32 +58,12 @@ def halved(part):
     return part / 2.0
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_a_worker_that_is_killed_changes_nothing(tmp_path):
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local,
-        distributed.Client(local) as client,
-    ):
-        mark = str(tmp_path / "killed")
-
-        @dfv.column
-        def killed_once(part: np.ndarray):
-            import os
-            import signal
-
-            if not len(part):
-                return part
-            try:
-                os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
-            except FileExistsError:
-                return part
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        data = some()
-        cluster = _Dask()
-        result = dfv.apply(cluster.frame(data, 6), [killed_once, share_of], on_error="null")
-        assert_same_rows(
-            cluster.rows(result).drop("killed_once"), on_one_machine(data, share_of, {"on_error": "null"})
-        )
-        assert client.ncores()
+class TestDistributed(Survives):
+    @pytest.fixture
+    def cluster(self):
+        distributed = pytest.importorskip("distributed")
+        with (
+            distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as local,
+            distributed.Client(local),
+        ):
+            yield _Dask()

@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from testing.engine_laws import Cluster, Laws
+from testing.engine_laws import Cluster, Laws, Survives
 
 ray = pytest.importorskip("ray", reason="Ray isn't installed: `dataflare_vec[ray]`")
 pytest.importorskip("ray.data")
@@ -31,5 +31,5 @@ def cluster():
     ray.shutdown()
 
 
-class TestRay(Laws):
+class TestRay(Laws, Survives):
     pass

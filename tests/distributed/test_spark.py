@@ -7,7 +7,7 @@ import shutil
 import polars as pl
 import pytest
 
-from testing.engine_laws import Cluster, Laws
+from testing.engine_laws import Cluster, Laws, Survives
 
 sql = pytest.importorskip("pyspark.sql", reason="Spark isn't installed: `dataflare_vec[spark]`")
 if shutil.which("java") is None:
@@ -28,7 +28,7 @@ class _Spark(Cluster):
 
 @pytest.fixture(scope="module")
 def cluster():
-    builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = sql.SparkSession.builder.master("local[2, 3]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.sql.shuffle.partitions", 2).config("spark.driver.host", "127.0.0.1")
     builder = builder.config("spark.sql.session.timeZone", "UTC").config("spark.log.level", "OFF")
     session = builder.getOrCreate()
@@ -36,5 +36,5 @@ def cluster():
     session.stop()
 
 
-class TestSpark(Laws):
+class TestSpark(Laws, Survives):
     pass
