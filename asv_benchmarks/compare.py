@@ -41,6 +41,7 @@ from races import (
     bounds,
     calls,
     dates,
+    engines,
     expressions,
     keys,
     manager,
@@ -92,6 +93,7 @@ TOPICS = {
     "streams": streams,
     "native": native,
     "native queries": native_queries,
+    "engines": engines,
     "start": start,
     "peers": peers,
 }
