@@ -38,8 +38,12 @@ class _Spark:
         from pyspark.sql.functions import ArrowUDFType, arrow_udf, col
 
         output = _spark_schema(narrow.output)
-        function = arrow_udf(_function(narrow, output), output, ArrowUDFType.SCALAR)
+        is_one = len(output.fields) == 1  # structs take Spark longer
+        returned = output[0].dataType if is_one else output
+        function = arrow_udf(_function(narrow, output), returned, ArrowUDFType.SCALAR)
         added = function(*[col(_quoted(name)) for name in narrow.reads])
+        if is_one:
+            return data.select("*", added.alias(output[0].name))
         columns = [added.getField(field.name).alias(field.name) for field in output]
         return data.select("*", *columns)
 
@@ -96,7 +100,7 @@ def _whole(parts: Iterator[Any], empty: Any) -> Iterator[Any]:
 
 
 def _function(work: Work, schema: Any) -> Callable[..., Any]:
-    """Return work as a function of Arrow arrays, which gives structs."""
+    """Return work as a function of Arrow arrays, which gives one, or structs of several."""
     names = column_names(work.empty)
 
     def compute(*columns: Any) -> Any:
@@ -104,6 +108,8 @@ def _function(work: Work, schema: Any) -> Callable[..., Any]:
 
         table = _as(work(pa.table(list(columns), names=names)), schema)
         arrays = [column.combine_chunks() for column in table.columns]
+        if len(arrays) == 1:
+            return arrays[0]
         return pa.StructArray.from_arrays(arrays, fields=list(table.schema))
 
     compute.__name__ = work.__name__
