@@ -237,7 +237,7 @@ class Laws:
         frame = cluster.frame(some(), 2)
         states = cluster.rows(dfv.run(frame, average, by="key").state)
         with pytest.raises(dfv.StateError, match=r"are of `average 0.9`, the plugin is `average 1.0"):
-            dfv.apply(frame, average, by="key", state=states.with_columns(plugin=pl.lit("average 0.9")))
+            dfv.apply(frame, average, by="key", state=states.with_columns(state_of=pl.lit("average 0.9")))
         with pytest.raises(dfv.StateError, match="has the columns"):
             dfv.apply(frame, average, state=states)
 
@@ -246,6 +246,7 @@ class Laws:
         with pytest.raises(Exception, match="ZeroDivisionError") as told:
             cluster.rows(dfv.apply(cluster.frame(data, 2), share_of))
         assert "share_of" in str(told.value)
+        assert "of a batch passed by" in str(told.value)
 
     def test_what_cannot_be_done_is_refused_before_any_work(self, cluster: Cluster) -> None:
         frame = cluster.frame(some(), 2)
@@ -257,6 +258,10 @@ class Laws:
             dfv.apply(frame, running, by="key", order_by="when")
         with pytest.raises(dfv.ColumnNotFoundError, match="column `part_` "):
             dfv.apply(frame, share_of, part="part_")
+        with pytest.raises(dfv.BindingError, match="an error log isn't on the machines"):
+            dfv.apply(frame, share_of, errors=dfv.ErrorLog())
+        with pytest.raises(dfv.ArgumentError, match="native"):
+            dfv.apply(frame, share_of, native=True)
         with pytest.raises(dfv.BindingError, match="columns of the data"):
             dfv.apply(frame, running, by=pl.col("key"), order_by="number")
 

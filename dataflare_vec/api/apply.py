@@ -191,6 +191,12 @@ def apply(
     if not isinstance(data, pl.DataFrame):
         engine = engine_of(data)
         if engine is not None:
+            if native is not None:
+                check_data(native, data)
+            if errors is not None:
+                hint = "`dfv.run(…).errors` has the failed rows"
+                msg = f"an error log isn't on the machines on which {engine.name} runs"
+                raise BindingError(msg, argument="errors", hint=hint)
             options = {"output": output, "keep": keep, "on_error": on_error, "config": config, "by": by}
             options |= {"state": state, "replace": replace, "bindings": bindings}
             return _over(engine, data, manager, plugin, options, order_by).apply()

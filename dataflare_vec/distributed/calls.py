@@ -176,9 +176,10 @@ def over(
     keys = _keys(request, column_names(empty), engine)
     plan = plan_of(request, empty)
     _check_parts(plan, request, engine)
-    made = Over(
-        engine, data, empty, request, Call(_found(manager.registry, plugin), options), by, keys, given
-    )
+    if options["config"] is None:  # an engine runs a task for each processor
+        options["config"] = replace(request.settings, enable_parallel=False)
+    call = Call(_found(manager.registry, plugin), options, engine.name)
+    made = Over(engine, data, empty, request, call, by, keys, given)
     _check_order(made)
     return made._replace(call=replace(made.call, loops=compiled_loops(plan)))
 
@@ -267,6 +268,9 @@ def _keys(request: Request, names: Sequence[str], engine: Engine) -> tuple[str, 
                     argument="by",
                     hint="make the column first",
                 )
+            if key in (STATE, OWNER):
+                msg = f"key column `{key}` is called like a column of the frame of states"
+                raise BindingError(msg, plugin=step.plugin.name, argument="by", hint="rename it")
         found[tuple(map(str, step.by))] = step.plugin.name
     if len(found) > 1:
         (first, one), (second, other) = list(found.items())[:2]

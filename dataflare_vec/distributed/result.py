@@ -29,8 +29,8 @@ class DistributedResult:
     errors
         The failed rows as they came in, with ``error_plugin``, ``error_type`` and ``error_message``.
     state
-        A row for each state of a scan by key or a reduce: its key, ``state`` as bytes, and ``plugin``, whose
-        name and version it is of. To be stored, and given to a later call as ``state=``.
+        A row for each state of a scan by key or a reduce: its key, ``state_bytes``, and ``state_of``, the
+        name and version of the plugin. To be stored, and given to a later call as ``state=``.
     processed_count, success_count, error_count, filtered_count, added_count : int
         As of `BatchResult`. The first that is asked for counts all of them, in one pass over the data.
 

@@ -14,6 +14,7 @@ from dataflare_vec.definition.pickling import cloudpickle
 from dataflare_vec.definition.plugin import plain
 from dataflare_vec.distributed.batches import added, columns_of, dropped, kept, of_columns, of_values
 from dataflare_vec.distributed.work import Call, Steps, Work
+from dataflare_vec.engine.stages.failures import in_batch
 from dataflare_vec.engine.state.store import KeyedState
 from dataflare_vec.exceptions import RowError, StateError
 from dataflare_vec.interop import assemble
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 TAG = internal("state")
 
 #: The columns of a frame of states that aren't keys: the state, and which version of which plugin it is of.
-STATE, OWNER = "state", "plugin"
+STATE, OWNER = "state_bytes", "state_of"
 
 
 def owner_of(plugin: Plugin) -> str:
@@ -56,7 +57,8 @@ class States(Steps):
         runner = BatchRunner(self.request, batch[:0] if len(batch) else batch)
         rows = len(batch)
         if rows:
-            runner.run(batch)
+            with in_batch(rows, self.call.engine):
+                runner.run(batch)
         value, name = runner.state, _name_of(runner.plan, self.which)
         if runner.plan.is_pipeline:
             value = value[name]

@@ -15,7 +15,7 @@ from dataflare_vec.distributed.batches import conformed, in_order, knowing_nulls
 from dataflare_vec.distributed.compiled import keep
 from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.request import ask
-from dataflare_vec.engine.stages.failures import all_details
+from dataflare_vec.engine.stages.failures import all_details, in_batch
 from dataflare_vec.interop import assemble, column_names
 from dataflare_vec.interop.runner import readers_of, run_data
 from dataflare_vec.service.manager import default_manager
@@ -42,22 +42,22 @@ class Call:
         A plugin, or a list of plugins and steps; found already.
     options : dict
         The keywords of `ask`.
+    engine : str
+        What the engine is called.
     loops : dict
         What `compiled_loops` has found.
     """
 
     plugin: Any
     options: Mapping[str, Any]
+    engine: str
     loops: Mapping[str, bytes] = dataclasses.field(default_factory=dict, repr=False)
 
     def request(self) -> Request:
-        """Return the request, in this process; on one thread, as engines run a task for each processor."""
+        """Return the request, in this process."""
         keep(self.loops)
         manager = default_manager()
-        request = ask(manager.registry, manager.runtime, self.plugin, **self.options)
-        if request.config is not None:
-            return request
-        return request._replace(config=dataclasses.replace(request.settings, enable_parallel=False))
+        return ask(manager.registry, manager.runtime, self.plugin, **self.options)
 
 
 class Work(ABC):
@@ -150,7 +150,8 @@ class Steps(Work):
 
     def run(self, batch: Any, **changes: Any) -> Outcome:
         """Return what becomes of a batch."""
-        return run_data(batch, self.request._replace(**changes), self._planner)
+        with in_batch(len(batch), self.call.engine):
+            return run_data(batch, self.request._replace(**changes), self._planner)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled."""

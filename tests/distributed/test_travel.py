@@ -50,10 +50,10 @@ def test_a_worker_compiles_only_what_does_not_come_along(goes_along, tmp_path):
         return amount * factor // parts
 
     batch = pl.DataFrame({"amount": [1, None, 5, 7], "parts": [1, 2, 3, 0]}).to_arrow()
-    call = Call(rated, {"on_error": "null"})
+    call = Call(rated, {"on_error": "null"}, "Ray Data")
     loops = compiled_loops(plan_of(call.request(), batch[:0])) if goes_along else {}
     assert bool(loops) is goes_along
-    work = Rows(Call(rated, {"on_error": "null"}, loops), batch[:0])
+    work = Rows(Call(rated, {"on_error": "null"}, "Ray Data", loops), batch[:0])
     expected = {**batch.to_pydict(), "rated": [3, None, 5, None]}
     assert on_a_worker(work, batch, tmp_path) == f"{expected} {not goes_along}"
 
@@ -66,4 +66,4 @@ def test_loops_that_are_too_large_stay_at_home(monkeypatch):
         return amount * 3
 
     empty = pa.table({"amount": pa.array([], pa.int64())})
-    assert compiled_loops(plan_of(Call(tripled, {}).request(), empty)) == {}
+    assert compiled_loops(plan_of(Call(tripled, {}, "Ray Data").request(), empty)) == {}
