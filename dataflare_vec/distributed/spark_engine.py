@@ -21,10 +21,11 @@ class _Spark:
     extra = "spark"
 
     def empty(self, data: Any) -> Any:
-        """Return a table without rows that has the columns of a data frame."""
+        """Return a table without rows that has the columns of a data frame, instants in the session's zone."""
         from pyspark.sql.pandas.types import to_arrow_schema
 
-        return empty_table(to_arrow_schema(data.schema, timezone="UTC"))
+        zone = data.sparkSession.conf.get("spark.sql.session.timeZone")
+        return empty_table(to_arrow_schema(data.schema, timezone=zone))
 
     def map(self, data: Any, work: Work) -> Any:
         """Return what work makes of each part.

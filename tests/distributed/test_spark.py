@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
+from typing import NamedTuple
 
 import polars as pl
 import pytest
 
-from testing.engine_laws import Cluster, Laws, Survives
+import dataflare_vec as dfv
+from testing.engine_laws import Cluster, Laws, Survives, share_of, some
 
 sql = pytest.importorskip("pyspark.sql", reason="Spark isn't installed: `dataflare_vec[spark]`")
 if shutil.which("java") is None:
@@ -36,5 +39,35 @@ def cluster():
     session.stop()
 
 
+@pytest.mark.filterwarnings("ignore")
 class TestSpark(Laws, Survives):
-    pass
+    def test_instants_have_the_clock_of_the_session(self, cluster):
+        @dfv.plugin
+        def hour_of(when: dt.datetime):
+            return when.hour
+
+        cluster.session.conf.set("spark.sql.session.timeZone", "America/New_York")
+        try:
+            frame = cluster.session.sql("SELECT TIMESTAMP'2024-07-01 05:00:00' AS when, 5 AS hour_of_spark")
+            rows = cluster.rows(dfv.apply(frame, hour_of))
+        finally:
+            cluster.session.conf.set("spark.sql.session.timeZone", "UTC")
+        assert rows.select("hour_of_spark", "hour_of").row(0) == (5, 5)
+
+    def test_types_that_spark_has_not_become_those_that_hold_their_values(self, cluster):
+        class Wide(NamedTuple):
+            byte: int
+            large: int
+
+        @dfv.plugin(returns={"byte": pl.UInt8, "large": pl.UInt64})
+        def wide(number):
+            return Wide(255, 2**64 - 1)
+
+        rows = cluster.rows(dfv.apply(cluster.frame(some(3), 2), wide))
+        assert rows["byte"].to_list() == [255] * 3
+        assert rows["large"].to_list() == [2**64 - 1] * 3
+
+    def test_only_what_is_read_goes_to_python(self, cluster, capsys):
+        dfv.apply(cluster.frame(some(), 2), share_of, on_error="null").explain()
+        (line,) = [one for one in capsys.readouterr().out.splitlines() if "ArrowEvalPython" in one]
+        assert "word" not in line.split("], [")[0]
