@@ -21,7 +21,7 @@ class _Spark:
     extra = "spark"
 
     def empty(self, data: Any) -> Any:
-        """Return a table without rows that has the columns of a data frame, instants in the session's zone."""
+        """Return a table without rows with the columns of a data frame, instants in the session's zone."""
         from pyspark.sql.pandas.types import to_arrow_schema
 
         zone = data.sparkSession.conf.get("spark.sql.session.timeZone")
