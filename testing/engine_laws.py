@@ -236,7 +236,10 @@ class Laws:
     def test_states_of_another_version_are_refused(self, cluster: Cluster) -> None:
         frame = cluster.frame(some(), 2)
         states = cluster.rows(dfv.run(frame, average, by="key").state)
-        with pytest.raises(dfv.StateError, match=r"are of `average 0.9`, the plugin is `average 1.0"):
+        with pytest.raises(
+            dfv.StateError,
+            match=r"are of `average 0.9`, the plugin is `average 1.0.0 \(rows: i8, total: i8\)`",
+        ):
             dfv.apply(frame, average, by="key", state=states.with_columns(state_of=pl.lit("average 0.9")))
         with pytest.raises(dfv.StateError, match="has the columns"):
             dfv.apply(frame, average, state=states)

@@ -65,8 +65,13 @@ def conformed(batch: Any, like: Any) -> Any:
             raise TypeError(msg)
         batch = selected(batch, wanted)
     if is_pandas(batch):
-        differing = {n: t for n, t in like.dtypes.items() if batch.dtypes[n] != t}
-        return batch.astype(differing) if differing else batch
+        converted = {
+            name: _converted(batch[name], dtype)
+            for name, dtype in like.dtypes.items()
+            # Of categories each part may know others, and a frame as a whole none.
+            if batch.dtypes[name] != dtype and batch.dtypes[name].name != "category"
+        }
+        return batch.assign(**converted) if converted else batch
     if batch.schema.types == like.schema.types:
         return batch
     arrays = [
@@ -87,6 +92,27 @@ def knowing_nulls(output: Any, empty: Any, replaces: Collection[str]) -> Any:
     plain = {name: output.dtypes[name].name for name in fresh if output.dtypes[name].kind in "iub"}
     nullable = {name: _NULLABLE.get(dtype, dtype) for name, dtype in plain.items()}
     return output.astype(nullable) if nullable else output
+
+
+def _converted(column: Any, dtype: Any) -> Any:
+    """Return a column of pandas as one of another dtype.
+
+    Raises
+    ------
+    TypeError
+        If that would change a value.
+    """
+    try:
+        converted = column.astype(dtype)
+        is_plain = column.dtype.kind in "biufmM" and dtype.kind in "biufmM"
+        if not is_plain or ((converted.astype(column.dtype) == column) | column.isna()).all():
+            return converted
+        reason = "values would change"
+    except (TypeError, ValueError) as error:
+        reason = str(error)
+    schema = f"column `{column.name}` is {dtype} by the data's schema"
+    msg = f"{schema}, and {column.dtype} in a part of it: {reason}"
+    raise TypeError(msg)
 
 
 def selected(batch: Any, names: Sequence[str]) -> Any:

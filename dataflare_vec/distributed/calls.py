@@ -21,6 +21,7 @@ from dataflare_vec.distributed.states import (
     States,
     Tagged,
     check_owner,
+    owner_of,
     rows_of,
 )
 from dataflare_vec.distributed.work import Call, InOrder, Rows, Work
@@ -117,7 +118,7 @@ class Over(NamedTuple):
             return self.engine.group(self.data, self.keys, ordered)
         tagged = Tagged(self.empty, ordered.__name__)
         plugin, state_layout = self.stage
-        states = given_states(self.given, self.engine, plugin, self.keys, self.empty)
+        states = given_states(self.given, self.engine, plugin, state_layout, self.keys)
         rows = self.engine.union(
             self.engine.map(self.data, tagged), tagged.states(states.select(self.keys), states[STATE])
         )
@@ -141,8 +142,7 @@ class Over(NamedTuple):
         keys = self.keys if self.request.steps[-1].by else ()
         merged = Merged(self.call, self.empty, states.output, last, keys, finishes=finishes)
         if self.given is not None:
-            plugin, _ = self.stage
-            given = given_states(self.given, engine, plugin, keys, self.empty)
+            given = given_states(self.given, engine, *self.stage, keys)
             partial = engine.union(
                 partial, conformed(of_columns(self.empty, given.get_columns()), states.output)
             )
@@ -202,7 +202,9 @@ def plan_of(request: Request, empty: Any) -> Plan:
     return Plan(request.steps, scope, keep_data=request.keep)
 
 
-def given_states(given: Any, engine: Engine, plugin: Plugin, keys: Sequence[str], empty: Any) -> pl.DataFrame:
+def given_states(
+    given: Any, engine: Engine, plugin: Plugin, state_layout: StateLayout, keys: Sequence[str]
+) -> pl.DataFrame:
     """Return states that a user gives as rows: keys, states and whose they are.
 
     Raises
@@ -210,8 +212,12 @@ def given_states(given: Any, engine: Engine, plugin: Plugin, keys: Sequence[str]
     StateError
         If they are of another plugin, or another version, or by other keys.
     """
-    if isinstance(given, KeyedState) or not hasattr(given, "columns"):
-        frame = named(rows_of(plugin, given, is_there=True))
+    owner = owner_of(plugin, state_layout)
+    if isinstance(given, KeyedState):
+        theirs = owner_of(plugin, given.state_layout).replace(plugin.name, given.plugin, 1)
+        frame = named(rows_of(theirs, given, is_there=True))
+    elif not hasattr(given, "columns"):
+        frame = named(rows_of(owner, given, is_there=True))
     elif isinstance(given, pl.DataFrame):
         frame = given
     else:
@@ -221,7 +227,7 @@ def given_states(given: Any, engine: Engine, plugin: Plugin, keys: Sequence[str]
     if frame.columns != wanted:
         msg = f"`state` has the columns {frame.columns}, not {wanted}"
         raise StateError(msg, plugin=plugin.name, argument="state", hint="pass what `run(…).state` was")
-    check_owner(plugin, frame[OWNER])
+    check_owner(plugin, owner, frame[OWNER])
     return frame
 
 

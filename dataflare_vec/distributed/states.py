@@ -34,9 +34,12 @@ TAG = internal("state")
 STATE, OWNER = "state_bytes", "state_of"
 
 
-def owner_of(plugin: Plugin) -> str:
-    """Return the name that states bear: another version of a plugin doesn't go on with them."""
-    return f"{plugin.info.name} {plugin.info.version}"
+def owner_of(plugin: Plugin, state_layout: StateLayout) -> str:
+    """Return whose states are: no other version of a plugin, nor one of another `init`, goes on with them."""
+    parts = [f"{leaf.name}: {leaf.owned or leaf.dtype.lstrip('<|')}" for leaf in state_layout.leaves]
+    shapes = ["?" * leaf.optional + "".join(f"[{n}]" for n in leaf.shape) for leaf in state_layout.leaves]
+    shown = ", ".join(part + shape for part, shape in zip(parts, shapes, strict=True))
+    return f"{plugin.info.name} {plugin.info.version} ({shown})"
 
 
 class States(Steps):
@@ -62,8 +65,9 @@ class States(Steps):
         value, name = runner.state, _name_of(runner.plan, self.which)
         if runner.plan.is_pipeline:
             value = value[name]
-        plugin = runner.plan.stateful[name].binding.plugin
-        return of_columns(batch, rows_of(plugin, value, is_there=bool(rows)))
+        stage = runner.plan.stateful[name]
+        owner = owner_of(stage.binding.plugin, stage.state_layout)
+        return of_columns(batch, rows_of(owner, value, is_there=bool(rows)))
 
 
 class Tagged(Work):
@@ -155,10 +159,11 @@ class Merged(Steps):
         name = _name_of(plan, self.which)
         plugin, layout = plan.stateful[name].binding.plugin, plan.stateful[name].state_layout
         frame = columns_of(batch, (*self.keys, STATE, OWNER)).filter(pl.col(STATE).is_not_null())
-        check_owner(plugin, frame[OWNER])
+        owner = owner_of(plugin, layout)
+        check_owner(plugin, owner, frame[OWNER])
         value = self._keyed(plugin, frame, layout) if self.keys else self._one(plugin, frame)
         if not self.finishes:
-            return of_columns(self.data, rows_of(plugin, value, is_there=value is not None))
+            return of_columns(self.data, rows_of(owner, value, is_there=value is not None))
         state = {name: value} if plan.is_pipeline and value is not None else value
         return assemble(self.data, self.run(self.data, state=state), keep=self.request.keep)
 
@@ -176,14 +181,14 @@ class Merged(Steps):
         return KeyedState(plugin.name, by_key.select(self.keys), firsts, layout)
 
 
-def rows_of(plugin: Plugin, value: Any, *, is_there: bool) -> list[pl.Series]:
+def rows_of(owner: str, value: Any, *, is_there: bool) -> list[pl.Series]:
     """Return states as columns: the keys, the states as bytes, and whose they are."""
     if isinstance(value, KeyedState):
         keys, states = value.keys_frame.get_columns(), packed(value.records)
     else:
         keys, states = [], [cloudpickle().dumps(value)] if is_there else []
-    owner = pl.Series(OWNER, [owner_of(plugin)], pl.String).new_from_index(0, len(states))
-    return [*keys, pl.Series(STATE, states, pl.Binary), owner]
+    owners = pl.Series(OWNER, [owner], pl.String).new_from_index(0, len(states))
+    return [*keys, pl.Series(STATE, states, pl.Binary), owners]
 
 
 def packed(records: np.ndarray[Any, Any]) -> list[bytes]:
@@ -205,7 +210,7 @@ def unpacked(states: Sequence[bytes], layout: StateLayout) -> np.ndarray[Any, An
     return records
 
 
-def check_owner(plugin: Plugin, owners: pl.Series) -> None:
+def check_owner(plugin: Plugin, owner: str, owners: pl.Series) -> None:
     """Raise if states are of another plugin, or of another version of it.
 
     Raises
@@ -213,9 +218,9 @@ def check_owner(plugin: Plugin, owners: pl.Series) -> None:
     StateError
         Saying of which.
     """
-    others = owners.filter(owners != owner_of(plugin)).unique(maintain_order=True).to_list()
+    others = owners.filter(owners != owner).unique(maintain_order=True).to_list()
     if others:
-        problem = f"the states are of `{others[0]}`, the plugin is `{owner_of(plugin)}`"
+        problem = f"the states are of `{others[0]}`, the plugin is `{owner}`"
         raise StateError(problem, plugin=plugin.name, argument="state", hint="begin anew, or convert them")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from dataflare_vec._version import __version__
 from dataflare_vec.distributed.batches import conformed, in_order, knowing_nulls, of_columns, selected, taken
 from dataflare_vec.distributed.compiled import keep
 from dataflare_vec.engine.planning.kept import RepeatedPlan
@@ -77,6 +78,7 @@ class Work(ABC):
     """
 
     def __init__(self, empty: Any, name: str) -> None:
+        self.versions = _versions()
         self.__name__ = name
         self.empty = empty
         self.output = knowing_nulls(self.compute(empty), empty, self.replaces)
@@ -101,9 +103,26 @@ class Work(ABC):
         """
         return None
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin anew on a worker.
+
+        Raises
+        ------
+        RuntimeError
+            If that has other versions: of Polars keys would have other hashes, of ours states another layout.
+        """
+        self.__dict__.update(state)
+        if self.versions != _versions():
+            msg = f"this worker has {_versions()}, and what sent the work {self.versions}: install the same"
+            raise RuntimeError(msg)
+
     @abstractmethod
     def compute(self, batch: Any) -> Any:
         """Return what comes of a batch that has the columns of `empty`."""
+
+
+def _versions() -> str:
+    return f"Polars {pl.__version__} and dataflare_vec {__version__}"
 
 
 class Steps(Work):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import polars as pl
 import pytest
 
@@ -39,10 +40,21 @@ class TestDask(Laws):
         assert result.divisions == frame.divisions
         assert result.compute().index.equals(frame.compute().index)
 
+    def test_categories_that_each_part_has_its_own_of_are_kept(self, cluster):
+        pieces = [pd.DataFrame({"part": [i], "kind": pd.Categorical([kind])}) for i, kind in enumerate("ab")]
+        meta = pieces[0].iloc[:0].assign(kind=pd.Categorical([], ["__UNKNOWN_CATEGORIES__"]))
+        frame = dd.from_map(lambda piece: piece, pieces, meta=meta)
+        result = dfv.apply(frame, halved).compute()
+        assert result["kind"].astype(str).to_list() == ["a", "b"]
+
+    def test_a_part_whose_values_do_not_fit_the_schema_is_refused(self, cluster):
+        pieces = [pd.DataFrame({"part": [4]}), pd.DataFrame({"part": [1.5]})]
+        frame = dd.from_map(lambda piece: piece, pieces, meta=pieces[0].iloc[:0])
+        with pytest.raises(TypeError, match="column `part` is int64 by the data's schema, and float64"):
+            dfv.apply(frame, halved).compute()
+
     def test_integers_that_are_floats_in_some_parts(self, cluster):
         """As pandas makes them where one is missing."""
-        import pandas as pd
-
         pieces = [
             pd.DataFrame({"part": [4, 9], "whole": [2, 3]}),
             pd.DataFrame({"part": [None], "whole": [1]}),

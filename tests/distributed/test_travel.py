@@ -58,6 +58,18 @@ def test_a_worker_compiles_only_what_does_not_come_along(goes_along, tmp_path):
     assert on_a_worker(work, batch, tmp_path) == f"{expected} {not goes_along}"
 
 
+def test_a_worker_of_another_version_refuses(monkeypatch):
+    @dfv.plugin
+    def quartered(amount):
+        return amount / 4.0
+
+    empty = pa.table({"amount": pa.array([], pa.int64())})
+    sent = cloudpickle.dumps(Rows(Call(quartered, {}, "Ray Data"), empty))
+    monkeypatch.setattr("dataflare_vec.distributed.work.__version__", "0.0.1")
+    with pytest.raises(RuntimeError, match=r"this worker has .* dataflare_vec 0\.0\.1, and what sent"):
+        cloudpickle.loads(sent)
+
+
 def test_loops_that_are_too_large_stay_at_home(monkeypatch):
     monkeypatch.setattr("dataflare_vec.distributed.compiled._MOST", 10)
 
