@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.exceptions import BindingError
 from dataflare_vec.interop import column_names
 from dataflare_vec.interop.arrow import empty_table
 
@@ -49,11 +50,25 @@ class _Spark:
         return data.select("*", *columns)
 
     def group(self, data: Any, keys: Sequence[str], work: Work) -> Any:
-        """Return what work makes of partitions in which all rows of a key are."""
+        """Return what work makes of partitions in which all rows of a key are.
+
+        Raises
+        ------
+        BindingError
+            If the rows are a stream's.
+        """
+        _refuse_stream(data, work)
         return _mapped(data.repartition(*[_plain(data, name) for name in keys]), work, _whole)
 
     def together(self, data: Any, work: Work) -> Any:
-        """Return what work makes of all rows in one part."""
+        """Return what work makes of all rows in one part.
+
+        Raises
+        ------
+        BindingError
+            If the rows are a stream's.
+        """
+        _refuse_stream(data, work)
         return _mapped(data.coalesce(1), work, _whole)
 
     def union(self, data: Any, batch: Any) -> Any:
@@ -64,6 +79,16 @@ class _Spark:
     def collect(self, data: Any) -> Any:
         """Return all rows as a table."""
         return data.toArrow()
+
+
+def _refuse_stream(data: Any, work: Work) -> None:
+    """Raise if a frame is a stream: states would begin anew with each of its micro-batches."""
+    if data.isStreaming:
+        raise BindingError(
+            problem="a stream of Spark comes in micro-batches, and states would begin anew with each",
+            plugin=work.__name__,
+            hint="in `foreachBatch`, call `dfv.run(batch, …, state=…)` with the state of the last batch",
+        )
 
 
 def _mapped(data: Any, work: Work, batches: Callable[[Iterator[Any], Any], Iterator[Any]]) -> Any:

@@ -10,7 +10,18 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from testing.engine_laws import Cluster, Laws, Survives, share_of, some
+from testing.engine_laws import (
+    Cluster,
+    Laws,
+    Survives,
+    assert_same_rows,
+    average,
+    even,
+    on_one_machine,
+    running,
+    share_of,
+    some,
+)
 
 sql = pytest.importorskip("pyspark.sql", reason="Spark isn't installed: `dataflare_vec[spark]`")
 if shutil.which("java") is None:
@@ -66,6 +77,25 @@ class TestSpark(Laws, Survives):
         rows = cluster.rows(dfv.apply(cluster.frame(some(3), 2), wide))
         assert rows["byte"].to_list() == [255] * 3
         assert rows["large"].to_list() == [2**64 - 1] * 3
+
+    def test_a_stream_is_taken_by_what_carries_no_state(self, cluster, tmp_path):
+        data = some(40)
+        for i in range(2):
+            data[i * 20 : (i + 1) * 20].write_parquet(tmp_path / f"{i}.parquet")
+        schema = cluster.session.read.parquet(str(tmp_path)).schema
+        source = cluster.session.readStream.schema(schema).option("maxFilesPerTrigger", 1)
+        stream = source.parquet(str(tmp_path))
+        result = dfv.apply(stream, [even, share_of], on_error="null")
+        query = result.writeStream.format("memory").queryName("even_ones").trigger(availableNow=True).start()
+        assert query.awaitTermination(60)
+        rows = cluster.rows(cluster.session.table("even_ones"))
+        assert_same_rows(rows, on_one_machine(data, [even, share_of], {"on_error": "null"}))
+        with pytest.raises(dfv.BindingError, match="plugin `running`: a stream of Spark comes"):
+            dfv.apply(stream, running, by="key", order_by="number")
+        with pytest.raises(dfv.BindingError, match="plugin `average`: a stream of Spark"):
+            dfv.apply(stream, average)
+        with pytest.raises(dfv.BindingError, match="plugin `average`: a stream of Spark"):
+            dfv.apply(stream, average, by="key")
 
     def test_only_what_is_read_goes_to_python(self, cluster, capsys):
         dfv.apply(cluster.frame(some(), 2), share_of, on_error="null").explain()
