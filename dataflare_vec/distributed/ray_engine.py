@@ -33,6 +33,10 @@ class _Ray:
             raise UnsupportedDataError(msg, hint="give it one block without rows")
         import pyarrow as pa
 
+        for name, kind in zip(schema.names, schema.types, strict=True):
+            if not isinstance(kind, pa.DataType):
+                msg = f"column `{name}` holds objects of Python, of no type that is known"
+                raise UnsupportedDataError(msg, column=name, hint="drop it, or make it a column of Arrow")
         return empty_table(pa.schema(list(zip(schema.names, schema.types, strict=True))))
 
     def map(self, data: Any, work: Work) -> Any:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 
-from testing.engine_laws import Cluster, Laws, Survives
+import dataflare_vec as dfv
+from testing.engine_laws import Cluster, Laws, Survives, even, running, share_of
 
 ray = pytest.importorskip("ray", reason="Ray isn't installed: `dataflare_vec[ray]`")
 pytest.importorskip("ray.data")
@@ -32,4 +35,13 @@ def cluster():
 
 
 class TestRay(Laws, Survives):
-    pass
+    def test_tensors_pass_by(self, cluster):
+        data = ray.data.from_numpy(np.ones((4, 3, 2))).add_column("part", lambda batch: np.arange(4))
+        rows = dfv.apply(data, [even, dfv.step(running, by="part")], order_by="part").take_all()
+        assert sorted(row["running"] for row in rows) == [0, 2]
+        assert all((row["data"] == np.ones((3, 2))).all() for row in rows)
+
+    def test_a_column_of_objects_is_named(self, cluster):
+        data = ray.data.from_pandas(pd.DataFrame({"part": [1, 2], "whole": [1, 1], "any": [{"a": 1}, "x"]}))
+        with pytest.raises(dfv.UnsupportedDataError, match="column `any` holds objects of Python"):
+            dfv.apply(data, share_of)
