@@ -17,10 +17,14 @@ from dataflare_vec.compiler.native.fused_loop import fused_loop
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dataflare_vec.compiler.cache.folder import File
     from dataflare_vec.engine.planning.plan import Plan
 
 #: Bytes of loops that go along at most: they go with each task.
-_MOST = 4 << 20
+_MOST = 2 << 20
+
+#: In the names of loops that most calls need.
+_OURS = ".dfv."
 
 #: Files that this process has seen in its cache.
 _seen: set[str] = set()
@@ -41,15 +45,24 @@ def compiled_loops(plan: Plan) -> dict[str, bytes]:
     folder = open_folder()
     if folder is None or not keys:
         return {}
-    names = [file.path.name for file in folder.files()]
-    others = {name.partition(".")[0] for name in names if name.endswith(KERNEL)} - keys
+    files = sorted(folder.files(), key=lambda file: (_OURS not in file.path.name, -file.used))
+    others = {_key(file) for file in files if file.path.name.endswith(KERNEL)} - keys
+    wanted = [file for file in files if _key(file) in keys]
+    # Of those of no kernel ours first, then what was used last: what these kernels call is among them.
+    wanted += [file for file in files if _key(file) not in others | keys]
     loops: dict[str, bytes] = {}
-    for name in names:
-        content = None if name.partition(".")[0] in others else folder.read(name)
+    left = _MOST
+    for file in wanted:
+        content = folder.read(file.path.name, touch=False) if file.size <= left else None
         if content is not None:
-            loops[name] = content
+            loops[file.path.name] = content
+            left -= file.size
     _seen.update(loops)
-    return loops if sum(map(len, loops.values())) <= _MOST else {}
+    return loops
+
+
+def _key(file: File) -> str:
+    return file.path.name.partition(".")[0]
 
 
 def keep(loops: Mapping[str, bytes]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec._version import __version__
+from dataflare_vec.definition.pickling import cloudpickle
 from dataflare_vec.distributed.batches import conformed, in_order, knowing_nulls, of_columns, selected, taken
 from dataflare_vec.distributed.compiled import keep
 from dataflare_vec.engine.planning.kept import RepeatedPlan
@@ -53,6 +54,10 @@ class Call:
     options: Mapping[str, Any]
     engine: str
     loops: Mapping[str, bytes] = dataclasses.field(default_factory=dict, repr=False)
+
+    def __dask_tokenize__(self) -> Any:
+        """Return what tells a call from others: not which loops the cache has just now."""
+        return cloudpickle().dumps((self.plugin, self.options))
 
     def request(self) -> Request:
         """Return the request, in this process."""
@@ -102,6 +107,17 @@ class Work(ABC):
         For engines that hand over columns one by one. None if rows may go, or others come.
         """
         return None
+
+    def __dask_tokenize__(self) -> Any:
+        """Return what tells work from other work: each part by itself, whatever else is the same object."""
+        from dask.base import tokenize
+
+        parts = sorted(self.__getstate__().items())
+        return type(self).__qualname__, [(name, tokenize(part)) for name, part in parts]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled."""
+        return self.__dict__
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin anew on a worker.

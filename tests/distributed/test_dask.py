@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from testing.engine_laws import Cluster, Laws, Survives, share_of, some
+from testing.engine_laws import Cluster, Laws, Survives, running, share_of, some
+from testing.oracle import plugin
 
 dd = pytest.importorskip("dask.dataframe", reason="Dask isn't installed: `dataflare_vec[dask]`")
 
@@ -31,8 +32,14 @@ def cluster():
 class TestDask(Laws):
     def test_the_same_call_has_the_same_name(self, cluster):
         frame = cluster.frame(some(), 2)
-        names = [dfv.apply(frame, share_of, on_error=on_error)._name for on_error in ("null", "null", "drop")]
+        names = []
+        for on_error in ("null", "null", "drop"):
+            names.append(dfv.apply(frame, share_of, on_error=on_error)._name)
+            halved.compile({"part": pl.Int8 if len(names) == 1 else pl.Int16})  # into the cache
         assert names[0] == names[1] != names[2]
+        orders = ("number", "number", "part")
+        scans = [dfv.apply(frame, running, by="key", order_by=order)._name for order in orders]
+        assert scans[0] == scans[1] != scans[2]
 
     def test_rows_keep_their_index_and_divisions(self, cluster):
         frame = dd.from_pandas(some().drop_nulls().to_pandas().set_index("number"), npartitions=4)
@@ -65,9 +72,11 @@ class TestDask(Laws):
         assert str(result["halved"].dtype).lower() == "float64"
 
 
-@dfv.plugin
-def halved(part):
+def _halved(part):
     return part / 2.0
+
+
+halved = plugin(_halved, name="halved")
 
 
 class TestDistributed(Survives):

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec.compiler.cache.folder import open_folder
 from dataflare_vec.distributed.calls import plan_of
 from dataflare_vec.distributed.compiled import compiled_loops
 from dataflare_vec.distributed.work import Call, Rows
@@ -79,3 +80,19 @@ def test_loops_that_are_too_large_stay_at_home(monkeypatch):
 
     empty = pa.table({"amount": pa.array([], pa.int64())})
     assert compiled_loops(plan_of(Call(tripled, {}, "Ray Data").request(), empty)) == {}
+
+
+def test_the_loops_of_the_kernel_go_first(monkeypatch):
+    @dfv.plugin
+    def added(amount):
+        return amount + 3
+
+    empty = pa.table({"amount": pa.array([], pa.int64())})
+    plan = plan_of(Call(added, {}, "Ray Data").request(), empty)
+    (stage,) = plan.stages
+    compiled_loops(plan)
+    mine = {
+        f.path.name: f.size for f in open_folder().files() if f.path.name.startswith(stage.kernel.entry.key)
+    }
+    monkeypatch.setattr("dataflare_vec.distributed.compiled._MOST", sum(mine.values()))
+    assert compiled_loops(plan).keys() == mine.keys()
