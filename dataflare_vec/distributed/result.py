@@ -40,10 +40,10 @@ class DistributedResult:
     >>> import dataflare_vec as dfv
     >>> trips = dd.from_dict({"cents": [600, 100], "people": [3, 0]}, npartitions=2)
     >>> @dfv.plugin
-    ... def cents_each(cents, people):
+    ... def cents_apiece(cents, people):
     ...     return cents // people
-    >>> result = dfv.run(trips, cents_each)
-    >>> result.frame["cents_each"].compute().to_list()
+    >>> result = dfv.run(trips, cents_apiece)
+    >>> result.frame["cents_apiece"].compute().to_list()
     [200, <NA>]
     >>> result.error_count, result.errors["error_type"].compute().to_list()
     (1, ['ZeroDivisionError'])
