@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import cloudpickle
 import numpy as np
 import polars as pl
 
@@ -13,6 +15,9 @@ from races.common import Figure, Size, at_least, at_most, numbers, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+# Workers have no such module.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 _COLUMNS = ("lat1", "lon1", "lat2", "lon2")
 _RADIUS = 6371.0088
@@ -161,8 +166,10 @@ def with_ray(size: Size) -> Iterator[Figure]:
 def with_spark(size: Size) -> Iterator[Figure]:
     if find_spec("pyspark") is None:
         return
+    from pyspark import cloudpickle as sparks
     from pyspark.sql import SparkSession
 
+    sparks.register_pickle_by_value(sys.modules[__name__])
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.sql.shuffle.partitions", 4)
     session = builder.config("spark.driver.memory", "4g").getOrCreate()
