@@ -23,6 +23,7 @@ _TO_FRAME = "write `series.to_frame().pipe(dfv.apply, …)`"
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from dataflare_vec._typing import OnError
     from dataflare_vec.config.settings import BatchConfig
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.signatures import Frame, Table
     from dataflare_vec.distributed.calls import Over
     from dataflare_vec.distributed.engines import Engine
+    from dataflare_vec.distributed.result import DistributedResult
     from dataflare_vec.engine.context.errorlog import ErrorLog
     from dataflare_vec.engine.execution.result import BatchResult
     from dataflare_vec.engine.planning.request import Request
@@ -194,7 +196,7 @@ def apply(
             if native is not None:
                 check_data(native, data)
             if errors is not None:
-                hint = "`dfv.run(…).errors` has the failed rows"
+                hint = "`dfv.run(…).errors` has the failed rows, `run(…, errors=folder)` writes them"
                 msg = f"an error log isn't on the machines on which {engine.name} runs"
                 raise BindingError(msg, argument="errors", hint=hint)
             options = {"output": output, "keep": keep, "on_error": on_error, "config": config, "by": by}
@@ -261,6 +263,7 @@ def run(
     config: BatchConfig | None = None,
     by: By = None,
     order_by: str | Sequence[str] | None = None,
+    errors: str | Path | None = None,
     state: Any = None,
     replace: bool = False,
     **bindings: Any,
@@ -275,6 +278,9 @@ def run(
         As in `apply`.
     on_error
         As in `apply`, but by default ``"null"``: failed rows are in the result's ``errors``.
+    errors
+        Of an engine's frame: a folder for the failed rows, which all machines share, and which is empty or
+        isn't there. They are in it when `run` returns, as Parquet files: each once, whatever was retried.
 
     Returns
     -------
@@ -310,11 +316,14 @@ def run(
         if engine is not None:
             options = {"output": output, "keep": keep, "on_error": on_error, "config": config, "by": by}
             options |= {"state": state, "replace": replace, "bindings": bindings}
-            from dataflare_vec.distributed.result import DistributedResult
-
-            over = _over(engine, data, manager, plugin, options, order_by)
-            return DistributedResult(over.apply(), over)
+            return _run_over(engine, data, manager, plugin, options, order_by, errors)
     _refuse_order(order_by)
+    if errors is not None:
+        raise BindingError(
+            Phrase("of `run` only frames of engines for many machines take ", Argument("errors")),
+            argument="errors",
+            hint="`result.errors` has the failed rows: write them as any frame",
+        )
     return run_batch(
         data,
         plugin,
@@ -381,6 +390,27 @@ def _over(engine: Engine, *arguments: Any) -> Over:
     from dataflare_vec.distributed.calls import over
 
     return over(engine, *arguments)
+
+
+def _run_over(
+    engine: Engine,
+    data: Any,
+    manager: PluginManager,
+    plugin: Plugins,
+    options: Mapping[str, Any],
+    order_by: str | Sequence[str] | None,
+    errors: str | Path | None,
+) -> DistributedResult:
+    from dataflare_vec.distributed.error_files import check_error_files, write_failed_rows
+    from dataflare_vec.distributed.result import DistributedResult
+
+    folder = None if errors is None else check_error_files(errors, options["on_error"])
+    over = _over(engine, data, manager, plugin, options, order_by)
+    frame = over.apply()
+    if folder is None:
+        return DistributedResult(frame, over)
+    counts, files = write_failed_rows(over, folder)
+    return DistributedResult(frame, over, files, counts)
 
 
 # -- other kinds ------------------------------------------------------------------------------------------

@@ -133,6 +133,13 @@ def dropped(batch: Any, name: str) -> Any:
     return batch.drop(columns=[name]) if is_pandas(batch) else batch.drop_columns([name])
 
 
+def without(batch: Any, names: Sequence[str]) -> Any:
+    """Return a batch without some columns."""
+    for name in names:
+        batch = dropped(batch, name)
+    return batch
+
+
 def kept(batch: Any, rows: pl.Series) -> Any:
     """Return the rows of a batch that a mask keeps."""
     return batch if rows.all() else assemble(batch, Outcome([], rows, [], len(batch), 0), keep=True)

@@ -95,9 +95,8 @@ class Over(NamedTuple):
             return self._merged(finishes=False)
         return self.in_order(States(self.call, self.empty, len(self.stateful) - 1))
 
-    def per_batch(self, kind: type[Work]) -> Any:
+    def per_batch(self, work: Work) -> Any:
         """Return what work makes of the batches that the steps are given."""
-        work = kind(self.call, self.empty)
         return self.in_order(work) if self.has_order else self.engine.map(self.data, work)
 
     @property

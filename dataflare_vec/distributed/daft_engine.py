@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec._util.names import internal
 from dataflare_vec.distributed.buckets import BUCKET, Bucketed, InBuckets
+from dataflare_vec.distributed.places import PART, ROW
 from dataflare_vec.interop import column_names
 from dataflare_vec.interop.arrow import empty_table
 
@@ -67,6 +68,17 @@ class _Daft:
         import daft
 
         return data.concat(daft.from_arrow(batch.cast(data.schema().to_pyarrow_schema())))
+
+    def placed(self, data: Any) -> Any:
+        """Return rows with their partition, and their number in it.
+
+        A number of Daft's has the partition in its upper 28 bits and the row in its lower 36.
+        """
+        from daft import DataType, col
+        from daft.functions import monotonically_increasing_id
+
+        numbered = data.with_column(ROW, monotonically_increasing_id().cast(DataType.int64()))
+        return numbered.with_columns({PART: col(ROW) // (1 << 36), ROW: col(ROW) % (1 << 36)})
 
     def collect(self, data: Any) -> Any:
         """Return all rows as a table."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.distributed.buckets import BUCKET, Bucketed, InBuckets
+from dataflare_vec.distributed.places import PART, ROW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +41,18 @@ class _Dask:
 
         return dd.concat([data.clear_divisions(), dd.from_pandas(batch, npartitions=1, sort=False)])
 
+    def placed(self, data: Any) -> Any:
+        """Return rows with their partition, and their number in it."""
+        return data.map_partitions(_placed, meta=_placed(data._meta.iloc[:0]), enforce_metadata=False)
+
     def collect(self, data: Any) -> Any:
         """Return all rows as a frame."""
         return data.compute()
+
+
+def _placed(part: Any, partition_info: Any = None) -> Any:
+    number = 0 if partition_info is None else partition_info["number"]
+    return part.assign(**{PART: number, ROW: range(len(part))}).astype({PART: "int64", ROW: "int64"})
 
 
 ENGINE = _Dask()

@@ -54,6 +54,15 @@ class Engine(Protocol):
     def union(self, data: Any, batch: Any) -> Any:
         """Return the rows of a frame, and those of a batch that has the same columns."""
 
+    def placed(self, data: Any) -> Any:
+        """Return rows with columns of `PLACES`, as far as the engine knows where they are from.
+
+        Raises
+        ------
+        BindingError
+            If the rows have no end.
+        """
+
     def collect(self, data: Any) -> Any:
         """Return all rows of a small frame as a batch."""
 

@@ -68,13 +68,19 @@ class _Ray:
 
         return data.union(ray.data.from_arrow(batch))
 
+    def placed(self, data: Any) -> Any:
+        """Return the rows as they are: where a block is from, Ray doesn't say."""
+        return data
+
     def collect(self, data: Any) -> Any:
-        """Return all rows as a table."""
+        """Return all rows as a table; if there are none, Ray may have forgotten the columns."""
         import pyarrow as pa
         import ray
 
         tables = [table for table in ray.get(data.to_arrow_refs()) if table.num_rows]
-        return pa.concat_tables(tables) if tables else self.empty(data)
+        if tables:
+            return pa.concat_tables(tables)
+        return pa.table({}) if data.schema() is None else self.empty(data)
 
 
 def _numbers(bucketed: Bucketed, keys: Sequence[str]) -> Any:

@@ -11,6 +11,8 @@ from dataflare_vec.distributed.work import COUNTS, Count, Failed
 from dataflare_vec.exceptions import StateError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dataflare_vec.distributed.calls import Over
 
 
@@ -28,11 +30,15 @@ class DistributedResult:
         The data with the plugin's columns.
     errors
         The failed rows as they came in, with ``error_plugin``, ``error_type`` and ``error_message``.
+    error_files : tuple of str
+        The Parquet files of ``errors=``, if that was given: the failed rows, with ``error_file``,
+        ``error_partition`` and ``error_row`` as far as the engine knows them, and why they failed.
     state
         A row for each state of a scan by key or a reduce: its key, ``state_bytes``, and ``state_of``, the
         name and version of the plugin. To be stored, and given to a later call as ``state=``.
     processed_count, success_count, error_count, filtered_count, added_count : int
-        As of `BatchResult`. The first that is asked for counts all of them, in one pass over the data.
+        As of `BatchResult`. The first that is asked for counts all of them, in one pass over the data; with
+        ``errors=`` they were counted as the files were written.
 
     Examples
     --------
@@ -51,11 +57,13 @@ class DistributedResult:
 
     frame: Any
     over: Over = field(repr=False)
+    error_files: tuple[str, ...] = ()
+    counts: Mapping[str, int] | None = field(default=None, repr=False)
 
     @cached_property
     def errors(self) -> Any:
         """The failed rows, with why they failed."""
-        return self.over.per_batch(Failed)
+        return self.over.per_batch(Failed(self.over.call, self.over.empty))
 
     @cached_property
     def state(self) -> Any:
@@ -68,7 +76,9 @@ class DistributedResult:
 
     @cached_property
     def _counts(self) -> dict[str, int]:
-        batch = self.over.engine.collect(self.over.per_batch(Count))
+        if self.counts is not None:
+            return dict(self.counts)
+        batch = self.over.engine.collect(self.over.per_batch(Count(self.over.call, self.over.empty)))
         counts = columns_of(batch, COUNTS) if len(batch) else None
         return dict.fromkeys(COUNTS, 0) if counts is None else counts.sum().row(0, named=True)
 

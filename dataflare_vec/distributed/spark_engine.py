@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.distributed.places import FILE, PART, ROW
 from dataflare_vec.exceptions import BindingError
 from dataflare_vec.interop import column_names
 from dataflare_vec.interop.arrow import empty_table
@@ -76,6 +77,25 @@ class _Spark:
         more = data.sparkSession.createDataFrame(_as(batch, data.schema), data.schema)
         return data.union(more)
 
+    def placed(self, data: Any) -> Any:
+        """Return rows with where they are from.
+
+        A number of Spark's has the partition in its upper 31 bits and the row in its lower 33.
+
+        Raises
+        ------
+        BindingError
+            If the rows are a stream's.
+        """
+        from pyspark.sql import functions as f
+
+        if data.isStreaming:
+            msg = "a stream of Spark has no end at which its failed rows could be complete"
+            raise BindingError(msg, argument="errors", hint="in `foreachBatch`, call `dfv.run(batch, …)`")
+        number = f.monotonically_increasing_id()
+        places = [f.shiftright(number, 33).alias(PART), number.bitwiseAND(f.lit((1 << 33) - 1)).alias(ROW)]
+        return data.select("*", f.nullif(f.input_file_name(), f.lit("")).alias(FILE), *places)
+
     def collect(self, data: Any) -> Any:
         """Return all rows as a table."""
         return data.toArrow()
@@ -96,8 +116,8 @@ def _mapped(data: Any, work: Work, batches: Callable[[Iterator[Any], Any], Itera
     empty = work.empty
 
     def run(parts: Iterator[Any]) -> Iterator[Any]:
-        for table in batches(parts, empty):
-            yield from _as(work(table), schema).to_batches()
+        for table in work.over(batches(parts, empty)):
+            yield from _as(table, schema).to_batches()
 
     return data.mapInArrow(run, schema)
 

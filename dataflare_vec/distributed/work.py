@@ -23,7 +23,7 @@ from dataflare_vec.interop.runner import readers_of, run_data
 from dataflare_vec.service.manager import default_manager
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from dataflare_vec.engine.execution.outcome import Outcome
     from dataflare_vec.engine.planning.request import Request
@@ -96,6 +96,10 @@ class Work(ABC):
     def __call__(self, batch: Any) -> Any:
         """Return what comes of a batch."""
         return conformed(self.compute(conformed(batch, self.empty)), self.output)
+
+    def over(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """Yield what comes of the batches of a task, where an engine tells which are one's."""
+        yield from map(self, batches)
 
     def going_on(self, state: Any) -> Work:
         """Return the same, going on from a state."""
@@ -245,11 +249,22 @@ class Failed(Steps):
     def compute(self, batch: Any) -> Any:
         """Return the rows that fail, as they came in."""
         config = dataclasses.replace(self.request.settings, max_error_details=sys.maxsize)
-        outcome = self.run(batch, on_error="null", config=config)
-        details = all_details(outcome.failures, sys.maxsize)
-        names = ("plugin", "error", "message")
-        columns = [details[name].alias(new) for name, new in zip(names, FAILURE_COLUMNS, strict=True)]
-        return taken(batch, details["row"], columns)
+        rows, reasons = reasons_of(self.run(batch, on_error="null", config=config))
+        return taken(batch, rows, reasons)
+
+
+def reasons_of(outcome: Outcome) -> tuple[pl.Series, list[pl.Series]]:
+    """Return which rows failed, and why, as columns."""
+    details = all_details(outcome.failures, sys.maxsize)
+    names = zip(("plugin", "error", "message"), FAILURE_COLUMNS, strict=True)
+    return details["row"], [details[name].alias(new) for name, new in names]
+
+
+def counts_of(outcome: Outcome) -> dict[str, int]:
+    """Return what became of rows."""
+    success = outcome.rows + outcome.added - outcome.failed
+    counts = (outcome.rows, success, outcome.failed, outcome.filtered, outcome.added)
+    return dict(zip(COUNTS, counts, strict=True))
 
 
 class Count(Steps):
@@ -260,9 +275,7 @@ class Count(Steps):
         outcome = self.run(
             batch, on_error="null" if self.request.on_error == "raise" else self.request.on_error
         )
-        success = outcome.rows + outcome.added - outcome.failed
-        counts = (outcome.rows, success, outcome.failed, outcome.filtered, outcome.added)
-        return of_columns(batch, [pl.Series(n, [c], pl.Int64) for n, c in zip(COUNTS, counts, strict=True)])
+        return of_columns(batch, [pl.Series(n, [c], pl.Int64) for n, c in counts_of(outcome).items()])
 
 
 class InOrder(Work):

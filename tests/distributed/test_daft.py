@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from testing.engine_errors import FailedRows
 from testing.engine_laws import Cluster, Laws
 
 daft = pytest.importorskip("daft", reason="Daft isn't installed: `dataflare_vec[daft]`")
@@ -24,5 +25,5 @@ def cluster():
     return _Daft()
 
 
-class TestDaft(Laws):
+class TestDaft(Laws, FailedRows):
     pass

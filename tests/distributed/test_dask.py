@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from testing.engine_errors import FailedRows, FailedRowsSurvive
 from testing.engine_laws import Cluster, Laws, Survives, running, share_of, some
 from testing.oracle import plugin
 
@@ -29,7 +30,7 @@ def cluster():
     return _Dask()
 
 
-class TestDask(Laws):
+class TestDask(Laws, FailedRows):
     def test_the_same_call_has_the_same_name(self, cluster):
         frame = cluster.frame(some(), 2)
         names = []
@@ -79,7 +80,7 @@ def _halved(part):
 halved = plugin(_halved, name="halved")
 
 
-class TestDistributed(Survives):
+class TestDistributed(Survives, FailedRowsSurvive):
     @pytest.fixture
     def cluster(self):
         distributed = pytest.importorskip("distributed")

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 import dataflare_vec as dfv
+from testing.engine_errors import FailedRows, FailedRowsSurvive
 from testing.engine_laws import Cluster, Laws, Survives, even, running, share_of
 
 ray = pytest.importorskip("ray", reason="Ray isn't installed: `dataflare_vec[ray]`")
@@ -34,7 +35,9 @@ def cluster():
     ray.shutdown()
 
 
-class TestRay(Laws, Survives):
+class TestRay(Laws, FailedRows, Survives, FailedRowsSurvive):
+    knows_places = False
+
     def test_tensors_pass_by(self, cluster):
         data = ray.data.from_numpy(np.ones((4, 3, 2))).add_column("part", lambda batch: np.arange(4))
         rows = dfv.apply(data, [even, dfv.step(running, by="part")], order_by="part").take_all()

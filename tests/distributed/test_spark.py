@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from testing.engine_errors import FailedRows, FailedRowsSurvive
 from testing.engine_laws import (
     Cluster,
     Laws,
@@ -51,7 +52,7 @@ def cluster():
 
 
 @pytest.mark.filterwarnings("ignore")
-class TestSpark(Laws, Survives):
+class TestSpark(Laws, FailedRows, Survives, FailedRowsSurvive):
     def test_instants_have_the_clock_of_the_session(self, cluster):
         @dfv.plugin
         def hour_of(when: dt.datetime):
