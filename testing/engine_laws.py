@@ -273,6 +273,8 @@ class Laws:
             dfv.apply(frame, share_of, native=True)
         with pytest.raises(dfv.BindingError, match="columns of the data"):
             dfv.apply(frame, running, by=pl.col("key"), order_by="number")
+        with pytest.raises(dfv.BindingError, match="keys don't expire"):
+            dfv.apply(frame, running, by="key", order_by="number", expire=5)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.execution.result import BatchResult
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.engine.planning.steps import By
+    from dataflare_vec.engine.state.expiry import Expire
     from dataflare_vec.service.manager import PluginManager
 
     #: A plugin or its name, or a pipeline: a list of these and of steps. In a call by `pipe` a type checker
@@ -57,6 +58,7 @@ def apply(
     config: BatchConfig | None = None,
     errors: ErrorLog | None = None,
     by: By = None,
+    expire: Expire = None,
     order_by: str | Sequence[str] | None = None,
     state: Any = None,
     replace: bool = False,
@@ -76,6 +78,7 @@ def apply(
     config: BatchConfig | None = None,
     errors: ErrorLog | None = None,
     by: By = None,
+    expire: Expire = None,
     order_by: str | Sequence[str] | None = None,
     state: Any = None,
     replace: bool = False,
@@ -97,6 +100,7 @@ def apply(
     config: BatchConfig | None = None,
     errors: ErrorLog | None = None,
     by: By = None,
+    expire: Expire = None,
     order_by: str | Sequence[str] | None = None,
     state: Any = None,
     replace: bool = False,
@@ -132,6 +136,10 @@ def apply(
     by
         Keys of a scan or a reduce, with one state per key: a column name, an expression, or a list of
         these, of any hashable dtype. A null is a key of its own; NaN equals NaN.
+    expire
+        After what the state of a key is dropped, so that the number of states stays bounded: a column of
+        times and what may pass, as ``("ts", "30m")``, or ``100_000`` rows. A later row of that key begins
+        anew, and of a reduce each such session is a row of the result. See the notes.
     order_by
         Of an engine's frame, whose rows have no order: the columns by which rows come to a scan one after
         the other, within each key. Frames in memory are sorted instead.
@@ -160,6 +168,16 @@ def apply(
 
     Notes
     -----
+    With ``expire=`` the clock is the latest time so far in the column, not that of the machine, so that runs
+    can be repeated, and chunks and batches don't matter. A key expires when the clock goes on by more than
+    the time given after the key's last row; a row that comes late counts as one of now, and at a null the
+    clock stands still. Times are dates, datetimes, durations (with what may pass as a `timedelta` or a text
+    of the units ns, us, ms, s, m, h, d and w) or integers (with an integer). A number of rows counts those
+    of all keys: a key expires that none of the last ones has.
+
+    A reduce gives a row for each session, in the order in which they have ended; those that haven't come last
+    and are in the ``state``. A stream, an Arrow reader and a lazy query hand on sessions as they end.
+
     In pandas a label that isn't a string is read by its text, ``"0"`` for ``0`` and ``"('a', 1)"`` for one of
     several levels. New columns are of pandas' nullable dtypes or Arrow's if columns that are read are, else
     of NumPy's; one with nulls is nullable where NumPy's dtype knows none.
@@ -199,8 +217,14 @@ def apply(
                 hint = "`dfv.run(…).errors` has the failed rows, `run(…, errors=folder)` writes them"
                 msg = f"an error log isn't on the machines on which {engine.name} runs"
                 raise BindingError(msg, argument="errors", hint=hint)
-            options = {"output": output, "keep": keep, "on_error": on_error, "config": config, "by": by}
-            options |= {"state": state, "replace": replace, "bindings": bindings}
+            options: dict[str, Any] = {"output": output, "keep": keep, "on_error": on_error, "by": by}
+            options |= {
+                "config": config,
+                "expire": expire,
+                "state": state,
+                "replace": replace,
+                "bindings": bindings,
+            }
             return _over(engine, data, manager, plugin, options, order_by).apply()
     _refuse_order(order_by)
     runtime = manager.runtime.logging_to(errors)
@@ -218,6 +242,7 @@ def apply(
         on_error=on_error,
         config=config,
         by=by,
+        expire=expire,
         state=state,
         replace=replace,
         bindings=bindings,
@@ -244,6 +269,7 @@ def run(
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
     by: By = None,
+    expire: Expire = None,
     state: Any = None,
     replace: bool = False,
     **bindings: Any,
@@ -262,6 +288,7 @@ def run(
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
     by: By = None,
+    expire: Expire = None,
     order_by: str | Sequence[str] | None = None,
     errors: str | Path | None = None,
     state: Any = None,
@@ -274,7 +301,7 @@ def run(
     ----------
     data
         A frame that is in memory: Polars, PyArrow or pandas. Or one of Ray Data, Spark, Dask or Daft.
-    plugin, output, keep, manager, config, by, order_by, state, replace, **bindings
+    plugin, output, keep, manager, config, by, expire, order_by, state, replace, **bindings
         As in `apply`.
     on_error
         As in `apply`, but by default ``"null"``: failed rows are in the result's ``errors``.
@@ -314,8 +341,14 @@ def run(
     if not isinstance(data, pl.DataFrame):
         engine = engine_of(data)
         if engine is not None:
-            options = {"output": output, "keep": keep, "on_error": on_error, "config": config, "by": by}
-            options |= {"state": state, "replace": replace, "bindings": bindings}
+            options: dict[str, Any] = {"output": output, "keep": keep, "on_error": on_error, "by": by}
+            options |= {
+                "config": config,
+                "expire": expire,
+                "state": state,
+                "replace": replace,
+                "bindings": bindings,
+            }
             return _run_over(engine, data, manager, plugin, options, order_by, errors)
     _refuse_order(order_by)
     if errors is not None:
@@ -335,6 +368,7 @@ def run(
         config=config,
         bindings=bindings,
         by=by,
+        expire=expire,
         state=state,
         replace=replace,
     )
@@ -346,6 +380,7 @@ def step(
     output: str | Sequence[str] | Mapping[str, str] | None = None,
     keep: bool = True,
     by: By = None,
+    expire: Expire = None,
     replace: bool = False,
     **bindings: Any,
 ) -> Step:
@@ -353,7 +388,7 @@ def step(
 
     Parameters
     ----------
-    plugin, output, by, replace, **bindings
+    plugin, output, by, expire, replace, **bindings
         As in `apply`.
     keep
         If False, its columns are available to later steps but not part of the result.
@@ -374,7 +409,7 @@ def step(
     >>> pl.DataFrame({"x": [4.0]}).pipe(dfv.apply, steps).rows()
     [(4.0, 1.0)]
     """
-    return Step(plugin, output, keep, bindings, by, replace)
+    return Step(plugin, output, keep, bindings, by, replace, expire)
 
 
 def _refuse_order(order_by: object) -> None:

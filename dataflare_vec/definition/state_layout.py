@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from dataflare_vec.definition.state_containers import Container
 
@@ -146,6 +147,21 @@ class StateLayout:
                 owner = state_memory.owner_of(larger)
                 owner.blocks += state_memory.owner_of(records).blocks
         return larger
+
+    def taken(
+        self, records: np.ndarray[Any, Any], rows: NDArray[np.int64], count: int
+    ) -> np.ndarray[Any, Any]:
+        """Return ``count`` records, the first of them those at ``rows``, which are empty then."""
+        import numpy as np
+
+        own = self.records(count)
+        own[: len(rows)] = records[rows]
+        if self.owned and len(records):
+            records.view(np.uint8).reshape(-1, self.size)[rows] = 0  # what they owned is the others' now
+            owner = state_memory.owner_of(own)
+            blocks = [*owner.blocks, *state_memory.owner_of(records).blocks]
+            owner.blocks = list({id(block): block for block in blocks}.values())
+        return own
 
     def clear(self, records: np.ndarray[Any, Any]) -> None:
         """Have records hold the initial state again: all that there are in their memory."""

@@ -175,6 +175,7 @@ def over(
     keys = _keys(request, column_names(empty), engine)
     plan = plan_of(request, empty)
     _check_parts(plan, request, engine)
+    _refuse_expiry(request, engine)
     if options["config"] is None:  # an engine runs a task for each processor
         options["config"] = replace(request.settings, enable_parallel=False)
     call = Call(_found(manager.registry, plugin), options, engine.name)
@@ -192,6 +193,18 @@ def _check_parts(plan: Plan, request: Request, engine: Engine) -> None:
                 problem=f"it needs all rows at once, which {engine.name} has in parts",
                 plugin=name,
                 hint="use `dfv.scan` with `by=` and `order_by=` for what looks at neighbouring rows",
+            )
+
+
+def _refuse_expiry(request: Request, engine: Engine) -> None:
+    """Raise if states of keys are to expire: the clock is that of all rows, in their order."""
+    for step in request.steps:
+        if step.expiry is not None:
+            raise BindingError(
+                problem=f"over a frame of {engine.name} keys don't expire: there is no clock of all rows",
+                plugin=step.plugin.name,
+                argument="expire",
+                hint="leave it out, or use `dfv.stream`",
             )
 
 

@@ -113,6 +113,19 @@ class BatchRunner:
         self.row += outcome.rows
         return outcome
 
+    def ended(self) -> list[pl.Series] | None:
+        """Return the rows of a reduce's keys that have expired since the last call; None if there are none.
+
+        Raises
+        ------
+        RowError
+            If ``finish`` fails, under ``on_error="raise"``.
+        """
+        reduces, request = self.plan.reduces, self._request
+        if reduces is None or reduces.expiry is None:
+            return None
+        return reduces.ended(self._states, request.runtime.pool, request.on_error)
+
     def finish(self) -> list[pl.Series] | None:
         """Return the rows that a reduce makes of all batches; None if there is none.
 

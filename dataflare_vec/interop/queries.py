@@ -169,6 +169,10 @@ class _Ordered:
                 yield (
                     assemble(batch, outcome, keep=True) if places is None else _in_place(batch, outcome, well)
                 )
+            else:
+                ended = runner.ended()
+                if ended is not None:
+                    yield named(ended)
         reduced = runner.finish()
         if reduced is not None:
             yield named(reduced)

@@ -57,6 +57,10 @@ def apply_to_reader(data: Any, request: Request) -> Any:
             outcome = runner.run(batch)
             if not outcome.reduced:
                 yield _as(schema, assemble(batch, outcome, keep=request.keep))
+                continue
+            rows = runner.ended()
+            if rows is not None:
+                yield from _as(schema, like(empty, rows)).to_batches()
         rows = runner.finish()
         if rows is not None:
             yield from _as(schema, like(empty, rows)).to_batches()

@@ -112,4 +112,6 @@ def run_batch(
         failures=outcome.failures,
         tuner=outcome.tuner,
         states=outcome.states,
+        state_count=0 if outcome.states is None else outcome.states.count,
+        expired_count=0 if outcome.states is None else outcome.states.expired,
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dataflare_vec.config.settings import BatchConfig
     from dataflare_vec.engine.execution.result import BatchResult
     from dataflare_vec.engine.planning.steps import By
+    from dataflare_vec.engine.state.expiry import Expire
     from dataflare_vec.memory import MemoryPool, PoolStats
     from dataflare_vec.service.health import HealthReport
     from dataflare_vec.service.monitor import Monitor
@@ -279,6 +280,7 @@ class PluginManager:
         on_error: OnError = "null",
         config: BatchConfig | None = None,
         by: By = None,
+        expire: Expire = None,
         state: Any = None,
         replace: bool = False,
         **bindings: Any,
@@ -291,7 +293,7 @@ class PluginManager:
             As in `dataflare_vec.run`.
         data
             A frame in memory, or a list of dicts.
-        output, keep, on_error, config, by, state, replace, **bindings
+        output, keep, on_error, config, by, expire, state, replace, **bindings
             As in `dataflare_vec.run`.
 
         Returns
@@ -314,6 +316,7 @@ class PluginManager:
             config=config,
             bindings=bindings,
             by=by,
+            expire=expire,
             state=state,
             replace=replace,
         )

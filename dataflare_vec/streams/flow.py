@@ -98,6 +98,10 @@ class Flow:
                         frame = transform.compute(piece)
                         if not transform.reduces:
                             yield frame
+                            continue
+                        ended = transform.ended()
+                        if ended is not None:
+                            yield ended
             finally:
                 stop()
                 self._open.remove(queue)

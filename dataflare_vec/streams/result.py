@@ -30,6 +30,8 @@ class StreamResult:
         How many more rows `explode` has given than it was given, as in `BatchResult`.
     output_count : int
         Rows that came out.
+    state_count, expired_count : int
+        States that scans and reduces carry, and sessions of keys that have expired, as in `BatchResult`.
     total_count : int or None
         Rows there are to come in all, if that is known.
     batches : int
@@ -65,6 +67,8 @@ class StreamResult:
     _details: list[pl.DataFrame] = field(default_factory=list, repr=False)
     _recorded: int = field(default=0, repr=False)
     added_count: int = 0
+    state_count: int = 0
+    expired_count: int = 0
 
     def begin(self) -> None:
         """Start the clock, if it isn't running."""
@@ -83,6 +87,8 @@ class StreamResult:
         self.added_count += outcome.added
         self.output_count += output
         self.batches += 1
+        if outcome.states:
+            self.state_count, self.expired_count = outcome.states.count, outcome.states.expired
 
     def has_room(self, limit: int) -> bool:
         """Whether there are details of fewer than ``limit`` failed rows."""
@@ -134,6 +140,8 @@ class StreamResult:
             *([("added", amount(self.added_count))] if self.added_count else []),
             ("rows out", amount(self.output_count)),
             ("batches", amount(self.batches)),
+            *([("states", amount(self.state_count))] if self.state_count > 1 else []),
+            *([("expired", amount(self.expired_count))] if self.expired_count else []),
             ("time", duration(self.processing_time)),
             ("throughput", f"{amount(self.throughput_per_second)} rows/s"),
         ]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dataflare_vec.api.apply import Plugins
     from dataflare_vec.config.settings import BatchConfig
     from dataflare_vec.engine.planning.steps import By
+    from dataflare_vec.engine.state.expiry import Expire
     from dataflare_vec.service.manager import PluginManager
     from dataflare_vec.streams.result import StreamResult
     from dataflare_vec.streams.sources.source import Part
@@ -49,6 +50,7 @@ def stream(
     manager: PluginManager | None = None,
     config: BatchConfig | None = None,
     by: By = None,
+    expire: Expire = None,
     state: Any = None,
     max_latency: float | timedelta | None = None,
     memory: int | str | None = None,
@@ -67,7 +69,7 @@ def stream(
         A LazyFrame or a frame. Anything with ``__arrow_c_stream__``: a RecordBatchReader,
         a DuckDB relation, an ADBC cursor, a Flight reader. An iterator, a generator, or an asynchronous one
         of batches or frames of any kind, such as a live feed.
-    plugin, output, keep, on_error, manager, config, by, state, replace, **bindings
+    plugin, output, keep, on_error, manager, config, by, expire, state, replace, **bindings
         As in `apply`. A scan's state is carried from batch to batch and from file to file; a reduce gives
         its rows after the last one.
     max_latency
@@ -136,6 +138,7 @@ def stream(
         config=config,
         memory=parse_memory(memory),
         by=by,
+        expire=expire,
         state=state,
         replace=replace,
         bindings=bindings,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dataflare_vec.config.settings import BatchConfig
     from dataflare_vec.engine.planning.plan import Plan
     from dataflare_vec.engine.planning.steps import By
+    from dataflare_vec.engine.state.expiry import Expire
     from dataflare_vec.service.manager import PluginManager
 
 #: Rows in a batch: fewer are joined if that costs no time, more are cut.
@@ -59,7 +60,7 @@ class Transform:
     ----------
     manager
         Whose plugins, memory and metrics are used.
-    plugin, output, keep, on_error, config, by, state, replace, bindings
+    plugin, output, keep, on_error, config, by, expire, state, replace, bindings
         As in `dataflare_vec.apply`.
     memory
         Bytes that the stream may take; None for no limit.
@@ -87,6 +88,7 @@ class Transform:
         config: BatchConfig | None,
         memory: int | None,
         by: By,
+        expire: Expire,
         state: Any,
         replace: bool,
         bindings: Mapping[str, Any],
@@ -100,6 +102,7 @@ class Transform:
             on_error=on_error,
             config=config,
             by=by,
+            expire=expire,
             state=state,
             replace=replace,
             bindings=bindings,
@@ -146,6 +149,15 @@ class Transform:
     def state(self) -> Any:
         """What scans and reduces carry after the last row so far."""
         return self._request.state if self._runner is None else self._runner.state
+
+    def ended(self) -> pl.DataFrame | None:
+        """Return the rows of a reduce's keys that have expired since the last call; None if none has."""
+        columns = None if self._runner is None else self._runner.ended()
+        if columns is None:
+            return None
+        frame = named(columns)
+        self.result.output_count += frame.height
+        return frame
 
     def reduced(self) -> pl.DataFrame | None:
         """Return the rows of a reduce after the last batch; None if there is none."""

@@ -35,6 +35,9 @@ NULL, ABSENT = 1, 2
 #: Indices into a table's counts: how many keys, the null's code or -1, bytes of the heap in use.
 COUNT, NULL_CODE, HEAP = 0, 1, 2
 
+#: Indices into what is counted of sessions: the latest time, whether there was one, how many have begun.
+CLOCK, STARTED, SESSIONS = 0, 1, 2
+
 #: Words of an entry: of words (key, code + 1), of bytes (two words that tell keys apart, code + 1, place in
 #: the heap). A code of 0 is a free entry.
 WORD_ENTRY, BYTES_ENTRY = 2, 4
@@ -88,6 +91,38 @@ def encode_bytes(
         uint8: copies of the keys that are longer than a view holds.
     """
     return _call("encode_bytes", views, buffers, marks, start, entries, counts, heap, codes, fresh)
+
+
+def open_sessions(
+    codes: Codes,
+    times: Counts,
+    marks: Bytes,
+    limit: int,
+    of_key: Codes,
+    keys_of: Codes,
+    last: Counts,
+    counts: Counts,
+) -> None:
+    """Write the session of each row instead of its key's code: a new one where the key has expired.
+
+    Parameters
+    ----------
+    codes
+        int32, one a row: read and written.
+    times
+        int64, one a row; empty if rows are counted.
+    marks
+        As in `encode_words`, of the times. At a null the clock stands still.
+    limit
+        By how much the clock goes on until a key expires.
+    of_key, keys_of
+        int32: the session of each key, or -1, and the key of each session, with room for one a row.
+    last
+        int64: the clock at the last row of each session.
+    counts
+        int64: see `CLOCK`.
+    """
+    _call("open_sessions", codes, times, marks, limit, of_key, keys_of, last, counts)
 
 
 def rehash(old: Words, new: Words, width: int) -> None:

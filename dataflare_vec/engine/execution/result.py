@@ -38,6 +38,9 @@ class BatchResult:
     added_count : int
         How many more rows `explode` has given than it was given, below zero if fewer; they are computed as
         others are: ``processed_count + added_count == success_count + error_count``.
+    state_count, expired_count : int
+        States that scans and reduces carry after the last row, one per key, and sessions of keys that have
+        expired; see ``expire=`` of `apply`.
     processing_time : float
         Seconds, compilation included.
     throughput_per_second : float
@@ -73,6 +76,8 @@ class BatchResult:
     tuner: TracedTuner | None = field(default=None, repr=False)
     states: OpenStates | None = field(default=None, repr=False)
     added_count: int = 0
+    state_count: int = 0
+    expired_count: int = 0
 
     @cached_property
     def errors(self) -> pl.DataFrame:
@@ -128,6 +133,8 @@ class BatchResult:
             ("failed", f"{amount(self.error_count)} ({percent(share)})"),
             ("filtered out", amount(self.filtered_count)),
             *([("added", amount(self.added_count))] if self.added_count else []),
+            *([("states", amount(self.state_count))] if self.state_count > 1 else []),
+            *([("expired", amount(self.expired_count))] if self.expired_count else []),
             ("time", duration(self.processing_time)),
             ("throughput", f"{amount(self.throughput_per_second)} rows/s"),
         ]

@@ -33,6 +33,16 @@ class OpenStates(dict[str, "StateStore"]):
     of_pipeline: bool = False
     more_follows: bool = False
 
+    @property
+    def count(self) -> int:
+        """How many states there are."""
+        return sum(states.count for states in self.values())
+
+    @property
+    def expired(self) -> int:
+        """How many have been dropped."""
+        return sum(states.expired for states in self.values())
+
     def value(self) -> Any:
         """Return the state as the user sees it: of one plugin its own, of a pipeline a dict by name."""
         values = {name: states.value() for name, states in self.items()}

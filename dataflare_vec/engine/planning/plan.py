@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.stages.inferred import Results
     from dataflare_vec.engine.stages.protocols import Stage
     from dataflare_vec.engine.stages.reduce import ReduceStage
-    from dataflare_vec.engine.stages.scan import ScanStage
+    from dataflare_vec.engine.stages.scan import ScanStage, StageExpiry
 
 
 def column_dtypes(step: BoundStep, scope: ColumnScope) -> dict[str, Any]:
@@ -266,6 +266,7 @@ class Plan:
                 hint="name each once, or use `alias`",
             )
         by = {name: scope.dtype(key) for name, key in zip(shown, keys, strict=True)}
+        expiry = self._expiry(step, scope)
         dtypes = [scope.dtype(name) for name in reads]
         binding = step.binding if by else with_blocks(step.binding, dtypes)
         prepared = prepare(binding, dtypes)
@@ -275,7 +276,14 @@ class Plan:
                 item.parameter.name: dtype for item, dtype in zip(step.binding.columns, dtypes, strict=True)
             }
             self.reduces = stage = ReduceStage(
-                binding, prepared, reads, by=by, keys=keys, dtypes=by_parameter, output=step.output
+                binding,
+                prepared,
+                reads,
+                by=by,
+                keys=keys,
+                dtypes=by_parameter,
+                output=step.output,
+                expiry=expiry,
             )
             if not self.needs_all_rows and not self.explodes:
                 for earlier in self.stages:
@@ -283,7 +291,16 @@ class Plan:
         else:
             names = self._names(step, prepared.field_names(plugin), len(prepared.outputs), data_names)
             writes = dict(zip(names, prepared.dtypes, strict=True))
-            stage = ScanStage(step.binding, prepared, reads, writes, in_result=step.keep, by=by, keys=keys)
+            stage = ScanStage(
+                step.binding,
+                prepared,
+                reads,
+                writes,
+                in_result=step.keep,
+                by=by,
+                keys=keys,
+                expiry=expiry,
+            )
         name, uses = plugin.name, 1
         while name in self.stateful:
             uses += 1
@@ -291,6 +308,25 @@ class Plan:
         stage.state_name = name
         self.stateful[name] = stage
         return stage
+
+    def _expiry(self, step: BoundStep, scope: ColumnScope) -> StageExpiry | None:
+        """Return after what the states of a step's keys expire, in units of its column of times."""
+        if step.expiry is None:
+            return None
+        from dataflare_vec.engine.stages.scan import StageExpiry
+        from dataflare_vec.engine.state.expiring import Limit
+
+        column = step.expiry.column
+        if column is not None and column not in scope.names:
+            raise ColumnNotFoundError(
+                problem=f"the column of times `{column}` not found",
+                plugin=step.plugin.name,
+                argument="expire",
+                column=column,
+                hint=near_matches(column, scope.names),
+            )
+        dtype = None if column is None else scope.dtype(column)
+        return StageExpiry(column, Limit(*step.expiry.units(step.plugin.name, dtype)))
 
     def _key(self, step: BoundStep, key: str | pl.Expr, scope: ColumnScope) -> str:
         """Return the name of the column that holds a key."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.registry import Registry
     from dataflare_vec.engine.context.runtime import Runtime
     from dataflare_vec.engine.planning.steps import BoundStep, By
+    from dataflare_vec.engine.state.expiry import Expire
 
     class CallOptions(TypedDict, total=False):
         """What a call says beside data and plugins: the parameters of `ask`."""
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         on_error: OnError
         config: BatchConfig | None
         by: By
+        expire: Expire
         state: Any
         replace: bool
         bindings: Mapping[str, Any]
@@ -82,6 +84,7 @@ def ask(
     on_error: OnError = "raise",
     config: BatchConfig | None = None,
     by: By = None,
+    expire: Expire = None,
     state: Any = None,
     replace: bool = False,
     bindings: Mapping[str, Any] = MappingProxyType({}),
@@ -97,7 +100,7 @@ def ask(
     """
     if on_error != "raise" or keep is not True or config is not None:  # most calls say nothing
         check_options(on_error, keep=keep, config=config)
-    steps = bind_steps(registry, plugin, output, bindings, by, replace=replace)
+    steps = bind_steps(registry, plugin, output, bindings, by, expire, replace=replace)
     return Request(steps, runtime, keep, on_error, config, state)
 
 

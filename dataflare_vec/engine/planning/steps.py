@@ -16,6 +16,7 @@ from dataflare_vec.definition.binding import Column, bind
 from dataflare_vec.definition.plugin import root_names
 from dataflare_vec.definition.tables.frozen import frozen, is_container
 from dataflare_vec.definition.tables.kinds import NotATable
+from dataflare_vec.engine.state.expiry import expiry_of
 from dataflare_vec.exceptions import BindingError, OutputNameError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.plugin import Plugin
     from dataflare_vec.definition.registry import Registry
+    from dataflare_vec.engine.state.expiry import Expire, Expiry
 
     #: Key columns: a name, an expression, or a list of these.
     By = str | pl.Expr | Sequence[str | pl.Expr] | None
@@ -54,6 +56,8 @@ class Step:
         Key columns of a scan or a reduce, as in `apply`.
     replace : bool
         Whether its columns may take the place of others.
+    expire
+        After what states of keys are dropped, as in `apply`.
     """
 
     plugin: str | Plugin
@@ -62,6 +66,7 @@ class Step:
     bindings: Mapping[str, Any] = field(default_factory=dict)
     by: By = None
     replace: bool = False
+    expire: Expire = None
 
 
 class KeptPlan:
@@ -89,6 +94,8 @@ class BoundStep(NamedTuple):
         Of the first step of a call where its plan is kept.
     names : dict or None
         The columns of the data by the names under which the step reads them, where these aren't their own.
+    expiry : Expiry or None
+        After what states of keys are dropped.
     """
 
     plugin: Plugin
@@ -99,6 +106,7 @@ class BoundStep(NamedTuple):
     replace: bool = False
     kept: KeptPlan | None = None
     names: Mapping[str, str] | None = None
+    expiry: Expiry | None = None
 
     def column(self, name: str) -> str:
         """Return the column that the step reads under a name."""
@@ -113,6 +121,8 @@ class BoundStep(NamedTuple):
             if names is None or roots is None:
                 return None
             names = {*names, *roots}
+        if names is not None and self.expiry is not None and self.expiry.column is not None:
+            names = {*names, self.expiry.column}
         return names
 
 
@@ -122,6 +132,7 @@ def bind_steps(
     output: str | Sequence[str] | Mapping[str, str] | None,
     bindings: Mapping[str, Any],
     by: By = None,
+    expire: Expire = None,
     *,
     replace: bool = False,
 ) -> list[BoundStep]:
@@ -139,7 +150,7 @@ def bind_steps(
     if not isinstance(plugins, (list, tuple)):
         if not isinstance(plugins, Step):
             found = registry.resolve(plugins)
-            return _bind_one(found, output, bindings, by, replace=replace)
+            return _bind_one(found, output, bindings, by, expire, replace=replace)
         plugins = [plugins]
     if not plugins:
         msg = "a pipeline needs at least one plugin, got an empty list"
@@ -150,6 +161,9 @@ def bind_steps(
     if by is not None:
         msg, hint = "`by` names the keys of one plugin", "dfv.step(plugin, by=…)"
         raise BindingError(msg, argument="by", hint=f"in a pipeline write `{hint}`")
+    if expire is not None:
+        msg, hint = "`expire` is about the keys of one plugin", "dfv.step(plugin, by=…, expire=…)"
+        raise BindingError(msg, argument="expire", hint=f"in a pipeline write `{hint}`")
     found_all = [registry.resolve(item.plugin if isinstance(item, Step) else item) for item in plugins]
     calls = remembered(found_all[0]).calls
     key = _pipeline_key(plugins, found_all, bindings, replace=replace)
@@ -172,7 +186,9 @@ def _bind_pipeline(
         binding = bind(found, {**shared, **item.bindings})
         keys = _keys(found, item.by)
         _check_output(found, item.output)
-        result.append(BoundStep(found, binding, item.output, item.keep, keys, replace or item.replace))
+        expiry = _expiry(found, item.expire, keys)
+        step = BoundStep(found, binding, item.output, item.keep, keys, replace or item.replace)
+        result.append(step if expiry is None else step._replace(expiry=expiry))
     result[0] = result[0]._replace(kept=KeptPlan())
     return result
 
@@ -182,13 +198,17 @@ def _bind_one(
     output: str | Sequence[str] | Mapping[str, str] | None,
     bindings: Mapping[str, Any],
     by: By,
+    expire: Expire,
     *,
     replace: bool,
 ) -> list[BoundStep]:
     """Return the only step of a call; that of an earlier one that said the same."""
     calls = remembered(plugin).calls
     plain = output is None and by is None and not bindings
+    expiry = None if expire is None else expiry_of(plugin.name, expire)
     key: Any = replace if plain else _call_key(output, bindings, by, replace=replace)
+    if expiry is not None and key is not None:
+        key = (key, expiry)
     if plugin.containers and key is not None:
         key = _with_containers(key, plugin)
     steps: list[BoundStep] | None = calls.get(key)
@@ -196,7 +216,10 @@ def _bind_one(
         if output is not None:
             _check_output(plugin, output)
         binding = bind(plugin, bindings)
-        steps = [BoundStep(plugin, binding, output, by=_keys(plugin, by), replace=replace, kept=KeptPlan())]
+        keys = _keys(plugin, by)
+        steps = [BoundStep(plugin, binding, output, by=keys, replace=replace, kept=KeptPlan())]
+        if expiry is not None:
+            steps[0] = steps[0]._replace(expiry=_expiry(plugin, expiry, keys))
         remember(calls, key, steps)
     return steps
 
@@ -227,6 +250,7 @@ def _pipeline_key(
             check_flag("keep", item.keep)
             check_flag("replace", item.replace)
             said += (item.keep, _call_key(item.output, item.bindings, item.by, replace=item.replace))
+            said.append((expiry_of(found.name, item.expire),))
         else:
             said.append(True)
     return None if None in said else tuple(said)
@@ -350,6 +374,18 @@ def _keys(plugin: Plugin, by: By) -> tuple[str | pl.Expr, ...]:
         hint = "leave it out for one state of all rows"
         raise BindingError(problem="`by` is an empty list", plugin=plugin.name, argument="by", hint=hint)
     return keys
+
+
+def _expiry(plugin: Plugin, expire: Expire | Expiry, keys: Sequence[str | pl.Expr]) -> Expiry | None:
+    expiry = expiry_of(plugin.name, expire)
+    if expiry is not None and not keys:
+        raise BindingError(
+            problem="`expire` drops the states of keys, and there are none",
+            plugin=plugin.name,
+            argument="expire",
+            hint=Phrase("give keys with ", Argument("by")),
+        )
+    return expiry
 
 
 def _check_shared(plugins: Sequence[Plugin], bindings: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ from dataflare_vec.engine.stages.partitioned import PartitionStates
 from dataflare_vec.engine.stages.protocols import Needs
 from dataflare_vec.engine.stages.reasons import Reason, cause_of
 from dataflare_vec.engine.stages.scan import ScanStage
+from dataflare_vec.engine.state.expiring import ExpiringStates
 from dataflare_vec.engine.state.store import KeyStates, StateColumn
 from dataflare_vec.exceptions import OutputNameError, RowError
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.binding import Binding
     from dataflare_vec.definition.state_layout import StateLayout
     from dataflare_vec.engine.stages.protocols import Chunk, StageReport
+    from dataflare_vec.engine.stages.scan import StageExpiry
     from dataflare_vec.engine.state.store import StateStore
     from dataflare_vec.memory import MemoryPool
 
@@ -73,8 +75,9 @@ class ReduceStage(ScanStage):
         keys: Sequence[str],
         dtypes: Mapping[str, Any],
         output: Any,
+        expiry: StageExpiry | None = None,
     ) -> None:
-        super().__init__(binding, prepared, reads, {}, in_result=True, by=by, keys=keys)
+        super().__init__(binding, prepared, reads, {}, in_result=True, by=by, keys=keys, expiry=expiry)
         stateful = binding.plugin.stateful
         assert stateful is not None
         self._merge = None
@@ -104,7 +107,7 @@ class ReduceStage(ScanStage):
 
     def direct_reduce(self) -> DirectReduce | None:
         """Return what computes all rows at once."""
-        if self.kernel.has_general_variant:
+        if self.kernel.has_general_variant or self.expiry is not None:
             return None
         prepared, places = self.prepared._replace(kernel=self.kernel), (self.keys, self.state_name)
         return DirectReduce(prepared, self.reads, self._constants, self._parameters, *places)
@@ -168,14 +171,30 @@ class ReduceStage(ScanStage):
         states = carried[self.state_name]
         self.adopt(states)
         if isinstance(states, KeyStates):
-            count = states.keys.count
-            keys = states.keys.frame()
-            records = states.have(count)[:count]
-        else:
-            keys, records = None, states.records  # type: ignore[attr-defined]
+            return self._of_keys(*states.shown(), pool, on_error)
+        columns = self._result.columns(states.records, pool, on_error, None)  # type: ignore[attr-defined]
+        return [series.alias(name) for series, name in zip(columns, self._names, strict=True)]
+
+    def ended(
+        self, carried: Mapping[str, StateStore], pool: MemoryPool, on_error: OnError
+    ) -> list[pl.Series] | None:
+        """Return the rows of keys that have expired since the last call; None if there are none.
+
+        Raises
+        ------
+        RowError
+            As in `result`.
+        """
+        states = carried[self.state_name]
+        found = states.pop_ended() if isinstance(states, ExpiringStates) else None
+        return None if found is None else self._of_keys(*found, pool, on_error)
+
+    def _of_keys(
+        self, keys: pl.DataFrame, records: np.ndarray[Any, Any], pool: MemoryPool, on_error: OnError
+    ) -> list[pl.Series]:
         columns = self._result.columns(records, pool, on_error, keys)
         named = [series.alias(name) for series, name in zip(columns, self._names, strict=True)]
-        return named if keys is None else [*keys.get_columns(), *named]
+        return [*keys.get_columns(), *named]
 
 
 class _Result(ABC):

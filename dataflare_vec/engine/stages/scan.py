@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import polars as pl
 
 from dataflare_vec.definition.interpreter import call_rows
+from dataflare_vec.definition.plugin import Form
 from dataflare_vec.engine.stages.direct import DirectCall
 from dataflare_vec.engine.stages.direct_scan import DirectScan
 from dataflare_vec.engine.stages.failures import physical_rows
 from dataflare_vec.engine.stages.row import RowStage, pieces
+from dataflare_vec.engine.state.expiring import ExpiringStates, Limit
 from dataflare_vec.engine.state.keys import check_key_types
 from dataflare_vec.engine.state.store import KeyStates, OneState, StateColumn
 from dataflare_vec.exceptions import StateError
@@ -41,6 +43,13 @@ if TYPE_CHECKING:
 STATE = "state before the row"
 
 
+class StageExpiry(NamedTuple):
+    """After what states of keys expire, and the column of times; None if rows are counted."""
+
+    column: str | None
+    limit: Limit
+
+
 class ScanStage(RowStage):
     """A kernel that carries a state, one for all rows or one for each key.
 
@@ -53,6 +62,9 @@ class ScanStage(RowStage):
         Names and dtypes of the keys; empty for one state.
     keys : sequence of str
         The columns that hold them.
+    expiry : StageExpiry or None
+        After what their states expire, if they do. Then both is done in one turn, as finding a row's state
+        depends on the rows before it.
     """
 
     def __init__(
@@ -65,12 +77,14 @@ class ScanStage(RowStage):
         in_result: bool,
         by: Mapping[str, Any],
         keys: Sequence[str],
+        expiry: StageExpiry | None = None,
     ) -> None:
         super().__init__(binding, prepared, reads, writes, in_result=in_result)
         check_key_types(binding.plugin.name, by)
         self.by = by
         self.keys = keys
-        self.is_sequential = not by
+        self.expiry = expiry
+        self.is_sequential = not by or expiry is not None
         assert prepared.state_layout is not None
         self.state_layout: StateLayout = prepared.state_layout
         kernel = cast("FoldKernel | CachedKernel", prepared.kernel)
@@ -87,6 +101,11 @@ class ScanStage(RowStage):
             If the given one doesn't fit.
         """
         name = self.binding.plugin.name
+        if self.expiry is not None:
+            keeps = self.binding.plugin.form is Form.REDUCE
+            return ExpiringStates(
+                name, self.state_layout, self.by, given, self.expiry.limit, keeps_ended=keeps
+            )
         if self.by:
             return KeyStates(name, self.state_layout, self.by, given)
         return OneState(name, self.state_layout, given)
@@ -125,6 +144,14 @@ class ScanStage(RowStage):
                 self.fold(run, placement, StateColumn(states.records), start, stop)
             return
         assert isinstance(states, KeyStates)
+        if isinstance(states, ExpiringStates):
+            assert self.expiry is not None
+            times = None if self.expiry.column is None else chunk.series(self.expiry.column)
+            with run.sequencer.turn(self.index, start, stop):
+                codes, count = states.sessions(columns, times, chunk.selection(self))
+                self.fold(run, placement, StateColumn(states.have(count), codes, start), start, stop)
+                states.sweep()
+            return
         with run.sequencer.turn((self.index, "keys"), start, stop):
             codes, count = states.encode(columns, chunk.selection(self))
         with run.sequencer.turn(self.index, start, stop):
@@ -136,7 +163,7 @@ class ScanStage(RowStage):
 
     def direct(self) -> DirectScan | None:
         """Return what calls its loop once for all rows, if nothing but a row that fails stops it."""
-        if self.kernel.has_general_variant:
+        if self.kernel.has_general_variant or self.expiry is not None:
             return None
         prepared = self.prepared._replace(kernel=self.kernel)
         columns = (self._constants or [None] * (len(self.reads) + 1))[1:]

@@ -98,7 +98,7 @@ class Keys:
         columns = [unnamed(column) for column in columns]
         absent = None if selected is None or selected.all() else ~selected
         codes, fresh = self._columns[0].encode(columns[0], absent)
-        marks = _NO_MARKS if absent is None else _marks(None, absent)
+        marks = _NO_MARKS if absent is None else marks_of(None, absent)
         for encoder, column, pairs in zip(self._columns[1:], columns[1:], self._pairs, strict=True):
             others, _ = encoder.encode(column, absent)
             words = np.empty(len(codes), np.uint64)
@@ -115,7 +115,7 @@ class Keys:
         return codes
 
 
-def _marks(series: pl.Series | None, absent: pl.Series | None) -> NDArray[np.uint8]:
+def marks_of(series: pl.Series | None, absent: pl.Series | None) -> NDArray[np.uint8]:
     """Return the marks of rows: of those with a null in ``series``, and of those that aren't there."""
     if series is None or not series.null_count():
         return _NO_MARKS if absent is None else absent.cast(pl.UInt8).to_numpy() * np.uint8(ABSENT)
@@ -170,10 +170,10 @@ class _WordColumn(_Words):
         self, series: pl.Series, absent: pl.Series | None
     ) -> tuple[Codes, NDArray[np.int64]]:
         """Return the code of each row, and the rows of new keys."""
-        return super().encode(_words_of(series), _marks(series, absent))
+        return super().encode(words_of(series), marks_of(series, absent))
 
 
-def _words_of(series: pl.Series) -> NDArray[np.uint64]:
+def words_of(series: pl.Series) -> NDArray[np.uint64]:
     """Return 64 bits for each row: the same for equal values, anything for nulls."""
     if series.dtype == pl.Null:
         return np.zeros(len(series), np.uint64)
@@ -212,7 +212,7 @@ class _BytesColumn(_Table):
         _, held, *more = array.buffers()
         views = np.frombuffer(held or b"", np.uint64)[2 * array.offset : 2 * (array.offset + len(array))]
         buffers = np.array([buffer.address for buffer in more], np.uint64)
-        marks = _marks(series, absent)
+        marks = marks_of(series, absent)
         codes = np.empty(len(series), np.int32)
         fresh = np.empty(len(series), np.int64)
         before, row = int(self._counts[COUNT]), 0
@@ -245,7 +245,7 @@ class _WideColumn:
         array = series.rechunk().to_arrow()
         words = np.frombuffer(array.buffers()[1] or b"", np.uint64)
         words = words[2 * array.offset : 2 * (array.offset + len(array))]
-        marks = _marks(series, absent)
+        marks = marks_of(series, absent)
         low, _ = self._halves[0].encode(np.ascontiguousarray(words[::2]), marks)
         high, _ = self._halves[1].encode(np.ascontiguousarray(words[1::2]), marks)
         both = np.empty(len(series), np.uint64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,10 +18,31 @@ from dataflare_vec.exceptions import StateError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from dataflare_vec.arrow.layouts import Arguments
     from dataflare_vec.engine.state.keys import Codes
 
 _FIRST_RECORDS = 1 << 10
+
+
+class Ages(NamedTuple):
+    """What tells when states expire.
+
+    Attributes
+    ----------
+    last
+        The clock at each key's last row.
+    clock, has_started
+        The latest time so far, if there was one.
+    unit
+        What times are: a dtype, or rows.
+    """
+
+    last: NDArray[np.int64]
+    clock: int
+    has_started: bool
+    unit: str
 
 
 @by_public_name
@@ -52,9 +73,15 @@ class KeyedState(Mapping[Any, Any]):
     """
 
     def __init__(
-        self, plugin: str, keys: pl.DataFrame, records: np.ndarray[Any, Any], state_layout: StateLayout
+        self,
+        plugin: str,
+        keys: pl.DataFrame,
+        records: np.ndarray[Any, Any],
+        state_layout: StateLayout,
+        ages: Ages | None = None,
     ) -> None:
         self.plugin = plugin
+        self.ages = ages
         self.keys_frame = keys
         self.records = records
         self.state_layout = state_layout
@@ -90,14 +117,21 @@ class KeyedState(Mapping[Any, Any]):
         """Return what is pickled: nothing of ours but this class, so that later versions can read it."""
         leaves = [astuple(leaf) for leaf in self.state_layout.leaves]
         state_layout = (self.state_layout.init, leaves, self.state_layout.size)
-        return KeyedState._restored, (self.plugin, self.keys_frame, self.records, state_layout)
+        ages = () if self.ages is None else (tuple(self.ages),)
+        return KeyedState._restored, (self.plugin, self.keys_frame, self.records, state_layout, *ages)
 
     @classmethod
     def _restored(
-        cls, plugin: str, keys: pl.DataFrame, records: np.ndarray[Any, Any], state_layout: Any
+        cls,
+        plugin: str,
+        keys: pl.DataFrame,
+        records: np.ndarray[Any, Any],
+        state_layout: Any,
+        ages: Any = None,
     ) -> KeyedState:
         init, leaves, size = state_layout
-        return cls(plugin, keys, records, StateLayout(init, tuple(Leaf(*leaf) for leaf in leaves), size))
+        layout = StateLayout(init, tuple(Leaf(*leaf) for leaf in leaves), size)
+        return cls(plugin, keys, records, layout, None if ages is None else Ages(*ages))
 
     def __repr__(self) -> str:
         """Say what it is."""
@@ -157,9 +191,17 @@ class StateStore(ABC):
     ----------
     state_layout : StateLayout
         How it lies in memory.
+    expired : int
+        How many states have been dropped.
     """
 
     state_layout: StateLayout
+    expired = 0
+
+    @property
+    def count(self) -> int:
+        """How many states there are."""
+        return 1
 
     def begin(self, rows: int) -> None:  # noqa: B027  # most don't care
         """Be told how many rows the next run has."""
@@ -206,9 +248,19 @@ class KeyStates(StateStore):
         """Return the code of each row, and how many codes there are now."""
         return self.keys.encode(columns, selected), self.keys.count
 
+    @property
+    def count(self) -> int:
+        """How many states there are."""
+        return self.keys.count
+
+    def shown(self) -> tuple[pl.DataFrame, np.ndarray[Any, Any]]:
+        """Return the keys, and their records."""
+        count = self.keys.count
+        return self.keys.frame(), self.have(count)[:count]
+
     def have(self, count: int) -> np.ndarray[Any, Any]:
-        """Return records for at least ``count`` keys; new ones hold the initial state."""
-        if count > len(self.records):
+        """Return records for at least ``count`` keys, and for one; new ones hold the initial state."""
+        if max(count, 1) > len(self.records):  # a row that isn't there is looked up, too, as one of the first
             enough = max(_FIRST_RECORDS, 2 * count)
             self.records = self.state_layout.grown(self.records, self._filled, enough)
         self._filled = max(self._filled, count)

@@ -26,7 +26,17 @@ from dataflare_vec.compiler.jit.lowering.tables.hashing import (
     hash_words,
     pointer_to,
 )
-from dataflare_vec.compiler.native.hash_tables import ABSENT, BYTES_ENTRY, COUNT, HEAP, NULL_CODE, WORD_ENTRY
+from dataflare_vec.compiler.native.hash_tables import (
+    ABSENT,
+    BYTES_ENTRY,
+    CLOCK,
+    COUNT,
+    HEAP,
+    NULL_CODE,
+    SESSIONS,
+    STARTED,
+    WORD_ENTRY,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,6 +198,45 @@ def plain_floats(values, bits, words):  # type: ignore[no-untyped-def]
         words[row] = word
 
 
+@_compiled
+def open_sessions(codes, times, marks, limit, of_key, keys_of, last, counts):  # type: ignore[no-untyped-def]
+    """See `native.hash_tables.open_sessions`."""
+    clock = counts[CLOCK]
+    started = counts[STARTED] != 0
+    sessions = counts[SESSIONS]
+    timed = len(times) > 0
+    marked = len(marks) > 0
+    for row in range(len(codes)):
+        mark = marks[row] if marked else 0
+        if mark == ABSENT:
+            continue
+        if not timed:
+            clock += 1
+        elif mark == 0:
+            time = times[row]
+            if not started:
+                started = True
+                clock = time
+                for earlier in range(sessions):
+                    last[earlier] = clock
+            elif time > clock:
+                clock = time
+        key = codes[row]
+        session = np.int64(of_key[key])
+        if session >= 0 and started and np.uint64(clock) - np.uint64(last[session]) > np.uint64(limit):
+            session = np.int64(-1)
+        if session < 0:
+            session = sessions
+            sessions += 1
+            of_key[key] = session
+            keys_of[session] = key
+        last[session] = clock
+        codes[row] = session
+    counts[CLOCK] = clock
+    counts[STARTED] = started
+    counts[SESSIONS] = sessions
+
+
 # -- as C functions of an argument buffer: address and length of each array, and numbers ---------------------
 
 
@@ -202,6 +251,10 @@ _FUNCTIONS = {
         (_WORDS, _WORDS, _BYTES, _INT64, _WORDS, _INT64S, _BYTES, _INT32S, _INT64S),
     ),
     "rehash": (rehash, (_WORDS, _WORDS, _INT64)),
+    "open_sessions": (
+        open_sessions,
+        (_INT32S, _INT64S, _BYTES, _INT64, _INT32S, _INT32S, _INT64S, _INT64S),
+    ),
     "pair": (pair, (_INT32S, _INT32S, _WORDS)),
     "plain_floats": (plain_floats, (_FLOATS, _WORDS, _WORDS)),
 }
