@@ -19,7 +19,7 @@ from dataflare_vec._util import hooks
 from dataflare_vec.api import namespaces
 
 if TYPE_CHECKING:
-    from dataflare_vec import bits, duckdb, prometheus, text, vectors
+    from dataflare_vec import bits, duckdb, prometheus, random, text, vectors
     from dataflare_vec._version import __version__ as __version__
     from dataflare_vec.api.apply import apply, run, step
     from dataflare_vec.api.explain import Explanation, explain
@@ -158,7 +158,7 @@ _IN_PICKLES = {
     "service.health": ("PluginHealth",),
 }
 #: Modules whose functions are called by their names.
-_MODULES = ("bits", "duckdb", "prometheus", "text", "vectors")
+_MODULES = ("bits", "duckdb", "prometheus", "random", "text", "vectors")
 _HOME = {name: home for homes in (_HOMES, _IN_PICKLES) for home, names in homes.items() for name in names}
 
 __all__ = [
@@ -234,6 +234,7 @@ __all__ = [
     "plugin",
     "plugins",
     "prometheus",
+    "random",
     "reduce",
     "register",
     "run",

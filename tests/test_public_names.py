@@ -14,7 +14,7 @@ import pytest
 
 import dataflare_vec as dfv
 
-MODULES = {"bits", "duckdb", "prometheus", "text", "vectors"}
+MODULES = {"bits", "duckdb", "prometheus", "random", "text", "vectors"}
 
 
 def test_completion_shows_public_names_and_no_others():

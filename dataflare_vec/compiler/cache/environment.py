@@ -14,7 +14,7 @@ from pathlib import Path
 from dataflare_vec.compiler.llvm import binding
 
 #: Modules with functions for kernels, which these call by name.
-KERNEL_MODULES = ("bits", "text", "vectors")
+KERNEL_MODULES = ("bits", "random", "text", "vectors")
 # What writes loops, and reads what is stored about them. Its sources count, not its version, so that code of
 # a checkout that is being worked on is never stale.
 _SOURCES = (

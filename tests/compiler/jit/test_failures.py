@@ -469,6 +469,10 @@ def changed_item(x):
 TEXT = "größe"
 
 
+def of_no_row(x):
+    return x + dfv.random.uniform(7)
+
+
 def counts_by_pop(x):
     counts = {}
     for digit in str(x):
@@ -566,6 +570,13 @@ CASES = [
         "items[0] = TEXT",
         "holds ASCII text",
         "a new list",
+    ),
+    (
+        "a random number of no row",
+        of_no_row,
+        "dfv.random.uniform(7)",
+        "its row's number",
+        "`row=pl.int_range(",
     ),
     ("a dict that only grows", counts_by_pop, "counts.pop(digit)", "an empty dict", "`counts.get(key, 0)`"),
     ("an item that would be changed", changed_item, "items[0] = x", "here int64: float64", "one type"),

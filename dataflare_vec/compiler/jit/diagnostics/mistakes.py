@@ -727,6 +727,14 @@ MISTAKES = (
         needs_code=True,
     ),
     Mistake(
+        "a random number of no row",
+        _CALLS + r"(?:uniform|normal|bits)\([^,\n]*\)",
+        "a kernel doesn't know its row's number",
+        "take it from a column, `dfv.random.uniform(seed, row)`; `row=pl.int_range(pl.len())` numbers rows",
+        code=r".*\brandom\.\w+\(",
+        needs_code=True,
+    ),
+    Mistake(
         _VAGUE,
         _CALLS + r"(?:impl_|ol_(?:dict_|set_|list_)?|_)?(?P<name>\w+)\((?P<types>[^\n]*)\)",
         "`{name}` isn't known in compiled code for ({types})",
