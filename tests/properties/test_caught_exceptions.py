@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from testing.oracle import check, plugin
@@ -50,7 +50,7 @@ FRAME = pl.DataFrame(
     orient="row",
 )
 
-_RAISING = ["int(s)", "10 // x", "ITEMS[x]", "TABLE[x]", "checked(x)", "guarded(s, x)"]
+_RAISING = ["int(s)", "{3: 1}[x]", "10 // x", "ITEMS[x]", "TABLE[x]", "checked(x)", "guarded(s, x)"]
 _ERRORS = ["ValueError", "BadError", "WorseError", "ZeroDivisionError", "KeyError", "IndexError"]
 _CAUGHT = [*_ERRORS, "LookupError", "ArithmeticError", "(BadError, KeyError)", "SOME", "Exception", ""]
 
@@ -109,13 +109,14 @@ def _in(block: str) -> str:
 
 
 def _function(body: str) -> Any:
-    source = f"def function(s: str, x):\n    n = 0\n{_in(body)}\n    return n\n"
+    source = f"def function(s: str, x):\n    n = 0\n{_in(body)}\n    return sum([n for _ in s]) + n\n"
     scope: dict[str, Any] = {}
     exec(compile(source, "<generated>", "exec"), globals(), scope)
     return scope["function"]
 
 
-@settings(max_examples=4, phases=[Phase.generate])
-@given(_try(2, handler=False, loop=False))
+@settings(max_examples=4, phases=[Phase.explicit, Phase.generate])
+@given(st.tuples(_block(0), _try(2, handler=False, loop=False)).map("\n".join))
+@example("n += ITEMS[x]\ntry:\n    n += int(s)\nexcept IndexError:\n    n += 1")
 def test_exceptions_go_the_way_of_the_plain_function(body):
     check(plugin(_function(body)), FRAME)

@@ -125,6 +125,7 @@ def _balanced(run: Any) -> None:
 @settings(max_examples=6, phases=[Phase.explicit, Phase.generate])
 @given(_block(2))
 @example("\n".join(step for step in _HOLDING if "d = " not in step))
+@example(f"n += v[i + 1]\ntry:\n    n += int(s)\nexcept Exception:\n    n += 1\n{_HOLDING[3]}")
 def test_row_kernels_give_back_what_they_hold(body):
     one = plugin(_function("s: str, x, i", body, "return n + sum(v) + len(u) + len(w)"))
     _balanced(lambda: check(one, FRAME))

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir as llvm_ir
 from numba.core import cgutils, ir, types, typing
 from numba.core.analysis import compute_cfg_from_blocks
+from numba.core.ir_utils import get_definition, guard
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
+from numba.core.unsafe import eh
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,6 +55,7 @@ class ReleasingLower(Lower):  # type: ignore[misc]
     def pre_block(self, block: Any) -> None:
         """Begin a block."""
         super().pre_block(block)
+        self._await_try(block)
         label = next(label for label, one in self.blocks.items() if one is block)
         self._held = set(self._held_at.get(label, ()))
         if not self._disable_sroa_like_opt:
@@ -62,6 +65,25 @@ class ReleasingLower(Lower):  # type: ignore[misc]
         """Write a statement."""
         super().lower_inst(inst)
         _step(inst, self._held, self._counted)
+        if self._awaited is not None and inst is self._awaited[0]:
+            self.builder._in_try_block = self._awaited[1]
+
+    def _await_try(self, block: Any) -> None:
+        """Keep what comes before a `try` out of it: Numba joins their blocks as it inlines closures."""
+        self._awaited: tuple[Any, Any] | None = None
+        handled = getattr(self.builder, "_in_try_block", None)
+        if handled is None:
+            return
+        first = next((one for one in block.find_insts(ir.Assign) if self._begins_try(one.value)), None)
+        if first is not None:
+            del self.builder._in_try_block
+            self._awaited = first, handled
+
+    def _begins_try(self, value: Any) -> bool:
+        if not (isinstance(value, ir.Expr) and value.op == "call"):
+            return False
+        function = guard(get_definition, self.func_ir, value.func)
+        return isinstance(function, ir.Global) and function.value is eh.mark_try_block
 
     def release(self, builder: Builder, handler: llvm_ir.Block | None) -> None:
         """Let go of all that the function holds, or of what a handler wouldn't find.

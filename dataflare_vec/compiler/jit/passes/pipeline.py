@@ -11,6 +11,7 @@ from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.untyped_passes import InlineClosureLikes, TranslateByteCode
 
 from dataflare_vec.compiler.jit.lowering.containers import check_items
+from dataflare_vec.compiler.jit.lowering.dict_items import OwnLowering
 from dataflare_vec.compiler.jit.lowering.instances import replace_tests
 from dataflare_vec.compiler.jit.lowering.nested.defaults import give_defaults
 from dataflare_vec.compiler.jit.lowering.strings.constants import replace_strings
@@ -172,6 +173,10 @@ class _NoteTexts(_Pass):
         return False
 
 
+#: Passes of ours instead of Numba's.
+_OWN = {TranslateByteCode: _Translate, typed_passes.NativeLowering: OwnLowering}
+
+
 class _Compiler(OwnCompiler):
     def define_pipelines(self) -> list[Any]:
         self.state.own = type(self)
@@ -187,9 +192,7 @@ class _Compiler(OwnCompiler):
         manager.add_pass_after(_InlineGenerators, passes[closures - 1])
         ssa = passes.index(CheckDefiniteAssignment.before)
         manager.add_pass_after(CheckDefiniteAssignment, passes[ssa - 1])
-        manager.passes = [
-            (_Translate if entry is TranslateByteCode else entry, about) for entry, about in manager.passes
-        ]
+        manager.passes = [(_OWN.get(entry, entry), about) for entry, about in manager.passes]
         manager.finalize()
         return [manager]
 
