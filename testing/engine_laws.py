@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cloudpickle
@@ -19,7 +21,7 @@ import dataflare_vec as dfv
 from dataflare_vec.definition.registry import default_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 # Workers have no such module.
@@ -109,29 +111,51 @@ def some(rows: int = 100) -> pl.DataFrame:
             "whole": number % 5 + 1,
             "key": (number * 7 % 4).replace_strict({0: "a", 1: "b", 2: "é", 3: None}, return_dtype=pl.String),
             "word": number.cast(pl.String).str.replace("7", "sieben").set(number % 11 == 5, None),
+            "kind": (number % 6)
+            .replace_strict({1: "x", 2: "ü", 3: ""}, default=None, return_dtype=pl.String)
+            .cast(pl.Categorical),
+            "day": pl.Series([20_000]).new_from_index(0, rows).cast(pl.Date).set(number % 4 == 1, None),
+            "flag": (number % 3 == 0).set(number % 5 == 4, None),
         }
     )
 
 
+#: Values of each column of random rows, which may be few; keys are floats, categories, days and truths.
+_TYPES = {
+    "part": pl.Int64,
+    "whole": pl.Int64,
+    "key": pl.Float64,
+    "word": pl.String,
+    "kind": pl.Categorical(),
+    "day": pl.Date,
+    "flag": pl.Boolean,
+}
+_DRAWN: dict[str, st.SearchStrategy[Any]] = {
+    "part": st.integers(-9, 9),
+    "whole": st.integers(-2, 2),
+    "key": st.sampled_from([0.0, -0.0, float("nan"), 1.5]),
+    "word": st.text("aé\0 ", max_size=4),
+    "kind": st.sampled_from(["x", "ü", ""]),
+    "day": st.sampled_from([dt.date(1969, 12, 31), dt.date(2026, 2, 28)]),
+    "flag": st.booleans(),
+}
+
+
 @st.composite
 def frames(draw: st.DrawFn) -> pl.DataFrame:
-    """Return rows that may be few, or none, with keys that are floats, too."""
+    """Return random rows, a few or none; a column may be null everywhere."""
     rows = draw(st.integers(0, 12))
-    some_float = st.sampled_from([0.0, -0.0, float("nan"), 1.5, None])
-    part = draw(st.lists(st.none() | st.integers(-9, 9), min_size=rows, max_size=rows))
-    whole = draw(st.lists(st.none() | st.integers(-2, 2), min_size=rows, max_size=rows))
-    key = draw(st.lists(some_float, min_size=rows, max_size=rows))
-    word = draw(st.lists(st.none() | st.text("aé\0 ", max_size=4), min_size=rows, max_size=rows))
-    return pl.DataFrame(
-        {"number": range(rows), "part": part, "whole": whole, "key": key, "word": word},
-        schema={
-            "number": pl.Int64,
-            "part": pl.Int64,
-            "whole": pl.Int64,
-            "key": pl.Float64,
-            "word": pl.String,
-        },
-    )
+    columns = {name: draw(_column(values, rows)) for name, values in _DRAWN.items()}
+    return pl.DataFrame({"number": range(rows), **columns}, schema={"number": pl.Int64, **_TYPES})
+
+
+def _column(values: st.SearchStrategy[Any], rows: int) -> st.SearchStrategy[list[Any]]:
+    return st.lists(st.none() | values, min_size=rows, max_size=rows)
+
+
+def below(several: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return frames one below the other, told apart by a column `frame`: so one job takes many of them."""
+    return pl.concat([one.with_columns(frame=pl.lit(i, pl.Int64)) for i, one in enumerate(several)])
 
 
 #: Calls over rows, each with what it says beside the plugins.
@@ -145,10 +169,23 @@ CALLS: list[tuple[Any, dict[str, Any]]] = [
     ([dfv.step(running, by="key"), even], {"order_by": ["number"]}),
     (average, {}),
     (average, {"by": "key"}),
+    (average, {"by": ["kind", "day", "flag"]}),
+    (running, {"by": ["flag", "kind"], "order_by": "number"}),
     (last_digit_sums, {"by": "key", "order_by": "number"}),
     ([even, dfv.step(average, by="key")], {}),
     ([dfv.step(running, by="key"), dfv.step(average, part="running")], {"order_by": "number"}),
 ]
+
+
+def by_frame(plugin: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return a call whose states are told apart by `frame`, too, where they are by keys."""
+    if isinstance(plugin, list):
+        plugin = [replace(one, by=_with_frame(one.by)) if hasattr(one, "by") else one for one in plugin]
+    return plugin, {**options, "by": _with_frame(options.get("by"))}
+
+
+def _with_frame(by: str | list[str] | None) -> list[str] | None:
+    return None if by is None else ["frame", *([by] if isinstance(by, str) else by)]
 
 
 def on_one_machine(data: pl.DataFrame, plugin: Any, options: dict[str, Any]) -> pl.DataFrame:
@@ -182,24 +219,30 @@ class Laws:
         got = cluster.rows(dfv.apply(cluster.frame(data, parts), plugin, **options))
         assert_same_rows(got, on_one_machine(data, plugin, options))
 
-    @pytest.mark.parametrize("at", [0, 3, 6, 7, 8])
+    @pytest.mark.parametrize("at", [0, 3, 6, 7, 8, 9])
     def test_without_rows(self, cluster: Cluster, at: int) -> None:
         plugin, options = CALLS[at]
         data = some(0)
         got = cluster.rows(dfv.apply(cluster.frame(data, 2), plugin, **options))
         assert_same_rows(got, on_one_machine(data, plugin, options))
 
-    @given(data=frames(), at=st.integers(0, len(CALLS) - 1), parts=st.integers(1, 4))
+    @given(
+        several=st.lists(frames(), min_size=1, max_size=20),
+        at=st.integers(0, len(CALLS) - 1),
+        parts=st.integers(1, 5),
+    )
     @settings(
         max_examples=12,
         deadline=None,
         phases=[Phase.explicit, Phase.generate],
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+        suppress_health_check=list(HealthCheck),
     )
     def test_any_rows_are_those_of_one_machine(
-        self, cluster: Cluster, data: pl.DataFrame, at: int, parts: int
+        self, cluster: Cluster, several: list[pl.DataFrame], at: int, parts: int
     ) -> None:
-        plugin, options = CALLS[at]
+        """A job takes engines a second: so each has many frames."""
+        data = below(several)
+        plugin, options = by_frame(*CALLS[at])
         options = {"on_error": "null", **options}
         got = cluster.rows(dfv.apply(cluster.frame(data, parts), plugin, **options))
         assert_same_rows(got, on_one_machine(data, plugin, options))

@@ -26,9 +26,16 @@ def columns_of(batch: Any, names: Iterable[str]) -> pl.DataFrame:
 
 
 def of_columns(like: Any, columns: Sequence[pl.Series]) -> Any:
-    """Return columns as a batch of the kind of another; in pandas of Arrow's dtypes, which know nulls."""
+    """Return columns as a batch of the kind of another; in pandas of Arrow's dtypes, which know nulls.
+
+    Categories are pandas' own: Arrow's have a name that pandas can't read, so Dask's workers can't send them.
+    """
     if is_pandas(like):
-        return named(columns).to_pandas(use_pyarrow_extension_array=True)
+        frame = named(columns)
+        own = {
+            one.name: one.to_pandas() for one in columns if isinstance(one.dtype, (pl.Categorical, pl.Enum))
+        }
+        return frame.to_pandas(use_pyarrow_extension_array=True).assign(**own)
     return assemble(like, Outcome(list(columns), None, [], 0, 0, reduced=True), keep=False)
 
 

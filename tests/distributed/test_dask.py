@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec.definition.registry import default_registry
 from testing.engine_errors import FailedRows, FailedRowsSurvive
 from testing.engine_laws import Cluster, Laws, Survives, running, share_of, some
 from testing.oracle import plugin
@@ -80,8 +81,9 @@ def _halved(part):
 halved = plugin(_halved, name="halved")
 
 
+@pytest.mark.filterwarnings("ignore")
 class TestDistributed(Survives, FailedRowsSurvive):
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def cluster(self):
         distributed = pytest.importorskip("distributed")
         with (
@@ -89,3 +91,20 @@ class TestDistributed(Survives, FailedRowsSurvive):
             distributed.Client(local),
         ):
             yield _Dask()
+
+    def test_categories_are_keys(self, cluster):
+        """distributed sends rows as tables of Arrow, whose name for categories pandas can't read."""
+        rows = pd.DataFrame({"key": pd.Categorical(["a", "b", None, "a"]), "number": [1, 2, 3, 4]})
+        result = dfv.run(dd.from_pandas(rows, npartitions=2), summed, by="key")
+        found = result.frame.compute()
+        sums = zip(found["key"].astype(object).fillna("none"), found[summed.name], strict=True)
+        assert sorted(sums) == [("a", 5), ("b", 2), ("none", 3)]
+        assert result.state.compute()["key"].nunique() == 2
+
+
+def _added_up(total, number):
+    return total + number
+
+
+summed = dfv.reduce(init=0, merge=_added_up, name="summed_by_category")(_added_up)
+default_registry.remove(summed.info.name)
