@@ -121,7 +121,7 @@ def some(rows: int = 100) -> pl.DataFrame:
 
 
 #: Values of each column of random rows, which may be few; keys are floats, categories, days and truths.
-_TYPES = {
+_TYPES: dict[str, Any] = {
     "part": pl.Int64,
     "whole": pl.Int64,
     "key": pl.Float64,
