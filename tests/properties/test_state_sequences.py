@@ -208,6 +208,53 @@ def test_going_on_is_as_if_there_had_been_no_break(frame, by, name, data):
         assert dict(state) == dict(whole.state)
 
 
+class Moving(NamedTuple):
+    lots: deque[tuple[int, str]]
+    counts: dict[int, int]
+
+
+def moving(s, adds, drops, fails):
+    """A window that moves on, row by row, so that its items move to the front of their block."""
+    for i in range(adds):
+        s.lots.append((i, "lot" * i))
+        s.counts[i + drops] = i
+    for i in range(drops):
+        if s.lots:
+            number, text = s.lots.popleft()
+            if i == 1:
+                s.lots.appendleft((number + 1, text[1:]))
+        if s.counts:
+            del s.counts[next(iter(s.counts))]
+    if fails > 3 and s.lots:
+        s.lots[-1] = (fails, "changed")
+        s.lots[0] = (fails, "first")
+    if fails > 4:
+        raise ValueError("late")
+    total = 0
+    for i, (number, text) in enumerate(s.lots):
+        total += (i + 1) * (number + len(text))
+    for key, count in s.counts.items():
+        total = total * 3 % 1009 + key * count
+    return s, (total, len(s.lots))
+
+
+MOVING = stateful(moving, Form.SCAN, init=Moving(deque(), {}))
+moves = st.tuples(st.sampled_from("aaab"), st.integers(0, 5), st.integers(0, 5), st.integers(0, 5))
+
+
+@once
+@given(st.lists(moves, min_size=30, max_size=200), keys, configs)
+def test_a_window_moves_within_its_block_and_back_where_a_row_fails(rows, by, config):
+    schema = {"k": pl.String, "adds": pl.Int64, "drops": pl.Int64, "fails": pl.Int64}
+    frame = pl.DataFrame(rows, schema, orient="row")
+    values, failed, states = folded(MOVING, frame, by)
+    result = dfv.run(frame, MOVING, by=by, config=config)
+    assert result.frame.drop(frame.columns).rows() == [value or (None, None) for value in values]
+    assert result.error_count == len(failed)
+    state = {(): result.state} if by is None else dict(zip(states, result.state.values(), strict=True))
+    assert state == states
+
+
 def latest(q: deque[float], x):
     q.append(x)
     return q

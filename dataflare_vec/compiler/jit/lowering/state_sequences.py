@@ -17,7 +17,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from dataflare_vec.compiler.jit.lowering.state_cells import function_of
-from dataflare_vec.compiler.jit.lowering.strings.base import at_least, copy_bytes, helper
+from dataflare_vec.compiler.jit.lowering.strings.base import at_least, copy_bytes, helper, inlined_helper
 from dataflare_vec.compiler.jit.lowering.strings.viewcode import define
 from dataflare_vec.compiler.jit.types.raised import NoRoom
 from dataflare_vec.compiler.jit.types.strings import byte_pointer
@@ -265,7 +265,7 @@ def move(cell, width, before, behind):
     cell[INDEXED] = 0
 
 
-@helper
+@inlined_helper
 def writable(cell, width, i):
     """Return the place of item ``i``, which may be overwritten."""
     place = cell[HEAD] + i
@@ -285,14 +285,31 @@ def writable(cell, width, i):
 
 
 @helper
+def _make_room_behind(cell, width):
+    """Have a place behind the last item: at the front of the block, if others have left it, or in a new one.
+
+    The items of before the row stay where they are.
+    """
+    count, head = cell[COUNT], cell[HEAD]
+    used = head if cell[FRESH] != 0 or cell[OLD_HEAD] > head else cell[OLD_HEAD]
+    if cell[LIMIT] == 0 or used <= count:
+        move(cell, width, 0, at_least(count, 1))
+        return
+    start = cell[DATA]
+    copy_bytes(_bytes_at(start), _bytes_at(start + head * width * 8), count * width * 8)
+    cell[HEAD] = 0
+    cell[INDEXED] = 0
+
+
+@inlined_helper
 def place_behind(cell, width):
     """Return a place for an item behind the last one."""
     if cell[HEAD] + cell[COUNT] >= cell[LIMIT]:
-        move(cell, width, 0, at_least(cell[COUNT], 1))
+        _make_room_behind(cell, width)
     return writable(cell, width, cell[COUNT])
 
 
-@helper
+@inlined_helper
 def place_before(cell, width):
     """Return a place for an item before the first one."""
     if cell[HEAD] == 0:
