@@ -22,9 +22,12 @@ _TO_COMPARE, _KEPT = 3, 5
 # Frames that are taken alone after one that was shared in vain.
 _FIRST_PAUSE, _LAST_PAUSE = 16, 512
 
-# Frames shared one after the other, and not in vain, until a pause is short again, and until it is looked
-# again what one takes alone.
-_TRUSTED, _OUTDATED = 8, 512
+# Frames shared one after the other, and not in vain, until a pause is short again.
+_TRUSTED = 8
+
+# Frames shared until it is looked again what one takes alone: few at first, for the first ones alone take
+# long, with nothing in cache yet; then ever more.
+_FIRST_LOOK, _LAST_LOOK = 8, 512
 
 
 class Sharing:
@@ -71,6 +74,8 @@ class _Frames:
         self._left = 0  # frames of a pause
         self._pause = _FIRST_PAUSE
         self._shared = 0  # frames since the last pause
+        self._look = _FIRST_LOOK
+        self._looked = 0  # frames shared since it was looked
 
     def shares(self) -> bool:
         """Whether the next frame is to be shared."""
@@ -88,10 +93,13 @@ class _Frames:
         """Go on sharing frames, or pause."""
         if not pays:
             self._left, self._shared = self._pause, 0
+            self._look, self._looked = _FIRST_LOOK, 0
             self._pause = min(2 * self._pause, _LAST_PAUSE)
             return
         self._shared += 1
         if self._shared >= _TRUSTED:
             self._pause = _FIRST_PAUSE
-        if self._shared % _OUTDATED == 0:
+        self._looked += 1
+        if self._looked >= self._look:
             self._alone.clear()
+            self._look, self._looked = min(4 * self._look, _LAST_LOOK), 0
