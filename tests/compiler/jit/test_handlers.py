@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from datetime import timedelta
 
 import polars as pl
 import pytest
@@ -126,7 +127,21 @@ def large_at_last(x):
         return -1
 
 
-@pytest.mark.parametrize("function", [large, large_at_last])
+def surrogate(x):
+    try:
+        return ord(chr(x % 65000 if x < 9 else 0xD800))
+    except ValueError:
+        return -1
+
+
+def long_span(x):
+    try:
+        return int((timedelta(days=min(x, 200_000)) * 1000).total_seconds())
+    except OverflowError:
+        return -1
+
+
+@pytest.mark.parametrize("function", [large, large_at_last, surrogate, long_span])
 def test_nothing_catches_what_python_has_no_failure_for(function):
     frame = pl.DataFrame({"x": [3, 2**62]})
     result = dfv.apply(frame, plugin(function), keep=False, on_error="null")

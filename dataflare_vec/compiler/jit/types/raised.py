@@ -34,6 +34,10 @@ class NotAnInteger(ValueError):
     """A number of Python's of another type than compiled code has for it: likewise."""
 
 
+class NoText(ValueError):
+    """A character that no text of Arrow has, as surrogates are: likewise."""
+
+
 class Stopped(KeyboardInterrupt):
     """Ctrl-C: likewise, as loops would begin again otherwise."""
 
@@ -47,6 +51,7 @@ SHOWN = {
     DoesNotFit: OverflowError,
     NoRoom: MemoryError,
     NotAnInteger: ValueError,
+    NoText: ValueError,
     Stopped: KeyboardInterrupt,
 }
 

@@ -39,6 +39,7 @@ from dataflare_vec.compiler.jit.lowering.strings.numbers.write import (
     write_wide,
 )
 from dataflare_vec.compiler.jit.lowering.strings.pad import padded
+from dataflare_vec.compiler.jit.types.raised import NoText
 from dataflare_vec.compiler.jit.types.strings import (
     StringConstant,
     ascii_string,
@@ -442,7 +443,7 @@ def _character_of(point):
         if number < 0 or number > 0x10FFFF:
             raise ValueError("chr() arg not in range(0x110000)")
         if number >= 0xD800 and number < 0xE000:
-            raise ValueError("a string of Arrow can't hold a surrogate, U+D800 to U+DFFF; leave them out")
+            raise NoText("a string of Arrow can't hold a surrogate, U+D800 to U+DFFF; leave them out")
         room = allocate(4)
         return make_view(utf8_string, room, encode_to(room, 0, number))
 

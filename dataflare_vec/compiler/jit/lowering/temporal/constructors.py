@@ -20,11 +20,10 @@ from dataflare_vec.compiler.jit.lowering.temporal.civil import (
     weekday,
 )
 from dataflare_vec.compiler.jit.lowering.temporal.clocks import placed
-from dataflare_vec.compiler.jit.lowering.temporal.spans import product, total, whole
+from dataflare_vec.compiler.jit.lowering.temporal.spans import product, too_long, total, whole
 from dataflare_vec.compiler.jit.types.clocks import make_folded_time
 from dataflare_vec.compiler.jit.types.temporal import as_date, as_instant, as_span, as_time
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
-from dataflare_vec.definition.python_values import TOO_LONG
 
 _INLINE = {"forceinline": True}
 
@@ -205,7 +204,7 @@ def _part_of(value, unit):
             raise OverflowError("cannot convert float infinity to integer")
         count = np.trunc(value)
         if abs(count) >= 2.0**63:
-            raise OverflowError(TOO_LONG)
+            too_long(count * unit)
         days, rest = _days_and_rest(np.int64(count), unit)
         fraction = (value - count) * np.float64(unit)
         microseconds = np.trunc(fraction)

@@ -1,7 +1,7 @@
-"""Arithmetic with microseconds that ends in OverflowError where 64 bits do, rounded as Python rounds it.
+"""Arithmetic with microseconds that fails where 64 bits end, rounded as Python rounds it.
 
-Python's spans have up to 2.7 million years, those of 64 bits 292,271. No span is the lowest integer of 64
-bits, which has no counterpart above zero.
+Python's spans have up to 2.7 million years, those of 64 bits 292,271: no handler catches what only the latter
+can't hold. No span is the lowest integer of 64 bits, which has no counterpart above zero.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from numba.core import types
 from numba.extending import intrinsic, overload, register_jitable
 
 from dataflare_vec.bits import float_bits
+from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 from dataflare_vec.compiler.jit.types.wide_integers import NaturalType, WideIntType, widened
 from dataflare_vec.definition.python_values import TOO_LONG
 
 _I1, _I64, _I128 = ir.IntType(1), ir.IntType(64), ir.IntType(128)
 _LOWEST = -(1 << 63)
+#: Of microseconds, where Python's spans end.
+_LONGEST = 86_400e6 * 1e9
+_BEYOND = "days must have magnitude <= 999999999"
 _MOST = np.uint64((1 << 63) - 1)
 _0, _1, _52 = np.uint64(0), np.uint64(1), np.uint64(52)
 _FRACTION = np.uint64((1 << 52) - 1)
@@ -69,12 +73,20 @@ def _whole(value):
     return lambda value: np.int64(value)
 
 
+@register_jitable
+def too_long(microseconds):
+    """Raise for a span beyond 64 bits, of about so many microseconds: as Python, or what nothing catches."""
+    if abs(microseconds) >= _LONGEST:
+        raise OverflowError(_BEYOND)
+    raise DoesNotFit(TOO_LONG)
+
+
 @register_jitable(forceinline=True)
 def total(a, b):
     """Return a sum."""
     result = a + b
     if ((a ^ result) & (b ^ result)) < 0 or result == _LOWEST:
-        raise OverflowError(TOO_LONG)
+        raise DoesNotFit(TOO_LONG)
     return result
 
 
@@ -83,7 +95,7 @@ def difference(a, b):
     """Return a difference."""
     result = a - b
     if ((a ^ b) & (a ^ result)) < 0 or result == _LOWEST:
-        raise OverflowError(TOO_LONG)
+        raise DoesNotFit(TOO_LONG)
     return result
 
 
@@ -104,7 +116,7 @@ def product(a, b):
     """Return a product."""
     result, wrong = _multiplied(a, b)
     if wrong or result == _LOWEST:
-        raise OverflowError(TOO_LONG)
+        too_long(float(a) * float(b))
     return result
 
 
@@ -118,7 +130,7 @@ def _rounded(quotient, rest, divisor):
 @register_jitable
 def _signed(value, negative):
     if value > _MOST:
-        raise OverflowError(TOO_LONG)
+        raise DoesNotFit(TOO_LONG)
     return -np.int64(value) if negative else np.int64(value)
 
 
@@ -232,5 +244,5 @@ def divided(microseconds, divisor):
         quotient = quotient << _1 | np.uint64(goes)
         exponent += 1
     if quotient > _MOST:
-        raise OverflowError(TOO_LONG)
+        too_long(microseconds / divisor)
     return _signed(_rounded(quotient, rest, mantissa), (microseconds < 0) != (divisor < 0))
