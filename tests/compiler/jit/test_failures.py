@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime
+import glob
 import json
 import logging
 import math
@@ -225,7 +226,15 @@ def module_attribute(x):
 
 
 def other_module(x):
+    return glob.escape("1") + x
+
+
+def value_of_json(x):
     return json.loads("1") + x
+
+
+def written_as_json(x):
+    return json.dumps(x, indent=1)
 
 
 def numpy_function(x):
@@ -677,7 +686,15 @@ CASES = [
         "has no `absolut`",
         "did you mean `absolute`",
     ),
-    ("another module", other_module, "json.loads", "module `json`", 'fallback="python"'),
+    ("another module", other_module, "glob.escape", "module `glob`", 'fallback="python"'),
+    ("a value of JSON", value_of_json, "", "may be of any type", "say what it is"),
+    (
+        "writing JSON",
+        written_as_json,
+        "return json.dumps(x, indent=1)",
+        "`indent=` isn't known",
+        "name options",
+    ),
     (
         "an unsupported NumPy function",
         numpy_function,

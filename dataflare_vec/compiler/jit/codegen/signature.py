@@ -22,6 +22,7 @@ from dataflare_vec.compiler.jit.lowering.nested.structs import struct_column
 from dataflare_vec.compiler.jit.lowering.strings.column import CategoryColumn, CodeColumn
 from dataflare_vec.compiler.jit.lowering.temporal.column import TemporalColumn, result_column, temporal_column
 from dataflare_vec.compiler.jit.types.clocks import type_of_moment, type_of_zone
+from dataflare_vec.compiler.jit.types.json import SAY_WHAT, JsonType
 from dataflare_vec.compiler.jit.types.regex import MatchType
 from dataflare_vec.compiler.jit.types.strings import (
     StringType,
@@ -316,6 +317,8 @@ def _not_a_column(value: types.Type, position: int | None) -> KernelResultError:
         got, hint = "a complex number", "return `z.real, z.imag` as two columns, or `abs(z)`"
     elif isinstance(value, MatchType):
         got, hint = "a match", "return its groups, as `m[1]`, or `m is not None`"
+    elif isinstance(value, JsonType):
+        got, hint = "a value of JSON, which may be of any type", SAY_WHAT
     elif isinstance(value, RowListIterator):
         got, hint = "the matches of `finditer`", "return their groups, as `[m[1] for m in …]`"
     return KernelResultError(f"it returns {got}{where}", got=got, hint=hint)

@@ -18,6 +18,7 @@ from numba.core import errors
 from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.compiler.jit.diagnostics.general import GENERAL, SIGNS
 from dataflare_vec.compiler.jit.diagnostics.inferred import plain_type
+from dataflare_vec.compiler.jit.types.json import SAY_WHAT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,6 +106,20 @@ _OF_A_ROW = "make one in the kernel for each row; to count over rows use `group_
 _VAGUE = "wrong arguments of a function"
 
 MISTAKES = (
+    Mistake(
+        "writing JSON",
+        _ANY_CLASS + r"(?:[^\n]*: )?`json.dumps` can't (?P<why>[^\n]*)",
+        "`json.dumps` can't {why}",
+        "convert values with `int(…)`, `float(…)` or `str(…)`, name options (`ensure_ascii=`, `sort_keys=` "
+        "and `separators=` of constants), and write dicts of values of unlike types within the call",
+    ),
+    Mistake(
+        "a value of JSON",
+        r"(?s:.*)\bvalue of JSON\b",
+        "a value of `json.loads` may be of any type, and this isn't compiled for all of them",
+        SAY_WHAT + "; `d[key]`, `get`, `in`, `len`, `isinstance`, comparisons and methods of strings "
+        "are known",
+    ),
     Mistake(
         "the exception as a value",
         r"(?s:.*)\bcaught exception\b",

@@ -19,6 +19,7 @@ from numba.core.errors import TypingError
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import overload
 
+from dataflare_vec.compiler.jit.types.json import JsonType
 from dataflare_vec.compiler.jit.types.strings import BytesType, StringType
 from dataflare_vec.compiler.jit.types.temporal import TemporalType
 from dataflare_vec.compiler.jit.types.wide_integers import DecimalType, WideIntType
@@ -34,18 +35,20 @@ class Classes:
         self.classes = classes
 
 
-class _ClassesType(types.Opaque):  # type: ignore[misc]
+class ClassesType(types.Opaque):  # type: ignore[misc]
+    """Numba's type of `Classes`."""
+
     def __init__(self, classes: Any) -> None:
         self.classes = classes
         super().__init__(f"classes {classes}")
 
 
-register_default(_ClassesType)(models.OpaqueModel)
+register_default(ClassesType)(models.OpaqueModel)
 
 
 @typeof_impl.register(Classes)  # type: ignore[untyped-decorator]
-def _typeof_classes(value: Classes, context: Any) -> _ClassesType:
-    return _ClassesType(value.classes)
+def _typeof_classes(value: Classes, context: Any) -> ClassesType:
+    return ClassesType(value.classes)
 
 
 def is_instance(value: Any, classes: Any) -> bool:
@@ -93,7 +96,7 @@ def _class_of(value: Any) -> type:
 
 @overload(is_instance)
 def _is_instance(value, classes):  # type: ignore[no-untyped-def]  # as its implementations
-    if not isinstance(classes, _ClassesType):
+    if not isinstance(classes, ClassesType) or isinstance(value, JsonType):  # see `lowering.json.values`
         return None
     optional = isinstance(value, types.Optional)
     there = issubclass(_class_of(value.type if optional else value), classes.classes)

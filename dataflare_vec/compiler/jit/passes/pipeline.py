@@ -35,6 +35,7 @@ from dataflare_vec.compiler.jit.passes.handed_on import name_functions, return_l
 from dataflare_vec.compiler.jit.passes.handlers import interpret
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
+from dataflare_vec.compiler.jit.passes.json_texts import write_json
 from dataflare_vec.compiler.jit.passes.lookups import outer_value, read_attributes
 from dataflare_vec.compiler.jit.passes.made_by_class import make_by_class
 from dataflare_vec.compiler.jit.passes.named_zones import make_zones
@@ -118,6 +119,7 @@ class _Replace(_Pass):
         changed |= hint_at_items(func_ir)
         changed |= read_attributes(func_ir)
         changed |= fill_templates(func_ir)
+        changed |= write_json(func_ir)
         tables = look_up_in_tables(func_ir)
         changed |= give_defaults(func_ir, outer_value)
         changed |= replace_strings(func_ir)

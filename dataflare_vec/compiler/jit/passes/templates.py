@@ -20,6 +20,8 @@ from dataflare_vec.compiler.jit.lowering.standard.places import only, whole_part
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, replace_value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
 
 #: How messages begin that say why.
@@ -250,9 +252,20 @@ class _Filling:
 
     def _joined(self, parts: list[Any]) -> Any:
         """Return parts, one after the other, as one value."""
-        texts = [self._assigned(ir.Const(one, self.loc)) if isinstance(one, str) else one for one in parts]
-        joined: Any = ir.Const("", self.loc) if not texts else texts[0]
-        for one in texts[1:]:
-            left = joined if isinstance(joined, ir.Var) else self._assigned(joined)
-            joined = ir.Expr.binop(operator.add, left, one, self.loc)
-        return joined
+        return joined(parts, self._assigned, self.loc)
+
+
+def joined(parts: list[Any], assigned: Callable[[Any], Any], loc: Any) -> Any:
+    """Return texts, constants and variables, one after the other, as one value.
+
+    Parameters
+    ----------
+    assigned
+        What returns a variable that holds a value.
+    """
+    texts = [assigned(ir.Const(one, loc)) if isinstance(one, str) else one for one in parts]
+    made: Any = ir.Const("", loc) if not texts else texts[0]
+    for one in texts[1:]:
+        left = made if isinstance(made, ir.Var) else assigned(made)
+        made = ir.Expr.binop(operator.add, left, one, loc)
+    return made

@@ -38,6 +38,10 @@ class NoText(ValueError):
     """A character that no text of Arrow has, as surrogates are: likewise."""
 
 
+class NotDeclared(TypeError):
+    """A value of Python's of another type than was declared, or than compiled code holds: likewise."""
+
+
 class Stopped(KeyboardInterrupt):
     """Ctrl-C: likewise, as loops would begin again otherwise."""
 
@@ -52,6 +56,7 @@ SHOWN = {
     NoRoom: MemoryError,
     NotAnInteger: ValueError,
     NoText: ValueError,
+    NotDeclared: TypeError,
     Stopped: KeyboardInterrupt,
 }
 
