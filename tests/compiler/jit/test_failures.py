@@ -438,6 +438,10 @@ def unlike_loop(x):
     return count
 
 
+def unlike_sorted(x):
+    return len(sorted([x, "a"]))
+
+
 def unlike_item(x):
     return (1, "a", x)[int(x)]
 
@@ -745,6 +749,7 @@ CASES = [
         "(1, 'a', float64) differ in type",
         "unroll the loop",
     ),
+    ("unlike items in order", unlike_sorted, 'sorted([x, "a"])', "differ in type", "as `float(x)`"),
     ("an item of a tuple by number", unlike_item, "", "(1, 'a', float64) differ in type", "pair[0]"),
     ("an attribute of a class", class_attribute, "float.fromhex", "of a class", "methods on values"),
     ("the order of a set", set_in_order, "", "here float64", "sorted(items)"),

@@ -81,6 +81,16 @@ def test_rows_are_numpys(function: Any) -> None:
     assert check(plugin(function), DF, rows=rows).error_count == 0
 
 
+def divided(i):
+    return (np.array([i, 7]) // np.array([-1, -2])), np.array([i, 7]) * 3 // -1 % -1
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_quotients_by_minus_one_wrap_as_numpys() -> None:
+    frame = pl.DataFrame({"i": [-(2**63), 2**63 - 1, 5]})
+    assert check(plugin(divided), frame).error_count == 0
+
+
 def test_items_of_what_is_computed_are_pythons_integers() -> None:
     got = dfv.apply(DF, dfv.plugin(picked, name="array_picked", replace=True)).drop(DF.columns).rows()
     assert got == [(row[0] % 10, row[1] == 2**63 - 1, max(row) - min(row)) for row in U]

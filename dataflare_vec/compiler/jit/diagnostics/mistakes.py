@@ -520,6 +520,14 @@ MISTAKES = (
         code=r"for ",
     ),
     Mistake(
+        "unlike items in order",
+        r"AssertionError: Implementation function returned by `@overload` has an unexpected type",
+        "items that are sorted are of one type, and these differ in type",
+        "give the items one type, as `float(x)` or `str(x)`",
+        code=r"sorted\(",
+        needs_code=True,
+    ),
+    Mistake(
         "an item of a tuple by number",
         _CALLS + r"getitem\((?P<types>(?:Named)?Tuple\(.*\)), ",
         "which item is taken is known only at run time, and those of {types} differ in type",

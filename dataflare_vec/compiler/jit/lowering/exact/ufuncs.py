@@ -14,6 +14,7 @@ from functools import cache
 
 import numba
 import numpy as np
+from numba.cpython import numbers
 from numba.np import ufunc_db
 
 from dataflare_vec.compiler.jit.lowering.exact.library import greatest_divisor, scaled
@@ -158,6 +159,20 @@ for _codes, _division in ((_REAL, _real_division), (_SIGNED, _whole_division)):
     _replace(np.remainder, _codes, _part(_division, 1))
     _replace(np.divmod, _codes, _both(_division))
 _replace(np.fmod, _SIGNED, _whole_rest)
+
+
+def _wrapping(divide):
+    """Return Numba's division of scalars, as in array expressions, with NumPy's quotients by -1."""
+
+    def divided(context, builder, kind, x, y):
+        quotient, rest = divide(context, builder, kind, x, y)
+        by_minus_one = builder.icmp_signed("==", y, y.type(-1))
+        return builder.select(by_minus_one, builder.neg(x), quotient), rest
+
+    return divided
+
+
+numbers.int_divmod_signed = _wrapping(numbers.int_divmod_signed)
 
 # -- powers, multiples and shifts -------------------------------------------------------------------------
 
