@@ -90,7 +90,8 @@ def pytest_pyfunc_call(pyfuncitem):
     first, stop = int(config.option.hypothesis_seed), monotonic() + config.stash[_SHARE]
     for number in range(first, first + _ROUNDS):
         try:
-            seed(number)(test)(**arguments)
+            seed(number)(getattr(test, "__func__", test))  # a method can't be given one
+            test(**arguments)
         except BaseException:
             again = f"--hypothesis-profile=deep --hypothesis-seed={number}"
             pyfuncitem.add_report_section("call", "hypothesis", f"the same examples again with {again}")

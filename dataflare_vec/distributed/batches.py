@@ -33,7 +33,9 @@ def of_columns(like: Any, columns: Sequence[pl.Series]) -> Any:
     if is_pandas(like):
         frame = named(columns)
         own = {
-            one.name: one.to_pandas() for one in columns if isinstance(one.dtype, (pl.Categorical, pl.Enum))
+            one.name: _categories(one.to_pandas())
+            for one in columns
+            if isinstance(one.dtype, (pl.Categorical, pl.Enum))
         }
         return frame.to_pandas(use_pyarrow_extension_array=True).assign(**own)
     return assemble(like, Outcome(list(columns), None, [], 0, 0, reduced=True), keep=False)
@@ -75,7 +77,6 @@ def conformed(batch: Any, like: Any) -> Any:
         converted = {
             name: _converted(batch[name], dtype)
             for name, dtype in like.dtypes.items()
-            # Of categories each part may know others, and a frame as a whole none.
             if batch.dtypes[name] != dtype and batch.dtypes[name].name != "category"
         }
         return batch.assign(**converted) if converted else batch
@@ -109,10 +110,16 @@ def _converted(column: Any, dtype: Any) -> Any:
     TypeError
         If that would change a value.
     """
+    if dtype.name == "category":
+        return _categories(column)
     try:
         converted = column.astype(dtype)
+        missing, was_missing = converted.isna(), column.isna()
+        is_lost = dtype.kind != "f" and (missing & ~was_missing).any()
+        is_made = dtype.kind == "b" and (was_missing & ~missing).any()
         is_plain = column.dtype.kind in "biufmM" and dtype.kind in "biufmM"
-        if not is_plain or ((converted.astype(column.dtype) == column) | column.isna()).all():
+        is_same = not is_plain or ((converted.astype(column.dtype) == column) | was_missing).all()
+        if is_same and not is_lost and not is_made:
             return converted
         reason = "values would change"
     except (TypeError, ValueError) as error:
@@ -120,6 +127,18 @@ def _converted(column: Any, dtype: Any) -> Any:
     schema = f"column `{column.name}` is {dtype} by the data's schema"
     msg = f"{schema}, and {column.dtype} in a part of it: {reason}"
     raise TypeError(msg)
+
+
+def _categories(column: Any) -> Any:
+    """Return values as categories of their own: each part may know others, and a frame as a whole none.
+
+    Those of nulls alone are text, as pandas puts only such of one dtype together.
+    """
+    import pandas as pd
+
+    if column.isna().all():
+        column = column.astype(object).astype(pd.Series([""]).dtype)
+    return column.infer_objects().astype("category")
 
 
 def selected(batch: Any, names: Sequence[str]) -> Any:

@@ -96,7 +96,7 @@ def _convert_column(column: Any, name: str, readers: Mapping[str, str]) -> pl.Se
     what = f"has the pandas dtype {column.dtype}, which Polars can't read"
     is_category = isinstance(column.dtype, pd.CategoricalDtype)
     values = column.dtype.categories.array if is_category else column.array
-    if is_category and not len(values) and pd.api.types.is_object_dtype(values.dtype):
+    if is_category and not len(values) and pd.api.types.is_string_dtype(values.dtype):
         return pl.Series(name, [None], pl.Categorical).new_from_index(0, len(column))  # else of no type
     if isinstance(values.dtype, pd.ArrowDtype) or getattr(values.dtype, "storage", None) == "pyarrow":
         check(values.__arrow_array__(), name, readers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import polars as pl
 import pytest
 from polars import selectors
@@ -24,6 +26,7 @@ class _Daft(Cluster):
 
 @pytest.fixture(scope="module")
 def cluster():
+    assert daft.get_or_infer_runner_type() == os.environ.get("DAFT_RUNNER", "native")
     return _Daft()
 
 

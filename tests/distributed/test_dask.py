@@ -9,7 +9,7 @@ import pytest
 import dataflare_vec as dfv
 from dataflare_vec.definition.registry import default_registry
 from testing.engine_errors import FailedRows, FailedRowsSurvive
-from testing.engine_laws import Cluster, Laws, Survives, running, share_of, some
+from testing.engine_laws import Cluster, Laws, Survives, average, running, share_of, some
 from testing.oracle import plugin
 
 dd = pytest.importorskip("dask.dataframe", reason="Dask isn't installed: `dataflare_vec[dask]`")
@@ -55,6 +55,25 @@ class TestDask(Laws, FailedRows):
         frame = dd.from_map(lambda piece: piece, pieces, meta=meta)
         result = dfv.apply(frame, halved).compute()
         assert result["kind"].astype(str).to_list() == ["a", "b"]
+
+    def test_categories_that_differ_meet_in_a_shuffle(self, cluster):
+        """pandas makes objects of them, which a schema without categories once made nulls."""
+        kinds = [["x", None, "y"], ["z", "x"], [None, "y"]]
+        pieces = [pd.DataFrame({"part": range(len(one)), "kind": pd.Categorical(one)}) for one in kinds]
+        meta = pieces[0].iloc[:0].assign(kind=pd.Categorical([], ["__UNKNOWN_CATEGORIES__"]))
+        frame = dd.from_map(lambda piece: piece, pieces, meta=meta)
+        rows = pl.from_pandas(dfv.apply(frame, average, by="kind").compute())
+        means = dict(rows.with_columns(pl.col("kind").cast(pl.String)).iter_rows())
+        assert means == {"x": 0.5, "y": 1.5, "z": 0.0, None: 0.5}
+        scanned = dfv.apply(frame, running, by="kind", order_by="part").compute()
+        assert sorted(scanned["kind"].dropna()) == ["x", "x", "y", "y", "z"]
+
+    @pytest.mark.parametrize("values", [[True, None], [1.0, None]])
+    def test_a_null_of_a_part_is_no_truth(self, cluster, values):
+        pieces = [pd.DataFrame({"part": [4], "flag": [True]}), pd.DataFrame({"part": [1, 2], "flag": values})]
+        frame = dd.from_map(lambda piece: piece, pieces, meta=pieces[0].iloc[:0])
+        with pytest.raises(TypeError, match="column `flag` is bool by the data's schema"):
+            dfv.apply(frame, halved).compute()
 
     def test_a_part_whose_values_do_not_fit_the_schema_is_refused(self, cluster):
         pieces = [pd.DataFrame({"part": [4]}), pd.DataFrame({"part": [1.5]})]
