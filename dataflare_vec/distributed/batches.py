@@ -77,7 +77,8 @@ def conformed(batch: Any, like: Any) -> Any:
         converted = {
             name: _converted(batch[name], dtype)
             for name, dtype in like.dtypes.items()
-            if batch.dtypes[name] != dtype and batch.dtypes[name].name != "category"
+            if ((found := batch.dtypes[name]) != dtype and found.name != "category")
+            or (found.name == dtype.name == "category" and not len(found.categories))
         }
         return batch.assign(**converted) if converted else batch
     if batch.schema.types == like.schema.types:
