@@ -44,6 +44,11 @@ def base_16(b, s):
         return b.hex(), b"none"
 
 
+def base_16_in_groups(b, s):
+    fixed = b.hex(":"), b.hex("-", 2), b.hex(sep=b" ", bytes_per_sep=-4), b.hex("|", 0)
+    return *fixed, b.hex(s), b.hex(":", len(s) - 3)
+
+
 def base_64(b, s):
     text, url = base64.b64encode(b).decode(), base64.urlsafe_b64encode(b).rstrip(b"=")
     try:
@@ -64,7 +69,7 @@ def urls(b, s):
     return *quoted, parse.quote(b), parse.unquote(s), parse.unquote_plus(s)
 
 
-KERNELS = plugins(decoded, strictly, encoded, base_16, base_64, digests, urls)
+KERNELS = plugins(decoded, strictly, encoded, base_16, base_16_in_groups, base_64, digests, urls)
 if sys.version_info < (3, 11):  # only `except Exception` compiles
     for name in ("strictly", "base_16", "base_64"):
         del KERNELS[name]

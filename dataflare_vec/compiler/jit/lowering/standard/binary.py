@@ -6,6 +6,7 @@ import base64
 import binascii
 
 import numpy as np
+from numba.core import types
 from numba.extending import overload_method
 
 from dataflare_vec.compiler.jit.lowering.exact.overlay import overlay
@@ -13,6 +14,7 @@ from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, is_bytes, is_string
 from dataflare_vec.compiler.jit.lowering.strings.encode import all_below
 from dataflare_vec.compiler.jit.lowering.strings.strip import is_byte_space
+from dataflare_vec.compiler.jit.lowering.strings.text import text_of
 from dataflare_vec.compiler.jit.types.strings import (
     BytesType,
     ascii_string,
@@ -50,9 +52,52 @@ def in_hex(view):
     return make_view(ascii_string, room, 2 * view._nbytes)
 
 
+@helper
+def _in_groups(view, mark, size):
+    """Return bytes in base 16 with a character after each ``size`` of them, counted from the right.
+
+    A negative size counts from the left; of 0 there is none.
+    """
+    nbytes, group = view._nbytes, abs(size)
+    if group == 0 or nbytes == 0:
+        return in_hex(view)
+    room = allocate(3 * nbytes)
+    written = 0
+    for i in range(nbytes):
+        before = nbytes - i if size > 0 else i
+        if i > 0 and before % group == 0:
+            room[written] = mark
+            written += 1
+        byte = view._data[i]
+        room[written] = _HEX[byte >> np.uint8(4)]
+        room[written + 1] = _HEX[byte & np.uint8(15)]
+        written += 2
+    return make_view(ascii_string, room, written)
+
+
 @overload_method(BytesType, "hex", jit_options=OPTIONS)
-def _hex(view):
-    return lambda view: in_hex(view)
+def _hex(view, sep=None, bytes_per_sep=1):
+    if isinstance(sep, types.NoneType) or getattr(sep, "value", sep) is None:
+        return lambda view, sep=None, bytes_per_sep=1: in_hex(view)
+    if not (is_string(sep) or is_bytes(sep)):
+        return None
+
+    def in_groups(view, sep=None, bytes_per_sep=1):
+        mark = text_of(sep)
+        if mark._nbytes != 1:
+            raise ValueError("sep must be length 1.")
+        if mark._data[0] >= 128:
+            raise ValueError("sep must be ASCII.")
+        return _in_groups(view, mark._data[0], np.int64(bytes_per_sep))
+
+    def in_groups_by_bytes(view, sep=None, bytes_per_sep=1):
+        if len(sep) != 1:
+            raise ValueError("sep must be length 1.")
+        if sep._data[0] >= 128:
+            raise ValueError("sep must be ASCII.")
+        return _in_groups(view, sep._data[0], np.int64(bytes_per_sep))
+
+    return in_groups if is_string(sep) else in_groups_by_bytes
 
 
 @helper
