@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import sys
+import uuid
 import zlib
 from urllib import parse
 
@@ -64,14 +65,23 @@ def digests(b, s):
     return *numbers, hashlib.sha1(b).digest(), hashlib.sha256(s.encode()).hexdigest()
 
 
+def identifiers(b, s):
+    try:
+        made = uuid.UUID(s)
+    except ValueError:
+        return "none", "", b"", "", False
+    same = made == uuid.UUID("{12345678-1234-5678-1234-567812345678}")
+    return str(made), made.hex, made.bytes, f"{made}|", same
+
+
 def urls(b, s):
     quoted = parse.quote(s), parse.quote(s, safe=""), parse.quote_plus(s), parse.quote_plus(s, safe="/ é")
     return *quoted, parse.quote(b), parse.unquote(s), parse.unquote_plus(s)
 
 
-KERNELS = plugins(decoded, strictly, encoded, base_16, base_16_in_groups, base_64, digests, urls)
+KERNELS = plugins(decoded, strictly, encoded, base_16, base_16_in_groups, base_64, digests, identifiers, urls)
 if sys.version_info < (3, 11):  # only `except Exception` compiles
-    for name in ("strictly", "base_16", "base_64"):
+    for name in ("strictly", "base_16", "base_64", "identifiers"):
         del KERNELS[name]
 binaries = st.binary(max_size=12) | st.binary(min_size=50, max_size=130) | st.text(max_size=5).map(str.encode)
 texts = (
@@ -79,10 +89,14 @@ texts = (
     | st.binary(max_size=9).map(lambda b: base64.b64encode(b).decode())
     | st.binary(max_size=6).map(lambda b: "é".join(parse.quote(b).split("a")))
     | st.binary(max_size=6).map(bytes.hex)
+    | st.uuids().map(str)
+    | st.tuples(st.uuids(), st.sampled_from(["{%s}", "urn:uuid:%s", "%s-", "%sz", "{{%s", "é%s"])).map(
+        lambda drawn: drawn[1] % drawn[0].hex
+    )
 )
 LONG = {
     "b": [bytes(n) for n in (55, 56, 63, 64, 119, 120)],
-    "s": ["x" * n for n in (55, 56, 63, 64, 119, 120)],
+    "s": ["x" * n for n in (55, 63, 64, 119, 120)] + ["12345678123456781234567812345678"],
 }
 
 

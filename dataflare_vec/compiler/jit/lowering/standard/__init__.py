@@ -2,7 +2,8 @@
 
 `integers` has `math`'s of integers, ``pow(a, b, m)`` and methods of `int`; `numbers` others of `math`, and
 `numpy.clip` and `where` of scalars; `sequences` has `reversed`, and `min` and `max` with ``key=`` and
-``default=``; `binary` has `bytes.hex` and `base64`, `hashes` those of `hashlib`, `urls` `urllib.parse`;
+``default=``; `binary` has `bytes.hex` and `base64`, `hashes` those of `hashlib`, `identifiers`
+`uuid.UUID`, `urls` `urllib.parse`;
 `integer_bytes` has `int.to_bytes` and `from_bytes`; `sums` those that Python rounds once;
 `made_by_class` what named tuples and enumerations make; `statistics`
 has what is named so, `places` what fills the places of a template, `unpacking` starred names.
@@ -10,6 +11,7 @@ has what is named so, `places` what fills the places of a template, `unpacking` 
 
 from dataflare_vec.compiler.jit.lowering.standard import binary as binary  # registers them with Numba
 from dataflare_vec.compiler.jit.lowering.standard import hashes as hashes  # likewise
+from dataflare_vec.compiler.jit.lowering.standard import identifiers as identifiers  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import integer_bytes as integer_bytes  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import integers as integers  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import made_by_class as made_by_class  # likewise

@@ -22,7 +22,7 @@ from dataflare_vec.compiler.jit.types.strings import (
     make_view,
 )
 
-_HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
+HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _STANDARD, _URL = (np.frombuffer(_BASE64 + more, np.uint8) for more in (b"+/", b"-_"))
 
@@ -47,8 +47,8 @@ def in_hex(view):
     room = allocate(2 * view._nbytes)
     for i in range(view._nbytes):
         byte = view._data[i]
-        room[2 * i] = _HEX[byte >> np.uint8(4)]
-        room[2 * i + 1] = _HEX[byte & np.uint8(15)]
+        room[2 * i] = HEX[byte >> np.uint8(4)]
+        room[2 * i + 1] = HEX[byte & np.uint8(15)]
     return make_view(ascii_string, room, 2 * view._nbytes)
 
 
@@ -69,8 +69,8 @@ def _in_groups(view, mark, size):
             room[written] = mark
             written += 1
         byte = view._data[i]
-        room[written] = _HEX[byte >> np.uint8(4)]
-        room[written + 1] = _HEX[byte & np.uint8(15)]
+        room[written] = HEX[byte >> np.uint8(4)]
+        room[written + 1] = HEX[byte & np.uint8(15)]
         written += 2
     return make_view(ascii_string, room, written)
 
