@@ -139,7 +139,7 @@ def spark_engine(files: Path) -> Iterator[tuple[Callable[[], Any], Callable[[Any
 
     builder = SparkSession.builder.master("local-cluster[2,1,1024]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.log.level", "OFF")
-    builder = builder.config("spark.sql.files.maxPartitionBytes", 1).config("spark.speculation", "true")
+    builder = builder.config("spark.sql.files.openCostInBytes", "128m").config("spark.speculation", "true")
     builder = builder.config("spark.speculation.multiplier", "1.1").config("spark.executor.memory", "512m")
     builder = builder.config("spark.speculation.quantile", "0.1").config("spark.speculation.interval", "50ms")
     builder = builder.config("spark.speculation.minTaskRuntime", "50ms")
