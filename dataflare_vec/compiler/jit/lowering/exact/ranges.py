@@ -1,0 +1,81 @@
+"""How often a range counts, and what is in it, at the ends of integers: Numba's differences wrap there."""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
+from numba.core.extending import register_jitable
+from numba.core.imputils import impl_ret_untracked, lower_builtin
+from numba.cpython import rangeobj
+
+_ZERO_STEP = "range() arg 3 must not be zero"
+_TOO_LONG = "Python int too large to convert to C ssize_t"
+
+
+def _counted(context, builder, kind, state):
+    """Return how often a range counts, without sign."""
+    start, stop, step = state.start, state.stop, state.step
+    zero, one = start.type(0), start.type(1)
+    with cgutils.if_unlikely(builder, builder.icmp_unsigned("==", step, zero)):
+        context.call_conv.return_user_exc(builder, ValueError, (_ZERO_STEP,))
+    if kind.signed:
+        is_up = builder.icmp_signed(">", step, zero)
+        is_below, is_above = (builder.icmp_signed(one, start, stop) for one in "<>")
+    else:
+        is_up = ir.Constant(ir.IntType(1), 1)
+        is_below, is_above = (builder.icmp_unsigned(one, start, stop) for one in "<>")
+    size = builder.select(is_up, step, builder.neg(step))
+    # In a handler what follows is computed, too, and divided by.
+    size = builder.select(builder.icmp_unsigned("==", step, zero), one, size)
+    apart = builder.select(is_up, builder.sub(stop, start), builder.sub(start, stop))
+    whole = builder.add(builder.udiv(builder.sub(apart, one), size), one)
+    return builder.select(builder.select(is_up, is_below, is_above), whole, zero)
+
+
+def _has_sign(builder, count):
+    return builder.icmp_signed("<", count, count.type(0))
+
+
+def _register(kind, state_type, iterator_type):
+    state_of = cgutils.create_struct_proxy(state_type)
+    iterator_of = cgutils.create_struct_proxy(iterator_type)
+
+    @lower_builtin(len, state_type)
+    def length(context, builder, sig, args):
+        count = _counted(context, builder, kind, state_of(context, builder, args[0]))
+        with cgutils.if_unlikely(builder, _has_sign(builder, count)):
+            context.call_conv.return_user_exc(builder, OverflowError, (_TOO_LONG,))
+        return impl_ret_untracked(context, builder, kind, count)
+
+    @lower_builtin("getiter", state_type)
+    def iterator(context, builder, sig, args):
+        state = state_of(context, builder, args[0])
+        count = _counted(context, builder, kind, state)
+        most = count.type((1 << count.type.width - 1) - 1)  # which no loop comes to the end of
+        made = iterator_of(context, builder)
+        made.iter = cgutils.alloca_once_value(builder, state.start)
+        made.stop, made.step = state.stop, state.step
+        made.count = cgutils.alloca_once_value(
+            builder, builder.select(_has_sign(builder, count), most, count)
+        )
+        return impl_ret_untracked(context, builder, iterator_type, made._getvalue())
+
+
+for _kind, _types in rangeobj.range_impl_map.items():
+    _register(_kind, *_types)
+
+
+@register_jitable
+def _contains(robj, val):  # as Numba names them
+    start, stop, step = robj.start, robj.stop, robj.step
+    if step > 0:
+        if not start <= val < stop:
+            return False
+        return (np.uint64(val) - np.uint64(start)) % np.uint64(step) == np.uint64(0)
+    if not stop < val <= start:
+        return False
+    return (np.uint64(start) - np.uint64(val)) % (np.uint64(0) - np.uint64(step)) == np.uint64(0)
+
+
+rangeobj.impl_contains_helper = _contains
