@@ -128,3 +128,32 @@ def test_a_bool_is_an_integer_in_filters_and_scans():
         lambda total, b: (total + isinstance(b, int), total), init=0, name="counts", replace=True
     )
     assert dfv.run(FRAME, counts).state == 2
+
+
+def _named(value):
+    return f"<{value!r}>"
+
+
+def shown_in_a_handler(s: str, i):
+    if isinstance(s, str | bytes):
+        try:
+            return str(int(s))
+        except Exception:
+            return repr(s)
+    return "none"
+
+
+def shown_by_a_helper(s: str, i):
+    if isinstance(i, int):
+        try:
+            return hex(int(s)) + "," + bin(i)
+        except Exception:
+            shown = ascii(s) if i > 1 else _named(s)
+            return shown + f"{i:>3}"
+    return _named(i)
+
+
+@pytest.mark.parametrize("function", [shown_in_a_handler, shown_by_a_helper])
+def test_a_function_with_a_test_has_text_of_its_own(function):
+    # What Numba's functions would make of these is a constant, by their types alone.
+    check(plugin(function), pl.DataFrame({"s": ["x'", "é", "12", None], "i": [1, 2, 3, 4]}))

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba.core import compiler, typed_passes, types
 from numba.core.compiler_machinery import FunctionPass, register_pass
-from numba.core.untyped_passes import InlineClosureLikes, TranslateByteCode
+from numba.core.untyped_passes import (
+    InlineClosureLikes,
+    LiteralPropagationSubPipelinePass,
+    TranslateByteCode,
+)
 
 from dataflare_vec.compiler.jit.lowering.containers import check_items
 from dataflare_vec.compiler.jit.lowering.dict_items import OwnLowering
@@ -184,8 +188,8 @@ class _Compiler(OwnCompiler):
         self.state.own = type(self)
         manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes = [entry for entry, _ in manager.passes]
-        before = passes[passes.index(typed_passes.NopythonTypeInference) - 1]
-        manager.add_pass_after(_Replace, before)
+        # Numba looks at types for `isinstance` already, and takes what is constant by them for known.
+        manager.passes.insert(passes.index(LiteralPropagationSubPipelinePass), (_Replace, _Replace._name))
         # The last one that is added is the first one to run.
         manager.add_pass_after(_NoteTexts, typed_passes.NopythonTypeInference)
         manager.add_pass_after(_ComputeExactly, typed_passes.NopythonTypeInference)
