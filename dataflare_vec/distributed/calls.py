@@ -11,11 +11,11 @@ from dataflare_vec._util.names import named
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.definition.plugin import Form
 from dataflare_vec.distributed.batches import columns_of, conformed, of_columns
+from dataflare_vec.distributed.carried import OWNER, STATE
 from dataflare_vec.distributed.compiled import compiled_loops
 from dataflare_vec.distributed.engines import engine_of
 from dataflare_vec.distributed.states import (
-    OWNER,
-    STATE,
+    InOrder,
     Merged,
     Resumed,
     States,
@@ -24,14 +24,12 @@ from dataflare_vec.distributed.states import (
     owner_of,
     rows_of,
 )
-from dataflare_vec.distributed.work import Call, InOrder, Rows, Work
-from dataflare_vec.engine.planning.plan import Plan
+from dataflare_vec.distributed.work import Call, Rows, Steps, plan_of
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.planning.steps import Step
 from dataflare_vec.engine.state.store import KeyedState
 from dataflare_vec.exceptions import BindingError, ColumnNotFoundError, StateError
 from dataflare_vec.interop import column_names
-from dataflare_vec.interop.runner import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.registry import Registry
     from dataflare_vec.definition.state_layout import StateLayout
     from dataflare_vec.distributed.engines import Engine
+    from dataflare_vec.engine.planning.plan import Plan
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.service.manager import PluginManager
 
@@ -95,9 +94,14 @@ class Over(NamedTuple):
             return self._merged(finishes=False)
         return self.in_order(States(self.call, self.empty, len(self.stateful) - 1))
 
-    def per_batch(self, work: Work) -> Any:
+    def per_batch(self, work: Steps) -> Any:
         """Return what work makes of the batches that the steps are given."""
         return self.in_order(work) if self.has_order else self.engine.map(self.data, work)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether rows come in micro-batches, without an end, as only frames of Spark may."""
+        return getattr(self.data, "isStreaming", False) is True
 
     @property
     def has_order(self) -> bool:
@@ -110,14 +114,17 @@ class Over(NamedTuple):
         last = self.request.steps[-1]
         return _may_merge(last.plugin) and (not self.has_order or not last.by)
 
-    def in_order(self, work: Work) -> Any:
+    def in_order(self, work: Steps) -> Any:
         """Return what work makes of all rows of each key, in order, after the states that are given."""
-        ordered = InOrder(self.order_by, work)
+        ordered = InOrder(self.order_by, self.keys, work)
         if self.given is None:
             return self.engine.group(self.data, self.keys, ordered)
-        tagged = Tagged(self.empty, ordered.__name__)
         plugin, state_layout = self.stage
         states = given_states(self.given, self.engine, plugin, state_layout, self.keys)
+        if self.is_stream:
+            ordered.given = states
+            return self.engine.group(self.data, self.keys, ordered)
+        tagged = Tagged(self.empty, ordered.__name__)
         rows = self.engine.union(
             self.engine.map(self.data, tagged), tagged.states(states.select(self.keys), states[STATE])
         )
@@ -140,8 +147,11 @@ class Over(NamedTuple):
         partial = self._in_order_anew(states) if self.has_order else engine.map(self.data, states)
         keys = self.keys if self.request.steps[-1].by else ()
         merged = Merged(self.call, self.empty, states.output, last, keys, finishes=finishes)
-        if self.given is not None:
-            given = given_states(self.given, engine, *self.stage, keys)
+        given = None if self.given is None else given_states(self.given, engine, *self.stage, keys)
+        if self.is_stream:
+            merged.given = given
+            return engine.group(partial, keys, merged)
+        if given is not None:
             partial = engine.union(
                 partial, conformed(of_columns(self.empty, given.get_columns()), states.output)
             )
@@ -149,8 +159,8 @@ class Over(NamedTuple):
             return engine.group(partial, keys, merged)
         return engine.together(engine.union(partial, merged.nothing), merged)
 
-    def _in_order_anew(self, work: Work) -> Any:
-        return self.engine.group(self.data, self.keys, InOrder(self.order_by, work))
+    def _in_order_anew(self, work: Steps) -> Any:
+        return self.engine.group(self.data, self.keys, InOrder(self.order_by, self.keys, work))
 
 
 def over(
@@ -181,6 +191,13 @@ def over(
     call = Call(_found(manager.registry, plugin), options, engine.name)
     made = Over(engine, data, empty, request, call, by, keys, given)
     _check_order(made)
+    if made.is_stream and made.has_order and made.is_merged:
+        raise BindingError(
+            problem="over a stream a reduce over all rows can't follow what has keys",
+            plugin=request.steps[-1].plugin.name,
+            argument="by",
+            hint=Phrase("give it the same keys with ", Argument("by")),
+        )
     return made._replace(call=replace(made.call, loops=compiled_loops(plan)))
 
 
@@ -206,12 +223,6 @@ def _refuse_expiry(request: Request, engine: Engine) -> None:
                 argument="expire",
                 hint="leave it out, or use `dfv.stream`",
             )
-
-
-def plan_of(request: Request, empty: Any) -> Plan:
-    """Return the plan over batches that have the columns of one."""
-    scope, _, _ = scope_of(empty, request.steps)
-    return Plan(request.steps, scope, keep_data=request.keep)
 
 
 def given_states(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.distributed.batches import columns_of
 from dataflare_vec.distributed.work import COUNTS, Count, Failed
-from dataflare_vec.exceptions import StateError
+from dataflare_vec.exceptions import BindingError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +78,12 @@ class DistributedResult:
     def _counts(self) -> dict[str, int]:
         if self.counts is not None:
             return dict(self.counts)
+        if self.over.is_stream:
+            raise BindingError(
+                problem="the rows of a stream aren't counted before it ends",
+                plugin=self.over.request.names[0],
+                hint="see the query's `lastProgress`, and `errors`, a stream of the failed rows",
+            )
         batch = self.over.engine.collect(self.over.per_batch(Count(self.over.call, self.over.empty)))
         counts = columns_of(batch, COUNTS) if len(batch) else None
         return dict.fromkeys(COUNTS, 0) if counts is None else counts.sum().row(0, named=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.distributed.places import FILE, PART, ROW
+from dataflare_vec.distributed.spark_streams import carried, joined
 from dataflare_vec.exceptions import BindingError
 from dataflare_vec.interop import column_names
 from dataflare_vec.interop.arrow import empty_table
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from dataflare_vec.distributed.work import Work
-
-#: Rows of a batch: Spark's own have 10,000, each of which costs a call.
-_ROWS = 1 << 16
 
 
 class _Spark:
@@ -37,7 +35,7 @@ class _Spark:
         """
         narrow = work.narrow()
         if narrow is None:
-            return _mapped(data, work, _joined)
+            return _mapped(data, work, joined)
         from pyspark.sql.functions import ArrowUDFType, arrow_udf, col
 
         output = _spark_schema(narrow.output)
@@ -50,27 +48,18 @@ class _Spark:
         columns = [added.getField(field.name).alias(field.name) for field in output]
         return data.select("*", *columns)
 
-    def group(self, data: Any, keys: Sequence[str], work: Work) -> Any:
-        """Return what work makes of partitions in which all rows of a key are.
+    def group(self, data: Any, keys: Sequence[str], work: Any) -> Any:
+        """Return what work makes of partitions in which all rows of a key are."""
+        plain = [_plain(data, name) for name in keys]
+        if data.isStreaming:
+            return carried(data, plain, work, _spark_schema(work.output))
+        return _mapped(data.repartition(*plain), work, _whole)
 
-        Raises
-        ------
-        BindingError
-            If the rows are a stream's.
-        """
-        _refuse_stream(data, work)
-        return _mapped(data.repartition(*[_plain(data, name) for name in keys]), work, _whole)
-
-    def together(self, data: Any, work: Work) -> Any:
-        """Return what work makes of all rows in one part.
-
-        Raises
-        ------
-        BindingError
-            If the rows are a stream's.
-        """
-        _refuse_stream(data, work)
-        return _mapped(data.coalesce(1), work, _whole)
+    def together(self, data: Any, work: Any) -> Any:
+        """Return what work makes of all rows in one part, of which `coalesce` would make the parts before."""
+        if data.isStreaming:
+            return carried(data, [], work, _spark_schema(work.output))
+        return _mapped(data.repartition(1), work, _whole)
 
     def union(self, data: Any, batch: Any) -> Any:
         """Return the rows of a data frame and of a table."""
@@ -101,16 +90,6 @@ class _Spark:
         return data.toArrow()
 
 
-def _refuse_stream(data: Any, work: Work) -> None:
-    """Raise if a frame is a stream: states would begin anew with each of its micro-batches."""
-    if data.isStreaming:
-        raise BindingError(
-            problem="a stream of Spark comes in micro-batches, and states would begin anew with each",
-            plugin=work.__name__,
-            hint="in `foreachBatch`, call `dfv.run(batch, …, state=…)` with the state of the last batch",
-        )
-
-
 def _mapped(data: Any, work: Work, batches: Callable[[Iterator[Any], Any], Iterator[Any]]) -> Any:
     schema = _spark_schema(work.output)
     empty = work.empty
@@ -120,20 +99,6 @@ def _mapped(data: Any, work: Work, batches: Callable[[Iterator[Any], Any], Itera
             yield from _as(table, schema).to_batches()
 
     return data.mapInArrow(run, schema)
-
-
-def _joined(parts: Iterator[Any], empty: Any) -> Iterator[Any]:
-    """Yield batches of rows enough."""
-    import pyarrow as pa
-
-    waiting: list[Any] = []
-    for part in parts:
-        waiting.append(part)
-        if sum(map(len, waiting)) >= _ROWS:
-            yield pa.Table.from_batches(waiting)
-            waiting = []
-    if waiting:
-        yield pa.Table.from_batches(waiting)
 
 
 def _whole(parts: Iterator[Any], empty: Any) -> Iterator[Any]:

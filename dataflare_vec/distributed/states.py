@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import pickle
-from functools import reduce
+from copy import copy
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from dataflare_vec._util.names import internal
+from dataflare_vec._util.names import internal, named
 from dataflare_vec.definition.pickling import cloudpickle
 from dataflare_vec.definition.plugin import plain
-from dataflare_vec.distributed.batches import added, columns_of, dropped, kept, of_columns, of_values
-from dataflare_vec.distributed.work import Call, Steps, Work
+from dataflare_vec.distributed.batches import (
+    added,
+    columns_of,
+    conformed,
+    dropped,
+    in_order,
+    kept,
+    of_columns,
+    of_values,
+)
+from dataflare_vec.distributed.carried import OWNER, STATE, STEP, Carries
+from dataflare_vec.distributed.work import Call, Steps, Work, plan_of
+from dataflare_vec.engine.execution.resume import open_states
 from dataflare_vec.engine.stages.failures import in_batch
 from dataflare_vec.engine.state.store import KeyedState
 from dataflare_vec.exceptions import RowError, StateError
@@ -29,9 +41,6 @@ if TYPE_CHECKING:
 
 #: A state on its way, among the rows of its key.
 TAG = internal("state")
-
-#: The columns of a frame of states that aren't keys: the state, and which version of which plugin it is of.
-STATE, OWNER = "state_bytes", "state_of"
 
 
 def owner_of(plugin: Plugin, state_layout: StateLayout) -> str:
@@ -54,6 +63,11 @@ class States(Steps):
     def __init__(self, call: Call, empty: Any, which: int) -> None:
         self.which = which
         super().__init__(call, empty)
+
+    @property
+    def renews(self) -> bool:
+        """Whether rows are made anew from all rows so far: they are."""
+        return True
 
     def compute(self, batch: Any) -> Any:
         """Return the states; no rows have none."""
@@ -119,7 +133,60 @@ class Resumed(Work):
         return self.work.going_on(state).compute(rows)
 
 
-class Merged(Steps):
+class InOrder(Work, Carries):
+    """Steps that carry a state for each key, over all rows of some keys.
+
+    Parameters
+    ----------
+    order_by
+        The columns by whose order rows come one after the other.
+    keys
+        The columns by whose values states are told apart.
+    work
+        What is done with the rows then.
+    """
+
+    def __init__(self, order_by: Sequence[str], keys: Sequence[str], work: Steps) -> None:
+        self.order_by = order_by
+        self.keys = tuple(keys)
+        self.work = work
+        super().__init__(work.empty, work.__name__)
+
+    @property
+    def renews(self) -> bool:
+        """Whether rows are made anew from all rows so far, as a reduce's are."""
+        return self.work.renews
+
+    def compute(self, batch: Any) -> Any:
+        """Return what comes of the rows in order."""
+        return self.work.compute(in_order(batch, self.order_by))
+
+    def going_on(self, state: Any) -> Work:
+        """Return the same, going on from a state."""
+        other = copy(self)
+        other.work = self.work.going_on(state)
+        return other
+
+    def carry(self, batch: Any, states: pl.DataFrame) -> tuple[Any, list[pl.DataFrame]]:
+        """Return what comes of rows after states of their keys, and the states after them."""
+        plan, given, owners = self.work.plan, {}, {}
+        for step, (name, stage) in enumerate(plan.stateful.items()):
+            plugin, layout = stage.binding.plugin, stage.state_layout
+            own = states.filter(pl.col(STEP) == step)
+            owners[name] = owner_of(plugin, layout)
+            check_owner(plugin, owners[name], own[OWNER])
+            records = unpacked(own[STATE].to_list(), layout)
+            given[name] = KeyedState(plugin.name, own.select(self.keys), records, layout)
+        carried = open_states(plan, given if plan.is_pipeline else next(iter(given.values())))
+        rows = self.going_on(carried)(batch)
+        after = [
+            named(rows_of(owner, carried[name].value(), is_there=True)).with_columns(_step(step))
+            for step, (name, owner) in enumerate(owners.items())
+        ]
+        return rows, after
+
+
+class Merged(Steps, Carries):
     """What comes of states of parts: those of one key are merged, in an order that isn't left to chance.
 
     Parameters
@@ -153,18 +220,42 @@ class Merged(Steps):
         )
         super().__init__(call, empty)
 
+    @cached_property
+    def plan(self) -> Plan:
+        """What the reduce comes to over the data, in this process."""
+        return plan_of(self.asked, self.data)
+
+    @property
+    def renews(self) -> bool:
+        """Whether rows are made anew from all rows so far: they are."""
+        return True
+
     def compute(self, batch: Any) -> Any:
-        """Return the rows that the reduce gives."""
-        plan = BatchRunner(self.request, self.data).plan
-        name = _name_of(plan, self.which)
-        plugin, layout = plan.stateful[name].binding.plugin, plan.stateful[name].state_layout
-        frame = columns_of(batch, (*self.keys, STATE, OWNER)).filter(pl.col(STATE).is_not_null())
+        """Return the rows that the reduce gives, or the states."""
+        return self._rows(*self._merged(self._states(batch)))
+
+    def carry(self, batch: Any, states: pl.DataFrame) -> tuple[Any, list[pl.DataFrame]]:
+        """Return what comes of states of parts after those of before, and all of them merged."""
+        owner, value = self._merged(pl.concat([states.drop(STEP), self._states(batch)]))
+        after = named(rows_of(owner, value, is_there=value is not None))
+        return conformed(self._rows(owner, value), self.output), [after.with_columns(_step(0))]
+
+    def _states(self, batch: Any) -> pl.DataFrame:
+        return columns_of(batch, (*self.keys, STATE, OWNER)).filter(pl.col(STATE).is_not_null())
+
+    def _merged(self, states: pl.DataFrame) -> tuple[str, Any]:
+        """Return whose states are, and what they come to; None if there are none."""
+        stage = list(self.plan.stateful.values())[self.which]
+        plugin, layout = stage.binding.plugin, stage.state_layout
         owner = owner_of(plugin, layout)
-        check_owner(plugin, owner, frame[OWNER])
-        value = self._keyed(plugin, frame, layout) if self.keys else self._one(plugin, frame)
+        check_owner(plugin, owner, states[OWNER])
+        return owner, self._keyed(plugin, states, layout) if self.keys else self._one(plugin, states)
+
+    def _rows(self, owner: str, value: Any) -> Any:
         if not self.finishes:
             return of_columns(self.data, rows_of(owner, value, is_there=value is not None))
-        state = {name: value} if plan.is_pipeline and value is not None else value
+        name = _name_of(self.plan, self.which)
+        state = {name: value} if self.plan.is_pipeline and value is not None else value
         return assemble(self.data, self.run(self.data, state=state), keep=self.request.keep)
 
     def _one(self, plugin: Plugin, frame: pl.DataFrame) -> Any:
@@ -232,6 +323,10 @@ def _merged(plugin: Plugin, states: Sequence[Any]) -> Any:
     except Exception as error:
         problem = f"`merge` failed on {len(states)} states"
         raise RowError(problem=problem, plugin=plugin.name, count=len(states), cause=error) from error
+
+
+def _step(step: int) -> pl.Expr:
+    return pl.lit(step, pl.Int8).alias(STEP)
 
 
 def _name_of(plan: Plan, which: int) -> str:

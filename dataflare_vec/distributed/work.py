@@ -13,13 +13,14 @@ import polars as pl
 
 from dataflare_vec._version import __version__
 from dataflare_vec.definition.pickling import cloudpickle
-from dataflare_vec.distributed.batches import conformed, in_order, knowing_nulls, of_columns, selected, taken
+from dataflare_vec.distributed.batches import conformed, knowing_nulls, of_columns, selected, taken
 from dataflare_vec.distributed.compiled import keep
 from dataflare_vec.engine.planning.kept import RepeatedPlan
+from dataflare_vec.engine.planning.plan import Plan
 from dataflare_vec.engine.planning.request import ask
 from dataflare_vec.engine.stages.failures import all_details, in_batch
 from dataflare_vec.interop import assemble, column_names
-from dataflare_vec.interop.runner import readers_of, run_data
+from dataflare_vec.interop.runner import readers_of, run_data, scope_of
 from dataflare_vec.service.manager import default_manager
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 #: What a failed row has beside its own columns, in the frame of failed rows.
 FAILURE_COLUMNS = {"error_plugin": pl.String, "error_type": pl.String, "error_message": pl.String}
+#: What of `Steps` isn't sent.
+_OF_PROCESS = ("asked", "plan", "_planner")
 #: What became of rows, in the frame of a `Count`.
 COUNTS = ("processed", "success", "error", "filtered", "added")
 
@@ -141,6 +144,12 @@ class Work(ABC):
         """Return what comes of a batch that has the columns of `empty`."""
 
 
+def plan_of(request: Request, empty: Any) -> Plan:
+    """Return the plan over batches that have the columns of one."""
+    scope, _, _ = scope_of(empty, request.steps)
+    return Plan(request.steps, scope, keep_data=request.keep)
+
+
 def _versions() -> str:
     return f"Polars {pl.__version__} and dataflare_vec {__version__}"
 
@@ -171,11 +180,21 @@ class Steps(Work):
         """The call, with the state to go on from."""
         return self.asked if self.state is None else self.asked._replace(state=self.state)
 
-    def going_on(self, state: Any) -> Work:
+    def going_on(self, state: Any) -> Steps:
         """Return the same, going on from a state."""
         other = copy(self)
         other.state = state
         return other
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What the call comes to over such batches, in this process."""
+        return plan_of(self.asked, self.empty)
+
+    @property
+    def renews(self) -> bool:
+        """Whether rows are made anew from all rows so far, as a reduce's are."""
+        return False
 
     @cached_property
     def _planner(self) -> RepeatedPlan:
@@ -194,11 +213,16 @@ class Steps(Work):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("asked", "_planner")}
+        return {name: value for name, value in self.__dict__.items() if name not in _OF_PROCESS}
 
 
 class Rows(Steps):
-    """Steps that look at each row for itself."""
+    """The rows that steps make of those of a batch."""
+
+    @property
+    def renews(self) -> bool:
+        """Whether rows are made anew from all rows so far, as a reduce's are."""
+        return self.plan.reduces is not None
 
     def compute(self, batch: Any) -> Any:
         """Return the rows with what they come to."""
@@ -276,30 +300,3 @@ class Count(Steps):
             batch, on_error="null" if self.request.on_error == "raise" else self.request.on_error
         )
         return of_columns(batch, [pl.Series(n, [c], pl.Int64) for n, c in counts_of(outcome).items()])
-
-
-class InOrder(Work):
-    """Steps that carry a state for each key, over all rows of some keys.
-
-    Parameters
-    ----------
-    order_by
-        The columns by whose order rows come one after the other.
-    work
-        What is done with the rows then.
-    """
-
-    def __init__(self, order_by: Sequence[str], work: Work) -> None:
-        self.order_by = order_by
-        self.work = work
-        super().__init__(work.empty, work.__name__)
-
-    def compute(self, batch: Any) -> Any:
-        """Return what comes of the rows in order."""
-        return self.work.compute(in_order(batch, self.order_by))
-
-    def going_on(self, state: Any) -> Work:
-        """Return the same, going on from a state."""
-        other = copy(self)
-        other.work = self.work.going_on(state)
-        return other

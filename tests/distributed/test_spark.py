@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
 from typing import NamedTuple
 
@@ -51,6 +52,47 @@ def cluster():
     session.stop()
 
 
+def _running(version):
+    @dfv.scan(init=0, name="running_total", version=version)
+    def total(total: int, part: int):
+        return total + part, total + part
+
+    return total
+
+
+def _late(path):
+    """Return a column that fails on late rows until a file is there."""
+
+    @dfv.column(name="late")
+    def late(number):
+        if len(number) and number.max() >= 60 and not os.path.exists(path):
+            raise OSError("not yet")
+        return number
+
+    return late
+
+
+def _write(data, path, second):
+    data.write_parquet(path)
+    os.utime(path, (10**9 + second, 10**9 + second))  # a stream takes the oldest first
+
+
+def _stream(cluster, data, folder, parts=3):
+    """Return a stream that brings rows in so many micro-batches."""
+    source = folder / "in"
+    source.mkdir(parents=True)
+    size = data.height // parts
+    for i in range(parts):
+        _write(data[i * size : (i + 1) * size], source / f"{i}.parquet", i)
+    schema = cluster.session.read.parquet(str(source)).schema
+    return cluster.session.readStream.schema(schema).option("maxFilesPerTrigger", 1).parquet(str(source))
+
+
+def _run(writer):
+    query = writer.trigger(availableNow=True).start()
+    assert query.awaitTermination(200)
+
+
 @pytest.mark.filterwarnings("ignore")
 class TestSpark(Laws, FailedRows, Survives, FailedRowsSurvive):
     def test_instants_have_the_clock_of_the_session(self, cluster):
@@ -88,15 +130,51 @@ class TestSpark(Laws, FailedRows, Survives, FailedRowsSurvive):
         stream = source.parquet(str(tmp_path))
         result = dfv.apply(stream, [even, share_of], on_error="null")
         query = result.writeStream.format("memory").queryName("even_ones").trigger(availableNow=True).start()
-        assert query.awaitTermination(60)
+        assert query.awaitTermination(200)
         rows = cluster.rows(cluster.session.table("even_ones"))
         assert_same_rows(rows, on_one_machine(data, [even, share_of], {"on_error": "null"}))
-        with pytest.raises(dfv.BindingError, match="plugin `running`: a stream of Spark comes"):
-            dfv.apply(stream, running, by="key", order_by="number")
-        with pytest.raises(dfv.BindingError, match="plugin `average`: a stream of Spark"):
-            dfv.apply(stream, average)
-        with pytest.raises(dfv.BindingError, match="plugin `average`: a stream of Spark"):
-            dfv.apply(stream, average, by="key")
+
+    def test_a_scan_over_a_stream_goes_on_from_its_checkpoint(self, cluster, tmp_path):
+        data = some(90).with_columns(whole=pl.when(pl.col("number") % 10 == 4).then(0).otherwise("whole"))
+        stream = _stream(cluster, data, tmp_path)
+        mended = tmp_path / "mended"
+        late = _late(str(mended))
+
+        def run(scan):
+            steps = [even, late, share_of, dfv.step(scan, by="key")]
+            result = dfv.run(stream, steps, on_error="null", order_by="number")
+            writer = result.frame.writeStream.format("parquet").option("path", str(tmp_path / "rows"))
+            _run(writer.option("checkpointLocation", str(tmp_path / "states")))
+
+        scan = _running("1.0.0")
+        with pytest.raises(Exception, match="not yet"):
+            run(scan)
+        mended.touch()
+        run(scan)
+        got = cluster.rows(cluster.session.read.parquet(str(tmp_path / "rows")))
+        plugins = [even, late, share_of, dfv.step(scan, by="key")]
+        assert_same_rows(got, on_one_machine(data, plugins, {"on_error": "null"}))
+        _write(data[:30], tmp_path / "in" / "9.parquet", 9)
+        with pytest.raises(Exception, match=r"are of `running_total 1.0.0 .*the plugin is `running_total 2"):
+            run(_running("2.0.0"))
+
+    def test_a_stream_goes_on_from_states_of_before(self, cluster, tmp_path):
+        data = some(90)
+        for plugin, by in ((average, {"by": "key"}), (average, {})):
+            state = dfv.run(data[:40], plugin, **by).state
+            stream = _stream(cluster, data[40:], tmp_path / str(len(by)), parts=2)
+            writer = dfv.apply(stream, plugin, state=state, **by).writeStream.outputMode("update")
+            _run(writer.format("memory").queryName(f"averages{len(by)}"))
+            rows = cluster.rows(cluster.session.table(f"averages{len(by)}"))
+            last = rows.unique(list(by.values()) or None, keep="last") if by else rows[-1:]
+            assert_same_rows(last, on_one_machine(data, plugin, by))
+
+    def test_what_a_stream_cannot_do_is_refused(self, cluster, tmp_path):
+        stream = _stream(cluster, some(4), tmp_path, parts=1)
+        with pytest.raises(dfv.BindingError, match="over a stream a reduce over all rows"):
+            dfv.apply(stream, [dfv.step(running, by="key"), average], order_by="number")
+        with pytest.raises(dfv.BindingError, match="aren't counted before it ends"):
+            _ = dfv.run(stream, share_of).error_count
 
     def test_only_what_is_read_goes_to_python(self, cluster, capsys):
         dfv.apply(cluster.frame(some(), 2), share_of, on_error="null").explain()
