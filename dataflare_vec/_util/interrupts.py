@@ -13,13 +13,15 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import threading
+from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataflare_vec._util import forks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 #: The symbol by which compiled code knows the words.
 SYMBOL = "dfv_interrupted"
@@ -65,6 +67,23 @@ def watched(address: int, arguments: int) -> Callable[..., int]:
         return result
 
     return run
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Have Ctrl-C wait until what is within has ended: it would be of no use half done, as an import."""
+    earlier = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(earlier):
+        yield  # signals come to the main thread alone, or end the process
+        return
+    pressed: list[Any] = []
+    signal.signal(signal.SIGINT, lambda *signal_and_frame: pressed.append(signal_and_frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, earlier)
+        if pressed:
+            earlier(*pressed[0])
 
 
 @cache

@@ -167,3 +167,40 @@ def test_a_program_that_handles_the_signal_itself_is_left_alone(tmp_path):
         [sys.executable, "-W", "ignore", str(script)], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout == "[3000000001] [1]\n"
+
+
+IMPORTS = """
+    import os, signal, sys
+    import polars as pl
+    import dataflare_vec as dfv
+
+    class Pressed:
+        def find_spec(self, name, *_):
+            if name == sys.argv[1]:
+                sys.meta_path.remove(self)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    @dfv.plugin
+    def month(day: str) -> int:
+        return int(day.split("-")[1])
+
+    frame = pl.DataFrame({"day": ["2026-07-01"]})
+    sys.meta_path.insert(0, Pressed())
+    try:
+        frame.pipe(dfv.apply, month)
+    except KeyboardInterrupt:
+        print("interrupted")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    print(frame.pipe(dfv.apply, month)["month"].to_list())
+"""
+
+
+@pytest.mark.parametrize("module", ["numba.core.types", "dataflare_vec.compiler.jit.passes"])
+def test_while_the_compiler_is_imported(module, tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(textwrap.dedent(IMPORTS))
+    environment = {**os.environ, "DATAFLARE_VEC_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-W", "ignore", str(script), module]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["interrupted", "[7]"]
