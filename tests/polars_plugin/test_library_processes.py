@@ -201,7 +201,7 @@ def test_command(arguments, code, said, tmp_path, monkeypatch, capsys):
 
 
 FILE = """
-import json
+import ast
 import dataflare_vec as dfv
 
 @dfv.plugin
@@ -214,7 +214,7 @@ def file_ranks(distance):
 
 @dfv.plugin
 def file_words(distance):
-    return json.loads(str(distance))
+    return ast.literal_eval(str(distance))
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import subprocess
@@ -41,7 +42,7 @@ def shout(word, mark="!"):
 
 
 def worded(km):
-    return json.loads(str(km))
+    return ast.literal_eval(str(km))
 
 
 def listed(km):
