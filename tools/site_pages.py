@@ -111,7 +111,7 @@ def on_page_content(html: str, page: Page, **_: object) -> str:
     page.meta["search"] = {"boost": 0.5}  # a tour; sections of other pages answer first
     html = re.sub(r'<a class="anchor-link"[^>]*>¶</a>', "", html)
     html = re.sub(r'href="(\d\d_\w+)\.ipynb', r'href="../\1/', html)
-    html = re.sub(r'href="\.\./docs/([\w-]+)\.md', r'href="../../\1/', html)
+    html = re.sub(r'href="\.\./docs/([\w/-]+?)(?:/index)?\.md', r'href="../../\1/', html)
     html = re.sub(r'<a href="\.\./examples/[^"]*">(.*?)</a>', r"\1", html)
     seen: dict[str, int] = {}
 
