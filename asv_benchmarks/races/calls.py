@@ -187,7 +187,7 @@ def stateful_calls(size: Size) -> Iterator[Figure]:
             lambda df: df.group_by("k", maintain_order=True).agg(greatest=a.max()),
         ),
     }
-    bars = {"a scan": (2.5, 1.5), "a reduce": (7.0, 2.0)}
+    bars = {"a scan": (2.5, 1.5), "a reduce": (5.5, 2.0)}
     for rows in (1_000, 10_000):
         df = numbers(rows, "a").with_columns(k=pl.int_range(rows) % 10)
         for what, (ours, expression) in races.items():
