@@ -7,11 +7,9 @@ the files that these results name become parts of the folder, and others go. Onl
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 import shutil
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +22,7 @@ from dataflare_vec._util.foreign_errors import first_line
 from dataflare_vec._util.suggestions import Argument, Phrase
 from dataflare_vec.distributed.batches import columns_of, conformed, of_columns, taken, without
 from dataflare_vec.distributed.places import PLACES
-from dataflare_vec.distributed.work import COUNTS, FAILURE_COLUMNS, Call, Steps, counts_of, reasons_of
+from dataflare_vec.distributed.work import COUNTS, FAILURE_COLUMNS, Call, Steps, counts_of, reasons_of, summed
 from dataflare_vec.exceptions import ArgumentError, SinkError, UnsupportedDataError
 from dataflare_vec.files.atomic_write import atomic_folder
 from dataflare_vec.interop import column_names, is_pandas
@@ -87,8 +85,7 @@ class FailedToFiles(Steps):
 
     def _failed(self, batch: Any) -> tuple[dict[str, int], Any]:
         """Return what became of the rows of a batch, and those that failed: with places and reasons."""
-        config = dataclasses.replace(self.request.settings, max_error_details=sys.maxsize)
-        outcome = self.run(without(batch, self.places), config=config)
+        outcome = self.run_recording(without(batch, self.places))
         rows, reasons = reasons_of(outcome)
         known = columns_of(batch, self.places)[rows]
         places = [
@@ -243,19 +240,14 @@ def write_failed_rows(over: Over, folder: Path) -> tuple[dict[str, int], tuple[s
         work = FailedToFiles(over.call, placed.empty, attempts, folder)
         none = _written_empty(work)
         results = over.engine.collect(placed.per_batch(work))
-        counts = dict.fromkeys(COUNTS, 0)
-        names = []
-        if len(results):
-            told = columns_of(results, [*COUNTS, _NAME, _SIZE])
-            counts = told.select(COUNTS).sum().row(0, named=True)
-            names = told.select(_NAME, _SIZE).drop_nulls().rows()
+        names = columns_of(results, [_NAME, _SIZE]).drop_nulls().rows() if len(results) else []
         parts = [f"part-{number:05}.parquet" for number in range(max(1, len(names)))]
         for (name, size), part in zip(names, parts, strict=False):
             _take(attempts / name, size, temporary / part, folder)
         if not names:  # so that whoever reads it finds the columns
             (temporary / parts[0]).write_bytes(none)
         _remove(attempts)
-    return counts, tuple(str(folder / part) for part in parts)
+    return summed(results), tuple(str(folder / part) for part in parts)
 
 
 def _take(attempt: Path, size: int, part: Path, folder: Path) -> None:

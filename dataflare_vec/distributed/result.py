@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.distributed.batches import columns_of
-from dataflare_vec.distributed.work import COUNTS, Count, Failed
+from dataflare_vec.distributed.work import Count, Failed, summed
 from dataflare_vec.exceptions import BindingError, StateError
 
 if TYPE_CHECKING:
@@ -84,9 +83,8 @@ class DistributedResult:
                 plugin=self.over.request.names[0],
                 hint="see the query's `lastProgress`, and `errors`, a stream of the failed rows",
             )
-        batch = self.over.engine.collect(self.over.per_batch(Count(self.over.call, self.over.empty)))
-        counts = columns_of(batch, COUNTS) if len(batch) else None
-        return dict.fromkeys(COUNTS, 0) if counts is None else counts.sum().row(0, named=True)
+        counted = self.over.per_batch(Count(self.over.call, self.over.empty))
+        return summed(self.over.engine.collect(counted))
 
     @property
     def processed_count(self) -> int:

@@ -13,7 +13,14 @@ import polars as pl
 
 from dataflare_vec._version import __version__
 from dataflare_vec.definition.pickling import cloudpickle
-from dataflare_vec.distributed.batches import conformed, knowing_nulls, of_columns, selected, taken
+from dataflare_vec.distributed.batches import (
+    columns_of,
+    conformed,
+    knowing_nulls,
+    of_columns,
+    selected,
+    taken,
+)
 from dataflare_vec.distributed.compiled import keep
 from dataflare_vec.engine.planning.kept import RepeatedPlan
 from dataflare_vec.engine.planning.plan import Plan
@@ -211,6 +218,11 @@ class Steps(Work):
         with in_batch(len(batch), self.call.engine):
             return run_data(batch, self.request._replace(**changes), self._planner)
 
+    def run_recording(self, batch: Any, **changes: Any) -> Outcome:
+        """Return what becomes of a batch, with details of every row that fails."""
+        config = dataclasses.replace(self.request.settings, max_error_details=sys.maxsize)
+        return self.run(batch, config=config, **changes)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled."""
         return {name: value for name, value in self.__dict__.items() if name not in _OF_PROCESS}
@@ -272,9 +284,7 @@ class Failed(Steps):
 
     def compute(self, batch: Any) -> Any:
         """Return the rows that fail, as they came in."""
-        config = dataclasses.replace(self.request.settings, max_error_details=sys.maxsize)
-        rows, reasons = reasons_of(self.run(batch, on_error="null", config=config))
-        return taken(batch, rows, reasons)
+        return taken(batch, *reasons_of(self.run_recording(batch, on_error="null")))
 
 
 def reasons_of(outcome: Outcome) -> tuple[pl.Series, list[pl.Series]]:
@@ -289,6 +299,13 @@ def counts_of(outcome: Outcome) -> dict[str, int]:
     success = outcome.rows + outcome.added - outcome.failed
     counts = (outcome.rows, success, outcome.failed, outcome.filtered, outcome.added)
     return dict(zip(COUNTS, counts, strict=True))
+
+
+def summed(counted: Any) -> dict[str, int]:
+    """Return the counts of several batches, each of them a row, together; no rows may have no columns."""
+    if not len(counted):
+        return dict.fromkeys(COUNTS, 0)
+    return columns_of(counted, COUNTS).sum().row(0, named=True)
 
 
 class Count(Steps):

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from numba.core import ir, ir_utils
+from numba.core import ir
 from numba.core.errors import TypingError
 
 from dataflare_vec.compiler.jit.lowering.instances import drop_unread
 from dataflare_vec.compiler.jit.lowering.json.dumps import dumped, dumped_wide, key_of
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, outer_value, replace_value
-from dataflare_vec.compiler.jit.passes.templates import joined
+from dataflare_vec.compiler.jit.passes.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
@@ -48,22 +48,11 @@ def write_json(func_ir: FunctionIR) -> bool:
     return bool(unread)
 
 
-class _Writing:
-    """What becomes of one call.
-
-    Attributes
-    ----------
-    before
-        The statements that go before it.
-    unread
-        The variables that it read, and reads no more.
-    """
+class _Writing(Rewriting):
+    """What becomes of one call."""
 
     def __init__(self, func_ir: FunctionIR, block: Any, statement: Any) -> None:
-        self.func_ir, self.block, self.statement = func_ir, block, statement
-        self.loc = statement.loc
-        self.before: list[Any] = []
-        self.unread: set[str] = set()
+        super().__init__(func_ir, block, statement)
         self.function: Any = dumped
         self.marks = (", ", ": ")
         self.sorts = False
@@ -86,8 +75,7 @@ class _Writing:
                 texts[-1] += part
             else:
                 texts.append(part)
-        made = joined(texts, self._assigned, self.loc)
-        replace_value(self.func_ir, self.statement, made)
+        replace_value(self.func_ir, self.statement, self.joined(texts))
 
     def _options(self, given: dict[str, Any]) -> None:
         if "ensure_ascii" in given and not self._constant(given.pop("ensure_ascii"), "ensure_ascii"):
@@ -109,7 +97,7 @@ class _Writing:
 
     def _value(self, var: Any) -> Any:
         """Return the constant that a variable is."""
-        found = self._definition(var)
+        found = self.definition(var)
         if isinstance(found, ir.Const | ir.Global | ir.FreeVar):
             return found.value
         if isinstance(found, ir.Expr) and found.op == "build_tuple":
@@ -117,9 +105,6 @@ class _Writing:
             self.unread.update(item.name for item in found.items)
             return _UNKNOWN if _UNKNOWN in items else items
         return _UNKNOWN
-
-    def _definition(self, var: Any) -> Any:
-        return ir_utils.guard(ir_utils.get_definition, self.func_ir, var)
 
     def _parts(self, var: Any) -> list[Any]:
         """Return the parts of a value's text: constants, and variables that hold some."""
@@ -150,8 +135,8 @@ class _Writing:
         """Return the text of a key, or a variable that holds it."""
         value = self._value(var)
         if value is _UNKNOWN:
-            function = self._assigned(ir.Global("key_of", key_of, self.loc))
-            return self._dumped(self._assigned(ir.Expr.call(function, (var,), (), self.loc)))
+            function = self.assigned(ir.Global("key_of", key_of, self.loc))
+            return self._dumped(self.assigned(ir.Expr.call(function, (var,), (), self.loc)))
         self.unread.add(var.name)
         if not isinstance(value, str | int | float | None):
             self._refuse(f"{value!r} can't be a key in JSON")
@@ -195,16 +180,10 @@ class _Writing:
                     count += names.count(name)
         return count
 
-    def _assigned(self, value: Any) -> Any:
-        made = ir.Var(self.block.scope, ir_utils.mk_unique_var("$dfv_json"), self.loc)
-        self.func_ir._definitions[made.name].append(value)
-        self.before.append(ir.Assign(value, made, self.loc))
-        return made
-
     def _dumped(self, var: Any) -> Any:
-        function = self._assigned(ir.Global("dumps", self.function, self.loc))
-        marks = [self._assigned(ir.Const(mark, self.loc)) for mark in self.marks]
-        return self._assigned(ir.Expr.call(function, (var, *marks), (), self.loc))
+        function = self.assigned(ir.Global("dumps", self.function, self.loc))
+        marks = [self.assigned(ir.Const(mark, self.loc)) for mark in self.marks]
+        return self.assigned(ir.Expr.call(function, (var, *marks), (), self.loc))
 
     def _refuse(self, why: str) -> NoReturn:
         msg = f"`json.dumps` can't be compiled: {why}"

@@ -12,16 +12,15 @@ from _string import formatter_field_name_split  # type: ignore[import-not-found]
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
-from numba.core import ir, ir_utils
+from numba.core import ir
 from numba.core.errors import TypingError
 
 from dataflare_vec.compiler.jit.lowering.instances import drop_unread
 from dataflare_vec.compiler.jit.lowering.standard.places import only, whole_part
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, replace_value
+from dataflare_vec.compiler.jit.passes.rewriting import Rewriting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
 
 #: How messages begin that say why.
@@ -55,29 +54,18 @@ def fill_templates(func_ir: FunctionIR) -> bool:
     return changed
 
 
-class _Filling:
-    """What becomes of one expression.
-
-    Attributes
-    ----------
-    before
-        The statements that go before it.
-    unread
-        The variables that it read, and reads no more.
-    """
+class _Filling(Rewriting):
+    """What becomes of one expression."""
 
     def __init__(self, func_ir: FunctionIR, block: Any, statement: Any) -> None:
-        self.func_ir, self.block, self.statement = func_ir, block, statement
-        self.loc = statement.loc
-        self.before: list[Any] = []
-        self.unread: set[str] = set()
+        super().__init__(func_ir, block, statement)
         self.numbering: set[bool] = set()  # whether places have no number
 
     def fill(self) -> bool:
         """Whether it was a template, and is filled."""
         value = self.statement.value
         if value.op == "call":
-            method = self._definition(value.func)
+            method = self.definition(value.func)
             if not isinstance(method, ir.Expr) or method.op != "getattr" or method.attr != "format":
                 return False
             template = self._text(method.value)
@@ -93,14 +81,11 @@ class _Filling:
             self.unread = {value.rhs.name}
         else:
             return False
-        self._join(parts)
+        replace_value(self.func_ir, self.statement, self.joined(parts))
         return True
 
-    def _definition(self, var: Any) -> Any:
-        return ir_utils.guard(ir_utils.get_definition, self.func_ir, var)
-
     def _text(self, var: Any) -> str | None:
-        found = self._definition(var)
+        found = self.definition(var)
         value = found.value if isinstance(found, ir.Const | ir.Global | ir.FreeVar) else None
         return value if type(value) is str else None
 
@@ -137,7 +122,7 @@ class _Filling:
                 msg = f"{spec!r} in {template!r} has a format within a format that has one, too"
                 raise TypingError(NOT_FILLED + msg, loc=self.loc)
             inner.append(self._called(str, self._value(template, name, given, named, following)))
-        return self._assigned(self._joined(inner))
+        return self.assigned(self.joined(inner))
 
     def _value(self, template: str, name: str, given: Any, named: dict[str, Any], following: Any) -> Any:
         """Return the variable that a place of a template of `format` names."""
@@ -156,7 +141,7 @@ class _Filling:
             raise TypingError(NOT_FILLED + msg, loc=self.loc) from None
         for is_attribute, key in path:
             made = ir.Expr.getattr(value, key, self.loc) if is_attribute else self._item(value, key)
-            value = self._assigned(made)
+            value = self.assigned(made)
         return value
 
     def _fields(self, template: str) -> list[Any]:
@@ -189,7 +174,7 @@ class _Filling:
 
     def _values(self, values: Any, places: list[Any], count: int, template: str) -> Any:
         """Return the variables for the places of a template, one after the other."""
-        found = self._definition(values)
+        found = self.definition(values)
         keys = [place["key"] for place in places if place["kind"] != "%"]
         if isinstance(found, ir.Expr) and found.op == "build_map" and None not in keys:
             named = {self._text(key): value for key, value in found.items}
@@ -231,41 +216,11 @@ class _Filling:
 
     # -- statements ---------------------------------------------------------------------------------------
 
-    def _assigned(self, value: Any) -> Any:
-        made = ir.Var(self.block.scope, ir_utils.mk_unique_var("$dfv_part"), self.loc)
-        self.func_ir._definitions[made.name].append(value)
-        self.before.append(ir.Assign(value, made, self.loc))
-        return made
-
     def _item(self, value: Any, key: int | str) -> Any:
-        index = self._assigned(ir.Const(key, self.loc))
+        index = self.assigned(ir.Const(key, self.loc))
         return ir.Expr.static_getitem(value, key, index, self.loc)
 
     def _called(self, function: Any, value: Any, *others: Any) -> Any:
-        named = self._assigned(ir.Global(function.__name__, function, self.loc))
-        given = [self._assigned(ir.Const(one, self.loc)) if isinstance(one, str) else one for one in others]
-        return self._assigned(ir.Expr.call(named, (value, *given), (), self.loc))
-
-    def _join(self, parts: list[Any]) -> None:
-        """Let the expression be its parts, one after the other."""
-        replace_value(self.func_ir, self.statement, self._joined(parts))
-
-    def _joined(self, parts: list[Any]) -> Any:
-        """Return parts, one after the other, as one value."""
-        return joined(parts, self._assigned, self.loc)
-
-
-def joined(parts: list[Any], assigned: Callable[[Any], Any], loc: Any) -> Any:
-    """Return texts, constants and variables, one after the other, as one value.
-
-    Parameters
-    ----------
-    assigned
-        What returns a variable that holds a value.
-    """
-    texts = [assigned(ir.Const(one, loc)) if isinstance(one, str) else one for one in parts]
-    made: Any = ir.Const("", loc) if not texts else texts[0]
-    for one in texts[1:]:
-        left = made if isinstance(made, ir.Var) else assigned(made)
-        made = ir.Expr.binop(operator.add, left, one, loc)
-    return made
+        named = self.assigned(ir.Global(function.__name__, function, self.loc))
+        given = [self.assigned(ir.Const(one, self.loc)) if isinstance(one, str) else one for one in others]
+        return self.assigned(ir.Expr.call(named, (value, *given), (), self.loc))

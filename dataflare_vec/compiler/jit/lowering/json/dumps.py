@@ -9,6 +9,7 @@ from numba.core.errors import TypingError
 from dataflare_vec.compiler.jit.lowering.builtins import value_of
 from dataflare_vec.compiler.jit.lowering.nested.row_lists import RowListType, room_behind
 from dataflare_vec.compiler.jit.lowering.nested.string_lists import StringListType
+from dataflare_vec.compiler.jit.lowering.standard.binary import put_hex
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
 from dataflare_vec.compiler.jit.lowering.strings.base import (
     copy_bytes,
@@ -29,7 +30,6 @@ from dataflare_vec.compiler.jit.types.strings import (
 )
 from dataflare_vec.compiler.jit.types.wide_integers import DecimalType, WideIntType
 
-_LETTERS = np.frombuffer(b"0123456789abcdef", np.uint8)
 _LISTS = types.List, RowListType, StringListType, PiecesType
 _NULL, _TRUE, _FALSE, _NAN, _INFINITY, _MINUS_INFINITY = (
     StringConstant(text) for text in ("null", "true", "false", "NaN", "Infinity", "-Infinity")
@@ -83,8 +83,8 @@ def _letter_of(point):
 def _put_unit(room, at, unit):
     room[at] = np.uint8(92)
     room[at + 1] = np.uint8(117)
-    for i in range(4):
-        room[at + 2 + i] = _LETTERS[(unit >> (12 - 4 * i)) & 15]
+    put_hex(room, at + 2, np.uint8(unit >> 8))
+    put_hex(room, at + 4, np.uint8(unit & 255))
     return at + 6
 
 

@@ -60,6 +60,13 @@ def _is_json(kind):
     return isinstance(kind, JsonType)
 
 
+@helper
+def _next(data, at, nbytes, closing):
+    """Return where the item behind one that ends at ``at`` begins; if there is none, where it closes."""
+    at = skip_spaces(data, at, nbytes)
+    return skip_spaces(data, at + np.int64(data[at] != closing), nbytes)
+
+
 # -- objects ----------------------------------------------------------------------------------------------
 
 
@@ -76,8 +83,7 @@ def find(value, key):
         behind = end_of(data, at, nbytes)
         if found:
             begin, end = at, behind
-        at = skip_spaces(data, behind, nbytes)
-        at = skip_spaces(data, at + np.int64(data[at] != CLOSE_DICT), nbytes)
+        at = _next(data, behind, nbytes, CLOSE_DICT)
     return begin, end
 
 
@@ -101,8 +107,7 @@ def _place(value, index):
         if index == 0:
             return at, behind
         index -= 1
-        at = skip_spaces(data, behind, nbytes)
-        at = skip_spaces(data, at + np.int64(data[at] != CLOSE_LIST), nbytes)
+        at = _next(data, behind, nbytes, CLOSE_LIST)
     return -1, -1
 
 
@@ -113,8 +118,7 @@ def _count(value):
     count, at = 0, skip_spaces(data, 1, nbytes)
     while data[at] != CLOSE_LIST:
         count += 1
-        at = skip_spaces(data, end_of(data, at, nbytes), nbytes)
-        at = skip_spaces(data, at + np.int64(data[at] != CLOSE_LIST), nbytes)
+        at = _next(data, end_of(data, at, nbytes), nbytes, CLOSE_LIST)
     return count
 
 
@@ -196,8 +200,7 @@ def _contains(value, key):
             behind = end_of(data, at, nbytes)
             if is_text(offset_by(data, at), behind - at, key):
                 return True
-            at = skip_spaces(data, behind, nbytes)
-            at = skip_spaces(data, at + np.int64(data[at] != CLOSE_LIST), nbytes)
+            at = _next(data, behind, nbytes, CLOSE_LIST)
         return False
 
     return contains
@@ -213,8 +216,7 @@ def _keys(value):
         key, _ = between_quotes(offset_by(data, at), behind - at)
         at = skip_spaces(data, skip_spaces(data, behind, nbytes) + 1, nbytes)
         count += np.int64(find(value, key)[0] == at)
-        at = skip_spaces(data, end_of(data, at, nbytes), nbytes)
-        at = skip_spaces(data, at + np.int64(data[at] != CLOSE_DICT), nbytes)
+        at = _next(data, end_of(data, at, nbytes), nbytes, CLOSE_DICT)
     return count
 
 

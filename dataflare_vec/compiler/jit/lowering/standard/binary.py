@@ -22,7 +22,7 @@ from dataflare_vec.compiler.jit.types.strings import (
     make_view,
 )
 
-HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
+_HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _STANDARD, _URL = (np.frombuffer(_BASE64 + more, np.uint8) for more in (b"+/", b"-_"))
 
@@ -42,13 +42,18 @@ _OF_STANDARD, _OF_URL = _values(), _values(_BASE64 + b"-_")
 
 
 @helper
+def put_hex(room, at, byte):
+    """Write a byte in base 16."""
+    room[at] = _HEX[byte >> np.uint8(4)]
+    room[at + 1] = _HEX[byte & np.uint8(15)]
+
+
+@helper
 def in_hex(view):
     """Return bytes in base 16."""
     room = allocate(2 * view._nbytes)
     for i in range(view._nbytes):
-        byte = view._data[i]
-        room[2 * i] = HEX[byte >> np.uint8(4)]
-        room[2 * i + 1] = HEX[byte & np.uint8(15)]
+        put_hex(room, 2 * i, view._data[i])
     return make_view(ascii_string, room, 2 * view._nbytes)
 
 
@@ -68,9 +73,7 @@ def _in_groups(view, mark, size):
         if i > 0 and before % group == 0:
             room[written] = mark
             written += 1
-        byte = view._data[i]
-        room[written] = HEX[byte >> np.uint8(4)]
-        room[written + 1] = HEX[byte & np.uint8(15)]
+        put_hex(room, written, view._data[i])
         written += 2
     return make_view(ascii_string, room, written)
 
@@ -82,22 +85,17 @@ def _hex(view, sep=None, bytes_per_sep=1):
     if not (is_string(sep) or is_bytes(sep)):
         return None
 
+    bytes_of = text_of if is_string(sep) else helper(lambda sep: sep)
+
     def in_groups(view, sep=None, bytes_per_sep=1):
-        mark = text_of(sep)
+        mark = bytes_of(sep)
         if mark._nbytes != 1:
             raise ValueError("sep must be length 1.")
         if mark._data[0] >= 128:
             raise ValueError("sep must be ASCII.")
         return _in_groups(view, mark._data[0], np.int64(bytes_per_sep))
 
-    def in_groups_by_bytes(view, sep=None, bytes_per_sep=1):
-        if len(sep) != 1:
-            raise ValueError("sep must be length 1.")
-        if sep._data[0] >= 128:
-            raise ValueError("sep must be ASCII.")
-        return _in_groups(view, sep._data[0], np.int64(bytes_per_sep))
-
-    return in_groups if is_string(sep) else in_groups_by_bytes
+    return in_groups
 
 
 @helper

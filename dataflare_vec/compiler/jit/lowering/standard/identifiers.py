@@ -11,7 +11,7 @@ from numba.core.datamodel import models
 from numba.extending import intrinsic, make_attribute_wrapper, overload_attribute, register_model
 
 from dataflare_vec.compiler.jit.lowering.exact.overlay import overlay
-from dataflare_vec.compiler.jit.lowering.standard.binary import HEX, digit_of, in_hex
+from dataflare_vec.compiler.jit.lowering.standard.binary import digit_of, in_hex, put_hex
 from dataflare_vec.compiler.jit.lowering.strings.arena import allocate
 from dataflare_vec.compiler.jit.lowering.strings.base import (
     OPTIONS,
@@ -100,9 +100,7 @@ def _text(made):
     room = allocate(36)
     written = 0
     for i in range(16):
-        byte = made.bytes._data[i]
-        room[written] = HEX[byte >> np.uint8(4)]
-        room[written + 1] = HEX[byte & np.uint8(15)]
+        put_hex(room, written, made.bytes._data[i])
         written += 2
         if _DASHES >> i & 1:
             room[written] = np.uint8(45)
