@@ -217,9 +217,12 @@ def apply(
                 hint = "`dfv.run(…).errors` has the failed rows, `run(…, errors=folder)` writes them"
                 msg = f"an error log isn't on the machines on which {engine.name} runs"
                 raise BindingError(msg, argument="errors", hint=hint)
-            options: dict[str, Any] = {"output": output, "keep": keep, "on_error": on_error, "by": by}
-            options |= {
+            options = {
+                "output": output,
+                "keep": keep,
+                "on_error": on_error,
                 "config": config,
+                "by": by,
                 "expire": expire,
                 "state": state,
                 "replace": replace,
@@ -341,9 +344,12 @@ def run(
     if not isinstance(data, pl.DataFrame):
         engine = engine_of(data)
         if engine is not None:
-            options: dict[str, Any] = {"output": output, "keep": keep, "on_error": on_error, "by": by}
-            options |= {
+            options = {
+                "output": output,
+                "keep": keep,
+                "on_error": on_error,
                 "config": config,
+                "by": by,
                 "expire": expire,
                 "state": state,
                 "replace": replace,

@@ -74,19 +74,14 @@ class _Compute:
         height = rows_of(lengths)
         if lengths.count(height) < len(lengths):
             series = [spread_out(s, height) for s in series]
-        frame = named([_called(s, name) for s, name in zip(series, self.use.names, strict=True)])
+        frame = named([s.alias(name) for s, name in zip(series, self.use.names, strict=True)])
         plugin = self.plugin
         outcome = run_in_query(self.request, frame, self.use.plan)
         if plugin.is_filter:
             check_answers(plugin, outcome.series)
         if len(outcome.series) == 1:
-            return _called(outcome.series[0], plugin.name)
+            return outcome.series[0].alias(plugin.name)
         return named(outcome.series).to_struct(plugin.name)
-
-
-def _called(series: pl.Series, name: str) -> pl.Series:
-    """Return a column by a name; as it is if that is its own, for another takes longer than to look."""
-    return series if series.name == name else series.alias(name)
 
 
 def of_one(request: Request, step: BoundStep) -> Request:

@@ -187,8 +187,8 @@ def _bind_pipeline(
         keys = _keys(found, item.by)
         _check_output(found, item.output)
         expiry = _expiry(found, item.expire, keys)
-        step = BoundStep(found, binding, item.output, item.keep, keys, replace or item.replace)
-        result.append(step if expiry is None else step._replace(expiry=expiry))
+        replaces = replace or item.replace
+        result.append(BoundStep(found, binding, item.output, item.keep, keys, replaces, expiry=expiry))
     result[0] = result[0]._replace(kept=KeptPlan())
     return result
 
@@ -217,9 +217,9 @@ def _bind_one(
             _check_output(plugin, output)
         binding = bind(plugin, bindings)
         keys = _keys(plugin, by)
-        steps = [BoundStep(plugin, binding, output, by=keys, replace=replace, kept=KeptPlan())]
-        if expiry is not None:
-            steps[0] = steps[0]._replace(expiry=_expiry(plugin, expiry, keys))
+        expiry = _expiry(plugin, expiry, keys)
+        kept = KeptPlan()
+        steps = [BoundStep(plugin, binding, output, by=keys, replace=replace, kept=kept, expiry=expiry)]
         remember(calls, key, steps)
     return steps
 

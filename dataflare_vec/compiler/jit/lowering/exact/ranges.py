@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
 from numba.core import cgutils
 from numba.core.extending import register_jitable
 from numba.core.imputils import impl_ret_untracked, lower_builtin
@@ -19,18 +18,15 @@ def _counted(context, builder, kind, state):
     zero, one = start.type(0), start.type(1)
     with cgutils.if_unlikely(builder, builder.icmp_unsigned("==", step, zero)):
         context.call_conv.return_user_exc(builder, ValueError, (_ZERO_STEP,))
-    if kind.signed:
-        is_up = builder.icmp_signed(">", step, zero)
-        is_below, is_above = (builder.icmp_signed(one, start, stop) for one in "<>")
-    else:
-        is_up = ir.Constant(ir.IntType(1), 1)
-        is_below, is_above = (builder.icmp_unsigned(one, start, stop) for one in "<>")
+    compared = builder.icmp_signed if kind.signed else builder.icmp_unsigned
+    is_up = compared(">", step, zero)
+    has_some = builder.select(is_up, compared("<", start, stop), compared(">", start, stop))
     size = builder.select(is_up, step, builder.neg(step))
     # In a handler what follows is computed, too, and divided by.
     size = builder.select(builder.icmp_unsigned("==", step, zero), one, size)
     apart = builder.select(is_up, builder.sub(stop, start), builder.sub(start, stop))
     whole = builder.add(builder.udiv(builder.sub(apart, one), size), one)
-    return builder.select(builder.select(is_up, is_below, is_above), whole, zero)
+    return builder.select(has_some, whole, zero)
 
 
 def _has_sign(builder, count):
