@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _NULLABLE = {"bool": "boolean"} | {
     f"{kind.lower()}{bits}": f"{kind}{bits}" for kind in ("Int", "UInt") for bits in (8, 16, 32, 64)
 }
+#: Where floats begin to have no place for each integer.
+_EXACT = 2**53
 
 
 def columns_of(batch: Any, names: Iterable[str]) -> pl.DataFrame:
@@ -127,7 +129,27 @@ def _converted(column: Any, dtype: Any) -> Any:
         reason = str(error)
     schema = f"column `{column.name}` is {dtype} by the data's schema"
     msg = f"{schema}, and {column.dtype} in a part of it: {reason}"
+    if dtype.kind in "iub" and column.isna().any():
+        known = _with_nulls(column, dtype)
+        if known is not None:
+            return known
+        msg = f'{msg}; read nulls as such, with `dtype_backend="pyarrow"`'
     raise TypeError(msg)
+
+
+def _with_nulls(column: Any, dtype: Any) -> Any:
+    """Return integers or truths as pandas' own, which know nulls; None if a value may be another by now.
+
+    pandas makes floats of integers where one is missing, and objects of truths: large integers are rounded.
+    """
+    values = column.dropna()
+    if values.dtype.kind == "f" and (dtype.kind == "b" or (values.abs() >= _EXACT).any()):
+        return None
+    try:
+        known = column.astype(_NULLABLE.get(dtype.name, dtype))
+    except (TypeError, ValueError):
+        return None
+    return known if (known.dropna() == values).all() and known.isna().equals(column.isna()) else None
 
 
 def _categories(column: Any) -> Any:

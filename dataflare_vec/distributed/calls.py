@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from dataflare_vec.engine.planning.plan import Plan
     from dataflare_vec.engine.planning.request import Request
     from dataflare_vec.service.manager import PluginManager
+
+#: Columns of a file that are the index of a frame, as Dask and pandas call one that has no name.
+_INDEX = re.compile(r"__null_dask_index__|__index_level_\d+__")
 
 
 class Over(NamedTuple):
@@ -246,6 +250,7 @@ def given_states(
     else:
         batch = engine.collect(given) if engine_of(given) is not None else given
         frame = columns_of(batch, column_names(batch))
+    frame = frame.drop([name for name in frame.columns if _INDEX.fullmatch(name) and name not in keys])
     wanted = [*keys, STATE, OWNER]
     if frame.columns != wanted:
         msg = f"`state` has the columns {frame.columns}, not {wanted}"

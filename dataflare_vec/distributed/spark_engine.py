@@ -86,8 +86,22 @@ class _Spark:
         return data.select("*", f.nullif(f.input_file_name(), f.lit("")).alias(FILE), *places)
 
     def collect(self, data: Any) -> Any:
-        """Return all rows as a table."""
-        return data.toArrow()
+        """Return all rows as a table.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If that is what ended it: Spark's own error, that a job was cancelled, comes in its place.
+        """
+        try:
+            return data.toArrow()
+        except Exception as error:
+            cause: BaseException | None = error
+            while cause is not None:
+                if isinstance(cause, KeyboardInterrupt):
+                    raise cause from None
+                cause = cause.__context__
+            raise
 
 
 def _mapped(data: Any, work: Work, batches: Callable[[Iterator[Any], Any], Iterator[Any]]) -> Any:

@@ -9,6 +9,7 @@ import pytest
 from polars import selectors
 
 from testing.engine_errors import FailedRows
+from testing.engine_faults import Faults
 from testing.engine_laws import Cluster, Laws
 
 daft = pytest.importorskip("daft", reason="Daft isn't installed: `dataflare_vec[daft]`")
@@ -30,5 +31,5 @@ def cluster():
     return _Daft()
 
 
-class TestDaft(Laws, FailedRows):
+class TestDaft(Laws, FailedRows, Faults):
     pass

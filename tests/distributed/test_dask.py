@@ -9,7 +9,18 @@ import pytest
 import dataflare_vec as dfv
 from dataflare_vec.definition.registry import default_registry
 from testing.engine_errors import FailedRows, FailedRowsSurvive
-from testing.engine_laws import Cluster, Laws, Survives, average, running, share_of, some
+from testing.engine_faults import Faults
+from testing.engine_laws import (
+    Cluster,
+    Laws,
+    Survives,
+    assert_same_rows,
+    average,
+    on_one_machine,
+    running,
+    share_of,
+    some,
+)
 from testing.oracle import plugin
 
 dd = pytest.importorskip("dask.dataframe", reason="Dask isn't installed: `dataflare_vec[dask]`")
@@ -31,7 +42,7 @@ def cluster():
     return _Dask()
 
 
-class TestDask(Laws, FailedRows):
+class TestDask(Laws, FailedRows, Faults):
     def test_the_same_call_has_the_same_name(self, cluster):
         frame = cluster.frame(some(), 2)
         names = []
@@ -68,12 +79,28 @@ class TestDask(Laws, FailedRows):
         scanned = dfv.apply(frame, running, by="kind", order_by="part").compute()
         assert sorted(scanned["kind"].dropna()) == ["x", "x", "y", "y", "z"]
 
-    @pytest.mark.parametrize("values", [[True, None], [1.0, None]])
-    def test_a_null_of_a_part_is_no_truth(self, cluster, values):
-        pieces = [pd.DataFrame({"part": [4], "flag": [True]}), pd.DataFrame({"part": [1, 2], "flag": values})]
-        frame = dd.from_map(lambda piece: piece, pieces, meta=pieces[0].iloc[:0])
-        with pytest.raises(TypeError, match="column `flag` is bool by the data's schema"):
+    @pytest.mark.parametrize(
+        ("name", "values"), [("flag", [1.0, None]), ("flag", ["x", None]), ("whole", [2.0**53, None])]
+    )
+    def test_nulls_of_a_part_beside_values_that_may_be_others_are_refused(self, cluster, name, values):
+        first = pd.DataFrame({"part": [4, 5], "flag": [True, False], "whole": [1, 2]})
+        pieces = [first, first.assign(**{name: values})]
+        frame = dd.from_map(lambda piece: piece, pieces, meta=first.iloc[:0])
+        with pytest.raises(TypeError, match=f"column `{name}` is .* by the data's schema.*dtype_backend"):
             dfv.apply(frame, halved).compute()
+
+    def test_nulls_of_a_file_are_nulls(self, cluster, tmp_path):
+        """NumPy's dtypes of the first file have none, so that pandas makes others of the same columns."""
+        nulls_of_files(tmp_path)
+
+    def test_states_that_dask_wrote_are_gone_on_with(self, cluster, tmp_path):
+        data = some()
+        dfv.run(cluster.frame(data[:40], 2), average, by="key").state.to_parquet(tmp_path)
+        states = pl.read_parquet(tmp_path / "*.parquet", missing_columns="insert")
+        assert "__null_dask_index__" in states.columns
+        for state in (states, dd.read_parquet(tmp_path)):
+            rows = cluster.rows(dfv.apply(cluster.frame(data[40:], 2), average, by="key", state=state))
+            assert_same_rows(rows, on_one_machine(data, average, {"by": "key"}))
 
     def test_a_part_whose_values_do_not_fit_the_schema_is_refused(self, cluster):
         pieces = [pd.DataFrame({"part": [4]}), pd.DataFrame({"part": [1.5]})]
@@ -100,8 +127,26 @@ def _halved(part):
 halved = plugin(_halved, name="halved")
 
 
+def nulls_of_files(folder):
+    """Raise if files of which only the second has nulls aren't what they are on one machine."""
+    data = some(80)
+    files = [data[:40].drop_nulls(), data[40:]]
+    for number, rows in enumerate(files):
+        rows.write_parquet(folder / f"{number}.parquet")
+    frame = dd.read_parquet(folder)
+    assert str(frame.dtypes["part"]) == "int64"
+    for steps, options in (
+        (share_of, {"on_error": "null"}),
+        (average, {"by": "flag"}),
+        (running, {"by": "part", "order_by": "number"}),
+    ):
+        rows = pl.from_pandas(dfv.apply(frame, steps, **options).compute())
+        expected = on_one_machine(pl.concat(files), steps, options)
+        assert_same_rows(rows.drop("kind", strict=False), expected.drop("kind", strict=False))
+
+
 @pytest.mark.filterwarnings("ignore")
-class TestDistributed(Survives, FailedRowsSurvive):
+class TestDistributed(Survives, FailedRowsSurvive, Faults):
     @pytest.fixture(scope="class")
     def cluster(self):
         distributed = pytest.importorskip("distributed")
@@ -110,6 +155,9 @@ class TestDistributed(Survives, FailedRowsSurvive):
             distributed.Client(local),
         ):
             yield _Dask()
+
+    def test_nulls_of_a_file_are_nulls(self, cluster, tmp_path):
+        nulls_of_files(tmp_path)
 
     def test_categories_are_keys(self, cluster):
         """distributed sends rows as tables of Arrow, whose name for categories pandas can't read."""

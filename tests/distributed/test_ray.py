@@ -10,6 +10,7 @@ import pytest
 
 import dataflare_vec as dfv
 from testing.engine_errors import FailedRows, FailedRowsSurvive
+from testing.engine_faults import Faults
 from testing.engine_laws import Cluster, Laws, Survives, even, running, share_of
 
 ray = pytest.importorskip("ray", reason="Ray isn't installed: `dataflare_vec[ray]`")
@@ -35,7 +36,7 @@ def cluster():
     ray.shutdown()
 
 
-class TestRay(Laws, FailedRows, Survives, FailedRowsSurvive):
+class TestRay(Laws, FailedRows, Faults, Survives, FailedRowsSurvive):
     knows_places = False
 
     def test_tensors_pass_by(self, cluster):

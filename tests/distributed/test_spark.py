@@ -12,6 +12,7 @@ import pytest
 
 import dataflare_vec as dfv
 from testing.engine_errors import FailedRows, FailedRowsSurvive
+from testing.engine_faults import Faults
 from testing.engine_laws import (
     Cluster,
     Laws,
@@ -94,7 +95,7 @@ def _run(writer):
 
 
 @pytest.mark.filterwarnings("ignore")
-class TestSpark(Laws, FailedRows, Survives, FailedRowsSurvive):
+class TestSpark(Laws, FailedRows, Faults, Survives, FailedRowsSurvive):
     def test_instants_have_the_clock_of_the_session(self, cluster):
         @dfv.plugin
         def hour_of(when: dt.datetime):
