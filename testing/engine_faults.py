@@ -54,19 +54,27 @@ class Faults:
         assert_same_rows(cluster.rows(result.frame), on_one_machine(data, steps, {"on_error": "null"}))
 
 
-def waits(folder: Path) -> dfv.Plugin:
-    """Return a plugin that says when it has rows, and then waits until it is told to go on."""
+def waits(folder: Path, least: int = 0) -> dfv.Plugin:
+    """Return a plugin that says when it has rows from some number on, and then waits until told to go on."""
     began, go = str(folder / "began"), str(folder / "go")
 
     @dfv.column(name="waits")
-    def waiting(part: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        end = time.monotonic() + (_LONG if len(part) else 0)
+    def waiting(number: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        end = time.monotonic() + (_LONG if len(number) and number.max() >= least else 0)
         while time.monotonic() < end and not os.path.exists(go):
             os.close(os.open(began, os.O_WRONLY | os.O_CREAT))
             time.sleep(0.02)
-        return part
+        return number
 
     return waiting
+
+
+def wait_for(path: Path) -> None:
+    """Return once a file is there."""
+    end = time.monotonic() + _LONG
+    while not path.exists():
+        assert time.monotonic() < end, path
+        time.sleep(0.02)
 
 
 @contextmanager

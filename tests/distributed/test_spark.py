@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
-from testing.engine_errors import FailedRows, FailedRowsSurvive
-from testing.engine_faults import Faults
+from testing.engine_errors import FailedRows, FailedRowsSurvive, failing
+from testing.engine_faults import Faults, wait_for, waits
 from testing.engine_laws import (
     Cluster,
     Laws,
@@ -89,6 +89,12 @@ def _stream(cluster, data, folder, parts=3):
     return cluster.session.readStream.schema(schema).option("maxFilesPerTrigger", 1).parquet(str(source))
 
 
+def _to_files(frame, folder):
+    """Return what writes the rows of a stream to files, each once."""
+    writer = frame.writeStream.format("parquet").option("path", str(folder / "rows"))
+    return writer.option("checkpointLocation", str(folder / "states"))
+
+
 def _run(writer):
     query = writer.trigger(availableNow=True).start()
     assert query.awaitTermination(200)
@@ -158,6 +164,36 @@ class TestSpark(Laws, FailedRows, Faults, Survives, FailedRowsSurvive):
         _write(data[:30], tmp_path / "in" / "9.parquet", 9)
         with pytest.raises(Exception, match=r"are of `running_total 1.0.0 .*the plugin is `running_total 2"):
             run(_running("2.0.0"))
+
+    def test_a_stream_ends_at_a_row_that_fails_and_goes_on_once_that_is_mended(self, cluster, tmp_path):
+        data = some(60).with_columns(whole=pl.when(pl.col("number") == 46).then(0).otherwise("whole"))
+        stream = _stream(cluster, data, tmp_path)
+
+        def run(on_error):
+            _run(_to_files(dfv.apply(stream, share_of, on_error=on_error), tmp_path))
+
+        with pytest.raises(Exception, match="share_of") as told:
+            run("raise")
+        for told_of in ("1 of 20 rows", "ZeroDivisionError", "row 6 of a batch passed by Spark"):
+            assert told_of in str(told.value)
+        run("drop")
+        got = cluster.rows(cluster.session.read.parquet(str(tmp_path / "rows")))
+        assert_same_rows(got, on_one_machine(data, share_of, {"on_error": "drop"}))
+
+    def test_a_stream_that_is_stopped_goes_on(self, cluster, tmp_path):
+        """In the middle of a micro-batch, of which nothing is kept then."""
+        data = failing(120)
+        stream = _stream(cluster, data, tmp_path, parts=4)
+        steps = [even, waits(tmp_path, least=40), share_of, dfv.step(running, by="key")]
+        rows = dfv.apply(stream, steps, on_error="drop", order_by="number")
+        query = _to_files(rows, tmp_path).start()
+        wait_for(tmp_path / "began")
+        query.stop()
+        (tmp_path / "go").touch()
+        assert query.exception() is None
+        _run(_to_files(rows, tmp_path))
+        got = cluster.rows(cluster.session.read.parquet(str(tmp_path / "rows")))
+        assert_same_rows(got, on_one_machine(data, steps, {"on_error": "drop"}))
 
     def test_a_stream_goes_on_from_states_of_before(self, cluster, tmp_path):
         data = some(90)
