@@ -93,7 +93,6 @@ class Work(ABC):
     """
 
     def __init__(self, empty: Any, name: str) -> None:
-        self.versions = _versions()
         self.__name__ = name
         self.empty = empty
         self.output = knowing_nulls(self.compute(empty), empty, self.replaces)
@@ -133,18 +132,9 @@ class Work(ABC):
         """Return what is pickled."""
         return self.__dict__
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Begin anew on a worker.
-
-        Raises
-        ------
-        RuntimeError
-            If that has other versions: of Polars keys would have other hashes, of ours states another layout.
-        """
-        self.__dict__.update(state)
-        if self.versions != _versions():
-            msg = f"this worker has {_versions()}, and what sent the work {self.versions}: install the same"
-            raise RuntimeError(msg)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what is pickled, behind the versions: a worker looks at those before it reads functions."""
+        return _begun, (type(self), _Versions(_versions()), self.__getstate__())
 
     @abstractmethod
     def compute(self, batch: Any) -> Any:
@@ -158,7 +148,39 @@ def plan_of(request: Request, empty: Any) -> Plan:
 
 
 def _versions() -> str:
-    return f"Polars {pl.__version__} and dataflare_vec {__version__}"
+    python = ".".join(map(str, sys.version_info[:2]))
+    return f"Python {python}, Polars {pl.__version__} and dataflare_vec {__version__}"
+
+
+class _Versions(str):
+    """Versions that are checked as they are unpickled."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _checked, (str(self),)
+
+
+def _checked(versions: str) -> _Versions:
+    """Return versions if this process has them.
+
+    Raises
+    ------
+    RuntimeError
+        If it has others: Python's functions are of one version, of another Polars keys have other hashes, and
+        of ours states another layout.
+    """
+    if versions != _versions():
+        msg = f"this worker has {_versions()}, and what sent the work {versions}: install the same"
+        raise RuntimeError(msg)
+    return _Versions(versions)
+
+
+def _begun(kind: type[Work], versions: str, state: dict[str, Any]) -> Work:
+    """Return work as it begins on a worker."""
+    work = object.__new__(kind)
+    work.__dict__.update(state)
+    return work
 
 
 class Steps(Work):

@@ -29,21 +29,28 @@ PROGRAM = """
 """
 
 
-def on_a_worker(work, batch, tmp_path) -> str:
-    """Return what another process prints, which has a cache of its own and none of the tests' modules."""
+def on_a_worker(work, batch, tmp_path, **variables) -> tuple[str, str]:
+    """Return the output and the errors of another process.
+
+    It has a cache of its own, none of the tests' modules, and those that are in its folder.
+    """
     (tmp_path / "work").write_bytes(cloudpickle.dumps(work))
     (tmp_path / "batch").write_bytes(cloudpickle.dumps(batch))
     (tmp_path / "cache").mkdir(mode=0o700)
     root = Path(dfv.__file__).parents[1]
-    environment = {**os.environ, "DATAFLARE_VEC_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(root)}
+    path = os.pathsep.join([str(root), str(tmp_path)])
+    own = {"DATAFLARE_VEC_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": path, **variables}
     command = [sys.executable, "-c", dedent(PROGRAM), str(tmp_path / "work"), str(tmp_path / "batch")]
+    environment = {**os.environ, **own}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return done.stdout.strip(), done.stderr.strip()
 
 
-@pytest.mark.parametrize("goes_along", [True, False])
-def test_a_worker_compiles_only_what_does_not_come_along(goes_along, tmp_path):
+@pytest.mark.parametrize(
+    ("goes_along", "variables"),
+    [(True, {}), (False, {}), (True, {"NUMBA_CPU_NAME": "generic"})],  # the last one is another processor
+)
+def test_a_worker_compiles_only_what_does_not_come_along(goes_along, variables, tmp_path):
     factor = 3
 
     @dfv.plugin
@@ -56,7 +63,31 @@ def test_a_worker_compiles_only_what_does_not_come_along(goes_along, tmp_path):
     assert bool(loops) is goes_along
     work = Rows(Call(rated, {"on_error": "null"}, "Ray Data", loops), batch[:0])
     expected = {**batch.to_pydict(), "rated": [3, None, 5, None]}
-    assert on_a_worker(work, batch, tmp_path) == f"{expected} {not goes_along}"
+    compiles = bool(variables) or not goes_along
+    out, told = on_a_worker(work, batch, tmp_path, **variables)
+    assert out == f"{expected} {compiles}", told
+
+
+def test_what_cannot_be_compiled_on_a_worker_is_told(tmp_path, monkeypatch):
+    """As it has another version of a module that a kernel calls: loops that come along aren't of that."""
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "rates_of_test.py").write_text("def rate(amount):\n    return amount * 2\n")
+    (tmp_path / "rates_of_test.py").write_text("def rate(amount):\n    return eval('amount * 2')\n")
+    monkeypatch.syspath_prepend(here)
+    rates = __import__("rates_of_test")
+
+    @dfv.plugin
+    def doubled(amount: int) -> int:
+        return rates.rate(amount)
+
+    batch = pl.DataFrame({"amount": [1, 2]}).to_arrow()
+    call = Call(doubled, {}, "Ray Data")
+    work = Rows(Call(doubled, {}, "Ray Data", compiled_loops(plan_of(call.request(), batch[:0]))), batch[:0])
+    out, told = on_a_worker(work, batch, tmp_path)
+    assert not out
+    assert "KernelCompileError: plugin `doubled` can't be compiled for the columns (amount: Int64)" in told
+    assert "the built-in `eval` isn't supported" in told
 
 
 def test_a_worker_of_another_version_refuses(monkeypatch):
@@ -68,6 +99,23 @@ def test_a_worker_of_another_version_refuses(monkeypatch):
     sent = cloudpickle.dumps(Rows(Call(quartered, {}, "Ray Data"), empty))
     monkeypatch.setattr("dataflare_vec.distributed.work.__version__", "0.0.1")
     with pytest.raises(RuntimeError, match=r"this worker has .* dataflare_vec 0\.0\.1, and what sent"):
+        cloudpickle.loads(sent)
+
+
+def test_a_worker_looks_at_versions_before_it_reads_functions(monkeypatch):
+    """Those of another Python can't be read, or do anything."""
+
+    @dfv.plugin
+    def fifth(amount):
+        return amount / 5.0
+
+    empty = pa.table({"amount": pa.array([], pa.int64())})
+    sent = cloudpickle.dumps([Rows(Call(fifth, {}, "Dask"), empty)])
+    monkeypatch.setattr("dataflare_vec.definition.pickling._by_value", None)
+    with pytest.raises(TypeError):
+        cloudpickle.loads(sent)
+    monkeypatch.setattr("dataflare_vec.distributed.work._versions", lambda: "Python 3.99")
+    with pytest.raises(RuntimeError, match=r"this worker has Python 3\.99, and what sent .* Python 3\.\d+,"):
         cloudpickle.loads(sent)
 
 
