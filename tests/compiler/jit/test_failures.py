@@ -137,7 +137,11 @@ def global_object(x):
 
 
 def pandas_function(x):
-    return pd.isna(x)
+    return pd.to_numeric(x)
+
+
+def pandas_of_several(x):
+    return pd.isna((x, x))
 
 
 def datetime_module(x):
@@ -383,9 +387,9 @@ def changes_global(x):
 
 
 def imports(x):
-    import math as own_math
+    import numba as own_numba
 
-    return own_math.sin(x)
+    return own_numba.literally(x)
 
 
 def match_pattern(x):
@@ -622,7 +626,8 @@ CASES = [
     ("a method of tables", table_method, "LIMITS.append", "no `append`", "in the kernel"),
     ("a table that can't be gone over", unlike_keys, "for key in WEIGHED:", "unlike types", "a tuple"),
     ("a global object", global_object, "logger", "class logging.Logger", "as a constant"),
-    ("a data frame library", pandas_function, "pd.isna", "works on whole columns", "`x: float | None`"),
+    ("a data frame library", pandas_function, "pd.to_numeric", "works on whole columns", "`x: float | None`"),
+    ("what is missing of several values", pandas_of_several, "", "not tuple of", "each of the values"),
     ("dates by module", datetime_module, "datetime.datetime_CAPI", "`datetime`", "annotate the parameter"),
     ("the time of the machine", current_time, "datetime.datetime.now", "the machine's clock", "a constant"),
     ("the time of the machine", current_day, "date.today", "`date.today` depends", "a constant"),
@@ -771,8 +776,8 @@ CASES = [
     (
         "a class or import inside",
         imports,
-        "import math as own_math",
-        "classes and imports",
+        "import numba as own_numba",
+        "of the standard library",
         "top of the file",
     ),
     ("patterns of match", match_pattern, "match x:", "plain values and sequences", "`if` and `elif`"),

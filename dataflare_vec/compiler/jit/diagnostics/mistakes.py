@@ -341,9 +341,16 @@ MISTAKES = (
         "a data frame library",
         _ATTRIBUTE + r"Module\(<module '(?P<module>pandas|polars)\b",
         "`{module}` works on whole columns; a kernel sees the values of one row",
-        "for missing values annotate the parameter `x: float | None` and test `x is None`; for operations on "
-        "columns write a `@dfv.expression` plugin",
+        "for missing values annotate the parameter `x: float | None` and test `x is None`, or `pd.isna(x)`; "
+        "for operations on columns write a `@dfv.expression` plugin",
         code=_METHOD,
+    ),
+    Mistake(
+        "what is missing of several values",
+        r"(?s:.*)`pandas\.isna` takes one value here, not one of type (?P<type>[^\n]*)",
+        "`isna` and `notna` of pandas take one value here, not {type}",
+        "ask for each of the values",
+        code=r".*(?:isna|isnull|notna|notnull)\(",
     ),
     Mistake(
         "dates by module",
@@ -713,7 +720,7 @@ MISTAKES = (
     Mistake(
         "a class or import inside",
         _OPCODE + r"\((?:LOAD_BUILD_CLASS|IMPORT_NAME)\)",
-        "classes and imports can't be within a kernel",
+        "classes can't be within a kernel, nor imports but of the standard library and NumPy",
         "move it out of the function, to the top of the file",
         code=r"(?:class|import|from) ",
     ),

@@ -26,6 +26,7 @@ from dataflare_vec.compiler.jit.lowering.exact.overlay import OVERLAYS
 from dataflare_vec.compiler.jit.lowering.math import emit, power
 from dataflare_vec.compiler.jit.lowering.math.stand_in import stand_in_for
 from dataflare_vec.compiler.jit.lowering.math.table import OPERATORS, REPLACED, constant_power
+from dataflare_vec.compiler.jit.lowering.standard.missing import stands_for
 from dataflare_vec.compiler.jit.lowering.strings.constants import constant
 from dataflare_vec.compiler.jit.lowering.strings.members import kept_members
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, outer_value, replace_value
@@ -184,6 +185,8 @@ def _replacement(
     mode = own.variant.mode
     if isinstance(found, Plugin) and found.form is Form.ROW:
         found = found.function
+    if (test := stands_for(found)) is not None:
+        return test
     if isinstance(found, Dispatcher) or (_is_plain(found) and not _is_kernel(found, func_ir)):
         notes.helpers.append(plain(found))
         return _helper(found, own.of_variant(Variant(mode, is_outermost=False)))

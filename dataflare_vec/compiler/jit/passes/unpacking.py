@@ -13,14 +13,13 @@ from dataflare_vec.compiler.jit.lowering.standard.unpacking import (
     middle,
     taken_apart,
 )
-from dataflare_vec.compiler.jit.passes.shared_names import SharingInterpreter
-from dataflare_vec.compiler.jit.passes.shown import ShownTracer
+from dataflare_vec.compiler.jit.passes.imports import ImportingInterpreter, ImportingTracer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class UnpackingTracer(ShownTracer):
+class UnpackingTracer(ImportingTracer):
     """Which values instructions take from Python's stack."""
 
     def op_UNPACK_EX(self, state: Any, inst: Any) -> None:
@@ -61,7 +60,7 @@ class UnpackingTracer(ShownTracer):
         state.push(names[-1])
 
 
-class UnpackingInterpreter(SharingInterpreter):
+class UnpackingInterpreter(ImportingInterpreter):
     """What instructions are in Numba's IR."""
 
     def op_UNPACK_EX(self, inst: Any, iterable: str, before: int, after: int, stores: Sequence[str]) -> None:

@@ -6,7 +6,8 @@
 `uuid.UUID`, `urls` `urllib.parse`;
 `integer_bytes` has `int.to_bytes` and `from_bytes`; `sums` those that Python rounds once;
 `made_by_class` what named tuples and enumerations make; `statistics`
-has what is named so, `places` what fills the places of a template, `unpacking` starred names.
+has what is named so, `missing` pandas' `isna` of one value, `places` what fills the places of a template,
+`unpacking` starred names.
 """
 
 from dataflare_vec.compiler.jit.lowering.standard import binary as binary  # registers them with Numba
@@ -15,6 +16,7 @@ from dataflare_vec.compiler.jit.lowering.standard import identifiers as identifi
 from dataflare_vec.compiler.jit.lowering.standard import integer_bytes as integer_bytes  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import integers as integers  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import made_by_class as made_by_class  # likewise
+from dataflare_vec.compiler.jit.lowering.standard import missing as missing  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import numbers as numbers  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import sequences as sequences  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import statistics as statistics  # likewise

@@ -1,0 +1,76 @@
+"""From bytecode to Numba's IR: imports within a function, of what is the same wherever this Python is."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+from numba.core import ir
+from numba.core.errors import UnsupportedBytecodeError
+
+from dataflare_vec.compiler.jit.passes.shared_names import SharingInterpreter
+from dataflare_vec.compiler.jit.passes.shown import ShownTracer
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+#: What may be imported: its versions are a part of what a compiled kernel is kept under.
+_KNOWN = sys.stdlib_module_names | {"numpy", "pandas", "polars", "pyarrow"}
+
+
+class ImportingTracer(ShownTracer):
+    """Which values instructions take from Python's stack."""
+
+    def op_IMPORT_NAME(self, state: Any, inst: Any) -> None:
+        """Take from where and which names, and put the module there."""
+        names, level = state.pop(), state.pop()
+        module = state.make_temp()
+        state.append(inst, level=level, names=names, module=module)
+        state.push(module)
+
+    def op_IMPORT_FROM(self, state: Any, inst: Any) -> None:
+        """Put what the module has under a name there, and keep the module."""
+        module = state.pop()
+        state.push(module)
+        found = state.make_temp()
+        state.append(inst, module=module, found=found)
+        state.push(found)
+
+
+class ImportingInterpreter(SharingInterpreter):
+    """What instructions are in Numba's IR: what is imported is named like a global."""
+
+    def op_IMPORT_NAME(self, inst: Any, level: str, names: str, module: str) -> None:
+        """Name the module: of ``import a.b`` the package, of ``from a.b import c`` the one within."""
+        name = self.code_names[inst.arg]
+        package = name.partition(".")[0]
+        if package not in _KNOWN or self.definitions[level][-1].value:
+            raise self._unknown(name)
+        try:
+            found = importlib.import_module(name)
+        except ImportError:
+            raise self._unknown(name) from None
+        wanted = self.definitions[names][-1]
+        if isinstance(wanted, ir.Const) and wanted.value is None:  # else it is a tuple that is built
+            found = sys.modules[package]
+        self.store(ir.Global(package, found, self.loc), module)
+
+    def op_IMPORT_FROM(self, inst: Any, module: str, found: str) -> None:
+        """Name what the module has."""
+        name = self.code_names[inst.arg]
+        owner = self._imported(module)
+        try:
+            value = getattr(owner, name)
+        except AttributeError:
+            raise self._unknown(name) from None
+        self.store(ir.Global(name, value, self.loc), found)
+
+    def _imported(self, name: str) -> ModuleType:
+        """Return the module that a variable stands for, or another one that it was copied from."""
+        value = self.definitions[name][-1]
+        return self._imported(value.name) if isinstance(value, ir.Var) else value.value
+
+    def _unknown(self, name: str) -> UnsupportedBytecodeError:
+        msg = f"Use of unsupported opcode (IMPORT_NAME) found: {name}"
+        return UnsupportedBytecodeError(msg, loc=self.loc)
