@@ -50,6 +50,45 @@ def deeper(v, i):
     return item(more, i) if i else deeper(more, len(more) + 1)
 
 
+def one_by_one(v, i):
+    more = [*v, 1.0]
+    for j in range(i):
+        yield more[j]
+
+
+def longer(v, x):
+    for one in one_by_one(v, len(v)):
+        v = [*v, one + x]
+        yield v
+
+
+def made(count, x):
+    return one_by_one(listed(count, x), count)
+
+
+def first_two(one):
+    return next(one) + next(one)
+
+
+def summed(one):
+    total = 0.0
+    for value in one:
+        total += value
+    return total
+
+
+def doubled(one):
+    for value in one:
+        yield value * 2
+
+
+def paired(v, x, i):
+    total = 0.0
+    for one, other in zip(longer(v, x), one_by_one(v, i)):  # noqa: B905
+        total += one[-1] + other
+    return total
+
+
 FRAME = pl.DataFrame(
     [(s, float(i), i) for s in ("1", "x", "", "3") for i in range(4)],
     schema={"s": pl.String, "x": pl.Float64, "i": pl.Int64},
@@ -84,6 +123,20 @@ _FAILING = [
     'if i == 2:\n    raise ValueError(f"{s} of {x}")',
     "if i == 1:\n    return n + sum(v)",
 ]
+_GENERATING = [
+    "v = v + [sum(map(lambda one: one + 1.0, v))]",
+    "v = list(filter(lambda one: one > 0.0, v)) + [x]",
+    "v = [summed(one_by_one(one, 2)) for one in [v, listed(2, x)]] + [x]",
+    "for one in made(i + 1, x):\n    n += one\n    if n > 2:\n        break",
+    "for one in longer(v, x):\n    if len(one) > 4:\n        v = one\n        break",
+    "for one, other in zip(longer(v, x), [x, n]):\n    n += one[-1] + other",
+    "n += sum(map(lambda one: int(one), w))",
+    "n += summed(one_by_one(v, i + 2))",
+    "n += first_two(doubled(made(i, x)))",
+    "n += sum([one[i] for one in longer(v, x)])",
+    "some, others = made(2, x), one_by_one(v, 3)\nn += next(some) + summed(others) + len(w[i])",
+    "n += paired(v, x, i + 2)",
+]
 _BY_VERSION = ["Exception"] if sys.version_info < (3, 11) else ["ValueError", "IndexError", "LookupError", ""]
 
 
@@ -92,7 +145,7 @@ def _in(block: str) -> str:
 
 
 def _block(depth: int) -> st.SearchStrategy[str]:
-    steps = st.one_of(st.sampled_from(_HOLDING), st.sampled_from(_FAILING))
+    steps = st.sampled_from(_HOLDING) | st.sampled_from(_FAILING) | st.sampled_from(_GENERATING)
     if depth:
         inner = _block(depth - 1)
         tried = st.builds(
@@ -126,6 +179,8 @@ def _balanced(run: Any) -> None:
 @given(_block(2))
 @example("\n".join(step for step in _HOLDING if "d = " not in step))
 @example(f"n += v[i + 1]\ntry:\n    n += int(s)\nexcept Exception:\n    n += 1\n{_HOLDING[3]}")
+@example("\n".join(_GENERATING))
+@example("\n".join(f"try:\n{_in(step)}\nexcept Exception:\n    n += 1" for step in _GENERATING))
 def test_row_kernels_give_back_what_they_hold(body):
     one = plugin(_function("s: str, x, i", body, "return n + sum(v) + len(u) + len(w)"))
     _balanced(lambda: check(one, FRAME))

@@ -8,6 +8,7 @@ variables may hold something, and each way out begins with letting go of these.
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir as llvm_ir
@@ -18,8 +19,10 @@ from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
 from numba.core.unsafe import eh
 
+from dataflare_vec.compiler.jit.abi.generators import OwnGeneratorLower, OwnYield
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from dataflare_vec.compiler.jit.types.numba_types import Builder, FunctionIR
 
@@ -32,8 +35,23 @@ def releasing(builder: Builder) -> ReleasingLower | None:
     return found
 
 
+@contextmanager
+def held_meanwhile(builder: Builder, values: Iterable[tuple[types.Type, llvm_ir.Value]]) -> Iterator[None]:
+    """Have values given back, too, on ways out that are written meanwhile."""
+    function = releasing(builder)
+    if function is None:
+        yield
+        return
+    before = function._temporary
+    function._temporary = [*before, *values]
+    yield
+    function._temporary = before
+
+
 class ReleasingLower(Lower):  # type: ignore[misc]
     """Numba's lowering of a function, that knows which variables hold references."""
+
+    GeneratorLower = OwnGeneratorLower
 
     def init(self) -> None:
         """Look for variables that hold references."""
@@ -47,10 +65,15 @@ class ReleasingLower(Lower):  # type: ignore[misc]
         self._temporary: list[tuple[types.Type, llvm_ir.Value]] = []
 
     def setup_function(self, fndesc: Any) -> None:
-        """Begin a function; what a generator holds is the generator's, and outlives a call."""
+        """Begin a function; a generator has two: one makes it, the other has its code."""
         super().setup_function(fndesc)
-        if self._counted and self.generator_info is None:
+        if self._counted:
             setattr(self.builder, _ATTRIBUTE, self)
+
+    def post_lower(self) -> None:
+        """End the code of a function; what a generator has behind it holds nothing."""
+        super().post_lower()
+        self._held = set()
 
     def pre_block(self, block: Any) -> None:
         """Begin a block."""
@@ -67,6 +90,17 @@ class ReleasingLower(Lower):  # type: ignore[misc]
         _step(inst, self._held, self._counted)
         if self._awaited is not None and inst is self._awaited[0]:
             self.builder._in_try_block = self._awaited[1]
+
+    def lower_yield(self, retty: types.Type, inst: Any) -> Any:
+        """Write a `yield`."""
+        kept = OwnYield(self, self.generator_info.yield_points[inst.index])
+        kept.lower_yield_suspend()
+        wanted, given = self.gentype.yield_type, self.typeof(inst.value.name)
+        value = self.context.cast(self.builder, self.loadvar(inst.value.name), given, wanted)
+        returned = self.context.get_return_value(self.builder, wanted, value)
+        self.call_conv.return_value(self.builder, returned)
+        kept.lower_yield_resume()
+        return self.context.get_constant_generic(self.builder, retty, None)
 
     def _await_try(self, block: Any) -> None:
         """Keep what comes before a `try` out of it: Numba joins their blocks as it inlines closures."""

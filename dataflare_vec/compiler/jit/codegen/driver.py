@@ -26,6 +26,7 @@ from dataflare_vec.compiler.jit.lowering import builtins as builtins  # register
 from dataflare_vec.compiler.jit.lowering import decimals as decimals  # likewise
 from dataflare_vec.compiler.jit.lowering import exact as exact  # likewise
 from dataflare_vec.compiler.jit.lowering import integers as integers  # likewise
+from dataflare_vec.compiler.jit.lowering import iterators as iterators  # likewise
 from dataflare_vec.compiler.jit.lowering import json as json  # likewise
 from dataflare_vec.compiler.jit.lowering import random as random  # likewise
 from dataflare_vec.compiler.jit.lowering import standard as standard  # likewise
