@@ -67,6 +67,9 @@ def conformed(batch: Any, like: Any) -> Any:
     TypeError
         If the columns aren't the same, or a value can't be of that type.
     """
+    is_of_pandas = is_pandas(batch)
+    if not is_of_pandas and batch.schema.equals(like.schema):
+        return batch
     found, wanted = column_names(batch), column_names(like)
     if found != wanted:
         if sorted(found) != sorted(wanted):
@@ -75,7 +78,7 @@ def conformed(batch: Any, like: Any) -> Any:
             msg = f"a part of the data has other columns than its schema says: without {missing}, with {more}"
             raise TypeError(msg)
         batch = selected(batch, wanted)
-    if is_pandas(batch):
+    if is_of_pandas:
         converted = {
             name: _converted(batch[name], dtype)
             for name, dtype in like.dtypes.items()
@@ -175,6 +178,13 @@ def added(batch: Any, column: pl.Series) -> Any:
         values = column.to_pandas(use_pyarrow_extension_array=True)
         return batch.assign(**{column.name: values.set_axis(batch.index)})
     return assemble(batch, Outcome([column], None, [], len(batch), 0), keep=True)
+
+
+def arrays_of(table: Any) -> list[Any]:
+    """Return the columns of a table as arrays; PyArrow's own `combine_chunks` copies a single chunk, too."""
+    return [
+        column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in table.columns
+    ]
 
 
 def dropped(batch: Any, name: str) -> Any:

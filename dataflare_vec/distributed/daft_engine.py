@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec._util.names import internal
+from dataflare_vec.distributed.batches import arrays_of
 from dataflare_vec.distributed.buckets import BUCKET, Bucketed, InBuckets
 from dataflare_vec.distributed.places import PART, ROW
 from dataflare_vec.interop import column_names
@@ -42,7 +43,11 @@ class _Daft:
 
         narrow = work.narrow()
         if narrow is not None:
-            added = _function(narrow, _struct(narrow.output), _rows)(*map(col, narrow.reads))
+            read = list(map(col, narrow.reads))
+            if len(narrow.adds) == 1:  # a struct would be built, and taken apart again
+                ((name, dtype),) = _types(narrow.output).items()
+                return data.with_column(name, _function(narrow, dtype, _first)(*read))
+            added = _function(narrow, _struct(narrow.output), _rows)(*read)
             return _unnested(data.with_column(_RESULT, added), [*data.column_names], narrow.output)
         lists = _function(work, DataType.list(_struct(work.output)), _in_first)(*map(col, data.column_names))
         rows = data.select(lists.alias(_RESULT)).explode(_RESULT).where(col(_RESULT).not_null())
@@ -110,15 +115,14 @@ def _function(work: Work, dtype: Any, shape: Callable[[Any, int], Any]) -> Any:
 
 def _first(table: Any, rows: int) -> Any:
     """Return the only column of a table."""
-    return table.column(0).combine_chunks()
+    return arrays_of(table)[0]
 
 
 def _rows(table: Any, rows: int) -> Any:
     """Return the rows of a table as structs."""
     import pyarrow as pa
 
-    arrays = [column.combine_chunks() for column in table.columns]
-    return pa.StructArray.from_arrays(arrays, fields=list(table.schema))
+    return pa.StructArray.from_arrays(arrays_of(table), fields=list(table.schema))
 
 
 def _in_first(table: Any, rows: int) -> Any:
@@ -133,8 +137,14 @@ def _struct(empty: Any) -> DataType:
     """Return the type of a row of a table."""
     from daft import DataType
 
-    fields = _plain(empty).schema
-    return DataType.struct({field.name: DataType.from_arrow_type(field.type) for field in fields})
+    return DataType.struct(_types(empty))
+
+
+def _types(empty: Any) -> dict[str, DataType]:
+    """Return the types of the columns of a table."""
+    from daft import DataType
+
+    return {field.name: DataType.from_arrow_type(field.type) for field in _plain(empty).schema}
 
 
 def _plain(table: Any) -> Any:

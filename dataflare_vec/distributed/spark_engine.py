@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dataflare_vec.distributed.batches import arrays_of
 from dataflare_vec.distributed.places import FILE, PART, ROW
 from dataflare_vec.distributed.spark_streams import carried, joined
 from dataflare_vec.exceptions import BindingError
@@ -31,10 +32,11 @@ class _Spark:
         """Return what work makes of each part.
 
         Where rows stay and columns are added, only those that are read go to Python: the way there costs
-        Spark more than a kernel.
+        Spark more than a kernel. Where all are read, Spark has less to do for whole rows: it need not keep
+        them until what is new comes back.
         """
         narrow = work.narrow()
-        if narrow is None:
+        if narrow is None or len(narrow.reads) == len(data.columns):
             return _mapped(data, work, joined)
         from pyspark.sql.functions import ArrowUDFType, arrow_udf, col
 
@@ -132,7 +134,7 @@ def _function(work: Work, schema: Any) -> Callable[..., Any]:
         import pyarrow as pa
 
         table = _as(work(pa.table(list(columns), names=names)), schema)
-        arrays = [column.combine_chunks() for column in table.columns]
+        arrays = arrays_of(table)
         if len(arrays) == 1:
             return arrays[0]
         return pa.StructArray.from_arrays(arrays, fields=list(table.schema))

@@ -38,5 +38,8 @@ def _is_of(library: str, data: object, *names: str) -> bool:
     module = sys.modules.get(library)
     if module is None:
         return False
-    found = [getattr(module, name, None) for name in names]  # another thread may just be importing it
-    return isinstance(data, tuple([kind for kind in found if kind is not None]))
+    for name in names:
+        kind = getattr(module, name, None)  # another thread may just be importing it
+        if kind is not None and isinstance(data, kind):
+            return True
+    return False
