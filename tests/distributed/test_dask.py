@@ -8,8 +8,8 @@ import pytest
 
 import dataflare_vec as dfv
 from dataflare_vec.definition.registry import default_registry
-from testing.engine_errors import FailedRows, FailedRowsSurvive
-from testing.engine_faults import Faults
+from testing.engine_errors import FailedRows, FailedRowsSurvive, assert_files_hold, failing
+from testing.engine_faults import Faults, told
 from testing.engine_laws import (
     Cluster,
     Laws,
@@ -158,6 +158,33 @@ class TestDistributed(Survives, FailedRowsSurvive, Faults):
 
     def test_nulls_of_a_file_are_nulls(self, cluster, tmp_path):
         nulls_of_files(tmp_path)
+
+    def test_parts_that_were_done_are_done_again_for_a_dead_worker(self, cluster, tmp_path):
+        """Their failed rows are in files by then, which count no more."""
+        (tmp_path / "told").mkdir()
+        data, steps = failing(), [told(tmp_path / "told", kill_at=3), share_of]
+        result = dfv.run(cluster.frame(data, 10), steps, errors=tmp_path / "errors")
+        parts = {path.name: path.stat().st_size for path in (tmp_path / "told").iterdir()}
+        assert parts.pop("killed") == 0
+        assert sum(parts.values()) > 10
+        assert_files_hold(result, tmp_path / "errors", data, share_of)
+
+    def test_parts_that_a_worker_steals_are_done_once(self, cluster, tmp_path):
+        client = pytest.importorskip("distributed").default_client()
+        data = failing()
+        for number in range(5):  # a worker that has just begun may come too late to steal
+            client.wait_for_workers(2)
+            first = next(iter(client.scheduler_info()["workers"]))
+            mine = tmp_path / f"{number}"
+            mine.mkdir()
+            frame = client.persist(cluster.frame(data, 20), workers=[first], allow_other_workers=False)
+            result = dfv.run(frame, [told(mine), share_of], errors=tmp_path / f"errors-{number}")
+            assert_files_hold(result, tmp_path / f"errors-{number}", data, share_of)
+            parts = [path.stat().st_size for path in mine.iterdir()]
+            assert sum(parts) == 20
+            if len(parts) == 2:
+                break
+        assert len(parts) == 2
 
     def test_categories_are_keys(self, cluster):
         """distributed sends rows as tables of Arrow, whose name for categories pandas can't read."""
