@@ -45,7 +45,7 @@ BRANDS = ("Words", "LARGE", "Grö")
 WEEKDAYS = {0: "Mon", 1: "Tue", 2: "Wed", 3: "Thu", 4: "Fri", 5: "Sat", 6: "Sun"}
 SETTINGS = SimpleNamespace(names={"12": "twelve"}, folder="/data/")
 FILLERS = {"some", "of", "the"}
-TICK = 0.05
+TICK, MOST_DIGITS = 0.05, 9
 
 
 def ladder_of(top):
@@ -126,7 +126,8 @@ def cleaned(s):
 def counted(s: str | None):
     if pd.isna(s):
         return np.nan
-    found = re.findall(r"\d+", str(s).upper().replace("K", "000"))
+    pattern = rf"\d{{1,{MOST_DIGITS}}}"
+    found = re.findall(pattern, str(s).upper().replace("K", "000"))
     if len(found) == 0:
         return np.nan
     return float(found[0]) if len(found) == 1 else (float(found[0]) + float(found[1])) / 2
@@ -252,7 +253,7 @@ def named(s):
 
 
 def pattern_of(s):
-    return re.match(rf"{SETTINGS.folder}(\d+)", s) is not None
+    return re.match(s[:1], s) is not None
 
 
 def file_name(s):

@@ -249,10 +249,25 @@ def _constant(func_ir: FunctionIR, definition: Any) -> Any:
             raise _NotConstant from None
     if definition.op == "binop" and definition.fn in (operator.add, operator.or_):
         return definition.fn(_value(func_ir, definition.lhs), _value(func_ir, definition.rhs))
+    if definition.op == "build_tuple":
+        return tuple(_value(func_ir, one) for one in definition.items)
     if definition.op == "call":
+        given = [_value(func_ir, one) for one in definition.args]
+        if (separator := _separator(func_ir, definition)) is not None:
+            return separator.join(*given)
         function = _value(func_ir, definition.func)
+        if function is str and type(given[0]) in (str, int):  # in an f-string
+            return str(*given)
         if function in _FOLDED:
-            given = [_value(func_ir, one) for one in definition.args]
             named = {name: _value(func_ir, one) for name, one in definition.kws}
             return function(*given, **named)
     raise _NotConstant
+
+
+def _separator(func_ir: FunctionIR, call: Any) -> str | bytes | None:
+    """Return the constant whose `join` is called; None if something else is."""
+    method = ir_utils.get_definition(func_ir, call.func)
+    if not isinstance(method, ir.Expr) or method.op != "getattr" or method.attr != "join":
+        return None
+    found = _value(func_ir, method.value)
+    return found if type(found) in (str, bytes) else None

@@ -18,6 +18,7 @@ from testing.strategies import configs, frames
 LINE = re.compile(r'(?P<host>\S+) \S+ (\S+) \[([^\]]+)\] "(?P<verb>[A-Z]+) ([^ "]+)')
 WORD = re.compile(r"(?P<word>\w+)(?:-(?P<number>\d+))?", re.IGNORECASE)
 RAW = re.compile(rb"(\d+)(x)?")
+PREFIX, DIGITS, UNITS = "rb", 4, ("kB", "MB")
 
 
 class Place(NamedTuple):
@@ -216,3 +217,35 @@ def test_another_pattern_is_seen():
     assert dfv.apply(frame, kernel, keep=False).item() == "bb"
     scope["PATTERN"] = re.compile("B+")
     assert dfv.apply(frame, kernel, keep=False).item() is None
+
+
+def put_together(s):
+    code = re.match(rf"{PREFIX}(\d{{{DIGITS}}})([CP])", s, re.I)
+    size = re.search(r"\d+ ?(" + "|".join(UNITS) + ")", s)
+    marks = re.findall("|".join((re.escape("c+"), f"{'x'}")), s)
+    return code[2] if code else "", size[1] if size else None, len(marks)
+
+
+def of_words(s):
+    return re.search(f"^(?:{'|'.join(words)})$", s) is not None  # noqa: F821
+
+
+def of_a_row(s, t):
+    return re.search(f"{t}a", s) is not None
+
+
+def test_patterns_put_together_of_constants():
+    texts = ["rb2601C2650", "RB2512p", "rb26C", "12 kB", "3MB c+x", "cc+c", "", "x"]
+    check(plugin(put_together), pl.DataFrame({"s": texts}))
+    with pytest.raises(dfv.KernelCompileError, match="must be known while the kernel is compiled"):
+        dfv.run(pl.DataFrame({"s": texts, "t": texts}), plugin(of_a_row))
+
+
+def test_words_that_change_are_another_pattern():
+    words = of_words.__globals__["words"] = ["ab", "c"]
+    kernel, frame = plugin(of_words), pl.DataFrame({"s": ["ab", "c", "d"]})
+    assert dfv.apply(frame, kernel, keep=False).to_series().to_list() == [True, True, False]
+    words[0] = "d"
+    assert dfv.apply(frame, kernel, keep=False).to_series().to_list() == [False, True, True]
+    words.append("ab")
+    assert dfv.apply(frame, kernel, keep=False).to_series().to_list() == [True, True, True]
