@@ -185,6 +185,8 @@ def stored(value: Any, dtype: pl.DataType) -> Any:
         If it has no place there: the row fails.
     TypeError
         If it has a time zone and the column hasn't, or the other way round.
+    ValueError
+        If it isn't one of the column's categories.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -207,6 +209,8 @@ def stored(value: Any, dtype: pl.DataType) -> Any:
         return pl.Series([value]).cast(dtype).item()
     if isinstance(value, dt.datetime) and isinstance(dtype, pl.Datetime):
         return _in_zone(value, dtype.time_zone)
+    if isinstance(dtype, pl.Enum) and value not in dtype.categories.to_list():
+        raise ValueError(value)
     if isinstance(value, dt.timedelta) and abs(value // dt.timedelta(microseconds=1)) >= 1 << 63:
         raise OverflowError(value)
     return value
@@ -373,7 +377,7 @@ def _wanted(value: Any, dtypes: Sequence[pl.DataType]) -> list[Any] | Exception:
     alone = not isinstance(value, tuple) or (count == 1 and isinstance(dtypes[0], pl.Struct))
     try:
         return [stored(*pair) for pair in zip((value,) if alone else value, dtypes, strict=True)]
-    except (OverflowError, TypeError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         return error
 
 

@@ -65,6 +65,11 @@ class InputColumn:
         return self.series[start:stop]
 
 
+def shown_as(series: pl.Series, dtype: Any) -> pl.Series:
+    """Return a column in the dtype that it is shown in, given as it was stored: ticks, codes or strings."""
+    return series.cat.to(dtype) if isinstance(dtype, pl.Enum) else series.cast(dtype)
+
+
 class Bitmap:
     """One bit for each row, in pooled memory; all 0 or all 1 at first."""
 
@@ -159,7 +164,7 @@ class ColumnBuilder:
     def slice(self, start: int, stop: int, name: str = "") -> pl.Series:
         """Return some of its rows; the pool gets its memory back when the last reader lets go."""
         series = self._stored_slice(start, stop, name)
-        return series if self.dtype is None else series.cast(self.dtype)
+        return series if self.dtype is None else shown_as(series, self.dtype)
 
     def _stored_slice(self, start: int, stop: int, name: str) -> pl.Series:
         """Return some of its rows in the dtype in which they are stored."""

@@ -20,9 +20,13 @@ from dataflare_vec.compiler.native.numba import import_compiler
 from dataflare_vec.compiler.remembered import remembered
 from dataflare_vec.compiler.specialise import Prepared, check_constants, specialise
 from dataflare_vec.definition.blocks import by_blocks, kinds_of
+from dataflare_vec.definition.declared import declared_enums
+from dataflare_vec.definition.tables.frozen import categories_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    import polars as pl
 
     from dataflare_vec.compiler.cache.cached import Compile
     from dataflare_vec.compiler.cache.folder import Folder
@@ -81,9 +85,8 @@ def _load_or_compile(binding: Binding, dtypes: Sequence[Any]) -> Prepared:
         return kernel, tuple(known)
 
     key_now = partial(kernel_key, binding, dtypes)
-    kernel, known = _obtain(
-        plugin.name, _label(plugin.name, binding, dtypes), open_folder(), key_now, compile_
-    )
+    label = _label(plugin.name, binding, dtypes)
+    kernel, known = _obtain(plugin, label, open_folder(), key_now, compile_, dtypes)
     prepared = Prepared(kernel, *known)
     if prepared.state_layout is not None:
         prepared = prepared._replace(state_layout=plugin.stateful.complete(prepared.state_layout))  # type: ignore[union-attr]
@@ -129,35 +132,48 @@ def load_or_compile_part(
     label = f"{plugin.name}: {what}"
     of = prepared.kernel.entry if isinstance(prepared.kernel, CachedKernel) else None
     if of is None:
-        return _obtain(plugin.name, label, None, lambda: None, compile_)
+        return _obtain(plugin, label, None, lambda: None, compile_)
     key_now = partial(part_key, of, plugin.name, what, getattr(plugin.stateful, what))
-    return _obtain(plugin.name, label, of.folder, key_now, compile_)
+    return _obtain(plugin, label, of.folder, key_now, compile_)
 
 
 def _obtain(
-    name: str, label: str, folder: Folder | None, key_now: Callable[[], str | None], compile_: Compile
+    plugin: Plugin,
+    label: str,
+    folder: Folder | None,
+    key_now: Callable[[], str | None],
+    compile_: Compile,
+    dtypes: Sequence[Any] = (),
 ) -> tuple[Kernel, tuple[Any, ...]]:
     """Return a kernel and what is known of it: out of the cache, else compiled and put there."""
     key = None if folder is None else key_now()
     if folder is None or key is None:
         return compile_()
-    entry = Entry(folder, key, key_now, _Runtime())
-    found = load(name, entry, compile_)
+    entry = Entry(folder, key, key_now, _Runtime(partial(declared_enums, plugin, dtypes)))
+    found = load(plugin.name, entry, compile_)
     if found is not None:
         return found
     kernel, known = compile_()
-    return keep(name, label, entry, compile_, kernel, known), known
+    return keep(plugin.name, label, entry, compile_, kernel, known), known
 
 
 class _Runtime:
-    """Knows the addresses of what machine code refers to, and holds the tables that it looks up in."""
+    """Knows the addresses of what machine code refers to, and holds the tables that it looks up in.
 
-    def __init__(self) -> None:
+    Tables of what a kernel refers to are there, for its key was made of them; those of Enums are made here.
+    """
+
+    def __init__(self, enums: Callable[[], Iterable[pl.Enum]] = tuple) -> None:
+        self._enums = enums
         self._held: list[tables.Block] = []
 
     def __call__(self, symbol: str) -> int | None:
         if tables.is_table(symbol):
             block = tables.find(symbol)
+            if block is None:
+                for dtype in self._enums():
+                    categories_of(dtype)
+                block = tables.find(symbol)
             if block is None:
                 return None
             self._held.append(block)

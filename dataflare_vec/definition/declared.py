@@ -10,7 +10,7 @@ from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.exceptions import KernelResultError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dataflare_vec.definition.plugin import Plugin
 
@@ -51,6 +51,9 @@ def said_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -> An
                 msg, plugin=plugin.name, parameter=item, hint=near_matches(item, by_parameter)
             )
         return by_parameter[item]
+    if item is pl.Enum or (isinstance(item, pl.Enum) and not len(item.categories)):
+        msg = "`returns` declares an Enum without categories"
+        raise KernelResultError(msg, plugin=plugin.name, hint='say which, as `pl.Enum(["low", "high"])`')
     if item is None or isinstance(item, pl.DataType):
         return item
     if item is pl.Struct:
@@ -60,3 +63,18 @@ def said_dtype(plugin: Plugin, item: Any, by_parameter: Mapping[str, Any]) -> An
     raise KernelResultError(
         plugin=plugin.name, argument="returns", expected="Polars dtypes or parameter names", got=repr(item)
     )
+
+
+def declared_enums(plugin: Plugin, dtypes: Sequence[Any]) -> Iterator[pl.Enum]:
+    """Yield the Enums that results may be: those declared, and those of columns, which `returns` may name."""
+    returns = plugin.returns
+    items = list(returns.values()) if isinstance(returns, dict) else [returns]
+    left = [*items, *dtypes, *(plugin.result.items if plugin.result is not None else ())]
+    while left:
+        item = left.pop()
+        if isinstance(item, (tuple, list)):
+            left.extend(item)
+        elif isinstance(item, pl.Struct):
+            left.extend(field.dtype for field in item.fields)
+        elif isinstance(item, pl.Enum):
+            yield item

@@ -6,7 +6,7 @@ import datetime
 import keyword
 from collections import namedtuple
 from decimal import Context, Decimal
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -138,6 +138,25 @@ def is_field(name: str) -> bool:
 def tuple_class(names: tuple[str, ...]) -> type:
     """Return the class of named tuples for structs with these fields."""
     return namedtuple("Struct", names)
+
+
+def checked_category(value: str, dtype: pl.Enum) -> str:
+    """Return a string that is a category of an Enum.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+    """
+    if value not in _categories(dtype):
+        msg = f"{value!r} is not a category of {dtype}"
+        raise ValueError(msg)
+    return value
+
+
+@lru_cache(16)
+def _categories(dtype: pl.Enum) -> frozenset[str]:
+    return frozenset(dtype.categories)
 
 
 def ticks_in(value: Any, dtype: Any) -> int:

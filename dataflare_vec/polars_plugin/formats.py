@@ -27,6 +27,8 @@ MOST_BYTES = 1023
 #: A struct has for each field `NAME`, its name, `FORMAT` and its format, and last `END`.
 NAME, FORMAT, END = "\x1f\x1e\x1d"
 STRUCT = "+s"
+#: Codes of categories begin with it.
+CODES = "*"
 
 
 def format_of(dtype: Any) -> str | None:
@@ -87,7 +89,7 @@ def _format(dtype: Any) -> str | None:
         return _struct(dtype)
     if isinstance(dtype, (pl.Categorical, pl.Enum)):
         codes = pl.Series(dtype=dtype).to_physical().dtype
-        return f"*{FORMATS[type(codes)].decode()}"
+        return f"{CODES}{FORMATS[type(codes)].decode()}"
     if isinstance(dtype, pl.Int128):
         return "_pli128"
     found = FORMATS.get(type(dtype)) or VIEW_FORMATS.get(type(dtype))

@@ -316,7 +316,8 @@ def _outputs(plugin: Plugin, names: Sequence[str], fields: Sequence[OutputField]
         columns = written(name, field.shown, field.layout, nullable=field.nullable)
         if columns is None:
             msg = (
-                f"it can't be built into a native library: it returns {field.shown}, and only {KNOWN} can yet"
+                f"it can't be built into a native library: it returns {field.shown}, and only {KNOWN} "
+                "can yet; categories as text"
             )
             raise BuildError(msg, plugin=plugin.name)
         outputs += columns

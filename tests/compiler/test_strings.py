@@ -446,9 +446,12 @@ def test_results_that_are_no_column(manager):
 
     manager.register_plugin("again", same, returns="s")
     frame = pl.DataFrame({"s": pl.Series(["a"], dtype=pl.Categorical)})
-    with pytest.raises(dfv.KernelResultError, match="declares Categorical, which a kernel can't write"):
-        dfv.apply(frame, "again", manager=manager)
+    assert dfv.apply(frame, "again", manager=manager)["again"].equals(frame["s"].alias("again"))
     assert dfv.apply(pl.DataFrame({"s": ["a"]}), "again", manager=manager)["again"].to_list() == ["a"]
+
+    manager.register_plugin("objects", same, returns=pl.Object)
+    with pytest.raises(dfv.KernelResultError, match="declares Object, which a kernel can't write"):
+        dfv.apply(pl.DataFrame({"s": ["a"]}), "objects", manager=manager)
 
 
 def test_a_constant_of_the_wrong_kind(manager):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
+from functools import lru_cache
 from operator import is_
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from dataflare_vec.definition.tables.kinds import Kind, NotATable, kind_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from dataflare_vec.definition.tables.keys import Index, Keys
@@ -145,6 +147,12 @@ def frozen(container: Any) -> Frozen:
         made.hold(container)
         _by_container[id(container)] = made
         return made
+
+
+@lru_cache(32)
+def categories_of(dtype: pl.Enum) -> Frozen:
+    """Return the table of an Enum's categories."""
+    return frozen(tuple(dtype.categories))
 
 
 def of_digest(digest: str) -> Frozen | None:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from dataflare_vec.definition.annotations import TEMPORAL
-from dataflare_vec.definition.python_values import ticks_in
+from dataflare_vec.definition.python_values import checked_category, ticks_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +34,8 @@ def converter(dtype: Any, *, strict: bool) -> Converter:
         return partial(_number, dtype)
     if dtype.is_temporal():
         return partial(_ticks, dtype, strict)
+    if isinstance(dtype, pl.Enum):
+        return partial(_category, dtype)
     return partial(_other, dtype)
 
 
@@ -81,6 +83,12 @@ def _ticks(dtype: Any, strict: bool, value: Any) -> Any:
             raise _refused(dtype, value)
         return ticks_in(value, dtype)
     return pl.Series([value], dtype=dtype, strict=True).to_physical()[0]
+
+
+def _category(dtype: Any, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _refused(dtype, value)
+    return checked_category(value, dtype)
 
 
 def _other(dtype: Any, value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec.arrow.c_data import FORMATS, VIEW_FORMATS, Exported, import_series
-from dataflare_vec.arrow.columns import InputColumn
+from dataflare_vec.arrow.columns import InputColumn, shown_as
 from dataflare_vec.arrow.layouts import Bits, FixedWidth, Views
 from dataflare_vec.arrow.layouts.string_views import VIEW_BYTES
 from dataflare_vec.compiler.native.columns import MASK, NO_MEMORY, CallState, Made, functions
@@ -316,7 +316,8 @@ class DirectCall:
             return series
         fields = zip(series, self.writes, self.fields, strict=True)
         return [
-            (one if field.dtype is None else one.cast(field.dtype)).alias(name) for one, name, field in fields
+            (one if field.dtype is None else shown_as(one, field.dtype)).alias(name)
+            for one, name, field in fields
         ]
 
 

@@ -24,7 +24,14 @@ from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.call_graph import overruns
 from dataflare_vec.definition.interpreter import call_rows
 from dataflare_vec.definition.plugin import plain
-from dataflare_vec.definition.python_values import clock_parts, digits_of, is_naive, ticks_in, ticks_of
+from dataflare_vec.definition.python_values import (
+    checked_category,
+    clock_parts,
+    digits_of,
+    is_naive,
+    ticks_in,
+    ticks_of,
+)
 from dataflare_vec.definition.uses import raises_to_powers
 from dataflare_vec.engine.stages.builders import allocate
 from dataflare_vec.engine.stages.direct import DirectCall
@@ -334,6 +341,11 @@ def _misfit(value: Any, dtype: Any) -> Exception | None:
         try:
             ticks_in(value, dtype)
         except (OverflowError, TypeError) as error:
+            return error
+    if isinstance(dtype, pl.Enum):
+        try:
+            checked_category(value, dtype)
+        except ValueError as error:
             return error
     if isinstance(value, Decimal) and isinstance(dtype, pl.Decimal):
         if abs(value) >= Decimal(10) ** ((dtype.precision or 38) - dtype.scale):

@@ -84,30 +84,21 @@ class Element:
 
     def convert(
         self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: types.Type
-    ) -> ir.Value:
-        """Return a result of the kernel, of type ``given``, as it is stored."""
-        if isinstance(given, WideIntType) and isinstance(ty, types.Integer):
-            return builder.trunc(value, context.get_value_type(ty))  # what doesn't fit is `outside`
-        return context.cast(builder, value, given, ty)
+    ) -> tuple[ir.Value, ir.Value | None]:
+        """Return a result of the kernel, of type ``given``, as it is stored, and whether it doesn't fit.
 
-    def outside(
-        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: types.Type
-    ) -> ir.Value | None:
-        """Whether a result doesn't fit the column; None where each does."""
+        Where the kernel returned None it is given zeros.
+
+        Returns
+        -------
+        tuple
+            The second is None where each fits the column.
+        """
         if isinstance(given, WideIntType) and isinstance(ty, types.Integer):
             narrow = builder.trunc(value, context.get_value_type(ty))
-            return builder.icmp_unsigned("!=", widened(builder, narrow, ty), widened(builder, value, given))
-        if not (isinstance(given, types.Integer) and isinstance(ty, types.Integer)):
-            return None
-        if given.minval >= ty.minval and given.maxval <= ty.maxval:
-            return None
-        compare = builder.icmp_signed if given.signed else builder.icmp_unsigned
-        outside = cgutils.false_bit
-        if given.minval < ty.minval:
-            outside = builder.or_(outside, compare("<", value, value.type(ty.minval)))
-        if given.maxval > ty.maxval:
-            outside = builder.or_(outside, compare(">", value, value.type(ty.maxval)))
-        return outside
+            wide = widened(builder, narrow, ty), widened(builder, value, given)
+            return narrow, builder.icmp_unsigned("!=", *wide)
+        return context.cast(builder, value, given, ty), _outside(builder, value, given, ty)
 
     def begin(self, builder: Builder, target: Buffers) -> ir.Value | None:
         """Write what a loop does to an output before its first row; return what `undo` needs, if anything."""
@@ -119,6 +110,21 @@ class Element:
     def zero(self, context: Context, ty: types.Type) -> ir.Value:
         """Return what stands under a null."""
         return cgutils.get_null_value(context.get_value_type(ty))
+
+
+def _outside(builder: Builder, value: ir.Value, given: types.Type, ty: types.Type) -> ir.Value | None:
+    """Whether an integer is beyond those of a type; None if none of its own is."""
+    if not (isinstance(given, types.Integer) and isinstance(ty, types.Integer)):
+        return None
+    if given.minval >= ty.minval and given.maxval <= ty.maxval:
+        return None
+    compare = builder.icmp_signed if given.signed else builder.icmp_unsigned
+    outside = cgutils.false_bit
+    if given.minval < ty.minval:
+        outside = builder.or_(outside, compare("<", value, value.type(ty.minval)))
+    if given.maxval > ty.maxval:
+        outside = builder.or_(outside, compare(">", value, value.type(ty.maxval)))
+    return outside
 
 
 class CheckedElement(Element):

@@ -363,8 +363,7 @@ class RowLoopBuilder:
             value = self.context.cast(builder, value, own, value_type)
             wanted = self.outputs[i].type
             element = element_of(wanted)
-            overflow = element.outside(self.context, builder, value, value_type, wanted)
-            value = element.convert(self.context, builder, value, value_type, wanted)
+            value, overflow = element.convert(self.context, builder, value, value_type, wanted)
             there = builder.and_(there, returned)
             if overflow is not None:
                 overflow = builder.and_(overflow, there)

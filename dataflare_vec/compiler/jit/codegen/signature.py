@@ -20,6 +20,7 @@ from dataflare_vec.compiler.jit.lowering.nested.string_lists import StringListCo
 from dataflare_vec.compiler.jit.lowering.nested.struct_result import StructResultColumn, struct_result_column
 from dataflare_vec.compiler.jit.lowering.nested.structs import struct_column
 from dataflare_vec.compiler.jit.lowering.strings.column import CategoryColumn, CodeColumn
+from dataflare_vec.compiler.jit.lowering.tables.enum_result import EnumColumn
 from dataflare_vec.compiler.jit.lowering.temporal.column import TemporalColumn, result_column, temporal_column
 from dataflare_vec.compiler.jit.types.clocks import type_of_moment, type_of_zone
 from dataflare_vec.compiler.jit.types.json import SAY_WHAT, JsonType
@@ -102,7 +103,7 @@ def column_type(dtype: pl.DataType, expects: Any = None) -> types.Type | None:
         text = _TEXT.get(dtype.inner.base_type())  # type: ignore[attr-defined]
         return list_column(dtype, _number_type) if text is None else StringListColumn(StringListType(text))
     if base in (pl.Categorical, pl.Enum):
-        code = _NUMBERS[pl.Series(dtype=dtype).to_physical().dtype.base_type()]
+        code = _code_type(dtype)
         return CodeColumn(code) if expects is int else CategoryColumn(code.bitwidth // 8, utf8_string)
     return _TEXT.get(base) or _number_type(dtype)
 
@@ -110,6 +111,10 @@ def column_type(dtype: pl.DataType, expects: Any = None) -> types.Type | None:
 def _number_type(dtype: pl.DataType) -> types.Type | None:
     base = dtype.base_type()
     return _NUMBERS.get(base) or _TEMPORAL.get(base)
+
+
+def _code_type(dtype: pl.DataType) -> types.Type:
+    return _NUMBERS[pl.Series(dtype=dtype).to_physical().dtype.base_type()]
 
 
 def _item_type(dtype: pl.DataType) -> types.Type | None:
@@ -129,14 +134,19 @@ def polars_dtype(numba_type: types.Type) -> pl.DataType:
         return pl.Decimal(38, 0)  # the same bits, which Arrow knows
     if isinstance(numba_type, ListResultColumn):
         return pl.Binary()
+    if isinstance(numba_type, EnumColumn):
+        return _DTYPES[numba_type.code]()  # type: ignore[no-any-return]
     return _DTYPES[numba_type]()  # type: ignore[no-any-return]
 
 
 def written_type(dtype: pl.DataType) -> types.Type | None:
     """Return the type in which a result is stored that is declared as ``dtype``; None if it can't be."""
-    if dtype.base_type() is pl.Int128:
+    base = dtype.base_type()
+    if base is pl.Int128:
         return WideIntColumn()
-    return _item_type(dtype)
+    if isinstance(dtype, pl.Enum):
+        return EnumColumn(dtype, _code_type(dtype))
+    return utf8_string if base is pl.Categorical else _item_type(dtype)
 
 
 def constant_type(value: Any, *, any_text: bool = False) -> types.Type:
@@ -253,7 +263,7 @@ def _stored(value: types.Type, wanted: Any, position: int | None) -> tuple[types
     if number is None:
         msg = f"`returns` declares {wanted}, which a kernel can't write"
         raise KernelResultError(msg)
-    _check_declared(value, number)
+    _check_declared(value, number, wanted)
     return number, wanted
 
 
@@ -324,8 +334,10 @@ def _not_a_column(value: types.Type, position: int | None) -> KernelResultError:
     return KernelResultError(f"it returns {got}{where}", got=got, hint=hint)
 
 
-def _check_declared(value: types.Type, wanted: types.Type) -> None:
+def _check_declared(value: types.Type, wanted: types.Type, declared: Any) -> None:
     hint, why = "", ""
+    if isinstance(wanted, EnumColumn):
+        wanted = utf8_string
     if isinstance(value, types.Float) and not isinstance(wanted, types.Float):
         hint, why = "convert in the kernel, as `int(...)`", ", which is stored as an integer"
     elif wanted == types.boolean and value != types.boolean:
@@ -333,5 +345,5 @@ def _check_declared(value: types.Type, wanted: types.Type) -> None:
     elif value != wanted and (isinstance(value, ViewType) or isinstance(wanted, ViewType)):
         hint = "convert in the kernel, as `str(...)`, `s.encode()` or `int(s)`"
     if hint:
-        msg = f"it returns {polars_dtype(value)}, but `returns` declares {polars_dtype(wanted)}{why}"
+        msg = f"it returns {polars_dtype(value)}, but `returns` declares {declared}{why}"
         raise KernelResultError(msg, hint=hint)

@@ -166,7 +166,8 @@ def _typeof(value: Frozen, context: Any) -> TableType:
 
 
 @lower_constant(TableType)  # type: ignore[untyped-decorator]
-def _constant(context: Context, builder: Builder, ty: TableType, value: Frozen) -> Any:
+def constant_table(context: Context, builder: Builder, ty: TableType, value: Frozen) -> Any:
+    """Return where a table's block is, which the machine code names."""
     name = symbol_of(value)
     header = ir.ArrayType(ir.IntType(64), ty.value_at + (0 if ty.value_kind is None else ty.value_kind.words))
     variable = builder.module.globals.get(name)

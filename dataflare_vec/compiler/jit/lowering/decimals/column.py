@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 
 from dataflare_vec.arrow.layouts import FixedWidth, Layout
 from dataflare_vec.compiler.jit.abi.elements import Element, register
@@ -79,21 +79,17 @@ class _Decimal(Element):
 class _Result(_Decimal):
     def convert(
         self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: DecimalColumn
-    ) -> ir.Value:
-        return builder.mul(value, I128(10 ** (ty.scale - given.scale)))
-
-    def outside(
-        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: DecimalColumn
-    ) -> ir.Value | None:
+    ) -> tuple[ir.Value, ir.Value | None]:
         limit = 10 ** (ty.precision - ty.scale + given.scale)
-        return outside(builder, value, limit) if limit < 10**PRECISION else cgutils.false_bit
+        beyond = outside(builder, value, limit) if limit < 10**PRECISION else None
+        return builder.mul(value, I128(10 ** (ty.scale - given.scale))), beyond
 
 
 class _WideResult(_Decimal):
     def convert(
         self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: types.Type
-    ) -> ir.Value:
-        return widened(builder, value, given)
+    ) -> tuple[ir.Value, ir.Value | None]:
+        return widened(builder, value, given), None
 
 
 register(DecimalType, _Decimal())

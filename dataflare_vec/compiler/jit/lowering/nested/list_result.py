@@ -108,8 +108,13 @@ def list_result_column(
         raise KernelResultError(msg)
     if item(wanted.inner) != dtype:
         msg = f"it returns a list or array of {own}, but `returns` declares {wanted}"
-        how = "[str(x) for x in a]" if item(wanted.inner) == utf8_string else "a.astype(np.float32)"
-        raise KernelResultError(msg, hint=f"convert in the kernel, as `{how}`")
+        if item(wanted.inner) == utf8_string:
+            hint = "convert in the kernel, as `[str(x) for x in a]`"
+        elif isinstance(dtype, ViewType):
+            hint = "cast the column afterwards"
+        else:
+            hint = "convert in the kernel, as `a.astype(np.float32)`"
+        raise KernelResultError(msg, hint=hint)
     return ListResultColumn(dtype, wanted.size if isinstance(wanted, pl.Array) else None, value), wanted
 
 
@@ -121,6 +126,18 @@ class _ListResults(ViewElement):
         return ir.Constant(_VALUE, None)
 
     def convert(
+        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: ListResultColumn
+    ) -> tuple[ir.Value, ir.Value | None]:
+        if isinstance(given, types.List) and given.dtype == natural:
+            wrong = _too_large(context, builder, value, given, ty)  # before they are shortened
+            return self._stored(context, builder, value, given, ty), wrong
+        stored = self._stored(context, builder, value, given, ty)
+        if ty.length is None:
+            return stored, None
+        nbytes = builder.extract_value(stored, 1)
+        return stored, builder.icmp_unsigned("!=", nbytes, _I64(ty.length * ty.width))
+
+    def _stored(
         self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: ListResultColumn
     ) -> ir.Value:
         if isinstance(given, types.List):
@@ -146,16 +163,6 @@ class _ListResults(ViewElement):
             result = _list_value(builder, ty, found.data, found.size, found.meminfo, _I64(0))
             builder.store(result, stored)
         return builder.load(stored)
-
-    def outside(
-        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: ListResultColumn
-    ) -> ir.Value | None:
-        if isinstance(given, types.List) and given.dtype == natural:
-            return _too_large(context, builder, value, given, ty)
-        if ty.length is None:
-            return None
-        nbytes = builder.extract_value(self.convert(context, builder, value, given, ty), 1)
-        return builder.icmp_unsigned("!=", nbytes, _I64(ty.length * ty.width))
 
     def store(
         self,

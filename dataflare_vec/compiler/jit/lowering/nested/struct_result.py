@@ -101,24 +101,17 @@ class _StructResults(Element):
 
     def convert(
         self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: StructResultColumn
-    ) -> ir.Value:
-        result = self.zero(context, ty)
+    ) -> tuple[ir.Value, ir.Value | None]:
+        result, any_outside = self.zero(context, ty), cgutils.false_bit
         for i, (field, item, item_type, there) in enumerate(_items(context, builder, value, given, ty)):
-            stored = element_of(field.type).convert(context, builder, item, item_type, field.type)
+            element = element_of(field.type)
+            stored, outside = element.convert(context, builder, item, item_type, field.type)
             stored = builder.select(there, stored, _zero(context, field))
             result = builder.insert_value(result, stored, 2 * i)
             result = builder.insert_value(result, there, 2 * i + 1)
-        return result
-
-    def outside(
-        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: StructResultColumn
-    ) -> ir.Value | None:
-        any_outside = cgutils.false_bit
-        for field, item, item_type, there in _items(context, builder, value, given, ty):
-            outside = element_of(field.type).outside(context, builder, item, item_type, field.type)
             if outside is not None:
                 any_outside = builder.or_(any_outside, builder.and_(outside, there))
-        return any_outside
+        return result, any_outside
 
     def store(
         self,

@@ -188,26 +188,19 @@ class _Temporal(CheckedElement):
 
     def convert(
         self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: TemporalColumn
-    ) -> ir.Value:
-        value = _ticks(builder, value, ty)
-        if not ty.unit:
-            return builder.trunc(value, ir.IntType(32))
-        if ty.unit == _NANOSECONDS:
-            return builder.mul(value, _I64(1000))
-        return _floor_thousandth(builder, value) if ty.unit == _MILLISECONDS else value
-
-    def outside(
-        self, context: Context, builder: Builder, value: ir.Value, given: types.Type, ty: TemporalColumn
-    ) -> ir.Value | None:
-        outside = None
+    ) -> tuple[ir.Value, ir.Value | None]:
+        ticks, outside = _ticks(builder, value, ty), None
         if isinstance(given, ClockType):
             outside = _is_elsewhere(builder, value, given, ty)
-        if ty.unit == _NANOSECONDS and ty.value is not time_of_day:
+        if not ty.unit:
+            return builder.trunc(ticks, ir.IntType(32)), outside
+        if ty.unit != _NANOSECONDS:
+            return _floor_thousandth(builder, ticks) if ty.unit == _MILLISECONDS else ticks, outside
+        if ty.value is not time_of_day:
             most = _I64((1 << 63) // 1000)
-            above = builder.add(_ticks(builder, value, ty), most)
-            long = builder.icmp_unsigned(">", above, _I64(2 * most.constant))
+            long = builder.icmp_unsigned(">", builder.add(ticks, most), _I64(2 * most.constant))
             outside = long if outside is None else builder.or_(outside, long)
-        return outside
+        return builder.mul(ticks, _I64(1000)), outside
 
     def zero(self, context: Context, ty: TemporalColumn) -> ir.Value:
         return ir.IntType(ty.bitwidth)(0)
