@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.compiler.cache.environment import KERNEL_MODULES
 from dataflare_vec.compiler.cache.watches import Watches
+from dataflare_vec.definition.imports import imports_of
 from dataflare_vec.definition.plugin import Form, Plugin, plain
 from dataflare_vec.definition.tables.frozen import FEW, Frozen, frozen, is_container
 from dataflare_vec.definition.tables.kinds import NotATable
@@ -378,6 +379,17 @@ class Reader:
                     break
             else:
                 self._write("missing")
+        self._imports(code)
+
+    def _imports(self, code: CodeType) -> None:
+        """Write down what a function imports when it is called."""
+        for one in (found for inner in _codes(code) for found in imports_of(inner)):
+            self._write("import", one.variable, one.name)
+            if one.module is None:
+                self.watches.name(sys, sys.modules, one.value.__name__)
+            else:
+                self.watches.name(one.module, vars(one.module), one.name)
+            self._variable(one.value, one.variable, code)
 
     def _variable(self, value: Any, variable: str, code: CodeType) -> None:
         """Write down what a variable of a function stands for, and what may be read of it by its names."""

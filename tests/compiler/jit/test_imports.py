@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import string
+import sys
+
 import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec.compiler.cache.fingerprint import fingerprint
 from testing.oracle import as_numpy, check, plugin
 
 
@@ -27,8 +31,8 @@ def helper(s):
 def in_a_branch(x):
     if x > 0:
         import math
-        import urllib.parse
-    text = urllib.parse.quote("a b")
+        from urllib import parse as quoting
+    text = quoting.quote("a b")
     return math.sqrt(x), text
 
 
@@ -72,3 +76,22 @@ def test_imports_that_are_tried():
 def test_others_are_refused(function):
     with pytest.raises(dfv.KernelCompileError, match="of the standard library and NumPy"):
         dfv.run(pl.DataFrame({"x": [1.0]}), plugin(function))
+
+
+def of_the_day(n):
+    import sys
+    from string import digits as known
+
+    return n + len(sys.argv), known[0]
+
+
+def test_what_a_module_has_by_now(monkeypatch):
+    frame, kernel = pl.DataFrame({"n": [1]}), plugin(of_the_day)
+    monkeypatch.setattr(sys, "argv", ["a"])
+    before = fingerprint(of_the_day)
+    assert dfv.apply(frame, kernel, keep=False).row(0) == (2, "0")
+    sys.argv.append("b")
+    assert dfv.apply(frame, kernel, keep=False).row(0) == (3, "0")
+    assert fingerprint(of_the_day) != before
+    monkeypatch.setattr(string, "digits", "9")
+    assert dfv.apply(frame, kernel, keep=False).row(0) == (3, "9")

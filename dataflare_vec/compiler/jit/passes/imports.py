@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 from numba.core import ir
@@ -11,12 +9,10 @@ from numba.core.errors import UnsupportedBytecodeError
 
 from dataflare_vec.compiler.jit.passes.shared_names import SharingInterpreter
 from dataflare_vec.compiler.jit.passes.shown import ShownTracer
+from dataflare_vec.definition.imports import member_of, module_named
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-#: What may be imported: its versions are a part of what a compiled kernel is kept under.
-_KNOWN = sys.stdlib_module_names | {"numpy", "pandas", "polars", "pyarrow"}
 
 
 class ImportingTracer(ShownTracer):
@@ -44,25 +40,24 @@ class ImportingInterpreter(SharingInterpreter):
     def op_IMPORT_NAME(self, inst: Any, level: str, names: str, module: str) -> None:
         """Name the module: of ``import a.b`` the package, of ``from a.b import c`` the one within."""
         name = self.code_names[inst.arg]
-        package = name.partition(".")[0]
-        if package not in _KNOWN or self.definitions[level][-1].value:
-            raise self._unknown(name)
+        wanted = self.definitions[names][-1]
+        is_whole = (
+            not isinstance(wanted, ir.Const) or wanted.value is not None
+        )  # a tuple is built of constants
         try:
-            found = importlib.import_module(name)
+            if self.definitions[level][-1].value:
+                raise ImportError(name)
+            found = module_named(name, whole=is_whole)
         except ImportError:
             raise self._unknown(name) from None
-        wanted = self.definitions[names][-1]
-        if isinstance(wanted, ir.Const) and wanted.value is None:  # else it is a tuple that is built
-            found = sys.modules[package]
-        self.store(ir.Global(package, found, self.loc), module)
+        self.store(ir.Global(found.__name__, found, self.loc), module)
 
     def op_IMPORT_FROM(self, inst: Any, module: str, found: str) -> None:
         """Name what the module has."""
         name = self.code_names[inst.arg]
-        owner = self._imported(module)
         try:
-            value = getattr(owner, name)
-        except AttributeError:
+            value = member_of(self._imported(module), name)
+        except ImportError:
             raise self._unknown(name) from None
         self.store(ir.Global(name, value, self.loc), found)
 
