@@ -44,6 +44,18 @@ def guarded(s, x):
         raise BadError(f"of {s}") from error
 
 
+def going(s, x):
+    for i in range(3):
+        if i == x:
+            raise WorseError("on the way")
+        yield i + int(s)
+
+
+def doubled(s, x):
+    for i in going(s, x):
+        yield 2 * i
+
+
 FRAME = pl.DataFrame(
     [(s, x) for s in ("1", "x", "", "-3") for x in (0, 1, 2, 3, 7)],
     schema={"s": pl.String, "x": pl.Int64},
@@ -51,6 +63,21 @@ FRAME = pl.DataFrame(
 )
 
 _RAISING = ["int(s)", "{3: 1}[x]", "10 // x", "ITEMS[x]", "TABLE[x]", "checked(x)", "guarded(s, x)"]
+_GENERATING = [
+    "next(doubled(s, x))",
+    "sum(going(s, x))",
+    "sum(i * x for i in doubled(s, x))",
+    "max([i for i in going(s, x)])",
+    "len(sorted(going(s, x - 1)))",
+]
+_LOOPS = [
+    "for i in range(2)",
+    "for i in going(s, x)",
+    "for i in doubled(s, x - 1)",
+    "for j, i in enumerate(going(s, x))",
+    "for i, j in zip(range(3), going(s, x))",
+    "for i in map(int, s)",
+]
 _ERRORS = ["ValueError", "BadError", "WorseError", "ZeroDivisionError", "KeyError", "IndexError"]
 _CAUGHT = [*_ERRORS, "LookupError", "ArithmeticError", "(BadError, KeyError)", "SOME", "Exception", ""]
 
@@ -62,7 +89,7 @@ def _raised(error: str) -> str:
 def _steps(*, handler: bool, loop: bool) -> st.SearchStrategy[str]:
     number = st.integers(0, 3)
     ways = [
-        st.builds("n += {}".format, st.sampled_from(_RAISING)),
+        st.builds("n += {}".format, st.sampled_from(_RAISING) | st.sampled_from(_GENERATING)),
         st.builds("n = n * 3 + {}".format, number),
         st.builds("if x == {}:\n    {}".format, number, st.sampled_from(_ERRORS).map(_raised)),
         st.builds("if x == {}:\n    return n".format, number),
@@ -79,7 +106,8 @@ def _block(depth: int, *, handler: bool = False, loop: bool = False) -> st.Searc
     ways = [_steps(handler=handler, loop=loop)]
     if depth:
         ways += [_try(depth - 1, handler=handler, loop=loop)] * 2
-        ways += [_block(depth - 1, handler=handler, loop=True).map(lambda b: f"for i in range(2):\n{_in(b)}")]
+        inner = _block(depth - 1, handler=handler, loop=True).map(_in)
+        ways += [st.builds("{}:\n{}".format, st.sampled_from(_LOOPS), inner)]
     return st.lists(st.one_of(ways), min_size=1, max_size=2).map("\n".join)
 
 
@@ -118,5 +146,9 @@ def _function(body: str) -> Any:
 @settings(max_examples=4, phases=[Phase.explicit, Phase.generate])
 @given(st.tuples(_block(0), _try(2, handler=False, loop=False)).map("\n".join))
 @example("n += ITEMS[x]\ntry:\n    n += int(s)\nexcept IndexError:\n    n += 1")
+@example(
+    "\n".join(f"try:\n    {loop}:\n        n += i\nexcept LookupError:\n    n += 100" for loop in _LOOPS)
+)
+@example("\n".join(f"try:\n    n += {one}\nexcept ValueError:\n    n += 100" for one in _GENERATING))
 def test_exceptions_go_the_way_of_the_plain_function(body):
     check(plugin(_function(body)), FRAME)

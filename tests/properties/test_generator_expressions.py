@@ -79,7 +79,29 @@ def comprehensions_caught(s, n):
     return total
 
 
-KERNELS = plugins(totals, texts_of, early, lists, within, defaults, caught, comprehensions_caught)
+def numbers(text):
+    for w in text.split(","):
+        yield int(w)
+
+
+def generators_caught(s, n):
+    """What goes on to the next value may fail as well; so before Python 3.11, too."""
+    total = 0
+    for part in s.split("a"):
+        try:
+            total += sum(v * n for v in numbers(part))
+            for v in numbers(part[:-1]):
+                total += v
+            total += max([10 // v for v in numbers(part)])
+            total += any(int(w) > n for w in part)
+        except Exception:
+            total -= 1
+    return total
+
+
+KERNELS = plugins(
+    totals, texts_of, early, lists, within, defaults, caught, comprehensions_caught, generators_caught
+)
 few = st.text("a,1é2", max_size=9) | st.lists(st.integers(-9, 99), max_size=4).map(
     lambda numbers: ",".join(map(str, numbers))
 )

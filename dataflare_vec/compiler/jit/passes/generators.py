@@ -20,6 +20,7 @@ from numba.core.analysis import compute_cfg_from_blocks
 from numba.core.inline_closurecall import inline_closure_call
 from numba.core.unsafe import eh
 
+from dataflare_vec.compiler.jit.abi.releases import LEAVING
 from dataflare_vec.compiler.jit.lowering.instances import drop_unread
 from dataflare_vec.compiler.jit.passes.handlers import traced
 from dataflare_vec.compiler.jit.passes.lookups import replace_value
@@ -293,10 +294,10 @@ def _check_behind(func_ir: FunctionIR, block: Any, at: int, handler: int) -> Non
         func_ir._definitions[name].append(value)
 
 
-def _branch(block: Any, if_raised: int, otherwise: int) -> list[tuple[str, Any]]:
+def _branch(block: Any, if_raised: int, otherwise: int, name: str = "dfv_raised") -> list[tuple[str, Any]]:
     """Let a block end with the question whether there is an exception; return the variables it needs."""
     loc = block.loc
-    function, found = (block.scope.redefine(name, loc) for name in ("dfv_check", "dfv_raised"))
+    function, found = (block.scope.redefine(name, loc) for name in ("dfv_check", name))
     named = ir.Global("exception_check", eh.exception_check, loc)
     call = ir.Expr.call(function, (), (), loc)
     block.append(ir.Assign(named, function, loc))
@@ -316,7 +317,7 @@ def _leave_early(code: FunctionIR, answer: Any) -> None:
             current.append(statement)
             value = getattr(statement, "value", None)
             if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr) and value.op in _RAISE:
-                _branch(current, leave, following)
+                _branch(current, leave, following, LEAVING)
                 current = code.blocks[following] = ir.Block(block.scope, block.loc)
                 following += 1
     end = code.blocks[leave] = ir.Block(block.scope, block.loc)

@@ -83,7 +83,17 @@ class _Flow(byteflow.Flow):  # type: ignore[misc]
         return True
 
 
-class _Tracer(UnpackingTracer):
+class _LoopTracer(UnpackingTracer):
+    """Which values instructions take from Python's stack."""
+
+    def op_FOR_ITER(self, state: Any, inst: Any) -> None:
+        super().op_FOR_ITER(state, inst)
+        if state.has_active_try() and not (_KNOWN and state.in_with()):
+            state._outedges.pop()  # what follows, and the handler beside it, are the way of any instruction
+            byteflow.Flow._run_handle_exception(None, self, state)
+
+
+class _Tracer(_LoopTracer):
     """Which values instructions take from Python's stack."""
 
     def op_PUSH_EXC_INFO(self, state: Any, inst: Any) -> None:
@@ -112,7 +122,30 @@ class _Tracer(UnpackingTracer):
         state._used_regs.add(attribute)  # else it isn't known here where it comes from another block
 
 
-class _Interpreter(UnpackingInterpreter):
+class _LoopInterpreter(UnpackingInterpreter):
+    """What instructions are in Numba's IR; within a `try` what a loop goes over may fail, as all else."""
+
+    def op_FOR_ITER(self, inst: Any, iterator: str, pair: str, indval: str, pred: str) -> None:
+        super().op_FOR_ITER(inst, iterator, pair, indval, pred)
+        handler = self.dfainfo.active_try_block
+        if handler is None or handler["end"] not in self.cfa.graph.nodes():
+            return
+        branch = self.current_block.body.pop()
+        self._insert_exception_check()
+        # Whether the loop goes on is asked in a block that bytecode hasn't: its offsets are even.
+        asked = inst.offset + 1
+        raised = self.get("$exception_check")
+        self.current_block.append(ir.Branch(raised, handler["end"], asked, loc=self.loc))
+        self.__dict__.setdefault("_going_on", {})[asked] = branch
+
+    def post_process(self, peepholes: Any, func_ir: FunctionIR) -> FunctionIR:
+        for offset, branch in self.__dict__.get("_going_on", {}).items():
+            block = func_ir.blocks[offset] = ir.Block(func_ir.blocks[offset - 1].scope, branch.loc)
+            block.append(branch)
+        return super().post_process(peepholes, func_ir)
+
+
+class _Interpreter(_LoopInterpreter):
     """What instructions are in Numba's IR."""
 
     def op_PUSH_EXC_INFO(self, inst: Any, depth: int, caught: str) -> None:
@@ -213,8 +246,8 @@ def traced(*own_classes: tuple[Any, str, type]) -> Iterator[None]:
 def interpret(function: Any, bytecode: Any) -> FunctionIR:
     """Return Numba's IR of a function; before Python 3.11, whose bytecode is another, as Numba makes it."""
     if not _KNOWN:
-        with traced((byteflow, "TraceRunner", UnpackingTracer)):
-            return UnpackingInterpreter(function).interpret(bytecode)
+        with traced((byteflow, "TraceRunner", _LoopTracer)):
+            return _LoopInterpreter(function).interpret(bytecode)
     with traced(*_OWN):
         func_ir = _Interpreter(function).interpret(bytecode)
     _choose_matchers(func_ir)
