@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,16 +153,25 @@ def spark_engine(files: Path) -> Iterator[tuple[Callable[[], Any], Callable[[Any
 
 @contextmanager
 def dask_engine(files: Path) -> Iterator[tuple[Callable[[], Any], Callable[[Any], pl.DataFrame]]]:
-    """Give the same of Dask, with distributed."""
+    """Give the same of Dask, with distributed: each frame on workers of its own.
+
+    A nanny doesn't replace a worker that is killed as it starts; without workers Dask waits, unless it is
+    told for how long.
+    """
+    import dask
     import dask.dataframe as dd
     from distributed import Client, LocalCluster
 
-    local = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50)
-    with local, Client(local):
-        yield (
-            (lambda: dd.read_parquet(str(files), split_row_groups=True)),
-            (lambda frame: pl.from_pandas(frame.compute())),
-        )
+    with ExitStack() as running, dask.config.set({"distributed.scheduler.no-workers-timeout": "60s"}):
+
+        def frame() -> Any:
+            running.close()
+            local = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50)
+            running.enter_context(local)
+            running.enter_context(Client(local))
+            return dd.read_parquet(str(files), split_row_groups=True)
+
+        yield frame, (lambda frame: pl.from_pandas(frame.compute()))
 
 
 #: Each engine, and how many processes above a worker's are to be killed at times: Spark's executors.
