@@ -3,7 +3,7 @@
 `integers` has `math`'s of integers, ``pow(a, b, m)`` and methods of `int`; `numbers` others of `math`, and
 `numpy.clip` and `where` of scalars; `sequences` has `reversed`, and `min` and `max` with ``key=`` and
 ``default=``; `binary` has `bytes.hex` and `base64`, `hashes` those of `hashlib`, `identifiers`
-`uuid.UUID`, `urls` `urllib.parse`;
+`uuid.UUID`, `urls` `urllib.parse`, `unicode_data` `unicodedata`;
 `integer_bytes` has `int.to_bytes` and `from_bytes`; `sums` those that Python rounds once;
 `made_by_class` what named tuples and enumerations make; `statistics`
 has what is named so, `missing` pandas' `isna` of one value, `places` what fills the places of a template,
@@ -21,4 +21,5 @@ from dataflare_vec.compiler.jit.lowering.standard import numbers as numbers  # l
 from dataflare_vec.compiler.jit.lowering.standard import sequences as sequences  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import statistics as statistics  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import sums as sums  # likewise
+from dataflare_vec.compiler.jit.lowering.standard import unicode_data as unicode_data  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import urls as urls  # likewise
