@@ -90,9 +90,9 @@ def _is_hangul(point: int) -> bool:
     return _SYLLABLE <= point < _SYLLABLE + _SYLLABLES
 
 
-@symbol("dfv_unicode_compositions")
-def _compositions_table():
-    """Return the table of second characters: how many pairs they are of, then first ones and the composed."""
+@cache
+def _pairs() -> dict[int, list[tuple[int, int]]]:
+    """Return by second character the first one, and what they are together."""
     pairs: dict[int, list[tuple[int, int]]] = {}
     for composed in range(_POINTS):
         parts = unicodedata.decomposition(chr(composed)).split()
@@ -100,8 +100,14 @@ def _compositions_table():
             if unicodedata.is_normalized("NFC", chr(composed)):
                 first, second = (int(part, 16) for part in parts)
                 pairs.setdefault(second, []).append((first, composed))
+    return pairs
+
+
+@symbol("dfv_unicode_compositions")
+def _compositions_table():
+    """Return the table of second characters: how many pairs they are of, then first ones and the composed."""
     places, behind = np.zeros(_POINTS, np.int32), []
-    for second, found in pairs.items():
+    for second, found in _pairs().items():
         places[second] = len(behind) + 1
         behind += [len(found), *chain.from_iterable(sorted(found))]
     return _staged(places, behind)
@@ -112,12 +118,44 @@ _compositions = table("dfv_unicode_compositions", types.int32)
 # -- forms ------------------------------------------------------------------------------------------------
 
 
+def _changing(form):
+    """Return a function that makes the table of whether a character may become another one in a form.
+
+    That is so if it does by itself, or if it may be the second one of a pair. In the same number, times two,
+    is its class.
+    """
+
+    def make():
+        changes = np.zeros(_POINTS, bool)
+        for page in range(0, _POINTS, 256):
+            characters = _characters()[page : page + 256]
+            if unicodedata.normalize(form, characters) != characters:
+                changes[page : page + 256] = [unicodedata.normalize(form, c) != c for c in characters]
+        if form.endswith("C"):
+            changes[list(_pairs())] = True
+            changes[_VOWEL : _VOWEL + _VOWELS] = True
+            changes[_TRAILING + 1 : _TRAILING + _TRAILINGS] = True
+        return _staged(changes + 2 * _numbers(unicodedata.combining))
+
+    return make
+
+
 @helper
-def _is_ascii(text):
-    high = np.uint8(0)
-    for i in range(text._nbytes):
-        high |= text._data[i]
-    return high < 128
+def _is_as_it_is(text, changing):
+    """Whether a text surely is in a form already: its marks are sorted, and no character may change."""
+    at = before = 0
+    while at < text._nbytes:
+        if text._data[at] < 128:
+            before = 0
+            at += 1
+            continue
+        flags = _at(changing, decode_at(text._data, at))
+        own = flags >> 1
+        if flags & 1 or (own and own < before):
+            return False
+        before = own
+        at += width_at(text._data, at)
+    return True
 
 
 @helper
@@ -227,10 +265,14 @@ def _written(points, count):
     return make_view(utf8_string, room, size)
 
 
-def _normalizer(decompositions, composes):
+def _normalizer(form, decompositions):
+    name, composes = f"dfv_unicode_in_{form.lower()}", form.endswith("C")
+    symbol(name)(_changing(form))
+    changing = table(name, types.int32)
+
     @helper
     def normalized(text):
-        if _is_ascii(text):
+        if _is_as_it_is(text, changing()):
             return make_view(utf8_string, text._data, text._nbytes)
         points = np.empty(_count(text, decompositions()), np.int32)
         count = _decompose(text, decompositions(), points)
@@ -249,7 +291,7 @@ def _normalizers():
         name = f"dfv_unicode_{form.lower()}"
         symbol(name)(_decompositions(form))
         decompositions = table(name, types.int32)
-        found[form], found[composed] = _normalizer(decompositions, False), _normalizer(decompositions, True)
+        found |= {one: _normalizer(one, decompositions) for one in (form, composed)}
     return found
 
 
