@@ -47,6 +47,21 @@ def near(a, b, x):
     return *close, x.is_integer()
 
 
+def near_of_numpy(a, b, x):
+    close = (
+        np.isclose(a, b),
+        np.isclose(x, b, atol=2),
+        np.isclose(a, x, 0.5, equal_nan=True),
+        np.isclose(x, x, x),
+    )
+    return (
+        *close,
+        np.isclose(np.array([a, 5]), b)[0],
+        np.allclose(x, a),
+        np.allclose(np.array([a]), b, atol=4.0),
+    )
+
+
 def clipped(a, b, x):
     return np.clip(x, 0.0, 2), np.clip(a, -3, b), np.clip(x, a, b), np.clip(a, None, 5), np.clip(x, 1, None)
 
@@ -91,7 +106,7 @@ def sums(s, n):
 
 
 INTEGERS = plugins(divisors, roots, choices, products, rests, inverses)
-MIXED = plugins(near, clipped, middles, least)
+MIXED = plugins(near, near_of_numpy, clipped, middles, least)
 TEXTS = plugins(least_of_texts, backwards, parts, sums)
 integers = st.integers(-30, 30) | st.integers(-(2**63), LARGEST) | st.sampled_from([97, 2**31, 3037000499])
 reals = st.floats() | st.integers(-9, 9).map(float) | st.sampled_from([1.5, 1.501, 1.4999, 1e20])

@@ -1,4 +1,4 @@
-"""`math`'s functions of floats that Numba lacks, and `numpy.clip` and `numpy.where` of scalars."""
+"""Functions of floats that Numba lacks or has otherwise: `math`'s, and a few of NumPy's of scalars."""
 
 from __future__ import annotations
 
@@ -110,3 +110,59 @@ def _choose_where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None or y is None or not isinstance(condition, _NUMBERS):
         return None
     return _WHERE.get(_common(x, y))
+
+
+# -- numpy.isclose, numpy.allclose ------------------------------------------------------------------------
+
+
+@helper
+def _near(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Tell of floats, as NumPy does it: the difference of integers may have more than 64 bits."""
+    x, y = np.float64(a), np.float64(b)
+    if equal_nan and np.isnan(x) and np.isnan(y):
+        return True
+    return x == y or (np.isfinite(y) and abs(x - y) <= atol + rtol * abs(y))
+
+
+def _as_floats(value):
+    """Return an integer, or an array of them, as floats."""
+    raise TypeError(value)
+
+
+@operation(_as_floats)
+def _as_floats_of(value):
+    if isinstance(value, types.Array):
+        if isinstance(value.dtype, types.Float):
+            return lambda value: value
+        return lambda value: value.astype(np.float64)
+    return (lambda value: value) if isinstance(value, types.Float) else (lambda value: np.float64(value))
+
+
+@helper
+def _near_items(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+    return np.isclose(_as_floats(a), _as_floats(b), rtol, atol, equal_nan)
+
+
+@helper
+def _all_near_items(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+    return np.allclose(_as_floats(a), _as_floats(b), rtol, atol, equal_nan)
+
+
+def _register_near(original: Any, of_items: Any) -> None:
+    @overlay(original, "a", "b", "rtol", "atol", "equal_nan")
+    def choose(a: Any = None, b: Any = None, *tolerances: Any) -> Any:
+        if not all(isinstance(one, types.Omitted) or _is_double(one) for one in tolerances):
+            return None
+        if _is_double(a) and _is_double(b):
+            return _near
+        numbers = [getattr(kind, "dtype", kind) for kind in (a, b)]
+        whole = all(isinstance(kind, _NUMBERS) for kind in numbers) and not all(map(_is_float, numbers))
+        return of_items if whole else None
+
+
+def _is_float(kind: Any) -> bool:
+    return isinstance(kind, types.Float)
+
+
+_register_near(np.isclose, _near_items)
+_register_near(np.allclose, _all_near_items)
