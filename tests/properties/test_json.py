@@ -28,7 +28,8 @@ def questions(s):
     d = json.loads(s)
     v = d.get("a")
     kinds = isinstance(v, str), isinstance(v, int), isinstance(v, (dict, list)), v is None, bool(v)
-    return *kinds, "b" in d, len(d), v == 1, v != 0.5, v == "é", v is not None and v == True  # noqa: E712
+    same = v is True, True is not v, v is False, None is v, d.get("b", False) is False
+    return *kinds, *same, "b" in d, len(d), v == 1, v != 0.5, v == "é", v is not None and v == True  # noqa: E712
 
 
 def order(s):

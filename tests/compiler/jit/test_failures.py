@@ -462,6 +462,10 @@ def type_as_value(x):
     return type(x) == float  # noqa: E721
 
 
+def identical(x):
+    return x is x + 1
+
+
 def inner_recursion(x):
     def product(n):
         return 1.0 if n < 2 else n * product(n - 1)
@@ -758,6 +762,7 @@ CASES = [
     ("an item of a tuple by number", unlike_item, "", "(1, 'a', float64) differ in type", "pair[0]"),
     ("an attribute of a class", class_attribute, "float.fromhex", "of a class", "methods on values"),
     ("the order of a set", set_in_order, "", "here float64", "sorted(items)"),
+    ("identity", identical, "", "one object in memory", "with `==`"),
     ("types as values", type_as_value, "", "a type isn't a value", "isinstance(x, int)"),
     ("a function within that calls itself", inner_recursion, "", "can't call itself", "top of the file"),
     ("the exception as a value", caught_value, "", "what a caught exception says", "return a constant"),

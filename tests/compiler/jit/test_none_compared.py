@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from enum import Enum
 
 import polars as pl
 import pytest
@@ -13,6 +14,15 @@ from testing.oracle import check, plugin
 DAY = dt.date(2024, 2, 29)
 SPAN = dt.timedelta(hours=2)
 PRICE = Decimal("1.50")
+
+
+class Colour(Enum):
+    RED = 2
+    BLUE = 1
+
+
+def is_set(flag):
+    return flag is True
 
 
 def numbers(x: float | None, n: int | None, u: int | None, b: bool | None):
@@ -26,7 +36,15 @@ def logic(x: float | None, n: int | None, u: int | None, b: bool | None):
 
 
 def within(x: float | None, n: int | None, u: int | None, b: bool | None):
-    return x in (1.5, 2.0), n in {3, 4}, n in [3, 0], n not in (3, 5), n in {3: 1}
+    ns, xs, bs = [n, n], [x, 2.5], [b]
+    some = n in ns, n not in ns, x in xs, b in bs
+    return *some, x in (1.5, 2.0), n in {3, 4}, n in [3, 0], n not in (3, 5), n in {3: 1}
+
+
+def identity(x: float | None, n: int | None, u: int | None, b: bool | None):
+    colour = Colour(n) if n and n < 3 else None
+    same = b is True, b is not False, True is b, b is (n == 3), n is b, x is not b
+    return *same, colour is Colour.RED, Colour.BLUE is not colour, colour is None, is_set(b), is_set(n == 3)
 
 
 def texts(s: str | None, y: bytes | None):
@@ -53,7 +71,19 @@ def tuples(s: str | None, y: bytes | None):
 
 
 def sets(s: str | None, y: bytes | None):
-    return s in ("DE", "é"), s in {"DE", "é"}, s in ["DE"], s in ("DE", None), y in {b"a"}
+    return (
+        s in ("DE", "é"),
+        s in {"DE", "é"},
+        s in ["DE"],
+        s in ("DE", None),
+        s in (s, "é"),
+        y in [y],
+        y in {b"a"},
+    )
+
+
+def parts(s: str | None, y: bytes | None):
+    return s in "DE, é", y in b"ab", (s or "é") in "aé"
 
 
 def times(d: dt.date | None, t: dt.timedelta | None, p: Decimal | None):
@@ -80,8 +110,12 @@ FRAMES = {
 }
 
 
-@pytest.mark.parametrize("function", [numbers, logic, within, texts, shown, tuples, sets, times])
+@pytest.mark.parametrize("function", [numbers, logic, within, identity, texts, shown, tuples, sets, times])
 def test_as_in_python(function):
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     frame = FRAMES[names]
     assert check(plugin(function), frame).error_count == 0
+
+
+def test_none_is_in_no_text():
+    assert check(plugin(parts), FRAMES["s", "y"]).error_count == 2

@@ -172,6 +172,13 @@ MISTAKES = (
         code=r"for |.* for |.*\(",
     ),
     Mistake(
+        "identity",
+        r"(?s:.*?)`is` between (?P<what>[^\n]*)",
+        "`is` asks whether two values are one object in memory, which compiled code doesn't know of {what}",
+        "compare values, with `==`; `is` takes None, bools and members of enumerations",
+        code=r".* is ",
+    ),
+    Mistake(
         "a template",
         r"(?s:.*?)a template that can't be filled: (?P<what>[^\n]*)",
         "the template can't be filled: {what}",

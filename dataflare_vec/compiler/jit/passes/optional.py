@@ -17,6 +17,7 @@ from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
 from dataflare_vec.compiler.jit.passes.exact_integers import plain_kind, sign_for
+from dataflare_vec.compiler.jit.types.strings import ViewType
 from dataflare_vec.compiler.jit.types.tables import TableType, TableView
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ def _held(context: Context, builder: Builder, kind: Any, value: ir.Value) -> tup
 
 
 def _answer(function: Any, if_absent: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what emits the code of a function for values, and ``if_absent(builder, flags)`` without them."""
+    """Return what emits the code of a function for values, and ``if_absent(…)`` without them."""
 
     def lower(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
         kinds = [kind.type if isinstance(kind, types.Optional) else kind for kind in sig.args]
         pairs = [_held(context, builder, kind, value) for kind, value in zip(sig.args, args, strict=True)]
         flags = [flag for flag, _ in pairs]
-        result = cgutils.alloca_once_value(builder, if_absent(builder, flags, sig.args))
+        result = cgutils.alloca_once_value(builder, if_absent(context, builder, flags, (sig.args, args)))
         present = flags[0] if len(flags) == 1 else builder.and_(*flags)
         with builder.if_then(present):
             called, found = _inner(function, tuple(kinds))
@@ -88,29 +89,51 @@ def _inner(function: Any, kinds: tuple[types.Type, ...]) -> tuple[Any, Any]:
     return called, called.get_call_type(context, plain, {})
 
 
-def _both_absent(builder: Builder, flags: Any, kinds: Any) -> Any:
+def both_absent(context: Context, builder: Builder, flags: Any, operands: Any) -> Any:
+    """Return whether both operands are None, of which one is."""
     return builder.not_(builder.or_(*flags))
 
 
-def _one_absent(builder: Builder, flags: Any, kinds: Any) -> Any:
+def one_absent(context: Context, builder: Builder, flags: Any, operands: Any) -> Any:
+    """Return whether only one operand is None, if one is."""
     return builder.xor(*flags)
 
 
-def _none_within(builder: Builder, flags: Any, kinds: Any) -> Any:
-    items = kinds[0] if isinstance(kinds[0], types.BaseTuple) else ()
-    return _BOOL(any(isinstance(item, types.NoneType) for item in items))
+def _none_within(context: Context, builder: Builder, flags: Any, operands: Any) -> Any:
+    (kind, *_), (value, *_) = operands
+    if isinstance(kind, types.BaseTuple):
+        found = _BOOL(0)
+        for i, item in enumerate(kind):
+            there, _ = _held(context, builder, item, builder.extract_value(value, i))
+            found = builder.or_(found, builder.not_(there))
+        return found
+    if isinstance(getattr(kind, "dtype", None), types.Optional):
+        return context.compile_internal(builder, _has_none, signature(types.boolean, kind), (value,))
+    return _BOOL(0)
+
+
+def _has_none(items: Any) -> bool:
+    for item in items:  # compiled as it stands
+        if item is None:
+            return True
+    return False
+
+
+def code_for(function: Any, if_absent: Callable[..., Any]) -> _Code:
+    """Return what stands for an operator with two operands, of which ``if_absent`` answers if one is None."""
+    return _code(function, _answer(function, if_absent), 2)
 
 
 _OF_TWO = {
-    function: _code(function, _answer(function, if_absent), 2)
+    function: code_for(function, if_absent)
     for function, if_absent in (
-        (operator.eq, _both_absent),
-        (operator.ne, _one_absent),
+        (operator.eq, both_absent),
+        (operator.ne, one_absent),
         (operator.contains, _none_within),
     )
 }
-_TRUE = _code(bool, _answer(bool, lambda builder, flags, kinds: _BOOL(0)), 1)
-_NOT = _code(operator.not_, _answer(operator.not_, lambda builder, flags, kinds: _BOOL(1)), 1)
+_TRUE = _code(bool, _answer(bool, lambda *_: _BOOL(0)), 1)
+_NOT = _code(operator.not_, _answer(operator.not_, lambda *_: _BOOL(1)), 1)
 
 
 def compare_none(func_ir: FunctionIR, typemap: Any, calltypes: Any) -> bool:
@@ -156,8 +179,8 @@ def _replacement(func_ir: FunctionIR, value: Any) -> tuple[_Code | None, tuple[A
 def _is_for(code: _Code, kinds: tuple[types.Type, ...]) -> bool:
     """Whether one of the operands may be None, and the values that are there have such an operator."""
     looked_for = kinds[1:] if code.function is operator.contains else kinds
-    if looked_for is not kinds and isinstance(kinds[0], TableType | TableView):
-        return False  # None may be a key
+    if looked_for is not kinds and isinstance(plain_kind(kinds[0]), TableType | TableView | ViewType):
+        return False  # None may be a key; of a text it can be no part, which raises
     if not any(isinstance(kind, types.Optional) for kind in looked_for) or types.none in kinds:
         return False
     try:

@@ -37,6 +37,7 @@ from dataflare_vec.compiler.jit.passes.generators import inline_generators
 from dataflare_vec.compiler.jit.passes.handed_functions import hand_on, replace_reduce
 from dataflare_vec.compiler.jit.passes.handed_on import name_functions, return_lists
 from dataflare_vec.compiler.jit.passes.handlers import interpret
+from dataflare_vec.compiler.jit.passes.identity import compare_identity
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
 from dataflare_vec.compiler.jit.passes.json_texts import write_json
@@ -162,7 +163,8 @@ class _ComputeExactly(_Pass):
         general = mode is None or mode.general
         check_items(state.func_ir, state.typemap, state.calltypes)
         check_order(state.func_ir, state.typemap)
-        compared = compare_none(state.func_ir, state.typemap, state.calltypes)
+        compared = compare_identity(state.func_ir, state.typemap, state.calltypes)
+        compared |= compare_none(state.func_ir, state.typemap, state.calltypes)
         changed, leaves = compute_exactly(state.func_ir, state.typemap, state.calltypes, general=general)
         NOTES[state.func_id.func].has_angles |= leaves
         return changed or compared

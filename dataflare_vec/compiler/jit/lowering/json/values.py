@@ -322,10 +322,17 @@ _register_comparison(operator.ne, True)
 
 def _register_identity(function, comparison):
     # Numba has types for it already, so that an overload of ours wouldn't be looked at.
-    @lower_builtin(function, JsonType, types.NoneType)
     def identity(context, builder, signature, arguments):
-        data = builder.extract_value(arguments[0], 0)
-        return builder.icmp_unsigned(comparison, builder.load(data), ir.IntType(8)(ord("n")))
+        value, other = arguments if isinstance(signature.args[0], JsonType) else reversed(arguments)
+        byte = ir.IntType(8)
+        first = byte(ord("n"))
+        if not any(map(_is_none, signature.args)):
+            first = builder.select(other, byte(ord("t")), byte(ord("f")))
+        return builder.icmp_unsigned(comparison, builder.load(builder.extract_value(value, 0)), first)
+
+    for kind in (types.NoneType, types.Boolean):
+        lower_builtin(function, JsonType, kind)(identity)
+        lower_builtin(function, kind, JsonType)(identity)
 
 
 _register_identity(operator.is_, "==")
