@@ -6,6 +6,8 @@
     python asv_benchmarks/compare.py --only rows         # one topic
     python asv_benchmarks/compare.py --only levenshtein  # one race, or the peers of one kernel
     python asv_benchmarks/compare.py --write             # and put tables and chart into the documentation
+    python asv_benchmarks/compare.py --only engines --write  # the table of engines, on their page
+    python asv_benchmarks/compare.py --only with_ray --write  # the lines of one of its races
 
 Machines are noisy, so each race alternates its contenders and takes medians; results are compared for
 equality before anything is timed. A race that is lost stays in the table, with the reason as its note.
@@ -110,6 +112,10 @@ def chosen(only: str | None) -> list[Race]:
     ]
 
 
+def is_of_engines(only: str) -> bool:
+    return only == "engines" or any(race.__name__ == only for race in engines.RACES)
+
+
 def measure(race: Race, size: Size) -> list[Figure]:
     """Run a race, and once more if a figure is beyond its limit: instead of those the new ones count."""
     figures = list(race(size))
@@ -129,7 +135,11 @@ def try_out(race: Race, size: Size) -> list[Figure]:
 
 
 def table(figures: list[Figure]) -> list[str]:
-    return [*HEADER, *(f"| {' | '.join(figure.cells)} |" for figure in figures)]
+    return [*HEADER, *map(line, figures)]
+
+
+def line(figure: Figure) -> str:
+    return f"| {' | '.join(figure.cells)} |"
 
 
 #: Figures that the README has, as patterns, with the words that it says them in.
@@ -168,6 +178,17 @@ def write(figures: list[Figure], machine: str) -> None:
     chart.draw()
 
 
+def write_engines(figures: list[Figure], machine: str, *, whole: bool) -> None:
+    """Replace the table of engines, or the lines of it that there are figures for."""
+    lines = {figure.what: line(figure) for figure in figures}
+    if not whole:
+        there = performance.section(performance.ENGINES, "figures")
+        rows = [row for row in there if row.startswith("| ")][len(HEADER) - 1 :]
+        lines = {row.split(" | ")[0].removeprefix("| "): row for row in rows} | lines
+    head = f"{machine}, {engines.versions()}."
+    performance.put(performance.ENGINES, "figures", [head, "", *HEADER, *lines.values()])
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -178,7 +199,7 @@ def arguments() -> argparse.Namespace:
     data.add_argument("--write", action="store_true", help="put the tables into documentation and README")
     parser.add_argument("--only", metavar="NAME", help=f"one race, or one topic: {', '.join(TOPICS)}")
     given = parser.parse_args()
-    if given.write and given.only:
+    if given.write and given.only and not is_of_engines(given.only):
         parser.error("--write: the table has all races, not those of --only")
     if not chosen(given.only):
         names = {race.__name__: None for race in chosen(None)}
@@ -193,16 +214,19 @@ def main() -> int:
         size = Size(scale=5, repeats=3) if given.short else Size(scale=50, repeats=1)
     machine = f"Polars {pl.__version__}, Numba {numba.__version__}, {pl.thread_pool_size()} threads"
     print(machine + (", quick: the figures mean nothing" if given.quick else ""), flush=True)
-    figures, broken = [], []
+    figures, of_engines, broken = [], [], []
     for race in chosen(given.only):
+        found = of_engines if race in engines.RACES else figures
         try:
-            figures += try_out(race, size) if given.quick else measure(race, size)
+            found += try_out(race, size) if given.quick else measure(race, size)
         except Exception:  # one race that breaks down doesn't lose the others' figures
             traceback.print_exc()
             broken.append(race.__name__)
-    if given.write:
+    if given.write and not given.only:
         write(figures, machine)
-    return report(figures, broken, quick=given.quick)
+    if given.write and of_engines:
+        write_engines(of_engines, machine, whole=given.only in (None, "engines"))
+    return report(figures + of_engines, broken, quick=given.quick)
 
 
 def report(figures: list[Figure], broken: list[str], *, quick: bool) -> int:

@@ -9,6 +9,7 @@ from testing.peers import TABLE
 
 _ROOT = Path(__file__).parent.parent
 README, PAGE = _ROOT / "README.md", _ROOT / "docs" / "performance.md"
+ENGINES = _ROOT / "docs" / "engines" / "index.md"
 
 
 def put(page: Path, section: str, lines: list[str]) -> None:
@@ -17,6 +18,12 @@ def put(page: Path, section: str, lines: list[str]) -> None:
     tail = rest.partition(f"<!-- end of {section} -->")[2]
     text = "\n".join(["", *lines, ""])
     page.write_text(f"{head}<!-- {section} -->\n{text}\n<!-- end of {section} -->{tail}")
+
+
+def section(page: Path, name: str) -> list[str]:
+    """Return the lines that a page has between the marks of a section."""
+    rest = page.read_text().partition(f"<!-- {name} -->\n")[2]
+    return rest.partition(f"<!-- end of {name} -->")[0].splitlines()
 
 
 def peers() -> list[str]:

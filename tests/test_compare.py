@@ -74,3 +74,34 @@ def test_a_race_there_is_none_of():
     code, _, error = compare("--only", "rows")
     assert code == 2
     assert "no topic or race 'rows', but topic, quiet, disturbed, slow, broken" in error
+
+
+WRITES = """
+import sys
+from pathlib import Path
+import compare
+from races.common import Figure, at_least
+from testing import performance
+
+performance.ENGINES = Path(sys.argv[1])
+first, second = (Figure(name, 2.0, at_least(1.2)) for name in ("first", "second"))
+compare.write_engines([first, second], "before", whole=True)
+compare.write_engines([Figure("second", 3.0, at_least(1.2), "anew")], "after", whole=False)
+"""
+
+
+def test_the_table_of_engines_takes_lines_of_one_race(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n<!-- figures -->\n\n<!-- end of figures -->\nend\n")
+    subprocess.run([sys.executable, "-c", WRITES, str(page)], cwd=COMPARE, check=True)
+    lines = page.read_text().splitlines()
+    assert lines[:3] == ["# Page", "", "<!-- figures -->"]
+    assert lines[4].startswith("after")
+    assert lines[6:11] == [
+        "| figure | ratio | aim | limit | note |",
+        "|---|--:|---|---|---|",
+        "| first | 2.00 | ≥ 1.2 | ≥ 1.2 |  |",
+        "| second | 3.00 | ≥ 1.2 | ≥ 1.2 | anew |",
+        "",
+    ]
+    assert lines[-1] == "end"

@@ -187,6 +187,13 @@ def arrays_of(table: Any) -> list[Any]:
     ]
 
 
+def structs_of(table: Any) -> Any:
+    """Return the rows of a table as an array of structs."""
+    import pyarrow as pa
+
+    return pa.StructArray.from_arrays(arrays_of(table), fields=list(table.schema))
+
+
 def dropped(batch: Any, name: str) -> Any:
     """Return a batch without a column."""
     return batch.drop(columns=[name]) if is_pandas(batch) else batch.drop_columns([name])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec._util.names import internal
-from dataflare_vec.distributed.batches import arrays_of
+from dataflare_vec.distributed.batches import arrays_of, structs_of
 from dataflare_vec.distributed.buckets import BUCKET, Bucketed, InBuckets
 from dataflare_vec.distributed.places import PART, ROW
 from dataflare_vec.interop import column_names
@@ -120,9 +120,7 @@ def _first(table: Any, rows: int) -> Any:
 
 def _rows(table: Any, rows: int) -> Any:
     """Return the rows of a table as structs."""
-    import pyarrow as pa
-
-    return pa.StructArray.from_arrays(arrays_of(table), fields=list(table.schema))
+    return structs_of(table)
 
 
 def _in_first(table: Any, rows: int) -> Any:

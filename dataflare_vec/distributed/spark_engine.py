@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataflare_vec.distributed.batches import arrays_of
+from dataflare_vec.distributed.batches import arrays_of, structs_of
 from dataflare_vec.distributed.places import FILE, PART, ROW
 from dataflare_vec.distributed.spark_streams import carried, joined
 from dataflare_vec.exceptions import BindingError
@@ -108,10 +108,9 @@ class _Spark:
 
 def _mapped(data: Any, work: Work, batches: Callable[[Iterator[Any], Any], Iterator[Any]]) -> Any:
     schema = _spark_schema(work.output)
-    empty = work.empty
 
     def run(parts: Iterator[Any]) -> Iterator[Any]:
-        for table in work.over(batches(parts, empty)):
+        for table in work.over(batches(parts, work.empty)):
             yield from _as(table, schema).to_batches()
 
     return data.mapInArrow(run, schema)
@@ -134,10 +133,7 @@ def _function(work: Work, schema: Any) -> Callable[..., Any]:
         import pyarrow as pa
 
         table = _as(work(pa.table(list(columns), names=names)), schema)
-        arrays = arrays_of(table)
-        if len(arrays) == 1:
-            return arrays[0]
-        return pa.StructArray.from_arrays(arrays, fields=list(table.schema))
+        return arrays_of(table)[0] if table.num_columns == 1 else structs_of(table)
 
     compute.__name__ = work.__name__
     return compute
