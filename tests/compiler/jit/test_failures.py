@@ -375,6 +375,17 @@ def with_(x):
         return len(file.read())
 
 
+def counting(x):
+    for i in range(3):
+        yield i * x
+
+
+def generator_twice(x):
+    counted = counting(x)
+    of_each = map(abs, counted)
+    return next(of_each) + next(counted)
+
+
 def generator(x):
     numbers = (i * x for i in range(3))
     return sum(numbers) + sum(numbers)
@@ -776,6 +787,13 @@ CASES = [
     ("formats with %", percent, 'f"{x} %s" % x', "what `%` formats by", 'as `f"{x:.2f}"`'),
     ("methods of strings", string_method, 'f"{x}".format_map', "strings have no `format_map`", "pl.format"),
     ("with", with_, 'with open("rates.csv") as file:', "`with` opens", "read files before"),
+    (
+        "a generator that is handed on and read as well",
+        generator_twice,
+        "of_each = map(abs, counted)",
+        "goes on by itself there",
+        "make a list of what it yields",
+    ),
     ("generator expressions", generator, "(i * x for i in range(3))", "only as an argument", "write a list"),
     ("global variables that change", changes_global, "TOTAL += x", "global variable", "`@dfv.reduce`"),
     (

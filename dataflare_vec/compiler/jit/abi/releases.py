@@ -19,6 +19,7 @@ from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
 from numba.core.unsafe import eh
 
+from dataflare_vec.compiler.jit.abi.copied_generators import check_copies
 from dataflare_vec.compiler.jit.abi.generators import OwnGeneratorLower, OwnYield
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class ReleasingLower(Lower):  # type: ignore[misc]
         """Look for variables that hold references."""
         super().init()
         models, typemap = self.context.data_model_manager, self.fndesc.typemap
+        check_copies(self.func_ir, typemap, models, self.fndesc.restype)
         assigned = {s.target.name for block in self.blocks.values() for s in block.find_insts(ir.Assign)}
         self._counted = {name for name in assigned if models[typemap[name]].contains_nrt_meminfo()}
         self._held_at = _held_at_entries(self.func_ir, self._counted) if self._counted else {}

@@ -709,6 +709,13 @@ MISTAKES = (
         code=r"with ",
     ),
     Mistake(
+        "a generator that is handed on and read as well",
+        r"(?s:.*)a generator is handed on and read as well",
+        "a generator that another one reads, or that is kept in a list or a dict, goes on by itself there, "
+        "so that nothing else may read it",
+        "make one for each that reads it, or make a list of what it yields, `values = list(…)`",
+    ),
+    Mistake(
         "generator expressions",
         # The second is from Python 3.13 on, where warnings are errors.
         _ANY_CLASS + r"(?:The use of yield in a closure is un|Assigning a code object of non-matching )",
