@@ -15,14 +15,21 @@ from numba.core.cpu import CPUContext
 from numba.core.utils import PYVERSION
 
 from dataflare_vec.compiler.jit.abi.releases import releasing
+from dataflare_vec.compiler.jit.types.messages import SAID, TOLD, message_of
 from dataflare_vec.compiler.jit.types.raised import SHOWN, UNCAUGHT, Again, tag_of
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import Builder, Context
 
 _POINTER = callconv.excinfo_ptr_t
-_I32 = ir.IntType(32)
 _RETURNED = (callconv.RETCODE_OK, callconv.RETCODE_NONE)
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+#: What an exception says (`types.messages`): the kind of that, then texts, each an address and a size.
+MESSAGE = ir.LiteralStructType([_I64, *[cgutils.voidptr_t, _I64] * 3])
+#: Where they begin: the name of the class, the text, the arguments as `repr` shows them.
+NAME, TEXT, INSIDE = 1, 3, 5
+#: Where the address of a message is in an exception; for Numba, the function that makes values of run time.
+SAYS = 3
 _NEVER_RAISED = "no exception is there to be raised again: `raise` is outside of `except`"
 
 
@@ -42,6 +49,35 @@ def last(builder: Builder) -> ir.Value:
 def tag(builder: Builder, exception: ir.Value) -> ir.Value:
     """Return the tag of an exception that is there."""
     return builder.load(cgutils.gep_inbounds(builder, exception, 0, 4))
+
+
+def message(builder: Builder, exception: ir.Value) -> ir.Value:
+    """Return the address of what an exception says."""
+    found = builder.load(cgutils.gep_inbounds(builder, exception, 0, SAYS))
+    return builder.bitcast(found, MESSAGE.as_pointer())
+
+
+def _completed(context: Context, builder: Builder, made: ir.Value, kind: Any, constant: ir.Value) -> ir.Value:
+    """Let an exception that was made for its message be in all else as a constant one."""
+    for i in {*range(len(_POINTER.pointee.elements))} - {SAYS}:
+        value = builder.load(cgutils.gep_inbounds(builder, constant, 0, i))
+        builder.store(value, cgutils.gep_inbounds(builder, made, 0, i))
+    said = message(builder, made)
+    for i, value in enumerate(_text(context, builder, kind.__name__), NAME):
+        builder.store(value, cgutils.gep_inbounds(builder, said, 0, i))
+    return made
+
+
+def _bytes(context: Context, builder: Builder, name: str, data: bytes) -> ir.Value:
+    made = context.insert_unique_const(builder.module, name, cgutils.make_bytearray(data))
+    return made.bitcast(cgutils.voidptr_t)
+
+
+def _text(context: Context, builder: Builder, text: str) -> tuple[ir.Value, ir.Value]:
+    """Return address and size of a text."""
+    data = text.encode()
+    name = f".const.dfv.said.{hashlib.sha1(data).hexdigest()}"
+    return _bytes(context, builder, name, data), _I64(len(data))
 
 
 class CallConvention(callconv.CPUCallConv):  # type: ignore[misc]
@@ -67,28 +103,36 @@ class CallConvention(callconv.CPUCallConv):  # type: ignore[misc]
             value = builder.select(cgutils.is_null(builder, found), missing, found)
         else:
             value = self._constant(builder, exc, exc_args, loc, func_name)
+            if exc_args == (TOLD,):
+                made = builder.load(variable(builder, "told"))
+                value = _completed(self.context, builder, made, exc, value)
         store = builder.store(value, target)
         if releasing(builder) is None:  # else LLVM isn't to think that references are missing on this way out
             store.set_metadata("numba_exception_output", builder.module.add_metadata([ir.IntType(1)(1)]))
 
     def _constant(self, builder: Builder, kind: Any, arguments: Any, loc: Any, func_name: Any) -> ir.Value:
         """Return the address of an exception, as Numba lays it out; names tell of the contents alone."""
-        shown = SHOWN.get(kind, kind)
-        data = serialize.dumps(self.build_excinfo_struct(shown, arguments or (), loc, func_name))
+        shown, arguments = SHOWN.get(kind, kind), tuple(arguments or ())
+        said = message_of(kind, arguments)
+        if arguments[:1] in ((TOLD,), (SAID,)):
+            arguments = arguments[1:]
+        data = serialize.dumps(self.build_excinfo_struct(shown, arguments, loc, func_name))
         digest = hashlib.sha1(data).digest()
         number = 0 if kind is None else tag_of(kind)
         name = f".const.pickledata.{digest.hex()}"
-        pickled = self._bytes(builder, name, data)
-        hashed = self._bytes(builder, f"{name}.sha1", digest)
-        function = cgutils.get_null_value(cgutils.voidptr_t)
-        tagged = ir.Constant.literal_struct([pickled, _I32(len(data)), hashed, function, _I32(number)])
-        return self.context.insert_unique_const(
-            builder.module, f".const.picklebuf.{digest.hex()}.{~number:x}", tagged
-        )
-
-    def _bytes(self, builder: Builder, name: str, data: bytes) -> ir.Value:
-        made = self.context.insert_unique_const(builder.module, name, cgutils.make_bytearray(data))
-        return made.bitcast(cgutils.voidptr_t)
+        pickled = _bytes(self.context, builder, name, data)
+        hashed = _bytes(self.context, builder, f"{name}.sha1", digest)
+        says = cgutils.get_null_value(cgutils.voidptr_t)
+        name = f".const.picklebuf.{digest.hex()}.{~number:x}"
+        if said is not None:
+            texts = kind.__name__, said.text, said.inside
+            views = [part for text in texts for part in _text(self.context, builder, text)]
+            value = ir.Constant.literal_struct([_I64(said.kind), *views])
+            name = f"{name}.{hashlib.sha1(repr((said, texts)).encode()).hexdigest()}"
+            says = self.context.insert_unique_const(builder.module, f"{name}.said", value)
+            says = says.bitcast(cgutils.voidptr_t)
+        tagged = ir.Constant.literal_struct([pickled, _I32(len(data)), hashed, says, _I32(number)])
+        return self.context.insert_unique_const(builder.module, name, tagged)
 
     def return_user_exc(
         self,

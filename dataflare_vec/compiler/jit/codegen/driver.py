@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 from numba.core import callconv, types
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.errors import NumbaError
 
 from dataflare_vec._util.forks import wait_for_lock
 from dataflare_vec._util.interrupts import SYMBOL
@@ -49,6 +50,7 @@ from dataflare_vec.compiler.jit.passes.calls import ERROR_MODEL, options_of
 from dataflare_vec.compiler.jit.passes.notes import check_members, has_angles
 from dataflare_vec.compiler.jit.passes.pipeline import TryInGuardedVariant, pipeline
 from dataflare_vec.compiler.jit.passes.speculation import has_branches, may_speculate
+from dataflare_vec.compiler.jit.types.caught import CAUGHT
 from dataflare_vec.compiler.kernel import Kernel, LoopVariant, MachineCode
 from dataflare_vec.compiler.native.support import external_names
 from dataflare_vec.compiler.native.tables import held, named_in
@@ -435,8 +437,21 @@ def compile_variant(
     options["pipeline_class"] = pipeline(mode, is_outermost=True, constants=constants, gives_rows=gives_rows)
     # Its own dispatcher: the user's may be compiled with a Python wrapper and another error model.
     dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(plain(function))
-    with no_cast_warnings():
-        dispatcher.compile(argument_types)
+    try:
+        with no_cast_warnings():
+            dispatcher.compile(argument_types)
+    except NumbaError as error:
+        # What exceptions say is made only where a kernel asks for it, which nothing but their type shows.
+        if mode is None or mode.notes or mode.tells or CAUGHT.name not in str(error):
+            raise
+        return compile_variant(
+            function,
+            argument_types,
+            mode._replace(tells=True),
+            relaxed=relaxed,
+            constants=constants,
+            gives_rows=gives_rows,
+        )
     check_members(function)
     return dispatcher.overloads[argument_types]
 

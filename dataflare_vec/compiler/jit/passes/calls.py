@@ -32,6 +32,7 @@ from dataflare_vec.compiler.jit.lowering.strings.members import kept_members
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, outer_value, replace_value
 from dataflare_vec.compiler.jit.passes.notes import NOTES, Notes
 from dataflare_vec.compiler.jit.passes.recursion import Depth
+from dataflare_vec.compiler.jit.passes.told import CALLS
 from dataflare_vec.compiler.jit.passes.trees import calls_guarded, stand_in
 from dataflare_vec.definition.call_graph import may_recurse
 from dataflare_vec.definition.plugin import Form, Plugin, plain
@@ -187,7 +188,11 @@ def _replacement(
         found = found.function
     if (test := stands_for(found)) is not None:
         return test
-    if isinstance(found, Dispatcher) or (_is_plain(found) and not _is_kernel(found, func_ir)):
+    if (
+        isinstance(found, Dispatcher)
+        or _is_told(found)
+        or (_is_plain(found) and not _is_kernel(found, func_ir))
+    ):
         notes.helpers.append(plain(found))
         return _helper(found, own.of_variant(Variant(mode, is_outermost=False)))
     if isinstance(found, Evaluate):
@@ -216,6 +221,11 @@ def _is_plain(found: Any) -> bool:
     except (ValueError, NumbaError):
         return True
     return False
+
+
+def _is_told(found: Any) -> bool:
+    """Whether it is a function of ours that is compiled as the user's are."""
+    return isinstance(found, FunctionType) and any(found is one for one in CALLS)
 
 
 def _is_kernel(found: Any, func_ir: FunctionIR) -> bool:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir as llvm_ir
 from numba.core import cgutils, types
-from numba.core.callconv import excinfo_ptr_t
-from numba.core.datamodel import models
-from numba.core.datamodel.registry import register_default
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from dataflare_vec.compiler.jit.abi.raises import last, tag, variable
+from dataflare_vec.compiler.jit.types.caught import CAUGHT, TELLING, CaughtType
 from dataflare_vec.compiler.jit.types.raised import DIGEST_BITS, Caught, caught_by
 
 if TYPE_CHECKING:
@@ -28,22 +26,6 @@ if TYPE_CHECKING:
 _I1, _I32, _I128 = llvm_ir.IntType(1), llvm_ir.IntType(32), llvm_ir.IntType(128)
 
 
-class CaughtType(types.Type):  # type: ignore[misc]
-    """Numba's type of a caught exception: it can be raised again, and nothing else."""
-
-    def __init__(self) -> None:
-        super().__init__("caught exception")
-
-
-CAUGHT = CaughtType()
-
-
-@register_default(CaughtType)
-class _CaughtModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, manager: Any, kind: CaughtType) -> None:
-        super().__init__(manager, kind, excinfo_ptr_t)
-
-
 def _known(function: Any) -> Any:
     """Return a function that is made while another one is compiled."""
     cpu_target.typing_context.refresh()
@@ -51,7 +33,7 @@ def _known(function: Any) -> Any:
 
 
 @cache
-def begin(depth: int) -> Any:
+def begin(depth: int, *, tells: bool = False) -> Any:
     """Return what begins a handler: it returns the exception."""
 
     @intrinsic  # type: ignore[untyped-decorator]
@@ -63,7 +45,7 @@ def begin(depth: int) -> Any:
             builder.store(exception, current)
             return exception
 
-        return CAUGHT(), generate
+        return (TELLING if tells else CAUGHT)(), generate
 
     return _known(begin_handler)
 

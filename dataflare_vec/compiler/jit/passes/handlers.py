@@ -148,8 +148,10 @@ class _LoopInterpreter(UnpackingInterpreter):
 class _Interpreter(_LoopInterpreter):
     """What instructions are in Numba's IR."""
 
+    tells = False
+
     def op_PUSH_EXC_INFO(self, inst: Any, depth: int, caught: str) -> None:
-        self._inject_call(begin(depth), "begin_handler", caught)
+        self._inject_call(begin(depth, tells=self.tells), "begin_handler", caught)
 
     def op_POP_EXCEPT(self, inst: Any, depth: int) -> None:
         self._inject_call(end(depth), "end_handler")
@@ -243,13 +245,15 @@ def traced(*own_classes: tuple[Any, str, type]) -> Iterator[None]:
         yield
 
 
-def interpret(function: Any, bytecode: Any) -> FunctionIR:
+def interpret(function: Any, bytecode: Any, *, tells: bool = False) -> FunctionIR:
     """Return Numba's IR of a function; before Python 3.11, whose bytecode is another, as Numba makes it."""
     if not _KNOWN:
         with traced((byteflow, "TraceRunner", _LoopTracer)):
             return _LoopInterpreter(function).interpret(bytecode)
     with traced(*_OWN):
-        func_ir = _Interpreter(function).interpret(bytecode)
+        reader = _Interpreter(function)
+        reader.tells = tells
+        func_ir = reader.interpret(bytecode)
     _choose_matchers(func_ir)
     return func_ir
 

@@ -53,6 +53,7 @@ from dataflare_vec.compiler.jit.passes.single_precision import keep_single
 from dataflare_vec.compiler.jit.passes.starred_tuples import fill_tuples
 from dataflare_vec.compiler.jit.passes.tables import look_up_in_tables
 from dataflare_vec.compiler.jit.passes.templates import fill_templates
+from dataflare_vec.compiler.jit.passes.told import tell_messages
 from dataflare_vec.compiler.jit.passes.translations import translate_by_tables
 from dataflare_vec.compiler.jit.passes.widen_integers import compute_wide
 
@@ -79,9 +80,10 @@ class _Translate(TranslateByteCode):  # type: ignore[misc]
 
     def run_pass(self, state: Any) -> bool:
         fill_tuples(state.bc)
-        mark_formats(state.bc)
+        mode = state.own.variant.mode
+        mark_formats(state.bc, messages=mode is not None and (mode.notes or mode.tells))
         read_assigned(state.bc)
-        state.func_ir = interpret(state.func_id, state.bc)
+        state.func_ir = interpret(state.func_id, state.bc, tells=mode is not None and mode.tells)
         if state.own.variant.gives_rows:
             return_yielded(state.func_ir)
         replace_tests(state.func_ir)
@@ -108,7 +110,10 @@ class _Replace(_Pass):
         if mode is not None and not mode.general and has_try(function):
             raise TryInGuardedVariant
         noted = mode is not None and mode.notes
-        changed = note_messages(func_ir) if noted else drop_arguments(func_ir)
+        if mode is not None and mode.tells:
+            changed = tell_messages(func_ir)
+        else:
+            changed = note_messages(func_ir) if noted else drop_arguments(func_ir)
         changed |= forget_exceptions(func_ir)
         changed |= look_in_loops(func_ir)
         changed |= make_zones(func_ir, outer_value)

@@ -46,6 +46,10 @@ class Stopped(KeyboardInterrupt):
     """Ctrl-C: likewise, as loops would begin again otherwise."""
 
 
+class Untold(RuntimeError):
+    """A kernel asks what an exception says whose words aren't known: likewise."""
+
+
 class Again(BaseException):
     """Stands, in a ``raise`` of Numba's, for the exception that was caught last."""
 
@@ -58,6 +62,7 @@ SHOWN = {
     NoText: ValueError,
     NotDeclared: TypeError,
     Stopped: KeyboardInterrupt,
+    Untold: RuntimeError,
 }
 
 

@@ -40,6 +40,7 @@ class Mode(NamedTuple):
 
     general: bool = True  # large angles are reduced here, instead of reported
     notes: bool = False  # exceptions leave their messages (see `jit.passes.raises`)
+    tells: bool = False  # exceptions have their messages (see `jit.passes.told`)
 
 
 def symbol(function: MathFunction, fmt: Format, mode: Mode) -> str:

@@ -28,16 +28,24 @@ _FORMAT_TEXT = _operator("@", "BINARY_MATRIX_MULTIPLY")
 _AS_STR, _CONVERTED, _HAS_SPECIFICATION = 1, 3, 4
 
 
-def mark_formats(bytecode: Any) -> bool:
-    """Mark formats in Numba's bytecode of one function; whether there were any."""
+def mark_formats(bytecode: Any, *, messages: bool = False) -> bool:
+    """Mark formats in Numba's bytecode of one function; whether there were any.
+
+    What is made for an exception only keeps its conversions with ``messages``.
+    """
     instructions = list(bytecode.table.values())
     if any((item.opname, item.arg) in (_FORMAT, _FORMAT_TEXT) for item in instructions):
         return False
     marked = False
     for i, item in enumerate(instructions):
-        if item.opname == "FORMAT_VALUE" and item.arg & _CONVERTED and _is_raised(instructions[i:]):
+        if (
+            item.opname == "FORMAT_VALUE"
+            and not messages
+            and item.arg & _CONVERTED
+            and _is_raised(instructions[i:])
+        ):
             item.arg &= _HAS_SPECIFICATION
-        elif item.opname == "CONVERT_VALUE" and _is_raised(instructions[i:]):
+        elif not messages and item.opname == "CONVERT_VALUE" and _is_raised(instructions[i:]):
             _become(item, ("NOP", None))
         elif item.opname == "CONVERT_VALUE" and item.arg == _AS_STR:
             _become(item, ("FORMAT_SIMPLE", None))  # `str` of it, whatever follows

@@ -45,13 +45,14 @@ def _getitem(view, index):
         return None
     if is_ascii(view):
         as_number = is_bytes(view)
+        words = "index out of range" if as_number else "string index out of range"
 
         def get_ascii(view, index):
             i = np.int64(index)
             if i < 0:
                 i += view._nbytes
             if i < 0 or i >= view._nbytes:
-                raise IndexError("index out of range")
+                raise IndexError(words)
             return np.int64(view._data[i]) if as_number else part(view, i, i + 1)
 
         if as_number:

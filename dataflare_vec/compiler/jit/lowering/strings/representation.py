@@ -21,6 +21,7 @@ from dataflare_vec.compiler.jit.lowering.strings.constants import REPLACED
 from dataflare_vec.compiler.jit.lowering.strings.strip import next_offset
 from dataflare_vec.compiler.jit.lowering.strings.symbols import symbol, table
 from dataflare_vec.compiler.jit.lowering.strings.text import text_of
+from dataflare_vec.compiler.jit.types.caught import CaughtType
 from dataflare_vec.compiler.jit.types.strings import StringConstant, ascii_string, make_view, utf8_string
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType
 
@@ -154,6 +155,8 @@ def _shown(value, kind, printable):
 
 @operation(repr_of)
 def _repr_of(value):
+    if isinstance(value, CaughtType):  # see `told`
+        return None
     if isinstance(value, types.Optional):
         none = StringConstant("None")
         return lambda value: none if value is None else repr_of(value_of(value))

@@ -89,22 +89,28 @@ method("find", data=True)(_finder(find_bytes))
 method("rfind", data=True)(_finder(find_last_bytes))
 
 
-def _indexer(name):
-    find = name.replace("index", "find")
+def _index_of(find, words):
     source = f"""
 def index(view, needle, start=None, end=None):
     found = view.{find}(needle, start, end)
     if found < 0:
-        raise ValueError("substring not found")
+        raise ValueError("{words}")
     return found
 """
     namespace = {}
     exec(source, namespace)
-    index = namespace["index"]
+    return namespace["index"]
+
+
+def _indexer(name):
+    find = name.replace("index", "find")
+    of_text, of_bytes = _index_of(find, "substring not found"), _index_of(find, "subsection not found")
 
     @method(name, data=True)
     def typed(view, needle, start=None, end=None):
-        return index if comparable(view, needle) and is_bound(start) and is_bound(end) else None
+        if not (comparable(view, needle) and is_bound(start) and is_bound(end)):
+            return None
+        return of_bytes if is_bytes(view) else of_text
 
 
 _indexer("index")

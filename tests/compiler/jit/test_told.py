@@ -1,0 +1,133 @@
+"""`except E as e`: what the exception says, in the words of Python, or not at all."""
+
+from __future__ import annotations
+
+import sys
+
+import polars as pl
+import pytest
+
+import dataflare_vec as dfv
+from testing.oracle import check, plugin
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="before, only `except Exception` compiles")
+
+FRAME = pl.DataFrame(
+    {
+        "s": ["1", "x", "-3", None, "'\"é\n", "", "ten", "1e5", "a" * 300],
+        "x": [1, 0, 3, 4, 7, -2, 0, 5, 2],
+    }
+)
+RATES = {"x": 1.5, "-3": 2.0, "": 0.0}
+NUMBERS = {1: 10, 3: 30}
+
+
+class BadError(ValueError):
+    """The user's own."""
+
+
+class CodedError(Exception):
+    """One that says something else than its argument."""
+
+    def __init__(self, code):
+        super().__init__(f"code {code}")
+        self.code = code
+
+
+def _checked(s, x):
+    if x < 0:
+        raise BadError(f"{s!r} with {x:+d}")
+    if x == 0:
+        raise KeyError(s)
+    if x == 7:
+        raise LookupError(s, x, 2.5)
+    if x == 5:
+        raise BadError
+    if x == 4:
+        raise ValueError(x)
+    return 12 // (x - 2)
+
+
+def by_helpers(s: str, x):
+    try:
+        return f"{_checked(s, x)}"
+    except (ValueError, LookupError) as e:
+        return f"{e}|{e!r}|{type(e).__name__}"
+    except ArithmeticError as error:
+        return "no: " + str(error)
+
+
+def of_builtins(s: str, x):
+    try:
+        return f"{int(s)} {float(s)}"
+    except ValueError as e:
+        first = str(e)
+    try:
+        return f"{float(s) + RATES[s] + x % (x - 2)}"
+    except Exception as e:
+        return f"{first}, {e}, {e!r}"
+
+
+def of_indexes(s: str, x):
+    try:
+        if x > 3:
+            return s[x]
+        return [s, s][x] + s.split(",")[x - 1] + str(NUMBERS[x])
+    except (IndexError, KeyError) as e:
+        return repr(e)
+
+
+def first_argument(s: str, x):
+    try:
+        if x > 2:
+            raise BadError(s)
+        return str(int(s, 8))
+    except ValueError as e:
+        return e.args[0].upper()
+
+
+def within_and_again(s: str, x):
+    said = ""
+    try:
+        try:
+            return str(int(s))
+        except ValueError as e:
+            said += str(e)
+            try:
+                raise BadError(f"about {x}")
+            except BadError as inner:
+                said += f" ({inner})"
+            raise
+    except ValueError as e:
+        return said + " again " + str(e)
+
+
+def with_a_cause(s: str, x):
+    try:
+        return float(s) / x
+    except ValueError as e:
+        raise BadError(f"row {x}: {e}") from e
+
+
+@pytest.mark.parametrize(
+    "function",
+    [by_helpers, of_builtins, of_indexes, first_argument, within_and_again, with_a_cause],
+)
+def test_exceptions_say_what_they_do_in_python(function):
+    check(plugin(function), FRAME)
+
+
+def unknown(s: str, x):
+    try:
+        if x > 3:
+            raise CodedError(x)
+        a, b = s.split("x")
+        return a + b
+    except Exception as e:
+        return type(e).__name__ + str(e)
+
+
+def test_words_that_are_not_known_fail_the_row():
+    found = dfv.run(FRAME.select("s", x="x"), plugin(unknown), on_error="null")
+    assert found.errors["message"][0].startswith("what a caught exception says isn't known to compiled code")
+    assert found.frame["unknown"].drop_nulls().to_list() == [""]
