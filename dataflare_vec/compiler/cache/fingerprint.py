@@ -344,6 +344,8 @@ class Reader:
             # Which exception it was is found out by calling the Python function.
             # And whether one that is raised is caught by its bases.
             self._write("exception", *(f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__))
+            # And whether it says what others do.
+            self._write("own", *sorted({n for base in cls.__mro__ if not is_known(base) for n in vars(base)}))
         else:
             self._refuse(name, f"the class `{cls.__qualname__}`")
 

@@ -337,7 +337,7 @@ def caught_value(x):
     try:
         return 1 // x
     except Exception as error:
-        return len(str(error))
+        return len(error.args)
 
 
 def caught_unknown(x):
@@ -776,7 +776,7 @@ CASES = [
     ("identity", identical, "", "one object in memory", "with `==`"),
     ("types as values", type_as_value, "", "a type isn't a value", "isinstance(x, int)"),
     ("a function within that calls itself", inner_recursion, "", "can't call itself", "top of the file"),
-    ("the exception as a value", caught_value, "", "what a caught exception says", "return a constant"),
+    ("the exception as a value", caught_value, "", "of a caught exception", "`e.args[0]`"),
     (
         "a template",
         template,

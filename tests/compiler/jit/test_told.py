@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import dataflare_vec as dfv
+from dataflare_vec.compiler.jit.types.messages import shows_argument
 from testing.oracle import check, plugin
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 11), reason="before, only `except Exception` compiles")
@@ -59,11 +60,11 @@ def by_helpers(s: str, x):
 
 def of_builtins(s: str, x):
     try:
-        return f"{int(s)} {float(s)}"
+        return f"{int(s, 8)}"
     except ValueError as e:
         first = str(e)
     try:
-        return f"{float(s) + RATES[s] + x % (x - 2)}"
+        return f"{RATES[s] + x % (x - 2)}"
     except Exception as e:
         return f"{first}, {e}, {e!r}"
 
@@ -77,11 +78,20 @@ def of_indexes(s: str, x):
         return repr(e)
 
 
+def of_bytes_and_lists(s: str, x):
+    values = [x, x + 1]
+    try:
+        values[x] = values.pop(x)
+        return str({s: x}["x"]) + str(s.encode().index(b"x"))
+    except (IndexError, ValueError, KeyError) as e:
+        return f"{e!r}"
+
+
 def first_argument(s: str, x):
     try:
         if x > 2:
             raise BadError(s)
-        return str(int(s, 8))
+        return str(float(s))
     except ValueError as e:
         return e.args[0].upper()
 
@@ -111,7 +121,7 @@ def with_a_cause(s: str, x):
 
 @pytest.mark.parametrize(
     "function",
-    [by_helpers, of_builtins, of_indexes, first_argument, within_and_again, with_a_cause],
+    [by_helpers, of_builtins, of_indexes, of_bytes_and_lists, first_argument, within_and_again, with_a_cause],
 )
 def test_exceptions_say_what_they_do_in_python(function):
     check(plugin(function), FRAME)
@@ -131,3 +141,40 @@ def test_words_that_are_not_known_fail_the_row():
     found = dfv.run(FRAME.select("s", x="x"), plugin(unknown), on_error="null")
     assert found.errors["message"][0].startswith("what a caught exception says isn't known to compiled code")
     assert found.frame["unknown"].drop_nulls().to_list() == [""]
+
+
+@pytest.mark.parametrize(
+    ("shown", "options"), [("isinstance(e, KeyError)", {}), ("e.args[1]", {}), ("str(e)", {"math": "libm"})]
+)
+def test_what_is_not_known_is_refused(shown, options):
+    scope = {}
+    body = f"try:\n  raise ValueError(s)\n except ValueError as e:\n  return str({shown})"
+    exec(f"def refused(s: str):\n {body}", scope)
+    with pytest.raises(dfv.KernelCompileError, match=r"of a caught exception|what a caught exception says"):
+        dfv.run(FRAME.select("s"), plugin(scope["refused"], **options))
+
+
+class ShownError(ValueError):
+    """Shown in its own way."""
+
+    def __repr__(self):
+        return "shown"
+
+
+class FormattedError(ValueError):
+    """Written in its own way."""
+
+    def __format__(self, how):
+        return "formatted"
+
+
+class KeptError(ValueError):
+    """With arguments of its own."""
+
+    args = ("its own",)
+
+
+@pytest.mark.parametrize("kind", [CodedError, ShownError, FormattedError, KeptError])
+def test_classes_that_show_themselves_are_not_known(kind):
+    assert not shows_argument(kind)
+    assert shows_argument(BadError)

@@ -122,8 +122,14 @@ MISTAKES = (
     ),
     Mistake(
         "the exception as a value",
+        r"(?s:.*)\b(?:caught exception with its message|(?:arguments|class) of a caught exception)\b",
+        "this isn't known of a caught exception in compiled code",
+        "`str(e)`, `repr(e)`, `f\"{{e}}\"`, `e.args[0]` that is text and `type(e).__name__` are; " + _PYTHON,
+    ),
+    Mistake(
+        "the text of an exception",
         r"(?s:.*)\bcaught exception\b",
-        "what a caught exception says isn't known in compiled code: its text is never made there",
+        'what a caught exception says isn\'t known with `math="libm"`',
         "raise it or another one, or return a constant; " + _PYTHON,
     ),
     Mistake(

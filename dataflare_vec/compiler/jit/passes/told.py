@@ -117,6 +117,6 @@ def _is_dict(func_ir: FunctionIR, value: Any) -> bool:
     if owner is not None:
         return isinstance(owner, Mapping)
     made = ir_utils.guard(ir_utils.get_definition, func_ir, value.value)
-    return value.op == "getitem" and (
-        isinstance(made, ir.Arg) or (isinstance(made, ir.Expr) and made.op == "build_map")
-    )
+    if isinstance(made, ir.Expr) and made.op == "build_map":
+        return True
+    return value.op == "getitem" and isinstance(made, ir.Arg)

@@ -27,7 +27,7 @@ class CaughtClass(CaughtType):
 
 CAUGHT = CaughtType()
 #: One in a kernel whose exceptions have their messages.
-TELLING = CaughtType("exception with its message")
+TELLING = CaughtType("caught exception with its message")
 CAUGHT_ARGUMENTS = CaughtArguments("arguments of a caught exception")
 CAUGHT_CLASS = CaughtClass("class of a caught exception")
 

@@ -111,6 +111,8 @@ def _python_says() -> dict[tuple[Any, ...], str]:
         (IndexError, "list index out of range"): lambda: items[zero],
         (IndexError, "tuple index out of range"): lambda: tuple(items)[zero],
         (IndexError, "string index out of range"): lambda: ""[zero],
+        (IndexError, "setitem out of range"): lambda: items.__setitem__(zero, 1),
+        (IndexError, "pop index out of range"): lambda: [zero].pop(3),
         (IndexError, "getitem out of range"): lambda: items[zero],
         (IndexError, "pop from empty list"): lambda: items.pop(),
         (IndexError, "pop from an empty deque"): lambda: deque().pop(),
