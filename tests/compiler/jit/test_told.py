@@ -141,6 +141,9 @@ def test_words_that_are_not_known_fail_the_row():
     found = dfv.run(FRAME.select("s", x="x"), plugin(unknown), on_error="null")
     assert found.errors["message"][0].startswith("what a caught exception says isn't known to compiled code")
     assert found.frame["unknown"].drop_nulls().to_list() == [""]
+    longer = pl.DataFrame({"s": ["1" * 5000 + "x"], "x": [1]})  # more digits than Python reads
+    found = dfv.run(longer, plugin(within_and_again), on_error="null")
+    assert found.errors["message"][0].startswith("what a caught exception says isn't known to compiled code")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,9 @@ These are compiled as the user's own functions are (`jit.passes.told`): a `raise
 
 from __future__ import annotations
 
+#: The least limit of digits that Python can be set to: beyond its limit it has words that are not known here.
+LIMIT = 640
+
 
 def told_int(value, base=10):  # type: ignore[no-untyped-def]
     """Read an integer."""
@@ -13,6 +16,8 @@ def told_int(value, base=10):  # type: ignore[no-untyped-def]
     try:
         return int(value, base)
     except ValueError:
+        if len(value) > LIMIT:
+            raise
         shown = f"{value!r}"
         raise ValueError(f"invalid literal for int() with base {base}: {shown[:200]}") from None
 
@@ -23,6 +28,8 @@ def told_whole(value):  # type: ignore[no-untyped-def]
         try:
             return int(value)
         except ValueError:
+            if len(value) > LIMIT:
+                raise
             shown = f"{value!r}"
             raise ValueError(f"invalid literal for int() with base 10: {shown[:200]}") from None
     return int(value)
