@@ -820,6 +820,11 @@ NUMBA = re.compile(
 #: What Numba says at times, of no kernel that is known.
 SAID = [
     (
+        "the text of an exception",
+        "TypingError: No implementation of function Function(<class 'str'>) for (caught exception)",
+        'what a caught exception says isn\'t known with `math="libm"`',
+    ),
+    (
         "a value of another type",
         "TypingError: No conversion from UniTuple(unicode_type x 12) to list(int64)<iv=None> for '$24.3'",
         "a value is tuple of 12 str where list of (int64) is wanted",
