@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from numba.core import ir, ir_utils
 
 from dataflare_vec.compiler.jit.lowering import told, told_calls
-from dataflare_vec.compiler.jit.passes.lookups import outer_value
+from dataflare_vec.compiler.jit.passes.lookups import outer_value, replace_value
+from dataflare_vec.compiler.jit.passes.rewriting import Rewriting
 from dataflare_vec.compiler.jit.types.messages import SAID, TOLD, shows_argument
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ _STATIC = {
 }
 #: Our own functions for them: nothing is replaced within.
 CALLS = frozenset({told_calls.told_int, told_calls.told_whole, told_calls.told_float, told_calls.told_item})
-#: By name and number of arguments, what stands for a function of Python.
-_OURS = {
+#: By name, number of arguments and names of others, what stands for a function of Python.
+_OURS: dict[tuple[Any, ...], Any] = {
     ("int", 1): told_calls.told_whole,
     ("int", 2): told_calls.told_int,
+    ("int", 1, "base"): told_calls.told_int,
     ("float", 1): told_calls.told_float,
 }
 
@@ -41,72 +43,67 @@ def tell_messages(func_ir: FunctionIR) -> bool:
     for block in func_ir.blocks.values():
         body: list[Any] = []
         for statement in block.body:
+            telling = _Telling(func_ir, block, statement)
             kind = _STATIC.get(type(statement))
             if kind is not None and statement.exc_class is not None:
-                statement = _told(func_ir, block, statement, kind, body)
+                statement = telling.told(kind)
                 changed = True
             elif not is_ours and isinstance(getattr(statement, "value", None), ir.Expr):
-                changed |= _calls_ours(func_ir, block, statement, body)
+                changed |= telling.calls_ours()
+            body += telling.before
             body.append(statement)
         block.body = body
     return changed
 
 
-def _assigned(func_ir: FunctionIR, block: Any, value: Any, body: list[Any]) -> Any:
-    name = ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_told"), value.loc)
-    func_ir._definitions[name.name].append(value)
-    body.append(ir.Assign(value, name, value.loc))
-    return name
+class _Telling(Rewriting):
+    """What becomes of one statement that raises, or calls what may."""
+
+    def told(self, kind: Any) -> Any:
+        """Return the statement that raises an exception with its message."""
+        exception, arguments = self.statement.exc_class, tuple(self.statement.exc_args or ())
+        if not shows_argument(exception):
+            return kind(exception, (), self.loc)
+        if not any(isinstance(one, ir.Var) for one in arguments):
+            return kind(exception, (SAID, *arguments), self.loc)
+        first, *others = (
+            one if isinstance(one, ir.Var) else self.assigned(ir.Const(one, self.loc)) for one in arguments
+        )
+        function: Any = told.tell
+        if others:
+            function = told.tell_several
+            first = self.assigned(ir.Expr.build_tuple([first, *others], self.loc))
+        elif issubclass(exception, KeyError):
+            function = told.tell_key
+        self._called(told.keep_told, self._called(function, first))
+        return kind(exception, (TOLD,), self.loc)
+
+    def calls_ours(self) -> bool:
+        """Whether it was a call or a look-up that fails with words of its own, and is one of ours now."""
+        value = self.statement.value
+        if value.op == "call" and value.vararg is None and value.varkwarg is None:
+            names = [name for name, _ in value.kws]
+            ours = _OURS.get((_name_of(self.func_ir, value), len(value.args), *names))
+            if ours is not None:
+                value.func = self._named(ours)
+            return ours is not None
+        if value.op not in ("getitem", "static_getitem") or not _is_dict(self.func_ir, value):
+            return False
+        key = value.index if value.op == "getitem" else value.index_var
+        if key is None:
+            return False
+        function = self._named(told_calls.told_item)
+        replace_value(self.func_ir, self.statement, ir.Expr.call(function, (value.value, key), (), self.loc))
+        return True
+
+    def _named(self, function: Any) -> Any:
+        return self.assigned(ir.Global(function.__name__, function, self.loc))
+
+    def _called(self, function: Any, argument: Any) -> Any:
+        return self.assigned(ir.Expr.call(self._named(function), (argument,), (), self.loc))
 
 
-def _told(func_ir: FunctionIR, block: Any, statement: Any, kind: Any, body: list[Any]) -> Any:
-    """Return the statement that raises an exception with its message; what makes it goes before."""
-    exception, loc = statement.exc_class, statement.loc
-    arguments = tuple(statement.exc_args or ())
-    if not shows_argument(exception):
-        return kind(exception, (), loc)
-    if not any(isinstance(one, ir.Var) for one in arguments):
-        return kind(exception, (SAID, *arguments), loc)
-    given = [
-        one if isinstance(one, ir.Var) else _assigned(func_ir, block, ir.Const(one, loc), body)
-        for one in arguments
-    ]
-    function: Any = told.tell
-    first, *others = given
-    if others:
-        function, first = told.tell_several, _assigned(func_ir, block, ir.Expr.build_tuple(given, loc), body)
-    elif issubclass(exception, KeyError):
-        function = told.tell_key
-    name = _assigned(func_ir, block, ir.Global(function.__name__, function, loc), body)
-    made = _assigned(func_ir, block, ir.Expr.call(name, (first,), (), loc), body)
-    keep = _assigned(func_ir, block, ir.Global("keep_told", told.keep_told, loc), body)
-    _assigned(func_ir, block, ir.Expr.call(keep, (made,), (), loc), body)
-    return kind(exception, (TOLD,), loc)
-
-
-def _calls_ours(func_ir: FunctionIR, block: Any, statement: Any, body: list[Any]) -> bool:
-    """Whether a call or a look-up was one that fails with words of its own, and is one of ours now."""
-    value = statement.value
-    if value.op == "call" and not value.kws and value.vararg is None:
-        ours = _OURS.get((_called(func_ir, value), len(value.args)))
-        if ours is not None:
-            value.func = _assigned(func_ir, block, ir.Global(ours.__name__, ours, value.loc), body)
-        return ours is not None
-    if value.op not in ("getitem", "static_getitem") or not _is_dict(func_ir, value):
-        return False
-    key = value.index if value.op == "getitem" else value.index_var
-    if key is None:
-        return False
-    look_up = told_calls.told_item
-    function = _assigned(func_ir, block, ir.Global(look_up.__name__, look_up, value.loc), body)
-    new = ir.Expr.call(function, (value.value, key), (), value.loc)
-    definitions = func_ir._definitions[statement.target.name]
-    definitions[:] = [new if one is value else one for one in definitions]
-    statement.value = new
-    return True
-
-
-def _called(func_ir: FunctionIR, call: Any) -> str:
+def _name_of(func_ir: FunctionIR, call: Any) -> str:
     found = outer_value(func_ir, call.func)
     return found.__name__ if found is int or found is float else ""
 
