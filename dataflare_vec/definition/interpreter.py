@@ -60,7 +60,8 @@ def call_rows(
         from dataflare_vec.definition.python_floats import Constant
 
         of_constant = Constant
-    with np.errstate(all="ignore"), localcontext(WIDE):
+    # `repr` shows NumPy's scalars as compiled code does: as the numbers that they are.
+    with np.errstate(all="ignore"), np.printoptions(legacy="1.25"), localcontext(WIDE):
         for i, values in enumerate(rows):
             try:
                 arguments = _arguments(binding, values, wrap, of_constant)

@@ -109,7 +109,9 @@ def _has_repr(kind):
     if isinstance(kind, types.Optional):
         return _has_repr(kind.type)
     numbers = isinstance(kind, types.Number | types.Boolean | types.NoneType | WideIntType)
-    return (numbers and not isinstance(kind, types.Complex)) or is_string(kind) or is_bytes(kind)
+    # How NumPy shows a narrow float differs between its versions.
+    unlike = isinstance(kind, types.Complex) or (isinstance(kind, types.Float) and kind != types.float64)
+    return (numbers and not unlike) or is_string(kind) or is_bytes(kind)
 
 
 def _teller(argument, kind):
