@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import polars as pl
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from testing.oracle import check, plugin
+from testing.strategies import frames
 
 
 def ranged(a: int, b: int, s: int, x: int) -> tuple[int, bool, int]:
@@ -31,6 +34,15 @@ def counted(a: int, b: int) -> tuple[int, int]:
     return seen, total
 
 
+def found(
+    a: int, b: int, s: int, whole: int | None, natural: int, wide: int, real: float | None, exact: Decimal
+) -> tuple[bool, bool, bool, bool, bool, bool]:
+    """Return whether numbers of other types than a range's own are in it."""
+    numbers = range(a, b, s)
+    there = (whole in numbers) if whole is not None else False
+    return whole in numbers, there, natural in numbers, wide not in numbers, real in numbers, exact in numbers
+
+
 RANGED, COUNTED = plugin(ranged), plugin(counted)
 
 FIRST, LAST = -(1 << 63), (1 << 63) - 1
@@ -45,3 +57,26 @@ def test_ranges_are_pythons(rows):
     df = pl.DataFrame(rows, {name: pl.Int64 for name in "absx"}, orient="row")
     check(RANGED, df)
     check(COUNTED, df)
+
+
+FOUND = plugin(found)
+small = st.integers(-12, 12)
+TYPES = {
+    "a": (small, pl.Int64),
+    "b": (small, pl.Int64),  # Python goes through a range to find what is no integer
+    "s": (st.sampled_from([1, 2, -1, -3]), pl.Int64),
+    "whole": (small, pl.Int64),
+    "natural": (st.integers(0, 9) | st.sampled_from([LAST, LAST + 1, (1 << 64) - 1]), pl.UInt64),
+    "wide": (small | st.sampled_from([LAST + 1, 1 << 100, -(1 << 70)]), pl.Int128),
+    "real": (
+        small | st.sampled_from([0.5, float("nan"), float("inf"), 1e300, -(2.0**63), 2.0**63]),
+        pl.Float64,
+    ),
+    "exact": (st.decimals(-12, 12, places=1) | small.map(Decimal), pl.Decimal(10, 1)),
+}
+
+
+@given(frames(**TYPES))
+@settings(phases=[Phase.explicit, Phase.generate])
+def test_numbers_of_other_types(frame):
+    check(FOUND, frame)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
-from numba.core import cgutils
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.errors import TypingError
 from numba.core.extending import register_jitable
 from numba.core.imputils import impl_ret_untracked, lower_builtin
+from numba.core.registry import cpu_target
 from numba.cpython import rangeobj
+from numba.extending import intrinsic
+
+from dataflare_vec.compiler.jit.types.json import SAY_WHAT, JsonType
+from dataflare_vec.compiler.jit.types.wide_integers import WideIntType, has_point, widened
 
 _ZERO_STEP = "range() arg 3 must not be zero"
 _TOO_LONG = "Python int too large to convert to C ssize_t"
@@ -74,4 +83,56 @@ def _contains(robj, val):  # as Numba names them
     return (np.uint64(start) - np.uint64(val)) % (np.uint64(0) - np.uint64(step)) == np.uint64(0)
 
 
-rangeobj.impl_contains_helper = _contains
+@intrinsic
+def _present(typing_context, optional):
+    """Return a value that isn't None, as the caller knows."""
+
+    def generate(context, builder, signature, arguments):
+        return context.make_helper(builder, signature.args[0], value=arguments[0]).data
+
+    return optional.type(optional), generate
+
+
+@intrinsic
+def _narrowed(typing_context, number):
+    """Return an integer of 128 bits that 64 hold, as the caller knows."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.trunc(widened(builder, arguments[0], signature.args[0]), ir.IntType(64))
+
+    return types.int64(number), generate
+
+
+def _is_in(robj, val):
+    """Return what says whether a value is in a range: by ``==``, as Python does for all but integers."""
+    if not isinstance(robj, types.RangeType):
+        return None
+    if isinstance(val, types.Optional):
+        return lambda robj, val: val is not None and _present(val) in robj
+    low, high = robj.dtype.minval, robj.dtype.maxval
+    if isinstance(val, JsonType):
+        msg = f"a value of JSON in a range: {SAY_WHAT}"
+        raise TypingError(msg)
+    if has_point(val):
+        return lambda robj, val: val == int(val) and int(val) in robj
+    if isinstance(val, WideIntType):
+        return lambda robj, val: low <= val and val <= high and _contains(robj, _narrowed(val))
+    if isinstance(val, types.Integer | types.Boolean):
+        return lambda robj, val: _contains(robj, val)
+    if isinstance(val, types.Float):
+        return lambda robj, val: (
+            -9223372036854775808.0 <= val < 9223372036854775808.0
+            and val % 1 == 0
+            and _contains(robj, np.int64(val))
+        )
+    return lambda robj, val: False
+
+
+def _replace_overload():
+    for template in cpu_target.typing_context.resolve_value_type(operator.contains).templates:
+        if getattr(template, "_overload_func", None) is rangeobj.impl_contains:
+            template._overload_func = staticmethod(_is_in)
+
+
+# Numba's own has no value in a range that it doesn't know.
+_replace_overload()
