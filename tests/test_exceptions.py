@@ -202,11 +202,12 @@ def test_what_polars_puts_behind_what_is_wrong():
     assert '"b"' in foreign_errors.without_context(caught.value)
 
 
-#: Where messages of other libraries are read: nowhere else.
+#: Where messages of other libraries are read, or of Python to be said by compiled code: nowhere else.
 EDGES = {
     "_util/foreign_errors.py",
     "compiler/jit/diagnostics/__init__.py",
     "compiler/jit/diagnostics/mistakes.py",
+    "compiler/jit/types/messages.py",
 }
 _READS = ("in", "startswith", "endswith", "removeprefix", "removesuffix", "replace", "split", "partition")
 

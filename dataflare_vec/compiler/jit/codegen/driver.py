@@ -22,6 +22,7 @@ from dataflare_vec.compiler.jit.codegen.loops import Input, LoopBuilder, Output
 from dataflare_vec.compiler.jit.codegen.rows import KernelCode, group
 from dataflare_vec.compiler.jit.codegen.signature import outputs_of
 from dataflare_vec.compiler.jit.codegen.vector_width import computes_much
+from dataflare_vec.compiler.jit.diagnostics import names_type
 from dataflare_vec.compiler.jit.lowering import bits as bits  # likewise
 from dataflare_vec.compiler.jit.lowering import builtins as builtins  # registers them with Numba
 from dataflare_vec.compiler.jit.lowering import decimals as decimals  # likewise
@@ -442,7 +443,7 @@ def compile_variant(
             dispatcher.compile(argument_types)
     except NumbaError as error:
         # What exceptions say is made only where a kernel asks for it, which nothing but their type shows.
-        if mode is None or mode.notes or mode.tells or CAUGHT.name not in str(error):
+        if mode is None or mode.notes or mode.tells or not names_type(error, CAUGHT.name):
             raise
         return compile_variant(
             function,

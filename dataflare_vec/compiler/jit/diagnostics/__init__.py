@@ -53,6 +53,11 @@ def explain_failure(
     return explain_function(plugin.name, plain(plugin.function), arguments, error, columns=dtypes)
 
 
+def names_type(error: NumbaError, name: str) -> bool:
+    """Whether Numba says something of a type with that name."""
+    return name in str(error)
+
+
 def inner_cause(error: Exception) -> Exception | None:
     """Return what an error is to be raised from: what went wrong within Numba or LLVM.
 
