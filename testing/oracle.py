@@ -20,6 +20,7 @@ from polars.datatypes.classes import IntegerType
 
 import dataflare_vec as dfv
 from dataflare_vec.arrow import columns
+from dataflare_vec.definition.interpreter import plain_numbers
 from dataflare_vec.definition.plugin import Form, define
 from dataflare_vec.engine.execution import fast_path
 from dataflare_vec.engine.tuner import Cut, WholeFrames
@@ -75,7 +76,7 @@ def interpret(
     """
     outcomes = []
     columns = [parameter for parameter in plugin.parameters if parameter.is_column]
-    with np.errstate(all="ignore"), np.printoptions(legacy="1.25"), context or nullcontext():
+    with np.errstate(all="ignore"), plain_numbers(), context or nullcontext():
         for row in rows:
             pairs = zip(row, columns, strict=True)
             if any(value is None and not parameter.nullable for value, parameter in pairs):
@@ -356,7 +357,7 @@ def compare(
         where = (row, given, got, outcome, failure)
         assert failure is None or set(got) == {None}, where
         if outcome.error is not None:
-            with np.printoptions(legacy="1.25"):  # a KeyError shows its key only now
+            with plain_numbers():  # a KeyError shows its key only now
                 assert failure == [type(outcome.error).__name__, str(outcome.error)], where
         elif outcome.value is FAILED:
             assert failure is not None, where

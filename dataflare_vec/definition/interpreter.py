@@ -15,6 +15,7 @@ from dataflare_vec.definition.uses import rounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from dataflare_vec.definition.binding import Binding
 
@@ -60,8 +61,7 @@ def call_rows(
         from dataflare_vec.definition.python_floats import Constant
 
         of_constant = Constant
-    # `repr` shows NumPy's scalars as compiled code does: as the numbers that they are.
-    with np.errstate(all="ignore"), np.printoptions(legacy="1.25"), localcontext(WIDE):
+    with np.errstate(all="ignore"), plain_numbers(), localcontext(WIDE):
         for i, values in enumerate(rows):
             try:
                 arguments = _arguments(binding, values, wrap, of_constant)
@@ -75,6 +75,13 @@ def call_rows(
                 yield error
                 continue
             yield result if isinstance(result, tuple) else (result,)
+
+
+def plain_numbers() -> AbstractContextManager[Any]:
+    """Have `repr`, and messages, show NumPy's scalars as compiled code does: as the numbers that they are."""
+    import numpy as np
+
+    return np.printoptions(legacy="1.25")
 
 
 def _arguments(

@@ -10,6 +10,7 @@ import polars as pl
 
 from dataflare_vec._util.logs import get_logger
 from dataflare_vec._util.names import unnamed
+from dataflare_vec.definition.interpreter import plain_numbers
 from dataflare_vec.engine.execution.outcome import InPlace, Outcome
 from dataflare_vec.engine.execution.run import Run
 from dataflare_vec.engine.execution.threads import over_chunks
@@ -273,7 +274,8 @@ def _row_error(failures: Sequence[Failures], height: int | None) -> RowError:
     rows = sorted({row for shown, _ in firsts for row in shown[ROW]})[:_SHOWN_ROWS]
     cause = next(explain(first.stage, sample.head(1)))
     name = first.stage.binding.plugin.name
-    return RowError(plugin=name, count=count, total=height, rows=rows, cause=cause, hint=GO_ON)
+    with plain_numbers():
+        return RowError(plugin=name, count=count, total=height, rows=rows, cause=cause, hint=GO_ON)
 
 
 def _segments(stages: Sequence[Stage]) -> Iterator[Sequence[Stage]]:

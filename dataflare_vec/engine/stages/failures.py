@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from dataflare_vec._util.suggestions import Argument, Phrase
+from dataflare_vec.definition.interpreter import plain_numbers
 from dataflare_vec.definition.uses import TOO_LARGE
 from dataflare_vec.exceptions import RowError
 
@@ -92,12 +93,14 @@ class Failures:
         """Return the kept rows with what the plain Python function raises for them."""
         sample = self.first(self.limit)
         errors = list(explain(self.stage, sample))
+        with plain_numbers():  # a KeyError shows its key only now
+            messages = [str(error) for error in errors]
         inputs = self.stage.shown(sample.drop(ROW))
         columns: dict[str, Any] = {
             "row": sample[ROW],
             "plugin": [self.stage.binding.plugin.name] * sample.height,
             "error": [type(error).__name__ for error in errors],
-            "message": [str(error) for error in errors],
+            "message": messages,
         }
         return pl.DataFrame(columns, schema=ERROR_SCHEMA).with_columns(inputs.to_struct("inputs"))
 
