@@ -6,7 +6,7 @@ begins; the pages, each once; and what these refer to.
 
 The forms are those of the Unicode Standard Annex 15 (https://www.unicode.org/reports/tr15/): characters are
 replaced by what they decompose into, marks behind a character are sorted by their class, and pairs are
-composed again. Hangul syllables are computed, as in chapter 3.12 of the standard.
+composed again, Hangul syllables as chapter 3.12 of the standard computes them.
 """
 
 from __future__ import annotations
@@ -66,40 +66,37 @@ def _numbers(answer: Any) -> np.ndarray[Any, Any]:
     return np.fromiter(map(answer, _characters()), np.int32, _POINTS)
 
 
+@cache
+def _decomposing() -> list[str]:
+    """Return the characters that become others in some form; of Hangul's Python doesn't say into which."""
+    known = filter(unicodedata.decomposition, _characters())
+    return [*known, *map(chr, range(_SYLLABLE, _SYLLABLE + _SYLLABLES))]
+
+
 def _decompositions(form):
     """Return a function that makes the table of what each code point becomes: how many others, and these."""
 
     def make():
         places, behind = np.zeros(_POINTS, np.int32), []
-        for page in range(0, _POINTS, 256):
-            characters = _characters()[page : page + 256]
-            if unicodedata.is_normalized(form, characters) or _is_hangul(page) or _is_hangul(page + 255):
-                if not any(map(unicodedata.decomposition, characters)):
-                    continue
-            for point, character in enumerate(characters, page):
-                found = unicodedata.normalize(form, character)
-                if found != character and not _is_hangul(point):
-                    places[point] = len(behind) + 1
-                    behind += [len(found), *map(ord, found)]
+        for character in _decomposing():
+            found = unicodedata.normalize(form, character)
+            if found != character:
+                places[ord(character)] = len(behind) + 1
+                behind += [len(found), *map(ord, found)]
         return _staged(places, behind)
 
     return make
-
-
-def _is_hangul(point: int) -> bool:
-    return _SYLLABLE <= point < _SYLLABLE + _SYLLABLES
 
 
 @cache
 def _pairs() -> dict[int, list[tuple[int, int]]]:
     """Return by second character the first one, and what they are together."""
     pairs: dict[int, list[tuple[int, int]]] = {}
-    for composed in range(_POINTS):
-        parts = unicodedata.decomposition(chr(composed)).split()
-        if len(parts) == 2 and not parts[0].startswith("<"):
-            if unicodedata.is_normalized("NFC", chr(composed)):
-                first, second = (int(part, 16) for part in parts)
-                pairs.setdefault(second, []).append((first, composed))
+    for composed in _decomposing():
+        parts = unicodedata.decomposition(composed).split()
+        if len(parts) == 2 and not parts[0].startswith("<") and unicodedata.is_normalized("NFC", composed):
+            first, second = (int(part, 16) for part in parts)
+            pairs.setdefault(second, []).append((first, ord(composed)))
     return pairs
 
 
@@ -127,10 +124,8 @@ def _changing(form):
 
     def make():
         changes = np.zeros(_POINTS, bool)
-        for page in range(0, _POINTS, 256):
-            characters = _characters()[page : page + 256]
-            if unicodedata.normalize(form, characters) != characters:
-                changes[page : page + 256] = [unicodedata.normalize(form, c) != c for c in characters]
+        for character in _decomposing():
+            changes[ord(character)] = not unicodedata.is_normalized(form, character)
         if form.endswith("C"):
             changes[list(_pairs())] = True
             changes[_VOWEL : _VOWEL + _VOWELS] = True
@@ -163,13 +158,9 @@ def _count(text, decompositions):
     """Return how many code points a text becomes."""
     count = at = 0
     while at < text._nbytes:
-        point = decode_at(text._data, at)
+        place = _at(decompositions, decode_at(text._data, at))
         at += width_at(text._data, at)
-        place = _at(decompositions, point)
-        if place:
-            count += np.int64(decompositions[place])
-        else:
-            count += 3 if _SYLLABLE <= point < _SYLLABLE + _SYLLABLES else 1
+        count += np.int64(decompositions[place]) if place else 1
     return count
 
 
@@ -185,12 +176,6 @@ def _decompose(text, decompositions, points):
             for i in range(np.int64(decompositions[place])):
                 points[count] = decompositions[place + 1 + i]
                 count += 1
-        elif _SYLLABLE <= point < _SYLLABLE + _SYLLABLES:
-            syllable, trailing = divmod(point - _SYLLABLE, _TRAILINGS)
-            points[count] = _LEADING + syllable // _VOWELS
-            points[count + 1] = _VOWEL + syllable % _VOWELS
-            points[count + 2] = _TRAILING + trailing
-            count += 2 + np.int64(trailing > 0)
         else:
             points[count] = point
             count += 1
