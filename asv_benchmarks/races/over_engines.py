@@ -109,10 +109,11 @@ def doubled(table: Any, name: str, new: str) -> Any:
 def balances_of(frame: Any) -> Any:
     """Return the scan of one key, row by row."""
     balances, total = [], 0.0
-    for amount in frame.sort_values("time")["amount"].to_list():
+    frame = frame.sort_values("time")
+    for amount in frame["amount"].to_list():
         total = total + amount if total + amount > 0.0 else 0.0
         balances.append(total)
-    return frame.sort_values("time").assign(balance=balances)
+    return frame.assign(balance=balances)
 
 
 def distance(angles: Iterable[Any], sin: Any, cos: Any, asin: Any, sqrt: Any) -> Any:

@@ -9,7 +9,7 @@ import polars as pl
 from dataflare_vec.arrow.layouts import Structs
 from dataflare_vec.compiler.native.numba import import_compiler
 from dataflare_vec.exceptions import BuildError
-from dataflare_vec.polars_plugin.formats import CODES, STRUCT, format_of
+from dataflare_vec.polars_plugin.formats import STRUCT, format_of, result_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,8 +95,8 @@ def _parts(read: Any, dtype: Any, this: Part) -> Iterator[Part]:
 
 def written(name: str, dtype: Any, layout: Any, *, nullable: bool) -> list[Written] | None:
     """Return a result as loops write it, and its fields; None if a library can't hold it."""
-    form = format_of(dtype)
-    if form is None or form.startswith(CODES):  # a library doesn't bring categories of its own
+    form = result_format(dtype)
+    if form is None:
         return None
     if not isinstance(layout, Structs):
         return [Written(name, form, 1, nullable)]

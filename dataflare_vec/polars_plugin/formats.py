@@ -28,7 +28,7 @@ MOST_BYTES = 1023
 NAME, FORMAT, END = "\x1f\x1e\x1d"
 STRUCT = "+s"
 #: Codes of categories begin with it.
-CODES = "*"
+_CODES = "*"
 
 
 def format_of(dtype: Any) -> str | None:
@@ -50,6 +50,18 @@ def format_of(dtype: Any) -> str | None:
     """
     written = _format(dtype)
     return None if written is None or len(written.encode()) > MOST_BYTES else written
+
+
+def result_format(dtype: Any) -> str | None:
+    """Return the format of a result; None of categories too, for a library doesn't bring any of its own.
+
+    Examples
+    --------
+    >>> result_format(pl.Int8()), result_format(pl.Categorical())
+    ('c', None)
+    """
+    written = format_of(dtype)
+    return None if written is None or written.startswith(_CODES) else written
 
 
 def dtype_of(form: str) -> Any:
@@ -89,7 +101,7 @@ def _format(dtype: Any) -> str | None:
         return _struct(dtype)
     if isinstance(dtype, (pl.Categorical, pl.Enum)):
         codes = pl.Series(dtype=dtype).to_physical().dtype
-        return f"{CODES}{FORMATS[type(codes)].decode()}"
+        return f"{_CODES}{FORMATS[type(codes)].decode()}"
     if isinstance(dtype, pl.Int128):
         return "_pli128"
     found = FORMATS.get(type(dtype)) or VIEW_FORMATS.get(type(dtype))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec.arrow.layouts import Bits, FixedWidth
 from dataflare_vec.compiler.kernel import LoopVariant
-from dataflare_vec.polars_plugin.formats import CODES, format_of
+from dataflare_vec.polars_plugin.formats import format_of, result_format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,10 +133,8 @@ def tables_of(
     """
     layouts = [*direct.layouts, *(field.layout for field in direct.fields)]
     inputs = [format_of(dtype) for dtype in dtypes]
-    results = [format_of(field.shown) for field in direct.fields]
+    results = [result_format(field.shown) for field in direct.fields]
     if not all(type(layout) in (FixedWidth, Bits) for layout in layouts) or None in (*inputs, *results):
-        return None
-    if any(str(one).startswith(CODES) for one in results):
         return None
     words, parameters = _parameters(direct, columns)
     if max(len(columns), len(results), len(words)) > _MOST:

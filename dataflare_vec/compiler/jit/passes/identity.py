@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from numba.core import ir, types
 from numba.core.errors import TypingError
-from numba.core.registry import cpu_target
 
 from dataflare_vec.compiler.jit.passes.exact_integers import plain_kind
-from dataflare_vec.compiler.jit.passes.optional import both_absent, code_for, one_absent
+from dataflare_vec.compiler.jit.passes.optional import both_absent, code_for, one_absent, retype
 from dataflare_vec.compiler.jit.types.json import JsonType
 
 if TYPE_CHECKING:
@@ -68,10 +67,7 @@ def _compare(value: Any, loc: Any, typemap: Any, calltypes: Any) -> bool:
         return False
     code = _CODES[value.fn]
     value.fn = value.immutable_fn = code
-    del calltypes[value]  # which takes no key twice
-    calltypes[value] = cpu_target.typing_context.resolve_value_type(code).get_call_type(
-        cpu_target.typing_context, given, {}
-    )
+    retype(value, code, given, calltypes)
     return True
 
 

@@ -41,9 +41,8 @@ class ImportingInterpreter(SharingInterpreter):
         """Name the module: of ``import a.b`` the package, of ``from a.b import c`` the one within."""
         name = self.code_names[inst.arg]
         wanted = self.definitions[names][-1]
-        is_whole = (
-            not isinstance(wanted, ir.Const) or wanted.value is not None
-        )  # a tuple is built of constants
+        # Names to be taken from it; a tuple is built of constants.
+        is_whole = not isinstance(wanted, ir.Const) or wanted.value is not None
         try:
             if self.definitions[level][-1].value:
                 raise ImportError(name)

@@ -156,12 +156,18 @@ def compare_none(func_ir: FunctionIR, typemap: Any, calltypes: Any) -> bool:
                         value.func = name
                     else:
                         value.fn = value.immutable_fn = code
-                    del calltypes[value]  # which takes no key twice
-                    calltypes[value] = function.get_call_type(context, kinds, {})
+                    retype(value, code, kinds, calltypes)
                     changed = True
             body.append(statement)
         block.body = body
     return changed
+
+
+def retype(value: Any, code: Any, kinds: tuple[types.Type, ...], calltypes: Any) -> None:
+    """Give an expression, which calls a function now, that function's signature."""
+    context = cpu_target.typing_context
+    del calltypes[value]  # which takes no key twice
+    calltypes[value] = context.resolve_value_type(code).get_call_type(context, kinds, {})
 
 
 def _replacement(func_ir: FunctionIR, value: Any) -> tuple[_Code | None, tuple[Any, ...]]:

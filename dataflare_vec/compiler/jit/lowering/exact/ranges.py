@@ -14,6 +14,7 @@ from numba.core.registry import cpu_target
 from numba.cpython import rangeobj
 from numba.extending import intrinsic
 
+from dataflare_vec.compiler.jit.lowering.builtins import value_of
 from dataflare_vec.compiler.jit.types.json import SAY_WHAT, JsonType
 from dataflare_vec.compiler.jit.types.wide_integers import WideIntType, has_point, widened
 
@@ -84,16 +85,6 @@ def _contains(robj, val):  # as Numba names them
 
 
 @intrinsic
-def _present(typing_context, optional):
-    """Return a value that isn't None, as the caller knows."""
-
-    def generate(context, builder, signature, arguments):
-        return context.make_helper(builder, signature.args[0], value=arguments[0]).data
-
-    return optional.type(optional), generate
-
-
-@intrinsic
 def _narrowed(typing_context, number):
     """Return an integer of 128 bits that 64 hold, as the caller knows."""
 
@@ -108,7 +99,7 @@ def _is_in(robj, val):
     if not isinstance(robj, types.RangeType):
         return None
     if isinstance(val, types.Optional):
-        return lambda robj, val: val is not None and _present(val) in robj
+        return lambda robj, val: val is not None and value_of(val) in robj
     low, high = robj.dtype.minval, robj.dtype.maxval
     if isinstance(val, JsonType):
         msg = f"a value of JSON in a range: {SAY_WHAT}"
