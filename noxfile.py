@@ -41,7 +41,7 @@ def oldest(session: nox.Session) -> None:
 @nox.session
 def engines(session: nox.Session) -> None:
     """Run plugins over frames of Ray Data, Spark (which needs Java), Dask and Daft."""
-    session.install(".[test,daft,ray,spark]")
+    session.install(".[test,daft,ray,spark]", "pyspark[connect]")
     session.run("pytest", "tests/distributed", *session.posargs)
 
 
