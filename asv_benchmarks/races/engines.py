@@ -103,7 +103,7 @@ def with_dask(size: Size) -> Iterator[Figure]:
     def groups(frame: Any) -> Any:
         return frame.groupby("account")[columns].apply(balances_of, meta=frame._meta.assign(balance=0.0))
 
-    yield scans(engine, size, lambda frame: frame.shuffle("account", npartitions=PARTS), groups)
+    yield scans(engine, size, groups, lambda frame: frame.shuffle("account", npartitions=PARTS))
     yield from job(engine, size, haversine)
 
 
@@ -188,8 +188,8 @@ def with_ray(size: Size) -> Iterator[Figure]:
     yield scans(
         engine,
         size,
-        lambda frame: frame.repartition(PARTS, keys=["account"]),
         lambda frame: frame.groupby("account").map_groups(balances_of, batch_format="pandas"),
+        lambda frame: frame.repartition(PARTS, keys=["account"]),
     )
     yield from job(engine, size, haversine)
     ray.shutdown()
@@ -254,8 +254,8 @@ def with_spark(size: Size) -> Iterator[Figure]:
     yield scans(
         engine,
         size,
-        lambda frame: mapped(doubled, kept, "amount", "balance")(frame.repartition("account")),
         lambda frame: frame.groupby("account").applyInPandas(balances_of, kept),
+        lambda frame: mapped(doubled, kept, "amount", "balance")(frame.repartition("account")),
     )
     same = mapped(doubled, schema, "lat1", "km")
     own = {NUMPY: numpy, "Spark's own functions": expression}
@@ -337,7 +337,6 @@ def with_daft(size: Size) -> Iterator[Figure]:
     yield scans(
         engine,
         size,
-        lambda frame: frame.repartition(PARTS, "account"),
         lambda frame: frame.groupby("account").map_groups(balances(col("amount"), col("time"))),
     )
     own = {NUMPY: numpy, "Daft's own functions": expression}
