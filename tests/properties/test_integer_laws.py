@@ -129,6 +129,14 @@ def limits(i):
     return -i, abs(i), i // -1
 
 
+def quotients(i):
+    return divmod(i, -1)
+
+
+def quotients_by_any(i, a):
+    return divmod(i, a)[0], divmod(a, i)[1]
+
+
 def remainder(i):
     return i % -1, i % 7, i // 7, divmod(i, -7)[1]
 
@@ -165,7 +173,7 @@ ROWS = plugins(
         on_the_way,
     ),
     *(chosen, step_by_step, converted, shown, shifted, shifted_by_any, shifted_away, limits, remainder),
-    *(narrow, truths),
+    *(narrow, truths, quotients, quotients_by_any),
 )
 
 

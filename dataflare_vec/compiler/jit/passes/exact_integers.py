@@ -1,8 +1,9 @@
 """After Numba has inferred types: what it computes of 64-bit integers otherwise than Python does.
 
-Its types are right, its code isn't: ``1 << 64``, ``-2**63 // -1`` and ``abs(-2**63)`` give numbers where the
-result doesn't fit, ``a / b`` rounds twice beyond 2^53, and integers are compared with floats, and signed ones
-with unsigned ones, as floats. Such an operation gets code of ours. ``+``, ``-`` and ``*`` wrap around.
+Its types are right, its code isn't: ``1 << 64``, ``-2**63 // -1``, `divmod` of these and ``abs(-2**63)`` give
+numbers where the result doesn't fit, ``a / b`` rounds twice beyond 2^53, and integers are compared with
+floats, and signed ones with unsigned ones, as floats. Such an operation gets code of ours. ``+``, ``-`` and
+``*`` wrap around.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ def _code(name: str, lower: Callable[..., Any], arity: int = 2) -> _Code:
 def _returned(name: str, args: Any) -> types.Type:
     if name in ("guarded ratio", "ratio"):
         return types.float64
+    if name == "divmod":
+        return types.UniTuple(types.int64, 2)
     return types.boolean if name in ("in", *COMPARISONS.values()) else types.int64
 
 
@@ -78,6 +81,13 @@ def _unless_lowest(context: Context, builder: Builder, value: Any, divisor: Any 
 def _quotient(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
     _unless_lowest(context, builder, *args)
     function = context.typing_context.resolve_value_type(operator.floordiv)
+    found = function.get_call_type(context.typing_context, sig.args, {})
+    return context.get_function(function, found)(builder, args)
+
+
+def _pair(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
+    _unless_lowest(context, builder, *args)
+    function = context.typing_context.resolve_value_type(divmod)
     found = function.get_call_type(context.typing_context, sig.args, {})
     return context.get_function(function, found)(builder, args)
 
@@ -212,6 +222,7 @@ _QUOTIENT, _GUARDED_RATIO, _RATIO = (
     _code("guarded ratio", _guarded_ratio),
     _code("ratio", _ratio),
 )
+_PAIR = _code("divmod", _pair)
 _AMONG = _code("in", _is_among)
 _NEGATIVE, _ABSOLUTE, _ITSELF = _code("-", _negative, 1), _code("abs", _absolute, 1), _code("int", _itself, 1)
 _SIGNS = {sign: _code(sign, comparison(sign)) for sign in COMPARISONS.values()}
@@ -234,6 +245,7 @@ _OF_ONE = {
     math.ceil: _ITSELF,
     round: _ITSELF,
 }
+_CALLED: dict[int, dict[Any, _Code]] = {1: _OF_ONE, 2: {divmod: _PAIR}}
 
 
 def compute_exactly(func_ir: FunctionIR, typemap: Any, calltypes: Any, *, general: bool) -> tuple[bool, bool]:
@@ -261,7 +273,7 @@ def compute_exactly(func_ir: FunctionIR, typemap: Any, calltypes: Any, *, genera
                     value.fn = _NEGATIVE
                     _retype(calltypes, value, _NEGATIVE, (types.int64,))
                     changed = True
-                elif value.op == "call" and len(value.args) == 1 and not value.kws:
+                elif value.op == "call" and len(value.args) in _CALLED and not value.kws:
                     changed |= _change_call(func_ir, block, body, value, typemap, calltypes)
             body.append(statement)
         block.body = body
@@ -319,12 +331,17 @@ def _compares_as_floats(kinds: tuple[types.Type, ...]) -> bool:
 def _change_call(
     func_ir: FunctionIR, block: Any, body: list[Any], value: Any, typemap: Any, calltypes: Any
 ) -> bool:
-    if not _is_int(typemap[value.args[0].name]):
+    kinds = [plain_kind(typemap[var.name]) for var in value.args]
+    if (
+        types.int64 not in kinds
+        or not all(isinstance(kind, _PLAIN) for kind in kinds)
+        or types.uint64 in kinds
+    ):
         return False
     found = ir_utils.guard(ir_utils.find_outer_value, func_ir, value.func)
     found = getattr(found, "original", found)  # of a function of `math.table`
     try:
-        code = _OF_ONE.get(found)
+        code = _CALLED[len(kinds)].get(found)
     except TypeError:  # not hashable
         return False
     if code is None:
@@ -334,7 +351,7 @@ def _change_call(
     body.append(ir.Assign(called, name, value.loc))
     func_ir._definitions[name.name].append(called)
     value.func = name
-    typemap[name.name] = _retype(calltypes, value, code, (types.int64,))
+    typemap[name.name] = _retype(calltypes, value, code, (types.int64,) * len(kinds))
     return True
 
 
