@@ -6,7 +6,7 @@ import asyncio
 import pickle
 
 import polars as pl
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from number_pipelines import KERNELS, apply, bound_to, define_plugin, numbered, numeric, pick, small_ints
 from number_pipelines import PLUGINS as SIMPLE
@@ -220,3 +220,36 @@ def test_a_query_gives_what_frames_give(frame, queries, rows, way):
         assert_frame_equal(WAYS[way](lazy, "streaming"), eager, check_exact=True)
     assert_frame_equal(WAYS[way](lazy, "in-memory"), eager, check_exact=True)
     assert_frame_equal(frame, before)
+
+
+#: Steps of each kind that a query treats otherwise, in any order.
+_KINDS = [plugin for plugin in PLUGINS if plugin.name in ("picky", "whole", "separable", "small", "running")]
+long_pipelines = st.tuples(
+    st.lists(
+        st.tuples(st.sampled_from(_KINDS), *[small_ints] * 3, *[st.booleans()] * 2), min_size=4, max_size=8
+    ),
+    st.sampled_from(["null", "null", "drop"]),
+    st.just(True),
+)
+
+
+_AFTER_EXPRESSIONS = [
+    (plugin, 0, 1, 0, True, False)
+    for name in ("picky", "whole", "separable", "whole")
+    for plugin in _KINDS
+    if plugin.name == name
+]
+
+
+@example(
+    frame=pl.DataFrame({"row": [0, 1], "x": [950.0, 3.0], "y": [1000.0, 4.0]}),
+    drawn=(_AFTER_EXPRESSIONS, "null", True),
+    rows=7,
+)
+@given(frame=numbered, drawn=long_pipelines, rows=st.sampled_from([7, 1000]))
+def test_a_long_pipeline_gives_what_frames_give(frame, drawn, rows):
+    """A query has many nodes then: what failed in one is known in all after it."""
+    lazy, eager = _apply(frame.lazy(), drawn), _apply(frame, drawn)
+    assert lazy.collect_schema() == eager.schema
+    with pl.Config(streaming_chunk_size=rows):
+        assert_frame_equal(lazy.collect(engine="streaming"), eager, check_exact=True)

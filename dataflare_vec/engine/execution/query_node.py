@@ -196,6 +196,8 @@ class QueryNode:
         made = {column: (dtype, one.reads) for one in self.steps for column, dtype in one.writes.items()}
         made |= {name: (pl.Boolean(), one.reads) for name, one in masks.items()}
         columns = {**results, **{name: name for name in masks}}
+        if well and self.well is not None:
+            columns[self.well] = self.well  # the data's own, if no step here fails
         wanted = {name: column for name, column in columns.items() if column in made}
         if wanted:
             number = next(_numbers)
