@@ -32,6 +32,11 @@ def questions(s):
     return *kinds, *same, "b" in d, len(d), v == 1, v != 0.5, v == "é", v is not None and v == True  # noqa: E712
 
 
+def compared_with_text(s):
+    v = json.loads(s)["a"]
+    return v == "x", "é" != v, v in ("12", "x"), v == s, v == "", "x" == v or v == b"x"
+
+
 def order(s):
     v = json.loads(s)["a"]
     return v < 1, v >= 0.5, 2 > v
@@ -55,7 +60,10 @@ def written_otherwise(s, x, n, b):
     return text, json.dumps(counts), json.dumps(x), json.dumps((n, b)), json.dumps({s: n})
 
 
-READ, WRITTEN = plugins(numbers, texts, questions, order, items), plugins(written, written_otherwise)
+READ, WRITTEN = (
+    plugins(numbers, texts, questions, compared_with_text, order, items),
+    plugins(written, written_otherwise),
+)
 slow = settings(
     max_examples=30,
     phases=[Phase.explicit, Phase.generate],
@@ -98,6 +106,10 @@ CASES = [
     '{"a": 01}',
     '{"a": 1.}',
     '{"a": 10, "c": {}}',
+    '{"a": "x"}',
+    '{"a": "\\u00e9"}',
+    '{"a": "é"}',
+    '{"a": ""}',
     '{"a": "\x01"}',
     '{"a": [1, 2,]}',
     "\ufeff{}",

@@ -21,6 +21,7 @@ from dataflare_vec.compiler.jit.lowering.strings.base import (
     operation,
 )
 from dataflare_vec.compiler.jit.lowering.strings.memory import load64, memcmp, same_bytes
+from dataflare_vec.compiler.jit.types.json import JsonType
 from dataflare_vec.compiler.jit.types.strings import StringConstantType, ViewType
 
 
@@ -62,7 +63,9 @@ def unlike(a, b):
     views = [isinstance(types.unliteral(kind), ViewType) for kind in (a, b)]
     if not any(views):
         return False
-    other = a if views[1] else b
+    view, other = (b, a) if views[1] else (a, b)
+    if isinstance(other, JsonType):
+        return is_bytes(view)  # it may be text
     if isinstance(other, types.EnumMember):
         known = not issubclass(other.instance_class, (str, bytes))
     else:
