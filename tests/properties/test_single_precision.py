@@ -24,9 +24,13 @@ COLUMNS = {"x": (singles, pl.Float32), "y": (singles, pl.Float32), "z": pl.Float
 LITERALS = ("0", "1", "3", "-7", "16777217", "0.1", "0.5", "-2.3", "1e-40", "1e38")
 leaves = st.sampled_from(["x", "x", "y", "z", "n", "k", *LITERALS])
 #: What is chosen from has one width; Python's result is a float of 64 bits or of 32, row by row. Constants
-#: are rounded, so that a Float32 stays one.
+#: are rounded, so that a Float32 stays one. So a choice is returned, or stands beside a Float32.
 chosen = st.sampled_from(
     ["x", "y * 0.3", "-y", "k", "2", "-0.5", "0.125", "-k * 0.3", "math.sqrt(2) + math.pi"]
+)
+choices = st.one_of(
+    st.builds("{}({}, {})".format, st.sampled_from(["min", "max"]), chosen, chosen),
+    st.builds("({} if n > 3 else {})".format, chosen, chosen),
 )
 divisors = st.sampled_from(["x", "y", "z", "k", "3", "0.3"])
 
@@ -39,8 +43,7 @@ def larger(inner):
         st.builds("(-{})".format, inner),
         st.builds("abs({})".format, inner),
         st.builds("float({})".format, inner),
-        st.builds("{}({}, {})".format, st.sampled_from(["min", "max"]), chosen, chosen),
-        st.builds("({} if n > 3 else {})".format, chosen, chosen),
+        st.builds("({} {} {})".format, st.sampled_from(["x", "-y"]), st.sampled_from("+-*"), choices),
         st.builds("divmod({}, 0.7)[0]".format, st.sampled_from(["x", "y", "z"])),
         st.builds("scaled(x, {})".format, inner),
     )
@@ -49,7 +52,7 @@ def larger(inner):
 some = larger(leaves)
 numbers = some | larger(some)
 bodies = st.one_of(
-    numbers.map("return {}".format),
+    st.one_of(numbers, numbers, choices).map("return {}".format),
     st.builds("return {} {} {}".format, numbers, st.sampled_from(["<", "<=", "==", "!="]), numbers),
     st.builds("return x in ({}, {})".format, numbers, numbers),
     st.builds("t = {}\n    for i in range(3):\n        t += {}\n    return t".format, leaves, numbers),
