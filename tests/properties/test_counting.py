@@ -1,7 +1,8 @@
-"""``:=`` and sets in comprehensions, and dicts that begin empty, give in kernels what they give in Python."""
+"""``:=`` and sets in comprehensions, dicts that begin empty, and keys that are floats, are as in Python."""
 
 from __future__ import annotations
 
+import math
 import sys
 
 import polars as pl
@@ -78,6 +79,12 @@ def counts(s, n):
 
 
 texts = st.text("ab,é 1", max_size=9)
+few = settings(
+    max_examples=15,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 KERNELS = plugins(assigned_within, assigned_or_not, assigned_in_try, sets, counts)
 if sys.version_info < (3, 11):  # only `except Exception` compiles
     for name in ("assigned_in_try",):
@@ -85,15 +92,48 @@ if sys.version_info < (3, 11):  # only `except Exception` compiles
 
 
 @pytest.mark.parametrize("name", KERNELS)
-@settings(
-    max_examples=15,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@few
 @given(frame=frames(s=(texts, pl.String), n=(st.integers(-3, 9), pl.Int64)))
 def test_kernels_that_collect(name, frame):
     check(KERNELS[name], frame)
+
+
+def put(x, y):
+    found = {x: 1, -x: 2}
+    found[y] = found.get(y, 0) + 10
+    kept = found.setdefault(x * 0.5, 7)
+    found.update({y + 0.0: 3, 2.5: 4})
+    gone = found.pop(-y, 9)
+    return list(found), list(found.values()), kept, gone, x in found, -x in found, len(found)
+
+
+def looked_up(x, y):
+    found = {1.0: 5, 0.0: 3, -2.5: 7}
+    made = {v: i for i, v in enumerate([x, y, -x])}
+    other = dict([(y, 1), (x, 2)])
+    return found.get(x, 0), list(made), made[-x], made == other, {x: 1} == {y: 1}, {x, y, -x} == {x, -x}
+
+
+def in_tuples(x, y):
+    pairs = {(x, 1): 1, (y, 1): 2, (-x, 2): 3}
+    deep = {("a", (x, True)): 1}
+    spots = {complex(x, y): 1, complex(y, x): 2}
+    near = (y, 1) in pairs, (x, 2) in pairs, ("a", (y, True)) in deep, len({(x, 1), (y, 1)})
+    return [k[0] for k in pairs], *near, list(spots.values()), spots[complex(x, y)]
+
+
+FLOAT_KEYS = plugins(put, looked_up, in_tuples)
+keys = st.sampled_from([0.0, -0.0, 1.0, -2.5, 5e-324, math.inf, 2.0**63]) | st.floats(
+    width=32, allow_nan=False
+)
+
+
+@pytest.mark.parametrize("dtype", [pl.Float64, pl.Float32])
+@pytest.mark.parametrize("name", FLOAT_KEYS)
+@few
+@given(data=st.data())
+def test_keys_that_are_floats(name, dtype, data):
+    check(FLOAT_KEYS[name], data.draw(frames(x=(keys, dtype), y=(keys, dtype))))
 
 
 def in_order(s, n):

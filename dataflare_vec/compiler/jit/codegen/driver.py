@@ -26,6 +26,7 @@ from dataflare_vec.compiler.jit.diagnostics import names_type
 from dataflare_vec.compiler.jit.lowering import bits as bits  # likewise
 from dataflare_vec.compiler.jit.lowering import builtins as builtins  # registers them with Numba
 from dataflare_vec.compiler.jit.lowering import decimals as decimals  # likewise
+from dataflare_vec.compiler.jit.lowering import dict_keys as dict_keys  # likewise
 from dataflare_vec.compiler.jit.lowering import exact as exact  # likewise
 from dataflare_vec.compiler.jit.lowering import integers as integers  # likewise
 from dataflare_vec.compiler.jit.lowering import iterators as iterators  # likewise
