@@ -1,4 +1,4 @@
-"""Ranges at the ends of integers: how long they are, what is in them, and what a loop goes through."""
+"""Ranges and `enumerate` at the ends of integers: what is in them, and what a loop goes through."""
 
 from __future__ import annotations
 
@@ -80,3 +80,26 @@ TYPES = {
 @settings(phases=[Phase.explicit, Phase.generate])
 def test_numbers_of_other_types(frame):
     check(FOUND, frame)
+
+
+def numbered(a: int, b: int, text: str) -> tuple[int, int, int, str]:
+    """Return numbers that `enumerate` gives, from two starts."""
+    last = -1
+    for i, (j, _) in enumerate(enumerate(text, a), b):
+        last = i if i < 5 else j
+    words = [f"{i}{word}" for i, word in enumerate(text.split(","), b)]
+    highest = max([i for i, _ in enumerate((a, b), a)])
+    return last, highest, sum(i for i, _ in enumerate([b, a])), "".join(words)
+
+
+NUMBERED = plugin(numbered)
+letters = st.text("a,é", max_size=4)
+
+
+@given(frames(a=(ends, pl.Int64), b=(ends, pl.Int64), text=(letters, pl.String)))
+@settings(phases=[Phase.explicit, Phase.generate])
+def test_numbers_of_enumerate(frame):
+    def outside(a, b, text):
+        return a + max(len(text), 2) > LAST or b + max(len(text), 1) > LAST
+
+    check(NUMBERED, frame, may_fail=outside)
