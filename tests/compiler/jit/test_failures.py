@@ -577,7 +577,17 @@ def operator_of_text(x):
     return -str(x)
 
 
+def hash_of_text(x):
+    return hash((str(x), 1))
+
+
+def hash_of_bytes(x):
+    return x + hash(b"a")
+
+
 CASES = [
+    ("the hash of text", hash_of_text, "hash((str(x), 1))", "another number in each process", "hashlib.md5"),
+    ("the hash of text", hash_of_bytes, 'hash(b"a")', "another number in each process", "zlib.crc32"),
     (
         "fields of a named tuple",
         too_few_fields,

@@ -178,6 +178,14 @@ MISTAKES = (
         code=r"for |.* for |.*\(",
     ),
     Mistake(
+        "the hash of text",
+        r"(?s:.*?)the hash of text",
+        "`hash` of text and bytes is another number in each process of Python",
+        "take a digest, as `int.from_bytes(hashlib.md5(s.encode()).digest()[:8], \"big\")`, or "
+        "`zlib.crc32(s.encode())`; to compare texts use `==`, or make them keys of a dict",
+        code=r"hash\(",
+    ),
+    Mistake(
         "identity",
         r"(?s:.*?)`is` between (?P<what>[^\n]*)",
         "`is` asks whether two values are one object in memory, which compiled code doesn't know of {what}",

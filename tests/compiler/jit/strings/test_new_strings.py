@@ -9,9 +9,9 @@ from harness import Compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core import types
-from texts import any_text, check, compiled, outcome, table
+from texts import check, compiled, outcome, table
 
-from dataflare_vec.compiler.jit.types.strings import ascii_string, utf8_string
+from dataflare_vec.compiler.jit.types.strings import utf8_string
 
 STRINGS = ("ascii", "utf8")
 
@@ -97,17 +97,3 @@ def test_chr(point):
 
 def _chr(n):
     return chr(n)
-
-
-def hashes(s, t):
-    return hash(s) == hash(t), hash(s)
-
-
-@given(any_text, any_text)
-def test_hash(s, t):
-    kernel = compiled(hashes, (utf8_string, utf8_string))
-    same, value = kernel(s, s)
-    assert same
-    assert kernel(s, t)[0] == (s == t)
-    if s.isascii():
-        assert compiled(hashes, (ascii_string, ascii_string))(s, s)[1] == value

@@ -62,8 +62,6 @@ COMPARED = [
     "{s}.count({x}) == 1",
     "{s} + {x} == {x} + {s}",
     "len({x}) == len({s})",
-    "hash({x}) == hash({s})",
-    "hash(({x}, 1)) == hash(({s}, 1))",
     "not {x}",
 ]
 KEYED = [

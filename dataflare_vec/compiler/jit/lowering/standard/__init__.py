@@ -21,5 +21,6 @@ from dataflare_vec.compiler.jit.lowering.standard import numbers as numbers  # l
 from dataflare_vec.compiler.jit.lowering.standard import sequences as sequences  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import statistics as statistics  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import sums as sums  # likewise
+from dataflare_vec.compiler.jit.lowering.standard import text_hashes as text_hashes  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import unicode_data as unicode_data  # likewise
 from dataflare_vec.compiler.jit.lowering.standard import urls as urls  # likewise
