@@ -63,6 +63,23 @@ FRAME = pl.DataFrame(
 )
 
 _RAISING = ["int(s)", "{3: 1}[x]", "10 // x", "ITEMS[x]", "TABLE[x]", "checked(x)", "guarded(s, x)"]
+#: Functions within the function, whose code is put where they are called.
+_INNER = """
+def inner(v):
+    if v == 2:
+        raise WorseError("two")
+    return 10 // v
+def asserted(v):
+    assert v != 3, "three"
+    return int(s) + inner(v)
+def picked(v):
+    for item in ITEMS:
+        if item == v + 4:
+            return item + len([int(c) for c in s])
+    raise KeyError(v)
+found = lambda v: TABLE[v]
+"""
+_RAISING += ["inner(x)", "asserted(x)", "picked(x)", "found(x)", "inner(found(x))", "(lambda v: ITEMS[v])(x)"]
 _GENERATING = [
     "next(doubled(s, x))",
     "sum(going(s, x))",
@@ -137,7 +154,9 @@ def _in(block: str) -> str:
 
 
 def _function(body: str) -> Any:
-    source = f"def function(s: str, x):\n    n = 0\n{_in(body)}\n    return sum([n for _ in s]) + n\n"
+    source = (
+        f"def function(s: str, x):\n    n = 0\n{_in(_INNER + body)}\n    return sum([n for _ in s]) + n\n"
+    )
     scope: dict[str, Any] = {}
     exec(compile(source, "<generated>", "exec"), globals(), scope)
     return scope["function"]
@@ -150,5 +169,6 @@ def _function(body: str) -> Any:
     "\n".join(f"try:\n    {loop}:\n        n += i\nexcept LookupError:\n    n += 100" for loop in _LOOPS)
 )
 @example("\n".join(f"try:\n    n += {one}\nexcept ValueError:\n    n += 100" for one in _GENERATING))
+@example("\n".join(f"try:\n    n += {one}\nexcept LookupError:\n    n += 100" for one in _RAISING))
 def test_exceptions_go_the_way_of_the_plain_function(body):
     check(plugin(_function(body)), FRAME)

@@ -318,6 +318,20 @@ def arguments(x):
     return added(x)
 
 
+def arguments_within(x):
+    def inner(y):
+        return y
+
+    return inner(x, 2)
+
+
+def stars_within(x):
+    def inner(y, *more):
+        return y
+
+    return inner(x, 2)
+
+
 def starred(x):
     both = [x, 1.0]
     return max(*both)
@@ -764,6 +778,8 @@ CASES = [
         r"`(a, b)`: missing a required argument: 'b'",
         "each",
     ),
+    ("a call that doesn't fit", arguments_within, "return inner(x, 2)", "too many positional", "by its name"),
+    ("stars within a kernel", stars_within, "", "no `*` and `**`", "one by one"),
     ("starred list", starred, "*both", "takes a tuple", "a tuple instead of the list"),
     ("keywords from a dict", keywords, "added(**options)", "`**` in a call", "one by one"),
     ("print with options", printed, 'print(x, end="")', "`print` takes no", "leave them out"),

@@ -25,20 +25,12 @@ def dict_of_dates(x):
     return {datetime.date(2020, 1, 1): 1}.get(datetime.date(2020, 1, x), 0)
 
 
-def keywords(x):
-    def count(**named):
-        return len(named)
-
-    return count(a=x, b=1)
-
-
 @pytest.mark.parametrize(
     ("function", "dtype"),
     [
         (lists_of_unlike_numbers, pl.List(pl.Float64)),
         (set_of_dates, pl.Boolean),
         (dict_of_dates, pl.Int64),
-        (keywords, pl.Int64),
     ],
 )
 def test_within_numba(function, dtype):

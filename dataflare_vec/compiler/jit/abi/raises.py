@@ -160,8 +160,7 @@ class CallConvention(callconv.CPUCallConv):  # type: ignore[misc]
         if PYVERSION < (3, 11):  # there the look-out for exceptions ends the `try`, not the handler
             # Nor does the handler look what it is.
             self.leave_if_uncaught(builder, builder.load(self._get_excinfo_argument(builder.function)))
-            if not handled["leaves"]:
-                self.unset_try_status(builder)
+            self.unset_try_status(builder)
         if (function := releasing(builder)) is not None:
             function.release(builder, handled["target"])
         builder.branch(handled["target"])

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from dataflare_vec.compiler.jit.types.numba_types import Builder, FunctionIR
 
-#: In names of variables that say: an expression in a `try` ends, its handler isn't there yet.
-LEAVING = "dfv_leaving"
 _ATTRIBUTE = "_dfv_releasing"
 
 
@@ -82,8 +80,6 @@ class ReleasingLower(Lower):  # type: ignore[misc]
     def pre_block(self, block: Any) -> None:
         """Begin a block."""
         super().pre_block(block)
-        if (handled := getattr(self.builder, "_in_try_block", None)) is not None:
-            handled["leaves"] = LEAVING in block.terminator.cond.name
         self._await_try(block)
         label = next(label for label, one in self.blocks.items() if one is block)
         self._held = set(self._held_at.get(label, ()))

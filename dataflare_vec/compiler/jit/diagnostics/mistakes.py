@@ -667,6 +667,19 @@ MISTAKES = (
         "leave them out, or better the whole `print`: look at rows with `on_error=\"null\"` and `dfv.run`",
         code=r"print\(",
     ),
+    Mistake(
+        "a call that doesn't fit",
+        _ANY_CLASS + r"(?P<what>a call of `[^`]*` doesn't fit its parameters: .*)",
+        "{what}",
+        "give each parameter without a default one value, by its place or by its name",
+    ),
+    Mistake(
+        "stars within a kernel",
+        _ANY_CLASS + r"(?:(?P<what>`[^`]*`(?:, which is handed on,)? has a parameter with a star)"
+        r"|Calling a closure with \*args)",
+        "a function within a kernel takes a number of arguments that is known: no `*` and `**`",
+        "write its parameters one by one, or hand it a tuple; or move it to the top of the file",
+    ),
     # -- statements -----------------------------------------------------------------------------------------
     Mistake(
         "exceptions by class",

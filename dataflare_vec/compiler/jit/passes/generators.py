@@ -2,8 +2,7 @@
 
 ``any(… for …)``, ``all`` and ``next(… for …, default)`` end where the answer is known, as in Python; the
 others, such as ``sum(… for …)``, get a list. They run where the function is called, when its other arguments
-are known. Within a `try` they end at the first exception, and so do comprehensions, which before Python 3.12
-are functions as well: what is put into the code of a `try` by Numba goes on with whatever there is.
+are known.
 """
 
 from __future__ import annotations
@@ -17,12 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from numba.core import byteflow, ir, ir_utils
 from numba.core.analysis import compute_cfg_from_blocks
-from numba.core.inline_closurecall import inline_closure_call
-from numba.core.unsafe import eh
 
-from dataflare_vec.compiler.jit.abi.releases import LEAVING
 from dataflare_vec.compiler.jit.lowering.instances import drop_unread
 from dataflare_vec.compiler.jit.passes.handlers import traced
+from dataflare_vec.compiler.jit.passes.inlined import inline_call
 from dataflare_vec.compiler.jit.passes.lookups import replace_value
 from dataflare_vec.compiler.jit.passes.shared_names import EXPRESSIONS, assigned_names, read_stored, share
 from dataflare_vec.compiler.jit.passes.shown import SetTracer
@@ -50,18 +47,14 @@ def inline_generators(func_ir: FunctionIR) -> bool:
             other.body = [one for one in other.body if one is not maker and one not in links]
         at = block.body.index(call)
         block.body.insert(at, statement)
-        handler = _handler(func_ir, block, at)
-        if handler is not None:
-            _check_behind(func_ir, block, at, handler)
-        _inline(func_ir, block, statement, change, is_caught=handler is not None)
+        _inline(func_ir, block, statement, change)
         if ends_early:
             old = call.value
             replace_value(func_ir, call, old.args[0])
             drop_unread(func_ir, {old.func.name})
         changed = True
     while (comprehension := next(_comprehensions(func_ir), None)) is not None:
-        block, statement, is_caught = comprehension
-        _inline(func_ir, block, statement, _keep, is_caught=is_caught)
+        _inline(func_ir, *comprehension, _keep)
         changed = True
     changed |= _begin_sets(func_ir)
     if changed:
@@ -69,7 +62,7 @@ def inline_generators(func_ir: FunctionIR) -> bool:
     return changed
 
 
-def _inline(func_ir: FunctionIR, block: Any, statement: Any, change: Any, *, is_caught: bool) -> None:
+def _inline(func_ir: FunctionIR, block: Any, statement: Any, change: Any) -> None:
     """Put the code of an expression in place of the statement that calls it."""
     maker = statement.value.func
     expression = ir_utils.get_definition(func_ir, maker)
@@ -79,15 +72,13 @@ def _inline(func_ir: FunctionIR, block: Any, statement: Any, change: Any, *, is_
 
     def validate(code: FunctionIR) -> None:
         share(code, expression)
-        answer = change(code)
-        if is_caught:
-            _leave_early(code, answer)
+        change(code)
 
     with warnings.catch_warnings():
         # Numba makes a function of a generator's code; from Python 3.13 on that is deprecated.
         warnings.filterwarnings("ignore", "Assigning a code object of non-matching", DeprecationWarning)
         with traced((byteflow, "TraceRunner", SetTracer)):
-            inline_closure_call(
+            inline_call(
                 func_ir,
                 func_ir.func_id.func.__globals__,
                 block,
@@ -118,22 +109,21 @@ def _found(func_ir: FunctionIR) -> Iterator[tuple[Any, list[Any], Any, Any]]:
                 yield maker, links, block, call
 
 
-def _comprehensions(func_ir: FunctionIR) -> Iterator[tuple[Any, Any, bool]]:
+def _comprehensions(func_ir: FunctionIR) -> Iterator[tuple[Any, Any]]:
     """Yield the blocks and the calls of comprehensions that Numba wouldn't put into the code as it should be.
 
-    These are within a `try`, which is said, or assign variables of the function around, or make sets.
+    These assign variables of the function around, or make sets.
     """
     for block in func_ir.blocks.values():
-        for i, statement in enumerate(block.body):
+        for statement in block.body:
             if not _is_call(statement):
                 continue
             found = ir_utils.guard(ir_utils.get_definition, func_ir, statement.value.func)
             if not isinstance(found, ir.Expr) or found.op != "make_function":
                 continue
             if found.code.co_name in EXPRESSIONS and found.code.co_name != "<genexpr>":
-                is_caught = _handler(func_ir, block, i) is not None
-                if is_caught or found.code.co_name == "<setcomp>" or assigned_names(found.code):
-                    yield block, statement, is_caught
+                if found.code.co_name == "<setcomp>" or assigned_names(found.code):
+                    yield block, statement
 
 
 def _begin_sets(func_ir: FunctionIR) -> bool:
@@ -189,13 +179,10 @@ def _takes_all(func_ir: FunctionIR, call: Any) -> bool:
 # -- what becomes of an expression --------------------------------------------------------------------------
 
 
-def _keep(code: FunctionIR) -> Any:
-    """Leave the code of a comprehension; return what it fills."""
+def _keep(code: FunctionIR) -> None:
+    """Leave the code of a comprehension."""
     for block in code.blocks.values():
         block.body = [one for one in block.body if not isinstance(one, ir.Del)]
-    entry = code.blocks[min(code.blocks)]
-    made = [one for one in entry.body if isinstance(one, ir.Assign) and isinstance(one.value, ir.Expr)]
-    return next(one.target for one in made if one.value.op in ("build_list", "build_set", "build_map"))
 
 
 def collect(code: FunctionIR) -> Any:
@@ -222,8 +209,8 @@ def collect(code: FunctionIR) -> Any:
     return made
 
 
-def _end_early(function: Any, default: Any, code: FunctionIR) -> Any:
-    """Let the code of an expression return as soon as the answer is known; return one it may have."""
+def _end_early(function: Any, default: Any, code: FunctionIR) -> None:
+    """Let the code of an expression return as soon as the answer is known."""
     for block in list(code.blocks.values()):
         scope = block.scope
         block.body = [one for one in block.body if not isinstance(one, ir.Del)]
@@ -252,7 +239,6 @@ def _end_early(function: Any, default: Any, code: FunctionIR) -> Any:
             block.append(ir.Branch(holds, *targets, loc))
     for label in compute_cfg_from_blocks(code.blocks).dead_nodes():
         del code.blocks[label]
-    return default if function is next else function is all
 
 
 def _constant(block: Any, value: bool, loc: Any) -> Any:
@@ -261,66 +247,3 @@ def _constant(block: Any, value: bool, loc: Any) -> Any:
     at = len(block.body) - 1 if block.body and block.body[-1].is_terminator else len(block.body)
     block.body.insert(at, ir.Assign(ir.Const(value, loc), made, loc))
     return made
-
-
-# -- within a `try` -----------------------------------------------------------------------------------------
-
-#: Operations that may raise.
-_RAISE = frozenset(
-    ("call", "binop", "inplace_binop", "unary", "getitem", "static_getitem", "getiter", "iternext")
-) | {"exhaust_iter"}
-
-
-def _handler(func_ir: FunctionIR, block: Any, at: int) -> int | None:
-    """Return where the code goes if a statement raises; None if that isn't within a `try`."""
-    end = block.body[-1]
-    if not isinstance(end, ir.Branch):
-        return None
-    for statement in block.body[at:]:
-        if _is_call(statement) and statement.target.name == end.cond.name:
-            function = ir_utils.guard(ir_utils.get_definition, func_ir, statement.value.func)
-            if isinstance(function, ir.Global) and function.value is eh.exception_check:
-                return int(end.truebr)
-    return None
-
-
-def _check_behind(func_ir: FunctionIR, block: Any, at: int, handler: int) -> None:
-    """Have a handler called behind a statement if that raised."""
-    following = max(func_ir.blocks) + 1
-    rest = ir.Block(block.scope, block.loc)
-    rest.body, block.body = block.body[at + 1 :], block.body[: at + 1]
-    func_ir.blocks[following] = rest
-    for name, value in _branch(block, handler, following):
-        func_ir._definitions[name].append(value)
-
-
-def _branch(block: Any, if_raised: int, otherwise: int, name: str = "dfv_raised") -> list[tuple[str, Any]]:
-    """Let a block end with the question whether there is an exception; return the variables it needs."""
-    loc = block.loc
-    function, found = (block.scope.redefine(name, loc) for name in ("dfv_check", name))
-    named = ir.Global("exception_check", eh.exception_check, loc)
-    call = ir.Expr.call(function, (), (), loc)
-    block.append(ir.Assign(named, function, loc))
-    block.append(ir.Assign(call, found, loc))
-    block.append(ir.Branch(found, if_raised, otherwise, loc))
-    return [(function.name, named), (found.name, call)]
-
-
-def _leave_early(code: FunctionIR, answer: Any) -> None:
-    """Let the code of an expression end at the first exception, with an answer that nobody will read."""
-    leave = max(code.blocks) + 1
-    following = leave + 1
-    for block in list(code.blocks.values()):
-        current, body = block, block.body
-        current.body = []
-        for statement in body:
-            current.append(statement)
-            value = getattr(statement, "value", None)
-            if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr) and value.op in _RAISE:
-                _branch(current, leave, following, LEAVING)
-                current = code.blocks[following] = ir.Block(block.scope, block.loc)
-                following += 1
-    end = code.blocks[leave] = ir.Block(block.scope, block.loc)
-    if isinstance(answer, bool):
-        answer = _constant(end, answer, block.loc)
-    end.append(ir.Return(answer, block.loc))

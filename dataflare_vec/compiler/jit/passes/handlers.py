@@ -138,6 +138,22 @@ class _LoopInterpreter(UnpackingInterpreter):
         self.current_block.append(ir.Branch(raised, handler["end"], asked, loc=self.loc))
         self.__dict__.setdefault("_going_on", {})[asked] = branch
 
+    def op_MAKE_FUNCTION(self, inst: Any, *, kwdefaults: str | None, res: str, **about: Any) -> None:
+        super().op_MAKE_FUNCTION(inst, kwdefaults=None, res=res, **about)
+        if kwdefaults is not None:  # they come in a dict, which nothing else reads
+            (made,) = self.definitions[kwdefaults]
+            named = [(self.definitions[key.name][0].value, value) for key, value in made.items]
+            self.definitions[res][0].keyword_defaults = tuple(named)
+            self._replace(made, ir.Const(None, self.loc))
+
+    def _replace(self, value: Any, other: Any) -> None:
+        """Replace what a variable is assigned."""
+        for block in self.blocks.values():
+            for statement in block.find_insts(ir.Assign):
+                if statement.value is value:
+                    statement.value = other
+                    self.definitions[statement.target.name] = [other]
+
     def post_process(self, peepholes: Any, func_ir: FunctionIR) -> FunctionIR:
         for offset, branch in self.__dict__.get("_going_on", {}).items():
             block = func_ir.blocks[offset] = ir.Block(func_ir.blocks[offset - 1].scope, branch.loc)
@@ -235,13 +251,13 @@ _OWN = (
 
 
 @contextmanager
-def traced(*own_classes: tuple[Any, str, type]) -> Iterator[None]:
-    """Have Numba read bytecode by our classes instead of its own: by module and name."""
+def traced(*own: tuple[Any, str, Any]) -> Iterator[None]:
+    """Have Numba use our classes and functions instead of its own: by module and name."""
     # Numba makes its own by these names. One thread at a time compiles.
     with ExitStack() as stack:
-        for module, name, own in own_classes:
+        for module, name, one in own:
             stack.callback(setattr, module, name, getattr(module, name))
-            setattr(module, name, own)
+            setattr(module, name, one)
         yield
 
 

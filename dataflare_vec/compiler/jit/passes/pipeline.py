@@ -10,7 +10,9 @@ from numba.core import compiler, typed_passes, types
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.untyped_passes import (
     InlineClosureLikes,
+    InlineInlinables,
     LiteralPropagationSubPipelinePass,
+    MakeFunctionToJitFunction,
     TranslateByteCode,
 )
 
@@ -38,6 +40,7 @@ from dataflare_vec.compiler.jit.passes.handed_functions import hand_on, replace_
 from dataflare_vec.compiler.jit.passes.handed_on import name_functions, return_lists
 from dataflare_vec.compiler.jit.passes.handlers import interpret
 from dataflare_vec.compiler.jit.passes.identity import compare_identity
+from dataflare_vec.compiler.jit.passes.inlined import own_functions
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
 from dataflare_vec.compiler.jit.passes.json_texts import write_json
@@ -97,6 +100,28 @@ class _InlineGenerators(_Pass):
     def run_pass(self, state: Any) -> bool:
         changed = replace_reduce(state.func_ir)
         return inline_generators(state.func_ir) or changed
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _InlineFunctions(InlineClosureLikes):  # type: ignore[misc]
+    """Functions within a function that are called."""
+
+    _name = "dfv_inline_functions"
+
+    def run_pass(self, state: Any) -> bool:
+        with own_functions():
+            return bool(super().run_pass(state))
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _MakeFunctions(MakeFunctionToJitFunction):  # type: ignore[misc]
+    """Functions within a function that are handed on."""
+
+    _name = "dfv_make_functions"
+
+    def run_pass(self, state: Any) -> bool:
+        with own_functions():
+            return bool(super().run_pass(state))
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -187,7 +212,14 @@ class _NoteTexts(_Pass):
 
 
 #: Passes of ours instead of Numba's.
-_OWN = {TranslateByteCode: _Translate, typed_passes.NativeLowering: OwnLowering}
+_OWN = {
+    TranslateByteCode: _Translate,
+    InlineClosureLikes: _InlineFunctions,
+    MakeFunctionToJitFunction: _MakeFunctions,
+    typed_passes.NativeLowering: OwnLowering,
+}
+#: Numba's, which would put in the code of `inline="always"` functions as it reads them: they are called.
+_LEFT_OUT = {InlineInlinables}
 
 
 class _Compiler(OwnCompiler):
@@ -205,7 +237,8 @@ class _Compiler(OwnCompiler):
         manager.add_pass_after(_InlineGenerators, passes[closures - 1])
         ssa = passes.index(CheckDefiniteAssignment.before)
         manager.add_pass_after(CheckDefiniteAssignment, passes[ssa - 1])
-        manager.passes = [(_OWN.get(entry, entry), about) for entry, about in manager.passes]
+        kept = [one for one in manager.passes if one[0] not in _LEFT_OUT]
+        manager.passes = [(_OWN.get(entry, entry), about) for entry, about in kept]
         manager.finalize()
         return [manager]
 
