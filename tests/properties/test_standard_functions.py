@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 import statistics
 from itertools import product
@@ -202,3 +203,14 @@ def test_corners_of_math(function):
                     assert repr(found) == repr(wanted), where
                 else:
                     assert abs(found - wanted) <= 16 * math.ulp(wanted), where
+
+
+def complex_root(x, y):
+    root = cmath.sqrt(complex(x, y))
+    return root.real, root.imag
+
+
+def test_roots_of_complex_numbers():
+    numbers = [*CORNERS, 2e-308, -3e-310, 1.7e308]
+    rows = pl.DataFrame(list(product(numbers, numbers)), schema=["x", "y"], orient="row")
+    check(plugin(complex_root), rows)

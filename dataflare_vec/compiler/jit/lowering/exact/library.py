@@ -1,8 +1,13 @@
-"""`math.gcd` of -2^63, and `math.ldexp` with exponents of 64 bits, of which C's function takes 32."""
+"""`math.gcd` of -2^63, `math.ldexp` with exponents of 64 bits, of which C's takes 32, and `cmath.sqrt`.
+
+Of Numba's roots of large complex numbers one part is half of what it should be; those of the least fail.
+"""
 
 from __future__ import annotations
 
+import cmath
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -17,6 +22,7 @@ from dataflare_vec.compiler.jit.types.raised import DoesNotFit
 
 #: Exponents beyond which any float has become 0 or infinite.
 _MOST = 2200
+_LEAST_NORMAL = sys.float_info.min
 
 
 @helper
@@ -68,3 +74,34 @@ def scaled(x, i):
 @overlay(math.ldexp, "x", "i")
 def _choose_ldexp(x: Any, i: Any = None) -> Any:
     return scaled if x in FLOATS and isinstance(i, WHOLE) else None
+
+
+@helper
+def _complex_root(z):
+    """Return the root with a real part that isn't negative, as Python computes it."""
+    real, imag = z.real, z.imag
+    x, y = abs(real), abs(imag)
+    if x == 0.0 and y == 0.0:
+        return complex(0.0, imag)
+    if math.isinf(imag):
+        return complex(math.inf, imag)
+    if math.isinf(real):
+        other = math.nan if math.isnan(imag) else 0.0
+        if real > 0.0:
+            return complex(real, math.copysign(other, imag))
+        return complex(other, math.copysign(math.inf, imag))
+    if x < _LEAST_NORMAL and y < _LEAST_NORMAL:
+        x *= 2.0**53
+        larger = math.sqrt(x + math.hypot(x, y * 2.0**53)) * 2.0**-27
+    else:
+        x *= 0.125
+        larger = 2.0 * math.sqrt(x + math.hypot(x, y * 0.125))
+    smaller = y / (2.0 * larger)
+    if real >= 0.0:
+        return complex(larger, math.copysign(smaller, imag))
+    return complex(smaller, math.copysign(larger, imag))
+
+
+@overlay(cmath.sqrt, "z")
+def _choose_root(z: Any) -> Any:
+    return _complex_root if z == types.complex128 else None
