@@ -71,6 +71,39 @@ def number(s, t):
     return int(s) + len(t)
 
 
+def bounded(s, t: object | None):
+    i = None if t is None else len(t) - 4
+    j = None if s < "b" else 5 - len(s)
+    step = None if j is None else 2 * j - 1
+    found = (
+        s.find("a", i),
+        s.rfind("a", i, j),
+        s.count("a", j),
+        s.startswith("a", i, j),
+        s.endswith("z", j, i),
+    )
+    return s[i:], s[:j], s[i:j], s[i:j:step], s.encode()[j:i], list(s)[i:j], s.split("a")[j:i], *found
+
+
+def apart(s, t: str | None):
+    return s.split(t), s.rsplit(t, maxsplit=1), len(s.split(t, 1)), s.strip(t), s.lstrip(t) + s.rstrip(t)
+
+
+def absent(s, t: str | None):
+    try:
+        return t.upper() + t[:1]
+    except TypeError:
+        return "not this"
+    except AttributeError:
+        return s
+
+
+def alike(s, t: str | None):
+    other = None if s < "b" else s
+    pairs, lists = ((t, s), (other, s)), ([t, s], [other, s])
+    return pairs[0] == pairs[1], pairs[0] != pairs[1], lists[0] == lists[1], lists[0].count(other)
+
+
 def strict(s, t):
     if s > t:
         raise ValueError("out of order")
@@ -87,7 +120,23 @@ def careful(s, t):
     return s < "n"
 
 
-PLUGINS = plugins(same, later, pair, told, changed, made, several, found, number, strict, ordered)
+PLUGINS = plugins(
+    same,
+    later,
+    pair,
+    told,
+    changed,
+    made,
+    several,
+    found,
+    number,
+    strict,
+    ordered,
+    bounded,
+    apart,
+    absent,
+    alike,
+)
 FILTERS = [plugin(ordered, "filter"), plugin(careful, "filter")]
 
 # Short ones lie in their views; ASCII takes the guarded variant; the long ones need data buffers.

@@ -23,6 +23,7 @@ from dataflare_vec.compiler.jit.codegen.rows import KernelCode, group
 from dataflare_vec.compiler.jit.codegen.signature import outputs_of
 from dataflare_vec.compiler.jit.codegen.vector_width import computes_much
 from dataflare_vec.compiler.jit.diagnostics import names_type
+from dataflare_vec.compiler.jit.lowering import absent as absent  # likewise
 from dataflare_vec.compiler.jit.lowering import bits as bits  # likewise
 from dataflare_vec.compiler.jit.lowering import builtins as builtins  # registers them with Numba
 from dataflare_vec.compiler.jit.lowering import decimals as decimals  # likewise

@@ -1,6 +1,7 @@
 """``d[key]`` of a dict that a kernel makes: the KeyError is a constant, as all exceptions of compiled code.
 
 Numba's own has the key with it, in memory of its own, and no tag, so that no `except KeyError` would know it.
+And a method of what may be None: Numba raises TypeError, where None has no such attribute.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from numba.core.typed_passes import NativeLowering
 from numba.typed.dictobject import _cast, _dict_lookup, _nonoptional
 
 from dataflare_vec.compiler.jit.abi.releases import ReleasingLower
+from dataflare_vec.compiler.jit.lowering.absent import check_attribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,14 @@ def _lookup(key_type: types.Type) -> Callable[..., Any]:
 
 class OwnLower(ReleasingLower):
     """The lowering of kernels, and of functions that they call."""
+
+    def lower_expr(self, resty: types.Type, expr: Any) -> Any:
+        """Write an expression."""
+        if expr.op == "getattr" and isinstance(resty, types.BoundFunction):
+            kind = self.typeof(expr.value.name)
+            if isinstance(kind, types.Optional):
+                check_attribute(self.context, self.builder, kind, self.loadvar(expr.value.name), expr.attr)
+        return super().lower_expr(resty, expr)
 
     def lower_getitem(self, resty: types.Type, expr: Any, value: Any, index: Any, signature: Any) -> Any:
         """Write ``value[index]``."""

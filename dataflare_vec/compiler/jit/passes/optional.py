@@ -16,6 +16,7 @@ from numba.core.imputils import lower_builtin
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
+from dataflare_vec.compiler.jit.lowering.absent import FIRST
 from dataflare_vec.compiler.jit.passes.exact_integers import plain_kind, sign_for
 from dataflare_vec.compiler.jit.types.strings import ViewType
 from dataflare_vec.compiler.jit.types.tables import TableType, TableView
@@ -134,6 +135,45 @@ _OF_TWO = {
 }
 _TRUE = _code(bool, _answer(bool, lambda *_: _BOOL(0)), 1)
 _NOT = _code(operator.not_, _answer(operator.not_, lambda *_: _BOOL(1)), 1)
+
+
+def _compared(function: Any, lower: Callable[..., Any]) -> None:
+    """Have Numba's own code, of tuples and lists, compare items of which one may be None."""
+
+    @infer_global(function)
+    class Template(AbstractTemplate):  # type: ignore[misc]
+        metadata = FIRST
+
+        def generic(self, args: Any, kws: Any) -> Any:
+            """Return the signature for two values, if one may be None and they are comparable when there."""
+            if kws or not any(isinstance(kind, types.Optional) for kind in args) or types.none in args:
+                return None
+            try:
+                found = _inner(function, tuple(map(plain_kind, args)))[1]
+            except NumbaError:
+                return None
+            return found and signature(types.boolean, *args)
+
+    for kinds in ((types.Optional, types.Optional), (types.Optional, types.Any), (types.Any, types.Optional)):
+        lower_builtin(function, *kinds)(lower)
+
+
+def _of_present(function: Any) -> Callable[..., Any]:
+    """Return what emits the code of an operator for two values, which raises TypeError if one is None."""
+
+    def lower(context: Context, builder: Builder, sig: Signature, args: Values) -> Any:
+        called, found = _inner(function, tuple(map(plain_kind, sig.args)))
+        values = [context.cast(builder, *one) for one in zip(args, sig.args, found.args, strict=True)]
+        answer = context.get_function(called, found)(builder, values)
+        return context.cast(builder, answer, found.return_type, types.boolean)
+
+    return lower
+
+
+for _function, _if_absent in ((operator.eq, both_absent), (operator.ne, one_absent)):
+    _compared(_function, _answer(_function, _if_absent))
+for _ordering in (operator.lt, operator.le, operator.gt, operator.ge):
+    _compared(_ordering, _of_present(_ordering))
 
 
 def compare_none(func_ir: FunctionIR, typemap: Any, calltypes: Any) -> bool:

@@ -15,6 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from dataflare_vec.bits import float_bits
+from dataflare_vec.compiler.jit.lowering.builtins import value_of
 from dataflare_vec.compiler.jit.lowering.exact.overlay import overlay
 from dataflare_vec.compiler.jit.lowering.exact.whole import FLOATS, WHOLE, nearest, same
 from dataflare_vec.compiler.jit.lowering.integers.operators import is_wide
@@ -224,22 +225,49 @@ def _to_nearest(number, ndigits):
     return nearest(number)
 
 
-@overlay(round, "number", "ndigits")
+@helper
+def _whole_tens_or_same(number, ndigits):
+    """Round a signed integer or a bool where the digits may be None."""
+    return np.int64(number) if ndigits is None else _whole_tens(number, value_of(ndigits))
+
+
+@helper
+def _whole_tens_or_same_unsigned(number, ndigits):
+    return number if ndigits is None else _whole_tens_unsigned(number, value_of(ndigits))
+
+
+@helper
+def _to_digits_or_nearest(number, ndigits):
+    """Round a float whose digits may be None: to a whole number then, which stays a float."""
+    return np.float64(nearest(number)) if ndigits is None else _to_digits(number, value_of(ndigits))
+
+
+@helper
+def _to_digits_or_nearest_single(number, ndigits):
+    return np.float32(nearest(number)) if ndigits is None else _to_digits_single(number, value_of(ndigits))
+
+
+@overlay(round, "number", "ndigits", nullable=("ndigits",))
 def _choose_round(number: Any, ndigits: Any = None) -> Any:
     if ndigits is None:
         if isinstance(number, WHOLE):
             return same(number)
         return nearest if number in FLOATS else None
-    if not isinstance(ndigits, (*WHOLE, types.NoneType)):
+    optional = isinstance(ndigits, types.Optional)
+    if not isinstance(ndigits.type if optional else ndigits, (*WHOLE, types.NoneType)):
         return None
     if is_wide(number) and isinstance(ndigits, types.IntegerLiteral) and ndigits.literal_value >= 0:
         return _itself
     if isinstance(number, WHOLE):
-        return _whole_tens_unsigned if types.unliteral(number) == types.uint64 else _whole_tens
+        if types.unliteral(number) == types.uint64:
+            return _whole_tens_or_same_unsigned if optional else _whole_tens_unsigned
+        return _whole_tens_or_same if optional else _whole_tens
     if number not in FLOATS:
         return None
     if isinstance(ndigits, types.NoneType):
         return _to_nearest
+    if optional:
+        return _to_digits_or_nearest if number == types.float64 else _to_digits_or_nearest_single
     if isinstance(ndigits, types.IntegerLiteral) and abs(ndigits.literal_value) <= _EXACT:
         return _to_constant
     return _to_digits if number == types.float64 else _to_digits_single

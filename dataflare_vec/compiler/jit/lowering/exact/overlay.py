@@ -33,16 +33,29 @@ class Overlay:
     names
         Of its parameters.
     choose
-        Given Numba's types of the arguments (literal ones for constants, never optional ones): what is called
-        with them, one of our functions for compiled code; None for the original.
+        Given Numba's types of the arguments (literal ones for constants, optional ones only of ``nullable``):
+        what is called with them, one of our functions for compiled code; None for the original.
+    nullable
+        The parameters that None has a meaning for.
     """
 
-    def __init__(self, original: Any, names: tuple[str, ...], choose: Callable[..., Any]) -> None:
+    def __init__(
+        self, original: Any, names: tuple[str, ...], choose: Callable[..., Any], nullable: frozenset[str]
+    ) -> None:
         self.original = original
         self.names = names
+        self.nullable = nullable
         self.choose = choose
         self.__name__ = original.__name__
         self.__module__ = getattr(original, "__module__", "numpy")  # before NumPy 2.2 its ufuncs have none
+
+    def held(self, args: tuple[Any, ...], kws: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the types of what arguments hold, but of those that may be None."""
+        names = [*self.names, *[""] * len(args)]
+        return (
+            tuple(ty if name in self.nullable else _held(ty) for name, ty in zip(names, args, strict=False)),
+            {name: ty if name in self.nullable else _held(ty) for name, ty in kws.items()},
+        )
 
     def chosen(self, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
         """Return what is called with arguments of these types."""
@@ -51,11 +64,13 @@ class Overlay:
         return (self.choose(*given) if fits else None) or self.original
 
 
-def overlay(original: Any, *names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def overlay(
+    original: Any, *names: str, nullable: tuple[str, ...] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register what chooses for a function of Python, whose parameters have these names."""
 
     def register(choose: Callable[..., Any]) -> Callable[..., Any]:
-        OVERLAYS[original] = Overlay(original, names, choose)
+        OVERLAYS[original] = Overlay(original, names, choose, frozenset(nullable))
         return choose
 
     return register
@@ -71,7 +86,7 @@ class OverlayType(types.Callable, types.Opaque):  # type: ignore[misc]
     def get_call_type(self, context: TypingContext, args: Any, kws: Any) -> Any:
         """Return the signature of what is called."""
         # Numba casts the arguments to the signature's types; that of None raises.
-        held = tuple(map(_held, args)), {name: _held(ty) for name, ty in kws.items()}
+        held = self.overlay.held(args, kws)
         called = self.overlay.chosen(*held)
         if called is self.overlay.original:
             held = args, kws
@@ -83,7 +98,7 @@ class OverlayType(types.Callable, types.Opaque):  # type: ignore[misc]
 
     def get_impl_key(self, sig: Any) -> Any:
         """Return under which name the call is lowered."""
-        called = self.overlay.chosen(tuple(map(_held, sig.args)), {})
+        called = self.overlay.chosen(*self.overlay.held(sig.args, {}))
         return cpu_target.typing_context.resolve_value_type(called).get_impl_key(sig)
 
 

@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
+from dataflare_vec.compiler.jit.lowering.builtins import value_of
 from dataflare_vec.compiler.jit.lowering.exact.overlay import overlay
 from dataflare_vec.compiler.jit.lowering.math import emit, values
 from dataflare_vec.compiler.jit.lowering.math.table import REPLACED, constant_power
@@ -152,6 +153,12 @@ def _power(base, exp):
 
 
 @helper
+def _power_or_rest(base, exp, mod):
+    """Return a power of a signed integer, or its rest where there is a modulus."""
+    return _power(base, exp) if mod is None else pow(base, exp, value_of(mod))
+
+
+@helper
 def _power_unsigned(base, exp):
     """Return a power of an unsigned integer."""
     _refuse_negative(base, exp)
@@ -222,6 +229,12 @@ def _are_whole(*kinds: Any) -> bool:
 
 
 def _choose(base: Any, exp: Any = None, mod: Any = None) -> Any:
+    if (
+        isinstance(mod, types.Optional)
+        and _are_whole(base, exp)
+        and types.uint64 not in (_kind(base), _kind(exp))
+    ):
+        return _power_or_rest
     if mod is not None or not _are_whole(base, exp):
         return _choose_arrays(base, exp) if mod is None and exp is not None else None
     if isinstance(exp, types.IntegerLiteral):
@@ -238,7 +251,7 @@ def _choose_in_place(base: Any, exp: Any = None) -> Any:
     return _powers_in_place if found is _powers else found
 
 
-overlay(builtins.pow, "base", "exp", "mod")(_choose)
+overlay(builtins.pow, "base", "exp", "mod", nullable=("mod",))(_choose)
 
 
 @overlay(np.power, "x1", "x2")

@@ -10,6 +10,7 @@ from numba.core import types
 from numba.extending import overload_method
 
 from dataflare_vec import bits
+from dataflare_vec.compiler.jit.lowering.builtins import value_of
 from dataflare_vec.compiler.jit.lowering.exact.library import greatest_divisor
 from dataflare_vec.compiler.jit.lowering.exact.whole import WHOLE
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, operation
@@ -142,6 +143,8 @@ def _comb(n, k):
 def _perm(n, k=None):
     if _is_absent(k):
         return (lambda n, k=None: math.factorial(n)) if is_whole(n) else None
+    if isinstance(k, types.Optional):
+        return lambda n, k=None: math.factorial(n) if k is None else math.perm(n, value_of(k))
     if not is_whole(n, k):
         return None
 

@@ -9,6 +9,7 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload_method
 
+from dataflare_vec.compiler.jit.lowering.builtins import value_of
 from dataflare_vec.compiler.jit.lowering.exact.overlay import overlay
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, helper, operation
 
@@ -73,12 +74,47 @@ def _common(*kinds: Any) -> Any:
     return np.float64 if any(isinstance(kind, types.Float) for kind in kinds) else np.int64
 
 
+def held(value: Any) -> Any:
+    """Return a value that isn't None, by its own type."""
+    raise TypeError(value)
+
+
+@operation(held)
+def _held(value):
+    return (lambda value: value_of(value)) if isinstance(value, types.Optional) else lambda value: value
+
+
+def _takes_no_bound() -> bool:
+    """Whether this NumPy's `clip` may be left without a bound."""
+    try:
+        np.clip(1.0, None, None)
+    except ValueError:
+        return False
+    return True
+
+
+_TAKES_NO_BOUND = _takes_no_bound()
+
+
 @operation(np.clip)
 def _clip(a, a_min, a_max):
     bounds = [one for one in (a_min, a_max) if not isinstance(one, types.NoneType)]
-    kind = _common(a, *bounds)
+    kind = _common(a, *(one.type if isinstance(one, types.Optional) else one for one in bounds))
     if kind is None or kind is np.bool_ or not bounds:
         return None
+    if any(isinstance(one, types.Optional) for one in bounds):
+
+        def clip_either(a, a_min, a_max):
+            found = kind(a)
+            if a_min is None and a_max is None and not _TAKES_NO_BOUND:
+                raise ValueError("One of max or min must be given")
+            if a_min is not None:
+                found = np.maximum(found, kind(held(a_min)))
+            if a_max is not None:
+                found = np.minimum(found, kind(held(a_max)))
+            return found
+
+        return clip_either
     if len(bounds) == 2:
         return lambda a, a_min, a_max: np.minimum(np.maximum(kind(a), kind(a_min)), kind(a_max))
     if isinstance(a_max, types.NoneType):

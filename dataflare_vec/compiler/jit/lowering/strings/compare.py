@@ -147,7 +147,9 @@ def _hash(view):
 @operation(operator.contains)
 def _tuple_contains(items, item):
     kinds = ViewType, StringConstantType, types.BaseTuple
-    if not (isinstance(items, types.BaseTuple) and isinstance(item, kinds)):
+    if not isinstance(items, types.BaseTuple):
+        return None
+    if not (isinstance(item, kinds) or any(isinstance(one, types.Optional) for one in items)):
         return None
     tests = [f"items[{i}] == item" for i in range(len(items))] or ["False"]
     return eval(f"lambda items, item: {' or '.join(tests)}")

@@ -46,8 +46,9 @@ def _contains(view, needle):
 
 
 def is_bound(value):
-    """Whether a Numba type can be a start or an end."""
+    """Whether a Numba type can be a start or an end; either may be None at run time."""
     value = getattr(value, "value", value)
+    value = value.type if isinstance(value, types.Optional) else value
     return value is None or isinstance(value, int | types.Integer | types.NoneType | types.Omitted)
 
 
@@ -178,6 +179,14 @@ def _ends(name, has):
                 return False
 
             return any_of
+        if isinstance(affix, types.BaseTuple) and all(comparable(view, one) for one in affix):
+            tests = [f"has(view, first, last, affix[{i}])" for i in range(len(affix))]
+            either = helper(eval(f"lambda view, first, last, affix: {' or '.join(tests)}", {"has": has}))
+
+            def any_of_several(view, affix, start=None, end=None):
+                return either(view, start_offset(view, start), end_offset(view, end), affix)
+
+            return any_of_several
         return None
 
 

@@ -15,9 +15,11 @@ from numba.core.datamodel import models
 from numba.core.imputils import RefType, iternext_impl, lower_builtin
 from numba.extending import intrinsic, make_attribute_wrapper, register_model
 
+from dataflare_vec.compiler.jit.lowering.builtins import value_of
 from dataflare_vec.compiler.jit.lowering.strings.base import (
     at_least,
     helper,
+    inlined_helper,
     is_ascii,
     is_bytes,
     method,
@@ -28,7 +30,7 @@ from dataflare_vec.compiler.jit.lowering.strings.codepoints import decode_at
 from dataflare_vec.compiler.jit.lowering.strings.compare import comparable
 from dataflare_vec.compiler.jit.lowering.strings.memory import find_bytes, find_last_bytes, same_bytes
 from dataflare_vec.compiler.jit.lowering.strings.strip import next_offset, previous_offset, space_at
-from dataflare_vec.compiler.jit.types.strings import offset_by
+from dataflare_vec.compiler.jit.types.strings import make_view, offset_by
 
 
 class PiecesType(types.IterableType):  # type: ignore[misc]
@@ -39,7 +41,8 @@ class PiecesType(types.IterableType):  # type: ignore[misc]
     view
         Type of the string.
     at
-        Type of the separator; None for spaces, "lines" for the ends of lines.
+        Type of the separator; None for spaces, "lines" for the ends of lines. An optional one is spaces where
+        it is None, which an empty separator stands for.
     from_right
         Whether the limit counts from the right.
     """
@@ -66,6 +69,7 @@ class PiecesIterator(types.SimpleIteratorType):  # type: ignore[misc]
 class _PiecesModel(models.StructModel):  # type: ignore[misc]
     def __init__(self, dmm, fe_type):
         separator = fe_type.at if isinstance(fe_type.at, types.Type) else types.int64
+        separator = separator.type if isinstance(separator, types.Optional) else separator
         members = [("text", fe_type.view), ("separator", separator), ("limit", types.int64)]
         super().__init__(dmm, fe_type, members)
 
@@ -81,12 +85,12 @@ for _name in ("text", "separator", "limit"):
     make_attribute_wrapper(PiecesType, _name, f"_{_name}")
 
 
-def _maker(at, from_right=False):
-    """Return what makes pieces; ``at`` is None for those between separators, else holds what they are at."""
+def _maker(kind_of, from_right=False):
+    """Return what makes pieces; ``kind_of`` the type of a separator is what they are at."""
 
     @intrinsic
     def make(typing_context, text, separator, limit):
-        kind = PiecesType(text, separator if at is None else at[0], from_right)
+        kind = PiecesType(text, kind_of(separator), from_right)
 
         def generate(context, builder, signature, arguments):
             pieces = cgutils.create_struct_proxy(kind)(context, builder)
@@ -98,8 +102,18 @@ def _maker(at, from_right=False):
     return make
 
 
-_by_separator, _by_space, _by_line = _maker(None), _maker((None,)), _maker(("lines",))
-_by_separator_right, _by_space_right = _maker(None, from_right=True), _maker((None,), from_right=True)
+def _by_itself(kind):
+    return kind
+
+
+def _by_spaces(kind):
+    return None
+
+
+_by_separator, _by_separator_right = (_maker(_by_itself, right) for right in (False, True))
+_by_space, _by_space_right = (_maker(_by_spaces, right) for right in (False, True))
+_by_either, _by_either_right = (_maker(types.Optional, right) for right in (False, True))
+_by_line = _maker(lambda kind: "lines")
 
 
 def _given(value):
@@ -110,50 +124,82 @@ def _splits_at_space(separator):
     return _given(separator) is None or isinstance(separator, types.NoneType)
 
 
+@inlined_helper
+def _checked(separator):
+    """Return a separator that isn't empty."""
+    if separator._nbytes == 0:
+        raise ValueError("empty separator")
+    return separator
+
+
+def _either(view, sep):
+    """Return the type of a separator that may be None; None if it isn't one."""
+    return (
+        types.unliteral(sep.type) if isinstance(sep, types.Optional) and comparable(view, sep.type) else None
+    )
+
+
 @method("split", data=True)
 def _split(view, sep=None, maxsplit=-1):
     if _splits_at_space(sep):
         return lambda view, sep=None, maxsplit=-1: _by_space(view, 0, maxsplit)
+    if kind := _either(view, sep):
+
+        def split_either(view, sep=None, maxsplit=-1):
+            found = make_view(kind, view._data, 0) if sep is None else _checked(value_of(sep))
+            return _by_either(view, found, maxsplit)
+
+        return split_either
     if not comparable(view, sep):
         return None
+    return lambda view, sep=None, maxsplit=-1: _by_separator(view, _checked(sep), maxsplit)
 
-    def split(view, sep=None, maxsplit=-1):
-        if sep._nbytes == 0:
-            raise ValueError("empty separator")
-        return _by_separator(view, sep, maxsplit)
 
-    return split
+@helper
+def _cut_of_words(view, maxsplit):
+    """Return the offset before which `rsplit` doesn't split at spaces."""
+    cut = view._nbytes if maxsplit >= 0 else 0
+    for _ in range(maxsplit):
+        end = end_of_words(view, cut)
+        while end > 0 and not space_at(view, previous_offset(view, end)):
+            end = previous_offset(view, end)
+        cut = end
+        if end == 0:
+            break
+    return cut
+
+
+@helper
+def _cut_of_parts(view, sep, maxsplit):
+    """Return the offset before which `rsplit` doesn't split at a separator."""
+    cut = view._nbytes if maxsplit >= 0 else 0
+    for _ in range(maxsplit):
+        found = find_last_bytes(view._data, 0, cut, sep._data, sep._nbytes)
+        if found < 0:
+            break
+        cut = found
+    return cut
 
 
 @method("rsplit", data=True)
 def _rsplit(view, sep=None, maxsplit=-1):
     if _splits_at_space(sep):
+        return lambda view, sep=None, maxsplit=-1: _by_space_right(view, 0, _cut_of_words(view, maxsplit))
+    if kind := _either(view, sep):
 
-        def rsplit_words(view, sep=None, maxsplit=-1):
-            cut = view._nbytes if maxsplit >= 0 else 0
-            for _ in range(maxsplit):
-                end = end_of_words(view, cut)
-                while end > 0 and not space_at(view, previous_offset(view, end)):
-                    end = previous_offset(view, end)
-                cut = end
-                if end == 0:
-                    break
-            return _by_space_right(view, 0, cut)
+        def rsplit_either(view, sep=None, maxsplit=-1):
+            if sep is None:
+                return _by_either_right(view, make_view(kind, view._data, 0), _cut_of_words(view, maxsplit))
+            found = _checked(value_of(sep))
+            return _by_either_right(view, found, _cut_of_parts(view, found, maxsplit))
 
-        return rsplit_words
+        return rsplit_either
     if not comparable(view, sep):
         return None
 
     def rsplit(view, sep=None, maxsplit=-1):
-        if sep._nbytes == 0:
-            raise ValueError("empty separator")
-        cut = view._nbytes if maxsplit >= 0 else 0
-        for _ in range(maxsplit):
-            found = find_last_bytes(view._data, 0, cut, sep._data, sep._nbytes)
-            if found < 0:
-                break
-            cut = found
-        return _by_separator_right(view, sep, cut)
+        found = _checked(sep)
+        return _by_separator_right(view, found, _cut_of_parts(view, found, maxsplit))
 
     return rsplit
 
@@ -214,17 +260,23 @@ def first_separator(view, separator, start):
         first = end = found
 
 
+def _first_word_right(pieces):
+    cut = pieces._limit
+    return 0 if end_of_words(pieces._text, cut) > 0 else skip_spaces(pieces._text, cut)
+
+
+def _first_word(pieces):
+    return skip_spaces(pieces._text, 0)
+
+
 @operation(first_offset)
 def _first_offset(pieces):
-    if pieces.at is None and pieces.from_right:
-
-        def first_right(pieces):
-            cut = pieces._limit
-            return 0 if end_of_words(pieces._text, cut) > 0 else skip_spaces(pieces._text, cut)
-
-        return first_right
+    word = _first_word_right if pieces.from_right else _first_word
     if pieces.at is None:
-        return lambda pieces: skip_spaces(pieces._text, 0)
+        return word
+    if isinstance(pieces.at, types.Optional):
+        word = helper(word)
+        return lambda pieces: 0 if pieces._separator._nbytes else word(pieces)
     if pieces.at == "lines":
         return lambda pieces: 0 if pieces._text._nbytes else -1
     return lambda pieces: 0
@@ -283,15 +335,17 @@ def _next_part(pieces, offset, left):
 
 @operation(next_piece)
 def _next_piece(pieces, offset, left):
-    if pieces.at is None and pieces.from_right:
-        return _next_word_right
-    if pieces.from_right:
-        return _next_part_right
-    if pieces.at is None:
-        return _next_word
     if pieces.at == "lines":
         return _next_line
-    return _next_part
+    word, part = (_next_word_right, _next_part_right) if pieces.from_right else (_next_word, _next_part)
+    if not isinstance(pieces.at, types.Optional):
+        return word if pieces.at is None else part
+    word, part = helper(word), helper(part)
+
+    def either(pieces, offset, left):
+        return part(pieces, offset, left) if pieces._separator._nbytes else word(pieces, offset, left)
+
+    return either
 
 
 def line_end(view, offset):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numba.core import types
 
+from dataflare_vec.compiler.jit.lowering.builtins import value_of
 from dataflare_vec.compiler.jit.lowering.strings.base import (
     helper,
     is_ascii,
@@ -78,7 +79,7 @@ def _previous_offset(view, offset):
 
 
 def _unwanted(view, offset, chars):
-    """Whether the character at an offset is among ``chars``; None: a space."""
+    """Whether the character at an offset is among ``chars``; None: is a space."""
     raise TypeError(view, offset, chars)
 
 
@@ -86,6 +87,12 @@ def _unwanted(view, offset, chars):
 def _typed_unwanted(view, offset, chars):
     if isinstance(chars, types.NoneType):
         return lambda view, offset, chars: space_at(view, offset)
+    if isinstance(chars, types.Optional):
+
+        def among_given(view, offset, chars):
+            return space_at(view, offset) if chars is None else _unwanted(view, offset, value_of(chars))
+
+        return among_given
     if is_ascii(view):
 
         def among_bytes(view, offset, chars):
@@ -128,6 +135,7 @@ def right_end(view, start, chars):
 
 def _fits(view, chars):
     chars = getattr(chars, "value", chars)
+    chars = chars.type if isinstance(chars, types.Optional) else chars
     return chars is None or isinstance(chars, types.NoneType) or comparable(view, chars)
 
 
