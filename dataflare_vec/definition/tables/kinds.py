@@ -32,6 +32,9 @@ _SIMPLE: dict[type, str] = {
 
 IN_UTC = "take times in UTC without one: `….astimezone(timezone.utc).replace(tzinfo=None)`"
 
+#: What is said about floats that have integers among them.
+MIXED = "integers among them"
+
 
 class NotATable(Exception):  # not an error by itself: whoever asked for a table says what it is of
     """A container can't be a table.
@@ -58,8 +61,8 @@ class Kind(NamedTuple):
     nullable
         Whether some are None.
     about
-        Of text whether it is ASCII; of decimals how many digits are behind the point; of tuples the class of
-        named ones.
+        Of text whether it is ASCII; of floats `MIXED` if they are; of decimals how many digits are behind the
+        point; of tuples the class of named ones.
     items
         The kinds of a tuple's items.
     """
@@ -116,7 +119,7 @@ def _kind_of(values: Collection[Any], classes: set[type]) -> Kind:
         if inexact is not None:
             msg = f"it has floats, and {inexact}, which no float is"
             raise NotATable(msg, "make all of them floats, or all integers")
-        return Kind("float")
+        return Kind("float", about=MIXED)
     if len(classes) > 1:
         raise _unlike(values)
     (kind,) = classes

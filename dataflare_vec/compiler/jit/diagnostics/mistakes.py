@@ -169,6 +169,13 @@ MISTAKES = (
         "give them one type, as `float(x)` or `int(x)`",
     ),
     Mistake(
+        "a number of several kinds",
+        r"(?s:.*?)a number that is (?P<kinds>[^\n]+?) seen as (?P<what>[^\n]+)",
+        "a number is {kinds} by the way that a row takes, and in compiled code always the same: {what} would "
+        "show another one than Python's",
+        "give it one kind where it comes from: `float(n)`, `0.0` instead of `0`, `sum(xs, 0.0)`, `int(flag)`",
+    ),
+    Mistake(
         "the order of a set",
         r"(?s:.*?)the order of a set, which holds (?P<what>[^\n]*)",
         "in which order a set has its items, here {what}, isn't known to compiled code, and the result may "

@@ -17,7 +17,7 @@ from numba.core.datamodel import models
 from numba.core.datamodel.registry import register_default
 from numba.core.errors import TypingError
 from numba.core.typing.typeof import typeof_impl
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 
 from dataflare_vec.compiler.jit.types.json import JsonType
 from dataflare_vec.compiler.jit.types.strings import BytesType, StringType
@@ -54,6 +54,12 @@ def _typeof_classes(value: Classes, context: Any) -> ClassesType:
 def is_instance(value: Any, classes: Any) -> bool:
     """Stand for `isinstance` in kernels."""
     return isinstance(value, classes)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def asked(typing_context: Any, value: Any, classes: Any) -> Any:
+    """Do nothing: it stays where Numba takes the answer for a constant, and `passes.number_kinds` sees it."""
+    return types.none(value, classes), lambda context, builder, *_: context.get_dummy_value()
 
 
 _PYTHON: tuple[tuple[Any, type], ...] = (
@@ -119,13 +125,14 @@ def replace_tests(func_ir: FunctionIR) -> None:
             if classes is not None:
                 sources.add(call.args[1].name)
                 # Named so, Numba takes the result for a constant; it looks for the old global, which stays.
-                values = is_instance, Classes(classes)
-                names = [ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_test"), call.loc) for _ in values]
-                for name, value in zip(names, values, strict=True):
-                    new = ir.Global("isinstance", value, call.loc)
+                values = is_instance, Classes(classes), asked
+                names = [ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_test"), call.loc) for _ in range(4)]
+                news = [ir.Global("isinstance", value, call.loc) for value in values]
+                call.func, call.args = names[0], [call.args[0], names[1]]
+                news.append(ir.Expr.call(names[2], tuple(call.args), (), call.loc))
+                for name, new in zip(names, news, strict=True):
                     func_ir._definitions[name.name].append(new)
                     body.append(ir.Assign(new, name, call.loc))
-                call.func, call.args = names[0], [call.args[0], names[1]]
             body.append(statement)
         block.body = body
     drop_unread(func_ir, sources)

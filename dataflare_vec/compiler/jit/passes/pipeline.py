@@ -48,6 +48,7 @@ from dataflare_vec.compiler.jit.passes.lookups import outer_value, read_attribut
 from dataflare_vec.compiler.jit.passes.made_by_class import make_by_class
 from dataflare_vec.compiler.jit.passes.named_zones import make_zones
 from dataflare_vec.compiler.jit.passes.notes import NOTES
+from dataflare_vec.compiler.jit.passes.number_kinds import check_kinds
 from dataflare_vec.compiler.jit.passes.optional import compare_none
 from dataflare_vec.compiler.jit.passes.patterns import compile_patterns
 from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions, note_messages
@@ -193,6 +194,7 @@ class _ComputeExactly(_Pass):
         general = mode is None or mode.general
         check_items(state.func_ir, state.typemap, state.calltypes)
         check_order(state.func_ir, state.typemap)
+        check_kinds(state.func_ir.blocks, state.typemap, state.calltypes, len(state.args))
         compared = compare_identity(state.func_ir, state.typemap, state.calltypes)
         compared |= compare_none(state.func_ir, state.typemap, state.calltypes)
         changed, leaves = compute_exactly(state.func_ir, state.typemap, state.calltypes, general=general)

@@ -8,6 +8,7 @@ from numba.core import ir, types
 from numba.core.errors import TypingError
 
 from dataflare_vec.compiler.jit.lowering.containers import method_name
+from dataflare_vec.compiler.jit.lowering.instances import asked
 from dataflare_vec.compiler.jit.passes.lookups import outer_value
 from dataflare_vec.compiler.jit.types.state_sequences import SetType
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _SETS = (types.Set, SetType)
 
 #: What gives the same in any order; with NaN among the items, the last three don't.
-_ANY_ORDER = (len, bool, any, all, set, frozenset, isinstance, sum, min, max, sorted)
+_ANY_ORDER = (len, bool, any, all, set, frozenset, isinstance, asked, sum, min, max, sorted)
 _COMPARING = (min, max, sorted)
 
 
