@@ -10,6 +10,7 @@ import json
 from typing import NamedTuple
 
 import polars as pl
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -158,3 +159,13 @@ def test_what_is_computed_is_never_refused(drawn, choice, computed):
     except dfv.KernelCompileError as error:
         if shows_several(error):
             raise
+
+
+def rounded(x, digits: int | None):
+    return str(round(x, digits))
+
+
+def test_digits_that_may_be_none_make_an_integer_or_a_float():
+    frame = pl.DataFrame({"x": [1.26, 2.5], "digits": [None, 1]})
+    with pytest.raises(dfv.KernelCompileError, match="`int` or `float` by the way that a row takes"):
+        dfv.run(frame, plugin(rounded))

@@ -802,7 +802,7 @@ CASES = [
     ("unlike items in order", unlike_sorted, 'sorted([x, "a"])', "differ in type", "as `float(x)`"),
     ("an item of a tuple by number", unlike_item, "", "(1, 'a', float64) differ in type", "pair[0]"),
     ("an attribute of a class", class_attribute, "float.fromhex", "of a class", "methods on values"),
-    ("a number of several kinds", several_kinds, "", "`int` or `float` by the way", "as `float(n)`"),
+    ("a number of several kinds", several_kinds, "", "`int` or `float` by the way", "`float(n)`"),
     ("the order of a set", set_in_order, "", "here float64", "sorted(items)"),
     ("identity", identical, "", "one object in memory", "with `==`"),
     ("types as values", type_as_value, "", "a type isn't a value", "isinstance(x, int)"),

@@ -227,7 +227,9 @@ class _Function:
         if called in _ARITHMETIC:
             return self._computed(_ARITHMETIC[called], given, wanted)
         if called is round and len(given) == 2:
-            return self._of(given[0])
+            # Without digits, which an optional may say, a float becomes an integer.
+            whole = isinstance(self.typemap[given[1].name], types.Optional)
+            return _joined([self._of(given[0]), _spread(frozenset(["int"] if whole else []), wanted)])
         if _has_one_kind(called, function):
             return _NONE
         return _spread(self._union(given) | self._handed_on(given), wanted)
