@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,6 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-
-import dataflare_vec as dfv
 
 pytest.importorskip("pyspark.sql", reason="Spark isn't installed: `dataflare_vec[spark]`")
 for needed in ("grpc_status", "zstandard"):  # importing Spark Connect itself without them ends the process
@@ -57,9 +56,12 @@ PROGRAM = """
 
 
 def test_frames_and_streams_of_connect(tmp_path):
+    # Where the package isn't installed in place, `testing` is found nowhere else, by Spark's workers neither.
+    root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", dedent(PROGRAM), str(tmp_path)],
-        cwd=Path(dfv.__file__).parents[1],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
         capture_output=True,
         text=True,
         timeout=300,
