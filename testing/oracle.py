@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import math
 import zoneinfo
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,7 +22,7 @@ from polars.datatypes.classes import IntegerType
 import dataflare_vec as dfv
 from dataflare_vec.arrow import columns
 from dataflare_vec.definition.interpreter import plain_numbers
-from dataflare_vec.definition.plugin import Form, define
+from dataflare_vec.definition.plugin import Form, define, plain
 from dataflare_vec.engine.execution import fast_path
 from dataflare_vec.engine.tuner import Cut, WholeFrames
 
@@ -76,6 +77,9 @@ def interpret(
     """
     outcomes = []
     columns = [parameter for parameter in plugin.parameters if parameter.is_column]
+    known = inspect.signature(plain(plugin.function)).parameters.values()
+    named = [one.name for one in known if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
+    count = len(columns) - len(named)
     with np.errstate(all="ignore"), plain_numbers(), context or nullcontext():
         for row in rows:
             pairs = zip(row, columns, strict=True)
@@ -86,7 +90,8 @@ def interpret(
                 outcomes.append(Outcome(FAILED))
                 continue
             try:
-                outcomes.append(Outcome(plugin.function(*row, **constants)))
+                given = dict(zip(named, row[count:], strict=True))
+                outcomes.append(Outcome(plugin.function(*row[:count], **given, **constants)))
             except Exception as error:  # whatever it raises is what is to be seen
                 outcomes.append(Outcome(None, error))
     return outcomes

@@ -52,10 +52,10 @@ def plugin(
     Parameters
     ----------
     function
-        A plain function or one decorated with ``numba.njit``. Parameters without a default are columns,
-        parameters with a default are constants. A parameter annotated ``X | None`` receives None for
-        a null; with any other, a row with a null isn't computed and its result is null. See the notes for
-        what else annotations say.
+        A plain function, one decorated with ``numba.njit``, or a `functools.partial` of either. Parameters
+        without a default are columns; those with a default, or that are bound, are constants. A parameter
+        annotated ``X | None`` receives None for a null; with any other, a row with a null isn't computed and
+        its result is null. See the notes for what else annotations say.
     name
         Name of the plugin and of its output column; by default the function's.
     returns

@@ -9,7 +9,7 @@ import polars as pl
 
 from dataflare_vec.definition.binding import Column
 from dataflare_vec.definition.exploding import columns_of_rows
-from dataflare_vec.definition.plugin import plain
+from dataflare_vec.definition.plugin import by_place, plain
 from dataflare_vec.definition.python_values import WIDE, converter
 from dataflare_vec.definition.uses import rounds
 
@@ -50,7 +50,7 @@ def call_rows(
     import numpy as np
 
     function, explodes = plain(binding.plugin.function), binding.plugin.is_exploder
-    parameters = [item.parameter for item in binding.columns]
+    call, parameters = by_place(function), [item.parameter for item in binding.columns]
     wrap = [converter(dtype, p.expects) for dtype, p in zip(dtypes, parameters, strict=True)]
     of_constant: Any = np.float64
     if rounds(function):
@@ -68,7 +68,7 @@ def call_rows(
                 if arguments is None:
                     yield (None,)
                     continue
-                result = function(*arguments) if states is None else function(states[i], *arguments)
+                result = call(*arguments) if states is None else call(states[i], *arguments)
                 if explodes:
                     result = columns_of_rows(result)
             except Exception as error:  # whatever the user's function raises

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -24,6 +24,7 @@ from dataflare_vec.definition.annotations import (
     read_result,
 )
 from dataflare_vec.definition.exploding import problem_of_rows, read_rows
+from dataflare_vec.definition.partials import as_function
 from dataflare_vec.definition.state_containers import Container, containers_of
 from dataflare_vec.definition.state_layout import Buffer, StateLayout, check_state, has_own_memory
 from dataflare_vec.definition.tables.frozen import is_container
@@ -313,6 +314,16 @@ def plain(function: Any) -> Any:
     return getattr(function, "py_func", function)
 
 
+def by_place(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function as one that takes all arguments by their place, those of keyword-only ones too."""
+    parameters = inspect.signature(plain(function)).parameters.values()
+    named = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+    if not named:
+        return function
+    count = len(parameters) - len(named)
+    return lambda *given: function(*given[:count], **dict(zip(named, given[count:], strict=True)))
+
+
 def root_names(expression: pl.Expr) -> list[str] | None:
     """Return the columns that an expression reads; None if it means them by a pattern, as ``pl.all()``."""
     if mentions(expression, "Selector"):
@@ -357,6 +368,8 @@ def define(
         If it can't be one; the message says why.
     """
     _check_texts(name=name, description=description, version=version, author=author)
+    if isinstance(target, partial):
+        target = _of_partial(target, name)
     _check_choices(name, plugin_type, math, fallback, empty)
     if isinstance(target, pl.Expr):
         form = Form.EXPRESSION
@@ -399,6 +412,17 @@ def define(
     if form is Form.ROW and returns is None and not plugin.is_filter:
         return replace(plugin, result=read_result(plain(target)))
     return plugin
+
+
+def _of_partial(target: partial[Any], name: str | None) -> Any:
+    """Return the function of a partial one, with what is bound as defaults."""
+    called = target.func
+    function = plain(called.function if isinstance(called, Plugin) else called)
+    try:
+        return as_function(target, function)
+    except TypeError as error:
+        problem = f"what it binds doesn't fit `{inspect.signature(function)}`: {error}"
+        raise PluginDefinitionError(problem, plugin=name or getattr(function, "__name__", None)) from None
 
 
 def _exploding(plugin: Plugin) -> Plugin:

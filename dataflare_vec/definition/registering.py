@@ -53,8 +53,8 @@ def register(
     name
         Name of the plugin and of its output column.
     target
-        A function, a ``numba.njit`` function, or a `polars.Expr`; an expression's parameters are the
-        columns it reads.
+        A function, a ``numba.njit`` function, a `functools.partial`, or a `polars.Expr`; an expression's
+        parameters are the columns it reads.
     plugin_type
         ``"transformer"`` adds columns, ``"filter"`` keeps the rows for which the target is true,
         ``"exploder"`` gives the rows of the list that the target returns.

@@ -279,6 +279,10 @@ def test_these_are_refused(function, reason):
     assert reason in str(caught.value)
 
 
-def test_a_partial_is_no_plugin():
-    with pytest.raises(dfv.PluginDefinitionError, match="got partial"):
-        dfv.plugin(partial(unlike, s=""))
+def added(value, amount):
+    return value + amount
+
+
+def test_a_partial_function():
+    one_more = dfv.plugin(partial(added, amount=1), replace=True)
+    assert dfv.apply(pl.DataFrame({"value": [1, None, 3]}), one_more)["added"].to_list() == [2, None, 4]

@@ -11,6 +11,7 @@ from dataflare_vec._util.names import unnamed
 from dataflare_vec._util.suggestions import near_matches
 from dataflare_vec.definition.binding import Column, field_names
 from dataflare_vec.definition.declared import declared_dtype
+from dataflare_vec.definition.plugin import by_place
 from dataflare_vec.engine.stages.expression import spread
 from dataflare_vec.engine.stages.protocols import Stage, StageReport
 from dataflare_vec.exceptions import KernelResultError, RowError
@@ -80,7 +81,7 @@ def _call(
     arrays = iter([_to_array(series) for series in columns])
     arguments = [next(arrays) if isinstance(item, Column) else item.value for item in binding.items]
     try:
-        result = binding.plugin.function(*arguments)
+        result = by_place(binding.plugin.function)(*arguments)
     except Exception as error:
         msg = f"it failed on a chunk of {count} rows"
         raise RowError(msg, plugin=name, count=count, cause=error) from error

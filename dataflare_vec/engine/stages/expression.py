@@ -13,7 +13,7 @@ from polars import selectors as cs
 from dataflare_vec._util.foreign_errors import without_context
 from dataflare_vec._util.names import named
 from dataflare_vec.definition.binding import Column
-from dataflare_vec.definition.plugin import mentions, root_names
+from dataflare_vec.definition.plugin import by_place, mentions, root_names
 from dataflare_vec.engine.stages.protocols import Stage, StageReport
 from dataflare_vec.exceptions import BindingError, KernelResultError, PluginDefinitionError
 
@@ -194,7 +194,7 @@ def build_expression(binding: Binding) -> pl.Expr:
     target = binding.plugin.function
     sources = [_source(item) for item in binding.items]
     if not isinstance(target, pl.Expr):
-        expression = target(*sources)
+        expression = by_place(target)(*sources)
         if not isinstance(expression, pl.Expr):
             got = type(expression).__name__
             msg = f"it must return a Polars expression, got {got}"

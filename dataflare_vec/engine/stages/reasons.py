@@ -8,6 +8,7 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from dataflare_vec.definition.call_graph import overruns
+from dataflare_vec.definition.plugin import by_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +72,7 @@ def cause_of(
     if overruns(function) and isinstance(error := compiled(), RecursionError):
         return error
     try:
-        function(*arguments)
+        by_place(function)(*arguments)
     except Exception as error:  # whatever the user's function raises
         return error
     return compiled()
