@@ -215,7 +215,7 @@ def test_these_too():
     check(plugin(on_day), pl.DataFrame({"day": days, "at": times}))
 
 
-# -- what isn't compiled ----------------------------------------------------------------------------------
+# -- tables of tables -------------------------------------------------------------------------------------
 
 NESTED = {"DE": {"limit": 31.5}, "NL": {"limit": 23.0}}
 GROUPS = {"post": ["DHL", "GLS"], "own": ["X"]}
@@ -225,11 +225,23 @@ def nested(s):
     return NESTED[s]["limit"]
 
 
+def nested_or_not(s):
+    return NESTED.get(s, {}).get("limit", 0.0)
+
+
 def grouped(s):
     for group, names in GROUPS.items():
         if s in names:
             return group
     return None
+
+
+@pytest.mark.parametrize("function", [nested, nested_or_not, grouped])
+def test_tables_of_tables(function):
+    check(plugin(function), pl.DataFrame({"s": ["DE", "NL", "GLS", "X", "", None]}))
+
+
+# -- what isn't compiled ----------------------------------------------------------------------------------
 
 
 def logged(s):
@@ -263,8 +275,6 @@ def file_name(s):
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (nested, "`NESTED` can't be a table"),
-        (grouped, "`GROUPS` can't be a table"),
         (logged, "`logging` isn't supported"),
         (unlike, "on one path and '0' on another"),
         (replaced, "calls no function for each match"),

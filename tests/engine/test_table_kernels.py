@@ -114,7 +114,10 @@ def test_a_constant_is_bound_as_it_is_at_the_call():
 
 TALLY = collections.Counter("a")
 UNLIKE = {"a": 1.0, "b": "one"}
-NESTED = {"a": {"b": 1}}
+NESTED = {"a": {"b": 1}, "b": [1]}
+WITHIN, LISTS = {"a": {"b": 1}}, {"a": [1]}
+OWN = {}
+OWN["a"] = OWN
 NUMPYS = {"a": np.int64(1)}
 ZONED = {"a": dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc)}
 OF_ZONED = {dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc): 1}
@@ -153,10 +156,23 @@ def goes_over_a_set(code):
     return n
 
 
+def fills_within(code):
+    WITHIN[code]["b"] = 2
+    return 1
+
+
+def appends_within(code):
+    LISTS[code].append(2)
+    return 1
+
+
 REFUSED = {
     "a Counter": (counts, "`TALLY` can't be a table: it is a `Counter`", "make it a dict"),
     "unlike values": (lambda code: UNLIKE[code], "'one' of type str", "give them one type"),
-    "a dict in a dict": (lambda code: NESTED[code]["b"], "it has {'b': 1}, of type dict", "tuples as keys"),
+    "dicts beside lists": (lambda code: len(NESTED[code]), "it has {'b': 1}, of type dict", "let all be"),
+    "itself": (lambda code: len(OWN[code]), "it holds itself", "make it anew"),
+    "items of one of its dicts are set": (fills_within, "the dict is read by all rows", "in the kernel"),
+    "one of its lists is appended to": (appends_within, "no `append`", "in the kernel"),
     "NumPy's numbers": (lambda code: NUMPYS[code], "of type numpy.int64", "`.item()` of each"),
     "times in a zone": (lambda code: ZONED[code].year, "with a time zone", "in UTC"),
     "keys in a zone": (lambda code: len(OF_ZONED), "with a time zone", "in UTC"),

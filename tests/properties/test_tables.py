@@ -221,6 +221,137 @@ def test_going_over_all(kind, data):
     compare(over, kind, data.draw(columns(kind, keys)), table=table, items=[*keys, *keys[:2]])
 
 
+# -- containers within --------------------------------------------------------------------------------------
+
+
+def of_dicts(key, s: str | None, table={}):  # noqa: B006
+    inner, known = table.get(s, {}), table.get(s)
+    total = 0
+    for one, value in inner.items():
+        if one != key:
+            total += value
+    asked = table[s][key] if key in inner else -1
+    return inner.get(key), inner.get(key, 7), len(inner), not inner, known is None, total, asked
+
+
+def of_a_dict(key, s: str | None, table={}):  # noqa: B006
+    return table[s][key]
+
+
+def of_sets(key, s: str | None, table={}):  # noqa: B006
+    return key in table[s], len(table[s]), bool(table.get(s, ()))
+
+
+def of_all_dicts(key, s: str | None, table={}):  # noqa: B006
+    found = count = 0
+    for name, inner in table.items():
+        if key in inner and name == s:
+            found += 1
+        for value in inner.values():
+            count += value
+    return found, count
+
+
+#: What is always there, so that tables of a kind are of one type, and compiled once.
+WITHIN = {
+    "text": ["a", ODD],
+    "int": [1, 2],
+    "float": [0.5, 1.0, 1e300, 2.0**64],
+    "single": [0.5, 1.0, 1e30, 2.0**64],
+    "date": [dt.date(2000, 1, 1)],
+}
+
+
+@cache
+def named(function, kind, name):
+    """Return a kernel of a key as its kind says, and of a name."""
+    copy = FunctionType(function.__code__, globals(), function.__name__, function.__defaults__)
+    copy.__annotations__ = {"key": COLUMNS[kind][2] or object, "s": name}
+    return plugin(copy)
+
+
+@pytest.mark.parametrize("kind", WITHIN)
+@settings(max_examples=10)
+@given(data=st.data())
+def test_dicts_and_sets_within_a_table(kind, data):
+    inner = st.dictionaries(COLUMNS[kind][0], st.integers(-9, 9), max_size=5)
+    drawn = data.draw(st.dictionaries(st.sampled_from(["a", "b", ODD, None]), inner))
+    table = {"a": {}, "kept": dict.fromkeys(WITHIN[kind], 1), ODD: {}, None: {}, **drawn}
+    column = data.draw(columns(kind, [key for one in table.values() for key in one]))
+    names = data.draw(some_of([*table, "not there"], len(column)))
+    frame = pl.DataFrame([column, pl.Series("s", names, pl.String)])
+    rows = list(as_numpy(frame)) if column.dtype.is_float() else None
+    for function in (of_dicts, of_a_dict, of_all_dicts):
+        check(named(function, kind, str | None), frame, rows=rows, table=table)
+    sets = {name: frozenset(one) for name, one in table.items()}
+    check(named(of_sets, kind, str | None), frame, rows=rows, table=sets)
+
+
+def of_lists(key, n, s: str, table={}):  # noqa: B006
+    items = table.get(s, [])
+    place = 0
+    for i, one in enumerate(items):
+        if one == key:
+            place = i + 1
+    return key in items, items.count(key), len(items), place, bool(table.get(s))
+
+
+def of_a_list(key, n, s: str, table={}):  # noqa: B006
+    return table[s][n]
+
+
+def place_in_a_list(key, n, s: str, table={}):  # noqa: B006
+    return table[s].index(key)
+
+
+@pytest.mark.parametrize("kind", ["text", "int", "single", "date"])
+@settings(max_examples=10)
+@given(data=st.data())
+def test_lists_within_a_table(kind, data):
+    lists = st.lists(COLUMNS[kind][0], max_size=5)
+    drawn = data.draw(st.dictionaries(st.sampled_from(["a", "b", ODD]), lists))
+    table = {"a": [], "kept": WITHIN[kind], ODD: [], **drawn}
+    column = data.draw(columns(kind, [item for one in table.values() for item in one]))
+    count = len(column)
+    frame = pl.DataFrame(
+        [
+            column,
+            pl.Series("n", data.draw(some_of(range(-7, 7), count)), pl.Int64),
+            pl.Series("s", data.draw(some_of([*table, "not there"], count)), pl.String),
+        ]
+    )
+    rows = list(as_numpy(frame)) if column.dtype.is_float() else None
+    for function in (of_lists, of_a_list, place_in_a_list):
+        check(named(function, kind, str), frame, rows=rows, table=table)
+
+
+def three_deep(s: str, n, table=()):
+    total = 0
+    for one in table[n].get(s, []):
+        total = total * 10 + one.get("x", 9) + len(one)
+    return total, table[n][s][0]["x"]
+
+
+THREE_DEEP = plugin(three_deep)
+
+
+@settings(max_examples=8)
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["a", "b"]),
+            st.lists(st.dictionaries(st.sampled_from(["x", "y"]), st.integers(0, 9)), max_size=3),
+        ),
+        max_size=4,
+    )
+)
+def test_containers_three_deep(drawn):
+    table = [*drawn, {"a": [{"x": 1}, {}], "c": []}]
+    frame = pl.DataFrame([(s, n) for s in "abcd" for n in range(-2, 6)], ["s", "n"], orient="row")
+    check(THREE_DEEP, frame, table=table)
+    check(THREE_DEEP, frame, table=tuple(table))
+
+
 @pytest.mark.usefixtures("all_roads")
 @settings(max_examples=2)
 @given(st.data())

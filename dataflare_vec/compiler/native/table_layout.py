@@ -49,7 +49,7 @@ class _Writer:
         self._pieces: list[tuple[int, NDArray[Any]]] = []
         for keys in table.keys:
             self._codes(keys)
-        self._words += [self._put(column) for column in table.columns]
+        self._words += [self._put(_bytes_of(column)) for column in table.columns]
         assert len(self._words) == count
 
     def pieces(self) -> tuple[list[tuple[int, NDArray[Any]]], int]:
@@ -127,6 +127,17 @@ class _Writer:
         self._words += [self._put(entries), len(column) - 1]
         found: NDArray[np.int64] = rows[codes]
         return found
+
+
+def _bytes_of(column: NDArray[Any] | Frozen) -> NDArray[Any]:
+    """Return a column as it lies in memory; a table lies there as it would anywhere."""
+    if isinstance(column, np.ndarray):
+        return column
+    pieces, size = laid_out(column)
+    block = np.zeros(size, np.uint8)
+    for place, piece in pieces:
+        block[place : place + piece.nbytes] = piece.reshape(-1).view(np.uint8)
+    return block
 
 
 def _room(count: int, width: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:

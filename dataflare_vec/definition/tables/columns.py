@@ -10,7 +10,7 @@ from dataflare_vec.definition.python_values import digits_of, ticks_of
 from dataflare_vec.definition.tables.kinds import NotATable, without_nulls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,19 +22,27 @@ _MOST_BYTES = (1 << 32) - 1
 _TYPES: dict[str, Any] = {"bool": np.uint8, "int": np.int64, "natural": np.uint64, "float": np.float64}
 
 
-def columns_of(kind: Kind, values: Sequence[Any]) -> Iterator[NDArray[Any]]:
+def columns_of(
+    kind: Kind, values: Sequence[Any], joined: Callable[[str, Sequence[Any]], Any] | None = None
+) -> Iterator[NDArray[Any]]:
     """Yield the arrays of values of a kind: as many as it has `Kind.words`, in that order.
 
     Of values that may be None the first array says which are there. Texts and bytes are two arrays: where
-    each begins and the last one ends, and the bytes of all.
+    each begins and the last one ends, and the bytes of all. So are containers: the second is what ``joined``
+    returns, which is given their form and all of them.
     """
     if kind.nullable:
         yield np.fromiter((value is not None for value in values), np.uint8, len(values))
-        values = without_nulls(values)
-    if kind.name == "tuple":
+        if kind.name != "inner":
+            values = without_nulls(values)
+    if kind.name == "inner" and joined is not None:
+        there = [() if value is None else value for value in values]
+        yield np.cumsum([0, *map(len, there)], dtype=np.int64)
+        yield joined(kind.about.form, there)
+    elif kind.name == "tuple":
         columns = zip(*values, strict=True) if values else [()] * len(kind.items)
         for item, column in zip(kind.items, columns, strict=True):
-            yield from columns_of(item, column)
+            yield from columns_of(item, column, joined)
     elif kind.name in ("text", "bytes"):
         yield from texts_of(values)
     elif kind.name in ("wide", "decimal"):

@@ -10,23 +10,24 @@ import hashlib
 import threading
 from collections import OrderedDict
 from functools import lru_cache
+from itertools import chain
 from operator import is_
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from dataflare_vec._util.forks import wait_for_lock
-from dataflare_vec.definition.tables.kinds import Kind, NotATable, kind_of
+from dataflare_vec.definition.tables.kinds import FORMS, Kind, NotATable, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
 
     from dataflare_vec.definition.tables.keys import Index, Keys
 
-#: What becomes a table. Subclasses may do something else: a `defaultdict` grows when it is asked.
+#: What becomes a table.
 _DICTS, _SETS, _SEQUENCES = (dict, OrderedDict, MappingProxyType), (set, frozenset), (list, tuple)
 #: Entries of a table whose keys, or whose items, a kernel can go over.
 MOST_ITERATED = 10_000
@@ -35,6 +36,8 @@ MOST_ITERATED = 10_000
 FEW = 16
 #: Items of a tuple that a call binds; it may be unpacked.
 FEW_BOUND = 64
+#: How deep containers within each other are looked through: none of a table lies deeper, but one in itself.
+_DEEPEST = 16
 #: Containers of the same content that are remembered.
 _MOST_SEEN = 4
 
@@ -61,29 +64,35 @@ class Frozen:
         What all keys of a dict are, if a kernel can go over them; what all its values are, or the items of a
         list or tuple, None if these are unlike.
     columns : list
-        The arrays of keys, if there are any, and values.
+        The arrays of keys, if there are any, and values; tables of containers among them.
     digest : str
         Of all that.
     memory
         Where compiled code has it; see `compiler.native.tables`.
     """
 
-    def __init__(self, form: str, keys: Sequence[Any], values: Sequence[Any] | None) -> None:
+    def __init__(
+        self, form: str, keys: Sequence[Any], values: Sequence[Any] | None, *, is_searched: bool = True
+    ) -> None:
         from dataflare_vec.definition.tables.columns import columns_of
         from dataflare_vec.definition.tables.keys import index_of, split
 
         self.form = form
         self.count = len(keys)
-        self.keys: tuple[Keys, ...] = split(keys, compares=form in ("list", "tuple"))
+        is_sequence = form in ("list", "tuple")
+        holds_inner = is_sequence and holds_containers(keys)
+        searched = keys if is_searched and not holds_inner else ()
+        self.keys: tuple[Keys, ...] = split(searched, compares=is_sequence)
         self.index: Index = index_of(self.keys)
         self.key = _kind_if_any(keys) if form == "dict" and self.count <= MOST_ITERATED else None
         self.value: Kind | None = None
         if values is not None:  # of a list it may be of no matter what its items are
-            self.value = kind_of(values) if form == "dict" else _kind_if_any(values)
-        self.columns: list[NDArray[Any]] = []
+            is_told = form == "dict" or holds_inner or not is_searched
+            self.value = kind_of(values, _inner) if is_told else _kind_if_any(values)
+        self.columns: list[NDArray[Any] | Frozen] = []
         for kind, column in ((self.key, keys), (self.value, values)):
             if kind is not None and column is not None:
-                self.columns += columns_of(kind, column)
+                self.columns += columns_of(kind, column, _joined)
         self.digest = self._digest()
         self.memory: Any = None
         self._seen: dict[int, tuple[Any, tuple[Any, ...]]] = {}
@@ -101,6 +110,9 @@ class Frozen:
     def _digest(self) -> str:
         found = hashlib.sha256(repr((self.described(), self.count)).encode())
         for one in (*self.columns, *_arrays(self.keys)):
+            if isinstance(one, Frozen):
+                found.update(one.digest.encode())
+                continue
             found.update(len(one).to_bytes(8, "little"))
             found.update(one.data.cast("B") if len(one) else b"")
         return found.hexdigest()
@@ -119,6 +131,39 @@ class Frozen:
         """Return what a container held when this was made of it; None if it wasn't."""
         seen, held = self._seen.get(id(container), (None, ()))
         return held if seen is container else None
+
+
+class Inner(NamedTuple):
+    """What is said about containers within a table: what the type of all of them, joined, depends on.
+
+    Their table has rows of all of them, one after the other. The keys of dicts and sets in it are tuples: the
+    row of the table around, and the key.
+    """
+
+    form: str
+    parts: Index
+    key: Kind | None
+    value: Kind | None
+
+    def described(self) -> Any:
+        """Return the same as what tells it from others in all processes."""
+        kinds = [None if kind is None else kind.described() for kind in (self.key, self.value)]
+        return self.form, self.parts.described(), *kinds
+
+
+def _inner(form: str, containers: Collection[Any]) -> Inner:
+    return Inner(*_joined(form, containers).signature)
+
+
+def _joined(form: str, containers: Collection[Any]) -> Frozen:
+    """Return the table of all that some containers hold."""
+    if form == "list":
+        items = list(chain.from_iterable(containers))
+        return Frozen(form, items, items, is_searched=False)
+    is_set = form == "set"
+    keys = [(row, key) for row, one in enumerate(containers) for key in (_sorted(one) if is_set else one)]
+    dicts = [one for one in containers if one]  # None is an empty tuple here
+    return Frozen(form, keys, None if is_set else list(chain.from_iterable(one.values() for one in dicts)))
 
 
 class Unchanging:
@@ -142,7 +187,11 @@ def frozen(container: Any) -> Frozen:
         held = None if known is None else known.held_of(container)
         if known is not None and held is not None and is_held(container, held):
             return known
-        made = _freeze(container)
+        try:
+            made = _freeze(container)
+        except RecursionError:
+            msg = "it holds itself"
+            raise NotATable(msg, "make it anew, without") from None
         made = _by_digest.setdefault(made.digest, made)
         made.hold(container)
         _by_container[id(container)] = made
@@ -209,14 +258,34 @@ def _kind_if_any(values: Sequence[Any]) -> Kind | None:
 def snapshot(container: Any) -> Any:
     """Return a container that nobody else changes."""
     if isinstance(container, _DICTS):
-        return dict(container)
+        return {key: snapshot(value) for key, value in container.items()}
+    if type(container) in _SEQUENCES and holds_containers(container):
+        return type(container)(map(snapshot, container))
     return type(container)(container) if isinstance(container, (list, set)) else container
 
 
-def held_by(container: Any) -> tuple[Any, ...]:
-    """Return the objects that a container holds: its keys or items, and its values."""
+def held_by(container: Any, depth: int = 0) -> tuple[Any, ...]:
+    """Return the objects that a container holds: its keys or items, its values, and what containers hold."""
     values = container.values() if isinstance(container, _DICTS) else ()
-    return *container, *values
+    inner = _inner_of(container) if depth < _DEEPEST else ()
+    return *container, *values, *(held_by(one, depth + 1) for one in inner)
+
+
+def holds_containers(container: Any) -> bool:
+    """Whether a dict, a list or a tuple holds others that may change, or tuples with these."""
+    return next(_inner_of(container), None) is not None
+
+
+def _inner_of(container: Any) -> Iterator[Any]:
+    """Yield the containers within a dict, a list or a tuple that may change."""
+    values = container.values() if isinstance(container, _DICTS) else container
+    if isinstance(container, _SETS):
+        return
+    for one in values:
+        if type(one) in FORMS:
+            yield one
+        elif type(one) is tuple:
+            yield from _inner_of(one)
 
 
 def is_held(container: Any, held: tuple[Any, ...]) -> bool:
@@ -224,9 +293,14 @@ def is_held(container: Any, held: tuple[Any, ...]) -> bool:
     count = len(container)
     if isinstance(container, _DICTS):
         values: Mapping[Any, Any] = container
-        same = len(held) == 2 * count and all(map(is_, values.values(), held[count:]))
-        return same and all(map(is_, values, held))
-    return len(held) == count and all(map(is_, container, held))
+        same = len(held) >= 2 * count and all(map(is_, values.values(), held[count:]))
+        count, same = 2 * count, same and all(map(is_, values, held))
+    else:
+        same = len(held) >= count and all(map(is_, container, held))
+    if not same or len(held) == count:
+        return same  # those that hold containers hold more
+    inner = list(_inner_of(container))
+    return len(held) == count + len(inner) and all(map(is_held, inner, held[count:]))
 
 
 def _arrays(keys: Sequence[Keys]) -> list[NDArray[Any]]:

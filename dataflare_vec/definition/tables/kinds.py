@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import OrderedDict
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataflare_vec.definition.python_values import digits_of, is_long
 from dataflare_vec.definition.text_subclasses import is_plain, name_of, shown_by
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 #: Of integers and decimals in 128 bits, and of their digits.
 _LIMIT, _MOST_DIGITS = 1 << 127, 38
@@ -31,6 +33,14 @@ _SIMPLE: dict[type, str] = {
 
 
 IN_UTC = "take times in UTC without one: `….astimezone(timezone.utc).replace(tzinfo=None)`"
+
+#: The forms of tables by the classes of what they are made of. Subclasses may do something else: a
+#: `defaultdict` grows when it is asked.
+FORMS: dict[type, str] = {
+    **dict.fromkeys((dict, OrderedDict, MappingProxyType), "dict"),
+    **dict.fromkeys((set, frozenset), "set"),
+    list: "list",
+}
 
 #: What is said about floats that have integers among them.
 MIXED = "integers among them"
@@ -57,12 +67,12 @@ class Kind(NamedTuple):
     ----------
     name
         One of those that a class of Python's has, "natural" and "wide" for integers of more than 63 bits,
-        "none" if all are None, or "tuple".
+        "none" if all are None, "tuple", or "inner" for dicts, lists or sets.
     nullable
         Whether some are None.
     about
         Of text whether it is ASCII; of floats `MIXED` if they are; of decimals how many digits are behind the
-        point; of tuples the class of named ones.
+        point; of tuples the class of named ones; of containers what they have joined.
     items
         The kinds of a tuple's items.
     """
@@ -75,19 +85,26 @@ class Kind(NamedTuple):
     @property
     def words(self) -> int:
         """How many places the column takes in a table's header."""
-        own = {"none": 0, "tuple": 0, "text": 2, "bytes": 2}.get(self.name, 1)
+        own = {"none": 0, "tuple": 0, "text": 2, "bytes": 2, "inner": 2}.get(self.name, 1)
         return self.nullable + own + sum(item.words for item in self.items)
 
     def described(self) -> Any:
         """Return what tells it from others in all processes."""
         about = self.about
+        if self.name == "inner":
+            about = about.described()
         if isinstance(about, type):
             about = "class", about.__module__, about.__qualname__, about._fields  # type: ignore[attr-defined]
         return self.name, self.nullable, about, *(item.described() for item in self.items)
 
 
-def kind_of(values: Collection[Any]) -> Kind:
+def kind_of(values: Collection[Any], joined: Callable[[str, Collection[Any]], Any] | None = None) -> Kind:
     """Return what all values are.
+
+    Parameters
+    ----------
+    joined
+        What is said about dicts, lists or sets among them: given their form, and all of them.
 
     Raises
     ------
@@ -98,7 +115,7 @@ def kind_of(values: Collection[Any]) -> Kind:
     nullable = type(None) in classes
     classes.discard(type(None))
     there = [value for value in values if value is not None] if nullable else values
-    kind = _kind_of(there, {_class_of(one) for one in classes}) if classes else Kind("none")
+    kind = _kind_of(there, {_class_of(one) for one in classes}, joined) if classes else Kind("none")
     return kind._replace(nullable=nullable and kind.name != "none")
 
 
@@ -110,7 +127,10 @@ def _class_of(kind: type) -> type:
     return tuple if issubclass(kind, tuple) else kind
 
 
-def _kind_of(values: Collection[Any], classes: set[type]) -> Kind:
+def _kind_of(values: Collection[Any], classes: set[type], joined: Any) -> Kind:
+    form, *others = {FORMS.get(kind) for kind in classes}
+    if form is not None and not others and joined is not None:
+        return Kind("inner", about=joined(form, values))
     for kind in classes:
         if kind is not tuple and kind not in _SIMPLE:
             raise _unknown(next(value for value in values if _class_of(type(value)) is kind))
@@ -124,7 +144,7 @@ def _kind_of(values: Collection[Any], classes: set[type]) -> Kind:
         raise _unlike(values)
     (kind,) = classes
     if kind is tuple:
-        return _tuple_kind(values)
+        return _tuple_kind(values, joined)
     name = _SIMPLE[kind]
     if kind is int:
         return Kind(_integer_kind(min(values), max(values)))
@@ -138,7 +158,7 @@ def _kind_of(values: Collection[Any], classes: set[type]) -> Kind:
     return Kind(name)
 
 
-def _tuple_kind(values: Collection[Any]) -> Kind:
+def _tuple_kind(values: Collection[Any], joined: Any) -> Kind:
     lengths = {*map(len, values)}
     classes = {*map(type, values)}
     if len(lengths) > 1 or len(classes) > 1:
@@ -146,7 +166,7 @@ def _tuple_kind(values: Collection[Any]) -> Kind:
     (cls,) = classes
     if cls is not tuple and not hasattr(cls, "_fields"):
         raise _unknown(next(iter(values)))
-    items = tuple(kind_of(column) for column in zip(*values, strict=True))
+    items = tuple(kind_of(column, joined) for column in zip(*values, strict=True))
     return Kind("tuple", about=None if cls is tuple else cls, items=items)
 
 
@@ -223,7 +243,7 @@ def _unknown(value: Any) -> NotATable:
     if kind.__module__ == "numpy":
         return NotATable(msg, "make Python's own of NumPy's numbers, by `.item()` of each")
     if isinstance(value, (dict, list, set, frozenset)):
-        return NotATable(msg, "make one table, with tuples as keys: `TABLE[a, b]`")
+        return NotATable(msg, "let all be dicts, all lists, or all sets; or make one, `TABLE[a, b]`")
     hint = "a table holds numbers, bools, strings, bytes, dates and times, decimals, None and tuples of these"
     return NotATable(msg, hint)
 

@@ -156,7 +156,7 @@ class _Replace(_Pass):
         changed |= read_attributes(func_ir)
         changed |= fill_templates(func_ir)
         changed |= write_json(func_ir)
-        tables = look_up_in_tables(func_ir)
+        tables = look_up_in_tables(func_ir, state.args)
         changed |= give_defaults(func_ir, outer_value)
         changed |= replace_strings(func_ir)
         changed |= join_calls(func_ir)

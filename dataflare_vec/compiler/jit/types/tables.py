@@ -46,6 +46,8 @@ def type_of_kind(kind: Kind) -> types.Type:
         ty = ascii_string if kind.about else utf8_string
     elif kind.name == "decimal":
         ty = DecimalType(kind.about)
+    elif kind.name == "inner":
+        ty = InnerType(TableType(*kind.about))
     else:
         ty = _SIMPLE[kind.name]
     return types.Optional(ty) if kind.nullable else ty
@@ -142,6 +144,119 @@ class TableIterator(types.SimpleIteratorType):  # type: ignore[misc]
     def __init__(self, view: TableView) -> None:
         self.view = view
         super().__init__(f"iter({view})", view.item)
+
+
+class InnerType(types.IterableType):  # type: ignore[misc]
+    """A dict, list or set within a table: some rows of the table that all of them are joined to.
+
+    Attributes
+    ----------
+    table : TableType
+        The joined table.
+    what
+        What is gone over, of a dict: "keys", or "values" or "items" where it is a view of these.
+    """
+
+    def __init__(self, table: TableType, what: str = "keys") -> None:
+        self.table, self.what = table, what
+        view = "" if what == "keys" else f"{what} of "
+        super().__init__(f"{view}{table} within a table")
+
+    @property
+    def key_kind(self) -> Kind | None:
+        """What the keys of all dicts are, if a kernel can go over them."""
+        kind = self.table.key_kind
+        return None if kind is None else kind.items[1]
+
+    @property
+    def key_at(self) -> int:
+        """Where their places begin in the header."""
+        kind = self.table.key_kind
+        assert kind is not None
+        return self.table.key_at + kind.items[0].words
+
+    @property
+    def columns(self) -> list[tuple[Kind, int]]:
+        """What it goes over: kinds, and where their places in the header begin.
+
+        Raises
+        ------
+        TypingError
+            If nothing can go over it.
+        """
+        table = self.table
+        if table.form == "set":
+            msg = "a set whose items have no order to go over them; make it a tuple"
+            raise TypingError(msg)
+        if table.form == "dict" and self.what != "values" and self.key_kind is None:
+            msg = (
+                "dicts whose keys can't be gone over, as they are of unlike types, or more than "
+                f"{MOST_ITERATED:,}; go over `.values()`, or over a tuple"
+            )
+            raise TypingError(msg)
+        assert table.value_kind is not None
+        values = (table.value_kind, table.value_at)
+        if table.form == "list" or self.what == "values":
+            return [values]
+        assert self.key_kind is not None
+        keys = (self.key_kind, self.key_at)
+        return [keys, values] if self.what == "items" else [keys]
+
+    @property
+    def item(self) -> types.Type:
+        """What it goes over."""
+        items = [type_of_kind(kind) for kind, _ in self.columns]
+        return types.Tuple(items) if len(items) > 1 else items[0]
+
+    @property
+    def iterator_type(self) -> InnerIterator:
+        """What goes over it."""
+        return InnerIterator(self)
+
+
+class InnerIterator(types.SimpleIteratorType):  # type: ignore[misc]
+    """Iterator over keys, values, both, or items of a container within a table."""
+
+    def __init__(self, view: InnerType) -> None:
+        self.view = view
+        super().__init__(f"iter({view})", view.item)
+
+
+class NothingType(types.Type):  # type: ignore[misc]
+    """An empty dict, list or set that stands for a container which isn't in a table."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing within a table")
+
+
+class Nothing:
+    """The value of that type."""
+
+
+@register_model(InnerType)
+class _InnerModel(models.StructModel):  # type: ignore[misc]
+    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
+        places = [("owner", types.int64), ("first", types.int64), ("last", types.int64)]
+        super().__init__(dmm, fe_type, [("table", fe_type.table), *places])
+
+
+@register_model(InnerIterator)
+class _InnerIteratorModel(models.StructModel):  # type: ignore[misc]
+    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
+        super().__init__(dmm, fe_type, [("view", fe_type.view), ("row", types.EphemeralPointer(types.int64))])
+
+
+register_model(NothingType)(models.OpaqueModel)
+
+
+@typeof_impl.register(Nothing)  # type: ignore[untyped-decorator]
+def _typeof_nothing(value: Nothing, context: Any) -> NothingType:
+    return NothingType()
+
+
+@lower_constant(NothingType)  # type: ignore[untyped-decorator]
+def _constant_nothing(context: Context, builder: Builder, ty: NothingType, value: Nothing) -> Any:
+    return context.get_dummy_value()
 
 
 @register_model(TableType)

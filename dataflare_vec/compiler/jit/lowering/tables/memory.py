@@ -79,6 +79,25 @@ def key_at(typing_context: TypingContext, table: Any, row: Any) -> Any:
     return _reader(table, table.key_kind, table.key_at)
 
 
+@intrinsic
+def nothing_of(typing_context: TypingContext, table: Any) -> Any:
+    """Return a container that holds nothing, as those that are the values of a table."""
+    kind = table.value_kind
+    if kind is None or kind.name != "inner":
+        return None
+    ty = type_of_kind(kind._replace(nullable=False))
+
+    def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
+        inner = cgutils.create_struct_proxy(ty)(context, builder)
+        at = _I64(table.value_at + kind.nullable + 1)
+        inner.table = _section(builder, arguments[0], at)
+        inner.owner, inner.first, inner.last = _I64(-1), _I64(0), _I64(0)
+        found = inner._getvalue()
+        return context.make_optional_value(builder, ty, found) if kind.nullable else found
+
+    return type_of_kind(kind)(table), generate
+
+
 def _reader(table: TableType, kind: Kind | None, at: int) -> Any:
     if kind is None:
         return None
@@ -107,11 +126,17 @@ def read(context: Context, builder: Builder, kind: Kind, block: ir.Value, at: in
             at += item.words
         return context.make_tuple(builder, ty, items)
     column = _section(builder, block, _I64(at))
-    if kind.name in ("text", "bytes"):
+    if kind.name in ("text", "bytes", "inner"):
         places = builder.bitcast(column, _I64.as_pointer())
         begin, end = (
             _fixed(builder, builder.load(builder.gep(places, [builder.add(row, _I64(i))]))) for i in (0, 1)
         )
+    if kind.name == "inner":
+        inner = cgutils.create_struct_proxy(ty)(context, builder)
+        inner.table = _section(builder, block, _I64(at + 1))
+        inner.owner, inner.first, inner.last = row, begin, end
+        return inner._getvalue()
+    if kind.name in ("text", "bytes"):
         view = cgutils.create_struct_proxy(ty)(context, builder)
         view.data = builder.gep(_section(builder, block, _I64(at + 1)), [begin])
         view.nbytes = builder.sub(end, begin)

@@ -11,8 +11,8 @@ from numba.extending import intrinsic, overload_method
 
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, operation
 from dataflare_vec.compiler.jit.lowering.tables.find import finder
-from dataflare_vec.compiler.jit.lowering.tables.memory import block, read, value_at, word
-from dataflare_vec.compiler.jit.types.tables import TableIterator, TableType, TableView
+from dataflare_vec.compiler.jit.lowering.tables.memory import block, nothing_of, read, value_at, word
+from dataflare_vec.compiler.jit.types.tables import NothingType, TableIterator, TableType, TableView
 from dataflare_vec.compiler.jit.types.wide_integers import I128, WideIntType, widened
 
 _I64 = ir.IntType(64)
@@ -62,7 +62,7 @@ def _getitem(table, key):
 
     def item(table, key):
         count = word(block(table), 0)
-        row = _as_index(key)
+        row = as_index(key)
         if row < 0:
             row += count
         if row < 0 or row >= count:
@@ -73,7 +73,7 @@ def _getitem(table, key):
 
 
 @intrinsic
-def _as_index(typing_context, number):
+def as_index(typing_context, number):
     """Return an integer in 64 bits; one that doesn't fit as the least, which is in no list."""
 
     def generate(context, builder, signature, arguments):
@@ -90,6 +90,13 @@ def _get(table, key, default=None):
     if table.form != "dict":
         return None
     find = _finder(table, key)
+    if isinstance(default, NothingType):
+
+        def get_some(table, key, default=None):
+            row = find(block(table), key)
+            return nothing_of(table) if row < 0 else value_at(table, row)
+
+        return get_some
 
     def get(table, key, default=None):
         row = find(block(table), key)
