@@ -243,7 +243,7 @@ def _unknown(value: Any) -> NotATable:
     if kind.__module__ == "numpy":
         return NotATable(msg, "make Python's own of NumPy's numbers, by `.item()` of each")
     if isinstance(value, (dict, list, set, frozenset)):
-        return NotATable(msg, "let all be dicts, all lists, or all sets; or make one, `TABLE[a, b]`")
+        return NotATable(msg, "let all be dicts, all lists or all sets, or make one table, `TABLE[a, b]`")
     hint = "a table holds numbers, bools, strings, bytes, dates and times, decimals, None and tuples of these"
     return NotATable(msg, hint)
 
