@@ -28,7 +28,7 @@ from dataflare_vec.compiler.jit.diagnostics.mistakes import MISTAKES, recognise
 from dataflare_vec.compiler.jit.diagnostics.source import Source
 from dataflare_vec.definition.plugin import Form, define
 
-RATES = {"EUR": [1.0]}
+RATES = {"EUR": [1.0], "USD": 2.0}
 WEIGHED = {"EUR": 1.0, 1: 2.0}
 LIMITS = [1.0, 2.0]
 RATE = Decimal("0.19")
@@ -663,7 +663,7 @@ CASES = [
     ("Decimal", decimal, 'Decimal("1.5")', "can't make a `Decimal`", "as a global or a default"),
     ("a class", class_, "Money(x)", "`Money` is a class", "NamedTuple"),
     ("a built-in that Numba lacks", builtin, 'eval("x + 1")', "built-in `eval`", "can't be in a kernel"),
-    ("what is no table", no_table, "RATES", "of type list", "tuples as keys"),
+    ("what is no table", no_table, "RATES", "of type list", "let all be"),
     ("what is no table", counts, "tally", "it is a `Counter`", "make it a dict"),
     ("a table that would be changed", changes, "LIMITS[0] = x", "a row can't change it", "a scan"),
     ("a method of tables", table_method, "LIMITS.append", "no `append`", "in the kernel"),
