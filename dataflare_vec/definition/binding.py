@@ -14,7 +14,7 @@ import polars as pl
 from dataflare_vec._util.suggestions import Argument, Phrase, near_matches
 from dataflare_vec.definition.plugin import root_names
 from dataflare_vec.definition.python_values import moment_key
-from dataflare_vec.definition.tables.frozen import FEW_BOUND, frozen, holds_containers, is_container, snapshot
+from dataflare_vec.definition.tables.frozen import FEW_BOUND, frozen, is_container, is_few, snapshot
 from dataflare_vec.definition.tables.kinds import NotATable
 from dataflare_vec.definition.text_subclasses import shown_by
 from dataflare_vec.exceptions import BindingError, ColumnNotFoundError, OutputNameError
@@ -196,14 +196,14 @@ def _bind_constant(plugin: Plugin, parameter: Parameter, value: Any) -> Column |
             got=repr(value),
             hint=f'for a column write `{parameter.name}=pl.col("{value}")`',
         )
-    is_tuple = isinstance(value, tuple) and len(value) <= FEW_BOUND and not holds_containers(value)
-    if not is_container(value) or is_tuple:
+    if not is_container(value) or is_few(value, FEW_BOUND):
         return Constant(parameter, value)
     try:
         table = frozen(value)
         if isinstance(value, tuple) and table.value is None:
             return Constant(parameter, value)
-        return Constant(parameter, snapshot(value), table)
+        within = table.value is not None and table.value.has_inner
+        return Constant(parameter, snapshot(value, within=within), table)
     except NotATable as error:
         if isinstance(value, tuple) or plugin.fallback == "python":  # the interpreter takes it as it is
             return Constant(parameter, value)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -314,6 +314,7 @@ def plain(function: Any) -> Any:
     return getattr(function, "py_func", function)
 
 
+@lru_cache(256)
 def by_place(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function as one that takes all arguments by their place, those of keyword-only ones too."""
     parameters = inspect.signature(plain(function)).parameters.values()

@@ -29,7 +29,7 @@ from dataflare_vec.compiler.cache.environment import KERNEL_MODULES
 from dataflare_vec.compiler.cache.watches import Watches
 from dataflare_vec.definition.imports import imports_of
 from dataflare_vec.definition.plugin import Form, Plugin, plain
-from dataflare_vec.definition.tables.frozen import FEW, Frozen, frozen, holds_containers, is_container
+from dataflare_vec.definition.tables.frozen import Frozen, frozen, holds_containers, is_container, is_few
 from dataflare_vec.definition.tables.kinds import NotATable
 from dataflare_vec.definition.text_subclasses import is_plain, shown_by
 from dataflare_vec.definition.trees.evaluate import Evaluate
@@ -222,15 +222,14 @@ class Reader:
 
     def _is_table(self, value: Any) -> bool:
         """Whether a dict, a set, a list or a long tuple is a table; if so, note it."""
-        changes = not isinstance(value, (tuple, frozenset)) or holds_containers(value)
-        if isinstance(value, tuple) and len(value) <= FEW and not changes:
+        if is_few(value):
             return False
         try:
             table = frozen(value)
         except NotATable:
             return False
         self.tables[id(value)] = table
-        if changes:
+        if not isinstance(value, (tuple, frozenset)) or holds_containers(value):
             self.watches.items(value, table.held_of(value))
         return True
 

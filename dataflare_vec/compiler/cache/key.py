@@ -43,7 +43,7 @@ def key_of(binding: Binding, dtypes: Sequence[Any]) -> str:
             item.parameter.offsets,
         )
         if isinstance(item, Column)
-        else (_constant(item.value) if item.table is None else item.table.described())
+        else (_constant(item.value) if item.table is None else item.table.signature.described())
         for item in binding.items
     ]
     state: Any = None

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from functools import lru_cache
 from itertools import chain
 from operator import is_
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -28,7 +26,11 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.tables.keys import Index, Keys
 
 #: What becomes a table.
-_DICTS, _SETS, _SEQUENCES = (dict, OrderedDict, MappingProxyType), (set, frozenset), (list, tuple)
+_DICTS: tuple[Any, ...] = tuple(kind for kind, form in FORMS.items() if form == "dict")
+_SETS: tuple[Any, ...] = tuple(kind for kind, form in FORMS.items() if form == "set")
+_SEQUENCES = (list, tuple)
+#: What may be a container within one, or hold one.
+_HOLDERS = {*FORMS, tuple}
 #: Entries of a table whose keys, or whose items, a kernel can go over.
 MOST_ITERATED = 10_000
 
@@ -45,6 +47,20 @@ _lock = threading.RLock()
 wait_for_lock(_lock)
 _by_container: WeakValueDictionary[int, Frozen] = WeakValueDictionary()
 _by_digest: WeakValueDictionary[str, Frozen] = WeakValueDictionary()
+
+
+class Signature(NamedTuple):
+    """What the type of a table in compiled code depends on: attributes of `Frozen`, ``parts`` its index."""
+
+    form: str
+    parts: Index
+    key: Kind | None
+    value: Kind | None
+
+    def described(self) -> Any:
+        """Return the same as what tells it from others in all processes."""
+        kinds = [None if kind is None else kind.described() for kind in (self.key, self.value)]
+        return self.form, self.parts.described(), *kinds
 
 
 class Frozen:
@@ -98,17 +114,12 @@ class Frozen:
         self._seen: dict[int, tuple[Any, tuple[Any, ...]]] = {}
 
     @property
-    def signature(self) -> tuple[Any, ...]:
+    def signature(self) -> Signature:
         """What its type in compiled code depends on."""
-        return self.form, self.index, self.key, self.value
-
-    def described(self) -> Any:
-        """Return the same as what tells it from others in all processes."""
-        kinds = [None if kind is None else kind.described() for kind in (self.key, self.value)]
-        return self.form, self.index.described(), *kinds
+        return Signature(self.form, self.index, self.key, self.value)
 
     def _digest(self) -> str:
-        found = hashlib.sha256(repr((self.described(), self.count)).encode())
+        found = hashlib.sha256(repr((self.signature.described(), self.count)).encode())
         for one in (*self.columns, *_arrays(self.keys)):
             if isinstance(one, Frozen):
                 found.update(one.digest.encode())
@@ -133,30 +144,15 @@ class Frozen:
         return held if seen is container else None
 
 
-class Inner(NamedTuple):
-    """What is said about containers within a table: what the type of all of them, joined, depends on.
-
-    Their table has rows of all of them, one after the other. The keys of dicts and sets in it are tuples: the
-    row of the table around, and the key.
-    """
-
-    form: str
-    parts: Index
-    key: Kind | None
-    value: Kind | None
-
-    def described(self) -> Any:
-        """Return the same as what tells it from others in all processes."""
-        kinds = [None if kind is None else kind.described() for kind in (self.key, self.value)]
-        return self.form, self.parts.described(), *kinds
-
-
-def _inner(form: str, containers: Collection[Any]) -> Inner:
-    return Inner(*_joined(form, containers).signature)
+def _inner(form: str, containers: Collection[Any]) -> Signature:
+    return _joined(form, containers).signature
 
 
 def _joined(form: str, containers: Collection[Any]) -> Frozen:
-    """Return the table of all that some containers hold."""
+    """Return the table of all that the containers within a table hold, one after the other.
+
+    The keys of dicts and sets in it are tuples: the row of the table around, and the key.
+    """
     if form == "list":
         items = list(chain.from_iterable(containers))
         return Frozen(form, items, items, is_searched=False)
@@ -214,6 +210,11 @@ def is_container(value: Any) -> bool:
     return type(value) in (*_DICTS, *_SETS, *_SEQUENCES) or isinstance(value, Unchanging)
 
 
+def is_few(value: Any, most: int = FEW) -> bool:
+    """Whether something is a tuple of so few items that it stays one; not if some of them may change."""
+    return isinstance(value, tuple) and len(value) <= most and not holds_containers(value)
+
+
 def is_few_texts(value: Any) -> bool:
     """Whether something is a frozenset of so few strings that they are rather compared one by one."""
     return (
@@ -255,12 +256,14 @@ def _kind_if_any(values: Sequence[Any]) -> Kind | None:
         return None
 
 
-def snapshot(container: Any) -> Any:
-    """Return a container that nobody else changes."""
+def snapshot(container: Any, *, within: bool = False) -> Any:
+    """Return a container that nobody else changes; nor what is within it, if that may be containers."""
+    if within and isinstance(container, _DICTS):
+        return {key: snapshot(value, within=True) for key, value in container.items()}
+    if within and type(container) in _SEQUENCES:
+        return type(container)(snapshot(one, within=True) for one in container)
     if isinstance(container, _DICTS):
-        return {key: snapshot(value) for key, value in container.items()}
-    if type(container) in _SEQUENCES and holds_containers(container):
-        return type(container)(map(snapshot, container))
+        return dict(container)
     return type(container)(container) if isinstance(container, (list, set)) else container
 
 
@@ -279,7 +282,7 @@ def holds_containers(container: Any) -> bool:
 def _inner_of(container: Any) -> Iterator[Any]:
     """Yield the containers within a dict, a list or a tuple that may change."""
     values = container.values() if isinstance(container, _DICTS) else container
-    if isinstance(container, _SETS):
+    if isinstance(container, _SETS) or _HOLDERS.isdisjoint(map(type, values)):
         return
     for one in values:
         if type(one) in FORMS:

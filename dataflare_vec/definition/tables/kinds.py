@@ -88,6 +88,11 @@ class Kind(NamedTuple):
         own = {"none": 0, "tuple": 0, "text": 2, "bytes": 2, "inner": 2}.get(self.name, 1)
         return self.nullable + own + sum(item.words for item in self.items)
 
+    @property
+    def has_inner(self) -> bool:
+        """Whether there are containers among the values."""
+        return self.name == "inner" or any(item.has_inner for item in self.items)
+
     def described(self) -> Any:
         """Return what tells it from others in all processes."""
         about = self.about

@@ -14,7 +14,7 @@ from numba.core import ir, ir_utils
 
 from dataflare_vec.compiler.jit.lowering.strings.constants import constant
 from dataflare_vec.definition.attributes import NotReadable, attribute, is_value
-from dataflare_vec.definition.tables.frozen import FEW, holds_containers, is_container
+from dataflare_vec.definition.tables.frozen import is_container, is_few
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
@@ -68,8 +68,7 @@ def _named(func_ir: FunctionIR, variable: Any) -> Any:
 
 
 def _becomes_table(result: Any) -> bool:
-    is_few = isinstance(result, tuple) and len(result) <= FEW and not holds_containers(result)
-    return is_container(result) and not is_few
+    return is_container(result) and not is_few(result)
 
 
 def _is_ours(owner: Any, result: Any) -> bool:

@@ -17,11 +17,10 @@ from dataflare_vec.compiler.jit.lowering.instances import drop_unread
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused
 from dataflare_vec.compiler.jit.types.tables import InnerType, Nothing, TableType
 from dataflare_vec.definition.tables.frozen import (
-    FEW,
     Frozen,
     frozen,
-    holds_containers,
     is_container,
+    is_few,
     is_few_texts,
 )
 from dataflare_vec.definition.tables.kinds import NotATable
@@ -154,7 +153,7 @@ def _long_tuple(func_ir: FunctionIR, variable: Any) -> Frozen | None:
     if not isinstance(definition, ir.Const | ir.Global | ir.FreeVar):
         return None
     value = definition.value
-    is_long = type(value) is tuple and (len(value) > FEW or holds_containers(value))
+    is_long = type(value) is tuple and not is_few(value)
     if not is_long and (not isinstance(value, frozenset) or is_few_texts(value)):
         return None
     try:
