@@ -52,7 +52,11 @@ CHOICES = (
     "v = {a} + {b}",
     "v = max({a}, {b})",
     "v = min([{a}, {b}])",
+    "v = max(({a}, {b}))",
     "v = max([one for one in [{a}] if c], default={b})",
+    "v = min((one for one in [{a}] if c), default={b}, key=lambda one: -one)",
+    "v = max(({a},), default={b})",
+    "v = max([({a}, 0)], default=({b}, 1))[0]",
 )
 SHOWN = (
     "str(v)",

@@ -218,9 +218,8 @@ class _Function:
         if isinstance(function, types.NamedTupleClass):
             return tuple(map(self._of, given)) if not value.kws else _spread(self._union(given), wanted)
         if called in _CHOOSE:
-            numbers = [var for var in given if _kind(self.typemap[var.name])]
             return _joined(
-                [_spread(self._union(given), wanted), *(self._cast(var, wanted) for var in numbers)]
+                [_spread(self._union(given), wanted), *(self._chosen(var, wanted) for var in given)]
             )
         if name in _TOTAL and given:
             return self._total(_TOTAL[name], given, wanted)
@@ -233,6 +232,13 @@ class _Function:
         if _has_one_kind(called, function):
             return _NONE
         return _spread(self._union(given) | self._handed_on(given), wanted)
+
+    def _chosen(self, var: Any, wanted: Any) -> Any:
+        """Return the kinds of what is chosen of a variable: the number itself, or one of what it holds."""
+        held = plain_kind(self.typemap[var.name])
+        if _kind(held) is not None:
+            return self._cast(var, wanted)
+        return _joined(_cast(_NONE, item, wanted) for item in _items(held))
 
     def _handed_on(self, given: list[Any]) -> frozenset[str]:
         """Return the kinds of what helpers return that a function is given beside their arguments."""
@@ -398,6 +404,13 @@ def _item(ty: Any) -> Any:
     """Return the type of what a container holds, of a dict as values; None if it is none."""
     held = getattr(ty, "value_type", None) or getattr(ty, "dtype", None)
     return held if isinstance(held, types.Type) and _kind(ty) is None else None
+
+
+def _items(ty: Any) -> Iterable[Any]:
+    """Return the types of what is gone over, or of a tuple's items."""
+    if isinstance(ty, types.BaseTuple):
+        return list(ty)
+    return [ty.iterator_type.yield_type] if isinstance(ty, types.IterableType) else []
 
 
 def _of_table(table: TableType) -> frozenset[str]:
