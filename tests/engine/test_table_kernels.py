@@ -168,8 +168,8 @@ def appends_within(code):
 
 REFUSED = {
     "a Counter": (counts, "`TALLY` can't be a table: it is a `Counter`", "make it a dict"),
-    "unlike values": (lambda code: UNLIKE[code], "'one' of type str", "give them one type"),
-    "dicts beside lists": (lambda code: len(NESTED[code]), "it has {'b': 1}, of type dict", "let all be"),
+    "unlike values": (lambda code: UNLIKE[code], "('a' float, 'b' str)", "give them one type"),
+    "dicts beside lists": (lambda code: len(NESTED[code]), "('a' dict, 'b' list)", "write the key itself"),
     "itself": (lambda code: len(OWN[code]), "it holds itself", "make it anew"),
     "items of one of its dicts are set": (fills_within, "the dict is read by all rows", "in the kernel"),
     "one of its lists is appended to": (appends_within, "no `append`", "in the kernel"),
@@ -200,7 +200,7 @@ def test_a_constant_that_can_not_be_one_is_named():
         return table[code]
 
     with pytest.raises(dfv.BindingError, match="constant `table` can't be a table: its values are unlike"):
-        dfv.apply(FRAME, plugin(rate), table=UNLIKE)
+        dfv.apply(FRAME, plugin(rate), table={**UNLIKE, 3: 1})
 
 
 # -- how they are kept ------------------------------------------------------------------------------------

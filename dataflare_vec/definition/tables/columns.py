@@ -29,7 +29,8 @@ def columns_of(
 
     Of values that may be None the first array says which are there. Texts and bytes are two arrays: where
     each begins and the last one ends, and the bytes of all. So are containers: the second is what ``joined``
-    returns, which is given their form and all of them.
+    returns, which is given their form and all of them. Of a record's keys that not all have, an array before
+    the values says which have it.
     """
     if kind.nullable:
         yield np.fromiter((value is not None for value in values), np.uint8, len(values))
@@ -39,6 +40,12 @@ def columns_of(
         there = [() if value is None else value for value in values]
         yield np.cumsum([0, *map(len, there)], dtype=np.int64)
         yield joined(kind.about.form, there)
+    elif kind.name == "record":
+        for (name, in_all), item in zip(kind.about, kind.items, strict=True):
+            if not in_all:
+                yield np.fromiter((name in value for value in values), np.uint8, len(values))
+            fill = next(value[name] for value in values if name in value)
+            yield from columns_of(item, [value.get(name, fill) for value in values], joined)
     elif kind.name == "tuple":
         columns = zip(*values, strict=True) if values else [()] * len(kind.items)
         for item, column in zip(kind.items, columns, strict=True):

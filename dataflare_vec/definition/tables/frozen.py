@@ -69,7 +69,8 @@ class Frozen:
     Attributes
     ----------
     form : str
-        "dict", "set", "list" or "tuple".
+        "dict", "set", "list" or "tuple"; "record" of a dict whose values are of unlike kinds, looked up by
+        constant strings.
     count : int
         How many keys or items it has.
     keys : tuple of Keys
@@ -227,7 +228,10 @@ def is_few_texts(value: Any) -> bool:
 def _freeze(container: Any) -> Frozen:
     kind = type(container)
     if kind in _DICTS:
-        return Frozen("dict", list(container), list(container.values()))
+        try:
+            return Frozen("dict", list(container), list(container.values()))
+        except NotATable:
+            return Frozen("record", [container], [container], is_searched=False)
     if kind in _SETS:
         return Frozen("set", _sorted(container), None)
     if kind in _SEQUENCES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import OrderedDict
 from decimal import Decimal
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +43,9 @@ FORMS: dict[type, str] = {
     list: "list",
 }
 
+#: Keys of records, at most.
+MOST_FIELDS = 64
+
 #: What is said about floats that have integers among them.
 MIXED = "integers among them"
 
@@ -67,14 +71,16 @@ class Kind(NamedTuple):
     ----------
     name
         One of those that a class of Python's has, "natural" and "wide" for integers of more than 63 bits,
-        "none" if all are None, "tuple", or "inner" for dicts, lists or sets.
+        "none" if all are None, "tuple", "inner" for dicts, lists or sets, or "record" for dicts each of whose
+        keys, which are strings, has values of its own kind.
     nullable
         Whether some are None.
     about
         Of text whether it is ASCII; of floats `MIXED` if they are; of decimals how many digits are behind the
-        point; of tuples the class of named ones; of containers what they have joined.
+        point; of tuples the class of named ones; of containers what they have joined; of records each key,
+        and whether all have it.
     items
-        The kinds of a tuple's items.
+        The kinds of a tuple's items, or of a record's values.
     """
 
     name: str
@@ -86,12 +92,14 @@ class Kind(NamedTuple):
     def words(self) -> int:
         """How many places the column takes in a table's header."""
         own = {"none": 0, "tuple": 0, "text": 2, "bytes": 2, "inner": 2}.get(self.name, 1)
+        if self.name == "record":
+            own = sum(not in_all for _, in_all in self.about)
         return self.nullable + own + sum(item.words for item in self.items)
 
     @property
     def has_inner(self) -> bool:
         """Whether there are containers among the values."""
-        return self.name == "inner" or any(item.has_inner for item in self.items)
+        return self.name in ("inner", "record") or any(item.has_inner for item in self.items)
 
     def described(self) -> Any:
         """Return what tells it from others in all processes."""
@@ -135,7 +143,12 @@ def _class_of(kind: type) -> type:
 def _kind_of(values: Collection[Any], classes: set[type], joined: Any) -> Kind:
     form, *others = {FORMS.get(kind) for kind in classes}
     if form is not None and not others and joined is not None:
-        return Kind("inner", about=joined(form, values))
+        try:
+            return Kind("inner", about=joined(form, values))
+        except NotATable as error:
+            if form != "dict":
+                raise
+            return _record_kind(values, joined, error)
     for kind in classes:
         if kind is not tuple and kind not in _SIMPLE:
             raise _unknown(next(value for value in values if _class_of(type(value)) is kind))
@@ -173,6 +186,22 @@ def _tuple_kind(values: Collection[Any], joined: Any) -> Kind:
         raise _unknown(next(iter(values)))
     items = tuple(kind_of(column, joined) for column in zip(*values, strict=True))
     return Kind("tuple", about=None if cls is tuple else cls, items=items)
+
+
+def _record_kind(values: Collection[Any], joined: Any, otherwise: NotATable) -> Kind:
+    names = {*chain.from_iterable(values)}
+    if len(names) > MOST_FIELDS or {*map(type, names)} - {str}:
+        raise otherwise
+    about, items = [], []
+    for name in sorted(names):
+        column = [one[name] for one in values if name in one]
+        about.append((name, len(column) == len(values)))
+        try:
+            items.append(kind_of(column, joined))
+        except NotATable as error:
+            msg = f"under {name!r} {error.problem}"
+            raise NotATable(msg, error.hint) from None
+    return Kind("record", about=tuple(about), items=tuple(items))
 
 
 def _integer_kind(least: int, most: int) -> str:

@@ -28,7 +28,7 @@ from dataflare_vec.compiler.jit.diagnostics.mistakes import MISTAKES, recognise
 from dataflare_vec.compiler.jit.diagnostics.source import Source
 from dataflare_vec.definition.plugin import Form, define
 
-RATES = {"EUR": [1.0], "USD": 2.0}
+RATES = {"EUR": [1.0], 840: 2.0}
 WEIGHED = {"EUR": 1.0, 1: 2.0}
 LIMITS = [1.0, 2.0]
 RATE = Decimal("0.19")
@@ -104,7 +104,7 @@ def builtin(x):
 
 
 def no_table(x):
-    return RATES["EUR"][0] * x
+    return RATES["EUR"][int(x)] * x
 
 
 def changes(x):

@@ -19,6 +19,10 @@ from dataflare_vec.definition.tables.frozen import is_container, is_few
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
 
+_ITEMS = ("getitem", "static_getitem")
+#: Keys that a constant of the source may be.
+_KEYS = (str, bytes, int)
+
 
 def read_attributes(func_ir: FunctionIR) -> bool:
     """Replace attributes that are values by these, in the IR of one function; whether there were any."""
@@ -36,6 +40,30 @@ def read_attributes(func_ir: FunctionIR) -> bool:
         old = statement.value
         replace_value(func_ir, statement, ir.Global(old.attr, result, old.loc))
         drop_unused(func_ir, {old.value.name})
+    return bool(found)
+
+
+def read_items(func_ir: FunctionIR) -> bool:
+    """Replace items of containers from outside, which constants look up, by their values; whether any were.
+
+    Containers within these stay what a variable that has others of them holds, too.
+    """
+    found = []
+    for block in func_ir.blocks.values():
+        for statement in block.body:
+            value = getattr(statement, "value", None)
+            if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr) and value.op in _ITEMS:
+                with suppress(ir_utils.GuardException, NotReadable):
+                    result = _item(func_ir, value)
+                    if is_value(result) and not isinstance(result, tuple | frozenset):
+                        found.append((statement, result))
+    for statement, result in found:
+        old = statement.value
+        replace_value(func_ir, statement, ir.Global("item", result, old.loc))
+        names = {old.value.name}
+        if old.op == "getitem":
+            names.add(old.index.name)
+        drop_unused(func_ir, names)
     return bool(found)
 
 
@@ -64,7 +92,26 @@ def _named(func_ir: FunctionIR, variable: Any) -> Any:
         return definition.value
     if isinstance(definition, ir.Expr) and definition.op == "getattr":
         return attribute(_named(func_ir, definition.value), definition.attr)
+    if isinstance(definition, ir.Expr) and definition.op in _ITEMS:
+        return _item(func_ir, definition)
     raise ir_utils.GuardException
+
+
+def _item(func_ir: FunctionIR, expression: Any) -> Any:
+    """Return what a constant key looks up in a container that is named."""
+    container = _named(func_ir, expression.value)
+    key = expression.index
+    if expression.op == "getitem":
+        key = ir_utils.get_definition(func_ir, key)
+        if not isinstance(key, ir.Const | ir.Global | ir.FreeVar):
+            raise ir_utils.GuardException
+        key = key.value
+    if not is_container(container) or not isinstance(key, _KEYS):
+        raise ir_utils.GuardException
+    try:
+        return container[key]
+    except (LookupError, TypeError):
+        raise ir_utils.GuardException from None
 
 
 def _becomes_table(result: Any) -> bool:

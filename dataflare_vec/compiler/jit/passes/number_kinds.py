@@ -419,7 +419,10 @@ def _of_table(table: TableType) -> frozenset[str]:
 
 
 def _mixes(kind: Kind | None) -> bool:
-    return kind is not None and (kind.about == MIXED or any(map(_mixes, kind.items)))
+    if kind is None:
+        return False
+    within = (kind.about.key, kind.about.value) if kind.name == "inner" else ()
+    return kind.about == MIXED or any(map(_mixes, (*kind.items, *within)))
 
 
 def _called(function: Any) -> Any:

@@ -44,7 +44,7 @@ from dataflare_vec.compiler.jit.passes.inlined import own_functions
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
 from dataflare_vec.compiler.jit.passes.json_texts import write_json
-from dataflare_vec.compiler.jit.passes.lookups import outer_value, read_attributes
+from dataflare_vec.compiler.jit.passes.lookups import outer_value, read_attributes, read_items
 from dataflare_vec.compiler.jit.passes.made_by_class import make_by_class
 from dataflare_vec.compiler.jit.passes.named_zones import make_zones
 from dataflare_vec.compiler.jit.passes.notes import NOTES
@@ -142,6 +142,7 @@ class _Replace(_Pass):
             changed = note_messages(func_ir) if noted else drop_arguments(func_ir)
         changed |= forget_exceptions(func_ir)
         changed |= look_in_loops(func_ir)
+        changed |= read_items(func_ir)
         changed |= make_zones(func_ir, outer_value)
         changed |= compile_patterns(func_ir)
         changed |= translate_by_tables(func_ir)

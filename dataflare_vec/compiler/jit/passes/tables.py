@@ -106,7 +106,7 @@ def _gets(func_ir: FunctionIR, call: Any, arguments: Sequence[types.Type]) -> bo
         ty = arguments[found.index]
         ty = ty.table if isinstance(ty, InnerType) else ty
         kind = ty.value_kind if isinstance(ty, TableType) else None
-    return kind is not None and kind.name == "inner"
+    return kind is not None and kind.name in ("inner", "record")
 
 
 def _is_empty(func_ir: FunctionIR, variable: Any) -> bool:

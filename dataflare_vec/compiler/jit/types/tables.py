@@ -8,7 +8,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.core.datamodel import models
 from numba.core.errors import TypingError
-from numba.core.imputils import lower_constant
+from numba.core.imputils import lower_cast, lower_constant
+from numba.core.typeconv import Conversion
 from numba.core.typing.typeof import typeof_impl
 from numba.extending import register_model
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from dataflare_vec.definition.tables.kinds import Kind
 
 _POINTER = ir.IntType(8).as_pointer()
+
+#: What is said where values of records are wanted one after the other.
+GONE_OVER = "a dict whose values are of unlike types, which a loop can't go over; name its keys one by one"
 
 _SIMPLE: dict[str, types.Type] = {
     "none": types.none,
@@ -48,6 +52,8 @@ def type_of_kind(kind: Kind) -> types.Type:
         ty = DecimalType(kind.about)
     elif kind.name == "inner":
         ty = InnerType(TableType(*kind.about))
+    elif kind.name == "record":
+        ty = RecordType(kind)
     else:
         ty = _SIMPLE[kind.name]
     return types.Optional(ty) if kind.nullable else ty
@@ -126,6 +132,8 @@ class TableView(types.IterableType):  # type: ignore[misc]
             If nothing can.
         """
         self.table.check_values()
+        if self.table.form == "record":
+            raise TypingError(GONE_OVER)
         if self.table.form == "set":
             msg = "a set whose items have no order to go over them; make it a tuple"
             raise TypingError(msg)
@@ -222,6 +230,52 @@ class InnerIterator(types.SimpleIteratorType):  # type: ignore[misc]
         super().__init__(f"iter({view})", view.item)
 
 
+class RecordType(types.Type):  # type: ignore[misc]
+    """A dict each of whose keys, which are constant strings, has a value of its own type.
+
+    Attributes
+    ----------
+    kind : Kind
+        Its keys, and what their values are.
+    is_any
+        Whether it may be an empty one instead, which stands for one that isn't in a table.
+    names
+        The keys.
+    items
+        The types of their values.
+    """
+
+    def __init__(self, kind: Kind, *, is_any: bool = False) -> None:
+        self.kind, self.is_any = kind._replace(nullable=False), is_any
+        self.names = [name for name, _ in kind.about]
+        self.items = [type_of_kind(item) for item in kind.items]
+        layout = digest(repr(("record", self.kind.described(), is_any)).encode())
+        super().__init__(f"table[dict {layout[:16]}]")
+
+    @property
+    def key(self) -> Any:
+        """What tells it from other types."""
+        return self.kind, self.is_any
+
+    def in_all(self, place: int) -> bool:
+        """Whether each such dict has a key."""
+        return self.kind.about[place][1] and not self.is_any
+
+    def can_convert_to(self, typingctx: Any, other: types.Type) -> Conversion | None:
+        """Any is one that may be empty."""
+        is_wider = isinstance(other, RecordType) and other.is_any and other.kind == self.kind
+        return Conversion.safe if is_wider else None
+
+    def unify(self, typingctx: Any, other: types.Type) -> types.Type | None:
+        """Return the type of one that may be empty, if the other may."""
+        return or_empty(self) if isinstance(other, RecordType) and other.kind == self.kind else None
+
+
+def or_empty(ty: types.Type) -> types.Type:
+    """Return the type of a container within a table, or of an empty one that stands for it."""
+    return RecordType(ty.kind, is_any=True) if isinstance(ty, RecordType) else ty
+
+
 class NothingType(types.Type):  # type: ignore[misc]
     """An empty dict, list or set that stands for a container which isn't in a table."""
 
@@ -244,6 +298,24 @@ class _InnerModel(models.StructModel):  # type: ignore[misc]
 class _InnerIteratorModel(models.StructModel):  # type: ignore[misc]
     def __init__(self, dmm: Any, fe_type: types.Type) -> None:
         super().__init__(dmm, fe_type, [("view", fe_type.view), ("row", types.EphemeralPointer(types.int64))])
+
+
+@register_model(RecordType)
+class _RecordModel(models.StructModel):  # type: ignore[misc]
+    """Its values; which of the keys that not all have are there; whether any is."""
+
+    def __init__(self, dmm: Any, fe_type: types.Type) -> None:
+        members = [("there", types.boolean)]
+        for place, ty in enumerate(fe_type.items):
+            members += [(f"has{place}", types.boolean), (f"item{place}", ty)]
+        super().__init__(dmm, fe_type, members)
+
+
+@lower_cast(RecordType, RecordType)  # type: ignore[untyped-decorator]
+def _cast_record(
+    context: Context, builder: Builder, given: types.Type, wanted: types.Type, value: Any
+) -> Any:
+    return value
 
 
 register_model(NothingType)(models.OpaqueModel)

@@ -9,7 +9,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from dataflare_vec.compiler.jit.types.strings import byte_pointer
-from dataflare_vec.compiler.jit.types.tables import TableType, type_of_kind
+from dataflare_vec.compiler.jit.types.tables import RecordType, TableType, or_empty, type_of_kind
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import (
@@ -83,19 +83,26 @@ def key_at(typing_context: TypingContext, table: Any, row: Any) -> Any:
 def nothing_of(typing_context: TypingContext, table: Any) -> Any:
     """Return a container that holds nothing, as those that are the values of a table."""
     kind = table.value_kind
-    if kind is None or kind.name != "inner":
+    if kind is None or kind.name not in ("inner", "record"):
         return None
-    ty = type_of_kind(kind._replace(nullable=False))
+    kind = kind._replace(nullable=False)
+    at = table.value_at + table.value_kind.nullable
+    ty = type_of_kind(kind)
 
     def generate(context: Context, builder: Builder, signature: Signature, arguments: Values) -> Any:
-        inner = cgutils.create_struct_proxy(ty)(context, builder)
-        at = _I64(table.value_at + kind.nullable + 1)
-        inner.table = _section(builder, arguments[0], at)
-        inner.owner, inner.first, inner.last = _I64(-1), _I64(0), _I64(0)
-        found = inner._getvalue()
-        return context.make_optional_value(builder, ty, found) if kind.nullable else found
+        return emptied(context, builder, ty, read(context, builder, kind, arguments[0], at, _I64(0)))
 
-    return type_of_kind(kind)(table), generate
+    return or_empty(ty)(table), generate
+
+
+def emptied(context: Context, builder: Builder, ty: Any, container: Any) -> Any:
+    """Return an empty container, of the type of one within a table or of `or_empty` of it."""
+    made = context.make_helper(builder, ty, value=container)
+    if isinstance(ty, RecordType):
+        made.there = cgutils.false_bit
+    else:
+        made.owner, made.first, made.last = _I64(-1), _I64(0), _I64(0)
+    return made._getvalue()
 
 
 def _reader(table: TableType, kind: Kind | None, at: int) -> Any:
@@ -125,6 +132,19 @@ def read(context: Context, builder: Builder, kind: Kind, block: ir.Value, at: in
             items.append(read(context, builder, item, block, at, row))
             at += item.words
         return context.make_tuple(builder, ty, items)
+    if kind.name == "record":
+        record = cgutils.create_struct_proxy(ty)(context, builder)
+        record.there = cgutils.true_bit
+        for place, item in enumerate(kind.items):
+            has = cgutils.true_bit
+            if not kind.about[place][1]:
+                column = builder.gep(_section(builder, block, _I64(at)), [row])
+                has = builder.trunc(_fixed(builder, builder.load(column)), ir.IntType(1))
+                at += 1
+            setattr(record, f"has{place}", has)
+            setattr(record, f"item{place}", read(context, builder, item, block, at, row))
+            at += item.words
+        return record._getvalue()
     column = _section(builder, block, _I64(at))
     if kind.name in ("text", "bytes", "inner"):
         places = builder.bitcast(column, _I64.as_pointer())

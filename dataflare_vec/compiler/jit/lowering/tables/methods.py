@@ -6,13 +6,21 @@ import operator
 
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.errors import TypingError
 from numba.core.imputils import RefType, iternext_impl, lower_builtin
 from numba.extending import intrinsic, overload_method
 
 from dataflare_vec.compiler.jit.lowering.strings.base import OPTIONS, operation
 from dataflare_vec.compiler.jit.lowering.tables.find import finder
 from dataflare_vec.compiler.jit.lowering.tables.memory import block, nothing_of, read, value_at, word
-from dataflare_vec.compiler.jit.types.tables import NothingType, TableIterator, TableType, TableView
+from dataflare_vec.compiler.jit.lowering.tables.records import got
+from dataflare_vec.compiler.jit.types.tables import (
+    GONE_OVER,
+    NothingType,
+    TableIterator,
+    TableType,
+    TableView,
+)
 from dataflare_vec.compiler.jit.types.wide_integers import I128, WideIntType, widened
 
 _I64 = ir.IntType(64)
@@ -34,7 +42,7 @@ def _is_sequence(table):
 def _contains(table, key):
     if isinstance(table, TableView) and table.what == "keys":
         find = _finder(table.table, key)
-    elif isinstance(table, TableType):
+    elif isinstance(table, TableType) and table.form != "record":
         find = _finder(table, key)
     else:
         return None
@@ -43,7 +51,7 @@ def _contains(table, key):
 
 @operation(operator.getitem)
 def _getitem(table, key):
-    if not isinstance(table, TableType):
+    if not isinstance(table, TableType) or table.form == "record":
         return None
     if table.form == "dict":
         find, absent = _finder(table, key), "the key isn't in the table"
@@ -87,6 +95,8 @@ def as_index(typing_context, number):
 
 @overload_method(TableType, "get", jit_options=OPTIONS)
 def _get(table, key, default=None):
+    if table.form == "record":
+        return got(table, key, default)
     if table.form != "dict":
         return None
     find = _finder(table, key)
@@ -126,7 +136,7 @@ def _index(table, item):
 
 
 def _is_any(table):
-    return isinstance(table, (TableType, TableView))
+    return isinstance(table, TableView) or (isinstance(table, TableType) and table.form != "record")
 
 
 @operation(len)
@@ -151,6 +161,8 @@ def _view(what):
 
     @overload_method(TableType, what, jit_options=OPTIONS)
     def method(table):
+        if table.form == "record":
+            raise TypingError(GONE_OVER)
         return (lambda table: view(table)) if table.form == "dict" else None
 
 
