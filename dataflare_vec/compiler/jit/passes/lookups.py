@@ -17,6 +17,8 @@ from dataflare_vec.definition.attributes import NotReadable, attribute, is_value
 from dataflare_vec.definition.tables.frozen import is_container, is_few
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
 
 _ITEMS = ("getitem", "static_getitem")
@@ -26,21 +28,7 @@ _KEYS = (str, bytes, int)
 
 def read_attributes(func_ir: FunctionIR) -> bool:
     """Replace attributes that are values by these, in the IR of one function; whether there were any."""
-    found = []
-    for block in func_ir.blocks.values():
-        for statement in block.body:
-            value = getattr(statement, "value", None)
-            if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr) and value.op == "getattr":
-                with suppress(ir_utils.GuardException, NotReadable):
-                    owner = _named(func_ir, value.value)
-                    result = attribute(owner, value.attr)
-                    if _becomes_table(result) or (is_value(result) and _is_ours(owner, result)):
-                        found.append((statement, result))
-    for statement, result in found:
-        old = statement.value
-        replace_value(func_ir, statement, ir.Global(old.attr, result, old.loc))
-        drop_unused(func_ir, {old.value.name})
-    return bool(found)
+    return _read(func_ir, ("getattr",), _attribute)
 
 
 def read_items(func_ir: FunctionIR) -> bool:
@@ -48,23 +36,43 @@ def read_items(func_ir: FunctionIR) -> bool:
 
     Containers within these stay what a variable that has others of them holds, too.
     """
+    return _read(func_ir, _ITEMS, _scalar_item)
+
+
+def _read(
+    func_ir: FunctionIR, operations: Collection[str], value_of: Callable[[FunctionIR, Any], Any]
+) -> bool:
+    """Replace what ``value_of`` knows the value of, among expressions of some operations."""
     found = []
     for block in func_ir.blocks.values():
         for statement in block.body:
             value = getattr(statement, "value", None)
-            if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr) and value.op in _ITEMS:
+            if isinstance(statement, ir.Assign) and isinstance(value, ir.Expr) and value.op in operations:
                 with suppress(ir_utils.GuardException, NotReadable):
-                    result = _item(func_ir, value)
-                    if is_value(result) and not isinstance(result, tuple | frozenset):
-                        found.append((statement, result))
+                    found.append((statement, value_of(func_ir, value)))
     for statement, result in found:
         old = statement.value
-        replace_value(func_ir, statement, ir.Global("item", result, old.loc))
-        names = {old.value.name}
-        if old.op == "getitem":
-            names.add(old.index.name)
-        drop_unused(func_ir, names)
+        name = old.attr if old.op == "getattr" else "item"
+        replace_value(func_ir, statement, ir.Global(name, result, old.loc))
+        drop_unused(func_ir, {var.name for var in old.list_vars()})
     return bool(found)
+
+
+def _attribute(func_ir: FunctionIR, expression: Any) -> Any:
+    """Return the value of an attribute that compiled code has a constant for."""
+    owner = _named(func_ir, expression.value)
+    result = attribute(owner, expression.attr)
+    if not _becomes_table(result) and not (is_value(result) and _is_ours(owner, result)):
+        raise ir_utils.GuardException
+    return result
+
+
+def _scalar_item(func_ir: FunctionIR, expression: Any) -> Any:
+    """Return an item of a container that holds no others."""
+    result = _item(func_ir, expression)
+    if not is_value(result) or isinstance(result, tuple | frozenset):
+        raise ir_utils.GuardException
+    return result
 
 
 def outer_value(func_ir: FunctionIR, var: Any) -> Any:
