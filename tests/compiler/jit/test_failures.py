@@ -487,6 +487,17 @@ def set_in_order(x):
     return [v for v in {x, 1.0}]
 
 
+def decided_later(x):
+    value = total = 1
+    for _ in range(2):
+        if isinstance(value, float):
+            total += 1
+        part = total if x > 1 else 2
+        if isinstance(part, float):
+            value = x
+    return total
+
+
 def type_as_value(x):
     return type(x) == float  # noqa: E721
 
@@ -805,6 +816,7 @@ CASES = [
     ("a number of several kinds", several_kinds, "", "`int` or `float` by the way", "`float(n)`"),
     ("the order of a set", set_in_order, "", "here float64", "sorted(items)"),
     ("identity", identical, "", "one object in memory", "with `==`"),
+    ("an `isinstance` that a later one decides", decided_later, "", "comes after it", "of its own"),
     ("types as values", type_as_value, "", "a type isn't a value", "isinstance(x, int)"),
     ("a function within that calls itself", inner_recursion, "", "can't call itself", "top of the file"),
     ("the exception as a value", caught_value, "", "of a caught exception", "`e.args[0]`"),

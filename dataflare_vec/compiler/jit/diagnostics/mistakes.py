@@ -602,6 +602,12 @@ MISTAKES = (
         code=r".*\.{name}",
     ),
     Mistake(
+        "an `isinstance` that a later one decides",
+        _ANY_CLASS + r"what it is an instance of depends",
+        "what this value is depends on another `isinstance` that comes after it",
+        "assign what is of another class to a variable of its own",
+    ),
+    Mistake(
         "types as values",
         _CALLS + r"(?:type|eq|is_|ne|is_not)\((?:class\(|None|[^\n]*class\()?[^\n]*\)",
         "a type isn't a value in compiled code",

@@ -1,11 +1,15 @@
-"""Built-ins for more types than Numba knows them for: `float`, `int` and `bool` of bools and optionals."""
+"""Built-ins for more types than Numba knows them for: `float`, `int`, `bool` and signs, of bools and None."""
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 from numba.core import types
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, overload, type_callable
+
+from dataflare_vec.compiler.jit.lowering.absent import FIRST
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import (
@@ -48,6 +52,25 @@ def _true(x):  # type: ignore[no-untyped-def]
     if isinstance(x, types.Optional) and isinstance(x.type, types.Number | types.Boolean):
         return lambda x: x is not None and bool(value_of(x))
     return None
+
+
+def _computes_with_integers(function: Any) -> None:
+    """Have an operator take a bool, which may be absent, for the integer that it is."""
+
+    class Template(AbstractTemplate):  # type: ignore[misc]
+        metadata = FIRST
+        key = function
+
+        def generic(self, args: Any, kws: Any) -> Any:
+            """Return the signature for integers where the operand is a bool."""
+            held = args[0].type if isinstance(args[0], types.Optional) else args[0]
+            return signature(types.int64, types.int64) if isinstance(held, types.Boolean) else None
+
+    infer_global(function)(Template)
+
+
+for _sign in (operator.pos, operator.neg, operator.invert):
+    _computes_with_integers(_sign)
 
 
 def true_unless_zero(kind: type[types.Type]) -> None:

@@ -1,7 +1,8 @@
 """`isinstance` by Python's own rules: `issubclass` of what a value is in the kernel's plain function.
 
 Numba's own doesn't know our types, and for it a bool is no integer. Known while compiling, a test is a
-constant, and the branch that isn't taken isn't compiled; of a value that may be None it is found row by row.
+constant, and the branch that isn't taken isn't compiled (`passes.known_tests`); of a value that may be None
+the answer is found row by row.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def is_instance(value: Any, classes: Any) -> bool:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def asked(typing_context: Any, value: Any, classes: Any) -> Any:
-    """Do nothing: it stays where Numba takes the answer for a constant, and `passes.number_kinds` sees it."""
+    """Do nothing: it stays where the answer is a constant, and `passes.number_kinds` sees it."""
     return types.none(value, classes), lambda context, builder, *_: context.get_dummy_value()
 
 
@@ -100,22 +101,30 @@ def _class_of(value: Any) -> type:
     raise TypingError(msg)
 
 
-@overload(is_instance)
-def _is_instance(value, classes):  # type: ignore[no-untyped-def]  # as its implementations
-    if not isinstance(classes, ClassesType) or isinstance(value, JsonType):  # see `lowering.json.values`
+def answer(value: Any, classes: Any) -> bool | None:
+    """Return whether a value of some type is of one of some classes; None if each row has its answer."""
+    if isinstance(value, JsonType):  # see `lowering.json.values`
         return None
     optional = isinstance(value, types.Optional)
-    there = issubclass(_class_of(value.type if optional else value), classes.classes)
-    absent = issubclass(type(None), classes.classes)
-    if not optional or there == absent:
-        return (lambda value, classes: True) if there else (lambda value, classes: False)
-    if there:
-        return lambda value, classes: value is not None
-    return lambda value, classes: value is None
+    there = issubclass(_class_of(value.type if optional else value), classes)
+    absent = issubclass(type(None), classes)
+    return there if not optional or there == absent else None
 
 
-def replace_tests(func_ir: FunctionIR) -> None:
-    """Replace `isinstance` in the IR of a function where the classes are known, before its types are."""
+@overload(is_instance)
+def _is_instance(value, classes):  # type: ignore[no-untyped-def]  # as its implementations
+    if not isinstance(classes, ClassesType) or isinstance(value, JsonType):
+        return None
+    known = answer(value, classes.classes)
+    if known is not None:
+        return (lambda value, classes: True) if known else (lambda value, classes: False)
+    if issubclass(type(None), classes.classes):
+        return lambda value, classes: value is None
+    return lambda value, classes: value is not None
+
+
+def replace_tests(func_ir: FunctionIR) -> bool:
+    """Replace `isinstance` in a function's IR where the classes are known; whether there was any."""
     sources: set[str] = set()
     for block in func_ir.blocks.values():
         body: list[Any] = []
@@ -124,10 +133,9 @@ def replace_tests(func_ir: FunctionIR) -> None:
             classes = _tested(func_ir, call)
             if classes is not None:
                 sources.add(call.args[1].name)
-                # Named so, Numba takes the result for a constant; it looks for the old global, which stays.
                 values = is_instance, Classes(classes), asked
                 names = [ir.Var(block.scope, ir_utils.mk_unique_var("$dfv_test"), call.loc) for _ in range(4)]
-                news = [ir.Global("isinstance", value, call.loc) for value in values]
+                news = [ir.Global("is_instance", value, call.loc) for value in values]
                 call.func, call.args = names[0], [call.args[0], names[1]]
                 news.append(ir.Expr.call(names[2], tuple(call.args), (), call.loc))
                 for name, new in zip(names, news, strict=True):
@@ -136,6 +144,7 @@ def replace_tests(func_ir: FunctionIR) -> None:
             body.append(statement)
         block.body = body
     drop_unread(func_ir, sources)
+    return bool(sources)
 
 
 def _tested(func_ir: FunctionIR, call: Any) -> Any:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba.core import ir, types
 from numba.core.errors import TypingError
+from numba.core.registry import cpu_target
 
 from dataflare_vec.compiler.jit.lowering import told
 from dataflare_vec.compiler.jit.lowering.containers import method_name
@@ -187,9 +188,13 @@ class _Function:
         if value.op in _TAKES_OUT:
             kinds = self._of(value.value)
             held = plain_kind(self.typemap[value.value.name])
-            if value.op == "static_getitem" and isinstance(kinds, tuple) and isinstance(value.index, int):
-                return kinds[value.index]
             items = held.types if isinstance(held, types.BaseTuple) else ()
+            if items and value.op == "static_getitem" and isinstance(value.index, int):
+                return (
+                    kinds[value.index]
+                    if isinstance(kinds, tuple)
+                    else _cast(kinds, items[value.index], wanted)
+                )
             return _joined([_spread(_flat(kinds), wanted), *(_cast(_NONE, item, wanted) for item in items)])
         return _NONE
 
@@ -236,7 +241,7 @@ class _Function:
     def _chosen(self, var: Any, wanted: Any) -> Any:
         """Return the kinds of what is chosen of a variable: the number itself, or one of what it holds."""
         held = plain_kind(self.typemap[var.name])
-        if _kind(held) is not None:
+        if cpu_target.typing_context.can_convert(held, plain_kind(wanted)) is not None:
             return self._cast(var, wanted)
         return _joined(_cast(_NONE, item, wanted) for item in _items(held))
 

@@ -44,6 +44,7 @@ from dataflare_vec.compiler.jit.passes.inlined import own_functions
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
 from dataflare_vec.compiler.jit.passes.json_texts import write_json
+from dataflare_vec.compiler.jit.passes.known_tests import answer_tests
 from dataflare_vec.compiler.jit.passes.lookups import outer_value, read_attributes, read_items
 from dataflare_vec.compiler.jit.passes.made_by_class import make_by_class
 from dataflare_vec.compiler.jit.passes.named_zones import make_zones
@@ -90,7 +91,6 @@ class _Translate(TranslateByteCode):  # type: ignore[misc]
         state.func_ir = interpret(state.func_id, state.bc, tells=mode is not None and mode.tells)
         if state.own.variant.gives_rows:
             return_yielded(state.func_ir)
-        replace_tests(state.func_ir)
         return True
 
 
@@ -135,6 +135,7 @@ class _Replace(_Pass):
         function, func_ir, mode = state.func_id.func, state.func_ir, state.own.variant.mode
         if mode is not None and not mode.general and has_try(function):
             raise TryInGuardedVariant
+        replace_tests(func_ir)
         noted = mode is not None and mode.notes
         if mode is not None and mode.tells:
             changed = tell_messages(func_ir)
@@ -164,6 +165,22 @@ class _Replace(_Pass):
         changed |= replace_calls(func_ir, state.own)
         NOTES[function].tables = tables
         return changed or bool(tables)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _AnswerTests(_Pass):
+    """`isinstance`, where its answer is known, and what follows from that."""
+
+    _name = "dfv_answer_tests"
+
+    def run_pass(self, state: Any) -> bool:
+        def inferred() -> Any:
+            typed_passes.PartialTypeInference().run_pass(state)
+            return state.typemap
+
+        changed = answer_tests(state.func_ir, state.args, inferred)
+        state.typemap = state.calltypes = None  # which were those of a part
+        return changed
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
@@ -219,6 +236,7 @@ _OWN = {
     TranslateByteCode: _Translate,
     InlineClosureLikes: _InlineFunctions,
     MakeFunctionToJitFunction: _MakeFunctions,
+    LiteralPropagationSubPipelinePass: _AnswerTests,
     typed_passes.NativeLowering: OwnLowering,
 }
 #: Numba's, which would put in the code of `inline="always"` functions as it reads them: they are called.
@@ -230,7 +248,7 @@ class _Compiler(OwnCompiler):
         self.state.own = type(self)
         manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes = [entry for entry, _ in manager.passes]
-        # Numba looks at types for `isinstance` already, and takes what is constant by them for known.
+        # For `isinstance` types are looked at already.
         manager.passes.insert(passes.index(LiteralPropagationSubPipelinePass), (_Replace, _Replace._name))
         # The last one that is added is the first one to run.
         manager.add_pass_after(_NoteTexts, typed_passes.NopythonTypeInference)

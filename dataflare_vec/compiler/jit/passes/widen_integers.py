@@ -99,13 +99,6 @@ def _item(typing_context: TypingContext, value: Any) -> Any:
     return kind(value), cast_first
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _number(typing_context: TypingContext, value: Any) -> Any:
-    """Return a bool as an integer, and anything else as it is."""
-    kind = types.int64 if isinstance(value, types.Boolean) else value
-    return kind(value), cast_first
-
-
 def _sum_of(numbers: Any, start: Any = 0) -> Any:
     """Return the sum of integers; stands for `sum` in kernels."""
     return sum(numbers, start)
@@ -151,7 +144,7 @@ def _within(numbers, sought):  # type: ignore[no-untyped-def]
 def compute_wide(func_ir: FunctionIR, argument_types: Sequence[Any]) -> bool:
     """Change a function's IR so; return whether there was anything to change."""
     large = _replace_large(func_ir)
-    changed = large | _wrap(func_ir, _inverted)
+    changed = large
     narrow = {i for i, ty in enumerate(argument_types) if _holds(ty, _is_narrow)}
     if narrow:
         tainted = _reached(func_ir, narrow)
@@ -278,11 +271,6 @@ def _is_in(found: Any, known: Any) -> bool:
         return found in known
     except TypeError:  # not hashable
         return False
-
-
-def _inverted(value: Any) -> Iterator[Any]:
-    if value.op == "unary" and value.fn is operator.invert:
-        yield "value", _number, (value.value,)
 
 
 def _converted(func_ir: FunctionIR, value: Any) -> Iterator[Any]:
