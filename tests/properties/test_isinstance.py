@@ -54,7 +54,7 @@ def values(draw, kind=None):
     return draw(st.sampled_from(VALUES[kind])), kind
 
 
-def tested(draw, kinds):
+def asked_of(draw, kinds):
     """Draw a test of a variable, and what it gives."""
     name, classes = draw(st.sampled_from(sorted(kinds))), draw(st.sampled_from(sorted(CLASSES)))
     return f"isinstance({name}, {classes})", issubclass(OF_KIND[kinds[name]], CLASSES[classes])
@@ -71,7 +71,7 @@ def programs(draw):
         )
         target = f"v{place}"
         (a, of_a), (b, of_b) = values(draw), values(draw)
-        test, is_so = tested(draw, kinds)
+        test, is_so = asked_of(draw, kinds)
         if form == "choice":
             lines.append(f"{target} = {a} if {test} else {b}")
             kinds[target] = of_a if is_so else of_b
@@ -107,7 +107,7 @@ def programs(draw):
             lines.append(f"{target} = (lambda one: isinstance(one, {classes}))({a})")
             kinds[target] = "bool"
         else:
-            other, _ = tested(draw, kinds)
+            other, _ = asked_of(draw, kinds)
             lines.append(f"{target} = {test} {draw(st.sampled_from(('and', 'or')))} {other}")
             kinds[target] = "bool"
     asked = [f"isinstance({name}, {draw(st.sampled_from(sorted(CLASSES)))})" for name in kinds]

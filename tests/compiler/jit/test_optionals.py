@@ -55,3 +55,35 @@ def test_a_state_of_bools_stays_one() -> None:
     got = dfv.apply(DF.select("b"), every, output="o")["o"].to_list()
     assert got == [False]
     assert got[0] is False
+
+
+def computed(v: Any | None, w: Any) -> Any:
+    maybe = {1: w}.get(1)  # which may be None for the compiler
+    signs = -v, +v, abs(v), -maybe, +maybe, abs(maybe), f"{-v}", str(+maybe)
+    return *signs, -v + 1, v - maybe, -w - v, v + v, maybe * v, 2 - v, v / 2, v // 3, v % 3, *divmod(v, 3)
+
+
+def inverted(v: Any | None, w: Any) -> Any:
+    maybe = {1: w}.get(1)
+    return ~v, ~maybe, ~v & w, -v | w, v ^ 1, maybe << 1, v >> 1, v & maybe, str(~maybe)
+
+
+NUMBERS = {
+    pl.Boolean: [True, False],
+    **dict.fromkeys([pl.Int8, pl.Int32, pl.Int64, pl.Float32, pl.Float64], [0, 1, -1, 100]),
+    **dict.fromkeys([pl.UInt8, pl.UInt32, pl.UInt64], [0, 1, 100]),
+}
+
+
+@pytest.mark.parametrize("function", [computed, inverted])
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_what_may_be_none_is_computed_with_as_what_is_not(function: Any, dtype: Any) -> None:
+    if function is inverted and dtype.is_float():
+        pytest.skip("floats have no bits in Python")
+    values = NUMBERS[dtype]
+    frame = pl.DataFrame(
+        {"v": [*values, None], "w": [*values[::-1], values[0]]}, schema={"v": dtype, "w": dtype}, strict=False
+    )
+    kind = {"Boolean": bool, "Float64": float}.get(str(dtype), int)
+    function.__annotations__ = {"v": kind | None} if str(dtype) != "Float32" else {}
+    check(plugin(function), frame)
