@@ -487,6 +487,14 @@ def set_in_order(x):
     return [v for v in {x, 1.0}]
 
 
+def counts_bools(x):
+    return np.isnan(x) + np.isinf(x)
+
+
+def inverted_comparison(x):
+    return ~(x > 1)
+
+
 def decided_later(x):
     value = total = 1
     for _ in range(2):
@@ -816,6 +824,8 @@ CASES = [
     ("a number of several kinds", several_kinds, "", "`int` or `float` by the way", "`float(n)`"),
     ("the order of a set", set_in_order, "", "here float64", "sorted(items)"),
     ("identity", identical, "", "one object in memory", "with `==`"),
+    ("what is computed of NumPy's bools", counts_bools, "", "are bools, not numbers", "int(np.isnan(x))"),
+    ("`~` of a bool", inverted_comparison, "", "`~` of a bool", "`not (…)`"),
     ("an `isinstance` that a later one decides", decided_later, "", "comes after it", "of its own"),
     ("types as values", type_as_value, "", "a type isn't a value", "isinstance(x, int)"),
     ("a function within that calls itself", inner_recursion, "", "can't call itself", "top of the file"),

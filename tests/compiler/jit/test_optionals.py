@@ -68,11 +68,10 @@ def inverted(v: Any | None, w: Any) -> Any:
     return ~v, ~maybe, ~v & w, -v | w, v ^ 1, maybe << 1, v >> 1, v & maybe, str(~maybe)
 
 
-NUMBERS = {
-    pl.Boolean: [True, False],
-    **dict.fromkeys([pl.Int8, pl.Int32, pl.Int64, pl.Float32, pl.Float64], [0, 1, -1, 100]),
-    **dict.fromkeys([pl.UInt8, pl.UInt32, pl.UInt64], [0, 1, 100]),
-}
+SIGNED = [pl.Int8, pl.Int32, pl.Int64, pl.Float32, pl.Float64]
+NUMBERS = {pl.Boolean: [True, False]}
+NUMBERS |= {dtype: [0, 1, -1, 100] for dtype in SIGNED}
+NUMBERS |= {dtype: [0, 1, 100] for dtype in (pl.UInt8, pl.UInt32, pl.UInt64)}
 
 
 @pytest.mark.parametrize("function", [computed, inverted])

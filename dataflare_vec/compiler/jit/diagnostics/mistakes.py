@@ -602,6 +602,18 @@ MISTAKES = (
         code=r".*\.{name}",
     ),
     Mistake(
+        "what is computed of NumPy's bools",
+        r"(?s:.*)\bcomputed of NumPy's bools",
+        "`+` and `*` of NumPy's bools are bools, not numbers, and `-` of them is an error",
+        "count with `int(np.isnan(x)) + int(np.isnan(y))`; or write `|`, `&` or `^`",
+    ),
+    Mistake(
+        "`~` of a bool",
+        r"(?s:.*)\binverted bool of Python's or NumPy's",
+        "`~` of a bool of Python's is -1 or -2, and of NumPy's, as where its floats are compared, a bool",
+        "write `not (…)`",
+    ),
+    Mistake(
         "an `isinstance` that a later one decides",
         _ANY_CLASS + r"what it is an instance of depends",
         "what this value is depends on another `isinstance` that comes after it",

@@ -189,6 +189,8 @@ class _Function:
             kinds = self._of(value.value)
             held = plain_kind(self.typemap[value.value.name])
             items = held.types if isinstance(held, types.BaseTuple) else ()
+            if items and value.op == "exhaust_iter":
+                return self._cast(value.value, wanted)
             if items and value.op == "static_getitem" and isinstance(value.index, int):
                 return (
                     kinds[value.index]

@@ -44,12 +44,13 @@ from dataflare_vec.compiler.jit.passes.inlined import own_functions
 from dataflare_vec.compiler.jit.passes.interrupts import look_in_loops
 from dataflare_vec.compiler.jit.passes.joined_calls import join_calls
 from dataflare_vec.compiler.jit.passes.json_texts import write_json
-from dataflare_vec.compiler.jit.passes.known_tests import answer_tests
+from dataflare_vec.compiler.jit.passes.known_instances import answer_tests
 from dataflare_vec.compiler.jit.passes.lookups import outer_value, read_attributes, read_items
 from dataflare_vec.compiler.jit.passes.made_by_class import make_by_class
 from dataflare_vec.compiler.jit.passes.named_zones import make_zones
 from dataflare_vec.compiler.jit.passes.notes import NOTES
 from dataflare_vec.compiler.jit.passes.number_kinds import check_kinds
+from dataflare_vec.compiler.jit.passes.numpy_bools import keep_bools
 from dataflare_vec.compiler.jit.passes.optional import compare_none
 from dataflare_vec.compiler.jit.passes.patterns import compile_patterns
 from dataflare_vec.compiler.jit.passes.raises import drop_arguments, forget_exceptions, note_messages
@@ -149,6 +150,7 @@ class _Replace(_Pass):
         changed |= translate_by_tables(func_ir)
         changed |= name_functions(func_ir)
         changed |= hand_on(func_ir)
+        changed |= keep_bools(func_ir, state.args)
         changed |= compute_wide(func_ir, state.args)
         changed |= return_lists(func_ir)
         if state.own.variant.gives_rows:
