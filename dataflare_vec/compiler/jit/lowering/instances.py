@@ -1,7 +1,7 @@
 """`isinstance` by Python's own rules: `issubclass` of what a value is in the kernel's plain function.
 
 Numba's own doesn't know our types, and for it a bool is no integer. Known while compiling, a test is a
-constant, and the branch that isn't taken isn't compiled (`passes.known_instances`); of a value that may be None
+constant, and the branch that isn't taken isn't compiled (`passes.known_instances`); of what may be None
 the answer is found row by row.
 """
 
