@@ -15,6 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import dataflare_vec as dfv
+from dataflare_vec.definition.interpreter import plain_numbers
 from testing.oracle import as_numpy, check, plugin
 from testing.strategies import configs, frames
 
@@ -138,3 +139,25 @@ def test_helpers_know_defaults_and_keywords(body, dtype):
     frame = pl.DataFrame({"x": values, "z": values}, schema={"x": pl.Float32, "z": pl.Float64})
     check(plugin(names["drawn"]), frame, rows=as_numpy(frame))
     assert dfv.apply(frame, plugin(names["drawn"]))["drawn"].dtype == dtype
+
+
+patterns = st.integers(0, (1 << 32) - 1).map(lambda bits: float(np.uint32(bits).view(np.float32)))
+powers = st.integers(-149, 127).map(lambda power: 2.0**power)
+
+
+def shown(x):
+    templates = "{} {!s}".format(x, x), "%s" % x  # noqa: UP031, UP032
+    return str(x), f"{x}", f"{x!s:>15}", *templates, f"{x!r}", str(x * 3), f"{x:9.3}"
+
+
+@given(frame=frames(x=(patterns | powers | singles, pl.Float32)), config=configs)
+def test_text_has_the_digits_of_32_bits(frame, config):
+    check(plugin(shown), frame, config=config, rows=list(as_numpy(frame)))
+
+
+def test_digits_of_many_patterns():
+    numbers = np.random.default_rng(7).integers(0, 1 << 32, 200_000, np.uint32).view(np.float32)
+    frame = pl.DataFrame({"x": numbers})
+    got = dfv.run(frame, plugin(lambda x: str(x), name="digits")).frame["digits"]
+    with plain_numbers():
+        assert got.to_list() == [str(number) for number in numbers]

@@ -19,7 +19,7 @@ SIGNS = {
     **{"iadd": "+=", "isub": "-=", "imul": "*=", "itruediv": "/=", "ifloordiv": "//=", "imod": "%="},
     **{"and_": "&", "or_": "|", "xor": "^", "lshift": "<<", "rshift": ">>", "ipow": "**="},
     **{"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "is_": "is", "is_not": "is not"},
-    **{"text_of": "str", "format_of": "format", "impl": "@", "character_of": "chr"},
+    **{"text_of": "str", "in_place_of": "str", "format_of": "format", "impl": "@", "character_of": "chr"},
 }
 
 GENERAL = (

@@ -28,7 +28,7 @@ from dataflare_vec.compiler.jit.lowering.standard.sequences import fold
 from dataflare_vec.compiler.jit.lowering.strings.base import known_value
 from dataflare_vec.compiler.jit.lowering.strings.numbers.specification import KINDS
 from dataflare_vec.compiler.jit.lowering.strings.representation import ascii_of, repr_of
-from dataflare_vec.compiler.jit.lowering.strings.text import format_at, format_of, text_of
+from dataflare_vec.compiler.jit.lowering.strings.text import format_at, format_of, in_place_of, text_of
 from dataflare_vec.compiler.jit.passes.exact_integers import plain_kind
 from dataflare_vec.compiler.jit.passes.single_precision import single
 from dataflare_vec.compiler.jit.types.state_sequences import ContainerType
@@ -48,7 +48,18 @@ _CLASSES = {"bool": bool, "int": int, "float": float, "Float32": np.float32, "co
 _RANKS = {kind: rank for rank, kind in enumerate(_CLASSES)}
 _NONE: frozenset[str] = frozenset()
 
-_SHOW = {text_of, repr_of, ascii_of, told.tell, told.tell_several, told.tell_key, dumped, dumped_wide, print}
+_SHOW = {
+    text_of,
+    in_place_of,
+    repr_of,
+    ascii_of,
+    told.tell,
+    told.tell_several,
+    told.tell_key,
+    dumped,
+    dumped_wide,
+    print,
+}
 _FORMAT = {format_of, format_at}
 _CHOOSE = {min, max, fold, single}
 #: What begins with a number of its own, which is left where there are no items.

@@ -1,4 +1,4 @@
-"""From bytecode to Numba's IR: ``!r`` and ``!a`` in f-strings, and sets by comprehension."""
+"""From bytecode to Numba's IR: values in f-strings, ``!s``, ``!r`` and ``!a``; sets by comprehension."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from numba.core import byteflow, interpreter, ir
 
+from dataflare_vec.compiler.jit.lowering.strings.constants import IN_PLACE
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Of the argument of the instructions for f-strings: how a value is shown first, and whether it has a format.
 _CONVERSION, _HAS_SPECIFICATION = 3, 4
-_SHOWN = {2: repr, 3: ascii}
+_SHOWN = {1: str, 2: repr, 3: ascii}
 
 
 class SetTracer(byteflow.TraceRunner):  # type: ignore[misc]
@@ -58,7 +60,7 @@ class ShownInterpreter(interpreter.Interpreter):  # type: ignore[misc]
     ) -> None:
         """Call what shows it."""
         if not names:
-            super().op_FORMAT_VALUE(inst, value, res, strvar)
+            self._call_built_in(str, (strvar, res), value, name=IN_PLACE)
             return
         self._call_built_in(_SHOWN[inst.arg & _CONVERSION], names[:2], value)
         if spec is not None:
@@ -68,8 +70,10 @@ class ShownInterpreter(interpreter.Interpreter):  # type: ignore[misc]
         """Call what shows it."""
         self._call_built_in(_SHOWN[inst.arg], names, value)
 
-    def _call_built_in(self, function: Any, names: Sequence[str], *arguments: str) -> None:
+    def _call_built_in(
+        self, function: Any, names: Sequence[str], *arguments: str, name: str | None = None
+    ) -> None:
         """Call a function; ``names`` are of the variables for the function and for its result."""
-        self.store(ir.Global(function.__name__, function, loc=self.loc), names[0])
+        self.store(ir.Global(name or function.__name__, function, loc=self.loc), names[0])
         given = tuple(map(self.get, arguments))
         self.store(ir.Expr.call(self.get(names[0]), given, (), loc=self.loc), names[1])

@@ -17,6 +17,7 @@ from numba.core.errors import TypingError
 
 from dataflare_vec.compiler.jit.lowering.instances import drop_unread
 from dataflare_vec.compiler.jit.lowering.standard.places import only, whole_part
+from dataflare_vec.compiler.jit.lowering.strings.constants import IN_PLACE
 from dataflare_vec.compiler.jit.passes.lookups import drop_unused, replace_value
 from dataflare_vec.compiler.jit.passes.rewriting import Rewriting
 
@@ -107,7 +108,7 @@ class _Filling(Rewriting):
                 inner = self._nested(template, spec, given, named, following)
                 parts.append(self._called(format, value, inner))
                 continue
-            parts.append(self._called(format, value, spec) if spec else self._called(str, value))
+            parts.append(self._called(format, value, spec) if spec else self._in_place(value))
         return parts
 
     def _nested(self, template: str, spec: str, given: Any, named: dict[str, Any], following: Any) -> Any:
@@ -121,7 +122,7 @@ class _Filling(Rewriting):
             if own or conversion:
                 msg = f"{spec!r} in {template!r} has a format within a format that has one, too"
                 raise TypingError(NOT_FILLED + msg, loc=self.loc)
-            inner.append(self._called(str, self._value(template, name, given, named, following)))
+            inner.append(self._in_place(self._value(template, name, given, named, following)))
         return self.assigned(self.joined(inner))
 
     def _value(self, template: str, name: str, given: Any, named: dict[str, Any], following: Any) -> Any:
@@ -219,6 +220,10 @@ class _Filling(Rewriting):
     def _item(self, value: Any, key: int | str) -> Any:
         index = self.assigned(ir.Const(key, self.loc))
         return ir.Expr.static_getitem(value, key, index, self.loc)
+
+    def _in_place(self, value: Any) -> Any:
+        named = self.assigned(ir.Global(IN_PLACE, str, self.loc))
+        return self.assigned(ir.Expr.call(named, (value,), (), self.loc))
 
     def _called(self, function: Any, value: Any, *others: Any) -> Any:
         named = self.assigned(ir.Global(function.__name__, function, self.loc))

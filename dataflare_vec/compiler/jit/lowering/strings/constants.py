@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
 
+#: What `str` is called where it shows a value in an f-string or a template: `format` without a specification.
+IN_PLACE = "str in place"
 #: Built-in functions that Numba gives its own strings → ours; filled by the files that implement them.
 REPLACED: dict[Any, Any] = {}
 #: What is called for a format within a format; filled likewise.
@@ -85,7 +87,7 @@ def replace_strings(func_ir: FunctionIR) -> bool:
                 if isinstance(value, ir.Const | ir.Global | ir.FreeVar):
                     new = constant(value.value)
                     if new is value.value:
-                        new = _built_in(value.value)
+                        new = _built_in(value)
                     if new is not value.value:
                         value.value = new
                         value.use_literal_type = not isinstance(new, tuple)
@@ -102,9 +104,11 @@ def replace_strings(func_ir: FunctionIR) -> bool:
     return changed
 
 
-def _built_in(value: Any) -> Any:
+def _built_in(named: Any) -> Any:
+    """Return what stands for a constant that is a function; itself if nothing does."""
+    value = named.value
     try:
-        return REPLACED.get(value, value)
+        return REPLACED.get(IN_PLACE if getattr(named, "name", "") == IN_PLACE else value, value)
     except TypeError:  # not hashable
         return value
 
@@ -113,7 +117,7 @@ def _is_format(func_ir: FunctionIR, value: Any) -> bool:
     """Whether an expression is an operator that stands for a format."""
     if not getattr(func_ir.func_id, "dfv_formats", False) or not isinstance(value, ir.Expr):
         return False
-    return value.op in ("binop", "inplace_binop") and value.fn in (operator.matmul, operator.imatmul)
+    return value.op == "inplace_binop" and value.fn is operator.imatmul
 
 
 def _format_call(func_ir: FunctionIR, block: Any, statement: Any, specs: set[str]) -> list[Any]:
@@ -127,12 +131,8 @@ def _format_call(func_ir: FunctionIR, block: Any, statement: Any, specs: set[str
         before.append(ir.Assign(value, name, old.loc))
         return name
 
-    value = old.lhs
-    if old.fn is operator.matmul:
-        to_text = assigned(ir.Global("str", REPLACED[str], old.loc))
-        value = assigned(ir.Expr.call(to_text, (value,), (), old.loc))
     function = assigned(ir.Global("format", REPLACED[format], old.loc))
-    statement.value = ir.Expr.call(function, (value, old.rhs), (), old.loc)
+    statement.value = ir.Expr.call(function, (old.lhs, old.rhs), (), old.loc)
     before += _nest(func_ir, block, statement.value, specs)
     definitions = func_ir._definitions[statement.target.name]
     definitions[:] = [statement.value if item is old else item for item in definitions]

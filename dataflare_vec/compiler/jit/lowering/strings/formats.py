@@ -19,13 +19,12 @@ def _operator(symbol: str, name: str) -> tuple[str, int | None]:
     return ("BINARY_OP", _SYMBOLS.index(symbol)) if _SYMBOLS else (name, None)
 
 
-#: What stands for a format, and for one of the value as text (``{x!s:>8}``).
+#: What stands for a format.
 _FORMAT = _operator("@=", "INPLACE_MATRIX_MULTIPLY")
-_FORMAT_TEXT = _operator("@", "BINARY_MATRIX_MULTIPLY")
 
 # The argument of FORMAT_VALUE: how to convert the value first, and whether a specification is given. From
 # Python 3.13 on these are three instructions: CONVERT_VALUE with the first, FORMAT_SIMPLE, FORMAT_WITH_SPEC.
-_AS_STR, _CONVERTED, _HAS_SPECIFICATION = 1, 3, 4
+_CONVERTED, _HAS_SPECIFICATION = 3, 4
 
 
 def mark_formats(bytecode: Any, *, messages: bool = False) -> bool:
@@ -34,7 +33,7 @@ def mark_formats(bytecode: Any, *, messages: bool = False) -> bool:
     What is made for an exception only keeps its conversions with ``messages``.
     """
     instructions = list(bytecode.table.values())
-    if any((item.opname, item.arg) in (_FORMAT, _FORMAT_TEXT) for item in instructions):
+    if any((item.opname, item.arg) == _FORMAT for item in instructions):
         return False
     marked = False
     for i, item in enumerate(instructions):
@@ -47,14 +46,7 @@ def mark_formats(bytecode: Any, *, messages: bool = False) -> bool:
             item.arg &= _HAS_SPECIFICATION
         elif not messages and item.opname == "CONVERT_VALUE" and _is_raised(instructions[i:]):
             _become(item, ("NOP", None))
-        elif item.opname == "CONVERT_VALUE" and item.arg == _AS_STR:
-            _become(item, ("FORMAT_SIMPLE", None))  # `str` of it, whatever follows
-        if item.opname == "FORMAT_VALUE" and item.arg == _AS_STR:
-            item.arg = 0  # what happens without `!s`
-        elif item.opname == "FORMAT_VALUE" and item.arg == _AS_STR | _HAS_SPECIFICATION:
-            _become(item, _FORMAT_TEXT)
-            marked = True
-        elif item.opname == "FORMAT_WITH_SPEC" or (
+        if item.opname == "FORMAT_WITH_SPEC" or (
             item.opname == "FORMAT_VALUE" and item.arg == _HAS_SPECIFICATION
         ):
             _become(item, _FORMAT)

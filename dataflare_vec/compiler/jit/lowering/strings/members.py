@@ -12,14 +12,14 @@ from numba.core import ir, ir_utils
 from numba.core.errors import TypingError
 
 from dataflare_vec.compiler.jit.lowering.strings.base import is_string
-from dataflare_vec.compiler.jit.lowering.strings.constants import NESTED, REPLACED, constant
+from dataflare_vec.compiler.jit.lowering.strings.constants import IN_PLACE, NESTED, REPLACED, constant
 from dataflare_vec.compiler.jit.types.strings import StringConstant
 
 if TYPE_CHECKING:
     from dataflare_vec.compiler.jit.types.numba_types import FunctionIR
 
 #: What shows a value as text → which of a class's ways that takes.
-_SHOWS = {str: "str", format: "str", repr: "repr"}
+_SHOWS = {str: "str", IN_PLACE: "str", format: "str", repr: "repr"}
 
 
 def kept_members(func_ir: FunctionIR) -> list[StringConstant]:

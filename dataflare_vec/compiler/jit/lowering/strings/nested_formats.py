@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: What stands in a format for its width and for its precision.
 WIDTH, PRECISION = 1987654321, 1987654322
+#: Functions that show a number as text.
+_TEXT = ("str", "text_of", "in_place_of")
 
 
 def nested_format(func_ir: FunctionIR, spec: Any) -> tuple[str, dict[int, Any]] | None:
@@ -49,6 +51,6 @@ def _parts(func_ir: FunctionIR, var: Any) -> Iterator[Any]:
     elif isinstance(found, ir.Expr) and found.op == "call" and len(found.args) == 1 and not found.kws:
         function = ir_utils.guard(ir_utils.get_definition, func_ir, found.func)
         name = getattr(getattr(function, "value", None), "__name__", "")
-        yield found.args[0] if isinstance(function, ir.Global) and name in ("str", "text_of") else None
+        yield found.args[0] if isinstance(function, ir.Global) and name in _TEXT else None
     else:
         yield None

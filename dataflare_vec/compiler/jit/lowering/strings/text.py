@@ -20,7 +20,7 @@ from dataflare_vec.compiler.jit.lowering.strings.base import (
     operation,
 )
 from dataflare_vec.compiler.jit.lowering.strings.codepoints import decode_at, encode_to, offset_of
-from dataflare_vec.compiler.jit.lowering.strings.constants import NESTED, REPLACED
+from dataflare_vec.compiler.jit.lowering.strings.constants import IN_PLACE, NESTED, REPLACED
 from dataflare_vec.compiler.jit.lowering.strings.nested_formats import PRECISION, WIDTH
 from dataflare_vec.compiler.jit.lowering.strings.numbers.digits import (
     fixed_text,
@@ -94,10 +94,8 @@ def _text_of(value=_EMPTY):
         return lambda value=_EMPTY: int_text(value)
     if isinstance(value, WideIntType):
         return lambda value=_EMPTY: wide_text(value)
-    if value == types.float64:
+    if isinstance(value, types.Float):
         return lambda value=_EMPTY: float_text(value)
-    if isinstance(value, types.Float):  # NumPy's str of a narrow float is its own
-        return lambda value=_EMPTY: float_text(np.float64(value))
     if isinstance(value, types.NoneType):
         none = StringConstant("None")
         return lambda value=_EMPTY: none
@@ -105,6 +103,21 @@ def _text_of(value=_EMPTY):
         none = StringConstant("None")
         return lambda value=_EMPTY: none if value is None else text_of(value_of(value))
     return None
+
+
+def in_place_of(value):
+    """Return a value as an f-string shows it; stands for `str` there."""
+    return format(value)
+
+
+@operation(in_place_of)
+def _in_place_of(value):
+    if types.unliteral(value) == types.float32:  # which is formatted as a float of 64 bits, with more digits
+        return lambda value: float_text(np.float64(value))
+    if value == types.Optional(types.float32):
+        none = StringConstant("None")
+        return lambda value: none if value is None else float_text(np.float64(value_of(value)))
+    return (lambda value: value) if is_string(value) else (lambda value: text_of(value))
 
 
 # -- format -----------------------------------------------------------------------------------------------
@@ -130,7 +143,7 @@ def _format_of(value, spec=_EMPTY):
         return None
     value = types.unliteral(value)
     if wanted == "":
-        return lambda value, spec=_EMPTY: text_of(value)
+        return lambda value, spec=_EMPTY: in_place_of(value)
     found = _written_at(value, wanted)
     if found is None:
         return None
@@ -481,7 +494,7 @@ def _in_base(function, kind):
         return lambda number: shown(number, 0, -1)
 
 
-REPLACED.update({str: text_of, format: format_of, chr: character_of})
+REPLACED.update({str: text_of, IN_PLACE: in_place_of, format: format_of, chr: character_of})
 NESTED.append(format_at)
 for _built_in, _ours, _kind in ((hex, hex_of, "x"), (oct, oct_of, "o"), (bin, bin_of, "b")):
     _in_base(_ours, _kind)

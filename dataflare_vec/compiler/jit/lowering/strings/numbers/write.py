@@ -8,6 +8,7 @@ those of a large integer.
 from __future__ import annotations
 
 import numpy as np
+from numba.core import types
 
 from dataflare_vec.bits import float_bits
 from dataflare_vec.compiler.jit.lowering.integers.functions import Large
@@ -17,6 +18,7 @@ from dataflare_vec.compiler.jit.lowering.strings.base import (
     at_least,
     at_most,
     helper,
+    operation,
 )
 from dataflare_vec.compiler.jit.lowering.strings.numbers.limbs import (
     allocate_words,
@@ -86,22 +88,47 @@ def _round_to_odd(high, low, factor):
     return top | np.uint64(total > 1)
 
 
+def _parts(x):
+    """Return what a float is of a power of 2, that power, and whether the float below it is nearer.
+
+    Nearer, that is, than the one above: those of the next lower power of 2 are closer together.
+    """
+    raise NotImplementedError  # compiled only
+
+
+@operation(_parts)
+def _parts_of(x):
+    if x == types.float64:
+        return _parts_of_double
+    return _parts_of_single if x == types.float32 else None
+
+
+def _parts_of_double(x):
+    bits = float_bits(x)
+    fraction, biased = bits & np.uint64((1 << 52) - 1), np.int64(bits >> np.uint64(52)) & 0x7FF
+    if biased == 0:
+        return fraction, -1074, False
+    return fraction | np.uint64(1 << 52), biased - 1075, fraction == 0 and biased > 1
+
+
+def _parts_of_single(x):
+    bits = float_bits(x)  # of the same number as a double, which has none that is subnormal here
+    fraction, biased = bits & np.uint64((1 << 52) - 1), np.int64(bits >> np.uint64(52)) & 0x7FF
+    dropped = 29 + at_least(897 - biased, 0)
+    significand = (fraction | np.uint64(1 << 52)) >> np.uint64(dropped)
+    return significand, biased - 1075 + dropped, fraction == 0 and biased > 897
+
+
 @helper
 def shortest(x):
     """Return digits and exponent of the shortest decimal that reads back as a positive, finite float."""
-    bits = float_bits(x)
-    fraction, biased = bits & np.uint64((1 << 52) - 1), np.int64(bits >> np.uint64(52)) & 0x7FF
-    if biased:
-        significand, power = fraction | np.uint64(1 << 52), biased - 1075
-        if power <= 0 and power > -53:
-            whole = significand >> np.uint64(-power)
-            if whole << np.uint64(-power) == significand:
-                return without_zeros(whole, 0)
-    else:
-        significand, power = fraction, -1074
+    significand, power, closer = _parts(x)
+    if power <= 0 and power > -53:
+        whole = significand >> np.uint64(-power)
+        if whole << np.uint64(-power) == significand:
+            return without_zeros(whole, 0)
     odd = significand & np.uint64(1)
-    closer = np.uint64(fraction == 0 and biased > 1)  # the float below is nearer than the one above
-    left = significand * np.uint64(4) - np.uint64(2) + closer
+    left = significand * np.uint64(4) - np.uint64(2) + np.uint64(closer)
     right = significand * np.uint64(4) + np.uint64(2)
     k = (power * 1262611 - (524031 if closer else 0)) >> 22
     shift = np.uint64(power + ((-k * 1741647) >> 19) + 1)
