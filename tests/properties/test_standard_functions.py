@@ -149,9 +149,8 @@ def test_functions_of_integers(name, frame):
     def outside(a, b):
         return a == -LARGEST - 1 or b == -LARGEST - 1 or not fits(*plain(a, b))
 
-    frame = (
-        frame.filter(pl.all_horizontal(pl.all().abs() < 5000)) if name in ("choices", "products") else frame
-    )
+    if name in ("choices", "products"):
+        frame = frame.filter(pl.all_horizontal(pl.all().is_between(-5000, 5000)))
     check(INTEGERS[name], frame, may_fail=outside)
 
 
@@ -160,7 +159,7 @@ def test_functions_of_integers(name, frame):
 @given(frame=frames(a=(integers, pl.Int64), b=(integers, pl.Int64), x=(reals, pl.Float64)))
 def test_functions_of_numbers(name, frame):
     if name == "clipped":  # above 53 bits NumPy's functions of a float and an integer are of floats
-        frame = frame.filter(pl.all_horizontal(pl.col("a", "b").abs() < 2**53))
+        frame = frame.filter(pl.all_horizontal(pl.col("a", "b").is_between(-(2**53) + 1, 2**53 - 1)))
 
     def outside(a, b, x):
         return name == "least" and not fits(abs(a), abs(b))
